@@ -1,0 +1,24 @@
+PROFILE ?= run
+binary = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/regente
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## build and start everything with demo data (ARGS="…", PROFILE=…)
+	cargo build --profile $(PROFILE) -p regente --bin regente
+	./$(binary) up --demo $(ARGS)
+
+test: ## run every test beside its own PostgreSQL and RabbitMQ
+	WITH_SERVERS_FAST=1 scripts/with-servers scripts/test $(ARGS)
+
+lint: ## check the format, the lints and the documentation
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+bench: ## measure against its own PostgreSQL and RabbitMQ, with full durability (ARGS="…")
+	cargo build --release -p regente -p bench
+	scripts/with-servers cargo run --release -p bench -- $(ARGS)

@@ -1,0 +1,22 @@
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Signs a person in.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct LoginRequest {
+    /// User name.
+    pub username: String,
+    /// Password.
+    pub password: String,
+}
+
+/// What a sign-in gives.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct LoginResponse {
+    /// JWT for the header `Authorization: Bearer …`.
+    pub access_token: String,
+    /// `bearer`.
+    pub token_type: String,
+    /// Seconds until the token ends.
+    pub expires_in: u64,
+}

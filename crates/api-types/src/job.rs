@@ -1,0 +1,149 @@
+use chrono::{DateTime, Utc};
+use domain::{
+    job::{ErrorClass, Status, Trigger},
+    log::Level,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+/// One requested run of an automation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Job {
+    /// Id, UUID v7.
+    pub id: Uuid,
+    /// The same id, under the name that workers use.
+    pub job_id: Uuid,
+    /// Automation it runs.
+    pub automation_id: i32,
+    /// Queue it waits or waited in.
+    pub queue_name: String,
+    /// `pending`, `running`, `paused`, `completed`, `completed_no_invoices`, `failed` or `canceled`.
+    #[schema(value_type = String)]
+    pub status: Status,
+    /// `MANUAL`, `API`, `SCHEDULED`, `RETRY`, `PORTAL` or `CHAIN`.
+    #[schema(value_type = String)]
+    pub trigger: Trigger,
+    /// 0 to 9; higher goes first.
+    pub priority: i32,
+    /// What the robot gets.
+    #[schema(value_type = Object)]
+    pub parameters: Map<String, Value>,
+    /// What the robot gave back.
+    pub result: Option<Value>,
+    /// Why it failed.
+    #[schema(value_type = Option<String>)]
+    pub error_class: Option<ErrorClass>,
+    /// Why it failed, in words.
+    pub error_message: Option<String>,
+    /// 1 for a first run, 2 for its first retry.
+    pub attempt: i32,
+    /// The job that this one runs again.
+    pub retry_of: Option<Uuid>,
+    /// The worker that holds or held it.
+    pub worker_id: Option<Uuid>,
+    /// How far it is.
+    pub progress: Option<Progress>,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+    /// It does not start before this.
+    pub not_before: Option<DateTime<Utc>>,
+    /// When the broker confirmed its message, or a worker claimed it.
+    pub dispatched_at: Option<DateTime<Utc>>,
+    /// When a worker started it.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// When its worker was last heard of.
+    pub last_heartbeat_at: Option<DateTime<Utc>>,
+    /// When its worker counts as lost, unless it is heard of.
+    pub lease_expires_at: Option<DateTime<Utc>>,
+    /// When somebody asked to stop it.
+    pub cancellation_requested_at: Option<DateTime<Utc>>,
+}
+
+/// How far a job is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Progress {
+    /// Step it is at, from 1.
+    #[serde(default, alias = "etapa_atual", skip_serializing_if = "Option::is_none")]
+    pub step: Option<i64>,
+    /// Steps in all.
+    #[serde(default, alias = "total_etapas", skip_serializing_if = "Option::is_none")]
+    pub total_steps: Option<i64>,
+    /// 0 to 100.
+    #[serde(default, alias = "percentual", skip_serializing_if = "Option::is_none")]
+    pub percent: Option<f64>,
+    /// What it is doing.
+    #[serde(default, alias = "mensagem", skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Query of `execute`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExecuteOptions {
+    /// Priority of this job, 0 to 9, in place of the automation's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+}
+
+/// Query of the list of jobs, newest first.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct JobFilter {
+    /// Only these statuses, with commas between.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Only this automation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub automation_id: Option<i32>,
+    /// Only this trigger.
+    #[serde(alias = "trigger_type", skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    /// Accepted at this time or later, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_from: Option<DateTime<Utc>>,
+    /// Accepted before this time, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_to: Option<DateTime<Utc>>,
+    /// Page size, 1 to 1000 (default 50).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Id of the last job of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Uuid>,
+}
+
+/// Query of a job's log lines, oldest first.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct LogFilter {
+    /// Page size, 1 to 10000 (default 1000).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// `log_id` of the last line of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<i64>,
+}
+
+/// One line of a job's log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogLine {
+    /// Number of the line in its job's log, from 1.
+    pub log_id: i64,
+    /// When it was written.
+    pub timestamp: DateTime<Utc>,
+    /// `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.
+    #[schema(value_type = String)]
+    pub level: Level,
+    /// The line.
+    pub message: String,
+    /// Somebody should do something about it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub actionable: bool,
+}

@@ -1,0 +1,33 @@
+//! What travels over HTTP between Regente and its clients, and the schemas of `openapi.json`.
+//!
+//! Output is snake_case. Input takes the camelCase spellings of older clients beside it. Knows nothing of how a request is served.
+//!
+//! ```
+//! let create: api_types::AutomationCreate = serde_json::from_str(r#"{"name":"x","scriptPath":"main.py"}"#)?;
+//! assert_eq!(create.script_path, "main.py");
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+mod automation;
+mod identity;
+mod job;
+mod problem;
+mod system;
+mod worker;
+
+pub use automation::{Automation, AutomationCreate, AutomationUpdate};
+pub use identity::{LoginRequest, LoginResponse};
+pub use job::{ExecuteOptions, Job, JobFilter, LogFilter, LogLine, Progress};
+pub use problem::{FieldError, Problem};
+pub use system::Health;
+pub use worker::{
+    CancellationResponse, ClaimRequest, FinishRequest, HeartbeatRequest, HeartbeatResponse, HeldJob, JobAssignment, JobStatusResponse,
+    LogEntry, LogRequest, LogResponse, RegisterRequest, RegisterResponse, StartRequest, StartResponse, WorkerJobResponse,
+};
+
+/// Header in which a worker shows the lease token that `start` or `claim` gave it.
+pub const LEASE_TOKEN_HEADER: &str = "x-lease-token";
+/// Header with the workers' shared key.
+pub const WORKER_KEY_HEADER: &str = "x-worker-api-key";
+/// Header that makes `execute` return the same job when it is sent again.
+pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";

@@ -1,0 +1,32 @@
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An error, as RFC 9457 `application/problem+json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// URI of the kind of problem.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The HTTP status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong, for people.
+    pub detail: String,
+    /// What is wrong, for programs: `not_found`, `stale_lease` …
+    pub code: String,
+    /// `detail` again, for clients that read this key.
+    pub error: String,
+    /// What is wrong with which field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FieldError {
+    /// Path inside the body: `retry_policy/max_attempts`; empty for the whole.
+    pub field: String,
+    /// What is wrong with it.
+    pub message: String,
+}

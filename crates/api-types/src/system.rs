@@ -1,0 +1,17 @@
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How the hub is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// `ok`, or `degraded` when the broker is out of reach: jobs are accepted and wait.
+    pub status: String,
+    /// Version of the hub.
+    pub version: String,
+    /// `ok` or `unreachable`.
+    pub database: String,
+    /// `ok`, `unreachable`, or `none` when jobs are only claimed over HTTP.
+    pub broker: String,
+    /// Seconds since the start.
+    pub uptime_s: u64,
+}

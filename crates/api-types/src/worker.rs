@@ -1,0 +1,264 @@
+use chrono::{DateTime, Utc};
+use domain::{
+    job::{ErrorClass, Status},
+    log::Level,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::Progress;
+
+/// A worker says who it is. Sent again with the same name by a restarted worker, which then keeps its id.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RegisterRequest {
+    /// Unique name, by default the host's.
+    pub name: String,
+    /// Queues it takes jobs from.
+    pub queues: Vec<String>,
+    /// Jobs it runs at once, 1 to 10000.
+    pub slots: u32,
+    /// Version of its program.
+    #[serde(default)]
+    pub version: String,
+    /// Its host.
+    #[serde(default)]
+    pub hostname: String,
+    /// Takes messages from RabbitMQ (true) or claims over HTTP (false).
+    #[serde(default)]
+    pub uses_broker: bool,
+}
+
+/// What the hub tells a worker.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RegisterResponse {
+    /// Its id, for `claim`, `start` and `heartbeat`.
+    pub worker_id: Uuid,
+    /// Seconds between heartbeats.
+    pub heartbeat_interval_s: f64,
+    /// Seconds after the last heartbeat at which its jobs count as lost.
+    pub lease_s: f64,
+}
+
+/// One job that a worker holds.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct HeldJob {
+    /// The job.
+    pub job_id: Uuid,
+    /// Token of its lease.
+    pub lease_token: Uuid,
+}
+
+/// A worker is alive and holds these jobs: their leases are prolonged.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct HeartbeatRequest {
+    /// The worker.
+    pub worker_id: Uuid,
+    /// What it runs.
+    #[serde(default)]
+    pub jobs: Vec<HeldJob>,
+}
+
+/// What a worker must know about the jobs it holds.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct HeartbeatResponse {
+    /// Jobs whose lease it has lost: stop them, report nothing.
+    pub stale: Vec<Uuid>,
+    /// Jobs that somebody asked to stop.
+    pub cancel: Vec<Uuid>,
+}
+
+/// A worker asks for jobs; the answer waits until there is one, or `wait_s` have passed.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ClaimRequest {
+    /// The worker, from `register`.
+    pub worker_id: Uuid,
+    /// Queues, the order has no meaning.
+    pub queues: Vec<String>,
+    /// Most jobs it takes now, 1 to 1000 (default 1).
+    #[serde(default = "one")]
+    pub max: u32,
+    /// Seconds to wait for a job, 0 to 60 (default 0).
+    #[serde(default)]
+    pub wait_s: f64,
+    /// Jobs it holds already. What the hub gave it and is not here got lost on the way, and is given again.
+    #[serde(default)]
+    pub holding: Vec<Uuid>,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// A job that now runs on the worker that claimed it, under a lease.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobAssignment {
+    /// The job.
+    pub job_id: Uuid,
+    /// Its automation.
+    pub automation_id: i32,
+    /// Name of the automation.
+    pub automation_name: String,
+    /// Queue it waited in.
+    pub queue_name: String,
+    /// Path of the script or program.
+    pub script_path: String,
+    /// `PYTHON`, `SHELL` or `EXE`.
+    pub entrypoint_type: String,
+    /// What the robot gets.
+    #[schema(value_type = Object)]
+    pub parameters: Map<String, Value>,
+    /// Seconds after which it is killed; 0: no limit.
+    pub timeout_s: u32,
+    /// 1 for a first run.
+    pub attempt: u32,
+    /// Token of the lease.
+    pub lease_token: Uuid,
+    /// When the lease ends unless a heartbeat prolongs it.
+    pub lease_expires_at: DateTime<Utc>,
+}
+
+/// Body of `start`; may be absent.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct StartRequest {
+    /// The registered worker; absent for a foreign one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker_id: Option<Uuid>,
+}
+
+/// The job runs.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StartResponse {
+    /// For people.
+    pub message: String,
+    /// The job.
+    pub job_id: Uuid,
+    /// `running`.
+    #[schema(value_type = String)]
+    pub status: Status,
+    /// Token of the lease, for the header `X-Lease-Token`.
+    pub lease_token: Uuid,
+    /// When the lease ends unless it is prolonged.
+    pub lease_expires_at: DateTime<Utc>,
+}
+
+/// One log line from a worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogEntry {
+    /// `DEBUG`, `INFO`, `WARNING`, `WARN`, `ERROR` or `CRITICAL`; absent: `INFO`.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    pub level: Level,
+    /// The line, at most 64 KiB.
+    pub message: String,
+    /// When it was written; absent: now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<DateTime<Utc>>,
+    /// Somebody should do something about it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub actionable: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// Log lines: one, or `entries`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct LogRequest {
+    /// Lines; at most 10000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries: Option<Vec<LogEntry>>,
+    /// How many lines this worker sent for this job before. Lines that the hub has are passed over, so that a batch can be sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<i64>,
+    /// Level of the one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub level: Option<Level>,
+    /// The one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When the one line was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<DateTime<Utc>>,
+    /// Somebody should do something about the one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actionable: Option<bool>,
+}
+
+/// The lines are stored.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LogResponse {
+    /// For people.
+    pub message: String,
+    /// Number of the job's last line.
+    pub log_id: i64,
+}
+
+/// The job has ended.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FinishRequest {
+    /// `completed`, `completed_no_invoices`, `failed` or `canceled`.
+    #[schema(value_type = String)]
+    pub status: Status,
+    /// What the robot gives back: any JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+    /// Why it failed; absent: `ROBOT_ERROR`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub error_class: Option<ErrorClass>,
+    /// Why it failed, in words; absent: `error` of the result, when it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
+    /// The last log lines, stored before the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<LogEntry>,
+    /// As in `log`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<i64>,
+    /// The last progress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+}
+
+/// What `finish` and `progress` answer.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct WorkerJobResponse {
+    /// For people.
+    pub message: String,
+    /// The job.
+    pub job_id: Uuid,
+    /// Its status now.
+    #[schema(value_type = String)]
+    pub status: Status,
+}
+
+/// How a job stands, for its worker.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct JobStatusResponse {
+    /// Its status.
+    #[schema(value_type = String)]
+    pub status: Status,
+    /// It has ended.
+    pub terminal: bool,
+    /// When a worker started it.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// When its worker was last heard of.
+    pub last_heartbeat_at: Option<DateTime<Utc>>,
+    /// When somebody asked to stop it.
+    pub cancellation_requested_at: Option<DateTime<Utc>>,
+    /// Attempts before this one.
+    pub retry_count: i32,
+}
+
+/// Whether somebody asked to stop the job. Asking counts as a heartbeat.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CancellationResponse {
+    /// Stop.
+    pub cancellation_requested: bool,
+}

@@ -1,0 +1,256 @@
+//! The handle that the rest of the house holds.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::uri::AMQPUri;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
+
+use crate::consumer::Consumer;
+use crate::link::{Link, Plan};
+use crate::publisher::{Message, Verdict};
+use crate::supervisor::{State, Supervisor};
+use crate::topology::{QueueDepth, QueueProfile, Topology};
+use crate::{Error, names};
+
+/// Largest body published: the `max_message_size` of RabbitMQ 4. The broker answers a larger one by closing the
+/// channel, which would fail the messages of everybody else.
+const BODY_LIMIT: usize = 16 * 1024 * 1024;
+
+/// Seconds between heartbeats unless the URL says otherwise. A dead peer is noticed after two of them.
+const HEARTBEAT_SECONDS: u16 = 10;
+
+const CONTENT_TYPE: &str = "application/json";
+
+/// A connection to RabbitMQ that reconnects by itself. Clones share it.
+///
+/// It is closed by [`Broker::close`], or when the last clone and the last [`Consumer`] are dropped.
+#[derive(Clone)]
+pub struct Broker {
+    shared: Arc<Shared>,
+}
+
+/// What clones and consumers share. Dropping it ends the supervisor.
+pub(crate) struct Shared {
+    closing: watch::Sender<bool>,
+    pub(crate) state: watch::Receiver<State>,
+    connected: watch::Receiver<bool>,
+}
+
+impl Broker {
+    /// Starts connecting to `url` and returns at once. `connection_name` is shown by RabbitMQ's own tools.
+    ///
+    /// A task of the current tokio runtime connects, and reconnects with growing pauses between 100 ms and 5 s, until
+    /// the connection is closed. An empty path in `url` means the virtual host `/`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidUrl`] and [`Error::NoRuntime`]. A broker that cannot be reached is not an error.
+    pub fn connect(url: &str, connection_name: &str) -> Result<Broker, Error> {
+        Self::connect_with(url, connection_name, Topology::default())
+    }
+
+    /// [`Broker::connect`] with other names for what all queues share.
+    ///
+    /// # Errors
+    /// As [`Broker::connect`], and [`Error::InvalidName`] for a name in `topology` that cannot be one.
+    pub fn connect_with(
+        url: &str,
+        connection_name: &str,
+        topology: Topology,
+    ) -> Result<Broker, Error> {
+        names::name(&topology.dead_letter_queue)?;
+        names::name(&topology.event_exchange)?;
+        let uri = parse(url)?;
+        let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
+        let (closing, closing_signal) = watch::channel(false);
+        let (state_sender, state) = watch::channel(State::Down);
+        let (connected_sender, connected) = watch::channel(false);
+        let plan = Plan {
+            uri,
+            connection_name: connection_name.to_owned(),
+            topology,
+            closing: closing_signal,
+        };
+        runtime.spawn(Supervisor::new(plan, state_sender, connected_sender).run());
+        let shared = Arc::new(Shared {
+            closing,
+            state,
+            connected,
+        });
+        Ok(Broker { shared })
+    }
+
+    /// Whether there is a connection now.
+    pub fn is_connected(&self) -> bool {
+        *self.shared.connected.borrow()
+    }
+
+    /// Follows [`Broker::is_connected`].
+    pub fn watch_connected(&self) -> watch::Receiver<bool> {
+        self.shared.connected.clone()
+    }
+
+    /// Adopts `queue` with whatever arguments it has, or creates it by `profile`, and makes sure that its dead letters
+    /// are collected. Asks the broker once per connection and queue, and again after the queue was found missing:
+    /// `None` means that it did not ask this time.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`], [`Error::Refused`] (no permission, a queue exclusive to another connection),
+    /// [`Error::Disconnected`], [`Error::Closed`]. Cancel safe: doing it again completes it.
+    pub async fn ensure_queue(
+        &self,
+        queue: &str,
+        profile: QueueProfile,
+    ) -> Result<Option<QueueDepth>, Error> {
+        self.link()?.queue_ensure(queue, profile).await
+    }
+
+    /// Asks the broker how many messages and consumers `queue` has.
+    ///
+    /// # Errors
+    /// [`Error::QueueNotFound`], [`Error::InvalidName`], [`Error::Refused`], [`Error::Disconnected`],
+    /// [`Error::Closed`]. Cancel safe.
+    pub async fn queue_depth(&self, queue: &str) -> Result<QueueDepth, Error> {
+        self.link()?.queue_depth(queue).await
+    }
+
+    /// Publishes a persistent JSON message to `queue` and returns when the broker has taken responsibility for it.
+    ///
+    /// Never waits for a reconnect, but does wait while the broker has blocked its publishers (memory or disk alarm).
+    /// Messages published in some order by one task arrive in that order.
+    ///
+    /// # Errors
+    /// [`Error::Unroutable`] when there is no such queue, [`Error::Nacked`], [`Error::InvalidName`] for the queue or a
+    /// header, [`Error::BodyTooLarge`], [`Error::Closed`], and [`Error::Disconnected`], after which the message may or
+    /// may not be in the queue. Not cancel safe: a dropped call may still publish.
+    pub async fn publish(
+        &self,
+        queue: &str,
+        body: Bytes,
+        headers: &[(String, String)],
+    ) -> Result<(), Error> {
+        if body.len() > BODY_LIMIT {
+            return Err(Error::BodyTooLarge {
+                size: body.len(),
+                limit: BODY_LIMIT,
+            });
+        }
+        let (reply, verdict) = oneshot::channel();
+        let message = Message {
+            queue: names::name(queue)?,
+            properties: properties(headers)?,
+            body,
+            reply,
+        };
+        let link = self.link()?;
+        if link.outbox.send(message).await.is_err() {
+            return Err(self.why_not_sent());
+        }
+        let queue_name = || queue.to_owned();
+        match verdict.await {
+            Ok(Verdict::Routed) => Ok(()),
+            Ok(Verdict::Unroutable) => {
+                link.forget(queue);
+                let queue = queue_name();
+                Err(Error::Unroutable { queue })
+            }
+            Ok(Verdict::Nacked) => {
+                let queue = queue_name();
+                Err(Error::Nacked { queue })
+            }
+            Err(_dropped) => Err(Error::Disconnected),
+        }
+    }
+
+    /// Publishes to the event exchange, which is created when needed, and returns when the message is written to the
+    /// socket. It is not persistent and not confirmed, and is dropped when nobody is bound to the exchange.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`], [`Error::BodyTooLarge`], [`Error::Refused`], [`Error::Disconnected`],
+    /// [`Error::Closed`]. Not cancel safe: a dropped call may still publish.
+    pub async fn publish_event(&self, routing_key: &str, body: Bytes) -> Result<(), Error> {
+        if body.len() > BODY_LIMIT {
+            return Err(Error::BodyTooLarge {
+                size: body.len(),
+                limit: BODY_LIMIT,
+            });
+        }
+        let routing_key = names::name(routing_key)?;
+        let properties = BasicProperties::default().with_content_type(CONTENT_TYPE.into());
+        self.link()?
+            .publish_event(routing_key, properties, body)
+            .await
+    }
+
+    /// Starts consuming `queue` with up to `prefetch` deliveries not acked (at least 1). Returns at once: subscribing
+    /// goes on in the background for as long as it takes the connection and the queue to be there.
+    ///
+    /// # Panics
+    /// Never inside a tokio runtime, which is where [`Broker::connect`] must have been called as well.
+    pub fn consume(&self, queue: &str, prefetch: u16) -> Consumer {
+        Consumer::start(self.shared.clone(), queue, prefetch)
+    }
+
+    /// Closes the connection after waiting up to 5 s for the confirms of what was published. Consumers end; their
+    /// deliveries not acked go back to their queues. Returns when all is closed, also when called again.
+    ///
+    /// Cancel safe: closing goes on without the caller.
+    pub async fn close(&self) {
+        self.shared.closing.send_replace(true);
+        let mut state = self.shared.state.clone();
+        // An error means that the supervisor is gone already, with its runtime.
+        let _ = state.wait_for(|state| matches!(state, State::Closed)).await;
+    }
+
+    fn link(&self) -> Result<Arc<Link>, Error> {
+        match &*self.shared.state.borrow() {
+            State::Up(link) => Ok(link.clone()),
+            State::Down => Err(Error::Disconnected),
+            State::Closing | State::Closed => Err(Error::Closed),
+        }
+    }
+
+    fn why_not_sent(&self) -> Error {
+        self.link().err().unwrap_or(Error::Disconnected)
+    }
+}
+
+fn properties(headers: &[(String, String)]) -> Result<BasicProperties, Error> {
+    let properties = BasicProperties::default().with_content_type(CONTENT_TYPE.into());
+    if headers.is_empty() {
+        return Ok(properties);
+    }
+    let mut table = FieldTable::default();
+    for (key, value) in headers {
+        let value = AMQPValue::LongString(value.as_str().into());
+        table.insert(names::name(key)?, value);
+    }
+    Ok(properties.with_headers(table))
+}
+
+fn parse(url: &str) -> Result<AMQPUri, Error> {
+    let mut uri: AMQPUri = url.parse().map_err(|_| Error::InvalidUrl)?;
+    if uri.vhost.is_empty() {
+        uri.vhost = "/".to_owned();
+    }
+    if let Some(address) = ipv6_host(url) {
+        uri.authority.host = address.to_owned();
+    }
+    uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+    Ok(uri)
+}
+
+/// The IPv6 address in a URL such as `amqp://user@[::1]:5672/`, which the URL parser of the library takes for
+/// `localhost`.
+fn ipv6_host(url: &str) -> Option<&str> {
+    let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    host.strip_prefix('[')?
+        .split_once(']')
+        .map(|(address, _)| address)
+}

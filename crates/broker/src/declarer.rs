@@ -1,0 +1,197 @@
+//! Declarations on a channel of their own, which the broker closes whenever it refuses one.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Channel, Connection, ExchangeKind};
+
+use crate::error::Fault;
+use crate::topology::{QueueDepth, QueueProfile};
+use crate::{Error, names};
+
+/// Declares on one connection, one operation at a time.
+///
+/// Cancel safe: an operation takes the channel out and puts it back when it succeeded, so that the late refusal of an
+/// abandoned operation cannot be taken for the answer to the next one.
+pub(crate) struct Declarer {
+    connection: Arc<Connection>,
+    channel: Option<Channel>,
+    dead_letters_ready: HashSet<&'static str>,
+}
+
+impl Declarer {
+    pub(crate) fn new(connection: Arc<Connection>) -> Self {
+        Self {
+            connection,
+            channel: None,
+            dead_letters_ready: HashSet::new(),
+        }
+    }
+
+    /// Adopts or creates `queue`, and makes sure that its dead letters reach `dead_letter_queue`.
+    ///
+    /// The dead-letter side comes first: a queue never exists without it.
+    pub(crate) async fn queue_ensure(
+        &mut self,
+        queue: &str,
+        profile: QueueProfile,
+        dead_letter_queue: &str,
+    ) -> Result<QueueDepth, Error> {
+        let name = names::name(queue)?;
+        if let Some(exchange) = profile.dead_letter_exchange() {
+            self.dead_letters_ensure(&name, exchange, dead_letter_queue)
+                .await?;
+        }
+        self.queue_adopt_or_create(&name, profile.arguments()).await
+    }
+
+    /// Binds `dead_letter_queue` to `exchange` for what is dead-lettered by `queue`: such a message keeps its routing
+    /// key, which is the name of its queue.
+    async fn dead_letters_ensure(
+        &mut self,
+        queue: &ShortString,
+        exchange: &'static str,
+        dead_letter_queue: &str,
+    ) -> Result<(), Error> {
+        let collector = names::name(dead_letter_queue)?;
+        if self.dead_letters_ready.contains(exchange) {
+            match self.queue_bind(&collector, exchange, queue).await {
+                // The exchange or the dead-letter queue was deleted since: create it again.
+                Err(Fault::Missing) => self.dead_letters_ready.remove(exchange),
+                bound => return bound.map_err(|fault| fault.or_missing(|| Error::Disconnected)),
+            };
+        }
+        self.exchange_ensure(exchange, ExchangeKind::Direct).await?;
+        self.queue_adopt_or_create(&collector, FieldTable::default())
+            .await?;
+        self.queue_bind(&collector, exchange, queue)
+            .await
+            .map_err(|fault| {
+                fault.or_missing(|| Error::QueueNotFound {
+                    queue: dead_letter_queue.to_owned(),
+                })
+            })?;
+        self.dead_letters_ready.insert(exchange);
+        Ok(())
+    }
+
+    /// Adopts whatever exchange has this name, or creates a durable one.
+    pub(crate) async fn exchange_ensure(
+        &mut self,
+        exchange: &str,
+        kind: ExchangeKind,
+    ) -> Result<(), Error> {
+        let name = names::name(exchange)?;
+        match self.exchange_declare(&name, kind.clone(), true).await {
+            Ok(()) => return Ok(()),
+            Err(Fault::Missing) => {}
+            Err(fault) => return Err(fault.or_missing(|| Error::Disconnected)),
+        }
+        match self.exchange_declare(&name, kind.clone(), false).await {
+            // Somebody else created it meanwhile, with another type.
+            Err(Fault::Mismatch(_)) => self.exchange_declare(&name, kind, true).await,
+            other => other,
+        }
+        .map_err(|fault| fault.or_missing(|| Error::Disconnected))
+    }
+
+    /// How much `queue` holds.
+    pub(crate) async fn queue_depth(&mut self, queue: &str) -> Result<QueueDepth, Error> {
+        let name = names::name(queue)?;
+        self.queue_look(&name).await.map_err(|fault| {
+            fault.or_missing(|| Error::QueueNotFound {
+                queue: queue.to_owned(),
+            })
+        })
+    }
+
+    async fn queue_adopt_or_create(
+        &mut self,
+        queue: &ShortString,
+        arguments: FieldTable,
+    ) -> Result<QueueDepth, Error> {
+        let missing = || Error::QueueNotFound {
+            queue: queue.to_string(),
+        };
+        match self.queue_look(queue).await {
+            Ok(depth) => return Ok(depth),
+            Err(Fault::Missing) => {}
+            Err(fault) => return Err(fault.or_missing(missing)),
+        }
+        let options = QueueDeclareOptions::durable();
+        match self.queue_declare(queue, options, arguments).await {
+            // Somebody else created it meanwhile, with other arguments.
+            Err(Fault::Mismatch(_)) => self.queue_look(queue).await,
+            other => other,
+        }
+        .map_err(|fault| fault.or_missing(missing))
+    }
+
+    async fn queue_look(&mut self, queue: &ShortString) -> Result<QueueDepth, Fault> {
+        let options = QueueDeclareOptions::default().passive();
+        self.queue_declare(queue, options, FieldTable::default())
+            .await
+    }
+
+    async fn queue_declare(
+        &mut self,
+        queue: &ShortString,
+        options: QueueDeclareOptions,
+        arguments: FieldTable,
+    ) -> Result<QueueDepth, Fault> {
+        let channel = self.channel_take().await?;
+        let declared = channel
+            .queue_declare(queue.clone(), options, arguments)
+            .await?;
+        self.channel = Some(channel);
+        Ok(QueueDepth::from(&declared))
+    }
+
+    async fn exchange_declare(
+        &mut self,
+        exchange: &ShortString,
+        kind: ExchangeKind,
+        passive: bool,
+    ) -> Result<(), Fault> {
+        let channel = self.channel_take().await?;
+        let options = ExchangeDeclareOptions {
+            passive,
+            durable: !passive,
+            ..ExchangeDeclareOptions::default()
+        };
+        channel
+            .exchange_declare(exchange.clone(), kind, options, FieldTable::default())
+            .await?;
+        self.channel = Some(channel);
+        Ok(())
+    }
+
+    async fn queue_bind(
+        &mut self,
+        queue: &ShortString,
+        exchange: &'static str,
+        routing_key: &ShortString,
+    ) -> Result<(), Fault> {
+        let channel = self.channel_take().await?;
+        channel
+            .queue_bind(
+                queue.clone(),
+                exchange.into(),
+                routing_key.clone(),
+                QueueBindOptions::default(),
+                FieldTable::default(),
+            )
+            .await?;
+        self.channel = Some(channel);
+        Ok(())
+    }
+
+    async fn channel_take(&mut self) -> Result<Channel, Fault> {
+        match self.channel.take() {
+            Some(channel) if channel.status().connected() => Ok(channel),
+            _ => Ok(self.connection.create_channel().await?),
+        }
+    }
+}

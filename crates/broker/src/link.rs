@@ -1,0 +1,140 @@
+//! One live connection and its channels.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use lapin::options::BasicPublishOptions;
+use lapin::types::ShortString;
+use lapin::uri::AMQPUri;
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
+use tokio::sync::{mpsc, watch};
+
+use crate::declarer::Declarer;
+use crate::error::Fault;
+use crate::publisher::{self, Message, Publisher};
+use crate::topology::{QueueDepth, QueueProfile, Topology};
+use crate::{Error, names};
+
+/// A connection with its channels. When it dies, all that it holds dies with it, caches included.
+pub(crate) struct Link {
+    connection: Arc<Connection>,
+    /// Hands messages to the publishing task.
+    pub(crate) outbox: mpsc::Sender<Message>,
+    declarer: tokio::sync::Mutex<Declarer>,
+    events: tokio::sync::Mutex<Option<Channel>>,
+    ensured: Mutex<HashSet<String>>,
+    topology: Topology,
+}
+
+/// What a new link is made with.
+pub(crate) struct Plan {
+    pub(crate) uri: AMQPUri,
+    pub(crate) connection_name: String,
+    pub(crate) topology: Topology,
+    pub(crate) closing: watch::Receiver<bool>,
+}
+
+impl Link {
+    /// Connects, and opens the publish channel. The second value publishes and must be run as a task.
+    pub(crate) async fn open(
+        plan: &Plan,
+    ) -> lapin::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
+        let properties = ConnectionProperties::default()
+            .with_connection_name(plan.connection_name.as_str().into())
+            .with_client_property("product".into(), "regente".into())
+            .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into());
+        let connection = Arc::new(Connection::connect_uri(plan.uri.clone(), properties).await?);
+        let channel = publisher::open(&connection).await?;
+        let (outbox, inbox) = mpsc::channel(publisher::QUEUE_LIMIT);
+        let publisher = Publisher::new(connection.clone(), inbox, plan.closing.clone());
+        let link = Self {
+            declarer: tokio::sync::Mutex::new(Declarer::new(connection.clone())),
+            connection,
+            outbox,
+            events: tokio::sync::Mutex::default(),
+            ensured: Mutex::default(),
+            topology: plan.topology.clone(),
+        };
+        Ok((link, publisher.run(channel)))
+    }
+
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Declares `queue` unless that was done before on this connection.
+    pub(crate) async fn queue_ensure(
+        &self,
+        queue: &str,
+        profile: QueueProfile,
+    ) -> Result<Option<QueueDepth>, Error> {
+        if self.ensured().contains(queue) {
+            return Ok(None);
+        }
+        let mut declarer = self.declarer.lock().await;
+        if self.ensured().contains(queue) {
+            return Ok(None);
+        }
+        let depth = declarer
+            .queue_ensure(queue, profile, &self.topology.dead_letter_queue)
+            .await?;
+        self.ensured().insert(queue.to_owned());
+        Ok(Some(depth))
+    }
+
+    /// Asks how much `queue` holds.
+    pub(crate) async fn queue_depth(&self, queue: &str) -> Result<QueueDepth, Error> {
+        let depth = self.declarer.lock().await.queue_depth(queue).await;
+        if let Err(Error::QueueNotFound { .. }) = depth {
+            self.forget(queue);
+        }
+        depth
+    }
+
+    /// Makes the next [`Self::queue_ensure`] ask the broker, because `queue` is known to be missing.
+    pub(crate) fn forget(&self, queue: &str) {
+        self.ensured().remove(queue);
+    }
+
+    /// Publishes to the event exchange and returns when the message is written.
+    pub(crate) async fn publish_event(
+        &self,
+        routing_key: ShortString,
+        properties: BasicProperties,
+        body: Bytes,
+    ) -> Result<(), Error> {
+        let channel = self.event_channel().await?;
+        let exchange = names::name(&self.topology.event_exchange)?;
+        let options = BasicPublishOptions::default();
+        channel
+            .basic_publish(exchange, routing_key, options, &body, properties)
+            .await
+            .map(|_unconfirmed| ())
+            .map_err(|error| Fault::from(error).or_missing(|| Error::Disconnected))
+    }
+
+    /// The open event channel, or a new one after making sure that the exchange exists.
+    async fn event_channel(&self) -> Result<Channel, Error> {
+        let mut slot = self.events.lock().await;
+        if let Some(channel) = slot.as_ref().filter(|open| open.status().connected()) {
+            return Ok(channel.clone());
+        }
+        self.declarer
+            .lock()
+            .await
+            .exchange_ensure(&self.topology.event_exchange, ExchangeKind::Topic)
+            .await?;
+        let channel = self
+            .connection
+            .create_channel()
+            .await
+            .map_err(|error| Fault::from(error).or_missing(|| Error::Disconnected))?;
+        *slot = Some(channel.clone());
+        Ok(channel)
+    }
+
+    fn ensured(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.ensured.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,176 @@
+//! Confirmed publishing: one task and one channel for everything a connection publishes to queues.
+//!
+//! The task, not each caller, waits for confirms: the channel numbers messages in the order they are written, and
+//! finding out which message was returned takes a look at all of them (see [`settlement`]).
+
+mod ready;
+mod settlement;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::ShortString;
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use self::ready::Ready;
+use self::settlement::{Confirmed, Settlement};
+
+pub(crate) use self::settlement::Verdict;
+
+/// Messages accepted ahead of the publish channel before callers wait.
+pub(crate) const QUEUE_LIMIT: usize = 1024;
+
+/// Messages written to the broker and not confirmed yet before the task takes no more.
+const IN_FLIGHT_LIMIT: usize = 4096;
+
+/// Messages taken over at once.
+const BATCH: usize = 256;
+
+const PERSISTENT: u8 = 2;
+
+/// A message on its way to the publish channel. Its caller learns of a lost connection by the drop of `reply`.
+pub(crate) struct Message {
+    pub(crate) queue: ShortString,
+    pub(crate) properties: BasicProperties,
+    pub(crate) body: Bytes,
+    pub(crate) reply: oneshot::Sender<Verdict>,
+}
+
+/// The task's state that outlives a channel.
+pub(crate) struct Publisher {
+    connection: Arc<Connection>,
+    inbox: mpsc::Receiver<Message>,
+    closing: watch::Receiver<bool>,
+    next_id: u64,
+}
+
+/// Why publishing on one channel came to an end.
+enum End {
+    ChannelLost,
+    Drained,
+}
+
+impl Publisher {
+    pub(crate) fn new(
+        connection: Arc<Connection>,
+        inbox: mpsc::Receiver<Message>,
+        closing: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            connection,
+            inbox,
+            closing,
+            next_id: 0,
+        }
+    }
+
+    /// Publishes until the connection is lost, or, once closing, until everything accepted is confirmed.
+    pub(crate) async fn run(mut self, mut channel: Channel) {
+        while let End::ChannelLost = self.publish_on(&channel).await {
+            channel = match open(&self.connection).await {
+                Ok(reopened) => reopened,
+                Err(error) => {
+                    tracing::debug!(%error, "publish channel not reopened");
+                    return;
+                }
+            };
+        }
+    }
+
+    async fn publish_on(&mut self, channel: &Channel) -> End {
+        let mut in_flight = Ready::default();
+        let mut settlement = Settlement::default();
+        let mut accepted = Vec::with_capacity(BATCH);
+        let mut drained = false;
+        while !(drained && in_flight.is_empty()) {
+            tokio::select! {
+                biased;
+                outcomes = in_flight.next_ready(), if !in_flight.is_empty() => {
+                    let Some(confirmed) = outcomes.into_iter().collect() else {
+                        return End::ChannelLost;
+                    };
+                    settle(&mut settlement, confirmed, in_flight.is_empty());
+                }
+                () = closing(&mut self.closing), if !self.inbox.is_closed() => self.inbox.close(),
+                count = self.inbox.recv_many(&mut accepted, BATCH),
+                    if !drained && in_flight.len() < IN_FLIGHT_LIMIT =>
+                {
+                    drained = count == 0;
+                    for message in accepted.drain(..) {
+                        self.next_id += 1;
+                        in_flight.push(send(channel, self.next_id, message));
+                    }
+                }
+            }
+        }
+        End::Drained
+    }
+}
+
+/// Resolves when the broker connection is closed by its owner, or dropped.
+pub(crate) async fn closing(signal: &mut watch::Receiver<bool>) {
+    // An error means that the owner is gone.
+    let _ = signal.wait_for(|closing| *closing).await;
+}
+
+/// Opens a channel in confirm mode.
+pub(crate) async fn open(connection: &Connection) -> lapin::Result<Channel> {
+    let channel = connection.create_channel().await?;
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await?;
+    Ok(channel)
+}
+
+/// Writes one message and waits for its confirm. `None` when the channel was lost before it came.
+async fn send(
+    channel: &Channel,
+    id: u64,
+    message: Message,
+) -> Option<Confirmed<oneshot::Sender<Verdict>>> {
+    let options = BasicPublishOptions {
+        mandatory: true,
+        ..BasicPublishOptions::default()
+    };
+    let properties = message
+        .properties
+        .with_delivery_mode(PERSISTENT)
+        .with_message_id(id.to_string().into());
+    let confirm = channel
+        .basic_publish(
+            ShortString::default(),
+            message.queue,
+            options,
+            &message.body,
+            properties,
+        )
+        .await
+        .ok()?;
+    let confirmation = confirm.await.ok()?;
+    Some(Confirmed {
+        id,
+        acked: !confirmation.is_nack(),
+        returned: returned_id(confirmation),
+        reply: message.reply,
+    })
+}
+
+/// The id of the returned message that came along with a confirm, which need not be the confirmed one.
+fn returned_id(confirmation: Confirmation) -> Option<u64> {
+    let returned = confirmation.take_message()?;
+    let id = returned.properties.message_id().as_ref()?;
+    id.as_str().parse().ok()
+}
+
+fn settle(
+    settlement: &mut Settlement<oneshot::Sender<Verdict>>,
+    confirmed: Vec<Confirmed<oneshot::Sender<Verdict>>>,
+    idle: bool,
+) {
+    for (reply, verdict) in settlement.settle(confirmed, idle) {
+        // A caller that gave up waiting does not want to know.
+        let _ = reply.send(verdict);
+    }
+}

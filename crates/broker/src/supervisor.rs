@@ -1,0 +1,150 @@
+//! The task that keeps a connection alive.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use lapin::Connection;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{interval, sleep, timeout};
+
+use crate::backoff::Backoff;
+use crate::link::{Link, Plan};
+use crate::publisher::closing;
+
+/// Time for one attempt to connect and open the first channel.
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+
+/// Time for accepted messages to be confirmed when closing.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// Time for the broker to answer the goodbye.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
+
+/// How often the connection's state is looked at, should an event about its end get lost.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// What users of the connection see of it.
+#[derive(Clone)]
+pub(crate) enum State {
+    /// No connection at present.
+    Down,
+    /// Usable.
+    Up(Arc<Link>),
+    /// Finishing what was accepted. Takes nothing new.
+    Closing,
+    /// Over.
+    Closed,
+}
+
+/// Connects again and again until closed.
+pub(crate) struct Supervisor {
+    plan: Plan,
+    state: watch::Sender<State>,
+    connected: watch::Sender<bool>,
+}
+
+/// Why a connection is not served any longer.
+#[derive(PartialEq, Eq)]
+enum End {
+    Lost,
+    Closing,
+}
+
+impl Supervisor {
+    pub(crate) fn new(
+        plan: Plan,
+        state: watch::Sender<State>,
+        connected: watch::Sender<bool>,
+    ) -> Self {
+        Self {
+            plan,
+            state,
+            connected,
+        }
+    }
+
+    /// Runs until the owner closes the connection or is dropped.
+    pub(crate) async fn run(mut self) {
+        let mut closing_signal = self.plan.closing.clone();
+        let mut backoff = Backoff::default();
+        loop {
+            let started = Instant::now();
+            let end = tokio::select! {
+                biased;
+                () = closing(&mut closing_signal) => End::Closing,
+                opened = timeout(CONNECT_LIMIT, Link::open(&self.plan)) => match opened {
+                    Ok(Ok((link, publishing))) => self.serve(link, tokio::spawn(publishing)).await,
+                    Ok(Err(error)) => failed(&error),
+                    // The library's own thread stays with a peer that accepted the connection and says nothing. It
+                    // ends when that peer speaks or hangs up.
+                    Err(elapsed) => failed(&elapsed),
+                },
+            };
+            if end == End::Closing {
+                break;
+            }
+            backoff.reset_after(started.elapsed());
+            tokio::select! {
+                () = closing(&mut closing_signal) => break,
+                () = sleep(backoff.next(rand::random())) => {}
+            }
+        }
+        self.state.send_replace(State::Closed);
+    }
+
+    async fn serve(&mut self, link: Link, publishing: JoinHandle<()>) -> End {
+        let connection = link.connection().clone();
+        tracing::info!(connection.name = %self.plan.connection_name, "broker connected");
+        self.state.send_replace(State::Up(Arc::new(link)));
+        self.connected.send_replace(true);
+        let end = tokio::select! {
+            () = closing(&mut self.plan.closing) => End::Closing,
+            () = lost(&connection) => End::Lost,
+        };
+        match end {
+            End::Closing => {
+                self.state.send_replace(State::Closing);
+                goodbye(&connection, publishing).await;
+            }
+            End::Lost => {
+                tracing::warn!(connection.name = %self.plan.connection_name, "broker connection lost");
+                self.state.send_replace(State::Down);
+                // Answers the callers whose messages are under way: they are dropped with the task.
+                publishing.abort();
+            }
+        }
+        self.connected.send_replace(false);
+        end
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> End {
+    tracing::warn!(error, "broker not reached");
+    End::Lost
+}
+
+/// Resolves when the connection is not usable any more.
+async fn lost(connection: &Connection) {
+    let mut events = pin!(connection.events_listener());
+    let mut check = interval(CHECK_EVERY);
+    while connection.status().connected() {
+        tokio::select! {
+            // Channel errors are told here too, hence the look at the state.
+            event = events.next() => tracing::trace!(?event, "broker connection event"),
+            _ = check.tick() => {}
+        }
+    }
+}
+
+/// Lets what was accepted be confirmed, then closes.
+async fn goodbye(connection: &Connection, mut publishing: JoinHandle<()>) {
+    if timeout(DRAIN_LIMIT, &mut publishing).await.is_err() {
+        tracing::warn!("broker connection closed with messages not confirmed");
+        publishing.abort();
+    }
+    let closed = timeout(GOODBYE_LIMIT, connection.close(200, "OK".into())).await;
+    tracing::debug!(?closed, "broker connection closed");
+}

@@ -1,0 +1,195 @@
+//! What a valid automation is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Fault;
+
+/// How a robot's program is started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum EntrypointType {
+    /// A Python script, run with the worker's Python.
+    #[default]
+    Python,
+    /// A shell script, run with `sh`.
+    Shell,
+    /// A program, run as it is.
+    Exe,
+}
+
+impl EntrypointType {
+    /// Every type.
+    pub const ALL: [Self; 3] = [Self::Python, Self::Shell, Self::Exe];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Python => "PYTHON",
+            Self::Shell => "SHELL",
+            Self::Exe => "EXE",
+        }
+    }
+
+    /// Reads the name on the wire, in any case.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(name))
+    }
+}
+
+/// With which arguments an automation's queue is declared when it does not exist yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueProfile {
+    /// Durable, dead-letter exchange `regente.dlx`.
+    #[default]
+    Regente,
+    /// Durable, dead-letter exchange `maestro.dlx`: what workers of RPS Maestro declare.
+    Maestro,
+    /// Durable, no argument.
+    Plain,
+}
+
+impl QueueProfile {
+    /// Every profile.
+    pub const ALL: [Self; 3] = [Self::Regente, Self::Maestro, Self::Plain];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Regente => "regente",
+            Self::Maestro => "maestro",
+            Self::Plain => "plain",
+        }
+    }
+
+    /// Reads the name on the wire.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|profile| profile.as_str() == name)
+    }
+}
+
+/// Lowest and highest priority of a job; higher goes first.
+pub const PRIORITY: std::ops::RangeInclusive<i32> = 0..=9;
+/// Priority of a job when nobody says otherwise.
+pub const DEFAULT_PRIORITY: i32 = 5;
+/// Longest time-out, in seconds: 30 days.
+pub const MAX_TIMEOUT_S: i64 = 2_592_000;
+/// Longest name of an automation, in characters.
+pub const MAX_NAME: usize = 200;
+
+/// The fields of an automation that have rules.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits<'a> {
+    /// Name.
+    pub name: &'a str,
+    /// Queue.
+    pub queue_name: &'a str,
+    /// Path of the script or program on the worker.
+    pub script_path: &'a str,
+    /// Priority of its jobs.
+    pub priority: i32,
+    /// Seconds until its jobs are killed.
+    pub timeout_s: Option<i64>,
+    /// Most jobs at once.
+    pub max_concurrency: Option<i64>,
+}
+
+impl Limits<'_> {
+    /// What is wrong with them.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut check = |fine: bool, field: &str, message: String| {
+            if !fine {
+                faults.push(Fault::new(field, message));
+            }
+        };
+        let name = self.name.trim();
+        check(!name.is_empty(), "name", "must not be empty".into());
+        check(name.chars().count() <= MAX_NAME, "name", format!("must have at most {MAX_NAME} characters"));
+        check(!has_control(self.name), "name", "must not contain control characters".into());
+        check(is_queue_name(self.queue_name), "queue_name", QUEUE_RULE.into());
+        check(self.script_path.len() <= 1024, "script_path", "must have at most 1024 bytes".into());
+        check(!has_control(self.script_path), "script_path", "must not contain control characters".into());
+        check(PRIORITY.contains(&self.priority), "priority", priority_rule());
+        check(self.timeout_s.is_none_or(|s| (1..=MAX_TIMEOUT_S).contains(&s)), "timeout_s", format!("must be 1 to {MAX_TIMEOUT_S} seconds"));
+        check(self.max_concurrency.is_none_or(|n| (1..=100_000).contains(&n)), "max_concurrency", "must be 1 to 100000".into());
+        faults
+    }
+}
+
+/// What a priority must be, in words.
+#[must_use]
+pub fn priority_rule() -> String {
+    format!("must be {} to {}", PRIORITY.start(), PRIORITY.end())
+}
+
+/// What a queue's name must be, in words.
+pub const QUEUE_RULE: &str = "must have 1 to 200 bytes, no control characters, and not start with \"amq.\" or \"regente.\"";
+
+/// Whether an automation may use a queue of this name: RabbitMQ's rules, less the names that it and Regente keep for themselves.
+#[must_use]
+pub fn is_queue_name(name: &str) -> bool {
+    (1..=200).contains(&name.len())
+        && !has_control(name)
+        && !name.starts_with("amq.")
+        && !name.starts_with("regente.")
+        && name.trim().len() == name.len()
+}
+
+fn has_control(text: &str) -> bool {
+    text.chars().any(char::is_control)
+}
+
+/// The queue of an automation that names none: its name in lower case, with `-` for what is not a letter or digit.
+#[must_use]
+pub fn default_queue_name(name: &str) -> String {
+    let folded: String = name.trim().to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+    let parts: Vec<_> = folded.split('-').filter(|part| !part.is_empty()).collect();
+    let mut joined = parts.join("-");
+    while joined.len() > 180 {
+        joined.pop();
+    }
+    if is_queue_name(&joined) { joined } else { format!("queue-{joined}").trim_end_matches('-').to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fine() -> Limits<'static> {
+        Limits { name: "x", queue_name: "q", script_path: "main.py", priority: 5, timeout_s: Some(1), max_concurrency: None }
+    }
+
+    #[test]
+    fn each_fault_names_its_field() {
+        assert_eq!(fine().faults(), []);
+        let bad = Limits { name: " ", queue_name: "amq.x", script_path: "a\nb", priority: 10, timeout_s: Some(0), max_concurrency: Some(-1) };
+        let fields: Vec<_> = bad.faults().into_iter().map(|fault| fault.field).collect();
+        assert_eq!(fields, ["name", "queue_name", "script_path", "priority", "timeout_s", "max_concurrency"]);
+    }
+
+    #[test]
+    fn queue_name_from_name() {
+        assert_eq!(default_queue_name(" Baixar NF-e (SP) "), "baixar-nf-e-sp");
+        assert_eq!(default_queue_name("???"), "queue");
+        assert_eq!(default_queue_name("Emissão"), "emissão");
+        assert!(is_queue_name(&default_queue_name(&"é".repeat(200))));
+    }
+
+    #[test]
+    fn names_round_trip() {
+        for kind in EntrypointType::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            assert_eq!(EntrypointType::parse(kind.as_str()), Some(kind));
+        }
+        for profile in QueueProfile::ALL {
+            assert_eq!(serde_json::to_value(profile).unwrap(), profile.as_str());
+            assert_eq!(QueueProfile::parse(profile.as_str()), Some(profile));
+        }
+    }
+}

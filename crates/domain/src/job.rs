@@ -1,0 +1,58 @@
+//! The job: its states, who may change it, and what each change leads to.
+
+mod control;
+mod error_class;
+mod finish;
+mod lease;
+mod start;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use uuid::Uuid;
+
+pub use self::{
+    control::CancelOutcome,
+    error_class::ErrorClass,
+    finish::{Failure, FinishOutcome, Outcome},
+    lease::{Caller, Lease},
+    start::StartOutcome,
+    status::{Status, Trigger},
+};
+
+/// The part of a job that decides what may happen to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Id, UUID v7.
+    pub id: Uuid,
+    /// Where it stands.
+    pub status: Status,
+    /// The right of one worker to it; kept after the end, so that a late report is known as its holder's.
+    pub lease: Option<Lease>,
+    /// Somebody asked for the running job to be stopped.
+    pub cancellation_requested: bool,
+    /// How it ended, when it failed.
+    pub failure: Option<Failure>,
+}
+
+impl Job {
+    /// A new job that waits.
+    #[must_use]
+    pub const fn pending(id: Uuid) -> Self {
+        Self { id, status: Status::Pending, lease: None, cancellation_requested: false, failure: None }
+    }
+}
+
+/// Why a command was not carried out. The job is unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The command does not fit the job's state.
+    #[error("the job is {0}")]
+    WrongState(Status),
+    /// The lease token is not the one of the job's lease.
+    #[error("the lease token is not the one this job is held with")]
+    StaleLease,
+    /// Another worker holds the job.
+    #[error("another worker holds this job")]
+    LeaseHeld,
+}

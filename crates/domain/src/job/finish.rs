@@ -1,0 +1,83 @@
+use chrono::{DateTime, Utc};
+
+use super::{Caller, ErrorClass, Job, Refusal, Status};
+
+/// How a job ended, when it ended badly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Class, for the retry policy.
+    pub class: ErrorClass,
+    /// What happened, for people.
+    pub message: String,
+}
+
+/// What a worker says at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Ended well.
+    Completed,
+    /// Ended well, nothing to process.
+    CompletedNoInvoices,
+    /// Ended badly.
+    Failed(Failure),
+    /// Stopped on request.
+    Canceled,
+}
+
+/// What `finish` did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinishOutcome {
+    /// The job ended now.
+    Ended,
+    /// It had ended before: the first result stays, this one is kept as an event.
+    Late,
+}
+
+impl Job {
+    /// Ends the job with what its worker reports.
+    ///
+    /// # Errors
+    /// [`Refusal::StaleLease`] for a wrong token, [`Refusal::WrongState`] for a job that was never started.
+    pub fn finish(&mut self, caller: &Caller, outcome: Outcome) -> Result<FinishOutcome, Refusal> {
+        self.authorise(caller)?;
+        match self.status {
+            Status::Running | Status::Paused => {
+                self.end(outcome);
+                Ok(FinishOutcome::Ended)
+            }
+            Status::Pending => Err(Refusal::WrongState(Status::Pending)),
+            Status::Completed | Status::CompletedNoInvoices | Status::Failed | Status::Canceled => Ok(FinishOutcome::Late),
+        }
+    }
+
+    /// Fails a held job whose lease has ended; `false` when there is nothing to do.
+    pub fn expire(&mut self, now: DateTime<Utc>) -> bool {
+        let lost = self.is_lost(now);
+        if lost {
+            let message = "the worker stopped reporting and its lease ended".to_owned();
+            self.end(Outcome::Failed(Failure { class: ErrorClass::WorkerLost, message }));
+        }
+        lost
+    }
+
+    /// Fails a job whose message ended in the dead-letter queue, unless a worker holds it or it has ended; `false` then.
+    pub fn dead_letter(&mut self, reason: &str) -> bool {
+        let waiting = self.status == Status::Pending;
+        if waiting {
+            let message = format!("the job's message ended in the dead-letter queue ({reason})");
+            self.end(Outcome::Failed(Failure { class: ErrorClass::DeadLettered, message }));
+        }
+        waiting
+    }
+
+    pub(super) fn end(&mut self, outcome: Outcome) {
+        let (status, failure) = match outcome {
+            Outcome::Completed => (Status::Completed, None),
+            Outcome::CompletedNoInvoices => (Status::CompletedNoInvoices, None),
+            Outcome::Failed(failure) => (Status::Failed, Some(failure)),
+            Outcome::Canceled => (Status::Canceled, None),
+        };
+        self.status = status;
+        self.failure = failure;
+    }
+}

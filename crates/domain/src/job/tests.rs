@@ -1,0 +1,162 @@
+//! Every state × command cell, and sequences at random.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+
+const LEASE: TimeDelta = TimeDelta::seconds(30);
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
+}
+
+fn job_in(status: Status, worker_id: Option<Uuid>) -> Job {
+    let lease = (status != Status::Pending).then(|| Lease { token: Uuid::from_u128(1), worker_id, expires_at: at(30) });
+    Job { id: Uuid::from_u128(9), status, lease, cancellation_requested: false, failure: None }
+}
+
+fn failed() -> Outcome {
+    Outcome::Failed(Failure { class: ErrorClass::RobotError, message: "x".into() })
+}
+
+/// The cell's outcome in a word, with the state after it.
+fn cell(status: Status, command: &str) -> (String, Status) {
+    let mut job = job_in(status, None);
+    let foreign = Caller::default();
+    let said = match command {
+        "start" => format!("{:?}", job.start(&foreign, Uuid::from_u128(2), LEASE, at(0))),
+        "finish" => format!("{:?}", job.finish(&foreign, Outcome::Completed)),
+        "expire" => format!("{:?}", job.expire(at(31))),
+        "dead_letter" => format!("{:?}", job.dead_letter("rejected")),
+        "cancel" => format!("{:?}", job.cancel()),
+        "pause" => format!("{:?}", job.pause()),
+        "resume" => format!("{:?}", job.resume()),
+        "renew" => format!("{:?}", job.renew(&foreign, LEASE, at(5))),
+        other => panic!("{other}"),
+    };
+    (said, job.status)
+}
+
+#[test]
+fn every_state_times_command_cell() {
+    use Status::{Canceled, Completed, CompletedNoInvoices, Failed, Paused, Pending, Running};
+    let terminal = [Completed, CompletedNoInvoices, Failed, Canceled];
+    let mut expected: Vec<(Status, &str, String, Status)> = vec![
+        (Pending, "start", "Ok(Started)".into(), Running),
+        (Running, "start", "Ok(AlreadyHeld)".into(), Running),
+        (Paused, "start", "Ok(AlreadyHeld)".into(), Paused),
+        (Pending, "finish", "Err(WrongState(Pending))".into(), Pending),
+        (Running, "finish", "Ok(Ended)".into(), Completed),
+        (Paused, "finish", "Ok(Ended)".into(), Completed),
+        (Pending, "expire", "false".into(), Pending),
+        (Running, "expire", "true".into(), Failed),
+        (Paused, "expire", "true".into(), Failed),
+        (Pending, "dead_letter", "true".into(), Failed),
+        (Running, "dead_letter", "false".into(), Running),
+        (Paused, "dead_letter", "false".into(), Paused),
+        (Pending, "cancel", "Ok(Canceled)".into(), Canceled),
+        (Running, "cancel", "Ok(Requested)".into(), Running),
+        (Paused, "cancel", "Ok(Requested)".into(), Paused),
+        (Pending, "pause", "Err(WrongState(Pending))".into(), Pending),
+        (Running, "pause", "Ok(())".into(), Paused),
+        (Paused, "pause", "Err(WrongState(Paused))".into(), Paused),
+        (Pending, "resume", "Err(WrongState(Pending))".into(), Pending),
+        (Running, "resume", "Err(WrongState(Running))".into(), Running),
+        (Paused, "resume", "Ok(())".into(), Running),
+        (Pending, "renew", "Err(WrongState(Pending))".into(), Pending),
+        (Running, "renew", "Ok(())".into(), Running),
+        (Paused, "renew", "Ok(())".into(), Paused),
+    ];
+    for status in terminal {
+        let refused = format!("Err(WrongState({status:?}))");
+        for command in ["start", "cancel", "pause", "resume", "renew"] {
+            expected.push((status, command, refused.clone(), status));
+        }
+        expected.push((status, "finish", "Ok(Late)".into(), status));
+        expected.push((status, "expire", "false".into(), status));
+        expected.push((status, "dead_letter", "false".into(), status));
+    }
+    assert_eq!(expected.len(), Status::ALL.len() * 8, "a cell is missing");
+    for (status, command, said, after) in expected {
+        assert_eq!(cell(status, command), (said, after), "{status} × {command}");
+    }
+}
+
+#[test]
+fn only_the_holder_starts_again() {
+    let mine = Uuid::from_u128(7);
+    let other = Caller { worker_id: Some(Uuid::from_u128(8)), lease_token: None };
+    let mut job = job_in(Status::Running, Some(mine));
+    assert_eq!(job.start(&other, Uuid::from_u128(2), LEASE, at(0)), Err(Refusal::LeaseHeld));
+    assert_eq!(job.start(&Caller::default(), Uuid::from_u128(2), LEASE, at(0)), Err(Refusal::LeaseHeld));
+    let holder = Caller { worker_id: Some(mine), lease_token: None };
+    assert_eq!(job.start(&holder, Uuid::from_u128(2), LEASE, at(9)), Ok(StartOutcome::AlreadyHeld));
+    let lease = job.lease.unwrap();
+    assert_eq!((lease.token, lease.expires_at), (Uuid::from_u128(1), at(39)));
+}
+
+#[test]
+fn a_stale_token_changes_nothing() {
+    let stale = Caller { worker_id: None, lease_token: Some(Uuid::from_u128(5)) };
+    for status in Status::ALL {
+        let mut job = job_in(status, None);
+        let before = job.clone();
+        assert_eq!(job.finish(&stale, Outcome::Completed), Err(Refusal::StaleLease), "{status}");
+        assert_eq!(job.renew(&stale, LEASE, at(0)), Err(Refusal::StaleLease), "{status}");
+        assert_eq!(job, before);
+    }
+}
+
+#[test]
+fn names_round_trip() {
+    for status in Status::ALL {
+        assert_eq!(Status::parse(status.as_str()), Some(status));
+        assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+    }
+    for trigger in Trigger::ALL {
+        assert_eq!(Trigger::parse(trigger.as_str()), Some(trigger));
+        assert_eq!(serde_json::to_value(trigger).unwrap(), trigger.as_str());
+    }
+    for class in ErrorClass::ALL {
+        assert_eq!(ErrorClass::parse(class.as_str()), class);
+        assert_eq!(serde_json::to_value(class).unwrap(), class.as_str());
+    }
+}
+
+proptest! {
+    /// Whatever is commanded by whomever: a terminal state never changes, a held job has a lease, and a token never changes once given.
+    #[test]
+    fn no_sequence_breaks_an_invariant(commands in prop::collection::vec((0u8..9, 0u8..3, 0i64..60), 1..40)) {
+        let mut job = Job::pending(Uuid::from_u128(9));
+        let mut ended: Option<Status> = None;
+        let mut token: Option<Uuid> = None;
+        for (step, (command, who, second)) in commands.into_iter().enumerate() {
+            let caller = match who {
+                0 => Caller::default(),
+                1 => Caller { worker_id: Some(Uuid::from_u128(7)), lease_token: None },
+                _ => Caller { worker_id: None, lease_token: token.or(Some(Uuid::from_u128(77))) },
+            };
+            match command {
+                0 => { let _ = job.start(&caller, Uuid::from_u128(100 + step as u128), LEASE, at(second)); }
+                1 => { let _ = job.finish(&caller, Outcome::Completed); }
+                2 => { let _ = job.finish(&caller, failed()); }
+                3 => { job.expire(at(second)); }
+                4 => { job.dead_letter("x"); }
+                5 => { let _ = job.cancel(); }
+                6 => { let _ = job.pause(); }
+                7 => { let _ = job.resume(); }
+                _ => { let _ = job.renew(&caller, LEASE, at(second)); }
+            }
+            if let Some(ended) = ended { prop_assert_eq!(job.status, ended); }
+            if job.status.is_terminal() { ended = Some(job.status); }
+            if job.status.is_held() { prop_assert!(job.lease.is_some()); }
+            prop_assert_eq!(job.failure.is_some(), job.status == Status::Failed);
+            if let Some(lease) = &job.lease {
+                if let Some(token) = token { prop_assert_eq!(lease.token, token); }
+                token = Some(lease.token);
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The rules of Regente as pure functions: what a job may do next, when it is retried, what a valid automation is.
+//!
+//! Knows nothing of databases, brokers, HTTP or time: the clock, new ids and jitter are arguments.
+//!
+//! ```
+//! use domain::job::{Job, Caller, StartOutcome};
+//! use chrono::{TimeDelta, Utc};
+//! use uuid::Uuid;
+//!
+//! let mut job = Job::pending(Uuid::now_v7());
+//! let started = job.start(&Caller::default(), Uuid::now_v7(), TimeDelta::seconds(30), Utc::now())?;
+//! assert_eq!(started, StartOutcome::Started);
+//! # Ok::<(), domain::job::Refusal>(())
+//! ```
+
+pub mod automation;
+pub mod fault;
+pub mod job;
+pub mod log;
+pub mod retry;
+pub mod schema;
+
+pub use fault::Fault;

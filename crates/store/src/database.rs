@@ -1,0 +1,178 @@
+use std::{future::Future, pin::Pin, time::Duration};
+
+use migrations::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+
+use crate::Error;
+
+/// How to reach the database.
+#[derive(Clone)]
+pub struct Settings {
+    /// `sqlite://PATH` or `postgres://…`.
+    pub url: String,
+    /// Most connections at once.
+    pub max_connections: u32,
+    /// How long a request waits for a free connection.
+    pub acquire_timeout: Duration,
+    /// How long one statement may take (PostgreSQL).
+    pub statement_timeout: Duration,
+    /// Schema to work in (PostgreSQL); `None`: the server's default.
+    pub schema: Option<String>,
+}
+
+impl Settings {
+    /// The usual settings for `url`.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            max_connections: 10,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(15),
+            schema: None,
+        }
+    }
+}
+
+/// A pool of connections. Clones share it.
+#[derive(Clone)]
+pub struct Database {
+    connection: DatabaseConnection,
+}
+
+/// An open transaction: rolled back when dropped without a commit.
+pub struct Transaction(pub(crate) DatabaseTransaction);
+
+impl Database {
+    /// Opens the pool with one connection; a SQLite file is made when missing.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the database cannot be reached or its file not be opened, [`Error::Refused`] for an unusable URL.
+    pub async fn connect(settings: &Settings) -> Result<Self, Error> {
+        let mut options = ConnectOptions::new(url_with_creation(&settings.url));
+        options
+            .max_connections(settings.max_connections)
+            .min_connections(1)
+            .acquire_timeout(settings.acquire_timeout)
+            .connect_timeout(settings.acquire_timeout)
+            .idle_timeout(Duration::from_secs(300))
+            .test_before_acquire(false)
+            .sqlx_logging(false)
+            .set_application_name("regente");
+        if settings.url.starts_with("postgres") {
+            options.statement_timeout(settings.statement_timeout);
+        }
+        if let Some(schema) = &settings.schema {
+            options.set_schema_search_path(schema);
+        }
+        options.map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(Duration::from_secs(5))
+                .foreign_keys(true)
+        });
+        let connection = sea_orm::Database::connect(options).await.map_err(|error| match Error::from(error) {
+            Error::Refused(text) | Error::Conflict(text) => Error::Unavailable(text),
+            other => other,
+        })?;
+        Ok(Self { connection })
+    }
+
+    /// Brings the schema up to date.
+    ///
+    /// # Errors
+    /// Any [`Error`]; what was applied before stays.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        Migrator::up(&self.connection, None).await.map_err(Error::from)
+    }
+
+    /// Takes every migration back: all data is lost. For tests.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn migrate_down(&self) -> Result<(), Error> {
+        Migrator::down(&self.connection, None).await.map_err(Error::from)
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when there is none.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.connection.execute_unprepared("SELECT 1").await?;
+        Ok(())
+    }
+
+    /// Begins a transaction; on SQLite it takes the write lock at once.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], or [`Error::Conflict`] when SQLite's write lock stays taken.
+    pub async fn begin(&self) -> Result<Transaction, Error> {
+        let options = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
+        Ok(Transaction(self.connection.begin_with_options(options).await?))
+    }
+
+    /// Runs `work` in a transaction, again from its start when it met another one, at most five times.
+    ///
+    /// # Errors
+    /// What `work` returns, or any [`Error`] of the transaction itself.
+    pub async fn in_transaction<T, F>(&self, work: F) -> Result<T, Error>
+    where
+        F: for<'t> Fn(&'t Transaction) -> Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 't>>,
+    {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let transaction = self.begin().await?;
+            let outcome = match work(&transaction).await {
+                Ok(value) => transaction.commit().await.map(|()| value),
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Err(Error::Conflict(_)) if attempt < 5 => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Closes the pool; calls after it fail.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn close(&self) -> Result<(), Error> {
+        self.connection.clone().close().await.map_err(Error::from)
+    }
+
+    pub(crate) const fn connection(&self) -> &DatabaseConnection {
+        &self.connection
+    }
+
+    /// Whether rows can be locked by a reader: SQLite locks the whole file instead.
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        self.connection.get_database_backend() == DbBackend::Sqlite
+    }
+}
+
+impl Transaction {
+    /// Makes it last.
+    ///
+    /// # Errors
+    /// Any [`Error`]. After [`Error::Unavailable`] it is not known whether it lasts.
+    pub async fn commit(self) -> Result<(), Error> {
+        self.0.commit().await.map_err(Error::from)
+    }
+}
+
+fn url_with_creation(url: &str) -> String {
+    if url.starts_with("sqlite:") && !url.contains("mode=") {
+        let separator = if url.contains('?') { '&' } else { '?' };
+        return format!("{url}{separator}mode=rwc");
+    }
+    url.to_owned()
+}

@@ -1,0 +1,88 @@
+use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database cannot be reached, is locked, or did not answer in time; the same call may work later.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// Another transaction won; the same transaction may work when run again.
+    #[error("the transaction met another one: {0}")]
+    Conflict(String),
+    /// A row with the same key exists.
+    #[error("there is one already: {0}")]
+    Duplicate(String),
+    /// The database refused a value or statement.
+    #[error("the database refused: {0}")]
+    Refused(String),
+    /// What a row holds cannot be read.
+    #[error("unreadable row: {0}")]
+    Corrupt(String),
+}
+
+impl Error {
+    /// Whether the whole database is the problem, and not the one statement.
+    #[must_use]
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        if let Some(SqlErr::UniqueConstraintViolation(detail)) = error.sql_err() {
+            return Self::Duplicate(detail);
+        }
+        let text = error.to_string();
+        match &error {
+            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(text),
+            DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => from_sqlx(cause, text),
+            DbErr::Type(_) | DbErr::Json(_) | DbErr::TryIntoErr { .. } => Self::Corrupt(text),
+            _ => Self::Refused(text),
+        }
+    }
+}
+
+fn from_sqlx(cause: &sqlx::Error, text: String) -> Error {
+    match cause {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => {
+            Error::Unavailable(text)
+        }
+        sqlx::Error::Database(database) => from_code(database.code().as_deref().unwrap_or_default(), text),
+        _ => Error::Refused(text),
+    }
+}
+
+/// SQLSTATE of PostgreSQL (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) or result code of SQLite
+/// (<https://www.sqlite.org/rescode.html>), which never look alike.
+fn from_code(code: &str, text: String) -> Error {
+    let sqlite_primary = code.parse::<u32>().ok().filter(|_| code.len() <= 4).map(|number| number & 0xff);
+    match (code, sqlite_primary) {
+        ("40001" | "40P01" | "55P03", _) | (_, Some(5 | 6)) => Error::Conflict(text),
+        ("57P01" | "57P02" | "57P03" | "57014" | "53300" | "53100" | "53200" | "58030" | "25006", _) => Error::Unavailable(text),
+        (class, _) if class.starts_with("08") => Error::Unavailable(text),
+        (_, Some(8 | 10 | 13 | 14)) => Error::Unavailable(text),
+        _ => Error::Refused(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_classed() {
+        let class = |code: &str| match from_code(code, String::new()) {
+            Error::Unavailable(_) => "unavailable",
+            Error::Conflict(_) => "conflict",
+            Error::Duplicate(_) => "duplicate",
+            Error::Refused(_) => "refused",
+            Error::Corrupt(_) => "corrupt",
+        };
+        for (code, expected) in
+            [("40001", "conflict"), ("5", "conflict"), ("517", "conflict"), ("08006", "unavailable"), ("57P01", "unavailable"), ("13", "unavailable"), ("22021", "refused"), ("1", "refused")]
+        {
+            assert_eq!(class(code), expected, "{code}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What happened to a job beside its state: late results, recoveries.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{Database, Error, Transaction, entity::job_event};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobEvent {
+    /// Id, UUID v7.
+    pub id: Uuid,
+    /// The job.
+    pub job_id: Uuid,
+    /// `job.finish_late` …
+    pub kind: String,
+    /// More, as JSON.
+    pub detail: Value,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Keeps events.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_event_insert_many_in_txn(txn: &Transaction, events: &[JobEvent]) -> Result<(), Error> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let rows = events.iter().map(|event| job_event::ActiveModel {
+        id: Set(event.id),
+        job_id: Set(event.job_id),
+        kind: Set(event.kind.clone()),
+        detail: Set(event.detail.clone()),
+        created_at: Set(event.created_at),
+    });
+    job_event::Entity::insert_many(rows).exec_without_returning(&txn.0).await?;
+    Ok(())
+}
+
+/// A job's events, oldest first.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_event_list(database: &Database, job_id: Uuid) -> Result<Vec<JobEvent>, Error> {
+    let query = job_event::Entity::find().filter(job_event::Column::JobId.eq(job_id)).order_by_asc(job_event::Column::Id);
+    let to_event =
+        |row: job_event::Model| JobEvent { id: row.id, job_id: row.job_id, kind: row.kind, detail: row.detail, created_at: row.created_at };
+    Ok(query.all(database.connection()).await?.into_iter().map(to_event).collect())
+}

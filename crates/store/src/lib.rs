@@ -1,0 +1,28 @@
+//! The database: entities, one repository module per aggregate, transactions. The only user of sea-orm in the house.
+//!
+//! One code path serves SQLite and PostgreSQL. Repository functions are noun then verb; `_in_txn` when the caller's transaction is passed.
+//! Knows nothing of HTTP, queues or who may do what.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), store::Error> {
+//! let database = store::Database::connect(&store::Settings::new("sqlite://regente.db")).await?;
+//! database.migrate().await?;
+//! let automations = store::automations::automation_list(&database, &Default::default()).await?;
+//! # Ok(()) }
+//! ```
+
+pub mod automations;
+mod database;
+pub mod dead_letters;
+mod entity;
+mod error;
+pub mod identity;
+pub mod job_events;
+pub mod job_logs;
+pub mod jobs;
+pub mod workers;
+
+pub use self::{
+    database::{Database, Settings, Transaction},
+    error::Error,
+};

@@ -1,0 +1,30 @@
+//! The database schema, as dated, reversible migrations for SQLite and PostgreSQL.
+//!
+//! One change a file. Additive: what a running older version needs stays until a later release. Never edited after landing.
+
+mod m20261121_000001_automations;
+mod m20261121_000002_jobs;
+mod m20261121_000003_job_logs;
+mod m20261121_000004_workers;
+mod m20261121_000005_identity;
+mod m20261121_000006_dead_letters;
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+/// Applies the migrations, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261121_000001_automations::Migration),
+            Box::new(m20261121_000002_jobs::Migration),
+            Box::new(m20261121_000003_job_logs::Migration),
+            Box::new(m20261121_000004_workers::Migration),
+            Box::new(m20261121_000005_identity::Migration),
+            Box::new(m20261121_000006_dead_letters::Migration),
+        ]
+    }
+}
