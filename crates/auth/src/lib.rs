@@ -1,1 +1,34 @@
-//! empty
+//! Who somebody is: password hashes, access tokens, shared keys.
+//!
+//! Knows nothing of HTTP or of where hashes are kept.
+//!
+//! ```
+//! let hash = auth::password_hash("correct horse")?;
+//! assert!(auth::password_matches("correct horse", &hash));
+//! assert!(!auth::password_matches("battery", &hash));
+//! # Ok::<(), auth::Error>(())
+//! ```
+
+mod key;
+mod password;
+mod token;
+
+pub use self::{
+    key::{SharedKey, random_secret},
+    password::{password_hash, password_matches},
+    token::{Claims, Tokens},
+};
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The password cannot be hashed.
+    #[error("the password cannot be hashed: {0}")]
+    Hash(String),
+    /// The token cannot be made.
+    #[error("the token cannot be made: {0}")]
+    Token(String),
+    /// The token is not ours, was changed, or has ended.
+    #[error("the token is not valid: {0}")]
+    InvalidToken(String),
+}

@@ -20,9 +20,7 @@ impl Backoff {
         let doubled = MIN.saturating_mul(2_u32.saturating_pow(self.attempt));
         self.attempt = self.attempt.saturating_add(1);
         let ceiling = doubled.min(MAX);
-        ceiling
-            .mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0)
-            .max(MIN)
+        ceiling.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0).max(MIN)
     }
 
     /// Starts over when what was attempted lasted for `lasted`, unless it failed so soon that it hardly worked.

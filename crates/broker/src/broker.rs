@@ -38,6 +38,7 @@ pub(crate) struct Shared {
     closing: watch::Sender<bool>,
     pub(crate) state: watch::Receiver<State>,
     connected: watch::Receiver<bool>,
+    pub(crate) runtime: Handle,
 }
 
 impl Broker {
@@ -56,11 +57,7 @@ impl Broker {
     ///
     /// # Errors
     /// As [`Broker::connect`], and [`Error::InvalidName`] for a name in `topology` that cannot be one.
-    pub fn connect_with(
-        url: &str,
-        connection_name: &str,
-        topology: Topology,
-    ) -> Result<Broker, Error> {
+    pub fn connect_with(url: &str, connection_name: &str, topology: Topology) -> Result<Broker, Error> {
         names::name(&topology.dead_letter_queue)?;
         names::name(&topology.event_exchange)?;
         let uri = parse(url)?;
@@ -68,18 +65,9 @@ impl Broker {
         let (closing, closing_signal) = watch::channel(false);
         let (state_sender, state) = watch::channel(State::Down);
         let (connected_sender, connected) = watch::channel(false);
-        let plan = Plan {
-            uri,
-            connection_name: connection_name.to_owned(),
-            topology,
-            closing: closing_signal,
-        };
+        let plan = Plan { uri, connection_name: connection_name.to_owned(), topology, closing: closing_signal };
         runtime.spawn(Supervisor::new(plan, state_sender, connected_sender).run());
-        let shared = Arc::new(Shared {
-            closing,
-            state,
-            connected,
-        });
+        let shared = Arc::new(Shared { closing, state, connected, runtime });
         Ok(Broker { shared })
     }
 
@@ -100,11 +88,7 @@ impl Broker {
     /// # Errors
     /// [`Error::InvalidName`], [`Error::Refused`] (no permission, a queue exclusive to another connection),
     /// [`Error::Disconnected`], [`Error::Closed`]. Cancel safe: doing it again completes it.
-    pub async fn ensure_queue(
-        &self,
-        queue: &str,
-        profile: QueueProfile,
-    ) -> Result<Option<QueueDepth>, Error> {
+    pub async fn ensure_queue(&self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
         self.link()?.queue_ensure(queue, profile).await
     }
 
@@ -120,34 +104,21 @@ impl Broker {
     /// Publishes a persistent JSON message to `queue` and returns when the broker has taken responsibility for it.
     ///
     /// Never waits for a reconnect, but does wait while the broker has blocked its publishers (memory or disk alarm).
-    /// Messages published in some order by one task arrive in that order.
+    /// Calls first polled in some order by one task arrive in that order.
     ///
     /// # Errors
     /// [`Error::Unroutable`] when there is no such queue, [`Error::Nacked`], [`Error::InvalidName`] for the queue or a
     /// header, [`Error::BodyTooLarge`], [`Error::Closed`], and [`Error::Disconnected`], after which the message may or
     /// may not be in the queue. Not cancel safe: a dropped call may still publish.
-    pub async fn publish(
-        &self,
-        queue: &str,
-        body: Bytes,
-        headers: &[(String, String)],
-    ) -> Result<(), Error> {
+    pub async fn publish(&self, queue: &str, body: Bytes, headers: &[(String, String)]) -> Result<(), Error> {
         if body.len() > BODY_LIMIT {
-            return Err(Error::BodyTooLarge {
-                size: body.len(),
-                limit: BODY_LIMIT,
-            });
+            return Err(Error::BodyTooLarge { size: body.len(), limit: BODY_LIMIT });
         }
         let (reply, verdict) = oneshot::channel();
-        let message = Message {
-            queue: names::name(queue)?,
-            properties: properties(headers)?,
-            body,
-            reply,
-        };
+        let message = Message { queue: names::name(queue)?, properties: properties(headers)?, body, reply };
         let link = self.link()?;
-        if link.outbox.send(message).await.is_err() {
-            return Err(self.why_not_sent());
+        if !link.accept(message).await {
+            return Err(self.link().err().unwrap_or(Error::Disconnected));
         }
         let queue_name = || queue.to_owned();
         match verdict.await {
@@ -173,23 +144,17 @@ impl Broker {
     /// [`Error::Closed`]. Not cancel safe: a dropped call may still publish.
     pub async fn publish_event(&self, routing_key: &str, body: Bytes) -> Result<(), Error> {
         if body.len() > BODY_LIMIT {
-            return Err(Error::BodyTooLarge {
-                size: body.len(),
-                limit: BODY_LIMIT,
-            });
+            return Err(Error::BodyTooLarge { size: body.len(), limit: BODY_LIMIT });
         }
         let routing_key = names::name(routing_key)?;
         let properties = BasicProperties::default().with_content_type(CONTENT_TYPE.into());
-        self.link()?
-            .publish_event(routing_key, properties, body)
-            .await
+        self.link()?.publish_event(routing_key, properties, body).await
     }
 
     /// Starts consuming `queue` with up to `prefetch` deliveries not acked (at least 1). Returns at once: subscribing
     /// goes on in the background for as long as it takes the connection and the queue to be there.
     ///
-    /// # Panics
-    /// Never inside a tokio runtime, which is where [`Broker::connect`] must have been called as well.
+    /// A name that cannot be a queue's gives a consumer that ends at once.
     pub fn consume(&self, queue: &str, prefetch: u16) -> Consumer {
         Consumer::start(self.shared.clone(), queue, prefetch)
     }
@@ -211,10 +176,6 @@ impl Broker {
             State::Down => Err(Error::Disconnected),
             State::Closing | State::Closed => Err(Error::Closed),
         }
-    }
-
-    fn why_not_sent(&self) -> Error {
-        self.link().err().unwrap_or(Error::Disconnected)
     }
 }
 
@@ -247,10 +208,6 @@ fn parse(url: &str) -> Result<AMQPUri, Error> {
 /// `localhost`.
 fn ipv6_host(url: &str) -> Option<&str> {
     let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
-    host.strip_prefix('[')?
-        .split_once(']')
-        .map(|(address, _)| address)
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    host.strip_prefix('[')?.split_once(']').map(|(address, _)| address)
 }

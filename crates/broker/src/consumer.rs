@@ -33,17 +33,9 @@ impl Consumer {
     pub(crate) fn start(shared: Arc<Shared>, queue: &str, prefetch: u16) -> Self {
         let prefetch = prefetch.max(1);
         let (sender, deliveries) = mpsc::channel(usize::from(prefetch));
-        let subscription = Subscription {
-            queue: queue.to_owned(),
-            prefetch,
-            state: shared.state.clone(),
-            deliveries: sender,
-        };
-        tokio::spawn(subscription.run());
-        Self {
-            deliveries,
-            _shared: shared,
-        }
+        let subscription = Subscription { queue: queue.to_owned(), prefetch, state: shared.state.clone(), deliveries: sender };
+        shared.runtime.spawn(subscription.run());
+        Self { deliveries, _shared: shared }
     }
 
     /// Waits for the next delivery. `None` when the broker connection was closed by
@@ -150,23 +142,10 @@ async fn over(state: &mut watch::Receiver<State>, deliveries: &mpsc::Sender<Deli
     }
 }
 
-async fn subscribe(
-    link: &Link,
-    queue: ShortString,
-    prefetch: u16,
-) -> Result<(Arc<Channel>, lapin::Consumer), Fault> {
+async fn subscribe(link: &Link, queue: ShortString, prefetch: u16) -> Result<(Arc<Channel>, lapin::Consumer), Fault> {
     let channel = link.connection().create_channel().await?;
-    channel
-        .basic_qos(prefetch, BasicQosOptions::default())
-        .await?;
-    let received = channel
-        .basic_consume(
-            queue,
-            ShortString::default(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        )
-        .await?;
+    channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+    let received = channel.basic_consume(queue, ShortString::default(), BasicConsumeOptions::default(), FieldTable::default()).await?;
     Ok((Arc::new(channel), received))
 }
 

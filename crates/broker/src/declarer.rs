@@ -23,38 +23,23 @@ pub(crate) struct Declarer {
 
 impl Declarer {
     pub(crate) fn new(connection: Arc<Connection>) -> Self {
-        Self {
-            connection,
-            channel: None,
-            dead_letters_ready: HashSet::new(),
-        }
+        Self { connection, channel: None, dead_letters_ready: HashSet::new() }
     }
 
     /// Adopts or creates `queue`, and makes sure that its dead letters reach `dead_letter_queue`.
     ///
     /// The dead-letter side comes first: a queue never exists without it.
-    pub(crate) async fn queue_ensure(
-        &mut self,
-        queue: &str,
-        profile: QueueProfile,
-        dead_letter_queue: &str,
-    ) -> Result<QueueDepth, Error> {
+    pub(crate) async fn queue_ensure(&mut self, queue: &str, profile: QueueProfile, dead_letter_queue: &str) -> Result<QueueDepth, Error> {
         let name = names::name(queue)?;
         if let Some(exchange) = profile.dead_letter_exchange() {
-            self.dead_letters_ensure(&name, exchange, dead_letter_queue)
-                .await?;
+            self.dead_letters_ensure(&name, exchange, dead_letter_queue).await?;
         }
         self.queue_adopt_or_create(&name, profile.arguments()).await
     }
 
     /// Binds `dead_letter_queue` to `exchange` for what is dead-lettered by `queue`: such a message keeps its routing
     /// key, which is the name of its queue.
-    async fn dead_letters_ensure(
-        &mut self,
-        queue: &ShortString,
-        exchange: &'static str,
-        dead_letter_queue: &str,
-    ) -> Result<(), Error> {
+    async fn dead_letters_ensure(&mut self, queue: &ShortString, exchange: &'static str, dead_letter_queue: &str) -> Result<(), Error> {
         let collector = names::name(dead_letter_queue)?;
         if self.dead_letters_ready.contains(exchange) {
             match self.queue_bind(&collector, exchange, queue).await {
@@ -64,25 +49,16 @@ impl Declarer {
             };
         }
         self.exchange_ensure(exchange, ExchangeKind::Direct).await?;
-        self.queue_adopt_or_create(&collector, FieldTable::default())
-            .await?;
+        self.queue_adopt_or_create(&collector, FieldTable::default()).await?;
         self.queue_bind(&collector, exchange, queue)
             .await
-            .map_err(|fault| {
-                fault.or_missing(|| Error::QueueNotFound {
-                    queue: dead_letter_queue.to_owned(),
-                })
-            })?;
+            .map_err(|fault| fault.or_missing(|| Error::QueueNotFound { queue: dead_letter_queue.to_owned() }))?;
         self.dead_letters_ready.insert(exchange);
         Ok(())
     }
 
     /// Adopts whatever exchange has this name, or creates a durable one.
-    pub(crate) async fn exchange_ensure(
-        &mut self,
-        exchange: &str,
-        kind: ExchangeKind,
-    ) -> Result<(), Error> {
+    pub(crate) async fn exchange_ensure(&mut self, exchange: &str, kind: ExchangeKind) -> Result<(), Error> {
         let name = names::name(exchange)?;
         match self.exchange_declare(&name, kind.clone(), true).await {
             Ok(()) => return Ok(()),
@@ -100,21 +76,11 @@ impl Declarer {
     /// How much `queue` holds.
     pub(crate) async fn queue_depth(&mut self, queue: &str) -> Result<QueueDepth, Error> {
         let name = names::name(queue)?;
-        self.queue_look(&name).await.map_err(|fault| {
-            fault.or_missing(|| Error::QueueNotFound {
-                queue: queue.to_owned(),
-            })
-        })
+        self.queue_look(&name).await.map_err(|fault| fault.or_missing(|| Error::QueueNotFound { queue: queue.to_owned() }))
     }
 
-    async fn queue_adopt_or_create(
-        &mut self,
-        queue: &ShortString,
-        arguments: FieldTable,
-    ) -> Result<QueueDepth, Error> {
-        let missing = || Error::QueueNotFound {
-            queue: queue.to_string(),
-        };
+    async fn queue_adopt_or_create(&mut self, queue: &ShortString, arguments: FieldTable) -> Result<QueueDepth, Error> {
+        let missing = || Error::QueueNotFound { queue: queue.to_string() };
         match self.queue_look(queue).await {
             Ok(depth) => return Ok(depth),
             Err(Fault::Missing) => {}
@@ -131,8 +97,7 @@ impl Declarer {
 
     async fn queue_look(&mut self, queue: &ShortString) -> Result<QueueDepth, Fault> {
         let options = QueueDeclareOptions::default().passive();
-        self.queue_declare(queue, options, FieldTable::default())
-            .await
+        self.queue_declare(queue, options, FieldTable::default()).await
     }
 
     async fn queue_declare(
@@ -142,48 +107,22 @@ impl Declarer {
         arguments: FieldTable,
     ) -> Result<QueueDepth, Fault> {
         let channel = self.channel_take().await?;
-        let declared = channel
-            .queue_declare(queue.clone(), options, arguments)
-            .await?;
+        let declared = channel.queue_declare(queue.clone(), options, arguments).await?;
         self.channel = Some(channel);
         Ok(QueueDepth::from(&declared))
     }
 
-    async fn exchange_declare(
-        &mut self,
-        exchange: &ShortString,
-        kind: ExchangeKind,
-        passive: bool,
-    ) -> Result<(), Fault> {
+    async fn exchange_declare(&mut self, exchange: &ShortString, kind: ExchangeKind, passive: bool) -> Result<(), Fault> {
         let channel = self.channel_take().await?;
-        let options = ExchangeDeclareOptions {
-            passive,
-            durable: !passive,
-            ..ExchangeDeclareOptions::default()
-        };
-        channel
-            .exchange_declare(exchange.clone(), kind, options, FieldTable::default())
-            .await?;
+        let options = ExchangeDeclareOptions { passive, durable: !passive, ..ExchangeDeclareOptions::default() };
+        channel.exchange_declare(exchange.clone(), kind, options, FieldTable::default()).await?;
         self.channel = Some(channel);
         Ok(())
     }
 
-    async fn queue_bind(
-        &mut self,
-        queue: &ShortString,
-        exchange: &'static str,
-        routing_key: &ShortString,
-    ) -> Result<(), Fault> {
+    async fn queue_bind(&mut self, queue: &ShortString, exchange: &'static str, routing_key: &ShortString) -> Result<(), Fault> {
         let channel = self.channel_take().await?;
-        channel
-            .queue_bind(
-                queue.clone(),
-                exchange.into(),
-                routing_key.clone(),
-                QueueBindOptions::default(),
-                FieldTable::default(),
-            )
-            .await?;
+        channel.queue_bind(queue.clone(), exchange.into(), routing_key.clone(), QueueBindOptions::default(), FieldTable::default()).await?;
         self.channel = Some(channel);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Messages received, and what becomes of them.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,7 +13,6 @@ use crate::Error;
 
 /// A message received. It must be settled by [`Delivery::ack`], [`Delivery::reject`] or [`Delivery::requeue`]; one
 /// that is dropped goes back to its queue.
-#[derive(Debug)]
 pub struct Delivery {
     /// The message.
     pub body: Bytes,
@@ -39,7 +39,6 @@ pub struct Death {
 }
 
 /// The right to settle a delivery, given back to the broker when dropped unused.
-#[derive(Debug)]
 struct Settling {
     acker: Option<Acker>,
     /// Keeps the channel open, for a delivery can only be settled on its own channel.
@@ -55,10 +54,7 @@ impl Delivery {
             body: Bytes::from(received.data),
             routing_key: received.routing_key.into(),
             redelivered: received.redelivered,
-            settling: Settling {
-                acker: Some(received.acker),
-                _channel: channel,
-            },
+            settling: Settling { acker: Some(received.acker), _channel: channel },
         }
     }
 
@@ -99,6 +95,18 @@ impl Delivery {
     }
 }
 
+/// Without the contents, which may be confidential.
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("routing_key", &self.routing_key)
+            .field("redelivered", &self.redelivered)
+            .field("death", &self.death)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Drop for Settling {
     fn drop(&mut self) {
         if let Some(acker) = self.acker.take() {
@@ -118,10 +126,7 @@ fn sent(result: lapin::Result<bool>) -> Result<(), Error> {
 }
 
 fn string_headers(table: &FieldTable) -> Vec<(String, String)> {
-    table
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_string(), text(value)?)))
-        .collect()
+    table.into_iter().filter_map(|(key, value)| Some((key.to_string(), text(value)?))).collect()
 }
 
 /// The broker keeps the latest death first.

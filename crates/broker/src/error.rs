@@ -96,10 +96,7 @@ impl From<lapin::Error> for Fault {
 
 impl From<&AMQPError> for Fault {
     fn from(error: &AMQPError) -> Self {
-        let refused = || Error::Refused {
-            code: error.get_id(),
-            reason: error.get_message().to_string(),
-        };
+        let refused = || Error::Refused { code: error.get_id(), reason: error.get_message().to_string() };
         match error.kind() {
             AMQPErrorKind::Soft(soft) => match soft {
                 AMQPSoftError::NOTFOUND => Fault::Missing,

@@ -8,6 +8,7 @@ use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
 use lapin::uri::AMQPUri;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
 use crate::declarer::Declarer;
@@ -20,7 +21,7 @@ use crate::{Error, names};
 pub(crate) struct Link {
     connection: Arc<Connection>,
     /// Hands messages to the publishing task.
-    pub(crate) outbox: mpsc::Sender<Message>,
+    outbox: mpsc::Sender<Message>,
     declarer: tokio::sync::Mutex<Declarer>,
     events: tokio::sync::Mutex<Option<Channel>>,
     ensured: Mutex<HashSet<String>>,
@@ -37,9 +38,7 @@ pub(crate) struct Plan {
 
 impl Link {
     /// Connects, and opens the publish channel. The second value publishes and must be run as a task.
-    pub(crate) async fn open(
-        plan: &Plan,
-    ) -> lapin::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
+    pub(crate) async fn open(plan: &Plan) -> lapin::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
         let properties = ConnectionProperties::default()
             .with_connection_name(plan.connection_name.as_str().into())
             .with_client_property("product".into(), "regente".into())
@@ -63,12 +62,19 @@ impl Link {
         &self.connection
     }
 
+    /// Hands a message to the publishing task, waiting while that has too many. `false` when it takes no more.
+    pub(crate) async fn accept(&self, message: Message) -> bool {
+        // Sending at once where possible keeps the order of many calls: a waiting one may be told to let other tasks
+        // run first, and would be overtaken.
+        match self.outbox.try_send(message) {
+            Ok(()) => true,
+            Err(TrySendError::Full(message)) => self.outbox.send(message).await.is_ok(),
+            Err(TrySendError::Closed(_)) => false,
+        }
+    }
+
     /// Declares `queue` unless that was done before on this connection.
-    pub(crate) async fn queue_ensure(
-        &self,
-        queue: &str,
-        profile: QueueProfile,
-    ) -> Result<Option<QueueDepth>, Error> {
+    pub(crate) async fn queue_ensure(&self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
         if self.ensured().contains(queue) {
             return Ok(None);
         }
@@ -76,9 +82,7 @@ impl Link {
         if self.ensured().contains(queue) {
             return Ok(None);
         }
-        let depth = declarer
-            .queue_ensure(queue, profile, &self.topology.dead_letter_queue)
-            .await?;
+        let depth = declarer.queue_ensure(queue, profile, &self.topology.dead_letter_queue).await?;
         self.ensured().insert(queue.to_owned());
         Ok(Some(depth))
     }
@@ -98,12 +102,7 @@ impl Link {
     }
 
     /// Publishes to the event exchange and returns when the message is written.
-    pub(crate) async fn publish_event(
-        &self,
-        routing_key: ShortString,
-        properties: BasicProperties,
-        body: Bytes,
-    ) -> Result<(), Error> {
+    pub(crate) async fn publish_event(&self, routing_key: ShortString, properties: BasicProperties, body: Bytes) -> Result<(), Error> {
         let channel = self.event_channel().await?;
         let exchange = names::name(&self.topology.event_exchange)?;
         let options = BasicPublishOptions::default();
@@ -120,16 +119,8 @@ impl Link {
         if let Some(channel) = slot.as_ref().filter(|open| open.status().connected()) {
             return Ok(channel.clone());
         }
-        self.declarer
-            .lock()
-            .await
-            .exchange_ensure(&self.topology.event_exchange, ExchangeKind::Topic)
-            .await?;
-        let channel = self
-            .connection
-            .create_channel()
-            .await
-            .map_err(|error| Fault::from(error).or_missing(|| Error::Disconnected))?;
+        self.declarer.lock().await.exchange_ensure(&self.topology.event_exchange, ExchangeKind::Topic).await?;
+        let channel = self.connection.create_channel().await.map_err(|error| Fault::from(error).or_missing(|| Error::Disconnected))?;
         *slot = Some(channel.clone());
         Ok(channel)
     }

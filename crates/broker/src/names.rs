@@ -24,9 +24,6 @@ mod tests {
     fn names_have_1_to_255_bytes() {
         assert_eq!(name(""), Err(Error::InvalidName { length: 0 }));
         assert!(name(&"q".repeat(255)).is_ok());
-        assert_eq!(
-            name(&"q".repeat(256)),
-            Err(Error::InvalidName { length: 256 })
-        );
+        assert_eq!(name(&"q".repeat(256)), Err(Error::InvalidName { length: 256 }));
     }
 }

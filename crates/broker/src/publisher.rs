@@ -53,17 +53,8 @@ enum End {
 }
 
 impl Publisher {
-    pub(crate) fn new(
-        connection: Arc<Connection>,
-        inbox: mpsc::Receiver<Message>,
-        closing: watch::Receiver<bool>,
-    ) -> Self {
-        Self {
-            connection,
-            inbox,
-            closing,
-            next_id: 0,
-        }
+    pub(crate) fn new(connection: Arc<Connection>, inbox: mpsc::Receiver<Message>, closing: watch::Receiver<bool>) -> Self {
+        Self { connection, inbox, closing, next_id: 0 }
     }
 
     /// Publishes until the connection is lost, or, once closing, until everything accepted is confirmed.
@@ -88,10 +79,10 @@ impl Publisher {
             tokio::select! {
                 biased;
                 outcomes = in_flight.next_ready(), if !in_flight.is_empty() => {
-                    let Some(confirmed) = outcomes.into_iter().collect() else {
+                    if let Err(error) = settle(&mut settlement, outcomes, in_flight.is_empty()) {
+                        tracing::warn!(%error, "publish channel lost");
                         return End::ChannelLost;
-                    };
-                    settle(&mut settlement, confirmed, in_flight.is_empty());
+                    }
                 }
                 () = closing(&mut self.closing), if !self.inbox.is_closed() => self.inbox.close(),
                 count = self.inbox.recv_many(&mut accepted, BATCH),
@@ -118,43 +109,20 @@ pub(crate) async fn closing(signal: &mut watch::Receiver<bool>) {
 /// Opens a channel in confirm mode.
 pub(crate) async fn open(connection: &Connection) -> lapin::Result<Channel> {
     let channel = connection.create_channel().await?;
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
     Ok(channel)
 }
 
-/// Writes one message and waits for its confirm. `None` when the channel was lost before it came.
-async fn send(
-    channel: &Channel,
-    id: u64,
-    message: Message,
-) -> Option<Confirmed<oneshot::Sender<Verdict>>> {
-    let options = BasicPublishOptions {
-        mandatory: true,
-        ..BasicPublishOptions::default()
-    };
-    let properties = message
-        .properties
-        .with_delivery_mode(PERSISTENT)
-        .with_message_id(id.to_string().into());
-    let confirm = channel
-        .basic_publish(
-            ShortString::default(),
-            message.queue,
-            options,
-            &message.body,
-            properties,
-        )
-        .await
-        .ok()?;
-    let confirmation = confirm.await.ok()?;
-    Some(Confirmed {
-        id,
-        acked: !confirmation.is_nack(),
-        returned: returned_id(confirmation),
-        reply: message.reply,
-    })
+/// A confirm, or the end of the channel before it came.
+type Outcome = lapin::Result<Confirmed<oneshot::Sender<Verdict>>>;
+
+/// Writes one message and waits for its confirm.
+async fn send(channel: &Channel, id: u64, message: Message) -> Outcome {
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let properties = message.properties.with_delivery_mode(PERSISTENT).with_message_id(id.to_string().into());
+    let confirm = channel.basic_publish(ShortString::default(), message.queue, options, &message.body, properties).await?;
+    let confirmation = confirm.await?;
+    Ok(Confirmed { id, acked: !confirmation.is_nack(), returned: returned_id(confirmation), reply: message.reply })
 }
 
 /// The id of the returned message that came along with a confirm, which need not be the confirmed one.
@@ -164,13 +132,19 @@ fn returned_id(confirmation: Confirmation) -> Option<u64> {
     id.as_str().parse().ok()
 }
 
-fn settle(
-    settlement: &mut Settlement<oneshot::Sender<Verdict>>,
-    confirmed: Vec<Confirmed<oneshot::Sender<Verdict>>>,
-    idle: bool,
-) {
-    for (reply, verdict) in settlement.settle(confirmed, idle) {
+/// Answers what can be answered. An error means that the channel is gone.
+fn settle(settlement: &mut Settlement<oneshot::Sender<Verdict>>, outcomes: Vec<Outcome>, idle: bool) -> lapin::Result<()> {
+    let mut alive = Ok(());
+    let mut confirmed = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        match outcome {
+            Ok(message) => confirmed.push(message),
+            Err(error) => alive = Err(error),
+        }
+    }
+    for (reply, verdict) in settlement.settle(confirmed, idle && alive.is_ok()) {
         // A caller that gave up waiting does not want to know.
         let _ = reply.send(verdict);
     }
+    alive
 }

@@ -54,16 +54,8 @@ enum End {
 }
 
 impl Supervisor {
-    pub(crate) fn new(
-        plan: Plan,
-        state: watch::Sender<State>,
-        connected: watch::Sender<bool>,
-    ) -> Self {
-        Self {
-            plan,
-            state,
-            connected,
-        }
+    pub(crate) fn new(plan: Plan, state: watch::Sender<State>, connected: watch::Sender<bool>) -> Self {
+        Self { plan, state, connected }
     }
 
     /// Runs until the owner closes the connection or is dropped.
@@ -95,7 +87,7 @@ impl Supervisor {
         self.state.send_replace(State::Closed);
     }
 
-    async fn serve(&mut self, link: Link, publishing: JoinHandle<()>) -> End {
+    async fn serve(&mut self, link: Link, mut publishing: JoinHandle<()>) -> End {
         let connection = link.connection().clone();
         tracing::info!(connection.name = %self.plan.connection_name, "broker connected");
         self.state.send_replace(State::Up(Arc::new(link)));
@@ -103,26 +95,29 @@ impl Supervisor {
         let end = tokio::select! {
             () = closing(&mut self.plan.closing) => End::Closing,
             () = lost(&connection) => End::Lost,
+            // The publishing task ends by itself only when it cannot have a channel.
+            _ = &mut publishing => End::Lost,
         };
         match end {
             End::Closing => {
                 self.state.send_replace(State::Closing);
-                goodbye(&connection, publishing).await;
+                drain(&mut publishing).await;
             }
             End::Lost => {
                 tracing::warn!(connection.name = %self.plan.connection_name, "broker connection lost");
                 self.state.send_replace(State::Down);
-                // Answers the callers whose messages are under way: they are dropped with the task.
-                publishing.abort();
             }
         }
+        // Answers the callers whose messages are still under way: these are dropped with the task.
+        publishing.abort();
         self.connected.send_replace(false);
+        goodbye(&connection).await;
         end
     }
 }
 
 fn failed(error: &dyn std::error::Error) -> End {
-    tracing::warn!(error, "broker not reached");
+    tracing::warn!(%error, "broker not reached");
     End::Lost
 }
 
@@ -139,12 +134,17 @@ async fn lost(connection: &Connection) {
     }
 }
 
-/// Lets what was accepted be confirmed, then closes.
-async fn goodbye(connection: &Connection, mut publishing: JoinHandle<()>) {
-    if timeout(DRAIN_LIMIT, &mut publishing).await.is_err() {
+/// Lets what was accepted be confirmed.
+async fn drain(publishing: &mut JoinHandle<()>) {
+    if timeout(DRAIN_LIMIT, publishing).await.is_err() {
         tracing::warn!("broker connection closed with messages not confirmed");
-        publishing.abort();
     }
-    let closed = timeout(GOODBYE_LIMIT, connection.close(200, "OK".into())).await;
-    tracing::debug!(?closed, "broker connection closed");
+}
+
+/// Closes the connection if there is one, so that channels still held do not keep it open.
+async fn goodbye(connection: &Connection) {
+    if connection.status().connected() {
+        let closed = timeout(GOODBYE_LIMIT, connection.close(200, "OK".into())).await;
+        tracing::debug!(?closed, "broker connection closed");
+    }
 }

@@ -27,10 +27,7 @@ impl QueueProfile {
     pub(crate) fn arguments(self) -> FieldTable {
         let mut arguments = FieldTable::default();
         if let Some(exchange) = self.dead_letter_exchange() {
-            arguments.insert(
-                "x-dead-letter-exchange".into(),
-                AMQPValue::LongString(exchange.into()),
-            );
+            arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString(exchange.into()));
         }
         arguments
     }
@@ -47,10 +44,7 @@ pub struct Topology {
 
 impl Default for Topology {
     fn default() -> Self {
-        Self {
-            dead_letter_queue: "regente.dead-letters".to_owned(),
-            event_exchange: "regente.events".to_owned(),
-        }
+        Self { dead_letter_queue: "regente.dead-letters".to_owned(), event_exchange: "regente.events".to_owned() }
     }
 }
 
@@ -65,9 +59,6 @@ pub struct QueueDepth {
 
 impl From<&lapin::Queue> for QueueDepth {
     fn from(queue: &lapin::Queue) -> Self {
-        Self {
-            messages: queue.message_count(),
-            consumers: queue.consumer_count(),
-        }
+        Self { messages: queue.message_count(), consumers: queue.consumer_count() }
     }
 }

@@ -1,1 +1,25 @@
-//! empty
+//! What every service needs to run: settings, problem responses, request extractors, identity of callers, signals.
+//!
+//! Knows nothing of what a service does.
+//!
+//! ```
+//! let settings = runtime::Settings::load(None)?;
+//! assert_eq!(settings.http.bind, "127.0.0.1:8080");
+//! # Ok::<(), runtime::SettingsError>(())
+//! ```
+
+mod access;
+mod extract;
+mod problem;
+mod settings;
+mod shutdown;
+
+pub use self::{
+    access::{Access, Management, WorkerCaller},
+    extract::{JsonBody, OptionalJsonBody, Params, path_config, payload_config},
+    problem::Failure,
+    settings::{
+        Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Log, Settings, SettingsError, WorkerSettings,
+    },
+    shutdown::Shutdown,
+};

@@ -1,4 +1,5 @@
-//! One module per table.
+//! One module per table. `pub` because the derives of sea-orm need it.
+#![expect(unreachable_pub, reason = "the derives of sea-orm want public types")]
 
 pub(crate) mod automation;
 pub(crate) mod dead_letter;

@@ -1,1 +1,84 @@
-//! empty
+//! How the program speaks to its operators: logs on standard output, as JSON lines or as text.
+//!
+//! Knows nothing of what is logged.
+//!
+//! ```
+//! let format: telemetry::LogFormat = "json".parse().unwrap();
+//! assert_eq!(format, telemetry::LogFormat::Json);
+//! ```
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line, for machines.
+    Json,
+    /// For people.
+    #[default]
+    Text,
+}
+
+impl FromStr for LogFormat {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self, Error> {
+        match word {
+            "json" => Ok(Self::Json),
+            "text" => Ok(Self::Text),
+            other => Err(Error::Format(other.to_owned())),
+        }
+    }
+}
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The filter has a mistake.
+    #[error("log filter: {0}")]
+    Filter(String),
+    /// No such format.
+    #[error("log format must be \"json\" or \"text\", not \"{0}\"")]
+    Format(String),
+    /// Something has set up logging before.
+    #[error("logging is set up already")]
+    Twice,
+}
+
+/// Checks a filter such as `info` or `info,orchestrator=debug`.
+///
+/// # Errors
+/// [`Error::Filter`] with what is wrong.
+pub fn check_filter(filter: &str) -> Result<(), Error> {
+    EnvFilter::try_new(filter).map(drop).map_err(|error| Error::Filter(error.to_string()))
+}
+
+/// Sends logs to standard error (text) or standard output (JSON). Once in a process.
+///
+/// # Errors
+/// [`Error::Filter`] for an unusable filter, [`Error::Twice`] when it was done before.
+pub fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| Error::Filter(error.to_string()))?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let done = match format {
+        LogFormat::Json => registry.with(fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init(),
+        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init(),
+    };
+    done.map_err(|_| Error::Twice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(check_filter("info,orchestrator=debug").is_ok());
+        assert!(check_filter("info,orchestrator=loud").is_err());
+        assert!("xml".parse::<LogFormat>().is_err());
+    }
+}

@@ -17,9 +17,7 @@ pub(super) struct Ready<F: Future> {
 
 impl<F: Future> Default for Ready<F> {
     fn default() -> Self {
-        Self {
-            pending: FuturesUnordered::new(),
-        }
+        Self { pending: FuturesUnordered::new() }
     }
 }
 

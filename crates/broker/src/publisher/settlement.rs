@@ -32,11 +32,7 @@ pub(super) struct Confirmed<R> {
 
 impl<R> Confirmed<R> {
     fn verdict(&self) -> Verdict {
-        if self.acked {
-            Verdict::Routed
-        } else {
-            Verdict::Nacked
-        }
+        if self.acked { Verdict::Routed } else { Verdict::Nacked }
     }
 }
 
@@ -53,10 +49,7 @@ pub(super) struct Settlement<R> {
 
 impl<R> Default for Settlement<R> {
     fn default() -> Self {
-        Self {
-            held: Vec::new(),
-            returned: HashSet::new(),
-        }
+        Self { held: Vec::new(), returned: HashSet::new() }
     }
 }
 
@@ -67,8 +60,7 @@ impl<R> Settlement<R> {
     /// that no other message waits for a confirm, in which case nothing stays undecided.
     pub(super) fn settle(&mut self, batch: Vec<Confirmed<R>>, idle: bool) -> Vec<(R, Verdict)> {
         let returns_exhausted = idle || batch.iter().any(|confirmed| confirmed.returned.is_none());
-        self.returned
-            .extend(batch.iter().filter_map(|confirmed| confirmed.returned));
+        self.returned.extend(batch.iter().filter_map(|confirmed| confirmed.returned));
         let mut settled = Vec::with_capacity(batch.len());
         for confirmed in std::mem::take(&mut self.held) {
             self.decide(confirmed, returns_exhausted, &mut settled);
@@ -80,12 +72,7 @@ impl<R> Settlement<R> {
         settled
     }
 
-    fn decide(
-        &mut self,
-        confirmed: Confirmed<R>,
-        certain: bool,
-        settled: &mut Vec<(R, Verdict)>,
-    ) {
+    fn decide(&mut self, confirmed: Confirmed<R>, certain: bool, settled: &mut Vec<(R, Verdict)>) {
         if self.returned.remove(&confirmed.id) {
             settled.push((confirmed.reply, Verdict::Unroutable));
         } else if certain {

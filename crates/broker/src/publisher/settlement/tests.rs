@@ -1,12 +1,7 @@
 use super::*;
 
 fn confirm(id: u64, returned: Option<u64>) -> Confirmed<u64> {
-    Confirmed {
-        id,
-        acked: true,
-        returned,
-        reply: id,
-    }
+    Confirmed { id, acked: true, returned, reply: id }
 }
 
 fn sorted(mut verdicts: Vec<(u64, Verdict)>) -> Vec<(u64, Verdict)> {
@@ -24,14 +19,8 @@ fn a_plain_confirm_is_routed_at_once() {
 #[test]
 fn a_nack_is_reported() {
     let mut settlement = Settlement::default();
-    let nacked = Confirmed {
-        acked: false,
-        ..confirm(1, None)
-    };
-    assert_eq!(
-        settlement.settle(vec![nacked], false),
-        [(1, Verdict::Nacked)]
-    );
+    let nacked = Confirmed { acked: false, ..confirm(1, None) };
+    assert_eq!(settlement.settle(vec![nacked], false), [(1, Verdict::Nacked)]);
 }
 
 #[test]
@@ -56,10 +45,7 @@ fn a_return_that_comes_after_its_confirm_is_waited_for() {
     // 1 and 2 are unroutable, and 2 is confirmed first: it takes the return of 1, and 1 takes that of 2.
     assert_eq!(settlement.settle(vec![confirm(2, Some(1))], false), []);
     let verdicts = sorted(settlement.settle(vec![confirm(1, Some(2))], false));
-    assert_eq!(
-        verdicts,
-        [(1, Verdict::Unroutable), (2, Verdict::Unroutable)]
-    );
+    assert_eq!(verdicts, [(1, Verdict::Unroutable), (2, Verdict::Unroutable)]);
 }
 
 #[test]
@@ -86,8 +72,7 @@ fn every_order_of_confirms_gives_every_message_its_own_verdict() {
 
 fn check(order: &[u64], unroutable: impl Fn(u64) -> bool, split: u64) {
     // All returns arrive, in the order of publishing, before the first confirm.
-    let mut returns: std::collections::VecDeque<u64> =
-        (1..=4).filter(|id| unroutable(*id)).collect();
+    let mut returns: std::collections::VecDeque<u64> = (1..=4).filter(|id| unroutable(*id)).collect();
     let mut settlement = Settlement::default();
     let mut verdicts = Vec::new();
     let mut batch = Vec::new();
@@ -101,11 +86,7 @@ fn check(order: &[u64], unroutable: impl Fn(u64) -> bool, split: u64) {
     }
     assert_eq!(verdicts.len(), 4, "everything is decided in the end");
     for (id, verdict) in sorted(verdicts) {
-        let expected = if unroutable(id) {
-            Verdict::Unroutable
-        } else {
-            Verdict::Routed
-        };
+        let expected = if unroutable(id) { Verdict::Unroutable } else { Verdict::Routed };
         assert_eq!(verdict, expected, "message {id} of {order:?}");
     }
 }

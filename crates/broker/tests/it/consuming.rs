@@ -1,0 +1,118 @@
+//! Consumers and what becomes of deliveries.
+
+use broker::QueueProfile;
+use futures_util::FutureExt;
+
+use crate::support::{World, eventually, next, publish, run};
+
+async fn queue_with(world: &World, messages: usize) -> String {
+    let queue = world.queue_name();
+    world.declare(&queue, &[]).await.unwrap();
+    for number in 0..messages {
+        publish(&world.broker, &queue, &number.to_string()).await.unwrap();
+    }
+    queue
+}
+
+#[tokio::test]
+async fn an_acked_message_is_gone() {
+    run(async |world| {
+        let queue = world.queue_name();
+        world.broker.ensure_queue(&queue, QueueProfile::Regente).await.unwrap();
+        let headers = [("traceparent".to_owned(), "00-1-2-01".to_owned())];
+        world.broker.publish(&queue, "{}".into(), &headers).await.unwrap();
+        let mut consumer = world.broker.consume(&queue, 5);
+        let delivery = next(&mut consumer).await;
+        assert_eq!(delivery.body, "{}");
+        assert_eq!(delivery.routing_key, queue);
+        assert_eq!(delivery.headers, headers);
+        assert!(!delivery.redelivered);
+        delivery.ack().await.unwrap();
+        drop(consumer);
+        eventually(async || world.broker.queue_depth(&queue).await.unwrap().consumers == 0).await;
+        world.expect_depth(&queue, 0).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_requeued_or_dropped_delivery_comes_again() {
+    run(async |world| {
+        let queue = queue_with(&world, 1).await;
+        let mut consumer = world.broker.consume(&queue, 1);
+        next(&mut consumer).await.requeue().await.unwrap();
+        let again = next(&mut consumer).await;
+        assert!(again.redelivered);
+        drop(again);
+        let again = next(&mut consumer).await;
+        assert!(again.redelivered);
+        again.ack().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_more_than_the_prefetch_is_taken() {
+    run(async |world| {
+        let queue = queue_with(&world, 5).await;
+        let mut consumer = world.broker.consume(&queue, 2);
+        let first = next(&mut consumer).await;
+        let second = next(&mut consumer).await;
+        world.expect_depth(&queue, 3).await;
+        assert!(consumer.next().now_or_never().is_none());
+        first.ack().await.unwrap();
+        next(&mut consumer).await.ack().await.unwrap();
+        second.ack().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_dropped_consumer_gives_back_what_it_has_not_handed_out() {
+    run(async |world| {
+        let queue = queue_with(&world, 5).await;
+        let mut consumer = world.broker.consume(&queue, 4);
+        let held = next(&mut consumer).await;
+        world.expect_depth(&queue, 1).await;
+        drop(consumer);
+        world.expect_depth(&queue, 4).await;
+        // The one handed out can still be settled.
+        held.ack().await.unwrap();
+        let mut rest = world.broker.consume(&queue, 4);
+        for _ in 0..4 {
+            let delivery = next(&mut rest).await;
+            assert_ne!(delivery.body, "0");
+            delivery.ack().await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_consumer_waits_for_its_queue_to_appear_and_to_come_back() {
+    run(async |world| {
+        let queue = world.queue_name();
+        let mut consumer = world.broker.consume(&queue, 1);
+        let unanswered = tokio::time::timeout(std::time::Duration::from_millis(300), consumer.next());
+        assert!(unanswered.await.is_err(), "a delivery out of nowhere");
+        for body in ["first life", "second life"] {
+            world.declare(&queue, &[]).await.unwrap();
+            publish(&world.broker, &queue, body).await.unwrap();
+            let delivery = next(&mut consumer).await;
+            assert_eq!(delivery.body, body);
+            delivery.ack().await.unwrap();
+            world.delete(&queue).await;
+        }
+        assert!(world.broker.is_connected());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_consumer_of_an_impossible_queue_ends() {
+    run(async |world| {
+        let mut consumer = world.broker.consume("", 1);
+        assert!(consumer.next().await.is_none());
+    })
+    .await;
+}

@@ -1,0 +1,142 @@
+//! Queues as they are declared here and by foreign clients.
+
+use broker::{Error, QueueDepth, QueueProfile};
+use futures_util::future::join_all;
+use lapin::ErrorKind;
+use lapin::types::AMQPValue;
+
+use crate::support::{publish, run};
+
+fn dead_letters_to(exchange: &str) -> (&'static str, AMQPValue) {
+    ("x-dead-letter-exchange", AMQPValue::LongString(exchange.into()))
+}
+
+fn reply_code(result: lapin::Result<lapin::Queue>) -> u16 {
+    match result.unwrap_err().kind() {
+        ErrorKind::ProtocolError(error) => error.get_id(),
+        other => panic!("not a refusal: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn every_profile_declares_what_foreign_clients_declare() {
+    let profiles = [
+        (QueueProfile::Regente, vec![dead_letters_to("regente.dlx")]),
+        (QueueProfile::Maestro, vec![dead_letters_to("maestro.dlx")]),
+        (QueueProfile::Plain, vec![]),
+    ];
+    run(async move |world| {
+        for (profile, arguments) in &profiles {
+            let queue = world.queue_name();
+            let empty = QueueDepth { messages: 0, consumers: 0 };
+            let created = world.broker.ensure_queue(&queue, *profile).await;
+            assert_eq!(created, Ok(Some(empty)), "{profile:?}");
+            world.declare(&queue, arguments).await.unwrap();
+            for (other, arguments) in &profiles {
+                if other != profile {
+                    let refused = world.declare(&queue, arguments).await;
+                    assert_eq!(reply_code(refused), 406, "{profile:?} as {other:?}");
+                }
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_existing_queue_is_adopted_whatever_its_arguments() {
+    run(async |world| {
+        for profile in [QueueProfile::Regente, QueueProfile::Maestro, QueueProfile::Plain] {
+            let queue = world.queue_name();
+            let arguments = [("x-max-length", AMQPValue::LongInt(7))];
+            world.declare(&queue, &arguments).await.unwrap();
+            let adopted = world.broker.ensure_queue(&queue, profile).await;
+            assert!(matches!(adopted, Ok(Some(_))), "{adopted:?}");
+            assert_eq!(publish(&world.broker, &queue, "{}").await, Ok(()));
+            world.declare(&queue, &arguments).await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_broker_is_asked_once_per_queue() {
+    run(async |world| {
+        let queue = world.queue_name();
+        let ensures = join_all((0..20).map(|_| world.broker.ensure_queue(&queue, QueueProfile::Regente)));
+        let asked = ensures.await.into_iter().filter(|outcome| outcome.clone().unwrap().is_some());
+        assert_eq!(asked.count(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn replicas_may_create_the_same_queue_at_once() {
+    run(async |world| {
+        let others: Vec<_> = (0..4).map(|_| world.connect(&crate::support::url())).collect();
+        for other in &others {
+            crate::support::connected(other).await;
+        }
+        for _ in 0..10 {
+            let queue = world.queue_name();
+            let ensures = others.iter().enumerate().map(|(index, other)| {
+                let profile = if index % 2 == 0 { QueueProfile::Regente } else { QueueProfile::Plain };
+                other.ensure_queue(&queue, profile)
+            });
+            for outcome in join_all(ensures).await {
+                assert!(outcome.is_ok(), "{outcome:?}");
+            }
+        }
+        for other in others {
+            other.close().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_queue_found_missing_is_created_again() {
+    run(async |world| {
+        let queue = world.queue_name();
+        let ensure = || world.broker.ensure_queue(&queue, QueueProfile::Regente);
+        ensure().await.unwrap();
+        world.delete(&queue).await;
+        let published = publish(&world.broker, &queue, "{}").await;
+        assert!(matches!(published, Err(Error::Unroutable { .. })));
+        assert!(ensure().await.unwrap().is_some());
+        assert_eq!(publish(&world.broker, &queue, "{}").await, Ok(()));
+        world.delete(&queue).await;
+        let missing = Error::QueueNotFound { queue: queue.clone() };
+        assert_eq!(world.broker.queue_depth(&queue).await, Err(missing));
+        assert!(ensure().await.unwrap().is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn depth_counts_messages_and_consumers() {
+    run(async |world| {
+        let queue = world.queue_name();
+        world.declare(&queue, &[]).await.unwrap();
+        publish(&world.broker, &queue, "{}").await.unwrap();
+        world.expect_depth(&queue, 1).await;
+        let _consumer = world.broker.consume(&queue, 1);
+        let busy = QueueDepth { messages: 0, consumers: 1 };
+        let depth = async || world.broker.queue_depth(&queue).await.unwrap();
+        crate::support::eventually(async || depth().await == busy).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_queue_exclusive_to_another_connection_is_refused() {
+    run(async |world| {
+        let queue = world.queue_name();
+        let channel = world.channel().await;
+        let options = lapin::options::QueueDeclareOptions::exclusive();
+        channel.queue_declare(queue.as_str().into(), options, Default::default()).await.unwrap();
+        let outcome = world.broker.ensure_queue(&queue, QueueProfile::Plain).await;
+        assert!(matches!(outcome, Err(Error::Refused { code: 405, .. })), "{outcome:?}");
+    })
+    .await;
+}

@@ -1,0 +1,78 @@
+//! The event exchange.
+
+use lapin::options::{BasicGetOptions, ExchangeDeclareOptions, ExchangeDeleteOptions};
+use lapin::types::FieldTable;
+use lapin::{ExchangeKind, message::Delivery};
+
+use crate::support::{World, eventually, run};
+
+async fn get(world: &World, queue: &str) -> Option<Delivery> {
+    let channel = world.channel().await;
+    let options = BasicGetOptions { no_ack: true };
+    let message = channel.basic_get(queue.into(), options).await.unwrap();
+    message.map(|message| message.delivery)
+}
+
+#[tokio::test]
+async fn events_reach_those_bound_to_their_topic() {
+    run(async |world| {
+        let queue = world.queue_name();
+        world.declare(&queue, &[]).await.unwrap();
+        let broker = &world.broker;
+        // The first one makes the exchange; nobody is there to get it.
+        broker.publish_event("job.started", "0".into()).await.unwrap();
+        let exchange = &world.topology.event_exchange;
+        world.bind(&queue, exchange, "job.*").await;
+        broker.publish_event("worker.lost", "1".into()).await.unwrap();
+        broker.publish_event("job.completed", "2".into()).await.unwrap();
+        world.expect_depth(&queue, 1).await;
+        let event = get(&world, &queue).await.unwrap();
+        assert_eq!(event.data, b"2");
+        assert_eq!(event.routing_key.as_str(), "job.completed");
+        assert_ne!(*event.properties.delivery_mode(), Some(2));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_exchange_of_another_type_is_adopted() {
+    run(async |world| {
+        let queue = world.queue_name();
+        world.declare(&queue, &[]).await.unwrap();
+        let exchange = world.topology.event_exchange.as_str();
+        let options = ExchangeDeclareOptions::default();
+        world.channel().await.exchange_declare(exchange.into(), ExchangeKind::Fanout, options, FieldTable::default()).await.unwrap();
+        world.bind(&queue, exchange, "").await;
+        world.broker.publish_event("job.started", "1".into()).await.unwrap();
+        world.expect_depth(&queue, 1).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_deleted_exchange_is_made_again() {
+    run(async |world| {
+        let queue = world.queue_name();
+        world.declare(&queue, &[]).await.unwrap();
+        let broker = &world.broker;
+        broker.publish_event("job.started", "1".into()).await.unwrap();
+        let exchange = &world.topology.event_exchange;
+        world.channel().await.exchange_delete(exchange.as_str().into(), ExchangeDeleteOptions::default()).await.unwrap();
+        // Events are not confirmed: the one that finds the exchange gone is lost, and closes the channel.
+        eventually(async || {
+            let _ = broker.publish_event("job.started", "2".into()).await;
+            let channel = world.channel().await;
+            let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+            let name = exchange.as_str().into();
+            channel.exchange_declare(name, ExchangeKind::Topic, options, FieldTable::default()).await.is_ok()
+        })
+        .await;
+        world.bind(&queue, exchange, "#").await;
+        eventually(async || {
+            let _ = broker.publish_event("job.started", "3".into()).await;
+            broker.queue_depth(&queue).await.unwrap().messages > 0
+        })
+        .await;
+    })
+    .await;
+}

@@ -1,0 +1,11 @@
+//! The broker crate against a real RabbitMQ, whose URL is in `TEST_AMQP_URL`.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing helper is a failing test")]
+
+mod closing;
+mod consuming;
+mod dead_letters;
+mod declaring;
+mod events;
+mod publishing;
+mod reconnecting;
+mod support;

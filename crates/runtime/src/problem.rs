@@ -1,0 +1,147 @@
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use api_types::{FieldError, Problem};
+use domain::{Fault, job::Refusal};
+
+/// Why a request was not served: the one map from errors to problem responses (RFC 9457).
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// There is no such thing.
+    #[error("{0} not found")]
+    NotFound(String),
+    /// The body is not what the route takes at all.
+    #[error("{0}")]
+    BadRequest(String),
+    /// Fields of the query or path are wrong.
+    #[error("{}", summary(.0))]
+    BadQuery(Vec<Fault>),
+    /// Fields of the body are wrong.
+    #[error("{}", summary(.0))]
+    Invalid(Vec<Fault>),
+    /// It does not fit the state of things.
+    #[error("{detail}")]
+    Conflict {
+        /// For programs.
+        code: &'static str,
+        /// For people.
+        detail: String,
+    },
+    /// Who is it?
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// The body is larger than this many bytes.
+    #[error("the body has more than {0} bytes")]
+    TooLarge(usize),
+    /// More than can be served now.
+    #[error("the hub has more requests than it can serve; try again")]
+    Overloaded,
+    /// A part is out of reach; the same request may work later.
+    #[error("the database is not available; try again")]
+    Unavailable(String),
+    /// A fault of the hub. The text is logged, not sent.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Failure {
+    /// A conflict with a code for programs.
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::Conflict { code, detail: detail.into() }
+    }
+
+    /// A fault in one field of the body.
+    pub fn field(field: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![Fault::new(field, message)])
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "not_found",
+            Self::BadRequest(_) => "bad_request",
+            Self::BadQuery(_) => "bad_query",
+            Self::Invalid(_) => "invalid",
+            Self::Conflict { code, .. } => code,
+            Self::Unauthorized(_) => "unauthorized",
+            Self::TooLarge(_) => "too_large",
+            Self::Overloaded => "overloaded",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    fn faults(&self) -> &[Fault] {
+        match self {
+            Self::BadQuery(faults) | Self::Invalid(faults) => faults,
+            _ => &[],
+        }
+    }
+}
+
+fn summary(faults: &[Fault]) -> String {
+    let sentence = |fault: &Fault| if fault.field.is_empty() { fault.message.clone() } else { format!("{}: {}", fault.field, fault.message) };
+    faults.iter().map(sentence).collect::<Vec<_>>().join("; ")
+}
+
+impl ResponseError for Failure {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::BadRequest(_) | Self::BadQuery(_) => StatusCode::BAD_REQUEST,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Conflict { .. } => StatusCode::CONFLICT,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let status = self.status_code();
+        match self {
+            Self::Internal(cause) | Self::Unavailable(cause) => tracing::error!(error = cause, http.status = status.as_u16(), "request failed"),
+            _ => tracing::debug!(error = %self, http.status = status.as_u16(), "request refused"),
+        }
+        let detail = if matches!(self, Self::Internal(_)) { "the hub made a mistake; its log says more".to_owned() } else { self.to_string() };
+        let code = self.code();
+        let problem = Problem {
+            kind: format!("urn:regente:problem:{code}"),
+            title: status.canonical_reason().unwrap_or_default().to_owned(),
+            status: status.as_u16(),
+            error: detail.clone(),
+            detail,
+            code: code.to_owned(),
+            errors: self.faults().iter().map(|fault| FieldError { field: fault.field.clone(), message: fault.message.clone() }).collect(),
+        };
+        let mut response = HttpResponse::build(status);
+        response.content_type("application/problem+json");
+        match self {
+            Self::Unauthorized(_) => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
+            Self::Overloaded | Self::Unavailable(_) => response.insert_header((header::RETRY_AFTER, "2")),
+            _ => &mut response,
+        };
+        response.json(problem)
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Unavailable(text) | store::Error::Conflict(text) => Self::Unavailable(text),
+            error @ (store::Error::Duplicate(_) | store::Error::Refused(_) | store::Error::Corrupt(_)) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let code = match refusal {
+            Refusal::WrongState(_) => "wrong_state",
+            Refusal::StaleLease => "stale_lease",
+            Refusal::LeaseHeld => "lease_held",
+        };
+        Self::conflict(code, refusal.to_string())
+    }
+}

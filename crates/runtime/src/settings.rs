@@ -1,0 +1,307 @@
+use std::{path::PathBuf, time::Duration};
+
+use config::{Config, ConfigError, Environment, File, FileFormat};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, de::DeserializeOwned};
+use telemetry::LogFormat;
+
+const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// Every setting of the program. Read from the embedded defaults, then `regente.toml`, then the environment.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Folder for what is not in the database.
+    pub data_dir: PathBuf,
+    /// HTTP server.
+    pub http: Http,
+    /// Database.
+    pub database: Database,
+    /// Broker.
+    pub broker: Broker,
+    /// Sign-in.
+    pub auth: Auth,
+    /// First administrator.
+    pub admin: Admin,
+    /// Workers' key.
+    pub worker: WorkerSettings,
+    /// When a worker counts as lost.
+    pub lease: LeaseSettings,
+    /// How jobs are given out.
+    pub dispatch: Dispatch,
+    /// Log.
+    pub log: Log,
+}
+
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $kind,)* }
+    };
+}
+
+section!(
+    /// HTTP server.
+    Http {
+        /// Address to serve on.
+        bind: String,
+        /// Largest body of a request, in bytes.
+        body_limit: usize,
+        /// Threads that serve requests.
+        workers: usize,
+    }
+);
+section!(
+    /// Database.
+    Database {
+        /// `sqlite://…` or `postgres://…`; empty: SQLite in the data folder.
+        url: SecretString,
+        /// Most connections at once.
+        max_connections: u32,
+        /// How long a request waits for a connection.
+        #[serde(with = "humantime_serde")]
+        acquire_timeout: Duration,
+        /// How long a statement may take (PostgreSQL).
+        #[serde(with = "humantime_serde")]
+        statement_timeout: Duration,
+        /// PostgreSQL schema; empty: the server's default.
+        schema: String,
+    }
+);
+section!(
+    /// Broker.
+    Broker {
+        /// `amqp://…`; empty: none.
+        url: SecretString,
+        /// Queue that dead-lettered messages end in.
+        dead_letter_queue: String,
+    }
+);
+section!(
+    /// Sign-in.
+    Auth {
+        /// How long a sign-in lasts.
+        #[serde(with = "humantime_serde")]
+        token_lifetime: Duration,
+    }
+);
+section!(
+    /// First administrator.
+    Admin {
+        /// Name to sign in with.
+        username: String,
+        /// Password; empty: made at the first start.
+        password: SecretString,
+    }
+);
+section!(
+    /// Workers' key.
+    WorkerSettings {
+        /// The key; empty: made at the first start.
+        api_key: SecretString,
+    }
+);
+section!(
+    /// When a worker counts as lost.
+    LeaseSettings {
+        /// A registered worker.
+        #[serde(with = "humantime_serde")]
+        agent: Duration,
+        /// A worker that speaks the plain contract.
+        #[serde(with = "humantime_serde")]
+        foreign: Duration,
+        /// How often registered workers report.
+        #[serde(with = "humantime_serde")]
+        heartbeat: Duration,
+    }
+);
+section!(
+    /// How jobs are given out.
+    Dispatch {
+        /// Undelivered messages a broker queue may hold while no registered worker tells its slots.
+        window: usize,
+        /// Undelivered messages beyond the free slots of registered workers.
+        lookahead: usize,
+        /// When an unconfirmed message is sent again.
+        #[serde(with = "humantime_serde")]
+        sweep_after: Duration,
+        /// How often the hub looks for what is due.
+        #[serde(with = "humantime_serde")]
+        tick: Duration,
+        /// Requests that may wait for the database.
+        queue_limit: usize,
+    }
+);
+section!(
+    /// Log.
+    Log {
+        /// How a line looks.
+        format: LogFormat,
+        /// What is logged: `info`, `info,orchestrator=debug` …
+        filter: String,
+    }
+);
+
+/// What is wrong with the settings, all of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct SettingsError(pub Vec<String>);
+
+impl Settings {
+    /// Reads the settings: `file` when given, else `regente.toml` when it is there.
+    ///
+    /// # Errors
+    /// Every fault found, each naming its key.
+    pub fn load(file: Option<&str>) -> Result<Self, SettingsError> {
+        let source = match file {
+            Some(path) => File::new(path, FileFormat::Toml).required(true),
+            None => File::new("regente.toml", FileFormat::Toml).required(false),
+        };
+        let environment = Environment::with_prefix("REGENTE").prefix_separator("__").separator("__");
+        let config = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).add_source(source).add_source(environment).build();
+        let settings = Self::from_config(&config.map_err(|error| SettingsError(vec![error.to_string()]))?)?;
+        settings.validate()?;
+        Ok(settings)
+    }
+
+    fn from_config(config: &Config) -> Result<Self, SettingsError> {
+        let mut faults = unknown_sections(config);
+        let settings = (|| {
+            Some(Self {
+                data_dir: section(config, "data_dir", &mut faults)?,
+                http: section(config, "http", &mut faults)?,
+                database: section(config, "database", &mut faults)?,
+                broker: section(config, "broker", &mut faults)?,
+                auth: section(config, "auth", &mut faults)?,
+                admin: section(config, "admin", &mut faults)?,
+                worker: section(config, "worker", &mut faults)?,
+                lease: section(config, "lease", &mut faults)?,
+                dispatch: section(config, "dispatch", &mut faults)?,
+                log: section(config, "log", &mut faults)?,
+            })
+        })();
+        match settings {
+            Some(settings) if faults.is_empty() => Ok(settings),
+            _ => Err(SettingsError(faults)),
+        }
+    }
+
+    /// The database's URL, with the default filled in.
+    #[must_use]
+    pub fn database_url(&self) -> SecretString {
+        if self.database.url.expose_secret().is_empty() {
+            return SecretString::from(format!("sqlite://{}", self.data_dir.join("regente.db").display()));
+        }
+        self.database.url.clone()
+    }
+
+    /// The broker's URL, when there is a broker.
+    #[must_use]
+    pub fn broker_url(&self) -> Option<&SecretString> {
+        Some(&self.broker.url).filter(|url| !url.expose_secret().is_empty())
+    }
+
+    /// Whether the server can be reached from this machine alone.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let host = self.http.bind.rsplit_once(':').map_or(self.http.bind.as_str(), |(host, _)| host);
+        let host = host.trim_matches(['[', ']']);
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
+    fn validate(&self) -> Result<(), SettingsError> {
+        let mut faults = Vec::new();
+        let mut check = |fine: bool, text: &str| {
+            if !fine {
+                faults.push(text.to_owned());
+            }
+        };
+        let database = self.database_url();
+        let database = database.expose_secret();
+        check(["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| database.starts_with(scheme)), "database.url must begin with sqlite:// or postgres://");
+        let broker = self.broker.url.expose_secret();
+        check(broker.is_empty() || broker.starts_with("amqp://") || broker.starts_with("amqps://"), "broker.url must begin with amqp:// or amqps://");
+        check(self.http.bind.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()), "http.bind must be ADDRESS:PORT");
+        check((1024..=1 << 30).contains(&self.http.body_limit), "http.body_limit must be 1 KiB to 1 GiB");
+        check((1..=256).contains(&self.http.workers), "http.workers must be 1 to 256");
+        check((2..=1000).contains(&self.database.max_connections), "database.max_connections must be 2 to 1000");
+        check(!self.lease.heartbeat.is_zero() && self.lease.heartbeat * 2 <= self.lease.agent, "lease.agent must be at least twice lease.heartbeat");
+        check(!self.lease.foreign.is_zero(), "lease.foreign must not be zero");
+        check(self.dispatch.tick >= Duration::from_millis(10), "dispatch.tick must be at least 10ms");
+        check((1..=100_000).contains(&self.dispatch.window), "dispatch.window must be 1 to 100000");
+        check(self.dispatch.queue_limit >= 1, "dispatch.queue_limit must be at least 1");
+        check(!self.admin.username.is_empty(), "admin.username must not be empty");
+        if let Err(error) = telemetry::check_filter(&self.log.filter) {
+            faults.push(format!("log.filter: {error}"));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(SettingsError(faults)) }
+    }
+}
+
+/// One section; a fault of one does not hide those of the others.
+fn section<T: DeserializeOwned>(config: &Config, key: &str, faults: &mut Vec<String>) -> Option<T> {
+    match config.get::<T>(key) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            faults.push(named(key, &error));
+            None
+        }
+    }
+}
+
+fn named(key: &str, error: &ConfigError) -> String {
+    let text = error.to_string();
+    if text.contains(key) { text } else { format!("{key}: {text}") }
+}
+
+fn unknown_sections(config: &Config) -> Vec<String> {
+    const KNOWN: [&str; 10] = ["data_dir", "http", "database", "broker", "auth", "admin", "worker", "lease", "dispatch", "log"];
+    let Ok(table) = config.clone().try_deserialize::<serde_json::Map<String, serde_json::Value>>() else { return Vec::new() };
+    let unknown = table.keys().filter(|key| !KNOWN.contains(&key.as_str()));
+    unknown.map(|key| format!("unknown setting \"{key}\"")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_toml(text: &str) -> Result<Settings, SettingsError> {
+        let builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).add_source(File::from_str(text, FileFormat::Toml));
+        let settings = Settings::from_config(&builder.build().unwrap())?;
+        settings.validate().map(|()| settings)
+    }
+
+    #[test]
+    fn defaults_are_fine() {
+        let settings = from_toml("").unwrap();
+        assert_eq!(settings.database_url().expose_secret(), "sqlite://data/regente.db");
+        assert!(settings.broker_url().is_none() && settings.is_loopback());
+    }
+
+    #[test]
+    fn several_faults_are_told_at_once() {
+        let error = from_toml("[http]\nbind = \"nowhere\"\n[lease]\nagent = \"5s\"\n[log]\nfilter = \"a=b=c\"").unwrap_err();
+        assert_eq!(error.0.len(), 3, "{error}");
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        assert!(from_toml("[http]\nport = 1").unwrap_err().0[0].contains("port"));
+        assert!(from_toml("[htp]\nport = 1").unwrap_err().0[0].contains("htp"));
+    }
+
+    #[test]
+    fn secrets_are_not_in_debug_output() {
+        let settings = from_toml("[database]\nurl = \"postgres://u:hunter2@h/d\"").unwrap();
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn loopback_is_told_from_the_rest() {
+        for (bind, expected) in [("127.0.0.1:1", true), ("[::1]:1", true), ("localhost:1", true), ("0.0.0.0:1", false), ("10.0.0.1:1", false)] {
+            let settings = from_toml(&format!("[http]\nbind = \"{bind}\"")).unwrap();
+            assert_eq!(settings.is_loopback(), expected, "{bind}");
+        }
+    }
+}

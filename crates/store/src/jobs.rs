@@ -1,0 +1,102 @@
+//! Jobs: the rows that are the commands.
+
+mod dispatch;
+mod list;
+mod read;
+mod write;
+
+use chrono::{DateTime, Utc};
+use domain::job::{Job, Trigger};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+pub use self::{
+    dispatch::{
+        Candidate, job_claimed_by, job_count_active_in_txn, job_list_candidates_in_txn, job_list_expired, job_list_undelivered,
+        job_mark_dispatched_in_txn, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn, job_list_held_queues,
+    },
+    list::{Filter, job_list},
+    read::{job_find_idempotent_in_txn, job_get, job_load_for_update_in_txn, job_payloads},
+    write::{job_insert_many_in_txn, job_renew_leases_in_txn, job_update_many_in_txn},
+};
+
+/// A job to add.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewJob {
+    /// Id, UUID v7 of `created_at`.
+    pub id: Uuid,
+    /// Automation it runs.
+    pub automation_id: i32,
+    /// Queue.
+    pub queue_name: String,
+    /// What created it.
+    pub trigger: Trigger,
+    /// 0 to 9.
+    pub priority: i32,
+    /// What the robot gets.
+    pub parameters: Map<String, Value>,
+    /// 1 for a first run.
+    pub attempt: i32,
+    /// The job it runs again.
+    pub retry_of: Option<Uuid>,
+    /// Makes a repeated request return the same job.
+    pub idempotency_key: Option<String>,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+    /// It does not start before this.
+    pub not_before: Option<DateTime<Utc>>,
+    /// Set when it is handed to the broker right after the commit.
+    pub dispatch_started_at: Option<DateTime<Utc>>,
+}
+
+/// A job with what changes while it lives, without parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobRow {
+    /// State and lease.
+    pub job: Job,
+    /// Automation it runs.
+    pub automation_id: i32,
+    /// Queue.
+    pub queue_name: String,
+    /// 0 to 9.
+    pub priority: i32,
+    /// What created it.
+    pub trigger: Trigger,
+    /// 1 for a first run.
+    pub attempt: i32,
+    /// The job it runs again.
+    pub retry_of: Option<Uuid>,
+    /// What the robot gave back. Not loaded by [`job_load_for_update_in_txn`]; written when set.
+    pub result: Option<Value>,
+    /// How far it is.
+    pub progress: Option<Value>,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+    /// It does not start before this.
+    pub not_before: Option<DateTime<Utc>>,
+    /// When it was chosen for the broker; the message may not have got there.
+    pub dispatch_started_at: Option<DateTime<Utc>>,
+    /// When the broker confirmed its message, or a worker claimed it.
+    pub dispatched_at: Option<DateTime<Utc>>,
+    /// When a worker started it.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// When its worker was last heard of.
+    pub last_heartbeat_at: Option<DateTime<Utc>>,
+    /// When somebody asked to stop it.
+    pub cancellation_requested_at: Option<DateTime<Utc>>,
+    /// Log lines it has.
+    pub log_lines: i64,
+    /// Log lines its worker has numbered so far.
+    pub log_offset: i64,
+}
+
+/// A job whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FullJob {
+    /// All but its parameters.
+    pub row: JobRow,
+    /// What the robot gets.
+    pub parameters: Map<String, Value>,
+}

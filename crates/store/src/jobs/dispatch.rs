@@ -1,0 +1,189 @@
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query},
+};
+use uuid::Uuid;
+
+use crate::{
+    Database, Error, Transaction,
+    entity::{automation, job},
+};
+
+/// A pending job that may be given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The job.
+    pub id: Uuid,
+    /// Its automation.
+    pub automation_id: i32,
+}
+
+/// Literals, not parameters, so that the planner sees that the partial indexes fit.
+const PENDING: &str = "status = 'pending'";
+const HELD: &str = "status IN ('running', 'paused')";
+
+fn waiting() -> Condition {
+    Condition::all().add(Expr::cust(PENDING)).add(job::Column::DispatchStartedAt.is_null())
+}
+
+fn dispatched() -> Condition {
+    Condition::all().add(Expr::cust(PENDING)).add(job::Column::DispatchStartedAt.is_not_null())
+}
+
+/// Jobs of `queue` that wait and are due, by priority, then age, without those of the automations in `except`; locked, and passing over
+/// what another dispatcher has locked.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_candidates_in_txn(
+    txn: &Transaction,
+    queue: &str,
+    except: &[i32],
+    now: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<Candidate>, Error> {
+    use job::Column as C;
+    let mut query = job::Entity::find()
+        .select_only()
+        .columns([C::Id, C::AutomationId])
+        .filter(waiting())
+        .filter(C::QueueName.eq(queue))
+        .filter(Condition::any().add(C::NotBefore.is_null()).add(C::NotBefore.lte(now)))
+        .order_by_desc(C::Priority)
+        .order_by_asc(C::Id)
+        .limit(limit)
+        .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
+    if !except.is_empty() {
+        query = query.filter(C::AutomationId.is_not_in(except.iter().copied()));
+    }
+    let rows: Vec<(Uuid, i32)> = query.into_tuple().all(&txn.0).await?;
+    Ok(rows.into_iter().map(|(id, automation_id)| Candidate { id, automation_id }).collect())
+}
+
+/// How many jobs of each of these automations run, are paused, or are on their way to a worker.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_count_active_in_txn(txn: &Transaction, automation_ids: &[i32]) -> Result<Vec<(i32, i64)>, Error> {
+    let count = |condition: Condition| {
+        job::Entity::find()
+            .select_only()
+            .column(job::Column::AutomationId)
+            .column_as(Expr::col(job::Column::Id).count(), "jobs")
+            .filter(job::Column::AutomationId.is_in(automation_ids.iter().copied()))
+            .filter(condition)
+            .group_by(job::Column::AutomationId)
+    };
+    let held = Condition::all().add(Expr::cust(HELD));
+    let mut counts: Vec<(i32, i64)> = count(held).into_tuple().all(&txn.0).await?;
+    let on_the_way: Vec<(i32, i64)> = count(dispatched()).into_tuple().all(&txn.0).await?;
+    counts.extend(on_the_way);
+    Ok(counts)
+}
+
+/// Marks these jobs as chosen for the broker.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_mark_dispatched_in_txn(txn: &Transaction, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
+    let row = job::ActiveModel { dispatch_started_at: Set(Some(now)), ..Default::default() };
+    job::Entity::update_many().set(row).filter(job::Column::Id.is_in(ids.iter().copied())).exec(&txn.0).await?;
+    Ok(())
+}
+
+/// Makes these jobs wait again, those that are still pending.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_undispatch_in_txn(txn: &Transaction, ids: &[Uuid]) -> Result<u64, Error> {
+    let row = job::ActiveModel { dispatch_started_at: Set(None), dispatched_at: Set(None), ..Default::default() };
+    let update = job::Entity::update_many().set(row).filter(job::Column::Id.is_in(ids.iter().copied())).filter(dispatched());
+    Ok(update.exec(&txn.0).await?.rows_affected)
+}
+
+/// Makes jobs wait again whose message was never confirmed though it was due before `before`: a hub died between commit and confirm.
+/// Returns how many.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_release_unconfirmed(database: &Database, before: DateTime<Utc>) -> Result<u64, Error> {
+    let row = job::ActiveModel { dispatch_started_at: Set(None), ..Default::default() };
+    let update = job::Entity::update_many()
+        .set(row)
+        .filter(dispatched())
+        .filter(job::Column::DispatchedAt.is_null())
+        .filter(job::Column::DispatchStartedAt.lt(before));
+    Ok(update.exec(database.connection()).await?.rows_affected)
+}
+
+/// Queues in which a job waits.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_queues_waiting(database: &Database) -> Result<Vec<String>, Error> {
+    let waits = Query::select()
+        .expr(Expr::cust("1"))
+        .from(job::Entity)
+        .and_where(Expr::col((job::Entity, job::Column::QueueName)).equals((automation::Entity, automation::Column::QueueName)))
+        .cond_where(waiting())
+        .to_owned();
+    let query = automation::Entity::find()
+        .select_only()
+        .distinct()
+        .column(automation::Column::QueueName)
+        .filter(Expr::exists(waits));
+    Ok(query.into_tuple().all(database.connection()).await?)
+}
+
+/// Jobs that were handed to the broker and not started, as (job, queue, when).
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_undelivered(database: &Database) -> Result<Vec<(Uuid, String, DateTime<Utc>)>, Error> {
+    let query = job::Entity::find()
+        .select_only()
+        .columns([job::Column::Id, job::Column::QueueName, job::Column::DispatchStartedAt])
+        .filter(dispatched());
+    Ok(query.into_tuple().all(database.connection()).await?)
+}
+
+/// Held jobs, as (job, queue).
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_held_queues(database: &Database) -> Result<Vec<(Uuid, String)>, Error> {
+    let query = job::Entity::find()
+        .select_only()
+        .columns([job::Column::Id, job::Column::QueueName])
+        .filter(Expr::cust(HELD));
+    Ok(query.into_tuple().all(database.connection()).await?)
+}
+
+/// Held jobs whose lease ended before `now`.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_expired(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<Uuid>, Error> {
+    let query = job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(Expr::cust(HELD))
+        .filter(job::Column::LeaseExpiresAt.lte(now))
+        .limit(limit);
+    Ok(query.into_tuple().all(database.connection()).await?)
+}
+
+/// Jobs that `worker_id` holds.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_claimed_by(txn: &Transaction, worker_id: Uuid) -> Result<Vec<Uuid>, Error> {
+    let query = job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(Expr::cust(HELD))
+        .filter(job::Column::WorkerId.eq(worker_id));
+    Ok(query.into_tuple().all(&txn.0).await?)
+}

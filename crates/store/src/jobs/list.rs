@@ -1,0 +1,68 @@
+use chrono::{DateTime, Utc};
+use domain::job::{Status, Trigger};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::{FullJob, read::full};
+use crate::{Database, Error, entity::job};
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only these; empty: all.
+    pub statuses: Vec<Status>,
+    /// Only this automation.
+    pub automation_id: Option<i32>,
+    /// Only this trigger.
+    pub trigger: Option<Trigger>,
+    /// Accepted at this time or later.
+    pub created_from: Option<DateTime<Utc>>,
+    /// Accepted before this time.
+    pub created_to: Option<DateTime<Utc>>,
+    /// Page size.
+    pub limit: u64,
+    /// The last job of the page before.
+    pub after: Option<Uuid>,
+}
+
+/// Jobs, newest first. Ids are UUIDs v7: their order is that of acceptance, so that time and page are ranges of the primary key.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list(database: &Database, filter: &Filter) -> Result<Vec<FullJob>, Error> {
+    use job::Column as C;
+    let mut query = job::Entity::find().order_by_desc(C::Id).limit(filter.limit);
+    if !filter.statuses.is_empty() {
+        query = query.filter(C::Status.is_in(filter.statuses.iter().map(|status| status.as_str())));
+    }
+    if let Some(automation_id) = filter.automation_id {
+        query = query.filter(C::AutomationId.eq(automation_id));
+    }
+    if let Some(trigger) = filter.trigger {
+        query = query.filter(C::Trigger.eq(trigger.as_str()));
+    }
+    if let Some(from) = filter.created_from {
+        query = query.filter(C::Id.gte(first_id(from))).filter(C::CreatedAt.gte(from));
+    }
+    if let Some(to) = filter.created_to {
+        query = query.filter(C::Id.lte(last_id(to))).filter(C::CreatedAt.lt(to));
+    }
+    if let Some(after) = filter.after {
+        query = query.filter(C::Id.lt(after));
+    }
+    query.all(database.connection()).await?.into_iter().map(full).collect()
+}
+
+/// The lowest id that a job of this millisecond can have.
+fn first_id(at: DateTime<Utc>) -> Uuid {
+    Uuid::from_u128(u128::from(millis(at)) << 80)
+}
+
+/// The highest id that a job of this millisecond can have.
+fn last_id(at: DateTime<Utc>) -> Uuid {
+    Uuid::from_u128((u128::from(millis(at)) << 80) | ((1 << 80) - 1))
+}
+
+fn millis(at: DateTime<Utc>) -> u64 {
+    u64::try_from(at.timestamp_millis()).unwrap_or(0) & 0xffff_ffff_ffff
+}

@@ -1,0 +1,168 @@
+use domain::job::{ErrorClass, Failure, Job, Lease, Status, Trigger};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, prelude::ChronoDateTimeUtc, sea_query::LockType};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{FullJob, JobRow};
+use crate::{Database, Error, Transaction, entity::job};
+
+/// The columns of [`JobRow`] but for `result`, which may be large and is not needed to decide.
+#[derive(FromQueryResult)]
+pub(super) struct Narrow {
+    id: Uuid,
+    automation_id: i32,
+    queue_name: String,
+    status: String,
+    trigger: String,
+    priority: i32,
+    error_class: Option<String>,
+    error_message: Option<String>,
+    attempt: i32,
+    retry_of: Option<Uuid>,
+    worker_id: Option<Uuid>,
+    lease_token: Option<Uuid>,
+    lease_expires_at: Option<ChronoDateTimeUtc>,
+    progress: Option<Value>,
+    created_at: ChronoDateTimeUtc,
+    not_before: Option<ChronoDateTimeUtc>,
+    dispatch_started_at: Option<ChronoDateTimeUtc>,
+    dispatched_at: Option<ChronoDateTimeUtc>,
+    started_at: Option<ChronoDateTimeUtc>,
+    completed_at: Option<ChronoDateTimeUtc>,
+    last_heartbeat_at: Option<ChronoDateTimeUtc>,
+    cancellation_requested_at: Option<ChronoDateTimeUtc>,
+    log_lines: i64,
+    log_offset: i64,
+}
+
+/// Loads these jobs, in the order of their ids, and keeps others from changing them until the transaction ends.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_load_for_update_in_txn(txn: &Transaction, ids: &[Uuid]) -> Result<Vec<JobRow>, Error> {
+    use job::Column as C;
+    let query = job::Entity::find()
+        .select_only()
+        .columns([C::Id, C::AutomationId, C::QueueName, C::Status, C::Trigger, C::Priority, C::ErrorClass, C::ErrorMessage])
+        .columns([C::Attempt, C::RetryOf, C::WorkerId, C::LeaseToken, C::LeaseExpiresAt, C::Progress, C::CreatedAt, C::NotBefore])
+        .columns([C::DispatchStartedAt, C::DispatchedAt, C::StartedAt, C::CompletedAt, C::LastHeartbeatAt])
+        .columns([C::CancellationRequestedAt, C::LogLines, C::LogOffset])
+        .filter(C::Id.is_in(padded(ids)))
+        .order_by_asc(C::Id)
+        .lock(LockType::NoKeyUpdate);
+    let rows = query.into_model::<Narrow>().all(&txn.0).await?;
+    rows.into_iter().map(Narrow::into_row).collect()
+}
+
+/// Repeats the last id up to a power of two, so that few different statements have to be prepared.
+fn padded(ids: &[Uuid]) -> Vec<Uuid> {
+    let mut ids = ids.to_vec();
+    if let Some(&last) = ids.last() {
+        ids.resize(ids.len().next_power_of_two(), last);
+    }
+    ids
+}
+
+/// The jobs of these automations and idempotency keys, as (automation, key, job).
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_find_idempotent_in_txn(txn: &Transaction, keys: &[(i32, String)]) -> Result<Vec<(i32, String, Uuid)>, Error> {
+    let query = job::Entity::find()
+        .select_only()
+        .columns([job::Column::AutomationId, job::Column::IdempotencyKey, job::Column::Id])
+        .filter(job::Column::AutomationId.is_in(keys.iter().map(|(automation_id, _)| *automation_id)))
+        .filter(job::Column::IdempotencyKey.is_in(keys.iter().map(|(_, key)| key.as_str())));
+    let found: Vec<(i32, String, Uuid)> = query.into_tuple().all(&txn.0).await?;
+    Ok(found.into_iter().filter(|(id, key, _)| keys.iter().any(|(wanted, wanted_key)| wanted == id && wanted_key == key)).collect())
+}
+
+/// One job whole.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_get(database: &Database, id: Uuid) -> Result<Option<FullJob>, Error> {
+    job::Entity::find_by_id(id).one(database.connection()).await?.map(full).transpose()
+}
+
+/// The parameters of these jobs.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_payloads(txn: &Transaction, ids: &[Uuid]) -> Result<Vec<(Uuid, Map<String, Value>)>, Error> {
+    let query = job::Entity::find()
+        .select_only()
+        .columns([job::Column::Id, job::Column::Parameters])
+        .filter(job::Column::Id.is_in(padded(ids)));
+    let rows: Vec<(Uuid, Value)> = query.into_tuple().all(&txn.0).await?;
+    rows.into_iter().map(|(id, parameters)| Ok((id, object(parameters, id)?))).collect()
+}
+
+pub(super) fn full(row: job::Model) -> Result<FullJob, Error> {
+    let parameters = object(row.parameters, row.id)?;
+    let narrow = Narrow {
+        id: row.id,
+        automation_id: row.automation_id,
+        queue_name: row.queue_name,
+        status: row.status,
+        trigger: row.trigger,
+        priority: row.priority,
+        error_class: row.error_class,
+        error_message: row.error_message,
+        attempt: row.attempt,
+        retry_of: row.retry_of,
+        worker_id: row.worker_id,
+        lease_token: row.lease_token,
+        lease_expires_at: row.lease_expires_at,
+        progress: row.progress,
+        created_at: row.created_at,
+        not_before: row.not_before,
+        dispatch_started_at: row.dispatch_started_at,
+        dispatched_at: row.dispatched_at,
+        started_at: row.started_at,
+        completed_at: row.completed_at,
+        last_heartbeat_at: row.last_heartbeat_at,
+        cancellation_requested_at: row.cancellation_requested_at,
+        log_lines: row.log_lines,
+        log_offset: row.log_offset,
+    };
+    Ok(FullJob { row: JobRow { result: row.result, ..narrow.into_row()? }, parameters })
+}
+
+fn object(value: Value, id: Uuid) -> Result<Map<String, Value>, Error> {
+    match value {
+        Value::Object(map) => Ok(map),
+        _ => Err(Error::Corrupt(format!("jobs.parameters of {id}"))),
+    }
+}
+
+impl Narrow {
+    pub(super) fn into_row(self) -> Result<JobRow, Error> {
+        let status = Status::parse(&self.status).ok_or_else(|| Error::Corrupt(format!("jobs.status of {}", self.id)))?;
+        let trigger = Trigger::parse(&self.trigger).ok_or_else(|| Error::Corrupt(format!("jobs.trigger of {}", self.id)))?;
+        let lease = self.lease_token.zip(self.lease_expires_at).map(|(token, expires_at)| Lease { token, worker_id: self.worker_id, expires_at });
+        let failure = self.error_class.map(|class| Failure { class: ErrorClass::parse(&class), message: self.error_message.unwrap_or_default() });
+        let cancellation_requested = self.cancellation_requested_at.is_some();
+        Ok(JobRow {
+            job: Job { id: self.id, status, lease, cancellation_requested, failure },
+            automation_id: self.automation_id,
+            queue_name: self.queue_name,
+            priority: self.priority,
+            trigger,
+            attempt: self.attempt,
+            retry_of: self.retry_of,
+            result: None,
+            progress: self.progress,
+            created_at: self.created_at,
+            not_before: self.not_before,
+            dispatch_started_at: self.dispatch_started_at,
+            dispatched_at: self.dispatched_at,
+            started_at: self.started_at,
+            completed_at: self.completed_at,
+            last_heartbeat_at: self.last_heartbeat_at,
+            cancellation_requested_at: self.cancellation_requested_at,
+            log_lines: self.log_lines,
+            log_offset: self.log_offset,
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! The agent: registers, takes jobs, keeps their leases alive, stops in order.
+
+mod claim;
+mod core;
+mod execute;
+mod folders;
+mod heartbeat;
+mod queue;
+
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+
+use tokio::{sync::watch, task::JoinSet};
+
+use self::core::Core;
+use crate::{Error, HubClient, Outbox, ProcessRunner, Runner, Settings, held::Hold, job::Stop, report::Reporter};
+
+/// After the drain, and beyond the grace for killed programs: how long their ends may take to be reported.
+const LAST_REPORTS: Duration = Duration::from_secs(5);
+
+/// Runs jobs of one worker.
+pub struct Agent {
+    core: Arc<Core>,
+}
+
+/// Ends every task of the agent when its `run` ends or is dropped.
+struct EndOfTasks(Arc<Core>);
+
+impl Drop for EndOfTasks {
+    fn drop(&mut self) {
+        self.0.abort.send_replace(true);
+    }
+}
+
+impl Agent {
+    /// An agent that runs jobs with `runner`, by default as programs of this host. Does nothing before [`Agent::run`].
+    ///
+    /// # Errors
+    /// [`Error::Settings`] and [`Error::Client`].
+    pub fn new(settings: Settings, runner: Option<Arc<dyn Runner>>) -> Result<Self, Error> {
+        settings.validate()?;
+        let hub = HubClient::new(&settings.server, &settings.auth, settings.request_timeout)?;
+        let runner = runner.unwrap_or_else(|| Arc::new(ProcessRunner::new(&settings)));
+        Ok(Self { core: Arc::new(Core::new(settings, hub, runner)) })
+    }
+
+    /// Works until `shutdown` resolves; then takes no more jobs, waits for the running ones as long as the settings say, and kills the
+    /// rest. Waits for the hub at the start as long as it is away. Dropping the future kills the running programs and reports nothing;
+    /// ends that are on disk are sent by the next agent with this work folder.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] or [`Error::Registration`] when the hub does not want this worker, [`Error::WorkFolder`], [`Error::Broker`].
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let core = self.core;
+        let _end_of_tasks = EndOfTasks(core.clone());
+        let mut shutdown = pin!(shutdown);
+        let _lock = folders::lock(&core.settings)?;
+        folders::end_left_programs(&core);
+        folders::clean(&core);
+        let unsent = folders::unsent(&core);
+        let registered = tokio::select! {
+            biased;
+            () = &mut shutdown => return Ok(()),
+            registered = core.register() => registered?,
+        };
+        tracing::info!(worker.id = %registered.worker_id, worker.name = core.settings.name, "registered");
+        let mut tasks = JoinSet::new();
+        tasks.spawn(heartbeat::run(core.clone(), registered.heartbeat_interval_s));
+        tasks.spawn(folders::keep_clean(core.clone()));
+        for (hold, end) in unsent {
+            tasks.spawn(send_end(core.clone(), hold, end));
+        }
+        let (stop, stopped) = watch::channel(false);
+        let broker = core.connect_broker()?;
+        let mut intake = JoinSet::new();
+        match &broker {
+            Some(broker) => queue::spawn(&core, broker, &stopped, &mut intake),
+            None => drop(intake.spawn(claim::run(core.clone(), stopped))),
+        }
+        shutdown.await;
+        tracing::info!(jobs = core.held.ids().len(), "stopping: no more jobs are taken");
+        stop.send_replace(true);
+        while intake.join_next().await.is_some() {}
+        drain(&core).await;
+        if let Some(broker) = broker {
+            broker.close().await;
+        }
+        Ok(())
+    }
+}
+
+/// Waits for the running jobs, then kills them.
+async fn drain(core: &Core) {
+    let all = || core.slots.acquire_many(core.settings.slots);
+    if tokio::time::timeout(core.settings.drain, all()).await.is_ok() {
+        return;
+    }
+    tracing::warn!(jobs = core.held.ids().len(), "the time to stop is over: running jobs are killed");
+    core.held.stop_all(Stop::Shutdown);
+    if tokio::time::timeout(core.settings.kill_grace + LAST_REPORTS, all()).await.is_ok() {
+        return;
+    }
+    tracing::warn!(jobs = core.held.ids().len(), "the hub does not have the end of every job; it is sent at the next start");
+    core.abort.send_replace(true);
+    // Tasks end at once now: this only lets them.
+    let _ended = tokio::time::timeout(Duration::from_secs(1), all()).await;
+}
+
+/// Sends what an earlier agent could not.
+async fn send_end(core: Arc<Core>, hold: Hold, (folder, end): folders::Unsent) {
+    tracing::info!(job.id = %end.job_id, "sending the end of a job of an earlier run");
+    let outbox = Outbox::restore(folder.clone(), end.outbox);
+    let reporter = Reporter { hub: &core.hub, job: end.job_id, lease: end.lease_token, outbox, folder };
+    tokio::select! {
+        () = core.aborted() => {}
+        () = reporter.end(&end.outcome) => {}
+    }
+    drop(hold);
+}

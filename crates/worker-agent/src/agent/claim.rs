@@ -1,0 +1,103 @@
+//! Takes jobs over HTTP.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use api_types::{ClaimRequest, JobAssignment};
+use tokio::sync::watch;
+
+use super::core::{Core, over};
+use crate::{HubError, Job, backoff::Backoff};
+
+/// Seconds that a claim waits on the hub.
+const WAIT_S: f64 = 20.0;
+/// Most jobs of one claim.
+const MAX: usize = 1000;
+/// When only a few of many slots are free, others may be in a moment: one claim for all of them is cheaper.
+const GATHER: Duration = Duration::from_millis(5);
+/// An empty answer that came at once is not asked for again at once.
+const IDLE: Duration = Duration::from_millis(250);
+
+pub(super) async fn run(core: Arc<Core>, mut stopped: watch::Receiver<bool>) {
+    let mut backoff = Backoff::new(Duration::from_secs(10));
+    loop {
+        // One claim at a time: the hub gives again what it gave and this worker does not name.
+        let claimed = tokio::select! {
+            biased;
+            () = over(&mut stopped) => return,
+            () = core.aborted() => return,
+            claimed = claim(&core) => claimed,
+        };
+        let pause = match claimed {
+            Ok(assignments) => {
+                backoff.reset();
+                for assignment in assignments {
+                    take(&core, assignment).await;
+                }
+                continue;
+            }
+            Err(error) => after_error(&core, &error, &mut backoff).await,
+        };
+        tokio::select! {
+            () = over(&mut stopped) => return,
+            () = core.aborted() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+async fn claim(core: &Core) -> Result<Vec<JobAssignment>, HubError> {
+    let free = free_slots(core).await;
+    let asked = Instant::now();
+    let request = ClaimRequest {
+        worker_id: core.worker_id(),
+        queues: core.settings.queues.clone(),
+        max: u32::try_from(free.min(MAX)).unwrap_or(1),
+        wait_s: WAIT_S,
+        holding: core.held.ids(),
+    };
+    let assignments = core.hub.claim(&request).await?;
+    if assignments.is_empty() && asked.elapsed() < IDLE {
+        tokio::time::sleep(IDLE).await;
+    }
+    Ok(assignments)
+}
+
+/// Waits for a free slot and gives the number of free ones, at least 1.
+async fn free_slots(core: &Core) -> usize {
+    let slots = core.settings.slots as usize;
+    // It fails only for a closed semaphore, and nobody closes this one.
+    let _one = core.slots.acquire().await;
+    if core.slots.available_permits() + 1 < slots / 4 {
+        tokio::time::sleep(GATHER).await;
+    }
+    core.slots.available_permits() + 1
+}
+
+async fn take(core: &Arc<Core>, assignment: JobAssignment) {
+    let lease = assignment.lease_token;
+    let Some(hold) = core.held.hold(assignment.job_id, Some(lease)) else {
+        tracing::warn!(job.id = %assignment.job_id, "the hub gave a job that this worker holds already");
+        return;
+    };
+    let Ok(slot) = core.slots.clone().acquire_owned().await else { return };
+    let (this, job) = (core.clone(), Job::from(assignment));
+    core.spawn(slot, async move { this.execute(&job, &hold, lease).await });
+}
+
+/// How long to wait before the next claim.
+async fn after_error(core: &Core, error: &HubError, backoff: &mut Backoff) -> Duration {
+    if error.status() == Some(404) && !error.is_transient() {
+        tracing::warn!("the hub does not know this worker any more, registering again");
+        if let Err(error) = core.register_once().await {
+            tracing::warn!(%error, "cannot register again yet");
+        }
+    } else if error.is_transient() {
+        tracing::debug!(%error, "no claim for now");
+    } else {
+        tracing::error!(%error, "the hub refuses to give jobs");
+    }
+    backoff.step(error.retry_after())
+}

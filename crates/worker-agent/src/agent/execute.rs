@@ -1,0 +1,54 @@
+use std::time::Duration;
+
+use api_types::LogEntry;
+use domain::log::Level;
+use uuid::Uuid;
+
+use super::core::Core;
+use crate::{Job, JobFolder, Outbox, RunContext, backoff::Backoff, held::Hold, job::Stop, report::Reporter};
+
+impl Core {
+    /// Runs a job whose lease this worker has, and reports it. Returns when the hub has its end, or does not want it.
+    pub(super) async fn execute(&self, job: &Job, hold: &Hold, lease: Uuid) {
+        let folder = JobFolder::of(&self.settings.jobs_dir(), job.id);
+        let offset = if folder.exists() { self.offset_of_rerun(job.id, hold, lease).await } else { 0 };
+        let outbox = Outbox::new(folder.clone(), self.settings.spool_limit, offset);
+        let reporter = Reporter { hub: &self.hub, job: job.id, lease, outbox: outbox.clone(), folder: folder.clone() };
+        let context = RunContext { outbox: outbox.clone(), stop: hold.stopper.signal(), folder };
+        tracing::debug!(job.id = %job.id, automation.id = job.automation_id, "job runs");
+        let run = async {
+            let outcome = self.runner.run(job, context).await;
+            outbox.close();
+            outcome
+        };
+        let (outcome, ()) = tokio::join!(run, reporter.pump(&hold.stopper));
+        if hold.stopper.now() == Some(Stop::Stale) {
+            tracing::warn!(job.id = %job.id, "the worker has lost the job, nothing is reported");
+            outbox.discard();
+            return;
+        }
+        tracing::debug!(job.id = %job.id, job.status = %outcome.status, "job ended");
+        reporter.end(&outcome).await;
+    }
+
+    /// A worker that died while it ran this job has sent lines that nobody counted. One line more tells how many there are.
+    async fn offset_of_rerun(&self, job: Uuid, hold: &Hold, lease: Uuid) -> i64 {
+        let message = "the worker was started again in the middle of the job, which now runs again from its beginning".to_owned();
+        let line = LogEntry { level: Level::Warning, message, timestamp: Some(chrono::Utc::now()), actionable: false };
+        let mut backoff = Backoff::new(Duration::from_secs(10));
+        while hold.stopper.now().is_none() {
+            match self.hub.log(job, lease, vec![line.clone()], None).await {
+                Ok(answer) => return answer.log_id,
+                Err(error) if error.is_transient() || error.is_unauthorized() => tokio::time::sleep(backoff.step(error.retry_after())).await,
+                Err(error) => {
+                    tracing::warn!(job.id = %job, %error, "the hub does not say how many log lines it has");
+                    if error.is_stale_lease() {
+                        hold.stopper.stop(Stop::Stale);
+                    }
+                    return 0;
+                }
+            }
+        }
+        0
+    }
+}

@@ -1,0 +1,138 @@
+//! Takes jobs from RabbitMQ.
+
+use std::{sync::Arc, time::Duration};
+
+use broker::{Broker, Delivery};
+use tokio::{sync::watch, task::JoinSet};
+use uuid::Uuid;
+
+use super::core::{Core, over};
+use crate::{HubError, Job, backoff::Backoff, held::Hold};
+
+/// Attempts to start a job before its message goes back to the queue.
+const ATTEMPTS: u32 = 6;
+/// Before a message goes back, so that it does not come again at once.
+const BEFORE_REQUEUE: Duration = Duration::from_secs(5);
+
+/// What to do with a message whose job does not run here.
+enum Unstarted {
+    /// Somebody else has the job, or it has ended, or it is gone.
+    Drop,
+    /// The hub cannot say now.
+    Requeue,
+    /// The hub does not understand it.
+    Reject,
+}
+
+/// Consumes every queue until `stopped`.
+pub(super) fn spawn(core: &Arc<Core>, broker: &Broker, stopped: &watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
+    for queue in &core.settings.queues {
+        tasks.spawn(consume(core.clone(), broker.clone(), queue.clone(), stopped.clone()));
+    }
+}
+
+async fn consume(core: Arc<Core>, broker: Broker, queue: String, mut stopped: watch::Receiver<bool>) {
+    let prefetch = u16::try_from(core.settings.slots).unwrap_or(u16::MAX);
+    let mut consumer = broker.consume(&queue, prefetch);
+    loop {
+        let delivery = tokio::select! {
+            biased;
+            () = over(&mut stopped) => return,
+            () = core.aborted() => return,
+            delivery = consumer.next() => delivery,
+        };
+        let Some(delivery) = delivery else { return };
+        let mut job = match Job::from_message(&delivery.body) {
+            Ok(job) => job,
+            Err(reason) => {
+                tracing::warn!(queue.name = queue, reason, "an unusable message goes to the dead-letter queue");
+                settle(delivery.reject().await);
+                continue;
+            }
+        };
+        job.traceparent = delivery.headers.iter().find(|(name, _)| name == "traceparent").map(|(_, value)| value.clone());
+        let slot = tokio::select! {
+            biased;
+            () = over(&mut stopped) => return settle(delivery.requeue().await),
+            slot = core.slots.clone().acquire_owned() => slot,
+        };
+        let Ok(slot) = slot else { return };
+        let this = core.clone();
+        core.spawn(slot, async move { this.deliver(job, delivery).await });
+    }
+}
+
+impl Core {
+    async fn deliver(&self, job: Job, delivery: Delivery) {
+        let Some(hold) = self.held.hold(job.id, None) else {
+            tracing::debug!(job.id = %job.id, "a message came again for a job that runs here");
+            return settle(delivery.ack().await);
+        };
+        match self.start(job.id, &hold).await {
+            Ok(lease) => {
+                self.execute(&job, &hold, lease).await;
+                settle(delivery.ack().await);
+            }
+            Err(Unstarted::Drop) => settle(delivery.ack().await),
+            Err(Unstarted::Reject) => settle(delivery.reject().await),
+            Err(Unstarted::Requeue) => {
+                tokio::time::sleep(BEFORE_REQUEUE).await;
+                settle(delivery.requeue().await);
+            }
+        }
+    }
+
+    /// Takes the job's lease.
+    async fn start(&self, job: Uuid, hold: &Hold) -> Result<Uuid, Unstarted> {
+        let mut backoff = Backoff::new(Duration::from_secs(5));
+        for _ in 0..ATTEMPTS {
+            let error = match self.hub.start(job, self.worker_id()).await {
+                Ok(started) => {
+                    hold.set_lease(started.lease_token);
+                    return Ok(started.lease_token);
+                }
+                Err(error) => error,
+            };
+            if hold.stopper.now().is_some() {
+                return Err(Unstarted::Requeue);
+            }
+            self.judge_start(job, &error).await?;
+            tokio::time::sleep(backoff.step(error.retry_after())).await;
+        }
+        tracing::warn!(job.id = %job, "the hub does not answer, the message goes back to its queue");
+        Err(Unstarted::Requeue)
+    }
+
+    /// `Ok`: worth another try.
+    async fn judge_start(&self, job: Uuid, error: &HubError) -> Result<(), Unstarted> {
+        if error.is_transient() || error.is_unauthorized() {
+            return Ok(());
+        }
+        match error.status() {
+            Some(409) => {
+                tracing::debug!(job.id = %job, %error, "the job is not for this worker");
+                Err(Unstarted::Drop)
+            }
+            // The hub may not know the job, or this worker.
+            Some(404) => match self.hub.status(job).await {
+                Ok(_) => self.register_once().await.map(drop).map_err(|_| Unstarted::Requeue),
+                Err(error) if error.status() == Some(404) && !error.is_transient() => {
+                    tracing::warn!(job.id = %job, "a message for a job that the hub does not know is dropped");
+                    Err(Unstarted::Drop)
+                }
+                Err(_) => Ok(()),
+            },
+            _ => {
+                tracing::warn!(job.id = %job, %error, "the hub refuses to start the job, its message goes to the dead-letter queue");
+                Err(Unstarted::Reject)
+            }
+        }
+    }
+}
+
+/// A message that cannot be settled comes again, and is settled then.
+fn settle(settled: Result<(), broker::Error>) {
+    if let Err(error) = settled {
+        tracing::debug!(%error, "a message could not be settled");
+    }
+}

@@ -1,0 +1,182 @@
+//! The hub's worker API.
+
+mod error;
+
+use std::time::Duration;
+
+use api_types::{
+    ClaimRequest, FinishRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment, JobStatusResponse, LEASE_TOKEN_HEADER, LogEntry,
+    LogRequest, LogResponse, Progress, RegisterRequest, RegisterResponse, StartRequest, StartResponse, WORKER_KEY_HEADER,
+};
+use bytes::Bytes;
+use reqwest::{
+    Method, RequestBuilder,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+pub use self::error::HubError;
+use crate::{Auth, Error};
+
+/// Requests about jobs under way at once. More would cost memory and not be answered sooner.
+const AT_ONCE: usize = 64;
+
+/// Client of the hub's worker API. Every method gives one attempt; dropping its future abandons the attempt, which the hub may have
+/// performed all the same.
+pub struct HubClient {
+    http: reqwest::Client,
+    base: String,
+    timeout: Duration,
+    at_once: Semaphore,
+}
+
+impl HubClient {
+    /// A client for the hub at `server`. `timeout` is the limit of one request.
+    ///
+    /// # Errors
+    /// The key is not a header value, or there are no CA certificates for an `https` server.
+    pub fn new(server: &str, auth: &Auth, timeout: Duration) -> Result<Self, Error> {
+        // A second call finds the provider that the first, or the embedding program, has set: that one is as good.
+        let _already = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .default_headers(auth_headers(auth)?)
+            .user_agent(concat!("regente-worker/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .http1_only()
+            .pool_max_idle_per_host(AT_ONCE + 2)
+            .connect_timeout(timeout.min(Duration::from_secs(10)));
+        if server.starts_with("http://") {
+            // Plain HTTP works on hosts without CA certificates; loading them would fail there.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().map_err(|error| Error::Client(error::chain(&error)))?;
+        let base = format!("{}/api/v1/worker", server.trim_end_matches('/'));
+        Ok(Self { http, base, timeout, at_once: Semaphore::new(AT_ONCE) })
+    }
+
+    /// Says who this worker is.
+    ///
+    /// # Errors
+    /// As every method: see [`HubError`].
+    pub async fn register(&self, request: &RegisterRequest) -> Result<RegisterResponse, HubError> {
+        read(self.post("register", request)?).await
+    }
+
+    /// Prolongs the leases of the jobs named in it.
+    ///
+    /// # Errors
+    /// 404 when the hub does not know the worker; see [`HubError`].
+    pub async fn heartbeat(&self, request: &HeartbeatRequest) -> Result<HeartbeatResponse, HubError> {
+        read(self.post("heartbeat", request)?).await
+    }
+
+    /// Takes jobs; waits on the hub for `wait_s` of the request.
+    ///
+    /// # Errors
+    /// 404 when the hub does not know the worker; see [`HubError`].
+    pub async fn claim(&self, request: &ClaimRequest) -> Result<Vec<JobAssignment>, HubError> {
+        let wait = Duration::try_from_secs_f64(request.wait_s).unwrap_or_default();
+        read(self.post("jobs/claim", request)?.timeout(self.timeout + wait)).await
+    }
+
+    /// Takes the lease of a job that came as a message.
+    ///
+    /// # Errors
+    /// 409 when somebody else has it or it has ended, 404 when there is no such job; see [`HubError`].
+    pub async fn start(&self, job: Uuid, worker: Uuid) -> Result<StartResponse, HubError> {
+        let _turn = self.at_once.acquire().await;
+        read(self.post(&format!("jobs/{job}/start"), &StartRequest { worker_id: Some(worker) })?).await
+    }
+
+    /// Stores log lines.
+    ///
+    /// # Errors
+    /// 409 `stale_lease` when the worker has lost the job; see [`HubError`].
+    pub async fn log(&self, job: Uuid, lease: Uuid, entries: Vec<LogEntry>, offset: Option<i64>) -> Result<LogResponse, HubError> {
+        let request = LogRequest { entries: Some(entries), offset, ..LogRequest::default() };
+        let body = serde_json::to_vec(&request).map_err(|error| HubError::Encode(error.to_string()))?;
+        self.log_raw(job, lease, body.into()).await
+    }
+
+    /// Stores log lines whose request is written already.
+    pub(crate) async fn log_raw(&self, job: Uuid, lease: Uuid, body: Bytes) -> Result<LogResponse, HubError> {
+        let _turn = self.at_once.acquire().await;
+        read(leased(self.raw(&format!("jobs/{job}/log"), body), lease)).await
+    }
+
+    /// Stores how far the job is.
+    ///
+    /// # Errors
+    /// As [`HubClient::log`].
+    pub async fn progress(&self, job: Uuid, lease: Uuid, progress: &Progress) -> Result<(), HubError> {
+        let _turn = self.at_once.acquire().await;
+        done(leased(self.post(&format!("jobs/{job}/progress"), progress)?, lease)).await
+    }
+
+    /// Ends the job. Sent again for an ended job it changes nothing.
+    ///
+    /// # Errors
+    /// As [`HubClient::log`].
+    pub async fn finish(&self, job: Uuid, lease: Uuid, request: &FinishRequest) -> Result<(), HubError> {
+        let _turn = self.at_once.acquire().await;
+        done(leased(self.post(&format!("jobs/{job}/finish"), request)?, lease)).await
+    }
+
+    /// How the job stands.
+    ///
+    /// # Errors
+    /// 404 when there is no such job; see [`HubError`].
+    pub async fn status(&self, job: Uuid) -> Result<JobStatusResponse, HubError> {
+        let request = self.http.request(Method::GET, format!("{}/jobs/{job}/status", self.base)).timeout(self.timeout);
+        read(request).await
+    }
+
+    fn post<T: Serialize>(&self, path: &str, body: &T) -> Result<RequestBuilder, HubError> {
+        let body = serde_json::to_vec(body).map_err(|error| HubError::Encode(error.to_string()))?;
+        Ok(self.raw(path, body.into()))
+    }
+
+    fn raw(&self, path: &str, body: Bytes) -> RequestBuilder {
+        let request = self.http.request(Method::POST, format!("{}/{path}", self.base)).timeout(self.timeout);
+        request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body)
+    }
+}
+
+fn leased(request: RequestBuilder, lease: Uuid) -> RequestBuilder {
+    request.header(LEASE_TOKEN_HEADER, lease.to_string())
+}
+
+async fn read<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, HubError> {
+    let body = send(request).await?;
+    serde_json::from_slice(&body).map_err(|error| HubError::Answer(error.to_string()))
+}
+
+async fn done(request: RequestBuilder) -> Result<(), HubError> {
+    send(request).await.map(drop)
+}
+
+async fn send(request: RequestBuilder) -> Result<Bytes, HubError> {
+    let response = request.send().await.map_err(|error| HubError::unreachable(&error))?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = response.bytes().await.map_err(|error| HubError::unreachable(&error))?;
+    if status.is_success() { Ok(body) } else { Err(HubError::from_answer(status, &headers, &body)) }
+}
+
+fn auth_headers(auth: &Auth) -> Result<HeaderMap, Error> {
+    let secret = |text: &str| {
+        let mut value = HeaderValue::from_str(text).map_err(|_| Error::Settings("the worker's key has characters that no header takes".into()))?;
+        value.set_sensitive(true);
+        Ok::<_, Error>(value)
+    };
+    let bearer = |token: &SecretString| secret(&format!("Bearer {}", token.expose_secret()));
+    let mut headers = HeaderMap::new();
+    match auth {
+        Auth::None => {}
+        Auth::WorkerKey(key) => drop(headers.insert(WORKER_KEY_HEADER, secret(key.expose_secret())?)),
+        Auth::Bearer(token) => drop(headers.insert(AUTHORIZATION, bearer(token)?)),
+    }
+    Ok(headers)
+}

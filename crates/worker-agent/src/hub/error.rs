@@ -1,0 +1,139 @@
+use std::time::Duration;
+
+use api_types::Problem;
+use reqwest::{
+    StatusCode,
+    header::{HeaderMap, RETRY_AFTER},
+};
+
+/// Why the hub did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// No connection, or no answer in time.
+    #[error("the hub is unreachable: {0}")]
+    Unreachable(String),
+    /// It answered that it cannot now: 5xx, 429, or a proxy in front of it that does not find it.
+    #[error("the hub answered {status}: {detail}")]
+    Unavailable {
+        /// HTTP status.
+        status: u16,
+        /// What it says.
+        detail: String,
+        /// How long it wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// It refused: the same request will be refused again.
+    #[error("the hub refused with {status} {code}: {detail}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Why, for programs.
+        code: String,
+        /// Why, for people.
+        detail: String,
+    },
+    /// Its answer is not what this program understands.
+    #[error("the hub's answer is not understood: {0}")]
+    Answer(String),
+    /// The request cannot be written as JSON.
+    #[error("the request cannot be written: {0}")]
+    Encode(String),
+}
+
+impl HubError {
+    pub(super) fn unreachable(error: &reqwest::Error) -> Self {
+        Self::Unreachable(chain(error))
+    }
+
+    pub(super) fn from_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let problem: Option<Problem> = serde_json::from_slice(body).ok();
+        let spoken = problem.is_some();
+        let (code, detail) = problem.map_or_else(|| (String::new(), plain_detail(status, body)), |problem| (problem.code, problem.detail));
+        // A 404 that is no problem body comes from a proxy, not from the hub.
+        let elsewhere = status == StatusCode::NOT_FOUND && !spoken;
+        if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) || elsewhere {
+            return Self::Unavailable { status: status.as_u16(), detail, retry_after: retry_after(headers) };
+        }
+        Self::Refused { status: status.as_u16(), code, detail }
+    }
+
+    /// The HTTP status, when there was an answer.
+    #[must_use]
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Unavailable { status, .. } | Self::Refused { status, .. } => Some(*status),
+            Self::Unreachable(_) | Self::Answer(_) | Self::Encode(_) => None,
+        }
+    }
+
+    /// The same request may succeed later: the hub is away, busy, or its answer was garbled on the way.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Unavailable { .. } | Self::Answer(_))
+    }
+
+    /// The key or token is not accepted (any more).
+    #[must_use]
+    pub const fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Refused { status: 401 | 403, .. })
+    }
+
+    /// This worker has lost the job's lease.
+    #[must_use]
+    pub fn is_stale_lease(&self) -> bool {
+        matches!(self, Self::Refused { status: 409, code, .. } if code == "stale_lease")
+    }
+
+    /// How long the hub wants to be left alone, at most a minute.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } => retry_after.map(|wait| wait.min(Duration::from_secs(60))),
+            Self::Unreachable(_) | Self::Refused { .. } | Self::Answer(_) | Self::Encode(_) => None,
+        }
+    }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+fn plain_detail(status: StatusCode, body: &[u8]) -> String {
+    if status.is_redirection() {
+        return "it redirects; give the worker the address it redirects to".into();
+    }
+    String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// An error with its causes, which hold what matters ("connection refused").
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> HubError {
+        HubError::from_answer(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes())
+    }
+
+    #[test]
+    fn what_may_succeed_later_is_transient() {
+        let problem = r#"{"type":"x","title":"t","status":409,"detail":"d","code":"stale_lease","error":"d"}"#;
+        for (status, body, transient) in
+            [(503, "", true), (429, "", true), (404, "<html>", true), (404, problem, false), (400, "x", false), (409, problem, false), (308, "", false)]
+        {
+            assert_eq!(answer(status, body).is_transient(), transient, "{status} {body}");
+        }
+        assert!(answer(409, problem).is_stale_lease());
+        assert!(!answer(409, "x").is_stale_lease());
+        assert!(answer(401, "").is_unauthorized());
+    }
+}

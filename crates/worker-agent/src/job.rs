@@ -1,0 +1,197 @@
+use api_types::JobAssignment;
+use domain::job::{ErrorClass, Status};
+use messages::JobMessage;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// A job to be run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Its id.
+    pub id: Uuid,
+    /// Its automation.
+    pub automation_id: i32,
+    /// Name of the automation; empty when the message does not say.
+    pub automation_name: String,
+    /// Path of the script or program.
+    pub script_path: String,
+    /// `PYTHON`, `SHELL` or `EXE`; empty means `PYTHON`.
+    pub entrypoint_type: String,
+    /// What the robot gets.
+    pub parameters: Map<String, Value>,
+    /// Seconds after which it is killed; 0: no limit.
+    pub timeout_s: u32,
+    /// 1 for a first run.
+    pub attempt: u32,
+    /// W3C trace context that the job came with.
+    pub traceparent: Option<String>,
+}
+
+impl From<JobAssignment> for Job {
+    fn from(given: JobAssignment) -> Self {
+        Self {
+            id: given.job_id,
+            automation_id: given.automation_id,
+            automation_name: given.automation_name,
+            script_path: given.script_path,
+            entrypoint_type: given.entrypoint_type,
+            parameters: given.parameters,
+            timeout_s: given.timeout_s,
+            attempt: given.attempt,
+            traceparent: None,
+        }
+    }
+}
+
+impl Job {
+    /// Reads a message of the queue. The text of the error says what is wrong with it.
+    pub(crate) fn from_message(body: &[u8]) -> Result<Self, String> {
+        let message: JobMessage = serde_json::from_slice(body).map_err(|error| format!("not a job: {error}"))?;
+        let id = Uuid::parse_str(&message.job_id).map_err(|_| format!("job_id {:?} is not a UUID", message.job_id))?;
+        Ok(Self {
+            id,
+            automation_id: message.automation_id,
+            automation_name: message.automation_name,
+            script_path: message.script_path,
+            entrypoint_type: message.entrypoint_type,
+            parameters: message.parameters.unwrap_or_default().0,
+            timeout_s: message.timeout_s,
+            attempt: message.attempt.max(1),
+            traceparent: None,
+        })
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// A terminal status.
+    pub status: Status,
+    /// What the robot gives back.
+    #[serde(default)]
+    pub result: Option<Value>,
+    /// Set when it failed.
+    #[serde(default)]
+    pub error_class: Option<ErrorClass>,
+    /// Set when it failed.
+    #[serde(default)]
+    pub error_message: Option<String>,
+}
+
+impl Outcome {
+    /// Ended well.
+    #[must_use]
+    pub const fn completed(result: Option<Value>) -> Self {
+        Self { status: Status::Completed, result, error_class: None, error_message: None }
+    }
+
+    /// Ended badly.
+    #[must_use]
+    pub fn failed(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self { status: Status::Failed, result: None, error_class: Some(class), error_message: Some(message.into()) }
+    }
+
+    /// How a run ends that was stopped for `stop`.
+    #[must_use]
+    pub fn stopped(stop: Stop) -> Self {
+        match stop {
+            Stop::Cancel => Self { status: Status::Canceled, result: None, error_class: None, error_message: None },
+            Stop::Stale => Self::failed(ErrorClass::WorkerLost, "the worker has lost the job"),
+            Stop::Shutdown => Self::failed(ErrorClass::Killed, "the worker was stopped"),
+        }
+    }
+
+    pub(crate) fn launch_failed(message: impl Into<String>) -> Self {
+        Self::failed(ErrorClass::LaunchFailed, message)
+    }
+}
+
+/// Why a run has to stop before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Somebody asked for it at the hub.
+    Cancel,
+    /// The worker has lost the job's lease; nothing is reported.
+    Stale,
+    /// The worker itself stops.
+    Shutdown,
+}
+
+/// Tells a run that it has to stop.
+#[derive(Clone, Debug)]
+pub struct StopSignal(watch::Receiver<Option<Stop>>);
+
+impl StopSignal {
+    /// Waits until the run has to stop, for ever when it need not. Cancel safe.
+    pub async fn stopped(&mut self) -> Stop {
+        if let Ok(stop) = self.0.wait_for(Option::is_some).await
+            && let Some(stop) = *stop
+        {
+            return stop;
+        }
+        std::future::pending().await
+    }
+
+    /// Why the run has to stop, if it has to.
+    #[must_use]
+    pub fn now(&self) -> Option<Stop> {
+        *self.0.borrow()
+    }
+}
+
+/// The other end of a [`StopSignal`].
+#[derive(Clone, Debug)]
+pub(crate) struct Stopper(watch::Sender<Option<Stop>>);
+
+impl Stopper {
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(None))
+    }
+
+    pub(crate) fn signal(&self) -> StopSignal {
+        StopSignal(self.0.subscribe())
+    }
+
+    /// The first reason stays, but a lost lease beats every other: then nothing may be reported.
+    pub(crate) fn stop(&self, stop: Stop) {
+        self.0.send_if_modified(|current| {
+            let new = current.is_none() || (stop == Stop::Stale && *current != Some(Stop::Stale));
+            if new {
+                *current = Some(stop);
+            }
+            new
+        });
+    }
+
+    pub(crate) fn now(&self) -> Option<Stop> {
+        *self.0.borrow()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unusable_messages_say_why() {
+        for (body, word) in [("nope", "not a job"), ("[]", "not a job"), ("{}", "not a UUID"), (r#"{"job_id":"7"}"#, "not a UUID")] {
+            let error = Job::from_message(body.as_bytes()).unwrap_err();
+            assert!(error.contains(word), "{body}: {error}");
+        }
+        let body = r#"{"job_id":"0190a1de-0000-7000-8000-000000000000","automation_id":1,"script_path":"a.py","parameters":{"n":1},"future":2}"#;
+        let job = Job::from_message(body.as_bytes()).unwrap();
+        assert_eq!((job.parameters["n"].as_i64(), job.attempt, job.timeout_s), (Some(1), 1, 0));
+    }
+
+    #[test]
+    fn a_lost_lease_beats_other_reasons() {
+        let stopper = Stopper::new();
+        stopper.stop(Stop::Cancel);
+        stopper.stop(Stop::Shutdown);
+        assert_eq!(stopper.now(), Some(Stop::Cancel));
+        stopper.stop(Stop::Stale);
+        assert_eq!(stopper.signal().now(), Some(Stop::Stale));
+    }
+}

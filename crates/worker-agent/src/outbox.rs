@@ -1,0 +1,211 @@
+//! What a job has to tell the hub: log lines and progress, in order, in bounded memory. Lines that the hub does not take fast enough wait
+//! on disk.
+
+mod backlog;
+mod spool;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use api_types::{LogEntry, Progress};
+use chrono::Utc;
+use domain::log::Level;
+use tokio::sync::Notify;
+
+pub(crate) use self::backlog::{Batch, Saved};
+use self::backlog::Backlog;
+use crate::{JobFolder, line};
+
+/// A line is sent at the latest this long after it was written.
+const MAX_AGE: Duration = Duration::from_millis(200);
+/// So many lines are sent without waiting.
+const FULL: u64 = 500;
+
+/// Takes a job's log lines and progress. Clones share it. Never waits for the hub.
+#[derive(Clone)]
+pub struct Outbox(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+struct State {
+    backlog: Backlog,
+    progress: Option<Progress>,
+    progress_is_new: bool,
+    closed: bool,
+}
+
+/// What the sender has to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Something has to be sent now.
+    Now,
+    /// The run has ended: what is left goes with its end.
+    Closed,
+}
+
+impl Outbox {
+    pub(crate) fn new(folder: JobFolder, spool_limit: u64, offset: i64) -> Self {
+        Self::with(Backlog::new(folder, spool_limit, offset), None)
+    }
+
+    /// What a worker before this one has left in the job's folder.
+    pub(crate) fn restore(folder: JobFolder, saved: Saved) -> Self {
+        let progress = saved.progress.clone();
+        Self::with(Backlog::restore(folder, saved), progress)
+    }
+
+    fn with(backlog: Backlog, progress: Option<Progress>) -> Self {
+        let state = State { backlog, progress, progress_is_new: false, closed: false };
+        Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds one line of now. Control characters are replaced, and what is over 64 KiB is cut with a note.
+    pub fn log(&self, level: Level, message: impl AsRef<str>) {
+        let message = line::clean(message.as_ref().as_bytes(), 0);
+        self.extend(vec![LogEntry { level, message, timestamp: Some(Utc::now()), actionable: false }]);
+    }
+
+    pub(crate) fn extend(&self, entries: Vec<LogEntry>) {
+        let mut state = self.state();
+        let before = state.backlog.lines();
+        state.backlog.extend(entries);
+        let after = state.backlog.lines();
+        drop(state);
+        if before == 0 || (before < FULL && after >= FULL) {
+            self.0.changed.notify_one();
+        }
+    }
+
+    /// Says how far the job is. Only the last word counts when they come faster than they can be sent.
+    pub fn progress(&self, progress: Progress) {
+        let mut state = self.state();
+        if state.progress.as_ref() != Some(&progress) {
+            state.progress = Some(progress);
+            state.progress_is_new = true;
+            drop(state);
+            self.0.changed.notify_one();
+        }
+    }
+
+    /// The run has ended.
+    pub(crate) fn close(&self) {
+        let mut state = self.state();
+        state.backlog.note_losses();
+        state.closed = true;
+        drop(state);
+        self.0.changed.notify_one();
+    }
+
+    /// Waits until something is due. Cancel safe.
+    pub(crate) async fn due(&self) -> Due {
+        loop {
+            let wait = {
+                let state = self.state();
+                if state.closed {
+                    return Due::Closed;
+                }
+                match state.wait() {
+                    Some(wait) if wait.is_zero() => return Due::Now,
+                    wait => wait,
+                }
+            };
+            match wait {
+                None => self.0.changed.notified().await,
+                Some(wait) => self.pause(wait).await,
+            }
+        }
+    }
+
+    /// Waits, but not past a change. Cancel safe.
+    async fn pause(&self, wait: Duration) {
+        tokio::select! {
+            () = self.0.changed.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+
+    /// Waits that long, or until the run has ended. Cancel safe.
+    pub(crate) async fn pause_unless_closed(&self, wait: Duration) {
+        let end = tokio::time::Instant::now() + wait;
+        while !self.state().closed {
+            tokio::select! {
+                () = self.0.changed.notified() => {}
+                () = tokio::time::sleep_until(end) => return,
+            }
+        }
+    }
+
+    /// The next lines to send; the same again until they are confirmed.
+    pub(crate) fn batch(&self) -> Option<Batch> {
+        self.state().backlog.batch()
+    }
+
+    /// The hub has these lines.
+    pub(crate) fn confirm(&self, batch: &Batch) {
+        self.state().backlog.confirm(batch);
+    }
+
+    /// The hub will never take the lines: drops them and those to come.
+    pub(crate) fn refuse(&self) {
+        self.state().backlog.refuse();
+    }
+
+    /// Progress that has not been sent, marked as sent.
+    pub(crate) fn take_progress(&self) -> Option<Progress> {
+        let mut state = self.state();
+        let new = std::mem::take(&mut state.progress_is_new);
+        if new { state.progress.clone() } else { None }
+    }
+
+    /// Progress taken could not be sent.
+    pub(crate) fn return_progress(&self) {
+        self.state().progress_is_new = true;
+    }
+
+    pub(crate) fn last_progress(&self) -> Option<Progress> {
+        self.state().progress.clone()
+    }
+
+    /// All lines that are left, with their offset, if they are few enough to go with the end.
+    pub(crate) fn remainder(&self) -> Option<(Vec<LogEntry>, i64)> {
+        self.state().backlog.remainder()
+    }
+
+    /// What has to be on disk beside the spool for [`Outbox::restore`].
+    pub(crate) fn save(&self) -> Saved {
+        let state = self.state();
+        state.backlog.save(state.progress.clone())
+    }
+
+    /// As [`Outbox::refuse`], and forgets the progress.
+    pub(crate) fn discard(&self) {
+        let mut state = self.state();
+        state.backlog.refuse();
+        state.progress = None;
+    }
+}
+
+impl State {
+    /// How long nothing needs to be sent; `None`: until there is a change.
+    fn wait(&self) -> Option<Duration> {
+        let lines = self.backlog.lines();
+        if lines >= FULL || self.backlog.is_spooled() {
+            return Some(Duration::ZERO);
+        }
+        let oldest = self.backlog.oldest();
+        if oldest.is_none() && self.progress_is_new {
+            return Some(Duration::ZERO);
+        }
+        let age = (Utc::now() - oldest?).to_std().unwrap_or_default();
+        Some(MAX_AGE.saturating_sub(age))
+    }
+}

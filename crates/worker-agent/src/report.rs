@@ -1,0 +1,212 @@
+//! Sends a job's outbox and its end to the hub, for as long as it takes.
+
+use std::{io, time::Duration};
+
+use api_types::FinishRequest;
+use domain::job::{ErrorClass, Status};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    HubClient, HubError, JobFolder, Outbox, Outcome,
+    backoff::Backoff,
+    job::{Stop, Stopper},
+    outbox::{Due, Saved},
+};
+
+/// File of an end that the hub does not have yet.
+pub(crate) const FINISH_FILE: &str = "finish.json";
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// Reports one job under its lease.
+pub(crate) struct Reporter<'a> {
+    pub(crate) hub: &'a HubClient,
+    pub(crate) job: Uuid,
+    pub(crate) lease: Uuid,
+    pub(crate) outbox: Outbox,
+    pub(crate) folder: JobFolder,
+}
+
+/// An end as it is kept across a restart of the worker.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SavedEnd {
+    pub(crate) job_id: Uuid,
+    pub(crate) lease_token: Uuid,
+    pub(crate) outcome: Outcome,
+    pub(crate) outbox: Saved,
+}
+
+/// What became of a report.
+enum Sent {
+    Done,
+    /// Worth another try after this pause.
+    Later(Duration),
+    /// The hub will never take it.
+    Never(HubError),
+}
+
+impl Reporter<'_> {
+    /// Sends lines and progress while the job runs, and returns after its outbox was closed. Tells `stopper` when the hub says that the
+    /// job is lost.
+    pub(crate) async fn pump(&self, stopper: &Stopper) {
+        let mut backoff = Backoff::new(MAX_PAUSE);
+        while self.outbox.due().await == Due::Now {
+            let mut sent = self.send_batch(&mut backoff).await;
+            if matches!(sent, Sent::Done) {
+                sent = self.send_progress(&mut backoff).await;
+            }
+            match sent {
+                Sent::Done => backoff.reset(),
+                Sent::Later(pause) => self.outbox.pause_unless_closed(pause).await,
+                Sent::Never(error) => {
+                    tracing::warn!(job.id = %self.job, %error, "the hub does not take the job's log");
+                    self.outbox.refuse();
+                    if error.is_stale_lease() {
+                        stopper.stop(Stop::Stale);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends the rest and the end, until the hub has answered. Cancel safe: when the end is on disk, a later worker sends it.
+    pub(crate) async fn end(&self, outcome: &Outcome) {
+        let mut on_disk = self.folder.exists() && self.save(outcome);
+        let mut backoff = Backoff::new(MAX_PAUSE);
+        let mut outcome = outcome.clone();
+        loop {
+            let sent = self.step(&mut outcome, &mut backoff).await;
+            match sent {
+                None => {}
+                Some(Sent::Done) => break,
+                Some(Sent::Later(pause)) => {
+                    on_disk = on_disk || self.save(&outcome);
+                    tokio::time::sleep(pause).await;
+                }
+                Some(Sent::Never(error)) => {
+                    tracing::warn!(job.id = %self.job, %error, "the hub does not take the job's end");
+                    break;
+                }
+            }
+        }
+        if on_disk {
+            self.outbox.discard();
+            self.folder.remove_file("logs/outbox.jsonl");
+            self.folder.remove_file(FINISH_FILE);
+        }
+    }
+
+    /// One batch, or the end when the rest fits. `None`: there is more to do at once.
+    async fn step(&self, outcome: &mut Outcome, backoff: &mut Backoff) -> Option<Sent> {
+        let Some((entries, offset)) = self.outbox.remainder() else {
+            return match self.send_batch(backoff).await {
+                Sent::Done => {
+                    backoff.reset();
+                    None
+                }
+                Sent::Later(pause) => Some(Sent::Later(pause)),
+                Sent::Never(error) if error.is_stale_lease() => Some(Sent::Never(error)),
+                Sent::Never(error) => {
+                    tracing::warn!(job.id = %self.job, %error, "the hub does not take the job's log");
+                    self.outbox.refuse();
+                    None
+                }
+            };
+        };
+        let request = FinishRequest {
+            status: outcome.status,
+            result: outcome.result.clone(),
+            error_class: outcome.error_class,
+            error_message: outcome.error_message.clone(),
+            offset: (!entries.is_empty()).then_some(offset),
+            entries,
+            progress: self.outbox.last_progress(),
+        };
+        match self.hub.finish(self.job, self.lease, &request).await {
+            Ok(()) => Some(Sent::Done),
+            Err(error) => self.after_refusal(error, &request, outcome, backoff),
+        }
+    }
+
+    /// The end matters more than what goes with it: a refused log or result is left out.
+    fn after_refusal(&self, error: HubError, request: &FinishRequest, outcome: &mut Outcome, backoff: &mut Backoff) -> Option<Sent> {
+        if !matches!(error.status(), Some(400 | 413 | 422)) {
+            return Some(self.judge(error, backoff));
+        }
+        if !request.entries.is_empty() || request.progress.is_some() {
+            tracing::warn!(job.id = %self.job, %error, "the hub does not take the job's last log lines");
+            self.outbox.discard();
+            return None;
+        }
+        if outcome.result.is_some() {
+            *outcome = Outcome::failed(ErrorClass::RobotError, format!("the hub does not take the job's result: {error}"));
+            return None;
+        }
+        let bare = Outcome { status: Status::Failed, result: None, error_class: outcome.error_class, error_message: None };
+        if *outcome == bare {
+            return Some(Sent::Never(error));
+        }
+        tracing::warn!(job.id = %self.job, %error, "the hub does not take the job's end as it is");
+        *outcome = bare;
+        None
+    }
+
+    async fn send_batch(&self, backoff: &mut Backoff) -> Sent {
+        let Some(batch) = self.outbox.batch() else { return Sent::Done };
+        match self.hub.log_raw(self.job, self.lease, batch.body.clone()).await {
+            Ok(_) => {
+                self.outbox.confirm(&batch);
+                Sent::Done
+            }
+            // The lines are stored: only the words of the answer are strange.
+            Err(HubError::Answer(_)) => {
+                self.outbox.confirm(&batch);
+                Sent::Done
+            }
+            Err(error) => self.judge(error, backoff),
+        }
+    }
+
+    async fn send_progress(&self, backoff: &mut Backoff) -> Sent {
+        let Some(progress) = self.outbox.take_progress() else { return Sent::Done };
+        match self.hub.progress(self.job, self.lease, &progress).await {
+            Ok(()) => Sent::Done,
+            Err(error) if error.is_transient() || error.is_stale_lease() => {
+                self.outbox.return_progress();
+                self.judge(error, backoff)
+            }
+            Err(error) => {
+                tracing::debug!(job.id = %self.job, %error, "the hub does not take the job's progress");
+                Sent::Done
+            }
+        }
+    }
+
+    fn judge(&self, error: HubError, backoff: &mut Backoff) -> Sent {
+        // A key that is refused may be put right while the job runs; its log and end must not be lost over it.
+        if error.is_transient() || error.is_unauthorized() {
+            tracing::debug!(job.id = %self.job, %error, "a report has to wait");
+            Sent::Later(backoff.step(error.retry_after()))
+        } else {
+            Sent::Never(error)
+        }
+    }
+
+    fn save(&self, outcome: &Outcome) -> bool {
+        let end = SavedEnd { job_id: self.job, lease_token: self.lease, outcome: outcome.clone(), outbox: self.outbox.save() };
+        let written = self.folder.create().and_then(|()| self.folder.write_json(FINISH_FILE, &end));
+        if let Err(error) = &written {
+            tracing::warn!(job.id = %self.job, %error, "the job's end cannot be kept on disk");
+        }
+        written.is_ok()
+    }
+}
+
+impl SavedEnd {
+    /// # Errors
+    /// There is no such file, or it is not an end.
+    pub(crate) fn read(folder: &JobFolder) -> io::Result<Self> {
+        let text = std::fs::read(folder.file(FINISH_FILE))?;
+        serde_json::from_slice(&text).map_err(io::Error::other)
+    }
+}

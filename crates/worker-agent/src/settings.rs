@@ -1,0 +1,129 @@
+use std::{path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+
+use crate::Error;
+
+/// How the worker shows the hub who it is.
+#[derive(Clone, Debug, Default)]
+pub enum Auth {
+    /// Not at all.
+    #[default]
+    None,
+    /// The workers' key, in `X-Worker-API-Key`.
+    WorkerKey(SecretString),
+    /// A token, in `Authorization: Bearer`.
+    Bearer(SecretString),
+}
+
+/// What an agent needs to know. Made by the command line; [`Settings::new`] has the defaults.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Base address of the hub: `http://host:8080`.
+    pub server: String,
+    /// Who it is for the hub.
+    pub auth: Auth,
+    /// Unique name of the worker; default the host's name.
+    pub name: String,
+    /// Queues it takes jobs from; at least one.
+    pub queues: Vec<String>,
+    /// Jobs at once, 1 to 10000; default 1.
+    pub slots: u32,
+    /// Address of RabbitMQ. Set: jobs come as messages. Absent: they are claimed over HTTP.
+    pub amqp: Option<String>,
+    /// Each job's folder is `jobs/<job id>` in here. Not shared between workers. Default `regente-worker` in `XDG_STATE_HOME`, else in
+    /// `~/.local/state`, else in the folder for temporary files.
+    pub work_dir: PathBuf,
+    /// Relative script paths start here; default the current folder.
+    pub base_dir: PathBuf,
+    /// Python for `PYTHON` jobs; default `REGENTE_PYTHON` of the environment, or `python3`.
+    pub python: String,
+    /// How long a stop waits for running jobs before it kills them; default 30 s.
+    pub drain: Duration,
+    /// Between TERM and KILL; default 5 s.
+    pub kill_grace: Duration,
+    /// Job folders that are kept, the newest; default 200.
+    pub keep_folders: usize,
+    /// Job folders older than this are removed; default 7 days.
+    pub keep_for: Duration,
+    /// Unsent log lines of one job on disk, in bytes; what is over is dropped, and the log says so. Also the limit of `logs/rpa.log`.
+    /// Default 1 GiB.
+    pub spool_limit: u64,
+    /// Limit of one request to the hub; default 30 s.
+    pub request_timeout: Duration,
+}
+
+impl Settings {
+    /// The defaults, for this hub and these queues.
+    #[must_use]
+    pub fn new(server: impl Into<String>, queues: Vec<String>) -> Self {
+        Self {
+            server: server.into(),
+            auth: Auth::None,
+            name: hostname(),
+            queues,
+            slots: 1,
+            amqp: None,
+            work_dir: state_dir().join("regente-worker"),
+            base_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            python: std::env::var("REGENTE_PYTHON").ok().filter(|python| !python.is_empty()).unwrap_or_else(|| "python3".into()),
+            drain: Duration::from_secs(30),
+            kill_grace: Duration::from_secs(5),
+            keep_folders: 200,
+            keep_for: Duration::from_secs(7 * 24 * 3600),
+            spool_limit: 1 << 30,
+            request_timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// # Errors
+    /// Names every unusable setting at once.
+    pub fn validate(&self) -> Result<(), Error> {
+        let mut faults = Vec::new();
+        if !self.server.starts_with("http://") && !self.server.starts_with("https://") {
+            faults.push(format!("server {:?} must start with http:// or https://", self.server));
+        }
+        if self.queues.is_empty() || self.queues.iter().any(|queue| !domain::automation::is_queue_name(queue)) {
+            faults.push(format!("each queue {}, and there must be one", domain::automation::QUEUE_RULE));
+        }
+        if !(1..=10_000).contains(&self.slots) {
+            faults.push("slots must be 1 to 10000".to_owned());
+        }
+        if self.name.trim().is_empty() {
+            faults.push("name must not be empty".to_owned());
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Error::Settings(faults.join("; "))) }
+    }
+
+    pub(crate) fn jobs_dir(&self) -> PathBuf {
+        self.work_dir.join("jobs")
+    }
+}
+
+fn state_dir() -> PathBuf {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state"))).unwrap_or_else(std::env::temp_dir)
+}
+
+/// The host's name; `worker` when it has none.
+#[must_use]
+pub fn hostname() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "worker".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_named() {
+        assert!(Settings::new("http://x", vec!["q".into()]).validate().is_ok());
+        let mut settings = Settings::new("ftp://x", vec![]);
+        settings.slots = 0;
+        let text = settings.validate().unwrap_err().to_string();
+        for word in ["server", "queue", "slots"] {
+            assert!(text.contains(word), "{text}");
+        }
+    }
+}
