@@ -147,3 +147,16 @@ pub struct LogLine {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub actionable: bool,
 }
+
+/// Something that happened to a job beside its state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobEvent {
+    /// Id, UUID v7.
+    pub id: Uuid,
+    /// `job.finished_late` …
+    pub kind: String,
+    /// More.
+    pub detail: Value,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}

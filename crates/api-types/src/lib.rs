@@ -17,7 +17,7 @@ mod worker;
 
 pub use automation::{Automation, AutomationCreate, AutomationUpdate};
 pub use identity::{LoginRequest, LoginResponse};
-pub use job::{ExecuteOptions, Job, JobFilter, LogFilter, LogLine, Progress};
+pub use job::{ExecuteOptions, Job, JobEvent, JobFilter, LogFilter, LogLine, Progress};
 pub use problem::{FieldError, Problem};
 pub use system::Health;
 pub use worker::{

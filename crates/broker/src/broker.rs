@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
 use tokio::runtime::Handle;
@@ -22,8 +21,6 @@ const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Seconds between heartbeats unless the URL says otherwise. A dead peer is noticed after two of them.
 const HEARTBEAT_SECONDS: u16 = 10;
-
-const CONTENT_TYPE: &str = "application/json";
 
 /// A connection to RabbitMQ that reconnects by itself. Clones share it.
 ///
@@ -115,23 +112,18 @@ impl Broker {
             return Err(Error::BodyTooLarge { size: body.len(), limit: BODY_LIMIT });
         }
         let (reply, verdict) = oneshot::channel();
-        let message = Message { queue: names::name(queue)?, properties: properties(headers)?, body, reply };
+        let message = Message { queue: names::name(queue)?, headers: table(headers)?, body, reply };
         let link = self.link()?;
         if !link.accept(message).await {
             return Err(self.link().err().unwrap_or(Error::Disconnected));
         }
-        let queue_name = || queue.to_owned();
         match verdict.await {
             Ok(Verdict::Routed) => Ok(()),
             Ok(Verdict::Unroutable) => {
                 link.forget(queue);
-                let queue = queue_name();
-                Err(Error::Unroutable { queue })
+                Err(Error::Unroutable { queue: queue.to_owned() })
             }
-            Ok(Verdict::Nacked) => {
-                let queue = queue_name();
-                Err(Error::Nacked { queue })
-            }
+            Ok(Verdict::Nacked) => Err(Error::Nacked { queue: queue.to_owned() }),
             Err(_dropped) => Err(Error::Disconnected),
         }
     }
@@ -147,8 +139,7 @@ impl Broker {
             return Err(Error::BodyTooLarge { size: body.len(), limit: BODY_LIMIT });
         }
         let routing_key = names::name(routing_key)?;
-        let properties = BasicProperties::default().with_content_type(CONTENT_TYPE.into());
-        self.link()?.publish_event(routing_key, properties, body).await
+        self.link()?.publish_event(routing_key, body).await
     }
 
     /// Starts consuming `queue` with up to `prefetch` deliveries not acked (at least 1). Returns at once: subscribing
@@ -179,17 +170,15 @@ impl Broker {
     }
 }
 
-fn properties(headers: &[(String, String)]) -> Result<BasicProperties, Error> {
-    let properties = BasicProperties::default().with_content_type(CONTENT_TYPE.into());
+fn table(headers: &[(String, String)]) -> Result<Option<FieldTable>, Error> {
     if headers.is_empty() {
-        return Ok(properties);
+        return Ok(None);
     }
     let mut table = FieldTable::default();
     for (key, value) in headers {
-        let value = AMQPValue::LongString(value.as_str().into());
-        table.insert(names::name(key)?, value);
+        table.insert(names::name(key)?, AMQPValue::LongString(value.as_str().into()));
     }
-    Ok(properties.with_headers(table))
+    Ok(Some(table))
 }
 
 fn parse(url: &str) -> Result<AMQPUri, Error> {
@@ -210,4 +199,30 @@ fn ipv6_host(url: &str) -> Option<&str> {
     let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     host.strip_prefix('[')?.split_once(']').map(|(address, _)| address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_read_as_people_mean_them() {
+        let table = [
+            ("amqp://broker", "broker", 5672, "/"),
+            ("amqp://broker/", "broker", 5672, "/"),
+            ("amqp://user:pass@127.0.0.1:5673/%2f", "127.0.0.1", 5673, "/"),
+            ("amqps://broker/robots", "broker", 5671, "robots"),
+            ("amqp://user:p%40ss@[2001:db8::1]:5673/", "2001:db8::1", 5673, "/"),
+        ];
+        for (url, host, port, vhost) in table {
+            let uri = parse(url).expect(url);
+            assert_eq!((uri.authority.host.as_str(), uri.authority.port, uri.vhost.as_str()), (host, port, vhost), "{url}");
+        }
+    }
+
+    #[test]
+    fn heartbeats_are_on_unless_the_url_says_otherwise() {
+        assert_eq!(parse("amqp://broker").unwrap().query.heartbeat, Some(HEARTBEAT_SECONDS));
+        assert_eq!(parse("amqp://broker?heartbeat=3").unwrap().query.heartbeat, Some(3));
+    }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
 use lapin::uri::AMQPUri;
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
+use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
@@ -102,12 +102,12 @@ impl Link {
     }
 
     /// Publishes to the event exchange and returns when the message is written.
-    pub(crate) async fn publish_event(&self, routing_key: ShortString, properties: BasicProperties, body: Bytes) -> Result<(), Error> {
+    pub(crate) async fn publish_event(&self, routing_key: ShortString, body: Bytes) -> Result<(), Error> {
         let channel = self.event_channel().await?;
         let exchange = names::name(&self.topology.event_exchange)?;
         let options = BasicPublishOptions::default();
         channel
-            .basic_publish(exchange, routing_key, options, &body, properties)
+            .basic_publish(exchange, routing_key, options, &body, publisher::json())
             .await
             .map(|_unconfirmed| ())
             .map_err(|error| Fault::from(error).or_missing(|| Error::Disconnected))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::ShortString;
+use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -33,7 +33,7 @@ const PERSISTENT: u8 = 2;
 /// A message on its way to the publish channel. Its caller learns of a lost connection by the drop of `reply`.
 pub(crate) struct Message {
     pub(crate) queue: ShortString,
-    pub(crate) properties: BasicProperties,
+    pub(crate) headers: Option<FieldTable>,
     pub(crate) body: Bytes,
     pub(crate) reply: oneshot::Sender<Verdict>,
 }
@@ -113,13 +113,21 @@ pub(crate) async fn open(connection: &Connection) -> lapin::Result<Channel> {
     Ok(channel)
 }
 
+/// The properties every message has.
+pub(crate) fn json() -> BasicProperties {
+    BasicProperties::default().with_content_type("application/json".into())
+}
+
 /// A confirm, or the end of the channel before it came.
 type Outcome = lapin::Result<Confirmed<oneshot::Sender<Verdict>>>;
 
 /// Writes one message and waits for its confirm.
 async fn send(channel: &Channel, id: u64, message: Message) -> Outcome {
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let properties = message.properties.with_delivery_mode(PERSISTENT).with_message_id(id.to_string().into());
+    let mut properties = json().with_delivery_mode(PERSISTENT).with_message_id(id.to_string().into());
+    if let Some(headers) = message.headers {
+        properties = properties.with_headers(headers);
+    }
     let confirm = channel.basic_publish(ShortString::default(), message.queue, options, &message.body, properties).await?;
     let confirmation = confirm.await?;
     Ok(Confirmed { id, acked: !confirmation.is_nack(), returned: returned_id(confirmation), reply: message.reply })

@@ -93,6 +93,8 @@ impl Supervisor {
         self.state.send_replace(State::Up(Arc::new(link)));
         self.connected.send_replace(true);
         let end = tokio::select! {
+            // First, because the publishing task follows the same signal and may be done already.
+            biased;
             () = closing(&mut self.plan.closing) => End::Closing,
             () = lost(&connection) => End::Lost,
             // The publishing task ends by itself only when it cannot have a channel.

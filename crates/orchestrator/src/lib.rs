@@ -1,1 +1,46 @@
-//! empty
+//! Owns automations, jobs and workers: accepts executions, gives jobs to workers over the broker or by claim, takes their reports, and
+//! recovers what got lost on the way.
+//!
+//! A library with routes ([`Orchestrator::routes`]) and background tasks ([`Orchestrator::start`]); knows nothing of who mounts it. All
+//! writes about jobs go through one writer, which lets concurrent requests share a transaction; see `docs/ARCHITECTURE.md`.
+//!
+//! ```no_run
+//! # async fn example(database: store::Database, settings: runtime::Settings) -> Result<(), store::Error> {
+//! let parts = orchestrator::Parts { database, broker: None, lease: settings.lease, dispatch: settings.dispatch, clock: orchestrator::system_clock() };
+//! let shutdown = runtime::Shutdown::default();
+//! let orchestrator = orchestrator::Orchestrator::start(parts, &shutdown).await?;
+//! let app = actix_web::App::new().configure(orchestrator.routes());
+//! # Ok(()) }
+//! ```
+
+mod automations;
+mod catalog;
+mod convert;
+mod dead_letters;
+mod events;
+mod execute;
+mod http;
+mod live;
+mod publisher;
+mod service;
+mod text;
+mod workers;
+mod writer;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+pub use self::{
+    http::api_doc,
+    service::{Orchestrator, Parts},
+};
+
+/// Tells the time. Tests bring their own.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// The time of the operating system.
+#[must_use]
+pub fn system_clock() -> Clock {
+    Arc::new(Utc::now)
+}

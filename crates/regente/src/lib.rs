@@ -1,1 +1,23 @@
-//! empty
+//! The one binary people install, and its parts: the hub in one process, the worker, the demonstration.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! let settings = runtime::Settings::load(None)?;
+//! let hub = regente::Hub::start(settings, regente::HubOptions::default()).await?;
+//! println!("http://127.0.0.1:{}", hub.port());
+//! hub.stop().await;
+//! # Ok(()) }
+//! ```
+
+pub mod cli;
+mod data_dir;
+mod demo;
+mod examples;
+mod hub;
+mod progress;
+mod settings_view;
+mod terminal;
+mod up;
+mod work;
+
+pub use self::hub::{Hub, HubOptions, api_doc};

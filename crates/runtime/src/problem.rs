@@ -1,6 +1,9 @@
 use actix_web::{
     HttpResponse, ResponseError,
+    body::{EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
     http::{StatusCode, header},
+    middleware::Next,
 };
 use api_types::{FieldError, Problem};
 use domain::{Fault, job::Refusal};
@@ -11,6 +14,9 @@ pub enum Failure {
     /// There is no such thing.
     #[error("{0} not found")]
     NotFound(String),
+    /// The route exists, not with this method.
+    #[error("this route does not take this method")]
+    MethodNotAllowed,
     /// The body is not what the route takes at all.
     #[error("{0}")]
     BadRequest(String),
@@ -59,6 +65,7 @@ impl Failure {
     fn code(&self) -> &'static str {
         match self {
             Self::NotFound(_) => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
             Self::BadRequest(_) => "bad_request",
             Self::BadQuery(_) => "bad_query",
             Self::Invalid(_) => "invalid",
@@ -88,6 +95,7 @@ impl ResponseError for Failure {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadRequest(_) | Self::BadQuery(_) => StatusCode::BAD_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict { .. } => StatusCode::CONFLICT,
@@ -124,6 +132,27 @@ impl ResponseError for Failure {
         };
         response.json(problem)
     }
+}
+
+/// Middleware: gives the bare answers of the framework, such as 405 for a method that a route does not have, a problem body.
+///
+/// # Errors
+/// What the service inside returns.
+pub async fn problem_for_unmatched<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
+    let response = next.call(request).await?;
+    let bare = response.status() == StatusCode::METHOD_NOT_ALLOWED && response.response().error().is_none();
+    if !bare {
+        return Ok(response.map_into_left_body());
+    }
+    let (request, response) = response.into_parts();
+    let mut problem = Failure::MethodNotAllowed.error_response();
+    if let Some(allow) = response.headers().get(header::ALLOW) {
+        problem.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    Ok(ServiceResponse::new(request, problem).map_into_right_body())
 }
 
 impl From<store::Error> for Failure {

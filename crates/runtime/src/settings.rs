@@ -196,6 +196,12 @@ impl Settings {
         self.database.url.clone()
     }
 
+    /// Whether the database is the SQLite file of the data folder.
+    #[must_use]
+    pub fn database_url_is_default(&self) -> bool {
+        self.database.url.expose_secret().is_empty()
+    }
+
     /// The broker's URL, when there is a broker.
     #[must_use]
     pub fn broker_url(&self) -> Option<&SecretString> {

@@ -21,21 +21,21 @@ pub struct Line {
 }
 
 /// Consecutive lines of one job.
-#[derive(Clone, Debug)]
-pub struct Chunk {
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
     /// The job.
     pub job_id: Uuid,
     /// Number of the first line, from 1.
     pub first_line: i64,
     /// The lines; at least one.
-    pub lines: Vec<Line>,
+    pub lines: &'a [Line],
 }
 
 /// Adds chunks.
 ///
 /// # Errors
 /// [`Error::Duplicate`] when a number is taken.
-pub async fn chunk_insert_many_in_txn(txn: &Transaction, chunks: &[Chunk], now: DateTime<Utc>) -> Result<(), Error> {
+pub async fn chunk_insert_many_in_txn(txn: &Transaction, chunks: &[Chunk<'_>], now: DateTime<Utc>) -> Result<(), Error> {
     if chunks.is_empty() {
         return Ok(());
     }
@@ -71,7 +71,7 @@ pub async fn line_list(database: &Database, job_id: Uuid, after: i64, limit: usi
     }
 }
 
-fn to_row(chunk: &Chunk, now: DateTime<Utc>) -> Result<job_log_chunk::ActiveModel, Error> {
+fn to_row(chunk: &Chunk<'_>, now: DateTime<Utc>) -> Result<job_log_chunk::ActiveModel, Error> {
     let count = i64::try_from(chunk.lines.len()).unwrap_or(i64::MAX);
     let highest = chunk.lines.iter().map(|line| line.level).max().unwrap_or_default();
     Ok(job_log_chunk::ActiveModel {
@@ -79,7 +79,7 @@ fn to_row(chunk: &Chunk, now: DateTime<Utc>) -> Result<job_log_chunk::ActiveMode
         last_line: Set(chunk.first_line + count - 1),
         first_line: Set(chunk.first_line),
         max_level: Set(to_number(highest)),
-        lines: Set(to_text(&chunk.lines)?),
+        lines: Set(to_text(chunk.lines)?),
         created_at: Set(now),
     })
 }

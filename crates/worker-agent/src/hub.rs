@@ -167,7 +167,8 @@ async fn send(request: RequestBuilder) -> Result<Bytes, HubError> {
 
 fn auth_headers(auth: &Auth) -> Result<HeaderMap, Error> {
     let secret = |text: &str| {
-        let mut value = HeaderValue::from_str(text).map_err(|_| Error::Settings("the worker's key has characters that no header takes".into()))?;
+        let mut value =
+            HeaderValue::from_str(text).map_err(|_| Error::Settings("the worker's key has characters that no header takes".into()))?;
         value.set_sensitive(true);
         Ok::<_, Error>(value)
     };

@@ -180,7 +180,8 @@ mod tests {
             let error = Job::from_message(body.as_bytes()).unwrap_err();
             assert!(error.contains(word), "{body}: {error}");
         }
-        let body = r#"{"job_id":"0190a1de-0000-7000-8000-000000000000","automation_id":1,"script_path":"a.py","parameters":{"n":1},"future":2}"#;
+        let body =
+            r#"{"job_id":"0190a1de-0000-7000-8000-000000000000","automation_id":1,"script_path":"a.py","parameters":{"n":1},"future":2}"#;
         let job = Job::from_message(body.as_bytes()).unwrap();
         assert_eq!((job.parameters["n"].as_i64(), job.attempt, job.timeout_s), (Some(1), 1, 0));
     }

@@ -14,8 +14,8 @@ use chrono::Utc;
 use domain::log::Level;
 use tokio::sync::Notify;
 
-pub(crate) use self::backlog::{Batch, Saved};
 use self::backlog::Backlog;
+pub(crate) use self::backlog::{Batch, Saved};
 use crate::{JobFolder, line};
 
 /// A line is sent at the latest this long after it was written.

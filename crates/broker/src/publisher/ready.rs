@@ -13,11 +13,12 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 /// does not promise that: it pauses after a while and may hand out a later result before an earlier one.
 pub(super) struct Ready<F: Future> {
     pending: FuturesUnordered<F>,
+    woken: Arc<Woken>,
 }
 
 impl<F: Future> Default for Ready<F> {
     fn default() -> Self {
-        Self { pending: FuturesUnordered::new() }
+        Self { pending: FuturesUnordered::new(), woken: Arc::new(Woken(AtomicBool::new(false))) }
     }
 }
 
@@ -55,10 +56,10 @@ impl<F: Future> Ready<F> {
 
     /// Polls until the set is found at rest: pending, and nothing woken while it was looked through.
     fn drain(&mut self, batch: &mut Vec<F::Output>) {
-        let woken = Arc::new(Woken(AtomicBool::new(true)));
-        let waker = Waker::from(woken.clone());
+        let waker = Waker::from(self.woken.clone());
         let mut cx = Context::from_waker(&waker);
-        while woken.0.swap(false, Ordering::AcqRel) {
+        self.woken.0.store(true, Ordering::Release);
+        while self.woken.0.swap(false, Ordering::AcqRel) {
             while let Poll::Ready(Some(output)) = self.pending.poll_next_unpin(&mut cx) {
                 batch.push(output);
             }
@@ -72,5 +73,49 @@ struct Woken(AtomicBool);
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    // Outside a runtime, whose channels say "pending" after many uses so that other tasks get their turn.
+    #[test]
+    fn a_batch_holds_all_that_is_ready() {
+        let mut ready: Ready<BoxFuture<'static, u32>> = Ready::default();
+        let mut senders = Vec::new();
+        for number in 0..200 {
+            let (sender, receiver) = oneshot::channel();
+            senders.push(sender);
+            ready.push(Box::pin(async move {
+                let received = receiver.await.unwrap_or(u32::MAX);
+                // Several in a row that wake themselves make the set pause before it has looked at all of them.
+                if number % 5 < 3 {
+                    tokio::task::yield_now().await;
+                }
+                received
+            }));
+        }
+        assert!(ready.next_ready().now_or_never().is_none());
+        for (number, sender) in (0..).zip(senders).skip(1) {
+            sender.send(number).unwrap();
+        }
+        let mut batch = std::iter::repeat_with(|| ready.next_ready().now_or_never()).flatten().next().unwrap();
+        batch.sort_unstable();
+        // The sender of the first was dropped, which counts as well.
+        let expected: Vec<u32> = (1..200).chain([u32::MAX]).collect();
+        assert_eq!(batch, expected);
+        assert!(ready.is_empty());
+    }
+
+    #[test]
+    fn a_set_without_futures_has_an_empty_batch() {
+        let mut ready: Ready<BoxFuture<'static, u32>> = Ready::default();
+        assert_eq!(ready.next_ready().now_or_never(), Some(Vec::new()));
     }
 }

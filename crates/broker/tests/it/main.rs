@@ -1,5 +1,5 @@
 //! The broker crate against a real RabbitMQ, whose URL is in `TEST_AMQP_URL`.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failing helper is a failing test")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "every failing step fails the test")]
 
 mod closing;
 mod consuming;

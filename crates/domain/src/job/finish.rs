@@ -60,14 +60,16 @@ impl Job {
         lost
     }
 
-    /// Fails a job whose message ended in the dead-letter queue, unless a worker holds it or it has ended; `false` then.
+    /// Fails a job whose message ended in the dead-letter queue: one that waits for it, or one of a foreign worker, which gave the message
+    /// up. A registered worker's job goes on, its lease decides; `false` then, and for a job that has ended.
     pub fn dead_letter(&mut self, reason: &str) -> bool {
-        let waiting = self.status == Status::Pending;
-        if waiting {
+        let foreign = self.lease.as_ref().is_none_or(|lease| lease.worker_id.is_none());
+        let concerned = !self.status.is_terminal() && foreign;
+        if concerned {
             let message = format!("the job's message ended in the dead-letter queue ({reason})");
             self.end(Outcome::Failed(Failure { class: ErrorClass::DeadLettered, message }));
         }
-        waiting
+        concerned
     }
 
     pub(super) fn end(&mut self, outcome: Outcome) {

@@ -54,8 +54,8 @@ fn every_state_times_command_cell() {
         (Running, "expire", "true".into(), Failed),
         (Paused, "expire", "true".into(), Failed),
         (Pending, "dead_letter", "true".into(), Failed),
-        (Running, "dead_letter", "false".into(), Running),
-        (Paused, "dead_letter", "false".into(), Paused),
+        (Running, "dead_letter", "true".into(), Failed),
+        (Paused, "dead_letter", "true".into(), Failed),
         (Pending, "cancel", "Ok(Canceled)".into(), Canceled),
         (Running, "cancel", "Ok(Requested)".into(), Running),
         (Paused, "cancel", "Ok(Requested)".into(), Paused),
@@ -95,6 +95,13 @@ fn only_the_holder_starts_again() {
     assert_eq!(job.start(&holder, Uuid::from_u128(2), LEASE, at(9)), Ok(StartOutcome::AlreadyHeld));
     let lease = job.lease.unwrap();
     assert_eq!((lease.token, lease.expires_at), (Uuid::from_u128(1), at(39)));
+}
+
+#[test]
+fn a_registered_workers_job_outlives_its_message() {
+    let mut job = job_in(Status::Running, Some(Uuid::from_u128(7)));
+    assert!(!job.dead_letter("rejected"));
+    assert_eq!(job.status, Status::Running);
 }
 
 #[test]

@@ -187,3 +187,13 @@ pub async fn job_claimed_by(txn: &Transaction, worker_id: Uuid) -> Result<Vec<Uu
         .filter(job::Column::WorkerId.eq(worker_id));
     Ok(query.into_tuple().all(&txn.0).await?)
 }
+
+/// Notes that the broker has these messages, for the jobs that are still pending.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_confirm_dispatched_in_txn(txn: &Transaction, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
+    let row = job::ActiveModel { dispatched_at: Set(Some(now)), ..Default::default() };
+    job::Entity::update_many().set(row).filter(job::Column::Id.is_in(ids.iter().copied())).filter(dispatched()).exec(&txn.0).await?;
+    Ok(())
+}

@@ -1,12 +1,10 @@
-use chrono::{DateTime, Utc};
 use domain::job::Status;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    ConnectionTrait, EntityTrait,
     sea_query::{Expr, ExprTrait, Func, Query, TableRef, Value, ValueTuple, IntoIden},
 };
 use serde_json::Value as Json;
-use uuid::Uuid;
 
 use super::{JobRow, NewJob};
 use crate::{Error, Transaction, entity::job};
@@ -18,9 +16,9 @@ const MOST_ROWS: usize = 128;
 ///
 /// # Errors
 /// [`Error::Duplicate`] when an id, an idempotency key or a retry is there already: then none is added.
-pub async fn job_insert_many_in_txn(txn: &Transaction, jobs: &[NewJob]) -> Result<(), Error> {
+pub async fn job_insert_many_in_txn(txn: &Transaction, jobs: &[&NewJob]) -> Result<(), Error> {
     for rows in powers_of_two(jobs) {
-        job::Entity::insert_many(rows.iter().map(to_active)).exec_without_returning(&txn.0).await?;
+        job::Entity::insert_many(rows.iter().map(|new| to_active(new))).exec_without_returning(&txn.0).await?;
     }
     Ok(())
 }
@@ -125,17 +123,4 @@ fn to_tuple(row: &JobRow) -> ValueTuple {
         row.not_before.into(),
     ];
     ValueTuple::Many(values)
-}
-
-/// Prolongs the leases that `worker_id` holds on these jobs; which of them it does hold is the caller's to check.
-///
-/// # Errors
-/// Any [`Error`] of the database.
-pub async fn job_renew_leases_in_txn(txn: &Transaction, ids: &[Uuid], expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Error> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let row = job::ActiveModel { lease_expires_at: Set(Some(expires_at)), last_heartbeat_at: Set(Some(now)), ..Default::default() };
-    job::Entity::update_many().set(row).filter(job::Column::Id.is_in(ids.iter().copied())).exec(&txn.0).await?;
-    Ok(())
 }

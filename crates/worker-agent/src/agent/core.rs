@@ -37,7 +37,8 @@ impl Core {
     /// Waits until every task has to end. Cancel safe.
     pub(super) async fn aborted(&self) {
         // The sender lives in `self`: waiting cannot fail.
-        let _aborted = self.abort.subscribe().wait_for(|abort| *abort).await;
+        let mut abort = self.abort.subscribe();
+        let _aborted = abort.wait_for(|abort| *abort).await;
     }
 
     /// Registers with the hub, for as long as it takes.

@@ -39,7 +39,9 @@ impl Core {
         while hold.stopper.now().is_none() {
             match self.hub.log(job, lease, vec![line.clone()], None).await {
                 Ok(answer) => return answer.log_id,
-                Err(error) if error.is_transient() || error.is_unauthorized() => tokio::time::sleep(backoff.step(error.retry_after())).await,
+                Err(error) if error.is_transient() || error.is_unauthorized() => {
+                    tokio::time::sleep(backoff.step(error.retry_after())).await
+                }
                 Err(error) => {
                     tracing::warn!(job.id = %job, %error, "the hub does not say how many log lines it has");
                     if error.is_stale_lease() {

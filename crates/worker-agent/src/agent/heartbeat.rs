@@ -10,7 +10,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// Prolongs the leases of the held jobs every `interval_s` seconds, until the agent ends.
 pub(super) async fn run(core: Arc<Core>, interval_s: f64) {
-    let interval = Duration::try_from_secs_f64(interval_s).unwrap_or(AFTER_FAILURE).clamp(Duration::from_millis(20), Duration::from_secs(300));
+    let interval =
+        Duration::try_from_secs_f64(interval_s).unwrap_or(AFTER_FAILURE).clamp(Duration::from_millis(20), Duration::from_secs(300));
     let mut pause = interval;
     let mut away = false;
     loop {

@@ -127,9 +127,15 @@ mod tests {
     #[test]
     fn what_may_succeed_later_is_transient() {
         let problem = r#"{"type":"x","title":"t","status":409,"detail":"d","code":"stale_lease","error":"d"}"#;
-        for (status, body, transient) in
-            [(503, "", true), (429, "", true), (404, "<html>", true), (404, problem, false), (400, "x", false), (409, problem, false), (308, "", false)]
-        {
+        for (status, body, transient) in [
+            (503, "", true),
+            (429, "", true),
+            (404, "<html>", true),
+            (404, problem, false),
+            (400, "x", false),
+            (409, problem, false),
+            (308, "", false),
+        ] {
             assert_eq!(answer(status, body).is_transient(), transient, "{status} {body}");
         }
         assert!(answer(409, problem).is_stale_lease());

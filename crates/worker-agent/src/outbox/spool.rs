@@ -96,7 +96,8 @@ impl Spool {
         if !beyond && self.end + text.len() as u64 > self.limit {
             return Err(io::Error::other(format!("more than {} bytes wait for the hub", self.limit)));
         }
-        self.file()?.write_all_at(&text, self.end)?;
+        let end = self.end;
+        self.file()?.write_all_at(&text, end)?;
         self.end += text.len() as u64;
         self.lines += entries.len() as u64;
         Ok(())

@@ -1,0 +1,108 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+    time::{Duration, Instant},
+};
+
+use domain::Fault;
+use runtime::Failure;
+use serde_json::{Map, Value};
+use store::{Database, automations::Automation};
+
+/// How long another replica's change may stay unseen.
+const FRESH_FOR: Duration = Duration::from_secs(1);
+
+/// An automation with its schema ready for use.
+pub(crate) struct Entry {
+    pub(crate) automation: Automation,
+    schema: Option<jsonschema::Validator>,
+    read_at: Instant,
+}
+
+/// Automations as read lately, so that a job does not cost a query to learn what it runs.
+pub(crate) struct Catalog {
+    database: Database,
+    entries: RwLock<HashMap<i32, Arc<Entry>>>,
+}
+
+impl Catalog {
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database, entries: RwLock::default() }
+    }
+
+    /// The automation, at most [`FRESH_FOR`] old.
+    pub(crate) async fn get(&self, id: i32) -> Result<Option<Arc<Entry>>, store::Error> {
+        if let Some(entry) = self.cached(id).filter(|entry| entry.read_at.elapsed() < FRESH_FOR) {
+            return Ok(Some(entry));
+        }
+        let Some(automation) = store::automations::automation_get(&self.database, id).await? else { return Ok(None) };
+        Ok(Some(self.put(automation)))
+    }
+
+    /// The automation, however old what is known of it; read when nothing is.
+    pub(crate) async fn get_stale(&self, id: i32) -> Result<Option<Arc<Entry>>, store::Error> {
+        match self.cached(id) {
+            Some(entry) => Ok(Some(entry)),
+            None => self.get(id).await,
+        }
+    }
+
+    /// Takes in what was just written.
+    pub(crate) fn put(&self, automation: Automation) -> Arc<Entry> {
+        let id = automation.id;
+        let unchanged = self.cached(id).filter(|entry| entry.automation == automation);
+        let schema = match unchanged {
+            Some(entry) => entry.schema.clone(),
+            None => automation.draft.parameter_schema.as_ref().and_then(|schema| compile(schema).ok()),
+        };
+        let entry = Arc::new(Entry { automation, schema, read_at: Instant::now() });
+        if let Ok(mut entries) = self.entries.write() {
+            entries.insert(id, entry.clone());
+        }
+        entry
+    }
+
+    fn cached(&self, id: i32) -> Option<Arc<Entry>> {
+        self.entries.read().ok()?.get(&id).cloned()
+    }
+
+    /// Reads all live automations again.
+    pub(crate) async fn refresh(&self) -> Result<(), store::Error> {
+        for automation in store::automations::automation_list(&self.database, &store::automations::Filter::default()).await? {
+            self.put(automation);
+        }
+        Ok(())
+    }
+
+    /// The automation as far as it is known.
+    pub(crate) fn peek(&self, id: i32) -> Option<Arc<Entry>> {
+        self.cached(id)
+    }
+
+    /// Whether the automation limits how many of its jobs run at once, as far as is known.
+    pub(crate) fn is_limited(&self, id: i32) -> bool {
+        self.cached(id).is_some_and(|entry| entry.automation.draft.max_concurrency.is_some())
+    }
+}
+
+impl Entry {
+    /// What is wrong with `parameters`, each fault with its path.
+    pub(crate) fn check(&self, parameters: &Map<String, Value>) -> Result<(), Failure> {
+        let Some(schema) = &self.schema else { return Ok(()) };
+        let value = Value::Object(parameters.clone());
+        let faults: Vec<_> = schema
+            .iter_errors(&value)
+            .map(|error| Fault::new(error.instance_path().to_string().trim_start_matches('/'), error.to_string()))
+            .take(100)
+            .collect();
+        if faults.is_empty() { Ok(()) } else { Err(Failure::Invalid(faults)) }
+    }
+}
+
+/// Makes a JSON Schema ready for use. References to other documents are not followed.
+pub(crate) fn compile(schema: &Value) -> Result<jsonschema::Validator, Vec<Fault>> {
+    jsonschema::options().should_validate_formats(true).build(schema).map_err(|error| {
+        let path = error.instance_path().to_string();
+        vec![Fault::new(format!("parameter_schema{path}"), format!("is not a JSON Schema: {error}"))]
+    })
+}

@@ -1,0 +1,156 @@
+//! From rows to what travels.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::job::Trigger;
+use messages::{JobMessage, JsonObject};
+use serde_json::{Map, Value};
+use store::{
+    automations::Automation,
+    job_logs::Line,
+    jobs::{FullJob, JobRow, NewJob},
+};
+use uuid::Uuid;
+
+pub(crate) fn automation(from: &Automation) -> api_types::Automation {
+    let draft = from.draft.clone();
+    api_types::Automation {
+        id: from.id,
+        name: draft.name,
+        description: draft.description,
+        queue_name: draft.queue_name,
+        queue_profile: draft.queue_profile,
+        entrypoint_type: draft.entrypoint_type,
+        script_path: draft.script_path,
+        parameter_schema: draft.parameter_schema,
+        default_params: draft.default_params,
+        timeout_s: draft.timeout_s,
+        max_concurrency: draft.max_concurrency,
+        priority: draft.priority,
+        retry_policy: draft.retry_policy,
+        archived_at: from.archived_at,
+        created_at: from.created_at,
+        updated_at: from.updated_at,
+    }
+}
+
+pub(crate) fn job(from: FullJob) -> api_types::Job {
+    let FullJob { row, parameters } = from;
+    let (error_class, error_message) = row.job.failure.map(|failure| (failure.class, failure.message)).unzip();
+    api_types::Job {
+        id: row.job.id,
+        job_id: row.job.id,
+        automation_id: row.automation_id,
+        queue_name: row.queue_name,
+        status: row.job.status,
+        trigger: row.trigger,
+        priority: row.priority,
+        parameters,
+        result: row.result,
+        error_class,
+        error_message,
+        attempt: row.attempt,
+        retry_of: row.retry_of,
+        worker_id: row.job.lease.as_ref().and_then(|lease| lease.worker_id),
+        progress: row.progress.and_then(|progress| serde_json::from_value(progress).ok()),
+        created_at: row.created_at,
+        not_before: row.not_before,
+        dispatched_at: row.dispatched_at,
+        started_at: row.started_at,
+        completed_at: row.completed_at,
+        last_heartbeat_at: row.last_heartbeat_at,
+        lease_expires_at: row.job.lease.filter(|_| row.job.status.is_held()).map(|lease| lease.expires_at),
+        cancellation_requested_at: row.cancellation_requested_at,
+    }
+}
+
+/// A job that was accepted just now.
+pub(crate) fn new_job(new: NewJob) -> api_types::Job {
+    api_types::Job {
+        id: new.id,
+        job_id: new.id,
+        automation_id: new.automation_id,
+        queue_name: new.queue_name,
+        status: domain::job::Status::Pending,
+        trigger: new.trigger,
+        priority: new.priority,
+        parameters: new.parameters,
+        result: None,
+        error_class: None,
+        error_message: None,
+        attempt: new.attempt,
+        retry_of: new.retry_of,
+        worker_id: None,
+        progress: None,
+        created_at: new.created_at,
+        not_before: new.not_before,
+        dispatched_at: None,
+        started_at: None,
+        completed_at: None,
+        last_heartbeat_at: None,
+        lease_expires_at: None,
+        cancellation_requested_at: None,
+    }
+}
+
+pub(crate) fn log_line((log_id, line): (i64, Line)) -> api_types::LogLine {
+    api_types::LogLine { log_id, timestamp: line.timestamp, level: line.level, message: line.message, actionable: line.actionable }
+}
+
+/// The message of a job; `run` is its attempt and priority.
+pub(crate) fn job_message(automation: &Automation, id: Uuid, queue: &str, parameters: Map<String, Value>, run: (i32, i32)) -> JobMessage {
+    JobMessage {
+        job_id: id.to_string(),
+        automation_id: automation.id,
+        script_path: automation.draft.script_path.clone(),
+        parameters: Some(JsonObject(parameters)),
+        entrypoint_type: automation.draft.entrypoint_type.as_str().to_owned(),
+        automation_name: automation.draft.name.clone(),
+        queue_name: queue.to_owned(),
+        timeout_s: timeout(automation),
+        attempt: u32::try_from(run.0).unwrap_or(1),
+        priority: run.1,
+    }
+}
+
+/// What a claiming worker gets of a job that it holds; `None` for a job that nobody holds.
+pub(crate) fn assignment(row: &JobRow, automation: &Automation, parameters: Map<String, Value>) -> Option<api_types::JobAssignment> {
+    let lease = row.job.lease.as_ref()?;
+    Some(api_types::JobAssignment {
+        job_id: row.job.id,
+        automation_id: automation.id,
+        automation_name: automation.draft.name.clone(),
+        queue_name: row.queue_name.clone(),
+        script_path: automation.draft.script_path.clone(),
+        entrypoint_type: automation.draft.entrypoint_type.as_str().to_owned(),
+        parameters,
+        timeout_s: timeout(automation),
+        attempt: u32::try_from(row.attempt).unwrap_or(1),
+        lease_token: lease.token,
+        lease_expires_at: lease.expires_at,
+    })
+}
+
+fn timeout(automation: &Automation) -> u32 {
+    automation.draft.timeout_s.and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(0)
+}
+
+/// The next attempt of a job that failed, when its automation's policy wants one; its parameters are still to be filled in.
+pub(crate) fn retry_of(row: &JobRow, automation: &Automation, random: f64, now: DateTime<Utc>) -> Option<NewJob> {
+    let failure = row.job.failure.as_ref()?;
+    let attempt = u32::try_from(row.attempt).unwrap_or(1);
+    let delay = automation.draft.retry_policy.next_delay(attempt, failure.class, random)?;
+    Some(NewJob {
+        id: Uuid::now_v7(),
+        automation_id: row.automation_id,
+        queue_name: row.queue_name.clone(),
+        trigger: Trigger::Retry,
+        priority: row.priority,
+        parameters: Map::new(),
+        attempt: row.attempt + 1,
+        retry_of: Some(row.job.id),
+        idempotency_key: None,
+        created_at: now,
+        not_before: Some(now + TimeDelta::from_std(delay).unwrap_or_default()),
+        dispatch_started_at: None,
+    })
+}

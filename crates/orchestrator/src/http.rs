@@ -1,0 +1,81 @@
+//! Routes.
+
+mod automations;
+mod jobs;
+mod stream;
+mod worker;
+mod worker_jobs;
+
+use actix_web::{
+    HttpResponse, HttpResponseBuilder,
+    http::header,
+    web::{Data, ServiceConfig},
+};
+use utoipa::OpenApi;
+
+use crate::Orchestrator;
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        automations::create, automations::list, automations::get, automations::update, automations::archive, automations::execute,
+        jobs::list, jobs::get, jobs::logs, jobs::events, stream::logs,
+        worker::register, worker::heartbeat, worker::claim,
+        worker_jobs::start, worker_jobs::log, worker_jobs::progress, worker_jobs::finish, worker_jobs::status, worker_jobs::cancellation,
+    ),
+    components(schemas(api_types::Problem)),
+)]
+struct ApiDoc;
+
+/// The OpenAPI description of this service's routes.
+#[must_use]
+pub fn api_doc() -> utoipa::openapi::OpenApi {
+    ApiDoc::openapi()
+}
+
+pub(crate) fn routes(orchestrator: Orchestrator) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        config
+            .app_data(Data::new(orchestrator))
+            .service(automations::create)
+            .service(automations::list)
+            .service(automations::get)
+            .service(automations::update)
+            .service(automations::archive)
+            .service(automations::execute)
+            .service(jobs::list)
+            .service(stream::logs)
+            .service(jobs::logs)
+            .service(jobs::events)
+            .service(jobs::get)
+            .service(worker::register)
+            .service(worker::heartbeat)
+            .service(worker::claim)
+            .service(worker_jobs::start)
+            .service(worker_jobs::log)
+            .service(worker_jobs::progress)
+            .service(worker_jobs::finish)
+            .service(worker_jobs::status)
+            .service(worker_jobs::cancellation);
+    }
+}
+
+/// A page's size: what was asked for, within `1..=most`.
+fn page_size(asked: Option<u32>, usual: u32, most: u32) -> Result<u32, runtime::Failure> {
+    let limit = asked.unwrap_or(usual);
+    if (1..=most).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(runtime::Failure::BadQuery(vec![domain::Fault::new("limit", format!("must be 1 to {most}"))]))
+}
+
+/// An answer with a page of a list, and the way to the next page when there may be one.
+fn page(path: &str, query: &str, next: Option<String>) -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    if let Some(after) = next {
+        let rest = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("after="));
+        let query = rest.map(str::to_owned).chain([format!("after={after}")]).collect::<Vec<_>>().join("&");
+        response.insert_header((header::LINK, format!("<{path}?{query}>; rel=\"next\"")));
+    }
+    response
+}

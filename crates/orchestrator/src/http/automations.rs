@@ -1,0 +1,115 @@
+use actix_web::{
+    HttpRequest, HttpResponse, delete, get,
+    http::header,
+    post, put,
+    web::{Data, Path},
+};
+use api_types::{Automation, AutomationCreate, AutomationUpdate, ExecuteOptions, IDEMPOTENCY_KEY_HEADER, Job, Problem};
+use domain::job::Trigger;
+use runtime::{Failure, JsonBody, Management, OptionalJsonBody, Params};
+use serde::Deserialize;
+use serde_json::Value;
+use store::automations::Filter;
+
+use super::{page, page_size};
+use crate::{Orchestrator, convert, execute::Execution};
+
+/// Registers an automation.
+#[utoipa::path(tag = "automations", request_body = AutomationCreate, responses(
+    (status = 201, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 409, description = "The name is taken", body = Problem), (status = 422, body = Problem)))]
+#[post("/api/v1/automations")]
+pub(super) async fn create(_: Management, hub: Data<Orchestrator>, body: JsonBody<AutomationCreate>) -> Result<HttpResponse, Failure> {
+    let automation = hub.automation_create(body.0).await?;
+    let location = format!("/api/v1/automations/{}", automation.id);
+    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(convert::automation(&automation)))
+}
+
+#[derive(Default, Deserialize, utoipa::IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// Page size, 1 to 1000 (default 100).
+    limit: Option<u32>,
+    /// Id of the last automation of the page before.
+    after: Option<i32>,
+    /// Also archived ones.
+    archived: bool,
+}
+
+/// Lists automations by id.
+#[utoipa::path(tag = "automations", params(ListQuery), responses(
+    (status = 200, body = Vec<Automation>), (status = 400, body = Problem), (status = 401, body = Problem)))]
+#[get("/api/v1/automations")]
+pub(super) async fn list(_: Management, request: HttpRequest, hub: Data<Orchestrator>, query: Params<ListQuery>) -> Result<HttpResponse, Failure> {
+    let limit = page_size(query.0.limit, 100, 1000)?;
+    let filter = Filter { archived: query.0.archived, limit: limit.into(), after: query.0.after };
+    let found = hub.automation_list(&filter).await?;
+    let next = found.last().filter(|_| found.len() == limit as usize).map(|last| last.id.to_string());
+    Ok(page(request.path(), request.query_string(), next).json(found.iter().map(convert::automation).collect::<Vec<_>>()))
+}
+
+/// One automation.
+#[utoipa::path(tag = "automations", params(("id" = i32, Path)), responses(
+    (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+#[get("/api/v1/automations/{id}")]
+pub(super) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(convert::automation(&hub.automation(*id).await?)))
+}
+
+/// Changes the fields that are given.
+#[utoipa::path(tag = "automations", params(("id" = i32, Path)), request_body = AutomationUpdate, responses(
+    (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 409, description = "The name is taken", body = Problem), (status = 422, body = Problem)))]
+#[put("/api/v1/automations/{id}")]
+pub(super) async fn update(
+    _: Management,
+    hub: Data<Orchestrator>,
+    id: Path<i32>,
+    body: JsonBody<AutomationUpdate>,
+) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(convert::automation(&hub.automation_update(*id, body.0).await?)))
+}
+
+/// Archives an automation: it runs no more, and stays with its jobs.
+#[utoipa::path(tag = "automations", params(("id" = i32, Path)), responses(
+    (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+#[delete("/api/v1/automations/{id}")]
+pub(super) async fn archive(_: Management, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
+    hub.automation_archive(*id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Runs an automation. The body is the parameters object itself; it may be empty.
+#[utoipa::path(tag = "automations", params(("id" = i32, Path), ExecuteOptions,
+    ("Idempotency-Key" = Option<String>, Header, description = "The same key returns the same job")),
+    request_body(content = Object, description = "The parameters"), responses(
+    (status = 202, body = Job), (status = 400, description = "The body is not an object", body = Problem), (status = 401, body = Problem),
+    (status = 404, body = Problem), (status = 409, description = "The automation is archived", body = Problem),
+    (status = 413, body = Problem), (status = 422, description = "The parameters break the schema", body = Problem), (status = 503, body = Problem)))]
+#[post("/api/v1/automations/{id}/execute")]
+pub(super) async fn execute(
+    _: Management,
+    request: HttpRequest,
+    hub: Data<Orchestrator>,
+    query: Params<ExecuteOptions>,
+    body: OptionalJsonBody<Option<Value>>,
+) -> Result<HttpResponse, Failure> {
+    let automation_id = request.match_info().get("id").and_then(|id| id.parse().ok());
+    let automation_id = automation_id.ok_or_else(|| Failure::BadQuery(vec![domain::Fault::new("id", "must be an integer")]))?;
+    let parameters = match body.0 {
+        None => serde_json::Map::new(),
+        Some(Value::Object(map)) => map,
+        Some(_) => return Err(Failure::BadRequest("the body must be the parameters as a JSON object".to_owned())),
+    };
+    let key = request.headers().get(IDEMPOTENCY_KEY_HEADER).map(|value| value.to_str().map(str::to_owned));
+    let idempotency_key = key.transpose().map_err(|_| Failure::BadRequest("the header Idempotency-Key must be ASCII".to_owned()))?;
+    let execution = Execution { automation_id, parameters, priority: query.0.priority, idempotency_key, trigger: Trigger::Api };
+    let (job, replayed) = hub.execute(execution).await?;
+    let mut response = HttpResponse::Accepted();
+    response.insert_header((header::LOCATION, format!("/api/v1/jobs/{}", job.id)));
+    if replayed {
+        response.insert_header(("idempotency-replayed", "true"));
+    }
+    Ok(response.json(job))
+}

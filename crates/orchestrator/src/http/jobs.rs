@@ -1,0 +1,80 @@
+use actix_web::{
+    HttpRequest, HttpResponse, get,
+    web::{Data, Path},
+};
+use api_types::{Job, JobEvent, JobFilter, LogFilter, LogLine, Problem};
+use domain::{
+    Fault,
+    job::{Status, Trigger},
+};
+use runtime::{Failure, Management, Params};
+use store::jobs::Filter;
+use uuid::Uuid;
+
+use super::{page, page_size};
+use crate::{Orchestrator, convert};
+
+/// Lists jobs, newest first.
+#[utoipa::path(tag = "jobs", params(JobFilter), responses(
+    (status = 200, body = Vec<Job>), (status = 400, body = Problem), (status = 401, body = Problem)))]
+#[get("/api/v1/jobs")]
+pub(super) async fn list(_: Management, request: HttpRequest, hub: Data<Orchestrator>, query: Params<JobFilter>) -> Result<HttpResponse, Failure> {
+    let filter = filter(&query.0)?;
+    let found = store::jobs::job_list(&hub.database, &filter).await?;
+    let next = found.last().filter(|_| found.len() as u64 == filter.limit).map(|last| last.row.job.id.to_string());
+    Ok(page(request.path(), request.query_string(), next).json(found.into_iter().map(convert::job).collect::<Vec<_>>()))
+}
+
+fn filter(query: &JobFilter) -> Result<Filter, Failure> {
+    let bad = |field: &str, message: String| Failure::BadQuery(vec![Fault::new(field, message)]);
+    let words = query.status.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
+    let known = || Status::ALL.map(Status::as_str).join(", ");
+    let status = |word: &str| Status::parse(word).ok_or_else(|| bad("status", format!("\"{word}\" is none of {}", known())));
+    let trigger = |word: &String| Trigger::parse(word).ok_or_else(|| bad("trigger", format!("\"{word}\" is none of {}", Trigger::ALL.map(Trigger::as_str).join(", "))));
+    Ok(Filter {
+        statuses: words.map(status).collect::<Result<_, _>>()?,
+        automation_id: query.automation_id,
+        trigger: query.trigger.as_ref().map(trigger).transpose()?,
+        created_from: query.created_from,
+        created_to: query.created_to,
+        limit: page_size(query.limit, 50, 1000)?.into(),
+        after: query.after,
+    })
+}
+
+/// One job.
+#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), responses(
+    (status = 200, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+#[get("/api/v1/jobs/{id}")]
+pub(super) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(hub.job(*id).await?))
+}
+
+/// A job's log lines, oldest first.
+#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path), LogFilter), responses(
+    (status = 200, body = Vec<LogLine>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+#[get("/api/v1/jobs/{id}/logs")]
+pub(super) async fn logs(
+    _: Management,
+    request: HttpRequest,
+    hub: Data<Orchestrator>,
+    id: Path<Uuid>,
+    query: Params<LogFilter>,
+) -> Result<HttpResponse, Failure> {
+    let limit = page_size(query.0.limit, 1000, 10_000)? as usize;
+    hub.job(*id).await?;
+    let found = store::job_logs::line_list(&hub.database, *id, query.0.after.unwrap_or(0), limit).await?;
+    let next = found.last().filter(|_| found.len() == limit).map(|(log_id, _)| log_id.to_string());
+    Ok(page(request.path(), request.query_string(), next).json(found.into_iter().map(convert::log_line).collect::<Vec<_>>()))
+}
+
+/// What happened to a job beside its state, oldest first.
+#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), responses(
+    (status = 200, body = Vec<JobEvent>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+#[get("/api/v1/jobs/{id}/events")]
+pub(super) async fn events(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+    hub.job(*id).await?;
+    let events = store::job_events::job_event_list(&hub.database, *id).await?;
+    let to_api = |event: store::job_events::JobEvent| JobEvent { id: event.id, kind: event.kind, detail: event.detail, created_at: event.created_at };
+    Ok(HttpResponse::Ok().json(events.into_iter().map(to_api).collect::<Vec<_>>()))
+}

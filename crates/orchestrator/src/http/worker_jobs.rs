@@ -1,0 +1,187 @@
+use actix_web::{
+    HttpResponse, get, post,
+    web::{Data, Path},
+};
+use api_types::{
+    CancellationResponse, FinishRequest, JobStatusResponse, LogEntry, LogRequest, LogResponse, Problem, Progress, StartRequest, StartResponse,
+    WorkerJobResponse,
+};
+use chrono::{DateTime, Utc};
+use domain::{
+    Fault,
+    job::{Caller, ErrorClass, Failure as JobFailure, Outcome, Status},
+};
+use runtime::{Failure, JsonBody, OptionalJsonBody, WorkerCaller};
+use serde_json::Value;
+use store::job_logs::Line;
+use uuid::Uuid;
+
+use crate::{
+    Orchestrator, text,
+    writer::{Change, Finish, Lines},
+};
+
+/// Lines that a request may carry.
+const MOST_LINES: usize = 10_000;
+/// Characters of an error message that are kept.
+const MOST_MESSAGE: usize = 8192;
+
+const fn caller(worker: &WorkerCaller) -> Caller {
+    Caller { worker_id: None, lease_token: worker.lease_token }
+}
+
+/// A worker begins a job, and gets the lease. The body may be empty.
+#[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), request_body = StartRequest, responses(
+    (status = 200, body = StartResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 409, description = "Ended, or held by another worker", body = Problem), (status = 422, body = Problem)))]
+#[post("/api/v1/worker/jobs/{id}/start")]
+pub(super) async fn start(
+    worker: WorkerCaller,
+    hub: Data<Orchestrator>,
+    id: Path<Uuid>,
+    body: OptionalJsonBody<StartRequest>,
+) -> Result<HttpResponse, Failure> {
+    let caller = Caller { worker_id: body.0.worker_id, ..caller(&worker) };
+    let changed = hub.writer.change(*id, Change::Start { caller }).await?;
+    let lease = changed.lease.ok_or_else(|| Failure::Internal(format!("job {id} was started without a lease")))?;
+    Ok(HttpResponse::Ok().json(StartResponse {
+        message: "job started".to_owned(),
+        job_id: *id,
+        status: changed.status,
+        lease_token: lease.token,
+        lease_expires_at: lease.expires_at,
+    }))
+}
+
+/// A worker sends log lines: one, or many as `entries`.
+#[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), request_body = LogRequest, responses(
+    (status = 201, body = LogResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 409, description = "The lease is another's", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
+#[post("/api/v1/worker/jobs/{id}/log")]
+pub(super) async fn log(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>, body: JsonBody<LogRequest>) -> Result<HttpResponse, Failure> {
+    let LogRequest { entries, offset, level, message, timestamp, actionable } = body.0;
+    let entries = match (entries, message) {
+        (Some(entries), None) => entries,
+        (None, Some(message)) => {
+            vec![LogEntry { level: level.unwrap_or_default(), message, timestamp, actionable: actionable.unwrap_or(false) }]
+        }
+        (None, None) => return Err(Failure::field("message", "must be there, or `entries`")),
+        (Some(_), Some(_)) => return Err(Failure::field("entries", "must not be there together with `message`")),
+    };
+    let lines = lines(entries, offset, (hub.clock)())?;
+    let changed = hub.writer.change(*id, Change::Log { caller: caller(&worker), lines }).await?;
+    Ok(HttpResponse::Created().json(LogResponse { message: "log stored".to_owned(), log_id: changed.log_lines }))
+}
+
+fn lines(entries: Vec<LogEntry>, offset: Option<i64>, now: DateTime<Utc>) -> Result<Lines, Failure> {
+    if entries.len() > MOST_LINES {
+        return Err(Failure::field("entries", format!("must have at most {MOST_LINES} lines")));
+    }
+    if offset.is_some_and(|offset| !(0..=1 << 53).contains(&offset)) {
+        return Err(Failure::field("offset", "must not be negative or absurd"));
+    }
+    let line = |entry: LogEntry| Line {
+        timestamp: entry.timestamp.unwrap_or(now),
+        level: entry.level,
+        message: text::clean_line(entry.message),
+        actionable: entry.actionable,
+    };
+    Ok(Lines { lines: entries.into_iter().map(line).collect(), offset })
+}
+
+/// A worker tells how far a job is.
+#[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), request_body = Progress, responses(
+    (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 409, description = "The lease is another's", body = Problem), (status = 422, body = Problem)))]
+#[post("/api/v1/worker/jobs/{id}/progress")]
+pub(super) async fn progress(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>, body: JsonBody<Progress>) -> Result<HttpResponse, Failure> {
+    let report = stored_progress(body.0)?;
+    let changed = hub.writer.change(*id, Change::Progress { caller: caller(&worker), progress: report }).await?;
+    Ok(HttpResponse::Ok().json(WorkerJobResponse { message: "progress stored".to_owned(), job_id: *id, status: changed.status }))
+}
+
+fn stored_progress(report: Progress) -> Result<Value, Failure> {
+    let mut faults = Vec::new();
+    if report.percent.is_some_and(|percent| !(0.0..=100.0).contains(&percent)) {
+        faults.push(Fault::new("percent", "must be 0 to 100"));
+    }
+    for (field, value) in [("step", report.step), ("total_steps", report.total_steps)] {
+        if value.is_some_and(|value| value < 0) {
+            faults.push(Fault::new(field, "must not be negative"));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Failure::Invalid(faults));
+    }
+    let message = report.message.map(|message| short(text::clean_line(message)));
+    serde_json::to_value(Progress { message, ..report }).map_err(|error| Failure::Internal(error.to_string()))
+}
+
+fn short(message: String) -> String {
+    if message.len() <= MOST_MESSAGE { message } else { format!("{} …", &message[..message.floor_char_boundary(MOST_MESSAGE)]) }
+}
+
+/// A worker ends a job. The first result stays; a later one is kept as an event.
+#[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), request_body = FinishRequest, responses(
+    (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 409, description = "Never started, or the lease is another's", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
+#[post("/api/v1/worker/jobs/{id}/finish")]
+pub(super) async fn finish(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>, body: JsonBody<FinishRequest>) -> Result<HttpResponse, Failure> {
+    let mut request = body.0;
+    let outcome = outcome(&mut request)?;
+    let finish = Finish {
+        caller: caller(&worker),
+        outcome,
+        result: request.result.filter(|result| !result.is_null()).map(text::clean_json),
+        lines: lines(request.entries, request.offset, (hub.clock)())?,
+        progress: request.progress.map(stored_progress).transpose()?,
+    };
+    let changed = hub.writer.change(*id, Change::Finish(finish)).await?;
+    let message = if changed.late { "the job had ended before; its first result stays" } else { "job finished" };
+    Ok(HttpResponse::Ok().json(WorkerJobResponse { message: message.to_owned(), job_id: *id, status: changed.status }))
+}
+
+fn outcome(request: &mut FinishRequest) -> Result<Outcome, Failure> {
+    match request.status {
+        Status::Completed => Ok(Outcome::Completed),
+        Status::CompletedNoInvoices => Ok(Outcome::CompletedNoInvoices),
+        Status::Canceled => Ok(Outcome::Canceled),
+        Status::Failed => {
+            let told = request.error_message.take();
+            let in_result = || request.result.as_ref()?.get("error")?.as_str().map(str::to_owned);
+            let message = told.or_else(in_result).unwrap_or_else(|| "the robot reported a failure without saying why".to_owned());
+            Ok(Outcome::Failed(JobFailure { class: request.error_class.unwrap_or(ErrorClass::RobotError), message: short(text::clean_line(message)) }))
+        }
+        Status::Pending | Status::Running | Status::Paused => {
+            Err(Failure::field("status", "must be completed, completed_no_invoices, failed or canceled"))
+        }
+    }
+}
+
+/// How a job stands.
+#[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), responses(
+    (status = 200, body = JobStatusResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+#[get("/api/v1/worker/jobs/{id}/status")]
+pub(super) async fn status(_: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+    let job = hub.job(*id).await?;
+    Ok(HttpResponse::Ok().json(JobStatusResponse {
+        status: job.status,
+        terminal: job.status.is_terminal(),
+        started_at: job.started_at,
+        completed_at: job.completed_at,
+        last_heartbeat_at: job.last_heartbeat_at,
+        cancellation_requested_at: job.cancellation_requested_at,
+        retry_count: job.attempt - 1,
+    }))
+}
+
+/// Whether somebody asked to stop the job. Asking is a heartbeat.
+#[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), responses(
+    (status = 200, body = CancellationResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 409, description = "The lease is another's", body = Problem)))]
+#[get("/api/v1/worker/jobs/{id}/cancellation")]
+pub(super) async fn cancellation(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+    let changed = hub.writer.change(*id, Change::Cancellation { caller: caller(&worker) }).await?;
+    let requested = changed.cancellation_requested || changed.status == Status::Canceled;
+    Ok(HttpResponse::Ok().json(CancellationResponse { cancellation_requested: requested }))
+}

@@ -1,0 +1,103 @@
+use std::{sync::Arc, time::Duration};
+
+use broker::{Broker, Error};
+use bytes::Bytes;
+use domain::automation::QueueProfile;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use messages::JobMessage;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::writer::{Note, Writer};
+
+/// Pause before a message that the broker would not take is tried again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long the broker may take to confirm: one that is out of memory or disk blocks publishers without a word.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A job's message on its way to its queue.
+#[derive(Debug)]
+pub(crate) struct Publication {
+    pub(crate) job_id: Uuid,
+    pub(crate) queue: String,
+    profile: QueueProfile,
+    body: Bytes,
+}
+
+impl Publication {
+    /// `None` for a message whose job id is none, or which has no JSON form.
+    pub(crate) fn new(message: JobMessage, profile: QueueProfile) -> Option<Self> {
+        let job_id = message.job_id.parse().ok()?;
+        let body = serde_json::to_vec(&message).ok()?;
+        Some(Self { job_id, queue: message.queue_name, profile, body: Bytes::from(body) })
+    }
+}
+
+/// Sends messages, many at once, and tells the writer which the broker has.
+pub(crate) struct Publisher(mpsc::UnboundedSender<Publication>);
+
+impl Publisher {
+    pub(crate) fn start(broker: Option<Arc<Broker>>, writer: Writer) -> Self {
+        // Unbounded, yet small: the dispatch window bounds what the writer sends here.
+        let (sender, receiver) = mpsc::unbounded_channel();
+        if let Some(broker) = broker {
+            tokio::spawn(publish_all(broker, writer, receiver));
+        }
+        Self(sender)
+    }
+
+    pub(crate) fn send(&self, publication: Publication) {
+        // Without a broker nothing is chosen for it; at the end of the process the sweep takes what is left.
+        let _ = self.0.send(publication);
+    }
+}
+
+async fn publish_all(broker: Arc<Broker>, writer: Writer, mut receiver: mpsc::UnboundedReceiver<Publication>) {
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            publication = receiver.recv() => match publication {
+                Some(publication) => under_way.push(publish(&broker, publication)),
+                None => break,
+            },
+            Some(note) = under_way.next() => writer.note(note),
+        }
+    }
+}
+
+async fn publish(broker: &Broker, publication: Publication) -> Note {
+    let Publication { job_id, queue, profile, body } = publication;
+    let sent = tokio::time::timeout(PATIENCE, publish_to_queue(broker, &queue, profile, body)).await;
+    match sent.unwrap_or(Err(Error::Disconnected)) {
+        Ok(()) => Note::Confirmed(job_id),
+        Err(error) => {
+            if !matches!(error, Error::Disconnected) {
+                tokio::time::sleep(PAUSE).await;
+            }
+            tracing::warn!(%error, job.id = %job_id, queue.name = queue, "message not confirmed, the job waits again");
+            Note::Unconfirmed(job_id, queue)
+        }
+    }
+}
+
+/// Declares the queue when this connection has not seen it, and once more when it turns out to be gone.
+async fn publish_to_queue(broker: &Broker, queue: &str, profile: QueueProfile, body: Bytes) -> Result<(), Error> {
+    let profile = queue_profile(profile);
+    broker.ensure_queue(queue, profile).await?;
+    match broker.publish(queue, body.clone(), &[]).await {
+        Err(Error::Unroutable { .. }) => {
+            broker.ensure_queue(queue, profile).await?;
+            broker.publish(queue, body, &[]).await
+        }
+        outcome => outcome,
+    }
+}
+
+pub(crate) const fn queue_profile(profile: QueueProfile) -> broker::QueueProfile {
+    match profile {
+        QueueProfile::Regente => broker::QueueProfile::Regente,
+        QueueProfile::Maestro => broker::QueueProfile::Maestro,
+        QueueProfile::Plain => broker::QueueProfile::Plain,
+    }
+}

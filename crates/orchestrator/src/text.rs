@@ -1,0 +1,67 @@
+//! Text from robots, made fit for the database.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+/// Longest log line that is kept, in bytes.
+pub(crate) const MAX_LINE: usize = 64 * 1024;
+
+/// The line without NUL characters, which PostgreSQL refuses, and cut to [`MAX_LINE`], which the line then says.
+pub(crate) fn clean_line(line: String) -> String {
+    let line = if line.contains('\0') { line.replace('\0', "\u{fffd}") } else { line };
+    if line.len() <= MAX_LINE {
+        return line;
+    }
+    let kept = line.floor_char_boundary(MAX_LINE);
+    format!("{} … [{} bytes cut]", &line[..kept], line.len() - kept)
+}
+
+/// The JSON without NUL characters.
+pub(crate) fn clean_json(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.contains('\0') => Value::String(text.replace('\0', "\u{fffd}")),
+        Value::Array(items) => Value::Array(items.into_iter().map(clean_json).collect()),
+        Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (clean_key(key), clean_json(value))).collect()),
+        other => other,
+    }
+}
+
+fn clean_key(key: String) -> String {
+    if key.contains('\0') { key.replace('\0', "\u{fffd}") } else { key }
+}
+
+/// Path of the first NUL character in `value`, which the database cannot keep.
+pub(crate) fn nul_path(value: &Value) -> Option<String> {
+    let inside = |name: Cow<'_, str>, value: &Value| {
+        let path = nul_path(value)?;
+        Some(if path.is_empty() { name.into_owned() } else { format!("{name}/{path}") })
+    };
+    match value {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| inside(index.to_string().into(), item)),
+        Value::Object(map) => map.iter().find_map(|(key, value)| if key.contains('\0') { Some(key.replace('\0', "\u{fffd}")) } else { inside(key.into(), value) }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn long_lines_say_what_was_cut() {
+        let line = clean_line("é".repeat(MAX_LINE));
+        assert!(line.ends_with(&format!("[{MAX_LINE} bytes cut]")));
+    }
+
+    #[test]
+    fn nul_is_found_and_replaced() {
+        let value = json!({"a": [{"b": "x\u{0}"}]});
+        assert_eq!(nul_path(&value).as_deref(), Some("a/0/b"));
+        assert_eq!(clean_json(value), json!({"a": [{"b": "x\u{fffd}"}]}));
+        assert_eq!(nul_path(&json!({"a": 1})), None);
+        assert_eq!(clean_line("a\0b".into()), "a\u{fffd}b");
+    }
+}

@@ -1,0 +1,104 @@
+//! The one writer of job rows. Requests that come in while a transaction is under way share the next one; each is answered after its
+//! commit with its own outcome, and one that the database refuses fails alone.
+
+mod admission;
+mod batch;
+mod change;
+mod claims;
+mod command;
+mod desk;
+mod giveout;
+mod run;
+
+use std::time::Duration;
+
+use runtime::Failure;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+pub(crate) use self::{
+    change::{Change, Changed, Finish, Lines},
+    command::{Claim, Command, Inserted},
+    run::{Deps, check_claim, start},
+};
+
+/// Hands commands to the writer.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    commands: mpsc::Sender<Envelope>,
+    notes: mpsc::UnboundedSender<Note>,
+}
+
+/// A command with the way back to whoever waits for its outcome.
+pub(crate) struct Envelope {
+    pub(crate) command: Command,
+    pub(crate) reply: oneshot::Sender<Reply>,
+}
+
+pub(crate) type Reply = Result<Outcome, Failure>;
+
+/// What a command led to.
+pub(crate) enum Outcome {
+    Inserted(Inserted),
+    Changed(Changed),
+    Claimed(Vec<api_types::JobAssignment>),
+    Renewed(api_types::HeartbeatResponse),
+}
+
+/// News that nobody waits for; they ride along with the next transaction.
+pub(crate) enum Note {
+    /// The broker has these messages.
+    Confirmed(Uuid),
+    /// The broker does not have this message.
+    Unconfirmed(Uuid, String),
+    /// Something may be due in these queues.
+    Waiting(Vec<String>),
+    /// Read everything again.
+    Refresh,
+}
+
+impl Writer {
+    pub(crate) fn note(&self, note: Note) {
+        // The writer ends with the process; what it does not hear then, the next start reads from the database.
+        let _ = self.notes.send(note);
+    }
+
+    async fn ask(&self, command: Command) -> Reply {
+        let (reply, answer) = oneshot::channel();
+        self.commands.try_send(Envelope { command, reply }).map_err(|_| Failure::Overloaded)?;
+        answer.await.map_err(|_| Failure::Unavailable("the writer ended before it answered".to_owned()))?
+    }
+
+    pub(crate) async fn insert(&self, new: store::jobs::NewJob) -> Result<Inserted, Failure> {
+        match self.ask(Command::Insert(Box::new(new))).await? {
+            Outcome::Inserted(inserted) => Ok(inserted),
+            _ => Err(wrong_outcome()),
+        }
+    }
+
+    pub(crate) async fn change(&self, job_id: Uuid, change: Change) -> Result<Changed, Failure> {
+        match self.ask(Command::Change(job_id, Box::new(change))).await? {
+            Outcome::Changed(changed) => Ok(changed),
+            _ => Err(wrong_outcome()),
+        }
+    }
+
+    pub(crate) async fn heartbeat(&self, request: api_types::HeartbeatRequest) -> Result<api_types::HeartbeatResponse, Failure> {
+        match self.ask(Command::Heartbeat(request)).await? {
+            Outcome::Renewed(response) => Ok(response),
+            _ => Err(wrong_outcome()),
+        }
+    }
+
+    /// Waits up to `wait` for jobs; none is an empty answer.
+    pub(crate) async fn claim(&self, request: api_types::ClaimRequest, wait: Duration) -> Result<Vec<api_types::JobAssignment>, Failure> {
+        match self.ask(Command::Claim(Claim { request, wait })).await? {
+            Outcome::Claimed(jobs) => Ok(jobs),
+            _ => Err(wrong_outcome()),
+        }
+    }
+}
+
+fn wrong_outcome() -> Failure {
+    Failure::Internal("the writer answered another command".to_owned())
+}

@@ -1,0 +1,315 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use domain::job::{Caller, Refusal, Status};
+use runtime::Failure;
+use store::{
+    Error, Transaction,
+    job_events::JobEvent,
+    job_logs::{Chunk, Line},
+    jobs::{JobRow, NewJob},
+};
+use uuid::Uuid;
+
+use super::{
+    Change, Command, Deps, Inserted, Outcome, Reply,
+    admission::Limits,
+    change::{Changed, apply},
+    claims::Given,
+    desk::Desk,
+};
+use crate::{convert, publisher::Publication};
+
+/// Log lines a row holds at most.
+const LINES_PER_CHUNK: usize = 1000;
+
+/// One shared transaction in the making.
+pub(super) struct Batch<'a> {
+    pub(super) deps: &'a Deps,
+    pub(super) desk: &'a Desk,
+    pub(super) txn: &'a Transaction,
+    pub(super) now: DateTime<Utc>,
+    pub(super) limits: Limits,
+    pub(super) done: Done,
+    rows: HashMap<Uuid, JobRow>,
+    dirty: BTreeSet<Uuid>,
+    lines: Vec<(Uuid, i64, &'a [Line])>,
+    events: Vec<JobEvent>,
+    new: Vec<NewJob>,
+    failed: Vec<Uuid>,
+}
+
+/// What a committed transaction leads to.
+#[derive(Default)]
+pub(super) struct Done {
+    /// One for each command, in their order.
+    pub(super) replies: Vec<Reply>,
+    /// Messages to send now.
+    pub(super) publications: Vec<Publication>,
+    /// Messages chosen for each queue in this transaction.
+    pub(super) handed: BTreeMap<String, usize>,
+    /// Jobs whose row changed, with queue, automation and status.
+    pub(super) touched: Vec<Touched>,
+    /// Jobs that were accepted.
+    pub(super) created: Vec<Touched>,
+    /// Queues in which a job may wait now.
+    pub(super) waiting: BTreeSet<String>,
+    /// Queues in which none waits that could be given out.
+    pub(super) exhausted: Vec<String>,
+    /// Jobs for parked claims.
+    pub(super) given: Vec<Given>,
+}
+
+/// A job that changed.
+pub(super) struct Touched {
+    pub(super) id: Uuid,
+    pub(super) queue: String,
+    pub(super) automation_id: i32,
+    pub(super) status: Status,
+    pub(super) changed_status: bool,
+    pub(super) error_class: Option<&'static str>,
+    pub(super) worker_id: Option<Uuid>,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(deps: &'a Deps, desk: &'a Desk, txn: &'a Transaction) -> Self {
+        Self {
+            now: (deps.clock)(),
+            deps,
+            desk,
+            txn,
+            limits: Limits::default(),
+            done: Done::default(),
+            rows: HashMap::new(),
+            dirty: BTreeSet::new(),
+            lines: Vec::new(),
+            events: Vec::new(),
+            new: Vec::new(),
+            failed: Vec::new(),
+        }
+    }
+
+    /// Carries out `commands` inside the transaction, then gives out what waits.
+    pub(super) async fn run(mut self, commands: &[&'a Command]) -> Result<Done, Error> {
+        self.load(commands).await?;
+        let replayed = self.replayed(commands).await?;
+        self.admit_unannounced(commands).await?;
+        for command in commands {
+            let reply = match command {
+                Command::Insert(new) => Ok(Outcome::Inserted(self.insert(new, &replayed))),
+                Command::Change(id, change) => self.change(*id, change).map(Outcome::Changed),
+                Command::Heartbeat(request) => Ok(Outcome::Renewed(self.heartbeat(request))),
+                Command::Claim(_) => Err(Failure::Internal("a claim was not parked".to_owned())),
+            };
+            self.done.replies.push(reply);
+        }
+        self.write().await?;
+        self.give_out().await?;
+        Ok(self.done)
+    }
+
+    async fn load(&mut self, commands: &[&Command]) -> Result<(), Error> {
+        let mut ids: Vec<Uuid> = commands.iter().flat_map(|command| command.job_ids()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if !ids.is_empty() {
+            let rows = store::jobs::job_load_for_update_in_txn(self.txn, &ids).await?;
+            self.rows = rows.into_iter().map(|row| (row.job.id, row)).collect();
+        }
+        Ok(())
+    }
+
+    async fn replayed(&self, commands: &[&Command]) -> Result<HashMap<(i32, String), Uuid>, Error> {
+        let keys: Vec<(i32, String)> = commands
+            .iter()
+            .filter_map(|command| match command {
+                Command::Insert(new) => Some((new.automation_id, new.idempotency_key.clone()?)),
+                _ => None,
+            })
+            .collect();
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let found = store::jobs::job_find_idempotent_in_txn(self.txn, &keys).await?;
+        Ok(found.into_iter().map(|(automation_id, key, id)| ((automation_id, key), id)).collect())
+    }
+
+    /// Learns the limits for starts of jobs that were not given out, or no longer are: these must not pass a limit either.
+    async fn admit_unannounced(&mut self, commands: &[&Command]) -> Result<(), Error> {
+        let starts = commands.iter().filter_map(|command| match command {
+            Command::Change(id, change) if matches!(**change, Change::Start { .. }) => self.rows.get(id),
+            _ => None,
+        });
+        let unannounced = starts.filter(|row| is_unannounced(row)).map(|row| row.automation_id);
+        let limited: Vec<i32> = unannounced.filter(|id| self.deps.catalog.is_limited(*id)).collect();
+        self.limits.load(self.txn, limited.into_iter()).await
+    }
+
+    fn insert(&mut self, new: &NewJob, replayed: &HashMap<(i32, String), Uuid>) -> Inserted {
+        if let Some(key) = &new.idempotency_key {
+            let earlier = self.new.iter().find(|other| other.automation_id == new.automation_id && other.idempotency_key.as_ref() == Some(key));
+            let known = replayed.get(&(new.automation_id, key.clone())).copied().or_else(|| earlier.map(|other| other.id));
+            if let Some(id) = known {
+                return Inserted { id, replayed: true };
+            }
+        }
+        let mut new = new.clone();
+        self.send_at_once(&mut new);
+        let id = new.id;
+        self.new.push(new);
+        Inserted { id, replayed: false }
+    }
+
+    /// Chooses a new job for the broker in the same transaction, when nothing is before it.
+    fn send_at_once(&mut self, new: &mut NewJob) {
+        let queue = &new.queue_name;
+        let behind = self.desk.waiting.contains(queue) || self.done.waiting.contains(queue) || self.desk.is_claimed(queue);
+        let free = !behind && new.not_before.is_none() && !self.deps.catalog.is_limited(new.automation_id) && self.broker_room(queue) > 0;
+        let publication = if free { self.publication(new) } else { None };
+        match publication {
+            Some(publication) => {
+                new.dispatch_started_at = Some(self.now);
+                *self.done.handed.entry(queue.clone()).or_default() += 1;
+                self.done.publications.push(publication);
+            }
+            None => {
+                self.done.waiting.insert(queue.clone());
+            }
+        }
+    }
+
+    fn publication(&self, new: &NewJob) -> Option<Publication> {
+        let entry = self.deps.catalog.peek(new.automation_id)?;
+        let message = convert::job_message(&entry.automation, new.id, &new.queue_name, new.parameters.clone(), (new.attempt, new.priority));
+        Publication::new(message, entry.automation.draft.queue_profile)
+    }
+
+    pub(super) fn broker_room(&self, queue: &str) -> usize {
+        let connected = self.deps.broker.as_ref().is_some_and(|broker| broker.is_connected());
+        if !connected {
+            return 0;
+        }
+        let handed = self.done.handed.get(queue).copied().unwrap_or(0);
+        self.desk.room(queue, self.deps.window).saturating_sub(handed)
+    }
+
+    fn change(&mut self, id: Uuid, change: &'a Change) -> Result<Changed, Failure> {
+        let row = self.rows.get_mut(&id).ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
+        if matches!(change, Change::Start { .. }) && is_unannounced(row) && !self.limits.take(row.automation_id) {
+            return Err(Failure::conflict("concurrency_limit", "as many jobs of this automation run as may run at once; the job waits"));
+        }
+        let before = row.job.status;
+        let effects = apply(row, change, self.deps.leases, self.now)?;
+        if let Some((first, lines)) = effects.lines {
+            self.lines.push((id, first, lines));
+        }
+        self.events.extend(effects.event);
+        if effects.dirty {
+            self.dirty.insert(id);
+            if row.job.status == Status::Failed && before != Status::Failed {
+                self.failed.push(id);
+            }
+            let touched = touched(row, before);
+            self.done.touched.push(touched);
+        }
+        Ok(effects.changed)
+    }
+
+    fn heartbeat(&mut self, request: &api_types::HeartbeatRequest) -> api_types::HeartbeatResponse {
+        let mut response = api_types::HeartbeatResponse::default();
+        for held in &request.jobs {
+            let caller = Caller { worker_id: Some(request.worker_id), lease_token: Some(held.lease_token) };
+            let renewed = match self.rows.get_mut(&held.job_id) {
+                Some(row) => row.job.renew(&caller, self.deps.leases.agent, self.now).map(|()| row),
+                None => Err(Refusal::StaleLease),
+            };
+            match renewed {
+                Ok(row) => {
+                    row.last_heartbeat_at = Some(self.now);
+                    self.dirty.insert(held.job_id);
+                    if row.job.cancellation_requested {
+                        response.cancel.push(held.job_id);
+                    }
+                }
+                Err(_) => response.stale.push(held.job_id),
+            }
+        }
+        response
+    }
+
+    async fn write(&mut self) -> Result<(), Error> {
+        self.add_retries().await?;
+        let new: Vec<&NewJob> = self.new.iter().collect();
+        store::jobs::job_insert_many_in_txn(self.txn, &new).await?;
+        self.done.created = self.new.iter().map(created).collect();
+        let rows: Vec<&JobRow> = self.dirty.iter().filter_map(|id| self.rows.get(id)).collect();
+        store::jobs::job_update_many_in_txn(self.txn, &rows).await?;
+        let chunks: Vec<Chunk<'_>> = self.lines.iter().flat_map(|(id, first, lines)| chunks(*id, *first, lines)).collect();
+        store::job_logs::chunk_insert_many_in_txn(self.txn, &chunks, self.now).await?;
+        store::job_events::job_event_insert_many_in_txn(self.txn, &self.events).await
+    }
+
+    /// Lets the retry policies of jobs that failed now decide.
+    async fn add_retries(&mut self) -> Result<(), Error> {
+        if self.failed.is_empty() {
+            return Ok(());
+        }
+        let mut retries = Vec::new();
+        for id in &self.failed {
+            let Some(row) = self.rows.get(id) else { continue };
+            let Some(entry) = self.deps.catalog.get_stale(row.automation_id).await? else { continue };
+            if let Some(retry) = convert::retry_of(row, &entry.automation, rand::random(), self.now) {
+                retries.push(retry);
+            }
+        }
+        let failed: Vec<Uuid> = retries.iter().filter_map(|retry| retry.retry_of).collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let parameters: HashMap<_, _> = store::jobs::job_payloads(self.txn, &failed).await?.into_iter().collect();
+        for mut retry in retries {
+            retry.parameters = retry.retry_of.and_then(|id| parameters.get(&id).cloned()).unwrap_or_default();
+            self.done.waiting.insert(retry.queue_name.clone());
+            self.new.push(retry);
+        }
+        Ok(())
+    }
+}
+
+/// A start would take a place that nobody counted yet.
+fn is_unannounced(row: &JobRow) -> bool {
+    row.job.status == Status::Pending && row.dispatch_started_at.is_none()
+}
+
+fn chunks(job_id: Uuid, first: i64, lines: &[Line]) -> impl Iterator<Item = Chunk<'_>> {
+    let mut first_line = first;
+    lines.chunks(LINES_PER_CHUNK).map(move |lines| {
+        let chunk = Chunk { job_id, first_line, lines };
+        first_line += i64::try_from(lines.len()).unwrap_or(0);
+        chunk
+    })
+}
+
+pub(super) fn touched(row: &JobRow, before: Status) -> Touched {
+    Touched {
+        id: row.job.id,
+        queue: row.queue_name.clone(),
+        automation_id: row.automation_id,
+        status: row.job.status,
+        changed_status: row.job.status != before,
+        error_class: row.job.failure.as_ref().map(|failure| failure.class.as_str()),
+        worker_id: row.job.lease.as_ref().and_then(|lease| lease.worker_id),
+    }
+}
+
+fn created(new: &NewJob) -> Touched {
+    Touched {
+        id: new.id,
+        queue: new.queue_name.clone(),
+        automation_id: new.automation_id,
+        status: Status::Pending,
+        changed_status: true,
+        error_class: None,
+        worker_id: None,
+    }
+}

@@ -1,0 +1,184 @@
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::job::{Caller, FinishOutcome, Outcome, Refusal, StartOutcome, Status};
+use serde_json::{Value, json};
+use store::{
+    job_events::JobEvent,
+    job_logs::Line,
+    jobs::JobRow,
+};
+use uuid::Uuid;
+
+/// What somebody reports about a job, or does to it.
+pub(crate) enum Change {
+    Start { caller: Caller },
+    Log { caller: Caller, lines: Lines },
+    Progress { caller: Caller, progress: Value },
+    Finish(Finish),
+    /// A foreign worker asks whether to stop, which is its heartbeat.
+    Cancellation { caller: Caller },
+    /// The lease may have ended.
+    Expire,
+    /// The message ended in the dead-letter queue.
+    DeadLetter { reason: String },
+}
+
+/// The end of a job, with its last words.
+pub(crate) struct Finish {
+    pub(crate) caller: Caller,
+    pub(crate) outcome: Outcome,
+    pub(crate) result: Option<Value>,
+    pub(crate) lines: Lines,
+    pub(crate) progress: Option<Value>,
+}
+
+/// Log lines, and how many the worker had sent before them.
+#[derive(Default)]
+pub(crate) struct Lines {
+    pub(crate) lines: Vec<Line>,
+    pub(crate) offset: Option<i64>,
+}
+
+/// How a change went.
+#[derive(Clone, Debug)]
+pub(crate) struct Changed {
+    pub(crate) status: Status,
+    pub(crate) lease: Option<domain::job::Lease>,
+    pub(crate) log_lines: i64,
+    pub(crate) cancellation_requested: bool,
+    /// It had happened before and changed nothing now.
+    pub(crate) late: bool,
+}
+
+/// What a change leads to beside the row.
+pub(super) struct Effects<'a> {
+    pub(super) changed: Changed,
+    /// The row has to be written.
+    pub(super) dirty: bool,
+    /// Lines to add, with the number of the first.
+    pub(super) lines: Option<(i64, &'a [Line])>,
+    pub(super) event: Option<JobEvent>,
+}
+
+/// How long leases last.
+#[derive(Clone, Copy)]
+pub(crate) struct LeaseTimes {
+    pub(crate) agent: TimeDelta,
+    pub(crate) foreign: TimeDelta,
+}
+
+impl LeaseTimes {
+    fn of(&self, worker_id: Option<Uuid>) -> TimeDelta {
+        if worker_id.is_some() { self.agent } else { self.foreign }
+    }
+}
+
+/// Applies `change` to `row`; a refusal leaves the row as it was.
+pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, leases: LeaseTimes, now: DateTime<Utc>) -> Result<Effects<'a>, Refusal> {
+    let mut effects = Effects { changed: snapshot(row), dirty: true, lines: None, event: None };
+    match change {
+        Change::Start { caller } => start(row, caller, leases, now)?,
+        Change::Log { caller, lines } => {
+            row.job.authorise(caller)?;
+            effects.lines = append(row, lines);
+            heard_of(row, caller, leases, now);
+        }
+        Change::Progress { caller, progress } => {
+            row.job.authorise(caller)?;
+            if row.job.status.is_terminal() {
+                effects.dirty = false;
+            } else {
+                row.progress = Some(progress.clone());
+                heard_of(row, caller, leases, now);
+            }
+        }
+        Change::Finish(finish) => finished(row, finish, now, &mut effects)?,
+        Change::Cancellation { caller } => {
+            row.job.authorise(caller)?;
+            effects.dirty = heard_of(row, caller, leases, now);
+        }
+        Change::Expire => {
+            effects.dirty = row.job.expire(now);
+            ended(row, effects.dirty, now);
+        }
+        Change::DeadLetter { reason } => {
+            effects.dirty = row.job.dead_letter(reason);
+            ended(row, effects.dirty, now);
+        }
+    }
+    effects.changed = Changed { late: effects.changed.late, ..snapshot(row) };
+    Ok(effects)
+}
+
+fn snapshot(row: &JobRow) -> Changed {
+    Changed {
+        status: row.job.status,
+        lease: row.job.lease.clone(),
+        log_lines: row.log_lines,
+        cancellation_requested: row.job.cancellation_requested,
+        late: false,
+    }
+}
+
+fn start(row: &mut JobRow, caller: &Caller, leases: LeaseTimes, now: DateTime<Utc>) -> Result<(), Refusal> {
+    let outcome = row.job.start(caller, Uuid::now_v7(), leases.of(caller.worker_id), now)?;
+    row.last_heartbeat_at = Some(now);
+    if outcome == StartOutcome::Started {
+        row.started_at = Some(now);
+        row.dispatch_started_at.get_or_insert(now);
+        row.dispatched_at.get_or_insert(now);
+    }
+    Ok(())
+}
+
+fn finished<'a>(row: &mut JobRow, finish: &'a Finish, now: DateTime<Utc>, effects: &mut Effects<'a>) -> Result<(), Refusal> {
+    match row.job.finish(&finish.caller, finish.outcome.clone())? {
+        FinishOutcome::Ended => {
+            effects.lines = append(row, &finish.lines);
+            row.result.clone_from(&finish.result);
+            if finish.progress.is_some() {
+                row.progress.clone_from(&finish.progress);
+            }
+            row.last_heartbeat_at = Some(now);
+            ended(row, true, now);
+        }
+        FinishOutcome::Late => {
+            effects.lines = append(row, &finish.lines);
+            effects.dirty = effects.lines.is_some();
+            effects.changed.late = true;
+            let detail = json!({"reported": format!("{:?}", finish.outcome), "result": finish.result});
+            effects.event = Some(JobEvent { id: Uuid::now_v7(), job_id: row.job.id, kind: "job.finished_late".into(), detail, created_at: now });
+        }
+    }
+    Ok(())
+}
+
+fn ended(row: &mut JobRow, really: bool, now: DateTime<Utc>) {
+    if really {
+        row.completed_at = Some(now);
+    }
+}
+
+/// Counts as a sign of life of whoever holds the job; `false` when nobody does.
+fn heard_of(row: &mut JobRow, caller: &Caller, leases: LeaseTimes, now: DateTime<Utc>) -> bool {
+    let worker_id = row.job.lease.as_ref().and_then(|lease| lease.worker_id);
+    let renewed = row.job.renew(caller, leases.of(worker_id), now).is_ok();
+    if renewed {
+        row.last_heartbeat_at = Some(now);
+    }
+    renewed
+}
+
+/// Gives the lines that the row does not have yet their numbers.
+fn append<'a>(row: &mut JobRow, lines: &'a Lines) -> Option<(i64, &'a [Line])> {
+    let known = lines.offset.map_or(0, |offset| usize::try_from(row.log_offset - offset).unwrap_or(0));
+    let new = lines.lines.get(known..).unwrap_or_default();
+    if new.is_empty() {
+        return None;
+    }
+    let first = row.log_lines + 1;
+    row.log_lines += i64::try_from(new.len()).unwrap_or(0);
+    if let Some(offset) = lines.offset {
+        row.log_offset = offset + i64::try_from(lines.lines.len()).unwrap_or(0);
+    }
+    Some((first, new))
+}

@@ -1,0 +1,47 @@
+use std::time::Duration;
+
+use api_types::{ClaimRequest, HeartbeatRequest};
+use store::jobs::NewJob;
+use uuid::Uuid;
+
+use super::Change;
+
+/// What the writer is asked to do.
+pub(crate) enum Command {
+    /// Accept a job.
+    Insert(Box<NewJob>),
+    /// Change a job.
+    Change(Uuid, Box<Change>),
+    /// Prolong a worker's leases.
+    Heartbeat(HeartbeatRequest),
+    /// Give a worker jobs.
+    Claim(Claim),
+}
+
+/// A worker's wish for jobs.
+#[derive(Clone)]
+pub(crate) struct Claim {
+    pub(crate) request: ClaimRequest,
+    /// How long it may wait.
+    pub(crate) wait: Duration,
+}
+
+/// An accepted job.
+#[derive(Clone, Copy)]
+pub(crate) struct Inserted {
+    pub(crate) id: Uuid,
+    /// It had been accepted before under the same idempotency key.
+    pub(crate) replayed: bool,
+}
+
+impl Command {
+    /// The jobs that must be loaded to carry it out.
+    pub(super) fn job_ids(&self) -> impl Iterator<Item = Uuid> {
+        let (one, many) = match self {
+            Self::Change(id, _) => (Some(*id), &[][..]),
+            Self::Heartbeat(request) => (None, request.jobs.as_slice()),
+            Self::Insert(_) | Self::Claim(_) => (None, &[][..]),
+        };
+        one.into_iter().chain(many.iter().map(|held| held.job_id))
+    }
+}

@@ -1,0 +1,354 @@
+use std::{
+    sync::Arc,
+    time::Duration,
+};
+
+use api_types::ClaimRequest;
+use chrono::TimeDelta;
+use domain::job::Status;
+use messages::JobEvent;
+use runtime::{Failure, Shutdown};
+use store::{Database, Error};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use uuid::Uuid;
+
+use super::{
+    Command, Envelope, Note, Outcome, Writer,
+    batch::{Batch, Done, Touched},
+    change::LeaseTimes,
+    desk::{Desk, Parked, Window},
+};
+use crate::{Clock, catalog::Catalog, events::Events, live::Live, publisher::Publisher};
+
+/// Commands that share a transaction at most.
+const MOST_COMMANDS: usize = 256;
+/// How long confirmations wait for a transaction to ride along with.
+const CONFIRM_WITHIN: Duration = Duration::from_millis(100);
+/// Tries of a transaction that met another one.
+const CONFLICT_TRIES: u32 = 4;
+
+/// What the writer works with.
+pub(crate) struct Deps {
+    pub(crate) database: Database,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) broker: Option<Arc<broker::Broker>>,
+    pub(crate) live: Live,
+    pub(crate) events: Events,
+    pub(crate) leases: LeaseTimes,
+    pub(crate) window: Window,
+    pub(crate) queue_limit: usize,
+    pub(crate) clock: Clock,
+}
+
+impl Deps {
+    pub(crate) fn lease_times(lease: &runtime::LeaseSettings) -> LeaseTimes {
+        let seconds = |duration: Duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
+        LeaseTimes { agent: seconds(lease.agent), foreign: seconds(lease.foreign) }
+    }
+
+    pub(crate) const fn window(dispatch: &runtime::Dispatch) -> Window {
+        Window { unknown: dispatch.window, lookahead: dispatch.lookahead }
+    }
+}
+
+/// Starts the writer, which ends after `shutdown` when what was asked before is answered.
+pub(crate) fn start(deps: Deps, shutdown: Shutdown) -> Writer {
+    let (commands, command_receiver) = mpsc::channel(deps.queue_limit);
+    let (notes, note_receiver) = mpsc::unbounded_channel();
+    let writer = Writer { commands, notes };
+    let publisher = Publisher::start(deps.broker.clone(), writer.clone());
+    let run = Run { deps, publisher, desk: Desk::default(), confirmed: Vec::new(), flush_at: None };
+    tokio::spawn(run.until(shutdown, command_receiver, note_receiver));
+    writer
+}
+
+struct Run {
+    deps: Deps,
+    publisher: Publisher,
+    desk: Desk,
+    confirmed: Vec<Uuid>,
+    flush_at: Option<Instant>,
+}
+
+impl Run {
+    async fn until(mut self, shutdown: Shutdown, mut commands: mpsc::Receiver<Envelope>, mut notes: mpsc::UnboundedReceiver<Note>) {
+        let mut envelopes = Vec::with_capacity(MOST_COMMANDS);
+        let mut news = Vec::new();
+        loop {
+            let wake_at = self.wake_at();
+            tokio::select! {
+                biased;
+                () = shutdown.wait() => break,
+                _ = commands.recv_many(&mut envelopes, MOST_COMMANDS) => {}
+                _ = notes.recv_many(&mut news, MOST_COMMANDS) => {}
+                () = sleep_until(wake_at) => {}
+            }
+            while news.len() < MOST_COMMANDS
+                && let Ok(note) = notes.try_recv()
+            {
+                news.push(note);
+            }
+            self.step(&mut envelopes, &mut news).await;
+        }
+        commands.close();
+        while commands.recv_many(&mut envelopes, MOST_COMMANDS).await > 0 {
+            self.step(&mut envelopes, &mut news).await;
+        }
+        for parked in self.desk.parked {
+            let _ = parked.reply.send(Ok(Outcome::Claimed(Vec::new())));
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let deadline = self.desk.parked.iter().map(|parked| parked.deadline).min();
+        deadline.into_iter().chain(self.flush_at).min().unwrap_or_else(|| Instant::now() + Duration::from_secs(60))
+    }
+
+    async fn step(&mut self, envelopes: &mut Vec<Envelope>, news: &mut Vec<Note>) {
+        let mut lost = Vec::new();
+        for note in news.drain(..) {
+            match note {
+                Note::Confirmed(id) => {
+                    self.confirmed.push(id);
+                    self.flush_at.get_or_insert_with(|| Instant::now() + CONFIRM_WITHIN);
+                }
+                Note::Unconfirmed(id, queue) => lost.push((id, queue)),
+                Note::Waiting(queues) => self.desk.waiting.extend(queues),
+                Note::Refresh => self.refresh().await,
+            }
+        }
+        let writes = self.park_claims(envelopes);
+        if !lost.is_empty() {
+            self.take_back(&lost).await;
+        }
+        if self.flush_at.is_some_and(|at| at <= Instant::now()) {
+            self.flush_confirmed().await;
+        }
+        if !writes.is_empty() || self.could_give_out() {
+            self.write(writes).await;
+        }
+        self.end_claims();
+    }
+
+    /// Takes the claims out of what came in: they wait at the desk until there are jobs for them.
+    fn park_claims(&mut self, envelopes: &mut Vec<Envelope>) -> Vec<Envelope> {
+        let mut writes = Vec::with_capacity(envelopes.len());
+        for envelope in envelopes.drain(..) {
+            match envelope.command {
+                Command::Claim(claim) => {
+                    self.desk.waiting.extend(claim.request.queues.iter().cloned());
+                    let deadline = Instant::now() + claim.wait;
+                    self.desk.parked.push(Parked { claim, reply: envelope.reply, deadline, fresh: true });
+                }
+                command => writes.push(Envelope { command, reply: envelope.reply }),
+            }
+        }
+        writes
+    }
+
+    fn could_give_out(&self) -> bool {
+        let connected = self.deps.broker.as_ref().is_some_and(|broker| broker.is_connected());
+        let has_room = |queue: &String| self.desk.is_claimed(queue) || (connected && self.desk.room(queue, self.deps.window) > 0);
+        self.desk.parked.iter().any(|parked| parked.fresh) || self.desk.waiting.iter().any(has_room)
+    }
+
+    fn end_claims(&mut self) {
+        let now = Instant::now();
+        let mut index = 0;
+        while index < self.desk.parked.len() {
+            let parked = &self.desk.parked[index];
+            if parked.deadline <= now || parked.reply.is_closed() {
+                let parked = self.desk.parked.swap_remove(index);
+                let _ = parked.reply.send(Ok(Outcome::Claimed(Vec::new())));
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    /// Writes what came in, in one transaction; when the database refuses, in halves, so that what is bad fails alone.
+    async fn write(&mut self, writes: Vec<Envelope>) {
+        let mut stack = vec![writes];
+        while let Some(mut part) = stack.pop() {
+            match self.transaction(&part).await {
+                Ok(done) => self.committed(part, done),
+                Err(error) if error.is_unavailable() || part.len() <= 1 => refuse(part, &error),
+                Err(error) => {
+                    tracing::debug!(%error, commands = part.len(), "transaction refused, trying its halves");
+                    let second = part.split_off(part.len() / 2);
+                    stack.push(second);
+                    stack.push(part);
+                }
+            }
+        }
+    }
+
+    async fn transaction(&self, writes: &[Envelope]) -> Result<Done, Error> {
+        let commands: Vec<&Command> = writes.iter().map(|envelope| &envelope.command).collect();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let attempt = async {
+                let txn = self.deps.database.begin().await?;
+                let done = Batch::new(&self.deps, &self.desk, &txn).run(&commands).await?;
+                txn.commit().await.map(|()| done)
+            };
+            match attempt.await {
+                Err(Error::Conflict(_)) if tries < CONFLICT_TRIES => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn committed(&mut self, writes: Vec<Envelope>, done: Done) {
+        for touched in done.touched.iter().chain(&done.created) {
+            self.desk.saw(&touched.queue, touched.id, touched.status);
+            if touched.status.is_terminal() && self.deps.catalog.is_limited(touched.automation_id) {
+                self.desk.waiting.insert(touched.queue.clone());
+            }
+            self.deps.live.tell(touched.id);
+        }
+        self.desk.waiting.extend(done.waiting);
+        for queue in &done.exhausted {
+            self.desk.waiting.remove(queue);
+        }
+        for publication in done.publications {
+            self.desk.handed_to_broker(&publication.queue, publication.job_id);
+            self.publisher.send(publication);
+        }
+        for (envelope, reply) in writes.into_iter().zip(done.replies) {
+            // Whoever asked may be gone; what was asked is done all the same.
+            let _ = envelope.reply.send(reply);
+        }
+        self.answer_claims(done.given);
+        if self.deps.events.wanted() {
+            let created = done.created.iter().map(|job| (job, "job.created"));
+            let changed = done.touched.iter().filter(|job| job.changed_status).map(|job| (job, event_type(job.status)));
+            created.chain(changed).for_each(|(job, kind)| self.deps.events.tell(event(job, kind, (self.deps.clock)())));
+        }
+    }
+
+    fn answer_claims(&mut self, given: Vec<super::claims::Given>) {
+        let mut jobs: Vec<Vec<api_types::JobAssignment>> = Vec::new();
+        jobs.resize_with(self.desk.parked.len(), Vec::new);
+        for given in given {
+            jobs[given.parked].extend(given.jobs);
+        }
+        let parked = std::mem::take(&mut self.desk.parked);
+        for (mut parked, jobs) in parked.into_iter().zip(jobs) {
+            parked.fresh = false;
+            if jobs.is_empty() {
+                self.desk.parked.push(parked);
+            } else {
+                // A worker that is gone gets them with its next claim.
+                let _ = parked.reply.send(Ok(Outcome::Claimed(jobs)));
+            }
+        }
+    }
+
+    async fn take_back(&mut self, lost: &[(Uuid, String)]) {
+        let ids: Vec<Uuid> = lost.iter().map(|(id, _)| *id).collect();
+        let attempt = async {
+            let txn = self.deps.database.begin().await?;
+            store::jobs::job_undispatch_in_txn(&txn, &ids).await?;
+            txn.commit().await
+        };
+        match attempt.await {
+            Ok(()) => lost.iter().for_each(|(id, queue)| self.desk.taken_back(queue, *id)),
+            // The sweep finds them later.
+            Err(error) => tracing::warn!(%error, jobs = ids.len(), "unconfirmed jobs not taken back yet"),
+        }
+    }
+
+    async fn flush_confirmed(&mut self) {
+        self.flush_at = None;
+        let mut ids = std::mem::take(&mut self.confirmed);
+        // A job that was started meanwhile needs no note: its start says that the message arrived.
+        ids.retain(|id| self.desk.is_undelivered(*id));
+        if ids.is_empty() {
+            return;
+        }
+        let attempt = async {
+            let txn = self.deps.database.begin().await?;
+            store::jobs::job_confirm_dispatched_in_txn(&txn, &ids, (self.deps.clock)()).await?;
+            txn.commit().await
+        };
+        if let Err(error) = attempt.await {
+            tracing::warn!(%error, jobs = ids.len(), "confirmations not noted; the messages may be sent twice");
+        }
+    }
+
+    /// Reads again what the desk knows by heart.
+    async fn refresh(&mut self) {
+        let since = (self.deps.clock)() - self.deps.leases.agent;
+        let database = &self.deps.database;
+        let read = async {
+            self.deps.catalog.refresh().await?;
+            let workers = store::workers::worker_list_live(database, since).await?;
+            let undelivered = store::jobs::job_list_undelivered(database).await?;
+            let held = store::jobs::job_list_held_queues(database).await?;
+            let waiting = store::jobs::job_queues_waiting(database).await?;
+            Ok::<_, Error>((workers, undelivered, held, waiting))
+        };
+        match read.await {
+            Ok((workers, undelivered, held, waiting)) => {
+                self.desk.set_workers(&workers);
+                self.desk.set_jobs(undelivered.into_iter().map(|(id, queue, _)| (id, queue)).collect(), held);
+                self.desk.waiting.extend(waiting);
+            }
+            Err(error) => tracing::warn!(%error, "what waits and runs could not be read"),
+        }
+    }
+}
+
+fn refuse(writes: Vec<Envelope>, error: &Error) {
+    for envelope in writes {
+        let failure = match error {
+            Error::Unavailable(text) | Error::Conflict(text) => Failure::Unavailable(text.clone()),
+            other => Failure::Internal(other.to_string()),
+        };
+        let _ = envelope.reply.send(Err(failure));
+    }
+}
+
+const fn event_type(status: Status) -> &'static str {
+    match status {
+        Status::Pending => "job.created",
+        Status::Running => "job.started",
+        Status::Paused => "job.paused",
+        Status::Completed | Status::CompletedNoInvoices => "job.completed",
+        Status::Failed => "job.failed",
+        Status::Canceled => "job.canceled",
+    }
+}
+
+fn event(job: &Touched, kind: &str, now: chrono::DateTime<chrono::Utc>) -> JobEvent {
+    JobEvent {
+        event_id: Uuid::now_v7().to_string(),
+        r#type: kind.to_owned(),
+        job_id: job.id.to_string(),
+        automation_id: job.automation_id,
+        status: job.status.as_str().to_owned(),
+        occurred_at: now.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        error_class: job.error_class.unwrap_or_default().to_owned(),
+        worker_id: job.worker_id.map(|id| id.to_string()).unwrap_or_default(),
+    }
+}
+
+/// What a claim must be.
+pub(crate) fn check_claim(request: &ClaimRequest) -> Result<(), Failure> {
+    let mut faults = Vec::new();
+    if request.queues.is_empty() || request.queues.len() > 1000 {
+        faults.push(domain::Fault::new("queues", "must name 1 to 1000 queues"));
+    }
+    if !(1..=1000).contains(&request.max) {
+        faults.push(domain::Fault::new("max", "must be 1 to 1000"));
+    }
+    if !(0.0..=60.0).contains(&request.wait_s) {
+        faults.push(domain::Fault::new("wait_s", "must be 0 to 60 seconds"));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Failure::Invalid(faults)) }
+}

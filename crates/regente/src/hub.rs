@@ -1,0 +1,224 @@
+use std::time::Duration;
+
+use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
+use anyhow::{Context, bail};
+use api_gateway::{Bootstrap, Gateway};
+use auth::{SharedKey, Tokens};
+use broker::{Broker, Topology};
+use orchestrator::{Clock, Orchestrator, Parts};
+use runtime::{Access, Failure, Settings, Shutdown};
+use secrecy::{ExposeSecret, SecretString};
+use store::Database;
+use tokio::task::JoinHandle;
+
+use crate::data_dir::DataDir;
+
+/// How long open requests may take to end at a stop, in seconds.
+const DRAIN_S: u64 = 10;
+
+/// What is not in the settings.
+#[derive(Clone)]
+pub struct HubOptions {
+    /// Everybody may do everything.
+    pub insecure_dev: bool,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self { insecure_dev: false, clock: orchestrator::system_clock() }
+    }
+}
+
+/// All services in one process, serving.
+pub struct Hub {
+    port: u16,
+    bootstrap: Bootstrap,
+    worker_key: SecretString,
+    tokens: Tokens,
+    orchestrator: Orchestrator,
+    shutdown: Shutdown,
+    handle: ServerHandle,
+    server: JoinHandle<std::io::Result<()>>,
+    database: Database,
+    broker: Option<Broker>,
+    data: DataDir,
+}
+
+impl Hub {
+    /// Opens the data folder and the database, migrates, connects to the broker, and serves.
+    ///
+    /// # Errors
+    /// One sentence that says what is in the way: a taken port, a folder that cannot be written, a database out of reach or locked.
+    pub async fn start(settings: Settings, options: HubOptions) -> anyhow::Result<Self> {
+        if options.insecure_dev && !settings.is_loopback() {
+            bail!("--insecure-dev opens everything to everybody and serves only on this machine: http.bind is {}", settings.http.bind);
+        }
+        let listener = std::net::TcpListener::bind(&settings.http.bind)
+            .with_context(|| format!("cannot serve on {}: is another program using the address?", settings.http.bind))?;
+        let port = listener.local_addr()?.port();
+        let data = DataDir::open(&settings.data_dir)?;
+        let database = open_database(&settings).await?;
+        let bootstrap = api_gateway::bootstrap_admin(&database, &settings.admin).await?;
+        let tokens = tokens(&database, &settings).await?;
+        let worker_key = worker_key(&data, &settings)?;
+        let broker = connect_broker(&settings)?;
+        let shutdown = Shutdown::default();
+        let parts = Parts {
+            database: database.clone(),
+            broker: broker.clone().map(|broker| (broker, settings.broker.dead_letter_queue.clone())),
+            lease: settings.lease.clone(),
+            dispatch: settings.dispatch.clone(),
+            clock: options.clock,
+        };
+        let orchestrator = Orchestrator::start(parts, &shutdown).await?;
+        let gateway = Gateway::new(database.clone(), broker.clone(), tokens.clone(), vec![orchestrator::api_doc()]);
+        let access = Access { tokens: tokens.clone(), worker_key: SharedKey::new(&worker_key), open: options.insecure_dev };
+        let server = serve(listener, &settings, (orchestrator.clone(), gateway, access))?;
+        let handle = server.handle();
+        let server = tokio::spawn(server);
+        Ok(Self { port, bootstrap, worker_key, tokens, orchestrator, shutdown, handle, server, database, broker, data })
+    }
+
+    /// The port it serves on.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its address on this machine.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// What the first start has to tell.
+    #[must_use]
+    pub const fn bootstrap(&self) -> &Bootstrap {
+        &self.bootstrap
+    }
+
+    /// The workers' key.
+    #[must_use]
+    pub const fn worker_key(&self) -> &SecretString {
+        &self.worker_key
+    }
+
+    /// An access token for the administrator, for programs of this process.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn access_token(&self) -> anyhow::Result<String> {
+        Ok(self.tokens.issue("admin", std::time::SystemTime::now())?)
+    }
+
+    /// The service that owns jobs, for tests that drive its recovery.
+    #[must_use]
+    pub const fn orchestrator(&self) -> &Orchestrator {
+        &self.orchestrator
+    }
+
+    /// The database, for tests that look into it.
+    #[must_use]
+    pub const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data_dir(&self) -> &std::path::Path {
+        self.data.path()
+    }
+
+    /// Tells it to end; [`Hub::stop`] waits for that.
+    #[must_use]
+    pub fn shutdown(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+
+    /// Ends: no new requests, those under way are answered, then the connections are closed.
+    pub async fn stop(self) {
+        self.shutdown.trigger();
+        self.handle.stop(true).await;
+        match self.server.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "server ended badly"),
+            Err(error) => tracing::warn!(%error, "server task ended badly"),
+        }
+        if let Some(broker) = self.broker {
+            broker.close().await;
+        }
+        if let Err(error) = self.database.close().await {
+            tracing::warn!(%error, "database not closed");
+        }
+    }
+}
+
+fn serve(
+    listener: std::net::TcpListener,
+    settings: &Settings,
+    (orchestrator, gateway, access): (Orchestrator, Gateway, Access),
+) -> anyhow::Result<actix_web::dev::Server> {
+    let body_limit = settings.http.body_limit;
+    let access = web::Data::new(access);
+    let app = move || {
+        App::new()
+            .app_data(access.clone())
+            .app_data(runtime::path_config())
+            .configure(runtime::payload_config(body_limit))
+            .wrap(from_fn(runtime::problem_for_unmatched))
+            .configure(gateway.routes())
+            .configure(orchestrator.routes())
+            .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Failure::NotFound("page".to_owned())) }))
+    };
+    let server = HttpServer::new(app)
+        .workers(settings.http.workers)
+        .disable_signals()
+        .shutdown_timeout(DRAIN_S)
+        .keep_alive(Duration::from_secs(75))
+        .listen(listener)
+        .context("cannot serve")?;
+    Ok(server.run())
+}
+
+/// Opens the database and brings its schema up to date.
+pub(crate) async fn open_database(settings: &Settings) -> anyhow::Result<Database> {
+    let url = settings.database_url();
+    let options = store::Settings {
+        max_connections: settings.database.max_connections,
+        acquire_timeout: settings.database.acquire_timeout,
+        statement_timeout: settings.database.statement_timeout,
+        schema: Some(settings.database.schema.clone()).filter(|schema| !schema.is_empty()),
+        ..store::Settings::new(url.expose_secret())
+    };
+    let database = Database::connect(&options).await.context("cannot open the database")?;
+    database.migrate().await.context("cannot bring the database's schema up to date: is another program holding it?")?;
+    Ok(database)
+}
+
+async fn tokens(database: &Database, settings: &Settings) -> anyhow::Result<Tokens> {
+    let secret = store::identity::instance_setting_get_or_insert(database, "jwt_secret", &auth::random_secret(64)).await?;
+    Ok(Tokens::new(&secret, settings.auth.token_lifetime))
+}
+
+fn worker_key(data: &DataDir, settings: &Settings) -> anyhow::Result<SecretString> {
+    let configured = &settings.worker.api_key;
+    if configured.expose_secret().is_empty() {
+        return Ok(data.secret("worker-key", || auth::random_secret(43))?.into());
+    }
+    Ok(configured.clone())
+}
+
+fn connect_broker(settings: &Settings) -> anyhow::Result<Option<Broker>> {
+    let Some(url) = settings.broker_url() else { return Ok(None) };
+    let topology = Topology { dead_letter_queue: settings.broker.dead_letter_queue.clone(), ..Topology::default() };
+    let broker = Broker::connect_with(url.expose_secret(), "regente-hub", topology).context("broker.url")?;
+    Ok(Some(broker))
+}
+
+/// The description of the whole API.
+#[must_use]
+pub fn api_doc() -> utoipa::openapi::OpenApi {
+    api_gateway::api_doc(vec![orchestrator::api_doc()])
+}

@@ -1,0 +1,16 @@
+//! What people read on the terminal.
+
+use std::io::{self, Write};
+
+/// A line on standard output.
+pub(crate) fn line(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}
+
+/// A fault on standard error.
+pub(crate) fn fault(text: &str) {
+    // Nobody to tell when standard error is gone.
+    let _ = writeln!(io::stderr().lock(), "regente: {text}");
+}

@@ -1,0 +1,103 @@
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write as _},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use api_types::LogEntry;
+use chrono::{SecondsFormat, Utc};
+use domain::log::Level;
+
+use crate::{JobFolder, Outbox, folder, line::clean};
+
+/// A robot's log: each line goes to the outbox, and to `logs/rpa.log` for people on the host.
+pub(super) struct RobotLog {
+    outbox: Outbox,
+    state: Mutex<State>,
+}
+
+struct State {
+    file: File,
+    room: u64,
+    last_error: Option<String>,
+}
+
+/// Lines on their way into the log.
+#[derive(Default)]
+pub(super) struct Lines {
+    entries: Vec<LogEntry>,
+    text: String,
+    last_error: Option<String>,
+}
+
+impl Lines {
+    /// `original` is the line as the program wrote it, when that is not the message.
+    pub(super) fn push(&mut self, (entry, original): (LogEntry, Option<String>)) {
+        let time = entry.timestamp.unwrap_or_else(Utc::now).to_rfc3339_opts(SecondsFormat::Millis, true);
+        let words = [time.as_str(), " ", entry.level.as_str(), " ", original.as_ref().unwrap_or(&entry.message), "\n"];
+        words.iter().for_each(|word| self.text.push_str(word));
+        if entry.level >= Level::Error && !entry.message.trim().is_empty() {
+            self.last_error = Some(entry.message.chars().take(1000).collect());
+        }
+        self.entries.push(entry);
+    }
+}
+
+impl RobotLog {
+    /// # Errors
+    /// The file cannot be made.
+    pub(super) fn open(folder: &JobFolder, outbox: Outbox, limit: u64) -> io::Result<Self> {
+        let file = folder::private(&folder.file("logs/rpa.log"), OpenOptions::new().create(true).append(true))?;
+        Ok(Self { outbox, state: Mutex::new(State { file, room: limit, last_error: None }) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn add(&self, lines: Lines) {
+        if lines.entries.is_empty() {
+            return;
+        }
+        let mut state = self.state();
+        state.write(&lines.text);
+        if lines.last_error.is_some() {
+            state.last_error = lines.last_error;
+        }
+        // Under the lock: both outputs of a program have one order in the file and at the hub.
+        self.outbox.extend(lines.entries);
+    }
+
+    /// A line of the agent's own.
+    pub(super) fn note(&self, level: Level, message: &str) {
+        let entry = LogEntry { level, message: clean(message.as_bytes(), 0), timestamp: Some(Utc::now()), actionable: false };
+        let mut lines = Lines::default();
+        lines.push((entry, None));
+        lines.last_error = None;
+        self.add(lines);
+    }
+
+    pub(super) fn last_error(&self) -> Option<String> {
+        self.state().last_error.clone()
+    }
+
+    pub(super) fn flush(&self) {
+        let _flushed = self.state().file.flush();
+    }
+}
+
+impl State {
+    /// The file is for people on the host: when it is full or the disk is, the lines still go to the hub.
+    fn write(&mut self, text: &str) {
+        if self.room == 0 {
+            return;
+        }
+        let fits = text.len() as u64 <= self.room;
+        self.room = if fits { self.room - text.len() as u64 } else { 0 };
+        let text = if fits { text } else { "the file is full, no more lines are written here\n" };
+        if let Err(error) = self.file.write_all(text.as_bytes()) {
+            tracing::warn!(%error, "a job's rpa.log cannot be written");
+            self.room = 0;
+        }
+    }
+}

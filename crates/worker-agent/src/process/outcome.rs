@@ -1,0 +1,96 @@
+//! From a program's end to a job's.
+
+use std::{fs, io, os::unix::process::ExitStatusExt as _, process::ExitStatus};
+
+use domain::job::{ErrorClass, Status};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::{JobFolder, Outcome};
+
+const MAX_RESULT: u64 = 16 * 1024 * 1024;
+
+pub(super) fn of_exit(status: ExitStatus, result: Option<Value>, last_error: Option<String>) -> Outcome {
+    let told = |what: String| last_error.map_or_else(|| what.clone(), |line| format!("{what}: {line}"));
+    if let Some(signal) = status.signal() {
+        let name = Signal::try_from(signal).map_or_else(|_| signal.to_string(), |signal| signal.as_str().to_owned());
+        let hint = if signal == Signal::SIGKILL as i32 { " (perhaps the host ran out of memory)" } else { "" };
+        return Outcome { result, ..Outcome::failed(ErrorClass::Killed, told(format!("ended by signal {name}{hint}"))) };
+    }
+    match status.code() {
+        Some(0) => {
+            let no_data = result.as_ref().is_some_and(|result| result["status"] == Status::CompletedNoInvoices.as_str());
+            let status = if no_data { Status::CompletedNoInvoices } else { Status::Completed };
+            Outcome { status, ..Outcome::completed(result) }
+        }
+        code => Outcome { result, ..Outcome::failed(ErrorClass::RobotError, told(format!("exit code {}", code.unwrap_or(-1)))) },
+    }
+}
+
+pub(super) fn timed_out(timeout_s: u32) -> Outcome {
+    Outcome::failed(ErrorClass::JobTimeout, format!("the program ran longer than {timeout_s} s and was killed"))
+}
+
+/// What is in `result.json`. The text of the error is for the job's log.
+pub(super) fn read_result(folder: &JobFolder) -> Result<Option<Value>, String> {
+    let path = folder.file("result.json");
+    let length = match fs::metadata(&path) {
+        Ok(data) => data.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("result.json cannot be read: {error}")),
+    };
+    if length > MAX_RESULT {
+        return Err(format!("result.json is not reported: it has {length} bytes, more than {MAX_RESULT}"));
+    }
+    let text = fs::read(&path).map_err(|error| format!("result.json cannot be read: {error}"))?;
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+    let mut value = serde_json::from_slice(text).map_err(|error| format!("result.json is not JSON and not reported: {error}"))?;
+    without_nul(&mut value);
+    Ok(Some(value))
+}
+
+/// PostgreSQL's JSON cannot hold U+0000.
+fn without_nul(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains('\0') => *text = text.replace('\0', "\u{fffd}"),
+        Value::Array(items) => items.iter_mut().for_each(without_nul),
+        Value::Object(fields) => {
+            if fields.keys().any(|key| key.contains('\0')) {
+                *fields = std::mem::take(fields).into_iter().map(|(key, value)| (key.replace('\0', "\u{fffd}"), value)).collect();
+            }
+            fields.values_mut().for_each(without_nul);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn ends_of_programs() {
+        let exit = |code: i32| ExitStatus::from_raw(code << 8);
+        let done = of_exit(exit(0), Some(json!({"n": 1})), Some("ignored".into()));
+        assert_eq!((done.status, done.error_message), (Status::Completed, None));
+        let nothing = of_exit(exit(0), Some(json!({"status": "completed_no_invoices"})), None);
+        assert_eq!(nothing.status, Status::CompletedNoInvoices);
+        let failed = of_exit(exit(3), Some(json!([1])), Some("boom".into()));
+        assert_eq!((failed.error_class, failed.error_message.as_deref()), (Some(ErrorClass::RobotError), Some("exit code 3: boom")));
+        assert_eq!(failed.result, Some(json!([1])));
+        let killed = of_exit(ExitStatus::from_raw(11), None, None);
+        assert_eq!((killed.error_class, killed.error_message.as_deref()), (Some(ErrorClass::Killed), Some("ended by signal SIGSEGV")));
+    }
+
+    #[test]
+    fn results_are_fit_for_the_database() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = JobFolder::at(dir.path().into());
+        assert_eq!(read_result(&folder), Ok(None));
+        std::fs::write(folder.file("result.json"), "{\"a\\u0000\":[\"b\\u0000\"]}").unwrap();
+        assert_eq!(read_result(&folder).unwrap(), Some(json!({"a\u{fffd}": ["b\u{fffd}"]})));
+        std::fs::write(folder.file("result.json"), "{").unwrap();
+        assert!(read_result(&folder).unwrap_err().contains("not JSON"));
+    }
+}

@@ -1,0 +1,94 @@
+use std::{fs, io, time::Duration};
+
+use api_types::Progress;
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+
+use crate::{JobFolder, Outbox, line::clean};
+
+const FILE: &str = "progress.json";
+const EVERY: Duration = Duration::from_millis(250);
+const MAX_BYTES: u64 = 64 * 1024;
+const MAX_MESSAGE: usize = 1000;
+
+/// Writes the file as robots find it, and gives what tells it from what they write.
+pub(super) fn start(folder: &JobFolder) -> io::Result<Stamp> {
+    folder.write_json(FILE, &json!({"etapa_atual": 0, "total_etapas": 0, "percentual": 0, "mensagem": ""}))?;
+    Ok(stamp(folder))
+}
+
+/// Follows the file until the program has ended, and reads it once more then.
+pub(super) async fn watch(folder: &JobFolder, outbox: &Outbox, start: Stamp, mut ended: watch::Receiver<bool>) {
+    let mut seen = start;
+    loop {
+        let over = tokio::select! {
+            _ = ended.wait_for(|ended| *ended) => true,
+            () = tokio::time::sleep(EVERY) => false,
+        };
+        let now = stamp(folder);
+        // At the end without regard to what was seen: a file written twice within one tick of the clock has one time.
+        if (now != seen || (over && now != start))
+            && let Some(progress) = read(folder)
+        {
+            seen = now;
+            outbox.progress(progress);
+        }
+        if over {
+            return;
+        }
+    }
+}
+
+/// Time, length and inode of the file, if it is there.
+pub(super) type Stamp = Option<(std::time::SystemTime, u64, u64)>;
+
+fn stamp(folder: &JobFolder) -> Stamp {
+    use std::os::unix::fs::MetadataExt as _;
+    let data = fs::metadata(folder.file(FILE)).ok()?;
+    Some((data.modified().ok()?, data.len(), data.ino()))
+}
+
+/// `None` for a file that is half written or no object: the next look may find it whole.
+fn read(folder: &JobFolder) -> Option<Progress> {
+    let path = folder.file(FILE);
+    if fs::metadata(&path).ok()?.len() > MAX_BYTES {
+        return None;
+    }
+    let Value::Object(fields) = serde_json::from_slice(&fs::read(path).ok()?).ok()? else { return None };
+    Some(parse(&fields))
+}
+
+/// Takes the words of both spellings; numbers may be text.
+fn parse(fields: &Map<String, Value>) -> Progress {
+    let number = |names: [&str; 2]| {
+        let value = names.iter().find_map(|name| fields.get(*name))?;
+        value.as_f64().or_else(|| value.as_str()?.trim().trim_end_matches('%').parse().ok()).filter(|number: &f64| number.is_finite())
+    };
+    let message = ["message", "mensagem"].iter().find_map(|name| fields.get(*name)?.as_str());
+    Progress {
+        step: number(["step", "etapa_atual"]).map(|number| number as i64),
+        total_steps: number(["total_steps", "total_etapas"]).map(|number| number as i64),
+        percent: number(["percent", "percentual"]).map(|number| number.clamp(0.0, 100.0)),
+        message: message.map(|text| clean(text.as_bytes(), 0).chars().take(MAX_MESSAGE).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spellings() {
+        let expected = Progress { step: Some(3), total_steps: Some(5), percent: Some(60.0), message: Some("Tela 3".into()) };
+        for text in [
+            r#"{"etapa_atual":3,"total_etapas":5,"percentual":60,"mensagem":"Tela 3","status":"executando"}"#,
+            r#"{"step":3,"total_steps":5,"percent":60.0,"message":"Tela 3"}"#,
+            r#"{"step":3,"etapa_atual":2,"total_steps":"5","percent":"60%","message":"Tela 3"}"#,
+        ] {
+            let Value::Object(fields) = serde_json::from_str(text).unwrap() else { panic!() };
+            assert_eq!(parse(&fields), expected, "{text}");
+        }
+        let Value::Object(fields) = json!({"percentual": 400}) else { panic!() };
+        assert_eq!(parse(&fields).percent, Some(100.0));
+    }
+}

@@ -1,0 +1,257 @@
+//! A hub in memory with just the rules that matter to a worker.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use api_types::{ClaimRequest, FinishRequest, HeartbeatRequest, JobAssignment, LogEntry, LogRequest, Progress};
+use chrono::Utc;
+use serde_json::{Map, Value, json};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{TcpListener, TcpStream},
+};
+use uuid::Uuid;
+
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Mode {
+    Works,
+    /// Closes every connection.
+    Away,
+    /// Answers 503.
+    Busy,
+    /// Does what is asked and closes the connection without an answer.
+    LosesAnswers,
+    /// Answers 401.
+    Locked,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) waiting: VecDeque<JobAssignment>,
+    pub(crate) given: HashMap<Uuid, JobAssignment>,
+    pub(crate) logs: HashMap<Uuid, Vec<LogEntry>>,
+    pub(crate) progress: HashMap<Uuid, Vec<Progress>>,
+    pub(crate) ends: HashMap<Uuid, FinishRequest>,
+    pub(crate) stale: HashSet<Uuid>,
+    pub(crate) cancel: HashSet<Uuid>,
+    pub(crate) registered: usize,
+    pub(crate) forget_worker: bool,
+    pub(crate) heartbeats: Vec<HeartbeatRequest>,
+    pub(crate) gaps: Vec<String>,
+    pub(crate) calls: HashMap<String, usize>,
+    pub(crate) mode: Option<Mode>,
+    pub(crate) turned_away: usize,
+}
+
+#[derive(Clone)]
+pub(crate) struct Hub {
+    state: Arc<Mutex<State>>,
+    pub(crate) url: String,
+}
+
+impl Hub {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let hub = Self { state: Arc::default(), url: format!("http://{}", listener.local_addr().unwrap()) };
+        let this = hub.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(this.clone().serve(stream));
+            }
+        });
+        hub
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub(crate) fn set(&self, mode: Mode) {
+        self.state().mode = Some(mode);
+    }
+
+    /// Adds a job and gives its id.
+    pub(crate) fn job(&self, kind: &str, script: &str, timeout_s: u32, parameters: Value) -> Uuid {
+        let Value::Object(parameters) = parameters else { panic!("parameters are an object") };
+        let job = assignment(kind, script, timeout_s, parameters);
+        let id = job.job_id;
+        self.state().waiting.push_back(job);
+        id
+    }
+
+    async fn serve(self, stream: TcpStream) {
+        let mut stream = BufReader::new(stream);
+        while let Some((path, token, body)) = read_request(&mut stream).await {
+            let mode = self.state().mode.unwrap_or(Mode::Works);
+            let (status, answer) = match mode {
+                Mode::Away => {
+                    self.state().turned_away += 1;
+                    return;
+                }
+                Mode::Busy => (503, json!({})),
+                Mode::Locked => (401, problem(401, "unauthorized")),
+                Mode::Works | Mode::LosesAnswers => self.answer(&path, token, &body).await,
+            };
+            if mode == Mode::LosesAnswers {
+                return;
+            }
+            let text = answer.to_string();
+            let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", text.len());
+            if stream.write_all((head + &text).as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn answer(&self, path: &str, token: Option<Uuid>, body: &[u8]) -> (u16, Value) {
+        *self.state().calls.entry(path.rsplit('/').next().unwrap().to_owned()).or_default() += 1;
+        if path == "jobs/claim" {
+            return self.claim(&serde_json::from_slice(body).unwrap()).await;
+        }
+        let mut state = self.state();
+        match path {
+            "register" => {
+                state.registered += 1;
+                state.forget_worker = false;
+                (200, json!({"worker_id": Uuid::from_u128(1), "heartbeat_interval_s": 0.05, "lease_s": 30.0}))
+            }
+            "heartbeat" if state.forget_worker => (404, problem(404, "not_found")),
+            "heartbeat" => {
+                state.heartbeats.push(serde_json::from_slice(body).unwrap());
+                (200, json!({"stale": state.stale, "cancel": state.cancel}))
+            }
+            _ => {
+                let (job, verb) = path.strip_prefix("jobs/").unwrap().split_once('/').unwrap();
+                state.report(job.parse().unwrap(), verb, token, body)
+            }
+        }
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> (u16, Value) {
+        for _ in 0..200 {
+            {
+                let mut state = self.state();
+                if state.forget_worker {
+                    return (404, problem(404, "not_found"));
+                }
+                let jobs = state.claim(request);
+                if !jobs.is_empty() {
+                    return (200, json!(jobs));
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        (200, json!([]))
+    }
+}
+
+impl State {
+    fn claim(&mut self, request: &ClaimRequest) -> Vec<JobAssignment> {
+        let lost = self.given.values().filter(|job| !self.ends.contains_key(&job.job_id) && !request.holding.contains(&job.job_id));
+        let mut jobs: Vec<_> = lost.filter(|job| !self.stale.contains(&job.job_id)).cloned().collect();
+        while jobs.len() < request.max as usize
+            && let Some(job) = self.waiting.pop_front()
+        {
+            self.given.insert(job.job_id, job.clone());
+            jobs.push(job);
+        }
+        jobs
+    }
+
+    fn report(&mut self, job: Uuid, verb: &str, token: Option<Uuid>, body: &[u8]) -> (u16, Value) {
+        if verb == "start" || verb == "status" {
+            return self.start(job, verb);
+        }
+        if self.stale.contains(&job) || token != self.given.get(&job).map(|job| job.lease_token) {
+            return (409, problem(409, "stale_lease"));
+        }
+        match verb {
+            "log" => {
+                let request: LogRequest = serde_json::from_slice(body).unwrap();
+                let last = self.store(job, request.entries.unwrap(), request.offset);
+                (201, json!({"message": "stored", "log_id": last}))
+            }
+            "progress" => {
+                self.progress.entry(job).or_default().push(serde_json::from_slice(body).unwrap());
+                (200, json!({"message": "stored", "job_id": job, "status": "running"}))
+            }
+            "finish" => {
+                let mut request: FinishRequest = serde_json::from_slice(body).unwrap();
+                self.store(job, std::mem::take(&mut request.entries), request.offset);
+                let status = request.status;
+                self.ends.entry(job).or_insert(request);
+                (200, json!({"message": "ended", "job_id": job, "status": status}))
+            }
+            other => panic!("nobody calls {other}"),
+        }
+    }
+
+    fn start(&self, job: Uuid, verb: &str) -> (u16, Value) {
+        match self.given.get(&job) {
+            None => (404, problem(404, "not_found")),
+            Some(_) if verb == "start" && self.ends.contains_key(&job) => (409, problem(409, "conflict")),
+            Some(given) => {
+                let lease = json!({"lease_token": given.lease_token, "lease_expires_at": Utc::now()});
+                let mut answer = json!({"message": "x", "job_id": job, "status": "running"});
+                answer.as_object_mut().unwrap().extend(lease.as_object().unwrap().clone());
+                (200, answer)
+            }
+        }
+    }
+
+    fn store(&mut self, job: Uuid, entries: Vec<LogEntry>, offset: Option<i64>) -> usize {
+        let lines = self.logs.entry(job).or_default();
+        let offset = offset.map_or(lines.len(), |offset| offset as usize);
+        if offset > lines.len() {
+            self.gaps.push(format!("{job}: offset {offset} after {} lines", lines.len()));
+        }
+        let known = lines.len().saturating_sub(offset);
+        lines.extend(entries.into_iter().skip(known));
+        lines.len()
+    }
+}
+
+fn assignment(kind: &str, script: &str, timeout_s: u32, parameters: Map<String, Value>) -> JobAssignment {
+    JobAssignment {
+        job_id: Uuid::now_v7(),
+        automation_id: 7,
+        automation_name: "Notas".into(),
+        queue_name: "q".into(),
+        script_path: script.into(),
+        entrypoint_type: kind.into(),
+        parameters,
+        timeout_s,
+        attempt: 1,
+        lease_token: Uuid::now_v7(),
+        lease_expires_at: Utc::now(),
+    }
+}
+
+fn problem(status: u16, code: &str) -> Value {
+    json!({"type": "about:blank", "title": "x", "status": status, "detail": code, "code": code, "error": code})
+}
+
+async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<(String, Option<Uuid>, Vec<u8>)> {
+    let mut first = String::new();
+    if stream.read_line(&mut first).await.ok()? == 0 {
+        return None;
+    }
+    let path = first.split(' ').nth(1)?.strip_prefix("/api/v1/worker/")?.to_owned();
+    let (mut length, mut token) = (0, None);
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await.ok()?;
+        let Some((name, value)) = line.trim().split_once(": ") else { break };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().ok()?,
+            "x-lease-token" => token = value.parse().ok(),
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    Some((path, token, body))
+}

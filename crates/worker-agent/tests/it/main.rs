@@ -1,0 +1,13 @@
+//! The agent against a hub made of a few lines, which can be away, busy or lose its answers.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
+mod bench;
+mod ends;
+mod hub;
+mod logs;
+mod queue;
+mod restart;
+mod robots;
+mod stops;
+mod support;

@@ -1,0 +1,125 @@
+//! Jobs that come as messages, from a real RabbitMQ whose URL is in `TEST_AMQP_URL`.
+
+use api_types::JobAssignment;
+use broker::{Broker, QueueProfile, Topology};
+use domain::job::Status;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    hub::Mode,
+    support::{Bed, until},
+};
+
+struct QueueBed {
+    bed: Bed,
+    broker: Broker,
+    queue: String,
+    dead_letters: String,
+}
+
+impl QueueBed {
+    async fn new() -> Self {
+        let url = std::env::var("TEST_AMQP_URL").unwrap_or_else(|_| panic!("TEST_AMQP_URL must hold the URL of a RabbitMQ"));
+        let unique = Uuid::now_v7();
+        let topology = Topology { dead_letter_queue: format!("agent-dead-{unique}"), ..Topology::default() };
+        let (queue, dead_letters) = (format!("agent-{unique}"), topology.dead_letter_queue.clone());
+        let broker = Broker::connect_with(&url, "agent-test", topology).unwrap();
+        broker.watch_connected().wait_for(|connected| *connected).await.unwrap();
+        broker.ensure_queue(&queue, QueueProfile::Regente).await.unwrap();
+        let mut bed = Bed::new().await;
+        let mut settings = bed.settings();
+        settings.queues = vec![queue.clone()];
+        settings.amqp = Some(url);
+        bed.start(settings, None);
+        Self { bed, broker, queue, dead_letters }
+    }
+
+    /// Adds a job to the hub, not yet to the queue.
+    fn job(&self, script: &str) -> JobAssignment {
+        let id = self.bed.shell(script);
+        let mut state = self.bed.hub.state();
+        let job = state.waiting.pop_back().unwrap();
+        state.given.insert(id, job.clone());
+        job
+    }
+
+    async fn publish(&self, job: &JobAssignment) {
+        let body = json!({
+            "job_id": job.job_id, "automation_id": 7, "script_path": job.script_path, "parameters": {"n": 1},
+            "entrypoint_type": job.entrypoint_type, "timeout_s": 0,
+        });
+        self.send(body.to_string()).await;
+    }
+
+    async fn send(&self, body: String) {
+        let trace = [("traceparent".to_owned(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned())];
+        self.broker.publish(&self.queue, body.into(), &trace).await.unwrap();
+    }
+
+    /// Stops the agent and gives the number of messages left in the queue.
+    async fn left(mut self) -> u64 {
+        self.bed.stop().await.unwrap();
+        self.broker.queue_depth(&self.queue).await.unwrap().messages.into()
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_run_and_acked() {
+    let queue = QueueBed::new().await;
+    let job = queue.job("echo $PARAM_N $TRACEPARENT");
+    queue.publish(&job).await;
+    assert_eq!(queue.bed.end_of(job.job_id).await.status, Status::Completed);
+    assert!(queue.bed.log_of(job.job_id)[0].message.starts_with("1 00-4bf9"));
+    assert_eq!(queue.left().await, 0);
+}
+
+#[tokio::test]
+async fn a_message_twice_is_run_once() {
+    let queue = QueueBed::new().await;
+    let job = queue.job("echo ran; while [ ! -e go ]; do sleep 0.02; done");
+    queue.publish(&job).await;
+    queue.publish(&job).await;
+    until(|| (queue.bed.log_of(job.job_id).len() == 1).then_some(())).await;
+    // The second has been dropped when a third one, of another job, has been run after it.
+    let other = queue.job("true");
+    queue.publish(&other).await;
+    queue.bed.end_of(other.job_id).await;
+    std::fs::write(queue.bed.folder(job.job_id).join("go"), "").unwrap();
+    queue.bed.end_of(job.job_id).await;
+    queue.publish(&job).await;
+    let log = queue.bed.log_of(job.job_id);
+    assert_eq!(log.len(), 1, "{log:?}");
+    until(|| (queue.bed.hub.state().calls["start"] >= 3).then_some(())).await;
+    assert_eq!(queue.left().await, 0);
+}
+
+#[tokio::test]
+async fn unusable_messages_are_dead_letters_and_unknown_jobs_are_dropped() {
+    let queue = QueueBed::new().await;
+    queue.send("not json".into()).await;
+    queue.send(r#"{"job_id":"7"}"#.into()).await;
+    queue.send(json!({"job_id": Uuid::now_v7(), "script_path": "x"}).to_string()).await;
+    let job = queue.job("true");
+    queue.publish(&job).await;
+    queue.bed.end_of(job.job_id).await;
+    let (broker, dead_letters) = (queue.broker.clone(), queue.dead_letters.clone());
+    assert_eq!(queue.left().await, 0);
+    while broker.queue_depth(&dead_letters).await.unwrap().messages != 2 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_waits_for_a_hub_that_is_busy() {
+    let queue = QueueBed::new().await;
+    until(|| (queue.bed.hub.state().registered == 1).then_some(())).await;
+    queue.bed.hub.set(Mode::Away);
+    queue.bed.hub.state().turned_away = 0;
+    let job = queue.job("true");
+    queue.publish(&job).await;
+    until(|| (queue.bed.hub.state().turned_away >= 3).then_some(())).await;
+    queue.bed.hub.set(Mode::Works);
+    assert_eq!(queue.bed.end_of(job.job_id).await.status, Status::Completed);
+    assert_eq!(queue.left().await, 0);
+}
