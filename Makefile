@@ -1,4 +1,4 @@
-PROFILE ?= run
+PROFILE ?= dev
 binary = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/regente
 
 .DEFAULT_GOAL := help

@@ -1,1 +1,37 @@
-fn main() {}
+//! Measures Regente against a hand-written minimum, the floor, beside a PostgreSQL and a RabbitMQ of its own.
+//!
+//! `bench run` measures and writes the report; the other commands are the processes that it starts. `docs/PERFORMANCE.md` says how each
+//! figure is found.
+
+mod api;
+mod child;
+mod cli;
+mod clock;
+mod context;
+mod document;
+mod floor;
+mod hub;
+mod machine;
+mod measure;
+mod noop_worker;
+mod probe_worker;
+mod procfs;
+mod report;
+mod run;
+mod servers;
+mod stats;
+mod table;
+
+use clap::Parser as _;
+
+fn main() -> anyhow::Result<()> {
+    let command = cli::Cli::parse().command;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        match command {
+            cli::Command::Run(options) => run::run(options).await,
+            cli::Command::Floor(options) => floor::run(options).await,
+            cli::Command::NoopWorker(options) => noop_worker::run(options).await,
+            cli::Command::ProbeWorker(options) => probe_worker::run(options).await,
+        }
+    })
+}

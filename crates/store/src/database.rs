@@ -99,6 +99,24 @@ impl Database {
         Migrator::down(&self.connection, None).await.map_err(Error::from)
     }
 
+    /// Makes a schema (PostgreSQL). For tests, which have one each.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn schema_create(&self, name: &str) -> Result<(), Error> {
+        self.connection.execute_unprepared(&format!("CREATE SCHEMA \"{name}\"")).await?;
+        Ok(())
+    }
+
+    /// Drops a schema with all that is in it (PostgreSQL). For tests.
+    ///
+    /// # Errors
+    /// Any [`Error`].
+    pub async fn schema_drop(&self, name: &str) -> Result<(), Error> {
+        self.connection.execute_unprepared(&format!("DROP SCHEMA IF EXISTS \"{name}\" CASCADE")).await?;
+        Ok(())
+    }
+
     /// Asks the database for a sign of life.
     ///
     /// # Errors

@@ -1,1 +1,23 @@
-//! empty
+//! What the tests share: a database of their own, the address of a broker, a proxy that can cut connections, and polling with a limit.
+
+mod database;
+mod poll;
+mod proxy;
+
+pub use self::{
+    database::{Backend, TestDatabase},
+    poll::{eventually, eventually_within},
+    proxy::Proxy,
+};
+
+/// Address of the RabbitMQ that tests use.
+///
+/// # Errors
+/// Says what to do when `TEST_AMQP_URL` is not set.
+pub fn amqp_url() -> anyhow::Result<String> {
+    server_url("TEST_AMQP_URL")
+}
+
+fn server_url(name: &str) -> anyhow::Result<String> {
+    std::env::var(name).map_err(|_| anyhow::anyhow!("{name} is not set: run the tests with `make test`, or `scripts/with-servers cargo test …`"))
+}

@@ -80,18 +80,9 @@ impl Tree {
 
     /// The living processes of the job.
     fn members(&self) -> Vec<Process> {
-        let all = snapshot();
-        let mut family = vec![self.root];
-        let mut grown = true;
-        while grown {
-            let before = family.len();
-            let children = all.iter().filter(|process| family.contains(&process.parent) && !family.contains(&process.pid));
-            let children: Vec<_> = children.map(|process| process.pid).collect();
-            family.extend(children);
-            grown = family.len() > before;
-        }
-        let ours = |process: &Process| process.group == self.root || family.contains(&process.pid) || is_marked(process.pid, self.job);
-        all.into_iter().filter(|process| process.state != 'Z' && ours(process)).collect()
+        family(|process| {
+            process.pid == self.root || process.parent == self.root || process.group == self.root || is_marked(process.pid, self.job)
+        })
     }
 }
 
@@ -114,11 +105,34 @@ impl Process {
     }
 }
 
-/// Kills every process with the mark of `job` and gives their number.
+/// Kills every process with the mark of `job`, and what these have started, and gives their number.
 pub(crate) fn kill_marked(job: Uuid) -> usize {
-    let marked: Vec<_> = snapshot().into_iter().filter(|process| process.state != 'Z' && is_marked(process.pid, job)).collect();
-    marked.iter().for_each(|process| process.signal(Signal::SIGKILL));
-    marked.len()
+    let mut killed = 0;
+    for _ in 0..5 {
+        let marked = family(|process| is_marked(process.pid, job));
+        if marked.is_empty() {
+            break;
+        }
+        killed = killed.max(marked.len());
+        marked.iter().for_each(|process| process.signal(Signal::SIGKILL));
+    }
+    killed
+}
+
+/// The living processes that `seed` picks, and their descendants: one that is just being started may not show its mark yet.
+fn family(seed: impl Fn(&Process) -> bool) -> Vec<Process> {
+    let (mut family, mut others): (Vec<_>, Vec<_>) = snapshot().into_iter().partition(seed);
+    loop {
+        let (children, rest): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|process| family.iter().any(|parent| parent.pid == process.parent));
+        if children.is_empty() {
+            break;
+        }
+        family.extend(children);
+        others = rest;
+    }
+    family.retain(|process| process.state != 'Z');
+    family
 }
 
 /// The environment of a job's program, and of what it starts, names the job.

@@ -72,6 +72,8 @@ async fn programs_of_a_dead_agent_are_killed() {
     fs::write(folder.join("status.json"), r#"{"status":"running"}"#).unwrap();
     let mut left = std::process::Command::new("sleep").arg("1000").env("REGENTE_JOB_ID", id.to_string()).spawn().unwrap();
     let pid = left.id().cast_signed();
+    // For a moment after its start a process has no environment that others can read.
+    until(|| fs::read_to_string(format!("/proc/{pid}/environ")).unwrap().contains(&id.to_string()).then_some(())).await;
     bed.start(bed.settings(), None);
     until(|| (!runs(pid)).then_some(())).await;
     left.wait().unwrap();

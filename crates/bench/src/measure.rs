@@ -1,0 +1,9 @@
+//! The parts of the measurement.
+
+pub(crate) mod growth;
+pub(crate) mod latency;
+pub(crate) mod load;
+pub(crate) mod logs;
+pub(crate) mod meter;
+pub(crate) mod published;
+pub(crate) mod throughput;

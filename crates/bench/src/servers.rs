@@ -1,0 +1,54 @@
+use std::env;
+
+use anyhow::{Context as _, Result};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+/// The servers that everything runs beside, from `scripts/with-servers`.
+pub(crate) struct Servers {
+    database_url: String,
+    pub(crate) amqp_url: String,
+    pub(crate) postgres_pid: u32,
+    pub(crate) rabbitmq_pid: u32,
+}
+
+impl Servers {
+    pub(crate) fn from_env() -> Result<Self> {
+        let get = |name: &str| env::var(name).with_context(|| format!("{name} is not set: run this through scripts/with-servers"));
+        Ok(Self {
+            database_url: get("TEST_DATABASE_URL")?,
+            amqp_url: get("TEST_AMQP_URL")?,
+            postgres_pid: get("TEST_POSTGRES_PID")?.parse()?,
+            rabbitmq_pid: get("TEST_RABBITMQ_PID")?.parse()?,
+        })
+    }
+
+    /// Makes an empty database and gives its address.
+    pub(crate) async fn database_create(&self, name: &str) -> Result<String> {
+        let name = format!("bench_{name}");
+        let mut connection = PgConnection::connect(&self.database_url).await?;
+        sqlx::query(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).execute(&mut connection).await?;
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await?;
+        let (server, _) = self.database_url.rsplit_once('/').context("TEST_DATABASE_URL")?;
+        Ok(format!("{server}/{name}"))
+    }
+
+    /// Writes out what PostgreSQL has in memory, so that each round begins alike and none meets the checkpoint of another.
+    pub(crate) async fn checkpoint(&self) -> Result<()> {
+        let mut connection = PgConnection::connect(&self.database_url).await?;
+        sqlx::query("CHECKPOINT").execute(&mut connection).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn version(&self) -> Result<String> {
+        let mut connection = PgConnection::connect(&self.database_url).await?;
+        Ok(sqlx::query_scalar("SELECT current_setting('server_version')").fetch_one(&mut connection).await?)
+    }
+
+    /// What decides how much a commit costs.
+    pub(crate) async fn durability(&self) -> Result<String> {
+        let mut connection = PgConnection::connect(&self.database_url).await?;
+        let statement = "SELECT 'fsync=' || current_setting('fsync') || ' synchronous_commit=' || current_setting('synchronous_commit')
+            || ' full_page_writes=' || current_setting('full_page_writes')";
+        Ok(sqlx::query_scalar(statement).fetch_one(&mut connection).await?)
+    }
+}

@@ -1,0 +1,71 @@
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+use worker_agent::{Job, Outcome, RunContext, Runner};
+
+/// Small robots in shell, written into a folder.
+pub struct Robots(PathBuf);
+
+impl Robots {
+    /// In this folder.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self(folder.to_owned())
+    }
+
+    /// Writes a shell robot and returns its path.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    #[must_use]
+    pub fn shell(&self, name: &str, script: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, script).unwrap_or_else(|error| panic!("{error}"));
+        path.display().to_string()
+    }
+}
+
+/// Runs no program: notes which jobs were started, in their order, and lets each end when the test says so.
+#[derive(Clone)]
+pub struct GatedRunner {
+    started: Arc<Mutex<Vec<Uuid>>>,
+    gate: Arc<Semaphore>,
+}
+
+impl Default for GatedRunner {
+    fn default() -> Self {
+        Self { started: Arc::default(), gate: Arc::new(Semaphore::new(0)) }
+    }
+}
+
+impl GatedRunner {
+    /// Lets this many more jobs end.
+    pub fn open(&self, jobs: usize) {
+        self.gate.add_permits(jobs);
+    }
+
+    /// Jobs that were started, in their order.
+    ///
+    /// # Panics
+    /// When another thread panicked.
+    #[must_use]
+    pub fn started(&self) -> Vec<Uuid> {
+        self.started.lock().unwrap_or_else(|error| panic!("{error}")).clone()
+    }
+}
+
+#[async_trait]
+impl Runner for GatedRunner {
+    async fn run(&self, job: &Job, _: RunContext) -> Outcome {
+        self.started.lock().unwrap_or_else(|error| panic!("{error}")).push(job.id);
+        if let Ok(permit) = self.gate.acquire().await {
+            permit.forget();
+        }
+        Outcome::completed(None)
+    }
+}

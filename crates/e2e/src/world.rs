@@ -1,0 +1,181 @@
+use std::time::Duration;
+
+use regente::{Hub, HubOptions};
+use runtime::{Settings, Shutdown};
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+use test_support::{Backend, TestDatabase};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+use worker_agent::{Agent, Auth, Runner};
+
+use crate::Client;
+
+/// How jobs reach workers, with the database that goes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// SQLite; workers claim over HTTP.
+    Pull,
+    /// PostgreSQL and RabbitMQ.
+    Queue,
+}
+
+/// What a test wants otherwise.
+#[derive(Default)]
+pub struct Options {
+    /// Changes the settings before the start.
+    pub settings: Option<Box<dyn FnOnce(&mut Settings) + Send>>,
+    /// What the hub is told beside its settings.
+    pub hub: HubOptions,
+}
+
+/// A hub with its database and a client, for one test.
+pub struct World {
+    /// How jobs reach workers.
+    pub delivery: Delivery,
+    /// The hub.
+    pub hub: Hub,
+    /// A client, signed in.
+    pub client: Client,
+    /// The settings it was started with.
+    pub settings: Settings,
+    /// A folder for the test's files.
+    pub folder: TempDir,
+    database: TestDatabase,
+    suffix: String,
+}
+
+/// A worker that runs in this process.
+pub struct RunningWorker {
+    shutdown: Shutdown,
+    task: JoinHandle<Result<(), worker_agent::Error>>,
+}
+
+impl RunningWorker {
+    /// Lets it end its jobs and stop.
+    ///
+    /// # Panics
+    /// When it ended badly.
+    pub async fn stop(self) {
+        self.shutdown.trigger();
+        self.task.await.unwrap_or_else(|error| panic!("{error}")).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Ends it as a crash would: nothing is reported.
+    pub fn crash(self) {
+        self.task.abort();
+    }
+}
+
+impl World {
+    /// Starts a hub with short waits: leases of 3 s, a look at what is due every 50 ms.
+    pub async fn start(delivery: Delivery) -> Self {
+        Self::start_with(delivery, Options::default()).await
+    }
+
+    /// Starts a hub as the test wants it.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_with(delivery: Delivery, options: Options) -> Self {
+        let backend = match delivery {
+            Delivery::Pull => Backend::Sqlite,
+            Delivery::Queue => Backend::Postgres,
+        };
+        let database = TestDatabase::create(backend).await.unwrap_or_else(|error| panic!("{error}"));
+        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let suffix = Uuid::new_v4().simple().to_string();
+        let mut settings = settings(&database, delivery, &folder, &suffix).unwrap_or_else(|error| panic!("{error}"));
+        if let Some(change) = options.settings {
+            change(&mut settings);
+        }
+        let hub = Hub::start(settings.clone(), options.hub).await.unwrap_or_else(|error| panic!("{error:#}"));
+        let client = client(&hub);
+        Self { delivery, hub, client, settings, folder, database, suffix }
+    }
+
+    /// Stops the hub and starts another on the same database and data folder.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn restart(self) -> Self {
+        let Self { delivery, hub, settings, folder, database, suffix, .. } = self;
+        hub.stop().await;
+        let hub = Hub::start(settings.clone(), HubOptions::default()).await.unwrap_or_else(|error| panic!("{error:#}"));
+        let client = client(&hub);
+        Self { delivery, hub, client, settings, folder, database, suffix }
+    }
+
+    /// A queue name that no other test has.
+    #[must_use]
+    pub fn queue(&self, name: &str) -> String {
+        format!("{name}-{}", self.suffix)
+    }
+
+    /// Settings of a worker of this world.
+    #[must_use]
+    pub fn worker_settings(&self, queues: &[&str], slots: u32) -> worker_agent::Settings {
+        let mut settings = worker_agent::Settings::new(self.hub.url(), queues.iter().map(|queue| (*queue).to_owned()).collect());
+        settings.auth = Auth::WorkerKey(self.hub.worker_key().clone());
+        settings.name = format!("worker-{}", Uuid::new_v4().simple());
+        settings.slots = slots;
+        settings.work_dir = self.folder.path().join(&settings.name);
+        settings.base_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../..").into();
+        settings.amqp = self.settings.broker_url().map(|url| url.expose_secret().to_owned());
+        settings.drain = Duration::from_secs(10);
+        settings.kill_grace = Duration::from_millis(500);
+        settings
+    }
+
+    /// Starts a worker that runs real programs.
+    pub fn worker(&self, queues: &[&str], slots: u32) -> RunningWorker {
+        self.worker_with(self.worker_settings(queues, slots), None)
+    }
+
+    /// Starts a worker.
+    ///
+    /// # Panics
+    /// When its settings are unusable.
+    pub fn worker_with(&self, settings: worker_agent::Settings, runner: Option<std::sync::Arc<dyn Runner>>) -> RunningWorker {
+        let agent = Agent::new(settings, runner).unwrap_or_else(|error| panic!("{error}"));
+        let shutdown = Shutdown::default();
+        let told = shutdown.clone();
+        let task = tokio::spawn(agent.run(async move { told.wait().await }));
+        RunningWorker { shutdown, task }
+    }
+
+    /// Stops the hub and drops the database.
+    ///
+    /// # Panics
+    /// When the database stays.
+    pub async fn end(self) {
+        self.hub.stop().await;
+        self.database.close().await.unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+fn client(hub: &Hub) -> Client {
+    let token = hub.access_token().unwrap_or_else(|error| panic!("{error}"));
+    let key = hub.worker_key().expose_secret().to_owned();
+    Client::new(hub.url(), token, key).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn settings(database: &TestDatabase, delivery: Delivery, folder: &TempDir, suffix: &str) -> anyhow::Result<Settings> {
+    let mut settings = Settings::load(None)?;
+    settings.data_dir = folder.path().join("data");
+    settings.http.bind = "127.0.0.1:0".to_owned();
+    settings.http.workers = 1;
+    settings.database.url = database.settings().url.clone().into();
+    settings.database.schema = database.settings().schema.clone().unwrap_or_default();
+    settings.database.max_connections = 5;
+    settings.lease.agent = Duration::from_secs(3);
+    settings.lease.foreign = Duration::from_secs(3);
+    settings.lease.heartbeat = Duration::from_millis(500);
+    settings.dispatch.tick = Duration::from_millis(50);
+    settings.admin.password = "admin-password-of-a-test".to_owned().into();
+    if delivery == Delivery::Queue {
+        settings.broker.url = test_support::amqp_url()?.into();
+        settings.broker.dead_letter_queue = format!("regente.dead-letters.{suffix}");
+    }
+    Ok(settings)
+}

@@ -1,0 +1,88 @@
+//! How many run at once, and who goes first.
+
+use std::{path::Path, sync::Arc};
+
+use domain::job::Status;
+use e2e::{Delivery, GatedRunner, Robots, World, on_both};
+use serde_json::json;
+use test_support::eventually;
+use uuid::Uuid;
+
+on_both!(never_more_at_once_than_allowed, a_higher_priority_starts_next, jobs_of_one_queue_start_in_the_order_of_their_age);
+
+/// Most robots that ran at once, by the `+` and `-` lines that they wrote.
+fn most_at_once(file: &Path) -> (usize, usize) {
+    let (mut now, mut most, mut ran) = (0_usize, 0, 0);
+    for line in std::fs::read_to_string(file).unwrap().lines() {
+        if line == "+" {
+            now += 1;
+            ran += 1;
+            most = most.max(now);
+        } else {
+            now -= 1;
+        }
+    }
+    (most, ran)
+}
+
+async fn never_more_at_once_than_allowed(delivery: Delivery) {
+    let world = World::start(delivery).await;
+    let queue = world.queue("limited");
+    let script = Robots::new(world.folder.path()).shell("robot.sh", "echo + >> \"$PARAM_FILE\"; sleep 0.15; echo - >> \"$PARAM_FILE\"\n");
+    let body = json!({"name": "limited", "queue_name": queue, "entrypoint_type": "SHELL", "script_path": script, "max_concurrency": 3});
+    let automation = world.client.automation(&body).await;
+    let workers = [world.worker(&[&queue], 10), world.worker(&[&queue], 10)];
+    let file = world.folder.path().join("running");
+    let parameters = json!({"file": file});
+    let executions = (0..20).map(|_| world.client.execute(&automation, &parameters));
+    let jobs = futures_util::future::join_all(executions).await;
+    for job in &jobs {
+        assert_eq!(world.client.ended(job.id).await.status, Status::Completed);
+    }
+    assert_eq!(most_at_once(&file), (3, 20));
+    for worker in workers {
+        worker.stop().await;
+    }
+    world.end().await;
+}
+
+async fn submit(world: &World, automation: &api_types::Automation, priority: i32) -> Uuid {
+    let path = format!("/api/v1/automations/{}/execute?priority={priority}", automation.id);
+    world.client.post(&path, &json!({})).await.expect(202).json::<api_types::Job>().id
+}
+
+async fn a_higher_priority_starts_next(delivery: Delivery) {
+    let world = World::start(delivery).await;
+    let queue = world.queue("priority");
+    let automation = world.client.automation(&json!({"name": "p", "queue_name": queue, "script_path": "x"})).await;
+    let runner = GatedRunner::default();
+    let worker = world.worker_with(world.worker_settings(&[&queue], 1), Some(Arc::new(runner.clone())));
+    let first = submit(&world, &automation, 1).await;
+    eventually("the first job starts", async || (runner.started() == [first]).then_some(())).await;
+    let low = futures_util::future::join_all((0..1000).map(|_| submit(&world, &automation, 1))).await;
+    let high = submit(&world, &automation, 9).await;
+    runner.open(1);
+    let started = eventually("the second job starts", async || Some(runner.started()).filter(|started| started.len() > 1)).await;
+    assert_eq!(started[1], high, "one of {} low ones started before", low.len());
+    runner.open(2000);
+    eventually("all jobs end", async || (runner.started().len() == 1002).then_some(())).await;
+    worker.stop().await;
+    world.end().await;
+}
+
+async fn jobs_of_one_queue_start_in_the_order_of_their_age(delivery: Delivery) {
+    let world = World::start(delivery).await;
+    let queue = world.queue("fifo");
+    let automation = world.client.automation(&json!({"name": "f", "queue_name": queue, "script_path": "x"})).await;
+    let mut submitted = Vec::new();
+    for _ in 0..30 {
+        submitted.push(submit(&world, &automation, 5).await);
+    }
+    let runner = GatedRunner::default();
+    runner.open(30);
+    let worker = world.worker_with(world.worker_settings(&[&queue], 1), Some(Arc::new(runner.clone())));
+    eventually("all jobs start", async || (runner.started().len() == 30).then_some(())).await;
+    assert_eq!(runner.started(), submitted);
+    worker.stop().await;
+    world.end().await;
+}
