@@ -11,9 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         descriptors.encode_to_vec()
     };
     fs::write(out.join("descriptors.bin"), &bytes)?;
-    prost_build::Config::new()
-        .extern_path(".google.protobuf.Struct", "crate::JsonObject")
-        .compile_fds(descriptors)?;
+    prost_build::Config::new().extern_path(".google.protobuf.Struct", "crate::JsonObject").compile_fds(descriptors)?;
     pbjson_build::Builder::new()
         .register_descriptors(&bytes)?
         .extern_path(".google.protobuf.Struct", "crate::JsonObject")

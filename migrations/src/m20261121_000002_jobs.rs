@@ -63,9 +63,18 @@ fn indexes() -> Vec<IndexCreateStatement> {
             .to_owned(),
         index("ix_jobs_dispatched").col("id").cond_where(pending().and(Expr::col("dispatch_started_at").is_not_null())).to_owned(),
         index("ix_jobs_held").col("automation_id").cond_where(Expr::cust("status IN ('running', 'paused')")).to_owned(),
-        index("ix_jobs_unwell").col("status").col("id").cond_where(Expr::cust("status IN ('failed', 'canceled', 'completed_no_invoices')")).to_owned(),
+        index("ix_jobs_unwell")
+            .col("status")
+            .col("id")
+            .cond_where(Expr::cust("status IN ('failed', 'canceled', 'completed_no_invoices')"))
+            .to_owned(),
         index("ix_jobs_automation").col("automation_id").col("id").to_owned(),
-        index("ux_jobs_idempotency").col("automation_id").col("idempotency_key").unique().cond_where(Expr::col("idempotency_key").is_not_null()).to_owned(),
+        index("ux_jobs_idempotency")
+            .col("automation_id")
+            .col("idempotency_key")
+            .unique()
+            .cond_where(Expr::col("idempotency_key").is_not_null())
+            .to_owned(),
         index("ix_jobs_retry_of").col("retry_of").cond_where(Expr::col("retry_of").is_not_null()).to_owned(),
     ]
 }

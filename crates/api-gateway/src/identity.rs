@@ -27,14 +27,14 @@ pub(super) async fn login(gateway: Data<Gateway>, body: JsonBody<LoginRequest>) 
     let user = store::identity::user_find(&gateway.database, &username).await?;
     let known = user.is_some();
     let hash = user.map_or_else(|| NOBODY.to_owned(), |user| user.password_hash);
-    let matches = web::block(move || auth::password_matches(&password, &hash)).await.map_err(|error| Failure::Internal(error.to_string()))?;
+    let matches =
+        web::block(move || auth::password_matches(&password, &hash)).await.map_err(|error| Failure::Internal(error.to_string()))?;
     if !(known && matches) {
         tracing::info!(user.name = username, "sign-in refused");
         return Err(Failure::Unauthorized("wrong user name or password"));
     }
     let access_token = gateway.tokens.issue(&username, SystemTime::now()).map_err(|error| Failure::Internal(error.to_string()))?;
-    let response =
-        LoginResponse { access_token, token_type: "bearer".to_owned(), expires_in: gateway.tokens.lifetime().as_secs() };
+    let response = LoginResponse { access_token, token_type: "bearer".to_owned(), expires_in: gateway.tokens.lifetime().as_secs() };
     Ok(HttpResponse::Ok().json(response))
 }
 

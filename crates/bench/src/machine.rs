@@ -23,7 +23,8 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) async fn look(bench: &Bench) -> Result<Self> {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let cpu = read("/proc/cpuinfo").lines().find_map(|line| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_owned()));
+        let cpu =
+            read("/proc/cpuinfo").lines().find_map(|line| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_owned()));
         let memory: f64 = read("/proc/meminfo").split_ascii_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or_default();
         #[expect(clippy::cast_precision_loss, reason = "the size of a program")]
         let binary = fs::metadata(&bench.regente)?.len() as f64;

@@ -23,10 +23,16 @@ mod stats;
 mod table;
 
 use clap::Parser as _;
+use tokio::runtime::Builder;
 
 fn main() -> anyhow::Result<()> {
     let command = cli::Cli::parse().command;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+    // The workers run as `regente worker` does: on one thread.
+    let mut builder = match command {
+        cli::Command::Run(_) | cli::Command::Floor(_) => Builder::new_multi_thread(),
+        cli::Command::NoopWorker(_) | cli::Command::ProbeWorker(_) => Builder::new_current_thread(),
+    };
+    builder.enable_all().build()?.block_on(async {
         match command {
             cli::Command::Run(options) => run::run(options).await,
             cli::Command::Floor(options) => floor::run(options).await,

@@ -1,10 +1,6 @@
 //! A worker with the real agent whose jobs do nothing but write one line, or sleep.
 
-use std::{
-    io::Write as _,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::Write as _, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use async_trait::async_trait;

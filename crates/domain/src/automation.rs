@@ -116,7 +116,11 @@ impl Limits<'_> {
         check(self.script_path.len() <= 1024, "script_path", "must have at most 1024 bytes".into());
         check(!has_control(self.script_path), "script_path", "must not contain control characters".into());
         check(PRIORITY.contains(&self.priority), "priority", priority_rule());
-        check(self.timeout_s.is_none_or(|s| (1..=MAX_TIMEOUT_S).contains(&s)), "timeout_s", format!("must be 1 to {MAX_TIMEOUT_S} seconds"));
+        check(
+            self.timeout_s.is_none_or(|s| (1..=MAX_TIMEOUT_S).contains(&s)),
+            "timeout_s",
+            format!("must be 1 to {MAX_TIMEOUT_S} seconds"),
+        );
         check(self.max_concurrency.is_none_or(|n| (1..=100_000).contains(&n)), "max_concurrency", "must be 1 to 100000".into());
         faults
     }
@@ -168,7 +172,8 @@ mod tests {
     #[test]
     fn each_fault_names_its_field() {
         assert_eq!(fine().faults(), []);
-        let bad = Limits { name: " ", queue_name: "amq.x", script_path: "a\nb", priority: 10, timeout_s: Some(0), max_concurrency: Some(-1) };
+        let bad =
+            Limits { name: " ", queue_name: "amq.x", script_path: "a\nb", priority: 10, timeout_s: Some(0), max_concurrency: Some(-1) };
         let fields: Vec<_> = bad.faults().into_iter().map(|fault| fault.field).collect();
         assert_eq!(fields, ["name", "queue_name", "script_path", "priority", "timeout_s", "max_concurrency"]);
     }

@@ -72,7 +72,9 @@ impl RetryPolicy {
         if !(1..=Self::MAX_ATTEMPTS).contains(&self.max_attempts) {
             faults.push(Fault::new("max_attempts", format!("must be 1 to {}", Self::MAX_ATTEMPTS)));
         }
-        for (field, value, max) in [("base_s", self.base_s, Self::MAX_DELAY_S), ("max_s", self.max_s, Self::MAX_DELAY_S), ("jitter", self.jitter, 1.0)] {
+        for (field, value, max) in
+            [("base_s", self.base_s, Self::MAX_DELAY_S), ("max_s", self.max_s, Self::MAX_DELAY_S), ("jitter", self.jitter, 1.0)]
+        {
             if !(0.0..=max).contains(&value) {
                 faults.push(Fault::new(field, format!("must be 0 to {max}")));
             }
@@ -107,7 +109,8 @@ mod tests {
     fn attempts_and_classes_end_it() {
         assert_eq!(policy().next_delay(5, ErrorClass::Unknown, 0.5), None);
         assert_eq!(RetryPolicy::default().next_delay(1, ErrorClass::Unknown, 0.5), None);
-        let picky = RetryPolicy { on: vec![ErrorClass::WorkerLost, ErrorClass::JobTimeout], never_on: vec![ErrorClass::JobTimeout], ..policy() };
+        let picky =
+            RetryPolicy { on: vec![ErrorClass::WorkerLost, ErrorClass::JobTimeout], never_on: vec![ErrorClass::JobTimeout], ..policy() };
         assert!(picky.next_delay(1, ErrorClass::WorkerLost, 0.5).is_some());
         assert_eq!(picky.next_delay(1, ErrorClass::JobTimeout, 0.5), None);
         assert_eq!(picky.next_delay(1, ErrorClass::Unknown, 0.5), None);

@@ -62,7 +62,9 @@ fn property(field: &Value) -> Result<Value, String> {
         other => return Err(format!("unknown field type \"{other}\"")),
     };
     let target = property.as_object_mut().ok_or_else(|| "not an object".to_owned())?;
-    for (from, to) in [("label", "title"), ("description", "description"), ("help", "description"), ("default", "default"), ("options", "enum")] {
+    for (from, to) in
+        [("label", "title"), ("description", "description"), ("help", "description"), ("default", "default"), ("options", "enum")]
+    {
         if let Some(value) = field.get(from).filter(|value| !value.is_null()) {
             target.entry(to).or_insert_with(|| value.clone());
         }

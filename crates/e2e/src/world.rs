@@ -20,11 +20,14 @@ pub enum Delivery {
     Queue,
 }
 
+/// Changes the settings of a hub.
+pub type ChangeSettings = Box<dyn FnOnce(&mut Settings) + Send>;
+
 /// What a test wants otherwise.
 #[derive(Default)]
 pub struct Options {
     /// Changes the settings before the start.
-    pub settings: Option<Box<dyn FnOnce(&mut Settings) + Send>>,
+    pub settings: Option<ChangeSettings>,
     /// What the hub is told beside its settings.
     pub hub: HubOptions,
 }

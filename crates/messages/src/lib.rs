@@ -16,7 +16,7 @@ mod json_object;
 pub use generated::{EventBatch, JobEvent, JobMessage};
 pub use json_object::JsonObject;
 
-#[expect(missing_docs, clippy::all, reason = "generated; documented in proto/")]
+#[expect(missing_docs, clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated; documented in proto/")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/regente.v1.rs"));
     include!(concat!(env!("OUT_DIR"), "/regente.v1.serde.rs"));

@@ -40,7 +40,8 @@ pub(crate) async fn run(orchestrator: Orchestrator, broker: Arc<Broker>, queue: 
 async fn take(database: &Database, writer: &Writer, delivery: &Delivery, now: DateTime<Utc>) -> Result<(), Failure> {
     let message = serde_json::from_slice::<JobMessage>(&delivery.body).ok();
     let job_id: Option<Uuid> = message.and_then(|message| message.job_id.parse().ok());
-    let (queue_name, reason) = delivery.death.as_ref().map_or_else(|| (String::new(), "unknown".to_owned()), |death| (death.queue.clone(), death.reason.clone()));
+    let (queue_name, reason) =
+        delivery.death.as_ref().map_or_else(|| (String::new(), "unknown".to_owned()), |death| (death.queue.clone(), death.reason.clone()));
     tracing::warn!(queue.name = queue_name, job.id = ?job_id, reason, "message was dead-lettered");
     let text = String::from_utf8_lossy(&delivery.body).replace('\0', "\u{fffd}");
     let body = text.chars().take(MOST_BODY).collect();

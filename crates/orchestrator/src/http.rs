@@ -18,12 +18,28 @@ use crate::Orchestrator;
 #[derive(OpenApi)]
 #[openapi(
     paths(
-        automations::create, automations::list, automations::get, automations::update, automations::archive, automations::execute,
-        jobs::list, jobs::get, jobs::logs, jobs::events, stream::logs,
-        worker::register, worker::heartbeat, worker::claim,
-        worker_jobs::start, worker_jobs::log, worker_jobs::progress, worker_jobs::finish, worker_jobs::status, worker_jobs::cancellation,
+        automations::create,
+        automations::list,
+        automations::get,
+        automations::update,
+        automations::archive,
+        automations::execute,
+        jobs::list,
+        jobs::get,
+        jobs::logs,
+        jobs::events,
+        stream::logs,
+        worker::register,
+        worker::heartbeat,
+        worker::claim,
+        worker_jobs::start,
+        worker_jobs::log,
+        worker_jobs::progress,
+        worker_jobs::finish,
+        worker_jobs::status,
+        worker_jobs::cancellation,
     ),
-    components(schemas(api_types::Problem)),
+    components(schemas(api_types::Problem))
 )]
 struct ApiDoc;
 

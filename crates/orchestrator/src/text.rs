@@ -40,7 +40,9 @@ pub(crate) fn nul_path(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => text.contains('\0').then(String::new),
         Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| inside(index.to_string().into(), item)),
-        Value::Object(map) => map.iter().find_map(|(key, value)| if key.contains('\0') { Some(key.replace('\0', "\u{fffd}")) } else { inside(key.into(), value) }),
+        Value::Object(map) => map
+            .iter()
+            .find_map(|(key, value)| if key.contains('\0') { Some(key.replace('\0', "\u{fffd}")) } else { inside(key.into(), value) }),
         _ => None,
     }
 }

@@ -86,7 +86,9 @@ fn summary(result: &Value) -> String {
     let Some(issuers) = result.get("issuers").and_then(Value::as_array) else {
         return serde_json::to_string_pretty(result).unwrap_or_default();
     };
-    let text = |row: &Value, key: &str| row.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default();
+    let text = |row: &Value, key: &str| {
+        row.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default()
+    };
     let mut lines = vec![format!("  {:<34} {:>18} {:>8} {:>12} {:>11}", "issuer", "CNPJ", "invoices", "total R$", "ICMS R$")];
     let row = |row: &Value| {
         let (name, cnpj, invoices) = (text(row, "name"), text(row, "cnpj"), text(row, "invoices"));

@@ -18,8 +18,6 @@ pub use self::{
     access::{Access, Management, WorkerCaller},
     extract::{JsonBody, OptionalJsonBody, Params, path_config, payload_config},
     problem::{Failure, problem_for_unmatched},
-    settings::{
-        Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Log, Settings, SettingsError, WorkerSettings,
-    },
+    settings::{Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Log, Settings, SettingsError, WorkerSettings},
     shutdown::Shutdown,
 };

@@ -87,7 +87,8 @@ impl Failure {
 }
 
 fn summary(faults: &[Fault]) -> String {
-    let sentence = |fault: &Fault| if fault.field.is_empty() { fault.message.clone() } else { format!("{}: {}", fault.field, fault.message) };
+    let sentence =
+        |fault: &Fault| if fault.field.is_empty() { fault.message.clone() } else { format!("{}: {}", fault.field, fault.message) };
     faults.iter().map(sentence).collect::<Vec<_>>().join("; ")
 }
 
@@ -109,10 +110,13 @@ impl ResponseError for Failure {
     fn error_response(&self) -> HttpResponse {
         let status = self.status_code();
         match self {
-            Self::Internal(cause) | Self::Unavailable(cause) => tracing::error!(error = cause, http.status = status.as_u16(), "request failed"),
+            Self::Internal(cause) | Self::Unavailable(cause) => {
+                tracing::error!(error = cause, http.status = status.as_u16(), "request failed")
+            }
             _ => tracing::debug!(error = %self, http.status = status.as_u16(), "request refused"),
         }
-        let detail = if matches!(self, Self::Internal(_)) { "the hub made a mistake; its log says more".to_owned() } else { self.to_string() };
+        let detail =
+            if matches!(self, Self::Internal(_)) { "the hub made a mistake; its log says more".to_owned() } else { self.to_string() };
         let code = self.code();
         let problem = Problem {
             kind: format!("urn:regente:problem:{code}"),

@@ -159,7 +159,8 @@ impl Settings {
             None => File::new("regente.toml", FileFormat::Toml).required(false),
         };
         let environment = Environment::with_prefix("REGENTE").prefix_separator("__").separator("__");
-        let config = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).add_source(source).add_source(environment).build();
+        let config =
+            Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).add_source(source).add_source(environment).build();
         let settings = Self::from_config(&config.map_err(|error| SettingsError(vec![error.to_string()]))?)?;
         settings.validate()?;
         Ok(settings)
@@ -225,14 +226,23 @@ impl Settings {
         };
         let database = self.database_url();
         let database = database.expose_secret();
-        check(["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| database.starts_with(scheme)), "database.url must begin with sqlite:// or postgres://");
+        check(
+            ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| database.starts_with(scheme)),
+            "database.url must begin with sqlite:// or postgres://",
+        );
         let broker = self.broker.url.expose_secret();
-        check(broker.is_empty() || broker.starts_with("amqp://") || broker.starts_with("amqps://"), "broker.url must begin with amqp:// or amqps://");
+        check(
+            broker.is_empty() || broker.starts_with("amqp://") || broker.starts_with("amqps://"),
+            "broker.url must begin with amqp:// or amqps://",
+        );
         check(self.http.bind.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()), "http.bind must be ADDRESS:PORT");
         check((1024..=1 << 30).contains(&self.http.body_limit), "http.body_limit must be 1 KiB to 1 GiB");
         check((1..=256).contains(&self.http.workers), "http.workers must be 1 to 256");
         check((2..=1000).contains(&self.database.max_connections), "database.max_connections must be 2 to 1000");
-        check(!self.lease.heartbeat.is_zero() && self.lease.heartbeat * 2 <= self.lease.agent, "lease.agent must be at least twice lease.heartbeat");
+        check(
+            !self.lease.heartbeat.is_zero() && self.lease.heartbeat * 2 <= self.lease.agent,
+            "lease.agent must be at least twice lease.heartbeat",
+        );
         check(!self.lease.foreign.is_zero(), "lease.foreign must not be zero");
         check(self.dispatch.tick >= Duration::from_millis(10), "dispatch.tick must be at least 10ms");
         check((1..=100_000).contains(&self.dispatch.window), "dispatch.window must be 1 to 100000");
@@ -273,7 +283,8 @@ mod tests {
     use super::*;
 
     fn from_toml(text: &str) -> Result<Settings, SettingsError> {
-        let builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).add_source(File::from_str(text, FileFormat::Toml));
+        let builder =
+            Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).add_source(File::from_str(text, FileFormat::Toml));
         let settings = Settings::from_config(&builder.build().unwrap())?;
         settings.validate().map(|()| settings)
     }
@@ -305,7 +316,9 @@ mod tests {
 
     #[test]
     fn loopback_is_told_from_the_rest() {
-        for (bind, expected) in [("127.0.0.1:1", true), ("[::1]:1", true), ("localhost:1", true), ("0.0.0.0:1", false), ("10.0.0.1:1", false)] {
+        for (bind, expected) in
+            [("127.0.0.1:1", true), ("[::1]:1", true), ("localhost:1", true), ("0.0.0.0:1", false), ("10.0.0.1:1", false)]
+        {
             let settings = from_toml(&format!("[http]\nbind = \"{bind}\"")).unwrap();
             assert_eq!(settings.is_loopback(), expected, "{bind}");
         }

@@ -183,7 +183,8 @@ fn from_row(row: automation::Model) -> Result<Automation, Error> {
             Value::Object(map) => map,
             _ => return Err(corrupt("default_params")),
         },
-        retry_policy: serde_json::from_value(row.retry_policy).map_err(|_| Error::Corrupt(format!("automations.retry_policy of {}", row.id)))?,
+        retry_policy: serde_json::from_value(row.retry_policy)
+            .map_err(|_| Error::Corrupt(format!("automations.retry_policy of {}", row.id)))?,
         name: row.name,
         description: row.description,
         queue_name: row.queue_name,

@@ -131,7 +131,8 @@ impl Database {
     /// # Errors
     /// [`Error::Unavailable`], or [`Error::Conflict`] when SQLite's write lock stays taken.
     pub async fn begin(&self) -> Result<Transaction, Error> {
-        let options = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
+        let options =
+            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
         Ok(Transaction(self.connection.begin_with_options(options).await?))
     }
 

@@ -45,9 +45,11 @@ impl From<DbErr> for Error {
 
 fn from_sqlx(cause: &sqlx::Error, text: String) -> Error {
     match cause {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => {
-            Error::Unavailable(text)
-        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Protocol(_) => Error::Unavailable(text),
         sqlx::Error::Database(database) => from_code(database.code().as_deref().unwrap_or_default(), text),
         _ => Error::Refused(text),
     }
@@ -79,9 +81,16 @@ mod tests {
             Error::Refused(_) => "refused",
             Error::Corrupt(_) => "corrupt",
         };
-        for (code, expected) in
-            [("40001", "conflict"), ("5", "conflict"), ("517", "conflict"), ("08006", "unavailable"), ("57P01", "unavailable"), ("13", "unavailable"), ("22021", "refused"), ("1", "refused")]
-        {
+        for (code, expected) in [
+            ("40001", "conflict"),
+            ("5", "conflict"),
+            ("517", "conflict"),
+            ("08006", "unavailable"),
+            ("57P01", "unavailable"),
+            ("13", "unavailable"),
+            ("22021", "refused"),
+            ("1", "refused"),
+        ] {
             assert_eq!(class(code), expected, "{code}");
         }
     }

@@ -86,8 +86,10 @@ fn to_row(chunk: &Chunk<'_>, now: DateTime<Utc>) -> Result<job_log_chunk::Active
 
 /// The stored form: a JSON array of `[microseconds since 1970, level, message, actionable]`.
 fn to_text(lines: &[Line]) -> Result<String, Error> {
-    let tuples: Vec<_> =
-        lines.iter().map(|line| (line.timestamp.timestamp_micros(), to_number(line.level), &line.message, u8::from(line.actionable))).collect();
+    let tuples: Vec<_> = lines
+        .iter()
+        .map(|line| (line.timestamp.timestamp_micros(), to_number(line.level), &line.message, u8::from(line.actionable)))
+        .collect();
     serde_json::to_string(&tuples).map_err(|error| Error::Refused(error.to_string()))
 }
 

@@ -19,5 +19,6 @@ pub fn amqp_url() -> anyhow::Result<String> {
 }
 
 fn server_url(name: &str) -> anyhow::Result<String> {
-    std::env::var(name).map_err(|_| anyhow::anyhow!("{name} is not set: run the tests with `make test`, or `scripts/with-servers cargo test …`"))
+    std::env::var(name)
+        .map_err(|_| anyhow::anyhow!("{name} is not set: run the tests with `make test`, or `scripts/with-servers cargo test …`"))
 }

@@ -24,7 +24,8 @@ impl Database {
     pub(super) async fn open(url: &str, most_connections: usize) -> Result<Self> {
         let options = PgConnectOptions::from_str(url)?;
         let most = u32::try_from(most_connections)?;
-        let pool = PgPoolOptions::new().max_connections(most).min_connections(most).test_before_acquire(false).connect_with(options).await?;
+        let pool =
+            PgPoolOptions::new().max_connections(most).min_connections(most).test_before_acquire(false).connect_with(options).await?;
         for statement in SCHEMA {
             sqlx::query(statement).execute(&pool).await?;
         }

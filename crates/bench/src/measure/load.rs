@@ -18,8 +18,12 @@ pub(crate) const PARAMETERS: &str = r#"{"n":1}"#;
 pub(crate) async fn automations_create(api: &Api, queue: &str, queues: usize) -> Result<Vec<i32>> {
     let mut ids = Vec::with_capacity(queues);
     for name in queue_names(queue, queues) {
-        let create =
-            AutomationCreate { name: name.clone(), queue_name: Some(name), script_path: "noop.py".to_owned(), ..AutomationCreate::default() };
+        let create = AutomationCreate {
+            name: name.clone(),
+            queue_name: Some(name),
+            script_path: "noop.py".to_owned(),
+            ..AutomationCreate::default()
+        };
         ids.push(api.automation_create(&create).await?);
     }
     Ok(ids)

@@ -81,7 +81,10 @@ async fn a_rejected_message_fails_its_job_and_is_kept() {
             Some(store::dead_letters::dead_letter_list(world.hub.database(), 10).await.unwrap()).filter(|letters| !letters.is_empty())
         })
         .await;
-        assert_eq!((letters[0].job_id, letters[0].queue_name.as_str(), letters[0].reason.as_str()), (Some(job.id), queue.as_str(), "rejected"));
+        assert_eq!(
+            (letters[0].job_id, letters[0].queue_name.as_str(), letters[0].reason.as_str()),
+            (Some(job.id), queue.as_str(), "rejected")
+        );
         broker.close().await;
         world.end().await;
     }
@@ -98,7 +101,8 @@ async fn poison_in_a_queue_is_set_aside_and_the_jobs_behind_it_run() {
     for body in poison {
         broker.publish(&queue, body.to_vec().into(), &[]).await.unwrap();
     }
-    let stranger = serde_json::to_vec(&json!({"job_id": Uuid::now_v7(), "automation_id": 1, "script_path": "x", "parameters": {}})).unwrap();
+    let stranger =
+        serde_json::to_vec(&json!({"job_id": Uuid::now_v7(), "automation_id": 1, "script_path": "x", "parameters": {}})).unwrap();
     broker.publish(&queue, stranger.into(), &[]).await.unwrap();
     let runner = GatedRunner::default();
     runner.open(10);
@@ -207,13 +211,17 @@ async fn an_existing_queue_is_adopted() {
     let queue = world.queue("adopted");
     let broker = connect(&world);
     eventually("the broker is there", async || broker.ensure_queue(&queue, QueueProfile::Plain).await.ok()).await;
-    let automation = world.client.automation(&json!({"name": "a", "queue_name": queue, "script_path": "x", "queue_profile": "regente"})).await;
+    let automation =
+        world.client.automation(&json!({"name": "a", "queue_name": queue, "script_path": "x", "queue_profile": "regente"})).await;
     let job = world.client.execute(&automation, &json!({"k": "v"})).await;
     let mut consumer = broker.consume(&queue, 1);
     let delivery = consumer.next().await.unwrap();
     let body: serde_json::Value = serde_json::from_slice(&delivery.body).unwrap();
     assert_eq!(body["job_id"], json!(job.id));
-    assert_eq!((&body["automation_id"], &body["script_path"], &body["parameters"]), (&json!(automation.id), &json!("x"), &json!({"k": "v"})));
+    assert_eq!(
+        (&body["automation_id"], &body["script_path"], &body["parameters"]),
+        (&json!(automation.id), &json!("x"), &json!({"k": "v"}))
+    );
     delivery.ack().await.unwrap();
     broker.close().await;
     world.end().await;

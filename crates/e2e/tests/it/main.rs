@@ -1,4 +1,5 @@
 //! The whole system, on both back ends.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's way to fail")]
 
 mod broker;
 mod examples;

@@ -41,7 +41,12 @@ struct ListQuery {
 #[utoipa::path(tag = "automations", params(ListQuery), responses(
     (status = 200, body = Vec<Automation>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 #[get("/api/v1/automations")]
-pub(super) async fn list(_: Management, request: HttpRequest, hub: Data<Orchestrator>, query: Params<ListQuery>) -> Result<HttpResponse, Failure> {
+pub(super) async fn list(
+    _: Management,
+    request: HttpRequest,
+    hub: Data<Orchestrator>,
+    query: Params<ListQuery>,
+) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 100, 1000)?;
     let filter = Filter { archived: query.0.archived, limit: limit.into(), after: query.0.after };
     let found = hub.automation_list(&filter).await?;

@@ -18,7 +18,12 @@ use crate::{Orchestrator, convert};
 #[utoipa::path(tag = "jobs", params(JobFilter), responses(
     (status = 200, body = Vec<Job>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 #[get("/api/v1/jobs")]
-pub(super) async fn list(_: Management, request: HttpRequest, hub: Data<Orchestrator>, query: Params<JobFilter>) -> Result<HttpResponse, Failure> {
+pub(super) async fn list(
+    _: Management,
+    request: HttpRequest,
+    hub: Data<Orchestrator>,
+    query: Params<JobFilter>,
+) -> Result<HttpResponse, Failure> {
     let filter = filter(&query.0)?;
     let found = store::jobs::job_list(&hub.database, &filter).await?;
     let next = found.last().filter(|_| found.len() as u64 == filter.limit).map(|last| last.row.job.id.to_string());
@@ -30,7 +35,10 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
     let words = query.status.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
     let known = || Status::ALL.map(Status::as_str).join(", ");
     let status = |word: &str| Status::parse(word).ok_or_else(|| bad("status", format!("\"{word}\" is none of {}", known())));
-    let trigger = |word: &String| Trigger::parse(word).ok_or_else(|| bad("trigger", format!("\"{word}\" is none of {}", Trigger::ALL.map(Trigger::as_str).join(", "))));
+    let trigger = |word: &String| {
+        Trigger::parse(word)
+            .ok_or_else(|| bad("trigger", format!("\"{word}\" is none of {}", Trigger::ALL.map(Trigger::as_str).join(", "))))
+    };
     Ok(Filter {
         statuses: words.map(status).collect::<Result<_, _>>()?,
         automation_id: query.automation_id,
@@ -75,6 +83,11 @@ pub(super) async fn logs(
 pub(super) async fn events(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     hub.job(*id).await?;
     let events = store::job_events::job_event_list(&hub.database, *id).await?;
-    let to_api = |event: store::job_events::JobEvent| JobEvent { id: event.id, kind: event.kind, detail: event.detail, created_at: event.created_at };
+    let to_api = |event: store::job_events::JobEvent| JobEvent {
+        id: event.id,
+        kind: event.kind,
+        detail: event.detail,
+        created_at: event.created_at,
+    };
     Ok(HttpResponse::Ok().json(events.into_iter().map(to_api).collect::<Vec<_>>()))
 }

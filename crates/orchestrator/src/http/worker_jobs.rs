@@ -3,8 +3,8 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{
-    CancellationResponse, FinishRequest, JobStatusResponse, LogEntry, LogRequest, LogResponse, Problem, Progress, StartRequest, StartResponse,
-    WorkerJobResponse,
+    CancellationResponse, FinishRequest, JobStatusResponse, LogEntry, LogRequest, LogResponse, Problem, Progress, StartRequest,
+    StartResponse, WorkerJobResponse,
 };
 use chrono::{DateTime, Utc};
 use domain::{
@@ -58,7 +58,12 @@ pub(super) async fn start(
     (status = 201, body = LogResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/log")]
-pub(super) async fn log(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>, body: JsonBody<LogRequest>) -> Result<HttpResponse, Failure> {
+pub(super) async fn log(
+    worker: WorkerCaller,
+    hub: Data<Orchestrator>,
+    id: Path<Uuid>,
+    body: JsonBody<LogRequest>,
+) -> Result<HttpResponse, Failure> {
     let LogRequest { entries, offset, level, message, timestamp, actionable } = body.0;
     let entries = match (entries, message) {
         (Some(entries), None) => entries,
@@ -94,7 +99,12 @@ fn lines(entries: Vec<LogEntry>, offset: Option<i64>, now: DateTime<Utc>) -> Res
     (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/progress")]
-pub(super) async fn progress(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>, body: JsonBody<Progress>) -> Result<HttpResponse, Failure> {
+pub(super) async fn progress(
+    worker: WorkerCaller,
+    hub: Data<Orchestrator>,
+    id: Path<Uuid>,
+    body: JsonBody<Progress>,
+) -> Result<HttpResponse, Failure> {
     let report = stored_progress(body.0)?;
     let changed = hub.writer.change(*id, Change::Progress { caller: caller(&worker), progress: report }).await?;
     Ok(HttpResponse::Ok().json(WorkerJobResponse { message: "progress stored".to_owned(), job_id: *id, status: changed.status }))
@@ -126,7 +136,12 @@ fn short(message: String) -> String {
     (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Never started, or the lease is another's", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/finish")]
-pub(super) async fn finish(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>, body: JsonBody<FinishRequest>) -> Result<HttpResponse, Failure> {
+pub(super) async fn finish(
+    worker: WorkerCaller,
+    hub: Data<Orchestrator>,
+    id: Path<Uuid>,
+    body: JsonBody<FinishRequest>,
+) -> Result<HttpResponse, Failure> {
     let mut request = body.0;
     let outcome = outcome(&mut request)?;
     let finish = Finish {
@@ -150,7 +165,10 @@ fn outcome(request: &mut FinishRequest) -> Result<Outcome, Failure> {
             let told = request.error_message.take();
             let in_result = || request.result.as_ref()?.get("error")?.as_str().map(str::to_owned);
             let message = told.or_else(in_result).unwrap_or_else(|| "the robot reported a failure without saying why".to_owned());
-            Ok(Outcome::Failed(JobFailure { class: request.error_class.unwrap_or(ErrorClass::RobotError), message: short(text::clean_line(message)) }))
+            Ok(Outcome::Failed(JobFailure {
+                class: request.error_class.unwrap_or(ErrorClass::RobotError),
+                message: short(text::clean_line(message)),
+            }))
         }
         Status::Pending | Status::Running | Status::Paused => {
             Err(Failure::field("status", "must be completed, completed_no_invoices, failed or canceled"))

@@ -147,7 +147,8 @@ impl<'a> Batch<'a> {
 
     fn insert(&mut self, new: &NewJob, replayed: &HashMap<(i32, String), Uuid>) -> Inserted {
         if let Some(key) = &new.idempotency_key {
-            let earlier = self.new.iter().find(|other| other.automation_id == new.automation_id && other.idempotency_key.as_ref() == Some(key));
+            let earlier =
+                self.new.iter().find(|other| other.automation_id == new.automation_id && other.idempotency_key.as_ref() == Some(key));
             let known = replayed.get(&(new.automation_id, key.clone())).copied().or_else(|| earlier.map(|other| other.id));
             if let Some(id) = known {
                 return Inserted { id, replayed: true };

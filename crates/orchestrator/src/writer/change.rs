@@ -1,25 +1,33 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::job::{Caller, FinishOutcome, Outcome, Refusal, StartOutcome, Status};
 use serde_json::{Value, json};
-use store::{
-    job_events::JobEvent,
-    job_logs::Line,
-    jobs::JobRow,
-};
+use store::{job_events::JobEvent, job_logs::Line, jobs::JobRow};
 use uuid::Uuid;
 
 /// What somebody reports about a job, or does to it.
 pub(crate) enum Change {
-    Start { caller: Caller },
-    Log { caller: Caller, lines: Lines },
-    Progress { caller: Caller, progress: Value },
+    Start {
+        caller: Caller,
+    },
+    Log {
+        caller: Caller,
+        lines: Lines,
+    },
+    Progress {
+        caller: Caller,
+        progress: Value,
+    },
     Finish(Finish),
     /// A foreign worker asks whether to stop, which is its heartbeat.
-    Cancellation { caller: Caller },
+    Cancellation {
+        caller: Caller,
+    },
     /// The lease may have ended.
     Expire,
     /// The message ended in the dead-letter queue.
-    DeadLetter { reason: String },
+    DeadLetter {
+        reason: String,
+    },
 }
 
 /// The end of a job, with its last words.
@@ -146,7 +154,8 @@ fn finished<'a>(row: &mut JobRow, finish: &'a Finish, now: DateTime<Utc>, effect
             effects.dirty = effects.lines.is_some();
             effects.changed.late = true;
             let detail = json!({"reported": format!("{:?}", finish.outcome), "result": finish.result});
-            effects.event = Some(JobEvent { id: Uuid::now_v7(), job_id: row.job.id, kind: "job.finished_late".into(), detail, created_at: now });
+            effects.event =
+                Some(JobEvent { id: Uuid::now_v7(), job_id: row.job.id, kind: "job.finished_late".into(), detail, created_at: now });
         }
     }
     Ok(())

@@ -129,11 +129,7 @@ pub async fn job_queues_waiting(database: &Database) -> Result<Vec<String>, Erro
         .and_where(Expr::col((job::Entity, job::Column::QueueName)).equals((automation::Entity, automation::Column::QueueName)))
         .cond_where(waiting())
         .to_owned();
-    let query = automation::Entity::find()
-        .select_only()
-        .distinct()
-        .column(automation::Column::QueueName)
-        .filter(Expr::exists(waits));
+    let query = automation::Entity::find().select_only().distinct().column(automation::Column::QueueName).filter(Expr::exists(waits));
     Ok(query.into_tuple().all(database.connection()).await?)
 }
 
@@ -154,10 +150,7 @@ pub async fn job_list_undelivered(database: &Database) -> Result<Vec<(Uuid, Stri
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_list_held_queues(database: &Database) -> Result<Vec<(Uuid, String)>, Error> {
-    let query = job::Entity::find()
-        .select_only()
-        .columns([job::Column::Id, job::Column::QueueName])
-        .filter(Expr::cust(HELD));
+    let query = job::Entity::find().select_only().columns([job::Column::Id, job::Column::QueueName]).filter(Expr::cust(HELD));
     Ok(query.into_tuple().all(database.connection()).await?)
 }
 
@@ -180,11 +173,8 @@ pub async fn job_list_expired(database: &Database, now: DateTime<Utc>, limit: u6
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_claimed_by(txn: &Transaction, worker_id: Uuid) -> Result<Vec<Uuid>, Error> {
-    let query = job::Entity::find()
-        .select_only()
-        .column(job::Column::Id)
-        .filter(Expr::cust(HELD))
-        .filter(job::Column::WorkerId.eq(worker_id));
+    let query =
+        job::Entity::find().select_only().column(job::Column::Id).filter(Expr::cust(HELD)).filter(job::Column::WorkerId.eq(worker_id));
     Ok(query.into_tuple().all(&txn.0).await?)
 }
 

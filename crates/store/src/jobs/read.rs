@@ -1,5 +1,7 @@
 use domain::job::{ErrorClass, Failure, Job, Lease, Status, Trigger};
-use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, prelude::ChronoDateTimeUtc, sea_query::LockType};
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, prelude::ChronoDateTimeUtc, sea_query::LockType,
+};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -90,10 +92,8 @@ pub async fn job_get(database: &Database, id: Uuid) -> Result<Option<FullJob>, E
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_payloads(txn: &Transaction, ids: &[Uuid]) -> Result<Vec<(Uuid, Map<String, Value>)>, Error> {
-    let query = job::Entity::find()
-        .select_only()
-        .columns([job::Column::Id, job::Column::Parameters])
-        .filter(job::Column::Id.is_in(padded(ids)));
+    let query =
+        job::Entity::find().select_only().columns([job::Column::Id, job::Column::Parameters]).filter(job::Column::Id.is_in(padded(ids)));
     let rows: Vec<(Uuid, Value)> = query.into_tuple().all(&txn.0).await?;
     rows.into_iter().map(|(id, parameters)| Ok((id, object(parameters, id)?))).collect()
 }
@@ -140,8 +140,10 @@ impl Narrow {
     pub(super) fn into_row(self) -> Result<JobRow, Error> {
         let status = Status::parse(&self.status).ok_or_else(|| Error::Corrupt(format!("jobs.status of {}", self.id)))?;
         let trigger = Trigger::parse(&self.trigger).ok_or_else(|| Error::Corrupt(format!("jobs.trigger of {}", self.id)))?;
-        let lease = self.lease_token.zip(self.lease_expires_at).map(|(token, expires_at)| Lease { token, worker_id: self.worker_id, expires_at });
-        let failure = self.error_class.map(|class| Failure { class: ErrorClass::parse(&class), message: self.error_message.unwrap_or_default() });
+        let lease =
+            self.lease_token.zip(self.lease_expires_at).map(|(token, expires_at)| Lease { token, worker_id: self.worker_id, expires_at });
+        let failure =
+            self.error_class.map(|class| Failure { class: ErrorClass::parse(&class), message: self.error_message.unwrap_or_default() });
         let cancellation_requested = self.cancellation_requested_at.is_some();
         Ok(JobRow {
             job: Job { id: self.id, status, lease, cancellation_requested, failure },

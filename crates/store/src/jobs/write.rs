@@ -2,7 +2,7 @@ use domain::job::Status;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ConnectionTrait, EntityTrait,
-    sea_query::{Expr, ExprTrait, Func, Query, TableRef, Value, ValueTuple, IntoIden},
+    sea_query::{Expr, ExprTrait, Func, IntoIden, Query, TableRef, Value, ValueTuple},
 };
 use serde_json::Value as Json;
 
@@ -69,8 +69,23 @@ fn powers_of_two<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 const CHANGING: [job::Column; 17] = {
     use job::Column as C;
     [
-        C::Status, C::Result, C::ErrorClass, C::ErrorMessage, C::WorkerId, C::LeaseToken, C::LeaseExpiresAt, C::Progress, C::DispatchStartedAt,
-        C::DispatchedAt, C::StartedAt, C::CompletedAt, C::LastHeartbeatAt, C::CancellationRequestedAt, C::LogLines, C::LogOffset, C::NotBefore,
+        C::Status,
+        C::Result,
+        C::ErrorClass,
+        C::ErrorMessage,
+        C::WorkerId,
+        C::LeaseToken,
+        C::LeaseExpiresAt,
+        C::Progress,
+        C::DispatchStartedAt,
+        C::DispatchedAt,
+        C::StartedAt,
+        C::CompletedAt,
+        C::LastHeartbeatAt,
+        C::CancellationRequestedAt,
+        C::LogLines,
+        C::LogOffset,
+        C::NotBefore,
     ]
 };
 
@@ -88,10 +103,14 @@ pub async fn job_update_many_in_txn(txn: &Transaction, rows: &[&JobRow]) -> Resu
         let changed = "changed".into_iden();
         let cell = |index: usize| Expr::col(("changed", format!("column{index}")));
         let mut update = Query::update();
-        update.table(job::Entity).from(TableRef::ValuesList(tuples, changed)).and_where(Expr::col((job::Entity, job::Column::Id)).eq(cell(1)));
+        update
+            .table(job::Entity)
+            .from(TableRef::ValuesList(tuples, changed))
+            .and_where(Expr::col((job::Entity, job::Column::Id)).eq(cell(1)));
         for (index, column) in CHANGING.into_iter().enumerate() {
             let new = cell(index + 2);
-            let value = if matches!(column, job::Column::Result) { Func::coalesce([new, Expr::col((job::Entity, column))]).into() } else { new };
+            let value =
+                if matches!(column, job::Column::Result) { Func::coalesce([new, Expr::col((job::Entity, column))]).into() } else { new };
             update.value(column, value);
         }
         txn.0.execute(&update).await?;

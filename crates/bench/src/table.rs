@@ -1,0 +1,95 @@
+//! The report as Markdown.
+
+mod rows;
+
+use std::fmt::Write as _;
+
+use crate::{measure::published::Published, report::Report, stats::median};
+
+/// One figure beside what it should be.
+#[derive(Clone)]
+pub(crate) struct Row {
+    pub(crate) figure: String,
+    pub(crate) regente: String,
+    pub(crate) floor: String,
+    pub(crate) ratio: String,
+    pub(crate) target: Option<Target>,
+}
+
+/// What a figure should be, and whether it is.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) wanted: String,
+    pub(crate) met: bool,
+}
+
+/// All tables.
+pub(crate) fn render(report: &Report) -> String {
+    let mut text = head(report);
+    text.push_str("| figure | Regente | floor | ratio | target | |\n|---|--:|--:|--:|--:|---|\n");
+    for row in rows::all(report) {
+        let (target, verdict) = match &row.target {
+            Some(Target { wanted, met }) => (wanted.as_str(), if *met { "met" } else { "**missed**" }),
+            None => ("", ""),
+        };
+        let _ = writeln!(text, "| {} | {} | {} | {} | {target} | {verdict} |", row.figure, row.regente, row.floor, row.ratio);
+    }
+    if let Some(published) = &report.published {
+        text.push_str(&others(published, report.machine.cores));
+    }
+    text
+}
+
+fn head(report: &Report) -> String {
+    let machine = &report.machine;
+    let options = &report.options;
+    let busy = rows::others_busy(report);
+    format!(
+        "{} on {} × {}, {:.0} GiB, Linux {}; PostgreSQL {} ({}), RabbitMQ {}; {} jobs × {} rounds, {} submitters, {} slots.{}\n\n",
+        report.started_at,
+        machine.cores,
+        machine.cpu,
+        machine.memory_gib,
+        machine.kernel,
+        machine.postgresql,
+        machine.durability,
+        machine.rabbitmq,
+        options.jobs,
+        options.rounds,
+        options.submitters,
+        options.slots,
+        if busy > 0.15 { format!(" Other programs kept up to {busy:.1} processors busy meanwhile.") } else { String::new() },
+    )
+}
+
+/// Published by others, on a machine with 2 virtual processors: seconds for 40 light jobs and for 10 long ones.
+const OTHERS: [(&str, f64, f64); 6] = [
+    ("Airflow", 116.2, 54.7),
+    ("Kestra", 6.0, 15.8),
+    ("Prefect", 4.9, 15.5),
+    ("Windmill", 4.4, 8.3),
+    ("Temporal", 3.0, 7.2),
+    ("Hatchet", 1.2, 7.8),
+];
+
+fn others(published: &Published, cores: usize) -> String {
+    let python = "Python, one after the other, each in a fresh process";
+    let mut text = format!("\n| {python} | 40 × `fibo(10)`, s | 10 × `fibo(33)`, s |\n|---|--:|--:|\n");
+    for (name, light, long) in OTHERS {
+        let _ = writeln!(text, "| {name} (published, 2 vCPU) | {light:.1} | {long:.1} |");
+    }
+    let ours = [
+        (format!("Regente ({cores} CPU, here)"), &published.light_s, &published.long_s),
+        ("the same programs without an orchestrator, here".to_owned(), &published.bare_light_s, &published.bare_long_s),
+    ];
+    for (name, light, long) in ours {
+        let _ = writeln!(text, "| {name} | {:.2} | {:.2} |", median(light), median(long));
+    }
+    let _ = writeln!(
+        text,
+        "\nJobs that sleep 100 ms on 100 slots: {:.0} a second, of 1000 possible (Windmill, published: 981). They sleep in the worker's own \
+         process, with the real agent around them.",
+        median(&published.sleep_jobs_per_s)
+    );
+    text
+}

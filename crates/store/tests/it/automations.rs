@@ -1,0 +1,170 @@
+use domain::{
+    automation::{EntrypointType, QueueProfile},
+    job::ErrorClass,
+    retry::{Backoff, RetryPolicy},
+};
+use serde_json::json;
+use store::{
+    Error,
+    automations::{
+        Draft, Filter, automation_archive, automation_find_by_name, automation_get, automation_insert, automation_list,
+        automation_lock_limits_in_txn, automation_update,
+    },
+};
+
+use crate::{
+    case::Case,
+    fixtures::{at, commit, draft, object},
+};
+
+both!(
+    insert_round_trips_every_field,
+    insert_refuses_a_live_name,
+    name_is_free_again_after_the_archive,
+    archive_happens_once,
+    update_replaces_every_field,
+    update_clears_what_may_be_empty,
+    update_refuses_a_live_name,
+    update_of_nothing_is_none,
+    json_numbers_stay_exact,
+    list_leaves_out_what_is_archived,
+    list_pages_by_id,
+    lock_limits_returns_known_automations_by_id,
+);
+
+async fn insert_round_trips_every_field(db: Case) {
+    let wanted = Draft {
+        queue_profile: QueueProfile::Maestro,
+        entrypoint_type: EntrypointType::Shell,
+        description: "Émite notas — 日本語 🤖\nsecond line".into(),
+        parameter_schema: Some(json!({"type": "object", "properties": {"mês": {"type": "integer"}}})),
+        default_params: object(json!({"": null, "nested": {"list": [1, "two", [], {}]}})),
+        retry_policy: RetryPolicy { max_attempts: 3, backoff: Backoff::Fixed, on: vec![ErrorClass::WorkerLost], jitter: 0.1, ..RetryPolicy::default() },
+        ..draft("emissão")
+    };
+    let inserted = automation_insert(&db, &wanted, at(1)).await.unwrap();
+    assert_eq!(inserted.draft, wanted);
+    assert_eq!((inserted.archived_at, inserted.created_at, inserted.updated_at), (None, at(1), at(1)));
+    assert_eq!(automation_get(&db, inserted.id).await.unwrap().as_ref(), Some(&inserted));
+    assert_eq!(automation_find_by_name(&db, "emissão").await.unwrap(), Some(inserted));
+    assert_eq!(automation_find_by_name(&db, "Emissão").await.unwrap(), None);
+}
+
+async fn insert_refuses_a_live_name(db: Case) {
+    automation_insert(&db, &draft("a"), at(1)).await.unwrap();
+    assert!(matches!(automation_insert(&db, &draft("a"), at(2)).await, Err(Error::Duplicate(_))));
+    assert_eq!(db.rows("automations").await, 1);
+}
+
+async fn name_is_free_again_after_the_archive(db: Case) {
+    let old = automation_insert(&db, &draft("a"), at(1)).await.unwrap();
+    assert!(automation_archive(&db, old.id, at(2)).await.unwrap());
+    assert_eq!(automation_find_by_name(&db, "a").await.unwrap(), None);
+    let new = automation_insert(&db, &draft("a"), at(3)).await.unwrap();
+    assert!(new.id > old.id);
+    assert_eq!(automation_find_by_name(&db, "a").await.unwrap().map(|found| found.id), Some(new.id));
+    assert!(automation_archive(&db, new.id, at(4)).await.unwrap(), "any number of archived ones may share a name");
+}
+
+async fn archive_happens_once(db: Case) {
+    let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
+    assert!(automation_archive(&db, id, at(2)).await.unwrap());
+    assert!(!automation_archive(&db, id, at(3)).await.unwrap());
+    assert!(!automation_archive(&db, id + 1, at(3)).await.unwrap());
+    let archived = automation_get(&db, id).await.unwrap().unwrap();
+    assert_eq!((archived.archived_at, archived.updated_at), (Some(at(2)), at(2)));
+}
+
+async fn update_replaces_every_field(db: Case) {
+    let first = automation_insert(&db, &draft("a"), at(1)).await.unwrap();
+    let other = automation_insert(&db, &draft("other"), at(1)).await.unwrap();
+    let wanted = Draft {
+        name: "b".into(),
+        description: String::new(),
+        queue_name: "other queue".into(),
+        queue_profile: QueueProfile::Plain,
+        entrypoint_type: EntrypointType::Exe,
+        script_path: "b.exe".into(),
+        parameter_schema: Some(json!({"required": ["x"]})),
+        default_params: object(json!({})),
+        timeout_s: Some(i64::MAX),
+        max_concurrency: Some(0),
+        priority: 9,
+        retry_policy: RetryPolicy { max_attempts: 7, ..RetryPolicy::default() },
+    };
+    let updated = automation_update(&db, first.id, &wanted, at(2)).await.unwrap().unwrap();
+    assert_eq!(updated.draft, wanted);
+    assert_eq!((updated.id, updated.created_at, updated.updated_at), (first.id, at(1), at(2)));
+    assert_eq!(automation_get(&db, other.id).await.unwrap(), Some(other));
+}
+
+async fn update_clears_what_may_be_empty(db: Case) {
+    let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
+    let bare = Draft { parameter_schema: None, timeout_s: None, max_concurrency: None, ..draft("a") };
+    let updated = automation_update(&db, id, &bare, at(2)).await.unwrap().unwrap();
+    assert_eq!(updated.draft, bare);
+}
+
+async fn update_refuses_a_live_name(db: Case) {
+    automation_insert(&db, &draft("a"), at(1)).await.unwrap();
+    let b = automation_insert(&db, &draft("b"), at(1)).await.unwrap();
+    assert!(matches!(automation_update(&db, b.id, &draft("a"), at(2)).await, Err(Error::Duplicate(_))));
+    assert_eq!(automation_get(&db, b.id).await.unwrap(), Some(b));
+}
+
+async fn update_of_nothing_is_none(db: Case) {
+    assert_eq!(automation_update(&db, 1, &draft("a"), at(1)).await.unwrap(), None);
+    assert_eq!(automation_get(&db, 1).await.unwrap(), None);
+}
+
+async fn json_numbers_stay_exact(db: Case) {
+    let numbers = json!({
+        "beyond doubles": [9_007_199_254_740_993_i64, i64::MAX, i64::MIN, u64::MAX],
+        "decimals": [0.1, 1234.56, -0.000_001, 99_999_999_999_999.99, 1.7976931348623157e308, 5e-324, 2.2250738585072011e-308],
+        "whole decimals": [1.0, -3.0],
+    });
+    let wanted = Draft { default_params: object(numbers.clone()), parameter_schema: Some(numbers), ..draft("a") };
+    let id = automation_insert(&db, &wanted, at(1)).await.unwrap().id;
+    let read = automation_get(&db, id).await.unwrap().unwrap().draft;
+    assert_eq!(read, wanted);
+    assert_eq!(serde_json::to_string(&read.default_params).unwrap(), serde_json::to_string(&wanted.default_params).unwrap());
+}
+
+async fn list_leaves_out_what_is_archived(db: Case) {
+    let mut ids = Vec::new();
+    for name in ["a", "b", "c"] {
+        ids.push(automation_insert(&db, &draft(name), at(1)).await.unwrap().id);
+    }
+    automation_archive(&db, ids[1], at(2)).await.unwrap();
+    assert_eq!(listed(&db, &Filter::default()).await, [ids[0], ids[2]]);
+    assert_eq!(listed(&db, &Filter { archived: true, ..Filter::default() }).await, ids);
+}
+
+async fn list_pages_by_id(db: Case) {
+    let mut ids = Vec::new();
+    for nth in 0..7 {
+        ids.push(automation_insert(&db, &draft(&format!("a{nth}")), at(1)).await.unwrap().id);
+    }
+    let mut seen = Vec::new();
+    loop {
+        let page = listed(&db, &Filter { limit: 3, after: seen.last().copied(), ..Filter::default() }).await;
+        assert!(page.len() <= 3);
+        if page.is_empty() {
+            break;
+        }
+        seen.extend(page);
+    }
+    assert_eq!(seen, ids);
+}
+
+async fn listed(db: &Case, filter: &Filter) -> Vec<i32> {
+    automation_list(db, filter).await.unwrap().into_iter().map(|automation| automation.id).collect()
+}
+
+async fn lock_limits_returns_known_automations_by_id(db: Case) {
+    let limited = automation_insert(&db, &draft("limited"), at(1)).await.unwrap().id;
+    let free = automation_insert(&db, &Draft { max_concurrency: None, ..draft("free") }, at(1)).await.unwrap().id;
+    let limits = commit(&db, async |txn| automation_lock_limits_in_txn(txn, &[free, limited, free + 1]).await).await.unwrap();
+    assert_eq!(limits, [(limited, Some(2)), (free, None)]);
+    assert_eq!(commit(&db, async |txn| automation_lock_limits_in_txn(txn, &[]).await).await.unwrap(), []);
+}

@@ -1,0 +1,132 @@
+use domain::job::{Job, Status, Trigger};
+use serde_json::json;
+use store::{
+    Error,
+    jobs::{
+        FullJob, JobRow, NewJob, job_find_idempotent_in_txn, job_get, job_insert_many_in_txn, job_list, job_payloads,
+    },
+};
+
+use crate::{
+    case::Case,
+    fixtures::{at, commit, id_at, insert, new_job, object, sorted},
+};
+
+both!(
+    job_round_trips_as_pending,
+    every_count_up_to_300_is_added_whole,
+    no_jobs_are_fine,
+    one_taken_id_refuses_them_all,
+    idempotency_key_is_unique_within_an_automation,
+    find_idempotent_matches_pairs,
+    payloads_are_the_parameters,
+    parameters_keep_numbers_exact,
+);
+
+async fn job_round_trips_as_pending(db: Case) {
+    let new = NewJob {
+        automation_id: 7,
+        queue_name: "ação".into(),
+        trigger: Trigger::Retry,
+        priority: 9,
+        parameters: object(json!({"text": "a\n\u{1f916}", "none": null})),
+        attempt: 3,
+        retry_of: Some(id_at(0, 1)),
+        idempotency_key: Some("key".into()),
+        not_before: Some(at(50)),
+        dispatch_started_at: Some(at(40)),
+        ..new_job(1)
+    };
+    insert(&db, std::slice::from_ref(&new)).await;
+    let row = JobRow {
+        job: Job::pending(new.id),
+        automation_id: 7,
+        queue_name: "ação".into(),
+        priority: 9,
+        trigger: Trigger::Retry,
+        attempt: 3,
+        retry_of: Some(id_at(0, 1)),
+        result: None,
+        progress: None,
+        created_at: at(1),
+        not_before: Some(at(50)),
+        dispatch_started_at: Some(at(40)),
+        dispatched_at: None,
+        started_at: None,
+        completed_at: None,
+        last_heartbeat_at: None,
+        cancellation_requested_at: None,
+        log_lines: 0,
+        log_offset: 0,
+    };
+    assert_eq!(job_get(&db, new.id).await.unwrap(), Some(FullJob { row, parameters: new.parameters }));
+    assert_eq!(job_get(&db, id_at(1, 2)).await.unwrap(), None);
+}
+
+async fn every_count_up_to_300_is_added_whole(db: Case) {
+    let jobs: Vec<NewJob> = (0..300).map(new_job).collect();
+    let raw = db.raw().await;
+    for count in (1..=300).filter(|count| count % 2 == 1 || *count > 250) {
+        let added = commit(&db, async |txn| job_insert_many_in_txn(txn, &jobs[..count].iter().collect::<Vec<_>>()).await).await;
+        added.unwrap();
+        assert_eq!(crate::case::number(&raw, "SELECT count(*) FROM jobs").await, i64::try_from(count).unwrap());
+        sea_orm::ConnectionTrait::execute_unprepared(&raw, "DELETE FROM jobs").await.unwrap();
+    }
+    raw.close().await.unwrap();
+    insert(&db, &jobs).await;
+    let listed = job_list(&db, &store::jobs::Filter { limit: 1_000, ..Default::default() }).await.unwrap();
+    let wanted: Vec<_> = jobs.iter().rev().map(|new| (new.id, new.parameters.clone())).collect();
+    assert_eq!(listed.into_iter().map(|job| (job.row.job.id, job.parameters)).collect::<Vec<_>>(), wanted);
+}
+
+async fn no_jobs_are_fine(db: Case) {
+    insert(&db, &[]).await;
+    assert_eq!(db.rows("jobs").await, 0);
+}
+
+async fn one_taken_id_refuses_them_all(db: Case) {
+    insert(&db, &[new_job(130)]).await;
+    let jobs: Vec<NewJob> = (0..131).map(new_job).collect();
+    let outcome = commit(&db, async |txn| job_insert_many_in_txn(txn, &jobs.iter().collect::<Vec<_>>()).await).await;
+    assert!(matches!(outcome, Err(Error::Duplicate(_))), "{outcome:?}");
+    assert_eq!(db.rows("jobs").await, 1);
+}
+
+fn keyed(nth: u32, automation_id: i32, key: Option<&str>) -> NewJob {
+    NewJob { automation_id, idempotency_key: key.map(Into::into), ..new_job(nth) }
+}
+
+async fn idempotency_key_is_unique_within_an_automation(db: Case) {
+    insert(&db, &[keyed(1, 1, Some("k")), keyed(2, 2, Some("k")), keyed(3, 1, None), keyed(4, 1, None), keyed(5, 1, Some("K"))]).await;
+    let again = keyed(6, 1, Some("k"));
+    let outcome = commit(&db, async |txn| job_insert_many_in_txn(txn, &[&again]).await).await;
+    assert!(matches!(outcome, Err(Error::Duplicate(_))), "{outcome:?}");
+    assert_eq!(db.rows("jobs").await, 5);
+}
+
+async fn find_idempotent_matches_pairs(db: Case) {
+    insert(&db, &[keyed(1, 1, Some("a")), keyed(2, 2, Some("a")), keyed(3, 1, Some("b")), keyed(4, 3, Some("c"))]).await;
+    let keys = [(1, "a"), (2, "b"), (3, "c"), (3, "c"), (4, "a")].map(|(id, key)| (id, key.to_owned()));
+    let found = commit(&db, async |txn| job_find_idempotent_in_txn(txn, &keys).await).await.unwrap();
+    assert_eq!(sorted(found), [(1, "a".to_owned(), new_job(1).id), (3, "c".to_owned(), new_job(4).id)]);
+    assert_eq!(commit(&db, async |txn| job_find_idempotent_in_txn(txn, &[]).await).await.unwrap(), []);
+}
+
+async fn payloads_are_the_parameters(db: Case) {
+    let jobs: Vec<NewJob> = (0..5).map(new_job).collect();
+    insert(&db, &jobs).await;
+    let ids = [jobs[3].id, jobs[0].id, id_at(9, 9)];
+    let payloads = commit(&db, async |txn| job_payloads(txn, &ids).await).await.unwrap();
+    let mut found: Vec<_> = payloads.into_iter().map(|(id, parameters)| (id, parameters["nth"].as_i64())).collect();
+    found.sort_unstable();
+    assert_eq!(found, [(jobs[0].id, Some(0)), (jobs[3].id, Some(3))]);
+    assert_eq!(commit(&db, async |txn| job_payloads(txn, &[]).await).await.unwrap(), []);
+}
+
+async fn parameters_keep_numbers_exact(db: Case) {
+    let numbers = json!({"key": [35_230_112_345_678_901_u64, -9_007_199_254_740_993_i64], "amount": [0.1, 1e-7, 123_456_789.123_456_78]});
+    let new = NewJob { parameters: object(numbers), ..new_job(1) };
+    insert(&db, std::slice::from_ref(&new)).await;
+    let read = job_get(&db, new.id).await.unwrap().unwrap();
+    assert_eq!((read.row.job.status, read.parameters), (Status::Pending, new.parameters));
+}

@@ -1,0 +1,48 @@
+//! One suite for SQLite and PostgreSQL: `scripts/with-servers cargo test -p store`.
+
+/// Makes of each test function one test per database: `sqlite::name` and `postgres::name`.
+macro_rules! both {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                crate::case::run(test_support::Backend::Sqlite, super::$name).await;
+            })+
+        }
+        postgres!($($name),+);
+    };
+}
+
+/// The same for what only PostgreSQL does.
+macro_rules! postgres {
+    ($($name:ident),+ $(,)?) => {
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                crate::case::run(test_support::Backend::Postgres, super::$name).await;
+            })+
+        }
+    };
+}
+
+mod automations;
+mod candidates;
+mod case;
+mod concurrency;
+mod connections;
+mod dead_letters;
+mod dispatch;
+mod errors;
+mod fixtures;
+mod held;
+mod identity;
+mod job_events;
+mod job_insert;
+mod job_list;
+mod job_logs;
+mod job_update;
+mod migrations;
+mod plans;
+mod statistics;
+mod transactions;
+mod workers;
