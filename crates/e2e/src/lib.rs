@@ -11,7 +11,7 @@ mod world;
 pub use self::{
     client::{Answer, Client},
     robots::{GatedRunner, Robots},
-    world::{Delivery, Options, RunningWorker, World},
+    world::{ChangeSettings, Delivery, Options, RunningWorker, World},
 };
 
 /// Defines each test twice, in the modules `embedded` and `clustered`.

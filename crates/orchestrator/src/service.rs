@@ -28,6 +28,8 @@ const EXPIRED_PER_TICK: u64 = 1000;
 pub struct Parts {
     /// Database, migrated.
     pub database: Database,
+    /// The same database over one connection, for the one writer: its statements are prepared once.
+    pub writer_database: Database,
     /// Broker, and the queue its dead letters end in.
     pub broker: Option<(Broker, String)>,
     /// When a worker counts as lost.
@@ -67,13 +69,13 @@ impl Orchestrator {
     /// # Errors
     /// Any [`Error`] of the database, when the automations cannot be read.
     pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<Self, Error> {
-        let Parts { database, broker, lease, dispatch, clock } = parts;
+        let Parts { database, writer_database, broker, lease, dispatch, clock } = parts;
         let (broker, dead_letter_queue) = broker.map(|(broker, queue)| (Arc::new(broker), queue)).unzip();
         let catalog = Arc::new(Catalog::new(database.clone()));
         catalog.refresh().await?;
         let live = Live::new();
         let deps = Deps {
-            database: database.clone(),
+            database: writer_database,
             catalog: catalog.clone(),
             broker: broker.clone(),
             live: live.clone(),

@@ -41,7 +41,7 @@ pub struct Hub {
     shutdown: Shutdown,
     handle: ServerHandle,
     server: JoinHandle<std::io::Result<()>>,
-    database: Database,
+    databases: [Database; 2],
     broker: Option<Broker>,
     data: DataDir,
 }
@@ -65,8 +65,10 @@ impl Hub {
         let worker_key = worker_key(&data, &settings)?;
         let broker = connect_broker(&settings)?;
         let shutdown = Shutdown::default();
+        let writer_database = Database::connect(&store::Settings { max_connections: 1, ..store_settings(&settings) }).await?;
         let parts = Parts {
             database: database.clone(),
+            writer_database: writer_database.clone(),
             broker: broker.clone().map(|broker| (broker, settings.broker.dead_letter_queue.clone())),
             lease: settings.lease.clone(),
             dispatch: settings.dispatch.clone(),
@@ -78,7 +80,7 @@ impl Hub {
         let server = serve(listener, &settings, (orchestrator.clone(), gateway, access))?;
         let handle = server.handle();
         let server = tokio::spawn(server);
-        Ok(Self { port, bootstrap, worker_key, tokens, orchestrator, shutdown, handle, server, database, broker, data })
+        Ok(Self { port, bootstrap, worker_key, tokens, orchestrator, shutdown, handle, server, databases: [database, writer_database], broker, data })
     }
 
     /// The port it serves on.
@@ -122,7 +124,7 @@ impl Hub {
     /// The database, for tests that look into it.
     #[must_use]
     pub const fn database(&self) -> &Database {
-        &self.database
+        &self.databases[0]
     }
 
     /// The data folder.
@@ -149,8 +151,10 @@ impl Hub {
         if let Some(broker) = self.broker {
             broker.close().await;
         }
-        if let Err(error) = self.database.close().await {
-            tracing::warn!(%error, "database not closed");
+        for database in self.databases {
+            if let Err(error) = database.close().await {
+                tracing::warn!(%error, "database not closed");
+            }
         }
     }
 }
@@ -184,17 +188,19 @@ fn serve(
 
 /// Opens the database and brings its schema up to date.
 pub(crate) async fn open_database(settings: &Settings) -> anyhow::Result<Database> {
-    let url = settings.database_url();
-    let options = store::Settings {
+    let database = Database::connect(&store_settings(settings)).await.context("cannot open the database")?;
+    database.migrate().await.context("cannot bring the database's schema up to date: is another program holding it?")?;
+    Ok(database)
+}
+
+fn store_settings(settings: &Settings) -> store::Settings {
+    store::Settings {
         max_connections: settings.database.max_connections,
         acquire_timeout: settings.database.acquire_timeout,
         statement_timeout: settings.database.statement_timeout,
         schema: Some(settings.database.schema.clone()).filter(|schema| !schema.is_empty()),
-        ..store::Settings::new(url.expose_secret())
-    };
-    let database = Database::connect(&options).await.context("cannot open the database")?;
-    database.migrate().await.context("cannot bring the database's schema up to date: is another program holding it?")?;
-    Ok(database)
+        ..store::Settings::new(settings.database_url().expose_secret())
+    }
 }
 
 async fn tokens(database: &Database, settings: &Settings) -> anyhow::Result<Tokens> {

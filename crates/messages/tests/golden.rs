@@ -1,0 +1,37 @@
+//! Messages of every version that was ever sent must parse for ever. These files are added to, never changed.
+
+use messages::{EventBatch, JobMessage};
+use serde_json::Value;
+
+#[test]
+fn a_job_message_reads_and_writes_the_same_json() {
+    let golden = include_str!("golden/job_message.v1.json");
+    let message: JobMessage = serde_json::from_str(golden).unwrap();
+    assert_eq!((message.automation_id, message.attempt, message.timeout_s), (7, 2, 600));
+    let written: Value = serde_json::to_value(&message).unwrap();
+    assert_eq!(written, serde_json::from_str::<Value>(golden).unwrap());
+}
+
+#[test]
+fn a_message_with_only_the_contract_and_unknown_keys_is_read() {
+    let message: JobMessage = serde_json::from_str(include_str!("golden/job_message.maestro.json")).unwrap();
+    assert_eq!(message.script_path, "/app/automation.py");
+    assert_eq!(message.parameters, Some(messages::JsonObject::default()));
+}
+
+#[test]
+fn foreign_workers_find_what_they_need_in_a_written_message() {
+    let message = JobMessage { job_id: "x".into(), automation_id: 1, parameters: Some(messages::JsonObject::default()), ..JobMessage::default() };
+    let written = serde_json::to_value(&message).unwrap();
+    assert_eq!(written["parameters"], serde_json::json!({}), "always an object");
+    assert_eq!(written["script_path"], "", "there even when it says nothing");
+    assert!(written["automation_id"].is_number() && written["job_id"].is_string());
+}
+
+#[test]
+fn an_event_batch_reads_and_writes_the_same_json() {
+    let golden = include_str!("golden/event_batch.v1.json");
+    let batch: EventBatch = serde_json::from_str(golden).unwrap();
+    assert_eq!(batch.events[0].r#type, "job.failed");
+    assert_eq!(serde_json::to_value(&batch).unwrap(), serde_json::from_str::<Value>(golden).unwrap());
+}
