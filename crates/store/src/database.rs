@@ -1,13 +1,12 @@
-use std::{future::Future, pin::Pin, time::Duration};
+use std::time::Duration;
 
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
-use crate::Error;
+use crate::{Error, dialect, error::from_connect};
 
 /// How to reach the database.
 #[derive(Clone)]
@@ -76,19 +75,19 @@ impl Database {
                 .busy_timeout(Duration::from_secs(5))
                 .foreign_keys(true)
         });
-        let connection = sea_orm::Database::connect(options).await.map_err(|error| match Error::from(error) {
-            Error::Refused(text) | Error::Conflict(text) => Error::Unavailable(text),
-            other => other,
-        })?;
+        let connection = sea_orm::Database::connect(options).await.map_err(from_connect)?;
         Ok(Self { connection })
     }
 
-    /// Brings the schema up to date.
+    /// Brings the schema up to date, all of it or nothing. Any number of hubs may do it at once.
     ///
     /// # Errors
-    /// Any [`Error`]; what was applied before stays.
+    /// Any [`Error`].
     pub async fn migrate(&self) -> Result<(), Error> {
-        Migrator::up(&self.connection, None).await.map_err(Error::from)
+        let txn = self.begin().await?;
+        dialect::lock_migrations(&txn.0).await?;
+        Migrator::up(&txn.0, None).await?;
+        txn.commit().await
     }
 
     /// Takes every migration back: all data is lost. For tests.
@@ -96,7 +95,10 @@ impl Database {
     /// # Errors
     /// Any [`Error`].
     pub async fn migrate_down(&self) -> Result<(), Error> {
-        Migrator::down(&self.connection, None).await.map_err(Error::from)
+        let txn = self.begin().await?;
+        dialect::lock_migrations(&txn.0).await?;
+        Migrator::down(&txn.0, None).await?;
+        txn.commit().await
     }
 
     /// Makes a schema (PostgreSQL). For tests, which have one each.
@@ -140,23 +142,22 @@ impl Database {
     ///
     /// # Errors
     /// What `work` returns, or any [`Error`] of the transaction itself.
-    pub async fn in_transaction<T, F>(&self, work: F) -> Result<T, Error>
-    where
-        F: for<'t> Fn(&'t Transaction) -> Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 't>>,
-    {
+    pub async fn in_transaction<T>(&self, work: impl AsyncFn(&Transaction) -> Result<T, Error>) -> Result<T, Error> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let transaction = self.begin().await?;
-            let outcome = match work(&transaction).await {
-                Ok(value) => transaction.commit().await.map(|()| value),
-                Err(error) => Err(error),
-            };
-            match outcome {
+            match self.attempt(&work).await {
                 Err(Error::Conflict(_)) if attempt < 5 => {}
                 outcome => return outcome,
             }
         }
+    }
+
+    async fn attempt<T>(&self, work: &impl AsyncFn(&Transaction) -> Result<T, Error>) -> Result<T, Error> {
+        let txn = self.begin().await?;
+        let value = work(&txn).await?;
+        txn.commit().await?;
+        Ok(value)
     }
 
     /// Closes the pool; calls after it fail.
@@ -169,12 +170,6 @@ impl Database {
 
     pub(crate) const fn connection(&self) -> &DatabaseConnection {
         &self.connection
-    }
-
-    /// Whether rows can be locked by a reader: SQLite locks the whole file instead.
-    #[must_use]
-    pub fn is_sqlite(&self) -> bool {
-        self.connection.get_database_backend() == DbBackend::Sqlite
     }
 }
 

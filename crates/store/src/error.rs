@@ -43,6 +43,22 @@ impl From<DbErr> for Error {
     }
 }
 
+/// Without the URL, which may have a password in it.
+pub(crate) fn from_connect(error: DbErr) -> Error {
+    let unusable = match &error {
+        DbErr::Conn(RuntimeErr::Internal(_)) => true,
+        DbErr::Conn(RuntimeErr::SqlxError(cause)) => matches!(**cause, sqlx::Error::Configuration(_)),
+        _ => false,
+    };
+    if unusable {
+        return Error::Refused("not the URL of a database: want sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME".to_owned());
+    }
+    match Error::from(error) {
+        Error::Refused(text) | Error::Conflict(text) => Error::Unavailable(text),
+        other => other,
+    }
+}
+
 fn from_sqlx(cause: &sqlx::Error, text: String) -> Error {
     match cause {
         sqlx::Error::Io(_)
@@ -50,6 +66,7 @@ fn from_sqlx(cause: &sqlx::Error, text: String) -> Error {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Protocol(_) => Error::Unavailable(text),
+        sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => Error::Corrupt(text),
         sqlx::Error::Database(database) => from_code(database.code().as_deref().unwrap_or_default(), text),
         _ => Error::Refused(text),
     }

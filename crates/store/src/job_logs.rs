@@ -34,7 +34,7 @@ pub struct Chunk<'a> {
 /// Adds chunks.
 ///
 /// # Errors
-/// [`Error::Duplicate`] when a number is taken.
+/// [`Error::Duplicate`] when a chunk of the job ends with the same number. Numbers are given out by whoever has the job's row locked.
 pub async fn chunk_insert_many_in_txn(txn: &Transaction, chunks: &[Chunk<'_>], now: DateTime<Utc>) -> Result<(), Error> {
     if chunks.is_empty() {
         return Ok(());
@@ -51,24 +51,30 @@ pub async fn chunk_insert_many_in_txn(txn: &Transaction, chunks: &[Chunk<'_>], n
 pub async fn line_list(database: &Database, job_id: Uuid, after: i64, limit: usize) -> Result<Vec<(i64, Line)>, Error> {
     let mut lines = Vec::new();
     let mut cursor = after;
-    loop {
+    // Each chunk has a line that counts.
+    let most_chunks = Ord::min(limit, 16);
+    while lines.len() < limit {
         let chunks = job_log_chunk::Entity::find()
             .filter(job_log_chunk::Column::JobId.eq(job_id))
             .filter(job_log_chunk::Column::LastLine.gt(cursor))
             .order_by_asc(job_log_chunk::Column::LastLine)
-            .limit(16)
+            .limit(most_chunks as u64)
             .all(database.connection())
             .await?;
-        let ended = chunks.len() < 16;
+        let ended = chunks.len() < most_chunks;
         for chunk in chunks {
+            if lines.len() == limit {
+                break;
+            }
             cursor = chunk.last_line;
             let numbered = (chunk.first_line..).zip(from_text(&chunk.lines, job_id)?);
             lines.extend(numbered.filter(|(number, _)| *number > after).take(limit - lines.len()));
         }
-        if ended || lines.len() >= limit {
-            return Ok(lines);
+        if ended {
+            break;
         }
     }
+    Ok(lines)
 }
 
 fn to_row(chunk: &Chunk<'_>, now: DateTime<Utc>) -> Result<job_log_chunk::ActiveModel, Error> {

@@ -14,6 +14,7 @@
 pub mod automations;
 mod database;
 pub mod dead_letters;
+mod dialect;
 mod entity;
 mod error;
 pub mod identity;

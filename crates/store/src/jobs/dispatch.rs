@@ -1,15 +1,13 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query},
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{CommonTableExpression, Expr, ExprTrait, LockBehavior, LockType, Query, SubQueryStatement, UnionType},
 };
 use uuid::Uuid;
 
-use crate::{
-    Database, Error, Transaction,
-    entity::{automation, job},
-};
+use super::read::batches;
+use crate::{Database, Error, Transaction, entity::job};
 
 /// A pending job that may be given out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +22,11 @@ pub struct Candidate {
 const PENDING: &str = "status = 'pending'";
 const HELD: &str = "status IN ('running', 'paused')";
 
-fn waiting() -> Condition {
+pub(super) fn waiting() -> Condition {
     Condition::all().add(Expr::cust(PENDING)).add(job::Column::DispatchStartedAt.is_null())
 }
 
-fn dispatched() -> Condition {
+pub(super) fn dispatched() -> Condition {
     Condition::all().add(Expr::cust(PENDING)).add(job::Column::DispatchStartedAt.is_not_null())
 }
 
@@ -83,24 +81,33 @@ pub async fn job_count_active_in_txn(txn: &Transaction, automation_ids: &[i32]) 
     Ok(counts)
 }
 
-/// Marks these jobs as chosen for the broker.
+/// Marks these jobs as chosen for the broker, those that are still pending.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_mark_dispatched_in_txn(txn: &Transaction, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
     let row = job::ActiveModel { dispatch_started_at: Set(Some(now)), ..Default::default() };
-    job::Entity::update_many().set(row).filter(job::Column::Id.is_in(ids.iter().copied())).exec(&txn.0).await?;
+    update_those(txn, ids, row, Condition::all().add(Expr::cust(PENDING))).await?;
     Ok(())
 }
 
-/// Makes these jobs wait again, those that are still pending.
+/// Makes these jobs wait again, those that are still pending; returns how many.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_undispatch_in_txn(txn: &Transaction, ids: &[Uuid]) -> Result<u64, Error> {
     let row = job::ActiveModel { dispatch_started_at: Set(None), dispatched_at: Set(None), ..Default::default() };
-    let update = job::Entity::update_many().set(row).filter(job::Column::Id.is_in(ids.iter().copied())).filter(dispatched());
-    Ok(update.exec(&txn.0).await?.rows_affected)
+    update_those(txn, ids, row, dispatched()).await
+}
+
+/// Writes `row` to the jobs of `ids` that meet `condition`; returns how many did.
+async fn update_those(txn: &Transaction, ids: &[Uuid], row: job::ActiveModel, condition: Condition) -> Result<u64, Error> {
+    let mut updated = 0;
+    for ids in batches(ids) {
+        let update = job::Entity::update_many().set(row.clone()).filter(job::Column::Id.is_in(ids)).filter(condition.clone());
+        updated += update.exec(&txn.0).await?.rows_affected;
+    }
+    Ok(updated)
 }
 
 /// Makes jobs wait again whose message was never confirmed though it was due before `before`: a hub died between commit and confirm.
@@ -118,19 +125,25 @@ pub async fn job_release_unconfirmed(database: &Database, before: DateTime<Utc>)
     Ok(update.exec(database.connection()).await?.rows_affected)
 }
 
-/// Queues in which a job waits.
+/// Queues in which a job waits, also those that no automation names any more. Steps from one name to the next, so that it costs as much
+/// as there are queues, not jobs.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_queues_waiting(database: &Database) -> Result<Vec<String>, Error> {
-    let waits = Query::select()
-        .expr(Expr::cust("1"))
-        .from(job::Entity)
-        .and_where(Expr::col((job::Entity, job::Column::QueueName)).equals((automation::Entity, automation::Column::QueueName)))
-        .cond_where(waiting())
+    let name = || Expr::col(("queues", "queue_name"));
+    let lowest = || Query::select().expr(Expr::col(job::Column::QueueName).min()).from(job::Entity).cond_where(waiting()).to_owned();
+    let next = lowest().and_where(Expr::col((job::Entity, job::Column::QueueName)).gt(name())).to_owned();
+    let step = Query::select().expr(SubQueryStatement::from(next)).from("queues").and_where(name().is_not_null()).to_owned();
+    let names = CommonTableExpression::new()
+        .table_name("queues")
+        .column("queue_name")
+        .query(lowest().union(UnionType::All, step).to_owned())
         .to_owned();
-    let query = automation::Entity::find().select_only().distinct().column(automation::Column::QueueName).filter(Expr::exists(waits));
-    Ok(query.into_tuple().all(database.connection()).await?)
+    let found = Query::select().expr(name()).from("queues").and_where(name().is_not_null()).to_owned();
+    let query = found.with(Query::with().recursive(true).cte(names).to_owned());
+    let rows = database.connection().query_all(&query).await?;
+    Ok(rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?)
 }
 
 /// Jobs that were handed to the broker and not started, as (job, queue, when).
@@ -154,7 +167,7 @@ pub async fn job_list_held_queues(database: &Database) -> Result<Vec<(Uuid, Stri
     Ok(query.into_tuple().all(database.connection()).await?)
 }
 
-/// Held jobs whose lease ended before `now`.
+/// Held jobs whose lease ended, at `now` or before; at most `limit`, in no order.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -184,6 +197,6 @@ pub async fn job_claimed_by(txn: &Transaction, worker_id: Uuid) -> Result<Vec<Uu
 /// Any [`Error`] of the database.
 pub async fn job_confirm_dispatched_in_txn(txn: &Transaction, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
     let row = job::ActiveModel { dispatched_at: Set(Some(now)), ..Default::default() };
-    job::Entity::update_many().set(row).filter(job::Column::Id.is_in(ids.iter().copied())).filter(dispatched()).exec(&txn.0).await?;
+    update_those(txn, ids, row, dispatched()).await?;
     Ok(())
 }

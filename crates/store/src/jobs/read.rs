@@ -43,26 +43,35 @@ pub(super) struct Narrow {
 /// Any [`Error`] of the database.
 pub async fn job_load_for_update_in_txn(txn: &Transaction, ids: &[Uuid]) -> Result<Vec<JobRow>, Error> {
     use job::Column as C;
-    let query = job::Entity::find()
-        .select_only()
-        .columns([C::Id, C::AutomationId, C::QueueName, C::Status, C::Trigger, C::Priority, C::ErrorClass, C::ErrorMessage])
-        .columns([C::Attempt, C::RetryOf, C::WorkerId, C::LeaseToken, C::LeaseExpiresAt, C::Progress, C::CreatedAt, C::NotBefore])
-        .columns([C::DispatchStartedAt, C::DispatchedAt, C::StartedAt, C::CompletedAt, C::LastHeartbeatAt])
-        .columns([C::CancellationRequestedAt, C::LogLines, C::LogOffset])
-        .filter(C::Id.is_in(padded(ids)))
-        .order_by_asc(C::Id)
-        .lock(LockType::NoKeyUpdate);
-    let rows = query.into_model::<Narrow>().all(&txn.0).await?;
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut rows = Vec::with_capacity(ids.len());
+    for ids in batches(&ids) {
+        let query = job::Entity::find()
+            .select_only()
+            .columns([C::Id, C::AutomationId, C::QueueName, C::Status, C::Trigger, C::Priority, C::ErrorClass, C::ErrorMessage])
+            .columns([C::Attempt, C::RetryOf, C::WorkerId, C::LeaseToken, C::LeaseExpiresAt, C::Progress, C::CreatedAt, C::NotBefore])
+            .columns([C::DispatchStartedAt, C::DispatchedAt, C::StartedAt, C::CompletedAt, C::LastHeartbeatAt])
+            .columns([C::CancellationRequestedAt, C::LogLines, C::LogOffset])
+            .filter(C::Id.is_in(ids))
+            .order_by_asc(C::Id)
+            .lock(LockType::NoKeyUpdate);
+        rows.extend(query.into_model::<Narrow>().all(&txn.0).await?);
+    }
     rows.into_iter().map(Narrow::into_row).collect()
 }
 
-/// Repeats the last id up to a power of two, so that few different statements have to be prepared.
-fn padded(ids: &[Uuid]) -> Vec<Uuid> {
-    let mut ids = ids.to_vec();
-    if let Some(&last) = ids.last() {
-        ids.resize(ids.len().next_power_of_two(), last);
-    }
-    ids
+/// Ids a statement takes at most.
+const MOST_IDS: usize = 4096;
+
+/// Parts of `ids`, the last id of each repeated up to a power of two, so that few different statements have to be prepared.
+pub(super) fn batches(ids: &[Uuid]) -> impl Iterator<Item = Vec<Uuid>> {
+    ids.chunks(MOST_IDS).map(|part| {
+        let mut ids = part.to_vec();
+        ids.resize(part.len().next_power_of_two(), part[part.len() - 1]);
+        ids
+    })
 }
 
 /// The jobs of these automations and idempotency keys, as (automation, key, job).
@@ -92,9 +101,12 @@ pub async fn job_get(database: &Database, id: Uuid) -> Result<Option<FullJob>, E
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_payloads(txn: &Transaction, ids: &[Uuid]) -> Result<Vec<(Uuid, Map<String, Value>)>, Error> {
-    let query =
-        job::Entity::find().select_only().columns([job::Column::Id, job::Column::Parameters]).filter(job::Column::Id.is_in(padded(ids)));
-    let rows: Vec<(Uuid, Value)> = query.into_tuple().all(&txn.0).await?;
+    let mut rows: Vec<(Uuid, Value)> = Vec::with_capacity(ids.len());
+    for ids in batches(ids) {
+        let query =
+            job::Entity::find().select_only().columns([job::Column::Id, job::Column::Parameters]).filter(job::Column::Id.is_in(ids));
+        rows.extend(query.into_tuple::<(Uuid, Value)>().all(&txn.0).await?);
+    }
     rows.into_iter().map(|(id, parameters)| Ok((id, object(parameters, id)?))).collect()
 }
 

@@ -15,7 +15,7 @@ const MOST_ROWS: usize = 128;
 /// Adds jobs as pending.
 ///
 /// # Errors
-/// [`Error::Duplicate`] when an id, an idempotency key or a retry is there already: then none is added.
+/// [`Error::Duplicate`] when an id or an idempotency key is there already: the transaction must be dropped then.
 pub async fn job_insert_many_in_txn(txn: &Transaction, jobs: &[&NewJob]) -> Result<(), Error> {
     for rows in powers_of_two(jobs) {
         job::Entity::insert_many(rows.iter().map(|new| to_active(new))).exec_without_returning(&txn.0).await?;

@@ -39,7 +39,13 @@ async fn insert_round_trips_every_field(db: Case) {
         description: "Émite notas — 日本語 🤖\nsecond line".into(),
         parameter_schema: Some(json!({"type": "object", "properties": {"mês": {"type": "integer"}}})),
         default_params: object(json!({"": null, "nested": {"list": [1, "two", [], {}]}})),
-        retry_policy: RetryPolicy { max_attempts: 3, backoff: Backoff::Fixed, on: vec![ErrorClass::WorkerLost], jitter: 0.1, ..RetryPolicy::default() },
+        retry_policy: RetryPolicy {
+            max_attempts: 3,
+            backoff: Backoff::Fixed,
+            on: vec![ErrorClass::WorkerLost],
+            jitter: 0.1,
+            ..RetryPolicy::default()
+        },
         ..draft("emissão")
     };
     let inserted = automation_insert(&db, &wanted, at(1)).await.unwrap();
@@ -120,7 +126,7 @@ async fn update_of_nothing_is_none(db: Case) {
 async fn json_numbers_stay_exact(db: Case) {
     let numbers = json!({
         "beyond doubles": [9_007_199_254_740_993_i64, i64::MAX, i64::MIN, u64::MAX],
-        "decimals": [0.1, 1234.56, -0.000_001, 99_999_999_999_999.99, 1.7976931348623157e308, 5e-324, 2.2250738585072011e-308],
+        "decimals": [0.1, 1234.56, -0.000_001, 99_999_999_999_999.99, 1.7976931348623157e308, 5e-324, 2.225_073_858_507_201e-308],
         "whole decimals": [1.0, -3.0],
     });
     let wanted = Draft { default_params: object(numbers.clone()), parameter_schema: Some(numbers), ..draft("a") };

@@ -1,4 +1,4 @@
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use domain::{
     automation::{EntrypointType, QueueProfile},
     job::{Lease, Status, Trigger},
@@ -110,7 +110,8 @@ pub(crate) async fn row(database: &Database, id: Uuid) -> JobRow {
 /// One job in each status, and those that wait in each stage of their way to the broker: `(what, id)`.
 pub(crate) async fn one_of_each(database: &Database) -> Vec<(&'static str, Uuid)> {
     let mut all = Vec::new();
-    for (nth, what) in (1..).zip(["waiting", "chosen", "confirmed"].into_iter().chain(Status::ALL.into_iter().skip(1).map(Status::as_str))) {
+    for (nth, what) in (1..).zip(["waiting", "chosen", "confirmed"].into_iter().chain(Status::ALL.into_iter().skip(1).map(Status::as_str)))
+    {
         let new = new_job(nth);
         insert(database, std::slice::from_ref(&new)).await;
         change(database, new.id, |row| {
@@ -129,6 +130,5 @@ pub(crate) fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
     items
 }
 
-pub(crate) fn seconds(count: i64) -> TimeDelta {
-    TimeDelta::seconds(count)
-}
+/// No jobs.
+pub(crate) const NONE: [Uuid; 0] = [];

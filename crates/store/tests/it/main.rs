@@ -1,25 +1,20 @@
 //! One suite for SQLite and PostgreSQL: `scripts/with-servers cargo test -p store`.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "every failing step fails the test")]
 
 /// Makes of each test function one test per database: `sqlite::name` and `postgres::name`.
 macro_rules! both {
     ($($name:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                crate::case::run(test_support::Backend::Sqlite, super::$name).await;
-            })+
-        }
-        postgres!($($name),+);
+        suite!(sqlite, Sqlite, $($name),+);
+        suite!(postgres, Postgres, $($name),+);
     };
 }
 
-/// The same for what only PostgreSQL does.
-macro_rules! postgres {
-    ($($name:ident),+ $(,)?) => {
-        mod postgres {
+macro_rules! suite {
+    ($module:ident, $backend:ident, $($name:ident),+ $(,)?) => {
+        mod $module {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                crate::case::run(test_support::Backend::Postgres, super::$name).await;
+                crate::case::run(test_support::Backend::$backend, super::$name).await;
             })+
         }
     };

@@ -1,0 +1,94 @@
+use store::{
+    Transaction,
+    jobs::{NewJob, job_list_candidates_in_txn, job_mark_dispatched_in_txn},
+};
+use uuid::Uuid;
+
+use crate::{
+    case::Case,
+    fixtures::{NONE, at, commit, id_at, insert, new_job, one_of_each},
+};
+
+both!(
+    order_is_priority_then_age,
+    limit_takes_the_first,
+    other_queues_are_left_alone,
+    automations_can_be_excepted,
+    jobs_wait_until_they_are_due,
+    only_waiting_jobs_are_candidates,
+    candidates_name_their_automation,
+);
+
+suite!(two_dispatchers, Postgres, what_another_dispatcher_has_locked_is_passed_over, locked_candidates_are_free_after_a_rollback);
+
+async fn candidates(txn: &Transaction, except: &[i32], limit: u64) -> Result<Vec<Uuid>, store::Error> {
+    let found = job_list_candidates_in_txn(txn, "invoices", except, at(1_000), limit).await?;
+    Ok(found.into_iter().map(|candidate| candidate.id).collect())
+}
+
+async fn all(db: &Case, except: &[i32], limit: u64) -> Vec<Uuid> {
+    commit(db, async |txn| candidates(txn, except, limit).await).await.unwrap()
+}
+
+async fn order_is_priority_then_age(db: Case) {
+    let jobs: Vec<NewJob> = [5, 9, 0, 9, 5].into_iter().zip(1..).map(|(priority, nth)| NewJob { priority, ..new_job(nth) }).collect();
+    insert(&db, &[jobs[4].clone(), jobs[3].clone(), jobs[0].clone(), jobs[2].clone(), jobs[1].clone()]).await;
+    assert_eq!(all(&db, &[], 10).await, [1, 3, 0, 4, 2].map(|nth: usize| jobs[nth].id));
+}
+
+async fn limit_takes_the_first(db: Case) {
+    insert(&db, &(1..=9).map(new_job).collect::<Vec<_>>()).await;
+    assert_eq!(all(&db, &[], 2).await, [new_job(1).id, new_job(2).id]);
+}
+
+async fn other_queues_are_left_alone(db: Case) {
+    insert(&db, &[NewJob { queue_name: "Invoices".into(), ..new_job(1) }, NewJob { queue_name: "invoices ".into(), ..new_job(2) }]).await;
+    assert_eq!(all(&db, &[], 10).await, NONE);
+}
+
+async fn automations_can_be_excepted(db: Case) {
+    insert(&db, &(1..=6).map(|nth| NewJob { automation_id: i32::try_from(nth % 3).unwrap(), ..new_job(nth) }).collect::<Vec<_>>()).await;
+    assert_eq!(all(&db, &[1, 2], 10).await, [new_job(3).id, new_job(6).id]);
+    assert_eq!(all(&db, &[0, 1, 2, 3], 10).await, NONE);
+}
+
+async fn jobs_wait_until_they_are_due(db: Case) {
+    let due_at = |nth, millis| NewJob { not_before: Some(at(millis)), ..new_job(nth) };
+    insert(&db, &[due_at(1, 999), due_at(2, 1_000), due_at(3, 1_001), new_job(4)]).await;
+    assert_eq!(all(&db, &[], 10).await, [1, 2, 4].map(|nth| new_job(nth).id));
+}
+
+async fn only_waiting_jobs_are_candidates(db: Case) {
+    let each = one_of_each(&db).await;
+    assert_eq!(all(&db, &[], 100).await, [each[0].1]);
+}
+
+async fn candidates_name_their_automation(db: Case) {
+    insert(&db, &[NewJob { automation_id: 42, ..new_job(1) }]).await;
+    let found = commit(&db, async |txn| job_list_candidates_in_txn(txn, "invoices", &[], at(1_000), 1).await).await.unwrap();
+    assert_eq!(found.iter().map(|candidate| (candidate.id, candidate.automation_id)).collect::<Vec<_>>(), [(id_at(1, 1), 42)]);
+}
+
+async fn what_another_dispatcher_has_locked_is_passed_over(db: Case) {
+    insert(&db, &(1..=5).map(new_job).collect::<Vec<_>>()).await;
+    let first = db.begin().await.unwrap();
+    let second = db.begin().await.unwrap();
+    let mine = candidates(&first, &[], 2).await.unwrap();
+    let theirs = candidates(&second, &[], 10).await.unwrap();
+    assert_eq!(mine, [1, 2].map(|nth| new_job(nth).id));
+    assert_eq!(theirs, [3, 4, 5].map(|nth| new_job(nth).id));
+    job_mark_dispatched_in_txn(&first, &mine, at(1_000)).await.unwrap();
+    first.commit().await.unwrap();
+    assert_eq!(candidates(&second, &[], 10).await.unwrap(), theirs, "what the first took is no candidate any more");
+}
+
+async fn locked_candidates_are_free_after_a_rollback(db: Case) {
+    insert(&db, &[new_job(1)]).await;
+    let first = db.begin().await.unwrap();
+    assert_eq!(candidates(&first, &[], 10).await.unwrap().len(), 1);
+    assert_eq!(all(&db, &[], 10).await, NONE);
+    drop(first);
+    // The rollback of a dropped transaction is on its way; whoever waits for the row waits for it.
+    commit(&db, async |txn| store::jobs::job_load_for_update_in_txn(txn, &[new_job(1).id]).await).await.unwrap();
+    assert_eq!(all(&db, &[], 10).await, [new_job(1).id]);
+}

@@ -1,0 +1,71 @@
+use domain::job::Status;
+use store::jobs::{NewJob, job_claimed_by, job_count_active_in_txn, job_list_expired, job_list_held_queues};
+use uuid::Uuid;
+
+use crate::{
+    case::Case,
+    fixtures::{NONE, at, change, commit, hold, id_at, insert, new_job, one_of_each, set_status, sorted},
+};
+
+both!(
+    held_are_running_and_paused_jobs,
+    active_are_held_and_chosen_jobs_of_each_automation,
+    expired_are_held_jobs_whose_lease_ended,
+    expired_are_limited,
+    claimed_by_a_worker_is_what_it_holds,
+);
+
+async fn held_are_running_and_paused_jobs(db: Case) {
+    let all = one_of_each(&db).await;
+    let held: Vec<_> =
+        all.iter().filter(|(what, _)| ["running", "paused"].contains(what)).map(|(_, id)| (*id, "invoices".to_owned())).collect();
+    assert_eq!(sorted(job_list_held_queues(&db).await.unwrap()), held);
+}
+
+async fn active_are_held_and_chosen_jobs_of_each_automation(db: Case) {
+    one_of_each(&db).await;
+    for nth in 100..103 {
+        insert(&db, &[NewJob { automation_id: 2, ..new_job(nth) }, NewJob { automation_id: 3, ..new_job(nth + 100) }]).await;
+        set_status(&db, new_job(nth).id, Status::Running).await;
+    }
+    let counted = commit(&db, async |txn| job_count_active_in_txn(txn, &[1, 2, 4]).await).await.unwrap();
+    let of = |id| counted.iter().filter(|(counted, _)| *counted == id).map(|(_, jobs)| jobs).sum::<i64>();
+    // Running and paused, chosen and confirmed.
+    assert_eq!([1, 2, 3, 4].map(of), [4, 3, 0, 0]);
+    assert_eq!(commit(&db, async |txn| job_count_active_in_txn(txn, &[]).await).await.unwrap(), []);
+}
+
+async fn expired_are_held_jobs_whose_lease_ended(db: Case) {
+    insert(&db, &(1..=6).map(new_job).collect::<Vec<_>>()).await;
+    for (nth, expires) in [(1, 999), (2, 1_000), (3, 1_001), (4, 999), (5, 999)] {
+        hold(&db, new_job(nth).id, None, at(expires)).await;
+    }
+    set_status(&db, new_job(4).id, Status::Paused).await;
+    set_status(&db, new_job(5).id, Status::Completed).await;
+    let expired = job_list_expired(&db, at(1_000), 10).await.unwrap();
+    assert_eq!(sorted(expired), [1, 2, 4].map(|nth| new_job(nth).id));
+}
+
+async fn expired_are_limited(db: Case) {
+    insert(&db, &(1..=5).map(new_job).collect::<Vec<_>>()).await;
+    for nth in 1..=5 {
+        hold(&db, new_job(nth).id, None, at(1)).await;
+    }
+    assert_eq!(job_list_expired(&db, at(2), 3).await.unwrap().len(), 3);
+}
+
+async fn claimed_by_a_worker_is_what_it_holds(db: Case) {
+    let (mine, other) = (id_at(0, 1), id_at(0, 2));
+    insert(&db, &(1..=5).map(new_job).collect::<Vec<_>>()).await;
+    for (nth, worker) in [(1, Some(mine)), (2, Some(other)), (3, None), (4, Some(mine)), (5, Some(mine))] {
+        hold(&db, new_job(nth).id, worker, at(1)).await;
+    }
+    set_status(&db, new_job(4).id, Status::Failed).await;
+    change(&db, new_job(5).id, |row| row.job.status = Status::Paused).await;
+    let claimed = |worker: Uuid| {
+        let db = db.clone();
+        async move { sorted(commit(&db, async |txn| job_claimed_by(txn, worker).await).await.unwrap()) }
+    };
+    assert_eq!(claimed(mine).await, [1, 5].map(|nth| new_job(nth).id));
+    assert_eq!(claimed(id_at(0, 3)).await, NONE);
+}

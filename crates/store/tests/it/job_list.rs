@@ -1,0 +1,137 @@
+use std::collections::BTreeSet;
+
+use chrono::{TimeDelta, Utc};
+use domain::job::{Status, Trigger};
+use store::jobs::{Filter, NewJob, job_list};
+use uuid::Uuid;
+
+use crate::{
+    case::Case,
+    fixtures::{NONE, at, id_at, insert, new_job, one_of_each, set_status},
+};
+
+both!(
+    newest_come_first,
+    statuses_filter_alone_and_together,
+    automation_and_trigger_filter,
+    filters_combine,
+    times_include_their_start_and_exclude_their_end,
+    times_part_jobs_of_one_millisecond,
+    times_beyond_every_id_are_fine,
+    pages_visit_each_job_once_while_others_come,
+);
+
+fn everything() -> Filter {
+    Filter { limit: 1_000, ..Filter::default() }
+}
+
+async fn ids(db: &Case, filter: &Filter) -> Vec<Uuid> {
+    job_list(db, filter).await.unwrap().into_iter().map(|job| job.row.job.id).collect()
+}
+
+async fn newest_come_first(db: Case) {
+    let jobs = [2, 1, 3].map(new_job);
+    insert(&db, &jobs).await;
+    let newest_first = [3, 2, 1].map(|nth| new_job(nth).id);
+    assert_eq!(ids(&db, &everything()).await, newest_first);
+    assert_eq!(ids(&db, &Filter { limit: 2, ..Filter::default() }).await, newest_first[..2]);
+    let whole = job_list(&db, &everything()).await.unwrap();
+    assert_eq!(whole[0].parameters, new_job(3).parameters);
+}
+
+async fn statuses_filter_alone_and_together(db: Case) {
+    let all = one_of_each(&db).await;
+    let status_of = |what: &str| Status::parse(what).unwrap_or(Status::Pending);
+    for bits in 0..1_u32 << Status::ALL.len() {
+        let statuses: Vec<Status> =
+            Status::ALL.into_iter().enumerate().filter(|(nth, _)| bits & (1 << nth) != 0).map(|(_, status)| status).collect();
+        let wanted = all.iter().rev().filter(|(what, _)| statuses.is_empty() || statuses.contains(&status_of(what)));
+        let wanted: Vec<Uuid> = wanted.map(|(_, id)| *id).collect();
+        assert_eq!(ids(&db, &Filter { statuses: statuses.clone(), ..everything() }).await, wanted, "{statuses:?}");
+    }
+}
+
+async fn automation_and_trigger_filter(db: Case) {
+    let triggers = Trigger::ALL.into_iter().zip(1..);
+    let jobs: Vec<NewJob> =
+        triggers.map(|(trigger, nth)| NewJob { trigger, automation_id: i32::try_from(nth % 2).unwrap(), ..new_job(nth) }).collect();
+    insert(&db, &jobs).await;
+    for job in &jobs {
+        assert_eq!(ids(&db, &Filter { trigger: Some(job.trigger), ..everything() }).await, [job.id]);
+    }
+    let odd: Vec<Uuid> = [5, 3, 1].map(|nth| new_job(nth).id).to_vec();
+    assert_eq!(ids(&db, &Filter { automation_id: Some(1), ..everything() }).await, odd);
+    assert_eq!(ids(&db, &Filter { automation_id: Some(7), ..everything() }).await, NONE);
+}
+
+async fn filters_combine(db: Case) {
+    let jobs: Vec<NewJob> = (0..64)
+        .map(|nth| NewJob {
+            automation_id: if nth & 1 == 0 { 1 } else { 2 },
+            trigger: if nth & 2 == 0 { Trigger::Api } else { Trigger::Manual },
+            ..new_job(nth)
+        })
+        .collect();
+    insert(&db, &jobs).await;
+    for job in jobs.iter().skip(4).step_by(8).chain(&jobs[7..8]) {
+        set_status(&db, job.id, Status::Failed).await;
+    }
+    let filter = Filter {
+        statuses: vec![Status::Failed, Status::Canceled],
+        automation_id: Some(1),
+        trigger: Some(Trigger::Api),
+        created_from: Some(at(5)),
+        created_to: Some(at(60)),
+        after: Some(new_job(52).id),
+        limit: 3,
+    };
+    assert_eq!(ids(&db, &filter).await, [44, 36, 28].map(|nth| new_job(nth).id));
+    let last = Filter { after: Some(new_job(28).id), ..filter };
+    assert_eq!(ids(&db, &last).await, [20, 12].map(|nth| new_job(nth).id));
+}
+
+async fn times_include_their_start_and_exclude_their_end(db: Case) {
+    insert(&db, &(10..15).map(new_job).collect::<Vec<_>>()).await;
+    let between = |from, to| Filter { created_from: Some(at(from)), created_to: Some(at(to)), ..everything() };
+    assert_eq!(ids(&db, &between(11, 13)).await, [12, 11].map(|nth| new_job(nth).id));
+    assert_eq!(ids(&db, &between(11, 11)).await, NONE);
+    assert_eq!(ids(&db, &Filter { created_from: Some(at(14)), ..everything() }).await, [new_job(14).id]);
+    assert_eq!(ids(&db, &Filter { created_to: Some(at(11)), ..everything() }).await, [new_job(10).id]);
+}
+
+async fn times_part_jobs_of_one_millisecond(db: Case) {
+    let micros = |count| at(10) + TimeDelta::microseconds(count);
+    let jobs: Vec<NewJob> =
+        (0..5).map(|nth| NewJob { id: id_at(10, nth), created_at: micros(i64::from(nth) * 100), ..new_job(0) }).collect();
+    insert(&db, &jobs).await;
+    let between = Filter { created_from: Some(micros(100)), created_to: Some(micros(300)), ..everything() };
+    assert_eq!(ids(&db, &between).await, [id_at(10, 2), id_at(10, 1)]);
+    assert_eq!(ids(&db, &Filter { created_from: Some(micros(1)), ..everything() }).await.len(), 4);
+    assert_eq!(ids(&db, &Filter { created_to: Some(micros(400)), ..everything() }).await.len(), 4);
+}
+
+async fn times_beyond_every_id_are_fine(db: Case) {
+    insert(&db, &[new_job(1)]).await;
+    let (early, late) = ("1969-12-31T23:59:59Z".parse().unwrap(), "9999-12-31T23:59:59Z".parse().unwrap());
+    assert_eq!(ids(&db, &Filter { created_from: Some(early), created_to: Some(late), ..everything() }).await.len(), 1);
+    assert_eq!(ids(&db, &Filter { created_to: Some(early), ..everything() }).await, NONE);
+    assert_eq!(ids(&db, &Filter { created_from: Some(late), ..everything() }).await, NONE);
+    assert_eq!(ids(&db, &Filter { created_from: Some(Utc::now() + TimeDelta::days(36_500)), ..everything() }).await, NONE);
+}
+
+async fn pages_visit_each_job_once_while_others_come(db: Case) {
+    let jobs: Vec<NewJob> = (0..50).map(|nth| NewJob { id: id_at(i64::from(nth) / 20, nth), ..new_job(nth) }).collect();
+    insert(&db, &jobs).await;
+    let (mut seen, mut after, mut nth) = (Vec::new(), None, 100);
+    loop {
+        let page = ids(&db, &Filter { limit: 7, after, ..Filter::default() }).await;
+        let Some(last) = page.last() else { break };
+        after = Some(*last);
+        seen.extend(page);
+        insert(&db, &[new_job(nth)]).await;
+        nth += 1;
+    }
+    let wanted: BTreeSet<Uuid> = jobs.iter().map(|job| job.id).collect();
+    assert_eq!(seen.len(), jobs.len());
+    assert_eq!(seen.into_iter().collect::<BTreeSet<_>>(), wanted);
+}

@@ -1,0 +1,241 @@
+//! The statements of every job must not read the jobs that have ended, however many there are.
+
+use std::collections::BTreeMap;
+
+use domain::job::Status;
+use sea_orm::ConnectionTrait;
+use store::{
+    Database,
+    jobs::{
+        Filter, NewJob, job_claimed_by, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_find_idempotent_in_txn, job_get,
+        job_list, job_list_candidates_in_txn, job_list_expired, job_list_held_queues, job_list_undelivered, job_load_for_update_in_txn,
+        job_mark_dispatched_in_txn, job_payloads, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn,
+        job_update_many_in_txn,
+    },
+};
+use uuid::Uuid;
+
+use crate::{
+    case::{Case, number},
+    fixtures::{at, commit, hold, id_at, insert, new_job, set_status},
+    statistics::scans,
+};
+
+suite!(
+    postgres,
+    Postgres,
+    candidates_read_what_waits,
+    waiting_queues_read_what_waits,
+    sweeps_read_what_is_on_its_way,
+    held_jobs_are_read_alone,
+    active_jobs_are_counted_without_the_ended_ones,
+    single_jobs_are_found_by_their_keys,
+    list_of_failed_jobs_reads_these,
+    lists_of_unfinished_jobs_read_these,
+    list_of_an_automation_reads_its_jobs,
+    list_of_all_reads_from_the_newest,
+    heartbeats_touch_no_index,
+);
+
+/// Statements are planned for their values at first, and later perhaps once for all values.
+const PLANNERS: [&str; 3] = ["-c plan_cache_mode=force_custom_plan", "-c plan_cache_mode=force_generic_plan", "-c plan_cache_mode=auto"];
+/// How often each statement runs, enough for the planner to make up its mind.
+const RUNS: u32 = 8;
+
+/// One of the completed jobs.
+const MIDDLE: Uuid = Uuid::from_u128(0x019b_76da_a800_7000_8000_0000_0001_adb0);
+
+/// 20,000 completed jobs of 400 automations, and few others, which are older.
+async fn fill(db: &Case) {
+    fill_with(db, 20_000).await;
+}
+
+async fn fill_with(db: &Case, completed: u32) {
+    let raw = db.raw().await;
+    let insertion = "INSERT INTO jobs (id, automation_id, queue_name, status, trigger, priority, parameters, attempt, created_at, \
+         dispatch_started_at, dispatched_at, log_lines, log_offset) \
+         SELECT ('019b76da-a800-7000-8000-' || lpad(to_hex(100000 + nth), 12, '0'))::uuid, nth % 400, 'invoices', 'completed', 'API', 5, \
+         '{}', 1, now(), now(), now(), 0, 0 FROM generate_series(1, ";
+    raw.execute_unprepared(&format!("{insertion}{completed}) AS nth")).await.unwrap();
+    let few: Vec<NewJob> =
+        (0..60).map(|nth| NewJob { id: id_at(-1_000, nth), idempotency_key: Some(format!("k{nth}")), ..new_job(nth) }).collect();
+    insert(db, &few).await;
+    let ids: Vec<_> = few.iter().map(|job| job.id).collect();
+    commit(db, async |txn| job_mark_dispatched_in_txn(txn, &ids[20..40], at(1)).await).await.unwrap();
+    for id in &ids[40..50] {
+        hold(db, *id, Some(id_at(0, 1)), at(1)).await;
+    }
+    for id in &ids[50..] {
+        set_status(db, *id, Status::Failed).await;
+    }
+    raw.execute_unprepared("ANALYZE jobs").await.unwrap();
+    raw.close().await.unwrap();
+}
+
+/// Asserts that `work` goes through these indexes of `jobs` and no others, however it is planned.
+async fn uses(db: &Case, indexes: &[&str], work: impl AsyncFn(&Database)) {
+    fill(db).await;
+    uses_filled(db, indexes, work).await;
+}
+
+async fn uses_filled(db: &Case, indexes: &[&str], work: impl AsyncFn(&Database)) {
+    for planner in PLANNERS {
+        let used: BTreeMap<String, i64> = scans(db, planner, async |hub: &Database| {
+            for _ in 0..RUNS {
+                work(hub).await;
+            }
+        })
+        .await;
+        assert_eq!(used.keys().collect::<Vec<_>>(), indexes, "{planner}: {used:?}");
+    }
+}
+
+async fn candidates_read_what_waits(db: Case) {
+    fill(&db).await;
+    uses_filled(&db, &["ix_jobs_waiting"], async |hub| {
+        let found = commit(hub, async |txn| job_list_candidates_in_txn(txn, "invoices", &[], at(9), 10).await).await.unwrap();
+        assert_eq!(found.len(), 10);
+    })
+    .await;
+    uses_filled(&db, &["ix_jobs_waiting"], async |hub| {
+        let found = commit(hub, async |txn| job_list_candidates_in_txn(txn, "invoices", &[1, 2, 3], at(9), 10).await).await.unwrap();
+        assert_eq!(found, []);
+    })
+    .await;
+}
+
+async fn waiting_queues_read_what_waits(db: Case) {
+    uses(&db, &["ix_jobs_waiting"], async |hub| assert_eq!(job_queues_waiting(hub).await.unwrap(), ["invoices"])).await;
+}
+
+async fn sweeps_read_what_is_on_its_way(db: Case) {
+    fill(&db).await;
+    uses_filled(&db, &["ix_jobs_dispatched"], async |hub| assert_eq!(job_list_undelivered(hub).await.unwrap().len(), 20)).await;
+    uses_filled(&db, &["ix_jobs_dispatched"], async |hub| assert_eq!(job_release_unconfirmed(hub, at(0)).await.unwrap(), 0)).await;
+}
+
+async fn held_jobs_are_read_alone(db: Case) {
+    fill(&db).await;
+    uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(job_list_held_queues(hub).await.unwrap().len(), 10)).await;
+    uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(job_list_expired(hub, at(9), 5).await.unwrap().len(), 5)).await;
+    uses_filled(&db, &["ix_jobs_held"], async |hub| {
+        let claimed = commit(hub, async |txn| job_claimed_by(txn, id_at(0, 1)).await).await.unwrap();
+        assert_eq!(claimed.len(), 10);
+    })
+    .await;
+}
+
+async fn active_jobs_are_counted_without_the_ended_ones(db: Case) {
+    uses(&db, &["ix_jobs_dispatched", "ix_jobs_held"], async |hub| {
+        let active = commit(hub, async |txn| job_count_active_in_txn(txn, &[1, 2]).await).await.unwrap();
+        assert_eq!(active, [(1, 10), (1, 20)]);
+    })
+    .await;
+}
+
+async fn single_jobs_are_found_by_their_keys(db: Case) {
+    fill(&db).await;
+    let ids = [20, 21, 22].map(|nth| id_at(-1_000, nth));
+    uses_filled(&db, &["jobs_pkey"], async |hub| {
+        job_get(hub, ids[0]).await.unwrap().unwrap();
+        commit(hub, async |txn| {
+            let rows = job_load_for_update_in_txn(txn, &ids).await?;
+            assert_eq!(rows.len(), 3);
+            job_payloads(txn, &ids).await?;
+            job_update_many_in_txn(txn, &rows.iter().collect::<Vec<_>>()).await
+        })
+        .await
+        .unwrap();
+    })
+    .await;
+    let by_id = |used: &BTreeMap<String, i64>| used.keys().all(|name| ["jobs_pkey", "ix_jobs_dispatched"].contains(&name.as_str()));
+    for planner in PLANNERS {
+        let used = scans(&db, planner, async |hub: &Database| {
+            for _ in 0..RUNS {
+                let txn = hub.begin().await.unwrap();
+                job_mark_dispatched_in_txn(&txn, &ids, at(1)).await.unwrap();
+                job_confirm_dispatched_in_txn(&txn, &ids, at(1)).await.unwrap();
+                job_undispatch_in_txn(&txn, &ids).await.unwrap();
+            }
+        });
+        let used = used.await;
+        assert!(by_id(&used), "{planner}: {used:?}");
+    }
+    uses_filled(&db, &["ux_jobs_idempotency"], async |hub| {
+        let keys = [(1, "k1".to_owned()), (2, "k2".to_owned())];
+        let found = commit(hub, async |txn| job_find_idempotent_in_txn(txn, &keys).await).await.unwrap();
+        assert_eq!(found.len(), 1);
+    })
+    .await;
+}
+
+async fn listed(hub: &Database, filter: Filter) -> usize {
+    job_list(hub, &Filter { limit: 30, ..filter }).await.unwrap().len()
+}
+
+async fn list_of_failed_jobs_reads_these(db: Case) {
+    let failed = || Filter { statuses: vec![Status::Failed], ..Filter::default() };
+    fill(&db).await;
+    uses_filled(&db, &["ix_jobs_unwell"], async |hub| assert_eq!(listed(hub, failed()).await, 10)).await;
+    uses_filled(&db, &["ix_jobs_unwell"], async |hub| {
+        assert_eq!(listed(hub, Filter { after: Some(MIDDLE), ..failed() }).await, 10);
+    })
+    .await;
+    uses_filled(&db, &["ix_jobs_unwell"], async |hub| {
+        let statuses = vec![Status::Failed, Status::Canceled];
+        assert_eq!(listed(hub, Filter { statuses, ..Filter::default() }).await, 10);
+    })
+    .await;
+}
+
+/// Of so many jobs that walking through the newest is dearer by any estimate.
+async fn lists_of_unfinished_jobs_read_these(db: Case) {
+    fill_with(&db, 100_000).await;
+    let of = |statuses: &[Status]| Filter { statuses: statuses.to_vec(), ..Filter::default() };
+    uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(listed(hub, of(&[Status::Running])).await, 10)).await;
+    uses_filled(&db, &["ix_jobs_dispatched", "ix_jobs_waiting"], async |hub| assert_eq!(listed(hub, of(&[Status::Pending])).await, 30))
+        .await;
+    let unfinished = [Status::Pending, Status::Running, Status::Paused];
+    uses_filled(&db, &["ix_jobs_dispatched", "ix_jobs_held", "ix_jobs_waiting"], async |hub| {
+        assert_eq!(listed(hub, of(&unfinished)).await, 30);
+    })
+    .await;
+}
+
+async fn list_of_an_automation_reads_its_jobs(db: Case) {
+    uses(&db, &["ix_jobs_automation"], async |hub| {
+        assert_eq!(listed(hub, Filter { automation_id: Some(7), ..Filter::default() }).await, 30);
+        assert_eq!(listed(hub, Filter { automation_id: Some(999), ..Filter::default() }).await, 0);
+    })
+    .await;
+}
+
+async fn list_of_all_reads_from_the_newest(db: Case) {
+    uses(&db, &["jobs_pkey"], async |hub| {
+        assert_eq!(listed(hub, Filter::default()).await, 30);
+        assert_eq!(listed(hub, Filter { created_from: Some(at(-1_000)), created_to: Some(at(-999)), ..Filter::default() }).await, 0);
+    })
+    .await;
+}
+
+async fn heartbeats_touch_no_index(db: Case) {
+    insert(&db, &[new_job(1)]).await;
+    hold(&db, new_job(1).id, Some(id_at(0, 1)), at(1)).await;
+    let raw = db.raw().await;
+    let counts = "SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE schemaname = current_schema() AND relname = 'jobs'";
+    let before = number(&raw, counts).await;
+    scans(&db, "-c plan_cache_mode=auto", async |hub: &Database| {
+        for nth in 0..10 {
+            crate::fixtures::change(hub, new_job(1).id, |row| {
+                row.last_heartbeat_at = Some(at(nth));
+                row.log_lines += 1;
+                row.job.lease.iter_mut().for_each(|lease| lease.expires_at = at(nth + 1));
+            })
+            .await;
+        }
+    })
+    .await;
+    let hot = number(&raw, counts).await - before;
+    assert!(hot >= 10, "{hot} of 10 updates left the indexes alone");
+    raw.close().await.unwrap();
+}

@@ -1,0 +1,46 @@
+//! What PostgreSQL counts about the use of a table: which indexes a statement really went through.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use store::{Database, Settings, automations::automation_lock_limits_in_txn};
+use test_support::eventually;
+
+use crate::case::{Case, number};
+
+const SCANS: &str = "SELECT indexrelname::text, idx_scan FROM pg_stat_user_indexes WHERE schemaname = current_schema() AND relname = 'jobs' \
+     UNION ALL SELECT 'sequential', seq_scan FROM pg_stat_user_tables WHERE schemaname = current_schema() AND relname = 'jobs'";
+
+/// Runs `work` in one session with `settings` (`-c name=value …`), and returns how often it went through each index of `jobs`, or
+/// through the whole table.
+pub(crate) async fn scans(db: &Case, settings: &str, work: impl AsyncFnOnce(&Database)) -> BTreeMap<String, i64> {
+    let raw = db.raw().await;
+    let before = counted(&raw).await;
+    let url = format!("{}?options={}", db.settings.url, settings.replace(' ', "%20").replace('=', "%3D"));
+    let hub = Database::connect(&Settings { url, max_connections: 1, ..db.settings.clone() }).await.unwrap();
+    let session = session_of(&hub, &raw).await;
+    work(&hub).await;
+    hub.close().await.unwrap();
+    // A session hands in its counts before it leaves.
+    let gone = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {session}");
+    eventually("the session ended", async || (number(&raw, &gone).await == 0).then_some(())).await;
+    let after = counted(&raw).await;
+    raw.close().await.unwrap();
+    let used = after.into_iter().map(|(name, scans)| (scans - before.get(&name).copied().unwrap_or(0), name));
+    used.filter(|(scans, _)| *scans > 0).map(|(scans, name)| (name, scans)).collect()
+}
+
+async fn counted(raw: &DatabaseConnection) -> BTreeMap<String, i64> {
+    let rows = raw.query_all_raw(Statement::from_string(raw.get_database_backend(), SCANS)).await.unwrap();
+    rows.into_iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
+}
+
+/// Process of the only session of `hub`, known by a lock that it holds.
+async fn session_of(hub: &Database, raw: &DatabaseConnection) -> i64 {
+    let txn = hub.begin().await.unwrap();
+    automation_lock_limits_in_txn(&txn, &[0]).await.unwrap();
+    let pid =
+        number(raw, "SELECT max(pid)::bigint FROM pg_locks WHERE relation = 'automations'::regclass AND pid <> pg_backend_pid()").await;
+    txn.commit().await.unwrap();
+    pid
+}
