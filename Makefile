@@ -21,4 +21,4 @@ lint: ## check the format, the lints and the documentation
 
 bench: ## measure against its own PostgreSQL and RabbitMQ, with full durability (ARGS="…")
 	cargo build --release -p regente -p bench
-	scripts/with-servers cargo run --release -p bench -- $(ARGS)
+	scripts/with-servers target/release/bench run $(ARGS)

@@ -24,7 +24,8 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$V1H7
 #[post("/api/v1/auth/login")]
 pub(super) async fn login(gateway: Data<Gateway>, body: JsonBody<LoginRequest>) -> Result<HttpResponse, Failure> {
     let LoginRequest { username, password } = body.0;
-    let user = store::identity::user_find(&gateway.database, &username).await?;
+    // No name has a NUL character, and PostgreSQL does not take one.
+    let user = if username.contains('\0') { None } else { store::identity::user_find(&gateway.database, &username).await? };
     let known = user.is_some();
     let hash = user.map_or_else(|| NOBODY.to_owned(), |user| user.password_hash);
     let matches =

@@ -9,6 +9,7 @@
 //! # }
 //! ```
 
+mod description;
 mod health;
 mod identity;
 
@@ -49,7 +50,7 @@ impl utoipa::Modify for SecuritySchemes {
 /// The whole API's description: this service's and those of `others`.
 #[must_use]
 pub fn api_doc(others: Vec<utoipa::openapi::OpenApi>) -> utoipa::openapi::OpenApi {
-    others.into_iter().fold(ApiDoc::openapi(), utoipa::openapi::OpenApi::merge_from)
+    description::complete(others.into_iter().fold(ApiDoc::openapi(), utoipa::openapi::OpenApi::merge_from))
 }
 
 /// The running service. Clones are the same one.

@@ -12,6 +12,7 @@ mod automation;
 mod identity;
 mod job;
 mod problem;
+mod report;
 mod system;
 mod worker;
 
@@ -19,6 +20,7 @@ pub use automation::{Automation, AutomationCreate, AutomationUpdate};
 pub use identity::{LoginRequest, LoginResponse};
 pub use job::{ExecuteOptions, Job, JobEvent, JobFilter, LogFilter, LogLine, Progress};
 pub use problem::{FieldError, Problem};
+pub use report::{Report, ReportBody, ReportOutcome};
 pub use system::Health;
 pub use worker::{
     CancellationResponse, ClaimRequest, FinishRequest, HeartbeatRequest, HeartbeatResponse, HeldJob, JobAssignment, JobStatusResponse,

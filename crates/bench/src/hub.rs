@@ -1,7 +1,10 @@
-use std::{net::TcpListener, process::Stdio, time::Duration};
+use std::{net::TcpListener, process::Stdio, str::FromStr as _, time::Duration};
 
 use anyhow::{Result, ensure};
-use sqlx::PgPool;
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use tokio::{process::Command, time::Instant};
 use uuid::Uuid;
 
@@ -27,6 +30,8 @@ pub(crate) struct Site {
 /// A running `regente up`.
 pub(crate) struct Hub {
     pub(crate) process: Process,
+    /// Name of its site.
+    pub(crate) site: &'static str,
     pub(crate) api: Api,
     /// The bench's own view of the hub's database.
     pub(crate) database: PgPool,
@@ -50,8 +55,10 @@ impl Hub {
             .stderr(bench.log_file(&name)?);
         let process = Process::spawn_without_output(&name, command.stdout(Stdio::null()))?;
         let api = Api::new(&format!("http://{bind}"))?;
-        let database = sqlx::postgres::PgPoolOptions::new().max_connections(2).connect_lazy(&site.database_url)?;
-        let mut hub = Self { process, api, database };
+        // The looks for ended jobs must not cost more as the table grows, whatever PostgreSQL knows of it yet.
+        let options = PgConnectOptions::from_str(&site.database_url)?.options([("enable_seqscan", "off"), ("jit", "off")]);
+        let database = PgPoolOptions::new().max_connections(2).connect_lazy_with(options);
+        let mut hub = Self { process, site: site.name, api, database };
         hub.await_health().await?;
         hub.api.login("admin", PASSWORD).await?;
         Ok(hub)

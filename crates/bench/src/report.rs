@@ -3,7 +3,13 @@ use serde::Serialize;
 use crate::{
     cli::RunOptions,
     machine::Machine,
-    measure::{growth::Grown, latency::Samples, logs::Logs, published::Published, throughput::Round},
+    measure::{
+        growth::{Grown, LongRun},
+        latency::Samples,
+        logs::Logs,
+        published::Published,
+        throughput::Round,
+    },
     procfs::Memory,
     stats::{Versus, versus},
 };
@@ -20,6 +26,7 @@ pub(crate) struct Report {
     pub(crate) logs: Option<Logs>,
     pub(crate) memory: Option<AfterLoad>,
     pub(crate) growth: Option<Vec<Grown>>,
+    pub(crate) long_run: Option<LongRun>,
     pub(crate) published: Option<Published>,
 }
 

@@ -5,6 +5,7 @@ use chrono::{SecondsFormat, Utc};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    child::Process,
     cli::{Part, RunOptions},
     context::{Bench, WorkerPlan},
     document,
@@ -46,6 +47,7 @@ async fn measure(bench: &Bench) -> Result<Report> {
         logs: None,
         memory: None,
         growth: None,
+        long_run: None,
         published: None,
     };
     if wants(Part::Throughput) || wants(Part::Latency) || wants(Part::Logs) {
@@ -54,6 +56,7 @@ async fn measure(bench: &Bench) -> Result<Report> {
     if wants(Part::Growth) {
         document::say("growth …")?;
         report.growth = Some(growth::measure(bench).await?);
+        report.long_run = Some(growth::long_run(bench).await?);
     }
     if wants(Part::Published) {
         document::say("published work …")?;
@@ -85,7 +88,7 @@ async fn under_load(bench: &Bench, report: &mut Report) -> Result<()> {
     hub.stop().await
 }
 
-async fn throughput_in_turns(bench: &Bench, hub: &Hub, worker: &crate::child::Process, automations: &[i32]) -> Result<Throughput> {
+async fn throughput_in_turns(bench: &Bench, hub: &Hub, worker: &Process, automations: &[i32]) -> Result<Throughput> {
     let jobs = bench.options.jobs;
     let mut floor = bench.floor().await?;
     let (mut regente_rounds, mut floor_rounds) = (Vec::new(), Vec::new());

@@ -24,19 +24,24 @@ impl Servers {
 
     /// Makes an empty database and gives its address.
     pub(crate) async fn database_create(&self, name: &str) -> Result<String> {
-        let name = format!("bench_{name}");
         let mut connection = PgConnection::connect(&self.database_url).await?;
-        sqlx::query(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).execute(&mut connection).await?;
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await?;
-        let (server, _) = self.database_url.rsplit_once('/').context("TEST_DATABASE_URL")?;
-        Ok(format!("{server}/{name}"))
+        sqlx::query(AssertSqlSafe(format!("DROP DATABASE IF EXISTS bench_{name} WITH (FORCE)"))).execute(&mut connection).await?;
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE bench_{name}"))).execute(&mut connection).await?;
+        self.address(name)
     }
 
-    /// Writes out what PostgreSQL has in memory, so that each round begins alike and none meets the checkpoint of another.
-    pub(crate) async fn checkpoint(&self) -> Result<()> {
-        let mut connection = PgConnection::connect(&self.database_url).await?;
+    /// Does now what PostgreSQL would do by itself some time, so that each round begins alike and none pays for another: clears away
+    /// dead rows, counts, and writes out what is in memory.
+    pub(crate) async fn settle(&self, database: &'static str) -> Result<()> {
+        let mut connection = PgConnection::connect(&self.address(database)?).await?;
+        sqlx::query("VACUUM (ANALYZE)").execute(&mut connection).await?;
         sqlx::query("CHECKPOINT").execute(&mut connection).await?;
         Ok(())
+    }
+
+    fn address(&self, database: &str) -> Result<String> {
+        let (server, _) = self.database_url.rsplit_once('/').context("TEST_DATABASE_URL")?;
+        Ok(format!("{server}/bench_{database}"))
     }
 
     pub(crate) async fn version(&self) -> Result<String> {

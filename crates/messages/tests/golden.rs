@@ -21,7 +21,8 @@ fn a_message_with_only_the_contract_and_unknown_keys_is_read() {
 
 #[test]
 fn foreign_workers_find_what_they_need_in_a_written_message() {
-    let message = JobMessage { job_id: "x".into(), automation_id: 1, parameters: Some(messages::JsonObject::default()), ..JobMessage::default() };
+    let message =
+        JobMessage { job_id: "x".into(), automation_id: 1, parameters: Some(messages::JsonObject::default()), ..JobMessage::default() };
     let written = serde_json::to_value(&message).unwrap();
     assert_eq!(written["parameters"], serde_json::json!({}), "always an object");
     assert_eq!(written["script_path"], "", "there even when it says nothing");

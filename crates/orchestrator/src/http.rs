@@ -2,6 +2,7 @@
 
 mod automations;
 mod jobs;
+mod reports;
 mod stream;
 mod worker;
 mod worker_jobs;
@@ -38,6 +39,7 @@ use crate::Orchestrator;
         worker_jobs::finish,
         worker_jobs::status,
         worker_jobs::cancellation,
+        reports::reports,
     ),
     components(schemas(api_types::Problem))
 )]
@@ -53,24 +55,26 @@ pub(crate) fn routes(orchestrator: Orchestrator) -> impl FnOnce(&mut ServiceConf
     move |config| {
         config
             .app_data(Data::new(orchestrator))
+            // Routes are tried in this order: those of every job come first.
+            .service(automations::execute)
+            .service(reports::reports)
+            .service(worker_jobs::start)
+            .service(worker_jobs::finish)
+            .service(worker_jobs::log)
+            .service(worker_jobs::progress)
+            .service(worker::claim)
+            .service(worker::heartbeat)
             .service(automations::create)
             .service(automations::list)
             .service(automations::get)
             .service(automations::update)
             .service(automations::archive)
-            .service(automations::execute)
             .service(jobs::list)
             .service(stream::logs)
             .service(jobs::logs)
             .service(jobs::events)
             .service(jobs::get)
             .service(worker::register)
-            .service(worker::heartbeat)
-            .service(worker::claim)
-            .service(worker_jobs::start)
-            .service(worker_jobs::log)
-            .service(worker_jobs::progress)
-            .service(worker_jobs::finish)
             .service(worker_jobs::status)
             .service(worker_jobs::cancellation);
     }

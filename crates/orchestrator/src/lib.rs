@@ -29,7 +29,7 @@ mod writer;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 
 pub use self::{
     http::api_doc,
@@ -39,8 +39,8 @@ pub use self::{
 /// Tells the time. Tests bring their own.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
-/// The time of the operating system.
+/// The time of the operating system, in microseconds: what both databases keep, so that an answer says what is stored.
 #[must_use]
 pub fn system_clock() -> Clock {
-    Arc::new(Utc::now)
+    Arc::new(|| Utc::now().trunc_subsecs(6))
 }

@@ -1,5 +1,7 @@
 //! `regente up --demo`: the examples, a local worker, and the first example's run on the terminal.
 
+use std::path::Path;
+
 use anyhow::{Context, bail};
 use api_types::{Automation, AutomationCreate, Job};
 use domain::job::Status;
@@ -48,7 +50,7 @@ pub(crate) async fn run(hub: &Hub) -> anyhow::Result<LocalWorker> {
         job = client.follow(&job) => job?,
         () = shutdown.wait() => return Ok(worker),
     };
-    show_result(&job)?;
+    show_result(&job, &hub.data_dir().join("worker/jobs").join(job.id.to_string()))?;
     Ok(worker)
 }
 
@@ -66,14 +68,15 @@ fn start_worker(hub: &Hub, queues: Vec<String>) -> anyhow::Result<LocalWorker> {
     Ok(LocalWorker { shutdown, task })
 }
 
-fn show_result(job: &Job) -> anyhow::Result<()> {
+/// `folder` is where the job ran.
+fn show_result(job: &Job, folder: &Path) -> anyhow::Result<()> {
     let seconds = job.started_at.zip(job.completed_at).map_or(0.0, |(from, to)| (to - from).as_seconds_f64());
     terminal::line(&format!("Job {} is {} after {seconds:.1} s.", job.id, job.status))?;
     if let Some(message) = &job.error_message {
         terminal::line(&format!("  {message}"))?;
     }
     if let Some(result) = &job.result {
-        terminal::line(&summary(result))?;
+        terminal::line(&summary(result, folder))?;
     }
     if job.status == Status::Failed {
         terminal::line("The hub keeps serving; the job's log says more.")?;
@@ -82,7 +85,7 @@ fn show_result(job: &Job) -> anyhow::Result<()> {
 }
 
 /// The example's result as a table; any other as JSON.
-fn summary(result: &Value) -> String {
+fn summary(result: &Value, folder: &Path) -> String {
     let Some(issuers) = result.get("issuers").and_then(Value::as_array) else {
         return serde_json::to_string_pretty(result).unwrap_or_default();
     };
@@ -96,7 +99,7 @@ fn summary(result: &Value) -> String {
     };
     lines.extend(issuers.iter().map(row));
     lines.push(format!("  {:<34} {:>18} {:>8} {:>12}", "all", "", text(result, "invoices"), text(result, "total")));
-    lines.push(format!("  CSV: {}", text(result, "csv")));
+    lines.push(format!("  CSV: {}", folder.join(text(result, "csv")).display()));
     lines.join("\n")
 }
 

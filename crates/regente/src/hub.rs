@@ -1,15 +1,16 @@
 use std::time::Duration;
 
-use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
+use actix_web::{App, HttpRequest, HttpServer, dev::ServerHandle, web};
 use anyhow::{Context, bail};
 use api_gateway::{Bootstrap, Gateway};
 use auth::{SharedKey, Tokens};
 use broker::{Broker, Topology};
 use orchestrator::{Clock, Orchestrator, Parts};
-use runtime::{Access, Failure, Settings, Shutdown};
+use runtime::{Access, Settings, Shutdown, Unmatched};
 use secrecy::{ExposeSecret, SecretString};
 use store::Database;
 use tokio::task::JoinHandle;
+use utoipa::openapi::PathItem;
 
 use crate::data_dir::DataDir;
 
@@ -65,7 +66,8 @@ impl Hub {
         let worker_key = worker_key(&data, &settings)?;
         let broker = connect_broker(&settings)?;
         let shutdown = Shutdown::default();
-        let writer_database = Database::connect(&store::Settings { max_connections: 1, ..store_settings(&settings) }).await?;
+        let writer_database =
+            Database::connect(&store::Settings { max_connections: 1, by_index: true, ..store_settings(&settings) }).await?;
         let parts = Parts {
             database: database.clone(),
             writer_database: writer_database.clone(),
@@ -80,7 +82,19 @@ impl Hub {
         let server = serve(listener, &settings, (orchestrator.clone(), gateway, access))?;
         let handle = server.handle();
         let server = tokio::spawn(server);
-        Ok(Self { port, bootstrap, worker_key, tokens, orchestrator, shutdown, handle, server, databases: [database, writer_database], broker, data })
+        Ok(Self {
+            port,
+            bootstrap,
+            worker_key,
+            tokens,
+            orchestrator,
+            shutdown,
+            handle,
+            server,
+            databases: [database, writer_database],
+            broker,
+            data,
+        })
     }
 
     /// The port it serves on.
@@ -166,15 +180,16 @@ fn serve(
 ) -> anyhow::Result<actix_web::dev::Server> {
     let body_limit = settings.http.body_limit;
     let access = web::Data::new(access);
+    let unmatched = web::Data::new(Unmatched::new(documented_routes()));
     let app = move || {
         App::new()
             .app_data(access.clone())
             .app_data(runtime::path_config())
             .configure(runtime::payload_config(body_limit))
-            .wrap(from_fn(runtime::problem_for_unmatched))
             .configure(gateway.routes())
             .configure(orchestrator.routes())
-            .default_service(web::to(|| async { Err::<actix_web::HttpResponse, _>(Failure::NotFound("page".to_owned())) }))
+            .app_data(unmatched.clone())
+            .default_service(web::to(async |request: HttpRequest, unmatched: web::Data<Unmatched>| unmatched.answer(request.path())))
     };
     let server = HttpServer::new(app)
         .workers(settings.http.workers)
@@ -184,6 +199,15 @@ fn serve(
         .listen(listener)
         .context("cannot serve")?;
     Ok(server.run())
+}
+
+/// Every path of the API with its methods.
+fn documented_routes() -> Vec<(String, Vec<String>)> {
+    let methods = |item: PathItem| {
+        let operations = [("delete", item.delete), ("get", item.get), ("post", item.post), ("put", item.put), ("patch", item.patch)];
+        operations.into_iter().filter(|(_, operation)| operation.is_some()).map(|(method, _)| method.to_owned()).collect()
+    };
+    api_doc().paths.paths.into_iter().map(|(path, item)| (path, methods(item))).collect()
 }
 
 /// Opens the database and brings its schema up to date.

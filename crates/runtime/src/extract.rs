@@ -7,7 +7,8 @@ use actix_web::{
     web::{Bytes, PathConfig, PayloadConfig},
 };
 use domain::Fault;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::error::Category;
 
 use crate::Failure;
 
@@ -45,7 +46,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     }
 }
 
-/// Like [`JsonBody`]; an empty body is `T::default()`.
+/// Like [`JsonBody`]; an empty body and `null` are `T::default()`.
 pub struct OptionalJsonBody<T>(pub T);
 
 impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJsonBody<T> {
@@ -57,7 +58,7 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJsonBody<T
         Box::pin(async move {
             let bytes = body.await?;
             let blank = bytes.iter().all(u8::is_ascii_whitespace);
-            Ok(Self(if blank { T::default() } else { parse(&bytes)? }))
+            Ok(Self(if blank { None } else { parse::<Option<T>>(&bytes)? }.unwrap_or_default()))
         })
     }
 }
@@ -77,20 +78,37 @@ fn body(request: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Re
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     let mut input = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
-        let field = field_path(&error.path().to_string());
+        let path = error.path().to_string();
         let cause = error.into_inner();
-        match cause.classify() {
-            serde_json::error::Category::Data => Failure::Invalid(vec![Fault::new(field, plain(&cause))]),
-            _ => Failure::BadRequest(format!("the body is not JSON: {cause}")),
+        if cause.classify() == Category::Data {
+            return Failure::Invalid(vec![named_fault(&path, plain(&cause))]);
+        }
+        // A number where a word is wanted is told as a syntax error too.
+        match serde_json::from_slice::<IgnoredAny>(bytes) {
+            Ok(_) => Failure::Invalid(vec![named_fault(&path, "has the wrong type".to_owned())]),
+            Err(error) => Failure::BadRequest(format!("the body is not JSON: {error}")),
         }
     })?;
     input.end().map_err(|error| Failure::BadRequest(format!("the body is not JSON: {error}")))?;
     Ok(value)
 }
 
+/// A fault at `path`; one that is about a field inside which is missing or there twice names that field.
+fn named_fault(path: &str, message: String) -> Fault {
+    let field = field_path(path);
+    let inside = ["missing field `", "duplicate field `"].iter().find_map(|start| message.strip_prefix(start)?.split('`').next());
+    let field = match inside {
+        Some(name) if field.is_empty() => name.to_owned(),
+        // The path of a field that is there twice may have its name already.
+        Some(name) if field != name && !field.ends_with(&format!("/{name}")) => format!("{field}/{name}"),
+        _ => field,
+    };
+    Fault::new(field, message)
+}
+
 /// `a.b[2].c` as `a/b/2/c`.
 fn field_path(path: &str) -> String {
-    if path == "." { String::new() } else { path.replace(['.', '['], "/").replace(']', "") }
+    if path == "." { String::new() } else { path.replace(['.', '['], "/").replace(']', "").trim_start_matches('/').to_owned() }
 }
 
 /// The message without the position, which the path says better.
@@ -109,7 +127,7 @@ impl<T: DeserializeOwned> FromRequest for Params<T> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let pairs = serde_urlencoded::Deserializer::new(form_pairs(request.query_string()));
         let params = serde_path_to_error::deserialize(pairs)
-            .map_err(|error| Failure::BadQuery(vec![Fault::new(field_path(&error.path().to_string()), error.inner().to_string())]));
+            .map_err(|error| Failure::BadQuery(vec![named_fault(&error.path().to_string(), error.inner().to_string())]));
         std::future::ready(params.map(Self))
     }
 }

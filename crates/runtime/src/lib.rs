@@ -17,7 +17,7 @@ mod shutdown;
 pub use self::{
     access::{Access, Management, WorkerCaller},
     extract::{JsonBody, OptionalJsonBody, Params, path_config, payload_config},
-    problem::{Failure, problem_for_unmatched},
+    problem::{Failure, Unmatched},
     settings::{Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Log, Settings, SettingsError, WorkerSettings},
     shutdown::Shutdown,
 };

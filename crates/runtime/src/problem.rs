@@ -1,9 +1,7 @@
 use actix_web::{
     HttpResponse, ResponseError,
-    body::{EitherBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
+    dev::ResourceDef,
     http::{StatusCode, header},
-    middleware::Next,
 };
 use api_types::{FieldError, Problem};
 use domain::{Fault, job::Refusal};
@@ -108,6 +106,21 @@ impl ResponseError for Failure {
     }
 
     fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        response.content_type("application/problem+json");
+        match self {
+            Self::Unauthorized(_) => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
+            Self::Overloaded | Self::Unavailable(_) => response.insert_header((header::RETRY_AFTER, "2")),
+            _ => &mut response,
+        };
+        response.json(self.problem())
+    }
+}
+
+impl Failure {
+    /// The problem body, and a line in the log.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
         let status = self.status_code();
         match self {
             Self::Internal(cause) | Self::Unavailable(cause) => {
@@ -118,7 +131,7 @@ impl ResponseError for Failure {
         let detail =
             if matches!(self, Self::Internal(_)) { "the hub made a mistake; its log says more".to_owned() } else { self.to_string() };
         let code = self.code();
-        let problem = Problem {
+        Problem {
             kind: format!("urn:regente:problem:{code}"),
             title: status.canonical_reason().unwrap_or_default().to_owned(),
             status: status.as_u16(),
@@ -126,37 +139,37 @@ impl ResponseError for Failure {
             detail,
             code: code.to_owned(),
             errors: self.faults().iter().map(|fault| FieldError { field: fault.field.clone(), message: fault.message.clone() }).collect(),
-        };
-        let mut response = HttpResponse::build(status);
-        response.content_type("application/problem+json");
-        match self {
-            Self::Unauthorized(_) => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
-            Self::Overloaded | Self::Unavailable(_) => response.insert_header((header::RETRY_AFTER, "2")),
-            _ => &mut response,
-        };
-        response.json(problem)
+        }
     }
 }
 
-/// Middleware: gives the bare answers of the framework, such as 405 for a method that a route does not have, a problem body.
-///
-/// # Errors
-/// What the service inside returns.
-pub async fn problem_for_unmatched<B: MessageBody + 'static>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B>>, actix_web::Error> {
-    let response = next.call(request).await?;
-    let bare = response.status() == StatusCode::METHOD_NOT_ALLOWED && response.response().error().is_none();
-    if !bare {
-        return Ok(response.map_into_left_body());
+/// The routes that there are, for requests that fit none: 405 when the path has routes with other methods, else 404.
+pub struct Unmatched {
+    /// Path patterns and their methods, as for the header `Allow`.
+    routes: Vec<(ResourceDef, String)>,
+}
+
+impl Unmatched {
+    /// From path patterns (`/jobs/{id}`) and the methods of each.
+    pub fn new(routes: impl IntoIterator<Item = (String, Vec<String>)>) -> Self {
+        let route = |(path, methods): (String, Vec<String>)| (ResourceDef::new(path), methods.join(", ").to_uppercase());
+        Self { routes: routes.into_iter().map(route).collect() }
     }
-    let (request, response) = response.into_parts();
-    let mut problem = Failure::MethodNotAllowed.error_response();
-    if let Some(allow) = response.headers().get(header::ALLOW) {
-        problem.headers_mut().insert(header::ALLOW, allow.clone());
+
+    /// The answer for a request to `path`.
+    #[must_use]
+    pub fn answer(&self, path: &str) -> HttpResponse {
+        let allowed: Vec<&str> =
+            self.routes.iter().filter(|(pattern, _)| pattern.is_match(path)).map(|(_, methods)| methods.as_str()).collect();
+        if allowed.is_empty() {
+            return Failure::NotFound("page".to_owned()).error_response();
+        }
+        let mut response = Failure::MethodNotAllowed.error_response();
+        if let Ok(methods) = allowed.join(", ").parse() {
+            response.headers_mut().insert(header::ALLOW, methods);
+        }
+        response
     }
-    Ok(ServiceResponse::new(request, problem).map_into_right_body())
 }
 
 impl From<store::Error> for Failure {

@@ -1,11 +1,10 @@
+mod load;
+
 use std::{path::PathBuf, time::Duration};
 
-use config::{Config, ConfigError, Environment, File, FileFormat};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use telemetry::LogFormat;
-
-const DEFAULTS: &str = include_str!("defaults.toml");
 
 /// Every setting of the program. Read from the embedded defaults, then `regente.toml`, then the environment.
 #[derive(Clone, Debug)]
@@ -149,45 +148,6 @@ section!(
 pub struct SettingsError(pub Vec<String>);
 
 impl Settings {
-    /// Reads the settings: `file` when given, else `regente.toml` when it is there.
-    ///
-    /// # Errors
-    /// Every fault found, each naming its key.
-    pub fn load(file: Option<&str>) -> Result<Self, SettingsError> {
-        let source = match file {
-            Some(path) => File::new(path, FileFormat::Toml).required(true),
-            None => File::new("regente.toml", FileFormat::Toml).required(false),
-        };
-        let environment = Environment::with_prefix("REGENTE").prefix_separator("__").separator("__");
-        let config =
-            Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).add_source(source).add_source(environment).build();
-        let settings = Self::from_config(&config.map_err(|error| SettingsError(vec![error.to_string()]))?)?;
-        settings.validate()?;
-        Ok(settings)
-    }
-
-    fn from_config(config: &Config) -> Result<Self, SettingsError> {
-        let mut faults = unknown_sections(config);
-        let settings = (|| {
-            Some(Self {
-                data_dir: section(config, "data_dir", &mut faults)?,
-                http: section(config, "http", &mut faults)?,
-                database: section(config, "database", &mut faults)?,
-                broker: section(config, "broker", &mut faults)?,
-                auth: section(config, "auth", &mut faults)?,
-                admin: section(config, "admin", &mut faults)?,
-                worker: section(config, "worker", &mut faults)?,
-                lease: section(config, "lease", &mut faults)?,
-                dispatch: section(config, "dispatch", &mut faults)?,
-                log: section(config, "log", &mut faults)?,
-            })
-        })();
-        match settings {
-            Some(settings) if faults.is_empty() => Ok(settings),
-            _ => Err(SettingsError(faults)),
-        }
-    }
-
     /// The database's URL, with the default filled in.
     #[must_use]
     pub fn database_url(&self) -> SecretString {
@@ -217,7 +177,8 @@ impl Settings {
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
-    fn validate(&self) -> Result<(), SettingsError> {
+    /// What is wrong with values that are of the right kind; each fault begins with its key.
+    fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let mut check = |fine: bool, text: &str| {
             if !fine {
@@ -251,76 +212,6 @@ impl Settings {
         if let Err(error) = telemetry::check_filter(&self.log.filter) {
             faults.push(format!("log.filter: {error}"));
         }
-        if faults.is_empty() { Ok(()) } else { Err(SettingsError(faults)) }
-    }
-}
-
-/// One section; a fault of one does not hide those of the others.
-fn section<T: DeserializeOwned>(config: &Config, key: &str, faults: &mut Vec<String>) -> Option<T> {
-    match config.get::<T>(key) {
-        Ok(value) => Some(value),
-        Err(error) => {
-            faults.push(named(key, &error));
-            None
-        }
-    }
-}
-
-fn named(key: &str, error: &ConfigError) -> String {
-    let text = error.to_string();
-    if text.contains(key) { text } else { format!("{key}: {text}") }
-}
-
-fn unknown_sections(config: &Config) -> Vec<String> {
-    const KNOWN: [&str; 10] = ["data_dir", "http", "database", "broker", "auth", "admin", "worker", "lease", "dispatch", "log"];
-    let Ok(table) = config.clone().try_deserialize::<serde_json::Map<String, serde_json::Value>>() else { return Vec::new() };
-    let unknown = table.keys().filter(|key| !KNOWN.contains(&key.as_str()));
-    unknown.map(|key| format!("unknown setting \"{key}\"")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn from_toml(text: &str) -> Result<Settings, SettingsError> {
-        let builder =
-            Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).add_source(File::from_str(text, FileFormat::Toml));
-        let settings = Settings::from_config(&builder.build().unwrap())?;
-        settings.validate().map(|()| settings)
-    }
-
-    #[test]
-    fn defaults_are_fine() {
-        let settings = from_toml("").unwrap();
-        assert_eq!(settings.database_url().expose_secret(), "sqlite://data/regente.db");
-        assert!(settings.broker_url().is_none() && settings.is_loopback());
-    }
-
-    #[test]
-    fn several_faults_are_told_at_once() {
-        let error = from_toml("[http]\nbind = \"nowhere\"\n[lease]\nagent = \"5s\"\n[log]\nfilter = \"a=b=c\"").unwrap_err();
-        assert_eq!(error.0.len(), 3, "{error}");
-    }
-
-    #[test]
-    fn unknown_keys_are_refused() {
-        assert!(from_toml("[http]\nport = 1").unwrap_err().0[0].contains("port"));
-        assert!(from_toml("[htp]\nport = 1").unwrap_err().0[0].contains("htp"));
-    }
-
-    #[test]
-    fn secrets_are_not_in_debug_output() {
-        let settings = from_toml("[database]\nurl = \"postgres://u:hunter2@h/d\"").unwrap();
-        assert!(!format!("{settings:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn loopback_is_told_from_the_rest() {
-        for (bind, expected) in
-            [("127.0.0.1:1", true), ("[::1]:1", true), ("localhost:1", true), ("0.0.0.0:1", false), ("10.0.0.1:1", false)]
-        {
-            let settings = from_toml(&format!("[http]\nbind = \"{bind}\"")).unwrap();
-            assert_eq!(settings.is_loopback(), expected, "{bind}");
-        }
+        faults
     }
 }

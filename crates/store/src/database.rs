@@ -21,6 +21,9 @@ pub struct Settings {
     pub statement_timeout: Duration,
     /// Schema to work in (PostgreSQL); `None`: the server's default.
     pub schema: Option<String>,
+    /// Every statement finds its rows by an index, as the writer's do: PostgreSQL then plans each once and never scans a table, also while
+    /// it knows no statistics yet.
+    pub by_index: bool,
 }
 
 impl Settings {
@@ -33,6 +36,7 @@ impl Settings {
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(15),
             schema: None,
+            by_index: false,
         }
     }
 }
@@ -67,6 +71,11 @@ impl Database {
         }
         if let Some(schema) = &settings.schema {
             options.set_schema_search_path(schema);
+        }
+        if settings.by_index {
+            options.map_sqlx_postgres_opts(|postgres| {
+                postgres.options([("enable_seqscan", "off"), ("plan_cache_mode", "force_generic_plan"), ("jit", "off")])
+            });
         }
         options.map_sqlx_sqlite_opts(|sqlite| {
             sqlite

@@ -5,7 +5,7 @@ use domain::log::Level;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use crate::{Database, Error, Transaction, entity::job_log_chunk};
+use crate::{Database, Error, Transaction, entity::job_log_chunk, jobs::in_few_lengths};
 
 /// One line.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,11 +36,10 @@ pub struct Chunk<'a> {
 /// # Errors
 /// [`Error::Duplicate`] when a chunk of the job ends with the same number. Numbers are given out by whoever has the job's row locked.
 pub async fn chunk_insert_many_in_txn(txn: &Transaction, chunks: &[Chunk<'_>], now: DateTime<Utc>) -> Result<(), Error> {
-    if chunks.is_empty() {
-        return Ok(());
+    for chunks in in_few_lengths(chunks) {
+        let rows = chunks.iter().map(|chunk| to_row(chunk, now)).collect::<Result<Vec<_>, _>>()?;
+        job_log_chunk::Entity::insert_many(rows).exec_without_returning(&txn.0).await?;
     }
-    let rows = chunks.iter().map(|chunk| to_row(chunk, now)).collect::<Result<Vec<_>, _>>()?;
-    job_log_chunk::Entity::insert_many(rows).exec_without_returning(&txn.0).await?;
     Ok(())
 }
 

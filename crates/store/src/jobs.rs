@@ -10,6 +10,7 @@ use domain::job::{Job, Trigger};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+pub(crate) use self::write::in_few_lengths;
 pub use self::{
     dispatch::{
         Candidate, job_claimed_by, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_list_candidates_in_txn, job_list_expired,

@@ -1,8 +1,9 @@
 //! The hub's worker API.
 
 mod error;
+mod reports;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use api_types::{
     ClaimRequest, FinishRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment, JobStatusResponse, LEASE_TOKEN_HEADER, LogEntry,
@@ -19,6 +20,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use self::error::HubError;
+use self::reports::{Alone, Reports};
 use crate::{Auth, Error};
 
 /// Requests about jobs under way at once. More would cost memory and not be answered sooner.
@@ -27,10 +29,33 @@ const AT_ONCE: usize = 64;
 /// Client of the hub's worker API. Every method gives one attempt; dropping its future abandons the attempt, which the hub may have
 /// performed all the same.
 pub struct HubClient {
+    link: Arc<Link>,
+    reports: Reports,
+    at_once: Semaphore,
+}
+
+/// The way to the hub.
+struct Link {
     http: reqwest::Client,
     base: String,
     timeout: Duration,
-    at_once: Semaphore,
+}
+
+/// An item of a batch of reports, written.
+#[derive(Serialize)]
+struct Item<'a> {
+    job_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease_token: Option<Uuid>,
+    #[serde(flatten)]
+    report: Body<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Body<'a> {
+    Start(&'a StartRequest),
+    Finish(&'a FinishRequest),
 }
 
 impl HubClient {
@@ -54,7 +79,8 @@ impl HubClient {
         }
         let http = builder.build().map_err(|error| Error::Client(error::chain(&error)))?;
         let base = format!("{}/api/v1/worker", server.trim_end_matches('/'));
-        Ok(Self { http, base, timeout, at_once: Semaphore::new(AT_ONCE) })
+        let link = Arc::new(Link { http, base, timeout });
+        Ok(Self { reports: Reports::new(link.clone()), link, at_once: Semaphore::new(AT_ONCE) })
     }
 
     /// Says who this worker is.
@@ -62,7 +88,7 @@ impl HubClient {
     /// # Errors
     /// As every method: see [`HubError`].
     pub async fn register(&self, request: &RegisterRequest) -> Result<RegisterResponse, HubError> {
-        read(self.post("register", request)?).await
+        read(self.link.post("register", request)?).await
     }
 
     /// Prolongs the leases of the jobs named in it.
@@ -70,7 +96,7 @@ impl HubClient {
     /// # Errors
     /// 404 when the hub does not know the worker; see [`HubError`].
     pub async fn heartbeat(&self, request: &HeartbeatRequest) -> Result<HeartbeatResponse, HubError> {
-        read(self.post("heartbeat", request)?).await
+        read(self.link.post("heartbeat", request)?).await
     }
 
     /// Takes jobs; waits on the hub for `wait_s` of the request.
@@ -79,7 +105,7 @@ impl HubClient {
     /// 404 when the hub does not know the worker; see [`HubError`].
     pub async fn claim(&self, request: &ClaimRequest) -> Result<Vec<JobAssignment>, HubError> {
         let wait = Duration::try_from_secs_f64(request.wait_s).unwrap_or_default();
-        read(self.post("jobs/claim", request)?.timeout(self.timeout + wait)).await
+        read(self.link.post("jobs/claim", request)?.timeout(self.link.timeout + wait)).await
     }
 
     /// Takes the lease of a job that came as a message.
@@ -87,8 +113,10 @@ impl HubClient {
     /// # Errors
     /// 409 when somebody else has it or it has ended, 404 when there is no such job; see [`HubError`].
     pub async fn start(&self, job: Uuid, worker: Uuid) -> Result<StartResponse, HubError> {
-        let _turn = self.at_once.acquire().await;
-        read(self.post(&format!("jobs/{job}/start"), &StartRequest { worker_id: Some(worker) })?).await
+        let request = StartRequest { worker_id: Some(worker) };
+        let alone = Alone { path: format!("jobs/{job}/start"), body: json(&request)?, lease: None };
+        let item = json(&Item { job_id: job, lease_token: None, report: Body::Start(&request) })?;
+        parse(&self.reports.send(item, alone).await?)
     }
 
     /// Stores log lines.
@@ -97,14 +125,13 @@ impl HubClient {
     /// 409 `stale_lease` when the worker has lost the job; see [`HubError`].
     pub async fn log(&self, job: Uuid, lease: Uuid, entries: Vec<LogEntry>, offset: Option<i64>) -> Result<LogResponse, HubError> {
         let request = LogRequest { entries: Some(entries), offset, ..LogRequest::default() };
-        let body = serde_json::to_vec(&request).map_err(|error| HubError::Encode(error.to_string()))?;
-        self.log_raw(job, lease, body.into()).await
+        self.log_raw(job, lease, json(&request)?).await
     }
 
     /// Stores log lines whose request is written already.
     pub(crate) async fn log_raw(&self, job: Uuid, lease: Uuid, body: Bytes) -> Result<LogResponse, HubError> {
         let _turn = self.at_once.acquire().await;
-        read(leased(self.raw(&format!("jobs/{job}/log"), body), lease)).await
+        read(leased(self.link.raw(&format!("jobs/{job}/log"), body), lease)).await
     }
 
     /// Stores how far the job is.
@@ -113,7 +140,7 @@ impl HubClient {
     /// As [`HubClient::log`].
     pub async fn progress(&self, job: Uuid, lease: Uuid, progress: &Progress) -> Result<(), HubError> {
         let _turn = self.at_once.acquire().await;
-        done(leased(self.post(&format!("jobs/{job}/progress"), progress)?, lease)).await
+        done(leased(self.link.post(&format!("jobs/{job}/progress"), progress)?, lease)).await
     }
 
     /// Ends the job. Sent again for an ended job it changes nothing.
@@ -121,8 +148,9 @@ impl HubClient {
     /// # Errors
     /// As [`HubClient::log`].
     pub async fn finish(&self, job: Uuid, lease: Uuid, request: &FinishRequest) -> Result<(), HubError> {
-        let _turn = self.at_once.acquire().await;
-        done(leased(self.post(&format!("jobs/{job}/finish"), request)?, lease)).await
+        let alone = Alone { path: format!("jobs/{job}/finish"), body: json(request)?, lease: Some(lease) };
+        let item = json(&Item { job_id: job, lease_token: Some(lease), report: Body::Finish(request) })?;
+        self.reports.send(item, alone).await.map(drop)
     }
 
     /// How the job stands.
@@ -130,13 +158,15 @@ impl HubClient {
     /// # Errors
     /// 404 when there is no such job; see [`HubError`].
     pub async fn status(&self, job: Uuid) -> Result<JobStatusResponse, HubError> {
-        let request = self.http.request(Method::GET, format!("{}/jobs/{job}/status", self.base)).timeout(self.timeout);
+        let link = &self.link;
+        let request = link.http.request(Method::GET, format!("{}/jobs/{job}/status", link.base)).timeout(link.timeout);
         read(request).await
     }
+}
 
+impl Link {
     fn post<T: Serialize>(&self, path: &str, body: &T) -> Result<RequestBuilder, HubError> {
-        let body = serde_json::to_vec(body).map_err(|error| HubError::Encode(error.to_string()))?;
-        Ok(self.raw(path, body.into()))
+        Ok(self.raw(path, json(body)?))
     }
 
     fn raw(&self, path: &str, body: Bytes) -> RequestBuilder {
@@ -145,13 +175,20 @@ impl HubClient {
     }
 }
 
+fn json<T: Serialize>(body: &T) -> Result<Bytes, HubError> {
+    serde_json::to_vec(body).map(Bytes::from).map_err(|error| HubError::Encode(error.to_string()))
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, HubError> {
+    serde_json::from_slice(body).map_err(|error| HubError::Answer(error.to_string()))
+}
+
 fn leased(request: RequestBuilder, lease: Uuid) -> RequestBuilder {
     request.header(LEASE_TOKEN_HEADER, lease.to_string())
 }
 
 async fn read<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, HubError> {
-    let body = send(request).await?;
-    serde_json::from_slice(&body).map_err(|error| HubError::Answer(error.to_string()))
+    parse(&send(request).await?)
 }
 
 async fn done(request: RequestBuilder) -> Result<(), HubError> {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use api_types::{FinishRequest, LogEntry, RegisterRequest};
 use chrono::Utc;
 use domain::{job::Status, log::Level};
@@ -52,7 +52,7 @@ pub(crate) async fn measure(bench: &Bench, hub: &Hub) -> Result<Logs> {
             let job = hub.api.execute(automation, PARAMETERS).await?;
             held.push((job, worker.start(job, id).await?.lease_token));
         }
-        bench.servers.checkpoint().await?;
+        bench.servers.settle(hub.site).await?;
         let meter = Meter::start(&[("hub", hub.process.pid), ("postgres", bench.servers.postgres_pid)])?;
         let begun = Instant::now();
         write(&hub.api, &held, &entries, lines / WRITERS / BATCH).await?;
@@ -61,6 +61,11 @@ pub(crate) async fn measure(bench: &Bench, hub: &Hub) -> Result<Logs> {
         let count = (lines / WRITERS / BATCH * WRITERS * BATCH) as f64;
         logs.lines_per_s.push(count / seconds);
         logs.cpu_us_per_line.push(meter.stop()?.total() * 1e6 / count);
+        let written: i64 = sqlx::query_scalar("SELECT sum(log_lines)::bigint FROM jobs WHERE id = ANY($1)")
+            .bind(held.iter().map(|(job, _)| *job).collect::<Vec<_>>())
+            .fetch_one(&hub.database)
+            .await?;
+        ensure!(usize::try_from(written)? == lines / WRITERS / BATCH * WRITERS * BATCH, "the hub has {written} lines");
         for (job, lease) in held {
             worker.finish(job, lease, &end()).await?;
         }

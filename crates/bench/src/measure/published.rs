@@ -39,9 +39,10 @@ pub(crate) struct Published {
 pub(crate) async fn measure(bench: &Bench) -> Result<Published> {
     let script = bench.folder("published")?.join("fibo.py");
     std::fs::write(&script, SCRIPT)?;
+    let python = interpreter().await?;
     let hub = Hub::start(bench, &bench.site("published").await?).await?;
     let (light, long) = (automation_create(&hub, "light", &script).await?, automation_create(&hub, "long", &script).await?);
-    let worker = worker(bench, &hub)?;
+    let worker = worker(bench, &hub, &python)?;
     let mut published = Published {
         light_s: Vec::new(),
         long_s: Vec::new(),
@@ -53,9 +54,9 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Published> {
     one_after_the_other(&hub, light, LIGHT, 2).await?;
     for _ in 0..bench.options.rounds {
         published.light_s.push(one_after_the_other(&hub, light, LIGHT, 40).await?);
-        published.bare_light_s.push(bare(&script, "10", 40).await?);
+        published.bare_light_s.push(bare((&python, &script), "10", 40).await?);
         published.long_s.push(one_after_the_other(&hub, long, LONG, 10).await?);
-        published.bare_long_s.push(bare(&script, "33", 10).await?);
+        published.bare_long_s.push(bare((&python, &script), "33", 10).await?);
     }
     published.worker_memory = memory(worker.pid)?;
     worker.stop().await?;
@@ -78,13 +79,14 @@ async fn automation_create(hub: &Hub, name: &str, script: &Path) -> Result<i32> 
 }
 
 /// The program that people install, with one slot.
-fn worker(bench: &Bench, hub: &Hub) -> Result<Process> {
+fn worker(bench: &Bench, hub: &Hub, python: &str) -> Result<Process> {
     let folder = bench.folder("published-worker")?;
     let mut command = Command::new(&bench.regente);
     command
         .args(["worker", "--server", &hub.api.base, "--queue", QUEUE, "--slots", "1"])
         .env("REGENTE_AMQP_URL", &bench.servers.amqp_url)
         .env("REGENTE_WORKER_KEY", WORKER_KEY)
+        .env("REGENTE_PYTHON", python)
         .env("XDG_STATE_HOME", &folder)
         .current_dir(&folder)
         .stdout(bench.log_file("published-worker-output")?)
@@ -105,10 +107,17 @@ async fn one_after_the_other(hub: &Hub, automation: i32, parameters: &'static st
     Ok(seconds)
 }
 
-async fn bare(script: &Path, n: &str, runs: usize) -> Result<f64> {
+/// The interpreter itself: `python3` may be a launcher that takes longer than the job.
+async fn interpreter() -> Result<String> {
+    let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().await?;
+    ensure!(output.status.success(), "python3: {}", output.status);
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+async fn bare((python, script): (&str, &Path), n: &str, runs: usize) -> Result<f64> {
     let begun = Instant::now();
     for _ in 0..runs {
-        let output = Command::new("python3").arg(script).env("PARAM_N", n).output().await?;
+        let output = Command::new(python).arg(script).env("PARAM_N", n).output().await?;
         ensure!(output.status.success(), "python3 {}: {}", script.display(), output.status);
     }
     Ok(begun.elapsed().as_secs_f64())

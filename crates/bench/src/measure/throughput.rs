@@ -58,7 +58,7 @@ fn round(jobs: usize, seconds: f64, submit_seconds: f64, usage: &Usage) -> Round
 /// A round of the floor. All of its process is counted: submitting and consuming are its work.
 pub(crate) async fn floor_round(bench: &Bench, floor: &mut Process, jobs: usize) -> Result<Round> {
     let _: Answer = floor.ask(Some(&Order::Throughput(WARM_UP))).await?;
-    bench.servers.checkpoint().await?;
+    bench.servers.settle("floor").await?;
     let meter = Meter::start(&[("floor", floor.pid), ("postgres", bench.servers.postgres_pid), ("rabbitmq", bench.servers.rabbitmq_pid)])?;
     let answer = floor.ask(Some(&Order::Throughput(jobs))).await?;
     let usage = meter.stop()?;
@@ -66,11 +66,16 @@ pub(crate) async fn floor_round(bench: &Bench, floor: &mut Process, jobs: usize)
     Ok(round(jobs, seconds, submit_seconds, &usage))
 }
 
+/// Jobs until everything is open and prepared, at least one for each queue.
+pub(crate) async fn warm_up(bench: &Bench, hub: &Hub, automations: &[i32]) -> Result<()> {
+    load::run(hub, automations, WARM_UP.max(automations.len()), bench.options.submitters).await.map(drop)
+}
+
 /// A round of Regente. Hub, worker, database and broker are counted; the submitters are not.
 pub(crate) async fn regente_round(bench: &Bench, hub: &Hub, worker: &Process, automations: &[i32], jobs: usize) -> Result<Round> {
     let submitters = bench.options.submitters;
-    load::run(hub, automations, WARM_UP.max(automations.len()), submitters).await?;
-    bench.servers.checkpoint().await?;
+    warm_up(bench, hub, automations).await?;
+    bench.servers.settle(hub.site).await?;
     let meter = Meter::start(&[
         ("hub", hub.process.pid),
         ("worker", worker.pid),

@@ -1,6 +1,11 @@
 use super::{Row, Target};
 use crate::{
-    measure::{growth::Grown, logs::Logs, published::Published, throughput::Round},
+    measure::{
+        growth::{Grown, LongRun},
+        logs::Logs,
+        published::Published,
+        throughput::Round,
+    },
     report::{AfterLoad, Latency, Report, Step, Throughput},
     stats::{Versus, median},
 };
@@ -13,6 +18,7 @@ pub(super) fn all(report: &Report) -> Vec<Row> {
     rows.extend(report.memory.iter().filter(|_| report.throughput.is_some()).flat_map(memory));
     rows.extend(report.published.iter().map(worker_memory));
     rows.extend(report.growth.iter().flat_map(|grown| growth(grown)));
+    rows.extend(report.long_run.iter().map(long_run));
     rows
 }
 
@@ -125,4 +131,15 @@ fn growth(found: &[Grown]) -> Vec<Row> {
             ]
         })
         .collect()
+}
+
+fn long_run(found: &LongRun) -> Row {
+    let (first, last) = (found.first_jobs_per_s, found.last_jobs_per_s);
+    Row {
+        figure: format!("throughput, jobs/s, last fifth of {} jobs without rest (floor column: first fifth)", found.jobs),
+        regente: format!("{last:.0}"),
+        floor: format!("{first:.0}"),
+        ratio: format!("{:.2} ×", last / first),
+        target: target("≥ 0.9 ×", last >= 0.9 * first),
+    }
 }

@@ -2,6 +2,10 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, post, web::Data};
 use api_types::{ClaimRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment, Problem, RegisterRequest, RegisterResponse};
+use domain::{
+    Fault,
+    automation::{QUEUE_RULE, is_queue_name},
+};
 use runtime::{Failure, JsonBody, WorkerCaller};
 
 use crate::{Orchestrator, writer};
@@ -30,7 +34,14 @@ pub(super) async fn heartbeat(_: WorkerCaller, hub: Data<Orchestrator>, body: Js
 #[post("/api/v1/worker/jobs/claim")]
 pub(super) async fn claim(_: WorkerCaller, hub: Data<Orchestrator>, body: JsonBody<ClaimRequest>) -> Result<HttpResponse, Failure> {
     writer::check_claim(&body)?;
+    check_queue_names(&body.queues)?;
     hub.worker_seen(body.worker_id).await?;
     let wait = Duration::from_secs_f64(body.wait_s);
     Ok(HttpResponse::Ok().json(hub.writer.claim(body.0, wait).await?))
+}
+
+fn check_queue_names(queues: &[String]) -> Result<(), Failure> {
+    let bad = queues.iter().enumerate().filter(|(_, queue)| !is_queue_name(queue));
+    let faults: Vec<Fault> = bad.map(|(index, _)| Fault::new(format!("queues/{index}"), QUEUE_RULE)).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Failure::Invalid(faults)) }
 }

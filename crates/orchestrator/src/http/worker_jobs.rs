@@ -41,16 +41,25 @@ pub(super) async fn start(
     id: Path<Uuid>,
     body: OptionalJsonBody<StartRequest>,
 ) -> Result<HttpResponse, Failure> {
-    let caller = Caller { worker_id: body.0.worker_id, ..caller(&worker) };
-    let changed = hub.writer.change(*id, Change::Start { caller }).await?;
+    Ok(HttpResponse::Ok().json(started(&hub, *id, worker.lease_token, body.0).await?))
+}
+
+pub(super) async fn started(
+    hub: &Orchestrator,
+    id: Uuid,
+    lease_token: Option<Uuid>,
+    request: StartRequest,
+) -> Result<StartResponse, Failure> {
+    let caller = Caller { worker_id: request.worker_id, lease_token };
+    let changed = hub.writer.change(id, Change::Start { caller }).await?;
     let lease = changed.lease.ok_or_else(|| Failure::Internal(format!("job {id} was started without a lease")))?;
-    Ok(HttpResponse::Ok().json(StartResponse {
+    Ok(StartResponse {
         message: "job started".to_owned(),
-        job_id: *id,
+        job_id: id,
         status: changed.status,
         lease_token: lease.token,
         lease_expires_at: lease.expires_at,
-    }))
+    })
 }
 
 /// A worker sends log lines: one, or many as `entries`.
@@ -105,19 +114,20 @@ pub(super) async fn progress(
     id: Path<Uuid>,
     body: JsonBody<Progress>,
 ) -> Result<HttpResponse, Failure> {
-    let report = stored_progress(body.0)?;
+    let report = stored_progress(body.0, "")?;
     let changed = hub.writer.change(*id, Change::Progress { caller: caller(&worker), progress: report }).await?;
     Ok(HttpResponse::Ok().json(WorkerJobResponse { message: "progress stored".to_owned(), job_id: *id, status: changed.status }))
 }
 
-fn stored_progress(report: Progress) -> Result<Value, Failure> {
+/// `under` is where the report stands in the body: empty, or a path with a slash at its end.
+fn stored_progress(report: Progress, under: &str) -> Result<Value, Failure> {
     let mut faults = Vec::new();
     if report.percent.is_some_and(|percent| !(0.0..=100.0).contains(&percent)) {
-        faults.push(Fault::new("percent", "must be 0 to 100"));
+        faults.push(Fault::new(format!("{under}percent"), "must be 0 to 100"));
     }
     for (field, value) in [("step", report.step), ("total_steps", report.total_steps)] {
         if value.is_some_and(|value| value < 0) {
-            faults.push(Fault::new(field, "must not be negative"));
+            faults.push(Fault::new(format!("{under}{field}"), "must not be negative"));
         }
     }
     if !faults.is_empty() {
@@ -142,18 +152,26 @@ pub(super) async fn finish(
     id: Path<Uuid>,
     body: JsonBody<FinishRequest>,
 ) -> Result<HttpResponse, Failure> {
-    let mut request = body.0;
+    Ok(HttpResponse::Ok().json(finished(&hub, *id, worker.lease_token, body.0).await?))
+}
+
+pub(super) async fn finished(
+    hub: &Orchestrator,
+    id: Uuid,
+    lease_token: Option<Uuid>,
+    mut request: FinishRequest,
+) -> Result<WorkerJobResponse, Failure> {
     let outcome = outcome(&mut request)?;
-    let finish = Finish {
-        caller: caller(&worker),
+    let end = Finish {
+        caller: Caller { worker_id: None, lease_token },
         outcome,
         result: request.result.filter(|result| !result.is_null()).map(text::clean_json),
         lines: lines(request.entries, request.offset, (hub.clock)())?,
-        progress: request.progress.map(stored_progress).transpose()?,
+        progress: request.progress.map(|report| stored_progress(report, "progress/")).transpose()?,
     };
-    let changed = hub.writer.change(*id, Change::Finish(finish)).await?;
+    let changed = hub.writer.change(id, Change::Finish(end)).await?;
     let message = if changed.late { "the job had ended before; its first result stays" } else { "job finished" };
-    Ok(HttpResponse::Ok().json(WorkerJobResponse { message: message.to_owned(), job_id: *id, status: changed.status }))
+    Ok(WorkerJobResponse { message: message.to_owned(), job_id: id, status: changed.status })
 }
 
 fn outcome(request: &mut FinishRequest) -> Result<Outcome, Failure> {

@@ -17,7 +17,7 @@ const MOST_ROWS: usize = 128;
 /// # Errors
 /// [`Error::Duplicate`] when an id or an idempotency key is there already: the transaction must be dropped then.
 pub async fn job_insert_many_in_txn(txn: &Transaction, jobs: &[&NewJob]) -> Result<(), Error> {
-    for rows in powers_of_two(jobs) {
+    for rows in in_few_lengths(jobs) {
         job::Entity::insert_many(rows.iter().map(|new| to_active(new))).exec_without_returning(&txn.0).await?;
     }
     Ok(())
@@ -55,10 +55,12 @@ fn to_active(new: &NewJob) -> job::ActiveModel {
     }
 }
 
-/// Splits into slices whose lengths are powers of two.
-fn powers_of_two<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+/// Splits into slices of few different lengths, so that few different statements have to be prepared: up to 16 as they are, powers of two
+/// beyond.
+pub(crate) fn in_few_lengths<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
-        let take = Ord::min(1 << rows.len().checked_ilog2()?, MOST_ROWS);
+        let power = 1 << rows.len().checked_ilog2()?;
+        let take = if rows.len() <= 16 { rows.len() } else { Ord::min(power, MOST_ROWS) };
         let (head, tail) = rows.split_at(take);
         rows = tail;
         Some(head)

@@ -7,7 +7,7 @@ use reqwest::{
 };
 
 /// Why the hub did not do what was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum HubError {
     /// No connection, or no answer in time.
     #[error("the hub is unreachable: {0}")]

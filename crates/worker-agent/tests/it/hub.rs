@@ -123,6 +123,11 @@ impl Hub {
                 state.heartbeats.push(serde_json::from_slice(body).unwrap());
                 (200, json!({"stale": state.stale, "cancel": state.cancel}))
             }
+            "reports" => {
+                let reports: Vec<Value> = serde_json::from_slice(body).unwrap();
+                let outcomes: Vec<Value> = reports.iter().map(|report| state.one_of_many(report)).collect();
+                (200, json!(outcomes))
+            }
             _ => {
                 let (job, verb) = path.strip_prefix("jobs/").unwrap().split_once('/').unwrap();
                 state.report(job.parse().unwrap(), verb, token, body)
@@ -159,6 +164,16 @@ impl State {
             jobs.push(job);
         }
         jobs
+    }
+
+    fn one_of_many(&mut self, report: &Value) -> Value {
+        let job: Uuid = report["job_id"].as_str().unwrap().parse().unwrap();
+        let token = report.get("lease_token").and_then(Value::as_str).map(|token| token.parse().unwrap());
+        let verb = if report.get("start").is_some() { "start" } else { "finish" };
+        *self.calls.entry(verb.to_owned()).or_default() += 1;
+        let body = serde_json::to_vec(&report[verb]).unwrap();
+        let (status, body) = self.report(job, verb, token, &body);
+        json!({"status": status, "body": body})
     }
 
     fn report(&mut self, job: Uuid, verb: &str, token: Option<Uuid>, body: &[u8]) -> (u16, Value) {

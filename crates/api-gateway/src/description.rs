@@ -1,0 +1,61 @@
+//! What all operations have in common, added to the descriptions that their services give.
+
+use utoipa::openapi::{
+    OpenApi, Ref, RefOr, Response, ResponseBuilder,
+    content::ContentBuilder,
+    path::{Operation, PathItem},
+    security::SecurityRequirement,
+};
+
+const PROBLEM: &str = "application/problem+json";
+const PROBLEM_SCHEMA: &str = "#/components/schemas/Problem";
+
+/// Adds to each operation the refusals and credentials that go with its kind.
+pub(super) fn complete(mut doc: OpenApi) -> OpenApi {
+    for item in doc.paths.paths.values_mut() {
+        for operation in operations(item) {
+            let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
+            add_credentials(operation, &tag);
+            if operation.request_body.is_some() {
+                add_problem(operation, "413", "The body is too large");
+            }
+            if tag != "system" {
+                add_problem(operation, "503", "The database is out of reach, or too many requests wait for it; see Retry-After");
+            }
+            operation.responses.responses.values_mut().for_each(tell_problem_type);
+        }
+    }
+    doc
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
+}
+
+fn add_credentials(operation: &mut Operation, tag: &str) {
+    let need = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
+    operation.security = match tag {
+        "system" | "identity" => None,
+        "worker" => Some(vec![need("worker_key"), need("bearer")]),
+        _ => Some(vec![need("bearer")]),
+    };
+}
+
+fn add_problem(operation: &mut Operation, status: &str, description: &str) {
+    let schema = ContentBuilder::new().schema(Some(Ref::new(PROBLEM_SCHEMA))).build();
+    let response = || ResponseBuilder::new().description(description).content(PROBLEM, schema).build().into();
+    operation.responses.responses.entry(status.to_owned()).or_insert_with(response);
+}
+
+/// A problem travels as [`PROBLEM`], whatever the service's description says.
+fn tell_problem_type(response: &mut RefOr<Response>) {
+    let RefOr::T(response) = response else { return };
+    let is_problem = |content: &RefOr<utoipa::openapi::Content>| match content {
+        RefOr::T(content) => matches!(&content.schema, Some(RefOr::Ref(schema)) if schema.ref_location == PROBLEM_SCHEMA),
+        RefOr::Ref(_) => false,
+    };
+    if let Some(problem) = response.content.get("application/json").filter(|content| is_problem(content)).cloned() {
+        response.content.clear();
+        response.content.insert(PROBLEM.to_owned(), problem);
+    }
+}

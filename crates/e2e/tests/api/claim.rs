@@ -1,0 +1,159 @@
+//! Workers that ask for their jobs.
+
+use std::{collections::HashSet, time::Duration, time::Instant};
+
+use api_types::JobAssignment;
+use domain::job::Status;
+use e2e::{Delivery, World, on_both};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{automation, calm, claim, fields, register};
+
+on_both!(bad_claims_name_their_fields);
+
+async fn bad_claims_name_their_fields(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let worker = register(&world, "w", &["q"]).await;
+    let send = async |over: &Value| {
+        let mut body = json!({"worker_id": worker, "queues": ["q"]});
+        body.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
+        world.client.report("/jobs/claim", None, &body).await
+    };
+    let table = [
+        (json!({"queues": []}), "queues"),
+        (json!({"queues": ["q", "a\u{0}"]}), "queues/1"),
+        (json!({"queues": [""]}), "queues/0"),
+        (json!({"max": 0}), "max"),
+        (json!({"max": 1001}), "max"),
+        (json!({"wait_s": -1}), "wait_s"),
+        (json!({"wait_s": 61}), "wait_s"),
+        (json!({"wait_s": "long"}), "wait_s"),
+        (json!({"holding": ["x"]}), "holding/0"),
+        (json!({"worker_id": "w"}), "worker_id"),
+    ];
+    for (over, field) in table {
+        assert_eq!(fields(&send(&over).await.problem(422)), [field], "{over}");
+    }
+    assert_eq!(send(&json!({"worker_id": Uuid::now_v7()})).await.problem(404).code, "not_found");
+    // The hub still serves others.
+    let automation = automation(&world, "still").await;
+    let job = world.client.execute(&automation, &json!({})).await;
+    assert_eq!(world.client.job(job.id).await.status, Status::Pending);
+    world.end().await;
+}
+
+async fn claimed(world: &World, worker: Uuid, queue: &str, more: Value) -> Vec<JobAssignment> {
+    claim(world, worker, &[queue], more).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_gives_what_the_robot_needs_under_a_lease() {
+    let world = calm(Delivery::Pull).await;
+    let queue = world.queue("whole");
+    let body = json!({"name": "whole", "queue_name": queue, "script_path": "a.sh", "entrypoint_type": "SHELL", "timeout_s": 77});
+    let automation = world.client.automation(&body).await;
+    let job = world.client.execute(&automation, &json!({"n": 1})).await;
+    let worker = register(&world, "w", &[&queue]).await;
+    let given = claimed(&world, worker, &queue, json!({})).await.remove(0);
+    let stored = world.client.job(job.id).await;
+    assert_eq!((stored.status, stored.worker_id, stored.lease_expires_at), (Status::Running, Some(worker), Some(given.lease_expires_at)));
+    assert!(stored.started_at.is_some() && stored.dispatched_at.is_some());
+    let mut shown = json!(given);
+    let fields = shown.as_object_mut().unwrap();
+    assert!(fields.remove("lease_token").is_some() && fields.remove("lease_expires_at").is_some());
+    let expected = json!({"job_id": job.id, "automation_id": automation.id, "automation_name": "whole", "queue_name": queue,
+        "script_path": "a.sh", "entrypoint_type": "SHELL", "parameters": {"n": 1}, "timeout_s": 77, "attempt": 1});
+    assert_eq!(shown, expected);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_waits_and_is_answered_when_a_job_comes() {
+    let world = calm(Delivery::Pull).await;
+    let automation = automation(&world, "wait").await;
+    let (queue, worker) = (automation.queue_name.clone(), register(&world, "w", &["x"]).await);
+    let empty = Instant::now();
+    assert_eq!(claimed(&world, worker, &queue, json!({})).await, [], "no wait, no job");
+    assert!(empty.elapsed() < Duration::from_secs(5));
+    let asked = Instant::now();
+    assert_eq!(claimed(&world, worker, &queue, json!({"wait_s": 0.6})).await, []);
+    assert!(asked.elapsed() >= Duration::from_millis(600), "{:?}", asked.elapsed());
+    let asked = Instant::now();
+    let execution = async {
+        // Long enough for the claim to be waiting, which no answer can tell.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.client.execute(&automation, &json!({})).await
+    };
+    let (given, job) = tokio::join!(claimed(&world, worker, &queue, json!({"wait_s": 60})), execution);
+    assert_eq!(given.iter().map(|job| job.job_id).collect::<Vec<_>>(), [job.id]);
+    assert!(asked.elapsed() < Duration::from_secs(20), "at once, not after its wait: {:?}", asked.elapsed());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_takes_at_most_what_it_asks_for_from_any_of_its_queues() {
+    let world = calm(Delivery::Pull).await;
+    let (one, two) = (automation(&world, "one").await, automation(&world, "two").await);
+    let worker = register(&world, "w", &["x"]).await;
+    let mut jobs = HashSet::new();
+    for n in 0..6 {
+        jobs.insert(world.client.execute(if n % 2 == 0 { &one } else { &two }, &json!({})).await.id);
+    }
+    let queues = [one.queue_name.as_str(), two.queue_name.as_str()];
+    let (mut holding, mut sizes) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let given = claim(&world, worker, &queues, json!({"max": 4, "holding": holding})).await;
+        sizes.push(given.len());
+        holding.extend(given.into_iter().map(|job| job.job_id));
+    }
+    assert_eq!(sizes, [4, 2, 0]);
+    assert_eq!(holding.into_iter().collect::<HashSet<_>>(), jobs);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_never_get_the_same_job() {
+    let world = calm(Delivery::Pull).await;
+    let automation = automation(&world, "race").await;
+    let queue = automation.queue_name.as_str();
+    let take = async |name: String| {
+        let worker = register(&world, &name, &[queue]).await;
+        let mut mine: Vec<Uuid> = Vec::new();
+        loop {
+            let given = claimed(&world, worker, queue, json!({"max": 3, "wait_s": 1.5, "holding": mine})).await;
+            if given.is_empty() {
+                return mine;
+            }
+            mine.extend(given.into_iter().map(|job| job.job_id));
+        }
+    };
+    let nothing = json!({});
+    let executions = join_all((0..60).map(|_| world.client.execute(&automation, &nothing)));
+    let (taken, jobs) = tokio::join!(join_all((0..4).map(|n| take(format!("w{n}")))), executions);
+    let mut taken: Vec<Uuid> = taken.into_iter().flatten().collect();
+    let mut jobs: Vec<Uuid> = jobs.into_iter().map(|job| job.id).collect();
+    taken.sort_unstable();
+    jobs.sort_unstable();
+    assert_eq!(taken, jobs, "each exactly once");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_worker_does_not_hold_is_given_to_it_again() {
+    let world = calm(Delivery::Pull).await;
+    let automation = automation(&world, "again").await;
+    let queue = automation.queue_name.as_str();
+    let (mine, other) = (register(&world, "mine", &[queue]).await, register(&world, "other", &[queue]).await);
+    let job = world.client.execute(&automation, &json!({"a": 1})).await;
+    let first = claimed(&world, mine, queue, json!({})).await;
+    assert_eq!(claimed(&world, other, queue, json!({})).await, [], "not to another worker");
+    assert_eq!(claimed(&world, mine, queue, json!({"holding": [job.id]})).await, [], "not when it is held");
+    let again = claimed(&world, mine, queue, json!({})).await;
+    assert_eq!((again[0].job_id, again[0].lease_token, &again[0].parameters), (job.id, first[0].lease_token, &first[0].parameters));
+    let done = world.client.report(&format!("/jobs/{}/finish", job.id), Some(first[0].lease_token), &json!({"status": "completed"})).await;
+    let _done = done.expect(200);
+    assert_eq!(claimed(&world, mine, queue, json!({})).await, [], "not what has ended");
+    world.end().await;
+}

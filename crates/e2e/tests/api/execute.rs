@@ -1,0 +1,146 @@
+//! Running an automation.
+
+use std::collections::HashSet;
+
+use api_types::Job;
+use e2e::{Delivery, World, on_both};
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{automation, calm, fields, with};
+
+on_both!(
+    the_parameters_are_the_body_over_the_defaults,
+    numbers_are_kept_exactly,
+    faults_of_the_schema_are_told_with_their_paths,
+    the_same_idempotency_key_returns_the_same_job,
+    twenty_at_once_with_one_key_make_one_job,
+);
+
+async fn jobs(world: &World) -> Vec<Job> {
+    world.client.get("/api/v1/jobs?limit=1000").await.expect(200).json()
+}
+
+async fn the_parameters_are_the_body_over_the_defaults(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let client = &world.client;
+    let body =
+        json!({"name": "d", "queue_name": world.queue("d"), "script_path": "x", "priority": 3, "default_params": {"a": 1, "b": {"c": 2}}});
+    let automation = client.automation(&body).await;
+    let path = format!("/api/v1/automations/{}/execute", automation.id);
+    let answer = client.post(&path, &json!({"b": {"d": 4}, "e": null})).await.expect(202);
+    let job: Job = answer.json();
+    assert_eq!(answer.headers["location"], format!("/api/v1/jobs/{}", job.id));
+    assert_eq!(json!(job.parameters), json!({"a": 1, "b": {"d": 4}, "e": null}), "the body's value replaces the default's whole");
+    assert_eq!((job.priority, job.attempt, job.retry_of, job.id.get_version_num()), (3, 1, None, 7));
+    let stored = client.job(job.id).await;
+    assert_eq!((stored.parameters, stored.created_at), (job.parameters, job.created_at));
+    for empty in ["", " \n", "null", "{}"] {
+        let job: Job = client.send(client.request(Method::POST, &path).body(empty)).await.expect(202).json();
+        assert_eq!(json!(job.parameters), json!({"a": 1, "b": {"c": 2}}), "{empty:?}");
+    }
+    let urgent: Job = client.post(&format!("{path}?priority=9"), &json!({})).await.expect(202).json();
+    assert_eq!(urgent.priority, 9);
+    world.end().await;
+}
+
+async fn numbers_are_kept_exactly(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let automation = automation(&world, "numbers").await;
+    let deep = (0..50).fold(json!(1), |inner, _| json!({"a": [inner]}));
+    let parameters = json!({"deep": deep, "large": 1e300, "small": 1e-300, "beyond_double": 9_007_199_254_740_993_i64, "least": i64::MIN, "most": u64::MAX, "third": 0.1, "chave": "35".repeat(22)});
+    let job = world.client.execute(&automation, &parameters).await;
+    assert_eq!(json!(job.parameters), parameters);
+    let answer = world.client.get(&format!("/api/v1/jobs/{}", job.id)).await.expect(200);
+    assert_eq!(answer.json::<Value>()["parameters"], parameters);
+    assert!(answer.text.contains("18446744073709551615") && answer.text.contains("9007199254740993"), "{}", answer.text);
+    world.end().await;
+}
+
+async fn faults_of_the_schema_are_told_with_their_paths(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let schema = json!({"type": "object", "required": ["cnpj"], "additionalProperties": false, "properties": {
+        "cnpj": {"type": "string", "pattern": "^[0-9]{14}$"}, "notas": {"type": "array", "items": {"type": "integer", "minimum": 1}},
+        "de": {"type": "string", "format": "date"}}});
+    let body = json!({"name": "s", "queue_name": world.queue("s"), "script_path": "x", "parameter_schema": schema});
+    let automation = world.client.automation(&body).await;
+    let path = format!("/api/v1/automations/{}/execute", automation.id);
+    let broken = json!({"cnpj": "12", "notas": [1, 0, "x"], "de": "31/12/2025"});
+    let problem = world.client.post(&path, &broken).await.problem(422);
+    assert_eq!(problem.code, "invalid");
+    let named: HashSet<&str> = fields(&problem).into_iter().collect();
+    assert_eq!(named, HashSet::from(["cnpj", "notas/1", "notas/2", "de"]), "{problem:?}");
+    let missing = world.client.post(&path, &json!({"extra": 1})).await.problem(422);
+    assert!(missing.detail.contains("cnpj") && missing.detail.contains("extra"), "{}", missing.detail);
+    let nul = world.client.post(&path, &json!({"cnpj": "a\u{0}"})).await.problem(422);
+    assert_eq!(fields(&nul)[0], "cnpj");
+    assert_eq!(jobs(&world).await, [], "what is refused leaves no job");
+    world.end().await;
+}
+
+async fn the_same_idempotency_key_returns_the_same_job(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let client = &world.client;
+    let (one, two) = (automation(&world, "one").await, automation(&world, "two").await);
+    let send = async |id: i32, key: &str, body: &Value| {
+        let request = client.request(Method::POST, &format!("/api/v1/automations/{id}/execute")).header("Idempotency-Key", key);
+        client.send(request.json(body)).await
+    };
+    let first = send(one.id, "nota-1", &json!({"n": 1})).await.expect(202);
+    let job: Job = first.json();
+    assert!(!first.headers.contains_key("idempotency-replayed"));
+    let again = send(one.id, "nota-1", &json!({"n": 2})).await.expect(202);
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(again.json::<Job>().id, job.id);
+    assert_eq!(json!(again.json::<Job>().parameters), json!({"n": 1}), "the first one counts");
+    assert_ne!(send(one.id, "nota-2", &json!({})).await.expect(202).json::<Job>().id, job.id);
+    assert_ne!(send(two.id, "nota-1", &json!({})).await.expect(202).json::<Job>().id, job.id, "keys belong to an automation");
+    let _started = crate::support::start(&world, job.id).await;
+    let _ended = crate::support::report(&world, job.id, "finish", &json!({"status": "completed"})).await.expect(200);
+    assert_eq!(send(one.id, "nota-1", &json!({})).await.expect(202).json::<Job>().id, job.id, "also when it has ended");
+    for key in [String::new(), "k".repeat(256)] {
+        let problem = send(one.id, &key, &json!({})).await.problem(400);
+        assert!(problem.detail.contains("Idempotency-Key"), "{}", problem.detail);
+    }
+    let _longest = send(one.id, &"k".repeat(255), &json!({})).await.expect(202);
+    world.end().await;
+}
+
+async fn twenty_at_once_with_one_key_make_one_job(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let automation = automation(&world, "twenty").await;
+    let path = format!("/api/v1/automations/{}/execute", automation.id);
+    let sent = (0..20).map(|n| {
+        let request = world.client.request(Method::POST, &path).header("Idempotency-Key", "k").json(&json!({"n": n}));
+        world.client.send(request)
+    });
+    let ids: HashSet<_> = join_all(sent).await.into_iter().map(|answer| answer.expect(202).json::<Job>().id).collect();
+    assert_eq!((ids.len(), jobs(&world).await.len()), (1, 1));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_are_no_parameters_are_refused() {
+    let world = with(Delivery::Pull, |settings| settings.http.body_limit = 2048).await;
+    let client = &world.client;
+    let path = format!("/api/v1/automations/{}/execute", automation(&world, "b").await.id);
+    for body in ["[1]", "7", "\"x\"", "true", "{", "{\"a\":1}}", "{\"a\":}", "\u{feff}{}", "{'a':1}"] {
+        let problem = client.send(client.request(Method::POST, &path).body(body)).await.problem(400);
+        assert_eq!(problem.code, "bad_request", "{body}");
+    }
+    let problem = client.send(client.request(Method::POST, &path).body(vec![b'{', 0xff, b'}'])).await.problem(400);
+    assert_eq!(problem.code, "bad_request");
+    let problem = client.post(&path, &json!({"a": "x".repeat(3000)})).await.problem(413);
+    assert_eq!((problem.code.as_str(), problem.detail.contains("2048")), ("too_large", true));
+    let streamed = futures_util::stream::iter((0..64).map(|_| Ok::<_, std::io::Error>("x".repeat(1024))));
+    let request = client.request(Method::POST, &path).body(reqwest::Body::wrap_stream(streamed));
+    assert_eq!(client.send(request).await.problem(413).code, "too_large", "without a length too");
+    assert_eq!(client.post("/api/v1/automations/999999/execute", &json!({})).await.problem(404).code, "not_found");
+    for query in ["priority=10", "priority=-1", "priority=high", "prio=1"] {
+        let problem = client.post(&format!("{path}?{query}"), &json!({})).await.problem(400);
+        assert_eq!(fields(&problem), [query.split('=').next().unwrap()], "{query}");
+    }
+    assert_eq!(jobs(&world).await, []);
+    world.end().await;
+}

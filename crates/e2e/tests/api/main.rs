@@ -1,0 +1,22 @@
+//! The HTTP API, route by route.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
+
+mod access;
+mod automation_faults;
+mod automations;
+mod claim;
+mod execute;
+mod finish;
+mod jobs;
+mod logs;
+mod maestro;
+mod openapi;
+mod outage;
+mod problems;
+mod reports;
+mod sign_in;
+mod stream;
+mod support;
+mod worker_jobs;
+mod workers;

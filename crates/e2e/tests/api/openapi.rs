@@ -1,0 +1,77 @@
+//! The description of the API, and health.
+
+use api_types::Health;
+use e2e::{Delivery, on_both};
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::support::calm;
+
+on_both!(health_is_told_to_everybody);
+
+async fn health_is_told_to_everybody(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let broker = if delivery == Delivery::Queue { "ok" } else { "none" };
+    let ask = async || -> Health { world.client.send(world.client.bare(Method::GET, "/api/v1/health")).await.expect(200).json() };
+    let well = async || Some(ask().await).filter(|health| health.status == "ok");
+    let health = test_support::eventually("the hub is well", well).await;
+    assert_eq!((health.database.as_str(), health.broker.as_str()), ("ok", broker));
+    assert!(!health.version.is_empty());
+    for path in ["/health/live", "/health/ready"] {
+        let answer = world.client.send(world.client.bare(Method::GET, path)).await.expect(200);
+        assert_eq!(answer.json::<Value>()["status"], "ok", "{path}");
+    }
+    world.end().await;
+}
+
+const REGENERATE: &str =
+    "docs/openapi.json is not what the hub serves; write it again with: cargo run -p regente -- openapi > docs/openapi.json";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_description_is_the_committed_one() {
+    let world = calm(Delivery::Pull).await;
+    let answer = world.client.send(world.client.bare(Method::GET, "/api/v1/openapi.json")).await.expect(200);
+    assert_eq!(answer.headers["content-type"], "application/json");
+    let served: Value = answer.json();
+    let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json")).expect(REGENERATE);
+    let committed: Value = serde_json::from_str(&committed).expect(REGENERATE);
+    assert!(served == committed, "{REGENERATE}");
+    world.end().await;
+}
+
+#[test]
+fn each_operation_documents_its_refusals() {
+    let doc = serde_json::to_value(regente::api_doc()).unwrap();
+    let mut faults = Vec::new();
+    for (path, operations) in doc["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let name = format!("{method} {path}");
+            let mut want = |fine: bool, what: String| {
+                if !fine {
+                    faults.push(format!("{name}: {what}"));
+                }
+            };
+            let responses = operation["responses"].as_object().unwrap();
+            let open = ["/api/v1/health", "/health/live", "/health/ready", "/api/v1/openapi.json"].contains(&path.as_str());
+            let has_body = operation.get("requestBody").is_some();
+            let has_id = path.contains("{id}");
+            let has_query = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["in"] == "query"));
+            for (status, needed) in
+                [("401", !open), ("404", has_id), ("400", has_id || has_body || has_query), ("422", has_body), ("413", has_body)]
+            {
+                want(!needed || responses.contains_key(status), format!("{status} is not documented"));
+            }
+            for (status, response) in responses.iter().filter(|(status, _)| status.starts_with('4') || (status.starts_with('5') && !open)) {
+                let schema =
+                    response["content"].as_object().and_then(|content| content.values().next()).map(|media| &media["schema"]["$ref"]);
+                want(schema.is_some_and(|schema| schema == "#/components/schemas/Problem"), format!("{status} has no problem body"));
+                let kinds: Vec<_> = response["content"].as_object().into_iter().flatten().map(|(kind, _)| kind.as_str()).collect();
+                want(kinds == ["application/problem+json"], format!("{status} is documented as {kinds:?}"));
+            }
+            want(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "no summary".into());
+            let guarded = operation["security"].as_array().is_some_and(|all| !all.is_empty());
+            want(open || path == "/api/v1/auth/login" || guarded, "does not say what credentials it needs".into());
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}

@@ -1,0 +1,128 @@
+//! The database is away or busy: the hub says so, and recovers.
+
+use std::time::Duration;
+
+use api_types::Job;
+use domain::job::Status;
+use e2e::{Answer, Delivery, World};
+use reqwest::Method;
+use secrecy::ExposeSecret;
+use serde_json::json;
+use store::{Database, Transaction};
+use test_support::{Proxy, eventually};
+
+use crate::support::{automation, running, with};
+
+fn assert_told_to_come_back(answer: &Answer, codes: &[&str]) {
+    let problem = answer.problem(503);
+    assert!(codes.contains(&problem.code.as_str()), "{problem:?}");
+    assert!(answer.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
+    for secret in ["sqlx", "pool", "127.0.0.1", "code:"] {
+        assert!(!problem.detail.contains(secret), "internal text stays inside: {}", problem.detail);
+    }
+}
+
+/// Holds the write lock of an embedded world's database, as another program would.
+async fn lock(world: &World) -> (Database, Transaction) {
+    let other = Database::connect(&store::Settings::new(world.settings.database_url().expose_secret())).await.unwrap();
+    let held = eventually("the lock is free", async || other.begin().await.ok()).await;
+    (other, held)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_locked_file_is_a_503_and_reading_goes_on() {
+    let world = with(Delivery::Pull, |_| {}).await;
+    let automation = automation(&world, "locked").await;
+    let job = running(&world).await;
+    let (other, held) = lock(&world).await;
+    let execute = format!("/api/v1/automations/{}/execute", automation.id);
+    assert_told_to_come_back(&world.client.post(&execute, &json!({})).await, &["unavailable"]);
+    assert_eq!(world.client.job(job.id).await.status, Status::Running, "reading needs no lock");
+    drop(held);
+    other.close().await.unwrap();
+    let accepted = eventually("jobs are accepted again", async || {
+        let answer = world.client.post(&execute, &json!({})).await;
+        (answer.status == 202).then(|| answer.json::<Job>())
+    })
+    .await;
+    let all: Vec<Job> = world.client.get(&format!("/api/v1/jobs?automation_id={}", automation.id)).await.expect(200).json();
+    assert_eq!(all.iter().map(|job| job.id).collect::<Vec<_>>(), [accepted.id], "what was refused left nothing");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_can_wait_for_the_database_is_refused_at_once() {
+    let world = with(Delivery::Pull, |settings| {
+        settings.dispatch.queue_limit = 3;
+        settings.dispatch.tick = Duration::from_secs(3600);
+    })
+    .await;
+    let automation = automation(&world, "full").await;
+    let execute = format!("/api/v1/automations/{}/execute", automation.id);
+    let (other, held) = lock(&world).await;
+    let (nothing, refused) = (json!({}), tokio::sync::Notify::new());
+    let send = async |_| {
+        let answer = world.client.post(&execute, &nothing).await;
+        if answer.status == 503 {
+            refused.notify_one();
+        }
+        answer
+    };
+    let all = futures_util::future::join_all((0..20).map(send));
+    let release = async {
+        // The refusals come while the lock is held; what waits is served after it.
+        refused.notified().await;
+        drop(held);
+    };
+    let (answers, ()) = tokio::join!(all, release);
+    other.close().await.unwrap();
+    let (accepted, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 202);
+    assert!(!refused.is_empty() && !accepted.is_empty(), "{} accepted", accepted.len());
+    refused.iter().for_each(|answer| assert_told_to_come_back(answer, &["overloaded"]));
+    let _more = world.client.post(&execute, &json!({})).await.expect(202);
+    let jobs: Vec<Job> = world.client.get("/api/v1/jobs?limit=1000").await.expect(200).json();
+    let ids: std::collections::HashSet<_> = jobs.iter().map(|job| job.id).collect();
+    assert!(accepted.iter().all(|answer| ids.contains(&answer.json::<Job>().id)), "what was accepted is there");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_out_of_reach_is_a_503_until_it_is_back() {
+    let url = std::env::var("TEST_DATABASE_URL").expect("TEST_DATABASE_URL is not set: run the tests with `make test`");
+    let (credentials, rest) = url.split_once('@').unwrap();
+    let (server, name) = rest.split_once('/').unwrap();
+    let proxy = Proxy::start(server.to_owned()).await.unwrap();
+    let through = format!("{credentials}@{}/{name}", proxy.address());
+    let world = with(Delivery::Queue, move |settings| {
+        settings.database.url = through.into();
+        settings.database.acquire_timeout = Duration::from_secs(1);
+    })
+    .await;
+    let automation = automation(&world, "away").await;
+    let job = running(&world).await;
+    let execute = format!("/api/v1/automations/{}/execute", automation.id);
+    proxy.cut();
+    let requests = [
+        (Method::POST, execute.clone()),
+        (Method::POST, execute.clone()),
+        (Method::GET, "/api/v1/jobs".into()),
+        (Method::GET, format!("/api/v1/jobs/{}", job.id)),
+        (Method::GET, format!("/api/v1/jobs/{}/logs/stream", job.id)),
+        (Method::POST, format!("/api/v1/worker/jobs/{}/finish", job.id)),
+    ];
+    for (method, path) in requests {
+        let request = world.client.request(method.clone(), &path).timeout(Duration::from_secs(20));
+        let answer = world.client.send(if method == Method::POST { request.json(&json!({"status": "completed"})) } else { request }).await;
+        assert_told_to_come_back(&answer, &["unavailable"]);
+    }
+    for path in ["/api/v1/health", "/health/ready"] {
+        let answer = world.client.send(world.client.bare(Method::GET, path)).await.expect(503);
+        assert!(answer.text.contains("unreachable"), "{path}: {}", answer.text);
+    }
+    let _live = world.client.send(world.client.bare(Method::GET, "/health/live")).await.expect(200);
+    proxy.restore();
+    eventually("jobs are accepted again", async || (world.client.post(&execute, &json!({})).await.status == 202).then_some(())).await;
+    let _ended = crate::support::report(&world, job.id, "finish", &json!({"status": "completed"})).await.expect(200);
+    assert_eq!(world.client.job(job.id).await.status, Status::Completed);
+    world.end().await;
+}

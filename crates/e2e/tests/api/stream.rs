@@ -1,0 +1,142 @@
+//! A job's log as it comes.
+
+use std::time::Duration;
+
+use api_types::{Job, LogLine};
+use domain::job::Status;
+use e2e::{Delivery, World, on_both};
+use futures_util::{StreamExt, stream::BoxStream};
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{calm, report, running};
+
+on_both!(past_lines_come_first_then_new_ones_then_the_end, a_stream_continues_after_a_break, progress_is_told_when_it_changes);
+
+/// A stream of server-sent events, read one by one.
+struct Events {
+    body: BoxStream<'static, reqwest::Result<Vec<u8>>>,
+    buffer: String,
+}
+
+#[derive(Debug, PartialEq)]
+struct Event {
+    kind: String,
+    id: Option<i64>,
+    data: Value,
+}
+
+impl Events {
+    async fn open(world: &World, job: Uuid, last: Option<&str>) -> Self {
+        let request = world.client.request(Method::GET, &format!("/api/v1/jobs/{job}/logs/stream"));
+        let request = last.iter().fold(request, |request, last| request.header("Last-Event-ID", *last));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        Self { body: response.bytes_stream().map(|chunk| chunk.map(|bytes| bytes.to_vec())).boxed(), buffer: String::new() }
+    }
+
+    /// The next event; `None` at the end of the stream.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(end) = self.buffer.find("\n\n") {
+                let block: String = self.buffer.drain(..end + 2).collect();
+                let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+                let Some(kind) = field("event: ") else { continue };
+                let data = serde_json::from_str(&field("data: ").unwrap()).unwrap();
+                return Some(Event { kind, id: field("id: ").map(|id| id.parse().unwrap()), data });
+            }
+            let chunk = tokio::time::timeout(Duration::from_secs(30), self.body.next()).await.expect("the stream is silent");
+            self.buffer.push_str(&String::from_utf8(chunk?.unwrap()).unwrap());
+        }
+    }
+
+    async fn line(&mut self) -> (i64, String) {
+        let event = self.next().await.unwrap();
+        assert_eq!(event.kind, "log", "{event:?}");
+        let line: LogLine = serde_json::from_value(event.data).unwrap();
+        assert_eq!(event.id, Some(line.log_id));
+        (line.log_id, line.message)
+    }
+
+    async fn end(&mut self) -> Job {
+        let event = self.next().await.unwrap();
+        assert_eq!(event.kind, "end", "{event:?}");
+        assert_eq!(self.next().await, None, "the end is the last");
+        serde_json::from_value(event.data).unwrap()
+    }
+}
+
+async fn say(world: &World, job: Uuid, words: &[&str]) {
+    let entries: Vec<Value> = words.iter().map(|word| json!({"message": word})).collect();
+    let _stored = report(world, job, "log", &json!({"entries": entries})).await.expect(201);
+}
+
+async fn past_lines_come_first_then_new_ones_then_the_end(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let job = running(&world).await;
+    say(&world, job.id, &["um", "dois"]).await;
+    let mut events = Events::open(&world, job.id, None).await;
+    assert_eq!((events.line().await, events.line().await), ((1, "um".into()), (2, "dois".into())));
+    say(&world, job.id, &["três\nquatro"]).await;
+    assert_eq!(events.line().await, (3, "três\nquatro".into()));
+    let last = json!({"status": "completed", "result": {"n": 1}, "entries": [{"message": "fim"}]});
+    let _ended = report(&world, job.id, "finish", &last).await.expect(200);
+    assert_eq!(events.line().await, (4, "fim".into()), "the last words come before the end");
+    let ended = events.end().await;
+    assert_eq!((ended.id, ended.status, ended.result), (job.id, Status::Completed, Some(json!({"n": 1}))));
+    let mut again = Events::open(&world, job.id, None).await;
+    for number in 1..=4 {
+        assert_eq!(again.line().await.0, number);
+    }
+    assert_eq!(again.end().await.status, Status::Completed, "a stream of a job that has ended ends at once");
+    world.end().await;
+}
+
+async fn a_stream_continues_after_a_break(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let job = running(&world).await;
+    say(&world, job.id, &["1", "2", "3"]).await;
+    let mut events = Events::open(&world, job.id, None).await;
+    assert_eq!((events.line().await.0, events.line().await.0), (1, 2));
+    drop(events);
+    say(&world, job.id, &["4"]).await;
+    let mut events = Events::open(&world, job.id, Some("2")).await;
+    assert_eq!((events.line().await.0, events.line().await.0), (3, 4));
+    let _ended = report(&world, job.id, "finish", &json!({"status": "canceled"})).await.expect(200);
+    assert_eq!(events.end().await.status, Status::Canceled);
+    for (last, first) in [("nonsense", 1), ("-5", 1), ("3", 4)] {
+        assert_eq!(Events::open(&world, job.id, Some(last)).await.line().await.0, first, "{last}");
+    }
+    assert_eq!(Events::open(&world, job.id, Some("99")).await.end().await.id, job.id);
+    world.end().await;
+}
+
+async fn progress_is_told_when_it_changes(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let job = running(&world).await;
+    let mut events = Events::open(&world, job.id, None).await;
+    for (step, message) in [(1, "baixando"), (2, "somando")] {
+        let _stored = report(&world, job.id, "progress", &json!({"step": step, "total_steps": 2, "message": message})).await.expect(200);
+        let event = events.next().await.unwrap();
+        assert_eq!((event.kind.as_str(), event.data), ("progress", json!({"step": step, "total_steps": 2, "message": message})));
+    }
+    let _ended = report(&world, job.id, "finish", &json!({"status": "completed"})).await.expect(200);
+    assert_eq!(events.end().await.progress.unwrap().step, Some(2));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_of_the_hub_ends_open_streams() {
+    let world = calm(Delivery::Pull).await;
+    let job = running(&world).await;
+    let mut events = Events::open(&world, job.id, None).await;
+    say(&world, job.id, &["1"]).await;
+    assert_eq!(events.line().await.0, 1);
+    let stopped = std::time::Instant::now();
+    world.end().await;
+    assert_eq!(events.next().await, None);
+    assert!(stopped.elapsed() < Duration::from_secs(8), "{:?}", stopped.elapsed());
+}

@@ -1,0 +1,40 @@
+use actix_web::{HttpResponse, post, web::Data};
+use api_types::{Problem, Report, ReportBody, ReportOutcome};
+use futures_util::future::join_all;
+use runtime::{Failure, JsonBody, WorkerCaller};
+
+use super::worker_jobs::{finished, started};
+use crate::Orchestrator;
+
+/// Reports that a request may carry.
+const MOST_REPORTS: usize = 1000;
+
+/// A worker sends several reports at once. Each has its own outcome, in the order of the request; one that is refused does not harm the
+/// others.
+#[utoipa::path(tag = "worker", request_body = Vec<Report>, responses(
+    (status = 200, body = Vec<ReportOutcome>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 413, body = Problem),
+    (status = 422, description = "The request as a whole cannot be read: nothing was done", body = Problem)))]
+#[post("/api/v1/worker/reports")]
+pub(super) async fn reports(_: WorkerCaller, hub: Data<Orchestrator>, body: JsonBody<Vec<Report>>) -> Result<HttpResponse, Failure> {
+    if body.len() > MOST_REPORTS {
+        return Err(Failure::field("", format!("must have at most {MOST_REPORTS} reports")));
+    }
+    let outcomes = body.0.into_iter().map(|report| outcome(&hub, report));
+    Ok(HttpResponse::Ok().json(join_all(outcomes).await))
+}
+
+async fn outcome(hub: &Orchestrator, report: Report) -> ReportOutcome {
+    let Report { job_id, lease_token, start, finish } = report;
+    let body = match (start, finish) {
+        (Some(request), None) => started(hub, job_id, lease_token, request).await.map(ReportBody::Start),
+        (None, Some(request)) => finished(hub, job_id, lease_token, request).await.map(ReportBody::Finish),
+        _ => Err(Failure::field("", "a report must have one of start and finish")),
+    };
+    match body {
+        Ok(body) => ReportOutcome { status: 200, body },
+        Err(failure) => {
+            let problem = failure.problem();
+            ReportOutcome { status: problem.status, body: ReportBody::Problem(problem) }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The installed program, as people and service managers use it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
+mod client;
+mod commands;
+mod crashes;
+mod process;
+mod settings;
+mod start_faults;
+mod stop;
+mod up;
+mod worker;

@@ -1,0 +1,180 @@
+//! Processes of the program, each in a folder of its own.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use test_support::{eventually, eventually_within};
+
+/// A folder to run in, and what the programs that run there find in their environment.
+pub(crate) struct Place {
+    folder: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+/// A program that runs; it is killed when dropped.
+pub(crate) struct Running {
+    child: Child,
+    out: Arc<Mutex<String>>,
+    err: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }.with("REGENTE__HTTP__BIND", "127.0.0.1:0")
+    }
+
+    /// With this in the environment.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file and returns its path.
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_regente"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path())
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (out, err) = (Arc::default(), Arc::default());
+        let readers = vec![collect(child.stdout.take().unwrap(), &out), collect(child.stderr.take().unwrap(), &err)];
+        Running { child, out, err, readers }
+    }
+
+    /// Runs it to its end, at most a minute.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
+        self.start(arguments).ended(Duration::from_secs(60)).await
+    }
+}
+
+fn collect(pipe: impl Read + Send + 'static, into: &Arc<Mutex<String>>) -> JoinHandle<()> {
+    let into = into.clone();
+    std::thread::spawn(move || {
+        let mut lines = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            into.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    })
+}
+
+impl Running {
+    pub(crate) fn out(&self) -> String {
+        self.out.lock().unwrap().clone()
+    }
+
+    pub(crate) fn err(&self) -> String {
+        self.err.lock().unwrap().clone()
+    }
+
+    /// Waits until it has printed `words`.
+    pub(crate) async fn printed(&mut self, words: &str) {
+        let seen = async || {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none() || self.out().contains(words), "it ended with {ended:?}: {}{}", self.out(), self.err());
+            self.out().contains(words).then_some(())
+        };
+        eventually_within(Duration::from_secs(60), &format!("it prints \"{words}\""), seen).await;
+    }
+
+    /// Waits until it serves, and returns its address.
+    pub(crate) async fn address(&mut self) -> String {
+        self.printed("Stop with Ctrl-C.").await;
+        let out = self.out();
+        let address = out.split("Regente serves on ").nth(1).and_then(|rest| rest.split_whitespace().next());
+        address.unwrap_or_else(|| panic!("no address in {out}")).to_owned()
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// SIGKILL, and waits for the end.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn ended(mut self, limit: Duration) -> Ended {
+        let child = &mut self.child;
+        let status = eventually_within(limit, "the program ends", async || child.try_wait().unwrap()).await;
+        // A robot that outlives its worker may hold the pipes open.
+        let readers = std::mem::take(&mut self.readers);
+        eventually("the output ends", async || readers.iter().all(JoinHandle::is_finished).then_some(())).await;
+        Ended { status, out: self.out(), err: self.err() }
+    }
+
+    /// SIGTERM, and an end with exit code 0 within a few seconds.
+    pub(crate) async fn stop(self) -> Ended {
+        self.terminate();
+        let ended = self.ended(Duration::from_secs(8)).await;
+        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+        ended
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended before.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    /// The one line that says what is wrong, the last; before it nothing but lines of the log.
+    pub(crate) fn one_line(&self) -> &str {
+        assert!(self.status.code().is_some_and(|code| code != 0), "{self:?}");
+        let lines: Vec<&str> = self.err.lines().collect();
+        let (line, log) = lines.split_last().unwrap_or_else(|| panic!("not a word: {self:?}"));
+        assert!(line.starts_with("regente: ") && log.iter().all(|line| line.contains(" INFO")), "one line: {self:?}");
+        assert_plain(line);
+        line
+    }
+}
+
+/// For people: no dump of values or of the stack.
+pub(crate) fn assert_plain(text: &str) {
+    for dump in ["panicked", "backtrace", "Os {", "Some(", "Error(", "Err(", "\\n", "src/"] {
+        assert!(!text.contains(dump), "{text}");
+    }
+}

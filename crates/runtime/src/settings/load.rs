@@ -1,0 +1,189 @@
+//! Reading settings, with every fault at once.
+
+use std::collections::BTreeSet;
+
+use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
+use serde::de::DeserializeOwned;
+
+use super::{Settings, SettingsError};
+
+const DEFAULTS: &str = include_str!("../defaults.toml");
+
+impl Settings {
+    /// Reads the settings: `file` when given, else `regente.toml` when it is there.
+    ///
+    /// # Errors
+    /// Every fault found, each naming its key.
+    pub fn load(file: Option<&str>) -> Result<Self, SettingsError> {
+        let source = match file {
+            Some(path) => File::new(path, FileFormat::Toml).required(true),
+            None => File::new("regente.toml", FileFormat::Toml).required(false),
+        };
+        let environment = Environment::with_prefix("REGENTE").prefix_separator("__").separator("__");
+        let config = Config::builder().add_source(defaults()).add_source(source).add_source(environment).build();
+        Self::from_config(config.map_err(|error| SettingsError(vec![one_line(&error.to_string())]))?)
+    }
+
+    fn from_config(config: Config) -> Result<Self, SettingsError> {
+        let built = Config::builder().add_source(defaults()).build().map_err(|error| SettingsError(vec![error.to_string()]))?;
+        let mut reading = Reading { values: tables(config), defaults: tables(built), faults: Vec::new(), keys: BTreeSet::new() };
+        reading.refuse_unknown_sections();
+        let settings = reading.settings();
+        let Reading { mut faults, keys, .. } = reading;
+        if let Some(settings) = &settings {
+            // A value that could not be read has its default here: a rule that concerns it says nothing.
+            let sound = |fault: &String| !keys.iter().any(|key| fault.contains(key.as_str()));
+            faults.extend(settings.faults().into_iter().filter(sound));
+        }
+        match settings {
+            Some(settings) if faults.is_empty() => Ok(settings),
+            _ => Err(SettingsError(faults)),
+        }
+    }
+}
+
+fn defaults() -> File<config::FileSourceString, FileFormat> {
+    File::from_str(DEFAULTS, FileFormat::Toml)
+}
+
+fn tables(config: Config) -> Map<String, Value> {
+    // The top of a configuration is always a table.
+    config.cache.into_table().unwrap_or_default()
+}
+
+/// Settings on their way, and what is wrong with them so far.
+struct Reading {
+    values: Map<String, Value>,
+    defaults: Map<String, Value>,
+    faults: Vec<String>,
+    /// Keys that could not be read.
+    keys: BTreeSet<String>,
+}
+
+impl Reading {
+    fn settings(&mut self) -> Option<Settings> {
+        // Each is read before the first that is missing ends it.
+        let data_dir = self.value("data_dir");
+        let (http, database, broker) = (self.section("http"), self.section("database"), self.section("broker"));
+        let (auth, admin, worker) = (self.section("auth"), self.section("admin"), self.section("worker"));
+        let (lease, dispatch, log) = (self.section("lease"), self.section("dispatch"), self.section("log"));
+        Some(Settings {
+            data_dir: data_dir?,
+            http: http?,
+            database: database?,
+            broker: broker?,
+            auth: auth?,
+            admin: admin?,
+            worker: worker?,
+            lease: lease?,
+            dispatch: dispatch?,
+            log: log?,
+        })
+    }
+
+    fn refuse_unknown_sections(&mut self) {
+        let unknown = self.values.keys().filter(|key| !self.defaults.contains_key(*key));
+        let mut unknown: Vec<String> = unknown.map(|key| format!("unknown setting \"{key}\"")).collect();
+        unknown.sort_unstable();
+        self.faults.append(&mut unknown);
+    }
+
+    fn value<T: DeserializeOwned>(&mut self, key: &str) -> Option<T> {
+        let value = self.values.get(key).cloned()?;
+        value.try_deserialize().map_err(|error| self.refuse(key.to_owned(), &error.to_string())).ok()
+    }
+
+    /// One section. What cannot be read is noted and gives way to its default, so that it does not hide what else is wrong.
+    fn section<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let mut table = match self.values.get(name).cloned()?.into_table() {
+            Ok(table) => table,
+            Err(error) => {
+                self.refuse(name.to_owned(), &error.to_string());
+                return None;
+            }
+        };
+        let defaults = self.defaults.get(name).cloned()?.into_table().unwrap_or_default();
+        // Each turn puts one key right.
+        for _ in 0..=table.len() {
+            let error = match serde_path_to_error::deserialize(Value::new(None, ValueKind::Table(table.clone()))) {
+                Ok(section) => return Some(section),
+                Err(error) => error,
+            };
+            let key = error.path().to_string();
+            self.refuse(format!("{name}.{key}"), &error.into_inner().to_string());
+            match defaults.get(&key) {
+                Some(default) => drop(table.insert(key, default.clone())),
+                None => drop(table.remove(&key)),
+            }
+        }
+        None
+    }
+
+    fn refuse(&mut self, key: String, message: &str) {
+        self.faults.push(format!("{key}: {}", one_line(message)));
+        self.keys.insert(key);
+    }
+}
+
+/// Parsers of files draw pictures over several lines.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn from_toml(text: &str) -> Result<Settings, SettingsError> {
+        let builder = Config::builder().add_source(defaults()).add_source(File::from_str(text, FileFormat::Toml));
+        Settings::from_config(builder.build().unwrap())
+    }
+
+    fn faults(text: &str) -> Vec<String> {
+        from_toml(text).unwrap_err().0
+    }
+
+    #[test]
+    fn defaults_are_fine() {
+        let settings = from_toml("").unwrap();
+        assert_eq!(settings.database_url().expose_secret(), "sqlite://data/regente.db");
+        assert!(settings.broker_url().is_none() && settings.is_loopback());
+    }
+
+    #[test]
+    fn several_faults_are_told_at_once() {
+        assert_eq!(faults("[http]\nbind = \"nowhere\"\n[lease]\nagent = \"5s\"\n[log]\nfilter = \"a=b=c\"").len(), 3);
+        let told = faults(
+            "[http]\nworkers = \"many\"\nbody_limit = \"large\"\nport = 1\n[lease]\nagent = \"soon\"\n[log]\nfilter = \"a=b=c\"\n[htp]\nx = 1",
+        );
+        for key in ["unknown setting \"htp\"", "http.workers: ", "http.body_limit: ", "http.port: ", "lease.agent: ", "log.filter: "] {
+            assert_eq!(told.iter().filter(|fault| fault.starts_with(key)).count(), 1, "{key} in {told:#?}");
+        }
+        assert_eq!(told.len(), 6, "{told:#?}");
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        assert!(faults("[http]\nport = 1")[0].starts_with("http.port: unknown field"));
+        assert_eq!(faults("[htp]\nport = 1"), ["unknown setting \"htp\""]);
+        assert!(faults("http = 3")[0].starts_with("http: "));
+    }
+
+    #[test]
+    fn secrets_are_not_in_debug_output() {
+        let settings = from_toml("[database]\nurl = \"postgres://u:hunter2@h/d\"").unwrap();
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn loopback_is_told_from_the_rest() {
+        for (bind, expected) in
+            [("127.0.0.1:1", true), ("[::1]:1", true), ("localhost:1", true), ("0.0.0.0:1", false), ("10.0.0.1:1", false)]
+        {
+            let settings = from_toml(&format!("[http]\nbind = \"{bind}\"")).unwrap();
+            assert_eq!(settings.is_loopback(), expected, "{bind}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Reports of many jobs in one request: what gathers while requests are under way goes with the next one. A lone report waits for nobody.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use reqwest::{StatusCode, header::HeaderMap};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+
+use super::{HubError, Link, send};
+
+/// Requests under way at once. One keeps the reports of a busy worker together, the second keeps the hub from waiting for the network.
+const AT_ONCE: usize = 2;
+/// Reports in a request.
+const MOST: usize = 200;
+/// Bytes of the reports in a request.
+const MOST_BYTES: usize = 1 << 20;
+
+type Answer = Result<Bytes, HubError>;
+
+/// A report on its way.
+struct Waiting {
+    /// The report as an item of a batch.
+    item: Bytes,
+    /// The same as a request of its own.
+    alone: Alone,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// A report as a request of its own.
+pub(super) struct Alone {
+    pub(super) path: String,
+    pub(super) body: Bytes,
+    pub(super) lease: Option<uuid::Uuid>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    senders: usize,
+}
+
+/// Gathers reports.
+pub(super) struct Reports {
+    link: Arc<Link>,
+    queue: Arc<Mutex<Queue>>,
+}
+
+#[derive(Deserialize)]
+struct Outcome<'a> {
+    status: u16,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+impl Reports {
+    pub(super) fn new(link: Arc<Link>) -> Self {
+        Self { link, queue: Arc::default() }
+    }
+
+    /// Sends a report, alone or with others, and returns the answer's body.
+    pub(super) async fn send(&self, item: Bytes, alone: Alone) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let start = {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.waiting.push_back(Waiting { item, alone, answer });
+            let start = queue.senders < AT_ONCE;
+            queue.senders += usize::from(start);
+            start
+        };
+        if start {
+            tokio::spawn(send_all(self.link.clone(), self.queue.clone()));
+        }
+        answered.await.unwrap_or_else(|_| Err(HubError::Unreachable("the request was abandoned".to_owned())))
+    }
+}
+
+/// Sends what waits until nothing does.
+async fn send_all(link: Arc<Link>, queue: Arc<Mutex<Queue>>) {
+    loop {
+        let batch = {
+            let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let batch = take(&mut queue.waiting);
+            if batch.is_empty() {
+                queue.senders -= 1;
+                return;
+            }
+            batch
+        };
+        send_batch(&link, batch).await;
+    }
+}
+
+fn take(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    while batch.len() < MOST
+        && let Some(next) = waiting.front()
+    {
+        bytes += next.item.len();
+        if bytes > MOST_BYTES && !batch.is_empty() {
+            break;
+        }
+        batch.extend(waiting.pop_front());
+    }
+    batch
+}
+
+async fn send_batch(link: &Link, batch: Vec<Waiting>) {
+    if batch.len() == 1 {
+        return send_alone(link, batch).await;
+    }
+    let mut body = vec![b'['];
+    for (index, waiting) in batch.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(&waiting.item);
+    }
+    body.push(b']');
+    match send(link.raw("reports", body.into())).await {
+        Ok(text) => distribute(&text, batch),
+        // The hub cannot read the batch as a whole, or does not know the route: each report speaks for itself.
+        Err(HubError::Refused { status: 400 | 404 | 405 | 413 | 422, .. }) => send_alone(link, batch).await,
+        Err(error) => batch.into_iter().for_each(|waiting| drop(waiting.answer.send(Err(error.clone())))),
+    }
+}
+
+async fn send_alone(link: &Link, batch: Vec<Waiting>) {
+    for Waiting { alone, answer, .. } in batch {
+        let request = link.raw(&alone.path, alone.body);
+        let request = match alone.lease {
+            Some(lease) => super::leased(request, lease),
+            None => request,
+        };
+        // Whoever asked may be gone; the report is made all the same.
+        drop(answer.send(send(request).await));
+    }
+}
+
+fn distribute(text: &Bytes, batch: Vec<Waiting>) {
+    let outcomes: Vec<Outcome<'_>> = match serde_json::from_slice::<Vec<Outcome<'_>>>(text) {
+        Ok(outcomes) if outcomes.len() == batch.len() => outcomes,
+        Ok(outcomes) => {
+            let error = HubError::Answer(format!("{} outcomes for {} reports", outcomes.len(), batch.len()));
+            return batch.into_iter().for_each(|waiting| drop(waiting.answer.send(Err(error.clone()))));
+        }
+        Err(error) => {
+            let error = HubError::Answer(error.to_string());
+            return batch.into_iter().for_each(|waiting| drop(waiting.answer.send(Err(error.clone()))));
+        }
+    };
+    for (outcome, waiting) in outcomes.into_iter().zip(batch) {
+        let body = text.slice_ref(outcome.body.get().as_bytes());
+        let answer = match StatusCode::from_u16(outcome.status) {
+            Ok(status) if status.is_success() => Ok(body),
+            Ok(status) => Err(HubError::from_answer(status, &HeaderMap::new(), &body)),
+            Err(error) => Err(HubError::Answer(error.to_string())),
+        };
+        drop(waiting.answer.send(answer));
+    }
+}
