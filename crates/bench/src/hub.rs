@@ -115,6 +115,20 @@ impl Hub {
         Ok(())
     }
 
+    /// Waits until the broker has the messages of all these jobs.
+    pub(crate) async fn await_dispatched(&self, jobs: &[Uuid]) -> Result<()> {
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            let statement = "SELECT count(*) FROM jobs WHERE id = ANY($1) AND dispatched_at IS NULL";
+            let waiting: i64 = sqlx::query_scalar(statement).bind(jobs).fetch_one(&self.database).await?;
+            if waiting == 0 {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{waiting} jobs were not handed to the broker");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     pub(crate) async fn check_completed(&self, jobs: &[Uuid]) -> Result<()> {
         let statement = "SELECT count(*) FROM jobs WHERE id = ANY($1) AND status = 'completed'";
         let completed: i64 = sqlx::query_scalar(statement).bind(jobs).fetch_one(&self.database).await?;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use domain::log::Level;
 use secrecy::SecretString;
 use tokio::io::AsyncReadExt as _;
+use tracing_subscriber::EnvFilter;
 use worker_agent::{Agent, Auth, Job, Outcome, RunContext, Runner, Settings};
 
 use crate::{cli::WorkerOptions, clock::now_us};
@@ -38,6 +39,8 @@ pub(crate) fn stamp(line: &str) {
 }
 
 pub(crate) async fn run(options: WorkerOptions) -> Result<()> {
+    let filter = EnvFilter::try_from_env("BENCH_WORKER_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     let mut settings = Settings::new(options.server.clone(), options.queue_names());
     settings.auth = Auth::WorkerKey(SecretString::from(options.key));
     settings.name = format!("bench-{}", options.queue);

@@ -1,4 +1,8 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, RwLock},
+    time::Duration,
+};
 
 use actix_web::web::ServiceConfig;
 use broker::Broker;
@@ -51,6 +55,8 @@ pub struct Orchestrator {
     pub(crate) lease: LeaseSettings,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
+    /// Workers that are known to exist.
+    pub(crate) known_workers: Arc<RwLock<HashSet<Uuid>>>,
     sweep_after: TimeDelta,
 }
 
@@ -87,7 +93,18 @@ impl Orchestrator {
         };
         let writer = writer::start(deps, shutdown.clone());
         let sweep_after = TimeDelta::from_std(dispatch.sweep_after).unwrap_or(TimeDelta::MAX);
-        let orchestrator = Self { database, catalog, writer, broker, live, lease, clock, shutdown: shutdown.clone(), sweep_after };
+        let orchestrator = Self {
+            database,
+            catalog,
+            writer,
+            broker,
+            live,
+            lease,
+            clock,
+            shutdown: shutdown.clone(),
+            known_workers: Arc::default(),
+            sweep_after,
+        };
         if let (Some(broker), Some(queue)) = (orchestrator.broker.clone(), dead_letter_queue) {
             tokio::spawn(dead_letters::run(orchestrator.clone(), broker.clone(), queue));
             tokio::spawn(orchestrator.clone().watch_broker(broker));

@@ -42,8 +42,19 @@ impl Orchestrator {
     }
 
     pub(crate) async fn worker_seen(&self, id: Uuid) -> Result<(), Failure> {
-        let known = store::workers::worker_touch(&self.database, id, (self.clock)()).await?;
-        if known { Ok(()) } else { Err(Failure::NotFound(format!("worker {id}"))) }
+        if !store::workers::worker_touch(&self.database, id, (self.clock)()).await? {
+            return Err(Failure::NotFound(format!("worker {id}")));
+        }
+        if let Ok(mut known) = self.known_workers.write() {
+            known.insert(id);
+        }
+        Ok(())
+    }
+
+    /// Checks that a worker registered, without a query for one that was seen before.
+    pub(crate) async fn worker_known(&self, id: Uuid) -> Result<(), Failure> {
+        let known = self.known_workers.read().is_ok_and(|known| known.contains(&id));
+        if known { Ok(()) } else { self.worker_seen(id).await }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{Hub, HubOptions, cli::UpArgs, demo, hub, terminal};
 
 /// Serves until a signal.
 pub(crate) fn run(settings: Settings, args: UpArgs) -> anyhow::Result<()> {
-    let filter = if args.demo && settings.log.filter == "info,lapin=off" { "warn,lapin=off" } else { &settings.log.filter };
+    let filter = if args.demo && settings.has_default_filter() { "warn,lapin=off" } else { &settings.log.filter };
     telemetry::init(filter, settings.log.format)?;
     runtime()?.block_on(serve(settings, args))
 }

@@ -157,6 +157,12 @@ impl Settings {
         self.database.url.clone()
     }
 
+    /// Whether nobody chose what is logged.
+    #[must_use]
+    pub fn has_default_filter(&self) -> bool {
+        load::DEFAULTS.contains(&format!("filter = \"{}\"", self.log.filter))
+    }
+
     /// Whether the database is the SQLite file of the data folder.
     #[must_use]
     pub fn database_url_is_default(&self) -> bool {

@@ -7,7 +7,7 @@
 //! assert_eq!(format, telemetry::LogFormat::Json);
 //! ```
 
-use std::str::FromStr;
+use std::{io::IsTerminal, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
@@ -66,7 +66,7 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
     let registry = tracing_subscriber::registry().with(filter);
     let done = match format {
         LogFormat::Json => registry.with(fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init(),
-        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init(),
+        LogFormat::Text => registry.with(fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr)).try_init(),
     };
     done.map_err(|_| Error::Twice)
 }

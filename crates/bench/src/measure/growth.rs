@@ -113,6 +113,9 @@ async fn round(bench: &Bench, state: &mut State) -> Result<()> {
     let hub = Hub::start(bench, &state.site).await?;
     if state.automations.is_empty() {
         state.automations = load::automations_create(&hub.api, &state.queue, state.grown.queues).await?;
+        // The hub declares a queue with its first message: the worker then finds them all.
+        let first = load::submit(&hub.api, &state.automations, state.automations.len(), bench.options.submitters).await?;
+        hub.await_dispatched(&first).await?;
         old_jobs_insert(&hub, state).await?;
     }
     let plan = WorkerPlan {

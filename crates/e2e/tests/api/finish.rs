@@ -82,8 +82,7 @@ async fn the_first_end_stays_and_a_late_one_is_kept_as_an_event(delivery: Delive
     let events: Vec<JobEvent> = world.client.get(&format!("/api/v1/jobs/{}/events", job.id)).await.expect(200).json();
     assert_eq!(events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["job.finished_late"]);
     assert_eq!(events[0].detail["result"], json!({"second": true}));
-    let reported = events[0].detail["reported"].to_string();
-    assert!(reported.contains("tarde") || events[0].detail.to_string().contains("tarde"), "{reported}");
+    assert_eq!((&events[0].detail["status"], events[0].detail["error_message"].as_str()), (&json!("failed"), Some("tarde")));
     let none = running(&world).await;
     assert_eq!(world.client.get(&format!("/api/v1/jobs/{}/events", none.id)).await.expect(200).text, "[]");
     world.end().await;

@@ -10,6 +10,7 @@ use crate::support::{ask, automation, calm, claim, fields, pending, register, re
 on_both!(
     start_gives_the_lease_to_one_worker,
     start_is_refused_once_a_job_has_ended,
+    start_by_a_worker_that_never_registered_is_refused,
     progress_is_taken_in_both_spellings,
     status_and_cancellation_have_their_documented_shapes,
     a_token_of_another_lease_changes_nothing,
@@ -35,6 +36,16 @@ async fn start_gives_the_lease_to_one_worker(delivery: Delivery) {
     assert_eq!(fields(&report(&world, job.id, "start", &json!({"worker_id": "x"})).await.problem(422)), ["worker_id"]);
     let stored = world.client.job(job.id).await;
     assert_eq!((stored.status, stored.worker_id), (Status::Running, Some(mine)));
+    world.end().await;
+}
+
+async fn start_by_a_worker_that_never_registered_is_refused(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let job = pending(&world).await;
+    let stranger = json!({"worker_id": "0193f2c4-7b1a-7000-8000-00000000dead"});
+    let problem = report(&world, job.id, "start", &stranger).await.problem(404);
+    assert!(problem.detail.starts_with("worker "), "{problem:?}");
+    assert_eq!(world.client.job(job.id).await.status, Status::Pending);
     world.end().await;
 }
 

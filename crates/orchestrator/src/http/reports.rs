@@ -28,7 +28,7 @@ async fn outcome(hub: &Orchestrator, report: Report) -> ReportOutcome {
     let body = match (start, finish) {
         (Some(request), None) => started(hub, job_id, lease_token, request).await.map(ReportBody::Start),
         (None, Some(request)) => finished(hub, job_id, lease_token, request).await.map(ReportBody::Finish),
-        _ => Err(Failure::field("", "a report must have one of start and finish")),
+        _ => Err(Failure::field("start", "must be there, or `finish`, and not both")),
     };
     match body {
         Ok(body) => ReportOutcome { status: 200, body },

@@ -50,6 +50,9 @@ pub(super) async fn started(
     lease_token: Option<Uuid>,
     request: StartRequest,
 ) -> Result<StartResponse, Failure> {
+    if let Some(worker_id) = request.worker_id {
+        hub.worker_known(worker_id).await?;
+    }
     let caller = Caller { worker_id: request.worker_id, lease_token };
     let changed = hub.writer.change(id, Change::Start { caller }).await?;
     let lease = changed.lease.ok_or_else(|| Failure::Internal(format!("job {id} was started without a lease")))?;

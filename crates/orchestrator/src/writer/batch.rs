@@ -89,8 +89,8 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Carries out `commands` inside the transaction, then gives out what waits.
-    pub(super) async fn run(mut self, commands: &[&'a Command]) -> Result<Done, Error> {
+    /// Carries out `commands` inside the transaction, then gives out what waits, unless that is to be left out.
+    pub(super) async fn run(mut self, commands: &[&'a Command], give_out: bool) -> Result<Done, Error> {
         self.load(commands).await?;
         let replayed = self.replayed(commands).await?;
         self.admit_unannounced(commands).await?;
@@ -104,7 +104,11 @@ impl<'a> Batch<'a> {
             self.done.replies.push(reply);
         }
         self.write().await?;
-        self.give_out().await?;
+        if give_out {
+            self.give_out().await?;
+        } else {
+            self.done.exhausted = self.desk.waiting.iter().chain(&self.done.waiting).cloned().collect();
+        }
         Ok(self.done)
     }
 

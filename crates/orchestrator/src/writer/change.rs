@@ -153,12 +153,28 @@ fn finished<'a>(row: &mut JobRow, finish: &'a Finish, now: DateTime<Utc>, effect
             effects.lines = append(row, &finish.lines);
             effects.dirty = effects.lines.is_some();
             effects.changed.late = true;
-            let detail = json!({"reported": format!("{:?}", finish.outcome), "result": finish.result});
+            let detail = reported(finish);
             effects.event =
                 Some(JobEvent { id: Uuid::now_v7(), job_id: row.job.id, kind: "job.finished_late".into(), detail, created_at: now });
         }
     }
     Ok(())
+}
+
+/// A late report, as people and programs read it.
+fn reported(finish: &Finish) -> Value {
+    let (status, failure) = match &finish.outcome {
+        Outcome::Completed => (Status::Completed, None),
+        Outcome::CompletedNoInvoices => (Status::CompletedNoInvoices, None),
+        Outcome::Failed(failure) => (Status::Failed, Some(failure)),
+        Outcome::Canceled => (Status::Canceled, None),
+    };
+    json!({
+        "status": status,
+        "error_class": failure.map(|failure| failure.class),
+        "error_message": failure.map(|failure| &failure.message),
+        "result": finish.result,
+    })
 }
 
 fn ended(row: &mut JobRow, really: bool, now: DateTime<Utc>) {

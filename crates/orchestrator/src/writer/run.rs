@@ -24,8 +24,8 @@ use crate::{Clock, catalog::Catalog, events::Events, live::Live, publisher::Publ
 const MOST_COMMANDS: usize = 256;
 /// How long confirmations wait for a transaction to ride along with.
 const CONFIRM_WITHIN: Duration = Duration::from_millis(100);
-/// Tries of a transaction that met another one.
-const CONFLICT_TRIES: u32 = 4;
+/// How long a transaction that met another one is tried again.
+const CONFLICT_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the writer works with.
 pub(crate) struct Deps {
@@ -179,7 +179,9 @@ impl Run {
         while let Some(mut part) = stack.pop() {
             match self.transaction(&part).await {
                 Ok(done) => self.committed(part, done),
-                Err(error) if error.is_unavailable() || part.len() <= 1 => refuse(part, &error),
+                // What met another transaction again and again would do so in parts too, each taking its time.
+                Err(error @ (Error::Unavailable(_) | Error::Conflict(_))) => refuse(part, &error),
+                Err(error) if part.len() <= 1 => refuse(part, &error),
                 Err(error) => {
                     tracing::debug!(%error, commands = part.len(), "transaction refused, trying its halves");
                     let second = part.split_off(part.len() / 2);
@@ -192,16 +194,28 @@ impl Run {
 
     async fn transaction(&self, writes: &[Envelope]) -> Result<Done, Error> {
         let commands: Vec<&Command> = writes.iter().map(|envelope| &envelope.command).collect();
-        let mut tries = 0;
+        match self.attempts(&commands, true).await {
+            Err(error @ (Error::Refused(_) | Error::Corrupt(_) | Error::Duplicate(_))) => {
+                let written = self.attempts(&commands, false).await?;
+                // What was asked for is fine: it is a waiting job that cannot be given out.
+                tracing::error!(%error, "jobs could not be given out; tried again with the next tick");
+                Ok(written)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// One transaction, again when it met another one.
+    async fn attempts(&self, commands: &[&Command], give_out: bool) -> Result<Done, Error> {
+        let begun = Instant::now();
         loop {
-            tries += 1;
             let attempt = async {
                 let txn = self.deps.database.begin().await?;
-                let done = Batch::new(&self.deps, &self.desk, &txn).run(&commands).await?;
+                let done = Batch::new(&self.deps, &self.desk, &txn).run(commands, give_out).await?;
                 txn.commit().await.map(|()| done)
             };
             match attempt.await {
-                Err(Error::Conflict(_)) if tries < CONFLICT_TRIES => {}
+                Err(Error::Conflict(_)) if begun.elapsed() < CONFLICT_PATIENCE => {}
                 outcome => return outcome,
             }
         }

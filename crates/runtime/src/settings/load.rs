@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Settings, SettingsError};
 
-const DEFAULTS: &str = include_str!("../defaults.toml");
+pub(super) const DEFAULTS: &str = include_str!("../defaults.toml");
 
 impl Settings {
     /// Reads the settings: `file` when given, else `regente.toml` when it is there.

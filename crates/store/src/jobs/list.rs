@@ -1,4 +1,4 @@
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::job::{Status, Trigger};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use uuid::Uuid;
@@ -46,10 +46,10 @@ pub async fn job_list(database: &Database, filter: &Filter) -> Result<Vec<FullJo
         query = query.filter(C::Trigger.eq(trigger.as_str()));
     }
     if let Some(from) = filter.created_from {
-        query = query.filter(C::Id.gte(first_id(from))).filter(C::CreatedAt.gte(from));
+        query = query.filter(C::Id.gte(first_id(from - APART))).filter(C::CreatedAt.gte(from));
     }
     if let Some(to) = filter.created_to {
-        query = query.filter(C::Id.lte(last_id(to))).filter(C::CreatedAt.lt(to));
+        query = query.filter(C::Id.lte(last_id(to + APART))).filter(C::CreatedAt.lt(to));
     }
     if let Some(after) = filter.after {
         query = query.filter(C::Id.lt(after));
@@ -73,6 +73,10 @@ fn has_status(wanted: &[Status]) -> Condition {
     }
     any
 }
+
+/// How far a job's id and its `created_at`, which are made one after the other, may be apart at most. The exact bounds are those of
+/// `created_at`; the range of ids only spares reading the rest.
+const APART: TimeDelta = TimeDelta::minutes(1);
 
 /// The lowest id that a job of this millisecond can have.
 fn first_id(at: DateTime<Utc>) -> Uuid {
