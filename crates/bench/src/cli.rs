@@ -65,9 +65,12 @@ pub(crate) struct RunOptions {
     /// Concurrent submitters.
     #[arg(long, default_value_t = 16)]
     pub(crate) submitters: usize,
-    /// Slots of the worker, and consumers of the floor.
-    #[arg(long, default_value_t = 32)]
+    /// Slots of the worker. The default is where it is fastest.
+    #[arg(long, default_value_t = 64)]
     pub(crate) slots: u32,
+    /// Jobs that the floor runs at once. The default is where it is fastest.
+    #[arg(long, default_value_t = 32)]
+    pub(crate) floor_slots: u32,
     /// A tenth of everything, for a look; the report is printed and not kept.
     #[arg(long)]
     pub(crate) quick: bool,

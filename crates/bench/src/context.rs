@@ -71,7 +71,7 @@ impl Bench {
     pub(crate) async fn floor(&self) -> Result<Process> {
         let mut command = Command::new(&self.exe);
         command
-            .args(["floor", "--submitters", &self.options.submitters.to_string(), "--slots", &self.options.slots.to_string()])
+            .args(["floor", "--submitters", &self.options.submitters.to_string(), "--slots", &self.options.floor_slots.to_string()])
             .env("BENCH_DATABASE_URL", self.servers.database_create("floor").await?)
             .env("BENCH_AMQP_URL", &self.servers.amqp_url)
             .stderr(self.log_file("floor")?);

@@ -45,7 +45,7 @@ fn head(report: &Report) -> String {
     let options = &report.options;
     let busy = rows::others_busy(report);
     format!(
-        "{} on {} × {}, {:.0} GiB, Linux {}; PostgreSQL {} ({}), RabbitMQ {}; {} jobs × {} rounds, {} submitters, {} slots.{}\n\n",
+        "{} on {} × {}, {:.0} GiB, Linux {}; PostgreSQL {} ({}), RabbitMQ {}; {} jobs × {} rounds, {} submitters, {} slots (floor: {}).{}\n\n",
         report.started_at,
         machine.cores,
         machine.cpu,
@@ -58,6 +58,7 @@ fn head(report: &Report) -> String {
         options.rounds,
         options.submitters,
         options.slots,
+        options.floor_slots,
         if busy > 0.15 { format!(" Other programs kept up to {busy:.1} processors busy meanwhile.") } else { String::new() },
     )
 }

@@ -46,10 +46,10 @@ pub async fn job_list(database: &Database, filter: &Filter) -> Result<Vec<FullJo
         query = query.filter(C::Trigger.eq(trigger.as_str()));
     }
     if let Some(from) = filter.created_from {
-        query = query.filter(C::Id.gte(first_id(from - APART))).filter(C::CreatedAt.gte(from));
+        query = query.filter(C::Id.gte(first_id(from - BEFORE))).filter(C::CreatedAt.gte(from));
     }
     if let Some(to) = filter.created_to {
-        query = query.filter(C::Id.lte(last_id(to + APART))).filter(C::CreatedAt.lt(to));
+        query = query.filter(C::Id.lte(last_id(to))).filter(C::CreatedAt.lt(to));
     }
     if let Some(after) = filter.after {
         query = query.filter(C::Id.lt(after));
@@ -74,9 +74,9 @@ fn has_status(wanted: &[Status]) -> Condition {
     any
 }
 
-/// How far a job's id and its `created_at`, which are made one after the other, may be apart at most. The exact bounds are those of
-/// `created_at`; the range of ids only spares reading the rest.
-const APART: TimeDelta = TimeDelta::minutes(1);
+/// How long before its `created_at` a job's id may have been made. The exact bounds are those of `created_at`; the range of ids only spares
+/// reading the rest.
+const BEFORE: TimeDelta = TimeDelta::minutes(1);
 
 /// The lowest id that a job of this millisecond can have.
 fn first_id(at: DateTime<Utc>) -> Uuid {
