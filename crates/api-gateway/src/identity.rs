@@ -15,7 +15,7 @@ use crate::Gateway;
 /// Characters of a password that is made here: 22 letters and digits have 130 bits.
 const PASSWORD_LENGTH: usize = 22;
 /// Hash that is checked for a name nobody has, so that the answer takes as long as for a name somebody has. No password is known for it.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$V1H7ZRbRr5ONXpDrUGSxdqEqyP5GBuVNzSHkYW/Zzb8";
+const NOBODY: &str = "$argon2id$v=19$m=7168,t=5,p=1$c29tZXNhbHRzb21lc2FsdA$V1H7ZRbRr5ONXpDrUGSxdqEqyP5GBuVNzSHkYW/Zzb8";
 
 /// Signs a person in.
 #[utoipa::path(tag = "identity", request_body = LoginRequest, responses(

@@ -15,7 +15,7 @@ use crate::broker::Shared;
 use crate::error::Fault;
 use crate::link::Link;
 use crate::supervisor::State;
-use crate::{Delivery, names};
+use crate::{Delivery, channel, names};
 
 /// Time for the broker to answer a cancel.
 const CANCEL_LIMIT: Duration = Duration::from_secs(2);
@@ -143,7 +143,7 @@ async fn over(state: &mut watch::Receiver<State>, deliveries: &mpsc::Sender<Deli
 }
 
 async fn subscribe(link: &Link, queue: ShortString, prefetch: u16) -> Result<(Arc<Channel>, lapin::Consumer), Fault> {
-    let channel = link.connection().create_channel().await?;
+    let channel = channel::open(link.connection()).await?;
     channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
     let received = channel.basic_consume(queue, ShortString::default(), BasicConsumeOptions::default(), FieldTable::default()).await?;
     Ok((Arc::new(channel), received))

@@ -9,7 +9,7 @@ use lapin::{Channel, Connection, ExchangeKind};
 
 use crate::error::Fault;
 use crate::topology::{QueueDepth, QueueProfile};
-use crate::{Error, names};
+use crate::{Error, channel, names};
 
 /// Declares on one connection, one operation at a time.
 ///
@@ -130,7 +130,7 @@ impl Declarer {
     async fn channel_take(&mut self) -> Result<Channel, Fault> {
         match self.channel.take() {
             Some(channel) if channel.status().connected() => Ok(channel),
-            _ => Ok(self.connection.create_channel().await?),
+            _ => Ok(channel::open(&self.connection).await?),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod broker;
+mod channel;
 mod consumer;
 mod declarer;
 mod delivery;

@@ -15,7 +15,7 @@ use crate::declarer::Declarer;
 use crate::error::Fault;
 use crate::publisher::{self, Message, Publisher};
 use crate::topology::{QueueDepth, QueueProfile, Topology};
-use crate::{Error, names};
+use crate::{Error, channel, names};
 
 /// A connection with its channels. When it dies, all that it holds dies with it, caches included.
 pub(crate) struct Link {
@@ -120,7 +120,7 @@ impl Link {
             return Ok(channel.clone());
         }
         self.declarer.lock().await.exchange_ensure(&self.topology.event_exchange, ExchangeKind::Topic).await?;
-        let channel = self.connection.create_channel().await.map_err(|error| Fault::from(error).or_missing(|| Error::Disconnected))?;
+        let channel = channel::open(&self.connection).await.map_err(|error| Fault::from(error).or_missing(|| Error::Disconnected))?;
         *slot = Some(channel.clone());
         Ok(channel)
     }

@@ -74,7 +74,8 @@ impl Database {
         }
         if settings.by_index {
             options.map_sqlx_postgres_opts(|postgres| {
-                postgres.options([("enable_seqscan", "off"), ("plan_cache_mode", "force_generic_plan"), ("jit", "off")])
+                let plans = ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan", "jit"];
+                postgres.options(plans.map(|plan| (plan, "off"))).options([("plan_cache_mode", "force_generic_plan")])
             });
         }
         options.map_sqlx_sqlite_opts(|sqlite| {

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use lapin::ErrorKind;
 use lapin::types::AMQPValue;
 
-use crate::support::{publish, run};
+use crate::support::{eventually, publish, run};
 
 fn dead_letters_to(exchange: &str) -> (&'static str, AMQPValue) {
     ("x-dead-letter-exchange", AMQPValue::LongString(exchange.into()))
@@ -137,6 +137,20 @@ async fn a_queue_exclusive_to_another_connection_is_refused() {
         channel.queue_declare(queue.as_str().into(), options, Default::default()).await.unwrap();
         let outcome = world.broker.ensure_queue(&queue, QueueProfile::Plain).await;
         assert!(matches!(outcome, Err(Error::Refused { code: 405, .. })), "{outcome:?}");
+    })
+    .await;
+}
+
+/// lapin gives no channel number back that the broker closed with an error, and has 2,047.
+#[tokio::test]
+async fn refusals_do_not_use_up_the_connection() {
+    run(async move |world| {
+        let (missing, queue) = (world.queue_name(), world.queue_name());
+        for _ in 0..2_100 {
+            let refused = world.broker.queue_depth(&missing).await;
+            assert!(matches!(refused, Err(Error::QueueNotFound { .. } | Error::Disconnected)), "{refused:?}");
+        }
+        eventually(async || world.broker.ensure_queue(&queue, QueueProfile::Plain).await.is_ok()).await;
     })
     .await;
 }
