@@ -5,6 +5,7 @@ use std::{
 };
 
 use domain::Fault;
+use jsonschema::error::ValidationErrorKind;
 use runtime::Failure;
 use serde_json::{Map, Value};
 use store::{Database, automations::Automation};
@@ -90,13 +91,19 @@ impl Entry {
     pub(crate) fn check(&self, parameters: &Map<String, Value>) -> Result<(), Failure> {
         let Some(schema) = &self.schema else { return Ok(()) };
         let value = Value::Object(parameters.clone());
-        let faults: Vec<_> = schema
-            .iter_errors(&value)
-            .map(|error| Fault::new(error.instance_path().to_string().trim_start_matches('/'), error.to_string()))
-            .take(100)
-            .collect();
+        let faults: Vec<_> = schema.iter_errors(&value).map(|error| Fault::new(path_of(&error), error.to_string())).take(100).collect();
         if faults.is_empty() { Ok(()) } else { Err(Failure::Invalid(faults)) }
     }
+}
+
+/// Where a fault is; of a missing property, where it should be.
+fn path_of(error: &jsonschema::ValidationError<'_>) -> String {
+    let place = error.instance_path().to_string();
+    let missing = match error.kind() {
+        ValidationErrorKind::Required { property } => property.as_str().map(|name| format!("/{name}")),
+        _ => None,
+    };
+    format!("{place}{}", missing.unwrap_or_default()).trim_start_matches('/').to_owned()
 }
 
 /// Makes a JSON Schema ready for use. References to other documents are not followed.

@@ -73,6 +73,7 @@ async fn faults_of_the_schema_are_told_with_their_paths(delivery: Delivery) {
     assert_eq!(named, HashSet::from(["cnpj", "notas/1", "notas/2", "de"]), "{problem:?}");
     let missing = world.client.post(&path, &json!({"extra": 1})).await.problem(422);
     assert!(missing.detail.contains("cnpj") && missing.detail.contains("extra"), "{}", missing.detail);
+    assert!(fields(&missing).contains(&"cnpj"), "a missing field is named as well: {missing:?}");
     let nul = world.client.post(&path, &json!({"cnpj": "a\u{0}"})).await.problem(422);
     assert_eq!(fields(&nul)[0], "cnpj");
     assert_eq!(jobs(&world).await, [], "what is refused leaves no job");
