@@ -13,12 +13,12 @@ use uuid::Uuid;
 pub(crate) use self::write::in_few_lengths;
 pub use self::{
     dispatch::{
-        Candidate, job_claimed_by, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_list_candidates_in_txn, job_list_expired,
-        job_list_held_queues, job_list_undelivered, job_mark_dispatched_in_txn, job_queues_waiting, job_release_unconfirmed,
-        job_undispatch_in_txn,
+        Candidate, job_claimed_by_in_txn, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_list_candidates_in_txn,
+        job_list_expired, job_list_held_queues, job_list_undelivered, job_mark_dispatched_in_txn, job_queues_waiting,
+        job_release_unconfirmed, job_undispatch_in_txn,
     },
     list::{Filter, job_list},
-    read::{job_find_idempotent_in_txn, job_get, job_load_for_update_in_txn, job_payloads},
+    read::{job_find_idempotent_in_txn, job_get, job_load_for_update_in_txn, job_payloads_in_txn},
     write::{job_insert_many_in_txn, job_update_many_in_txn},
 };
 

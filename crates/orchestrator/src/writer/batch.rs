@@ -271,7 +271,7 @@ impl<'a> Batch<'a> {
         if failed.is_empty() {
             return Ok(());
         }
-        let parameters: HashMap<_, _> = store::jobs::job_payloads(self.txn, &failed).await?.into_iter().collect();
+        let parameters: HashMap<_, _> = store::jobs::job_payloads_in_txn(self.txn, &failed).await?.into_iter().collect();
         for mut retry in retries {
             retry.parameters = retry.retry_of.and_then(|id| parameters.get(&id).cloned()).unwrap_or_default();
             self.done.waiting.insert(retry.queue_name.clone());

@@ -34,7 +34,7 @@ impl Batch<'_> {
         for (place, parked) in self.desk.parked.iter().enumerate().filter(|(_, parked)| parked.fresh) {
             let request = &parked.claim.request;
             let holding: HashSet<Uuid> = request.holding.iter().copied().collect();
-            let held = store::jobs::job_claimed_by(self.txn, request.worker_id).await?;
+            let held = store::jobs::job_claimed_by_in_txn(self.txn, request.worker_id).await?;
             let lost: Vec<Uuid> = held.into_iter().filter(|id| !holding.contains(id)).collect();
             if !lost.is_empty() {
                 tracing::info!(worker.id = %request.worker_id, jobs = lost.len(), "giving a worker again what it did not get");
@@ -52,7 +52,8 @@ impl Batch<'_> {
         rows.retain_mut(|row| self.start_for(row, &caller));
         store::jobs::job_update_many_in_txn(self.txn, &rows.iter().collect::<Vec<_>>()).await?;
         let started: Vec<Uuid> = rows.iter().map(|row| row.job.id).collect();
-        let mut parameters: std::collections::HashMap<_, _> = store::jobs::job_payloads(self.txn, &started).await?.into_iter().collect();
+        let mut parameters: std::collections::HashMap<_, _> =
+            store::jobs::job_payloads_in_txn(self.txn, &started).await?.into_iter().collect();
         // The order of the ids is the order in which they were chosen.
         rows.sort_by_key(|row| ids.iter().position(|id| *id == row.job.id));
         let mut jobs = Vec::new();

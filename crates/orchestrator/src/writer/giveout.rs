@@ -65,7 +65,7 @@ impl Batch<'_> {
 
     async fn hand_to_broker(&mut self, queue: &str, ids: &[Uuid]) -> Result<(), Error> {
         store::jobs::job_mark_dispatched_in_txn(self.txn, ids, self.now).await?;
-        let mut parameters: std::collections::HashMap<_, _> = store::jobs::job_payloads(self.txn, ids).await?.into_iter().collect();
+        let mut parameters: std::collections::HashMap<_, _> = store::jobs::job_payloads_in_txn(self.txn, ids).await?.into_iter().collect();
         let mut rows = store::jobs::job_load_for_update_in_txn(self.txn, ids).await?;
         rows.sort_by_key(|row| ids.iter().position(|id| *id == row.job.id));
         for row in rows {

@@ -185,7 +185,7 @@ pub async fn job_list_expired(database: &Database, now: DateTime<Utc>, limit: u6
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_claimed_by(txn: &Transaction, worker_id: Uuid) -> Result<Vec<Uuid>, Error> {
+pub async fn job_claimed_by_in_txn(txn: &Transaction, worker_id: Uuid) -> Result<Vec<Uuid>, Error> {
     let query =
         job::Entity::find().select_only().column(job::Column::Id).filter(Expr::cust(HELD)).filter(job::Column::WorkerId.eq(worker_id));
     Ok(query.into_tuple().all(&txn.0).await?)

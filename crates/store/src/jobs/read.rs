@@ -100,7 +100,7 @@ pub async fn job_get(database: &Database, id: Uuid) -> Result<Option<FullJob>, E
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_payloads(txn: &Transaction, ids: &[Uuid]) -> Result<Vec<(Uuid, Map<String, Value>)>, Error> {
+pub async fn job_payloads_in_txn(txn: &Transaction, ids: &[Uuid]) -> Result<Vec<(Uuid, Map<String, Value>)>, Error> {
     let mut rows: Vec<(Uuid, Value)> = Vec::with_capacity(ids.len());
     for ids in batches(ids) {
         let query =

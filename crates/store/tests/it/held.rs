@@ -1,5 +1,5 @@
 use domain::job::Status;
-use store::jobs::{NewJob, job_claimed_by, job_count_active_in_txn, job_list_expired, job_list_held_queues};
+use store::jobs::{NewJob, job_claimed_by_in_txn, job_count_active_in_txn, job_list_expired, job_list_held_queues};
 use uuid::Uuid;
 
 use crate::{
@@ -64,7 +64,7 @@ async fn claimed_by_a_worker_is_what_it_holds(db: Case) {
     change(&db, new_job(5).id, |row| row.job.status = Status::Paused).await;
     let claimed = |worker: Uuid| {
         let db = db.clone();
-        async move { sorted(commit(&db, async |txn| job_claimed_by(txn, worker).await).await.unwrap()) }
+        async move { sorted(commit(&db, async |txn| job_claimed_by_in_txn(txn, worker).await).await.unwrap()) }
     };
     assert_eq!(claimed(mine).await, [1, 5].map(|nth| new_job(nth).id));
     assert_eq!(claimed(id_at(0, 3)).await, NONE);

@@ -2,7 +2,7 @@ use domain::job::{Job, Status, Trigger};
 use serde_json::json;
 use store::{
     Error,
-    jobs::{FullJob, JobRow, NewJob, job_find_idempotent_in_txn, job_get, job_insert_many_in_txn, job_list, job_payloads},
+    jobs::{FullJob, JobRow, NewJob, job_find_idempotent_in_txn, job_get, job_insert_many_in_txn, job_list, job_payloads_in_txn},
 };
 
 use crate::{
@@ -114,11 +114,11 @@ async fn payloads_are_the_parameters(db: Case) {
     let jobs: Vec<NewJob> = (0..5).map(new_job).collect();
     insert(&db, &jobs).await;
     let ids = [jobs[3].id, jobs[0].id, id_at(9, 9)];
-    let payloads = commit(&db, async |txn| job_payloads(txn, &ids).await).await.unwrap();
+    let payloads = commit(&db, async |txn| job_payloads_in_txn(txn, &ids).await).await.unwrap();
     let mut found: Vec<_> = payloads.into_iter().map(|(id, parameters)| (id, parameters["nth"].as_i64())).collect();
     found.sort_unstable();
     assert_eq!(found, [(jobs[0].id, Some(0)), (jobs[3].id, Some(3))]);
-    assert_eq!(commit(&db, async |txn| job_payloads(txn, &[]).await).await.unwrap(), []);
+    assert_eq!(commit(&db, async |txn| job_payloads_in_txn(txn, &[]).await).await.unwrap(), []);
 }
 
 async fn parameters_keep_numbers_exact(db: Case) {

@@ -1,6 +1,8 @@
 use domain::job::{ErrorClass, Failure, Lease, Status};
 use serde_json::{Value, json};
-use store::jobs::{JobRow, NewJob, job_get, job_insert_many_in_txn, job_load_for_update_in_txn, job_payloads, job_update_many_in_txn};
+use store::jobs::{
+    JobRow, NewJob, job_get, job_insert_many_in_txn, job_load_for_update_in_txn, job_payloads_in_txn, job_update_many_in_txn,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -177,7 +179,7 @@ async fn more_ids_than_one_statement_takes_are_loaded(db: Case) {
     let ids: Vec<Uuid> = (0..20_000).map(|nth| new_job(nth).id).rev().collect();
     let loaded: Vec<Uuid> = load(&db, &ids).await.iter().map(|row| row.job.id).collect();
     assert_eq!(loaded, known.map(|job| job.id));
-    let payloads = commit(&db, async |txn| job_payloads(txn, &ids).await).await.unwrap();
+    let payloads = commit(&db, async |txn| job_payloads_in_txn(txn, &ids).await).await.unwrap();
     assert_eq!(payloads.len(), 3);
 }
 

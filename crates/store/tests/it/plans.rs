@@ -7,9 +7,9 @@ use sea_orm::ConnectionTrait;
 use store::{
     Database,
     jobs::{
-        Filter, NewJob, job_claimed_by, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_find_idempotent_in_txn, job_get,
+        Filter, NewJob, job_claimed_by_in_txn, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_find_idempotent_in_txn, job_get,
         job_list, job_list_candidates_in_txn, job_list_expired, job_list_held_queues, job_list_undelivered, job_load_for_update_in_txn,
-        job_mark_dispatched_in_txn, job_payloads, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn,
+        job_mark_dispatched_in_txn, job_payloads_in_txn, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn,
         job_update_many_in_txn,
     },
 };
@@ -119,7 +119,7 @@ async fn held_jobs_are_read_alone(db: Case) {
     uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(job_list_held_queues(hub).await.unwrap().len(), 10)).await;
     uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(job_list_expired(hub, at(9), 5).await.unwrap().len(), 5)).await;
     uses_filled(&db, &["ix_jobs_held"], async |hub| {
-        let claimed = commit(hub, async |txn| job_claimed_by(txn, id_at(0, 1)).await).await.unwrap();
+        let claimed = commit(hub, async |txn| job_claimed_by_in_txn(txn, id_at(0, 1)).await).await.unwrap();
         assert_eq!(claimed.len(), 10);
     })
     .await;
@@ -141,7 +141,7 @@ async fn single_jobs_are_found_by_their_keys(db: Case) {
         commit(hub, async |txn| {
             let rows = job_load_for_update_in_txn(txn, &ids).await?;
             assert_eq!(rows.len(), 3);
-            job_payloads(txn, &ids).await?;
+            job_payloads_in_txn(txn, &ids).await?;
             job_update_many_in_txn(txn, &rows.iter().collect::<Vec<_>>()).await
         })
         .await
