@@ -28,6 +28,9 @@ pub struct RegisterRequest {
     /// Takes messages from RabbitMQ (true) or claims over HTTP (false).
     #[serde(default)]
     pub uses_broker: bool,
+    /// What it can do, as words: it takes only jobs whose `requires` are all among them.
+    #[serde(default)]
+    pub labels: Vec<String>,
 }
 
 /// What the hub tells a worker.
@@ -58,6 +61,12 @@ pub struct HeartbeatRequest {
     /// What it runs.
     #[serde(default)]
     pub jobs: Vec<HeldJob>,
+    /// How busy its host's processors are, 0 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_percent: Option<f64>,
+    /// Memory in use on its host, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
 }
 
 /// What a worker must know about the jobs it holds.
@@ -67,6 +76,12 @@ pub struct HeartbeatResponse {
     pub stale: Vec<Uuid>,
     /// Jobs that somebody asked to stop.
     pub cancel: Vec<Uuid>,
+    /// Jobs that are paused: their processes stand still. Every other job of the request runs.
+    #[serde(default)]
+    pub paused: Vec<Uuid>,
+    /// The worker is paused: it ends what it has and takes nothing new.
+    #[serde(default)]
+    pub drain: bool,
 }
 
 /// A worker asks for jobs; the answer waits until there is one, or `wait_s` have passed.
@@ -113,6 +128,18 @@ pub struct JobAssignment {
     pub timeout_s: u32,
     /// 1 for a first run.
     pub attempt: u32,
+    /// Seconds between asking the program to stop and killing it; absent: the worker's own setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_grace_s: Option<u32>,
+    /// It needs a virtual display.
+    #[serde(default)]
+    pub display: bool,
+    /// Processors it may use; absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_limit: Option<f64>,
+    /// Memory it may use, in bytes; absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit_bytes: Option<u64>,
     /// Token of the lease.
     pub lease_token: Uuid,
     /// When the lease ends unless a heartbeat prolongs it.

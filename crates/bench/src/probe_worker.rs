@@ -28,6 +28,7 @@ pub(crate) async fn run(options: WorkerOptions) -> Result<()> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         hostname: worker_agent::hostname(),
         uses_broker: true,
+        labels: Vec::new(),
     };
     let registered = hub.register(&registration).await?;
     let beat = std::time::Duration::from_secs_f64(registered.heartbeat_interval_s);
@@ -39,7 +40,7 @@ pub(crate) async fn run(options: WorkerOptions) -> Result<()> {
         tokio::select! {
             () = &mut end => return Ok(()),
             () = tokio::time::sleep(beat) => {
-                hub.heartbeat(&HeartbeatRequest { worker_id: registered.worker_id, jobs: Vec::new() }).await?;
+                hub.heartbeat(&HeartbeatRequest { worker_id: registered.worker_id, jobs: Vec::new(), cpu_percent: None, memory_bytes: None }).await?;
             }
             delivery = consumer.next() => {
                 let Some(delivery) = delivery else { return Ok(()) };

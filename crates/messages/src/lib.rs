@@ -13,7 +13,7 @@
 
 mod json_object;
 
-pub use generated::{EventBatch, JobEvent, JobMessage};
+pub use generated::{EventBatch, JobEvent, JobMessage, WorkerControl, worker_control};
 pub use json_object::JsonObject;
 
 #[expect(missing_docs, clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated; documented in proto/")]

@@ -109,6 +109,7 @@ pub(crate) fn job_message(automation: &Automation, id: Uuid, queue: &str, parame
         timeout_s: timeout(automation),
         attempt: u32::try_from(run.0).unwrap_or(1),
         priority: run.1,
+        ..JobMessage::default()
     }
 }
 
@@ -125,6 +126,10 @@ pub(crate) fn assignment(row: &JobRow, automation: &Automation, parameters: Map<
         parameters,
         timeout_s: timeout(automation),
         attempt: u32::try_from(row.attempt).unwrap_or(1),
+        cancel_grace_s: None,
+        display: false,
+        cpu_limit: None,
+        memory_limit_bytes: None,
         lease_token: lease.token,
         lease_expires_at: lease.expires_at,
     })

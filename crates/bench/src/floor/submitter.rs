@@ -63,6 +63,7 @@ impl Submitter {
             timeout_s: 0,
             attempt: 1,
             priority: 5,
+            ..JobMessage::default()
         }
     }
 }

@@ -69,6 +69,7 @@ impl Core {
             version: env!("CARGO_PKG_VERSION").into(),
             hostname: crate::hostname(),
             uses_broker: self.settings.amqp.is_some(),
+            labels: Vec::new(),
         };
         let registered = self.hub.register(&request).await?;
         *self.worker_id.lock().unwrap_or_else(PoisonError::into_inner) = registered.worker_id;

@@ -19,7 +19,7 @@ pub(super) async fn run(core: Arc<Core>, interval_s: f64) {
             () = core.aborted() => return,
             () = tokio::time::sleep(pause) => {}
         }
-        let request = HeartbeatRequest { worker_id: core.worker_id(), jobs: core.held.leases() };
+        let request = HeartbeatRequest { worker_id: core.worker_id(), jobs: core.held.leases(), cpu_percent: None, memory_bytes: None };
         match core.hub.heartbeat(&request).await {
             Ok(answer) => {
                 if std::mem::take(&mut away) {
