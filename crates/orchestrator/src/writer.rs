@@ -8,6 +8,7 @@ mod claims;
 mod command;
 mod desk;
 mod giveout;
+mod known;
 mod run;
 
 use std::time::Duration;

@@ -13,13 +13,12 @@ use uuid::Uuid;
 pub(crate) use self::write::in_few_lengths;
 pub use self::{
     dispatch::{
-        Candidate, job_claimed_by_in_txn, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_list_candidates_in_txn,
-        job_list_expired, job_list_held_queues, job_list_undelivered, job_mark_dispatched_in_txn, job_queues_waiting,
-        job_release_unconfirmed, job_undispatch_in_txn,
+        job_claimed_by_in_txn, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_list_candidates_in_txn, job_list_expired,
+        job_list_held_queues, job_list_undelivered, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn,
     },
     list::{Filter, job_list},
-    read::{job_find_idempotent_in_txn, job_get, job_load_for_update_in_txn, job_payloads_in_txn},
-    write::{job_insert_many_in_txn, job_update_many_in_txn},
+    read::{job_find_idempotent, job_get, job_load, job_load_for_update_in_txn, job_payloads},
+    write::{MOST_AT_ONCE, job_insert_at_once, job_insert_many_in_txn, job_update_at_once, job_update_many_in_txn},
 };
 
 /// A job to add.
@@ -92,6 +91,37 @@ pub struct JobRow {
     pub log_lines: i64,
     /// Log lines its worker has numbered so far.
     pub log_offset: i64,
+    /// How often the row was written; a write of what was loaded at another version is refused.
+    pub version: i64,
+}
+
+impl NewJob {
+    /// The row as it is once added.
+    #[must_use]
+    pub fn row(&self) -> JobRow {
+        JobRow {
+            job: Job::pending(self.id),
+            automation_id: self.automation_id,
+            queue_name: self.queue_name.clone(),
+            priority: self.priority,
+            trigger: self.trigger,
+            attempt: self.attempt,
+            retry_of: self.retry_of,
+            result: None,
+            progress: None,
+            created_at: self.created_at,
+            not_before: self.not_before,
+            dispatch_started_at: self.dispatch_started_at,
+            dispatched_at: None,
+            started_at: None,
+            completed_at: None,
+            last_heartbeat_at: None,
+            cancellation_requested_at: None,
+            log_lines: 0,
+            log_offset: 0,
+            version: 0,
+        }
+    }
 }
 
 /// A job whole.

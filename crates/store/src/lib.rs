@@ -24,6 +24,6 @@ pub mod jobs;
 pub mod workers;
 
 pub use self::{
-    database::{Database, Settings, Transaction},
+    database::{Database, LazyTransaction, Settings, Transaction},
     error::Error,
 };

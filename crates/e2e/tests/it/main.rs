@@ -7,3 +7,4 @@ mod foreign;
 mod layers;
 mod limits;
 mod recovery;
+mod replicas;

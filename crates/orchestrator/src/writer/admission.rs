@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use store::{Error, Transaction};
+use store::{Error, LazyTransaction};
 
 /// How many more jobs each limited automation may have at once. Its row is locked, so that two hubs do not count the same free place.
 #[derive(Default)]
@@ -10,13 +10,14 @@ pub(super) struct Limits {
 
 impl Limits {
     /// Learns the limits of these automations, those that are not known yet.
-    pub(super) async fn load(&mut self, txn: &Transaction, automation_ids: impl Iterator<Item = i32>) -> Result<(), Error> {
-        let mut unknown: Vec<i32> = automation_ids.filter(|id| !self.free.contains_key(id)).collect();
+    pub(super) async fn load(&mut self, txn: &LazyTransaction<'_>, automation_ids: Vec<i32>) -> Result<(), Error> {
+        let mut unknown: Vec<i32> = automation_ids.into_iter().filter(|id| !self.free.contains_key(id)).collect();
         unknown.sort_unstable();
         unknown.dedup();
         if unknown.is_empty() {
             return Ok(());
         }
+        let txn = txn.get().await?;
         let limits = store::automations::automation_lock_limits_in_txn(txn, &unknown).await?;
         let active = store::jobs::job_count_active_in_txn(txn, &unknown).await?;
         for (id, limit) in limits {

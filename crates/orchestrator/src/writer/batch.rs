@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::job::{Caller, Refusal, Status};
 use runtime::Failure;
 use store::{
-    Error, Transaction,
+    Error, LazyTransaction,
     job_events::JobEvent,
     job_logs::{Chunk, Line},
     jobs::{JobRow, NewJob},
@@ -17,6 +17,7 @@ use super::{
     change::{Changed, apply},
     claims::Given,
     desk::Desk,
+    known::Known,
 };
 use crate::{convert, publisher::Publication};
 
@@ -27,16 +28,23 @@ const LINES_PER_CHUNK: usize = 1000;
 pub(super) struct Batch<'a> {
     pub(super) deps: &'a Deps,
     pub(super) desk: &'a Desk,
-    pub(super) txn: &'a Transaction,
+    pub(super) txn: &'a LazyTransaction<'a>,
     pub(super) now: DateTime<Utc>,
     pub(super) limits: Limits,
     pub(super) done: Done,
+    known: &'a Known,
+    /// Rows are locked when they are loaded, none is taken from memory.
+    careful: bool,
+    /// Something was decided by a remembered row that is not written.
+    doubtful: bool,
     rows: HashMap<Uuid, JobRow>,
     dirty: BTreeSet<Uuid>,
     lines: Vec<(Uuid, i64, &'a [Line])>,
     events: Vec<JobEvent>,
     new: Vec<NewJob>,
     failed: Vec<Uuid>,
+    /// Rows that were given out and are not written yet.
+    pub(super) given_rows: Vec<JobRow>,
 }
 
 /// What a committed transaction leads to.
@@ -58,6 +66,8 @@ pub(super) struct Done {
     pub(super) exhausted: Vec<String>,
     /// Jobs for parked claims.
     pub(super) given: Vec<Given>,
+    /// Rows as they were written.
+    pub(super) written: Vec<JobRow>,
 }
 
 /// A job that changed.
@@ -71,13 +81,27 @@ pub(super) struct Touched {
     pub(super) worker_id: Option<Uuid>,
 }
 
+/// What a batch works with beside the commands.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) deps: &'a Deps,
+    pub(super) desk: &'a Desk,
+    pub(super) known: &'a Known,
+    pub(super) txn: &'a LazyTransaction<'a>,
+    pub(super) careful: bool,
+}
+
 impl<'a> Batch<'a> {
-    pub(super) fn new(deps: &'a Deps, desk: &'a Desk, txn: &'a Transaction) -> Self {
+    pub(super) fn new(place: Place<'a>) -> Self {
+        let Place { deps, desk, known, txn, careful } = place;
         Self {
             now: (deps.clock)(),
             deps,
             desk,
+            known,
             txn,
+            careful,
+            doubtful: false,
             limits: Limits::default(),
             done: Done::default(),
             rows: HashMap::new(),
@@ -86,10 +110,12 @@ impl<'a> Batch<'a> {
             events: Vec::new(),
             new: Vec::new(),
             failed: Vec::new(),
+            given_rows: Vec::new(),
         }
     }
 
-    /// Carries out `commands` inside the transaction, then gives out what waits, unless that is to be left out.
+    /// Carries out `commands`, then gives out what waits, unless that is to be left out. The transaction is to be committed then, if it has
+    /// begun: what a single statement can do is done without one.
     pub(super) async fn run(mut self, commands: &[&'a Command], give_out: bool) -> Result<Done, Error> {
         self.load(commands).await?;
         let replayed = self.replayed(commands).await?;
@@ -103,23 +129,37 @@ impl<'a> Batch<'a> {
             };
             self.done.replies.push(reply);
         }
-        self.write().await?;
-        if give_out {
+        if self.doubtful {
+            return Err(Error::Conflict("a remembered row may be outdated".to_owned()));
+        }
+        self.add_retries().await?;
+        let gives_out = give_out && self.could_give_out();
+        self.write(gives_out).await?;
+        if gives_out {
             self.give_out().await?;
-        } else {
+        } else if !give_out {
             self.done.exhausted = self.desk.waiting.iter().chain(&self.done.waiting).cloned().collect();
         }
         Ok(self.done)
     }
 
+    /// Rows from memory as far as they are known, else from the database.
     async fn load(&mut self, commands: &[&Command]) -> Result<(), Error> {
-        let mut ids: Vec<Uuid> = commands.iter().flat_map(|command| command.job_ids()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        if !ids.is_empty() {
-            let rows = store::jobs::job_load_for_update_in_txn(self.txn, &ids).await?;
-            self.rows = rows.into_iter().map(|row| (row.job.id, row)).collect();
+        let mut unknown: Vec<Uuid> = Vec::new();
+        for id in commands.iter().flat_map(|command| command.job_ids()) {
+            match self.known.get(id).filter(|_| !self.careful) {
+                Some(row) => drop(self.rows.insert(id, row.clone())),
+                None => unknown.push(id),
+            }
         }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let loaded = match self.careful {
+            true => store::jobs::job_load_for_update_in_txn(self.txn.get().await?, &unknown).await?,
+            false => store::jobs::job_load(self.txn, &unknown).await?,
+        };
+        self.rows.extend(loaded.into_iter().map(|row| (row.job.id, row)));
         Ok(())
     }
 
@@ -134,7 +174,7 @@ impl<'a> Batch<'a> {
         if keys.is_empty() {
             return Ok(HashMap::new());
         }
-        let found = store::jobs::job_find_idempotent_in_txn(self.txn, &keys).await?;
+        let found = store::jobs::job_find_idempotent(self.txn, &keys).await?;
         Ok(found.into_iter().map(|(automation_id, key, id)| ((automation_id, key), id)).collect())
     }
 
@@ -146,7 +186,7 @@ impl<'a> Batch<'a> {
         });
         let unannounced = starts.filter(|row| is_unannounced(row)).map(|row| row.automation_id);
         let limited: Vec<i32> = unannounced.filter(|id| self.deps.catalog.is_limited(*id)).collect();
-        self.limits.load(self.txn, limited.into_iter()).await
+        self.limits.load(self.txn, limited).await
     }
 
     fn insert(&mut self, new: &NewJob, replayed: &HashMap<(i32, String), Uuid>) -> Inserted {
@@ -199,12 +239,14 @@ impl<'a> Batch<'a> {
     }
 
     fn change(&mut self, id: Uuid, change: &'a Change) -> Result<Changed, Failure> {
+        let remembered = !self.careful && self.known.get(id).is_some();
         let row = self.rows.get_mut(&id).ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
         if matches!(change, Change::Start { .. }) && is_unannounced(row) && !self.limits.take(row.automation_id) {
             return Err(Failure::conflict("concurrency_limit", "as many jobs of this automation run as may run at once; the job waits"));
         }
         let before = row.job.status;
-        let effects = apply(row, change, self.deps.leases, self.now)?;
+        let effects = apply(row, change, self.deps.leases, self.now).inspect_err(|_| self.doubtful |= remembered)?;
+        self.doubtful |= remembered && !effects.dirty;
         if let Some((first, lines)) = effects.lines {
             self.lines.push((id, first, lines));
         }
@@ -236,22 +278,37 @@ impl<'a> Batch<'a> {
                         response.cancel.push(held.job_id);
                     }
                 }
-                Err(_) => response.stale.push(held.job_id),
+                Err(_) => {
+                    self.doubtful |= !self.careful && self.known.get(held.job_id).is_some();
+                    response.stale.push(held.job_id);
+                }
             }
         }
         response
     }
 
-    async fn write(&mut self) -> Result<(), Error> {
-        self.add_retries().await?;
+    async fn write(&mut self, more_follows: bool) -> Result<(), Error> {
         let new: Vec<&NewJob> = self.new.iter().collect();
-        store::jobs::job_insert_many_in_txn(self.txn, &new).await?;
-        self.done.created = self.new.iter().map(created).collect();
         let rows: Vec<&JobRow> = self.dirty.iter().filter_map(|id| self.rows.get(id)).collect();
-        store::jobs::job_update_many_in_txn(self.txn, &rows).await?;
-        let chunks: Vec<Chunk<'_>> = self.lines.iter().flat_map(|(id, first, lines)| chunks(*id, *first, lines)).collect();
-        store::job_logs::chunk_insert_many_in_txn(self.txn, &chunks, self.now).await?;
-        store::job_events::job_event_insert_many_in_txn(self.txn, &self.events).await
+        let alone = !more_follows && !self.txn.has_begun() && self.lines.is_empty() && self.events.is_empty();
+        let few = |count: usize| count <= store::jobs::MOST_AT_ONCE;
+        if alone && rows.is_empty() && few(new.len()) {
+            store::jobs::job_insert_at_once(&self.deps.database, &new).await?;
+        } else if alone && new.is_empty() && few(rows.len()) {
+            store::jobs::job_update_at_once(&self.deps.database, &rows).await?;
+        } else {
+            let txn = self.txn.get().await?;
+            store::jobs::job_insert_many_in_txn(txn, &new).await?;
+            store::jobs::job_update_many_in_txn(txn, &rows).await?;
+            let chunks: Vec<Chunk<'_>> = self.lines.iter().flat_map(|(id, first, lines)| chunks(*id, *first, lines)).collect();
+            store::job_logs::chunk_insert_many_in_txn(txn, &chunks, self.now).await?;
+            store::job_events::job_event_insert_many_in_txn(txn, &self.events).await?;
+        }
+        self.done.created = self.new.iter().map(created).collect();
+        self.done.written.extend(self.new.iter().map(NewJob::row));
+        let rows = self.dirty.iter().filter_map(|id| self.rows.remove(id));
+        self.done.written.extend(rows.map(written));
+        Ok(())
     }
 
     /// Lets the retry policies of jobs that failed now decide.
@@ -271,7 +328,7 @@ impl<'a> Batch<'a> {
         if failed.is_empty() {
             return Ok(());
         }
-        let parameters: HashMap<_, _> = store::jobs::job_payloads_in_txn(self.txn, &failed).await?.into_iter().collect();
+        let parameters: HashMap<_, _> = store::jobs::job_payloads(self.txn, &failed).await?.into_iter().collect();
         for mut retry in retries {
             retry.parameters = retry.retry_of.and_then(|id| parameters.get(&id).cloned()).unwrap_or_default();
             self.done.waiting.insert(retry.queue_name.clone());
@@ -279,6 +336,11 @@ impl<'a> Batch<'a> {
         }
         Ok(())
     }
+}
+
+/// The row as it is after its write.
+pub(super) fn written(row: JobRow) -> JobRow {
+    JobRow { version: row.version + 1, result: None, ..row }
 }
 
 /// A start would take a place that nobody counted yet.

@@ -1,8 +1,11 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use api_types::JobAssignment;
 use domain::job::{Caller, Status};
-use store::{Error, jobs::JobRow};
+use store::{
+    Error,
+    jobs::{FullJob, JobRow},
+};
 use uuid::Uuid;
 
 use super::{
@@ -34,34 +37,39 @@ impl Batch<'_> {
         for (place, parked) in self.desk.parked.iter().enumerate().filter(|(_, parked)| parked.fresh) {
             let request = &parked.claim.request;
             let holding: HashSet<Uuid> = request.holding.iter().copied().collect();
-            let held = store::jobs::job_claimed_by_in_txn(self.txn, request.worker_id).await?;
+            let txn = self.txn.get().await?;
+            let held = store::jobs::job_claimed_by_in_txn(txn, request.worker_id).await?;
             let lost: Vec<Uuid> = held.into_iter().filter(|id| !holding.contains(id)).collect();
-            if !lost.is_empty() {
-                tracing::info!(worker.id = %request.worker_id, jobs = lost.len(), "giving a worker again what it did not get");
-                self.give(place, &lost).await?;
+            if lost.is_empty() {
+                continue;
             }
+            tracing::info!(worker.id = %request.worker_id, jobs = lost.len(), "giving a worker again what it did not get");
+            let rows = store::jobs::job_load_for_update_in_txn(txn, &lost).await?;
+            let mut parameters: HashMap<_, _> = store::jobs::job_payloads(self.txn, &lost).await?.into_iter().collect();
+            let whole = |row: JobRow| FullJob { parameters: parameters.remove(&row.job.id).unwrap_or_default(), row };
+            let jobs = rows.into_iter().map(whole).collect();
+            self.give(place, jobs).await?;
         }
         Ok(())
     }
 
     /// Starts these jobs for the claim at `place`. They are locked by this transaction.
-    pub(super) async fn give(&mut self, place: usize, ids: &[Uuid]) -> Result<(), Error> {
+    pub(super) async fn give(&mut self, place: usize, jobs: Vec<FullJob>) -> Result<(), Error> {
         let Some(parked) = self.desk.parked.get(place) else { return Ok(()) };
         let caller = Caller { worker_id: Some(parked.claim.request.worker_id), lease_token: None };
-        let mut rows = store::jobs::job_load_for_update_in_txn(self.txn, ids).await?;
-        rows.retain_mut(|row| self.start_for(row, &caller));
-        store::jobs::job_update_many_in_txn(self.txn, &rows.iter().collect::<Vec<_>>()).await?;
-        let started: Vec<Uuid> = rows.iter().map(|row| row.job.id).collect();
-        let mut parameters: std::collections::HashMap<_, _> =
-            store::jobs::job_payloads_in_txn(self.txn, &started).await?.into_iter().collect();
-        // The order of the ids is the order in which they were chosen.
-        rows.sort_by_key(|row| ids.iter().position(|id| *id == row.job.id));
-        let mut jobs = Vec::new();
-        for row in &rows {
-            let Some(entry) = self.deps.catalog.get_stale(row.automation_id).await? else { continue };
-            jobs.extend(convert::assignment(row, &entry.automation, parameters.remove(&row.job.id).unwrap_or_default()));
+        let mut given = Vec::new();
+        for FullJob { mut row, parameters } in jobs {
+            if !self.start_for(&mut row, &caller) {
+                continue;
+            }
+            if let Some(entry) = self.deps.catalog.get_stale(row.automation_id).await? {
+                given.extend(convert::assignment(&row, &entry.automation, parameters));
+            }
+            self.given_rows.push(row);
         }
-        self.done.given.push(Given { parked: place, jobs });
+        if !given.is_empty() {
+            self.done.given.push(Given { parked: place, jobs: given });
+        }
         Ok(())
     }
 

@@ -14,9 +14,10 @@ use uuid::Uuid;
 
 use super::{
     Command, Envelope, Note, Outcome, Writer,
-    batch::{Batch, Done, Touched},
+    batch::{Batch, Done, Place, Touched},
     change::LeaseTimes,
     desk::{Desk, Parked, Window},
+    known::Known,
 };
 use crate::{Clock, catalog::Catalog, events::Events, live::Live, publisher::Publisher};
 
@@ -57,7 +58,7 @@ pub(crate) fn start(deps: Deps, shutdown: Shutdown) -> Writer {
     let (notes, note_receiver) = mpsc::unbounded_channel();
     let writer = Writer { commands, notes };
     let publisher = Publisher::start(deps.broker.clone(), writer.clone());
-    let run = Run { deps, publisher, desk: Desk::default(), confirmed: Vec::new(), flush_at: None };
+    let run = Run { deps, publisher, desk: Desk::default(), known: Known::default(), confirmed: Vec::new(), flush_at: None };
     tokio::spawn(run.until(shutdown, command_receiver, note_receiver));
     writer
 }
@@ -66,6 +67,7 @@ struct Run {
     deps: Deps,
     publisher: Publisher,
     desk: Desk,
+    known: Known,
     confirmed: Vec<Uuid>,
     flush_at: Option<Instant>,
 }
@@ -192,7 +194,7 @@ impl Run {
         }
     }
 
-    async fn transaction(&self, writes: &[Envelope]) -> Result<Done, Error> {
+    async fn transaction(&mut self, writes: &[Envelope]) -> Result<Done, Error> {
         let commands: Vec<&Command> = writes.iter().map(|envelope| &envelope.command).collect();
         match self.attempts(&commands, true).await {
             Err(error @ (Error::Refused(_) | Error::Corrupt(_) | Error::Duplicate(_))) => {
@@ -205,17 +207,22 @@ impl Run {
         }
     }
 
-    /// One transaction, again when it met another one.
-    async fn attempts(&self, commands: &[&Command], give_out: bool) -> Result<Done, Error> {
+    /// One transaction, again when it met another one: then with rows that are locked when they are loaded.
+    async fn attempts(&mut self, commands: &[&Command], give_out: bool) -> Result<Done, Error> {
         let begun = Instant::now();
+        let mut careful = false;
         loop {
-            let attempt = async {
-                let txn = self.deps.database.begin().await?;
-                let done = Batch::new(&self.deps, &self.desk, &txn).run(commands, give_out).await?;
-                txn.commit().await.map(|()| done)
+            let txn = self.deps.database.begin_lazily();
+            let place = Place { deps: &self.deps, desk: &self.desk, known: &self.known, txn: &txn, careful };
+            let outcome = match Batch::new(place).run(commands, give_out).await {
+                Ok(done) => txn.commit().await.map(|()| done),
+                Err(error) => Err(error),
             };
-            match attempt.await {
-                Err(Error::Conflict(_)) if begun.elapsed() < CONFLICT_PATIENCE => {}
+            if outcome.is_err() {
+                self.known.forget(commands.iter().flat_map(|command| command.job_ids()));
+            }
+            match outcome {
+                Err(Error::Conflict(_)) if begun.elapsed() < CONFLICT_PATIENCE => careful = true,
                 outcome => return outcome,
             }
         }
@@ -229,6 +236,7 @@ impl Run {
             }
             self.deps.live.tell(touched.id);
         }
+        done.written.into_iter().for_each(|row| self.known.wrote(row));
         self.desk.waiting.extend(done.waiting);
         for queue in &done.exhausted {
             self.desk.waiting.remove(queue);
@@ -275,7 +283,10 @@ impl Run {
             txn.commit().await
         };
         match attempt.await {
-            Ok(()) => lost.iter().for_each(|(id, queue)| self.desk.taken_back(queue, *id)),
+            Ok(()) => {
+                self.known.forget(ids);
+                lost.iter().for_each(|(id, queue)| self.desk.taken_back(queue, *id));
+            }
             // The sweep finds them later.
             Err(error) => tracing::warn!(%error, jobs = ids.len(), "unconfirmed jobs not taken back yet"),
         }
@@ -297,6 +308,7 @@ impl Run {
         if let Err(error) = attempt.await {
             tracing::warn!(%error, jobs = ids.len(), "confirmations not noted; the messages may be sent twice");
         }
+        self.known.forget(ids);
     }
 
     /// Reads again what the desk knows by heart.

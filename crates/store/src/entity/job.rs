@@ -31,6 +31,7 @@ pub struct Model {
     pub cancellation_requested_at: Option<ChronoDateTimeUtc>,
     pub log_lines: i64,
     pub log_offset: i64,
+    pub version: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,21 +1,24 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
     sea_query::{CommonTableExpression, Expr, ExprTrait, LockBehavior, LockType, Query, SubQueryStatement, UnionType},
 };
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::read::batches;
+use super::{
+    FullJob,
+    read::{Narrow, batches, narrow, object},
+};
 use crate::{Database, Error, Transaction, entity::job};
 
-/// A pending job that may be given out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// The job.
-    pub id: Uuid,
-    /// Its automation.
-    pub automation_id: i32,
+/// A pending job with what its worker gets.
+#[derive(FromQueryResult)]
+struct Waiting {
+    #[sea_orm(nested)]
+    narrow: Narrow,
+    parameters: Value,
 }
 
 /// Literals, not parameters, so that the planner sees that the partial indexes fit.
@@ -41,11 +44,10 @@ pub async fn job_list_candidates_in_txn(
     except: &[i32],
     now: DateTime<Utc>,
     limit: u64,
-) -> Result<Vec<Candidate>, Error> {
+) -> Result<Vec<FullJob>, Error> {
     use job::Column as C;
-    let mut query = job::Entity::find()
-        .select_only()
-        .columns([C::Id, C::AutomationId])
+    let mut query = narrow()
+        .column(C::Parameters)
         .filter(waiting())
         .filter(C::QueueName.eq(queue))
         .filter(Condition::any().add(C::NotBefore.is_null()).add(C::NotBefore.lte(now)))
@@ -56,8 +58,16 @@ pub async fn job_list_candidates_in_txn(
     if !except.is_empty() {
         query = query.filter(C::AutomationId.is_not_in(except.iter().copied()));
     }
-    let rows: Vec<(Uuid, i32)> = query.into_tuple().all(&txn.0).await?;
-    Ok(rows.into_iter().map(|(id, automation_id)| Candidate { id, automation_id }).collect())
+    let rows: Vec<Waiting> = query.into_model().all(&txn.0).await?;
+    rows.into_iter().map(Waiting::into_job).collect()
+}
+
+impl Waiting {
+    fn into_job(self) -> Result<FullJob, Error> {
+        let row = self.narrow.into_row()?;
+        let parameters = object(self.parameters, row.job.id)?;
+        Ok(FullJob { row, parameters })
+    }
 }
 
 /// How many jobs of each of these automations run, are paused, or are on their way to a worker.
@@ -81,16 +91,6 @@ pub async fn job_count_active_in_txn(txn: &Transaction, automation_ids: &[i32]) 
     Ok(counts)
 }
 
-/// Marks these jobs as chosen for the broker, those that are still pending.
-///
-/// # Errors
-/// Any [`Error`] of the database.
-pub async fn job_mark_dispatched_in_txn(txn: &Transaction, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
-    let row = job::ActiveModel { dispatch_started_at: Set(Some(now)), ..Default::default() };
-    update_those(txn, ids, row, Condition::all().add(Expr::cust(PENDING))).await?;
-    Ok(())
-}
-
 /// Makes these jobs wait again, those that are still pending; returns how many.
 ///
 /// # Errors
@@ -104,10 +104,15 @@ pub async fn job_undispatch_in_txn(txn: &Transaction, ids: &[Uuid]) -> Result<u6
 async fn update_those(txn: &Transaction, ids: &[Uuid], row: job::ActiveModel, condition: Condition) -> Result<u64, Error> {
     let mut updated = 0;
     for ids in batches(ids) {
-        let update = job::Entity::update_many().set(row.clone()).filter(job::Column::Id.is_in(ids)).filter(condition.clone());
+        let update = update(row.clone()).filter(job::Column::Id.is_in(ids)).filter(condition.clone());
         updated += update.exec(&txn.0).await?.rows_affected;
     }
     Ok(updated)
+}
+
+/// An update that those notice who loaded a row before it.
+fn update(row: job::ActiveModel) -> UpdateMany<job::Entity> {
+    job::Entity::update_many().set(row).col_expr(job::Column::Version, Expr::col(job::Column::Version).add(1))
 }
 
 /// Makes jobs wait again whose message was never confirmed though it was due before `before`: a hub died between commit and confirm.
@@ -117,11 +122,8 @@ async fn update_those(txn: &Transaction, ids: &[Uuid], row: job::ActiveModel, co
 /// Any [`Error`] of the database.
 pub async fn job_release_unconfirmed(database: &Database, before: DateTime<Utc>) -> Result<u64, Error> {
     let row = job::ActiveModel { dispatch_started_at: Set(None), ..Default::default() };
-    let update = job::Entity::update_many()
-        .set(row)
-        .filter(dispatched())
-        .filter(job::Column::DispatchedAt.is_null())
-        .filter(job::Column::DispatchStartedAt.lt(before));
+    let update =
+        update(row).filter(dispatched()).filter(job::Column::DispatchedAt.is_null()).filter(job::Column::DispatchStartedAt.lt(before));
     Ok(update.exec(database.connection()).await?.rows_affected)
 }
 

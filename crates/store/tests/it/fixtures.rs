@@ -79,6 +79,13 @@ pub(crate) async fn insert(database: &Database, jobs: &[NewJob]) {
     commit(database, async |txn| job_insert_many_in_txn(txn, &jobs).await).await.unwrap();
 }
 
+/// Chooses these jobs for the broker.
+pub(crate) async fn mark_dispatched(txn: &Transaction, ids: &[Uuid], when: DateTime<Utc>) -> Result<(), Error> {
+    let mut rows = job_load_for_update_in_txn(txn, ids).await?;
+    rows.iter_mut().for_each(|row| row.dispatch_started_at = Some(when));
+    job_update_many_in_txn(txn, &rows.iter().collect::<Vec<_>>()).await
+}
+
 /// Loads a job, lets `change` change it, and writes it.
 pub(crate) async fn change(database: &Database, id: Uuid, change: impl FnOnce(&mut JobRow)) {
     commit(database, async |txn| {

@@ -40,4 +40,5 @@ mod migrations;
 mod plans;
 mod statistics;
 mod transactions;
+mod versions;
 mod workers;

@@ -7,9 +7,9 @@ use sea_orm::ConnectionTrait;
 use store::{
     Database,
     jobs::{
-        Filter, NewJob, job_claimed_by_in_txn, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_find_idempotent_in_txn, job_get,
-        job_list, job_list_candidates_in_txn, job_list_expired, job_list_held_queues, job_list_undelivered, job_load_for_update_in_txn,
-        job_mark_dispatched_in_txn, job_payloads_in_txn, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn,
+        Filter, NewJob, job_claimed_by_in_txn, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_find_idempotent, job_get,
+        job_list, job_list_candidates_in_txn, job_list_expired, job_list_held_queues, job_list_undelivered, job_load,
+        job_load_for_update_in_txn, job_payloads, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn, job_update_at_once,
         job_update_many_in_txn,
     },
 };
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     case::{Case, number},
-    fixtures::{at, commit, hold, id_at, insert, new_job, set_status},
+    fixtures::{at, commit, hold, id_at, insert, mark_dispatched, new_job, set_status},
     statistics::scans,
 };
 
@@ -61,7 +61,7 @@ async fn fill_with(db: &Case, completed: u32) {
         (0..60).map(|nth| NewJob { id: id_at(-1_000, nth), idempotency_key: Some(format!("k{nth}")), ..new_job(nth) }).collect();
     insert(db, &few).await;
     let ids: Vec<_> = few.iter().map(|job| job.id).collect();
-    commit(db, async |txn| job_mark_dispatched_in_txn(txn, &ids[20..40], at(1)).await).await.unwrap();
+    commit(db, async |txn| mark_dispatched(txn, &ids[20..40], at(1)).await).await.unwrap();
     for id in &ids[40..50] {
         hold(db, *id, Some(id_at(0, 1)), at(1)).await;
     }
@@ -138,10 +138,12 @@ async fn single_jobs_are_found_by_their_keys(db: Case) {
     let ids = [20, 21, 22].map(|nth| id_at(-1_000, nth));
     uses_filled(&db, &["jobs_pkey"], async |hub| {
         job_get(hub, ids[0]).await.unwrap().unwrap();
+        assert_eq!(job_load(&hub.begin_lazily(), &ids).await.unwrap().len(), 3);
+        job_payloads(&hub.begin_lazily(), &ids).await.unwrap();
+        job_update_at_once(hub, &job_load(&hub.begin_lazily(), &ids).await.unwrap().iter().collect::<Vec<_>>()).await.unwrap();
         commit(hub, async |txn| {
             let rows = job_load_for_update_in_txn(txn, &ids).await?;
             assert_eq!(rows.len(), 3);
-            job_payloads_in_txn(txn, &ids).await?;
             job_update_many_in_txn(txn, &rows.iter().collect::<Vec<_>>()).await
         })
         .await
@@ -153,7 +155,7 @@ async fn single_jobs_are_found_by_their_keys(db: Case) {
         let used = scans(&db, planner, async |hub: &Database| {
             for _ in 0..RUNS {
                 let txn = hub.begin().await.unwrap();
-                job_mark_dispatched_in_txn(&txn, &ids, at(1)).await.unwrap();
+                mark_dispatched(&txn, &ids, at(1)).await.unwrap();
                 job_confirm_dispatched_in_txn(&txn, &ids, at(1)).await.unwrap();
                 job_undispatch_in_txn(&txn, &ids).await.unwrap();
             }
@@ -163,7 +165,7 @@ async fn single_jobs_are_found_by_their_keys(db: Case) {
     }
     uses_filled(&db, &["ux_jobs_idempotency"], async |hub| {
         let keys = [(1, "k1".to_owned()), (2, "k2".to_owned())];
-        let found = commit(hub, async |txn| job_find_idempotent_in_txn(txn, &keys).await).await.unwrap();
+        let found = job_find_idempotent(&hub.begin_lazily(), &keys).await.unwrap();
         assert_eq!(found.len(), 1);
     })
     .await;
