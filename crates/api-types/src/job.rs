@@ -61,6 +61,15 @@ pub struct Job {
     pub lease_expires_at: Option<DateTime<Utc>>,
     /// When somebody asked to stop it.
     pub cancellation_requested_at: Option<DateTime<Utc>>,
+    /// Since when it is paused.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// Jobs with the same key share a limit.
+    pub concurrency_key: Option<String>,
+    /// Labels its worker must have.
+    #[serde(default)]
+    pub requires: Vec<String>,
+    /// It fails when it has not started by then.
+    pub queue_deadline_at: Option<DateTime<Utc>>,
 }
 
 /// How far a job is.
@@ -101,6 +110,12 @@ pub struct JobFilter {
     /// Only this automation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub automation_id: Option<i32>,
+    /// Only this queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_name: Option<String>,
+    /// Only jobs that failed with this class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_class: Option<String>,
     /// Only this trigger.
     #[serde(alias = "trigger_type", skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,

@@ -9,6 +9,7 @@
 //! ```
 
 mod automation;
+mod control;
 mod identity;
 mod job;
 mod problem;
@@ -17,6 +18,7 @@ mod system;
 mod worker;
 
 pub use automation::{Automation, AutomationCreate, AutomationUpdate};
+pub use control::{BulkRequest, BulkResponse, ControlRequest, RetryRequest};
 pub use identity::{LoginRequest, LoginResponse};
 pub use job::{ExecuteOptions, Job, JobEvent, JobFilter, LogFilter, LogLine, Progress};
 pub use problem::{FieldError, Problem};

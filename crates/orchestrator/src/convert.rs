@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use store::{
     automations::Automation,
     job_logs::Line,
-    jobs::{FullJob, JobRow, NewJob},
+    jobs::{FullJob, JobRow, NewJob, Terms},
 };
 use uuid::Uuid;
 
@@ -60,36 +60,16 @@ pub(crate) fn job(from: FullJob) -> api_types::Job {
         last_heartbeat_at: row.last_heartbeat_at,
         lease_expires_at: row.job.lease.filter(|_| row.job.status.is_held()).map(|lease| lease.expires_at),
         cancellation_requested_at: row.cancellation_requested_at,
+        paused_at: row.paused_at,
+        concurrency_key: row.terms.concurrency_key,
+        requires: row.terms.requires,
+        queue_deadline_at: row.terms.queue_deadline_at,
     }
 }
 
 /// A job that was accepted just now.
 pub(crate) fn new_job(new: NewJob) -> api_types::Job {
-    api_types::Job {
-        id: new.id,
-        job_id: new.id,
-        automation_id: new.automation_id,
-        queue_name: new.queue_name,
-        status: domain::job::Status::Pending,
-        trigger: new.trigger,
-        priority: new.priority,
-        parameters: new.parameters,
-        result: None,
-        error_class: None,
-        error_message: None,
-        attempt: new.attempt,
-        retry_of: new.retry_of,
-        worker_id: None,
-        progress: None,
-        created_at: new.created_at,
-        not_before: new.not_before,
-        dispatched_at: None,
-        started_at: None,
-        completed_at: None,
-        last_heartbeat_at: None,
-        lease_expires_at: None,
-        cancellation_requested_at: None,
-    }
+    job(FullJob { row: new.row(), parameters: new.parameters })
 }
 
 pub(crate) fn log_line((log_id, line): (i64, Line)) -> api_types::LogLine {
@@ -157,5 +137,6 @@ pub(crate) fn retry_of(row: &JobRow, automation: &Automation, random: f64, now: 
         created_at: now,
         not_before: Some(now + TimeDelta::from_std(delay).unwrap_or_default()),
         dispatch_started_at: None,
+        terms: Terms { queue_deadline_at: None, ..row.terms.clone() },
     })
 }

@@ -6,7 +6,7 @@ use domain::{
 };
 use runtime::Failure;
 use serde_json::{Map, Value};
-use store::jobs::NewJob;
+use store::jobs::{NewJob, Terms};
 use uuid::Uuid;
 
 use crate::{Orchestrator, automations, convert};
@@ -21,6 +21,9 @@ pub(crate) struct Execution {
     pub(crate) priority: Option<i32>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) trigger: Trigger,
+    /// The job that this one runs again.
+    pub(crate) retry_of: Option<Uuid>,
+    pub(crate) terms: Terms,
 }
 
 impl Orchestrator {
@@ -52,11 +55,12 @@ impl Orchestrator {
             priority: execution.priority.unwrap_or(draft.priority),
             parameters,
             attempt: 1,
-            retry_of: None,
+            retry_of: execution.retry_of,
             idempotency_key: execution.idempotency_key,
             created_at: (self.clock)(),
             not_before: None,
             dispatch_started_at: None,
+            terms: execution.terms,
         };
         let inserted = self.writer.insert(new.clone()).await?;
         if inserted.replayed {

@@ -1,6 +1,7 @@
 //! Routes.
 
 mod automations;
+mod control;
 mod jobs;
 mod reports;
 mod stream;
@@ -29,6 +30,12 @@ use crate::Orchestrator;
         jobs::get,
         jobs::logs,
         jobs::events,
+        control::cancel,
+        control::pause,
+        control::resume,
+        control::retry,
+        control::bulk_cancel,
+        control::bulk_retry,
         stream::logs,
         worker::register,
         worker::heartbeat,
@@ -73,6 +80,12 @@ pub(crate) fn routes(orchestrator: Orchestrator) -> impl FnOnce(&mut ServiceConf
             .service(stream::logs)
             .service(jobs::logs)
             .service(jobs::events)
+            .service(control::bulk_cancel)
+            .service(control::bulk_retry)
+            .service(control::cancel)
+            .service(control::pause)
+            .service(control::resume)
+            .service(control::retry)
             .service(jobs::get)
             .service(worker::register)
             .service(worker_jobs::status)

@@ -20,6 +20,7 @@ mod dead_letters;
 mod events;
 mod execute;
 mod http;
+mod job_control;
 mod live;
 mod publisher;
 mod service;

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 pub(crate) use self::{
-    change::{Change, Changed, Finish, Lines},
+    change::{Action, Change, Changed, Control, Finish, Lines},
     command::{Claim, Command, Inserted},
     run::{Deps, check_claim, start},
 };

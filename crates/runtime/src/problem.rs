@@ -187,6 +187,8 @@ impl From<Refusal> for Failure {
             Refusal::WrongState(_) => "wrong_state",
             Refusal::StaleLease => "stale_lease",
             Refusal::LeaseHeld => "lease_held",
+            Refusal::WorkerLost => "worker_lost",
+            Refusal::NotControllable => "not_controllable",
         };
         Self::conflict(code, refusal.to_string())
     }

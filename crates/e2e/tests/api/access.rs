@@ -16,7 +16,7 @@ enum Who {
     Worker,
 }
 
-const ROUTES: [(&str, &str, Who); 26] = [
+const ROUTES: [(&str, &str, Who); 32] = [
     ("get", "/api/v1/automations", Who::Person),
     ("post", "/api/v1/automations", Who::Person),
     ("delete", "/api/v1/automations/{id}", Who::Person),
@@ -27,6 +27,12 @@ const ROUTES: [(&str, &str, Who); 26] = [
     ("get", "/api/v1/health", Who::Anybody),
     ("get", "/api/v1/jobs", Who::Person),
     ("get", "/api/v1/jobs/{id}", Who::Person),
+    ("post", "/api/v1/jobs/bulk/cancel", Who::Person),
+    ("post", "/api/v1/jobs/bulk/retry", Who::Person),
+    ("post", "/api/v1/jobs/{id}/cancel", Who::Person),
+    ("post", "/api/v1/jobs/{id}/pause", Who::Person),
+    ("post", "/api/v1/jobs/{id}/resume", Who::Person),
+    ("post", "/api/v1/jobs/{id}/retry", Who::Person),
     ("get", "/api/v1/jobs/{id}/events", Who::Person),
     ("get", "/api/v1/jobs/{id}/logs", Who::Person),
     ("get", "/api/v1/jobs/{id}/logs/stream", Who::Person),

@@ -6,6 +6,7 @@ mod access;
 mod automation_faults;
 mod automations;
 mod claim;
+mod control;
 mod execute;
 mod finish;
 mod jobs;

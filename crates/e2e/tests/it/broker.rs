@@ -172,6 +172,7 @@ async fn a_message_that_was_never_confirmed_is_sent_again() {
         created_at: now,
         not_before: None,
         dispatch_started_at: Some(now),
+        terms: store::jobs::Terms::default(),
     };
     let txn = world.hub.database().begin().await.unwrap();
     store::jobs::job_insert_many_in_txn(&txn, &[&new]).await.unwrap();

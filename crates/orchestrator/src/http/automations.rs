@@ -9,7 +9,7 @@ use domain::job::Trigger;
 use runtime::{Failure, JsonBody, Management, OptionalJsonBody, Params};
 use serde::Deserialize;
 use serde_json::Value;
-use store::automations::Filter;
+use store::{automations::Filter, jobs::Terms};
 
 use super::{page, page_size};
 use crate::{Orchestrator, convert, execute::Execution};
@@ -109,7 +109,15 @@ pub(super) async fn execute(
     };
     let key = request.headers().get(IDEMPOTENCY_KEY_HEADER).map(|value| value.to_str().map(str::to_owned));
     let idempotency_key = key.transpose().map_err(|_| Failure::BadRequest("the header Idempotency-Key must be ASCII".to_owned()))?;
-    let execution = Execution { automation_id, parameters, priority: query.0.priority, idempotency_key, trigger: Trigger::Api };
+    let execution = Execution {
+        automation_id,
+        parameters,
+        priority: query.0.priority,
+        idempotency_key,
+        trigger: Trigger::Api,
+        retry_of: None,
+        terms: Terms::default(),
+    };
     let (job, replayed) = hub.execute(execution).await?;
     let mut response = HttpResponse::Accepted();
     response.insert_header((header::LOCATION, format!("/api/v1/jobs/{}", job.id)));

@@ -11,7 +11,10 @@ use runtime::{Failure, Management, Params};
 use store::jobs::Filter;
 use uuid::Uuid;
 
-use super::{page, page_size};
+use super::{
+    control::{class_fault, error_class, trigger_fault},
+    page, page_size,
+};
 use crate::{Orchestrator, convert};
 
 /// Lists jobs, newest first.
@@ -35,18 +38,19 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
     let words = query.status.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
     let known = || Status::ALL.map(Status::as_str).join(", ");
     let status = |word: &str| Status::parse(word).ok_or_else(|| bad("status", format!("\"{word}\" is none of {}", known())));
-    let trigger = |word: &String| {
-        Trigger::parse(word)
-            .ok_or_else(|| bad("trigger", format!("\"{word}\" is none of {}", Trigger::ALL.map(Trigger::as_str).join(", "))))
-    };
+    let trigger = |word: &String| Trigger::parse(word).ok_or_else(|| Failure::BadQuery(vec![trigger_fault(word)]));
+    let class = |word: &String| error_class(word).ok_or_else(|| Failure::BadQuery(vec![class_fault(word)]));
     Ok(Filter {
         statuses: words.map(status).collect::<Result<_, _>>()?,
         automation_id: query.automation_id,
+        queue_name: query.queue_name.clone(),
+        error_class: query.error_class.as_ref().map(class).transpose()?,
         trigger: query.trigger.as_ref().map(trigger).transpose()?,
         created_from: query.created_from,
         created_to: query.created_to,
         limit: page_size(query.limit, 50, 1000)?.into(),
         after: query.after,
+        ..Filter::default()
     })
 }
 

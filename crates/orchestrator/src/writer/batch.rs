@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{
     Change, Command, Deps, Inserted, Outcome, Reply,
     admission::Limits,
-    change::{Changed, apply},
+    change::{Changed, Terms, apply},
     claims::Given,
     desk::Desk,
     known::Known,
@@ -66,8 +66,17 @@ pub(super) struct Done {
     pub(super) exhausted: Vec<String>,
     /// Jobs for parked claims.
     pub(super) given: Vec<Given>,
+    /// What workers must do at once.
+    pub(super) orders: Vec<Order>,
     /// Rows as they were written.
     pub(super) written: Vec<JobRow>,
+}
+
+/// What a worker must do with a job.
+pub(super) struct Order {
+    pub(super) worker_id: Uuid,
+    pub(super) command: messages::worker_control::Command,
+    pub(super) job_id: Uuid,
 }
 
 /// A job that changed.
@@ -245,12 +254,15 @@ impl<'a> Batch<'a> {
             return Err(Failure::conflict("concurrency_limit", "as many jobs of this automation run as may run at once; the job waits"));
         }
         let before = row.job.status;
-        let effects = apply(row, change, self.deps.leases, self.now).inspect_err(|_| self.doubtful |= remembered)?;
+        let terms = terms(self.deps, row, self.now);
+        let effects = apply(row, change, terms).inspect_err(|_| self.doubtful |= remembered)?;
         self.doubtful |= remembered && !effects.dirty;
         if let Some((first, lines)) = effects.lines {
             self.lines.push((id, first, lines));
         }
         self.events.extend(effects.event);
+        let holder = row.job.lease.as_ref().and_then(|lease| lease.worker_id);
+        self.done.orders.extend(holder.zip(effects.order).map(|(worker_id, command)| Order { worker_id, command, job_id: id }));
         if effects.dirty {
             self.dirty.insert(id);
             if row.job.status == Status::Failed && before != Status::Failed {
@@ -260,6 +272,10 @@ impl<'a> Batch<'a> {
             self.done.touched.push(touched);
         }
         Ok(effects.changed)
+    }
+
+    pub(super) fn terms(&self, row: &JobRow) -> Terms {
+        terms(self.deps, row, self.now)
     }
 
     fn heartbeat(&mut self, request: &api_types::HeartbeatRequest) -> api_types::HeartbeatResponse {
@@ -276,6 +292,9 @@ impl<'a> Batch<'a> {
                     self.dirty.insert(held.job_id);
                     if row.job.cancellation_requested {
                         response.cancel.push(held.job_id);
+                    }
+                    if row.job.status == Status::Paused {
+                        response.paused.push(held.job_id);
                     }
                 }
                 Err(_) => {
@@ -336,6 +355,12 @@ impl<'a> Batch<'a> {
         }
         Ok(())
     }
+}
+
+/// What changes of this row are judged by.
+fn terms(deps: &Deps, row: &JobRow, now: DateTime<Utc>) -> Terms {
+    let automation = || deps.catalog.peek(row.automation_id).and_then(|entry| entry.automation.draft.timeout_s);
+    Terms { leases: deps.leases, timeout_s: row.terms.timeout_s.or_else(automation), now }
 }
 
 /// The row as it is after its write.

@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 
 use api_types::JobAssignment;
-use domain::job::{Caller, Status};
+use domain::job::Caller;
 use store::{
     Error,
     jobs::{FullJob, JobRow},
@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{
     batch::{Batch, touched},
+    change,
     desk::Parked,
 };
 use crate::convert;
@@ -75,14 +76,9 @@ impl Batch<'_> {
 
     fn start_for(&mut self, row: &mut JobRow, caller: &Caller) -> bool {
         let before = row.job.status;
-        if row.job.start(caller, Uuid::now_v7(), self.deps.leases.agent, self.now).is_err() {
+        let terms = self.terms(row);
+        if change::start(row, caller, terms).is_err() {
             return false;
-        }
-        row.last_heartbeat_at = Some(self.now);
-        if before == Status::Pending {
-            row.started_at = Some(self.now);
-            row.dispatch_started_at.get_or_insert(self.now);
-            row.dispatched_at.get_or_insert(self.now);
         }
         self.done.touched.push(touched(row, before));
         true

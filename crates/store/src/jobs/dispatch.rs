@@ -183,6 +183,36 @@ pub async fn job_list_expired(database: &Database, now: DateTime<Utc>, limit: u6
     Ok(query.into_tuple().all(database.connection()).await?)
 }
 
+/// Held jobs whose time was up at `now`; at most `limit`, in no order.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_overdue(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<Uuid>, Error> {
+    let query = job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(Expr::cust(HELD))
+        .filter(job::Column::DeadlineAt.lte(now))
+        .limit(limit);
+    Ok(query.into_tuple().all(database.connection()).await?)
+}
+
+/// Pending jobs that should have started by `now`; at most `limit`, those due first.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_queue_overdue(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<Uuid>, Error> {
+    let query = job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(Expr::cust(PENDING))
+        .filter(job::Column::QueueDeadlineAt.is_not_null())
+        .filter(job::Column::QueueDeadlineAt.lte(now))
+        .order_by_asc(job::Column::QueueDeadlineAt)
+        .limit(limit);
+    Ok(query.into_tuple().all(database.connection()).await?)
+}
+
 /// Jobs that `worker_id` holds.
 ///
 /// # Errors

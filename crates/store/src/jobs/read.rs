@@ -6,7 +6,7 @@ use sea_orm::{
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{FullJob, JobRow};
+use super::{FullJob, JobRow, Terms};
 use crate::{Database, Error, LazyTransaction, Transaction, database::Reader, entity::job};
 
 /// The columns of [`JobRow`] but for `result`, which may be large and is not needed to decide.
@@ -37,6 +37,15 @@ pub(super) struct Narrow {
     log_lines: i64,
     log_offset: i64,
     version: i64,
+    timeout_s: Option<i64>,
+    queue_deadline_at: Option<ChronoDateTimeUtc>,
+    max_attempts: Option<i32>,
+    cancel_grace_s: Option<i64>,
+    concurrency_key: Option<String>,
+    requires: Option<String>,
+    deadline_at: Option<ChronoDateTimeUtc>,
+    paused_at: Option<ChronoDateTimeUtc>,
+    paused_ms: i64,
 }
 
 /// Loads these jobs, in the order of their ids. Others may change them meanwhile: a write of what was loaded finds out.
@@ -80,6 +89,8 @@ pub(super) fn narrow() -> Select<job::Entity> {
         .columns([C::Attempt, C::RetryOf, C::WorkerId, C::LeaseToken, C::LeaseExpiresAt, C::Progress, C::CreatedAt, C::NotBefore])
         .columns([C::DispatchStartedAt, C::DispatchedAt, C::StartedAt, C::CompletedAt, C::LastHeartbeatAt])
         .columns([C::CancellationRequestedAt, C::LogLines, C::LogOffset, C::Version])
+        .columns([C::TimeoutS, C::QueueDeadlineAt, C::MaxAttempts, C::CancelGraceS, C::ConcurrencyKey, C::Requires])
+        .columns([C::DeadlineAt, C::PausedAt, C::PausedMs])
 }
 
 /// Ids a statement takes at most.
@@ -166,6 +177,15 @@ pub(super) fn full(row: job::Model) -> Result<FullJob, Error> {
         log_lines: row.log_lines,
         log_offset: row.log_offset,
         version: row.version,
+        timeout_s: row.timeout_s,
+        queue_deadline_at: row.queue_deadline_at,
+        max_attempts: row.max_attempts,
+        cancel_grace_s: row.cancel_grace_s,
+        concurrency_key: row.concurrency_key,
+        requires: row.requires,
+        deadline_at: row.deadline_at,
+        paused_at: row.paused_at,
+        paused_ms: row.paused_ms,
     };
     Ok(FullJob { row: JobRow { result: row.result, ..narrow.into_row()? }, parameters })
 }
@@ -206,6 +226,17 @@ impl Narrow {
             cancellation_requested_at: self.cancellation_requested_at,
             log_lines: self.log_lines,
             log_offset: self.log_offset,
+            deadline_at: self.deadline_at,
+            paused_at: self.paused_at,
+            paused_ms: self.paused_ms,
+            terms: Terms {
+                timeout_s: self.timeout_s,
+                queue_deadline_at: self.queue_deadline_at,
+                max_attempts: self.max_attempts,
+                cancel_grace_s: self.cancel_grace_s,
+                concurrency_key: self.concurrency_key,
+                requires: self.requires.map(|labels| labels.split(',').map(str::to_owned).collect()).unwrap_or_default(),
+            },
             version: self.version,
         })
     }

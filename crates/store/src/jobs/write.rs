@@ -52,6 +52,15 @@ fn to_active(new: &NewJob) -> job::ActiveModel {
         log_lines: Set(0),
         log_offset: Set(0),
         version: Set(0),
+        timeout_s: Set(new.terms.timeout_s),
+        queue_deadline_at: Set(new.terms.queue_deadline_at),
+        max_attempts: Set(new.terms.max_attempts),
+        cancel_grace_s: Set(new.terms.cancel_grace_s),
+        concurrency_key: Set(new.terms.concurrency_key.clone()),
+        requires: Set(Some(new.terms.requires.join(",")).filter(|labels| !labels.is_empty())),
+        paused_ms: Set(0),
+        deadline_at: NotSet,
+        paused_at: NotSet,
         result: NotSet,
         error_class: NotSet,
         error_message: NotSet,
@@ -83,7 +92,7 @@ pub(crate) fn in_few_lengths<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 }
 
 /// The columns that a job's life changes, in the order of [`to_tuple`], where id and version come first.
-const CHANGING: [job::Column; 17] = {
+const CHANGING: [job::Column; 20] = {
     use job::Column as C;
     [
         C::Status,
@@ -103,6 +112,9 @@ const CHANGING: [job::Column; 17] = {
         C::LogLines,
         C::LogOffset,
         C::NotBefore,
+        C::DeadlineAt,
+        C::PausedAt,
+        C::PausedMs,
     ]
 };
 
@@ -189,6 +201,9 @@ fn to_tuple(row: &JobRow) -> ValueTuple {
         row.log_lines.into(),
         row.log_offset.into(),
         row.not_before.into(),
+        row.deadline_at.into(),
+        row.paused_at.into(),
+        row.paused_ms.into(),
     ];
     ValueTuple::Many(values)
 }

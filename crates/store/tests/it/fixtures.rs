@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use store::{
     Database, Error, Transaction,
     automations::Draft,
-    jobs::{JobRow, NewJob, job_get, job_insert_many_in_txn, job_load_for_update_in_txn, job_update_many_in_txn},
+    jobs::{JobRow, NewJob, Terms, job_get, job_insert_many_in_txn, job_load_for_update_in_txn, job_update_many_in_txn},
 };
 use uuid::{Builder, Uuid};
 
@@ -63,6 +63,7 @@ pub(crate) fn new_job(nth: u32) -> NewJob {
         created_at: at(i64::from(nth)),
         not_before: None,
         dispatch_started_at: None,
+        terms: Terms::default(),
     }
 }
 

@@ -2,7 +2,7 @@ use domain::job::{Job, Status, Trigger};
 use serde_json::json;
 use store::{
     Error,
-    jobs::{FullJob, JobRow, NewJob, job_find_idempotent, job_get, job_insert_many_in_txn, job_list, job_payloads},
+    jobs::{FullJob, JobRow, NewJob, Terms, job_find_idempotent, job_get, job_insert_many_in_txn, job_list, job_payloads},
 };
 
 use crate::{
@@ -33,6 +33,14 @@ async fn job_round_trips_as_pending(db: Case) {
         idempotency_key: Some("key".into()),
         not_before: Some(at(50)),
         dispatch_started_at: Some(at(40)),
+        terms: Terms {
+            timeout_s: Some(1),
+            queue_deadline_at: Some(at(60)),
+            max_attempts: Some(2),
+            cancel_grace_s: Some(3),
+            concurrency_key: Some("portal:São Paulo".into()),
+            requires: vec!["sap".into(), "windows".into()],
+        },
         ..new_job(1)
     };
     insert(&db, std::slice::from_ref(&new)).await;
@@ -56,6 +64,10 @@ async fn job_round_trips_as_pending(db: Case) {
         cancellation_requested_at: None,
         log_lines: 0,
         log_offset: 0,
+        deadline_at: None,
+        paused_at: None,
+        paused_ms: 0,
+        terms: new.terms.clone(),
         version: 0,
     };
     assert_eq!(job_get(&db, new.id).await.unwrap(), Some(FullJob { row, parameters: new.parameters }));

@@ -69,6 +69,9 @@ fn changed_everywhere(row: JobRow) -> JobRow {
         cancellation_requested_at: Some(at(5_008)),
         log_lines: i64::MAX,
         log_offset: 17,
+        deadline_at: Some(at(5_009)),
+        paused_at: Some(at(5_010)),
+        paused_ms: 18,
         ..row
     }
 }
