@@ -1,4 +1,5 @@
 use chrono::{DateTime, Utc};
+use domain::job::Status;
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
@@ -183,7 +184,7 @@ pub async fn job_list_expired(database: &Database, now: DateTime<Utc>, limit: u6
     Ok(query.into_tuple().all(database.connection()).await?)
 }
 
-/// Held jobs whose time was up at `now`; at most `limit`, in no order.
+/// Running jobs whose time was up at `now`; at most `limit`, in no order.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -192,6 +193,7 @@ pub async fn job_list_overdue(database: &Database, now: DateTime<Utc>, limit: u6
         .select_only()
         .column(job::Column::Id)
         .filter(Expr::cust(HELD))
+        .filter(job::Column::Status.eq(Status::Running.as_str()))
         .filter(job::Column::DeadlineAt.lte(now))
         .limit(limit);
     Ok(query.into_tuple().all(database.connection()).await?)
