@@ -12,14 +12,16 @@ mod automation;
 mod identity;
 mod job;
 mod problem;
+mod queue;
 mod report;
 mod system;
 mod worker;
 
 pub use automation::{Automation, AutomationCreate, AutomationUpdate};
 pub use identity::{LoginRequest, LoginResponse};
-pub use job::{ExecuteOptions, Job, JobEvent, JobFilter, LogFilter, LogLine, Progress};
+pub use job::{ExecuteOptions, Job, JobCreate, JobEvent, JobFilter, LogFilter, LogLine, Progress};
 pub use problem::{FieldError, Problem};
+pub use queue::{PauseRequest, Queue};
 pub use report::{Report, ReportBody, ReportOutcome};
 pub use system::Health;
 pub use worker::{

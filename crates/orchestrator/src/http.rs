@@ -2,6 +2,7 @@
 
 mod automations;
 mod jobs;
+mod queues;
 mod reports;
 mod stream;
 mod worker;
@@ -25,6 +26,11 @@ use crate::Orchestrator;
         automations::update,
         automations::archive,
         automations::execute,
+        automations::pause,
+        automations::resume,
+        queues::list,
+        queues::pause,
+        queues::resume,
         jobs::list,
         jobs::get,
         jobs::logs,
@@ -69,6 +75,11 @@ pub(crate) fn routes(orchestrator: Orchestrator) -> impl FnOnce(&mut ServiceConf
             .service(automations::get)
             .service(automations::update)
             .service(automations::archive)
+            .service(automations::pause)
+            .service(automations::resume)
+            .service(queues::list)
+            .service(queues::pause)
+            .service(queues::resume)
             .service(jobs::list)
             .service(stream::logs)
             .service(jobs::logs)

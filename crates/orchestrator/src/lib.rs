@@ -22,6 +22,7 @@ mod execute;
 mod http;
 mod live;
 mod publisher;
+mod queues;
 mod service;
 mod text;
 mod workers;
