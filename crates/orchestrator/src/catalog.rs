@@ -1,4 +1,6 @@
 mod pauses;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
