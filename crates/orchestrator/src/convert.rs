@@ -201,3 +201,26 @@ pub(crate) fn retry_of(row: &JobRow, automation: &Automation, random: f64, now: 
         dispatch_started_at: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::policy::Policy;
+    use store::automations::Draft;
+
+    use super::*;
+
+    #[test]
+    fn a_message_says_how_to_run_and_to_stop_the_program() {
+        let limited =
+            Policy { cancel_grace_s: Some(0), display: true, cpu_limit: Some(0.5), memory_limit_bytes: Some(1 << 53), ..Policy::default() };
+        for (policy, told) in
+            [(limited, (Some(0), true, Some(0.5), Some(9_007_199_254_740_992.0))), (Policy::default(), (None, false, None, None))]
+        {
+            let now = DateTime::UNIX_EPOCH;
+            let draft = Draft { policy, ..Draft::default() };
+            let automation = Automation { id: 7, draft, pause: None, archived_at: None, created_at: now, updated_at: now };
+            let message = job_message(&automation, Uuid::from_u128(9), "q", Map::new(), (1, 5));
+            assert_eq!((message.cancel_grace_s, message.display, message.cpu_limit, message.memory_limit_bytes), told);
+        }
+    }
+}

@@ -1,13 +1,21 @@
 //! How the jobs of an automation wait, start and end: kept as they were said, and told to workers.
 
-use api_types::{Automation, JobAssignment};
+use std::time::Duration;
+
+use api_types::{Automation, Job, JobAssignment};
+use domain::job::ErrorClass;
 use e2e::{Delivery, on_both};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{calm, claim, register};
+use crate::support::{self, calm, claim, register};
 
-on_both!(policies_are_kept_as_they_were_said, what_is_not_said_is_as_usual, null_clears_what_may_be_empty);
+on_both!(
+    policies_are_kept_as_they_were_said,
+    what_is_not_said_is_as_usual,
+    null_clears_what_may_be_empty,
+    a_lost_worker_is_what_the_automation_says,
+);
 
 fn policies() -> Value {
     json!({"queue_timeout_s": 60, "cancel_grace_s": 0, "concurrency_key": "sefaz:{empresa.cnpj}", "concurrency_key_limit": 2,
@@ -77,20 +85,46 @@ async fn null_clears_what_may_be_empty(delivery: Delivery) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_learns_how_to_run_and_to_stop_the_job() {
     let world = calm(Delivery::Pull).await;
-    let queue = world.queue("told");
-    let base = json!({"name": "told", "queue_name": queue, "script_path": "x"});
     let limits = json!({"cancel_grace_s": 3, "display": true, "cpu_limit": 0.5, "memory_limit_bytes": 1_i64 << 53});
-    let worker = register(&world, "w", &[&queue]).await;
     for (name, more, told) in [
         ("limits", limits, (Some(3), true, Some(0.5), Some(1_u64 << 53))),
         ("no limits", json!({}), (None, false, None, None)),
         ("at once", json!({"cancel_grace_s": 0}), (Some(0), false, None, None)),
     ] {
-        let automation = world.client.automation(&with(with(base.clone(), more), json!({"name": name}))).await;
+        let queue = world.queue(name);
+        let worker = register(&world, name, &[&queue]).await;
+        let automation = world.client.automation(&with(json!({"name": name, "queue_name": queue, "script_path": "x"}), more)).await;
         let job = world.client.execute(&automation, &json!({})).await;
         let claimed: Vec<JobAssignment> = claim(&world, worker, &[&queue], json!({"wait_s": 5})).await;
-        let found = claimed.iter().find(|claimed| claimed.job_id == job.id).unwrap();
+        let [found] = claimed.as_slice() else { panic!("{name}: {claimed:?}") };
+        assert_eq!(found.job_id, job.id);
         assert_eq!((found.cancel_grace_s, found.display, found.cpu_limit, found.memory_limit_bytes), told, "{name}");
+    }
+    world.end().await;
+}
+
+async fn a_lost_worker_is_what_the_automation_says(delivery: Delivery) {
+    let world = support::with(delivery, |settings| settings.lease.foreign = Duration::from_millis(1)).await;
+    let client = &world.client;
+    let patient = json!({"max_attempts": 5, "base_s": 600});
+    let picky = json!({"max_attempts": 5, "base_s": 600, "never_on": ["WORKER_LOST"]});
+    for (name, rule, policy, retries) in [
+        ("no rule, no retry", json!(null), json!({}), 0),
+        ("no rule, the policy's retry", json!(null), patient.clone(), 1),
+        ("retry, though the policy has one attempt", json!("retry"), json!({}), 1),
+        ("retry, though the policy excludes it", json!("retry"), picky, 1),
+        ("fail, though the policy would retry", json!("fail"), patient, 0),
+    ] {
+        let body =
+            json!({"name": name, "queue_name": world.queue(name), "script_path": "x", "on_worker_lost": rule, "retry_policy": policy});
+        let automation = client.automation(&body).await;
+        let job = client.execute(&automation, &json!({})).await;
+        let _lost = support::start(&world, job.id).await;
+        let ended = client.ended(job.id).await;
+        assert_eq!(ended.error_class, Some(ErrorClass::WorkerLost), "{name}");
+        // A retry is inserted in the same transaction as the end.
+        let jobs: Vec<Job> = client.get(&format!("/api/v1/jobs?automation_id={}", automation.id)).await.expect(200).json();
+        assert_eq!(jobs.iter().filter(|other| other.retry_of == Some(job.id)).count(), retries, "{name}");
     }
     world.end().await;
 }
