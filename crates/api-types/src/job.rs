@@ -2,6 +2,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     job::{ErrorClass, Status, Trigger},
     log::Level,
+    policy::Overrides,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -97,6 +98,59 @@ pub struct ExecuteOptions {
     /// Priority of this job, 0 to 9, in place of the automation's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
+}
+
+/// Requests a job. What is absent is as the automation says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobCreate {
+    /// Automation to run.
+    #[serde(alias = "automationId")]
+    pub automation_id: i32,
+    /// What the robot gets, over the automation's default parameters.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub parameters: Map<String, Value>,
+    /// 0 to 9; higher goes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+    /// Seconds after which its process tree is killed, 1 to 2592000.
+    #[serde(default, alias = "timeoutS", skip_serializing_if = "Option::is_none")]
+    pub timeout_s: Option<i64>,
+    /// Seconds that it may wait for its start before it fails as `QUEUE_TIMEOUT`, 1 to 2592000.
+    #[serde(default, alias = "queueTimeoutS", skip_serializing_if = "Option::is_none")]
+    pub queue_timeout_s: Option<i64>,
+    /// Attempts in all, the first included, 1 to 100.
+    #[serde(default, alias = "maxAttempts", skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    /// Seconds between asking its program to stop and killing it, 0 to 3600.
+    #[serde(default, alias = "cancelGraceS", skip_serializing_if = "Option::is_none")]
+    pub cancel_grace_s: Option<i64>,
+    /// Its concurrency key itself, not a template; at most 256 bytes.
+    #[serde(default, alias = "concurrencyKey", skip_serializing_if = "Option::is_none")]
+    pub concurrency_key: Option<String>,
+    /// It does not start before this; a time that has passed: at once.
+    #[serde(default, alias = "notBefore", skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<DateTime<Utc>>,
+    /// The same key returns the same job; 1 to 255 bytes.
+    #[serde(default, alias = "idempotencyKey", skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+}
+
+impl JobCreate {
+    /// What it wants otherwise than the automation says, not checked yet.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            priority: self.priority,
+            timeout_s: self.timeout_s,
+            queue_timeout_s: self.queue_timeout_s,
+            max_attempts: self.max_attempts,
+            cancel_grace_s: self.cancel_grace_s,
+            concurrency_key: self.concurrency_key.clone(),
+            not_before: self.not_before,
+        }
+    }
 }
 
 /// Query of the list of jobs, newest first.

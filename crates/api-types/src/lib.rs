@@ -13,6 +13,7 @@ mod control;
 mod identity;
 mod job;
 mod problem;
+mod queue;
 mod report;
 mod system;
 mod worker;
@@ -20,8 +21,9 @@ mod worker;
 pub use automation::{Automation, AutomationCreate, AutomationUpdate};
 pub use control::{BulkRequest, BulkResponse, ControlRequest, RetryRequest};
 pub use identity::{LoginRequest, LoginResponse};
-pub use job::{ExecuteOptions, Job, JobEvent, JobFilter, LogFilter, LogLine, Progress};
+pub use job::{ExecuteOptions, Job, JobCreate, JobEvent, JobFilter, LogFilter, LogLine, Progress};
 pub use problem::{FieldError, Problem};
+pub use queue::{PauseRequest, Queue};
 pub use report::{Report, ReportBody, ReportOutcome};
 pub use system::Health;
 pub use worker::{

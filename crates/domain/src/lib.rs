@@ -17,7 +17,9 @@ pub mod automation;
 pub mod fault;
 pub mod job;
 pub mod log;
+pub mod policy;
 pub mod retry;
 pub mod schema;
+pub mod waiting;
 
 pub use fault::Fault;

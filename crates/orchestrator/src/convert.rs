@@ -1,18 +1,25 @@
 //! From rows to what travels.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::job::Trigger;
+use domain::{
+    job::Trigger,
+    retry::{self, Attempt},
+};
 use messages::{JobMessage, JsonObject};
 use serde_json::{Map, Value};
 use store::{
     automations::Automation,
     job_logs::Line,
     jobs::{FullJob, JobRow, NewJob, Terms},
+    queues::Queue,
 };
 use uuid::Uuid;
 
-pub(crate) fn automation(from: &Automation) -> api_types::Automation {
+/// An automation as it is at `now`: a pause that has ended is none.
+pub(crate) fn automation(from: &Automation, now: DateTime<Utc>) -> api_types::Automation {
     let draft = from.draft.clone();
+    let policy = draft.policy;
+    let pause = from.pause.clone().filter(|pause| pause.holds(now));
     api_types::Automation {
         id: from.id,
         name: draft.name,
@@ -27,9 +34,38 @@ pub(crate) fn automation(from: &Automation) -> api_types::Automation {
         max_concurrency: draft.max_concurrency,
         priority: draft.priority,
         retry_policy: draft.retry_policy,
+        queue_timeout_s: policy.queue_timeout_s,
+        cancel_grace_s: policy.cancel_grace_s,
+        concurrency_key: policy.concurrency_key.map(|key| key.to_string()),
+        concurrency_key_limit: policy.concurrency_key_limit,
+        rate_limit: policy.rate_limit,
+        overlap: policy.overlap,
+        on_worker_lost: policy.on_worker_lost,
+        requires: policy.requires,
+        display: policy.display,
+        cpu_limit: policy.cpu_limit,
+        memory_limit_bytes: policy.memory_limit_bytes,
+        paused_at: pause.as_ref().map(|pause| pause.at),
+        paused_until: pause.as_ref().and_then(|pause| pause.until),
+        paused_reason: pause.as_ref().and_then(|pause| pause.reason.clone()),
+        paused_by: pause.map(|pause| pause.by),
         archived_at: from.archived_at,
         created_at: from.created_at,
         updated_at: from.updated_at,
+    }
+}
+
+/// A queue as it is at `now`: a pause that has ended is none.
+pub(crate) fn queue(from: Queue, now: DateTime<Utc>) -> api_types::Queue {
+    let pause = from.pause.filter(|pause| pause.holds(now));
+    api_types::Queue {
+        name: from.name,
+        waiting: from.waiting,
+        running: from.running,
+        paused_at: pause.as_ref().map(|pause| pause.at),
+        paused_until: pause.as_ref().and_then(|pause| pause.until),
+        paused_reason: pause.as_ref().and_then(|pause| pause.reason.clone()),
+        paused_by: pause.map(|pause| pause.by),
     }
 }
 
@@ -89,7 +125,11 @@ pub(crate) fn job_message(automation: &Automation, id: Uuid, queue: &str, parame
         timeout_s: timeout(automation),
         attempt: u32::try_from(run.0).unwrap_or(1),
         priority: run.1,
-        ..JobMessage::default()
+        cancel_grace_s: automation.draft.policy.cancel_grace_s.and_then(|seconds| u32::try_from(seconds).ok()),
+        display: automation.draft.policy.display,
+        cpu_limit: automation.draft.policy.cpu_limit,
+        // Exact: an automation's limit is at most 2^53.
+        memory_limit_bytes: automation.draft.policy.memory_limit_bytes.map(|bytes| bytes as f64),
     }
 }
 
@@ -106,10 +146,10 @@ pub(crate) fn assignment(row: &JobRow, automation: &Automation, parameters: Map<
         parameters,
         timeout_s: timeout(automation),
         attempt: u32::try_from(row.attempt).unwrap_or(1),
-        cancel_grace_s: None,
-        display: false,
-        cpu_limit: None,
-        memory_limit_bytes: None,
+        cancel_grace_s: automation.draft.policy.cancel_grace_s.and_then(|seconds| u32::try_from(seconds).ok()),
+        display: automation.draft.policy.display,
+        cpu_limit: automation.draft.policy.cpu_limit,
+        memory_limit_bytes: automation.draft.policy.memory_limit_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
         lease_token: lease.token,
         lease_expires_at: lease.expires_at,
     })
@@ -122,8 +162,10 @@ fn timeout(automation: &Automation) -> u32 {
 /// The next attempt of a job that failed, when its automation's policy wants one; its parameters are still to be filled in.
 pub(crate) fn retry_of(row: &JobRow, automation: &Automation, random: f64, now: DateTime<Utc>) -> Option<NewJob> {
     let failure = row.job.failure.as_ref()?;
-    let attempt = u32::try_from(row.attempt).unwrap_or(1);
-    let delay = automation.draft.retry_policy.next_delay(attempt, failure.class, random)?;
+    let number = u32::try_from(row.attempt).unwrap_or(1);
+    let attempt = Attempt { number, class: failure.class, max_attempts: None };
+    let draft = &automation.draft;
+    let delay = retry::next_delay(&draft.retry_policy, draft.policy.on_worker_lost, attempt, random)?;
     Some(NewJob {
         id: Uuid::now_v7(),
         automation_id: row.automation_id,
@@ -139,4 +181,27 @@ pub(crate) fn retry_of(row: &JobRow, automation: &Automation, random: f64, now: 
         dispatch_started_at: None,
         terms: Terms { queue_deadline_at: None, ..row.terms.clone() },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::policy::Policy;
+    use store::automations::Draft;
+
+    use super::*;
+
+    #[test]
+    fn a_message_says_how_to_run_and_to_stop_the_program() {
+        let limited =
+            Policy { cancel_grace_s: Some(0), display: true, cpu_limit: Some(0.5), memory_limit_bytes: Some(1 << 53), ..Policy::default() };
+        for (policy, told) in
+            [(limited, (Some(0), true, Some(0.5), Some(9_007_199_254_740_992.0))), (Policy::default(), (None, false, None, None))]
+        {
+            let now = DateTime::UNIX_EPOCH;
+            let draft = Draft { policy, ..Draft::default() };
+            let automation = Automation { id: 7, draft, pause: None, archived_at: None, created_at: now, updated_at: now };
+            let message = job_message(&automation, Uuid::from_u128(9), "q", Map::new(), (1, 5));
+            assert_eq!((message.cancel_grace_s, message.display, message.cpu_limit, message.memory_limit_bytes), told);
+        }
+    }
 }

@@ -3,6 +3,7 @@
 mod automations;
 mod control;
 mod jobs;
+mod queues;
 mod reports;
 mod stream;
 mod worker;
@@ -26,6 +27,11 @@ use crate::Orchestrator;
         automations::update,
         automations::archive,
         automations::execute,
+        automations::pause,
+        automations::resume,
+        queues::list,
+        queues::pause,
+        queues::resume,
         jobs::list,
         jobs::get,
         jobs::logs,
@@ -76,6 +82,11 @@ pub(crate) fn routes(orchestrator: Orchestrator) -> impl FnOnce(&mut ServiceConf
             .service(automations::get)
             .service(automations::update)
             .service(automations::archive)
+            .service(automations::pause)
+            .service(automations::resume)
+            .service(queues::list)
+            .service(queues::pause)
+            .service(queues::resume)
             .service(jobs::list)
             .service(stream::logs)
             .service(jobs::logs)

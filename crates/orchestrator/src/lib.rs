@@ -23,6 +23,7 @@ mod http;
 mod job_control;
 mod live;
 mod publisher;
+mod queues;
 mod service;
 mod text;
 mod workers;

@@ -7,5 +7,6 @@ pub(crate) mod instance_setting;
 pub(crate) mod job;
 pub(crate) mod job_event;
 pub(crate) mod job_log_chunk;
+pub(crate) mod queue_pause;
 pub(crate) mod user;
 pub(crate) mod worker;

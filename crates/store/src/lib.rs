@@ -21,6 +21,7 @@ pub mod identity;
 pub mod job_events;
 pub mod job_logs;
 pub mod jobs;
+pub mod queues;
 pub mod workers;
 
 pub use self::{

@@ -16,13 +16,15 @@ enum Who {
     Worker,
 }
 
-const ROUTES: [(&str, &str, Who); 32] = [
+const ROUTES: [(&str, &str, Who); 37] = [
     ("get", "/api/v1/automations", Who::Person),
     ("post", "/api/v1/automations", Who::Person),
     ("delete", "/api/v1/automations/{id}", Who::Person),
     ("get", "/api/v1/automations/{id}", Who::Person),
     ("put", "/api/v1/automations/{id}", Who::Person),
     ("post", "/api/v1/automations/{id}/execute", Who::Person),
+    ("post", "/api/v1/automations/{id}/pause", Who::Person),
+    ("post", "/api/v1/automations/{id}/resume", Who::Person),
     ("post", "/api/v1/auth/login", Who::Anybody),
     ("get", "/api/v1/health", Who::Anybody),
     ("get", "/api/v1/jobs", Who::Person),
@@ -37,6 +39,9 @@ const ROUTES: [(&str, &str, Who); 32] = [
     ("get", "/api/v1/jobs/{id}/logs", Who::Person),
     ("get", "/api/v1/jobs/{id}/logs/stream", Who::Person),
     ("get", "/api/v1/openapi.json", Who::Anybody),
+    ("get", "/api/v1/queues", Who::Person),
+    ("post", "/api/v1/queues/{name}/pause", Who::Person),
+    ("post", "/api/v1/queues/{name}/resume", Who::Person),
     ("post", "/api/v1/worker/heartbeat", Who::Worker),
     ("post", "/api/v1/worker/jobs/claim", Who::Worker),
     ("get", "/api/v1/worker/jobs/{id}/cancellation", Who::Worker),

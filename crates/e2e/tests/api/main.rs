@@ -14,6 +14,8 @@ mod logs;
 mod maestro;
 mod openapi;
 mod outage;
+mod pauses;
+mod policies;
 mod problems;
 mod reports;
 mod sign_in;

@@ -2,6 +2,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     automation::{EntrypointType, QueueProfile},
     job::{Lease, Status, Trigger},
+    policy::Policy,
     retry::RetryPolicy,
 };
 use serde_json::{Map, Value, json};
@@ -45,6 +46,7 @@ pub(crate) fn draft(name: &str) -> Draft {
         max_concurrency: Some(2),
         priority: 5,
         retry_policy: RetryPolicy::default(),
+        policy: Policy::default(),
     }
 }
 

@@ -38,6 +38,7 @@ mod job_logs;
 mod job_update;
 mod migrations;
 mod plans;
+mod queues;
 mod statistics;
 mod transactions;
 mod versions;

@@ -12,6 +12,7 @@ use store::{
         job_load_for_update_in_txn, job_payloads, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn, job_update_at_once,
         job_update_many_in_txn,
     },
+    queues::{Queue, queue_get, queue_list},
 };
 use uuid::Uuid;
 
@@ -26,6 +27,7 @@ suite!(
     Postgres,
     candidates_read_what_waits,
     waiting_queues_read_what_waits,
+    queues_count_what_waits_and_runs,
     sweeps_read_what_is_on_its_way,
     held_jobs_are_read_alone,
     active_jobs_are_counted_without_the_ended_ones,
@@ -106,6 +108,16 @@ async fn candidates_read_what_waits(db: Case) {
 
 async fn waiting_queues_read_what_waits(db: Case) {
     uses(&db, &["ix_jobs_waiting"], async |hub| assert_eq!(job_queues_waiting(hub).await.unwrap(), ["invoices"])).await;
+}
+
+async fn queues_count_what_waits_and_runs(db: Case) {
+    let indexes = ["ix_jobs_dispatched", "ix_jobs_held", "ix_jobs_waiting"];
+    uses(&db, &indexes, async |hub| {
+        let counted = Queue { name: "invoices".into(), waiting: 40, running: 10, pause: None };
+        assert_eq!(queue_list(hub).await.unwrap(), [counted.clone()]);
+        assert_eq!(queue_get(hub, "invoices").await.unwrap(), Some(counted));
+    })
+    .await;
 }
 
 async fn sweeps_read_what_is_on_its_way(db: Case) {
