@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use runtime::Settings;
 use telemetry::LogFormat;
 
-use crate::{settings_view, terminal, up, work};
+use crate::{allocator, settings_view, terminal, up, work};
 
 /// Orchestrates RPA robots.
 #[derive(Parser)]
@@ -109,10 +109,13 @@ impl Cli {
         let done = match self.command {
             Command::Worker(args) => work::run(*args),
             Command::Openapi => terminal::line(&crate::api_doc().to_pretty_json().unwrap_or_default()).map_err(Into::into),
-            Command::Up(args) => match settings() {
-                Ok(settings) => up::run(settings, args),
-                Err(error) => return unusable(&error),
-            },
+            Command::Up(args) => {
+                allocator::settle();
+                match settings() {
+                    Ok(settings) => up::run(settings, args),
+                    Err(error) => return unusable(&error),
+                }
+            }
             Command::Migrate => match settings() {
                 Ok(settings) => up::migrate(&settings),
                 Err(error) => return unusable(&error),

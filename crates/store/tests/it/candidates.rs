@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     case::Case,
-    fixtures::{NONE, at, commit, id_at, insert, mark_dispatched, new_job, one_of_each},
+    fixtures::{NONE, at, commit, id_at, insert, mark_dispatched, new_job, one_of_each, wanted},
 };
 
 both!(
@@ -22,7 +22,7 @@ both!(
 suite!(two_dispatchers, Postgres, what_another_dispatcher_has_locked_is_passed_over, locked_candidates_are_free_after_a_rollback);
 
 async fn candidates(txn: &Transaction, except: &[i32], limit: u64) -> Result<Vec<Uuid>, store::Error> {
-    let found = job_list_candidates_in_txn(txn, "invoices", except, at(1_000), limit).await?;
+    let found = job_list_candidates_in_txn(txn, &wanted(except, at(1_000), limit)).await?;
     Ok(found.into_iter().map(|candidate| candidate.row.job.id).collect())
 }
 
@@ -65,7 +65,7 @@ async fn only_waiting_jobs_are_candidates(db: Case) {
 
 async fn candidates_name_their_automation(db: Case) {
     insert(&db, &[NewJob { automation_id: 42, ..new_job(1) }]).await;
-    let found = commit(&db, async |txn| job_list_candidates_in_txn(txn, "invoices", &[], at(1_000), 1).await).await.unwrap();
+    let found = commit(&db, async |txn| job_list_candidates_in_txn(txn, &wanted(&[], at(1_000), 1)).await).await.unwrap();
     assert_eq!(found.iter().map(|candidate| (candidate.row.job.id, candidate.row.automation_id)).collect::<Vec<_>>(), [(id_at(1, 1), 42)]);
 }
 

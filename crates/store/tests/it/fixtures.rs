@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use store::{
     Database, Error, Transaction,
     automations::Draft,
-    jobs::{JobRow, NewJob, Terms, job_get, job_insert_many_in_txn, job_load_for_update_in_txn, job_update_many_in_txn},
+    jobs::{JobRow, NewJob, Terms, Wanted, job_get, job_insert_many_in_txn, job_load_for_update_in_txn, job_update_many_in_txn},
 };
 use uuid::{Builder, Uuid};
 
@@ -80,6 +80,11 @@ pub(crate) async fn commit<T>(database: &Database, work: impl AsyncFnOnce(&Trans
 pub(crate) async fn insert(database: &Database, jobs: &[NewJob]) {
     let jobs: Vec<&NewJob> = jobs.iter().collect();
     commit(database, async |txn| job_insert_many_in_txn(txn, &jobs).await).await.unwrap();
+}
+
+/// Waiting jobs of the queue "invoices".
+pub(crate) const fn wanted(except_automations: &[i32], now: DateTime<Utc>, limit: u64) -> Wanted<'_> {
+    Wanted { queue: "invoices", now, limit, except_automations, except_keys: &[], requires: None }
 }
 
 /// Chooses these jobs for the broker.

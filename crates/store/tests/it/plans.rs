@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     case::{Case, number},
-    fixtures::{at, commit, hold, id_at, insert, mark_dispatched, new_job, set_status},
+    fixtures::{at, commit, hold, id_at, insert, mark_dispatched, new_job, set_status, wanted},
     statistics::scans,
 };
 
@@ -95,12 +95,12 @@ async fn uses_filled(db: &Case, indexes: &[&str], work: impl AsyncFn(&Database))
 async fn candidates_read_what_waits(db: Case) {
     fill(&db).await;
     uses_filled(&db, &["ix_jobs_waiting"], async |hub| {
-        let found = commit(hub, async |txn| job_list_candidates_in_txn(txn, "invoices", &[], at(9), 10).await).await.unwrap();
+        let found = commit(hub, async |txn| job_list_candidates_in_txn(txn, &wanted(&[], at(9), 10)).await).await.unwrap();
         assert_eq!(found.len(), 10);
     })
     .await;
     uses_filled(&db, &["ix_jobs_waiting"], async |hub| {
-        let found = commit(hub, async |txn| job_list_candidates_in_txn(txn, "invoices", &[1, 2, 3], at(9), 10).await).await.unwrap();
+        let found = commit(hub, async |txn| job_list_candidates_in_txn(txn, &wanted(&[1, 2, 3], at(9), 10)).await).await.unwrap();
         assert_eq!(found, []);
     })
     .await;
