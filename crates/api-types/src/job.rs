@@ -229,3 +229,36 @@ pub struct JobEvent {
     /// When.
     pub created_at: DateTime<Utc>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_request_for_a_job_takes_both_spellings_and_nothing_else() {
+        let snake = json!({"automation_id": 7, "parameters": {"cnpj": "1"}, "priority": 9, "timeout_s": 1, "queue_timeout_s": 2,
+            "max_attempts": 3, "cancel_grace_s": 4, "concurrency_key": "k", "not_before": "2026-01-01T00:00:00Z", "idempotency_key": "i"});
+        let camel = json!({"automationId": 7, "parameters": {"cnpj": "1"}, "priority": 9, "timeoutS": 1, "queueTimeoutS": 2,
+            "maxAttempts": 3, "cancelGraceS": 4, "concurrencyKey": "k", "notBefore": "2026-01-01T00:00:00Z", "idempotencyKey": "i"});
+        let request: JobCreate = serde_json::from_value(snake.clone()).unwrap();
+        assert_eq!(serde_json::from_value::<JobCreate>(camel).unwrap(), request);
+        assert_eq!(serde_json::to_value(&request).unwrap(), snake);
+        let expected = Overrides {
+            priority: Some(9),
+            timeout_s: Some(1),
+            queue_timeout_s: Some(2),
+            max_attempts: Some(3),
+            cancel_grace_s: Some(4),
+            concurrency_key: Some("k".into()),
+            not_before: DateTime::from_timestamp(1_767_225_600, 0),
+        };
+        assert_eq!(request.overrides(), expected);
+        let least: JobCreate = serde_json::from_value(json!({"automation_id": 7})).unwrap();
+        assert_eq!((least.parameters.len(), least.overrides()), (0, Overrides::default()));
+        for bad in [json!({}), json!({"automation_id": 7, "trigger": "API"}), json!({"automation_id": 7, "parameters": [1]})] {
+            assert!(serde_json::from_value::<JobCreate>(bad.clone()).is_err(), "{bad}");
+        }
+    }
+}

@@ -6,6 +6,7 @@ mod overrides;
 mod pause;
 mod rate;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -158,6 +159,14 @@ impl Policy {
     }
 }
 
+/// When a job that has not started fails as `QUEUE_TIMEOUT`: its time counts from when it may start at the earliest, and goes on while its
+/// queue or automation is paused. `None`: it waits any time.
+#[must_use]
+pub fn gives_up_at(created_at: DateTime<Utc>, not_before: Option<DateTime<Utc>>, queue_timeout_s: Option<i64>) -> Option<DateTime<Utc>> {
+    let patience = TimeDelta::try_seconds(queue_timeout_s?)?;
+    not_before.unwrap_or(created_at).max(created_at).checked_add_signed(patience)
+}
+
 fn queue_timeout_fault(seconds: Option<i64>) -> Option<Fault> {
     let bad = seconds.is_some_and(|s| !(1..=MAX_TIMEOUT_S).contains(&s));
     bad.then(|| Fault::new("queue_timeout_s", format!("must be 1 to {MAX_TIMEOUT_S} seconds")))
@@ -205,6 +214,16 @@ mod tests {
             "memory_limit_bytes",
         ];
         assert_eq!(fields, expected);
+    }
+
+    #[test]
+    fn waiting_counts_from_when_a_job_may_start() {
+        let at = |second: i64| DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap();
+        assert_eq!(gives_up_at(at(0), None, Some(60)), Some(at(60)));
+        assert_eq!(gives_up_at(at(0), Some(at(600)), Some(60)), Some(at(660)), "a retry with a long delay is not given up at once");
+        assert_eq!(gives_up_at(at(0), Some(at(-600)), Some(60)), Some(at(60)));
+        assert_eq!(gives_up_at(at(0), None, None), None);
+        assert_eq!(gives_up_at(at(0), None, Some(i64::MAX)), None);
     }
 
     #[test]

@@ -68,7 +68,7 @@ async fn a_queue_is_paused_and_resumed(delivery: Delivery) {
         (paused.name.as_str(), paused.paused_reason.as_deref(), paused.paused_by.as_deref()),
         (name.as_str(), Some("manutenção"), Some("admin"))
     );
-    assert_eq!(client.get("/api/v1/queues").await.expect(200).json::<Vec<Queue>>(), [paused.clone()]);
+    assert_eq!(client.get("/api/v1/queues").await.expect(200).json::<Vec<Queue>>(), std::slice::from_ref(&paused));
     let changed = client.send(client.request(Method::POST, &path("pause"))).await.expect(200).json::<Queue>();
     assert_eq!((changed.paused_at, changed.paused_until, changed.paused_reason), (paused.paused_at, None, None));
 

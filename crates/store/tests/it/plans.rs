@@ -114,7 +114,7 @@ async fn queues_count_what_waits_and_runs(db: Case) {
     let indexes = ["ix_jobs_dispatched", "ix_jobs_held", "ix_jobs_waiting"];
     uses(&db, &indexes, async |hub| {
         let counted = Queue { name: "invoices".into(), waiting: 40, running: 10, pause: None };
-        assert_eq!(queue_list(hub).await.unwrap(), [counted.clone()]);
+        assert_eq!(queue_list(hub).await.unwrap(), std::slice::from_ref(&counted));
         assert_eq!(queue_get(hub, "invoices").await.unwrap(), Some(counted));
     })
     .await;
