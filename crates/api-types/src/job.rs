@@ -98,6 +98,24 @@ pub struct ExecuteOptions {
     /// Priority of this job, 0 to 9, in place of the automation's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
+    /// Seconds after which its process tree is killed, 1 to 2592000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_s: Option<i64>,
+    /// Seconds that it may wait for its start before it fails as `QUEUE_TIMEOUT`, 1 to 2592000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_timeout_s: Option<i64>,
+    /// Attempts in all, the first included, 1 to 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    /// Seconds between asking its program to stop and killing it, 0 to 3600.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel_grace_s: Option<i64>,
+    /// Its concurrency key itself, not a template; at most 256 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency_key: Option<String>,
+    /// It does not start before this, RFC 3339; a time that has passed: at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<DateTime<Utc>>,
 }
 
 /// Requests a job. What is absent is as the automation says.

@@ -89,9 +89,12 @@ impl Catalog {
         self.cached(id)
     }
 
-    /// Whether the automation limits how many of its jobs run at once, as far as is known.
+    /// Whether the automation limits how many of its jobs run at once or start in a time, as far as is known.
     pub(crate) fn is_limited(&self, id: i32) -> bool {
-        self.cached(id).is_some_and(|entry| entry.automation.draft.max_concurrency.is_some())
+        self.cached(id).is_some_and(|entry| {
+            let draft = &entry.automation.draft;
+            draft.max_concurrency.is_some() || draft.policy.rate_limit.is_some()
+        })
     }
 }
 

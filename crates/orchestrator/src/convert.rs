@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     job::Trigger,
+    policy::gives_up_at,
     retry::{self, Attempt},
 };
 use messages::{JobMessage, JsonObject};
@@ -112,20 +113,20 @@ pub(crate) fn log_line((log_id, line): (i64, Line)) -> api_types::LogLine {
     api_types::LogLine { log_id, timestamp: line.timestamp, level: line.level, message: line.message, actionable: line.actionable }
 }
 
-/// The message of a job; `run` is its attempt and priority.
-pub(crate) fn job_message(automation: &Automation, id: Uuid, queue: &str, parameters: Map<String, Value>, run: (i32, i32)) -> JobMessage {
+/// The message of a job.
+pub(crate) fn job_message(automation: &Automation, row: &JobRow, parameters: Map<String, Value>) -> JobMessage {
     JobMessage {
-        job_id: id.to_string(),
+        job_id: row.job.id.to_string(),
         automation_id: automation.id,
         script_path: automation.draft.script_path.clone(),
         parameters: Some(JsonObject(parameters)),
         entrypoint_type: automation.draft.entrypoint_type.as_str().to_owned(),
         automation_name: automation.draft.name.clone(),
-        queue_name: queue.to_owned(),
-        timeout_s: timeout(automation),
-        attempt: u32::try_from(run.0).unwrap_or(1),
-        priority: run.1,
-        cancel_grace_s: automation.draft.policy.cancel_grace_s.and_then(|seconds| u32::try_from(seconds).ok()),
+        queue_name: row.queue_name.clone(),
+        timeout_s: timeout(row, automation),
+        attempt: u32::try_from(row.attempt).unwrap_or(1),
+        priority: row.priority,
+        cancel_grace_s: cancel_grace(row, automation),
         display: automation.draft.policy.display,
         cpu_limit: automation.draft.policy.cpu_limit,
         // Exact: an automation's limit is at most 2^53.
@@ -144,9 +145,9 @@ pub(crate) fn assignment(row: &JobRow, automation: &Automation, parameters: Map<
         script_path: automation.draft.script_path.clone(),
         entrypoint_type: automation.draft.entrypoint_type.as_str().to_owned(),
         parameters,
-        timeout_s: timeout(automation),
+        timeout_s: timeout(row, automation),
         attempt: u32::try_from(row.attempt).unwrap_or(1),
-        cancel_grace_s: automation.draft.policy.cancel_grace_s.and_then(|seconds| u32::try_from(seconds).ok()),
+        cancel_grace_s: cancel_grace(row, automation),
         display: automation.draft.policy.display,
         cpu_limit: automation.draft.policy.cpu_limit,
         memory_limit_bytes: automation.draft.policy.memory_limit_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
@@ -155,17 +156,22 @@ pub(crate) fn assignment(row: &JobRow, automation: &Automation, parameters: Map<
     })
 }
 
-fn timeout(automation: &Automation) -> u32 {
-    automation.draft.timeout_s.and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(0)
+fn timeout(row: &JobRow, automation: &Automation) -> u32 {
+    row.terms.timeout_s.or(automation.draft.timeout_s).and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(0)
+}
+
+fn cancel_grace(row: &JobRow, automation: &Automation) -> Option<u32> {
+    row.terms.cancel_grace_s.or(automation.draft.policy.cancel_grace_s).and_then(|seconds| u32::try_from(seconds).ok())
 }
 
 /// The next attempt of a job that failed, when its automation's policy wants one; its parameters are still to be filled in.
 pub(crate) fn retry_of(row: &JobRow, automation: &Automation, random: f64, now: DateTime<Utc>) -> Option<NewJob> {
     let failure = row.job.failure.as_ref()?;
     let number = u32::try_from(row.attempt).unwrap_or(1);
-    let attempt = Attempt { number, class: failure.class, max_attempts: None };
+    let attempt = Attempt { number, class: failure.class, max_attempts: row.terms.max_attempts.and_then(|most| u32::try_from(most).ok()) };
     let draft = &automation.draft;
     let delay = retry::next_delay(&draft.retry_policy, draft.policy.on_worker_lost, attempt, random)?;
+    let not_before = Some(now + TimeDelta::from_std(delay).unwrap_or_default());
     Some(NewJob {
         id: Uuid::now_v7(),
         automation_id: row.automation_id,
@@ -177,9 +183,9 @@ pub(crate) fn retry_of(row: &JobRow, automation: &Automation, random: f64, now: 
         retry_of: Some(row.job.id),
         idempotency_key: None,
         created_at: now,
-        not_before: Some(now + TimeDelta::from_std(delay).unwrap_or_default()),
+        not_before,
         dispatch_started_at: None,
-        terms: Terms { queue_deadline_at: None, ..row.terms.clone() },
+        terms: Terms { queue_deadline_at: gives_up_at(now, not_before, draft.policy.queue_timeout_s), ..row.terms.clone() },
     })
 }
 
@@ -189,6 +195,39 @@ mod tests {
     use store::automations::Draft;
 
     use super::*;
+
+    fn job() -> JobRow {
+        NewJob {
+            id: Uuid::from_u128(9),
+            automation_id: 7,
+            queue_name: "q".to_owned(),
+            trigger: Trigger::Api,
+            priority: 5,
+            parameters: Map::new(),
+            attempt: 1,
+            retry_of: None,
+            idempotency_key: None,
+            created_at: DateTime::UNIX_EPOCH,
+            not_before: None,
+            dispatch_started_at: None,
+            terms: Terms::default(),
+        }
+        .row()
+    }
+
+    #[test]
+    fn what_a_job_was_accepted_with_goes_before_its_automation() {
+        let draft = Draft { timeout_s: Some(10), policy: Policy { cancel_grace_s: Some(5), ..Policy::default() }, ..Draft::default() };
+        let now = DateTime::UNIX_EPOCH;
+        let automation = Automation { id: 7, draft, pause: None, archived_at: None, created_at: now, updated_at: now };
+        let told = |row: &JobRow| {
+            let message = job_message(&automation, row, Map::new());
+            (message.timeout_s, message.cancel_grace_s)
+        };
+        assert_eq!(told(&job()), (10, Some(5)));
+        let terms = Terms { timeout_s: Some(3), cancel_grace_s: Some(0), ..Terms::default() };
+        assert_eq!(told(&JobRow { terms, ..job() }), (3, Some(0)));
+    }
 
     #[test]
     fn a_message_says_how_to_run_and_to_stop_the_program() {
@@ -200,7 +239,7 @@ mod tests {
             let now = DateTime::UNIX_EPOCH;
             let draft = Draft { policy, ..Draft::default() };
             let automation = Automation { id: 7, draft, pause: None, archived_at: None, created_at: now, updated_at: now };
-            let message = job_message(&automation, Uuid::from_u128(9), "q", Map::new(), (1, 5));
+            let message = job_message(&automation, &job(), Map::new());
             assert_eq!((message.cancel_grace_s, message.display, message.cpu_limit, message.memory_limit_bytes), told);
         }
     }

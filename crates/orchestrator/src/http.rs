@@ -33,6 +33,7 @@ use crate::Orchestrator;
         queues::pause,
         queues::resume,
         jobs::list,
+        jobs::create,
         jobs::get,
         jobs::logs,
         jobs::events,
@@ -88,6 +89,7 @@ pub(crate) fn routes(orchestrator: Orchestrator) -> impl FnOnce(&mut ServiceConf
             .service(queues::pause)
             .service(queues::resume)
             .service(jobs::list)
+            .service(jobs::create)
             .service(stream::logs)
             .service(jobs::logs)
             .service(jobs::events)

@@ -4,10 +4,11 @@ use api_types::{BulkResponse, RetryRequest};
 use domain::{
     Fault,
     job::{Status, Trigger},
+    policy::Overrides,
 };
 use futures_util::future::join_all;
 use runtime::Failure;
-use store::jobs::{Filter, FullJob, Terms};
+use store::jobs::{Filter, FullJob};
 use uuid::Uuid;
 
 use crate::{
@@ -70,11 +71,17 @@ impl Orchestrator {
         let execution = Execution {
             automation_id: row.automation_id,
             parameters: request.parameters.unwrap_or(parameters),
-            priority: Some(request.priority.unwrap_or(row.priority)),
+            overrides: Overrides {
+                priority: Some(request.priority.unwrap_or(row.priority)),
+                timeout_s: row.terms.timeout_s,
+                max_attempts: row.terms.max_attempts.and_then(|attempts| u32::try_from(attempts).ok()),
+                cancel_grace_s: row.terms.cancel_grace_s,
+                ..Overrides::default()
+            },
             idempotency_key: None,
             trigger: Trigger::Retry,
             retry_of: Some(row.job.id),
-            terms: Terms { queue_deadline_at: None, ..row.terms },
+            parameters_field: true,
         };
         Ok(self.execute(execution).await?.0)
     }

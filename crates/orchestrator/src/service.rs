@@ -128,6 +128,10 @@ impl Orchestrator {
         let expired = store::jobs::job_list_expired(&self.database, now, EXPIRED_PER_TICK).await?;
         let ends = expired.iter().map(|id| self.writer.change(*id, Change::Expire));
         let ended = futures_util::future::join_all(ends).await;
+        let overdue = store::jobs::job_list_overdue(&self.database, now, EXPIRED_PER_TICK).await?;
+        futures_util::future::join_all(overdue.iter().map(|id| self.writer.change(*id, Change::TimeOut))).await;
+        let given_up = store::jobs::job_list_queue_overdue(&self.database, now, EXPIRED_PER_TICK).await?;
+        futures_util::future::join_all(given_up.iter().map(|id| self.writer.change(*id, Change::GiveUp))).await;
         let lost_workers = ended.into_iter().flatten().filter(|changed| changed.status.is_terminal()).count();
         if lost_workers > 0 || unconfirmed > 0 {
             tracing::warn!(jobs.lost = lost_workers, jobs.unconfirmed = unconfirmed, "recovered jobs");

@@ -9,6 +9,7 @@ mod command;
 mod desk;
 mod giveout;
 mod known;
+mod overlap;
 mod run;
 
 use std::time::Duration;

@@ -16,7 +16,7 @@ enum Who {
     Worker,
 }
 
-const ROUTES: [(&str, &str, Who); 37] = [
+const ROUTES: [(&str, &str, Who); 38] = [
     ("get", "/api/v1/automations", Who::Person),
     ("post", "/api/v1/automations", Who::Person),
     ("delete", "/api/v1/automations/{id}", Who::Person),
@@ -28,6 +28,7 @@ const ROUTES: [(&str, &str, Who); 37] = [
     ("post", "/api/v1/auth/login", Who::Anybody),
     ("get", "/api/v1/health", Who::Anybody),
     ("get", "/api/v1/jobs", Who::Person),
+    ("post", "/api/v1/jobs", Who::Person),
     ("get", "/api/v1/jobs/{id}", Who::Person),
     ("post", "/api/v1/jobs/bulk/cancel", Who::Person),
     ("post", "/api/v1/jobs/bulk/retry", Who::Person),

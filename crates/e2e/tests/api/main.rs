@@ -7,6 +7,7 @@ mod automation_faults;
 mod automations;
 mod claim;
 mod control;
+mod enforcement;
 mod execute;
 mod finish;
 mod jobs;

@@ -15,7 +15,6 @@ impl Catalog {
 }
 
 /// Pauses that last at a time, as far as they are known: at once those made by this replica, with the next tick those of others.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the writer, which does not heed pauses yet"))]
 impl Catalog {
     /// What keeps a job of this automation in this queue from starting; the queue's pause before the automation's.
     pub(crate) fn pause_of(&self, automation_id: i32, queue: &str, now: DateTime<Utc>) -> Option<(PauseScope, Pause)> {

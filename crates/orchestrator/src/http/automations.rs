@@ -5,13 +5,14 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{Automation, AutomationCreate, AutomationUpdate, ExecuteOptions, IDEMPOTENCY_KEY_HEADER, Job, PauseRequest, Problem};
-use domain::job::Trigger;
+use chrono::{DateTime, Utc};
+use domain::{job::Trigger, policy::Overrides};
 use runtime::{Failure, JsonBody, Management, OptionalJsonBody, Params};
 use serde::Deserialize;
 use serde_json::Value;
-use store::{automations::Filter, jobs::Terms};
+use store::automations::Filter;
 
-use super::{page, page_size};
+use super::{jobs::accepted, page, page_size};
 use crate::{Orchestrator, convert, execute::Execution};
 
 /// Registers an automation.
@@ -141,17 +142,20 @@ pub(super) async fn execute(
     let execution = Execution {
         automation_id,
         parameters,
-        priority: query.0.priority,
+        overrides: overrides(query.0, (hub.clock)())?,
         idempotency_key,
         trigger: Trigger::Api,
         retry_of: None,
-        terms: Terms::default(),
+        parameters_field: false,
     };
     let (job, replayed) = hub.execute(execution).await?;
-    let mut response = HttpResponse::Accepted();
-    response.insert_header((header::LOCATION, format!("/api/v1/jobs/{}", job.id)));
-    if replayed {
-        response.insert_header(("idempotency-replayed", "true"));
-    }
-    Ok(response.json(job))
+    Ok(accepted(&job, replayed))
+}
+
+/// What the query says about this job alone.
+fn overrides(options: ExecuteOptions, now: DateTime<Utc>) -> Result<Overrides, Failure> {
+    let ExecuteOptions { priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before } = options;
+    let overrides = Overrides { priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before };
+    let faults = overrides.faults(now);
+    if faults.is_empty() { Ok(overrides) } else { Err(Failure::BadQuery(faults)) }
 }

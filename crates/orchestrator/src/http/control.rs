@@ -1,7 +1,5 @@
 use actix_web::{
-    HttpResponse,
-    http::header,
-    post,
+    HttpResponse, post,
     web::{Data, Path},
 };
 use api_types::{BulkRequest, BulkResponse, ControlRequest, Job, Problem, RetryRequest};
@@ -13,6 +11,7 @@ use runtime::{Failure, JsonBody, Management, OptionalJsonBody};
 use store::jobs::Filter;
 use uuid::Uuid;
 
+use super::jobs::accepted;
 use crate::{
     Orchestrator,
     job_control::{Bulk, check_bulk, reason},
@@ -78,7 +77,7 @@ pub(super) async fn retry(
     body: OptionalJsonBody<RetryRequest>,
 ) -> Result<HttpResponse, Failure> {
     let job = hub.job_retry(*id, body.0).await?;
-    Ok(HttpResponse::Accepted().insert_header((header::LOCATION, format!("/api/v1/jobs/{}", job.id))).json(job))
+    Ok(accepted(&job, false))
 }
 
 /// Stops every job that meets the conditions, at most 10000, the newest first. `dry_run` only counts.

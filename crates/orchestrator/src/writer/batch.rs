@@ -1,7 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use domain::job::{Caller, Refusal, Status};
+use domain::{
+    job::{Caller, Refusal, Status},
+    policy::{Overlap, Pause, PauseScope},
+};
 use runtime::Failure;
 use store::{
     Error, LazyTransaction,
@@ -37,11 +40,13 @@ pub(super) struct Batch<'a> {
     careful: bool,
     /// Something was decided by a remembered row that is not written.
     doubtful: bool,
-    rows: HashMap<Uuid, JobRow>,
+    pub(super) rows: HashMap<Uuid, JobRow>,
+    /// Jobs beside which new ones are asked for.
+    pub(super) overlaps: Vec<Uuid>,
     dirty: BTreeSet<Uuid>,
     lines: Vec<(Uuid, i64, &'a [Line])>,
     events: Vec<JobEvent>,
-    new: Vec<NewJob>,
+    pub(super) new: Vec<NewJob>,
     failed: Vec<Uuid>,
     /// Rows that were given out and are not written yet.
     pub(super) given_rows: Vec<JobRow>,
@@ -62,10 +67,16 @@ pub(super) struct Done {
     pub(super) created: Vec<Touched>,
     /// Queues in which a job may wait now.
     pub(super) waiting: BTreeSet<String>,
+    /// Queues in which a limit holds jobs back.
+    pub(super) held_back: BTreeSet<String>,
+    /// When a rate limit that held jobs back admits one.
+    pub(super) look_again_at: Option<DateTime<Utc>>,
     /// Queues in which none waits that could be given out.
     pub(super) exhausted: Vec<String>,
     /// Jobs for parked claims.
     pub(super) given: Vec<Given>,
+    /// Jobs that wait again, with their queues.
+    pub(super) taken_back: Vec<(Uuid, String)>,
     /// What workers must do at once.
     pub(super) orders: Vec<Order>,
     /// Rows as they were written.
@@ -114,6 +125,7 @@ impl<'a> Batch<'a> {
             limits: Limits::default(),
             done: Done::default(),
             rows: HashMap::new(),
+            overlaps: Vec::new(),
             dirty: BTreeSet::new(),
             lines: Vec::new(),
             events: Vec::new(),
@@ -129,9 +141,10 @@ impl<'a> Batch<'a> {
         self.load(commands).await?;
         let replayed = self.replayed(commands).await?;
         self.admit_unannounced(commands).await?;
+        self.load_overlaps(commands).await?;
         for command in commands {
             let reply = match command {
-                Command::Insert(new) => Ok(Outcome::Inserted(self.insert(new, &replayed))),
+                Command::Insert(new) => self.insert(new, &replayed).map(Outcome::Inserted),
                 Command::Change(id, change) => self.change(*id, change).map(Outcome::Changed),
                 Command::Heartbeat(request) => Ok(Outcome::Renewed(self.heartbeat(request))),
                 Command::Claim(_) => Err(Failure::Internal("a claim was not parked".to_owned())),
@@ -141,6 +154,7 @@ impl<'a> Batch<'a> {
         if self.doubtful {
             return Err(Error::Conflict("a remembered row may be outdated".to_owned()));
         }
+        self.limits.write(self.txn).await?;
         self.add_retries().await?;
         let gives_out = give_out && self.could_give_out();
         self.write(gives_out).await?;
@@ -193,32 +207,39 @@ impl<'a> Batch<'a> {
             Command::Change(id, change) if matches!(**change, Change::Start { .. }) => self.rows.get(id),
             _ => None,
         });
-        let unannounced = starts.filter(|row| is_unannounced(row)).map(|row| row.automation_id);
-        let limited: Vec<i32> = unannounced.filter(|id| self.deps.catalog.is_limited(*id)).collect();
-        self.limits.load(self.txn, limited).await
+        self.limits.load(self.txn, &self.deps.catalog, starts.filter(|row| is_unannounced(row))).await
     }
 
-    fn insert(&mut self, new: &NewJob, replayed: &HashMap<(i32, String), Uuid>) -> Inserted {
+    fn insert(&mut self, new: &NewJob, replayed: &HashMap<(i32, String), Uuid>) -> Result<Inserted, Failure> {
         if let Some(key) = &new.idempotency_key {
             let earlier =
                 self.new.iter().find(|other| other.automation_id == new.automation_id && other.idempotency_key.as_ref() == Some(key));
             let known = replayed.get(&(new.automation_id, key.clone())).copied().or_else(|| earlier.map(|other| other.id));
             if let Some(id) = known {
-                return Inserted { id, replayed: true };
+                return Ok(Inserted { id, replayed: true });
             }
+        }
+        if let Some(inserted) = self.beside_others(new)? {
+            return Ok(inserted);
         }
         let mut new = new.clone();
         self.send_at_once(&mut new);
         let id = new.id;
         self.new.push(new);
-        Inserted { id, replayed: false }
+        Ok(Inserted { id, replayed: false })
     }
 
     /// Chooses a new job for the broker in the same transaction, when nothing is before it.
     fn send_at_once(&mut self, new: &mut NewJob) {
         let queue = &new.queue_name;
         let behind = self.desk.waiting.contains(queue) || self.done.waiting.contains(queue) || self.desk.is_claimed(queue);
-        let free = !behind && new.not_before.is_none() && !self.deps.catalog.is_limited(new.automation_id) && self.broker_room(queue) > 0;
+        let catalog = &self.deps.catalog;
+        let limited = catalog.is_limited(new.automation_id)
+            || new.terms.concurrency_key.is_some()
+            || !new.terms.requires.is_empty()
+            || self.overlap(new) != Overlap::Queue;
+        let paused = || catalog.pause_of(new.automation_id, queue, self.now).is_some();
+        let free = !behind && new.not_before.is_none() && !limited && !paused() && self.broker_room(queue) > 0;
         let publication = if free { self.publication(new) } else { None };
         match publication {
             Some(publication) => {
@@ -234,7 +255,7 @@ impl<'a> Batch<'a> {
 
     fn publication(&self, new: &NewJob) -> Option<Publication> {
         let entry = self.deps.catalog.peek(new.automation_id)?;
-        let message = convert::job_message(&entry.automation, new.id, &new.queue_name, new.parameters.clone(), (new.attempt, new.priority));
+        let message = convert::job_message(&entry.automation, &new.row(), new.parameters.clone());
         Publication::new(message, entry.automation.draft.queue_profile)
     }
 
@@ -250,8 +271,19 @@ impl<'a> Batch<'a> {
     fn change(&mut self, id: Uuid, change: &'a Change) -> Result<Changed, Failure> {
         let remembered = !self.careful && self.known.get(id).is_some();
         let row = self.rows.get_mut(&id).ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
-        if matches!(change, Change::Start { .. }) && is_unannounced(row) && !self.limits.take(row.automation_id) {
-            return Err(Failure::conflict("concurrency_limit", "as many jobs of this automation run as may run at once; the job waits"));
+        if let Change::Start { caller } = change {
+            let paused = self.deps.catalog.pause_of(row.automation_id, &row.queue_name, self.now);
+            if let Some((scope, pause)) = paused
+                && row.job.status == Status::Pending
+                && caller.worker_id.is_some()
+            {
+                self.take_back(id);
+                return Err(paused_conflict(scope, &pause));
+            }
+            if is_unannounced(row) {
+                let admitted = self.limits.take(&self.deps.catalog, row, self.now);
+                admitted.map_err(|reason| Failure::conflict("limit_reached", reason))?;
+            }
         }
         let before = row.job.status;
         let terms = terms(self.deps, row, self.now);
@@ -261,17 +293,49 @@ impl<'a> Batch<'a> {
             self.lines.push((id, first, lines));
         }
         self.events.extend(effects.event);
-        let holder = row.job.lease.as_ref().and_then(|lease| lease.worker_id);
-        self.done.orders.extend(holder.zip(effects.order).map(|(worker_id, command)| Order { worker_id, command, job_id: id }));
+        self.order(id, effects.order);
         if effects.dirty {
-            self.dirty.insert(id);
-            if row.job.status == Status::Failed && before != Status::Failed {
-                self.failed.push(id);
-            }
-            let touched = touched(row, before);
-            self.done.touched.push(touched);
+            self.wrote(id, before);
         }
         Ok(effects.changed)
+    }
+
+    /// Does to a job what nobody asked for by itself; one that it does not fit stays as it is.
+    pub(super) fn act(&mut self, id: Uuid, change: &Change) {
+        let Some(row) = self.rows.get_mut(&id) else { return };
+        let before = row.job.status;
+        let terms = terms(self.deps, row, self.now);
+        if let Ok(effects) = apply(row, change, terms)
+            && effects.dirty
+        {
+            self.events.extend(effects.event);
+            self.order(id, effects.order);
+            self.wrote(id, before);
+        }
+    }
+
+    /// Lets a job wait again whose message reached a worker during a pause.
+    fn take_back(&mut self, id: Uuid) {
+        let Some(row) = self.rows.get_mut(&id).filter(|row| row.dispatch_started_at.is_some()) else { return };
+        row.dispatch_started_at = None;
+        row.dispatched_at = None;
+        self.done.taken_back.push((id, row.queue_name.clone()));
+        self.dirty.insert(id);
+    }
+
+    fn order(&mut self, job_id: Uuid, command: Option<messages::worker_control::Command>) {
+        let holder = self.rows.get(&job_id).and_then(|row| row.job.lease.as_ref()).and_then(|lease| lease.worker_id);
+        self.done.orders.extend(holder.zip(command).map(|(worker_id, command)| Order { worker_id, command, job_id }));
+    }
+
+    /// A row is to be written that had this status before.
+    fn wrote(&mut self, id: Uuid, before: Status) {
+        let Some(row) = self.rows.get(&id) else { return };
+        self.dirty.insert(id);
+        if row.job.status == Status::Failed && before != Status::Failed {
+            self.failed.push(id);
+        }
+        self.done.touched.push(touched(row, before));
     }
 
     pub(super) fn terms(&self, row: &JobRow) -> Terms {
@@ -366,6 +430,15 @@ fn terms(deps: &Deps, row: &JobRow, now: DateTime<Utc>) -> Terms {
 /// The row as it is after its write.
 pub(super) fn written(row: JobRow) -> JobRow {
     JobRow { version: row.version + 1, result: None, ..row }
+}
+
+fn paused_conflict(scope: PauseScope, pause: &Pause) -> Failure {
+    let what = match scope {
+        PauseScope::Queue => "queue",
+        PauseScope::Automation => "automation",
+    };
+    let end = pause.until.map_or_else(String::new, |until| format!(" until {}", until.to_rfc3339()));
+    Failure::conflict("paused", format!("the {what} is paused{end}; the job waits"))
 }
 
 /// A start would take a place that nobody counted yet.

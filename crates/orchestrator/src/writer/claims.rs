@@ -15,6 +15,15 @@ use super::{
 };
 use crate::convert;
 
+/// Which jobs a claim may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Those that any worker can run.
+    Any,
+    /// Those that require labels.
+    Special,
+}
+
 /// Jobs for one parked claim, by its place among the parked ones.
 pub(super) struct Given {
     pub(super) parked: usize,
@@ -22,15 +31,24 @@ pub(super) struct Given {
 }
 
 impl Batch<'_> {
-    /// Parked claims that can still take jobs of `queue`, each with its place and how many.
-    pub(super) fn takers(&self, queue: &str) -> Vec<(usize, usize)> {
+    /// Parked claims that can still take jobs of `queue`, each with its place and how many. A worker that takes messages claims only jobs
+    /// that require labels: these are never sent.
+    pub(super) fn takers(&self, queue: &str, kind: Kind) -> Vec<(usize, usize)> {
         let free = |(place, parked): (usize, &Parked)| {
-            let wants = !parked.reply.is_closed() && parked.claim.request.queues.iter().any(|wanted| wanted == queue);
+            let claim = &parked.claim.request;
+            let wants = !parked.reply.is_closed() && claim.queues.iter().any(|wanted| wanted == queue);
+            let takes = self.desk.takes(claim.worker_id, kind);
             let got: usize = self.done.given.iter().filter(|given| given.parked == place).map(|given| given.jobs.len()).sum();
-            let free = usize::try_from(parked.claim.request.max).unwrap_or(usize::MAX).saturating_sub(got);
-            (wants && free > 0).then_some((place, free))
+            let free = usize::try_from(claim.max).unwrap_or(usize::MAX).saturating_sub(got);
+            (wants && takes && free > 0).then_some((place, free))
         };
         self.desk.parked.iter().enumerate().filter_map(free).collect()
+    }
+
+    /// Labels of the worker whose claim is at `place`.
+    pub(super) fn labels_of(&self, place: usize) -> Vec<String> {
+        let worker = self.desk.parked.get(place).map(|parked| parked.claim.request.worker_id);
+        worker.map(|id| self.desk.labels(id).to_vec()).unwrap_or_default()
     }
 
     /// Gives workers again what was given to them before and got lost on the way: what they hold by our books and not by theirs.

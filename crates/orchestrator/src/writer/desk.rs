@@ -5,7 +5,7 @@ use store::workers::Worker;
 use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
 
-use super::{Claim, Reply};
+use super::{Claim, Reply, claims::Kind};
 
 /// What the writer knows by heart about who waits for jobs and where they are. It may be wrong about what other replicas do, and is read
 /// again from the database every tick; nothing but the pace of giving out depends on it.
@@ -19,8 +19,21 @@ pub(super) struct Desk {
     held: Places,
     /// Slots of the live workers that take messages, by queue.
     slots: HashMap<String, usize>,
+    /// Live workers.
+    workers: HashMap<Uuid, Known>,
+    /// Queues in which a limit holds jobs back: the end of any job may free a place.
+    pub(super) held_back: BTreeSet<String>,
+    /// When a rate limit admits the next start.
+    pub(super) look_again_at: Option<Instant>,
     /// Claims that wait.
     pub(super) parked: Vec<Parked>,
+}
+
+/// What is known of a live worker.
+struct Known {
+    labels: Vec<String>,
+    uses_broker: bool,
+    paused: bool,
 }
 
 /// A claim that waits for a job.
@@ -50,9 +63,35 @@ impl Desk {
         allowed.saturating_sub(undelivered)
     }
 
-    /// Whether some claim waits for jobs of `queue`.
+    /// Whether some claim waits for jobs of `queue` that any worker can run.
     pub(super) fn is_claimed(&self, queue: &str) -> bool {
-        self.parked.iter().any(|parked| parked.claim.request.queues.iter().any(|wanted| wanted == queue))
+        self.claims(queue).any(|worker_id| self.takes(worker_id, Kind::Any))
+    }
+
+    /// Whether some claim waits for jobs of `queue`, also for those alone that require labels.
+    pub(super) fn is_wanted(&self, queue: &str) -> bool {
+        self.claims(queue).next().is_some()
+    }
+
+    fn claims(&self, queue: &str) -> impl Iterator<Item = Uuid> {
+        let wants = move |parked: &&Parked| parked.claim.request.queues.iter().any(|wanted| wanted == queue);
+        self.parked.iter().filter(wants).map(|parked| parked.claim.request.worker_id)
+    }
+
+    /// Whether this worker's claims may have jobs of this kind.
+    pub(super) fn takes(&self, worker_id: Uuid, kind: Kind) -> bool {
+        match (self.workers.get(&worker_id), kind) {
+            (Some(worker), Kind::Any) => !worker.paused && !worker.uses_broker,
+            (Some(worker), Kind::Special) => !worker.paused && !worker.labels.is_empty(),
+            // One that registered at another replica just now.
+            (None, Kind::Any) => true,
+            (None, Kind::Special) => false,
+        }
+    }
+
+    /// What this worker can do.
+    pub(super) fn labels(&self, worker_id: Uuid) -> &[String] {
+        self.workers.get(&worker_id).map_or(&[], |worker| &worker.labels)
     }
 
     pub(super) fn handed_to_broker(&mut self, queue: &str, id: Uuid) {
@@ -85,6 +124,8 @@ impl Desk {
 
     pub(super) fn set_workers(&mut self, workers: &[Worker]) {
         self.slots.clear();
+        let known = |worker: &Worker| Known { labels: Vec::new(), uses_broker: worker.uses_broker, paused: false };
+        self.workers = workers.iter().map(|worker| (worker.id, known(worker))).collect();
         for worker in workers.iter().filter(|worker| worker.uses_broker) {
             for queue in &worker.queues {
                 *self.slots.entry(queue.clone()).or_default() += usize::try_from(worker.slots).unwrap_or(0);

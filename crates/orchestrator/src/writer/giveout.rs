@@ -1,6 +1,12 @@
-use store::{Error, jobs::FullJob};
+use store::{
+    Error,
+    jobs::{FullJob, Wanted},
+};
 
-use super::batch::{Batch, written};
+use super::{
+    batch::{Batch, written},
+    claims::Kind,
+};
 use crate::{convert, publisher::Publication};
 
 /// Jobs of a queue that are looked at in one go.
@@ -9,7 +15,7 @@ const MOST_CANDIDATES: usize = 256;
 impl Batch<'_> {
     /// Whether something might be given out now.
     pub(super) fn could_give_out(&self) -> bool {
-        let has_takers = |queue: &String| self.desk.is_claimed(queue) || self.broker_room(queue) > 0;
+        let has_takers = |queue: &String| self.desk.is_wanted(queue) || self.broker_room(queue) > 0;
         self.desk.parked.iter().any(|parked| parked.fresh) || self.desk.waiting.union(&self.done.waiting).any(has_takers)
     }
 
@@ -20,21 +26,26 @@ impl Batch<'_> {
         for queue in queues {
             self.give_out_queue(&queue).await?;
         }
-        self.write_given().await
+        self.write_given().await?;
+        self.done.look_again_at = self.limits.next_at();
+        self.limits.write(self.txn).await
     }
 
     async fn give_out_queue(&mut self, queue: &str) -> Result<(), Error> {
+        if self.deps.catalog.queue_pause(queue, self.now).is_some() {
+            // Its end, or somebody's word, wakes it.
+            self.done.exhausted.push(queue.to_owned());
+            return Ok(());
+        }
+        self.give_out_special(queue).await?;
         loop {
-            let takers = self.takers(queue);
+            let takers = self.takers(queue, Kind::Any);
             let claimed: usize = takers.iter().map(|(_, free)| free).sum();
             let room = (claimed + self.broker_room(queue)).min(MOST_CANDIDATES);
             if room == 0 {
                 return Ok(());
             }
-            let txn = self.txn.get().await?;
-            let candidates = store::jobs::job_list_candidates_in_txn(txn, queue, &self.limits.full(), self.now, room as u64).await?;
-            let found = candidates.len();
-            let chosen = self.within_limits(candidates).await?;
+            let (found, chosen) = self.choose(queue, None, room).await?;
             let skipped = found - chosen.len();
             self.place(queue, &takers, chosen).await?;
             if skipped == 0 && found < room {
@@ -46,11 +57,52 @@ impl Batch<'_> {
         }
     }
 
-    async fn within_limits(&mut self, mut candidates: Vec<FullJob>) -> Result<Vec<FullJob>, Error> {
-        let limited = candidates.iter().map(|job| job.row.automation_id).filter(|id| self.deps.catalog.is_limited(*id)).collect();
-        self.limits.load(self.txn, limited).await?;
-        candidates.retain(|job| self.limits.take(job.row.automation_id));
-        Ok(candidates)
+    /// Gives jobs that require labels to claims of workers that have them all.
+    async fn give_out_special(&mut self, queue: &str) -> Result<(), Error> {
+        let takers = self.takers(queue, Kind::Special);
+        if takers.is_empty() {
+            return Ok(());
+        }
+        let required = store::jobs::job_list_required_in_txn(self.txn.get().await?, queue).await?;
+        for (place, free) in takers {
+            let labels = self.labels_of(place);
+            let sets: Vec<Vec<String>> = required.iter().filter(|set| set.iter().all(|label| labels.contains(label))).cloned().collect();
+            let mut free = free.min(MOST_CANDIDATES);
+            while free > 0 && !sets.is_empty() {
+                let (found, chosen) = self.choose(queue, Some(&sets), free).await?;
+                let skipped = found - chosen.len();
+                free -= chosen.len();
+                self.give(place, chosen).await?;
+                self.write_given().await?;
+                if skipped == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next jobs that may start, after how many were looked at.
+    async fn choose(&mut self, queue: &str, requires: Option<&[Vec<String>]>, limit: usize) -> Result<(usize, Vec<FullJob>), Error> {
+        let mut except_automations = self.limits.full();
+        except_automations.extend(self.deps.catalog.paused_automations(self.now));
+        let except_keys = self.limits.full_keys();
+        let wanted = Wanted {
+            queue,
+            now: self.now,
+            limit: limit as u64,
+            except_automations: &except_automations,
+            except_keys: &except_keys,
+            requires,
+        };
+        let mut jobs = store::jobs::job_list_candidates_in_txn(self.txn.get().await?, &wanted).await?;
+        let found = jobs.len();
+        self.limits.load(self.txn, &self.deps.catalog, jobs.iter().map(|job| &job.row)).await?;
+        jobs.retain(|job| self.limits.take(&self.deps.catalog, &job.row, self.now).is_ok());
+        if jobs.len() < found {
+            self.done.held_back.insert(queue.to_owned());
+        }
+        Ok((found, jobs))
     }
 
     /// Gives the first jobs to the claims, the rest to the broker.
@@ -69,7 +121,7 @@ impl Batch<'_> {
     async fn hand_to_broker(&mut self, queue: &str, job: FullJob) -> Result<(), Error> {
         let FullJob { mut row, parameters } = job;
         let Some(entry) = self.deps.catalog.get_stale(row.automation_id).await? else { return Ok(()) };
-        let message = convert::job_message(&entry.automation, row.job.id, queue, parameters, (row.attempt, row.priority));
+        let message = convert::job_message(&entry.automation, &row, parameters);
         self.done.publications.extend(Publication::new(message, entry.automation.draft.queue_profile));
         *self.done.handed.entry(queue.to_owned()).or_default() += 1;
         row.dispatch_started_at = Some(self.now);

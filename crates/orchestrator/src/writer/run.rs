@@ -25,6 +25,8 @@ use crate::{Clock, catalog::Catalog, events::Events, live::Live, publisher::Publ
 const MOST_COMMANDS: usize = 256;
 /// How long confirmations wait for a transaction to ride along with.
 const CONFIRM_WITHIN: Duration = Duration::from_millis(100);
+/// A rate limit's next start is looked for again at least this often: the limit may be changed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long a transaction that met another one is tried again.
 const CONFLICT_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -110,7 +112,12 @@ impl Run {
 
     fn wake_at(&self) -> Instant {
         let deadline = self.desk.parked.iter().map(|parked| parked.deadline).min();
-        deadline.into_iter().chain(self.flush_at).min().unwrap_or_else(|| Instant::now() + Duration::from_secs(60))
+        deadline
+            .into_iter()
+            .chain(self.flush_at)
+            .chain(self.desk.look_again_at)
+            .min()
+            .unwrap_or_else(|| Instant::now() + Duration::from_secs(60))
     }
 
     async fn step(&mut self, envelopes: &mut Vec<Envelope>, news: &mut Vec<Note>) {
@@ -125,6 +132,11 @@ impl Run {
                 Note::Waiting(queues) => self.desk.waiting.extend(queues),
                 Note::Refresh => self.refresh().await,
             }
+        }
+        if self.desk.look_again_at.is_some_and(|at| at <= Instant::now()) {
+            self.desk.look_again_at = None;
+            let held_back = std::mem::take(&mut self.desk.held_back);
+            self.desk.waiting.extend(held_back);
         }
         let writes = self.park_claims(envelopes);
         if !lost.is_empty() {
@@ -157,7 +169,7 @@ impl Run {
 
     fn could_give_out(&self) -> bool {
         let connected = self.deps.broker.as_ref().is_some_and(|broker| broker.is_connected());
-        let has_room = |queue: &String| self.desk.is_claimed(queue) || (connected && self.desk.room(queue, self.deps.window) > 0);
+        let has_room = |queue: &String| self.desk.is_wanted(queue) || (connected && self.desk.room(queue, self.deps.window) > 0);
         self.desk.parked.iter().any(|parked| parked.fresh) || self.desk.waiting.iter().any(has_room)
     }
 
@@ -231,13 +243,21 @@ impl Run {
     fn committed(&mut self, writes: Vec<Envelope>, done: Done) {
         for touched in done.touched.iter().chain(&done.created) {
             self.desk.saw(&touched.queue, touched.id, touched.status);
-            if touched.status.is_terminal() && self.deps.catalog.is_limited(touched.automation_id) {
-                self.desk.waiting.insert(touched.queue.clone());
+            if touched.status.is_terminal() {
+                let freed = std::mem::take(&mut self.desk.held_back);
+                self.desk.waiting.extend(freed);
             }
             self.deps.live.tell(touched.id);
         }
         done.written.into_iter().for_each(|row| self.known.wrote(row));
+        done.taken_back.iter().for_each(|(id, queue)| self.desk.taken_back(queue, *id));
         self.desk.waiting.extend(done.waiting);
+        self.desk.held_back.extend(done.held_back);
+        if let Some(at) = done.look_again_at {
+            let pause = (at - (self.deps.clock)()).to_std().unwrap_or_default().min(LONGEST_PAUSE);
+            let at = Instant::now() + pause;
+            self.desk.look_again_at = Some(self.desk.look_again_at.map_or(at, |earlier| earlier.min(at)));
+        }
         for queue in &done.exhausted {
             self.desk.waiting.remove(queue);
         }
