@@ -8,6 +8,7 @@ mod m20261121_000003_job_logs;
 mod m20261121_000004_workers;
 mod m20261121_000005_identity;
 mod m20261121_000006_dead_letters;
+mod m20261121_000008_workers_and_reconcilers;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_workers::Migration),
             Box::new(m20261121_000005_identity::Migration),
             Box::new(m20261121_000006_dead_letters::Migration),
+            Box::new(m20261121_000008_workers_and_reconcilers::Migration),
         ]
     }
 }

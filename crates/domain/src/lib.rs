@@ -19,5 +19,6 @@ pub mod job;
 pub mod log;
 pub mod retry;
 pub mod schema;
+pub mod worker;
 
 pub use fault::Fault;

@@ -7,5 +7,8 @@ pub(crate) mod instance_setting;
 pub(crate) mod job;
 pub(crate) mod job_event;
 pub(crate) mod job_log_chunk;
+pub(crate) mod reconciler;
+pub(crate) mod replica;
 pub(crate) mod user;
 pub(crate) mod worker;
+pub(crate) mod worker_token;

@@ -21,6 +21,10 @@ pub mod identity;
 pub mod job_events;
 pub mod job_logs;
 pub mod jobs;
+pub mod ops;
+pub mod reconcilers;
+pub mod retention;
+pub mod worker_tokens;
 pub mod workers;
 
 pub use self::{
