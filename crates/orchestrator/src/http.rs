@@ -1,11 +1,15 @@
 //! Routes.
 
 mod automations;
+mod dead_letters;
 mod jobs;
+mod ops;
 mod reports;
 mod stream;
 mod worker;
 mod worker_jobs;
+mod worker_tokens;
+mod workers;
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
@@ -33,6 +37,7 @@ use crate::Orchestrator;
         worker::register,
         worker::heartbeat,
         worker::claim,
+        worker::goodbye,
         worker_jobs::start,
         worker_jobs::log,
         worker_jobs::progress,
@@ -40,6 +45,21 @@ use crate::Orchestrator;
         worker_jobs::status,
         worker_jobs::cancellation,
         reports::reports,
+        workers::list,
+        workers::get,
+        workers::pause,
+        workers::resume,
+        workers::delete,
+        worker_tokens::create,
+        worker_tokens::list,
+        worker_tokens::revoke,
+        dead_letters::list,
+        dead_letters::get,
+        dead_letters::replay,
+        dead_letters::replay_many,
+        dead_letters::delete,
+        ops::status,
+        ops::reconcilers,
     ),
     components(schemas(api_types::Problem))
 )]
@@ -76,7 +96,23 @@ pub(crate) fn routes(orchestrator: Orchestrator) -> impl FnOnce(&mut ServiceConf
             .service(jobs::get)
             .service(worker::register)
             .service(worker_jobs::status)
-            .service(worker_jobs::cancellation);
+            .service(worker_jobs::cancellation)
+            .service(worker::goodbye)
+            .service(workers::list)
+            .service(workers::pause)
+            .service(workers::resume)
+            .service(workers::get)
+            .service(workers::delete)
+            .service(worker_tokens::create)
+            .service(worker_tokens::list)
+            .service(worker_tokens::revoke)
+            .service(dead_letters::replay_many)
+            .service(dead_letters::replay)
+            .service(dead_letters::list)
+            .service(dead_letters::get)
+            .service(dead_letters::delete)
+            .service(ops::status)
+            .service(ops::reconcilers);
     }
 }
 

@@ -35,6 +35,9 @@ pub enum Failure {
     /// Who is it?
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// Known, and not allowed to do this.
+    #[error("{0}")]
+    Forbidden(String),
     /// The body is larger than this many bytes.
     #[error("the body has more than {0} bytes")]
     TooLarge(usize),
@@ -44,6 +47,9 @@ pub enum Failure {
     /// A part is out of reach; the same request may work later.
     #[error("the database is not available; try again")]
     Unavailable(String),
+    /// The broker is out of reach; the same request may work later.
+    #[error("the broker is not available; try again")]
+    BrokerUnavailable(String),
     /// A fault of the hub. The text is logged, not sent.
     #[error("internal error: {0}")]
     Internal(String),
@@ -69,9 +75,11 @@ impl Failure {
             Self::Invalid(_) => "invalid",
             Self::Conflict { code, .. } => code,
             Self::Unauthorized(_) => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
             Self::TooLarge(_) => "too_large",
             Self::Overloaded => "overloaded",
             Self::Unavailable(_) => "unavailable",
+            Self::BrokerUnavailable(_) => "broker_unavailable",
             Self::Internal(_) => "internal",
         }
     }
@@ -99,8 +107,9 @@ impl ResponseError for Failure {
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -110,7 +119,7 @@ impl ResponseError for Failure {
         response.content_type("application/problem+json");
         match self {
             Self::Unauthorized(_) => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
-            Self::Overloaded | Self::Unavailable(_) => response.insert_header((header::RETRY_AFTER, "2")),
+            Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) => response.insert_header((header::RETRY_AFTER, "2")),
             _ => &mut response,
         };
         response.json(self.problem())
@@ -123,7 +132,7 @@ impl Failure {
     pub fn problem(&self) -> Problem {
         let status = self.status_code();
         match self {
-            Self::Internal(cause) | Self::Unavailable(cause) => {
+            Self::Internal(cause) | Self::Unavailable(cause) | Self::BrokerUnavailable(cause) => {
                 tracing::error!(error = cause, http.status = status.as_u16(), "request failed")
             }
             _ => tracing::debug!(error = %self, http.status = status.as_u16(), "request refused"),

@@ -7,7 +7,10 @@ use sea_orm::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Database, Error, Transaction, entity::dead_letter};
+use crate::{
+    Database, Error, Transaction,
+    entity::{dead_letter, job},
+};
 
 /// One such message.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,6 +160,20 @@ pub async fn dead_letter_mark_replayed(database: &Database, id: Uuid, replay: &R
 /// Any [`Error`] of the database.
 pub async fn dead_letter_mark_replayed_in_txn(txn: &Transaction, id: Uuid, replay: &Replay) -> Result<bool, Error> {
     mark(&txn.0, id, replay).await
+}
+
+/// The job that runs in the place of this one, with its idempotency key.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn dead_letter_retry(database: &Database, job_id: Uuid) -> Result<Option<(Uuid, Option<String>)>, Error> {
+    let query = job::Entity::find()
+        .select_only()
+        .columns([job::Column::Id, job::Column::IdempotencyKey])
+        .filter(job::Column::RetryOf.eq(job_id))
+        .order_by_asc(job::Column::Id)
+        .limit(1);
+    Ok(query.into_tuple().one(database.connection()).await?)
 }
 
 async fn mark(connection: &impl ConnectionTrait, id: Uuid, replay: &Replay) -> Result<bool, Error> {

@@ -20,25 +20,24 @@ use crate::{
 /// Any [`Error`] of the database.
 pub async fn retention_jobs(database: &Database, before: DateTime<Utc>, limit: u64) -> Result<u64, Error> {
     use job::Column as C;
-    database
-        .in_transaction(async |txn| {
-            let old = job::Entity::find()
-                .select_only()
-                .column(C::Id)
-                .filter(C::Id.lt(first_id(before)))
-                .filter(C::CompletedAt.lt(before))
-                .order_by_asc(C::Id)
-                .limit(limit);
-            let ids: Vec<Uuid> = old.into_tuple().all(&txn.0).await?;
-            if ids.is_empty() {
-                return Ok(0);
-            }
-            let of_these = || ids.iter().copied();
-            job_log_chunk::Entity::delete_many().filter(job_log_chunk::Column::JobId.is_in(of_these())).exec(&txn.0).await?;
-            job_event::Entity::delete_many().filter(job_event::Column::JobId.is_in(of_these())).exec(&txn.0).await?;
-            Ok(job::Entity::delete_many().filter(C::Id.is_in(of_these())).exec(&txn.0).await?.rows_affected)
-        })
-        .await
+    let txn = database.begin().await?;
+    let old = job::Entity::find()
+        .select_only()
+        .column(C::Id)
+        .filter(C::Id.lt(first_id(before)))
+        .filter(C::CompletedAt.lt(before))
+        .order_by_asc(C::Id)
+        .limit(limit);
+    let ids: Vec<Uuid> = old.into_tuple().all(&txn.0).await?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let of_these = || ids.iter().copied();
+    job_log_chunk::Entity::delete_many().filter(job_log_chunk::Column::JobId.is_in(of_these())).exec(&txn.0).await?;
+    job_event::Entity::delete_many().filter(job_event::Column::JobId.is_in(of_these())).exec(&txn.0).await?;
+    let deleted = job::Entity::delete_many().filter(C::Id.is_in(of_these())).exec(&txn.0).await?;
+    txn.commit().await?;
+    Ok(deleted.rows_affected)
 }
 
 /// Removes at most `limit` batches of log lines that were stored before `before`, of jobs that were accepted before it. Returns how many.
