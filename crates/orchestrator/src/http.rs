@@ -14,7 +14,7 @@ mod workers;
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::header,
-    web::{Data, ServiceConfig},
+    web::{self, Data, ServiceConfig},
 };
 use utoipa::OpenApi;
 
@@ -106,7 +106,12 @@ pub(crate) fn routes(orchestrator: Orchestrator) -> impl FnOnce(&mut ServiceConf
             .service(worker_tokens::create)
             .service(worker_tokens::list)
             .service(worker_tokens::revoke)
-            .service(dead_letters::replay_many)
+            .service(
+                // Its other methods are not those of a letter named "replay".
+                web::resource("/api/v1/dead-letters/replay")
+                    .route(web::post().to(dead_letters::replay_many))
+                    .default_service(web::to(runtime::unmatched)),
+            )
             .service(dead_letters::replay)
             .service(dead_letters::list)
             .service(dead_letters::get)

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use actix_web::{App, HttpRequest, HttpServer, dev::ServerHandle, web};
+use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use anyhow::{Context, bail};
 use api_gateway::{Bootstrap, Gateway};
 use auth::{SharedKey, Tokens};
@@ -195,7 +195,8 @@ fn serve(
             .configure(gateway.routes())
             .configure(orchestrator.routes())
             .app_data(unmatched.clone())
-            .default_service(web::to(async |request: HttpRequest, unmatched: web::Data<Unmatched>| unmatched.answer(request.path())))
+            .default_service(web::to(runtime::unmatched))
+            .wrap(from_fn(runtime::check_worker_token))
     };
     let server = HttpServer::new(app)
         .workers(settings.http.workers)

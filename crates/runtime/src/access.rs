@@ -1,8 +1,14 @@
 use std::future::{Ready, ready};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web::Data};
+use actix_web::{
+    Error, FromRequest, HttpMessage, HttpRequest,
+    body::MessageBody,
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    http::header,
+    middleware::Next,
+    web::Data,
+};
 use auth::{Claims, SharedKey, Tokens, WORKER_TOKEN_PREFIX};
-use futures_util::future::{Either, FutureExt, LocalBoxFuture};
 
 use crate::{Failure, WorkerTokens};
 
@@ -129,21 +135,34 @@ pub struct WorkerCaller {
 
 impl FromRequest for WorkerCaller {
     type Error = Failure;
-    type Future = Either<Ready<Result<Self, Failure>>, LocalBoxFuture<'static, Result<Self, Failure>>>;
+    type Future = Ready<Result<Self, Failure>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let lease_token = lease_token(request);
-        let caller = move |limits| lease_token.map(|lease_token| Self { lease_token, limits });
-        let shown = access(request).and_then(|access| Ok((access.worker(request)?, access)));
-        match shown {
-            Err(failure) => Either::Left(ready(Err(failure))),
-            Ok((Shown::Enough, _)) => Either::Left(ready(caller(WorkerLimits::default()))),
-            Ok((Shown::Token(token), access)) => {
-                let tokens = access.worker_tokens.clone();
-                Either::Right(async move { caller(tokens.check(&token).await?) }.boxed_local())
-            }
-        }
+        ready(access(request).and_then(|access| access.worker(request)).and_then(|shown| {
+            let limits = match shown {
+                Shown::Enough => Some(WorkerLimits::default()),
+                Shown::Token(_) => request.extensions().get::<WorkerLimits>().cloned(),
+            };
+            let limits = limits.ok_or_else(|| Failure::Internal("this app does not check worker tokens".to_owned()))?;
+            Ok(Self { lease_token: lease_token(request)?, limits })
+        }))
     }
+}
+
+/// Middleware that looks up the worker token of a request to a worker route, before anything else of the request is looked at. Shared keys
+/// and people cost no look-up.
+///
+/// # Errors
+/// [`Failure::Unauthorized`] for a token that is not good.
+pub async fn check_worker_token(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if request.path().starts_with("/api/v1/worker/")
+        && let Ok(Shown::Token(token)) = access(request.request()).and_then(|access| access.worker(request.request()))
+    {
+        let tokens = access(request.request())?.worker_tokens.clone();
+        let limits = tokens.check(&token).await?;
+        request.extensions_mut().insert(limits);
+    }
+    next.call(request).await
 }
 
 fn lease_token(request: &HttpRequest) -> Result<Option<uuid::Uuid>, Failure> {

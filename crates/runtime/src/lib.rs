@@ -16,9 +16,9 @@ mod shutdown;
 mod worker_tokens;
 
 pub use self::{
-    access::{Access, Management, WorkerCaller, WorkerLimits},
+    access::{Access, Management, WorkerCaller, WorkerLimits, check_worker_token},
     extract::{JsonBody, OptionalJsonBody, Params, path_config, payload_config},
-    problem::{Failure, Unmatched},
+    problem::{Failure, Unmatched, unmatched},
     settings::{Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Log, Retention, Settings, SettingsError, WorkerSettings},
     shutdown::Shutdown,
     worker_tokens::WorkerTokens,

@@ -1,7 +1,8 @@
 use actix_web::{
-    HttpResponse, ResponseError,
+    HttpRequest, HttpResponse, ResponseError,
     dev::ResourceDef,
     http::{StatusCode, header},
+    web::Data,
 };
 use api_types::{FieldError, Problem};
 use domain::{Fault, job::Refusal};
@@ -168,8 +169,11 @@ impl Unmatched {
     /// The answer for a request to `path`.
     #[must_use]
     pub fn answer(&self, path: &str) -> HttpResponse {
-        let allowed: Vec<&str> =
-            self.routes.iter().filter(|(pattern, _)| pattern.is_match(path)).map(|(_, methods)| methods.as_str()).collect();
+        let matching = || self.routes.iter().filter(|(pattern, _)| pattern.is_match(path));
+        // A path without parameters is not the one whose parameter it fits.
+        let named: Vec<_> = matching().filter(|(pattern, _)| pattern.pattern() == Some(path)).collect();
+        let found = if named.is_empty() { matching().collect() } else { named };
+        let allowed: Vec<&str> = found.into_iter().map(|(_, methods)| methods.as_str()).collect();
         if allowed.is_empty() {
             return Failure::NotFound("page".to_owned()).error_response();
         }
@@ -179,6 +183,11 @@ impl Unmatched {
         }
         response
     }
+}
+
+/// Answers a request that no route takes. Needs the app data of [`Unmatched`].
+pub async fn unmatched(request: HttpRequest, routes: Data<Unmatched>) -> HttpResponse {
+    routes.answer(request.path())
 }
 
 impl From<store::Error> for Failure {

@@ -13,11 +13,8 @@ use uuid::Uuid;
 use crate::support::{automation, calm, claim, fields, register, replica, with};
 
 on_both!(
-    a_worker_is_shown_with_what_it_told,
     lists_take_filters_and_pages,
-    a_paused_worker_gets_nothing_new_and_is_told,
     a_pause_through_another_replica_reaches_a_waiting_claim,
-    a_paused_worker_gets_again_what_got_lost_on_the_way,
     each_action_wants_its_state,
     a_silent_worker_is_lost_and_comes_back,
     a_pause_outlives_a_restart_of_the_worker,
@@ -43,8 +40,9 @@ async fn goodbye(world: &World, id: Uuid) -> Answer {
     world.client.report("/goodbye", None, &json!({"worker_id": id})).await
 }
 
-async fn a_worker_is_shown_with_what_it_told(delivery: Delivery) {
-    let world = calm(delivery).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_is_shown_with_what_it_told() {
+    let world = calm(Delivery::Pull).await;
     let automation = automation(&world, "shown").await;
     let queue = automation.queue_name.clone();
     let body = json!({"name": "r1", "queues": [queue], "slots": 3, "version": "2", "hostname": "pc", "labels": ["SAP", "windows", "sap"]});
@@ -103,8 +101,9 @@ async fn lists_take_filters_and_pages(delivery: Delivery) {
     world.end().await;
 }
 
-async fn a_paused_worker_gets_nothing_new_and_is_told(delivery: Delivery) {
-    let world = calm(delivery).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_worker_gets_nothing_new_and_is_told() {
+    let world = calm(Delivery::Pull).await;
     let automation = automation(&world, "paused").await;
     let queue = automation.queue_name.clone();
     let id = register(&world, "w", &[&queue]).await;
@@ -140,8 +139,9 @@ async fn a_pause_through_another_replica_reaches_a_waiting_claim(delivery: Deliv
     world.end().await;
 }
 
-async fn a_paused_worker_gets_again_what_got_lost_on_the_way(delivery: Delivery) {
-    let world = calm(delivery).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_worker_gets_again_what_got_lost_on_the_way() {
+    let world = calm(Delivery::Pull).await;
     let automation = automation(&world, "lost").await;
     let queue = automation.queue_name.clone();
     let id = register(&world, "w", &[&queue]).await;
