@@ -9,6 +9,7 @@ mod m20261121_000004_workers;
 mod m20261121_000005_identity;
 mod m20261121_000006_dead_letters;
 mod m20261121_000007_automation_policies;
+mod m20261121_000008_workers_and_reconcilers;
 mod m20261121_000009_job_control;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000005_identity::Migration),
             Box::new(m20261121_000006_dead_letters::Migration),
             Box::new(m20261121_000007_automation_policies::Migration),
+            Box::new(m20261121_000008_workers_and_reconcilers::Migration),
             Box::new(m20261121_000009_job_control::Migration),
         ]
     }

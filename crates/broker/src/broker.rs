@@ -98,6 +98,16 @@ impl Broker {
         self.link()?.queue_depth(queue).await
     }
 
+    /// [`Broker::queue_depth`] of a queue that [`Broker::ensure_queue`] has seen on this connection; `None` for any other. It can be asked as
+    /// often as one likes: asking for a queue that is not there costs the connection a channel.
+    ///
+    /// # Errors
+    /// As [`Broker::queue_depth`].
+    pub async fn queue_depth_if_known(&self, queue: &str) -> Result<Option<QueueDepth>, Error> {
+        let link = self.link()?;
+        if link.is_ensured(queue) { link.queue_depth(queue).await.map(Some) } else { Ok(None) }
+    }
+
     /// Publishes a persistent JSON message to `queue` and returns when the broker has taken responsibility for it.
     ///
     /// Never waits for a reconnect, but does wait while the broker has blocked its publishers (memory or disk alarm).
@@ -140,6 +150,19 @@ impl Broker {
         }
         let routing_key = names::name(routing_key)?;
         self.link()?.publish_event(routing_key, body).await
+    }
+
+    /// Publishes to `queue` and returns when the message is written to the socket. It is not persistent and not confirmed, and is dropped
+    /// when there is no such queue.
+    ///
+    /// # Errors
+    /// As [`Broker::publish_event`].
+    pub async fn publish_transient(&self, queue: &str, body: Bytes) -> Result<(), Error> {
+        if body.len() > BODY_LIMIT {
+            return Err(Error::BodyTooLarge { size: body.len(), limit: BODY_LIMIT });
+        }
+        let queue = names::name(queue)?;
+        self.link()?.publish_transient(queue, body).await
     }
 
     /// Starts consuming `queue` with up to `prefetch` deliveries not acked (at least 1). Returns at once: subscribing

@@ -21,5 +21,6 @@ pub mod policy;
 pub mod retry;
 pub mod schema;
 pub mod waiting;
+pub mod worker;
 
 pub use fault::Fault;

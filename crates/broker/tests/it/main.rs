@@ -9,3 +9,4 @@ mod events;
 mod publishing;
 mod reconnecting;
 mod support;
+mod transient;

@@ -16,7 +16,7 @@ enum Who {
     Worker,
 }
 
-const ROUTES: [(&str, &str, Who); 38] = [
+const ROUTES: [(&str, &str, Who); 54] = [
     ("get", "/api/v1/automations", Who::Person),
     ("post", "/api/v1/automations", Who::Person),
     ("delete", "/api/v1/automations/{id}", Who::Person),
@@ -53,6 +53,22 @@ const ROUTES: [(&str, &str, Who); 38] = [
     ("get", "/api/v1/worker/jobs/{id}/status", Who::Worker),
     ("post", "/api/v1/worker/register", Who::Worker),
     ("post", "/api/v1/worker/reports", Who::Worker),
+    ("get", "/api/v1/dead-letters", Who::Person),
+    ("post", "/api/v1/dead-letters/replay", Who::Person),
+    ("delete", "/api/v1/dead-letters/{id}", Who::Person),
+    ("get", "/api/v1/dead-letters/{id}", Who::Person),
+    ("post", "/api/v1/dead-letters/{id}/replay", Who::Person),
+    ("get", "/api/v1/ops/reconcilers", Who::Person),
+    ("get", "/api/v1/ops/status", Who::Person),
+    ("get", "/api/v1/worker-tokens", Who::Person),
+    ("post", "/api/v1/worker-tokens", Who::Person),
+    ("delete", "/api/v1/worker-tokens/{id}", Who::Person),
+    ("post", "/api/v1/worker/goodbye", Who::Worker),
+    ("get", "/api/v1/workers", Who::Person),
+    ("delete", "/api/v1/workers/{id}", Who::Person),
+    ("get", "/api/v1/workers/{id}", Who::Person),
+    ("post", "/api/v1/workers/{id}/pause", Who::Person),
+    ("post", "/api/v1/workers/{id}/resume", Who::Person),
     ("get", "/health/live", Who::Anybody),
     ("get", "/health/ready", Who::Anybody),
 ];
@@ -93,13 +109,16 @@ async fn each_route_is_open_to_whom_it_is_for_and_to_nobody_else() {
 }
 
 /// What a request shows, and whether that makes it a person or a worker.
-const CREDENTIALS: [(&str, bool, bool); 6] = [
+const CREDENTIALS: [(&str, bool, bool); 9] = [
     ("nothing", false, false),
     ("worker key", false, true),
     ("wrong worker key", false, false),
     ("token", true, true),
     ("garbage token", false, false),
     ("wrong worker key and token", true, false),
+    ("worker token", false, true),
+    ("worker token as bearer", false, true),
+    ("unknown worker token", false, false),
 ];
 
 fn allowed(who: Who, person: bool, worker: bool) -> bool {
@@ -130,6 +149,7 @@ async fn answers(world: &World, method: &str, path: &str) -> Vec<(&'static str, 
     let bare = || with_body(world.client.bare(method.clone(), &path), &method, &body);
     let person = || with_body(world.client.request(method.clone(), &path), &method, &body);
     let key = secrecy::ExposeSecret::expose_secret(world.hub.worker_key()).to_owned();
+    let token = worker_token(world).await;
     let requests = [
         bare(),
         bare().header("X-Worker-API-Key", key),
@@ -137,12 +157,20 @@ async fn answers(world: &World, method: &str, path: &str) -> Vec<(&'static str, 
         person(),
         bare().bearer_auth("garbage"),
         person().header("X-Worker-API-Key", "wrong"),
+        bare().header("X-Worker-API-Key", &token),
+        bare().bearer_auth(&token),
+        bare().bearer_auth("rgw_nobody"),
     ];
     let mut answers = Vec::new();
     for ((name, ..), request) in CREDENTIALS.into_iter().zip(requests) {
         answers.push((name, world.client.send(request).await));
     }
     answers
+}
+
+async fn worker_token(world: &World) -> String {
+    let made = world.client.post("/api/v1/worker-tokens", &json!({"name": "access"})).await.expect(201);
+    made.json::<api_types::WorkerTokenCreated>().token
 }
 
 fn with_body(request: RequestBuilder, method: &Method, body: &Value) -> RequestBuilder {

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's way to fail")]
 
 mod broker;
+mod control;
+mod dead_letters;
 mod examples;
 mod foreign;
 mod layers;

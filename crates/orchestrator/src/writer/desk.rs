@@ -124,7 +124,11 @@ impl Desk {
 
     pub(super) fn set_workers(&mut self, workers: &[Worker]) {
         self.slots.clear();
-        let known = |worker: &Worker| Known { labels: Vec::new(), uses_broker: worker.uses_broker, paused: false };
+        let known = |worker: &Worker| Known {
+            labels: worker.labels.clone(),
+            uses_broker: worker.uses_broker,
+            paused: worker.life.paused_at.is_some(),
+        };
         self.workers = workers.iter().map(|worker| (worker.id, known(worker))).collect();
         for worker in workers.iter().filter(|worker| worker.uses_broker) {
             for queue in &worker.queues {

@@ -19,7 +19,7 @@ use super::{
     desk::{Desk, Parked, Window},
     known::Known,
 };
-use crate::{Clock, catalog::Catalog, events::Events, live::Live, publisher::Publisher};
+use crate::{Clock, catalog::Catalog, control::Control, events::Events, live::Live, publisher::Publisher};
 
 /// Commands that share a transaction at most.
 const MOST_COMMANDS: usize = 256;
@@ -37,6 +37,7 @@ pub(crate) struct Deps {
     pub(crate) broker: Option<Arc<broker::Broker>>,
     pub(crate) live: Live,
     pub(crate) events: Events,
+    pub(crate) control: Control,
     pub(crate) leases: LeaseTimes,
     pub(crate) window: Window,
     pub(crate) queue_limit: usize,
@@ -268,6 +269,9 @@ impl Run {
         for (envelope, reply) in writes.into_iter().zip(done.replies) {
             // Whoever asked may be gone; what was asked is done all the same.
             let _ = envelope.reply.send(reply);
+        }
+        for order in done.orders {
+            self.deps.control.tell(order.worker_id, order.command, Some(order.job_id));
         }
         self.answer_claims(done.given);
         if self.deps.events.wanted() {

@@ -37,6 +37,9 @@ suite!(
     list_of_an_automation_reads_its_jobs,
     list_of_all_reads_from_the_newest,
     heartbeats_touch_no_index,
+    figures_of_queues_read_what_has_not_ended,
+    jobs_that_ended_lately_are_counted_alone,
+    retention_reads_the_oldest,
 );
 
 /// Statements are planned for their values at first, and later perhaps once for all values.
@@ -252,4 +255,30 @@ async fn heartbeats_touch_no_index(db: Case) {
     let hot = number(&raw, counts).await - before;
     assert!(hot >= 10, "{hot} of 10 updates left the indexes alone");
     raw.close().await.unwrap();
+}
+
+async fn figures_of_queues_read_what_has_not_ended(db: Case) {
+    uses(&db, &["ix_jobs_dispatched", "ix_jobs_held", "ix_jobs_waiting"], async |hub| {
+        let loads = store::ops::queue_loads(hub).await.unwrap();
+        let load = &loads["invoices"];
+        assert_eq!((load.waiting, load.dispatched, load.running, load.oldest_pending_at), (20, 20, 10, Some(at(-1_000))));
+    })
+    .await;
+    uses_filled(&db, &["ix_jobs_held"], async |hub| {
+        assert_eq!(store::workers::worker_jobs(hub, id_at(0, 1)).await.unwrap().len(), 10);
+    })
+    .await;
+}
+
+async fn jobs_that_ended_lately_are_counted_alone(db: Case) {
+    fill(&db).await;
+    let raw = db.raw().await;
+    raw.execute_unprepared("UPDATE jobs SET completed_at = created_at WHERE status = 'completed'; ANALYZE jobs").await.unwrap();
+    raw.close().await.unwrap();
+    let later = chrono::Utc::now() + chrono::TimeDelta::hours(1);
+    uses_filled(&db, &["ix_jobs_ended"], async |hub| assert_eq!(store::ops::job_count_ended(hub, later).await.unwrap(), [])).await;
+}
+
+async fn retention_reads_the_oldest(db: Case) {
+    uses(&db, &["jobs_pkey"], async |hub| assert_eq!(store::retention::retention_jobs(hub, at(-2_000), 500).await.unwrap(), 0)).await;
 }
