@@ -8,7 +8,7 @@ use lapin::uri::AMQPUri;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, Source};
 use crate::link::{Link, Plan};
 use crate::publisher::{Message, Verdict};
 use crate::supervisor::{State, Supervisor};
@@ -147,7 +147,15 @@ impl Broker {
     ///
     /// A name that cannot be a queue's gives a consumer that ends at once.
     pub fn consume(&self, queue: &str, prefetch: u16) -> Consumer {
-        Consumer::start(self.shared.clone(), queue, prefetch)
+        Consumer::start(self.shared.clone(), Source { queue: queue.to_owned(), own: false }, prefetch)
+    }
+
+    /// As [`Broker::consume`], of a queue that belongs to the consumer alone: exclusive, not durable, and gone with the subscription. It is
+    /// declared with each subscription, so also after a loss of the connection; what was in it then is lost.
+    ///
+    /// While the broker has not noticed that an earlier connection is dead, the name is taken and subscribing is tried again.
+    pub fn consume_own(&self, queue: &str, prefetch: u16) -> Consumer {
+        Consumer::start(self.shared.clone(), Source { queue: queue.to_owned(), own: true }, prefetch)
     }
 
     /// Closes the connection after waiting up to 5 s for the confirms of what was published. Consumers end; their
