@@ -6,6 +6,7 @@ mod consuming;
 mod dead_letters;
 mod declaring;
 mod events;
+mod own_queues;
 mod publishing;
 mod reconnecting;
 mod support;

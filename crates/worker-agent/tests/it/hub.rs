@@ -40,6 +40,7 @@ pub(crate) struct State {
     pub(crate) paused: HashSet<Uuid>,
     /// The worker is paused.
     pub(crate) drain: bool,
+    pub(crate) heartbeat_interval_s: Option<f64>,
     pub(crate) registered: usize,
     pub(crate) registration: Option<RegisterRequest>,
     pub(crate) forget_worker: bool,
@@ -54,12 +55,15 @@ pub(crate) struct State {
 pub(crate) struct Hub {
     state: Arc<Mutex<State>>,
     pub(crate) url: String,
+    /// What it calls its worker.
+    pub(crate) worker: Uuid,
 }
 
 impl Hub {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let hub = Self { state: Arc::default(), url: format!("http://{}", listener.local_addr().unwrap()) };
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let hub = Self { state: Arc::default(), url, worker: Uuid::now_v7() };
         let this = hub.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -123,9 +127,10 @@ impl Hub {
         match path {
             "register" => {
                 state.registered += 1;
+                let interval_s = state.heartbeat_interval_s.unwrap_or(0.05);
                 state.registration = Some(serde_json::from_slice(body).unwrap());
                 state.forget_worker = false;
-                (200, json!({"worker_id": Uuid::from_u128(1), "heartbeat_interval_s": 0.05, "lease_s": 30.0}))
+                (200, json!({"worker_id": self.worker, "heartbeat_interval_s": interval_s, "lease_s": 30.0}))
             }
             "heartbeat" if state.forget_worker => (404, problem(404, "not_found")),
             "heartbeat" => {

@@ -6,6 +6,7 @@ mod bench;
 mod ends;
 mod hub;
 mod logs;
+mod orders;
 mod pauses;
 mod queue;
 mod restart;

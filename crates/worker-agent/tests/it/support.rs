@@ -142,9 +142,9 @@ pub(crate) fn runs(pid: i32) -> bool {
     state(pid).is_some_and(|state| state != 'Z')
 }
 
-/// Whether the process stands still.
+/// Whether the process stands still. A shell that was just starting a program waits for that, which stands still itself, in state `D`.
 pub(crate) fn stands_still(pid: i32) -> bool {
-    state(pid) == Some('T')
+    matches!(state(pid), Some('T' | 'D'))
 }
 
 fn state(pid: i32) -> Option<char> {

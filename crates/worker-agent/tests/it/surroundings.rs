@@ -17,7 +17,11 @@ def enter(name, cookie):
     with socket.socket(socket.AF_UNIX) as s:
         s.connect("/tmp/.X11-unix/X" + number)
         s.sendall(struct.pack("<BxHHHHxx", 0x6c, 11, 0, len(name), len(cookie)) + pad(name) + pad(cookie))
-        answer = s.recv(65536)
+        answer = b""
+        while len(answer) < 8 or len(answer) < 8 + 4 * struct.unpack_from("<H", answer, 6)[0]:
+            more = s.recv(65536)
+            if not more: break
+            answer += more
         return answer
 stranger = enter(b"", b"")
 friend = enter(b"MIT-MAGIC-COOKIE-1", data[-16:])
