@@ -32,6 +32,8 @@ pub(crate) enum Mode {
 pub(crate) struct State {
     pub(crate) waiting: VecDeque<JobAssignment>,
     pub(crate) given: HashMap<Uuid, JobAssignment>,
+    /// Of these, the ones that a claim has taken.
+    claimed: HashSet<Uuid>,
     pub(crate) logs: HashMap<Uuid, Vec<LogEntry>>,
     pub(crate) progress: HashMap<Uuid, Vec<Progress>>,
     pub(crate) ends: HashMap<Uuid, FinishRequest>,
@@ -169,13 +171,15 @@ impl Hub {
 
 impl State {
     fn claim(&mut self, request: &ClaimRequest) -> Vec<JobAssignment> {
-        let lost = self.given.values().filter(|job| !self.ends.contains_key(&job.job_id) && !request.holding.contains(&job.job_id));
+        let claimed = self.given.values().filter(|job| self.claimed.contains(&job.job_id));
+        let lost = claimed.filter(|job| !self.ends.contains_key(&job.job_id) && !request.holding.contains(&job.job_id));
         let mut jobs: Vec<_> = lost.filter(|job| !self.stale.contains(&job.job_id)).cloned().collect();
         while !self.drain
             && jobs.len() < request.max as usize
             && let Some(job) = self.waiting.pop_front()
         {
             self.given.insert(job.job_id, job.clone());
+            self.claimed.insert(job.job_id);
             jobs.push(job);
         }
         jobs
