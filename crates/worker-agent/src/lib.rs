@@ -2,6 +2,7 @@
 
 mod agent;
 mod backoff;
+pub mod doctor;
 mod error;
 mod folder;
 mod held;

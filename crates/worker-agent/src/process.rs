@@ -167,6 +167,12 @@ impl ProcessRunner {
     }
 }
 
+/// Whether a virtual display can be had; the text of the error says why not. Its files are made in `folder`.
+pub(crate) async fn check_display(xvfb: &str, folder: &JobFolder) -> Result<(), String> {
+    Display::start(xvfb, uuid::Uuid::nil(), folder).await?.stop().await;
+    Ok(())
+}
+
 /// What is left to do for the limits once the program has started.
 fn limit(plan: &Plan, tree: &Tree, log: &RobotLog) {
     if let Some(bytes) = plan.data_limit

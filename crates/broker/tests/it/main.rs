@@ -7,6 +7,7 @@ mod dead_letters;
 mod declaring;
 mod events;
 mod own_queues;
+mod probing;
 mod publishing;
 mod reconnecting;
 mod support;
