@@ -88,9 +88,7 @@ impl Broker {
                 Ok(())
             }
             Err(error) => Err(match error.kind() {
-                ErrorKind::ProtocolError(refusal) => {
-                    Error::Refused { code: refusal.get_id(), reason: refusal.get_message().to_string() }
-                }
+                ErrorKind::ProtocolError(refusal) => Error::Refused { code: refusal.get_id(), reason: refusal.get_message().to_string() },
                 _ => unreachable(error.to_string()),
             }),
         }

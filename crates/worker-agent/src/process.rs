@@ -20,11 +20,6 @@ use chrono::Utc;
 use domain::log::Level;
 use tokio::{process::Child, sync::watch};
 
-pub(crate) use self::{
-    log::read as read_log,
-    outcome::{read_result, well},
-    status::{read_end, write_end},
-};
 use self::{
     command::Surroundings,
     display::Display,
@@ -33,6 +28,11 @@ use self::{
     status::StatusFile,
     supervise::{Ended, Supervisor},
     tree::Tree,
+};
+pub(crate) use self::{
+    log::read as read_log,
+    outcome::{read_result, well},
+    status::{read_end, write_end},
 };
 use crate::{Job, JobFolder, Outcome, RunContext, Runner, Settings, lease_file::LeaseFile};
 

@@ -11,7 +11,6 @@ use crate::{
     HubClient, HubError, JobFolder, Outbox, Outcome,
     backoff::Backoff,
     lease_file::LeaseFile,
-
     outbox::{Due, Saved},
     signal::{Stop, Stopper},
 };

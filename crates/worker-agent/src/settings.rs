@@ -113,7 +113,8 @@ impl Settings {
         if !(1..=10_000).contains(&self.slots) {
             faults.push("slots must be 1 to 10000".to_owned());
         }
-        let unusable = |label: &&String| label.is_empty() || label.len() > 100 || label.chars().any(|c| c.is_whitespace() || c.is_control());
+        let unusable =
+            |label: &&String| label.is_empty() || label.len() > 100 || label.chars().any(|c| c.is_whitespace() || c.is_control());
         if let Some(label) = self.labels.iter().find(unusable) {
             faults.push(format!("label {label:?} must have 1 to 100 bytes and no spaces"));
         }

@@ -104,7 +104,10 @@ WantedBy=multi-user.target
         let _ = match &self.work_dir {
             None => {
                 let name = &self.name;
-                write!(text, "StateDirectory={name}\nStateDirectoryMode=0700\nWorkingDirectory=/var/lib/{name}\nEnvironment=HOME=/var/lib/{name}")
+                write!(
+                    text,
+                    "StateDirectory={name}\nStateDirectoryMode=0700\nWorkingDirectory=/var/lib/{name}\nEnvironment=HOME=/var/lib/{name}"
+                )
             }
             Some(folder) => {
                 let folder = path(folder);

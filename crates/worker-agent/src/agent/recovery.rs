@@ -85,9 +85,12 @@ fn judge(lease: &LeaseFile, folder: &JobFolder, ran: bool) -> (Outcome, &'static
         return (Outcome { result, ..Outcome::failed(ErrorClass::Killed, message) }, "the worker was restarted while the program ran");
     }
     match result {
-        Some(result) => (of_result(result), "the worker was restarted; meanwhile the program ended and left this result, its exit code is unknown"),
+        Some(result) => {
+            (of_result(result), "the worker was restarted; meanwhile the program ended and left this result, its exit code is unknown")
+        }
         None => {
-            let message = "the worker died while the program ran; the program ended meanwhile without a result, and its exit code is unknown";
+            let message =
+                "the worker died while the program ran; the program ended meanwhile without a result, and its exit code is unknown";
             (Outcome::failed(ErrorClass::Killed, message), "the worker was restarted; meanwhile the program ended without a result")
         }
     }

@@ -63,7 +63,9 @@ pub(super) fn base_folder(settings: &Settings) -> Finding {
     let path = settings.base_dir.display();
     match fs::read_dir(&settings.base_dir) {
         Ok(_) => Finding::ok(CHECK, format!("relative script paths start at {path}")),
-        Err(error) => Finding::fail(CHECK, format!("{path}: {error}"), "make the folder of the robots readable, or name another with --base-dir"),
+        Err(error) => {
+            Finding::fail(CHECK, format!("{path}: {error}"), "make the folder of the robots readable, or name another with --base-dir")
+        }
     }
 }
 

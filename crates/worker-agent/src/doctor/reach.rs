@@ -85,7 +85,9 @@ pub(super) async fn broker(settings: &Settings) -> Finding {
         Err(error @ broker::Error::Refused { .. }) => {
             Finding::fail(CHECK, error, "check user, password and virtual host of --amqp, and the user's permissions in RabbitMQ")
         }
-        Err(error) => Finding::fail(CHECK, error, "check host and port of --amqp and the network; without --amqp jobs are claimed over HTTP"),
+        Err(error) => {
+            Finding::fail(CHECK, error, "check host and port of --amqp and the network; without --amqp jobs are claimed over HTTP")
+        }
     }
 }
 

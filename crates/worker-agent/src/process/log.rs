@@ -137,14 +137,21 @@ mod tests {
         folder.create().unwrap();
         let log = RobotLog::open(&folder, Outbox::new(folder.clone(), 0, 0), 1 << 20).unwrap();
         let mut lines = Lines::default();
-        for text in ["plain", "", "  ERROR  é\u{1}", r#"{"level":"warn","message":"said","actionable":true}"#, "[INFO] 2026-01-01T00:00:00Z ERROR x"] {
+        for text in [
+            "plain",
+            "",
+            "  ERROR  é\u{1}",
+            r#"{"level":"warn","message":"said","actionable":true}"#,
+            "[INFO] 2026-01-01T00:00:00Z ERROR x",
+        ] {
             lines.push(RawLine { bytes: text.as_bytes(), missing: 0 }.entry(Level::Info));
         }
         let written = lines.entries.clone();
         log.add(lines);
         std::fs::OpenOptions::new().append(true).open(folder.file(FILE)).unwrap().write_all(b"the file is full, no more").unwrap();
         let again: Vec<_> = read(&folder).unwrap().collect();
-        let bare = |entry: &LogEntry| (entry.level, entry.message.clone(), entry.actionable, entry.timestamp.map(|time| time.timestamp_millis()));
+        let bare =
+            |entry: &LogEntry| (entry.level, entry.message.clone(), entry.actionable, entry.timestamp.map(|time| time.timestamp_millis()));
         assert_eq!(again.iter().map(bare).collect::<Vec<_>>(), written.iter().map(bare).collect::<Vec<_>>());
     }
 }

@@ -136,7 +136,10 @@ impl Tree {
     /// The living processes of the job.
     fn members(&self) -> Vec<Process> {
         family(|process| {
-            process.pid == self.root || process.parent == self.root || process.group == self.root || is_marked(process.pid, &[JOB_MARK], self.job)
+            process.pid == self.root
+                || process.parent == self.root
+                || process.group == self.root
+                || is_marked(process.pid, &[JOB_MARK], self.job)
         })
     }
 }
@@ -166,7 +169,8 @@ pub(crate) fn kill_left(job: Uuid, root: Option<&Root>) -> Left {
     let mut left = Left { root_ran: false, killed: 0 };
     for _ in 0..ROUNDS {
         let alive = root.filter(|root| root.is_alive());
-        let found = family(|process| is_marked(process.pid, &[JOB_MARK, DISPLAY_MARK], job) || alive.is_some_and(|root| process.group == root.pid));
+        let found =
+            family(|process| is_marked(process.pid, &[JOB_MARK, DISPLAY_MARK], job) || alive.is_some_and(|root| process.group == root.pid));
         if found.is_empty() {
             break;
         }

@@ -43,7 +43,12 @@ impl QueueBed {
     async fn expect_depth(&self, messages: u32) {
         let start = Instant::now();
         while self.broker.queue_depth(&self.queue).await.unwrap().messages != messages {
-            assert!(start.elapsed() < Duration::from_secs(30), "the queue does not come to {messages} messages: {:?} {:?}", self.broker.queue_depth(&self.queue).await, self.bed.hub.state().calls);
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "the queue does not come to {messages} messages: {:?} {:?}",
+                self.broker.queue_depth(&self.queue).await,
+                self.bed.hub.state().calls
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
