@@ -51,11 +51,10 @@ pub(super) fn space(settings: &Settings) -> Finding {
         Err(error) => return Finding::warn(CHECK, format!("free space is not known: {error}"), "make the work folder first"),
     };
     let message = format!("{:.1} GiB free for job folders", free as f64 / GIB as f64);
-    match free {
-        ..TOO_LITTLE => Finding::fail(CHECK, message, remedy),
-        ..ENOUGH => Finding::warn(CHECK, message, remedy),
-        _ => Finding::ok(CHECK, message),
+    if free < TOO_LITTLE {
+        return Finding::fail(CHECK, message, remedy);
     }
+    if free < ENOUGH { Finding::warn(CHECK, message, remedy) } else { Finding::ok(CHECK, message) }
 }
 
 pub(super) fn base_folder(settings: &Settings) -> Finding {

@@ -115,6 +115,6 @@ fn why_not(xvfb: &str, error: &io::Error) -> String {
 fn last_words(folder: &JobFolder) -> String {
     let text = std::fs::read(folder.file(LOG)).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let line = text.lines().map(str::trim).filter(|line| !line.is_empty()).next_back();
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
     line.map_or_else(|| "it says nothing".to_owned(), |line| line.chars().take(300).collect())
 }

@@ -61,6 +61,7 @@ impl QueueBed {
 }
 
 /// Waits for it and tells how long it took. Promised is less than 200 ms; a slow machine does not make the test fail.
+#[expect(clippy::print_stdout, reason = "the figure is for whoever runs the test")]
 async fn timed<T>(what: &str, start: Instant, look: impl FnMut() -> Option<T>) {
     until(look).await;
     println!("{what}: {} ms", start.elapsed().as_millis());

@@ -129,6 +129,9 @@ async fn a_program_that_an_agent_left_running_is_killed_and_reported_so() {
     let far_pid = far.id().cast_signed();
     // For a moment after its start a process has no environment that others can read.
     until(|| fs::read_to_string(format!("/proc/{far_pid}/environ")).unwrap().contains(&job.to_string()).then_some(())).await;
+    let mut display = std::process::Command::new("sleep").arg("1000").env("REGENTE_DISPLAY_OF", job.to_string()).spawn().unwrap();
+    let display_pid = display.id().cast_signed();
+    until(|| fs::read_to_string(format!("/proc/{display_pid}/environ")).unwrap().contains(&job.to_string()).then_some(())).await;
     // Its number was given to another process meanwhile.
     let mut innocent = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
     let reused = left_behind(&bed, json!({"pid": innocent.id(), "started": 1, "boot_id": boot.trim()}));
@@ -136,11 +139,11 @@ async fn a_program_that_an_agent_left_running_is_killed_and_reported_so() {
     let end = bed.end_of(job).await;
     assert_eq!((end.status, end.error_class), (Status::Failed, Some(ErrorClass::Killed)));
     assert!(end.error_message.as_deref().unwrap().contains("it killed the program"), "{:?}", end.error_message);
-    assert!(!runs(pid) && !runs(far_pid));
+    assert!(!runs(pid) && !runs(far_pid) && !runs(display_pid));
     assert!(bed.end_of(reused).await.error_message.unwrap().contains("ended meanwhile"));
     assert!(runs(innocent.id().cast_signed()));
     innocent.kill().unwrap();
-    for child in [&mut left, &mut far, &mut innocent] {
+    for child in [&mut left, &mut far, &mut display, &mut innocent] {
         child.wait().unwrap();
     }
 }
