@@ -28,7 +28,13 @@ friend = enter(b"MIT-MAGIC-COOKIE-1", data[-16:])
 vendor, formats = struct.unpack_from("<H", friend, 24)[0], friend[29]
 screen = 40 + vendor + (-vendor % 4) + 8 * formats
 print("stranger", stranger[0], "friend", friend[0], "screen", *struct.unpack_from("<HH", friend, screen + 20))
-print("server", [int(p) for p in os.listdir("/proc") if p.isdigit() and b"-displayfd" in open("/proc/%s/cmdline" % p, "rb").read() and os.environ["REGENTE_JOB_ID"].encode() in open("/proc/%s/environ" % p, "rb").read()][0])
+def read(process, name):
+    try:
+        return open("/proc/%s/%s" % (process, name), "rb").read()
+    except OSError:
+        return b""  # it has ended meanwhile
+job = os.environ["REGENTE_JOB_ID"].encode()
+print("server", *[p for p in os.listdir("/proc") if p.isdigit() and b"-displayfd" in read(p, "cmdline") and job in read(p, "environ")])
 sys.stdout.flush()
 if os.path.exists("../../../stay"):
     open("there", "w").write(str(os.getpid()))
