@@ -68,7 +68,11 @@ impl Agent {
         let mut tasks = JoinSet::new();
         let mut heart = Heart::new(core.clone(), registered.heartbeat_interval_s);
         // Before the first job: a worker that is paused stays so when it is started again.
-        heart.beat().await;
+        tokio::select! {
+            biased;
+            () = &mut shutdown => return Ok(()),
+            _ = heart.beat() => {}
+        }
         tasks.spawn(heart.run());
         tasks.spawn(folders::keep_clean(core.clone()));
         for job in unreported {

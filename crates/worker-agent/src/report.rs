@@ -90,7 +90,7 @@ impl Reporter<'_> {
                 }
             }
         }
-        if on_disk {
+        if self.folder.exists() {
             self.outbox.discard();
             forget(&self.folder);
         }

@@ -207,9 +207,18 @@ fn write(path: &Path, mode: u32, text: &str) -> anyhow::Result<()> {
     written().map_err(told)
 }
 
+fn program_in_a_home() -> Option<String> {
+    let program = std::env::current_exe().and_then(|program| program.canonicalize()).ok()?;
+    ["/root", "/home"].iter().any(|home| program.starts_with(home)).then(|| program.display().to_string())
+}
+
 fn next_steps(args: &InstallArgs, unit_file: &Path, secrets_file: &Path, keyless: bool) -> String {
     let (unit, secrets) = (unit_file.display(), secrets_file.display());
-    let mut lines = vec![format!("wrote {unit}"), format!("wrote {secrets}, which only its owner can read"), "Next:".to_owned()];
+    let mut lines = vec![format!("wrote {unit}"), format!("wrote {secrets}, which only its owner can read")];
+    lines.extend(program_in_a_home().map(|program| {
+        format!("note: {program} is in somebody's home, where the worker's user may not look: install it from /usr/local/bin")
+    }));
+    lines.push("Next:".to_owned());
     if keyless {
         lines.push(format!("  put REGENTE_WORKER_KEY=… (and REGENTE_AMQP_URL=…, if it uses RabbitMQ) into {secrets}"));
     }

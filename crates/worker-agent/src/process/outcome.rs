@@ -14,7 +14,8 @@ pub(super) fn of_exit(status: ExitStatus, result: Option<Value>, last_error: Opt
     let told = |what: String| last_error.map_or_else(|| what.clone(), |line| format!("{what}: {line}"));
     if let Some(signal) = status.signal() {
         let name = Signal::try_from(signal).map_or_else(|_| signal.to_string(), |signal| signal.as_str().to_owned());
-        let hint = if signal == Signal::SIGKILL as i32 { " (perhaps the host ran out of memory)" } else { "" };
+        let hint =
+            if signal == Signal::SIGKILL as i32 { " (perhaps the job was over its memory limit, or the host out of memory)" } else { "" };
         return Outcome { result, ..Outcome::failed(ErrorClass::Killed, told(format!("ended by signal {name}{hint}"))) };
     }
     match status.code() {
