@@ -8,7 +8,7 @@ use domain::job::{ErrorClass, Status, Trigger};
 use runtime::Failure;
 use store::{
     dead_letters::{self, DeadLetter, Filter, Replay},
-    jobs::{FullJob, NewJob},
+    jobs::{FullJob, NewJob, Terms},
 };
 use uuid::Uuid;
 

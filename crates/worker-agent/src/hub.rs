@@ -1,6 +1,7 @@
 //! The hub's worker API.
 
 mod error;
+mod look;
 mod reports;
 
 use std::{sync::Arc, time::Duration};
@@ -20,6 +21,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use self::error::HubError;
+pub(crate) use self::look::Look;
 use self::reports::{Alone, Reports};
 use crate::{Auth, Error};
 

@@ -6,6 +6,8 @@ mod consuming;
 mod dead_letters;
 mod declaring;
 mod events;
+mod own_queues;
+mod probing;
 mod publishing;
 mod reconnecting;
 mod support;
