@@ -123,9 +123,7 @@ mod tests {
         let address = listener.local_addr().unwrap().to_string();
         tokio::spawn(async move {
             while let Ok((mut connection, _)) = listener.accept().await {
-                tokio::spawn(async move {
-                    while connection.read_u8().await.is_ok() && connection.write_u8(mark).await.is_ok() {}
-                });
+                tokio::spawn(async move { while connection.read_u8().await.is_ok() && connection.write_u8(mark).await.is_ok() {} });
             }
         });
         address
