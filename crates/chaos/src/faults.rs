@@ -118,4 +118,6 @@ pub(crate) struct Fault {
     pub(crate) pause_ms: u64,
     /// Agents of the hub that fails are led to the other one meanwhile, as a load balancer would.
     pub(crate) failover: bool,
+    /// It waits until the services are well, and they stay well meanwhile: for a clear figure.
+    pub(crate) alone: bool,
 }

@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use nix::sys::signal::Signal;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep},
+};
 
 use crate::{
     api::{Request, Submitted},
@@ -27,6 +30,8 @@ pub(crate) struct Injector {
     pub(crate) ledger: Arc<Ledger>,
     /// When faults stop.
     pub(crate) until: Instant,
+    /// Held by what breaks services, and by a fault of an agent that is to be alone.
+    pub(crate) services: Mutex<()>,
 }
 
 impl Injector {
@@ -35,7 +40,9 @@ impl Injector {
         let mut number = 0;
         while let Some(fault) = self.next(&mut plan).await {
             number += 1;
+            let _services = self.services.lock().await;
             self.recoveries.service_breaks();
+            self.begin(fault);
             let since = self.service(fault).await.with_context(|| fault.kind.name())?;
             let hubs = if concerns_one_hub(fault.kind) { vec![fault.target] } else { (0..HUBS).collect() };
             let recovered = self.probe(&format!("probe-{number}"), &hubs, since).await;
@@ -48,7 +55,9 @@ impl Injector {
     /// Breaks agents as planned, one fault after the other, beside what happens to services.
     pub(crate) async fn break_agents(&self, mut plan: Plan) -> Result<()> {
         while let Some(fault) = self.next(&mut plan).await {
+            let _services = if fault.alone { Some(self.services.lock().await) } else { None };
             let mark = self.recoveries.mark();
+            self.begin(fault);
             let recovered = self.agent(fault).await.with_context(|| fault.kind.name())?;
             self.tell(fault, recovered, self.recoveries.overlapped_since(mark));
         }
@@ -61,9 +70,12 @@ impl Injector {
         if Instant::now() >= self.until {
             return None;
         }
+        Some(fault)
+    }
+
+    fn begin(&self, fault: Fault) {
         self.recoveries.count(fault.kind);
         self.world.journal.say(&format!("{} ({}), {:.1} s", fault.kind, fault.target, hold(fault).as_secs_f64()));
-        Some(fault)
     }
 
     fn tell(&self, fault: Fault, recovered: Option<Duration>, overlapped: bool) {

@@ -118,6 +118,13 @@ impl Observer {
         Ok(sqlx::query_as(statement).fetch_all(&self.pool).await?)
     }
 
+    /// Waits until this many workers have registered.
+    pub(crate) async fn registered(&self, workers: usize, limit: Duration) -> Result<Instant> {
+        let workers = i64::try_from(workers)?;
+        let statement = "SELECT count(*) FROM workers";
+        self.until(limit, async || Ok(sqlx::query_scalar::<_, i64>(statement).fetch_one(&self.pool).await? >= workers)).await
+    }
+
     /// Jobs that this worker holds. Waits for a database that is down.
     pub(crate) async fn held_by(&self, worker: &str) -> Result<Vec<Uuid>> {
         let statement = "SELECT jobs.id FROM jobs JOIN workers ON workers.id = jobs.worker_id

@@ -41,6 +41,7 @@ impl Plan {
             hold_ms: self.random.random_range(least..=most),
             pause_ms: self.random.random_range(self.pause_ms.0..=self.pause_ms.1),
             failover: self.random.random(),
+            alone: self.random.random_ratio(1, 3),
         }
     }
 }

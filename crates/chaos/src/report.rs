@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use serde::Serialize;
+use test_support::percentile;
 
 use crate::{
     check::Breach,
@@ -58,10 +59,10 @@ impl Report {
         for kind in Kind::OF_SERVICES.iter().chain(&Kind::OF_AGENTS) {
             let Some(count) = self.faults.get(kind.name()) else { continue };
             let times = clear(&self.recoveries, *kind);
-            let figure = |percent| test_support::percentile(&times, percent);
+            let figure = |percent| if times.is_empty() { "–".to_owned() } else { format!("{:.2}", percentile(&times, percent)) };
             let target = target(*kind).map(|limit| limit.as_secs().to_string()).unwrap_or_default();
             let (p50, p99, max) = (figure(50), figure(99), figure(100));
-            writeln!(out, "| {kind} | {count} | {} | {p50:.2} | {p99:.2} | {max:.2} | {target} |", times.len())?;
+            writeln!(out, "| {kind} | {count} | {} | {p50} | {p99} | {max} | {target} |", times.len())?;
         }
         if let Some(rest) = self.rest_s {
             writeln!(out, "\nat rest {rest:.1} s after the last fault")?;

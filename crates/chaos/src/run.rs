@@ -9,7 +9,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 
 use crate::{
     check::{self, Evidence},
@@ -54,7 +57,13 @@ async fn play(options: &Cli, seed: u64, regente: &Path, folder: &Path, journal: 
     let load = Load { api: world.api.clone(), shapes, books: world.books(), ledger: ledger.clone(), journal: journal.clone() };
     let time = Duration::from_secs(options.seconds);
     let load = tokio::spawn(load.run(seed, options.jobs(), time));
-    let injector = Injector { world: world.clone(), recoveries: recoveries.clone(), ledger: ledger.clone(), until: Instant::now() + time };
+    let injector = Injector {
+        world: world.clone(),
+        recoveries: recoveries.clone(),
+        ledger: ledger.clone(),
+        until: Instant::now() + time,
+        services: Mutex::default(),
+    };
     tokio::try_join!(injector.break_services(Plan::of_services(seed)), injector.break_agents(Plan::of_agents(seed)))?;
     journal.say("no more faults");
     match timeout(LAST_REQUESTS, load).await {

@@ -102,6 +102,7 @@ impl World {
         for number in 0..AGENTS {
             agents.push(agent(regente, folder, &servers, (number, &hubs[number % HUBS].address), journal.clone()).await?);
         }
+        observer.registered(AGENTS, START_LIMIT).await.context("the agents did not register")?;
         Ok(Self { servers, folder: folder.to_owned(), hubs, agents, api, observer, shapes, journal })
     }
 

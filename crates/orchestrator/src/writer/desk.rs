@@ -1,5 +1,6 @@
 use std::collections::{BTreeSet, HashMap};
 
+use chrono::{DateTime, Utc};
 use domain::job::Status;
 use store::workers::Worker;
 use tokio::{sync::oneshot, time::Instant};
@@ -17,7 +18,7 @@ pub(super) struct Desk {
     undelivered: Places,
     /// Jobs that a worker holds, by queue.
     held: Places,
-    /// Slots of the live workers that take messages, by queue.
+    /// Slots of the live workers that take messages, by queue. Zero for a queue that workers only claim from.
     slots: HashMap<String, usize>,
     /// Claims that wait.
     pub(super) parked: Vec<Parked>,
@@ -55,6 +56,14 @@ impl Desk {
         self.parked.iter().any(|parked| parked.claim.request.queues.iter().any(|wanted| wanted == queue))
     }
 
+    /// Jobs of `queue` whose messages nobody may ever take: they were sent before it was known that its workers only claim.
+    pub(super) fn stranded(&self, queue: &str) -> Vec<Uuid> {
+        if self.slots.get(queue) != Some(&0) || self.undelivered.count(queue) == 0 {
+            return Vec::new();
+        }
+        self.undelivered.of(queue)
+    }
+
     pub(super) fn handed_to_broker(&mut self, queue: &str, id: Uuid) {
         self.undelivered.insert(queue, id);
     }
@@ -83,11 +92,14 @@ impl Desk {
         }
     }
 
-    pub(super) fn set_workers(&mut self, workers: &[Worker]) {
+    /// `workers` seen since `live_since` are live. Others still tell that a queue is claimed from: its workers may be back any moment.
+    pub(super) fn set_workers(&mut self, workers: &[Worker], live_since: DateTime<Utc>) {
         self.slots.clear();
-        for worker in workers.iter().filter(|worker| worker.uses_broker) {
-            for queue in &worker.queues {
-                *self.slots.entry(queue.clone()).or_default() += usize::try_from(worker.slots).unwrap_or(0);
+        for worker in workers {
+            let live = worker.last_seen_at >= live_since;
+            let slots = if worker.uses_broker && live { usize::try_from(worker.slots).unwrap_or(0) } else { 0 };
+            for queue in worker.queues.iter().filter(|_| live || !worker.uses_broker) {
+                *self.slots.entry(queue.clone()).or_default() += slots;
             }
         }
     }
@@ -120,6 +132,12 @@ impl Places {
                 self.counts.remove(&queue);
             }
         }
+    }
+
+    fn of(&self, queue: &str) -> Vec<Uuid> {
+        let mut jobs: Vec<Uuid> = self.queues.iter().filter(|(_, of)| *of == queue).map(|(id, _)| *id).collect();
+        jobs.sort_unstable();
+        jobs
     }
 
     fn count(&self, queue: &str) -> usize {

@@ -19,6 +19,7 @@ impl Batch<'_> {
     }
 
     async fn give_out_queue(&mut self, queue: &str) -> Result<(), Error> {
+        self.give_stranded(queue).await?;
         loop {
             let takers = self.takers(queue);
             let claimed: usize = takers.iter().map(|(_, free)| free).sum();
@@ -38,6 +39,21 @@ impl Batch<'_> {
                 return Ok(());
             }
         }
+    }
+
+    /// Gives jobs to claims whose messages nobody takes. Their places within limits are theirs already; whoever takes such a message after
+    /// all is refused the start.
+    async fn give_stranded(&mut self, queue: &str) -> Result<(), Error> {
+        let stranded = self.desk.stranded(queue);
+        let mut rest = stranded.as_slice();
+        for (place, free) in self.takers(queue) {
+            let (mine, others) = rest.split_at(rest.len().min(free));
+            rest = others;
+            if !mine.is_empty() {
+                self.give(place, mine).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn within_limits(&mut self, candidates: Vec<Candidate>) -> Result<Vec<Uuid>, Error> {
