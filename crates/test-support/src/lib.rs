@@ -1,13 +1,16 @@
-//! What the tests share: a database of their own, the address of a broker, a proxy that can cut connections, and polling with a limit.
+//! What the tests share: a database of their own, the address of a broker, a proxy that can cut connections, polling with a limit, and the
+//! middle of many figures.
 
 mod database;
 mod poll;
 mod proxy;
+mod stats;
 
 pub use self::{
     database::{Backend, TestDatabase},
     poll::{eventually, eventually_within},
     proxy::Proxy,
+    stats::{median, percentile},
 };
 
 /// Address of the RabbitMQ that tests use.

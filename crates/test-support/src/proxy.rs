@@ -1,4 +1,8 @@
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::{
     io::copy_bidirectional,
@@ -6,10 +10,30 @@ use tokio::{
     sync::watch,
 };
 
-/// A TCP proxy whose connections can be cut, to play a network that fails.
+/// A TCP proxy that plays a network that fails: it can cut its connections, hold up what is on the way, and forward to another place.
 pub struct Proxy {
     address: SocketAddr,
-    open: Arc<watch::Sender<bool>>,
+    target: Arc<Mutex<String>>,
+    flow: Arc<watch::Sender<Flow>>,
+}
+
+/// What becomes of connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    /// They are forwarded. A greater number than that which a connection began with ends it.
+    Open(u64),
+    /// Nothing goes through, and nobody is told.
+    Stalled(u64),
+    /// They are ended, and new ones refused.
+    Cut(u64),
+}
+
+impl Flow {
+    const fn generation(self) -> u64 {
+        match self {
+            Self::Open(generation) | Self::Stalled(generation) | Self::Cut(generation) => generation,
+        }
+    }
 }
 
 impl Proxy {
@@ -20,16 +44,10 @@ impl Proxy {
     pub async fn start(target: String) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let open = Arc::new(watch::Sender::new(true));
-        let gate = open.clone();
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                if *gate.borrow() {
-                    tokio::spawn(forward(client, target.clone(), gate.subscribe()));
-                }
-            }
-        });
-        Ok(Self { address, open })
+        let target = Arc::new(Mutex::new(target));
+        let flow = Arc::new(watch::Sender::new(Flow::Open(0)));
+        tokio::spawn(accept(listener, target.clone(), flow.clone()));
+        Ok(Self { address, target, flow })
     }
 
     /// Where to connect to.
@@ -40,20 +58,116 @@ impl Proxy {
 
     /// Ends every connection and refuses new ones.
     pub fn cut(&self) {
-        self.open.send_replace(false);
+        self.flow.send_modify(|flow| *flow = Flow::Cut(flow.generation() + 1));
     }
 
-    /// Forwards again.
+    /// Lets nothing through; connections stay open, and new ones are accepted.
+    pub fn stall(&self) {
+        self.flow.send_modify(|flow| *flow = Flow::Stalled(flow.generation()));
+    }
+
+    /// Forwards again, also what was held up.
     pub fn restore(&self) {
-        self.open.send_replace(true);
+        self.flow.send_modify(|flow| *flow = Flow::Open(flow.generation()));
+    }
+
+    /// Ends every connection and forwards new ones to `target` from now on.
+    pub fn switch(&self, target: String) {
+        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
+        self.flow.send_modify(|flow| *flow = Flow::Open(flow.generation() + 1));
     }
 }
 
-async fn forward(mut client: TcpStream, target: String, mut open: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, target: Arc<Mutex<String>>, flow: Arc<watch::Sender<Flow>>) {
+    while let Ok((client, _)) = listener.accept().await {
+        let now = *flow.borrow();
+        if !matches!(now, Flow::Cut(_)) {
+            tokio::spawn(forward(client, target.clone(), flow.subscribe(), now.generation()));
+        }
+    }
+}
+
+async fn forward(mut client: TcpStream, target: Arc<Mutex<String>>, mut flow: watch::Receiver<Flow>, generation: u64) {
+    // The proxy lives as long as its connections: waiting cannot fail while it matters.
+    let Ok(Flow::Open(_) | Flow::Cut(_)) = flow.wait_for(|flow| !matches!(flow, Flow::Stalled(_))).await.map(|flow| *flow) else { return };
+    let target = target.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let Ok(mut server) = TcpStream::connect(target).await else { return };
-    tokio::select! {
-        // How a connection ends is its ends' affair.
-        _ = copy_bidirectional(&mut client, &mut server) => {}
-        _ = open.wait_for(|open| !open) => {}
+    let mut copy = pin!(copy_bidirectional(&mut client, &mut server));
+    loop {
+        let now = *flow.borrow_and_update();
+        if now.generation() != generation {
+            return;
+        }
+        tokio::select! {
+            // How a connection ends is its ends' affair.
+            _ = &mut copy, if matches!(now, Flow::Open(_)) => return,
+            changed = flow.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        time::timeout,
+    };
+
+    use super::*;
+
+    /// Answers each byte with `mark`.
+    async fn server(mark: u8) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                tokio::spawn(async move { while connection.read_u8().await.is_ok() && connection.write_u8(mark).await.is_ok() {} });
+            }
+        });
+        address
+    }
+
+    async fn ask(connection: &mut TcpStream) -> std::io::Result<u8> {
+        connection.write_u8(0).await?;
+        connection.read_u8().await
+    }
+
+    #[tokio::test]
+    async fn a_cut_ends_connections_and_a_restore_lets_new_ones_through() {
+        let proxy = Proxy::start(server(1).await).await.unwrap();
+        let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(ask(&mut connection).await.unwrap(), 1);
+        proxy.cut();
+        assert!(connection.read_u8().await.is_err());
+        let mut refused = TcpStream::connect(proxy.address()).await.unwrap();
+        assert!(refused.read_u8().await.is_err());
+        proxy.restore();
+        assert_eq!(ask(&mut TcpStream::connect(proxy.address()).await.unwrap()).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_stall_holds_everything_up_and_loses_nothing() {
+        let proxy = Proxy::start(server(1).await).await.unwrap();
+        let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(ask(&mut connection).await.unwrap(), 1);
+        proxy.stall();
+        connection.write_u8(0).await.unwrap();
+        let mut new = TcpStream::connect(proxy.address()).await.unwrap();
+        new.write_u8(0).await.unwrap();
+        assert!(timeout(Duration::from_millis(100), connection.read_u8()).await.is_err());
+        proxy.restore();
+        assert_eq!((connection.read_u8().await.unwrap(), new.read_u8().await.unwrap()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_switch_ends_connections_and_leads_elsewhere() {
+        let proxy = Proxy::start(server(1).await).await.unwrap();
+        let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(ask(&mut connection).await.unwrap(), 1);
+        proxy.switch(server(2).await);
+        assert!(connection.read_u8().await.is_err());
+        assert_eq!(ask(&mut TcpStream::connect(proxy.address()).await.unwrap()).await.unwrap(), 2);
     }
 }

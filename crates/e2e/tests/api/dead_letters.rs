@@ -130,6 +130,7 @@ async fn a_letter_is_refused_when_its_job_needs_no_new_one(delivery: Delivery) {
         created_at: chrono::Utc::now(),
         not_before: None,
         dispatch_started_at: None,
+        terms: store::jobs::Terms::default(),
     };
     let txn = world.hub.database().begin().await.unwrap();
     store::jobs::job_insert_many_in_txn(&txn, &[&retry]).await.unwrap();

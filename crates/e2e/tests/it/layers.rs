@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Layer of each crate; a crate imports only lower ones. `telemetry`, `store` and `broker` share a layer and never import each other.
-const LAYERS: [(&str, u32); 16] = [
+const LAYERS: [(&str, u32); 17] = [
     ("domain", 0),
     ("messages", 1),
     ("api-types", 1),
@@ -22,6 +22,7 @@ const LAYERS: [(&str, u32); 16] = [
     ("test-support", 5),
     ("e2e", 6),
     ("bench", 6),
+    ("chaos", 6),
 ];
 
 /// Libraries with one user in the house.

@@ -17,7 +17,7 @@ pub(super) struct Desk {
     undelivered: Places,
     /// Jobs that a worker holds, by queue.
     held: Places,
-    /// Slots of the live workers that take messages, by queue.
+    /// Slots of the live workers that take messages, by queue. Zero for a queue whose workers only claim, or are paused.
     slots: HashMap<String, usize>,
     /// Live workers.
     workers: HashMap<Uuid, Known>,
@@ -94,6 +94,12 @@ impl Desk {
         self.workers.get(&worker_id).map_or(&[], |worker| &worker.labels)
     }
 
+    /// Jobs whose messages nobody takes: they were sent before it was known that the live workers of their queue only claim, or are paused.
+    pub(super) fn stranded(&self) -> Vec<(Uuid, String)> {
+        let untaken = |queue: &String| self.slots.get(queue) == Some(&0);
+        self.undelivered.queues.iter().filter(|(_, queue)| untaken(queue)).map(|(id, queue)| (*id, queue.clone())).collect()
+    }
+
     pub(super) fn handed_to_broker(&mut self, queue: &str, id: Uuid) {
         self.undelivered.insert(queue, id);
     }
@@ -130,9 +136,11 @@ impl Desk {
             paused: worker.life.paused_at.is_some(),
         };
         self.workers = workers.iter().map(|worker| (worker.id, known(worker))).collect();
-        for worker in workers.iter().filter(|worker| worker.uses_broker) {
+        for worker in workers {
+            let consumes = worker.uses_broker && worker.life.paused_at.is_none();
+            let slots = if consumes { usize::try_from(worker.slots).unwrap_or(0) } else { 0 };
             for queue in &worker.queues {
-                *self.slots.entry(queue.clone()).or_default() += usize::try_from(worker.slots).unwrap_or(0);
+                *self.slots.entry(queue.clone()).or_default() += slots;
             }
         }
     }

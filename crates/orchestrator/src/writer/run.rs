@@ -352,6 +352,10 @@ impl Run {
                 self.desk.set_workers(&workers);
                 self.desk.set_jobs(undelivered.into_iter().map(|(id, queue, _)| (id, queue)).collect(), held);
                 self.desk.waiting.extend(waiting);
+                let stranded = self.desk.stranded();
+                if !stranded.is_empty() {
+                    self.take_back(&stranded).await;
+                }
             }
             Err(error) => tracing::warn!(%error, "what waits and runs could not be read"),
         }

@@ -1,0 +1,33 @@
+CREATE TABLE chaos_changes (
+    seq bigserial PRIMARY KEY,
+    xid bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    job_id uuid NOT NULL,
+    automation_id integer NOT NULL,
+    before text,
+    after text,
+    lease uuid,
+    worker uuid
+);
+CREATE INDEX chaos_changes_worker ON chaos_changes (worker, seq);
+
+CREATE FUNCTION chaos_note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO chaos_changes (job_id, automation_id, before, after, lease, worker) VALUES (
+        coalesce(NEW.id, OLD.id), coalesce(NEW.automation_id, OLD.automation_id), OLD.status, NEW.status, NEW.lease_token, NEW.worker_id);
+    RETURN NULL;
+END
+$$;
+
+CREATE CONSTRAINT TRIGGER chaos_made AFTER INSERT ON jobs DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION chaos_note();
+CREATE CONSTRAINT TRIGGER chaos_removed AFTER DELETE ON jobs DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION chaos_note();
+CREATE CONSTRAINT TRIGGER chaos_changed AFTER UPDATE ON jobs DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (
+        (OLD.status, OLD.lease_token, OLD.worker_id, OLD.result, OLD.error_class, OLD.error_message, OLD.completed_at, OLD.attempt,
+            OLD.retry_of, OLD.parameters)
+        IS DISTINCT FROM
+        (NEW.status, NEW.lease_token, NEW.worker_id, NEW.result, NEW.error_class, NEW.error_message, NEW.completed_at, NEW.attempt,
+            NEW.retry_of, NEW.parameters)
+    ) EXECUTE FUNCTION chaos_note();

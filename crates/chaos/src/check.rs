@@ -1,0 +1,76 @@
+//! The promises of `docs/RELIABILITY.md` as code: pure functions over what was seen from outside.
+
+mod books;
+mod history;
+mod limits;
+mod lines;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, fmt};
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    observer::{Change, JobRow},
+    robots::Run,
+    world::Shape,
+};
+
+/// Everything that was seen.
+#[derive(Default)]
+pub(crate) struct Evidence {
+    /// Accepted keys, each with its job and automation.
+    pub(crate) accepted: HashMap<String, (Uuid, i32)>,
+    pub(crate) shapes: Vec<Shape>,
+    pub(crate) jobs: Vec<JobRow>,
+    /// In the order of their commits.
+    pub(crate) changes: Vec<Change>,
+    pub(crate) runs: HashMap<Uuid, Vec<Run>>,
+    /// Queue, job and reason.
+    pub(crate) dead_letters: Vec<(String, Option<Uuid>, String)>,
+}
+
+/// A promise that was not kept.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Breach {
+    /// Which one, in a word.
+    pub(crate) promise: &'static str,
+    /// The jobs it concerns.
+    pub(crate) jobs: Vec<Uuid>,
+    pub(crate) text: String,
+}
+
+impl Breach {
+    fn new(promise: &'static str, job: Uuid, text: impl Into<String>) -> Self {
+        Self { promise, jobs: vec![job], text: text.into() }
+    }
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.promise, self.text)?;
+        self.jobs.iter().try_for_each(|job| write!(out, " {job}"))
+    }
+}
+
+/// Every promise that was not kept.
+pub(crate) fn breaches(seen: &Evidence) -> Vec<Breach> {
+    let rules = [lines::accepted, lines::ended, lines::retried, lines::dead_letters, history::once, limits::kept, books::runs];
+    rules.iter().flat_map(|rule| rule(seen)).collect()
+}
+
+pub(crate) fn is_terminal(status: &str) -> bool {
+    matches!(status, "completed" | "completed_no_invoices" | "failed" | "canceled")
+}
+
+impl Evidence {
+    fn shape(&self, automation: i32) -> Option<&Shape> {
+        self.shapes.iter().find(|shape| shape.automation == automation)
+    }
+
+    fn by_id(&self) -> HashMap<Uuid, &JobRow> {
+        self.jobs.iter().map(|job| (job.id, job)).collect()
+    }
+}

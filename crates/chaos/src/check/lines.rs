@@ -1,0 +1,81 @@
+//! From each accepted request to the end of its last retry.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+
+use super::{Breach, Evidence, is_terminal};
+
+/// Each accepted request has one job, and there is no other: nothing lost, nothing doubled.
+pub(super) fn accepted(seen: &Evidence) -> Vec<Breach> {
+    let jobs = seen.by_id();
+    let lost = seen.accepted.iter().filter_map(|(key, (id, automation))| match jobs.get(id) {
+        None => Some(Breach::new("accepted", *id, format!("the job of {key} was accepted and is not there"))),
+        Some(job) if job.idempotency_key.as_ref() != Some(key) || job.automation_id != *automation => {
+            Some(Breach::new("accepted", *id, format!("the job of {key} is another's")))
+        }
+        Some(_) => None,
+    });
+    let known: HashSet<Uuid> = seen.accepted.values().map(|(id, _)| *id).collect();
+    let strangers = seen.jobs.iter().filter(|job| job.retry_of.is_none() && !known.contains(&job.id));
+    let doubled = strangers.map(|job| Breach::new("accepted", job.id, format!("nobody was told of a job of {:?}", job.idempotency_key)));
+    lost.chain(doubled).collect()
+}
+
+/// Each job has ended, in a way that it can end here.
+pub(super) fn ended(seen: &Evidence) -> Vec<Breach> {
+    let fault = |job: &crate::observer::JobRow| {
+        let class = job.error_class.as_deref();
+        let on_purpose = seen.shape(job.automation_id).is_some_and(|shape| i64::from(job.attempt) <= i64::from(shape.failures));
+        match job.status.as_str() {
+            status if !is_terminal(status) => Some(format!("is still {status}")),
+            _ if !job.ended => Some("has ended at no time".to_owned()),
+            "completed" if on_purpose => Some(format!("completed attempt {} that fails", job.attempt)),
+            "completed" => None,
+            // An agent that was killed in the middle may say so itself.
+            "failed" if matches!(class, Some("WORKER_LOST" | "KILLED")) => None,
+            "failed" if class == Some("ROBOT_ERROR") && on_purpose => None,
+            status => Some(format!("ended as {status} {}", class.unwrap_or_default())),
+        }
+    };
+    seen.jobs.iter().filter_map(|job| Some(Breach::new("ended", job.id, format!("a job {}", fault(job)?)))).collect()
+}
+
+/// A failed job has exactly one retry while attempts are left; no other job has one.
+pub(super) fn retried(seen: &Evidence) -> Vec<Breach> {
+    let mut retries: HashMap<Uuid, Vec<&crate::observer::JobRow>> = HashMap::new();
+    for job in &seen.jobs {
+        if let Some(earlier) = job.retry_of {
+            retries.entry(earlier).or_default().push(job);
+        }
+    }
+    let mut found = Vec::new();
+    for job in &seen.jobs {
+        let Some(shape) = seen.shape(job.automation_id) else {
+            found.push(Breach::new("retried", job.id, "a job of no automation of ours"));
+            continue;
+        };
+        let of_job = retries.remove(&job.id).unwrap_or_default();
+        let wanted = usize::from(job.status == "failed" && i64::from(job.attempt) < i64::from(shape.max_attempts));
+        if of_job.len() != wanted {
+            found.push(Breach::new("retried", job.id, format!("{} retries of a job that is to have {wanted}", of_job.len())));
+        }
+        let wrong = |retry: &&&crate::observer::JobRow| {
+            retry.attempt != job.attempt + 1 || retry.automation_id != job.automation_id || retry.trigger != "RETRY"
+        };
+        found.extend(of_job.iter().filter(wrong).map(|retry| Breach::new("retried", retry.id, format!("no true retry of {}", job.id))));
+    }
+    let orphans = retries.into_values().flatten();
+    found.extend(orphans.map(|retry| Breach::new("retried", retry.id, "a retry of a job that is not there")));
+    found
+}
+
+/// No message here is poison: none may be dead-lettered.
+pub(super) fn dead_letters(seen: &Evidence) -> Vec<Breach> {
+    let breach = |(queue, job, reason): &(String, Option<Uuid>, String)| Breach {
+        promise: "dead letters",
+        jobs: job.iter().copied().collect(),
+        text: format!("a message of {queue} was dead-lettered: {reason}"),
+    };
+    seen.dead_letters.iter().map(breach).collect()
+}

@@ -1,0 +1,42 @@
+use std::{
+    fs::File,
+    io::Write as _,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result};
+
+/// What was done when, on the terminal and in `journal.log`.
+pub(crate) struct Journal {
+    begun: Instant,
+    file: Mutex<File>,
+    notes: Mutex<Vec<String>>,
+}
+
+impl Journal {
+    pub(crate) fn create(folder: &Path) -> Result<Self> {
+        let file = File::create(folder.join("journal.log")).with_context(|| folder.display().to_string())?;
+        Ok(Self { begun: Instant::now(), file: Mutex::new(file), notes: Mutex::default() })
+    }
+
+    /// Tells people, with the seconds since the start.
+    pub(crate) fn say(&self, text: &str) {
+        let line = format!("{:8.2} s  {text}", self.begun.elapsed().as_secs_f64());
+        // Nobody is left to be told when these fail.
+        let _ = writeln!(self.file.lock().unwrap_or_else(PoisonError::into_inner), "{line}");
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+
+    /// Notes a promise that was seen broken while things went on.
+    pub(crate) fn breach(&self, text: String) {
+        self.say(&format!("BREACH: {text}"));
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+
+    /// The promises seen broken so far.
+    pub(crate) fn breaches(&self) -> Vec<String> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,144 @@
+//! Clients that want jobs, repeat what was not answered, and remember what was accepted.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until},
+};
+use uuid::Uuid;
+
+use crate::{
+    api::{Api, Request, Submitted},
+    journal::Journal,
+    robots,
+    world::{HUBS, Shape},
+};
+
+const CLIENTS: usize = 6;
+/// One of so many accepted requests is sent again, to both hubs at once.
+const REPEATED: u32 = 8;
+
+/// What was accepted: the job of each key. All answers for a key must name the same job.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    jobs: Mutex<HashMap<String, (Uuid, i32)>>,
+    /// Requests that were sent again because nobody knew what had become of them.
+    pub(crate) repeats: AtomicUsize,
+}
+
+impl Ledger {
+    /// Notes an answer; gives the job that an earlier answer named when that is another one.
+    pub(crate) fn note(&self, request: &Request, job: Uuid) -> Option<Uuid> {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let (first, _) = *jobs.entry(request.key.clone()).or_insert((job, request.automation));
+        (first != job).then_some(first)
+    }
+
+    /// Every accepted key with its job and automation.
+    pub(crate) fn accepted(&self) -> HashMap<String, (Uuid, i32)> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What the clients share.
+#[derive(Clone)]
+pub(crate) struct Load {
+    pub(crate) api: Api,
+    pub(crate) shapes: Arc<Vec<Shape>>,
+    pub(crate) books: PathBuf,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) journal: Arc<Journal>,
+}
+
+impl Load {
+    /// Submits `jobs` jobs, spread over `time`; ends when each was accepted.
+    pub(crate) async fn run(self, seed: u64, jobs: usize, time: Duration) {
+        let begun = Instant::now();
+        let mut clients = JoinSet::new();
+        for client in 0..CLIENTS {
+            let this = self.clone();
+            clients.spawn(async move {
+                let mut random = StdRng::seed_from_u64(seed ^ ((client as u64 + 1) << 32));
+                for number in (client..jobs).step_by(CLIENTS) {
+                    let share = u32::try_from(number).unwrap_or(0);
+                    sleep_until(begun + time * share / u32::try_from(jobs).unwrap_or(1).max(1)).await;
+                    let request = this.request(format!("job-{number}"), &mut random);
+                    this.submit(&request, &mut random).await;
+                }
+            });
+        }
+        while clients.join_next().await.is_some() {}
+    }
+
+    fn request(&self, key: String, random: &mut StdRng) -> Request {
+        let whole: u32 = self.shapes.iter().map(|shape| shape.weight).sum();
+        let mut place = random.random_range(0..whole.max(1));
+        let chosen = self.shapes.iter().find(|shape| match place.checked_sub(shape.weight) {
+            Some(rest) => {
+                place = rest;
+                false
+            }
+            None => true,
+        });
+        let shape = chosen.unwrap_or(&self.shapes[0]);
+        let quarters = random.random_range(shape.quarters.0..=shape.quarters.1);
+        let parameters = robots::parameters(&self.books, quarters, shape.failures);
+        Request { automation: shape.automation, parameters, priority: random.random_range(0..=8), key }
+    }
+
+    /// Asks one hub or the other until the job is accepted.
+    async fn submit(&self, request: &Request, random: &mut StdRng) {
+        loop {
+            let hub = random.random_range(0..HUBS);
+            match self.api.execute(hub, request).await {
+                Submitted::Accepted(job) => {
+                    self.note(request, job);
+                    break;
+                }
+                Submitted::Refused(text) => return self.journal.breach(format!("hub {hub} refused {}: {text}", request.key)),
+                Submitted::Unknown(_) => drop(self.ledger.repeats.fetch_add(1, Ordering::Relaxed)),
+            }
+            sleep(Duration::from_millis(random.random_range(20..400))).await;
+        }
+        if random.random_ratio(1, REPEATED) {
+            let answers = futures_util::future::join_all((0..HUBS).map(|hub| self.api.execute(hub, request))).await;
+            for answer in answers {
+                if let Submitted::Accepted(job) = answer {
+                    self.note(request, job);
+                }
+            }
+        }
+    }
+
+    fn note(&self, request: &Request, job: Uuid) {
+        if let Some(first) = self.ledger.note(request, job) {
+            self.journal.breach(format!("key {} gave job {first} and later job {job}", request.key));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_job_for_a_key_is_seen() {
+        let ledger = Ledger::default();
+        let request = Request { automation: 1, parameters: serde_json::Map::new(), priority: 1, key: "k".into() };
+        let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert_eq!(ledger.note(&request, first), None);
+        assert_eq!(ledger.note(&request, first), None);
+        assert_eq!(ledger.note(&request, second), Some(first));
+        assert_eq!(ledger.accepted()["k"], (first, 1));
+    }
+}

@@ -1,0 +1,31 @@
+//! Kills, stops and cuts off every part of a busy Regente at random, and checks from outside that nothing was lost or done twice.
+//!
+//! Two hubs on one PostgreSQL and RabbitMQ, four agents, clients that repeat what was not answered, robots that write down what they do.
+//! `docs/RELIABILITY.md` says what is promised; [`check`] is that page as code. Run it by `make chaos`.
+
+mod api;
+mod check;
+mod cli;
+mod faults;
+mod inject;
+mod journal;
+mod load;
+mod observer;
+mod part;
+mod plan;
+mod recovery;
+mod report;
+mod rest;
+mod robots;
+mod run;
+mod servers;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> anyhow::Result<ExitCode> {
+    run::run(cli::Cli::parse()).await
+}

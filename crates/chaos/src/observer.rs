@@ -1,0 +1,196 @@
+//! Looks at the database beside the hubs: a trigger writes down every change of a job as it is committed.
+
+use std::{str::FromStr as _, time::Duration};
+
+use anyhow::{Context as _, Result};
+use sqlx::{
+    FromRow, PgPool, Row as _,
+    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
+};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+/// The trigger is deferred to the end of the transaction, so that the rows of `chaos_changes` stand in an order that commits could have
+/// had. It passes over what changes without meaning: heartbeats, log counts, progress.
+const TRIGGER: &str = include_str!("../assets/trigger.sql");
+
+/// How long the observer waits for a database that is down.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A job as it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct JobRow {
+    pub(crate) id: Uuid,
+    pub(crate) automation_id: i32,
+    pub(crate) status: String,
+    pub(crate) trigger: String,
+    pub(crate) attempt: i32,
+    pub(crate) retry_of: Option<Uuid>,
+    pub(crate) error_class: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) ended: bool,
+}
+
+/// A change of a job.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    /// The transaction; a later one has a greater number, unless both ran at the same time.
+    pub(crate) xid: i64,
+    pub(crate) job_id: Uuid,
+    pub(crate) automation_id: i32,
+    /// `None`: the job was made now.
+    pub(crate) before: Option<String>,
+    /// `None`: the row was deleted.
+    pub(crate) after: Option<String>,
+    pub(crate) lease: Option<Uuid>,
+    pub(crate) worker: Option<Uuid>,
+}
+
+impl<'r> FromRow<'r, PgRow> for JobRow {
+    fn from_row(row: &'r PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            automation_id: row.try_get("automation_id")?,
+            status: row.try_get("status")?,
+            trigger: row.try_get("trigger")?,
+            attempt: row.try_get("attempt")?,
+            retry_of: row.try_get("retry_of")?,
+            error_class: row.try_get("error_class")?,
+            idempotency_key: row.try_get("idempotency_key")?,
+            ended: row.try_get("ended")?,
+        })
+    }
+}
+
+impl<'r> FromRow<'r, PgRow> for Change {
+    fn from_row(row: &'r PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            xid: row.try_get("xid")?,
+            job_id: row.try_get("job_id")?,
+            automation_id: row.try_get("automation_id")?,
+            before: row.try_get("before")?,
+            after: row.try_get("after")?,
+            lease: row.try_get("lease")?,
+            worker: row.try_get("worker")?,
+        })
+    }
+}
+
+/// The database, seen from outside.
+#[derive(Clone)]
+pub(crate) struct Observer {
+    pool: PgPool,
+}
+
+impl Observer {
+    pub(crate) fn new(url: &str) -> Result<Self> {
+        let options = PgConnectOptions::from_str(url)?.application_name("chaos");
+        let pool = PgPoolOptions::new().max_connections(6).acquire_timeout(Duration::from_secs(5)).connect_lazy_with(options);
+        Ok(Self { pool })
+    }
+
+    /// Begins to write down changes.
+    pub(crate) async fn watch(&self) -> Result<()> {
+        sqlx::raw_sql(TRIGGER).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn jobs(&self) -> Result<Vec<JobRow>> {
+        let statement = "SELECT id, automation_id, status, trigger, attempt, retry_of, error_class, idempotency_key,
+            completed_at IS NOT NULL AS ended FROM jobs ORDER BY id";
+        Ok(sqlx::query_as(statement).fetch_all(&self.pool).await?)
+    }
+
+    pub(crate) async fn changes(&self) -> Result<Vec<Change>> {
+        let statement = "SELECT xid, job_id, automation_id, before, after, lease, worker FROM chaos_changes ORDER BY seq";
+        Ok(sqlx::query_as(statement).fetch_all(&self.pool).await?)
+    }
+
+    /// Dead letters that were kept, as (queue, job, reason).
+    pub(crate) async fn dead_letters(&self) -> Result<Vec<(String, Option<Uuid>, String)>> {
+        Ok(sqlx::query_as("SELECT queue_name, job_id, reason FROM dead_letters").fetch_all(&self.pool).await?)
+    }
+
+    /// Jobs that have not ended, as (id, status, queue, on its way to a worker, lease has ended, age in seconds).
+    pub(crate) async fn open_jobs(&self) -> Result<Vec<(Uuid, String, String, bool, Option<bool>, f64)>> {
+        let statement = "SELECT id, status, queue_name, dispatch_started_at IS NOT NULL, lease_expires_at < now(),
+            extract(epoch FROM now() - created_at)::float8 FROM jobs WHERE status IN ('pending', 'running', 'paused') ORDER BY id";
+        Ok(sqlx::query_as(statement).fetch_all(&self.pool).await?)
+    }
+
+    /// Waits until this many workers have registered.
+    pub(crate) async fn registered(&self, workers: usize, limit: Duration) -> Result<Instant> {
+        let workers = i64::try_from(workers)?;
+        let statement = "SELECT count(*) FROM workers";
+        self.until(limit, async || Ok(sqlx::query_scalar::<_, i64>(statement).fetch_one(&self.pool).await? >= workers)).await
+    }
+
+    /// Jobs that this worker holds. Waits for a database that is down.
+    pub(crate) async fn held_by(&self, worker: &str) -> Result<Vec<Uuid>> {
+        let statement = "SELECT jobs.id FROM jobs JOIN workers ON workers.id = jobs.worker_id
+            WHERE workers.name = $1 AND status IN ('running', 'paused')";
+        self.patiently(async || sqlx::query_scalar(statement).bind(worker).fetch_all(&self.pool).await).await
+    }
+
+    /// Waits until none of these jobs is held any more; returns when that was seen.
+    pub(crate) async fn released(&self, jobs: &[Uuid], limit: Duration) -> Result<Instant> {
+        let statement = "SELECT count(*) FROM jobs WHERE id = ANY($1) AND status IN ('running', 'paused')";
+        self.until(limit, async || {
+            let held: i64 = sqlx::query_scalar(statement).bind(jobs).fetch_one(&self.pool).await?;
+            Ok(held == 0)
+        })
+        .await
+    }
+
+    /// Waits until this job or a retry of it has completed; returns when that was seen.
+    pub(crate) async fn completed(&self, job: Uuid, limit: Duration) -> Result<Instant> {
+        let statement = "WITH RECURSIVE line AS (SELECT id, status FROM jobs WHERE id = $1
+            UNION ALL SELECT jobs.id, jobs.status FROM jobs JOIN line ON jobs.retry_of = line.id)
+            SELECT count(*) FROM line WHERE status = 'completed'";
+        self.until(limit, async || {
+            let completed: i64 = sqlx::query_scalar(statement).bind(job).fetch_one(&self.pool).await?;
+            Ok(completed > 0)
+        })
+        .await
+    }
+
+    /// How many changes there are.
+    pub(crate) async fn mark(&self) -> Result<i64> {
+        let statement = "SELECT coalesce(max(seq), 0) FROM chaos_changes";
+        self.patiently(async || sqlx::query_scalar(statement).fetch_one(&self.pool).await).await
+    }
+
+    /// Waits until a job of this worker completed after `mark`.
+    pub(crate) async fn completed_by(&self, worker: &str, mark: i64, limit: Duration) -> Result<Instant> {
+        let statement = "SELECT count(*) FROM chaos_changes JOIN workers ON workers.id = chaos_changes.worker
+            WHERE workers.name = $1 AND seq > $2 AND after = 'completed'";
+        self.until(limit, async || {
+            let completed: i64 = sqlx::query_scalar(statement).bind(worker).bind(mark).fetch_one(&self.pool).await?;
+            Ok(completed > 0)
+        })
+        .await
+    }
+
+    async fn until(&self, limit: Duration, ask: impl AsyncFn() -> sqlx::Result<bool>) -> Result<Instant> {
+        let deadline = Instant::now() + limit;
+        loop {
+            // The database may be what is down.
+            if ask().await.unwrap_or(false) {
+                return Ok(Instant::now());
+            }
+            anyhow::ensure!(Instant::now() < deadline, "not within {limit:?}");
+            sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    async fn patiently<T>(&self, ask: impl AsyncFn() -> sqlx::Result<T>) -> Result<T> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if Instant::now() > deadline => return Err(error).context("the database does not answer"),
+                Err(_) => sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    process::{Child, Command},
+    sync::Mutex,
+    time::sleep,
+};
+
+use crate::journal::Journal;
+
+/// A process that ends by itself before this age could not start, for want of its database perhaps; it is started again.
+const YOUNG: Duration = Duration::from_secs(40);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+const BEFORE_RESTART: Duration = Duration::from_millis(500);
+/// How long a process may take to end when asked.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// How a part is started.
+pub(crate) struct Program {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(String, String)>,
+    /// The current folder, and where the log goes.
+    pub(crate) folder: PathBuf,
+}
+
+/// A process that is kept running, as systemd or Kubernetes would, except while it is held down.
+pub(crate) struct Part {
+    program: Program,
+    state: Mutex<State>,
+    journal: Arc<Journal>,
+}
+
+#[derive(Default)]
+struct State {
+    child: Option<Child>,
+    started: Option<Instant>,
+    wanted: bool,
+}
+
+impl Part {
+    /// Starts the process and keeps it running.
+    pub(crate) async fn start(program: Program, journal: Arc<Journal>) -> Result<Arc<Self>> {
+        std::fs::create_dir_all(&program.folder).with_context(|| program.folder.display().to_string())?;
+        let part = Arc::new(Self { program, state: Mutex::default(), journal });
+        part.up().await?;
+        tokio::spawn(keep_running(Arc::downgrade(&part)));
+        Ok(part)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.program.name
+    }
+
+    /// Starts it after [`Part::kill`].
+    pub(crate) async fn up(&self) -> Result<()> {
+        let mut state = self.state.lock().await;
+        state.wanted = true;
+        self.spawn(&mut state)
+    }
+
+    /// kill -9; it stays down until [`Part::up`].
+    pub(crate) async fn kill(&self) -> Result<()> {
+        let mut state = self.state.lock().await;
+        state.wanted = false;
+        if let Some(mut child) = state.child.take() {
+            child.kill().await?;
+        }
+        Ok(())
+    }
+
+    /// STOP or CONT for the process, not for what it has started.
+    pub(crate) async fn signal(&self, signal: Signal) -> Result<()> {
+        let state = self.state.lock().await;
+        if let Some(pid) = state.child.as_ref().and_then(Child::id) {
+            kill(Pid::from_raw(i32::try_from(pid)?), signal)?;
+        }
+        Ok(())
+    }
+
+    /// Asks the process to end and waits for it.
+    pub(crate) async fn stop(&self) -> Result<()> {
+        let mut state = self.state.lock().await;
+        state.wanted = false;
+        let Some(mut child) = state.child.take() else { return Ok(()) };
+        if let Some(pid) = child.id() {
+            kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGTERM)?;
+        }
+        if tokio::time::timeout(PATIENCE, child.wait()).await.is_err() {
+            self.journal.breach(format!("{} did not end within {PATIENCE:?} after TERM", self.program.name));
+            child.kill().await?;
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, state: &mut State) -> Result<()> {
+        let Program { name, path, arguments, environment, folder } = &self.program;
+        let log = |kind| File::options().create(true).append(true).open(folder.join(format!("{name}.{kind}"))).map(Stdio::from);
+        let mut command = Command::new(path);
+        command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value))).current_dir(folder);
+        let child = command.stdin(Stdio::null()).stdout(log("log")?).stderr(log("log")?).kill_on_drop(true).spawn();
+        state.child = Some(child.with_context(|| format!("cannot start {}", path.display()))?);
+        state.started = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Starts the process again when it has ended by itself.
+    async fn look_after(&self) -> Result<()> {
+        let mut state = self.state.lock().await;
+        let Some(status) = state.child.as_mut().map(Child::try_wait).transpose()?.flatten() else { return Ok(()) };
+        let age = state.started.map_or(Duration::ZERO, |at| at.elapsed());
+        let text = format!("{} ended by itself after {:.1} s: {status}", self.program.name, age.as_secs_f64());
+        if age < YOUNG && status.code() == Some(1) {
+            self.journal.say(&text);
+        } else {
+            self.journal.breach(text);
+        }
+        state.child = None;
+        drop(state);
+        sleep(BEFORE_RESTART).await;
+        let mut state = self.state.lock().await;
+        if state.wanted && state.child.is_none() { self.spawn(&mut state) } else { Ok(()) }
+    }
+}
+
+async fn keep_running(part: std::sync::Weak<Part>) {
+    while let Some(part) = part.upgrade() {
+        if let Err(error) = part.look_after().await {
+            part.journal.breach(format!("{} cannot be kept running: {error:#}", part.program.name));
+        }
+        drop(part);
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The last lines of a log, for people.
+pub(crate) fn tail(log: &Path, bytes: usize) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    String::from_utf8_lossy(&text[text.len().saturating_sub(bytes)..]).into_owned()
+}

@@ -1,0 +1,104 @@
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+
+use serde::Serialize;
+use test_support::percentile;
+
+use crate::{
+    check::Breach,
+    faults::Kind,
+    recovery::{Measured, target},
+};
+
+/// What a run has found.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    pub(crate) seed: u64,
+    pub(crate) seconds: u64,
+    pub(crate) accepted: usize,
+    pub(crate) repeated_requests: usize,
+    pub(crate) jobs: usize,
+    /// Jobs by status and error class.
+    pub(crate) ends: BTreeMap<String, usize>,
+    /// Programs that robots started.
+    pub(crate) programs: usize,
+    pub(crate) faults: BTreeMap<String, usize>,
+    pub(crate) recoveries: Vec<Measured>,
+    pub(crate) rest_s: Option<f64>,
+    /// Seen while things went on, or at their end.
+    pub(crate) failures: Vec<String>,
+    pub(crate) breaches: Vec<Breach>,
+}
+
+impl Report {
+    pub(crate) fn is_fine(&self) -> bool {
+        self.failures.is_empty() && self.breaches.is_empty()
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(out, "\nseed {}, faults for {} s\n", self.seed, self.seconds)?;
+        let ends: Vec<_> = self.ends.iter().map(|(end, count)| format!("{count} {end}")).collect();
+        writeln!(
+            out,
+            "{} requests accepted ({} repeated), {} jobs: {}",
+            self.accepted,
+            self.repeated_requests,
+            self.jobs,
+            ends.join(", ")
+        )?;
+        writeln!(out, "{} programs run\n", self.programs)?;
+        writeln!(out, "| fault | times | measured | p50 s | p99 s | max s | target s |")?;
+        writeln!(out, "|---|---:|---:|---:|---:|---:|---:|")?;
+        for kind in Kind::OF_SERVICES.iter().chain(&Kind::OF_AGENTS) {
+            let Some(count) = self.faults.get(kind.name()) else { continue };
+            let times = clear(&self.recoveries, *kind);
+            let figure = |percent| if times.is_empty() { "–".to_owned() } else { format!("{:.2}", percentile(&times, percent)) };
+            let target = target(*kind).map(|limit| limit.as_secs().to_string()).unwrap_or_default();
+            let (p50, p99, max) = (figure(50), figure(99), figure(100));
+            writeln!(out, "| {kind} | {count} | {} | {p50} | {p99} | {max} | {target} |", times.len())?;
+        }
+        if let Some(rest) = self.rest_s {
+            writeln!(out, "\nat rest {rest:.1} s after the last fault")?;
+        }
+        for failure in &self.failures {
+            writeln!(out, "FAILURE {failure}")?;
+        }
+        for breach in self.breaches.iter().take(50) {
+            writeln!(out, "BREACH {breach}")?;
+        }
+        let verdict = if self.is_fine() { "nothing lost, nothing doubled, nothing stuck" } else { "PROMISES WERE BROKEN" };
+        writeln!(out, "\n{verdict}")
+    }
+}
+
+/// Times of a kind when nothing else was broken.
+fn clear(measured: &[Measured], kind: Kind) -> Vec<f64> {
+    measured.iter().filter(|one| one.kind == kind && !one.overlapped).map(|one| one.seconds).collect()
+}
+
+/// Recoveries that took longer than they may.
+pub(crate) fn too_slow(measured: &[Measured]) -> Vec<String> {
+    let late = |one: &&Measured| !one.overlapped && target(one.kind).is_some_and(|limit| Duration::from_secs_f64(one.seconds) > limit);
+    let text = |one: &Measured| format!("{}: work went on only after {:.1} s", one.kind, one.seconds);
+    measured.iter().filter(late).map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_clear_recoveries_are_judged() {
+        let one = |seconds, overlapped| Measured { kind: Kind::KillHub, seconds, overlapped };
+        let measured = [one(1.0, false), one(11.0, false), one(12.0, true)];
+        assert_eq!(too_slow(&measured).len(), 1);
+        assert_eq!(clear(&measured, Kind::KillHub), [1.0, 11.0]);
+    }
+}

@@ -1,0 +1,71 @@
+//! The end: everything comes to rest, and nothing is left over.
+
+use std::{fs, path::Path, time::Duration};
+
+use anyhow::Result;
+use broker::Broker;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    servers::lives,
+    world::{DEAD_LETTERS, QUEUES, World},
+};
+
+/// Waits until no job waits or runs and no message is with the broker; gives how long that took.
+///
+/// # Errors
+/// Names what is stuck.
+pub(crate) async fn await_rest(world: &World, limit: Duration) -> Result<Duration> {
+    let broker = Broker::connect(&world.servers.amqp_url, "chaos")?;
+    let begun = Instant::now();
+    let outcome = loop {
+        let left = left_over(world, &broker).await;
+        match left {
+            Ok(left) if left.is_empty() => break Ok(begun.elapsed()),
+            left if begun.elapsed() > limit => break Err(anyhow::anyhow!("not at rest after {limit:?}: {}", left?.join("; "))),
+            _ => sleep(Duration::from_millis(200)).await,
+        }
+    };
+    broker.close().await;
+    outcome
+}
+
+async fn left_over(world: &World, broker: &Broker) -> Result<Vec<String>> {
+    let open = world.observer.open_jobs().await?;
+    let mut left: Vec<String> = open
+        .iter()
+        .take(20)
+        .map(|(id, status, queue, sent, lease_over, age)| {
+            let sent = if *sent { ", on its way to a worker" } else { "" };
+            let lease = if *lease_over == Some(true) { ", its lease is over" } else { "" };
+            format!("job {id} of {queue} is {status} after {age:.0} s{sent}{lease}")
+        })
+        .collect();
+    if open.len() > left.len() {
+        left.push(format!("{} jobs in all", open.len()));
+    }
+    for queue in QUEUES.into_iter().chain([DEAD_LETTERS]) {
+        let messages = match broker.queue_depth(queue).await {
+            Ok(depth) => depth.messages,
+            // Nothing was ever sent there.
+            Err(broker::Error::QueueNotFound { .. }) => 0,
+            Err(error) => return Err(error.into()),
+        };
+        if messages > 0 {
+            left.push(format!("{messages} messages in {queue}"));
+        }
+    }
+    Ok(left)
+}
+
+/// Programs of robots that still run; they are known by where they keep their books.
+pub(crate) fn programs_left(books: &Path) -> Vec<i32> {
+    let mark = format!("PARAM_BOOKS={}", books.display());
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let marked = |pid: &i32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        lives(*pid) && environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+    };
+    pids.filter(marked).collect()
+}

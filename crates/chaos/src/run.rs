@@ -1,0 +1,167 @@
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
+
+use crate::{
+    check::{self, Evidence},
+    cli::Cli,
+    inject::Injector,
+    journal::Journal,
+    load::{Ledger, Load},
+    plan::Plan,
+    recovery::Recoveries,
+    report::{Report, too_slow},
+    rest, robots,
+    world::World,
+};
+
+/// How long clients may take to have their last requests accepted after the faults.
+const LAST_REQUESTS: Duration = Duration::from_secs(60);
+
+/// Breaks things and tells what came of it; the code is 1 when a promise was broken.
+pub(crate) async fn run(options: Cli) -> Result<ExitCode> {
+    let seed = options.seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
+    let exe = std::env::current_exe()?;
+    let regente = options.regente.clone().unwrap_or_else(|| exe.with_file_name("regente"));
+    ensure!(regente.exists(), "{} is missing: cargo build -p regente", regente.display());
+    let regente = std::path::absolute(regente)?;
+    let folder = fresh_folder(options.folder.clone().unwrap_or_else(|| default_folder(&exe, seed)))?;
+    let journal = Arc::new(Journal::create(&folder)?);
+    journal.say(&format!("seed {seed}, {} s, {} jobs, everything is kept in {}", options.seconds, options.jobs(), folder.display()));
+    let report = tokio::select! {
+        report = play(&options, seed, &regente, &folder, journal.clone()) => report,
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+    };
+    let report = report.with_context(|| format!("the run itself failed; its logs are in {}", folder.display()))?;
+    keep(&report, &folder, options.keep)?;
+    Ok(if report.is_fine() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn play(options: &Cli, seed: u64, regente: &Path, folder: &Path, journal: Arc<Journal>) -> Result<Report> {
+    let world = Arc::new(World::start(regente, folder, journal.clone()).await?);
+    journal.say("everything runs");
+    let (ledger, recoveries) = (Arc::new(Ledger::default()), Arc::new(Recoveries::default()));
+    let shapes = Arc::new(world.shapes.clone());
+    let load = Load { api: world.api.clone(), shapes, books: world.books(), ledger: ledger.clone(), journal: journal.clone() };
+    let time = Duration::from_secs(options.seconds);
+    let load = tokio::spawn(load.run(seed, options.jobs(), time));
+    let injector = Injector {
+        world: world.clone(),
+        recoveries: recoveries.clone(),
+        ledger: ledger.clone(),
+        until: Instant::now() + time,
+        services: Mutex::default(),
+    };
+    tokio::try_join!(injector.break_services(Plan::of_services(seed)), injector.break_agents(Plan::of_agents(seed)))?;
+    journal.say("no more faults");
+    match timeout(LAST_REQUESTS, load).await {
+        Ok(ended) => ended?,
+        Err(_) => journal.breach(format!("requests are still not accepted {LAST_REQUESTS:?} after the last fault")),
+    }
+    let rest = match rest::await_rest(&world, Duration::from_secs(options.rest_limit)).await {
+        Ok(time) => Some(time.as_secs_f64()),
+        Err(error) => {
+            journal.breach(format!("{error:#}"));
+            None
+        }
+    };
+    world.stop().await?;
+    let left = rest::programs_left(&world.books());
+    if !left.is_empty() {
+        journal.breach(format!("programs still run: {left:?}"));
+    }
+    let seen = Evidence {
+        accepted: ledger.accepted(),
+        shapes: world.shapes.clone(),
+        jobs: world.observer.jobs().await?,
+        changes: world.observer.changes().await?,
+        runs: robots::read_books(&world.books())?,
+        dead_letters: world.observer.dead_letters().await?,
+    };
+    let breaches = check::breaches(&seen);
+    if !breaches.is_empty() {
+        fs::write(folder.join("evidence.txt"), evidence(&seen, &breaches))?;
+    }
+    let measured = recoveries.measured();
+    let failures = [journal.breaches(), too_slow(&measured)].concat();
+    Ok(Report {
+        seed,
+        seconds: options.seconds,
+        accepted: seen.accepted.len(),
+        repeated_requests: ledger.repeats.load(Ordering::Relaxed),
+        jobs: seen.jobs.len(),
+        ends: ends(&seen),
+        programs: seen.runs.values().map(Vec::len).sum(),
+        faults: recoveries.counts().into_iter().map(|(kind, count)| (kind.name().to_owned(), count)).collect(),
+        recoveries: measured,
+        rest_s: rest,
+        failures,
+        breaches,
+    })
+}
+
+fn ends(seen: &Evidence) -> BTreeMap<String, usize> {
+    let mut ends = BTreeMap::new();
+    for job in &seen.jobs {
+        let end = [Some(job.status.as_str()), job.error_class.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        *ends.entry(end).or_default() += 1;
+    }
+    ends
+}
+
+/// All that is known of the jobs that the breaches name.
+fn evidence(seen: &Evidence, breaches: &[check::Breach]) -> String {
+    let mut text = String::new();
+    for breach in breaches {
+        text.push_str(&format!("{breach}\n"));
+        for id in &breach.jobs {
+            let rows = seen.jobs.iter().filter(|job| job.id == *id || job.retry_of == Some(*id)).map(|job| format!("  {job:?}\n"));
+            let changes = seen.changes.iter().filter(|change| change.job_id == *id).map(|change| format!("  {change:?}\n"));
+            let runs = seen.runs.get(id).into_iter().flatten().map(|run| format!("  {run:?}\n"));
+            text.extend(rows.chain(changes).chain(runs));
+        }
+    }
+    text
+}
+
+fn default_folder(exe: &Path, seed: u64) -> PathBuf {
+    let target = exe.ancestors().nth(2).unwrap_or(Path::new("target"));
+    target.join(format!("chaos/seed-{seed}"))
+}
+
+fn fresh_folder(folder: PathBuf) -> Result<PathBuf> {
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    Ok(std::path::absolute(folder)?)
+}
+
+/// Prints the report and keeps it with the logs; they go when nobody needs them.
+fn keep(report: &Report, folder: &Path, always: bool) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", report.text())?;
+    if report.is_fine() && !always {
+        return fs::remove_dir_all(folder).with_context(|| folder.display().to_string());
+    }
+    fs::write(folder.join("report.json"), serde_json::to_string_pretty(report)?)?;
+    fs::write(folder.join("report.md"), report.text())?;
+    for log in ["postgres.log", "rabbitmq.log"] {
+        let from = std::env::var("TEST_SERVERS_DIR").map(PathBuf::from).unwrap_or_default().join(log);
+        fs::copy(&from, folder.join(log)).with_context(|| from.display().to_string())?;
+    }
+    writeln!(out, "kept in {}", folder.display())?;
+    Ok(())
+}

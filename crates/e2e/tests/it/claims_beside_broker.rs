@@ -1,0 +1,33 @@
+//! Workers that claim, of a hub that has a broker.
+
+use domain::job::Status;
+use e2e::{Delivery, Robots, World};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_sent_to_the_broker_before_their_worker_came_are_claimed() {
+    let world = World::start(Delivery::Queue).await;
+    let queue = world.queue("claimed-later");
+    let script = Robots::new(world.folder.path()).shell("robot.sh", "exit 0\n");
+    let automation = json!({"name": queue, "queue_name": queue, "entrypoint_type": "SHELL", "script_path": script});
+    let automation = world.client.automation(&automation).await;
+    let mut jobs = Vec::new();
+    for _ in 0..20 {
+        jobs.push(world.client.execute(&automation, &json!({})).await.id);
+    }
+    world.client.job_when(jobs[0], "is with the broker", |job| job.dispatched_at.is_some()).await;
+    let mut settings = world.worker_settings(&[&queue], 3);
+    settings.amqp = None;
+    let worker = world.worker_with(settings, None);
+    for job in &jobs {
+        assert_eq!(world.client.ended(*job).await.status, Status::Completed);
+    }
+    worker.stop().await;
+    // Nobody takes messages of this queue: none is sent any more, whether the worker is there or not.
+    let later = world.client.execute(&automation, &json!({})).await.id;
+    let settings = world.worker_settings(&[&queue], 1);
+    let worker = world.worker_with(worker_agent::Settings { amqp: None, ..settings }, None);
+    assert_eq!(world.client.ended(later).await.status, Status::Completed);
+    worker.stop().await;
+    world.end().await;
+}
