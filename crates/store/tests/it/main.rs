@@ -43,8 +43,6 @@ mod queues;
 mod reconcilers;
 mod retention;
 mod statistics;
-mod statistics;
-mod transactions;
 mod transactions;
 mod versions;
 mod worker_tokens;
