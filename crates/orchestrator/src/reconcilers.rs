@@ -60,6 +60,16 @@ impl Reconciler {
         }
     }
 
+    /// How long a run may take before it is stopped. When its replica dies in the midst of it, another one waits for half as long again: short
+    /// for those that jobs wait for.
+    const fn limit(self) -> Duration {
+        match self {
+            Self::ExpiredLeases | Self::UnconfirmedSweep => Duration::from_secs(3),
+            Self::LostMessages => Duration::from_secs(20),
+            Self::RetentionJobs | Self::RetentionLogs | Self::RetentionDeadLetters => Duration::from_secs(60),
+        }
+    }
+
     /// How often it runs; `tick` is how often the hub looks for what is due.
     const fn every(self, tick: Duration) -> Duration {
         match self {

@@ -12,11 +12,6 @@ use store::{
 use super::{Counts, Reconciler};
 use crate::Orchestrator;
 
-/// How long a run may take before it is stopped.
-const RUN_LIMIT: Duration = Duration::from_secs(60);
-/// How long a replica has a reconciler when it does not come back: longer than any run, also by a clock that is a little off.
-const HOLD_FOR: TimeDelta = TimeDelta::seconds(90);
-
 /// Runs the reconcilers until the hub ends, each in a task of its own.
 pub(crate) fn start(hub: &Orchestrator) {
     for which in Reconciler::ALL {
@@ -46,13 +41,16 @@ async fn keep_running(hub: Orchestrator, which: Reconciler) {
 
 async fn run_if_due(hub: &Orchestrator, which: Reconciler) -> Result<(), Error> {
     let every = TimeDelta::from_std(which.every(hub.tick)).unwrap_or(TimeDelta::MAX);
-    let claim = Claim { name: which.name(), holder: hub.replica_id, now: (hub.clock)(), hold_for: HOLD_FOR, every };
+    let limit = which.limit();
+    // Longer than the run may take. Two runs at once, by clocks that disagree, do no harm.
+    let hold_for = TimeDelta::from_std(limit.mul_f64(1.5)).unwrap_or(TimeDelta::MAX);
+    let claim = Claim { name: which.name(), holder: hub.replica_id, now: (hub.clock)(), hold_for, every };
     if !reconciler_claim(&hub.database, &claim).await? {
         return Ok(());
     }
     let begun = Instant::now();
     let work = hub.clone();
-    let outcome = supervised(RUN_LIMIT, async move { work.reconcile(which).await }).await;
+    let outcome = supervised(limit, async move { work.reconcile(which).await }).await;
     match &outcome {
         Ok(counts) if counts.values().any(|count| *count > 0) => {
             tracing::info!(reconciler.name = which.name(), ?counts, "reconciled")
