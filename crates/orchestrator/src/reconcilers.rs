@@ -68,11 +68,13 @@ impl Reconciler {
         }
     }
 
-    /// How long a run may take before it is stopped. Whoever dies in a run holds the others up for little longer.
-    const fn run_limit(self) -> Duration {
+    /// How long a run may take before it is stopped. When its replica dies in the midst of it, another one waits for half as long again: short
+    /// for those that jobs wait for.
+    const fn limit(self) -> Duration {
         match self {
             Self::ExpiredLeases | Self::JobTimeouts | Self::QueueTimeouts | Self::UnconfirmedSweep => Duration::from_secs(3),
-            Self::LostMessages | Self::RetentionJobs | Self::RetentionLogs | Self::RetentionDeadLetters => Duration::from_secs(60),
+            Self::LostMessages => Duration::from_secs(20),
+            Self::RetentionJobs | Self::RetentionLogs | Self::RetentionDeadLetters => Duration::from_secs(60),
         }
     }
 

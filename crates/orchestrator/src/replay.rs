@@ -104,8 +104,7 @@ impl Orchestrator {
 
     async fn send_again(&self, letter: &DeadLetter) -> Result<(), Failure> {
         let Some(broker) = &self.broker else { return Ok(()) };
-        let headers = letter.headers.as_ref().and_then(serde_json::Value::as_object).into_iter().flatten();
-        let headers: Vec<(String, String)> = headers.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
+        let headers = headers(letter);
         let body = Bytes::from(letter.body.clone().into_bytes());
         let sent = tokio::time::timeout(PATIENCE, broker.publish(&letter.queue_name, body, &headers)).await;
         match sent.unwrap_or(Err(broker::Error::Disconnected)) {
@@ -153,6 +152,13 @@ impl Orchestrator {
         }
         Ok(response)
     }
+}
+
+/// The headers that the message was sent with, without those that the broker added when it died.
+fn headers(letter: &DeadLetter) -> Vec<(String, String)> {
+    let kept = letter.headers.as_ref().and_then(serde_json::Value::as_object).into_iter().flatten();
+    let sent = kept.filter(|(name, _)| !name.starts_with("x-first-death-") && !name.starts_with("x-last-death-"));
+    sent.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 fn already_replayed(replay: &Replay) -> Failure {

@@ -20,6 +20,9 @@ use crate::{Error, HubClient, ProcessRunner, Runner, Settings, signal::Stop};
 /// After the drain, and beyond the grace for killed programs: how long their ends may take to be reported.
 const LAST_REPORTS: Duration = Duration::from_secs(5);
 
+/// How long the hub may take to hear a goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// Runs jobs of one worker.
 pub struct Agent {
     core: Arc<Core>,
@@ -97,6 +100,8 @@ impl Agent {
         if let Some(broker) = broker {
             broker.close().await;
         }
+        tasks.shutdown().await;
+        say_goodbye(&core).await;
         Ok(())
     }
 }
@@ -116,4 +121,13 @@ async fn drain(core: &Core) {
     core.abort.send_replace(true);
     // Tasks end at once now: this only lets them.
     let _ended = tokio::time::timeout(Duration::from_secs(1), all()).await;
+}
+
+/// Tells the hub that this worker is not lost. A hub that is away finds out by its silence.
+async fn say_goodbye(core: &Core) {
+    match tokio::time::timeout(GOODBYE, core.hub.goodbye(core.worker_id())).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "the hub did not take the goodbye"),
+        Err(_elapsed) => tracing::debug!("the hub did not answer the goodbye"),
+    }
 }

@@ -7,8 +7,8 @@ mod reports;
 use std::{sync::Arc, time::Duration};
 
 use api_types::{
-    ClaimRequest, FinishRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment, JobStatusResponse, LEASE_TOKEN_HEADER, LogEntry,
-    LogRequest, LogResponse, Progress, RegisterRequest, RegisterResponse, StartRequest, StartResponse, WORKER_KEY_HEADER,
+    ClaimRequest, FinishRequest, GoodbyeRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment, JobStatusResponse, LEASE_TOKEN_HEADER,
+    LogEntry, LogRequest, LogResponse, Progress, RegisterRequest, RegisterResponse, StartRequest, StartResponse, WORKER_KEY_HEADER,
 };
 use bytes::Bytes;
 use reqwest::{
@@ -99,6 +99,14 @@ impl HubClient {
     /// 404 when the hub does not know the worker; see [`HubError`].
     pub async fn heartbeat(&self, request: &HeartbeatRequest) -> Result<HeartbeatResponse, HubError> {
         read(self.link.post("heartbeat", request)?).await
+    }
+
+    /// Says that this worker stops in order.
+    ///
+    /// # Errors
+    /// 404 when the hub does not know the worker; see [`HubError`].
+    pub async fn goodbye(&self, worker: Uuid) -> Result<(), HubError> {
+        done(self.link.post("goodbye", &GoodbyeRequest { worker_id: worker })?).await
     }
 
     /// Takes jobs; waits on the hub for `wait_s` of the request.

@@ -14,7 +14,7 @@ use crate::support::{automation, calm, claim, fields, register, replica, with};
 
 on_both!(
     lists_take_filters_and_pages,
-    a_pause_through_another_replica_reaches_a_waiting_claim,
+    a_pause_through_another_replica_is_heard_of,
     each_action_wants_its_state,
     a_silent_worker_is_lost_and_comes_back,
     a_pause_outlives_a_restart_of_the_worker,
@@ -127,7 +127,7 @@ async fn a_paused_worker_gets_nothing_new_and_is_told() {
     world.end().await;
 }
 
-async fn a_pause_through_another_replica_reaches_a_waiting_claim(delivery: Delivery) {
+async fn a_pause_through_another_replica_is_heard_of(delivery: Delivery) {
     let world = calm(delivery).await;
     let (other, client) = replica(&world).await;
     let id = register(&world, "w", &["q"]).await;

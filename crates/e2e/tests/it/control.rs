@@ -1,11 +1,36 @@
 //! Workers are told at once over the broker.
 
 use broker::{Broker, Consumer, QueueProfile};
-use e2e::{Delivery, World};
+use domain::worker::State;
+use e2e::{Delivery, World, on_both};
 use messages::{WorkerControl, worker_control::Command};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use test_support::eventually;
+
+on_both!(an_agent_that_stops_says_goodbye, an_agent_that_crashes_is_lost);
+
+async fn state(world: &World) -> Option<State> {
+    world.client.get("/api/v1/workers").await.expect(200).json::<Vec<api_types::Worker>>().pop().map(|worker| worker.state)
+}
+
+async fn an_agent_that_stops_says_goodbye(delivery: Delivery) {
+    let world = World::start(delivery).await;
+    let worker = world.worker(&[&world.queue("q")], 1);
+    eventually("it runs", async || (state(&world).await == Some(State::Running)).then_some(())).await;
+    worker.stop().await;
+    assert_eq!(state(&world).await, Some(State::Stopped));
+    world.end().await;
+}
+
+async fn an_agent_that_crashes_is_lost(delivery: Delivery) {
+    let world = World::start(delivery).await;
+    let worker = world.worker(&[&world.queue("q")], 1);
+    eventually("it runs", async || (state(&world).await == Some(State::Running)).then_some(())).await;
+    worker.crash();
+    eventually("it is lost", async || (state(&world).await == Some(State::Lost)).then_some(())).await;
+    world.end().await;
+}
 
 async fn told(consumer: &mut Consumer) -> (Command, String) {
     let delivery = consumer.next().await.unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api_types::{DeadLetter, DeadLetterDetail};
-use broker::{Broker, QueueProfile};
+use broker::Broker;
 use domain::job::{ErrorClass, Status};
 use e2e::{Delivery, GatedRunner, World};
 use secrecy::ExposeSecret;
@@ -52,10 +52,13 @@ async fn a_message_without_a_job_goes_to_its_queue_again() {
     let world = World::start(Delivery::Queue).await;
     let queue = world.queue("foreign");
     let broker = connect(&world);
-    eventually("the queue is there", async || broker.ensure_queue(&queue, QueueProfile::Regente).await.ok()).await;
+    // With its first message the hub has declared the queue and where its dead letters go.
+    let automation = world.client.automation(&json!({"name": "a", "queue_name": queue, "script_path": "x"})).await;
+    world.client.execute(&automation, &json!({})).await;
+    let mut consumer = broker.consume(&queue, 1);
+    consumer.next().await.unwrap().ack().await.unwrap();
     let headers = [("traceparent".to_owned(), "00-1".to_owned())];
     broker.publish(&queue, "{\"order\": \"ação\"}".into(), &headers).await.unwrap();
-    let mut consumer = broker.consume(&queue, 1);
     consumer.next().await.unwrap().reject().await.unwrap();
     let letter = only_letter(&world).await;
     let whole: DeadLetterDetail = world.client.get(&format!("/api/v1/dead-letters/{}", letter.id)).await.expect(200).json();

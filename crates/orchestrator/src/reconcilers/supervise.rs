@@ -12,9 +12,6 @@ use store::{
 use super::{Counts, Reconciler};
 use crate::Orchestrator;
 
-/// How much longer than its longest run a replica has a reconciler when it does not come back: clocks may be a little off.
-const MARGIN: Duration = Duration::from_secs(1);
-
 /// Runs the reconcilers until the hub ends, each in a task of its own.
 pub(crate) fn start(hub: &Orchestrator) {
     for which in Reconciler::ALL {
@@ -43,15 +40,17 @@ async fn keep_running(hub: Orchestrator, which: Reconciler) {
 }
 
 async fn run_if_due(hub: &Orchestrator, which: Reconciler) -> Result<(), Error> {
-    let hold_for = TimeDelta::from_std(which.run_limit() + MARGIN).unwrap_or(TimeDelta::MAX);
     let every = TimeDelta::from_std(which.every(hub.tick)).unwrap_or(TimeDelta::MAX);
+    let limit = which.limit();
+    // Longer than the run may take. Two runs at once, by clocks that disagree, do no harm.
+    let hold_for = TimeDelta::from_std(limit.mul_f64(1.5)).unwrap_or(TimeDelta::MAX);
     let claim = Claim { name: which.name(), holder: hub.replica_id, now: (hub.clock)(), hold_for, every };
     if !reconciler_claim(&hub.database, &claim).await? {
         return Ok(());
     }
     let begun = Instant::now();
     let work = hub.clone();
-    let outcome = supervised(which.run_limit(), async move { work.reconcile(which).await }).await;
+    let outcome = supervised(limit, async move { work.reconcile(which).await }).await;
     match &outcome {
         Ok(counts) if counts.values().any(|count| *count > 0) => {
             tracing::info!(reconciler.name = which.name(), ?counts, "reconciled")

@@ -139,6 +139,7 @@ impl Hub {
                 state.heartbeats.push(serde_json::from_slice(body).unwrap());
                 (200, json!({"stale": state.stale, "cancel": state.cancel, "paused": state.paused, "drain": state.drain}))
             }
+            "goodbye" => (200, json!({})),
             "reports" => {
                 let reports: Vec<Value> = serde_json::from_slice(body).unwrap();
                 let outcomes: Vec<Value> = reports.iter().map(|report| state.one_of_many(report)).collect();
