@@ -3,6 +3,7 @@
 mod dispatch;
 mod list;
 mod read;
+mod waiting;
 mod write;
 
 use chrono::{DateTime, Utc};
@@ -20,6 +21,7 @@ pub use self::{
     },
     list::{Filter, job_count, job_list},
     read::{job_find_idempotent, job_get, job_load, job_load_for_update_in_txn, job_payloads},
+    waiting::{GivenOut, job_list_given_out, job_list_line, job_next_in_line},
     write::{MOST_AT_ONCE, job_insert_at_once, job_insert_many_in_txn, job_update_at_once, job_update_many_in_txn},
 };
 

@@ -61,7 +61,7 @@ async fn reconcilers_run_and_are_listed(delivery: Delivery) {
     let list = async || -> Vec<ReconcilerStatus> { world.client.get("/api/v1/ops/reconcilers").await.expect(200).json() };
     let listed = eventually("those that run often have run", async || {
         let often = |one: &&ReconcilerStatus| one.interval_s < 1.0;
-        Some(list().await).filter(|all| all.iter().filter(often).count() == 2 && all.iter().filter(often).all(|one| one.runs >= 2))
+        Some(list().await).filter(|all| all.iter().filter(often).count() == 4 && all.iter().filter(often).all(|one| one.runs >= 2))
     })
     .await;
     let mut names: Vec<&str> = Reconciler::ALL.iter().map(|one| one.name()).collect();

@@ -24,7 +24,7 @@ struct Waiting {
 
 /// Literals, not parameters, so that the planner sees that the partial indexes fit.
 const PENDING: &str = "status = 'pending'";
-const HELD: &str = "status IN ('running', 'paused')";
+pub(super) const HELD: &str = "status IN ('running', 'paused')";
 const ACTIVE: &str = "status IN ('pending', 'running', 'paused')";
 
 pub(super) fn waiting() -> Condition {
