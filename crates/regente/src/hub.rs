@@ -203,6 +203,8 @@ fn serve(
         .disable_signals()
         .shutdown_timeout(DRAIN_S)
         .keep_alive(Duration::from_secs(75))
+        // A worker that went away while its claim waited is given nothing any more.
+        .h1_allow_half_closed(false)
         .listen(listener)
         .context("cannot serve")?;
     Ok(server.run())

@@ -21,7 +21,7 @@ use crate::{Error, HubClient, ProcessRunner, Runner, Settings, signal::Stop};
 const LAST_REPORTS: Duration = Duration::from_secs(5);
 
 /// How long the hub may take to hear a goodbye.
-const GOODBYE: Duration = Duration::from_secs(2);
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Runs jobs of one worker.
 pub struct Agent {

@@ -25,6 +25,9 @@ async fn jobs_sent_to_the_broker_before_their_worker_came_are_claimed() {
     worker.stop().await;
     // Nobody takes messages of this queue: none is sent any more, whether the worker is there or not.
     let later = world.client.execute(&automation, &json!({})).await.id;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let waiting = world.client.job(later).await;
+    assert_eq!(waiting.dispatched_at, None, "not sent: {waiting:?}");
     let settings = world.worker_settings(&[&queue], 1);
     let worker = world.worker_with(worker_agent::Settings { amqp: None, ..settings }, None);
     assert_eq!(world.client.ended(later).await.status, Status::Completed);

@@ -1,5 +1,6 @@
 use std::collections::{BTreeSet, HashMap};
 
+use chrono::{DateTime, Utc};
 use domain::job::Status;
 use store::workers::Worker;
 use tokio::{sync::oneshot, time::Instant};
@@ -128,16 +129,20 @@ impl Desk {
         }
     }
 
-    pub(super) fn set_workers(&mut self, workers: &[Worker]) {
+    /// Takes in workers that were heard of lately; those heard of since `live_since` that have not stopped are live.
+    pub(super) fn set_workers(&mut self, workers: &[Worker], live_since: DateTime<Utc>) {
         self.slots.clear();
-        let known = |worker: &Worker| Known {
-            labels: worker.labels.clone(),
-            uses_broker: worker.uses_broker,
-            paused: worker.life.paused_at.is_some(),
-        };
-        self.workers = workers.iter().map(|worker| (worker.id, known(worker))).collect();
+        self.workers.clear();
         for worker in workers {
-            let consumes = worker.uses_broker && worker.life.paused_at.is_none();
+            let live = worker.life.last_seen_at >= live_since && worker.life.stopped_at.is_none();
+            let paused = worker.life.paused_at.is_some();
+            if live {
+                let known = Known { labels: worker.labels.clone(), uses_broker: worker.uses_broker, paused };
+                self.workers.insert(worker.id, known);
+            } else if worker.uses_broker {
+                continue;
+            }
+            let consumes = worker.uses_broker && !paused;
             let slots = if consumes { usize::try_from(worker.slots).unwrap_or(0) } else { 0 };
             for queue in &worker.queues {
                 *self.slots.entry(queue.clone()).or_default() += slots;

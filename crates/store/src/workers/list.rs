@@ -53,6 +53,15 @@ pub async fn worker_list_live(database: &Database, since: DateTime<Utc>) -> Resu
     worker::Entity::find().filter(alive).all(database.connection()).await?.into_iter().map(from_row).collect()
 }
 
+/// Workers heard of since `since`, also those that have stopped.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_list_seen(database: &Database, since: DateTime<Utc>) -> Result<Vec<Worker>, Error> {
+    let query = worker::Entity::find().filter(worker::Column::LastSeenAt.gte(since));
+    query.all(database.connection()).await?.into_iter().map(from_row).collect()
+}
+
 /// Ids of the workers that are paused.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use domain::{
 };
 use store::workers::{
     Filter, HeldJob, Vitals, Worker, worker_delete, worker_find, worker_get, worker_heartbeat, worker_jobs, worker_list, worker_list_live,
-    worker_list_paused, worker_lives, worker_pause, worker_resume, worker_stop, worker_touch, worker_upsert,
+    worker_list_paused, worker_list_seen, worker_lives, worker_pause, worker_resume, worker_stop, worker_touch, worker_upsert,
 };
 use uuid::Uuid;
 
@@ -134,6 +134,9 @@ async fn live_are_those_heard_of_since(db: Case) {
     let mut live: Vec<String> = worker_list_live(&db, at(101)).await.unwrap().into_iter().map(|worker| worker.name).collect();
     live.sort();
     assert_eq!(live, ["w2", "w3", "w4"]);
+    let mut seen: Vec<String> = worker_list_seen(&db, at(101)).await.unwrap().into_iter().map(|worker| worker.name).collect();
+    seen.sort();
+    assert_eq!(seen, ["w2", "w3", "w4", "w5"]);
     assert_eq!(worker_list_paused(&db).await.unwrap(), [id_at(1, 4)]);
 }
 
