@@ -8,6 +8,9 @@ mod m20261121_000003_job_logs;
 mod m20261121_000004_workers;
 mod m20261121_000005_identity;
 mod m20261121_000006_dead_letters;
+mod m20261121_000007_automation_policies;
+mod m20261121_000008_workers_and_reconcilers;
+mod m20261121_000009_job_control;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -25,6 +28,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_workers::Migration),
             Box::new(m20261121_000005_identity::Migration),
             Box::new(m20261121_000006_dead_letters::Migration),
+            Box::new(m20261121_000007_automation_policies::Migration),
+            Box::new(m20261121_000008_workers_and_reconcilers::Migration),
+            Box::new(m20261121_000009_job_control::Migration),
         ]
     }
 }

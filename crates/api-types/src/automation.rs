@@ -1,6 +1,7 @@
 use chrono::{DateTime, Utc};
 use domain::{
     automation::{EntrypointType, QueueProfile},
+    policy::{OnWorkerLost, Overlap, RateLimit},
     retry::RetryPolicy,
 };
 use serde::{Deserialize, Deserializer, Serialize};
@@ -40,6 +41,39 @@ pub struct Automation {
     /// When a failed job is run again.
     #[schema(value_type = Object)]
     pub retry_policy: RetryPolicy,
+    /// Seconds that a job may wait for its start before it fails as `QUEUE_TIMEOUT`; null: any time.
+    pub queue_timeout_s: Option<i64>,
+    /// Seconds between asking a job's program to stop and killing it; null: the worker's own setting.
+    pub cancel_grace_s: Option<i64>,
+    /// Template of the key by which jobs, also of other automations, share a limit; `{name}` stands for a parameter. Null: none.
+    pub concurrency_key: Option<String>,
+    /// Most jobs with one key at once.
+    pub concurrency_key_limit: i64,
+    /// Most starts in a time: `{max, per_s}`; null: no limit.
+    #[schema(value_type = Option<Object>)]
+    pub rate_limit: Option<RateLimit>,
+    /// What a request does while another job of it (with the same concurrency key) waits or runs: `queue`, `skip`, `replace` or `coalesce`.
+    #[schema(value_type = String)]
+    pub overlap: Overlap,
+    /// What happens to a job whose worker was lost: `retry` or `fail`; null: the retry policy decides.
+    #[schema(value_type = Option<String>)]
+    pub on_worker_lost: Option<OnWorkerLost>,
+    /// Labels that a worker must have to run its jobs.
+    pub requires: Vec<String>,
+    /// Its programs need a virtual display.
+    pub display: bool,
+    /// Processors that a program may use; null: no limit.
+    pub cpu_limit: Option<f64>,
+    /// Bytes of memory that a program may use; null: no limit.
+    pub memory_limit_bytes: Option<i64>,
+    /// Since when its jobs do not start; null: they do.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// When the pause ends by itself.
+    pub paused_until: Option<DateTime<Utc>>,
+    /// Why it is paused.
+    pub paused_reason: Option<String>,
+    /// Who paused it.
+    pub paused_by: Option<String>,
     /// Set when it was archived: it is kept with its jobs, but runs no more.
     pub archived_at: Option<DateTime<Utc>>,
     /// When it was registered.
@@ -91,6 +125,44 @@ pub struct AutomationCreate {
     #[serde(default, alias = "retryPolicy")]
     #[schema(value_type = Option<Object>)]
     pub retry_policy: Option<RetryPolicy>,
+    /// Seconds that a job may wait for its start before it fails as `QUEUE_TIMEOUT`, 1 to 2592000.
+    #[serde(default, alias = "queueTimeoutS")]
+    pub queue_timeout_s: Option<i64>,
+    /// Seconds between asking a job's program to stop and killing it, 0 to 3600.
+    #[serde(default, alias = "cancelGraceS")]
+    pub cancel_grace_s: Option<i64>,
+    /// Template such as `portal-sefaz:{cnpj}`: jobs with the same key, also of other automations, share a limit. `{name}` or `{a.b}` stands
+    /// for a parameter, `{{` and `}}` for the braces.
+    #[serde(default, alias = "concurrencyKey")]
+    pub concurrency_key: Option<String>,
+    /// Most jobs with one key at once, 1 to 10000 (default 1).
+    #[serde(default, alias = "concurrencyKeyLimit")]
+    pub concurrency_key_limit: Option<i64>,
+    /// At most `max` starts in any `per_s` seconds: `{max, per_s}`.
+    #[serde(default, alias = "rateLimit")]
+    #[schema(value_type = Option<Object>)]
+    pub rate_limit: Option<RateLimit>,
+    /// What a request does while another job of it (with the same concurrency key) waits or runs: `queue` (default), `skip`, `replace` or
+    /// `coalesce`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub overlap: Option<Overlap>,
+    /// What happens to a job whose worker was lost: `retry` or `fail`; absent: the retry policy decides.
+    #[serde(default, alias = "onWorkerLost")]
+    #[schema(value_type = Option<String>)]
+    pub on_worker_lost: Option<OnWorkerLost>,
+    /// Labels that a worker must have to run its jobs, at most 20.
+    #[serde(default)]
+    pub requires: Option<Vec<String>>,
+    /// Its programs need a virtual display.
+    #[serde(default)]
+    pub display: Option<bool>,
+    /// Processors that a program may use, 0.01 to 1024.
+    #[serde(default, alias = "cpuLimit")]
+    pub cpu_limit: Option<f64>,
+    /// Bytes of memory that a program may use, at least 1048576.
+    #[serde(default, alias = "memoryLimitBytes")]
+    pub memory_limit_bytes: Option<i64>,
 }
 
 /// Changes an automation: fields that are absent stay as they are, null clears a field that may be empty.
@@ -140,6 +212,78 @@ pub struct AutomationUpdate {
     #[serde(alias = "retryPolicy", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub retry_policy: Option<RetryPolicy>,
+    /// New limit of waiting, or null for none.
+    #[serde(alias = "queueTimeoutS", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
+    pub queue_timeout_s: Option<Option<i64>>,
+    /// New time between asking and killing, or null for the worker's own.
+    #[serde(alias = "cancelGraceS", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
+    pub cancel_grace_s: Option<Option<i64>>,
+    /// New template, or null for none; for jobs made from now on.
+    #[serde(alias = "concurrencyKey", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub concurrency_key: Option<Option<String>>,
+    /// New limit of a key.
+    #[serde(alias = "concurrencyKeyLimit", skip_serializing_if = "Option::is_none")]
+    pub concurrency_key_limit: Option<i64>,
+    /// New limit of starts, or null for none.
+    #[serde(alias = "rateLimit", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub rate_limit: Option<Option<RateLimit>>,
+    /// New rule for requests while another job waits or runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub overlap: Option<Overlap>,
+    /// New rule for lost workers, or null to let the retry policy decide.
+    #[serde(alias = "onWorkerLost", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub on_worker_lost: Option<Option<OnWorkerLost>>,
+    /// New labels that a worker must have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requires: Option<Vec<String>>,
+    /// Whether its programs need a virtual display.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display: Option<bool>,
+    /// New limit of processors, or null for none.
+    #[serde(alias = "cpuLimit", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<f64>)]
+    pub cpu_limit: Option<Option<f64>>,
+    /// New limit of memory, or null for none.
+    #[serde(alias = "memoryLimitBytes", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>)]
+    pub memory_limit_bytes: Option<Option<i64>>,
+}
+
+/// What a registration says, as a change to an automation of which nothing is said yet.
+impl From<AutomationCreate> for AutomationUpdate {
+    fn from(create: AutomationCreate) -> Self {
+        Self {
+            name: Some(create.name),
+            description: create.description,
+            queue_name: create.queue_name,
+            queue_profile: create.queue_profile,
+            entrypoint_type: create.entrypoint_type,
+            script_path: Some(create.script_path),
+            parameter_schema: Some(create.parameter_schema),
+            default_params: create.default_params,
+            timeout_s: Some(create.timeout_s),
+            max_concurrency: Some(create.max_concurrency),
+            priority: create.priority,
+            retry_policy: create.retry_policy,
+            queue_timeout_s: Some(create.queue_timeout_s),
+            cancel_grace_s: Some(create.cancel_grace_s),
+            concurrency_key: Some(create.concurrency_key),
+            concurrency_key_limit: create.concurrency_key_limit,
+            rate_limit: Some(create.rate_limit),
+            overlap: create.overlap,
+            on_worker_lost: Some(create.on_worker_lost),
+            requires: create.requires,
+            display: create.display,
+            cpu_limit: Some(create.cpu_limit),
+            memory_limit_bytes: Some(create.memory_limit_bytes),
+        }
+    }
 }
 
 /// Tells a field that is null (`Some(None)`) from one that is absent (`None`).

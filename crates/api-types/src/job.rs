@@ -2,6 +2,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     job::{ErrorClass, Status, Trigger},
     log::Level,
+    policy::Overrides,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -61,6 +62,15 @@ pub struct Job {
     pub lease_expires_at: Option<DateTime<Utc>>,
     /// When somebody asked to stop it.
     pub cancellation_requested_at: Option<DateTime<Utc>>,
+    /// Since when it is paused.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// Jobs with the same key share a limit.
+    pub concurrency_key: Option<String>,
+    /// Labels its worker must have.
+    #[serde(default)]
+    pub requires: Vec<String>,
+    /// It fails when it has not started by then.
+    pub queue_deadline_at: Option<DateTime<Utc>>,
 }
 
 /// How far a job is.
@@ -88,6 +98,77 @@ pub struct ExecuteOptions {
     /// Priority of this job, 0 to 9, in place of the automation's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
+    /// Seconds after which its process tree is killed, 1 to 2592000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_s: Option<i64>,
+    /// Seconds that it may wait for its start before it fails as `QUEUE_TIMEOUT`, 1 to 2592000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_timeout_s: Option<i64>,
+    /// Attempts in all, the first included, 1 to 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    /// Seconds between asking its program to stop and killing it, 0 to 3600.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel_grace_s: Option<i64>,
+    /// Its concurrency key itself, not a template; at most 256 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency_key: Option<String>,
+    /// It does not start before this, RFC 3339; a time that has passed: at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<DateTime<Utc>>,
+}
+
+/// Requests a job. What is absent is as the automation says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobCreate {
+    /// Automation to run.
+    #[serde(alias = "automationId")]
+    pub automation_id: i32,
+    /// What the robot gets, over the automation's default parameters.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub parameters: Map<String, Value>,
+    /// 0 to 9; higher goes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+    /// Seconds after which its process tree is killed, 1 to 2592000.
+    #[serde(default, alias = "timeoutS", skip_serializing_if = "Option::is_none")]
+    pub timeout_s: Option<i64>,
+    /// Seconds that it may wait for its start before it fails as `QUEUE_TIMEOUT`, 1 to 2592000.
+    #[serde(default, alias = "queueTimeoutS", skip_serializing_if = "Option::is_none")]
+    pub queue_timeout_s: Option<i64>,
+    /// Attempts in all, the first included, 1 to 100.
+    #[serde(default, alias = "maxAttempts", skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    /// Seconds between asking its program to stop and killing it, 0 to 3600.
+    #[serde(default, alias = "cancelGraceS", skip_serializing_if = "Option::is_none")]
+    pub cancel_grace_s: Option<i64>,
+    /// Its concurrency key itself, not a template; at most 256 bytes.
+    #[serde(default, alias = "concurrencyKey", skip_serializing_if = "Option::is_none")]
+    pub concurrency_key: Option<String>,
+    /// It does not start before this; a time that has passed: at once.
+    #[serde(default, alias = "notBefore", skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<DateTime<Utc>>,
+    /// The same key returns the same job; 1 to 255 bytes.
+    #[serde(default, alias = "idempotencyKey", skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+}
+
+impl JobCreate {
+    /// What it wants otherwise than the automation says, not checked yet.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            priority: self.priority,
+            timeout_s: self.timeout_s,
+            queue_timeout_s: self.queue_timeout_s,
+            max_attempts: self.max_attempts,
+            cancel_grace_s: self.cancel_grace_s,
+            concurrency_key: self.concurrency_key.clone(),
+            not_before: self.not_before,
+        }
+    }
 }
 
 /// Query of the list of jobs, newest first.
@@ -101,6 +182,12 @@ pub struct JobFilter {
     /// Only this automation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub automation_id: Option<i32>,
+    /// Only this queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_name: Option<String>,
+    /// Only jobs that failed with this class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_class: Option<String>,
     /// Only this trigger.
     #[serde(alias = "trigger_type", skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
@@ -159,4 +246,37 @@ pub struct JobEvent {
     pub detail: Value,
     /// When.
     pub created_at: DateTime<Utc>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_request_for_a_job_takes_both_spellings_and_nothing_else() {
+        let snake = json!({"automation_id": 7, "parameters": {"cnpj": "1"}, "priority": 9, "timeout_s": 1, "queue_timeout_s": 2,
+            "max_attempts": 3, "cancel_grace_s": 4, "concurrency_key": "k", "not_before": "2026-01-01T00:00:00Z", "idempotency_key": "i"});
+        let camel = json!({"automationId": 7, "parameters": {"cnpj": "1"}, "priority": 9, "timeoutS": 1, "queueTimeoutS": 2,
+            "maxAttempts": 3, "cancelGraceS": 4, "concurrencyKey": "k", "notBefore": "2026-01-01T00:00:00Z", "idempotencyKey": "i"});
+        let request: JobCreate = serde_json::from_value(snake.clone()).unwrap();
+        assert_eq!(serde_json::from_value::<JobCreate>(camel).unwrap(), request);
+        assert_eq!(serde_json::to_value(&request).unwrap(), snake);
+        let expected = Overrides {
+            priority: Some(9),
+            timeout_s: Some(1),
+            queue_timeout_s: Some(2),
+            max_attempts: Some(3),
+            cancel_grace_s: Some(4),
+            concurrency_key: Some("k".into()),
+            not_before: DateTime::from_timestamp(1_767_225_600, 0),
+        };
+        assert_eq!(request.overrides(), expected);
+        let least: JobCreate = serde_json::from_value(json!({"automation_id": 7})).unwrap();
+        assert_eq!((least.parameters.len(), least.overrides()), (0, Overrides::default()));
+        for bad in [json!({}), json!({"automation_id": 7, "trigger": "API"}), json!({"automation_id": 7, "parameters": [1]})] {
+            assert!(serde_json::from_value::<JobCreate>(bad.clone()).is_err(), "{bad}");
+        }
+    }
 }

@@ -9,27 +9,40 @@
 //! ```
 
 mod automation;
+mod control;
+mod dead_letter;
 mod identity;
 mod job;
+mod ops;
 mod problem;
+mod queue;
 mod report;
 mod system;
 mod worker;
+mod workers;
 
 pub use automation::{Automation, AutomationCreate, AutomationUpdate};
+pub use control::{BulkRequest, BulkResponse, ControlRequest, RetryRequest};
+pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterFilter, DeadLetterRefusal, ReplayRequest, ReplayResponse};
 pub use identity::{LoginRequest, LoginResponse};
-pub use job::{ExecuteOptions, Job, JobEvent, JobFilter, LogFilter, LogLine, Progress};
+pub use job::{ExecuteOptions, Job, JobCreate, JobEvent, JobFilter, LogFilter, LogLine, Progress};
+pub use ops::{BrokerStatus, OpsStatus, QueueStatus, ReconcilerStatus, ReplicaStatus, WorkerCounts};
 pub use problem::{FieldError, Problem};
+pub use queue::{PauseRequest, Queue};
 pub use report::{Report, ReportBody, ReportOutcome};
 pub use system::Health;
 pub use worker::{
     CancellationResponse, ClaimRequest, FinishRequest, HeartbeatRequest, HeartbeatResponse, HeldJob, JobAssignment, JobStatusResponse,
     LogEntry, LogRequest, LogResponse, RegisterRequest, RegisterResponse, StartRequest, StartResponse, WorkerJobResponse,
 };
+pub use workers::{
+    GoodbyeRequest, Worker, WorkerDetail, WorkerFilter, WorkerHeldJob, WorkerToken, WorkerTokenCreate, WorkerTokenCreated,
+    WorkerTokenFilter,
+};
 
 /// Header in which a worker shows the lease token that `start` or `claim` gave it.
 pub const LEASE_TOKEN_HEADER: &str = "x-lease-token";
-/// Header with the workers' shared key.
+/// Header with the workers' shared key, or with the token of a single worker.
 pub const WORKER_KEY_HEADER: &str = "x-worker-api-key";
 /// Header that makes `execute` return the same job when it is sent again.
 pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";

@@ -12,11 +12,13 @@
 mod key;
 mod password;
 mod token;
+mod worker_token;
 
 pub use self::{
     key::{SharedKey, random_secret},
     password::{password_hash, password_matches},
     token::{Claims, Tokens},
+    worker_token::{TokenDigest, WORKER_TOKEN_PREFIX, worker_token},
 };
 
 /// What can go wrong.

@@ -1,14 +1,16 @@
 //! The handle that the rest of the house holds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
+use lapin::{Connection, ConnectionProperties, ErrorKind};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, Source};
 use crate::link::{Link, Plan};
 use crate::publisher::{Message, Verdict};
 use crate::supervisor::{State, Supervisor};
@@ -18,6 +20,9 @@ use crate::{Error, names};
 /// Largest body published: the `max_message_size` of RabbitMQ 4. The broker answers a larger one by closing the
 /// channel, which would fail the messages of everybody else.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
+
+/// Time for a probe to get in.
+const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Seconds between heartbeats unless the URL says otherwise. A dead peer is noticed after two of them.
 const HEARTBEAT_SECONDS: u16 = 10;
@@ -68,6 +73,27 @@ impl Broker {
         Ok(Broker { shared })
     }
 
+    /// Connects to `url` once, logs in, and hangs up.
+    ///
+    /// # Errors
+    /// [`Error::InvalidUrl`], [`Error::Refused`] (the login or the virtual host), [`Error::Unreachable`].
+    pub async fn probe(url: &str) -> Result<(), Error> {
+        let properties = ConnectionProperties::default().with_connection_name("regente probe".into());
+        let connection = tokio::time::timeout(PROBE_LIMIT, Connection::connect_uri(parse(url)?, properties)).await;
+        let unreachable = |reason: String| Error::Unreachable { reason };
+        match connection.map_err(|_| unreachable("no answer".to_owned()))? {
+            Ok(connection) => {
+                // It has served its purpose, however it ends.
+                let _ended = connection.close(200, "OK".into()).await;
+                Ok(())
+            }
+            Err(error) => Err(match error.kind() {
+                ErrorKind::ProtocolError(refusal) => Error::Refused { code: refusal.get_id(), reason: refusal.get_message().to_string() },
+                _ => unreachable(error.to_string()),
+            }),
+        }
+    }
+
     /// Whether there is a connection now.
     pub fn is_connected(&self) -> bool {
         *self.shared.connected.borrow()
@@ -96,6 +122,16 @@ impl Broker {
     /// [`Error::Closed`]. Cancel safe.
     pub async fn queue_depth(&self, queue: &str) -> Result<QueueDepth, Error> {
         self.link()?.queue_depth(queue).await
+    }
+
+    /// [`Broker::queue_depth`] of a queue that [`Broker::ensure_queue`] has seen on this connection; `None` for any other. It can be asked as
+    /// often as one likes: asking for a queue that is not there costs the connection a channel.
+    ///
+    /// # Errors
+    /// As [`Broker::queue_depth`].
+    pub async fn queue_depth_if_known(&self, queue: &str) -> Result<Option<QueueDepth>, Error> {
+        let link = self.link()?;
+        if link.is_ensured(queue) { link.queue_depth(queue).await.map(Some) } else { Ok(None) }
     }
 
     /// Publishes a persistent JSON message to `queue` and returns when the broker has taken responsibility for it.
@@ -142,12 +178,33 @@ impl Broker {
         self.link()?.publish_event(routing_key, body).await
     }
 
+    /// Publishes to `queue` and returns when the message is written to the socket. It is not persistent and not confirmed, and is dropped
+    /// when there is no such queue.
+    ///
+    /// # Errors
+    /// As [`Broker::publish_event`].
+    pub async fn publish_transient(&self, queue: &str, body: Bytes) -> Result<(), Error> {
+        if body.len() > BODY_LIMIT {
+            return Err(Error::BodyTooLarge { size: body.len(), limit: BODY_LIMIT });
+        }
+        let queue = names::name(queue)?;
+        self.link()?.publish_transient(queue, body).await
+    }
+
     /// Starts consuming `queue` with up to `prefetch` deliveries not acked (at least 1). Returns at once: subscribing
     /// goes on in the background for as long as it takes the connection and the queue to be there.
     ///
     /// A name that cannot be a queue's gives a consumer that ends at once.
     pub fn consume(&self, queue: &str, prefetch: u16) -> Consumer {
-        Consumer::start(self.shared.clone(), queue, prefetch)
+        Consumer::start(self.shared.clone(), Source { queue: queue.to_owned(), own: false }, prefetch)
+    }
+
+    /// As [`Broker::consume`], of a queue that belongs to the consumer alone: exclusive, not durable, and gone with the subscription. It is
+    /// declared with each subscription, so also after a loss of the connection; what was in it then is lost.
+    ///
+    /// While the broker has not noticed that an earlier connection is dead, the name is taken and subscribing is tried again.
+    pub fn consume_own(&self, queue: &str, prefetch: u16) -> Consumer {
+        Consumer::start(self.shared.clone(), Source { queue: queue.to_owned(), own: true }, prefetch)
     }
 
     /// Closes the connection after waiting up to 5 s for the confirms of what was published. Consumers end; their

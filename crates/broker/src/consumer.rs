@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use lapin::Channel;
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
@@ -30,10 +30,10 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    pub(crate) fn start(shared: Arc<Shared>, queue: &str, prefetch: u16) -> Self {
+    pub(crate) fn start(shared: Arc<Shared>, source: Source, prefetch: u16) -> Self {
         let prefetch = prefetch.max(1);
         let (sender, deliveries) = mpsc::channel(usize::from(prefetch));
-        let subscription = Subscription { queue: queue.to_owned(), prefetch, state: shared.state.clone(), deliveries: sender };
+        let subscription = Subscription { source, prefetch, state: shared.state.clone(), deliveries: sender };
         shared.runtime.spawn(subscription.run());
         Self { deliveries, _shared: shared }
     }
@@ -53,9 +53,16 @@ impl Consumer {
     }
 }
 
+/// Where deliveries come from.
+pub(crate) struct Source {
+    pub(crate) queue: String,
+    /// The queue is this consumer's alone, which declares it: it lives as long as the subscription.
+    pub(crate) own: bool,
+}
+
 /// The task behind a consumer.
 struct Subscription {
-    queue: String,
+    source: Source,
     prefetch: u16,
     state: watch::Receiver<State>,
     deliveries: mpsc::Sender<Delivery>,
@@ -72,25 +79,25 @@ enum End {
 
 impl Subscription {
     async fn run(mut self) {
-        let Ok(queue) = names::name(&self.queue) else {
-            tracing::error!(queue.name = %self.queue, "queue name is not valid, nothing to consume");
+        let Ok(queue) = names::name(&self.source.queue) else {
+            tracing::error!(queue.name = %self.source.queue, "queue name is not valid, nothing to consume");
             return;
         };
         let mut backoff = Backoff::default();
         while let Some(link) = self.link().await {
             let started = Instant::now();
-            let subscribed = subscribe(&link, queue.clone(), self.prefetch).await;
+            let subscribed = subscribe(&link, queue.clone(), &self).await;
             drop(link);
             match subscribed {
                 Ok((channel, received)) => {
-                    tracing::debug!(queue.name = %self.queue, "subscribed");
+                    tracing::debug!(queue.name = %self.source.queue, "subscribed");
                     if self.forward(channel, received).await == End::Over {
                         return;
                     }
-                    tracing::debug!(queue.name = %self.queue, "subscription lost");
+                    tracing::debug!(queue.name = %self.source.queue, "subscription lost");
                 }
                 Err(fault) => {
-                    tracing::debug!(queue.name = %self.queue, ?fault, "not subscribed yet");
+                    tracing::debug!(queue.name = %self.source.queue, ?fault, "not subscribed yet");
                 }
             }
             backoff.reset_after(started.elapsed());
@@ -142,9 +149,13 @@ async fn over(state: &mut watch::Receiver<State>, deliveries: &mpsc::Sender<Deli
     }
 }
 
-async fn subscribe(link: &Link, queue: ShortString, prefetch: u16) -> Result<(Arc<Channel>, lapin::Consumer), Fault> {
+async fn subscribe(link: &Link, queue: ShortString, wanted: &Subscription) -> Result<(Arc<Channel>, lapin::Consumer), Fault> {
     let channel = channel::open(link.connection()).await?;
-    channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+    channel.basic_qos(wanted.prefetch, BasicQosOptions::default()).await?;
+    if wanted.source.own {
+        let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare(queue.clone(), options, FieldTable::default()).await?;
+    }
     let received = channel.basic_consume(queue, ShortString::default(), BasicConsumeOptions::default(), FieldTable::default()).await?;
     Ok((Arc::new(channel), received))
 }

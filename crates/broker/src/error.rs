@@ -52,6 +52,12 @@ pub enum Error {
         /// The broker's explanation.
         reason: String,
     },
+    /// No connection could be made.
+    #[error("the broker cannot be reached: {reason}")]
+    Unreachable {
+        /// What is known of the cause.
+        reason: String,
+    },
     /// There is no connection, or it was lost before the answer came: the operation may or may not have happened.
     #[error("not connected to the broker")]
     Disconnected,

@@ -24,6 +24,8 @@ pub(crate) struct Link {
     outbox: mpsc::Sender<Message>,
     declarer: tokio::sync::Mutex<Declarer>,
     events: tokio::sync::Mutex<Option<Channel>>,
+    /// For messages to the default exchange that nobody confirms.
+    transient: tokio::sync::Mutex<Option<Channel>>,
     ensured: Mutex<HashSet<String>>,
     topology: Topology,
 }
@@ -52,6 +54,7 @@ impl Link {
             connection,
             outbox,
             events: tokio::sync::Mutex::default(),
+            transient: tokio::sync::Mutex::default(),
             ensured: Mutex::default(),
             topology: plan.topology.clone(),
         };
@@ -87,6 +90,11 @@ impl Link {
         Ok(Some(depth))
     }
 
+    /// Whether `queue` was declared on this connection.
+    pub(crate) fn is_ensured(&self, queue: &str) -> bool {
+        self.ensured().contains(queue)
+    }
+
     /// Asks how much `queue` holds.
     pub(crate) async fn queue_depth(&self, queue: &str) -> Result<QueueDepth, Error> {
         let depth = self.declarer.lock().await.queue_depth(queue).await;
@@ -105,22 +113,30 @@ impl Link {
     pub(crate) async fn publish_event(&self, routing_key: ShortString, body: Bytes) -> Result<(), Error> {
         let channel = self.event_channel().await?;
         let exchange = names::name(&self.topology.event_exchange)?;
-        let options = BasicPublishOptions::default();
-        channel
-            .basic_publish(exchange, routing_key, options, &body, publisher::json())
-            .await
-            .map(|_unconfirmed| ())
-            .map_err(|error| Fault::from(error).or_missing(|| Error::Disconnected))
+        write(&channel, exchange, routing_key, body).await
+    }
+
+    /// Publishes to `queue` over the default exchange and returns when the message is written.
+    pub(crate) async fn publish_transient(&self, queue: ShortString, body: Bytes) -> Result<(), Error> {
+        let channel = self.open_in(&mut *self.transient.lock().await).await?;
+        write(&channel, ShortString::default(), queue, body).await
     }
 
     /// The open event channel, or a new one after making sure that the exchange exists.
     async fn event_channel(&self) -> Result<Channel, Error> {
         let mut slot = self.events.lock().await;
+        if slot.as_ref().is_none_or(|open| !open.status().connected()) {
+            self.declarer.lock().await.exchange_ensure(&self.topology.event_exchange, ExchangeKind::Topic).await?;
+        }
+        self.open_in(&mut slot).await
+    }
+
+    /// The open channel of `slot`, or a new one.
+    async fn open_in(&self, slot: &mut Option<Channel>) -> Result<Channel, Error> {
         if let Some(channel) = slot.as_ref().filter(|open| open.status().connected()) {
             return Ok(channel.clone());
         }
-        self.declarer.lock().await.exchange_ensure(&self.topology.event_exchange, ExchangeKind::Topic).await?;
-        let channel = channel::open(&self.connection).await.map_err(|error| Fault::from(error).or_missing(|| Error::Disconnected))?;
+        let channel = channel::open(&self.connection).await.map_err(lost)?;
         *slot = Some(channel.clone());
         Ok(channel)
     }
@@ -128,4 +144,14 @@ impl Link {
     fn ensured(&self) -> MutexGuard<'_, HashSet<String>> {
         self.ensured.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Writes a message that is neither persistent nor confirmed, and that is dropped when nobody takes it.
+async fn write(channel: &Channel, exchange: ShortString, routing_key: ShortString, body: Bytes) -> Result<(), Error> {
+    let options = BasicPublishOptions::default();
+    channel.basic_publish(exchange, routing_key, options, &body, publisher::json()).await.map(|_unconfirmed| ()).map_err(lost)
+}
+
+fn lost(error: lapin::Error) -> Error {
+    Fault::from(error).or_missing(|| Error::Disconnected)
 }

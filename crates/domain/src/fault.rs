@@ -16,4 +16,11 @@ impl Fault {
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into() }
     }
+
+    /// The same fault, seen from outside the field `parent`.
+    #[must_use]
+    pub fn under(self, parent: &str) -> Self {
+        let field = if self.field.is_empty() { parent.to_owned() } else { format!("{parent}/{}", self.field) };
+        Self { field, ..self }
+    }
 }

@@ -55,4 +55,10 @@ pub enum Refusal {
     /// Another worker holds the job.
     #[error("another worker holds this job")]
     LeaseHeld,
+    /// The worker that holds the job has not been heard of since its lease ended.
+    #[error("the worker that holds this job is lost; the job ends within moments and its retry policy decides")]
+    WorkerLost,
+    /// A worker without an agent holds the job: it can be asked to stop, not to pause.
+    #[error("a worker without an agent holds this job, which cannot pause it; cancel works")]
+    NotControllable,
 }

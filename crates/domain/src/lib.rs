@@ -17,7 +17,10 @@ pub mod automation;
 pub mod fault;
 pub mod job;
 pub mod log;
+pub mod policy;
 pub mod retry;
 pub mod schema;
+pub mod waiting;
+pub mod worker;
 
 pub use fault::Fault;

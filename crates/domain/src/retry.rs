@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Fault, job::ErrorClass};
+use crate::{Fault, job::ErrorClass, policy::OnWorkerLost};
 
 /// How the delay between attempts grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct RetryPolicy {
     pub max_s: f64,
     /// Share of the delay that is random, 0 to 1: 0.2 spreads it over 80–120 %.
     pub jitter: f64,
-    /// Error classes that are retried; empty: all.
+    /// Error classes that are retried; empty: all but `QUEUE_TIMEOUT`, for whoever gave up waiting does not want to wait again.
     pub on: Vec<ErrorClass>,
     /// Error classes that are never retried.
     pub never_on: Vec<ErrorClass>,
@@ -43,26 +43,55 @@ impl Default for RetryPolicy {
     }
 }
 
+/// Attempts in all that a job gets at least when [`OnWorkerLost::Retry`] says that a lost worker is no reason to give up.
+pub const LOST_ATTEMPTS: u32 = 3;
+
+/// How an attempt ended, and what the job itself says about further ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its number; 1 is the first.
+    pub number: u32,
+    /// Why it failed.
+    pub class: ErrorClass,
+    /// Attempts in all that the job was given in place of the policy's; `None`: the policy's.
+    pub max_attempts: Option<u32>,
+}
+
+/// Delay before the attempt after `attempt`; `None`: no further one. `random` in 0–1 places the delay inside its jitter.
+///
+/// What the job says about attempts goes before all; what the automation says about lost workers goes before its policy's `on`, `never_on`
+/// and `max_attempts`, and is done under the policy's backoff.
+#[must_use]
+pub fn next_delay(policy: &RetryPolicy, on_worker_lost: Option<OnWorkerLost>, attempt: Attempt, random: f64) -> Option<Duration> {
+    let lost = on_worker_lost.filter(|_| attempt.class == ErrorClass::WorkerLost);
+    let (wanted, most) = match lost {
+        Some(OnWorkerLost::Fail) => return None,
+        Some(OnWorkerLost::Retry) => (true, policy.max_attempts.max(LOST_ATTEMPTS)),
+        None => (policy.wants(attempt.class), policy.max_attempts),
+    };
+    let left = attempt.number < attempt.max_attempts.unwrap_or(most);
+    (wanted && left).then(|| policy.delay_after(attempt.number, random))
+}
+
 impl RetryPolicy {
     /// The most attempts a policy may ask for.
     pub const MAX_ATTEMPTS: u32 = 100;
     /// The longest delay a policy may ask for: a week, in seconds.
     pub const MAX_DELAY_S: f64 = 604_800.0;
 
-    /// Delay before the attempt after number `attempt` (1 is the first) which ended with `class`; `None`: no further attempt.
-    /// `random` in 0–1 places the delay inside its jitter.
-    #[must_use]
-    pub fn next_delay(&self, attempt: u32, class: ErrorClass, random: f64) -> Option<Duration> {
-        let wanted = self.on.is_empty() || self.on.contains(&class);
-        if attempt >= self.max_attempts || !wanted || self.never_on.contains(&class) {
-            return None;
-        }
+    /// Whether failures of this class get another attempt, as long as there are attempts left.
+    fn wants(&self, class: ErrorClass) -> bool {
+        let wanted = if self.on.is_empty() { class != ErrorClass::QueueTimeout } else { self.on.contains(&class) };
+        wanted && !self.never_on.contains(&class)
+    }
+
+    fn delay_after(&self, attempt: u32, random: f64) -> Duration {
         let growth = match self.backoff {
             Backoff::Fixed => 1.0,
             Backoff::Exponential => 2f64.powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX).min(64)),
         };
         let delay_s = (self.base_s * growth).min(self.max_s) * (1.0 + self.jitter * (2.0 * random.clamp(0.0, 1.0) - 1.0));
-        Some(Duration::from_secs_f64(delay_s.clamp(0.0, 2.0 * Self::MAX_DELAY_S)))
+        Duration::from_secs_f64(delay_s.clamp(0.0, 2.0 * Self::MAX_DELAY_S))
     }
 
     /// What is wrong with the policy; fields are relative to it.
@@ -91,29 +120,82 @@ mod tests {
         RetryPolicy { max_attempts: 5, base_s: 2.0, max_s: 10.0, jitter: 0.5, ..RetryPolicy::default() }
     }
 
+    fn attempt(number: u32, class: ErrorClass) -> Attempt {
+        Attempt { number, class, max_attempts: None }
+    }
+
+    /// Seconds before the attempt after this one, as the policy alone decides.
+    fn after(policy: &RetryPolicy, number: u32, class: ErrorClass, random: f64) -> Option<f64> {
+        next_delay(policy, None, attempt(number, class), random).map(|delay| delay.as_secs_f64())
+    }
+
     #[test]
     fn delay_doubles_up_to_the_longest() {
-        let delays: Vec<_> = (1..5).map(|attempt| policy().next_delay(attempt, ErrorClass::Unknown, 0.5).unwrap().as_secs_f64()).collect();
+        let delays: Vec<_> = (1..5).map(|number| after(&policy(), number, ErrorClass::Unknown, 0.5).unwrap()).collect();
         assert_eq!(delays, [2.0, 4.0, 8.0, 10.0]);
         let fixed = RetryPolicy { backoff: Backoff::Fixed, ..policy() };
-        assert_eq!(fixed.next_delay(4, ErrorClass::Unknown, 0.5).unwrap().as_secs_f64(), 2.0);
+        assert_eq!(after(&fixed, 4, ErrorClass::Unknown, 0.5), Some(2.0));
     }
 
     #[test]
     fn jitter_spreads_both_ways() {
-        let at = |random| policy().next_delay(1, ErrorClass::Unknown, random).unwrap().as_secs_f64();
+        let at = |random| after(&policy(), 1, ErrorClass::Unknown, random).unwrap();
         assert_eq!((at(0.0), at(1.0)), (1.0, 3.0));
     }
 
     #[test]
     fn attempts_and_classes_end_it() {
-        assert_eq!(policy().next_delay(5, ErrorClass::Unknown, 0.5), None);
-        assert_eq!(RetryPolicy::default().next_delay(1, ErrorClass::Unknown, 0.5), None);
+        assert_eq!(after(&policy(), 5, ErrorClass::Unknown, 0.5), None);
+        assert_eq!(after(&RetryPolicy::default(), 1, ErrorClass::Unknown, 0.5), None);
         let picky =
             RetryPolicy { on: vec![ErrorClass::WorkerLost, ErrorClass::JobTimeout], never_on: vec![ErrorClass::JobTimeout], ..policy() };
-        assert!(picky.next_delay(1, ErrorClass::WorkerLost, 0.5).is_some());
-        assert_eq!(picky.next_delay(1, ErrorClass::JobTimeout, 0.5), None);
-        assert_eq!(picky.next_delay(1, ErrorClass::Unknown, 0.5), None);
+        assert!(after(&picky, 1, ErrorClass::WorkerLost, 0.5).is_some());
+        assert_eq!(after(&picky, 1, ErrorClass::JobTimeout, 0.5), None);
+        assert_eq!(after(&picky, 1, ErrorClass::Unknown, 0.5), None);
+    }
+
+    #[test]
+    fn whoever_gave_up_waiting_waits_again_only_when_asked_to() {
+        assert_eq!(after(&policy(), 1, ErrorClass::QueueTimeout, 0.5), None);
+        let patient = RetryPolicy { on: vec![ErrorClass::QueueTimeout], ..policy() };
+        assert!(after(&patient, 1, ErrorClass::QueueTimeout, 0.5).is_some());
+    }
+
+    #[test]
+    fn a_lost_worker_is_what_the_automation_says() {
+        use ErrorClass::{RobotError, WorkerLost};
+        let once = RetryPolicy::default();
+        let never = RetryPolicy { never_on: vec![WorkerLost], ..policy() };
+        let others = RetryPolicy { on: vec![RobotError], ..policy() };
+        let retried = |policy: &RetryPolicy, rule, number, class| next_delay(policy, rule, attempt(number, class), 0.5).is_some();
+        let table = [
+            // (policy, attempts of 1 to 6 that are followed by another when the worker was lost) under null, retry and fail
+            (&once, [0, 2, 0]),
+            (&policy(), [4, 4, 0]),
+            (&never, [0, 4, 0]),
+            (&others, [0, 4, 0]),
+        ];
+        for (policy, expected) in table {
+            for (rule, expected) in [None, Some(OnWorkerLost::Retry), Some(OnWorkerLost::Fail)].into_iter().zip(expected) {
+                let followed = (1..=6).filter(|number| retried(policy, rule, *number, WorkerLost)).count();
+                assert_eq!(followed, expected, "{rule:?} with {policy:?}");
+            }
+        }
+        assert!(!retried(&once, Some(OnWorkerLost::Retry), 1, RobotError), "it is about nothing else");
+        assert!(retried(&policy(), Some(OnWorkerLost::Fail), 1, RobotError));
+        let delay = next_delay(&never, Some(OnWorkerLost::Retry), attempt(2, WorkerLost), 0.5);
+        assert_eq!(delay, Some(Duration::from_secs(4)), "under the policy's backoff");
+    }
+
+    #[test]
+    fn the_number_of_attempts_that_a_job_was_given_is_its_number() {
+        let given = |rule, number, most| {
+            let attempt = Attempt { number, class: ErrorClass::WorkerLost, max_attempts: Some(most) };
+            next_delay(&policy(), rule, attempt, 0.5).is_some()
+        };
+        assert_eq!((given(None, 5, 7), given(None, 7, 7), given(None, 1, 1)), (true, false, false));
+        assert!(!given(Some(OnWorkerLost::Retry), 1, 1), "also when the worker was lost");
+        assert!(!given(Some(OnWorkerLost::Fail), 1, 7));
     }
 
     #[test]

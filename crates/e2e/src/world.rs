@@ -109,6 +109,19 @@ impl World {
         Self { delivery, hub, client, settings, folder, database, suffix }
     }
 
+    /// Starts a second hub beside the first, on the same database and broker, and a client of it.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn replica(&self) -> (Hub, Client) {
+        let mut settings = self.settings.clone();
+        settings.data_dir = self.folder.path().join("replica");
+        settings.worker.api_key = self.hub.worker_key().clone();
+        let hub = Hub::start(settings, HubOptions::default()).await.unwrap_or_else(|error| panic!("{error:#}"));
+        let client = client(&hub);
+        (hub, client)
+    }
+
     /// A queue name that no other test has.
     #[must_use]
     pub fn queue(&self, name: &str) -> String {

@@ -1,10 +1,14 @@
+mod pauses;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::HashMap,
     sync::{Arc, RwLock},
     time::{Duration, Instant},
 };
 
-use domain::Fault;
+use domain::{Fault, policy::Pause};
 use jsonschema::error::ValidationErrorKind;
 use runtime::Failure;
 use serde_json::{Map, Value};
@@ -24,11 +28,12 @@ pub(crate) struct Entry {
 pub(crate) struct Catalog {
     database: Database,
     entries: RwLock<HashMap<i32, Arc<Entry>>>,
+    queue_pauses: RwLock<HashMap<String, Pause>>,
 }
 
 impl Catalog {
     pub(crate) fn new(database: Database) -> Self {
-        Self { database, entries: RwLock::default() }
+        Self { database, entries: RwLock::default(), queue_pauses: RwLock::default() }
     }
 
     /// The automation, at most [`FRESH_FOR`] old.
@@ -67,10 +72,14 @@ impl Catalog {
         self.entries.read().ok()?.get(&id).cloned()
     }
 
-    /// Reads all live automations again.
+    /// Reads all live automations and the pauses of queues again.
     pub(crate) async fn refresh(&self) -> Result<(), store::Error> {
         for automation in store::automations::automation_list(&self.database, &store::automations::Filter::default()).await? {
             self.put(automation);
+        }
+        let pauses = store::queues::queue_list_pauses(&self.database).await?.into_iter().collect();
+        if let Ok(mut known) = self.queue_pauses.write() {
+            *known = pauses;
         }
         Ok(())
     }
@@ -80,9 +89,12 @@ impl Catalog {
         self.cached(id)
     }
 
-    /// Whether the automation limits how many of its jobs run at once, as far as is known.
+    /// Whether the automation limits how many of its jobs run at once or start in a time, as far as is known.
     pub(crate) fn is_limited(&self, id: i32) -> bool {
-        self.cached(id).is_some_and(|entry| entry.automation.draft.max_concurrency.is_some())
+        self.cached(id).is_some_and(|entry| {
+            let draft = &entry.automation.draft;
+            draft.max_concurrency.is_some() || draft.policy.rate_limit.is_some()
+        })
     }
 }
 

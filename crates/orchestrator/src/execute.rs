@@ -1,12 +1,17 @@
 //! Accepting a job.
 
+use chrono::{DateTime, Utc};
 use domain::{
-    automation::{PRIORITY, priority_rule},
+    Fault,
     job::Trigger,
+    policy::{Overrides, gives_up_at},
 };
 use runtime::Failure;
 use serde_json::{Map, Value};
-use store::jobs::NewJob;
+use store::{
+    automations::Automation,
+    jobs::{NewJob, Terms},
+};
 use uuid::Uuid;
 
 use crate::{Orchestrator, automations, convert};
@@ -18,9 +23,13 @@ const MAX_KEY: usize = 255;
 pub(crate) struct Execution {
     pub(crate) automation_id: i32,
     pub(crate) parameters: Map<String, Value>,
-    pub(crate) priority: Option<i32>,
+    pub(crate) overrides: Overrides,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) trigger: Trigger,
+    /// The job that this one runs again.
+    pub(crate) retry_of: Option<Uuid>,
+    /// The parameters are a field of this name in the request, and not its whole.
+    pub(crate) parameters_field: bool,
 }
 
 impl Orchestrator {
@@ -28,39 +37,55 @@ impl Orchestrator {
     pub(crate) async fn execute(&self, execution: Execution) -> Result<(api_types::Job, bool), Failure> {
         let id = execution.automation_id;
         let entry = self.catalog.get(id).await?.ok_or_else(|| automations::not_found(id))?;
-        if entry.automation.archived_at.is_some() {
+        let automation = &entry.automation;
+        if automation.archived_at.is_some() {
             return Err(Failure::conflict("automation_archived", format!("automation {id} is archived")));
         }
-        if execution.priority.is_some_and(|priority| !PRIORITY.contains(&priority)) {
-            return Err(Failure::BadQuery(vec![domain::Fault::new("priority", priority_rule())]));
+        // The order of ids is that of acceptance: an id is never younger than its job.
+        let (job_id, now) = (Uuid::now_v7(), (self.clock)());
+        let key = execution.idempotency_key.as_ref();
+        if key.is_some_and(|key| key.is_empty() || key.len() > MAX_KEY) {
+            return Err(match execution.parameters_field {
+                true => Failure::field("idempotency_key", format!("must have 1 to {MAX_KEY} bytes")),
+                false => Failure::BadRequest(format!("the header Idempotency-Key must have 1 to {MAX_KEY} bytes")),
+            });
         }
-        if execution.idempotency_key.as_ref().is_some_and(|key| key.is_empty() || key.len() > MAX_KEY) {
-            return Err(Failure::BadRequest(format!("the header Idempotency-Key must have 1 to {MAX_KEY} bytes")));
-        }
-        let draft = &entry.automation.draft;
-        let mut parameters = draft.default_params.clone();
+        let named = |fault: Fault| if execution.parameters_field { fault.under("parameters") } else { fault };
+        let mut parameters = automation.draft.default_params.clone();
         parameters.extend(execution.parameters);
-        if let Some(fault) = automations::nul_fault("", &parameters) {
-            return Err(Failure::Invalid(vec![fault]));
+        let mut faults = execution.overrides.faults(now);
+        faults.extend(automations::nul_fault("", &parameters).map(named));
+        if !faults.is_empty() {
+            return Err(Failure::Invalid(faults));
         }
-        entry.check(&parameters)?;
+        entry.check(&parameters).map_err(|failure| match failure {
+            Failure::Invalid(faults) => Failure::Invalid(faults.into_iter().map(named).collect()),
+            other => other,
+        })?;
+        let Overrides { priority, not_before, .. } = execution.overrides;
+        let terms = terms(automation, &execution.overrides, &parameters, now).map_err(|fault| {
+            // What the key is made of stands below the parameters.
+            let inner = fault.field.strip_prefix("parameters/").filter(|_| !execution.parameters_field);
+            Failure::Invalid(vec![Fault::new(inner.unwrap_or(&fault.field), fault.message.clone())])
+        })?;
         let new = NewJob {
-            id: Uuid::now_v7(),
+            id: job_id,
             automation_id: id,
-            queue_name: draft.queue_name.clone(),
+            queue_name: automation.draft.queue_name.clone(),
             trigger: execution.trigger,
-            priority: execution.priority.unwrap_or(draft.priority),
+            priority: priority.unwrap_or(automation.draft.priority),
             parameters,
             attempt: 1,
-            retry_of: None,
+            retry_of: execution.retry_of,
             idempotency_key: execution.idempotency_key,
-            created_at: (self.clock)(),
-            not_before: None,
+            created_at: now,
+            not_before: not_before.filter(|at| *at > now),
             dispatch_started_at: None,
+            terms,
         };
         let inserted = self.writer.insert(new.clone()).await?;
-        if inserted.replayed {
-            return Ok((self.job(inserted.id).await?, true));
+        if inserted.id != new.id {
+            return Ok((self.job(inserted.id).await?, inserted.replayed));
         }
         Ok((convert::new_job(new), false))
     }
@@ -69,4 +94,22 @@ impl Orchestrator {
         let job = store::jobs::job_get(&self.database, id).await?;
         job.map(convert::job).ok_or_else(|| Failure::NotFound(format!("job {id}")))
     }
+}
+
+/// What the job is accepted with.
+fn terms(automation: &Automation, overrides: &Overrides, parameters: &Map<String, Value>, now: DateTime<Utc>) -> Result<Terms, Fault> {
+    let policy = &automation.draft.policy;
+    let concurrency_key = match (&overrides.concurrency_key, &policy.concurrency_key) {
+        (Some(key), _) => Some(key.clone()),
+        (None, Some(template)) => Some(template.render(parameters)?),
+        (None, None) => None,
+    };
+    Ok(Terms {
+        timeout_s: overrides.timeout_s,
+        queue_deadline_at: gives_up_at(now, overrides.not_before, overrides.queue_timeout_s.or(policy.queue_timeout_s)),
+        max_attempts: overrides.max_attempts.and_then(|attempts| i32::try_from(attempts).ok()),
+        cancel_grace_s: overrides.cancel_grace_s,
+        concurrency_key,
+        requires: policy.requires.clone(),
+    })
 }

@@ -1,16 +1,22 @@
 //! Routes.
 
 mod automations;
+mod control;
+mod dead_letters;
 mod jobs;
+mod ops;
+mod queues;
 mod reports;
 mod stream;
 mod worker;
 mod worker_jobs;
+mod worker_tokens;
+mod workers;
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::header,
-    web::{Data, ServiceConfig},
+    web::{self, Data, ServiceConfig},
 };
 use utoipa::OpenApi;
 
@@ -25,14 +31,27 @@ use crate::Orchestrator;
         automations::update,
         automations::archive,
         automations::execute,
+        automations::pause,
+        automations::resume,
+        queues::list,
+        queues::pause,
+        queues::resume,
         jobs::list,
+        jobs::create,
         jobs::get,
         jobs::logs,
         jobs::events,
+        control::cancel,
+        control::pause,
+        control::resume,
+        control::retry,
+        control::bulk_cancel,
+        control::bulk_retry,
         stream::logs,
         worker::register,
         worker::heartbeat,
         worker::claim,
+        worker::goodbye,
         worker_jobs::start,
         worker_jobs::log,
         worker_jobs::progress,
@@ -40,6 +59,21 @@ use crate::Orchestrator;
         worker_jobs::status,
         worker_jobs::cancellation,
         reports::reports,
+        workers::list,
+        workers::get,
+        workers::pause,
+        workers::resume,
+        workers::delete,
+        worker_tokens::create,
+        worker_tokens::list,
+        worker_tokens::revoke,
+        dead_letters::list,
+        dead_letters::get,
+        dead_letters::replay,
+        dead_letters::replay_many,
+        dead_letters::delete,
+        ops::status,
+        ops::reconcilers,
     ),
     components(schemas(api_types::Problem))
 )]
@@ -69,14 +103,47 @@ pub(crate) fn routes(orchestrator: Orchestrator) -> impl FnOnce(&mut ServiceConf
             .service(automations::get)
             .service(automations::update)
             .service(automations::archive)
+            .service(automations::pause)
+            .service(automations::resume)
+            .service(queues::list)
+            .service(queues::pause)
+            .service(queues::resume)
             .service(jobs::list)
+            .service(jobs::create)
             .service(stream::logs)
             .service(jobs::logs)
             .service(jobs::events)
+            .service(control::bulk_cancel)
+            .service(control::bulk_retry)
+            .service(control::cancel)
+            .service(control::pause)
+            .service(control::resume)
+            .service(control::retry)
             .service(jobs::get)
             .service(worker::register)
             .service(worker_jobs::status)
-            .service(worker_jobs::cancellation);
+            .service(worker_jobs::cancellation)
+            .service(worker::goodbye)
+            .service(workers::list)
+            .service(workers::pause)
+            .service(workers::resume)
+            .service(workers::get)
+            .service(workers::delete)
+            .service(worker_tokens::create)
+            .service(worker_tokens::list)
+            .service(worker_tokens::revoke)
+            .service(
+                // Its other methods are not those of a letter named "replay".
+                web::resource("/api/v1/dead-letters/replay")
+                    .route(web::post().to(dead_letters::replay_many))
+                    .default_service(web::to(runtime::unmatched)),
+            )
+            .service(dead_letters::replay)
+            .service(dead_letters::list)
+            .service(dead_letters::get)
+            .service(dead_letters::delete)
+            .service(ops::status)
+            .service(ops::reconcilers);
     }
 }
 

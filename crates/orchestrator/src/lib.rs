@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! # async fn example(database: store::Database, settings: runtime::Settings) -> Result<(), store::Error> {
-//! let parts = orchestrator::Parts { writer_database: database.clone(), database, broker: None, lease: settings.lease, dispatch: settings.dispatch, clock: orchestrator::system_clock() };
+//! let parts = orchestrator::Parts { writer_database: database.clone(), database, broker: None, lease: settings.lease, dispatch: settings.dispatch, retention: settings.retention, clock: orchestrator::system_clock() };
 //! let shutdown = runtime::Shutdown::default();
 //! let orchestrator = orchestrator::Orchestrator::start(parts, &shutdown).await?;
 //! let app = actix_web::App::new().configure(orchestrator.routes());
@@ -15,15 +15,23 @@
 
 mod automations;
 mod catalog;
+mod control;
 mod convert;
 mod dead_letters;
 mod events;
 mod execute;
 mod http;
+mod job_control;
 mod live;
+mod ops;
 mod publisher;
+mod queues;
+mod reconcilers;
+mod replay;
+mod roster;
 mod service;
 mod text;
+mod worker_tokens;
 mod workers;
 mod writer;
 
@@ -33,6 +41,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 
 pub use self::{
     http::api_doc,
+    reconcilers::{Counts, Reconciler},
     service::{Orchestrator, Parts},
 };
 

@@ -1,32 +1,28 @@
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, RwLock},
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use actix_web::web::ServiceConfig;
 use broker::Broker;
-use chrono::TimeDelta;
-use runtime::{Dispatch, LeaseSettings, Shutdown};
+use chrono::{DateTime, TimeDelta, Utc};
+use runtime::{Dispatch, LeaseSettings, Retention, Shutdown};
 use store::{Database, Error};
 use uuid::Uuid;
 
 use crate::{
     Clock,
     catalog::Catalog,
+    control::Control,
     dead_letters,
     events::Events,
     http,
     live::Live,
-    writer::{self, Change, Deps, Note, Writer},
+    ops::{BEAT_EVERY, Snapshot},
+    reconcilers::{self, Reconciler},
+    roster::Roster,
+    writer::{self, Deps, Note, Writer},
 };
-
-/// How old a message may get in a queue that the broker says is empty before its job waits again.
-const LOST_AFTER: Duration = Duration::from_secs(60);
-/// How often that is looked for, in ticks.
-const LOST_EVERY: u32 = 30;
-/// Lost workers' jobs that are ended in one tick at most.
-const EXPIRED_PER_TICK: u64 = 1000;
 
 /// What the orchestrator is made of.
 pub struct Parts {
@@ -40,6 +36,8 @@ pub struct Parts {
     pub lease: LeaseSettings,
     /// How jobs are given out.
     pub dispatch: Dispatch,
+    /// How long what has ended is kept.
+    pub retention: Retention,
     /// The time.
     pub clock: Clock,
 }
@@ -55,18 +53,16 @@ pub struct Orchestrator {
     pub(crate) lease: LeaseSettings,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
-    /// Workers that are known to exist.
-    pub(crate) known_workers: Arc<RwLock<HashSet<Uuid>>>,
-    sweep_after: TimeDelta,
-}
-
-/// What a look for what is due found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recovered {
-    /// Jobs whose worker was lost.
-    pub lost_workers: usize,
-    /// Jobs whose message was never confirmed and that wait again.
-    pub unconfirmed: u64,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) control: Control,
+    pub(crate) retention: Retention,
+    pub(crate) sweep_after: TimeDelta,
+    pub(crate) tick: Duration,
+    /// This process among the replicas; new at each start.
+    pub(crate) replica_id: Uuid,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) started: Instant,
+    pub(crate) snapshot: Snapshot,
 }
 
 impl Orchestrator {
@@ -75,17 +71,21 @@ impl Orchestrator {
     /// # Errors
     /// Any [`Error`] of the database, when the automations cannot be read.
     pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<Self, Error> {
-        let Parts { database, writer_database, broker, lease, dispatch, clock } = parts;
+        let Parts { database, writer_database, broker, lease, dispatch, retention, clock } = parts;
         let (broker, dead_letter_queue) = broker.map(|(broker, queue)| (Arc::new(broker), queue)).unzip();
         let catalog = Arc::new(Catalog::new(database.clone()));
         catalog.refresh().await?;
+        let names = Reconciler::ALL.map(Reconciler::name);
+        store::reconcilers::reconciler_insert_missing(&database, &names).await?;
         let live = Live::new();
+        let control = Control::start(broker.clone());
         let deps = Deps {
             database: writer_database,
             catalog: catalog.clone(),
             broker: broker.clone(),
             live: live.clone(),
             events: Events::start(broker.clone()),
+            control: control.clone(),
             leases: Deps::lease_times(&lease),
             window: Deps::window(&dispatch),
             queue_limit: dispatch.queue_limit,
@@ -97,19 +97,29 @@ impl Orchestrator {
             database,
             catalog,
             writer,
+            control,
             broker,
             live,
             lease,
+            started_at: clock(),
             clock,
             shutdown: shutdown.clone(),
-            known_workers: Arc::default(),
+            roster: Arc::new(Roster::new()),
+            retention,
             sweep_after,
+            tick: dispatch.tick,
+            replica_id: Uuid::now_v7(),
+            started: Instant::now(),
+            snapshot: Snapshot::default(),
         };
+        orchestrator.refresh_roster().await?;
         if let (Some(broker), Some(queue)) = (orchestrator.broker.clone(), dead_letter_queue) {
             tokio::spawn(dead_letters::run(orchestrator.clone(), broker.clone(), queue));
             tokio::spawn(orchestrator.clone().watch_broker(broker));
         }
-        tokio::spawn(orchestrator.clone().tick(dispatch.tick));
+        reconcilers::start(&orchestrator);
+        tokio::spawn(orchestrator.clone().tick());
+        tokio::spawn(orchestrator.clone().keep_beating());
         Ok(orchestrator)
     }
 
@@ -118,66 +128,42 @@ impl Orchestrator {
         http::routes(self.clone())
     }
 
-    /// Ends the jobs of lost workers and takes back what the broker never confirmed. Idempotent; any number of replicas may do it at once.
-    ///
-    /// # Errors
-    /// Any [`Error`] of the database.
-    pub async fn recover(&self) -> Result<Recovered, Error> {
-        let now = (self.clock)();
-        let unconfirmed = store::jobs::job_release_unconfirmed(&self.database, now - self.sweep_after).await?;
-        let expired = store::jobs::job_list_expired(&self.database, now, EXPIRED_PER_TICK).await?;
-        let ends = expired.iter().map(|id| self.writer.change(*id, Change::Expire));
-        let ended = futures_util::future::join_all(ends).await;
-        let lost_workers = ended.into_iter().flatten().filter(|changed| changed.status.is_terminal()).count();
-        if lost_workers > 0 || unconfirmed > 0 {
-            tracing::warn!(jobs.lost = lost_workers, jobs.unconfirmed = unconfirmed, "recovered jobs");
-        }
-        Ok(Recovered { lost_workers, unconfirmed })
+    /// How long a registered worker's lease lasts.
+    pub(crate) fn lease_time(&self) -> TimeDelta {
+        TimeDelta::from_std(self.lease.agent).unwrap_or(TimeDelta::MAX)
     }
 
-    async fn tick(self, every: Duration) {
-        let mut ticks: u32 = 0;
+    /// Reads again what each replica knows by heart.
+    async fn tick(self) {
+        let mut out_of_reach = false;
         self.writer.note(Note::Refresh);
         loop {
             tokio::select! {
                 () = self.shutdown.wait() => return,
-                () = tokio::time::sleep(every) => {}
-            }
-            ticks = ticks.wrapping_add(1);
-            if let Err(error) = self.recover().await {
-                tracing::warn!(%error, "recovery did not get to the database");
+                () = tokio::time::sleep(self.tick) => {}
             }
             self.writer.note(Note::Refresh);
-            if ticks.is_multiple_of(LOST_EVERY)
-                && let Err(error) = self.find_lost_messages().await
-            {
-                tracing::warn!(%error, "lost messages were not looked for");
+            match self.refresh_roster().await {
+                Ok(()) => out_of_reach = false,
+                Err(error) => {
+                    if !std::mem::replace(&mut out_of_reach, true) {
+                        tracing::warn!(%error, "who is paused could not be read");
+                    }
+                }
             }
         }
     }
 
-    /// Lets jobs wait again whose message the broker confirmed and no longer has.
-    async fn find_lost_messages(&self) -> Result<(), Error> {
-        let Some(broker) = self.broker.as_ref().filter(|broker| broker.is_connected()) else { return Ok(()) };
-        let before = (self.clock)() - TimeDelta::from_std(LOST_AFTER).unwrap_or_default();
-        let mut by_queue: HashMap<String, Vec<Uuid>> = HashMap::new();
-        for (id, queue, since) in store::jobs::job_list_undelivered(&self.database).await? {
-            if since < before {
-                by_queue.entry(queue).or_default().push(id);
+    async fn keep_beating(self) {
+        loop {
+            if let Err(error) = self.beat().await {
+                tracing::debug!(%error, "this replica could not say that it lives");
+            }
+            tokio::select! {
+                () = self.shutdown.wait() => return,
+                () = tokio::time::sleep(BEAT_EVERY) => {}
             }
         }
-        for (queue, ids) in by_queue {
-            let messages = match broker.queue_depth(&queue).await {
-                Ok(depth) => depth.messages,
-                Err(broker::Error::QueueNotFound { .. }) => 0,
-                Err(_) => continue,
-            };
-            if messages == 0 {
-                tracing::warn!(queue.name = queue, jobs = ids.len(), "the broker lost messages, sending them again");
-                ids.into_iter().for_each(|id| self.writer.note(Note::Unconfirmed(id, queue.clone())));
-            }
-        }
-        Ok(())
     }
 
     /// Looks for what waits as soon as the broker is back.

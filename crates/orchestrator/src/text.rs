@@ -4,6 +4,19 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+/// What [`is_name`] wants.
+pub(crate) const NAME_RULE: &str = "must have 1 to 200 bytes and no control characters";
+
+/// Whether a text is fit for a name that people give.
+pub(crate) fn is_name(text: &str) -> bool {
+    !text.trim().is_empty() && is_short(text)
+}
+
+/// Whether a text is short and has no control characters.
+pub(crate) fn is_short(text: &str) -> bool {
+    text.len() <= 200 && !text.chars().any(char::is_control)
+}
+
 /// Longest log line that is kept, in bytes.
 pub(crate) const MAX_LINE: usize = 64 * 1024;
 

@@ -1,30 +1,42 @@
-//! Workers that register.
+//! Workers: they register, show that they live, take jobs, and are paused by people.
 
-use api_types::{HeartbeatRequest, HeartbeatResponse, RegisterRequest, RegisterResponse};
-use domain::{Fault, automation::is_queue_name};
+mod limits;
+mod manage;
+
+use std::time::{Duration, Instant};
+
+use api_types::{ClaimRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment, RegisterRequest, RegisterResponse};
+use domain::{Fault, automation::is_queue_name, worker::Life};
 use runtime::Failure;
-use store::workers::Worker;
+use store::workers::{Vitals, Worker};
 use uuid::Uuid;
 
-use crate::{Orchestrator, writer::Note};
+use crate::{Orchestrator, text, writer::Note};
 
 impl Orchestrator {
     pub(crate) async fn worker_register(&self, request: RegisterRequest) -> Result<RegisterResponse, Failure> {
         check(&request)?;
         let now = (self.clock)();
+        let mut labels: Vec<String> = request.labels.iter().map(|label| label.to_ascii_lowercase()).collect();
+        labels.sort_unstable();
+        labels.dedup();
         let worker = Worker {
             id: Uuid::now_v7(),
             name: request.name,
             queues: request.queues,
+            labels,
             slots: i32::try_from(request.slots).unwrap_or(i32::MAX),
             version: request.version,
             hostname: request.hostname,
             uses_broker: request.uses_broker,
             registered_at: now,
-            last_seen_at: now,
+            life: Life { last_seen_at: now, paused_at: None, stopped_at: None },
+            paused_by: None,
+            vitals: Vitals::default(),
         };
         let worker_id = store::workers::worker_upsert(&self.database, &worker).await?;
         tracing::info!(worker.id = %worker_id, worker.name = worker.name, slots = worker.slots, queues = ?worker.queues, "worker registered");
+        self.roster.learn(worker_id, worker.name);
         self.writer.note(Note::Refresh);
         Ok(RegisterResponse {
             worker_id,
@@ -34,28 +46,75 @@ impl Orchestrator {
     }
 
     pub(crate) async fn worker_heartbeat(&self, request: HeartbeatRequest) -> Result<HeartbeatResponse, Failure> {
-        self.worker_seen(request.worker_id).await?;
-        if request.jobs.is_empty() {
-            return Ok(HeartbeatResponse::default());
+        let id = request.worker_id;
+        let vitals = vitals(&request)?;
+        if !store::workers::worker_heartbeat(&self.database, id, &vitals, (self.clock)()).await? {
+            return Err(not_found(id));
         }
-        self.writer.heartbeat(request).await
+        let response = if request.jobs.is_empty() { HeartbeatResponse::default() } else { self.writer.heartbeat(request).await? };
+        Ok(HeartbeatResponse { drain: self.roster.is_paused(id), ..response })
     }
 
-    pub(crate) async fn worker_seen(&self, id: Uuid) -> Result<(), Failure> {
-        if !store::workers::worker_touch(&self.database, id, (self.clock)()).await? {
-            return Err(Failure::NotFound(format!("worker {id}")));
+    pub(crate) async fn worker_goodbye(&self, id: Uuid) -> Result<(), Failure> {
+        if !store::workers::worker_stop(&self.database, id, (self.clock)()).await? {
+            return Err(not_found(id));
         }
-        if let Ok(mut known) = self.known_workers.write() {
-            known.insert(id);
-        }
+        tracing::info!(worker.id = %id, "worker stopped");
+        self.writer.note(Note::Refresh);
         Ok(())
     }
 
-    /// Checks that a worker registered, without a query for one that was seen before.
-    pub(crate) async fn worker_known(&self, id: Uuid) -> Result<(), Failure> {
-        let known = self.known_workers.read().is_ok_and(|known| known.contains(&id));
-        if known { Ok(()) } else { self.worker_seen(id).await }
+    /// Gives a worker jobs, or waits for them. One that is paused gets only what was given to it before and got lost on the way.
+    pub(crate) async fn worker_claim(&self, request: ClaimRequest) -> Result<Vec<JobAssignment>, Failure> {
+        let id = request.worker_id;
+        if !store::workers::worker_touch(&self.database, id, (self.clock)()).await? {
+            return Err(not_found(id));
+        }
+        let (begun, wait) = (Instant::now(), Duration::from_secs_f64(request.wait_s));
+        let only_again = ClaimRequest { queues: Vec::new(), wait_s: 0.0, holding: request.holding.clone(), ..request };
+        if !self.roster.is_paused(id) {
+            tokio::select! {
+                jobs = self.writer.claim(request, wait) => return jobs,
+                () = self.roster.until_paused(id, true) => {}
+            }
+        }
+        // The claim that was given up now may have got jobs in the same instant.
+        let jobs = self.writer.claim(only_again, Duration::ZERO).await?;
+        if jobs.is_empty() {
+            tokio::select! {
+                () = self.roster.until_paused(id, false) => {}
+                () = self.shutdown.wait() => {}
+                () = tokio::time::sleep(wait.saturating_sub(begun.elapsed())) => {}
+            }
+        }
+        Ok(jobs)
     }
+}
+
+fn not_found(id: Uuid) -> Failure {
+    Failure::NotFound(format!("worker {id}"))
+}
+
+/// Jobs a heartbeat may name: as many as a worker may have slots.
+const MOST_JOBS: usize = 10_000;
+
+fn vitals(request: &HeartbeatRequest) -> Result<Vitals, Failure> {
+    let mut faults = Vec::new();
+    if request.cpu_percent.is_some_and(|percent| !(0.0..=100.0).contains(&percent)) {
+        faults.push(Fault::new("cpu_percent", "must be 0 to 100"));
+    }
+    let memory_bytes = request.memory_bytes.map(i64::try_from).transpose();
+    if memory_bytes.is_err() {
+        faults.push(Fault::new("memory_bytes", "is more than any host has"));
+    }
+    if request.jobs.len() > MOST_JOBS {
+        faults.push(Fault::new("jobs", format!("must name at most {MOST_JOBS} jobs")));
+    }
+    if !faults.is_empty() {
+        return Err(Failure::Invalid(faults));
+    }
+    let running_jobs = i32::try_from(request.jobs.len()).unwrap_or(i32::MAX);
+    Ok(Vitals { running_jobs, cpu_percent: request.cpu_percent, memory_bytes: memory_bytes.unwrap_or_default() })
 }
 
 fn check(request: &RegisterRequest) -> Result<(), Failure> {
@@ -65,14 +124,21 @@ fn check(request: &RegisterRequest) -> Result<(), Failure> {
             faults.push(Fault::new(field, message));
         }
     };
-    let short = |text: &str| text.len() <= 200 && !text.chars().any(char::is_control);
-    want(!request.name.trim().is_empty() && short(&request.name), "name", "must have 1 to 200 bytes and no control characters");
+    want(text::is_name(&request.name), "name", text::NAME_RULE);
     want((1..=1000).contains(&request.queues.len()), "queues", "must name 1 to 1000 queues");
     want((1..=10_000).contains(&request.slots), "slots", "must be 1 to 10000");
-    want(short(&request.version), "version", "must have at most 200 bytes and no control characters");
-    want(short(&request.hostname), "hostname", "must have at most 200 bytes and no control characters");
+    want(text::is_short(&request.version), "version", "must have at most 200 bytes and no control characters");
+    want(text::is_short(&request.hostname), "hostname", "must have at most 200 bytes and no control characters");
     for (index, queue) in request.queues.iter().enumerate() {
         want(is_queue_name(queue), &format!("queues/{index}"), domain::automation::QUEUE_RULE);
     }
+    want(request.labels.len() <= 20, "labels", "must name at most 20 labels");
+    for (index, label) in request.labels.iter().enumerate() {
+        want(is_label(label), &format!("labels/{index}"), "must have 1 to 64 letters a-z, digits, dots, hyphens and underscores");
+    }
     if faults.is_empty() { Ok(()) } else { Err(Failure::Invalid(faults)) }
+}
+
+fn is_label(label: &str) -> bool {
+    (1..=64).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }

@@ -8,6 +8,8 @@ mod claims;
 mod command;
 mod desk;
 mod giveout;
+mod known;
+mod overlap;
 mod run;
 
 use std::time::Duration;
@@ -17,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 pub(crate) use self::{
-    change::{Change, Changed, Finish, Lines},
+    change::{Action, Change, Changed, Control, Finish, Lines},
     command::{Claim, Command, Inserted},
     run::{Deps, check_claim, start},
 };

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
-use actix_web::{App, HttpRequest, HttpServer, dev::ServerHandle, web};
+use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use anyhow::{Context, bail};
 use api_gateway::{Bootstrap, Gateway};
 use auth::{SharedKey, Tokens};
 use broker::{Broker, Topology};
 use orchestrator::{Clock, Orchestrator, Parts};
-use runtime::{Access, Settings, Shutdown, Unmatched};
+use runtime::{Access, Settings, Shutdown, Unmatched, WorkerTokens};
 use secrecy::{ExposeSecret, SecretString};
 use store::Database;
 use tokio::task::JoinHandle;
@@ -74,11 +74,17 @@ impl Hub {
             broker: broker.clone().map(|broker| (broker, settings.broker.dead_letter_queue.clone())),
             lease: settings.lease.clone(),
             dispatch: settings.dispatch.clone(),
-            clock: options.clock,
+            retention: settings.retention.clone(),
+            clock: options.clock.clone(),
         };
         let orchestrator = Orchestrator::start(parts, &shutdown).await?;
         let gateway = Gateway::new(database.clone(), broker.clone(), tokens.clone(), vec![orchestrator::api_doc()]);
-        let access = Access { tokens: tokens.clone(), worker_key: SharedKey::new(&worker_key), open: options.insecure_dev };
+        let access = Access {
+            tokens: tokens.clone(),
+            worker_key: SharedKey::new(&worker_key),
+            worker_tokens: WorkerTokens::new(database.clone(), options.clock),
+            open: options.insecure_dev,
+        };
         let server = serve(listener, &settings, (orchestrator.clone(), gateway, access))?;
         let handle = server.handle();
         let server = tokio::spawn(server);
@@ -189,7 +195,8 @@ fn serve(
             .configure(gateway.routes())
             .configure(orchestrator.routes())
             .app_data(unmatched.clone())
-            .default_service(web::to(async |request: HttpRequest, unmatched: web::Data<Unmatched>| unmatched.answer(request.path())))
+            .default_service(web::to(runtime::unmatched))
+            .wrap(from_fn(runtime::check_worker_token))
     };
     let server = HttpServer::new(app)
         .workers(settings.http.workers)

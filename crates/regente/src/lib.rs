@@ -9,6 +9,7 @@
 //! # Ok(()) }
 //! ```
 
+mod allocator;
 pub mod cli;
 mod data_dir;
 mod demo;

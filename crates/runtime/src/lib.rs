@@ -13,11 +13,13 @@ mod extract;
 mod problem;
 mod settings;
 mod shutdown;
+mod worker_tokens;
 
 pub use self::{
-    access::{Access, Management, WorkerCaller},
+    access::{Access, Management, WorkerCaller, WorkerLimits, check_worker_token},
     extract::{JsonBody, OptionalJsonBody, Params, path_config, payload_config},
-    problem::{Failure, Unmatched},
-    settings::{Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Log, Settings, SettingsError, WorkerSettings},
+    problem::{Failure, Unmatched, unmatched},
+    settings::{Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Log, Retention, Settings, SettingsError, WorkerSettings},
     shutdown::Shutdown,
+    worker_tokens::WorkerTokens,
 };

@@ -1,7 +1,8 @@
 use actix_web::{
-    HttpResponse, ResponseError,
+    HttpRequest, HttpResponse, ResponseError,
     dev::ResourceDef,
     http::{StatusCode, header},
+    web::Data,
 };
 use api_types::{FieldError, Problem};
 use domain::{Fault, job::Refusal};
@@ -35,6 +36,9 @@ pub enum Failure {
     /// Who is it?
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// Known, and not allowed to do this.
+    #[error("{0}")]
+    Forbidden(String),
     /// The body is larger than this many bytes.
     #[error("the body has more than {0} bytes")]
     TooLarge(usize),
@@ -44,6 +48,9 @@ pub enum Failure {
     /// A part is out of reach; the same request may work later.
     #[error("the database is not available; try again")]
     Unavailable(String),
+    /// The broker is out of reach; the same request may work later.
+    #[error("the broker is not available; try again")]
+    BrokerUnavailable(String),
     /// A fault of the hub. The text is logged, not sent.
     #[error("internal error: {0}")]
     Internal(String),
@@ -69,9 +76,11 @@ impl Failure {
             Self::Invalid(_) => "invalid",
             Self::Conflict { code, .. } => code,
             Self::Unauthorized(_) => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
             Self::TooLarge(_) => "too_large",
             Self::Overloaded => "overloaded",
             Self::Unavailable(_) => "unavailable",
+            Self::BrokerUnavailable(_) => "broker_unavailable",
             Self::Internal(_) => "internal",
         }
     }
@@ -99,8 +108,9 @@ impl ResponseError for Failure {
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -110,7 +120,7 @@ impl ResponseError for Failure {
         response.content_type("application/problem+json");
         match self {
             Self::Unauthorized(_) => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
-            Self::Overloaded | Self::Unavailable(_) => response.insert_header((header::RETRY_AFTER, "2")),
+            Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) => response.insert_header((header::RETRY_AFTER, "2")),
             _ => &mut response,
         };
         response.json(self.problem())
@@ -123,7 +133,7 @@ impl Failure {
     pub fn problem(&self) -> Problem {
         let status = self.status_code();
         match self {
-            Self::Internal(cause) | Self::Unavailable(cause) => {
+            Self::Internal(cause) | Self::Unavailable(cause) | Self::BrokerUnavailable(cause) => {
                 tracing::error!(error = cause, http.status = status.as_u16(), "request failed")
             }
             _ => tracing::debug!(error = %self, http.status = status.as_u16(), "request refused"),
@@ -159,8 +169,11 @@ impl Unmatched {
     /// The answer for a request to `path`.
     #[must_use]
     pub fn answer(&self, path: &str) -> HttpResponse {
-        let allowed: Vec<&str> =
-            self.routes.iter().filter(|(pattern, _)| pattern.is_match(path)).map(|(_, methods)| methods.as_str()).collect();
+        let matching = || self.routes.iter().filter(|(pattern, _)| pattern.is_match(path));
+        // A path without parameters is not the one whose parameter it fits.
+        let named: Vec<_> = matching().filter(|(pattern, _)| pattern.pattern() == Some(path)).collect();
+        let found = if named.is_empty() { matching().collect() } else { named };
+        let allowed: Vec<&str> = found.into_iter().map(|(_, methods)| methods.as_str()).collect();
         if allowed.is_empty() {
             return Failure::NotFound("page".to_owned()).error_response();
         }
@@ -170,6 +183,11 @@ impl Unmatched {
         }
         response
     }
+}
+
+/// Answers a request that no route takes. Needs the app data of [`Unmatched`].
+pub async fn unmatched(request: HttpRequest, routes: Data<Unmatched>) -> HttpResponse {
+    routes.answer(request.path())
 }
 
 impl From<store::Error> for Failure {
@@ -187,6 +205,8 @@ impl From<Refusal> for Failure {
             Refusal::WrongState(_) => "wrong_state",
             Refusal::StaleLease => "stale_lease",
             Refusal::LeaseHeld => "lease_held",
+            Refusal::WorkerLost => "worker_lost",
+            Refusal::NotControllable => "not_controllable",
         };
         Self::conflict(code, refusal.to_string())
     }

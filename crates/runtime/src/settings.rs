@@ -27,6 +27,8 @@ pub struct Settings {
     pub lease: LeaseSettings,
     /// How jobs are given out.
     pub dispatch: Dispatch,
+    /// How long what has ended is kept.
+    pub retention: Retention,
     /// Log.
     pub log: Log,
 }
@@ -133,6 +135,20 @@ section!(
     }
 );
 section!(
+    /// How long what has ended is kept; zero: for ever.
+    Retention {
+        /// Jobs that have ended.
+        #[serde(with = "humantime_serde")]
+        jobs: Duration,
+        /// Log lines and events of jobs.
+        #[serde(with = "humantime_serde")]
+        logs: Duration,
+        /// Dead letters.
+        #[serde(with = "humantime_serde")]
+        dead_letters: Duration,
+    }
+);
+section!(
     /// Log.
     Log {
         /// How a line looks.
@@ -141,6 +157,11 @@ section!(
         filter: String,
     }
 );
+
+/// The shortest time that anything is kept: a slip of the pen must not remove what people look at.
+const RETENTION_LEAST: Duration = Duration::from_secs(3600);
+/// The longest.
+const RETENTION_MOST: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 /// What is wrong with the settings, all of it.
 #[derive(Debug, thiserror::Error)]
@@ -214,6 +235,10 @@ impl Settings {
         check(self.dispatch.tick >= Duration::from_millis(10), "dispatch.tick must be at least 10ms");
         check((1..=100_000).contains(&self.dispatch.window), "dispatch.window must be 1 to 100000");
         check(self.dispatch.queue_limit >= 1, "dispatch.queue_limit must be at least 1");
+        for (key, kept) in [("jobs", self.retention.jobs), ("logs", self.retention.logs), ("dead_letters", self.retention.dead_letters)] {
+            let fine = kept.is_zero() || (RETENTION_LEAST..=RETENTION_MOST).contains(&kept);
+            check(fine, &format!("retention.{key} must be 1h to 100years, or 0s to keep everything"));
+        }
         check(!self.admin.username.is_empty(), "admin.username must not be empty");
         if let Err(error) = telemetry::check_filter(&self.log.filter) {
             faults.push(format!("log.filter: {error}"));

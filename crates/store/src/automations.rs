@@ -1,17 +1,27 @@
 //! Automations.
 
+mod pause;
+mod rate;
+mod row;
+
 use chrono::{DateTime, Utc};
 use domain::{
     automation::{EntrypointType, QueueProfile},
+    policy::{Pause, Policy},
     retry::RetryPolicy,
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType};
 use serde_json::{Map, Value};
 
+use self::row::{from_row, to_row};
+pub use self::{
+    pause::{automation_pause, automation_resume},
+    rate::{automation_lock_rates_in_txn, automation_set_rate_in_txn},
+};
 use crate::{Database, Error, Transaction, entity::automation};
 
 /// What somebody says an automation is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draft {
     /// Name, unique among those that are not archived.
     pub name: String,
@@ -37,6 +47,8 @@ pub struct Draft {
     pub priority: i32,
     /// When a failed job is run again.
     pub retry_policy: RetryPolicy,
+    /// How its jobs wait, start and end.
+    pub policy: Policy,
 }
 
 /// A registered automation.
@@ -46,12 +58,22 @@ pub struct Automation {
     pub id: i32,
     /// What it is.
     pub draft: Draft,
+    /// The last pause that nobody resumed; it may have ended by itself.
+    pub pause: Option<Pause>,
     /// When it was archived.
     pub archived_at: Option<DateTime<Utc>>,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+impl Automation {
+    /// Whether its jobs do not start at `now` because it is paused.
+    #[must_use]
+    pub fn is_paused(&self, now: DateTime<Utc>) -> bool {
+        self.pause.as_ref().is_some_and(|pause| pause.holds(now))
+    }
 }
 
 /// Which automations to list, by id.
@@ -153,46 +175,4 @@ pub async fn automation_lock_limits_in_txn(txn: &Transaction, ids: &[i32]) -> Re
         .order_by_asc(automation::Column::Id)
         .lock(LockType::NoKeyUpdate);
     Ok(query.into_tuple().all(&txn.0).await?)
-}
-
-fn to_row(draft: &Draft) -> Result<automation::ActiveModel, Error> {
-    let retry_policy = serde_json::to_value(&draft.retry_policy).map_err(|error| Error::Refused(error.to_string()))?;
-    Ok(automation::ActiveModel {
-        name: Set(draft.name.clone()),
-        description: Set(draft.description.clone()),
-        queue_name: Set(draft.queue_name.clone()),
-        queue_profile: Set(draft.queue_profile.as_str().to_owned()),
-        entrypoint_type: Set(draft.entrypoint_type.as_str().to_owned()),
-        script_path: Set(draft.script_path.clone()),
-        parameter_schema: Set(draft.parameter_schema.clone()),
-        default_params: Set(Value::Object(draft.default_params.clone())),
-        timeout_s: Set(draft.timeout_s),
-        max_concurrency: Set(draft.max_concurrency),
-        priority: Set(draft.priority),
-        retry_policy: Set(retry_policy),
-        ..Default::default()
-    })
-}
-
-fn from_row(row: automation::Model) -> Result<Automation, Error> {
-    let corrupt = |column: &str| Error::Corrupt(format!("automations.{column} of {}", row.id));
-    let draft = Draft {
-        queue_profile: QueueProfile::parse(&row.queue_profile).ok_or_else(|| corrupt("queue_profile"))?,
-        entrypoint_type: EntrypointType::parse(&row.entrypoint_type).ok_or_else(|| corrupt("entrypoint_type"))?,
-        default_params: match row.default_params {
-            Value::Object(map) => map,
-            _ => return Err(corrupt("default_params")),
-        },
-        retry_policy: serde_json::from_value(row.retry_policy)
-            .map_err(|_| Error::Corrupt(format!("automations.retry_policy of {}", row.id)))?,
-        name: row.name,
-        description: row.description,
-        queue_name: row.queue_name,
-        script_path: row.script_path,
-        parameter_schema: row.parameter_schema,
-        timeout_s: row.timeout_s,
-        max_concurrency: row.max_concurrency,
-        priority: row.priority,
-    };
-    Ok(Automation { id: row.id, draft, archived_at: row.archived_at, created_at: row.created_at, updated_at: row.updated_at })
 }

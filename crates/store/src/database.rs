@@ -2,9 +2,11 @@ use std::time::Duration;
 
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
+use tokio::sync::OnceCell;
 
 use crate::{Error, dialect, error::from_connect};
 
@@ -49,6 +51,50 @@ pub struct Database {
 
 /// An open transaction: rolled back when dropped without a commit.
 pub struct Transaction(pub(crate) DatabaseTransaction);
+
+/// A transaction that may never begin. Rolled back like [`Transaction`].
+pub struct LazyTransaction<'a> {
+    database: &'a Database,
+    begun: OnceCell<Transaction>,
+}
+
+/// What a [`LazyTransaction`] reads from.
+pub(crate) enum Reader<'a> {
+    Database(&'a Database),
+    Transaction(&'a Transaction),
+}
+
+impl LazyTransaction<'_> {
+    /// The transaction, begun now when it was not before.
+    ///
+    /// # Errors
+    /// As [`Database::begin`].
+    pub async fn get(&self) -> Result<&Transaction, Error> {
+        self.begun.get_or_try_init(|| self.database.begin()).await
+    }
+
+    /// Whether it has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.begun.initialized()
+    }
+
+    /// Where to read: inside the transaction once it has begun.
+    pub(crate) fn reader(&self) -> Reader<'_> {
+        self.begun.get().map_or(Reader::Database(self.database), Reader::Transaction)
+    }
+
+    /// Makes it last, if it began.
+    ///
+    /// # Errors
+    /// As [`Transaction::commit`].
+    pub async fn commit(self) -> Result<(), Error> {
+        match self.begun.into_inner() {
+            Some(txn) => txn.commit().await,
+            None => Ok(()),
+        }
+    }
+}
 
 impl Database {
     /// Opens the pool with one connection; a SQLite file is made when missing.
@@ -146,6 +192,18 @@ impl Database {
         let options =
             TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
         Ok(Transaction(self.connection.begin_with_options(options).await?))
+    }
+
+    /// A transaction that begins when it is first needed.
+    #[must_use]
+    pub const fn begin_lazily(&self) -> LazyTransaction<'_> {
+        LazyTransaction { database: self, begun: OnceCell::const_new() }
+    }
+
+    /// Whether it is the embedded one.
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        self.connection.get_database_backend() == DbBackend::Sqlite
     }
 
     /// Runs `work` in a transaction, again from its start when it met another one, at most five times.

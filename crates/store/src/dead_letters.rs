@@ -1,10 +1,16 @@
 //! Messages that ended in the dead-letter queue.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveValue::Set, EntityTrait, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+};
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Database, Error, entity::dead_letter};
+use crate::{
+    Database, Error, Transaction,
+    entity::{dead_letter, job},
+};
 
 /// One such message.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,10 +23,42 @@ pub struct DeadLetter {
     pub job_id: Option<Uuid>,
     /// Why the broker gave it up: `rejected`, `expired`, `maxlen`, `delivery_limit`.
     pub reason: String,
-    /// The message, what is not UTF-8 replaced.
+    /// The message, as far as it is text and kept.
     pub body: String,
+    /// `body` is the message to the byte.
+    pub body_is_whole: bool,
+    /// Its headers that are strings, as an object.
+    pub headers: Option<Value>,
     /// When the hub took it from the queue.
     pub received_at: DateTime<Utc>,
+    /// What became of it, when somebody sent it again.
+    pub replay: Option<Replay>,
+}
+
+/// A message sent again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replay {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who did it.
+    pub by: String,
+    /// The job that runs in the place of the one it named; `None`: the message itself went to its queue again.
+    pub new_job_id: Option<Uuid>,
+}
+
+/// Which messages to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only those meant for this queue.
+    pub queue: Option<String>,
+    /// Only those that name this job.
+    pub job_id: Option<Uuid>,
+    /// Only those that were (or were not) sent again.
+    pub replayed: Option<bool>,
+    /// Page size.
+    pub limit: u64,
+    /// The last message of the page before.
+    pub after: Option<Uuid>,
 }
 
 /// Keeps a message.
@@ -28,6 +66,7 @@ pub struct DeadLetter {
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn dead_letter_insert(database: &Database, letter: &DeadLetter) -> Result<(), Error> {
+    let replay = letter.replay.as_ref();
     let row = dead_letter::ActiveModel {
         id: Set(letter.id),
         queue_name: Set(letter.queue_name.clone()),
@@ -35,24 +74,131 @@ pub async fn dead_letter_insert(database: &Database, letter: &DeadLetter) -> Res
         reason: Set(letter.reason.clone()),
         body: Set(letter.body.clone()),
         received_at: Set(letter.received_at),
+        headers: Set(letter.headers.clone()),
+        body_is_whole: Set(letter.body_is_whole),
+        replayed_at: Set(replay.map(|replay| replay.at)),
+        replayed_by: Set(replay.map(|replay| replay.by.clone())),
+        new_job_id: Set(replay.and_then(|replay| replay.new_job_id)),
     };
     dead_letter::Entity::insert(row).exec_without_returning(database.connection()).await?;
     Ok(())
 }
 
-/// The newest messages.
+/// Messages, newest first.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn dead_letter_list(database: &Database, limit: u64) -> Result<Vec<DeadLetter>, Error> {
-    let rows = dead_letter::Entity::find().order_by_desc(dead_letter::Column::Id).limit(limit).all(database.connection()).await?;
-    let to_letter = |row: dead_letter::Model| DeadLetter {
+pub async fn dead_letter_list(database: &Database, filter: &Filter) -> Result<Vec<DeadLetter>, Error> {
+    let mut query = dead_letter::Entity::find().filter(matching(filter)).order_by_desc(dead_letter::Column::Id).limit(filter.limit);
+    if let Some(after) = filter.after {
+        query = query.filter(dead_letter::Column::Id.lt(after));
+    }
+    all(database, query).await
+}
+
+/// Messages, oldest first, those that were not sent again; `filter.replayed` has no meaning here.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn dead_letter_list_open(database: &Database, filter: &Filter) -> Result<Vec<DeadLetter>, Error> {
+    let filter = Filter { replayed: Some(false), ..filter.clone() };
+    let mut query = dead_letter::Entity::find().filter(matching(&filter)).order_by_asc(dead_letter::Column::Id).limit(filter.limit);
+    if let Some(after) = filter.after {
+        query = query.filter(dead_letter::Column::Id.gt(after));
+    }
+    all(database, query).await
+}
+
+/// How many messages `filter` matches, without its page.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn dead_letter_count(database: &Database, filter: &Filter) -> Result<u64, Error> {
+    Ok(dead_letter::Entity::find().filter(matching(filter)).count(database.connection()).await?)
+}
+
+async fn all(database: &Database, query: Select<dead_letter::Entity>) -> Result<Vec<DeadLetter>, Error> {
+    Ok(query.all(database.connection()).await?.into_iter().map(from_row).collect())
+}
+
+fn matching(filter: &Filter) -> Condition {
+    use dead_letter::Column as C;
+    let replayed = |wanted: bool| if wanted { C::ReplayedAt.is_not_null() } else { C::ReplayedAt.is_null() };
+    Condition::all()
+        .add_option(filter.queue.as_ref().map(|queue| C::QueueName.eq(queue)))
+        .add_option(filter.job_id.map(|job_id| C::JobId.eq(job_id)))
+        .add_option(filter.replayed.map(replayed))
+}
+
+/// One message.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn dead_letter_get(database: &Database, id: Uuid) -> Result<Option<DeadLetter>, Error> {
+    Ok(dead_letter::Entity::find_by_id(id).one(database.connection()).await?.map(from_row))
+}
+
+/// Removes a message; `false` when there is no such message.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn dead_letter_delete(database: &Database, id: Uuid) -> Result<bool, Error> {
+    Ok(dead_letter::Entity::delete_by_id(id).exec(database.connection()).await?.rows_affected == 1)
+}
+
+/// Notes that a message was sent again; `false` when it is gone or had been sent again before.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn dead_letter_mark_replayed(database: &Database, id: Uuid, replay: &Replay) -> Result<bool, Error> {
+    mark(database.connection(), id, replay).await
+}
+
+/// [`dead_letter_mark_replayed`]; another one of the same message waits for this transaction.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn dead_letter_mark_replayed_in_txn(txn: &Transaction, id: Uuid, replay: &Replay) -> Result<bool, Error> {
+    mark(&txn.0, id, replay).await
+}
+
+/// The job that runs in the place of this one, with its idempotency key.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn dead_letter_retry(database: &Database, job_id: Uuid) -> Result<Option<(Uuid, Option<String>)>, Error> {
+    let query = job::Entity::find()
+        .select_only()
+        .columns([job::Column::Id, job::Column::IdempotencyKey])
+        .filter(job::Column::RetryOf.eq(job_id))
+        .order_by_asc(job::Column::Id)
+        .limit(1);
+    Ok(query.into_tuple().one(database.connection()).await?)
+}
+
+async fn mark(connection: &impl ConnectionTrait, id: Uuid, replay: &Replay) -> Result<bool, Error> {
+    use dead_letter::Column as C;
+    let row = dead_letter::ActiveModel {
+        replayed_at: Set(Some(replay.at)),
+        replayed_by: Set(Some(replay.by.clone())),
+        new_job_id: Set(replay.new_job_id),
+        ..Default::default()
+    };
+    let update = dead_letter::Entity::update_many().set(row).filter(C::Id.eq(id)).filter(C::ReplayedAt.is_null());
+    Ok(update.exec(connection).await?.rows_affected == 1)
+}
+
+fn from_row(row: dead_letter::Model) -> DeadLetter {
+    let replay = row.replayed_at.map(|at| Replay { at, by: row.replayed_by.unwrap_or_default(), new_job_id: row.new_job_id });
+    DeadLetter {
         id: row.id,
         queue_name: row.queue_name,
         job_id: row.job_id,
         reason: row.reason,
         body: row.body,
+        body_is_whole: row.body_is_whole,
+        headers: row.headers,
         received_at: row.received_at,
-    };
-    Ok(rows.into_iter().map(to_letter).collect())
+        replay,
+    }
 }

@@ -2,12 +2,20 @@
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr};
 
-/// Waits until no other hub migrates, and keeps others from it until the transaction ends. SQLite's transaction has the write lock already.
-/// A migration takes the time it takes: the limit for statements is for requests.
+/// Waits until no other hub migrates, and keeps others from it until the transaction ends. A migration takes the time it takes: the limit for
+/// statements is for requests.
 pub(crate) async fn lock_migrations(txn: &DatabaseTransaction) -> Result<(), DbErr> {
     if txn.get_database_backend() == DbBackend::Postgres {
-        let sql = "SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(hashtext('regente migrate ' || current_schema()))";
-        txn.execute_unprepared(sql).await?;
+        txn.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
+    }
+    lock(txn, "regente migrate").await
+}
+
+/// Waits until no other transaction holds the lock `name` in this schema, and holds it until this one ends. SQLite's transaction has the
+/// write lock already. `name` is ours, never anybody's input.
+pub(crate) async fn lock(txn: &DatabaseTransaction, name: &str) -> Result<(), DbErr> {
+    if txn.get_database_backend() == DbBackend::Postgres {
+        txn.execute_unprepared(&format!("SELECT pg_advisory_xact_lock(hashtext('{name} ' || current_schema()))")).await?;
     }
     Ok(())
 }

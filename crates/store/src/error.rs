@@ -73,11 +73,12 @@ fn from_sqlx(cause: &sqlx::Error, text: String) -> Error {
 }
 
 /// SQLSTATE of PostgreSQL (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) or result code of SQLite
-/// (<https://www.sqlite.org/rescode.html>), which never look alike.
+/// (<https://www.sqlite.org/rescode.html>), which never look alike. A division by zero is how [`crate::jobs::job_update_at_once`] finds out
+/// that a row was changed by somebody else.
 fn from_code(code: &str, text: String) -> Error {
     let sqlite_primary = code.parse::<u32>().ok().filter(|_| code.len() <= 4).map(|number| number & 0xff);
     match (code, sqlite_primary) {
-        ("40001" | "40P01" | "55P03", _) | (_, Some(5 | 6)) => Error::Conflict(text),
+        ("40001" | "40P01" | "55P03" | "22012", _) | (_, Some(5 | 6)) => Error::Conflict(text),
         ("57P01" | "57P02" | "57P03" | "57014" | "53300" | "53100" | "53200" | "58030" | "25006", _) => Error::Unavailable(text),
         (class, _) if class.starts_with("08") => Error::Unavailable(text),
         (_, Some(8 | 10 | 13 | 14)) => Error::Unavailable(text),

@@ -13,13 +13,14 @@ use uuid::Uuid;
 pub(crate) use self::write::in_few_lengths;
 pub use self::{
     dispatch::{
-        Candidate, job_claimed_by_in_txn, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_list_candidates_in_txn,
-        job_list_expired, job_list_held_queues, job_list_undelivered, job_mark_dispatched_in_txn, job_queues_waiting,
+        Wanted, job_claimed_by_in_txn, job_confirm_dispatched_in_txn, job_count_active_by_key_in_txn, job_count_active_in_txn,
+        job_list_active_in_txn, job_list_candidates_in_txn, job_list_expired, job_list_held_queues, job_list_overdue,
+        job_list_queue_overdue, job_list_required_in_txn, job_list_undelivered, job_lock_admission_in_txn, job_queues_waiting,
         job_release_unconfirmed, job_undispatch_in_txn,
     },
-    list::{Filter, job_list},
-    read::{job_find_idempotent_in_txn, job_get, job_load_for_update_in_txn, job_payloads_in_txn},
-    write::{job_insert_many_in_txn, job_update_many_in_txn},
+    list::{Filter, job_count, job_list},
+    read::{job_find_idempotent, job_get, job_load, job_load_for_update_in_txn, job_payloads},
+    write::{MOST_AT_ONCE, job_insert_at_once, job_insert_many_in_txn, job_update_at_once, job_update_many_in_txn},
 };
 
 /// A job to add.
@@ -49,6 +50,25 @@ pub struct NewJob {
     pub not_before: Option<DateTime<Utc>>,
     /// Set when it is handed to the broker right after the commit.
     pub dispatch_started_at: Option<DateTime<Utc>>,
+    /// What it was accepted with.
+    pub terms: Terms,
+}
+
+/// What a job was accepted with, beside what its automation says at any time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Terms {
+    /// Seconds until it is killed, in place of the automation's.
+    pub timeout_s: Option<i64>,
+    /// It fails when it has not started by then.
+    pub queue_deadline_at: Option<DateTime<Utc>>,
+    /// Attempts in all, in place of the policy's.
+    pub max_attempts: Option<i32>,
+    /// Seconds between asking it to stop and killing it, in place of the automation's.
+    pub cancel_grace_s: Option<i64>,
+    /// Jobs with the same key share a limit.
+    pub concurrency_key: Option<String>,
+    /// Labels its worker must have, sorted.
+    pub requires: Vec<String>,
 }
 
 /// A job with what changes while it lives, without parameters.
@@ -92,6 +112,49 @@ pub struct JobRow {
     pub log_lines: i64,
     /// Log lines its worker has numbered so far.
     pub log_offset: i64,
+    /// When its time is up; `None`: never, or its clock stands still.
+    pub deadline_at: Option<DateTime<Utc>>,
+    /// Since when it is paused.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// How long it was paused before, in milliseconds.
+    pub paused_ms: i64,
+    /// What it was accepted with.
+    pub terms: Terms,
+    /// How often the row was written; a write of what was loaded at another version is refused.
+    pub version: i64,
+}
+
+impl NewJob {
+    /// The row as it is once added.
+    #[must_use]
+    pub fn row(&self) -> JobRow {
+        JobRow {
+            job: Job::pending(self.id),
+            automation_id: self.automation_id,
+            queue_name: self.queue_name.clone(),
+            priority: self.priority,
+            trigger: self.trigger,
+            attempt: self.attempt,
+            retry_of: self.retry_of,
+            result: None,
+            progress: None,
+            created_at: self.created_at,
+            not_before: self.not_before,
+            dispatch_started_at: self.dispatch_started_at,
+            dispatched_at: None,
+            started_at: None,
+            completed_at: None,
+            last_heartbeat_at: None,
+            cancellation_requested_at: None,
+            log_lines: 0,
+            log_offset: 0,
+            deadline_at: None,
+            paused_at: None,
+            paused_ms: 0,
+            terms: self.terms.clone(),
+            version: 0,
+        }
+    }
 }
 
 /// A job whole.

@@ -21,9 +21,14 @@ pub mod identity;
 pub mod job_events;
 pub mod job_logs;
 pub mod jobs;
+pub mod ops;
+pub mod queues;
+pub mod reconcilers;
+pub mod retention;
+pub mod worker_tokens;
 pub mod workers;
 
 pub use self::{
-    database::{Database, Settings, Transaction},
+    database::{Database, LazyTransaction, Settings, Transaction},
     error::Error,
 };

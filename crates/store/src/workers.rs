@@ -1,9 +1,13 @@
 //! Workers: robot hosts that registered.
 
+mod list;
+
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::OnConflict};
+use domain::worker::{Life, State};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, sea_query::OnConflict};
 use uuid::Uuid;
 
+pub use self::list::{Filter, HeldJob, worker_jobs, worker_list, worker_list_live, worker_list_paused, worker_lives};
 use crate::{Database, Error, entity::worker};
 
 /// A registered worker.
@@ -15,6 +19,8 @@ pub struct Worker {
     pub name: String,
     /// Queues it takes jobs from.
     pub queues: Vec<String>,
+    /// What it can do, as words.
+    pub labels: Vec<String>,
     /// Jobs it runs at once.
     pub slots: i32,
     /// Version of its program.
@@ -25,11 +31,26 @@ pub struct Worker {
     pub uses_broker: bool,
     /// When it first registered.
     pub registered_at: DateTime<Utc>,
-    /// When it was last heard of.
-    pub last_seen_at: DateTime<Utc>,
+    /// When it was last heard of, when it was paused, when it said goodbye.
+    pub life: Life,
+    /// Who paused it.
+    pub paused_by: Option<String>,
+    /// What it told of itself last.
+    pub vitals: Vitals,
 }
 
-/// Adds a worker, or renews the one of this name, which keeps its id; returns the id.
+/// What a heartbeat tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Vitals {
+    /// Jobs it runs.
+    pub running_jobs: i32,
+    /// How busy its host's processors are, 0 to 100.
+    pub cpu_percent: Option<f64>,
+    /// Memory in use on its host, in bytes.
+    pub memory_bytes: Option<i64>,
+}
+
+/// Adds a worker, or renews the one of this name, which keeps its id and stays paused; returns the id.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -43,45 +64,136 @@ pub async fn worker_upsert(database: &Database, worker: &Worker) -> Result<Uuid,
         hostname: Set(worker.hostname.clone()),
         uses_broker: Set(worker.uses_broker),
         registered_at: Set(worker.registered_at),
-        last_seen_at: Set(worker.last_seen_at),
+        last_seen_at: Set(worker.life.last_seen_at),
+        labels: Set(Some(worker.labels.clone().into())),
+        running_jobs: Set(worker.vitals.running_jobs),
+        cpu_percent: Set(worker.vitals.cpu_percent),
+        memory_bytes: Set(worker.vitals.memory_bytes),
+        paused_at: Set(worker.life.paused_at),
+        paused_by: Set(worker.paused_by.clone()),
+        stopped_at: Set(worker.life.stopped_at),
     };
-    use worker::Column::{Hostname, LastSeenAt, Name, Queues, Slots, UsesBroker, Version};
-    let on_conflict = OnConflict::column(Name).update_columns([Queues, Slots, Version, Hostname, UsesBroker, LastSeenAt]).to_owned();
+    use worker::Column::{
+        CpuPercent, Hostname, Labels, LastSeenAt, MemoryBytes, Name, Queues, RunningJobs, Slots, StoppedAt, UsesBroker, Version,
+    };
+    let renewed = [Queues, Labels, Slots, Version, Hostname, UsesBroker, LastSeenAt, RunningJobs, CpuPercent, MemoryBytes, StoppedAt];
+    let on_conflict = OnConflict::column(Name).update_columns(renewed).to_owned();
     worker::Entity::insert(row).on_conflict(on_conflict).exec_without_returning(database.connection()).await?;
-    let stored = worker::Entity::find().filter(Name.eq(&worker.name)).one(database.connection()).await?;
-    stored.map(|row| row.id).ok_or_else(|| Error::Corrupt(format!("worker {} vanished", worker.name)))
+    let stored = worker_find(database, &worker.name).await?;
+    stored.map(|stored| stored.id).ok_or_else(|| Error::Corrupt(format!("worker {} vanished", worker.name)))
 }
 
-/// Notes a sign of life; `false` when there is no such worker.
+/// The worker of this name.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_find(database: &Database, name: &str) -> Result<Option<Worker>, Error> {
+    let row = worker::Entity::find().filter(worker::Column::Name.eq(name)).one(database.connection()).await?;
+    row.map(from_row).transpose()
+}
+
+/// One worker.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_get(database: &Database, id: Uuid) -> Result<Option<Worker>, Error> {
+    worker::Entity::find_by_id(id).one(database.connection()).await?.map(from_row).transpose()
+}
+
+/// Notes a sign of life, also of one that said goodbye; `false` when there is no such worker.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn worker_touch(database: &Database, id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
-    let row = worker::ActiveModel { last_seen_at: Set(now), ..Default::default() };
-    let updated = worker::Entity::update_many().set(row).filter(worker::Column::Id.eq(id)).exec(database.connection()).await?;
-    Ok(updated.rows_affected == 1)
+    let row = worker::ActiveModel { last_seen_at: Set(now), stopped_at: Set(None), ..Default::default() };
+    update(database, id, row, Condition::all()).await
 }
 
-/// Workers heard of since `since`.
+/// Notes a heartbeat; `false` when there is no such worker. One that comes in after the worker's goodbye does not revive it.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_list_live(database: &Database, since: DateTime<Utc>) -> Result<Vec<Worker>, Error> {
-    let rows = worker::Entity::find().filter(worker::Column::LastSeenAt.gte(since)).all(database.connection()).await?;
-    rows.into_iter().map(from_row).collect()
+pub async fn worker_heartbeat(database: &Database, id: Uuid, vitals: &Vitals, now: DateTime<Utc>) -> Result<bool, Error> {
+    let row = worker::ActiveModel {
+        last_seen_at: Set(now),
+        running_jobs: Set(vitals.running_jobs),
+        cpu_percent: Set(vitals.cpu_percent),
+        memory_bytes: Set(vitals.memory_bytes),
+        ..Default::default()
+    };
+    update(database, id, row, Condition::all()).await
+}
+
+/// Notes a goodbye; `false` when there is no such worker.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_stop(database: &Database, id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
+    let row = worker::ActiveModel { stopped_at: Set(Some(now)), running_jobs: Set(0), ..Default::default() };
+    update(database, id, row, Condition::all()).await
+}
+
+/// Pauses a worker that runs; `false` when there is no such worker, or it is in another state. `lost_before` as in [`worker_list`].
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_pause(database: &Database, id: Uuid, by: &str, now: DateTime<Utc>, lost_before: DateTime<Utc>) -> Result<bool, Error> {
+    let row = worker::ActiveModel { paused_at: Set(Some(now)), paused_by: Set(Some(by.to_owned())), ..Default::default() };
+    update(database, id, row, has_state(State::Running, lost_before)).await
+}
+
+/// Lets a paused worker take jobs again, be it alive or not; `false` when there is no such worker, or it is not paused.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_resume(database: &Database, id: Uuid) -> Result<bool, Error> {
+    let row = worker::ActiveModel { paused_at: Set(None), paused_by: Set(None), ..Default::default() };
+    update(database, id, row, Condition::all().add(worker::Column::PausedAt.is_not_null())).await
+}
+
+/// Removes a worker that stopped or is lost; `false` when there is no such worker, or it is alive. `lost_before` as in [`worker_list`].
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_delete(database: &Database, id: Uuid, lost_before: DateTime<Utc>) -> Result<bool, Error> {
+    let gone = Condition::any().add(has_state(State::Stopped, lost_before)).add(has_state(State::Lost, lost_before));
+    let deleted = worker::Entity::delete_many().filter(worker::Column::Id.eq(id)).filter(gone).exec(database.connection()).await?;
+    Ok(deleted.rows_affected == 1)
+}
+
+async fn update(database: &Database, id: Uuid, row: worker::ActiveModel, condition: Condition) -> Result<bool, Error> {
+    let update = worker::Entity::update_many().set(row).filter(worker::Column::Id.eq(id)).filter(condition);
+    Ok(update.exec(database.connection()).await?.rows_affected == 1)
+}
+
+/// The states of [`Life::state`] as conditions.
+fn has_state(state: State, lost_before: DateTime<Utc>) -> Condition {
+    use worker::Column as C;
+    let alive = || Condition::all().add(C::StoppedAt.is_null()).add(C::LastSeenAt.gte(lost_before));
+    match state {
+        State::Running => alive().add(C::PausedAt.is_null()),
+        State::Paused => alive().add(C::PausedAt.is_not_null()),
+        State::Stopped => Condition::all().add(C::StoppedAt.is_not_null()),
+        State::Lost => Condition::all().add(C::StoppedAt.is_null()).add(C::LastSeenAt.lt(lost_before)),
+    }
 }
 
 fn from_row(row: worker::Model) -> Result<Worker, Error> {
-    let queues = serde_json::from_value(row.queues).map_err(|_| Error::Corrupt(format!("workers.queues of {}", row.id)))?;
+    let corrupt = |column: &str| Error::Corrupt(format!("workers.{column} of {}", row.id));
+    let queues = serde_json::from_value(row.queues).map_err(|_| corrupt("queues"))?;
+    let labels = row.labels.map(serde_json::from_value).transpose().map_err(|_| corrupt("labels"))?;
     Ok(Worker {
         id: row.id,
         name: row.name,
         queues,
+        labels: labels.unwrap_or_default(),
         slots: row.slots,
         version: row.version,
         hostname: row.hostname,
         uses_broker: row.uses_broker,
         registered_at: row.registered_at,
-        last_seen_at: row.last_seen_at,
+        life: Life { last_seen_at: row.last_seen_at, paused_at: row.paused_at, stopped_at: row.stopped_at },
+        paused_by: row.paused_by,
+        vitals: Vitals { running_jobs: row.running_jobs, cpu_percent: row.cpu_percent, memory_bytes: row.memory_bytes },
     })
 }

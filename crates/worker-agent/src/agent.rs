@@ -1,21 +1,27 @@
 //! The agent: registers, takes jobs, keeps their leases alive, stops in order.
 
 mod claim;
+mod control;
 mod core;
 mod execute;
 mod folders;
 mod heartbeat;
+mod orders;
 mod queue;
+mod recovery;
 
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
-use self::core::Core;
-use crate::{Error, HubClient, Outbox, ProcessRunner, Runner, Settings, held::Hold, job::Stop, report::Reporter};
+use self::{core::Core, heartbeat::Heart};
+use crate::{Error, HubClient, ProcessRunner, Runner, Settings, signal::Stop};
 
 /// After the drain, and beyond the grace for killed programs: how long their ends may take to be reported.
 const LAST_REPORTS: Duration = Duration::from_secs(5);
+
+/// How long the hub may take to hear a goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Runs jobs of one worker.
 pub struct Agent {
@@ -54,9 +60,8 @@ impl Agent {
         let _end_of_tasks = EndOfTasks(core.clone());
         let mut shutdown = pin!(shutdown);
         let _lock = folders::lock(&core.settings)?;
-        folders::end_left_programs(&core);
+        let unreported = recovery::find(&core);
         folders::clean(&core);
-        let unsent = folders::unsent(&core);
         let registered = tokio::select! {
             biased;
             () = &mut shutdown => return Ok(()),
@@ -64,17 +69,28 @@ impl Agent {
         };
         tracing::info!(worker.id = %registered.worker_id, worker.name = core.settings.name, "registered");
         let mut tasks = JoinSet::new();
-        tasks.spawn(heartbeat::run(core.clone(), registered.heartbeat_interval_s));
+        let mut heart = Heart::new(core.clone(), registered.heartbeat_interval_s);
+        // Before the first job: a worker that is paused stays so when it is started again.
+        tokio::select! {
+            biased;
+            () = &mut shutdown => return Ok(()),
+            _ = heart.beat() => {}
+        }
+        tasks.spawn(heart.run());
         tasks.spawn(folders::keep_clean(core.clone()));
-        for (hold, end) in unsent {
-            tasks.spawn(send_end(core.clone(), hold, end));
+        for job in unreported {
+            tasks.spawn(job.send(core.clone()));
         }
         let (stop, stopped) = watch::channel(false);
         let broker = core.connect_broker()?;
         let mut intake = JoinSet::new();
-        match &broker {
-            Some(broker) => queue::spawn(&core, broker, &stopped, &mut intake),
-            None => drop(intake.spawn(claim::run(core.clone(), stopped))),
+        if let Some(broker) = &broker {
+            tasks.spawn(control::run(core.clone(), broker.clone()));
+            queue::spawn(&core, broker, &stopped, &mut intake);
+        }
+        // Jobs that require labels never travel through a queue, where any worker might take them.
+        if broker.is_none() || !core.settings.labels.is_empty() {
+            intake.spawn(claim::run(core.clone(), stopped));
         }
         shutdown.await;
         tracing::info!(jobs = core.held.ids().len(), "stopping: no more jobs are taken");
@@ -84,6 +100,8 @@ impl Agent {
         if let Some(broker) = broker {
             broker.close().await;
         }
+        tasks.shutdown().await;
+        say_goodbye(&core).await;
         Ok(())
     }
 }
@@ -105,14 +123,11 @@ async fn drain(core: &Core) {
     let _ended = tokio::time::timeout(Duration::from_secs(1), all()).await;
 }
 
-/// Sends what an earlier agent could not.
-async fn send_end(core: Arc<Core>, hold: Hold, (folder, end): folders::Unsent) {
-    tracing::info!(job.id = %end.job_id, "sending the end of a job of an earlier run");
-    let outbox = Outbox::restore(folder.clone(), end.outbox);
-    let reporter = Reporter { hub: &core.hub, job: end.job_id, lease: end.lease_token, outbox, folder };
-    tokio::select! {
-        () = core.aborted() => {}
-        () = reporter.end(&end.outcome) => {}
+/// Tells the hub that this worker is not lost. A hub that is away finds out by its silence.
+async fn say_goodbye(core: &Core) {
+    match tokio::time::timeout(GOODBYE, core.hub.goodbye(core.worker_id())).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "the hub did not take the goodbye"),
+        Err(_elapsed) => tracing::debug!("the hub did not answer the goodbye"),
     }
-    drop(hold);
 }

@@ -1,4 +1,4 @@
-//! A job's folder: `config.json`, `progress.json`, `status.json`, `result.json`, `control.json`, `finish.json` and `logs/`.
+//! A job's folder: `config.json`, `progress.json`, `status.json`, `result.json`, `control.json`, `lease.json`, `finish.json` and `logs/`.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},

@@ -1,13 +1,14 @@
 //! The hub's worker API.
 
 mod error;
+mod look;
 mod reports;
 
 use std::{sync::Arc, time::Duration};
 
 use api_types::{
-    ClaimRequest, FinishRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment, JobStatusResponse, LEASE_TOKEN_HEADER, LogEntry,
-    LogRequest, LogResponse, Progress, RegisterRequest, RegisterResponse, StartRequest, StartResponse, WORKER_KEY_HEADER,
+    ClaimRequest, FinishRequest, GoodbyeRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment, JobStatusResponse, LEASE_TOKEN_HEADER,
+    LogEntry, LogRequest, LogResponse, Progress, RegisterRequest, RegisterResponse, StartRequest, StartResponse, WORKER_KEY_HEADER,
 };
 use bytes::Bytes;
 use reqwest::{
@@ -20,6 +21,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use self::error::HubError;
+pub(crate) use self::look::Look;
 use self::reports::{Alone, Reports};
 use crate::{Auth, Error};
 
@@ -97,6 +99,14 @@ impl HubClient {
     /// 404 when the hub does not know the worker; see [`HubError`].
     pub async fn heartbeat(&self, request: &HeartbeatRequest) -> Result<HeartbeatResponse, HubError> {
         read(self.link.post("heartbeat", request)?).await
+    }
+
+    /// Says that this worker stops in order.
+    ///
+    /// # Errors
+    /// 404 when the hub does not know the worker; see [`HubError`].
+    pub async fn goodbye(&self, worker: Uuid) -> Result<(), HubError> {
+        done(self.link.post("goodbye", &GoodbyeRequest { worker_id: worker })?).await
     }
 
     /// Takes jobs; waits on the hub for `wait_s` of the request.

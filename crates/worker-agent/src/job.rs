@@ -3,8 +3,9 @@ use domain::job::{ErrorClass, Status};
 use messages::JobMessage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::sync::watch;
 use uuid::Uuid;
+
+use crate::signal::Stop;
 
 /// A job to be run.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,14 @@ pub struct Job {
     pub timeout_s: u32,
     /// 1 for a first run.
     pub attempt: u32,
+    /// Seconds between asking the program to stop and killing it; absent: the worker's own setting.
+    pub cancel_grace_s: Option<u32>,
+    /// It needs a virtual display.
+    pub display: bool,
+    /// Processors it may use; absent: no limit.
+    pub cpu_limit: Option<f64>,
+    /// Memory it may use, in bytes; absent: no limit.
+    pub memory_limit_bytes: Option<u64>,
     /// W3C trace context that the job came with.
     pub traceparent: Option<String>,
 }
@@ -40,6 +49,10 @@ impl From<JobAssignment> for Job {
             parameters: given.parameters,
             timeout_s: given.timeout_s,
             attempt: given.attempt,
+            cancel_grace_s: given.cancel_grace_s,
+            display: given.display,
+            cpu_limit: given.cpu_limit,
+            memory_limit_bytes: given.memory_limit_bytes,
             traceparent: None,
         }
     }
@@ -59,6 +72,10 @@ impl Job {
             parameters: message.parameters.unwrap_or_default().0,
             timeout_s: message.timeout_s,
             attempt: message.attempt.max(1),
+            cancel_grace_s: message.cancel_grace_s,
+            display: message.display,
+            cpu_limit: message.cpu_limit,
+            memory_limit_bytes: message.memory_limit_bytes.map(|bytes| bytes as u64),
             traceparent: None,
         })
     }
@@ -108,68 +125,6 @@ impl Outcome {
     }
 }
 
-/// Why a run has to stop before its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// Somebody asked for it at the hub.
-    Cancel,
-    /// The worker has lost the job's lease; nothing is reported.
-    Stale,
-    /// The worker itself stops.
-    Shutdown,
-}
-
-/// Tells a run that it has to stop.
-#[derive(Clone, Debug)]
-pub struct StopSignal(watch::Receiver<Option<Stop>>);
-
-impl StopSignal {
-    /// Waits until the run has to stop, for ever when it need not. Cancel safe.
-    pub async fn stopped(&mut self) -> Stop {
-        if let Ok(stop) = self.0.wait_for(Option::is_some).await
-            && let Some(stop) = *stop
-        {
-            return stop;
-        }
-        std::future::pending().await
-    }
-
-    /// Why the run has to stop, if it has to.
-    #[must_use]
-    pub fn now(&self) -> Option<Stop> {
-        *self.0.borrow()
-    }
-}
-
-/// The other end of a [`StopSignal`].
-#[derive(Clone, Debug)]
-pub(crate) struct Stopper(watch::Sender<Option<Stop>>);
-
-impl Stopper {
-    pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(None))
-    }
-
-    pub(crate) fn signal(&self) -> StopSignal {
-        StopSignal(self.0.subscribe())
-    }
-
-    /// The first reason stays, but a lost lease beats every other: then nothing may be reported.
-    pub(crate) fn stop(&self, stop: Stop) {
-        self.0.send_if_modified(|current| {
-            let new = current.is_none() || (stop == Stop::Stale && *current != Some(Stop::Stale));
-            if new {
-                *current = Some(stop);
-            }
-            new
-        });
-    }
-
-    pub(crate) fn now(&self) -> Option<Stop> {
-        *self.0.borrow()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,15 +139,5 @@ mod tests {
             r#"{"job_id":"0190a1de-0000-7000-8000-000000000000","automation_id":1,"script_path":"a.py","parameters":{"n":1},"future":2}"#;
         let job = Job::from_message(body.as_bytes()).unwrap();
         assert_eq!((job.parameters["n"].as_i64(), job.attempt, job.timeout_s), (Some(1), 1, 0));
-    }
-
-    #[test]
-    fn a_lost_lease_beats_other_reasons() {
-        let stopper = Stopper::new();
-        stopper.stop(Stop::Cancel);
-        stopper.stop(Stop::Shutdown);
-        assert_eq!(stopper.now(), Some(Stop::Cancel));
-        stopper.stop(Stop::Stale);
-        assert_eq!(stopper.signal().now(), Some(Stop::Stale));
     }
 }

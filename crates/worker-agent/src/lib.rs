@@ -2,26 +2,31 @@
 
 mod agent;
 mod backoff;
+pub mod doctor;
 mod error;
 mod folder;
 mod held;
+mod host;
 mod hub;
 mod job;
+mod lease_file;
 mod line;
 mod outbox;
 mod process;
 mod report;
 mod runner;
 mod settings;
+mod signal;
 
 pub use self::{
     agent::Agent,
     error::Error,
     folder::JobFolder,
     hub::{HubClient, HubError},
-    job::{Job, Outcome, Stop, StopSignal},
+    job::{Job, Outcome},
     outbox::Outbox,
     process::ProcessRunner,
     runner::{RunContext, Runner},
-    settings::{Auth, Settings, hostname},
+    settings::{Auth, Scopes, Settings, hostname},
+    signal::{PauseSignal, Stop, StopSignal},
 };

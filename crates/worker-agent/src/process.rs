@@ -1,6 +1,9 @@
 //! Runs jobs as programs of this host.
 
+mod clock;
 mod command;
+mod display;
+pub(crate) mod limits;
 mod log;
 mod outcome;
 mod params;
@@ -13,12 +16,25 @@ pub(crate) mod tree;
 use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 
 use async_trait::async_trait;
+use chrono::Utc;
 use domain::log::Level;
 use tokio::{process::Child, sync::watch};
 
-pub(crate) use self::status::was_running;
-use self::{log::RobotLog, status::StatusFile, supervise::Ended, tree::Tree};
-use crate::{Job, JobFolder, Outcome, RunContext, Runner, Settings};
+use self::{
+    command::Surroundings,
+    display::Display,
+    limits::{Limits, Plan},
+    log::RobotLog,
+    status::StatusFile,
+    supervise::{Ended, Supervisor},
+    tree::Tree,
+};
+pub(crate) use self::{
+    log::read as read_log,
+    outcome::{read_result, well},
+    status::{read_end, write_end},
+};
+use crate::{Job, JobFolder, Outcome, RunContext, Runner, Settings, lease_file::LeaseFile};
 
 /// Starts a job's program in its own process group and folder, turns its output into log lines and its end into an [`Outcome`].
 pub struct ProcessRunner {
@@ -26,11 +42,14 @@ pub struct ProcessRunner {
     python: String,
     kill_grace: Duration,
     log_limit: u64,
+    xvfb: String,
+    limits: Limits,
 }
 
 /// What is followed while a program runs.
 struct Files {
     log: RobotLog,
+    lease: LeaseFile,
     /// `progress.json` as it was before the program.
     progress: progress::Stamp,
 }
@@ -44,33 +63,68 @@ impl ProcessRunner {
             python: settings.python.clone(),
             kill_grace: settings.kill_grace,
             log_limit: settings.spool_limit,
+            xvfb: settings.xvfb.clone(),
+            limits: Limits::new(settings.scopes),
         }
     }
 
     async fn launch_and_wait(&self, job: &Job, context: RunContext) -> Outcome {
         let folder = &context.folder;
-        let files = match self.prepare(job, &context) {
+        let mut files = match self.prepare(job, &context) {
             Ok(files) => files,
             Err(error) => return Outcome::launch_failed(format!("the job's folder {} cannot be made: {error}", folder.path().display())),
         };
-        let mut child = match command::spawn(self, job, folder, &files.log) {
+        let display = match self.display(job, &context).await {
+            Ok(display) => display,
+            Err(outcome) => return outcome,
+        };
+        let outcome = self.follow(job, &context, display.as_ref(), &mut files).await;
+        if let Some(display) = display {
+            display.stop().await;
+        }
+        files.log.flush();
+        outcome
+    }
+
+    /// The job's own display, if it needs one.
+    async fn display(&self, job: &Job, context: &RunContext) -> Result<Option<Display>, Outcome> {
+        if !job.display {
+            return Ok(None);
+        }
+        let mut stop = context.stop.clone();
+        tokio::select! {
+            biased;
+            reason = stop.stopped() => Err(Outcome::stopped(reason)),
+            display = Display::start(&self.xvfb, job.id, &context.folder) => display.map(Some).map_err(Outcome::launch_failed),
+        }
+    }
+
+    /// Starts the program and follows it to its end.
+    async fn follow(&self, job: &Job, context: &RunContext, display: Option<&Display>, files: &mut Files) -> Outcome {
+        let folder = &context.folder;
+        let plan = self.limits.plan(job).await;
+        let spawned = command::spawn(self, job, &Surroundings { folder, log: &files.log, display, plan: &plan });
+        let mut child = match spawned {
             Ok(child) => child,
             Err(reason) => return Outcome::launch_failed(reason),
         };
         let Some(tree) = Tree::of(&child, job.id) else {
             return Outcome::launch_failed("the program has no process id");
         };
+        limit(&plan, &tree, &files.log);
+        files.lease.program = tree.identity();
+        if let Err(error) = files.lease.write(folder) {
+            tracing::warn!(job.id = %job.id, %error, "a restarted worker will not find the program by its id, only by its environment");
+        }
         StatusFile::new(job, folder).running(tree.root());
-        let ended = self.wait(job, &context, (&mut child, &tree), &files).await;
+        let ended = self.wait(job, context, (&mut child, &tree), files).await;
         tree.settle();
-        let outcome = match ended {
+        match ended {
             Ended::Exit(status) => self.outcome(status, folder, &files.log),
             Ended::TimedOut => outcome::timed_out(job.timeout_s),
             Ended::Stopped(stop) => Outcome::stopped(stop),
             Ended::Unknown(error) => Outcome::failed(domain::job::ErrorClass::Unknown, format!("the program's end is unknown: {error}")),
-        };
-        files.log.flush();
-        outcome
+        }
     }
 
     /// Waits for the end of the program, of its output and of its progress.
@@ -78,7 +132,8 @@ impl ProcessRunner {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (end, ended) = watch::channel(false);
         let supervise = async {
-            let how = supervise::supervise((child, tree), job, context, self.kill_grace).await;
+            let supervisor = Supervisor { job, context, tree, log: &files.log, grace: self.kill_grace };
+            let how = supervisor.run(child).await;
             end.send_replace(true);
             how
         };
@@ -94,11 +149,13 @@ impl ProcessRunner {
     fn prepare(&self, job: &Job, context: &RunContext) -> io::Result<Files> {
         let folder = &context.folder;
         folder.create_anew()?;
+        let lease = LeaseFile::new(job.id, context.lease_token, Utc::now());
+        lease.write(folder)?;
         folder.write_json("config.json", &job.parameters)?;
         let progress = progress::start(folder)?;
         StatusFile::new(job, folder).starting();
         let log = RobotLog::open(folder, context.outbox.clone(), self.log_limit)?;
-        Ok(Files { log, progress })
+        Ok(Files { log, lease, progress })
     }
 
     fn outcome(&self, status: ExitStatus, folder: &JobFolder, log: &RobotLog) -> Outcome {
@@ -107,6 +164,24 @@ impl ProcessRunner {
             None
         });
         outcome::of_exit(status, result, log.last_error())
+    }
+}
+
+/// Whether a virtual display can be had; the text of the error says why not. Its files are made in `folder`.
+pub(crate) async fn check_display(xvfb: &str, folder: &JobFolder) -> Result<(), String> {
+    Display::start(xvfb, uuid::Uuid::nil(), folder).await?.stop().await;
+    Ok(())
+}
+
+/// What is left to do for the limits once the program has started.
+fn limit(plan: &Plan, tree: &Tree, log: &RobotLog) {
+    if let Some(bytes) = plan.data_limit
+        && let Err(error) = limits::limit_data(tree.root(), bytes)
+    {
+        log.note(Level::Warning, &format!("the memory limit of {bytes} bytes is not enforced: {error}"));
+    }
+    if let Some(shortfall) = &plan.shortfall {
+        log.note(Level::Warning, shortfall);
     }
 }
 

@@ -10,8 +10,9 @@ use uuid::Uuid;
 use crate::{
     HubClient, HubError, JobFolder, Outbox, Outcome,
     backoff::Backoff,
-    job::{Stop, Stopper},
+    lease_file::LeaseFile,
     outbox::{Due, Saved},
+    signal::{Stop, Stopper},
 };
 
 /// File of an end that the hub does not have yet.
@@ -89,10 +90,9 @@ impl Reporter<'_> {
                 }
             }
         }
-        if on_disk {
+        if self.folder.exists() {
             self.outbox.discard();
-            self.folder.remove_file("logs/outbox.jsonl");
-            self.folder.remove_file(FINISH_FILE);
+            forget(&self.folder);
         }
     }
 
@@ -200,6 +200,13 @@ impl Reporter<'_> {
         }
         written.is_ok()
     }
+}
+
+/// There is nothing more to tell the hub about the folder's job.
+pub(crate) fn forget(folder: &JobFolder) {
+    folder.remove_file("logs/outbox.jsonl");
+    folder.remove_file(FINISH_FILE);
+    LeaseFile::remove(folder);
 }
 
 impl SavedEnd {

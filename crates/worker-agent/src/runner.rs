@@ -1,6 +1,8 @@
 use async_trait::async_trait;
 
-use crate::{Job, JobFolder, Outbox, Outcome, StopSignal};
+use uuid::Uuid;
+
+use crate::{Job, JobFolder, Outbox, Outcome, PauseSignal, StopSignal};
 
 /// What a run has beside its job.
 pub struct RunContext {
@@ -8,6 +10,10 @@ pub struct RunContext {
     pub outbox: Outbox,
     /// Says when to stop.
     pub stop: StopSignal,
+    /// Says when to stand still and when to go on. The job's time-out stands still with it.
+    pub pause: PauseSignal,
+    /// Token of the job's lease.
+    pub lease_token: Uuid,
     /// The job's folder; it does not exist until somebody creates it.
     pub folder: JobFolder,
 }

@@ -16,6 +16,18 @@ pub enum Auth {
     Bearer(SecretString),
 }
 
+/// Which jobs run in a systemd scope of their own, where scopes can be had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scopes {
+    /// Those with a limit of processors or memory.
+    #[default]
+    Auto,
+    /// All.
+    Always,
+    /// None.
+    Off,
+}
+
 /// What an agent needs to know. Made by the command line; [`Settings::new`] has the defaults.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -27,6 +39,8 @@ pub struct Settings {
     pub name: String,
     /// Queues it takes jobs from; at least one.
     pub queues: Vec<String>,
+    /// What it can do, as words such as `windows` or `sap`: jobs that require some are only given to workers that have them.
+    pub labels: Vec<String>,
     /// Jobs at once, 1 to 10000; default 1.
     pub slots: u32,
     /// Address of RabbitMQ. Set: jobs come as messages. Absent: they are claimed over HTTP.
@@ -38,6 +52,10 @@ pub struct Settings {
     pub base_dir: PathBuf,
     /// Python for `PYTHON` jobs; default `REGENTE_PYTHON` of the environment, or `python3`.
     pub python: String,
+    /// X server for jobs that need a display; default `Xvfb`.
+    pub xvfb: String,
+    /// Jobs in systemd scopes; default [`Scopes::Auto`].
+    pub scopes: Scopes,
     /// How long a stop waits for running jobs before it kills them; default 30 s.
     pub drain: Duration,
     /// Between TERM and KILL; default 5 s.
@@ -46,6 +64,8 @@ pub struct Settings {
     pub keep_folders: usize,
     /// Job folders older than this are removed; default 7 days.
     pub keep_for: Duration,
+    /// Bytes on disk of the job folders that are kept, the newest; default 10 GiB.
+    pub keep_bytes: u64,
     /// Unsent log lines of one job on disk, in bytes; what is over is dropped, and the log says so. Also the limit of `logs/rpa.log`.
     /// Default 1 GiB.
     pub spool_limit: u64,
@@ -62,15 +82,19 @@ impl Settings {
             auth: Auth::None,
             name: hostname(),
             queues,
+            labels: Vec::new(),
             slots: 1,
             amqp: None,
             work_dir: state_dir().join("regente-worker"),
             base_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             python: std::env::var("REGENTE_PYTHON").ok().filter(|python| !python.is_empty()).unwrap_or_else(|| "python3".into()),
+            xvfb: "Xvfb".into(),
+            scopes: Scopes::Auto,
             drain: Duration::from_secs(30),
             kill_grace: Duration::from_secs(5),
             keep_folders: 200,
             keep_for: Duration::from_secs(7 * 24 * 3600),
+            keep_bytes: 10 << 30,
             spool_limit: 1 << 30,
             request_timeout: Duration::from_secs(30),
         }
@@ -88,6 +112,11 @@ impl Settings {
         }
         if !(1..=10_000).contains(&self.slots) {
             faults.push("slots must be 1 to 10000".to_owned());
+        }
+        let unusable =
+            |label: &&String| label.is_empty() || label.len() > 100 || label.chars().any(|c| c.is_whitespace() || c.is_control());
+        if let Some(label) = self.labels.iter().find(unusable) {
+            faults.push(format!("label {label:?} must have 1 to 100 bytes and no spaces"));
         }
         if self.name.trim().is_empty() {
             faults.push("name must not be empty".to_owned());

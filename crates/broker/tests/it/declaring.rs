@@ -154,3 +154,18 @@ async fn refusals_do_not_use_up_the_connection() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn depth_is_asked_for_queues_that_were_seen() {
+    run(async |world| {
+        let (seen, other) = (world.queue_name(), world.queue_name());
+        world.declare(&other, &[]).await.unwrap();
+        world.broker.ensure_queue(&seen, QueueProfile::Plain).await.unwrap();
+        assert_eq!(world.broker.queue_depth_if_known(&seen).await.unwrap().map(|depth| depth.messages), Some(0));
+        assert_eq!(world.broker.queue_depth_if_known(&other).await.unwrap(), None);
+        world.delete(&seen).await;
+        assert!(matches!(world.broker.queue_depth_if_known(&seen).await, Err(Error::QueueNotFound { .. })));
+        assert_eq!(world.broker.queue_depth_if_known(&seen).await.unwrap(), None, "known to be gone");
+    })
+    .await;
+}

@@ -30,7 +30,8 @@ async fn everything_goes_on_after_the_connection_was_cut() {
         assert_eq!(event, down);
         assert_eq!(broker.queue_depth(&queue).await.err(), down.err());
         assert!(asked.elapsed() < Duration::from_secs(1));
-        // The other way is still open: what is published there waits for the consumer.
+        // The other way is still open: what is published there waits for the consumer, once the broker has noticed the cut.
+        eventually(async || world.broker.queue_depth(&queue).await.unwrap().consumers == 0).await;
         publish(&world.broker, &queue, "meanwhile").await.unwrap();
 
         proxy.set(Mode::Open);

@@ -1,3 +1,5 @@
+use chrono::{DateTime, Utc};
+
 use super::{Job, Outcome, Refusal, Status};
 
 /// What `cancel` did.
@@ -10,13 +12,17 @@ pub enum CancelOutcome {
 }
 
 impl Job {
-    /// Stops the job: at once when it waits, by asking its worker when it runs.
+    /// Stops the job: at once when it waits or its worker is lost, by asking its worker when it runs.
     ///
     /// # Errors
     /// [`Refusal::WrongState`] when it has ended.
-    pub fn cancel(&mut self) -> Result<CancelOutcome, Refusal> {
+    pub fn cancel(&mut self, now: DateTime<Utc>) -> Result<CancelOutcome, Refusal> {
         match self.status {
             Status::Pending => {
+                self.end(Outcome::Canceled);
+                Ok(CancelOutcome::Canceled)
+            }
+            Status::Running | Status::Paused if self.is_lost(now) => {
                 self.end(Outcome::Canceled);
                 Ok(CancelOutcome::Canceled)
             }
@@ -31,22 +37,29 @@ impl Job {
     /// Marks a running job as paused.
     ///
     /// # Errors
-    /// [`Refusal::WrongState`] in every other state.
-    pub fn pause(&mut self) -> Result<(), Refusal> {
-        self.swap(Status::Running, Status::Paused)
+    /// [`Refusal::WrongState`] in every other state, [`Refusal::WorkerLost`] when nobody is there to do it, [`Refusal::NotControllable`]
+    /// when a foreign worker holds it.
+    pub fn pause(&mut self, now: DateTime<Utc>) -> Result<(), Refusal> {
+        self.swap(Status::Running, Status::Paused, now)
     }
 
     /// Marks a paused job as running.
     ///
     /// # Errors
-    /// [`Refusal::WrongState`] in every other state.
-    pub fn resume(&mut self) -> Result<(), Refusal> {
-        self.swap(Status::Paused, Status::Running)
+    /// As [`Job::pause`].
+    pub fn resume(&mut self, now: DateTime<Utc>) -> Result<(), Refusal> {
+        self.swap(Status::Paused, Status::Running, now)
     }
 
-    fn swap(&mut self, from: Status, to: Status) -> Result<(), Refusal> {
+    fn swap(&mut self, from: Status, to: Status, now: DateTime<Utc>) -> Result<(), Refusal> {
         if self.status != from {
             return Err(Refusal::WrongState(self.status));
+        }
+        if self.is_lost(now) {
+            return Err(Refusal::WorkerLost);
+        }
+        if self.lease.as_ref().is_some_and(|lease| lease.worker_id.is_none()) {
+            return Err(Refusal::NotControllable);
         }
         self.status = to;
         Ok(())

@@ -8,6 +8,8 @@ pub enum ErrorClass {
     RobotError,
     /// The program ran longer than its limit.
     JobTimeout,
+    /// The job waited longer than it may.
+    QueueTimeout,
     /// The worker's lease ran out without a word from it.
     WorkerLost,
     /// The job's message ended in the dead-letter queue.
@@ -23,8 +25,16 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// Every class.
-    pub const ALL: [Self; 7] =
-        [Self::RobotError, Self::JobTimeout, Self::WorkerLost, Self::DeadLettered, Self::LaunchFailed, Self::Killed, Self::Unknown];
+    pub const ALL: [Self; 8] = [
+        Self::RobotError,
+        Self::JobTimeout,
+        Self::QueueTimeout,
+        Self::WorkerLost,
+        Self::DeadLettered,
+        Self::LaunchFailed,
+        Self::Killed,
+        Self::Unknown,
+    ];
 
     /// The name on the wire.
     #[must_use]
@@ -32,6 +42,7 @@ impl ErrorClass {
         match self {
             Self::RobotError => "ROBOT_ERROR",
             Self::JobTimeout => "JOB_TIMEOUT",
+            Self::QueueTimeout => "QUEUE_TIMEOUT",
             Self::WorkerLost => "WORKER_LOST",
             Self::DeadLettered => "DEAD_LETTERED",
             Self::LaunchFailed => "LAUNCH_FAILED",

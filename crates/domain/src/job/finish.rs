@@ -50,14 +50,36 @@ impl Job {
         }
     }
 
-    /// Fails a held job whose lease has ended; `false` when there is nothing to do.
+    /// Ends a held job whose lease has ended: as canceled when that was asked for, else as failed; `false` when there is nothing to do.
     pub fn expire(&mut self, now: DateTime<Utc>) -> bool {
         let lost = self.is_lost(now);
-        if lost {
+        if lost && self.cancellation_requested {
+            self.end(Outcome::Canceled);
+        } else if lost {
             let message = "the worker stopped reporting and its lease ended".to_owned();
             self.end(Outcome::Failed(Failure { class: ErrorClass::WorkerLost, message }));
         }
         lost
+    }
+
+    /// Fails a held job whose time is up, whoever holds it; `false` when there is nothing to do.
+    pub fn time_out(&mut self) -> bool {
+        let concerned = self.status.is_held();
+        if concerned {
+            let message = "the job ran longer than its limit and its worker did not end it".to_owned();
+            self.end(Outcome::Failed(Failure { class: ErrorClass::JobTimeout, message }));
+        }
+        concerned
+    }
+
+    /// Fails a job that waited longer than it may; `false` when there is nothing to do.
+    pub fn give_up(&mut self) -> bool {
+        let concerned = self.status == Status::Pending;
+        if concerned {
+            let message = "the job did not start within the time it may wait".to_owned();
+            self.end(Outcome::Failed(Failure { class: ErrorClass::QueueTimeout, message }));
+        }
+        concerned
     }
 
     /// Fails a job whose message ended in the dead-letter queue: one that waits for it, or one of a foreign worker, which gave the message

@@ -23,16 +23,20 @@ fn failed() -> Outcome {
 
 /// The cell's outcome in a word, with the state after it.
 fn cell(status: Status, command: &str) -> (String, Status) {
-    let mut job = job_in(status, None);
+    // Only an agent's job can be paused.
+    let worker_id = ["pause", "resume"].contains(&command).then(|| Uuid::from_u128(7));
+    let mut job = job_in(status, worker_id);
     let foreign = Caller::default();
     let said = match command {
         "start" => format!("{:?}", job.start(&foreign, Uuid::from_u128(2), LEASE, at(0))),
         "finish" => format!("{:?}", job.finish(&foreign, Outcome::Completed)),
         "expire" => format!("{:?}", job.expire(at(31))),
         "dead_letter" => format!("{:?}", job.dead_letter("rejected")),
-        "cancel" => format!("{:?}", job.cancel()),
-        "pause" => format!("{:?}", job.pause()),
-        "resume" => format!("{:?}", job.resume()),
+        "cancel" => format!("{:?}", job.cancel(at(0))),
+        "pause" => format!("{:?}", job.pause(at(0))),
+        "resume" => format!("{:?}", job.resume(at(0))),
+        "time_out" => format!("{:?}", job.time_out()),
+        "give_up" => format!("{:?}", job.give_up()),
         "renew" => format!("{:?}", job.renew(&foreign, LEASE, at(5))),
         other => panic!("{other}"),
     };
@@ -68,6 +72,12 @@ fn every_state_times_command_cell() {
         (Pending, "renew", "Err(WrongState(Pending))".into(), Pending),
         (Running, "renew", "Ok(())".into(), Running),
         (Paused, "renew", "Ok(())".into(), Paused),
+        (Pending, "time_out", "false".into(), Pending),
+        (Running, "time_out", "true".into(), Failed),
+        (Paused, "time_out", "true".into(), Failed),
+        (Pending, "give_up", "true".into(), Failed),
+        (Running, "give_up", "false".into(), Running),
+        (Paused, "give_up", "false".into(), Paused),
     ];
     for status in terminal {
         let refused = format!("Err(WrongState({status:?}))");
@@ -76,9 +86,11 @@ fn every_state_times_command_cell() {
         }
         expected.push((status, "finish", "Ok(Late)".into(), status));
         expected.push((status, "expire", "false".into(), status));
-        expected.push((status, "dead_letter", "false".into(), status));
+        for command in ["dead_letter", "time_out", "give_up"] {
+            expected.push((status, command, "false".into(), status));
+        }
     }
-    assert_eq!(expected.len(), Status::ALL.len() * 8, "a cell is missing");
+    assert_eq!(expected.len(), Status::ALL.len() * 10, "a cell is missing");
     for (status, command, said, after) in expected {
         assert_eq!(cell(status, command), (said, after), "{status} × {command}");
     }
@@ -102,6 +114,32 @@ fn a_registered_workers_job_outlives_its_message() {
     let mut job = job_in(Status::Running, Some(Uuid::from_u128(7)));
     assert!(!job.dead_letter("rejected"));
     assert_eq!(job.status, Status::Running);
+}
+
+#[test]
+fn a_lost_workers_job_is_canceled_at_once_and_not_paused() {
+    for status in [Status::Running, Status::Paused] {
+        let mut job = job_in(status, Some(Uuid::from_u128(7)));
+        assert_eq!(
+            job.pause(at(30)).and(job.resume(at(30))),
+            Err(if status == Status::Running { Refusal::WorkerLost } else { Refusal::WrongState(status) })
+        );
+        assert_eq!(job.cancel(at(30)), Ok(CancelOutcome::Canceled));
+        assert_eq!(job.status, Status::Canceled);
+    }
+}
+
+#[test]
+fn a_foreign_workers_job_is_not_paused() {
+    assert_eq!(job_in(Status::Running, None).pause(at(0)), Err(Refusal::NotControllable));
+}
+
+#[test]
+fn a_worker_that_is_lost_while_it_should_stop_leaves_a_canceled_job() {
+    let mut job = job_in(Status::Running, Some(Uuid::from_u128(7)));
+    assert_eq!(job.cancel(at(0)), Ok(CancelOutcome::Requested));
+    assert!(job.expire(at(31)));
+    assert_eq!((job.status, job.failure), (Status::Canceled, None));
 }
 
 #[test]
@@ -135,7 +173,7 @@ fn names_round_trip() {
 proptest! {
     /// Whatever is commanded by whomever: a terminal state never changes, a held job has a lease, and a token never changes once given.
     #[test]
-    fn no_sequence_breaks_an_invariant(commands in prop::collection::vec((0u8..9, 0u8..3, 0i64..60), 1..40)) {
+    fn no_sequence_breaks_an_invariant(commands in prop::collection::vec((0u8..11, 0u8..3, 0i64..60), 1..40)) {
         let mut job = Job::pending(Uuid::from_u128(9));
         let mut ended: Option<Status> = None;
         let mut token: Option<Uuid> = None;
@@ -151,9 +189,11 @@ proptest! {
                 2 => { let _ = job.finish(&caller, failed()); }
                 3 => { job.expire(at(second)); }
                 4 => { job.dead_letter("x"); }
-                5 => { let _ = job.cancel(); }
-                6 => { let _ = job.pause(); }
-                7 => { let _ = job.resume(); }
+                5 => { let _ = job.cancel(at(second)); }
+                6 => { let _ = job.pause(at(second)); }
+                7 => { let _ = job.resume(at(second)); }
+                8 => { job.time_out(); }
+                9 => { job.give_up(); }
                 _ => { let _ = job.renew(&caller, LEASE, at(second)); }
             }
             if let Some(ended) = ended { prop_assert_eq!(job.status, ended); }

@@ -16,21 +16,33 @@ enum Who {
     Worker,
 }
 
-const ROUTES: [(&str, &str, Who); 26] = [
+const ROUTES: [(&str, &str, Who); 54] = [
     ("get", "/api/v1/automations", Who::Person),
     ("post", "/api/v1/automations", Who::Person),
     ("delete", "/api/v1/automations/{id}", Who::Person),
     ("get", "/api/v1/automations/{id}", Who::Person),
     ("put", "/api/v1/automations/{id}", Who::Person),
     ("post", "/api/v1/automations/{id}/execute", Who::Person),
+    ("post", "/api/v1/automations/{id}/pause", Who::Person),
+    ("post", "/api/v1/automations/{id}/resume", Who::Person),
     ("post", "/api/v1/auth/login", Who::Anybody),
     ("get", "/api/v1/health", Who::Anybody),
     ("get", "/api/v1/jobs", Who::Person),
+    ("post", "/api/v1/jobs", Who::Person),
     ("get", "/api/v1/jobs/{id}", Who::Person),
+    ("post", "/api/v1/jobs/bulk/cancel", Who::Person),
+    ("post", "/api/v1/jobs/bulk/retry", Who::Person),
+    ("post", "/api/v1/jobs/{id}/cancel", Who::Person),
+    ("post", "/api/v1/jobs/{id}/pause", Who::Person),
+    ("post", "/api/v1/jobs/{id}/resume", Who::Person),
+    ("post", "/api/v1/jobs/{id}/retry", Who::Person),
     ("get", "/api/v1/jobs/{id}/events", Who::Person),
     ("get", "/api/v1/jobs/{id}/logs", Who::Person),
     ("get", "/api/v1/jobs/{id}/logs/stream", Who::Person),
     ("get", "/api/v1/openapi.json", Who::Anybody),
+    ("get", "/api/v1/queues", Who::Person),
+    ("post", "/api/v1/queues/{name}/pause", Who::Person),
+    ("post", "/api/v1/queues/{name}/resume", Who::Person),
     ("post", "/api/v1/worker/heartbeat", Who::Worker),
     ("post", "/api/v1/worker/jobs/claim", Who::Worker),
     ("get", "/api/v1/worker/jobs/{id}/cancellation", Who::Worker),
@@ -41,6 +53,22 @@ const ROUTES: [(&str, &str, Who); 26] = [
     ("get", "/api/v1/worker/jobs/{id}/status", Who::Worker),
     ("post", "/api/v1/worker/register", Who::Worker),
     ("post", "/api/v1/worker/reports", Who::Worker),
+    ("get", "/api/v1/dead-letters", Who::Person),
+    ("post", "/api/v1/dead-letters/replay", Who::Person),
+    ("delete", "/api/v1/dead-letters/{id}", Who::Person),
+    ("get", "/api/v1/dead-letters/{id}", Who::Person),
+    ("post", "/api/v1/dead-letters/{id}/replay", Who::Person),
+    ("get", "/api/v1/ops/reconcilers", Who::Person),
+    ("get", "/api/v1/ops/status", Who::Person),
+    ("get", "/api/v1/worker-tokens", Who::Person),
+    ("post", "/api/v1/worker-tokens", Who::Person),
+    ("delete", "/api/v1/worker-tokens/{id}", Who::Person),
+    ("post", "/api/v1/worker/goodbye", Who::Worker),
+    ("get", "/api/v1/workers", Who::Person),
+    ("delete", "/api/v1/workers/{id}", Who::Person),
+    ("get", "/api/v1/workers/{id}", Who::Person),
+    ("post", "/api/v1/workers/{id}/pause", Who::Person),
+    ("post", "/api/v1/workers/{id}/resume", Who::Person),
     ("get", "/health/live", Who::Anybody),
     ("get", "/health/ready", Who::Anybody),
 ];
@@ -81,13 +109,16 @@ async fn each_route_is_open_to_whom_it_is_for_and_to_nobody_else() {
 }
 
 /// What a request shows, and whether that makes it a person or a worker.
-const CREDENTIALS: [(&str, bool, bool); 6] = [
+const CREDENTIALS: [(&str, bool, bool); 9] = [
     ("nothing", false, false),
     ("worker key", false, true),
     ("wrong worker key", false, false),
     ("token", true, true),
     ("garbage token", false, false),
     ("wrong worker key and token", true, false),
+    ("worker token", false, true),
+    ("worker token as bearer", false, true),
+    ("unknown worker token", false, false),
 ];
 
 fn allowed(who: Who, person: bool, worker: bool) -> bool {
@@ -118,6 +149,7 @@ async fn answers(world: &World, method: &str, path: &str) -> Vec<(&'static str, 
     let bare = || with_body(world.client.bare(method.clone(), &path), &method, &body);
     let person = || with_body(world.client.request(method.clone(), &path), &method, &body);
     let key = secrecy::ExposeSecret::expose_secret(world.hub.worker_key()).to_owned();
+    let token = worker_token(world).await;
     let requests = [
         bare(),
         bare().header("X-Worker-API-Key", key),
@@ -125,12 +157,20 @@ async fn answers(world: &World, method: &str, path: &str) -> Vec<(&'static str, 
         person(),
         bare().bearer_auth("garbage"),
         person().header("X-Worker-API-Key", "wrong"),
+        bare().header("X-Worker-API-Key", &token),
+        bare().bearer_auth(&token),
+        bare().bearer_auth("rgw_nobody"),
     ];
     let mut answers = Vec::new();
     for ((name, ..), request) in CREDENTIALS.into_iter().zip(requests) {
         answers.push((name, world.client.send(request).await));
     }
     answers
+}
+
+async fn worker_token(world: &World) -> String {
+    let made = world.client.post("/api/v1/worker-tokens", &json!({"name": "access"})).await.expect(201);
+    made.json::<api_types::WorkerTokenCreated>().token
 }
 
 fn with_body(request: RequestBuilder, method: &Method, body: &Value) -> RequestBuilder {

@@ -58,11 +58,15 @@ async fn camel_case_spellings_mean_the_same(delivery: Delivery) {
     let queue = world.queue("camel");
     let body = json!({"name": "camel", "scriptPath": "/app/a.py", "queueName": queue, "defaultParams": {"mes": 1},
         "parameterSchema": {"type": "object"}, "timeoutS": 9, "maxConcurrency": 2, "retryPolicy": {"max_attempts": 2},
-        "entrypointType": "EXE", "queueProfile": "maestro"});
+        "entrypointType": "EXE", "queueProfile": "maestro", "queueTimeoutS": 8, "cancelGraceS": 7, "concurrencyKey": "k",
+        "concurrencyKeyLimit": 6, "rateLimit": {"max": 5, "per_s": 4.0}, "onWorkerLost": "fail", "cpuLimit": 3.0,
+        "memoryLimitBytes": 2_097_152});
     let answer = world.client.post("/api/v1/automations", &body).await.expect(201);
     let shown: Value = answer.json();
     let expected = json!({"script_path": "/app/a.py", "queue_name": queue, "default_params": {"mes": 1}, "parameter_schema": {"type": "object"},
-        "timeout_s": 9, "max_concurrency": 2, "entrypoint_type": "EXE", "queue_profile": "maestro"});
+        "timeout_s": 9, "max_concurrency": 2, "entrypoint_type": "EXE", "queue_profile": "maestro", "queue_timeout_s": 8,
+        "cancel_grace_s": 7, "concurrency_key": "k", "concurrency_key_limit": 6, "rate_limit": {"max": 5, "per_s": 4.0},
+        "on_worker_lost": "fail", "cpu_limit": 3.0, "memory_limit_bytes": 2_097_152});
     for (key, value) in expected.as_object().unwrap() {
         assert_eq!(&shown[key], value, "{key}");
     }

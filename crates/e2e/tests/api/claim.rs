@@ -64,7 +64,7 @@ async fn a_claim_gives_what_the_robot_needs_under_a_lease() {
     let fields = shown.as_object_mut().unwrap();
     assert!(fields.remove("lease_token").is_some() && fields.remove("lease_expires_at").is_some());
     let expected = json!({"job_id": job.id, "automation_id": automation.id, "automation_name": "whole", "queue_name": queue,
-        "script_path": "a.sh", "entrypoint_type": "SHELL", "parameters": {"n": 1}, "timeout_s": 77, "attempt": 1});
+        "script_path": "a.sh", "entrypoint_type": "SHELL", "parameters": {"n": 1}, "timeout_s": 77, "attempt": 1, "display": false});
     assert_eq!(shown, expected);
     world.end().await;
 }

@@ -30,8 +30,8 @@ async fn worker_post(world: &World, job: &Job, what: &str, body: &'static str) -
 async fn the_documented_requests_work_as_documented(delivery: Delivery) {
     let world = calm(delivery).await;
     let client = &world.client;
-    let health: Value = client.send(client.bare(Method::GET, "/api/v1/health")).await.expect(200).json();
-    assert_eq!(health["status"], "ok");
+    let health = async || -> Value { client.send(client.bare(Method::GET, "/api/v1/health")).await.expect(200).json() };
+    test_support::eventually("the hub is well", async || Some(health().await).filter(|health| health["status"] == "ok")).await;
     let create = r#"{
     "name": "Minha Primeira Automação",
     "description": "Descrição da automação",

@@ -77,3 +77,14 @@ pub(crate) async fn claim(world: &World, worker: Uuid, queues: &[&str], more: Va
     }
     world.client.report("/jobs/claim", None, &body).await.expect(200).json()
 }
+
+/// Another hub on the same database and broker, with the same workers' key.
+pub(crate) async fn replica(world: &World) -> (regente::Hub, e2e::Client) {
+    let mut settings = world.settings.clone();
+    settings.data_dir = world.folder.path().join("replica");
+    settings.worker.api_key = world.hub.worker_key().clone();
+    let hub = regente::Hub::start(settings, regente::HubOptions::default()).await.unwrap();
+    let key = secrecy::ExposeSecret::expose_secret(hub.worker_key()).to_owned();
+    let client = e2e::Client::new(hub.url(), hub.access_token().unwrap(), key).unwrap();
+    (hub, client)
+}

@@ -44,6 +44,10 @@ async fn bad_registrations_name_their_fields(delivery: Delivery) {
         (json!({"slots": 10_001}), "slots"),
         (json!({"version": "\n"}), "version"),
         (json!({"hostname": "x".repeat(201)}), "hostname"),
+        (json!({"labels": ["windows", "ü"]}), "labels/1"),
+        (json!({"labels": [""]}), "labels/0"),
+        (json!({"labels": ["a".repeat(65)]}), "labels/0"),
+        (json!({"labels": vec!["a"; 21]}), "labels"),
     ];
     for (over, field) in table {
         let mut body = fine.clone();
@@ -74,6 +78,16 @@ async fn heartbeats_renew_leases_and_tell_the_stale(delivery: Delivery) {
     assert_eq!(late.stale, [job.id], "what has ended is held no more");
     assert_eq!(beat(json!({"worker_id": other})).await.problem(404).code, "not_found");
     assert_eq!(fields(&beat(json!({"worker_id": "me"})).await.problem(422)), ["worker_id"]);
+    for (over, field) in [
+        (json!({"cpu_percent": -1}), "cpu_percent"),
+        (json!({"cpu_percent": 100.5}), "cpu_percent"),
+        (json!({"memory_bytes": -1}), "memory_bytes"),
+        (json!({"memory_bytes": u64::MAX}), "memory_bytes"),
+    ] {
+        let mut body = json!({"worker_id": worker});
+        body.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
+        assert_eq!(fields(&beat(body).await.problem(422)), [field], "{over}");
+    }
     let odd = json!({"worker_id": worker, "jobs": [{"job_id": job.id, "lease_token": "x"}]});
     assert_eq!(fields(&beat(odd).await.problem(422)), ["jobs/0/lease_token"]);
     world.end().await;

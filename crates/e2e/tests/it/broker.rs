@@ -78,7 +78,15 @@ async fn a_rejected_message_fails_its_job_and_is_kept() {
         let dead = world.client.ended(job.id).await;
         assert_eq!((dead.status, dead.error_class), (Status::Failed, Some(ErrorClass::DeadLettered)), "{profile}");
         let letters = eventually("the message is kept", async || {
-            Some(store::dead_letters::dead_letter_list(world.hub.database(), 10).await.unwrap()).filter(|letters| !letters.is_empty())
+            Some(
+                store::dead_letters::dead_letter_list(
+                    world.hub.database(),
+                    &store::dead_letters::Filter { limit: 10, ..Default::default() },
+                )
+                .await
+                .unwrap(),
+            )
+            .filter(|letters| !letters.is_empty())
         })
         .await;
         assert_eq!(
@@ -111,7 +119,12 @@ async fn poison_in_a_queue_is_set_aside_and_the_jobs_behind_it_run() {
     assert_eq!(world.client.ended(job.id).await.status, Status::Completed);
     assert_eq!(runner.started(), [job.id]);
     let letters = eventually("the poison is kept", async || {
-        Some(store::dead_letters::dead_letter_list(world.hub.database(), 10).await.unwrap()).filter(|letters| letters.len() >= 4)
+        Some(
+            store::dead_letters::dead_letter_list(world.hub.database(), &store::dead_letters::Filter { limit: 10, ..Default::default() })
+                .await
+                .unwrap(),
+        )
+        .filter(|letters| letters.len() >= 4)
     })
     .await;
     assert!(letters.iter().all(|letter| letter.job_id.is_none() && letter.queue_name == queue), "{letters:?}");
@@ -172,6 +185,7 @@ async fn a_message_that_was_never_confirmed_is_sent_again() {
         created_at: now,
         not_before: None,
         dispatch_started_at: Some(now),
+        terms: store::jobs::Terms::default(),
     };
     let txn = world.hub.database().begin().await.unwrap();
     store::jobs::job_insert_many_in_txn(&txn, &[&new]).await.unwrap();

@@ -3,8 +3,11 @@
 
 mod broker;
 mod claims_beside_broker;
+mod control;
+mod dead_letters;
 mod examples;
 mod foreign;
 mod layers;
 mod limits;
 mod recovery;
+mod replicas;

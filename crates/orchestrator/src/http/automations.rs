@@ -4,14 +4,15 @@ use actix_web::{
     post, put,
     web::{Data, Path},
 };
-use api_types::{Automation, AutomationCreate, AutomationUpdate, ExecuteOptions, IDEMPOTENCY_KEY_HEADER, Job, Problem};
-use domain::job::Trigger;
+use api_types::{Automation, AutomationCreate, AutomationUpdate, ExecuteOptions, IDEMPOTENCY_KEY_HEADER, Job, PauseRequest, Problem};
+use chrono::{DateTime, Utc};
+use domain::{job::Trigger, policy::Overrides};
 use runtime::{Failure, JsonBody, Management, OptionalJsonBody, Params};
 use serde::Deserialize;
 use serde_json::Value;
 use store::automations::Filter;
 
-use super::{page, page_size};
+use super::{jobs::accepted, page, page_size};
 use crate::{Orchestrator, convert, execute::Execution};
 
 /// Registers an automation.
@@ -22,7 +23,7 @@ use crate::{Orchestrator, convert, execute::Execution};
 pub(super) async fn create(_: Management, hub: Data<Orchestrator>, body: JsonBody<AutomationCreate>) -> Result<HttpResponse, Failure> {
     let automation = hub.automation_create(body.0).await?;
     let location = format!("/api/v1/automations/{}", automation.id);
-    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(convert::automation(&automation)))
+    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(shown(&hub, &automation)))
 }
 
 #[derive(Default, Deserialize, utoipa::IntoParams)]
@@ -51,7 +52,7 @@ pub(super) async fn list(
     let filter = Filter { archived: query.0.archived, limit: limit.into(), after: query.0.after };
     let found = hub.automation_list(&filter).await?;
     let next = found.last().filter(|_| found.len() == limit as usize).map(|last| last.id.to_string());
-    Ok(page(request.path(), request.query_string(), next).json(found.iter().map(convert::automation).collect::<Vec<_>>()))
+    Ok(page(request.path(), request.query_string(), next).json(found.iter().map(|automation| shown(&hub, automation)).collect::<Vec<_>>()))
 }
 
 /// One automation.
@@ -59,7 +60,7 @@ pub(super) async fn list(
     (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/automations/{id}")]
 pub(super) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(convert::automation(&hub.automation(*id).await?)))
+    Ok(HttpResponse::Ok().json(shown(&hub, &hub.automation(*id).await?)))
 }
 
 /// Changes the fields that are given.
@@ -73,7 +74,7 @@ pub(super) async fn update(
     id: Path<i32>,
     body: JsonBody<AutomationUpdate>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(convert::automation(&hub.automation_update(*id, body.0).await?)))
+    Ok(HttpResponse::Ok().json(shown(&hub, &hub.automation_update(*id, body.0).await?)))
 }
 
 /// Archives an automation: it runs no more, and stays with its jobs.
@@ -83,6 +84,35 @@ pub(super) async fn update(
 pub(super) async fn archive(_: Management, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
     hub.automation_archive(*id).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Pauses an automation: its jobs are accepted and wait; those that run go on. A pause that lasts is changed.
+#[utoipa::path(tag = "automations", params(("id" = i32, Path)), request_body = Option<PauseRequest>, responses(
+    (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 409, description = "The automation is archived", body = Problem), (status = 422, body = Problem)))]
+#[post("/api/v1/automations/{id}/pause")]
+pub(super) async fn pause(
+    person: Management,
+    hub: Data<Orchestrator>,
+    id: Path<i32>,
+    body: OptionalJsonBody<PauseRequest>,
+) -> Result<HttpResponse, Failure> {
+    let automation = hub.automation_pause(*id, body.0, person.username).await?;
+    Ok(HttpResponse::Ok().json(shown(&hub, &automation)))
+}
+
+/// Ends a pause: the jobs that wait start as there is room.
+#[utoipa::path(tag = "automations", params(("id" = i32, Path)), responses(
+    (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 409, description = "The automation is not paused", body = Problem)))]
+#[post("/api/v1/automations/{id}/resume")]
+pub(super) async fn resume(person: Management, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
+    let automation = hub.automation_resume(*id, &person.username).await?;
+    Ok(HttpResponse::Ok().json(shown(&hub, &automation)))
+}
+
+fn shown(hub: &Orchestrator, automation: &store::automations::Automation) -> Automation {
+    convert::automation(automation, (hub.clock)())
 }
 
 /// Runs an automation. The body is the parameters object itself; it may be empty.
@@ -109,12 +139,23 @@ pub(super) async fn execute(
     };
     let key = request.headers().get(IDEMPOTENCY_KEY_HEADER).map(|value| value.to_str().map(str::to_owned));
     let idempotency_key = key.transpose().map_err(|_| Failure::BadRequest("the header Idempotency-Key must be ASCII".to_owned()))?;
-    let execution = Execution { automation_id, parameters, priority: query.0.priority, idempotency_key, trigger: Trigger::Api };
+    let execution = Execution {
+        automation_id,
+        parameters,
+        overrides: overrides(query.0, (hub.clock)())?,
+        idempotency_key,
+        trigger: Trigger::Api,
+        retry_of: None,
+        parameters_field: false,
+    };
     let (job, replayed) = hub.execute(execution).await?;
-    let mut response = HttpResponse::Accepted();
-    response.insert_header((header::LOCATION, format!("/api/v1/jobs/{}", job.id)));
-    if replayed {
-        response.insert_header(("idempotency-replayed", "true"));
-    }
-    Ok(response.json(job))
+    Ok(accepted(&job, replayed))
+}
+
+/// What the query says about this job alone.
+fn overrides(options: ExecuteOptions, now: DateTime<Utc>) -> Result<Overrides, Failure> {
+    let ExecuteOptions { priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before } = options;
+    let overrides = Overrides { priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before };
+    let faults = overrides.faults(now);
+    if faults.is_empty() { Ok(overrides) } else { Err(Failure::BadQuery(faults)) }
 }

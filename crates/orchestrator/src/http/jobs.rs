@@ -1,18 +1,23 @@
 use actix_web::{
     HttpRequest, HttpResponse, get,
+    http::header,
+    post,
     web::{Data, Path},
 };
-use api_types::{Job, JobEvent, JobFilter, LogFilter, LogLine, Problem};
+use api_types::{Job, JobCreate, JobEvent, JobFilter, LogFilter, LogLine, Problem};
 use domain::{
     Fault,
     job::{Status, Trigger},
 };
-use runtime::{Failure, Management, Params};
+use runtime::{Failure, JsonBody, Management, Params};
 use store::jobs::Filter;
 use uuid::Uuid;
 
-use super::{page, page_size};
-use crate::{Orchestrator, convert};
+use super::{
+    control::{class_fault, error_class, trigger_fault},
+    page, page_size,
+};
+use crate::{Orchestrator, convert, execute::Execution};
 
 /// Lists jobs, newest first.
 #[utoipa::path(tag = "jobs", params(JobFilter), responses(
@@ -30,23 +35,50 @@ pub(super) async fn list(
     Ok(page(request.path(), request.query_string(), next).json(found.into_iter().map(convert::job).collect::<Vec<_>>()))
 }
 
+/// Requests a job, with what this one does otherwise than its automation says.
+#[utoipa::path(tag = "jobs", request_body = JobCreate, responses(
+    (status = 202, body = Job), (status = 400, body = Problem), (status = 401, body = Problem),
+    (status = 404, description = "No such automation", body = Problem),
+    (status = 409, description = "The automation is archived, or its overlap rule skips the request", body = Problem),
+    (status = 413, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+#[post("/api/v1/jobs")]
+pub(super) async fn create(_: Management, hub: Data<Orchestrator>, body: JsonBody<JobCreate>) -> Result<HttpResponse, Failure> {
+    let overrides = body.0.overrides();
+    let JobCreate { automation_id, parameters, idempotency_key, .. } = body.0;
+    let execution =
+        Execution { automation_id, parameters, overrides, idempotency_key, trigger: Trigger::Api, retry_of: None, parameters_field: true };
+    let (job, replayed) = hub.execute(execution).await?;
+    Ok(accepted(&job, replayed))
+}
+
+/// The answer to a request that a job was accepted for.
+pub(super) fn accepted(job: &Job, replayed: bool) -> HttpResponse {
+    let mut response = HttpResponse::Accepted();
+    response.insert_header((header::LOCATION, format!("/api/v1/jobs/{}", job.id)));
+    if replayed {
+        response.insert_header(("idempotency-replayed", "true"));
+    }
+    response.json(job)
+}
+
 fn filter(query: &JobFilter) -> Result<Filter, Failure> {
     let bad = |field: &str, message: String| Failure::BadQuery(vec![Fault::new(field, message)]);
     let words = query.status.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
     let known = || Status::ALL.map(Status::as_str).join(", ");
     let status = |word: &str| Status::parse(word).ok_or_else(|| bad("status", format!("\"{word}\" is none of {}", known())));
-    let trigger = |word: &String| {
-        Trigger::parse(word)
-            .ok_or_else(|| bad("trigger", format!("\"{word}\" is none of {}", Trigger::ALL.map(Trigger::as_str).join(", "))))
-    };
+    let trigger = |word: &String| Trigger::parse(word).ok_or_else(|| Failure::BadQuery(vec![trigger_fault(word)]));
+    let class = |word: &String| error_class(word).ok_or_else(|| Failure::BadQuery(vec![class_fault(word)]));
     Ok(Filter {
         statuses: words.map(status).collect::<Result<_, _>>()?,
         automation_id: query.automation_id,
+        queue_name: query.queue_name.clone(),
+        error_class: query.error_class.as_ref().map(class).transpose()?,
         trigger: query.trigger.as_ref().map(trigger).transpose()?,
         created_from: query.created_from,
         created_to: query.created_to,
         limit: page_size(query.limit, 50, 1000)?.into(),
         after: query.after,
+        ..Filter::default()
     })
 }
 

@@ -15,19 +15,19 @@ const MOST_REPORTS: usize = 1000;
     (status = 200, body = Vec<ReportOutcome>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 413, body = Problem),
     (status = 422, description = "The request as a whole cannot be read: nothing was done", body = Problem)))]
 #[post("/api/v1/worker/reports")]
-pub(super) async fn reports(_: WorkerCaller, hub: Data<Orchestrator>, body: JsonBody<Vec<Report>>) -> Result<HttpResponse, Failure> {
+pub(super) async fn reports(worker: WorkerCaller, hub: Data<Orchestrator>, body: JsonBody<Vec<Report>>) -> Result<HttpResponse, Failure> {
     if body.len() > MOST_REPORTS {
         return Err(Failure::field("", format!("must have at most {MOST_REPORTS} reports")));
     }
-    let outcomes = body.0.into_iter().map(|report| outcome(&hub, report));
+    let outcomes = body.0.into_iter().map(|report| outcome(&hub, &worker, report));
     Ok(HttpResponse::Ok().json(join_all(outcomes).await))
 }
 
-async fn outcome(hub: &Orchestrator, report: Report) -> ReportOutcome {
+async fn outcome(hub: &Orchestrator, worker: &WorkerCaller, report: Report) -> ReportOutcome {
     let Report { job_id, lease_token, start, finish } = report;
     let body = match (start, finish) {
-        (Some(request), None) => started(hub, job_id, lease_token, request).await.map(ReportBody::Start),
-        (None, Some(request)) => finished(hub, job_id, lease_token, request).await.map(ReportBody::Finish),
+        (Some(request), None) => started(hub, job_id, (worker, lease_token), request).await.map(ReportBody::Start),
+        (None, Some(request)) => finished(hub, job_id, (worker, lease_token), request).await.map(ReportBody::Finish),
         _ => Err(Failure::field("start", "must be there, or `finish`, and not both")),
     };
     match body {

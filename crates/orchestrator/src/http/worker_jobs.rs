@@ -32,7 +32,7 @@ const fn caller(worker: &WorkerCaller) -> Caller {
 
 /// A worker begins a job, and gets the lease. The body may be empty.
 #[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), request_body = StartRequest, responses(
-    (status = 200, body = StartResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 200, body = StartResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Ended, or held by another worker", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/start")]
 pub(super) async fn start(
@@ -41,18 +41,20 @@ pub(super) async fn start(
     id: Path<Uuid>,
     body: OptionalJsonBody<StartRequest>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(started(&hub, *id, worker.lease_token, body.0).await?))
+    Ok(HttpResponse::Ok().json(started(&hub, *id, (&worker, worker.lease_token), body.0).await?))
 }
 
 pub(super) async fn started(
     hub: &Orchestrator,
     id: Uuid,
-    lease_token: Option<Uuid>,
+    (worker, lease_token): (&WorkerCaller, Option<Uuid>),
     request: StartRequest,
 ) -> Result<StartResponse, Failure> {
     if let Some(worker_id) = request.worker_id {
         hub.worker_known(worker_id).await?;
+        hub.check_speaker(&worker.limits, worker_id).await?;
     }
+    hub.check_start(&worker.limits, id).await?;
     let caller = Caller { worker_id: request.worker_id, lease_token };
     let changed = hub.writer.change(id, Change::Start { caller }).await?;
     let lease = changed.lease.ok_or_else(|| Failure::Internal(format!("job {id} was started without a lease")))?;
@@ -67,7 +69,7 @@ pub(super) async fn started(
 
 /// A worker sends log lines: one, or many as `entries`.
 #[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), request_body = LogRequest, responses(
-    (status = 201, body = LogResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 201, body = LogResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/log")]
 pub(super) async fn log(
@@ -86,6 +88,7 @@ pub(super) async fn log(
         (Some(_), Some(_)) => return Err(Failure::field("entries", "must not be there together with `message`")),
     };
     let lines = lines(entries, offset, (hub.clock)())?;
+    hub.check_report(&worker, worker.lease_token, *id).await?;
     let changed = hub.writer.change(*id, Change::Log { caller: caller(&worker), lines }).await?;
     Ok(HttpResponse::Created().json(LogResponse { message: "log stored".to_owned(), log_id: changed.log_lines }))
 }
@@ -108,7 +111,7 @@ fn lines(entries: Vec<LogEntry>, offset: Option<i64>, now: DateTime<Utc>) -> Res
 
 /// A worker tells how far a job is.
 #[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), request_body = Progress, responses(
-    (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/progress")]
 pub(super) async fn progress(
@@ -118,6 +121,7 @@ pub(super) async fn progress(
     body: JsonBody<Progress>,
 ) -> Result<HttpResponse, Failure> {
     let report = stored_progress(body.0, "")?;
+    hub.check_report(&worker, worker.lease_token, *id).await?;
     let changed = hub.writer.change(*id, Change::Progress { caller: caller(&worker), progress: report }).await?;
     Ok(HttpResponse::Ok().json(WorkerJobResponse { message: "progress stored".to_owned(), job_id: *id, status: changed.status }))
 }
@@ -146,7 +150,7 @@ fn short(message: String) -> String {
 
 /// A worker ends a job. The first result stays; a later one is kept as an event.
 #[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), request_body = FinishRequest, responses(
-    (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Never started, or the lease is another's", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/finish")]
 pub(super) async fn finish(
@@ -155,15 +159,16 @@ pub(super) async fn finish(
     id: Path<Uuid>,
     body: JsonBody<FinishRequest>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(finished(&hub, *id, worker.lease_token, body.0).await?))
+    Ok(HttpResponse::Ok().json(finished(&hub, *id, (&worker, worker.lease_token), body.0).await?))
 }
 
 pub(super) async fn finished(
     hub: &Orchestrator,
     id: Uuid,
-    lease_token: Option<Uuid>,
+    (worker, lease_token): (&WorkerCaller, Option<Uuid>),
     mut request: FinishRequest,
 ) -> Result<WorkerJobResponse, Failure> {
+    hub.check_report(worker, lease_token, id).await?;
     let outcome = outcome(&mut request)?;
     let end = Finish {
         caller: Caller { worker_id: None, lease_token },
@@ -216,10 +221,11 @@ pub(super) async fn status(_: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uu
 
 /// Whether somebody asked to stop the job. Asking is a heartbeat.
 #[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), responses(
-    (status = 200, body = CancellationResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 200, body = CancellationResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's", body = Problem)))]
 #[get("/api/v1/worker/jobs/{id}/cancellation")]
 pub(super) async fn cancellation(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+    hub.check_report(&worker, worker.lease_token, *id).await?;
     let changed = hub.writer.change(*id, Change::Cancellation { caller: caller(&worker) }).await?;
     let requested = changed.cancellation_requested || changed.status == Status::Canceled;
     Ok(HttpResponse::Ok().json(CancellationResponse { cancellation_requested: requested }))

@@ -1,10 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use domain::job::{Caller, Refusal, Status};
+use domain::{
+    job::{Caller, Refusal, Status},
+    policy::{Overlap, Pause, PauseScope},
+};
 use runtime::Failure;
 use store::{
-    Error, Transaction,
+    Error, LazyTransaction,
     job_events::JobEvent,
     job_logs::{Chunk, Line},
     jobs::{JobRow, NewJob},
@@ -14,9 +17,10 @@ use uuid::Uuid;
 use super::{
     Change, Command, Deps, Inserted, Outcome, Reply,
     admission::Limits,
-    change::{Changed, apply},
+    change::{Changed, Terms, apply},
     claims::Given,
     desk::Desk,
+    known::Known,
 };
 use crate::{convert, publisher::Publication};
 
@@ -27,16 +31,25 @@ const LINES_PER_CHUNK: usize = 1000;
 pub(super) struct Batch<'a> {
     pub(super) deps: &'a Deps,
     pub(super) desk: &'a Desk,
-    pub(super) txn: &'a Transaction,
+    pub(super) txn: &'a LazyTransaction<'a>,
     pub(super) now: DateTime<Utc>,
     pub(super) limits: Limits,
     pub(super) done: Done,
-    rows: HashMap<Uuid, JobRow>,
+    known: &'a Known,
+    /// Rows are locked when they are loaded, none is taken from memory.
+    careful: bool,
+    /// Something was decided by a remembered row that is not written.
+    doubtful: bool,
+    pub(super) rows: HashMap<Uuid, JobRow>,
+    /// Jobs beside which new ones are asked for.
+    pub(super) overlaps: Vec<Uuid>,
     dirty: BTreeSet<Uuid>,
     lines: Vec<(Uuid, i64, &'a [Line])>,
     events: Vec<JobEvent>,
-    new: Vec<NewJob>,
+    pub(super) new: Vec<NewJob>,
     failed: Vec<Uuid>,
+    /// Rows that were given out and are not written yet.
+    pub(super) given_rows: Vec<JobRow>,
 }
 
 /// What a committed transaction leads to.
@@ -54,10 +67,27 @@ pub(super) struct Done {
     pub(super) created: Vec<Touched>,
     /// Queues in which a job may wait now.
     pub(super) waiting: BTreeSet<String>,
+    /// Queues in which a limit holds jobs back.
+    pub(super) held_back: BTreeSet<String>,
+    /// When a rate limit that held jobs back admits one.
+    pub(super) look_again_at: Option<DateTime<Utc>>,
     /// Queues in which none waits that could be given out.
     pub(super) exhausted: Vec<String>,
     /// Jobs for parked claims.
     pub(super) given: Vec<Given>,
+    /// Jobs that wait again, with their queues.
+    pub(super) taken_back: Vec<(Uuid, String)>,
+    /// What workers must do at once.
+    pub(super) orders: Vec<Order>,
+    /// Rows as they were written.
+    pub(super) written: Vec<JobRow>,
+}
+
+/// What a worker must do with a job.
+pub(super) struct Order {
+    pub(super) worker_id: Uuid,
+    pub(super) command: messages::worker_control::Command,
+    pub(super) job_id: Uuid,
 }
 
 /// A job that changed.
@@ -71,55 +101,88 @@ pub(super) struct Touched {
     pub(super) worker_id: Option<Uuid>,
 }
 
+/// What a batch works with beside the commands.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) deps: &'a Deps,
+    pub(super) desk: &'a Desk,
+    pub(super) known: &'a Known,
+    pub(super) txn: &'a LazyTransaction<'a>,
+    pub(super) careful: bool,
+}
+
 impl<'a> Batch<'a> {
-    pub(super) fn new(deps: &'a Deps, desk: &'a Desk, txn: &'a Transaction) -> Self {
+    pub(super) fn new(place: Place<'a>) -> Self {
+        let Place { deps, desk, known, txn, careful } = place;
         Self {
             now: (deps.clock)(),
             deps,
             desk,
+            known,
             txn,
+            careful,
+            doubtful: false,
             limits: Limits::default(),
             done: Done::default(),
             rows: HashMap::new(),
+            overlaps: Vec::new(),
             dirty: BTreeSet::new(),
             lines: Vec::new(),
             events: Vec::new(),
             new: Vec::new(),
             failed: Vec::new(),
+            given_rows: Vec::new(),
         }
     }
 
-    /// Carries out `commands` inside the transaction, then gives out what waits, unless that is to be left out.
+    /// Carries out `commands`, then gives out what waits, unless that is to be left out. The transaction is to be committed then, if it has
+    /// begun: what a single statement can do is done without one.
     pub(super) async fn run(mut self, commands: &[&'a Command], give_out: bool) -> Result<Done, Error> {
         self.load(commands).await?;
         let replayed = self.replayed(commands).await?;
         self.admit_unannounced(commands).await?;
+        self.load_overlaps(commands).await?;
         for command in commands {
             let reply = match command {
-                Command::Insert(new) => Ok(Outcome::Inserted(self.insert(new, &replayed))),
+                Command::Insert(new) => self.insert(new, &replayed).map(Outcome::Inserted),
                 Command::Change(id, change) => self.change(*id, change).map(Outcome::Changed),
                 Command::Heartbeat(request) => Ok(Outcome::Renewed(self.heartbeat(request))),
                 Command::Claim(_) => Err(Failure::Internal("a claim was not parked".to_owned())),
             };
             self.done.replies.push(reply);
         }
-        self.write().await?;
-        if give_out {
+        if self.doubtful {
+            return Err(Error::Conflict("a remembered row may be outdated".to_owned()));
+        }
+        self.limits.write(self.txn).await?;
+        self.add_retries().await?;
+        let gives_out = give_out && self.could_give_out();
+        self.write(gives_out).await?;
+        if gives_out {
             self.give_out().await?;
-        } else {
+        } else if !give_out {
             self.done.exhausted = self.desk.waiting.iter().chain(&self.done.waiting).cloned().collect();
         }
         Ok(self.done)
     }
 
+    /// Rows from memory as far as they are known, else from the database.
     async fn load(&mut self, commands: &[&Command]) -> Result<(), Error> {
-        let mut ids: Vec<Uuid> = commands.iter().flat_map(|command| command.job_ids()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        if !ids.is_empty() {
-            let rows = store::jobs::job_load_for_update_in_txn(self.txn, &ids).await?;
-            self.rows = rows.into_iter().map(|row| (row.job.id, row)).collect();
+        let mut unknown: Vec<Uuid> = Vec::new();
+        for id in commands.iter().flat_map(|command| command.job_ids()) {
+            match self.known.get(id).filter(|_| !self.careful) {
+                Some(row) => drop(self.rows.insert(id, row.clone())),
+                None => unknown.push(id),
+            }
         }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let loaded = match self.careful {
+            true => store::jobs::job_load_for_update_in_txn(self.txn.get().await?, &unknown).await?,
+            false => store::jobs::job_load(self.txn, &unknown).await?,
+        };
+        self.rows.extend(loaded.into_iter().map(|row| (row.job.id, row)));
         Ok(())
     }
 
@@ -134,7 +197,7 @@ impl<'a> Batch<'a> {
         if keys.is_empty() {
             return Ok(HashMap::new());
         }
-        let found = store::jobs::job_find_idempotent_in_txn(self.txn, &keys).await?;
+        let found = store::jobs::job_find_idempotent(self.txn, &keys).await?;
         Ok(found.into_iter().map(|(automation_id, key, id)| ((automation_id, key), id)).collect())
     }
 
@@ -144,32 +207,39 @@ impl<'a> Batch<'a> {
             Command::Change(id, change) if matches!(**change, Change::Start { .. }) => self.rows.get(id),
             _ => None,
         });
-        let unannounced = starts.filter(|row| is_unannounced(row)).map(|row| row.automation_id);
-        let limited: Vec<i32> = unannounced.filter(|id| self.deps.catalog.is_limited(*id)).collect();
-        self.limits.load(self.txn, limited.into_iter()).await
+        self.limits.load(self.txn, &self.deps.catalog, starts.filter(|row| is_unannounced(row))).await
     }
 
-    fn insert(&mut self, new: &NewJob, replayed: &HashMap<(i32, String), Uuid>) -> Inserted {
+    fn insert(&mut self, new: &NewJob, replayed: &HashMap<(i32, String), Uuid>) -> Result<Inserted, Failure> {
         if let Some(key) = &new.idempotency_key {
             let earlier =
                 self.new.iter().find(|other| other.automation_id == new.automation_id && other.idempotency_key.as_ref() == Some(key));
             let known = replayed.get(&(new.automation_id, key.clone())).copied().or_else(|| earlier.map(|other| other.id));
             if let Some(id) = known {
-                return Inserted { id, replayed: true };
+                return Ok(Inserted { id, replayed: true });
             }
+        }
+        if let Some(inserted) = self.beside_others(new)? {
+            return Ok(inserted);
         }
         let mut new = new.clone();
         self.send_at_once(&mut new);
         let id = new.id;
         self.new.push(new);
-        Inserted { id, replayed: false }
+        Ok(Inserted { id, replayed: false })
     }
 
     /// Chooses a new job for the broker in the same transaction, when nothing is before it.
     fn send_at_once(&mut self, new: &mut NewJob) {
         let queue = &new.queue_name;
         let behind = self.desk.waiting.contains(queue) || self.done.waiting.contains(queue) || self.desk.is_claimed(queue);
-        let free = !behind && new.not_before.is_none() && !self.deps.catalog.is_limited(new.automation_id) && self.broker_room(queue) > 0;
+        let catalog = &self.deps.catalog;
+        let limited = catalog.is_limited(new.automation_id)
+            || new.terms.concurrency_key.is_some()
+            || !new.terms.requires.is_empty()
+            || self.overlap(new) != Overlap::Queue;
+        let paused = || catalog.pause_of(new.automation_id, queue, self.now).is_some();
+        let free = !behind && new.not_before.is_none() && !limited && !paused() && self.broker_room(queue) > 0;
         let publication = if free { self.publication(new) } else { None };
         match publication {
             Some(publication) => {
@@ -185,7 +255,7 @@ impl<'a> Batch<'a> {
 
     fn publication(&self, new: &NewJob) -> Option<Publication> {
         let entry = self.deps.catalog.peek(new.automation_id)?;
-        let message = convert::job_message(&entry.automation, new.id, &new.queue_name, new.parameters.clone(), (new.attempt, new.priority));
+        let message = convert::job_message(&entry.automation, &new.row(), new.parameters.clone());
         Publication::new(message, entry.automation.draft.queue_profile)
     }
 
@@ -199,25 +269,77 @@ impl<'a> Batch<'a> {
     }
 
     fn change(&mut self, id: Uuid, change: &'a Change) -> Result<Changed, Failure> {
+        let remembered = !self.careful && self.known.get(id).is_some();
         let row = self.rows.get_mut(&id).ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
-        if matches!(change, Change::Start { .. }) && is_unannounced(row) && !self.limits.take(row.automation_id) {
-            return Err(Failure::conflict("concurrency_limit", "as many jobs of this automation run as may run at once; the job waits"));
+        if let Change::Start { caller } = change {
+            let paused = self.deps.catalog.pause_of(row.automation_id, &row.queue_name, self.now);
+            if let Some((scope, pause)) = paused
+                && row.job.status == Status::Pending
+                && caller.worker_id.is_some()
+            {
+                self.take_back(id);
+                return Err(paused_conflict(scope, &pause));
+            }
+            if is_unannounced(row) {
+                let admitted = self.limits.take(&self.deps.catalog, row, self.now);
+                admitted.map_err(|reason| Failure::conflict("limit_reached", reason))?;
+            }
         }
         let before = row.job.status;
-        let effects = apply(row, change, self.deps.leases, self.now)?;
+        let terms = terms(self.deps, row, self.now);
+        let effects = apply(row, change, terms).inspect_err(|_| self.doubtful |= remembered)?;
+        self.doubtful |= remembered && !effects.dirty;
         if let Some((first, lines)) = effects.lines {
             self.lines.push((id, first, lines));
         }
         self.events.extend(effects.event);
+        self.order(id, effects.order);
         if effects.dirty {
-            self.dirty.insert(id);
-            if row.job.status == Status::Failed && before != Status::Failed {
-                self.failed.push(id);
-            }
-            let touched = touched(row, before);
-            self.done.touched.push(touched);
+            self.wrote(id, before);
         }
         Ok(effects.changed)
+    }
+
+    /// Does to a job what nobody asked for by itself; one that it does not fit stays as it is.
+    pub(super) fn act(&mut self, id: Uuid, change: &Change) {
+        let Some(row) = self.rows.get_mut(&id) else { return };
+        let before = row.job.status;
+        let terms = terms(self.deps, row, self.now);
+        if let Ok(effects) = apply(row, change, terms)
+            && effects.dirty
+        {
+            self.events.extend(effects.event);
+            self.order(id, effects.order);
+            self.wrote(id, before);
+        }
+    }
+
+    /// Lets a job wait again whose message reached a worker during a pause.
+    fn take_back(&mut self, id: Uuid) {
+        let Some(row) = self.rows.get_mut(&id).filter(|row| row.dispatch_started_at.is_some()) else { return };
+        row.dispatch_started_at = None;
+        row.dispatched_at = None;
+        self.done.taken_back.push((id, row.queue_name.clone()));
+        self.dirty.insert(id);
+    }
+
+    fn order(&mut self, job_id: Uuid, command: Option<messages::worker_control::Command>) {
+        let holder = self.rows.get(&job_id).and_then(|row| row.job.lease.as_ref()).and_then(|lease| lease.worker_id);
+        self.done.orders.extend(holder.zip(command).map(|(worker_id, command)| Order { worker_id, command, job_id }));
+    }
+
+    /// A row is to be written that had this status before.
+    fn wrote(&mut self, id: Uuid, before: Status) {
+        let Some(row) = self.rows.get(&id) else { return };
+        self.dirty.insert(id);
+        if row.job.status == Status::Failed && before != Status::Failed {
+            self.failed.push(id);
+        }
+        self.done.touched.push(touched(row, before));
+    }
+
+    pub(super) fn terms(&self, row: &JobRow) -> Terms {
+        terms(self.deps, row, self.now)
     }
 
     fn heartbeat(&mut self, request: &api_types::HeartbeatRequest) -> api_types::HeartbeatResponse {
@@ -235,23 +357,41 @@ impl<'a> Batch<'a> {
                     if row.job.cancellation_requested {
                         response.cancel.push(held.job_id);
                     }
+                    if row.job.status == Status::Paused {
+                        response.paused.push(held.job_id);
+                    }
                 }
-                Err(_) => response.stale.push(held.job_id),
+                Err(_) => {
+                    self.doubtful |= !self.careful && self.known.get(held.job_id).is_some();
+                    response.stale.push(held.job_id);
+                }
             }
         }
         response
     }
 
-    async fn write(&mut self) -> Result<(), Error> {
-        self.add_retries().await?;
+    async fn write(&mut self, more_follows: bool) -> Result<(), Error> {
         let new: Vec<&NewJob> = self.new.iter().collect();
-        store::jobs::job_insert_many_in_txn(self.txn, &new).await?;
-        self.done.created = self.new.iter().map(created).collect();
         let rows: Vec<&JobRow> = self.dirty.iter().filter_map(|id| self.rows.get(id)).collect();
-        store::jobs::job_update_many_in_txn(self.txn, &rows).await?;
-        let chunks: Vec<Chunk<'_>> = self.lines.iter().flat_map(|(id, first, lines)| chunks(*id, *first, lines)).collect();
-        store::job_logs::chunk_insert_many_in_txn(self.txn, &chunks, self.now).await?;
-        store::job_events::job_event_insert_many_in_txn(self.txn, &self.events).await
+        let alone = !more_follows && !self.txn.has_begun() && self.lines.is_empty() && self.events.is_empty();
+        let few = |count: usize| count <= store::jobs::MOST_AT_ONCE;
+        if alone && rows.is_empty() && few(new.len()) {
+            store::jobs::job_insert_at_once(&self.deps.database, &new).await?;
+        } else if alone && new.is_empty() && few(rows.len()) {
+            store::jobs::job_update_at_once(&self.deps.database, &rows).await?;
+        } else {
+            let txn = self.txn.get().await?;
+            store::jobs::job_insert_many_in_txn(txn, &new).await?;
+            store::jobs::job_update_many_in_txn(txn, &rows).await?;
+            let chunks: Vec<Chunk<'_>> = self.lines.iter().flat_map(|(id, first, lines)| chunks(*id, *first, lines)).collect();
+            store::job_logs::chunk_insert_many_in_txn(txn, &chunks, self.now).await?;
+            store::job_events::job_event_insert_many_in_txn(txn, &self.events).await?;
+        }
+        self.done.created = self.new.iter().map(created).collect();
+        self.done.written.extend(self.new.iter().map(NewJob::row));
+        let rows = self.dirty.iter().filter_map(|id| self.rows.remove(id));
+        self.done.written.extend(rows.map(written));
+        Ok(())
     }
 
     /// Lets the retry policies of jobs that failed now decide.
@@ -271,7 +411,7 @@ impl<'a> Batch<'a> {
         if failed.is_empty() {
             return Ok(());
         }
-        let parameters: HashMap<_, _> = store::jobs::job_payloads_in_txn(self.txn, &failed).await?.into_iter().collect();
+        let parameters: HashMap<_, _> = store::jobs::job_payloads(self.txn, &failed).await?.into_iter().collect();
         for mut retry in retries {
             retry.parameters = retry.retry_of.and_then(|id| parameters.get(&id).cloned()).unwrap_or_default();
             self.done.waiting.insert(retry.queue_name.clone());
@@ -279,6 +419,26 @@ impl<'a> Batch<'a> {
         }
         Ok(())
     }
+}
+
+/// What changes of this row are judged by.
+fn terms(deps: &Deps, row: &JobRow, now: DateTime<Utc>) -> Terms {
+    let automation = || deps.catalog.peek(row.automation_id).and_then(|entry| entry.automation.draft.timeout_s);
+    Terms { leases: deps.leases, timeout_s: row.terms.timeout_s.or_else(automation), now }
+}
+
+/// The row as it is after its write.
+pub(super) fn written(row: JobRow) -> JobRow {
+    JobRow { version: row.version + 1, result: None, ..row }
+}
+
+fn paused_conflict(scope: PauseScope, pause: &Pause) -> Failure {
+    let what = match scope {
+        PauseScope::Queue => "queue",
+        PauseScope::Automation => "automation",
+    };
+    let end = pause.until.map_or_else(String::new, |until| format!(" until {}", until.to_rfc3339()));
+    Failure::conflict("paused", format!("the {what} is paused{end}; the job waits"))
 }
 
 /// A start would take a place that nobody counted yet.

@@ -1,5 +1,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::job::{Caller, FinishOutcome, Outcome, Refusal, StartOutcome, Status};
+use messages::worker_control::Command;
 use serde_json::{Value, json};
 use store::{job_events::JobEvent, job_logs::Line, jobs::JobRow};
 use uuid::Uuid;
@@ -24,10 +25,33 @@ pub(crate) enum Change {
     },
     /// The lease may have ended.
     Expire,
+    /// Its time may be up.
+    TimeOut,
+    /// It may have waited too long.
+    GiveUp,
+    /// Somebody acts on it.
+    Control(Control),
     /// The message ended in the dead-letter queue.
     DeadLetter {
         reason: String,
     },
+}
+
+/// What somebody does to a job.
+#[derive(Clone, Debug)]
+pub(crate) struct Control {
+    pub(crate) action: Action,
+    /// Who.
+    pub(crate) by: String,
+    /// Why, in their words.
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Cancel,
+    Pause,
+    Resume,
 }
 
 /// The end of a job, with its last words.
@@ -65,6 +89,17 @@ pub(super) struct Effects<'a> {
     /// Lines to add, with the number of the first.
     pub(super) lines: Option<(i64, &'a [Line])>,
     pub(super) event: Option<JobEvent>,
+    /// What the worker that holds it must do at once.
+    pub(super) order: Option<Command>,
+}
+
+/// What a change is judged by beside the row.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) leases: LeaseTimes,
+    /// Seconds the job may run.
+    pub(super) timeout_s: Option<i64>,
+    pub(super) now: DateTime<Utc>,
 }
 
 /// How long leases last.
@@ -81,10 +116,11 @@ impl LeaseTimes {
 }
 
 /// Applies `change` to `row`; a refusal leaves the row as it was.
-pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, leases: LeaseTimes, now: DateTime<Utc>) -> Result<Effects<'a>, Refusal> {
-    let mut effects = Effects { changed: snapshot(row), dirty: true, lines: None, event: None };
+pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, terms: Terms) -> Result<Effects<'a>, Refusal> {
+    let Terms { leases, now, .. } = terms;
+    let mut effects = Effects { changed: snapshot(row), dirty: true, lines: None, event: None, order: None };
     match change {
-        Change::Start { caller } => start(row, caller, leases, now)?,
+        Change::Start { caller } => start(row, caller, terms)?,
         Change::Log { caller, lines } => {
             row.job.authorise(caller)?;
             effects.lines = append(row, lines);
@@ -104,17 +140,62 @@ pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, leases: LeaseTimes
             row.job.authorise(caller)?;
             effects.dirty = heard_of(row, caller, leases, now);
         }
-        Change::Expire => {
-            effects.dirty = row.job.expire(now);
-            ended(row, effects.dirty, now);
+        Change::Expire => effects.dirty = row.job.expire(now),
+        Change::TimeOut => {
+            let overdue = row.job.status == Status::Running && row.deadline_at.is_some_and(|deadline| deadline <= now);
+            effects.dirty = overdue && row.job.time_out();
+            effects.order = effects.dirty.then_some(Command::Cancel);
         }
-        Change::DeadLetter { reason } => {
-            effects.dirty = row.job.dead_letter(reason);
-            ended(row, effects.dirty, now);
+        Change::GiveUp => {
+            let overdue = row.terms.queue_deadline_at.is_some_and(|deadline| deadline <= now);
+            effects.dirty = overdue && row.job.give_up();
         }
+        Change::DeadLetter { reason } => effects.dirty = row.job.dead_letter(reason),
+        Change::Control(control) => controlled(row, control, now, &mut effects)?,
+    }
+    if effects.dirty && row.job.status.is_terminal() {
+        row.completed_at.get_or_insert(now);
     }
     effects.changed = Changed { late: effects.changed.late, ..snapshot(row) };
     Ok(effects)
+}
+
+fn controlled(row: &mut JobRow, control: &Control, now: DateTime<Utc>, effects: &mut Effects<'_>) -> Result<(), Refusal> {
+    let (kind, order) = match control.action {
+        Action::Cancel if row.job.cancellation_requested && row.job.status.is_held() && !row.job.is_lost(now) => {
+            // Asked twice: whoever holds it is told again.
+            effects.dirty = false;
+            effects.order = Some(Command::Cancel);
+            return Ok(());
+        }
+        Action::Cancel => {
+            row.job.cancel(now)?;
+            row.cancellation_requested_at = Some(now);
+            ("job.cancel_requested", Command::Cancel)
+        }
+        Action::Pause => {
+            row.job.pause(now)?;
+            row.paused_at = Some(now);
+            ("job.paused", Command::Pause)
+        }
+        Action::Resume => {
+            row.job.resume(now)?;
+            go_on(row, now);
+            ("job.resumed", Command::Resume)
+        }
+    };
+    effects.order = row.job.status.is_held().then_some(order);
+    let detail = json!({"by": control.by, "reason": control.reason});
+    effects.event = Some(JobEvent { id: Uuid::now_v7(), job_id: row.job.id, kind: kind.into(), detail, created_at: now });
+    Ok(())
+}
+
+/// Lets the clock of a paused job go on.
+fn go_on(row: &mut JobRow, now: DateTime<Utc>) {
+    let Some(since) = row.paused_at.take() else { return };
+    let pause = now - since;
+    row.paused_ms += pause.num_milliseconds().max(0);
+    row.deadline_at = row.deadline_at.map(|deadline| deadline + pause);
 }
 
 fn snapshot(row: &JobRow) -> Changed {
@@ -127,13 +208,21 @@ fn snapshot(row: &JobRow) -> Changed {
     }
 }
 
-fn start(row: &mut JobRow, caller: &Caller, leases: LeaseTimes, now: DateTime<Utc>) -> Result<(), Refusal> {
+/// What a worker's own limit has on top until the hub ends the job in its place.
+const SLACK: TimeDelta = TimeDelta::seconds(60);
+
+/// Starts the job for `caller`.
+pub(super) fn start(row: &mut JobRow, caller: &Caller, terms: Terms) -> Result<(), Refusal> {
+    let Terms { leases, timeout_s, now } = terms;
     let outcome = row.job.start(caller, Uuid::now_v7(), leases.of(caller.worker_id), now)?;
     row.last_heartbeat_at = Some(now);
     if outcome == StartOutcome::Started {
         row.started_at = Some(now);
         row.dispatch_started_at.get_or_insert(now);
         row.dispatched_at.get_or_insert(now);
+        // An agent keeps the limit itself, a foreign worker does not know it.
+        let slack = if caller.worker_id.is_some() { SLACK } else { TimeDelta::zero() };
+        row.deadline_at = timeout_s.and_then(TimeDelta::try_seconds).map(|limit| now + limit + slack);
     }
     Ok(())
 }
@@ -147,7 +236,7 @@ fn finished<'a>(row: &mut JobRow, finish: &'a Finish, now: DateTime<Utc>, effect
                 row.progress.clone_from(&finish.progress);
             }
             row.last_heartbeat_at = Some(now);
-            ended(row, true, now);
+            go_on(row, now);
         }
         FinishOutcome::Late => {
             effects.lines = append(row, &finish.lines);
@@ -175,12 +264,6 @@ fn reported(finish: &Finish) -> Value {
         "error_message": failure.map(|failure| &failure.message),
         "result": finish.result,
     })
-}
-
-fn ended(row: &mut JobRow, really: bool, now: DateTime<Utc>) {
-    if really {
-        row.completed_at = Some(now);
-    }
 }
 
 /// Counts as a sign of life of whoever holds the job; `false` when nobody does.

@@ -1,12 +1,11 @@
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
 use domain::job::Status;
 use store::workers::Worker;
 use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
 
-use super::{Claim, Reply};
+use super::{Claim, Reply, claims::Kind};
 
 /// What the writer knows by heart about who waits for jobs and where they are. It may be wrong about what other replicas do, and is read
 /// again from the database every tick; nothing but the pace of giving out depends on it.
@@ -18,10 +17,23 @@ pub(super) struct Desk {
     undelivered: Places,
     /// Jobs that a worker holds, by queue.
     held: Places,
-    /// Slots of the live workers that take messages, by queue. Zero for a queue that workers only claim from.
+    /// Slots of the live workers that take messages, by queue. Zero for a queue whose workers only claim, or are paused.
     slots: HashMap<String, usize>,
+    /// Live workers.
+    workers: HashMap<Uuid, Known>,
+    /// Queues in which a limit holds jobs back: the end of any job may free a place.
+    pub(super) held_back: BTreeSet<String>,
+    /// When a rate limit admits the next start.
+    pub(super) look_again_at: Option<Instant>,
     /// Claims that wait.
     pub(super) parked: Vec<Parked>,
+}
+
+/// What is known of a live worker.
+struct Known {
+    labels: Vec<String>,
+    uses_broker: bool,
+    paused: bool,
 }
 
 /// A claim that waits for a job.
@@ -51,17 +63,41 @@ impl Desk {
         allowed.saturating_sub(undelivered)
     }
 
-    /// Whether some claim waits for jobs of `queue`.
+    /// Whether some claim waits for jobs of `queue` that any worker can run.
     pub(super) fn is_claimed(&self, queue: &str) -> bool {
-        self.parked.iter().any(|parked| parked.claim.request.queues.iter().any(|wanted| wanted == queue))
+        self.claims(queue).any(|worker_id| self.takes(worker_id, Kind::Any))
     }
 
-    /// Jobs of `queue` whose messages nobody may ever take: they were sent before it was known that its workers only claim.
-    pub(super) fn stranded(&self, queue: &str) -> Vec<Uuid> {
-        if self.slots.get(queue) != Some(&0) || self.undelivered.count(queue) == 0 {
-            return Vec::new();
+    /// Whether some claim waits for jobs of `queue`, also for those alone that require labels.
+    pub(super) fn is_wanted(&self, queue: &str) -> bool {
+        self.claims(queue).next().is_some()
+    }
+
+    fn claims(&self, queue: &str) -> impl Iterator<Item = Uuid> {
+        let wants = move |parked: &&Parked| parked.claim.request.queues.iter().any(|wanted| wanted == queue);
+        self.parked.iter().filter(wants).map(|parked| parked.claim.request.worker_id)
+    }
+
+    /// Whether this worker's claims may have jobs of this kind.
+    pub(super) fn takes(&self, worker_id: Uuid, kind: Kind) -> bool {
+        match (self.workers.get(&worker_id), kind) {
+            (Some(worker), Kind::Any) => !worker.paused && !worker.uses_broker,
+            (Some(worker), Kind::Special) => !worker.paused && !worker.labels.is_empty(),
+            // One that registered at another replica just now.
+            (None, Kind::Any) => true,
+            (None, Kind::Special) => false,
         }
-        self.undelivered.of(queue)
+    }
+
+    /// What this worker can do.
+    pub(super) fn labels(&self, worker_id: Uuid) -> &[String] {
+        self.workers.get(&worker_id).map_or(&[], |worker| &worker.labels)
+    }
+
+    /// Jobs whose messages nobody takes: they were sent before it was known that the live workers of their queue only claim, or are paused.
+    pub(super) fn stranded(&self) -> Vec<(Uuid, String)> {
+        let untaken = |queue: &String| self.slots.get(queue) == Some(&0);
+        self.undelivered.queues.iter().filter(|(_, queue)| untaken(queue)).map(|(id, queue)| (*id, queue.clone())).collect()
     }
 
     pub(super) fn handed_to_broker(&mut self, queue: &str, id: Uuid) {
@@ -92,13 +128,18 @@ impl Desk {
         }
     }
 
-    /// `workers` seen since `live_since` are live. Others still tell that a queue is claimed from: its workers may be back any moment.
-    pub(super) fn set_workers(&mut self, workers: &[Worker], live_since: DateTime<Utc>) {
+    pub(super) fn set_workers(&mut self, workers: &[Worker]) {
         self.slots.clear();
+        let known = |worker: &Worker| Known {
+            labels: worker.labels.clone(),
+            uses_broker: worker.uses_broker,
+            paused: worker.life.paused_at.is_some(),
+        };
+        self.workers = workers.iter().map(|worker| (worker.id, known(worker))).collect();
         for worker in workers {
-            let live = worker.last_seen_at >= live_since;
-            let slots = if worker.uses_broker && live { usize::try_from(worker.slots).unwrap_or(0) } else { 0 };
-            for queue in worker.queues.iter().filter(|_| live || !worker.uses_broker) {
+            let consumes = worker.uses_broker && worker.life.paused_at.is_none();
+            let slots = if consumes { usize::try_from(worker.slots).unwrap_or(0) } else { 0 };
+            for queue in &worker.queues {
                 *self.slots.entry(queue.clone()).or_default() += slots;
             }
         }
@@ -132,12 +173,6 @@ impl Places {
                 self.counts.remove(&queue);
             }
         }
-    }
-
-    fn of(&self, queue: &str) -> Vec<Uuid> {
-        let mut jobs: Vec<Uuid> = self.queues.iter().filter(|(_, of)| *of == queue).map(|(id, _)| *id).collect();
-        jobs.sort_unstable();
-        jobs
     }
 
     fn count(&self, queue: &str) -> usize {

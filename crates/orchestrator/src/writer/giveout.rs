@@ -1,96 +1,139 @@
-use store::{Error, jobs::Candidate};
-use uuid::Uuid;
+use store::{
+    Error,
+    jobs::{FullJob, Wanted},
+};
 
-use super::batch::Batch;
+use super::{
+    batch::{Batch, written},
+    claims::Kind,
+};
 use crate::{convert, publisher::Publication};
 
+/// Jobs of a queue that are looked at in one go.
+const MOST_CANDIDATES: usize = 256;
+
 impl Batch<'_> {
+    /// Whether something might be given out now.
+    pub(super) fn could_give_out(&self) -> bool {
+        let has_takers = |queue: &String| self.desk.is_wanted(queue) || self.broker_room(queue) > 0;
+        self.desk.parked.iter().any(|parked| parked.fresh) || self.desk.waiting.union(&self.done.waiting).any(has_takers)
+    }
+
     /// Gives waiting jobs to parked claims and to the broker, as far as there is room and limits allow, by priority, then age.
     pub(super) async fn give_out(&mut self) -> Result<(), Error> {
         self.give_again().await?;
-        let queues: Vec<String> = self.desk.waiting.iter().chain(&self.done.waiting).cloned().collect();
+        let queues: Vec<String> = self.desk.waiting.union(&self.done.waiting).cloned().collect();
         for queue in queues {
-            if self.done.exhausted.contains(&queue) {
-                continue;
-            }
             self.give_out_queue(&queue).await?;
         }
-        Ok(())
+        self.write_given().await?;
+        self.done.look_again_at = self.limits.next_at();
+        self.limits.write(self.txn).await
     }
 
     async fn give_out_queue(&mut self, queue: &str) -> Result<(), Error> {
-        self.give_stranded(queue).await?;
+        if self.deps.catalog.queue_pause(queue, self.now).is_some() {
+            // Its end, or somebody's word, wakes it.
+            self.done.exhausted.push(queue.to_owned());
+            return Ok(());
+        }
+        self.give_out_special(queue).await?;
         loop {
-            let takers = self.takers(queue);
+            let takers = self.takers(queue, Kind::Any);
             let claimed: usize = takers.iter().map(|(_, free)| free).sum();
-            let room = claimed + self.broker_room(queue);
+            let room = (claimed + self.broker_room(queue)).min(MOST_CANDIDATES);
             if room == 0 {
                 return Ok(());
             }
-            let full = self.limits.full();
-            let limit = u64::try_from(room.min(256)).unwrap_or(256);
-            let candidates = store::jobs::job_list_candidates_in_txn(self.txn, queue, &full, self.now, limit).await?;
-            let found = candidates.len();
-            let chosen = self.within_limits(candidates).await?;
+            let (found, chosen) = self.choose(queue, None, room).await?;
             let skipped = found - chosen.len();
-            self.place(queue, &takers, &chosen).await?;
-            if skipped == 0 && found < room.min(256) {
+            self.place(queue, &takers, chosen).await?;
+            if skipped == 0 && found < room {
                 self.done.exhausted.push(queue.to_owned());
                 return Ok(());
             }
+            // The next look must not find these again.
+            self.write_given().await?;
         }
     }
 
-    /// Gives jobs to claims whose messages nobody takes. Their places within limits are theirs already; whoever takes such a message after
-    /// all is refused the start.
-    async fn give_stranded(&mut self, queue: &str) -> Result<(), Error> {
-        let stranded = self.desk.stranded(queue);
-        let mut rest = stranded.as_slice();
-        for (place, free) in self.takers(queue) {
-            let (mine, others) = rest.split_at(rest.len().min(free));
-            rest = others;
-            if !mine.is_empty() {
-                self.give(place, mine).await?;
+    /// Gives jobs that require labels to claims of workers that have them all.
+    async fn give_out_special(&mut self, queue: &str) -> Result<(), Error> {
+        let takers = self.takers(queue, Kind::Special);
+        if takers.is_empty() {
+            return Ok(());
+        }
+        let required = store::jobs::job_list_required_in_txn(self.txn.get().await?, queue).await?;
+        for (place, free) in takers {
+            let labels = self.labels_of(place);
+            let sets: Vec<Vec<String>> = required.iter().filter(|set| set.iter().all(|label| labels.contains(label))).cloned().collect();
+            let mut free = free.min(MOST_CANDIDATES);
+            while free > 0 && !sets.is_empty() {
+                let (found, chosen) = self.choose(queue, Some(&sets), free).await?;
+                let skipped = found - chosen.len();
+                free -= chosen.len();
+                self.give(place, chosen).await?;
+                self.write_given().await?;
+                if skipped == 0 {
+                    break;
+                }
             }
         }
         Ok(())
     }
 
-    async fn within_limits(&mut self, candidates: Vec<Candidate>) -> Result<Vec<Uuid>, Error> {
-        let limited: Vec<i32> =
-            candidates.iter().map(|candidate| candidate.automation_id).filter(|id| self.deps.catalog.is_limited(*id)).collect();
-        self.limits.load(self.txn, limited.into_iter()).await?;
-        Ok(candidates.into_iter().filter(|candidate| self.limits.take(candidate.automation_id)).map(|candidate| candidate.id).collect())
+    /// The next jobs that may start, after how many were looked at.
+    async fn choose(&mut self, queue: &str, requires: Option<&[Vec<String>]>, limit: usize) -> Result<(usize, Vec<FullJob>), Error> {
+        let mut except_automations = self.limits.full();
+        except_automations.extend(self.deps.catalog.paused_automations(self.now));
+        let except_keys = self.limits.full_keys();
+        let wanted = Wanted {
+            queue,
+            now: self.now,
+            limit: limit as u64,
+            except_automations: &except_automations,
+            except_keys: &except_keys,
+            requires,
+        };
+        let mut jobs = store::jobs::job_list_candidates_in_txn(self.txn.get().await?, &wanted).await?;
+        let found = jobs.len();
+        self.limits.load(self.txn, &self.deps.catalog, jobs.iter().map(|job| &job.row)).await?;
+        jobs.retain(|job| self.limits.take(&self.deps.catalog, &job.row, self.now).is_ok());
+        if jobs.len() < found {
+            self.done.held_back.insert(queue.to_owned());
+        }
+        Ok((found, jobs))
     }
 
     /// Gives the first jobs to the claims, the rest to the broker.
-    async fn place(&mut self, queue: &str, takers: &[(usize, usize)], chosen: &[Uuid]) -> Result<(), Error> {
-        let mut rest = chosen;
+    async fn place(&mut self, queue: &str, takers: &[(usize, usize)], chosen: Vec<FullJob>) -> Result<(), Error> {
+        let mut rest = chosen.into_iter();
         for (place, free) in takers {
-            let (mine, others) = rest.split_at(rest.len().min(*free));
-            rest = others;
-            if !mine.is_empty() {
-                self.give(*place, mine).await?;
-            }
+            let mine: Vec<FullJob> = rest.by_ref().take(*free).collect();
+            self.give(*place, mine).await?;
         }
-        if !rest.is_empty() {
-            self.hand_to_broker(queue, rest).await?;
+        for job in rest {
+            self.hand_to_broker(queue, job).await?;
         }
         Ok(())
     }
 
-    async fn hand_to_broker(&mut self, queue: &str, ids: &[Uuid]) -> Result<(), Error> {
-        store::jobs::job_mark_dispatched_in_txn(self.txn, ids, self.now).await?;
-        let mut parameters: std::collections::HashMap<_, _> = store::jobs::job_payloads_in_txn(self.txn, ids).await?.into_iter().collect();
-        let mut rows = store::jobs::job_load_for_update_in_txn(self.txn, ids).await?;
-        rows.sort_by_key(|row| ids.iter().position(|id| *id == row.job.id));
-        for row in rows {
-            let Some(entry) = self.deps.catalog.get_stale(row.automation_id).await? else { continue };
-            let parameters = parameters.remove(&row.job.id).unwrap_or_default();
-            let message = convert::job_message(&entry.automation, row.job.id, queue, parameters, (row.attempt, row.priority));
-            self.done.publications.extend(Publication::new(message, entry.automation.draft.queue_profile));
-            *self.done.handed.entry(queue.to_owned()).or_default() += 1;
-        }
+    async fn hand_to_broker(&mut self, queue: &str, job: FullJob) -> Result<(), Error> {
+        let FullJob { mut row, parameters } = job;
+        let Some(entry) = self.deps.catalog.get_stale(row.automation_id).await? else { return Ok(()) };
+        let message = convert::job_message(&entry.automation, &row, parameters);
+        self.done.publications.extend(Publication::new(message, entry.automation.draft.queue_profile));
+        *self.done.handed.entry(queue.to_owned()).or_default() += 1;
+        row.dispatch_started_at = Some(self.now);
+        self.given_rows.push(row);
+        Ok(())
+    }
+
+    /// Writes what was given out since the last time. The rows are locked.
+    async fn write_given(&mut self) -> Result<(), Error> {
+        let rows = std::mem::take(&mut self.given_rows);
+        store::jobs::job_update_many_in_txn(self.txn.get().await?, &rows.iter().collect::<Vec<_>>()).await?;
+        self.done.written.extend(rows.into_iter().map(written));
         Ok(())
     }
 }

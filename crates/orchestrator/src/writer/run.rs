@@ -14,18 +14,19 @@ use uuid::Uuid;
 
 use super::{
     Command, Envelope, Note, Outcome, Writer,
-    batch::{Batch, Done, Touched},
+    batch::{Batch, Done, Place, Touched},
     change::LeaseTimes,
     desk::{Desk, Parked, Window},
+    known::Known,
 };
-use crate::{Clock, catalog::Catalog, events::Events, live::Live, publisher::Publisher};
+use crate::{Clock, catalog::Catalog, control::Control, events::Events, live::Live, publisher::Publisher};
 
-/// How long after its last sign of life a worker that claims keeps its queues from being sent to the broker.
-const CLAIMED_FOR: TimeDelta = TimeDelta::days(1);
 /// Commands that share a transaction at most.
 const MOST_COMMANDS: usize = 256;
 /// How long confirmations wait for a transaction to ride along with.
 const CONFIRM_WITHIN: Duration = Duration::from_millis(100);
+/// A rate limit's next start is looked for again at least this often: the limit may be changed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long a transaction that met another one is tried again.
 const CONFLICT_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -36,6 +37,7 @@ pub(crate) struct Deps {
     pub(crate) broker: Option<Arc<broker::Broker>>,
     pub(crate) live: Live,
     pub(crate) events: Events,
+    pub(crate) control: Control,
     pub(crate) leases: LeaseTimes,
     pub(crate) window: Window,
     pub(crate) queue_limit: usize,
@@ -59,7 +61,7 @@ pub(crate) fn start(deps: Deps, shutdown: Shutdown) -> Writer {
     let (notes, note_receiver) = mpsc::unbounded_channel();
     let writer = Writer { commands, notes };
     let publisher = Publisher::start(deps.broker.clone(), writer.clone());
-    let run = Run { deps, publisher, desk: Desk::default(), confirmed: Vec::new(), flush_at: None };
+    let run = Run { deps, publisher, desk: Desk::default(), known: Known::default(), confirmed: Vec::new(), flush_at: None };
     tokio::spawn(run.until(shutdown, command_receiver, note_receiver));
     writer
 }
@@ -68,6 +70,7 @@ struct Run {
     deps: Deps,
     publisher: Publisher,
     desk: Desk,
+    known: Known,
     confirmed: Vec<Uuid>,
     flush_at: Option<Instant>,
 }
@@ -110,7 +113,12 @@ impl Run {
 
     fn wake_at(&self) -> Instant {
         let deadline = self.desk.parked.iter().map(|parked| parked.deadline).min();
-        deadline.into_iter().chain(self.flush_at).min().unwrap_or_else(|| Instant::now() + Duration::from_secs(60))
+        deadline
+            .into_iter()
+            .chain(self.flush_at)
+            .chain(self.desk.look_again_at)
+            .min()
+            .unwrap_or_else(|| Instant::now() + Duration::from_secs(60))
     }
 
     async fn step(&mut self, envelopes: &mut Vec<Envelope>, news: &mut Vec<Note>) {
@@ -125,6 +133,11 @@ impl Run {
                 Note::Waiting(queues) => self.desk.waiting.extend(queues),
                 Note::Refresh => self.refresh().await,
             }
+        }
+        if self.desk.look_again_at.is_some_and(|at| at <= Instant::now()) {
+            self.desk.look_again_at = None;
+            let held_back = std::mem::take(&mut self.desk.held_back);
+            self.desk.waiting.extend(held_back);
         }
         let writes = self.park_claims(envelopes);
         if !lost.is_empty() {
@@ -157,7 +170,7 @@ impl Run {
 
     fn could_give_out(&self) -> bool {
         let connected = self.deps.broker.as_ref().is_some_and(|broker| broker.is_connected());
-        let has_room = |queue: &String| self.desk.is_claimed(queue) || (connected && self.desk.room(queue, self.deps.window) > 0);
+        let has_room = |queue: &String| self.desk.is_wanted(queue) || (connected && self.desk.room(queue, self.deps.window) > 0);
         self.desk.parked.iter().any(|parked| parked.fresh) || self.desk.waiting.iter().any(has_room)
     }
 
@@ -194,7 +207,7 @@ impl Run {
         }
     }
 
-    async fn transaction(&self, writes: &[Envelope]) -> Result<Done, Error> {
+    async fn transaction(&mut self, writes: &[Envelope]) -> Result<Done, Error> {
         let commands: Vec<&Command> = writes.iter().map(|envelope| &envelope.command).collect();
         match self.attempts(&commands, true).await {
             Err(error @ (Error::Refused(_) | Error::Corrupt(_) | Error::Duplicate(_))) => {
@@ -207,17 +220,22 @@ impl Run {
         }
     }
 
-    /// One transaction, again when it met another one.
-    async fn attempts(&self, commands: &[&Command], give_out: bool) -> Result<Done, Error> {
+    /// One transaction, again when it met another one: then with rows that are locked when they are loaded.
+    async fn attempts(&mut self, commands: &[&Command], give_out: bool) -> Result<Done, Error> {
         let begun = Instant::now();
+        let mut careful = false;
         loop {
-            let attempt = async {
-                let txn = self.deps.database.begin().await?;
-                let done = Batch::new(&self.deps, &self.desk, &txn).run(commands, give_out).await?;
-                txn.commit().await.map(|()| done)
+            let txn = self.deps.database.begin_lazily();
+            let place = Place { deps: &self.deps, desk: &self.desk, known: &self.known, txn: &txn, careful };
+            let outcome = match Batch::new(place).run(commands, give_out).await {
+                Ok(done) => txn.commit().await.map(|()| done),
+                Err(error) => Err(error),
             };
-            match attempt.await {
-                Err(Error::Conflict(_)) if begun.elapsed() < CONFLICT_PATIENCE => {}
+            if outcome.is_err() {
+                self.known.forget(commands.iter().flat_map(|command| command.job_ids()));
+            }
+            match outcome {
+                Err(Error::Conflict(_)) if begun.elapsed() < CONFLICT_PATIENCE => careful = true,
                 outcome => return outcome,
             }
         }
@@ -226,12 +244,21 @@ impl Run {
     fn committed(&mut self, writes: Vec<Envelope>, done: Done) {
         for touched in done.touched.iter().chain(&done.created) {
             self.desk.saw(&touched.queue, touched.id, touched.status);
-            if touched.status.is_terminal() && self.deps.catalog.is_limited(touched.automation_id) {
-                self.desk.waiting.insert(touched.queue.clone());
+            if touched.status.is_terminal() {
+                let freed = std::mem::take(&mut self.desk.held_back);
+                self.desk.waiting.extend(freed);
             }
             self.deps.live.tell(touched.id);
         }
+        done.written.into_iter().for_each(|row| self.known.wrote(row));
+        done.taken_back.iter().for_each(|(id, queue)| self.desk.taken_back(queue, *id));
         self.desk.waiting.extend(done.waiting);
+        self.desk.held_back.extend(done.held_back);
+        if let Some(at) = done.look_again_at {
+            let pause = (at - (self.deps.clock)()).to_std().unwrap_or_default().min(LONGEST_PAUSE);
+            let at = Instant::now() + pause;
+            self.desk.look_again_at = Some(self.desk.look_again_at.map_or(at, |earlier| earlier.min(at)));
+        }
         for queue in &done.exhausted {
             self.desk.waiting.remove(queue);
         }
@@ -242,6 +269,9 @@ impl Run {
         for (envelope, reply) in writes.into_iter().zip(done.replies) {
             // Whoever asked may be gone; what was asked is done all the same.
             let _ = envelope.reply.send(reply);
+        }
+        for order in done.orders {
+            self.deps.control.tell(order.worker_id, order.command, Some(order.job_id));
         }
         self.answer_claims(done.given);
         if self.deps.events.wanted() {
@@ -277,7 +307,10 @@ impl Run {
             txn.commit().await
         };
         match attempt.await {
-            Ok(()) => lost.iter().for_each(|(id, queue)| self.desk.taken_back(queue, *id)),
+            Ok(()) => {
+                self.known.forget(ids);
+                lost.iter().for_each(|(id, queue)| self.desk.taken_back(queue, *id));
+            }
             // The sweep finds them later.
             Err(error) => tracing::warn!(%error, jobs = ids.len(), "unconfirmed jobs not taken back yet"),
         }
@@ -299,6 +332,7 @@ impl Run {
         if let Err(error) = attempt.await {
             tracing::warn!(%error, jobs = ids.len(), "confirmations not noted; the messages may be sent twice");
         }
+        self.known.forget(ids);
     }
 
     /// Reads again what the desk knows by heart.
@@ -307,7 +341,7 @@ impl Run {
         let database = &self.deps.database;
         let read = async {
             self.deps.catalog.refresh().await?;
-            let workers = store::workers::worker_list_live(database, since - CLAIMED_FOR).await?;
+            let workers = store::workers::worker_list_live(database, since).await?;
             let undelivered = store::jobs::job_list_undelivered(database).await?;
             let held = store::jobs::job_list_held_queues(database).await?;
             let waiting = store::jobs::job_queues_waiting(database).await?;
@@ -315,9 +349,13 @@ impl Run {
         };
         match read.await {
             Ok((workers, undelivered, held, waiting)) => {
-                self.desk.set_workers(&workers, since);
+                self.desk.set_workers(&workers);
                 self.desk.set_jobs(undelivered.into_iter().map(|(id, queue, _)| (id, queue)).collect(), held);
                 self.desk.waiting.extend(waiting);
+                let stranded = self.desk.stranded();
+                if !stranded.is_empty() {
+                    self.take_back(&stranded).await;
+                }
             }
             Err(error) => tracing::warn!(%error, "what waits and runs could not be read"),
         }

@@ -11,3 +11,5 @@ mod start_faults;
 mod stop;
 mod up;
 mod worker;
+mod worker_doctor;
+mod worker_install;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::job::Status;
+use domain::job::{ErrorClass, Status};
 
 use crate::{
     client::{Client, PASSWORD},
@@ -64,6 +64,46 @@ async fn a_worker_that_is_stopped_lets_its_job_end() {
     worker.stop().await;
     assert_eq!(client.job_when(job.id, "has ended", |job| job.status.is_terminal()).await.status, Status::Completed);
     assert_eq!(client.messages(job.id).await, ["begun", "done"]);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_killed_worker_tells_the_truth_when_it_is_back() {
+    let place = place().with("REGENTE__LEASE__AGENT", "60s");
+    let mut hub = place.start(&["up"]);
+    let address = hub.address().await;
+    let client = Client::new(&address, PASSWORD).await;
+    let stays = place.write("stays.sh", "echo begun; echo $$ > pid; exec sleep 1000\n");
+    let ends = place.write("ends.sh", "echo begun; while [ ! -e go ]; do sleep 0.05; done; echo '{\"n\": 7}' > new; mv new result.json\n");
+    let (stays, ends) = (client.shell("stays", &stays).await, client.shell("ends", &ends).await);
+    let arguments = |slots| {
+        ["worker", "--server", &address, "--queue", "stays", "--queue", "ends", "--key-file", "data/worker-key", "--work-dir", "work"]
+            .into_iter()
+            .chain(["--name", "robot", "--slots", slots])
+            .collect::<Vec<_>>()
+    };
+    let worker = place.start(&arguments("2"));
+    let (stays, ends) = (client.execute(&stays).await, client.execute(&ends).await);
+    for job in [stays.id, ends.id] {
+        client.logged(job, "begun").await;
+    }
+    let folder = |job: uuid::Uuid| place.path("work/jobs").join(job.to_string());
+    let pid = std::fs::read_to_string(folder(stays.id).join("pid")).unwrap();
+    let alive = || std::path::Path::new("/proc").join(pid.trim()).exists();
+    worker.kill();
+    assert!(alive(), "the program outlives its worker");
+    std::fs::write(folder(ends.id).join("go"), "").unwrap();
+    test_support::eventually("the other program ends", async || folder(ends.id).join("result.json").exists().then_some(())).await;
+    let worker = place.start(&arguments("2"));
+    let stays = client.ended(stays.id).await;
+    assert_eq!((stays.status, stays.error_class), (Status::Failed, Some(ErrorClass::Killed)));
+    assert!(stays.error_message.as_deref().is_some_and(|message| message.contains("the worker died while the program ran")), "{stays:?}");
+    test_support::eventually("the program is gone", async || (!alive()).then_some(())).await;
+    let ends = client.ended(ends.id).await;
+    assert_eq!((ends.status, ends.result), (Status::Completed, Some(serde_json::json!({"n": 7}))), "{:?}", ends.error_message);
+    let lines = client.messages(ends.id).await;
+    assert!(lines.len() == 2 && lines[0] == "begun" && lines[1].contains("its exit code is unknown"), "{lines:?}");
+    worker.stop().await;
     hub.stop().await;
 }
 

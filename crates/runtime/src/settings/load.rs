@@ -66,7 +66,8 @@ impl Reading {
         let data_dir = self.value("data_dir");
         let (http, database, broker) = (self.section("http"), self.section("database"), self.section("broker"));
         let (auth, admin, worker) = (self.section("auth"), self.section("admin"), self.section("worker"));
-        let (lease, dispatch, log) = (self.section("lease"), self.section("dispatch"), self.section("log"));
+        let (lease, dispatch) = (self.section("lease"), self.section("dispatch"));
+        let (retention, log) = (self.section("retention"), self.section("log"));
         Some(Settings {
             data_dir: data_dir?,
             http: http?,
@@ -77,6 +78,7 @@ impl Reading {
             worker: worker?,
             lease: lease?,
             dispatch: dispatch?,
+            retention: retention?,
             log: log?,
         })
     }
@@ -169,6 +171,16 @@ mod tests {
         assert!(faults("[http]\nport = 1")[0].starts_with("http.port: unknown field"));
         assert_eq!(faults("[htp]\nport = 1"), ["unknown setting \"htp\""]);
         assert!(faults("http = 3")[0].starts_with("http: "));
+    }
+
+    #[test]
+    fn retention_is_for_ever_or_long_enough() {
+        let settings = from_toml("[retention]\njobs = \"0s\"\nlogs = \"1h\"").unwrap();
+        assert!(settings.retention.jobs.is_zero());
+        assert_eq!(settings.retention.dead_letters.as_secs(), 30 * 86_400);
+        let told = faults("[retention]\njobs = \"59m\"\nlogs = \"90\"\ndead_letters = \"2000years\"");
+        let keys: Vec<&str> = told.iter().filter_map(|fault| fault.split([':', ' ']).next()).collect();
+        assert_eq!(keys, ["retention.logs", "retention.jobs", "retention.dead_letters"], "{told:#?}");
     }
 
     #[test]

@@ -10,6 +10,11 @@ pub struct Model {
     pub reason: String,
     pub body: String,
     pub received_at: ChronoDateTimeUtc,
+    pub headers: Option<Json>,
+    pub body_is_whole: bool,
+    pub replayed_at: Option<ChronoDateTimeUtc>,
+    pub replayed_by: Option<String>,
+    pub new_job_id: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -31,6 +31,16 @@ pub struct Model {
     pub cancellation_requested_at: Option<ChronoDateTimeUtc>,
     pub log_lines: i64,
     pub log_offset: i64,
+    pub version: i64,
+    pub timeout_s: Option<i64>,
+    pub queue_deadline_at: Option<ChronoDateTimeUtc>,
+    pub max_attempts: Option<i32>,
+    pub cancel_grace_s: Option<i64>,
+    pub concurrency_key: Option<String>,
+    pub requires: Option<String>,
+    pub deadline_at: Option<ChronoDateTimeUtc>,
+    pub paused_at: Option<ChronoDateTimeUtc>,
+    pub paused_ms: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -13,6 +13,13 @@ pub struct Model {
     pub uses_broker: bool,
     pub registered_at: ChronoDateTimeUtc,
     pub last_seen_at: ChronoDateTimeUtc,
+    pub labels: Option<Json>,
+    pub running_jobs: i32,
+    pub cpu_percent: Option<f64>,
+    pub memory_bytes: Option<i64>,
+    pub paused_at: Option<ChronoDateTimeUtc>,
+    pub paused_by: Option<String>,
+    pub stopped_at: Option<ChronoDateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

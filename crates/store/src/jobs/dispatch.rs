@@ -1,26 +1,31 @@
 use chrono::{DateTime, Utc};
+use domain::job::Status;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
     sea_query::{CommonTableExpression, Expr, ExprTrait, LockBehavior, LockType, Query, SubQueryStatement, UnionType},
 };
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::read::batches;
-use crate::{Database, Error, Transaction, entity::job};
+use super::{
+    FullJob, JobRow,
+    read::{Narrow, batches, narrow, object},
+};
+use crate::{Database, Error, Transaction, dialect, entity::job};
 
-/// A pending job that may be given out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// The job.
-    pub id: Uuid,
-    /// Its automation.
-    pub automation_id: i32,
+/// A pending job with what its worker gets.
+#[derive(FromQueryResult)]
+struct Waiting {
+    #[sea_orm(nested)]
+    narrow: Narrow,
+    parameters: Value,
 }
 
 /// Literals, not parameters, so that the planner sees that the partial indexes fit.
 const PENDING: &str = "status = 'pending'";
 const HELD: &str = "status IN ('running', 'paused')";
+const ACTIVE: &str = "status IN ('pending', 'running', 'paused')";
 
 pub(super) fn waiting() -> Condition {
     Condition::all().add(Expr::cust(PENDING)).add(job::Column::DispatchStartedAt.is_null())
@@ -30,34 +35,125 @@ pub(super) fn dispatched() -> Condition {
     Condition::all().add(Expr::cust(PENDING)).add(job::Column::DispatchStartedAt.is_not_null())
 }
 
-/// Jobs of `queue` that wait and are due, by priority, then age, without those of the automations in `except`; locked, and passing over
-/// what another dispatcher has locked.
+/// Which waiting jobs to look at.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// Of this queue.
+    pub queue: &'a str,
+    /// Due by then.
+    pub now: DateTime<Utc>,
+    /// At most so many.
+    pub limit: u64,
+    /// None of these automations.
+    pub except_automations: &'a [i32],
+    /// None with one of these concurrency keys.
+    pub except_keys: &'a [String],
+    /// `None`: jobs that any worker can run; else those that require exactly one of these sets of labels.
+    pub requires: Option<&'a [Vec<String>]>,
+}
+
+/// Waiting jobs by priority, then age; locked, and passing over what another dispatcher has locked.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_candidates_in_txn(
-    txn: &Transaction,
-    queue: &str,
-    except: &[i32],
-    now: DateTime<Utc>,
-    limit: u64,
-) -> Result<Vec<Candidate>, Error> {
+pub async fn job_list_candidates_in_txn(txn: &Transaction, wanted: &Wanted<'_>) -> Result<Vec<FullJob>, Error> {
     use job::Column as C;
-    let mut query = job::Entity::find()
-        .select_only()
-        .columns([C::Id, C::AutomationId])
+    let mut query = narrow()
+        .column(C::Parameters)
         .filter(waiting())
-        .filter(C::QueueName.eq(queue))
-        .filter(Condition::any().add(C::NotBefore.is_null()).add(C::NotBefore.lte(now)))
+        .filter(C::QueueName.eq(wanted.queue))
+        .filter(Condition::any().add(C::NotBefore.is_null()).add(C::NotBefore.lte(wanted.now)))
+        .filter(match wanted.requires {
+            None => C::Requires.is_null(),
+            Some(sets) => C::Requires.is_in(sets.iter().map(|labels| labels.join(","))),
+        })
         .order_by_desc(C::Priority)
         .order_by_asc(C::Id)
-        .limit(limit)
+        .limit(wanted.limit)
         .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
-    if !except.is_empty() {
-        query = query.filter(C::AutomationId.is_not_in(except.iter().copied()));
+    if !wanted.except_automations.is_empty() {
+        query = query.filter(C::AutomationId.is_not_in(wanted.except_automations.iter().copied()));
     }
-    let rows: Vec<(Uuid, i32)> = query.into_tuple().all(&txn.0).await?;
-    Ok(rows.into_iter().map(|(id, automation_id)| Candidate { id, automation_id }).collect())
+    if !wanted.except_keys.is_empty() {
+        let other = C::ConcurrencyKey.is_not_in(wanted.except_keys.iter().map(String::as_str));
+        query = query.filter(Condition::any().add(C::ConcurrencyKey.is_null()).add(other));
+    }
+    let rows: Vec<Waiting> = query.into_model().all(&txn.0).await?;
+    rows.into_iter().map(Waiting::into_job).collect()
+}
+
+/// The sets of labels that waiting jobs of `queue` require.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_required_in_txn(txn: &Transaction, queue: &str) -> Result<Vec<Vec<String>>, Error> {
+    let query = job::Entity::find()
+        .select_only()
+        .column(job::Column::Requires)
+        .distinct()
+        .filter(waiting())
+        .filter(job::Column::QueueName.eq(queue))
+        .filter(job::Column::Requires.is_not_null());
+    let sets: Vec<String> = query.into_tuple().all(&txn.0).await?;
+    Ok(sets.into_iter().map(|labels| labels.split(',').map(str::to_owned).collect()).collect())
+}
+
+/// How many jobs with each of these concurrency keys run, are paused, or are on their way to a worker. Keys without any are left out.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_count_active_by_key_in_txn(txn: &Transaction, keys: &[String]) -> Result<Vec<(String, i64)>, Error> {
+    let given_out = Condition::any().add(Expr::cust(HELD)).add(job::Column::DispatchStartedAt.is_not_null());
+    let query = job::Entity::find()
+        .select_only()
+        .column(job::Column::ConcurrencyKey)
+        .column_as(Expr::col(job::Column::Id).count(), "jobs")
+        .filter(Expr::cust(ACTIVE))
+        .filter(job::Column::ConcurrencyKey.is_not_null())
+        .filter(job::Column::ConcurrencyKey.is_in(keys.iter().map(String::as_str)))
+        .filter(given_out)
+        .group_by(job::Column::ConcurrencyKey);
+    Ok(query.into_tuple().all(&txn.0).await?)
+}
+
+/// Jobs of this automation that have not ended, locked, oldest first, at most `limit`: with this concurrency key, or without a key all of
+/// them. Of those that wait only those in `queue`.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_active_in_txn(
+    txn: &Transaction,
+    automation_id: i32,
+    queue: &str,
+    key: Option<&str>,
+    limit: u64,
+) -> Result<Vec<JobRow>, Error> {
+    use job::Column as C;
+    let mut query = narrow().filter(C::AutomationId.eq(automation_id)).order_by_asc(C::Id).limit(limit).lock(LockType::NoKeyUpdate);
+    query = match key {
+        Some(key) => query.filter(Expr::cust(ACTIVE)).filter(C::ConcurrencyKey.is_not_null()).filter(C::ConcurrencyKey.eq(key)),
+        None => {
+            let waits = Condition::all().add(waiting()).add(C::QueueName.eq(queue));
+            query.filter(Condition::any().add(waits).add(dispatched()).add(Expr::cust(HELD)))
+        }
+    };
+    query.into_model::<Narrow>().all(&txn.0).await?.into_iter().map(Narrow::into_row).collect()
+}
+
+/// Keeps other hubs from counting the same free places until the transaction ends.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_lock_admission_in_txn(txn: &Transaction) -> Result<(), Error> {
+    Ok(dialect::lock(&txn.0, "regente admission").await?)
+}
+
+impl Waiting {
+    fn into_job(self) -> Result<FullJob, Error> {
+        let row = self.narrow.into_row()?;
+        let parameters = object(self.parameters, row.job.id)?;
+        Ok(FullJob { row, parameters })
+    }
 }
 
 /// How many jobs of each of these automations run, are paused, or are on their way to a worker.
@@ -81,16 +177,6 @@ pub async fn job_count_active_in_txn(txn: &Transaction, automation_ids: &[i32]) 
     Ok(counts)
 }
 
-/// Marks these jobs as chosen for the broker, those that are still pending.
-///
-/// # Errors
-/// Any [`Error`] of the database.
-pub async fn job_mark_dispatched_in_txn(txn: &Transaction, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
-    let row = job::ActiveModel { dispatch_started_at: Set(Some(now)), ..Default::default() };
-    update_those(txn, ids, row, Condition::all().add(Expr::cust(PENDING))).await?;
-    Ok(())
-}
-
 /// Makes these jobs wait again, those that are still pending; returns how many.
 ///
 /// # Errors
@@ -104,10 +190,15 @@ pub async fn job_undispatch_in_txn(txn: &Transaction, ids: &[Uuid]) -> Result<u6
 async fn update_those(txn: &Transaction, ids: &[Uuid], row: job::ActiveModel, condition: Condition) -> Result<u64, Error> {
     let mut updated = 0;
     for ids in batches(ids) {
-        let update = job::Entity::update_many().set(row.clone()).filter(job::Column::Id.is_in(ids)).filter(condition.clone());
+        let update = update(row.clone()).filter(job::Column::Id.is_in(ids)).filter(condition.clone());
         updated += update.exec(&txn.0).await?.rows_affected;
     }
     Ok(updated)
+}
+
+/// An update that those notice who loaded a row before it.
+fn update(row: job::ActiveModel) -> UpdateMany<job::Entity> {
+    job::Entity::update_many().set(row).col_expr(job::Column::Version, Expr::col(job::Column::Version).add(1))
 }
 
 /// Makes jobs wait again whose message was never confirmed though it was due before `before`: a hub died between commit and confirm.
@@ -117,11 +208,8 @@ async fn update_those(txn: &Transaction, ids: &[Uuid], row: job::ActiveModel, co
 /// Any [`Error`] of the database.
 pub async fn job_release_unconfirmed(database: &Database, before: DateTime<Utc>) -> Result<u64, Error> {
     let row = job::ActiveModel { dispatch_started_at: Set(None), ..Default::default() };
-    let update = job::Entity::update_many()
-        .set(row)
-        .filter(dispatched())
-        .filter(job::Column::DispatchedAt.is_null())
-        .filter(job::Column::DispatchStartedAt.lt(before));
+    let update =
+        update(row).filter(dispatched()).filter(job::Column::DispatchedAt.is_null()).filter(job::Column::DispatchStartedAt.lt(before));
     Ok(update.exec(database.connection()).await?.rows_affected)
 }
 
@@ -177,6 +265,37 @@ pub async fn job_list_expired(database: &Database, now: DateTime<Utc>, limit: u6
         .column(job::Column::Id)
         .filter(Expr::cust(HELD))
         .filter(job::Column::LeaseExpiresAt.lte(now))
+        .limit(limit);
+    Ok(query.into_tuple().all(database.connection()).await?)
+}
+
+/// Running jobs whose time was up at `now`; at most `limit`, in no order.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_overdue(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<Uuid>, Error> {
+    let query = job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(Expr::cust(HELD))
+        .filter(job::Column::Status.eq(Status::Running.as_str()))
+        .filter(job::Column::DeadlineAt.lte(now))
+        .limit(limit);
+    Ok(query.into_tuple().all(database.connection()).await?)
+}
+
+/// Pending jobs that should have started by `now`; at most `limit`, those due first.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_queue_overdue(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<Uuid>, Error> {
+    let query = job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(Expr::cust(PENDING))
+        .filter(job::Column::QueueDeadlineAt.is_not_null())
+        .filter(job::Column::QueueDeadlineAt.lte(now))
+        .order_by_asc(job::Column::QueueDeadlineAt)
         .limit(limit);
     Ok(query.into_tuple().all(database.connection()).await?)
 }

@@ -1,6 +1,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::job::{Status, Trigger};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use domain::job::{ErrorClass, Status, Trigger};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, ExprTrait, Query},
+};
 use uuid::Uuid;
 
 use super::{
@@ -17,6 +20,14 @@ pub struct Filter {
     pub statuses: Vec<Status>,
     /// Only this automation.
     pub automation_id: Option<i32>,
+    /// Only this queue.
+    pub queue_name: Option<String>,
+    /// Only jobs that failed with this class.
+    pub error_class: Option<ErrorClass>,
+    /// Only these; empty: all.
+    pub ids: Vec<Uuid>,
+    /// Only jobs that no other job runs again.
+    pub not_retried: bool,
     /// Only this trigger.
     pub trigger: Option<Trigger>,
     /// Accepted at this time or later.
@@ -34,13 +45,44 @@ pub struct Filter {
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_list(database: &Database, filter: &Filter) -> Result<Vec<FullJob>, Error> {
+    let query = chosen(filter).order_by_desc(job::Column::Id).limit(filter.limit);
+    query.all(database.connection()).await?.into_iter().map(full).collect()
+}
+
+/// How many jobs the filter chooses, whatever its limit, counting at most `most`.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_count(database: &Database, filter: &Filter, most: u64) -> Result<u64, Error> {
+    let some = chosen(filter).select_only().column(job::Column::Id).limit(most);
+    Ok(some.count(database.connection()).await?)
+}
+
+fn chosen(filter: &Filter) -> Select<job::Entity> {
     use job::Column as C;
-    let mut query = job::Entity::find().order_by_desc(C::Id).limit(filter.limit);
+    let mut query = job::Entity::find();
     if !filter.statuses.is_empty() {
         query = query.filter(has_status(&filter.statuses));
     }
     if let Some(automation_id) = filter.automation_id {
         query = query.filter(C::AutomationId.eq(automation_id));
+    }
+    if let Some(queue_name) = &filter.queue_name {
+        query = query.filter(C::QueueName.eq(queue_name));
+    }
+    if let Some(class) = filter.error_class {
+        query = query.filter(C::ErrorClass.eq(class.as_str()));
+    }
+    if !filter.ids.is_empty() {
+        query = query.filter(C::Id.is_in(filter.ids.iter().copied()));
+    }
+    if filter.not_retried {
+        let retry = Query::select()
+            .expr(Expr::val(1))
+            .from_as(job::Entity, "retry")
+            .and_where(Expr::col(("retry", C::RetryOf)).equals((job::Entity, C::Id)))
+            .to_owned();
+        query = query.filter(Expr::exists(retry).not());
     }
     if let Some(trigger) = filter.trigger {
         query = query.filter(C::Trigger.eq(trigger.as_str()));
@@ -54,7 +96,7 @@ pub async fn job_list(database: &Database, filter: &Filter) -> Result<Vec<FullJo
     if let Some(after) = filter.after {
         query = query.filter(C::Id.lt(after));
     }
-    query.all(database.connection()).await?.into_iter().map(full).collect()
+    query
 }
 
 /// An arm for each partial index, and literals, so that the planner sees that it fits.
@@ -89,5 +131,5 @@ fn last_id(at: DateTime<Utc>) -> Uuid {
 }
 
 fn millis(at: DateTime<Utc>) -> u64 {
-    u64::try_from(at.timestamp_millis()).unwrap_or(0).min(0xffff_ffff_ffff)
+    Ord::min(u64::try_from(at.timestamp_millis()).unwrap_or(0), 0xffff_ffff_ffff)
 }

@@ -1,12 +1,13 @@
 use domain::job::{ErrorClass, Failure, Job, Lease, Status, Trigger};
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, prelude::ChronoDateTimeUtc, sea_query::LockType,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select, prelude::ChronoDateTimeUtc,
+    sea_query::LockType,
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{FullJob, JobRow};
-use crate::{Database, Error, Transaction, entity::job};
+use super::{FullJob, JobRow, Terms};
+use crate::{Database, Error, LazyTransaction, Transaction, database::Reader, entity::job};
 
 /// The columns of [`JobRow`] but for `result`, which may be large and is not needed to decide.
 #[derive(FromQueryResult)]
@@ -35,6 +36,27 @@ pub(super) struct Narrow {
     cancellation_requested_at: Option<ChronoDateTimeUtc>,
     log_lines: i64,
     log_offset: i64,
+    version: i64,
+    timeout_s: Option<i64>,
+    queue_deadline_at: Option<ChronoDateTimeUtc>,
+    max_attempts: Option<i32>,
+    cancel_grace_s: Option<i64>,
+    concurrency_key: Option<String>,
+    requires: Option<String>,
+    deadline_at: Option<ChronoDateTimeUtc>,
+    paused_at: Option<ChronoDateTimeUtc>,
+    paused_ms: i64,
+}
+
+/// Loads these jobs, in the order of their ids. Others may change them meanwhile: a write of what was loaded finds out.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_load(txn: &LazyTransaction<'_>, ids: &[Uuid]) -> Result<Vec<JobRow>, Error> {
+    match txn.reader() {
+        Reader::Database(database) => load(database.connection(), ids, false).await,
+        Reader::Transaction(txn) => load(&txn.0, ids, false).await,
+    }
 }
 
 /// Loads these jobs, in the order of their ids, and keeps others from changing them until the transaction ends.
@@ -42,24 +64,33 @@ pub(super) struct Narrow {
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_load_for_update_in_txn(txn: &Transaction, ids: &[Uuid]) -> Result<Vec<JobRow>, Error> {
-    use job::Column as C;
+    load(&txn.0, ids, true).await
+}
+
+async fn load(connection: &impl ConnectionTrait, ids: &[Uuid], lock: bool) -> Result<Vec<JobRow>, Error> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();
     let mut rows = Vec::with_capacity(ids.len());
     for ids in batches(&ids) {
-        let query = job::Entity::find()
-            .select_only()
-            .columns([C::Id, C::AutomationId, C::QueueName, C::Status, C::Trigger, C::Priority, C::ErrorClass, C::ErrorMessage])
-            .columns([C::Attempt, C::RetryOf, C::WorkerId, C::LeaseToken, C::LeaseExpiresAt, C::Progress, C::CreatedAt, C::NotBefore])
-            .columns([C::DispatchStartedAt, C::DispatchedAt, C::StartedAt, C::CompletedAt, C::LastHeartbeatAt])
-            .columns([C::CancellationRequestedAt, C::LogLines, C::LogOffset])
-            .filter(C::Id.is_in(ids))
-            .order_by_asc(C::Id)
-            .lock(LockType::NoKeyUpdate);
-        rows.extend(query.into_model::<Narrow>().all(&txn.0).await?);
+        let query = narrow().filter(job::Column::Id.is_in(ids)).order_by_asc(job::Column::Id);
+        let query = if lock { query.lock(LockType::NoKeyUpdate) } else { query };
+        rows.extend(query.into_model::<Narrow>().all(connection).await?);
     }
     rows.into_iter().map(Narrow::into_row).collect()
+}
+
+/// The columns of [`Narrow`].
+pub(super) fn narrow() -> Select<job::Entity> {
+    use job::Column as C;
+    job::Entity::find()
+        .select_only()
+        .columns([C::Id, C::AutomationId, C::QueueName, C::Status, C::Trigger, C::Priority, C::ErrorClass, C::ErrorMessage])
+        .columns([C::Attempt, C::RetryOf, C::WorkerId, C::LeaseToken, C::LeaseExpiresAt, C::Progress, C::CreatedAt, C::NotBefore])
+        .columns([C::DispatchStartedAt, C::DispatchedAt, C::StartedAt, C::CompletedAt, C::LastHeartbeatAt])
+        .columns([C::CancellationRequestedAt, C::LogLines, C::LogOffset, C::Version])
+        .columns([C::TimeoutS, C::QueueDeadlineAt, C::MaxAttempts, C::CancelGraceS, C::ConcurrencyKey, C::Requires])
+        .columns([C::DeadlineAt, C::PausedAt, C::PausedMs])
 }
 
 /// Ids a statement takes at most.
@@ -78,13 +109,17 @@ pub(super) fn batches(ids: &[Uuid]) -> impl Iterator<Item = Vec<Uuid>> {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_find_idempotent_in_txn(txn: &Transaction, keys: &[(i32, String)]) -> Result<Vec<(i32, String, Uuid)>, Error> {
+pub async fn job_find_idempotent(txn: &LazyTransaction<'_>, keys: &[(i32, String)]) -> Result<Vec<(i32, String, Uuid)>, Error> {
     let query = job::Entity::find()
         .select_only()
         .columns([job::Column::AutomationId, job::Column::IdempotencyKey, job::Column::Id])
         .filter(job::Column::AutomationId.is_in(keys.iter().map(|(automation_id, _)| *automation_id)))
         .filter(job::Column::IdempotencyKey.is_in(keys.iter().map(|(_, key)| key.as_str())));
-    let found: Vec<(i32, String, Uuid)> = query.into_tuple().all(&txn.0).await?;
+    let query = query.into_tuple();
+    let found: Vec<(i32, String, Uuid)> = match txn.reader() {
+        Reader::Database(database) => query.all(database.connection()).await?,
+        Reader::Transaction(txn) => query.all(&txn.0).await?,
+    };
     Ok(found.into_iter().filter(|(id, key, _)| keys.iter().any(|(wanted, wanted_key)| wanted == id && wanted_key == key)).collect())
 }
 
@@ -100,12 +135,16 @@ pub async fn job_get(database: &Database, id: Uuid) -> Result<Option<FullJob>, E
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_payloads_in_txn(txn: &Transaction, ids: &[Uuid]) -> Result<Vec<(Uuid, Map<String, Value>)>, Error> {
+pub async fn job_payloads(txn: &LazyTransaction<'_>, ids: &[Uuid]) -> Result<Vec<(Uuid, Map<String, Value>)>, Error> {
     let mut rows: Vec<(Uuid, Value)> = Vec::with_capacity(ids.len());
     for ids in batches(ids) {
         let query =
             job::Entity::find().select_only().columns([job::Column::Id, job::Column::Parameters]).filter(job::Column::Id.is_in(ids));
-        rows.extend(query.into_tuple::<(Uuid, Value)>().all(&txn.0).await?);
+        let query = query.into_tuple::<(Uuid, Value)>();
+        rows.extend(match txn.reader() {
+            Reader::Database(database) => query.all(database.connection()).await?,
+            Reader::Transaction(txn) => query.all(&txn.0).await?,
+        });
     }
     rows.into_iter().map(|(id, parameters)| Ok((id, object(parameters, id)?))).collect()
 }
@@ -137,11 +176,21 @@ pub(super) fn full(row: job::Model) -> Result<FullJob, Error> {
         cancellation_requested_at: row.cancellation_requested_at,
         log_lines: row.log_lines,
         log_offset: row.log_offset,
+        version: row.version,
+        timeout_s: row.timeout_s,
+        queue_deadline_at: row.queue_deadline_at,
+        max_attempts: row.max_attempts,
+        cancel_grace_s: row.cancel_grace_s,
+        concurrency_key: row.concurrency_key,
+        requires: row.requires,
+        deadline_at: row.deadline_at,
+        paused_at: row.paused_at,
+        paused_ms: row.paused_ms,
     };
     Ok(FullJob { row: JobRow { result: row.result, ..narrow.into_row()? }, parameters })
 }
 
-fn object(value: Value, id: Uuid) -> Result<Map<String, Value>, Error> {
+pub(super) fn object(value: Value, id: Uuid) -> Result<Map<String, Value>, Error> {
     match value {
         Value::Object(map) => Ok(map),
         _ => Err(Error::Corrupt(format!("jobs.parameters of {id}"))),
@@ -177,6 +226,18 @@ impl Narrow {
             cancellation_requested_at: self.cancellation_requested_at,
             log_lines: self.log_lines,
             log_offset: self.log_offset,
+            deadline_at: self.deadline_at,
+            paused_at: self.paused_at,
+            paused_ms: self.paused_ms,
+            terms: Terms {
+                timeout_s: self.timeout_s,
+                queue_deadline_at: self.queue_deadline_at,
+                max_attempts: self.max_attempts,
+                cancel_grace_s: self.cancel_grace_s,
+                concurrency_key: self.concurrency_key,
+                requires: self.requires.map(|labels| labels.split(',').map(str::to_owned).collect()).unwrap_or_default(),
+            },
+            version: self.version,
         })
     }
 }

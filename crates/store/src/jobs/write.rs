@@ -2,12 +2,12 @@ use domain::job::Status;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ConnectionTrait, EntityTrait,
-    sea_query::{Expr, ExprTrait, Func, IntoIden, Query, TableRef, Value, ValueTuple},
+    sea_query::{Asterisk, CommonTableExpression, Expr, ExprTrait, Func, IntoIden, Query, TableRef, UpdateStatement, Value, ValueTuple},
 };
 use serde_json::Value as Json;
 
 use super::{JobRow, NewJob};
-use crate::{Error, Transaction, entity::job};
+use crate::{Database, Error, Transaction, entity::job};
 
 /// Rows a statement takes at most; a power of two, so that few different statements have to be prepared.
 const MOST_ROWS: usize = 128;
@@ -19,6 +19,17 @@ const MOST_ROWS: usize = 128;
 pub async fn job_insert_many_in_txn(txn: &Transaction, jobs: &[&NewJob]) -> Result<(), Error> {
     for rows in in_few_lengths(jobs) {
         job::Entity::insert_many(rows.iter().map(|new| to_active(new))).exec_without_returning(&txn.0).await?;
+    }
+    Ok(())
+}
+
+/// Adds jobs as pending in one statement, which is its own transaction. At most [`MOST_AT_ONCE`].
+///
+/// # Errors
+/// As [`job_insert_many_in_txn`].
+pub async fn job_insert_at_once(database: &Database, jobs: &[&NewJob]) -> Result<(), Error> {
+    if !jobs.is_empty() {
+        job::Entity::insert_many(jobs.iter().map(|new| to_active(new))).exec_without_returning(database.connection()).await?;
     }
     Ok(())
 }
@@ -40,6 +51,16 @@ fn to_active(new: &NewJob) -> job::ActiveModel {
         dispatch_started_at: Set(new.dispatch_started_at),
         log_lines: Set(0),
         log_offset: Set(0),
+        version: Set(0),
+        timeout_s: Set(new.terms.timeout_s),
+        queue_deadline_at: Set(new.terms.queue_deadline_at),
+        max_attempts: Set(new.terms.max_attempts),
+        cancel_grace_s: Set(new.terms.cancel_grace_s),
+        concurrency_key: Set(new.terms.concurrency_key.clone()),
+        requires: Set(Some(new.terms.requires.join(",")).filter(|labels| !labels.is_empty())),
+        paused_ms: Set(0),
+        deadline_at: NotSet,
+        paused_at: NotSet,
         result: NotSet,
         error_class: NotSet,
         error_message: NotSet,
@@ -55,20 +76,23 @@ fn to_active(new: &NewJob) -> job::ActiveModel {
     }
 }
 
+/// Jobs that [`job_insert_at_once`] and [`job_update_at_once`] take at most.
+pub const MOST_AT_ONCE: usize = 16;
+
 /// Splits into slices of few different lengths, so that few different statements have to be prepared: up to 16 as they are, powers of two
 /// beyond.
 pub(crate) fn in_few_lengths<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
         let power = 1 << rows.len().checked_ilog2()?;
-        let take = if rows.len() <= 16 { rows.len() } else { Ord::min(power, MOST_ROWS) };
+        let take = if rows.len() <= MOST_AT_ONCE { rows.len() } else { Ord::min(power, MOST_ROWS) };
         let (head, tail) = rows.split_at(take);
         rows = tail;
         Some(head)
     })
 }
 
-/// The columns that a job's life changes, in the order of [`to_tuple`]; the id comes first.
-const CHANGING: [job::Column; 17] = {
+/// The columns that a job's life changes, in the order of [`to_tuple`], where id and version come first.
+const CHANGING: [job::Column; 20] = {
     use job::Column as C;
     [
         C::Status,
@@ -88,36 +112,70 @@ const CHANGING: [job::Column; 17] = {
         C::LogLines,
         C::LogOffset,
         C::NotBefore,
+        C::DeadlineAt,
+        C::PausedAt,
+        C::PausedMs,
     ]
 };
 
-/// Writes what changed in these jobs, which the transaction has loaded for update.
+/// Writes what changed in these jobs since they were loaded, each once.
 ///
 /// # Errors
-/// Any [`Error`] of the database.
+/// [`Error::Conflict`] when one of them was changed by somebody else meanwhile: the transaction must be dropped then.
 pub async fn job_update_many_in_txn(txn: &Transaction, rows: &[&JobRow]) -> Result<(), Error> {
     for rows in rows.chunks(MOST_ROWS) {
-        let mut tuples: Vec<ValueTuple> = rows.iter().map(|row| to_tuple(row)).collect();
-        // Repeated rows change nothing: an UPDATE takes one of several matching rows.
-        if let Some(last) = tuples.last().cloned() {
-            tuples.resize(tuples.len().next_power_of_two(), last);
+        let written = txn.0.execute(&update(rows)).await?.rows_affected();
+        if written != rows.len() as u64 {
+            return Err(Error::Conflict("a job was changed by somebody else".to_owned()));
         }
-        let changed = "changed".into_iden();
-        let cell = |index: usize| Expr::col(("changed", format!("column{index}")));
-        let mut update = Query::update();
-        update
-            .table(job::Entity)
-            .from(TableRef::ValuesList(tuples, changed))
-            .and_where(Expr::col((job::Entity, job::Column::Id)).eq(cell(1)));
-        for (index, column) in CHANGING.into_iter().enumerate() {
-            let new = cell(index + 2);
-            let value =
-                if matches!(column, job::Column::Result) { Func::coalesce([new, Expr::col((job::Entity, column))]).into() } else { new };
-            update.value(column, value);
-        }
-        txn.0.execute(&update).await?;
     }
     Ok(())
+}
+
+/// The same in one statement, which is its own transaction and writes all or nothing. At most [`MOST_AT_ONCE`] jobs.
+///
+/// # Errors
+/// As [`job_update_many_in_txn`].
+pub async fn job_update_at_once(database: &Database, rows: &[&JobRow]) -> Result<(), Error> {
+    if database.is_sqlite() {
+        // No data-changing WITH there, and no round trips to spare.
+        let txn = database.begin().await?;
+        job_update_many_in_txn(&txn, rows).await?;
+        return txn.commit().await;
+    }
+    let mut update = update(rows);
+    update.returning(Query::returning().expr(Expr::val(1)));
+    let written = CommonTableExpression::new().table_name("written").query(update).to_owned();
+    // A division by zero is what makes a statement take back what it did.
+    let all = Expr::case(Expr::col(Asterisk).count().eq(rows.len() as i64), 1).finally(0);
+    let checked = Query::select().expr(Expr::val(1).div(all)).from("written").to_owned();
+    let statement = checked.with(Query::with().cte(written).to_owned());
+    database.connection().execute(&statement).await?;
+    Ok(())
+}
+
+fn update(rows: &[&JobRow]) -> UpdateStatement {
+    let mut tuples: Vec<ValueTuple> = rows.iter().map(|row| to_tuple(row)).collect();
+    // Repeated rows change nothing: an UPDATE takes one of several matching rows.
+    if let Some(last) = tuples.last().cloned() {
+        tuples.resize(tuples.len().next_power_of_two(), last);
+    }
+    let cell = |index: usize| Expr::col(("changed", format!("column{index}")));
+    let version = || Expr::col((job::Entity, job::Column::Version));
+    let mut update = Query::update();
+    update
+        .table(job::Entity)
+        .from(TableRef::ValuesList(tuples, "changed".into_iden()))
+        .and_where(Expr::col((job::Entity, job::Column::Id)).eq(cell(1)))
+        .and_where(version().eq(cell(2)))
+        .value(job::Column::Version, version().add(1));
+    for (index, column) in CHANGING.into_iter().enumerate() {
+        let new = cell(index + 3);
+        let value =
+            if matches!(column, job::Column::Result) { Func::coalesce([new, Expr::col((job::Entity, column))]).into() } else { new };
+        update.value(column, value);
+    }
+    update
 }
 
 fn to_tuple(row: &JobRow) -> ValueTuple {
@@ -125,6 +183,7 @@ fn to_tuple(row: &JobRow) -> ValueTuple {
     let failure = row.job.failure.as_ref();
     let values: Vec<Value> = vec![
         row.job.id.into(),
+        row.version.into(),
         row.job.status.as_str().into(),
         row.result.clone().into(),
         failure.map(|failure| failure.class.as_str()).into(),
@@ -142,6 +201,9 @@ fn to_tuple(row: &JobRow) -> ValueTuple {
         row.log_lines.into(),
         row.log_offset.into(),
         row.not_before.into(),
+        row.deadline_at.into(),
+        row.paused_at.into(),
+        row.paused_ms.into(),
     ];
     ValueTuple::Many(values)
 }

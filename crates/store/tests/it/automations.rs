@@ -1,14 +1,17 @@
 use domain::{
     automation::{EntrypointType, QueueProfile},
     job::ErrorClass,
+    policy::{ConcurrencyKey, OnWorkerLost, Overlap, Pause, Policy, RateLimit},
     retry::{Backoff, RetryPolicy},
 };
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 use store::{
     Error,
     automations::{
         Draft, Filter, automation_archive, automation_find_by_name, automation_get, automation_insert, automation_list,
-        automation_lock_limits_in_txn, automation_update,
+        automation_lock_limits_in_txn, automation_lock_rates_in_txn, automation_pause, automation_resume, automation_set_rate_in_txn,
+        automation_update,
     },
 };
 
@@ -30,7 +33,28 @@ both!(
     list_leaves_out_what_is_archived,
     list_pages_by_id,
     lock_limits_returns_known_automations_by_id,
+    a_row_without_policies_has_the_usual_ones,
+    a_pause_lasts_until_its_end_or_somebody_resumes,
+    an_edit_leaves_pause_and_rate_alone,
+    rates_are_kept_for_each_automation,
 );
+
+/// Everything set.
+fn full_policy() -> Policy {
+    Policy {
+        queue_timeout_s: Some(2_592_000),
+        cancel_grace_s: Some(0),
+        concurrency_key: Some(ConcurrencyKey::parse("sefaz-ção:{empresa.cnpj}{{x}}").unwrap()),
+        concurrency_key_limit: 10_000,
+        rate_limit: Some(RateLimit { max: 7, per_s: 0.1 }),
+        overlap: Overlap::Coalesce,
+        on_worker_lost: Some(OnWorkerLost::Fail),
+        requires: vec!["sap".into(), "windows".into()],
+        display: true,
+        cpu_limit: Some(0.1),
+        memory_limit_bytes: Some(1 << 53),
+    }
+}
 
 async fn insert_round_trips_every_field(db: Case) {
     let wanted = Draft {
@@ -46,10 +70,12 @@ async fn insert_round_trips_every_field(db: Case) {
             jitter: 0.1,
             ..RetryPolicy::default()
         },
+        policy: full_policy(),
         ..draft("emissão")
     };
     let inserted = automation_insert(&db, &wanted, at(1)).await.unwrap();
     assert_eq!(inserted.draft, wanted);
+    assert_eq!(inserted.pause, None);
     assert_eq!((inserted.archived_at, inserted.created_at, inserted.updated_at), (None, at(1), at(1)));
     assert_eq!(automation_get(&db, inserted.id).await.unwrap().as_ref(), Some(&inserted));
     assert_eq!(automation_find_by_name(&db, "emissão").await.unwrap(), Some(inserted));
@@ -97,6 +123,7 @@ async fn update_replaces_every_field(db: Case) {
         max_concurrency: Some(0),
         priority: 9,
         retry_policy: RetryPolicy { max_attempts: 7, ..RetryPolicy::default() },
+        policy: full_policy(),
     };
     let updated = automation_update(&db, first.id, &wanted, at(2)).await.unwrap().unwrap();
     assert_eq!(updated.draft, wanted);
@@ -106,6 +133,8 @@ async fn update_replaces_every_field(db: Case) {
 
 async fn update_clears_what_may_be_empty(db: Case) {
     let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
+    let full = Draft { policy: full_policy(), ..draft("a") };
+    automation_update(&db, id, &full, at(2)).await.unwrap();
     let bare = Draft { parameter_schema: None, timeout_s: None, max_concurrency: None, ..draft("a") };
     let updated = automation_update(&db, id, &bare, at(2)).await.unwrap().unwrap();
     assert_eq!(updated.draft, bare);
@@ -173,4 +202,65 @@ async fn lock_limits_returns_known_automations_by_id(db: Case) {
     let limits = commit(&db, async |txn| automation_lock_limits_in_txn(txn, &[free, limited, free + 1]).await).await.unwrap();
     assert_eq!(limits, [(limited, Some(2)), (free, None)]);
     assert_eq!(commit(&db, async |txn| automation_lock_limits_in_txn(txn, &[]).await).await.unwrap(), []);
+}
+
+async fn a_row_without_policies_has_the_usual_ones(db: Case) {
+    let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
+    let raw = db.raw().await;
+    let old = "INSERT INTO automations (name, description, queue_name, queue_profile, entrypoint_type, script_path, default_params, \
+         priority, retry_policy, created_at, updated_at) SELECT 'old', description, queue_name, queue_profile, entrypoint_type, \
+         script_path, default_params, priority, retry_policy, created_at, updated_at FROM automations";
+    raw.execute_unprepared(old).await.unwrap();
+    raw.close().await.unwrap();
+    let read = automation_find_by_name(&db, "old").await.unwrap().unwrap();
+    assert_eq!((read.draft.policy, read.pause), (Policy::default(), None));
+    assert!(read.id > id);
+}
+
+fn pause(until: Option<i64>) -> Pause {
+    Pause { at: at(10), until: until.map(at), reason: Some("manutenção".into()), by: "maria".into() }
+}
+
+async fn a_pause_lasts_until_its_end_or_somebody_resumes(db: Case) {
+    let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
+    let other = automation_insert(&db, &draft("b"), at(1)).await.unwrap();
+    assert!(!automation_resume(&db, id, at(10)).await.unwrap(), "it was never paused");
+    assert!(automation_pause(&db, id, &pause(None)).await.unwrap());
+    let paused = automation_get(&db, id).await.unwrap().unwrap();
+    assert_eq!(paused.pause, Some(pause(None)));
+    assert!(paused.is_paused(at(11)));
+    assert_eq!(paused.updated_at, at(1), "a pause is no edit");
+
+    assert!(automation_pause(&db, id, &pause(Some(20))).await.unwrap(), "another takes its place");
+    let limited = automation_get(&db, id).await.unwrap().unwrap();
+    assert_eq!((limited.is_paused(at(19)), limited.is_paused(at(20))), (true, false));
+    assert!(!automation_resume(&db, id, at(20)).await.unwrap(), "it ended by itself");
+    assert!(automation_resume(&db, id, at(19)).await.unwrap());
+    assert_eq!(automation_get(&db, id).await.unwrap().unwrap().pause, None);
+    assert!(!automation_resume(&db, id, at(19)).await.unwrap(), "resumed once");
+
+    assert_eq!(automation_get(&db, other.id).await.unwrap().unwrap(), other);
+    assert!(!automation_pause(&db, other.id + 1, &pause(None)).await.unwrap());
+    automation_archive(&db, id, at(30)).await.unwrap();
+    assert!(!automation_pause(&db, id, &pause(None)).await.unwrap(), "an archived one runs no more anyway");
+}
+
+async fn an_edit_leaves_pause_and_rate_alone(db: Case) {
+    let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
+    automation_pause(&db, id, &pause(None)).await.unwrap();
+    commit(&db, async |txn| automation_set_rate_in_txn(txn, id, at(5)).await).await.unwrap();
+    let edited = automation_update(&db, id, &Draft { priority: 1, ..draft("a") }, at(2)).await.unwrap().unwrap();
+    assert_eq!(edited.pause, Some(pause(None)));
+    assert_eq!(commit(&db, async |txn| automation_lock_rates_in_txn(txn, &[id]).await).await.unwrap(), [(id, Some(at(5)))]);
+}
+
+async fn rates_are_kept_for_each_automation(db: Case) {
+    let a = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
+    let b = automation_insert(&db, &draft("b"), at(1)).await.unwrap().id;
+    let rates = async || commit(&db, async |txn| automation_lock_rates_in_txn(txn, &[b, a, b + 1]).await).await.unwrap();
+    assert_eq!(rates().await, [(a, None), (b, None)]);
+    commit(&db, async |txn| automation_set_rate_in_txn(txn, b, at(7)).await).await.unwrap();
+    assert_eq!(rates().await, [(a, None), (b, Some(at(7)))]);
+    commit(&db, async |txn| automation_set_rate_in_txn(txn, b, at(9)).await).await.unwrap();
+    assert_eq!(rates().await, [(a, None), (b, Some(at(9)))]);
 }

@@ -1,12 +1,12 @@
 use store::{
     Transaction,
-    jobs::{NewJob, job_list_candidates_in_txn, job_mark_dispatched_in_txn},
+    jobs::{NewJob, job_list_candidates_in_txn},
 };
 use uuid::Uuid;
 
 use crate::{
     case::Case,
-    fixtures::{NONE, at, commit, id_at, insert, new_job, one_of_each},
+    fixtures::{NONE, at, commit, id_at, insert, mark_dispatched, new_job, one_of_each, wanted},
 };
 
 both!(
@@ -22,8 +22,8 @@ both!(
 suite!(two_dispatchers, Postgres, what_another_dispatcher_has_locked_is_passed_over, locked_candidates_are_free_after_a_rollback);
 
 async fn candidates(txn: &Transaction, except: &[i32], limit: u64) -> Result<Vec<Uuid>, store::Error> {
-    let found = job_list_candidates_in_txn(txn, "invoices", except, at(1_000), limit).await?;
-    Ok(found.into_iter().map(|candidate| candidate.id).collect())
+    let found = job_list_candidates_in_txn(txn, &wanted(except, at(1_000), limit)).await?;
+    Ok(found.into_iter().map(|candidate| candidate.row.job.id).collect())
 }
 
 async fn all(db: &Case, except: &[i32], limit: u64) -> Vec<Uuid> {
@@ -65,8 +65,8 @@ async fn only_waiting_jobs_are_candidates(db: Case) {
 
 async fn candidates_name_their_automation(db: Case) {
     insert(&db, &[NewJob { automation_id: 42, ..new_job(1) }]).await;
-    let found = commit(&db, async |txn| job_list_candidates_in_txn(txn, "invoices", &[], at(1_000), 1).await).await.unwrap();
-    assert_eq!(found.iter().map(|candidate| (candidate.id, candidate.automation_id)).collect::<Vec<_>>(), [(id_at(1, 1), 42)]);
+    let found = commit(&db, async |txn| job_list_candidates_in_txn(txn, &wanted(&[], at(1_000), 1)).await).await.unwrap();
+    assert_eq!(found.iter().map(|candidate| (candidate.row.job.id, candidate.row.automation_id)).collect::<Vec<_>>(), [(id_at(1, 1), 42)]);
 }
 
 async fn what_another_dispatcher_has_locked_is_passed_over(db: Case) {
@@ -77,7 +77,7 @@ async fn what_another_dispatcher_has_locked_is_passed_over(db: Case) {
     let theirs = candidates(&second, &[], 10).await.unwrap();
     assert_eq!(mine, [1, 2].map(|nth| new_job(nth).id));
     assert_eq!(theirs, [3, 4, 5].map(|nth| new_job(nth).id));
-    job_mark_dispatched_in_txn(&first, &mine, at(1_000)).await.unwrap();
+    mark_dispatched(&first, &mine, at(1_000)).await.unwrap();
     first.commit().await.unwrap();
     assert_eq!(candidates(&second, &[], 10).await.unwrap(), theirs, "what the first took is no candidate any more");
 }

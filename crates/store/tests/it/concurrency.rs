@@ -4,7 +4,7 @@ use store::{
     automations::{automation_insert, automation_lock_limits_in_txn},
     jobs::{
         NewJob, job_count_active_in_txn, job_insert_many_in_txn, job_list_candidates_in_txn, job_load_for_update_in_txn,
-        job_mark_dispatched_in_txn, job_update_many_in_txn,
+        job_update_many_in_txn,
     },
 };
 use tokio::task::JoinSet;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     case::Case,
-    fixtures::{at, commit, draft, insert, new_job, row},
+    fixtures::{at, commit, draft, insert, mark_dispatched, new_job, row, wanted},
 };
 
 both!(
@@ -67,9 +67,9 @@ async fn dispatchers_never_take_the_same_job(db: Case) {
     insert(&db, &(0..60).map(new_job).collect::<Vec<_>>()).await;
     let outcomes = at_once(&db, 12, |hub, _| async move {
         let txn = hub.begin().await?;
-        let found = job_list_candidates_in_txn(&txn, "invoices", &[], at(1_000), 5).await?;
-        let ids: Vec<Uuid> = found.into_iter().map(|candidate| candidate.id).collect();
-        job_mark_dispatched_in_txn(&txn, &ids, at(1_000)).await?;
+        let found = job_list_candidates_in_txn(&txn, &wanted(&[], at(1_000), 5)).await?;
+        let ids: Vec<Uuid> = found.into_iter().map(|candidate| candidate.row.job.id).collect();
+        mark_dispatched(&txn, &ids, at(1_000)).await?;
         txn.commit().await.map(|()| ids)
     });
     let mut taken = outcomes.await.into_iter().collect::<Result<Vec<_>, Error>>().unwrap().concat();

@@ -2,19 +2,18 @@ use domain::job::Status;
 use store::{
     automations::automation_insert,
     jobs::{
-        JobRow, NewJob, job_confirm_dispatched_in_txn, job_list_undelivered, job_mark_dispatched_in_txn, job_queues_waiting,
-        job_release_unconfirmed, job_undispatch_in_txn,
+        JobRow, NewJob, job_confirm_dispatched_in_txn, job_list_undelivered, job_queues_waiting, job_release_unconfirmed,
+        job_undispatch_in_txn,
     },
 };
 use uuid::Uuid;
 
 use crate::{
     case::Case,
-    fixtures::{at, change, commit, draft, insert, new_job, one_of_each, row, sorted},
+    fixtures::{at, change, commit, draft, insert, mark_dispatched, new_job, one_of_each, row, sorted},
 };
 
 both!(
-    mark_touches_only_pending_jobs,
     undispatch_touches_only_chosen_pending_jobs,
     confirm_touches_only_chosen_pending_jobs,
     release_touches_only_unconfirmed_pending_jobs,
@@ -47,15 +46,6 @@ async fn changed_by(db: &Case, step: impl AsyncFnOnce(Vec<Uuid>)) -> (Vec<&'stat
 
 fn stages(row: Option<JobRow>) -> Option<[Option<chrono::DateTime<chrono::Utc>>; 2]> {
     row.map(|row| [row.dispatch_started_at, row.dispatched_at])
-}
-
-async fn mark_touches_only_pending_jobs(db: Case) {
-    let (changed, first) = changed_by(&db, async |ids| {
-        commit(&db, async |txn| job_mark_dispatched_in_txn(txn, &ids, at(500)).await).await.unwrap();
-    })
-    .await;
-    assert_eq!(changed, ["waiting", "chosen", "confirmed"]);
-    assert_eq!(stages(first), Some([Some(at(500)), None]));
 }
 
 async fn undispatch_touches_only_chosen_pending_jobs(db: Case) {
@@ -94,7 +84,7 @@ async fn steps_of_many_jobs_at_once(db: Case) {
     insert(&db, &jobs).await;
     let ids: Vec<Uuid> = jobs[..1_025].iter().map(|job| job.id).collect();
     let count = commit(&db, async |txn| {
-        job_mark_dispatched_in_txn(txn, &ids, at(1)).await?;
+        mark_dispatched(txn, &ids, at(1)).await?;
         job_confirm_dispatched_in_txn(txn, &ids, at(2)).await?;
         job_undispatch_in_txn(txn, &ids[5..]).await
     });
@@ -107,7 +97,7 @@ async fn steps_of_many_jobs_at_once(db: Case) {
 async fn steps_of_no_jobs_are_fine(db: Case) {
     let (changed, _) = changed_by(&db, async |_| {
         commit(&db, async |txn| {
-            job_mark_dispatched_in_txn(txn, &[], at(1)).await?;
+            mark_dispatched(txn, &[], at(1)).await?;
             job_confirm_dispatched_in_txn(txn, &[], at(1)).await?;
             assert_eq!(job_undispatch_in_txn(txn, &[]).await?, 0);
             Ok(())
@@ -134,7 +124,7 @@ async fn queues_waiting_are_those_with_a_waiting_job(db: Case) {
     insert(&db, &[on("b", 1), on("a", 2), on("a", 3), on("b", 4), on("c", 5), on("a", 6)]).await;
     assert_eq!(sorted(job_queues_waiting(&db).await.unwrap()), ["a", "b", "c"]);
     change(&db, new_job(5).id, |row| row.job.status = Status::Completed).await;
-    commit(&db, async |txn| job_mark_dispatched_in_txn(txn, &[new_job(1).id, new_job(4).id], at(9)).await).await.unwrap();
+    commit(&db, async |txn| mark_dispatched(txn, &[new_job(1).id, new_job(4).id], at(9)).await).await.unwrap();
     assert_eq!(job_queues_waiting(&db).await.unwrap(), ["a"]);
 }
 

@@ -111,6 +111,9 @@ async fn writes_are_conflicts_and_reads_go_on(db: Case) {
         job_id: None,
         reason: String::new(),
         body: String::new(),
+        body_is_whole: true,
+        headers: None,
+        replay: None,
         received_at: at(1),
     };
     let (begun, inserted, touched) =

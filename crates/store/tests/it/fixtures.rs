@@ -2,13 +2,14 @@ use chrono::{DateTime, Utc};
 use domain::{
     automation::{EntrypointType, QueueProfile},
     job::{Lease, Status, Trigger},
+    policy::Policy,
     retry::RetryPolicy,
 };
 use serde_json::{Map, Value, json};
 use store::{
     Database, Error, Transaction,
     automations::Draft,
-    jobs::{JobRow, NewJob, job_get, job_insert_many_in_txn, job_load_for_update_in_txn, job_update_many_in_txn},
+    jobs::{JobRow, NewJob, Terms, Wanted, job_get, job_insert_many_in_txn, job_load_for_update_in_txn, job_update_many_in_txn},
 };
 use uuid::{Builder, Uuid};
 
@@ -45,6 +46,7 @@ pub(crate) fn draft(name: &str) -> Draft {
         max_concurrency: Some(2),
         priority: 5,
         retry_policy: RetryPolicy::default(),
+        policy: Policy::default(),
     }
 }
 
@@ -63,6 +65,7 @@ pub(crate) fn new_job(nth: u32) -> NewJob {
         created_at: at(i64::from(nth)),
         not_before: None,
         dispatch_started_at: None,
+        terms: Terms::default(),
     }
 }
 
@@ -77,6 +80,18 @@ pub(crate) async fn commit<T>(database: &Database, work: impl AsyncFnOnce(&Trans
 pub(crate) async fn insert(database: &Database, jobs: &[NewJob]) {
     let jobs: Vec<&NewJob> = jobs.iter().collect();
     commit(database, async |txn| job_insert_many_in_txn(txn, &jobs).await).await.unwrap();
+}
+
+/// Waiting jobs of the queue "invoices".
+pub(crate) const fn wanted(except_automations: &[i32], now: DateTime<Utc>, limit: u64) -> Wanted<'_> {
+    Wanted { queue: "invoices", now, limit, except_automations, except_keys: &[], requires: None }
+}
+
+/// Chooses these jobs for the broker.
+pub(crate) async fn mark_dispatched(txn: &Transaction, ids: &[Uuid], when: DateTime<Utc>) -> Result<(), Error> {
+    let mut rows = job_load_for_update_in_txn(txn, ids).await?;
+    rows.iter_mut().for_each(|row| row.dispatch_started_at = Some(when));
+    job_update_many_in_txn(txn, &rows.iter().collect::<Vec<_>>()).await
 }
 
 /// Loads a job, lets `change` change it, and writes it.

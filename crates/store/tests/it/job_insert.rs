@@ -2,7 +2,7 @@ use domain::job::{Job, Status, Trigger};
 use serde_json::json;
 use store::{
     Error,
-    jobs::{FullJob, JobRow, NewJob, job_find_idempotent_in_txn, job_get, job_insert_many_in_txn, job_list, job_payloads_in_txn},
+    jobs::{FullJob, JobRow, NewJob, Terms, job_find_idempotent, job_get, job_insert_many_in_txn, job_list, job_payloads},
 };
 
 use crate::{
@@ -33,6 +33,14 @@ async fn job_round_trips_as_pending(db: Case) {
         idempotency_key: Some("key".into()),
         not_before: Some(at(50)),
         dispatch_started_at: Some(at(40)),
+        terms: Terms {
+            timeout_s: Some(1),
+            queue_deadline_at: Some(at(60)),
+            max_attempts: Some(2),
+            cancel_grace_s: Some(3),
+            concurrency_key: Some("portal:São Paulo".into()),
+            requires: vec!["sap".into(), "windows".into()],
+        },
         ..new_job(1)
     };
     insert(&db, std::slice::from_ref(&new)).await;
@@ -56,6 +64,11 @@ async fn job_round_trips_as_pending(db: Case) {
         cancellation_requested_at: None,
         log_lines: 0,
         log_offset: 0,
+        deadline_at: None,
+        paused_at: None,
+        paused_ms: 0,
+        terms: new.terms.clone(),
+        version: 0,
     };
     assert_eq!(job_get(&db, new.id).await.unwrap(), Some(FullJob { row, parameters: new.parameters }));
     assert_eq!(job_get(&db, id_at(1, 2)).await.unwrap(), None);
@@ -105,20 +118,20 @@ async fn idempotency_key_is_unique_within_an_automation(db: Case) {
 async fn find_idempotent_matches_pairs(db: Case) {
     insert(&db, &[keyed(1, 1, Some("a")), keyed(2, 2, Some("a")), keyed(3, 1, Some("b")), keyed(4, 3, Some("c"))]).await;
     let keys = [(1, "a"), (2, "b"), (3, "c"), (3, "c"), (4, "a")].map(|(id, key)| (id, key.to_owned()));
-    let found = commit(&db, async |txn| job_find_idempotent_in_txn(txn, &keys).await).await.unwrap();
+    let found = job_find_idempotent(&db.begin_lazily(), &keys).await.unwrap();
     assert_eq!(sorted(found), [(1, "a".to_owned(), new_job(1).id), (3, "c".to_owned(), new_job(4).id)]);
-    assert_eq!(commit(&db, async |txn| job_find_idempotent_in_txn(txn, &[]).await).await.unwrap(), []);
+    assert_eq!(job_find_idempotent(&db.begin_lazily(), &[]).await.unwrap(), []);
 }
 
 async fn payloads_are_the_parameters(db: Case) {
     let jobs: Vec<NewJob> = (0..5).map(new_job).collect();
     insert(&db, &jobs).await;
     let ids = [jobs[3].id, jobs[0].id, id_at(9, 9)];
-    let payloads = commit(&db, async |txn| job_payloads_in_txn(txn, &ids).await).await.unwrap();
+    let payloads = job_payloads(&db.begin_lazily(), &ids).await.unwrap();
     let mut found: Vec<_> = payloads.into_iter().map(|(id, parameters)| (id, parameters["nth"].as_i64())).collect();
     found.sort_unstable();
     assert_eq!(found, [(jobs[0].id, Some(0)), (jobs[3].id, Some(3))]);
-    assert_eq!(commit(&db, async |txn| job_payloads_in_txn(txn, &[]).await).await.unwrap(), []);
+    assert_eq!(job_payloads(&db.begin_lazily(), &[]).await.unwrap(), []);
 }
 
 async fn parameters_keep_numbers_exact(db: Case) {

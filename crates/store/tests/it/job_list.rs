@@ -1,13 +1,13 @@
 use std::collections::BTreeSet;
 
 use chrono::{TimeDelta, Utc};
-use domain::job::{Status, Trigger};
-use store::jobs::{Filter, NewJob, job_list};
+use domain::job::{ErrorClass, Failure, Status, Trigger};
+use store::jobs::{Filter, NewJob, Terms, job_count, job_list, job_list_overdue, job_list_queue_overdue};
 use uuid::Uuid;
 
 use crate::{
     case::Case,
-    fixtures::{NONE, at, id_at, insert, new_job, one_of_each, set_status},
+    fixtures::{NONE, at, change, id_at, insert, new_job, one_of_each, set_status},
 };
 
 both!(
@@ -15,6 +15,9 @@ both!(
     statuses_filter_alone_and_together,
     automation_and_trigger_filter,
     filters_combine,
+    queue_class_and_ids_choose,
+    retried_jobs_can_be_left_out,
+    overdue_jobs_are_found,
     times_include_their_start_and_exclude_their_end,
     times_part_jobs_of_one_millisecond,
     times_beyond_every_id_are_fine,
@@ -84,10 +87,49 @@ async fn filters_combine(db: Case) {
         created_to: Some(at(60)),
         after: Some(new_job(52).id),
         limit: 3,
+        ..Filter::default()
     };
     assert_eq!(ids(&db, &filter).await, [44, 36, 28].map(|nth| new_job(nth).id));
     let last = Filter { after: Some(new_job(28).id), ..filter };
     assert_eq!(ids(&db, &last).await, [20, 12].map(|nth| new_job(nth).id));
+    assert_eq!(job_count(&db, &last, 100).await.unwrap(), 2);
+    assert_eq!(job_count(&db, &Filter { after: None, ..last.clone() }, 4).await.unwrap(), 4, "counts no further than told");
+}
+
+async fn queue_class_and_ids_choose(db: Case) {
+    insert(&db, &[new_job(1), NewJob { queue_name: "other".into(), ..new_job(2) }, new_job(3)]).await;
+    change(&db, new_job(3).id, |row| {
+        row.job.status = Status::Failed;
+        row.job.failure = Some(Failure { class: ErrorClass::JobTimeout, message: String::new() });
+    })
+    .await;
+    assert_eq!(ids(&db, &Filter { queue_name: Some("other".into()), ..everything() }).await, [new_job(2).id]);
+    assert_eq!(ids(&db, &Filter { error_class: Some(ErrorClass::JobTimeout), ..everything() }).await, [new_job(3).id]);
+    let two = vec![new_job(1).id, new_job(3).id];
+    assert_eq!(ids(&db, &Filter { ids: two, ..everything() }).await, [new_job(3).id, new_job(1).id]);
+}
+
+async fn retried_jobs_can_be_left_out(db: Case) {
+    insert(&db, &[new_job(1), new_job(2), NewJob { retry_of: Some(new_job(1).id), ..new_job(3) }]).await;
+    assert_eq!(ids(&db, &Filter { not_retried: true, ..everything() }).await, [new_job(3).id, new_job(2).id]);
+}
+
+async fn overdue_jobs_are_found(db: Case) {
+    let waits_until = |nth, millis| NewJob { terms: Terms { queue_deadline_at: Some(at(millis)), ..Terms::default() }, ..new_job(nth) };
+    insert(&db, &[waits_until(1, 100), waits_until(2, 99), waits_until(3, 101), waits_until(4, 50), new_job(5)]).await;
+    set_status(&db, new_job(4).id, Status::Running).await;
+    assert_eq!(job_list_queue_overdue(&db, at(100), 10).await.unwrap(), [2, 1].map(|nth| new_job(nth).id));
+    assert_eq!(job_list_queue_overdue(&db, at(100), 1).await.unwrap(), [new_job(2).id]);
+    for (nth, status, deadline) in [(1, Status::Running, 100), (2, Status::Paused, 99), (3, Status::Running, 101), (5, Status::Failed, 1)] {
+        change(&db, new_job(nth).id, |row| {
+            row.job.status = status;
+            row.deadline_at = Some(at(deadline));
+        })
+        .await;
+    }
+    let mut found = job_list_overdue(&db, at(100), 10).await.unwrap();
+    found.sort_unstable();
+    assert_eq!(found, [new_job(1).id], "a paused job's clock stands still");
 }
 
 async fn times_include_their_start_and_exclude_their_end(db: Case) {

@@ -1,8 +1,6 @@
 use domain::job::{ErrorClass, Failure, Lease, Status};
 use serde_json::{Value, json};
-use store::jobs::{
-    JobRow, NewJob, job_get, job_insert_many_in_txn, job_load_for_update_in_txn, job_payloads_in_txn, job_update_many_in_txn,
-};
+use store::jobs::{JobRow, NewJob, job_get, job_insert_many_in_txn, job_load_for_update_in_txn, job_payloads, job_update_many_in_txn};
 use uuid::Uuid;
 
 use crate::{
@@ -19,7 +17,7 @@ both!(
     result_stays_until_another_is_written,
     every_status_and_error_class_round_trips,
     any_count_of_rows_changes_only_these,
-    unknown_rows_are_passed_over,
+    an_unknown_row_is_refused,
     more_ids_than_one_statement_takes_are_loaded,
     no_rows_are_fine,
 );
@@ -71,6 +69,9 @@ fn changed_everywhere(row: JobRow) -> JobRow {
         cancellation_requested_at: Some(at(5_008)),
         log_lines: i64::MAX,
         log_offset: 17,
+        deadline_at: Some(at(5_009)),
+        paused_at: Some(at(5_010)),
+        paused_ms: 18,
         ..row
     }
 }
@@ -80,7 +81,7 @@ async fn update_writes_every_changing_column(db: Case) {
     let other = row(&db, new_job(2).id).await;
     let wanted = changed_everywhere(row(&db, new_job(1).id).await);
     write(&db, &[&wanted]).await;
-    assert_eq!(row(&db, new_job(1).id).await, wanted);
+    assert_eq!(row(&db, new_job(1).id).await, JobRow { version: 1, ..wanted });
     assert_eq!(row(&db, new_job(2).id).await, other);
 }
 
@@ -89,14 +90,14 @@ async fn update_clears_to_null(db: Case) {
     let fresh = row(&db, new_job(1).id).await;
     let full = changed_everywhere(fresh.clone());
     write(&db, &[&full]).await;
-    write(&db, &[&fresh]).await;
-    assert_eq!(row(&db, new_job(1).id).await, JobRow { result: full.result, ..fresh });
+    write(&db, &[&JobRow { version: 1, ..fresh.clone() }]).await;
+    assert_eq!(row(&db, new_job(1).id).await, JobRow { result: full.result, version: 2, ..fresh });
 }
 
 async fn update_keeps_what_a_job_is_born_with(db: Case) {
     let new = NewJob { retry_of: Some(id_at(0, 1)), idempotency_key: Some("k".into()), attempt: 2, ..new_job(1) };
     insert(&db, std::slice::from_ref(&new)).await;
-    let before = job_get(&db, new.id).await.unwrap().unwrap();
+    let mut before = job_get(&db, new.id).await.unwrap().unwrap();
     let forged = JobRow {
         automation_id: 99,
         queue_name: "other".into(),
@@ -107,6 +108,7 @@ async fn update_keeps_what_a_job_is_born_with(db: Case) {
         ..before.row.clone()
     };
     write(&db, &[&forged]).await;
+    before.row.version = 1;
     assert_eq!(job_get(&db, new.id).await.unwrap(), Some(before));
 }
 
@@ -163,13 +165,12 @@ async fn any_count_of_rows_changes_only_these(db: Case) {
     }
 }
 
-async fn unknown_rows_are_passed_over(db: Case) {
+async fn an_unknown_row_is_refused(db: Case) {
     insert(&db, &[new_job(1)]).await;
-    let known = JobRow { log_lines: 3, ..row(&db, new_job(1).id).await };
-    let mut unknown = known.clone();
+    let mut unknown = row(&db, new_job(1).id).await;
     unknown.job.id = id_at(9, 9);
-    write(&db, &[&unknown, &known]).await;
-    assert_eq!(row(&db, new_job(1).id).await, known);
+    let refused = commit(&db, async |txn| job_update_many_in_txn(txn, &[&unknown]).await).await;
+    assert!(matches!(refused, Err(store::Error::Conflict(_))), "{refused:?}");
     assert_eq!(db.rows("jobs").await, 1);
 }
 
@@ -179,7 +180,7 @@ async fn more_ids_than_one_statement_takes_are_loaded(db: Case) {
     let ids: Vec<Uuid> = (0..20_000).map(|nth| new_job(nth).id).rev().collect();
     let loaded: Vec<Uuid> = load(&db, &ids).await.iter().map(|row| row.job.id).collect();
     assert_eq!(loaded, known.map(|job| job.id));
-    let payloads = commit(&db, async |txn| job_payloads_in_txn(txn, &ids).await).await.unwrap();
+    let payloads = job_payloads(&db.begin_lazily(), &ids).await.unwrap();
     assert_eq!(payloads.len(), 3);
 }
 

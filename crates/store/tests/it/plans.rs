@@ -7,17 +7,18 @@ use sea_orm::ConnectionTrait;
 use store::{
     Database,
     jobs::{
-        Filter, NewJob, job_claimed_by_in_txn, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_find_idempotent_in_txn, job_get,
-        job_list, job_list_candidates_in_txn, job_list_expired, job_list_held_queues, job_list_undelivered, job_load_for_update_in_txn,
-        job_mark_dispatched_in_txn, job_payloads_in_txn, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn,
+        Filter, NewJob, job_claimed_by_in_txn, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_find_idempotent, job_get,
+        job_list, job_list_candidates_in_txn, job_list_expired, job_list_held_queues, job_list_undelivered, job_load,
+        job_load_for_update_in_txn, job_payloads, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn, job_update_at_once,
         job_update_many_in_txn,
     },
+    queues::{Queue, queue_get, queue_list},
 };
 use uuid::Uuid;
 
 use crate::{
     case::{Case, number},
-    fixtures::{at, commit, hold, id_at, insert, new_job, set_status},
+    fixtures::{at, commit, hold, id_at, insert, mark_dispatched, new_job, set_status, wanted},
     statistics::scans,
 };
 
@@ -26,6 +27,7 @@ suite!(
     Postgres,
     candidates_read_what_waits,
     waiting_queues_read_what_waits,
+    queues_count_what_waits_and_runs,
     sweeps_read_what_is_on_its_way,
     held_jobs_are_read_alone,
     active_jobs_are_counted_without_the_ended_ones,
@@ -35,6 +37,9 @@ suite!(
     list_of_an_automation_reads_its_jobs,
     list_of_all_reads_from_the_newest,
     heartbeats_touch_no_index,
+    figures_of_queues_read_what_has_not_ended,
+    jobs_that_ended_lately_are_counted_alone,
+    retention_reads_the_oldest,
 );
 
 /// Statements are planned for their values at first, and later perhaps once for all values.
@@ -61,7 +66,7 @@ async fn fill_with(db: &Case, completed: u32) {
         (0..60).map(|nth| NewJob { id: id_at(-1_000, nth), idempotency_key: Some(format!("k{nth}")), ..new_job(nth) }).collect();
     insert(db, &few).await;
     let ids: Vec<_> = few.iter().map(|job| job.id).collect();
-    commit(db, async |txn| job_mark_dispatched_in_txn(txn, &ids[20..40], at(1)).await).await.unwrap();
+    commit(db, async |txn| mark_dispatched(txn, &ids[20..40], at(1)).await).await.unwrap();
     for id in &ids[40..50] {
         hold(db, *id, Some(id_at(0, 1)), at(1)).await;
     }
@@ -93,12 +98,12 @@ async fn uses_filled(db: &Case, indexes: &[&str], work: impl AsyncFn(&Database))
 async fn candidates_read_what_waits(db: Case) {
     fill(&db).await;
     uses_filled(&db, &["ix_jobs_waiting"], async |hub| {
-        let found = commit(hub, async |txn| job_list_candidates_in_txn(txn, "invoices", &[], at(9), 10).await).await.unwrap();
+        let found = commit(hub, async |txn| job_list_candidates_in_txn(txn, &wanted(&[], at(9), 10)).await).await.unwrap();
         assert_eq!(found.len(), 10);
     })
     .await;
     uses_filled(&db, &["ix_jobs_waiting"], async |hub| {
-        let found = commit(hub, async |txn| job_list_candidates_in_txn(txn, "invoices", &[1, 2, 3], at(9), 10).await).await.unwrap();
+        let found = commit(hub, async |txn| job_list_candidates_in_txn(txn, &wanted(&[1, 2, 3], at(9), 10)).await).await.unwrap();
         assert_eq!(found, []);
     })
     .await;
@@ -106,6 +111,16 @@ async fn candidates_read_what_waits(db: Case) {
 
 async fn waiting_queues_read_what_waits(db: Case) {
     uses(&db, &["ix_jobs_waiting"], async |hub| assert_eq!(job_queues_waiting(hub).await.unwrap(), ["invoices"])).await;
+}
+
+async fn queues_count_what_waits_and_runs(db: Case) {
+    let indexes = ["ix_jobs_dispatched", "ix_jobs_held", "ix_jobs_waiting"];
+    uses(&db, &indexes, async |hub| {
+        let counted = Queue { name: "invoices".into(), waiting: 40, running: 10, pause: None };
+        assert_eq!(queue_list(hub).await.unwrap(), std::slice::from_ref(&counted));
+        assert_eq!(queue_get(hub, "invoices").await.unwrap(), Some(counted));
+    })
+    .await;
 }
 
 async fn sweeps_read_what_is_on_its_way(db: Case) {
@@ -138,10 +153,12 @@ async fn single_jobs_are_found_by_their_keys(db: Case) {
     let ids = [20, 21, 22].map(|nth| id_at(-1_000, nth));
     uses_filled(&db, &["jobs_pkey"], async |hub| {
         job_get(hub, ids[0]).await.unwrap().unwrap();
+        assert_eq!(job_load(&hub.begin_lazily(), &ids).await.unwrap().len(), 3);
+        job_payloads(&hub.begin_lazily(), &ids).await.unwrap();
+        job_update_at_once(hub, &job_load(&hub.begin_lazily(), &ids).await.unwrap().iter().collect::<Vec<_>>()).await.unwrap();
         commit(hub, async |txn| {
             let rows = job_load_for_update_in_txn(txn, &ids).await?;
             assert_eq!(rows.len(), 3);
-            job_payloads_in_txn(txn, &ids).await?;
             job_update_many_in_txn(txn, &rows.iter().collect::<Vec<_>>()).await
         })
         .await
@@ -153,7 +170,7 @@ async fn single_jobs_are_found_by_their_keys(db: Case) {
         let used = scans(&db, planner, async |hub: &Database| {
             for _ in 0..RUNS {
                 let txn = hub.begin().await.unwrap();
-                job_mark_dispatched_in_txn(&txn, &ids, at(1)).await.unwrap();
+                mark_dispatched(&txn, &ids, at(1)).await.unwrap();
                 job_confirm_dispatched_in_txn(&txn, &ids, at(1)).await.unwrap();
                 job_undispatch_in_txn(&txn, &ids).await.unwrap();
             }
@@ -163,7 +180,7 @@ async fn single_jobs_are_found_by_their_keys(db: Case) {
     }
     uses_filled(&db, &["ux_jobs_idempotency"], async |hub| {
         let keys = [(1, "k1".to_owned()), (2, "k2".to_owned())];
-        let found = commit(hub, async |txn| job_find_idempotent_in_txn(txn, &keys).await).await.unwrap();
+        let found = job_find_idempotent(&hub.begin_lazily(), &keys).await.unwrap();
         assert_eq!(found.len(), 1);
     })
     .await;
@@ -238,4 +255,30 @@ async fn heartbeats_touch_no_index(db: Case) {
     let hot = number(&raw, counts).await - before;
     assert!(hot >= 10, "{hot} of 10 updates left the indexes alone");
     raw.close().await.unwrap();
+}
+
+async fn figures_of_queues_read_what_has_not_ended(db: Case) {
+    uses(&db, &["ix_jobs_dispatched", "ix_jobs_held", "ix_jobs_waiting"], async |hub| {
+        let loads = store::ops::queue_loads(hub).await.unwrap();
+        let load = &loads["invoices"];
+        assert_eq!((load.waiting, load.dispatched, load.running, load.oldest_pending_at), (20, 20, 10, Some(at(-1_000))));
+    })
+    .await;
+    uses_filled(&db, &["ix_jobs_held"], async |hub| {
+        assert_eq!(store::workers::worker_jobs(hub, id_at(0, 1)).await.unwrap().len(), 10);
+    })
+    .await;
+}
+
+async fn jobs_that_ended_lately_are_counted_alone(db: Case) {
+    fill(&db).await;
+    let raw = db.raw().await;
+    raw.execute_unprepared("UPDATE jobs SET completed_at = created_at WHERE status = 'completed'; ANALYZE jobs").await.unwrap();
+    raw.close().await.unwrap();
+    let later = chrono::Utc::now() + chrono::TimeDelta::hours(1);
+    uses_filled(&db, &["ix_jobs_ended"], async |hub| assert_eq!(store::ops::job_count_ended(hub, later).await.unwrap(), [])).await;
+}
+
+async fn retention_reads_the_oldest(db: Case) {
+    uses(&db, &["jobs_pkey"], async |hub| assert_eq!(store::retention::retention_jobs(hub, at(-2_000), 500).await.unwrap(), 0)).await;
 }

@@ -1,54 +1,88 @@
-use store::workers::{Worker, worker_list_live, worker_touch, worker_upsert};
+use domain::{
+    job::Status,
+    worker::{Life, State},
+};
+use store::workers::{
+    Filter, HeldJob, Vitals, Worker, worker_delete, worker_find, worker_get, worker_heartbeat, worker_jobs, worker_list, worker_list_live,
+    worker_list_paused, worker_lives, worker_pause, worker_resume, worker_stop, worker_touch, worker_upsert,
+};
 use uuid::Uuid;
 
 use crate::{
     case::Case,
-    fixtures::{at, id_at},
+    fixtures::{at, change, hold, id_at, insert, new_job, set_status},
 };
 
 both!(
     worker_round_trips,
-    registering_again_keeps_id_and_first_time_and_renews_the_rest,
+    registering_again_keeps_id_first_time_and_pause_and_renews_the_rest,
     concurrent_registrations_agree_on_one_id,
     touch_notes_a_sign_of_life,
+    a_heartbeat_notes_vitals_and_does_not_revive,
     live_are_those_heard_of_since,
+    only_a_running_worker_is_paused,
+    a_paused_worker_is_resumed_alive_or_not,
+    only_a_worker_that_is_gone_is_deleted,
+    conditions_and_rule_agree_on_states,
+    queues_labels_and_pages_choose_workers,
+    jobs_of_a_worker_are_those_it_holds,
 );
+
+fn life(seen: i64) -> Life {
+    Life { last_seen_at: at(seen), paused_at: None, stopped_at: None }
+}
 
 fn worker(id: Uuid, name: &str) -> Worker {
     Worker {
         id,
         name: name.into(),
         queues: vec!["invoices".into(), "ação".into()],
+        labels: vec!["sap".into(), "windows".into()],
         slots: 2,
         version: "1.0.0".into(),
         hostname: "robot-1".into(),
         uses_broker: true,
         registered_at: at(1),
-        last_seen_at: at(1),
+        life: life(1),
+        paused_by: None,
+        vitals: Vitals::default(),
     }
 }
 
-async fn worker_round_trips(db: Case) {
-    let wanted = worker(id_at(1, 1), "a");
-    assert_eq!(worker_upsert(&db, &wanted).await.unwrap(), wanted.id);
-    assert_eq!(worker_list_live(&db, at(0)).await.unwrap(), [wanted]);
+async fn add(db: &Case, nth: u32, life: Life) -> Uuid {
+    worker_upsert(db, &Worker { life, ..worker(id_at(1, nth), &format!("w{nth}")) }).await.unwrap()
 }
 
-async fn registering_again_keeps_id_and_first_time_and_renews_the_rest(db: Case) {
-    worker_upsert(&db, &worker(id_at(1, 1), "a")).await.unwrap();
+async fn worker_round_trips(db: Case) {
+    let paused = Life { last_seen_at: at(3), paused_at: Some(at(2)), stopped_at: Some(at(4)) };
+    let vitals = Vitals { running_jobs: 3, cpu_percent: Some(12.5), memory_bytes: Some(1 << 40) };
+    let wanted = Worker { life: paused, paused_by: Some("admin".into()), vitals, ..worker(id_at(1, 1), "a") };
+    assert_eq!(worker_upsert(&db, &wanted).await.unwrap(), wanted.id);
+    assert_eq!(worker_get(&db, wanted.id).await.unwrap(), Some(wanted.clone()));
+    assert_eq!(worker_find(&db, "a").await.unwrap(), Some(wanted));
+    assert_eq!((worker_find(&db, "b").await.unwrap(), worker_get(&db, id_at(1, 2)).await.unwrap()), (None, None));
+    assert_eq!(worker_lives(&db).await.unwrap(), [paused]);
+}
+
+async fn registering_again_keeps_id_first_time_and_pause_and_renews_the_rest(db: Case) {
+    let first = Life { last_seen_at: at(1), paused_at: Some(at(1)), stopped_at: Some(at(1)) };
+    worker_upsert(&db, &Worker { life: first, paused_by: Some("admin".into()), ..worker(id_at(1, 1), "a") }).await.unwrap();
     let again = Worker {
         id: id_at(2, 2),
-        name: "a".into(),
         queues: vec![],
+        labels: vec!["linux".into()],
         slots: 9,
         version: "2.0.0".into(),
         hostname: "robot-2".into(),
         uses_broker: false,
         registered_at: at(5),
-        last_seen_at: at(5),
+        life: life(5),
+        ..worker(id_at(2, 2), "a")
     };
     assert_eq!(worker_upsert(&db, &again).await.unwrap(), id_at(1, 1));
-    assert_eq!(worker_list_live(&db, at(0)).await.unwrap(), [Worker { id: id_at(1, 1), registered_at: at(1), ..again }]);
+    let kept = Life { paused_at: Some(at(1)), ..life(5) };
+    let expected = Worker { id: id_at(1, 1), registered_at: at(1), life: kept, paused_by: Some("admin".into()), ..again };
+    assert_eq!(worker_list_live(&db, at(0)).await.unwrap(), [expected]);
 }
 
 async fn concurrent_registrations_agree_on_one_id(db: Case) {
@@ -68,18 +102,135 @@ async fn concurrent_registrations_agree_on_one_id(db: Case) {
 }
 
 async fn touch_notes_a_sign_of_life(db: Case) {
-    worker_upsert(&db, &worker(id_at(1, 1), "a")).await.unwrap();
-    assert!(worker_touch(&db, id_at(1, 1), at(9)).await.unwrap());
+    let id = add(&db, 1, Life { stopped_at: Some(at(2)), ..life(1) }).await;
+    assert!(worker_touch(&db, id, at(9)).await.unwrap());
     assert!(!worker_touch(&db, id_at(1, 2), at(9)).await.unwrap());
-    assert_eq!(worker_list_live(&db, at(9)).await.unwrap(), [Worker { last_seen_at: at(9), ..worker(id_at(1, 1), "a") }]);
+    assert_eq!(worker_get(&db, id).await.unwrap().unwrap().life, life(9));
+}
+
+async fn a_heartbeat_notes_vitals_and_does_not_revive(db: Case) {
+    let id = add(&db, 1, life(1)).await;
+    let vitals = Vitals { running_jobs: 2, cpu_percent: Some(99.5), memory_bytes: Some(7) };
+    assert!(worker_heartbeat(&db, id, &vitals, at(9)).await.unwrap());
+    assert!(!worker_heartbeat(&db, id_at(1, 2), &vitals, at(9)).await.unwrap());
+    assert_eq!(worker_get(&db, id).await.unwrap().unwrap(), Worker { life: life(9), vitals, ..worker(id, "w1") });
+    assert!(worker_stop(&db, id, at(10)).await.unwrap());
+    assert!(!worker_stop(&db, id_at(1, 2), at(10)).await.unwrap());
+    assert!(worker_heartbeat(&db, id, &vitals, at(11)).await.unwrap());
+    let stopped = worker_get(&db, id).await.unwrap().unwrap();
+    assert_eq!(stopped.life, Life { stopped_at: Some(at(10)), ..life(11) });
 }
 
 async fn live_are_those_heard_of_since(db: Case) {
-    for (nth, seen) in [(1, 100), (2, 101), (3, 1_000)] {
-        let one = Worker { last_seen_at: at(seen), ..worker(id_at(1, nth), &format!("w{nth}")) };
-        worker_upsert(&db, &one).await.unwrap();
+    for (nth, life) in [
+        (1, life(100)),
+        (2, life(101)),
+        (3, life(1_000)),
+        (4, Life { paused_at: Some(at(0)), ..life(200) }),
+        (5, Life { stopped_at: Some(at(0)), ..life(200) }),
+    ] {
+        add(&db, nth, life).await;
     }
     let mut live: Vec<String> = worker_list_live(&db, at(101)).await.unwrap().into_iter().map(|worker| worker.name).collect();
     live.sort();
-    assert_eq!(live, ["w2", "w3"]);
+    assert_eq!(live, ["w2", "w3", "w4"]);
+    assert_eq!(worker_list_paused(&db).await.unwrap(), [id_at(1, 4)]);
+}
+
+async fn only_a_running_worker_is_paused(db: Case) {
+    let running = add(&db, 1, life(100)).await;
+    let lost = add(&db, 2, life(99)).await;
+    let stopped = add(&db, 3, Life { stopped_at: Some(at(100)), ..life(100) }).await;
+    for (id, expected) in [(running, true), (running, false), (lost, false), (stopped, false), (id_at(9, 9), false)] {
+        assert_eq!(worker_pause(&db, id, "admin", at(120), at(100)).await.unwrap(), expected, "{id}");
+    }
+    let paused = worker_get(&db, running).await.unwrap().unwrap();
+    assert_eq!((paused.life.paused_at, paused.paused_by.as_deref()), (Some(at(120)), Some("admin")));
+}
+
+async fn a_paused_worker_is_resumed_alive_or_not(db: Case) {
+    let alive = add(&db, 1, Life { paused_at: Some(at(1)), ..life(100) }).await;
+    let stopped = add(&db, 2, Life { paused_at: Some(at(1)), stopped_at: Some(at(2)), ..life(1) }).await;
+    for id in [alive, stopped] {
+        assert!(worker_resume(&db, id).await.unwrap());
+        assert!(!worker_resume(&db, id).await.unwrap());
+        assert_eq!(worker_get(&db, id).await.unwrap().unwrap().life.paused_at, None);
+    }
+}
+
+async fn only_a_worker_that_is_gone_is_deleted(db: Case) {
+    let lives = [
+        (life(100), false),
+        (life(99), true),
+        (Life { stopped_at: Some(at(1)), ..life(100) }, true),
+        (Life { paused_at: Some(at(1)), ..life(100) }, false),
+        (Life { paused_at: Some(at(1)), ..life(99) }, true),
+    ];
+    for (nth, (life, expected)) in (1..).zip(lives) {
+        let id = add(&db, nth, life).await;
+        assert_eq!(worker_delete(&db, id, at(100)).await.unwrap(), expected, "{life:?}");
+        assert_eq!(worker_get(&db, id).await.unwrap().is_none(), expected);
+    }
+}
+
+/// The rule is written twice: for one worker in `domain`, for the database here.
+async fn conditions_and_rule_agree_on_states(db: Case) {
+    let mut nth = 0;
+    for seen in [99, 100, 101] {
+        for paused_at in [None, Some(at(5))] {
+            for stopped_at in [None, Some(at(100))] {
+                nth += 1;
+                add(&db, nth, Life { last_seen_at: at(seen), paused_at, stopped_at }).await;
+            }
+        }
+    }
+    let lease = chrono::TimeDelta::milliseconds(20);
+    let mut told = 0;
+    for state in State::ALL {
+        let listed = worker_list(&db, &Filter { state: Some(state), limit: 100, ..Filter::default() }, at(100)).await.unwrap();
+        assert!(listed.iter().all(|worker| worker.life.state(lease, at(120)) == state), "{state}: {listed:?}");
+        told += listed.len();
+    }
+    assert_eq!(told, 12);
+}
+
+async fn queues_labels_and_pages_choose_workers(db: Case) {
+    for nth in 0..600 {
+        let odd = nth % 2 == 1;
+        let (queues, labels) = if odd { (vec!["odd".into()], vec![]) } else { (vec!["even".into()], vec![format!("n{}", nth % 4)]) };
+        let one = Worker { queues, labels, ..worker(id_at(1, nth), &format!("w{nth}")) };
+        worker_upsert(&db, &one).await.unwrap();
+    }
+    let names = async |filter: Filter| -> Vec<String> {
+        worker_list(&db, &filter, at(0)).await.unwrap().into_iter().map(|worker| worker.name).collect()
+    };
+    let odd = |limit, after| Filter { queue: Some("odd".into()), limit, after, ..Filter::default() };
+    assert_eq!(names(odd(2, None)).await, ["w1", "w3"]);
+    assert_eq!(names(odd(2, Some(id_at(1, 3)))).await, ["w5", "w7"]);
+    assert_eq!(names(odd(1000, None)).await.len(), 300, "behind the first rows too");
+    assert_eq!(names(Filter { label: Some("n2".into()), limit: 2, ..Filter::default() }).await, ["w2", "w6"]);
+    assert_eq!(names(Filter { label: Some("n2".into()), ..odd(5, None) }).await, [""; 0]);
+    assert_eq!(names(Filter { limit: 3, ..Filter::default() }).await, ["w0", "w1", "w2"]);
+}
+
+async fn jobs_of_a_worker_are_those_it_holds(db: Case) {
+    let jobs: Vec<_> = (1..=4).map(new_job).collect();
+    insert(&db, &jobs).await;
+    let (mine, other) = (id_at(0, 1), id_at(0, 2));
+    for (job, holder) in jobs.iter().zip([mine, other, mine, mine]) {
+        hold(&db, job.id, Some(holder), at(9)).await;
+    }
+    change(&db, jobs[2].id, |row| row.started_at = Some(at(3))).await;
+    set_status(&db, jobs[2].id, Status::Paused).await;
+    set_status(&db, jobs[3].id, Status::Completed).await;
+    let held = |nth: usize, status, started_at| HeldJob {
+        id: jobs[nth].id,
+        automation_id: 1,
+        queue_name: "invoices".into(),
+        status,
+        started_at,
+        lease_expires_at: Some(at(9)),
+    };
+    let expected = [held(0, Status::Running, None), held(2, Status::Paused, Some(at(3)))];
+    assert_eq!(worker_jobs(&db, mine).await.unwrap(), expected);
 }

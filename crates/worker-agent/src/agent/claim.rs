@@ -23,7 +23,8 @@ const IDLE: Duration = Duration::from_millis(250);
 pub(super) async fn run(core: Arc<Core>, mut stopped: watch::Receiver<bool>) {
     let mut backoff = Backoff::new(Duration::from_secs(10));
     loop {
-        // One claim at a time: the hub gives again what it gave and this worker does not name.
+        // One claim at a time: the hub gives again what it gave and this worker does not name. One under way when the worker is paused
+        // is left to the hub, which gives it nothing more: whatever it has given must not get lost.
         let claimed = tokio::select! {
             biased;
             () = over(&mut stopped) => return,
@@ -49,6 +50,8 @@ pub(super) async fn run(core: Arc<Core>, mut stopped: watch::Receiver<bool>) {
 }
 
 async fn claim(core: &Core) -> Result<Vec<JobAssignment>, HubError> {
+    core.drains(false).await;
+    let full = core.full.notified();
     let free = free_slots(core).await;
     let asked = Instant::now();
     let request = ClaimRequest {
@@ -58,7 +61,11 @@ async fn claim(core: &Core) -> Result<Vec<JobAssignment>, HubError> {
         wait_s: WAIT_S,
         holding: core.held.ids(),
     };
-    let assignments = core.hub.claim(&request).await?;
+    let assignments = tokio::select! {
+        claimed = core.hub.claim(&request) => claimed?,
+        // Messages have taken every slot: somebody else may have a free one. What the hub has given just now it gives again.
+        () = full => return Ok(Vec::new()),
+    };
     if assignments.is_empty() && asked.elapsed() < IDLE {
         tokio::time::sleep(IDLE).await;
     }

@@ -1,12 +1,12 @@
 use std::{
     future::Future,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use api_types::{RegisterRequest, RegisterResponse};
 use broker::Broker;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use uuid::Uuid;
 
 use crate::{Error, HubClient, HubError, Runner, Settings, backoff::Backoff, held::Held};
@@ -18,20 +18,73 @@ pub(super) struct Core {
     pub(super) runner: Arc<dyn Runner>,
     pub(super) held: Held,
     pub(super) slots: Arc<Semaphore>,
+    /// The last free slot was taken.
+    pub(super) full: Notify,
     /// True: every task ends at once.
     pub(super) abort: watch::Sender<bool>,
-    worker_id: Mutex<Uuid>,
+    worker_id: watch::Sender<Uuid>,
+    /// True: nothing new is taken.
+    drain: watch::Sender<bool>,
+    /// When a control message last said whether to drain.
+    drain_controlled_at: Mutex<Option<Instant>>,
 }
 
 impl Core {
     pub(super) fn new(settings: Settings, hub: HubClient, runner: Arc<dyn Runner>) -> Self {
         let slots = Arc::new(Semaphore::new(settings.slots as usize));
         let abort = watch::Sender::new(false);
-        Self { settings, hub, runner, held: Held::default(), slots, abort, worker_id: Mutex::new(Uuid::nil()) }
+        Self {
+            settings,
+            hub,
+            runner,
+            held: Held::default(),
+            slots,
+            full: Notify::new(),
+            abort,
+            worker_id: watch::Sender::new(Uuid::nil()),
+            drain: watch::Sender::new(false),
+            drain_controlled_at: Mutex::new(None),
+        }
     }
 
     pub(super) fn worker_id(&self) -> Uuid {
-        *self.worker_id.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.worker_id.borrow()
+    }
+
+    pub(super) fn watch_worker_id(&self) -> watch::Receiver<Uuid> {
+        self.worker_id.subscribe()
+    }
+
+    /// Waits until the worker takes nothing new (`true`) or takes jobs (`false`). Cancel safe.
+    pub(super) async fn drains(&self, drain: bool) {
+        let mut now = self.drain.subscribe();
+        // The sender lives in `self`: waiting cannot fail.
+        let _so = now.wait_for(|now| *now == drain).await;
+    }
+
+    /// What a control message says holds at once.
+    pub(super) fn drain_now(&self, drain: bool) {
+        *self.drain_controlled_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.set_drain(drain);
+    }
+
+    /// What a heartbeat asked at `asked` says holds unless a control message came later.
+    pub(super) fn drain_since(&self, drain: bool, asked: Instant) {
+        let outdated = self.drain_controlled_at.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at >= asked);
+        if !outdated {
+            self.set_drain(drain);
+        }
+    }
+
+    fn set_drain(&self, drain: bool) {
+        if self.drain.send_if_modified(|now| std::mem::replace(now, drain) != drain) {
+            let jobs = self.held.ids().len();
+            if drain {
+                tracing::info!(jobs, "the worker is paused: it ends what it has and takes nothing new");
+            } else {
+                tracing::info!(jobs, "the worker takes jobs again");
+            }
+        }
     }
 
     /// Waits until every task has to end. Cancel safe.
@@ -69,10 +122,10 @@ impl Core {
             version: env!("CARGO_PKG_VERSION").into(),
             hostname: crate::hostname(),
             uses_broker: self.settings.amqp.is_some(),
-            labels: Vec::new(),
+            labels: self.settings.labels.clone(),
         };
         let registered = self.hub.register(&request).await?;
-        *self.worker_id.lock().unwrap_or_else(PoisonError::into_inner) = registered.worker_id;
+        self.worker_id.send_if_modified(|known| std::mem::replace(known, registered.worker_id) != registered.worker_id);
         Ok(registered)
     }
 
@@ -84,6 +137,9 @@ impl Core {
 
     /// Runs `work` as a task that keeps `slot` until its end.
     pub(super) fn spawn(self: &Arc<Self>, slot: OwnedSemaphorePermit, work: impl Future<Output = ()> + Send + 'static) {
+        if self.slots.available_permits() == 0 {
+            self.full.notify_waiters();
+        }
         let core = self.clone();
         tokio::spawn(async move {
             tokio::select! {

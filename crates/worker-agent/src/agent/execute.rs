@@ -5,7 +5,13 @@ use domain::log::Level;
 use uuid::Uuid;
 
 use super::core::Core;
-use crate::{Job, JobFolder, Outbox, RunContext, backoff::Backoff, held::Hold, job::Stop, report::Reporter};
+use crate::{
+    Job, JobFolder, Outbox, RunContext,
+    backoff::Backoff,
+    held::Hold,
+    report::{Reporter, forget},
+    signal::Stop,
+};
 
 impl Core {
     /// Runs a job whose lease this worker has, and reports it. Returns when the hub has its end, or does not want it.
@@ -14,7 +20,8 @@ impl Core {
         let offset = if folder.exists() { self.offset_of_rerun(job.id, hold, lease).await } else { 0 };
         let outbox = Outbox::new(folder.clone(), self.settings.spool_limit, offset);
         let reporter = Reporter { hub: &self.hub, job: job.id, lease, outbox: outbox.clone(), folder: folder.clone() };
-        let context = RunContext { outbox: outbox.clone(), stop: hold.stopper.signal(), folder };
+        let (stop, pause) = hold.signals();
+        let context = RunContext { outbox: outbox.clone(), stop, pause, lease_token: lease, folder: folder.clone() };
         tracing::debug!(job.id = %job.id, automation.id = job.automation_id, "job runs");
         let run = async {
             let outcome = self.runner.run(job, context).await;
@@ -25,6 +32,7 @@ impl Core {
         if hold.stopper.now() == Some(Stop::Stale) {
             tracing::warn!(job.id = %job.id, "the worker has lost the job, nothing is reported");
             outbox.discard();
+            forget(&folder);
             return;
         }
         tracing::debug!(job.id = %job.id, job.status = %outcome.status, "job ended");

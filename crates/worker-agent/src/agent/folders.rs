@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, TryLockError},
     io,
+    os::unix::fs::MetadataExt as _,
     path::Path,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -11,17 +12,9 @@ use std::{
 use uuid::Uuid;
 
 use super::core::Core;
-use crate::{
-    Error, JobFolder, Settings,
-    held::Hold,
-    process::{tree, was_running},
-    report::{FINISH_FILE, SavedEnd},
-};
+use crate::{Error, JobFolder, Settings, lease_file::LeaseFile, report::FINISH_FILE};
 
 const CLEAN_EVERY: Duration = Duration::from_secs(3600);
-
-/// An end on disk that the hub does not have.
-pub(super) type Unsent = (JobFolder, SavedEnd);
 
 /// Makes the work folder and keeps other agents out of it for as long as the file is open.
 pub(super) fn lock(settings: &Settings) -> Result<File, Error> {
@@ -35,68 +28,71 @@ pub(super) fn lock(settings: &Settings) -> Result<File, Error> {
     }
 }
 
-/// Kills programs of an agent that died: the hub gives their jobs again, or has given them to somebody else.
-pub(super) fn end_left_programs(core: &Core) {
-    for (job, folder) in job_folders(&core.settings.jobs_dir()) {
-        if was_running(&folder) {
-            let killed = tree::kill_marked(job);
-            if killed > 0 {
-                tracing::warn!(job.id = %job, processes = killed, "killed what an earlier worker had left running");
-            }
-        }
-    }
-}
-
-/// The ends that an earlier agent could not send; they are held from now on.
-pub(super) fn unsent(core: &Core) -> Vec<(Hold, Unsent)> {
-    let mut found = Vec::new();
-    for (job, folder) in job_folders(&core.settings.jobs_dir()) {
-        match SavedEnd::read(&folder) {
-            Ok(end) => found.extend(core.held.hold(job, Some(end.lease_token)).map(|hold| (hold, (folder, end)))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!(job.id = %job, %error, "the saved end of a job cannot be read"),
-        }
-    }
-    found
-}
-
 /// Removes old folders every hour until the agent ends.
 pub(super) async fn keep_clean(core: Arc<Core>) {
     loop {
         tokio::select! {
             () = core.aborted() => return,
-            () = tokio::time::sleep(CLEAN_EVERY) => clean(&core),
+            () = tokio::time::sleep(CLEAN_EVERY) => {}
+        }
+        let this = core.clone();
+        // Many folders take long to look at, and heartbeats must not wait for it.
+        if let Err(error) = tokio::task::spawn_blocking(move || clean(&this)).await {
+            tracing::warn!(%error, "old job folders could not be removed");
         }
     }
 }
 
-/// Removes the folders that are neither among the newest nor young enough. Those of running jobs and of unsent ends stay.
+/// Removes the folders that are too old, and the oldest beyond the number and the size to keep. Those of running jobs and of ends that the
+/// hub does not have stay, and count for the size.
 pub(super) fn clean(core: &Core) {
-    let mut folders: Vec<_> = entries(&core.settings.jobs_dir())
-        .into_iter()
-        .filter(|(name, folder)| !held(core, name) && !folder.file(FINISH_FILE).exists())
-        .map(|(_, folder)| (modified(&folder), folder))
-        .collect();
-    folders.sort_by_key(|(modified, _)| std::cmp::Reverse(*modified));
-    let oldest = SystemTime::now().checked_sub(core.settings.keep_for).unwrap_or(SystemTime::UNIX_EPOCH);
-    for (index, (modified, folder)) in folders.into_iter().enumerate() {
-        if (index >= core.settings.keep_folders || modified < oldest)
-            && let Err(error) = folder.remove()
-        {
-            tracing::warn!(folder = %folder.path().display(), %error, "an old job folder cannot be removed");
+    let settings = &core.settings;
+    let looked = entries(&settings.jobs_dir()).into_iter().map(|(name, folder)| Kept::look(core, &name, folder));
+    let (needed, mut folders): (Vec<_>, Vec<_>) = looked.partition(|kept| kept.needed);
+    folders.sort_by_key(|kept| std::cmp::Reverse(kept.modified));
+    let oldest = SystemTime::now().checked_sub(settings.keep_for).unwrap_or(SystemTime::UNIX_EPOCH);
+    let mut bytes: u64 = needed.iter().map(|kept| kept.bytes).sum();
+    for (index, kept) in folders.into_iter().enumerate() {
+        bytes += kept.bytes;
+        if index < settings.keep_folders && kept.modified >= oldest && bytes <= settings.keep_bytes {
+            continue;
+        }
+        bytes -= kept.bytes;
+        if let Err(error) = kept.folder.remove() {
+            tracing::warn!(folder = %kept.folder.path().display(), %error, "an old job folder cannot be removed");
         }
     }
 }
 
-fn held(core: &Core, name: &str) -> bool {
-    Uuid::parse_str(name).is_ok_and(|job| core.held.contains(job))
+/// A job folder as the cleaning sees it.
+struct Kept {
+    folder: JobFolder,
+    needed: bool,
+    modified: SystemTime,
+    bytes: u64,
 }
 
-fn modified(folder: &JobFolder) -> SystemTime {
-    fs::metadata(folder.path()).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
+impl Kept {
+    fn look(core: &Core, name: &str, folder: JobFolder) -> Self {
+        let unreported = || folder.file(FINISH_FILE).exists() || LeaseFile::exists(&folder);
+        let needed = Uuid::parse_str(name).is_ok_and(|job| core.held.contains(job) || unreported());
+        let modified = fs::metadata(folder.path()).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        Self { needed, modified, bytes: size(folder.path()), folder }
+    }
 }
 
-fn job_folders(jobs_dir: &Path) -> Vec<(Uuid, JobFolder)> {
+/// Bytes on the disk of a folder with all that is in it; links are not followed.
+fn size(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let of = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(data) if data.is_dir() => size(&entry.path()),
+        Ok(data) => data.blocks() * 512,
+        Err(_) => 0,
+    };
+    entries.filter_map(Result::ok).map(of).sum()
+}
+
+pub(super) fn job_folders(jobs_dir: &Path) -> Vec<(Uuid, JobFolder)> {
     entries(jobs_dir).into_iter().filter_map(|(name, folder)| Some((Uuid::parse_str(&name).ok()?, folder))).collect()
 }
 

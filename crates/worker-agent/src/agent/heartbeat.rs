@@ -1,58 +1,77 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use api_types::{HeartbeatRequest, HeartbeatResponse};
+use api_types::HeartbeatRequest;
 
 use super::core::Core;
-use crate::job::Stop;
+use crate::{HubError, host::Load};
 
 /// After a heartbeat that failed the next one comes at the latest after this.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
-/// Prolongs the leases of the held jobs every `interval_s` seconds, until the agent ends.
-pub(super) async fn run(core: Arc<Core>, interval_s: f64) {
-    let interval =
-        Duration::try_from_secs_f64(interval_s).unwrap_or(AFTER_FAILURE).clamp(Duration::from_millis(20), Duration::from_secs(300));
-    let mut pause = interval;
-    let mut away = false;
-    loop {
-        tokio::select! {
-            () = core.aborted() => return,
-            () = tokio::time::sleep(pause) => {}
+/// Sends heartbeats.
+pub(super) struct Heart {
+    core: Arc<Core>,
+    load: Load,
+    interval: Duration,
+    away: bool,
+}
+
+impl Heart {
+    pub(super) fn new(core: Arc<Core>, interval_s: f64) -> Self {
+        let interval = Duration::try_from_secs_f64(interval_s).unwrap_or(AFTER_FAILURE);
+        let interval = interval.clamp(Duration::from_millis(20), Duration::from_secs(300));
+        Self { core, load: Load::default(), interval, away: false }
+    }
+
+    /// Prolongs the leases of the held jobs until the agent ends.
+    pub(super) async fn run(mut self) {
+        let mut pause = self.interval;
+        loop {
+            tokio::select! {
+                () = self.core.aborted() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = self.beat().await;
         }
-        let request = HeartbeatRequest { worker_id: core.worker_id(), jobs: core.held.leases(), cpu_percent: None, memory_bytes: None };
+    }
+
+    /// One heartbeat; its answer is obeyed. Gives the time until the next one.
+    pub(super) async fn beat(&mut self) -> Duration {
+        let core = &self.core;
+        let load = self.load.measure();
+        let request = HeartbeatRequest {
+            worker_id: core.worker_id(),
+            jobs: core.held.leases(),
+            cpu_percent: load.cpu_percent,
+            memory_bytes: load.memory_bytes,
+        };
+        let asked = Instant::now();
         match core.hub.heartbeat(&request).await {
             Ok(answer) => {
-                if std::mem::take(&mut away) {
+                if std::mem::take(&mut self.away) {
                     tracing::info!("the hub is back");
                 }
-                obey(&core, &answer);
-                pause = interval;
+                core.obey(&request, &answer, asked);
+                self.interval
             }
             Err(error) => {
-                if error.status() == Some(404) && !error.is_transient() {
-                    register(&core).await;
-                } else if !std::mem::replace(&mut away, true) {
-                    tracing::warn!(%error, "no heartbeat reaches the hub; jobs go on and are reported later");
-                }
-                pause = interval.min(AFTER_FAILURE);
+                self.after_failure(&error).await;
+                self.interval.min(AFTER_FAILURE)
             }
         }
     }
-}
 
-fn obey(core: &Core, answer: &HeartbeatResponse) {
-    for job in &answer.cancel {
-        tracing::info!(job.id = %job, "somebody asked to stop the job");
-        core.held.stop(*job, Stop::Cancel);
-    }
-    for job in &answer.stale {
-        core.held.stop(*job, Stop::Stale);
-    }
-}
-
-async fn register(core: &Core) {
-    tracing::warn!("the hub does not know this worker any more, registering again");
-    if let Err(error) = core.register_once().await {
-        tracing::warn!(%error, "cannot register again yet");
+    async fn after_failure(&mut self, error: &HubError) {
+        if error.status() == Some(404) && !error.is_transient() {
+            tracing::warn!("the hub does not know this worker any more, registering again");
+            if let Err(error) = self.core.register_once().await {
+                tracing::warn!(%error, "cannot register again yet");
+            }
+        } else if !std::mem::replace(&mut self.away, true) {
+            tracing::warn!(%error, "no heartbeat reaches the hub; jobs go on and are reported later");
+        }
     }
 }

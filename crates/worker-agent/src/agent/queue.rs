@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use broker::{Broker, Delivery};
+use broker::{Broker, Consumer, Delivery};
 use tokio::{sync::watch, task::JoinSet};
 use uuid::Uuid;
 
@@ -33,15 +33,45 @@ pub(super) fn spawn(core: &Arc<Core>, broker: &Broker, stopped: &watch::Receiver
 
 async fn consume(core: Arc<Core>, broker: Broker, queue: String, mut stopped: watch::Receiver<bool>) {
     let prefetch = u16::try_from(core.settings.slots).unwrap_or(u16::MAX);
-    let mut consumer = broker.consume(&queue, prefetch);
+    while takes(&core, &mut stopped).await {
+        // Dropped when the worker is paused: what was fetched and not started goes back to its queue.
+        let consumer = broker.consume(&queue, prefetch);
+        if start_all(&core, consumer, &queue, &mut stopped).await == Intake::Over {
+            return;
+        }
+    }
+}
+
+/// Why a consumer is not read any further.
+#[derive(PartialEq, Eq)]
+enum Intake {
+    /// The worker is paused.
+    Paused,
+    /// The agent ends.
+    Over,
+}
+
+/// Waits while the worker is paused. `false`: the agent ends.
+async fn takes(core: &Core, stopped: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        biased;
+        () = over(stopped) => false,
+        () = core.aborted() => false,
+        () = core.drains(false) => true,
+    }
+}
+
+/// Starts the jobs of one consumer.
+async fn start_all(core: &Arc<Core>, mut consumer: Consumer, queue: &str, stopped: &mut watch::Receiver<bool>) -> Intake {
     loop {
         let delivery = tokio::select! {
             biased;
-            () = over(&mut stopped) => return,
-            () = core.aborted() => return,
+            () = over(stopped) => return Intake::Over,
+            () = core.aborted() => return Intake::Over,
+            () = core.drains(true) => return Intake::Paused,
             delivery = consumer.next() => delivery,
         };
-        let Some(delivery) = delivery else { return };
+        let Some(delivery) = delivery else { return Intake::Over };
         let mut job = match Job::from_message(&delivery.body) {
             Ok(job) => job,
             Err(reason) => {
@@ -53,10 +83,17 @@ async fn consume(core: Arc<Core>, broker: Broker, queue: String, mut stopped: wa
         job.traceparent = delivery.headers.iter().find(|(name, _)| name == "traceparent").map(|(_, value)| value.clone());
         let slot = tokio::select! {
             biased;
-            () = over(&mut stopped) => return settle(delivery.requeue().await),
+            () = over(stopped) => {
+                settle(delivery.requeue().await);
+                return Intake::Over;
+            }
+            () = core.drains(true) => {
+                settle(delivery.requeue().await);
+                return Intake::Paused;
+            }
             slot = core.slots.clone().acquire_owned() => slot,
         };
-        let Ok(slot) = slot else { return };
+        let Ok(slot) = slot else { return Intake::Over };
         let this = core.clone();
         core.spawn(slot, async move { this.deliver(job, delivery).await });
     }

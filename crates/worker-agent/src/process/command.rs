@@ -1,8 +1,9 @@
 //! How a job's program is started.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -11,7 +12,7 @@ use domain::automation::EntrypointType;
 use domain::log::Level;
 use tokio::process::{Child, Command};
 
-use super::{ProcessRunner, log::RobotLog, params};
+use super::{ProcessRunner, display::Display, limits::Plan, log::RobotLog, params, tree::JOB_MARK};
 use crate::{Job, JobFolder};
 
 /// What a program inherits from the agent, which has secrets in its own environment. `LC_*` beside it.
@@ -43,34 +44,66 @@ const INHERITED: [&str; 25] = [
     "SystemRoot",
 ];
 
+/// What a program is started with beside its job.
+pub(super) struct Surroundings<'a> {
+    pub(super) folder: &'a JobFolder,
+    pub(super) log: &'a RobotLog,
+    pub(super) display: Option<&'a Display>,
+    pub(super) plan: &'a Plan,
+}
+
 /// Starts the program. The text of the error says why it cannot be started.
-pub(super) fn spawn(runner: &ProcessRunner, job: &Job, folder: &JobFolder, log: &RobotLog) -> Result<Child, String> {
+pub(super) fn spawn(runner: &ProcessRunner, job: &Job, around: &Surroundings<'_>) -> Result<Child, String> {
     let kind = match job.entrypoint_type.as_str() {
         "" => EntrypointType::Python,
         name => EntrypointType::parse(name).ok_or_else(|| format!("unknown entry point type {name:?}: must be PYTHON, SHELL or EXE"))?,
     };
     let script = resolve(&runner.base_dir, &job.script_path)?;
-    let mut command = match kind {
-        EntrypointType::Python => interpreter(&runner.python, &script),
-        EntrypointType::Shell => interpreter("sh", &script),
-        EntrypointType::Exe => Command::new(&script),
+    let program = match kind {
+        EntrypointType::Python => Some(runner.python.as_str()),
+        EntrypointType::Shell => Some("sh"),
+        EntrypointType::Exe => None,
     };
-    command.arg("--config").arg(folder.file("config.json"));
-    environment(&mut command, job, folder, log);
+    let words: Vec<&OsStr> = program.map(OsStr::new).into_iter().chain([script.as_os_str()]).collect();
+    let cannot = |error| why_not(kind, &runner.python, &script, &error);
+    let mut command = wrapped(&words, &around.plan.wrapper).map_err(cannot)?;
+    command.arg("--config").arg(around.folder.file("config.json"));
+    environment(&mut command, job, around);
     command
-        .current_dir(folder.path())
+        .current_dir(around.folder.path())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
-    command.spawn().map_err(|error| why_not(kind, &runner.python, &script, &error))
+    command.spawn().map_err(cannot)
 }
 
-fn interpreter(program: &str, script: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.arg(script);
-    command
+/// The words behind those of the wrapper, which then becomes the program. It would tell by an exit code what it cannot start: hence the look
+/// before.
+fn wrapped(words: &[&OsStr], wrapper: &[OsString]) -> io::Result<Command> {
+    if let (false, Some(program)) = (wrapper.is_empty(), words.first()) {
+        find(Path::new(program))?;
+    }
+    let mut all = wrapper.iter().map(OsString::as_os_str).chain(words.iter().copied());
+    let mut command = Command::new(all.next().unwrap_or_default());
+    command.args(all);
+    Ok(command)
+}
+
+/// Looks for a program as the system does.
+fn find(program: &Path) -> io::Result<()> {
+    let executable = |path: &Path| match std::fs::metadata(path) {
+        Ok(data) if data.is_file() && data.permissions().mode() & 0o111 != 0 => Ok(()),
+        Ok(_) => Err(io::Error::from(io::ErrorKind::PermissionDenied)),
+        Err(error) => Err(error),
+    };
+    if program.components().count() > 1 {
+        return executable(program);
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).any(|folder| executable(&folder.join(program)).is_ok());
+    if found { Ok(()) } else { Err(io::Error::from(io::ErrorKind::NotFound)) }
 }
 
 fn resolve(base_dir: &Path, script_path: &str) -> Result<PathBuf, String> {
@@ -86,7 +119,7 @@ fn resolve(base_dir: &Path, script_path: &str) -> Result<PathBuf, String> {
     }
 }
 
-fn environment(command: &mut Command, job: &Job, folder: &JobFolder, log: &RobotLog) {
+fn environment(command: &mut Command, job: &Job, around: &Surroundings<'_>) {
     command.env_clear();
     for (name, value) in std::env::vars_os() {
         let known = name.to_str().is_some_and(|name| INHERITED.contains(&name) || name.starts_with("LC_"));
@@ -97,17 +130,20 @@ fn environment(command: &mut Command, job: &Job, folder: &JobFolder, log: &Robot
     let (parameters, left_out) = params::environment(&job.parameters);
     command.envs(parameters);
     for reason in left_out {
-        log.note(Level::Warning, &reason);
+        around.log.note(Level::Warning, &reason);
     }
     let fixed: [(&str, OsString); 6] = [
-        ("REGENTE_JOB_ID", job.id.to_string().into()),
+        (JOB_MARK, job.id.to_string().into()),
         ("REGENTE_AUTOMATION", job.automation_name.replace('\0', "").into()),
         ("REGENTE_ATTEMPT", job.attempt.to_string().into()),
-        ("REGENTE_JOB_DIR", folder.path().into()),
+        ("REGENTE_JOB_DIR", around.folder.path().into()),
         ("PYTHONUNBUFFERED", "1".into()),
         ("PYTHONIOENCODING", "utf-8".into()),
     ];
     command.envs(fixed);
+    if let Some(display) = around.display {
+        command.envs(display.environment());
+    }
     if let Some(traceparent) = &job.traceparent {
         command.env("TRACEPARENT", traceparent.replace('\0', ""));
     }

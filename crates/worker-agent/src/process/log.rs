@@ -1,14 +1,19 @@
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, BufRead as _, BufReader, Write as _},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use api_types::LogEntry;
-use chrono::{SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use domain::log::Level;
 
-use crate::{JobFolder, Outbox, folder, line::clean};
+use crate::{
+    JobFolder, Outbox, folder,
+    line::{RawLine, clean},
+};
+
+const FILE: &str = "logs/rpa.log";
 
 /// A robot's log: each line goes to the outbox, and to `logs/rpa.log` for people on the host.
 pub(super) struct RobotLog {
@@ -47,7 +52,7 @@ impl RobotLog {
     /// # Errors
     /// The file cannot be made.
     pub(super) fn open(folder: &JobFolder, outbox: Outbox, limit: u64) -> io::Result<Self> {
-        let file = folder::private(&folder.file("logs/rpa.log"), OpenOptions::new().create(true).append(true))?;
+        let file = folder::private(&folder.file(FILE), OpenOptions::new().create(true).append(true))?;
         Ok(Self { outbox, state: Mutex::new(State { file, room: limit, last_error: None }) })
     }
 
@@ -99,5 +104,54 @@ impl State {
             tracing::warn!(%error, "a job's rpa.log cannot be written");
             self.room = 0;
         }
+    }
+}
+
+/// The lines of `logs/rpa.log`, as they were sent to the hub or were to be.
+///
+/// # Errors
+/// The file cannot be read.
+pub(crate) fn read(folder: &JobFolder) -> io::Result<impl Iterator<Item = LogEntry>> {
+    let lines = BufReader::new(File::open(folder.file(FILE))?).split(b'\n');
+    Ok(lines.map_while(Result::ok).filter_map(|line| parse(&String::from_utf8_lossy(&line))))
+}
+
+/// `None` for a line that is no line of a program, such as the one about a full file.
+fn parse(line: &str) -> Option<LogEntry> {
+    let (time, rest) = line.split_once(' ')?;
+    let timestamp = DateTime::parse_from_rfc3339(time).ok()?.to_utc();
+    let (level, text) = rest.split_once(' ')?;
+    let level = Level::parse(level)?;
+    let (entry, _original) = RawLine { bytes: text.as_bytes(), missing: 0 }.entry(level);
+    Some(LogEntry { level, timestamp: Some(timestamp), ..entry })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = JobFolder::at(dir.path().join("job"));
+        folder.create().unwrap();
+        let log = RobotLog::open(&folder, Outbox::new(folder.clone(), 0, 0), 1 << 20).unwrap();
+        let mut lines = Lines::default();
+        for text in [
+            "plain",
+            "",
+            "  ERROR  é\u{1}",
+            r#"{"level":"warn","message":"said","actionable":true}"#,
+            "[INFO] 2026-01-01T00:00:00Z ERROR x",
+        ] {
+            lines.push(RawLine { bytes: text.as_bytes(), missing: 0 }.entry(Level::Info));
+        }
+        let written = lines.entries.clone();
+        log.add(lines);
+        std::fs::OpenOptions::new().append(true).open(folder.file(FILE)).unwrap().write_all(b"the file is full, no more").unwrap();
+        let again: Vec<_> = read(&folder).unwrap().collect();
+        let bare =
+            |entry: &LogEntry| (entry.level, entry.message.clone(), entry.actionable, entry.timestamp.map(|time| time.timestamp_millis()));
+        assert_eq!(again.iter().map(bare).collect::<Vec<_>>(), written.iter().map(bare).collect::<Vec<_>>());
     }
 }

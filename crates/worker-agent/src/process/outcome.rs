@@ -14,17 +14,21 @@ pub(super) fn of_exit(status: ExitStatus, result: Option<Value>, last_error: Opt
     let told = |what: String| last_error.map_or_else(|| what.clone(), |line| format!("{what}: {line}"));
     if let Some(signal) = status.signal() {
         let name = Signal::try_from(signal).map_or_else(|_| signal.to_string(), |signal| signal.as_str().to_owned());
-        let hint = if signal == Signal::SIGKILL as i32 { " (perhaps the host ran out of memory)" } else { "" };
+        let hint =
+            if signal == Signal::SIGKILL as i32 { " (perhaps the job was over its memory limit, or the host out of memory)" } else { "" };
         return Outcome { result, ..Outcome::failed(ErrorClass::Killed, told(format!("ended by signal {name}{hint}"))) };
     }
     match status.code() {
-        Some(0) => {
-            let no_data = result.as_ref().is_some_and(|result| result["status"] == Status::CompletedNoInvoices.as_str());
-            let status = if no_data { Status::CompletedNoInvoices } else { Status::Completed };
-            Outcome { status, ..Outcome::completed(result) }
-        }
+        Some(0) => well(result),
         code => Outcome { result, ..Outcome::failed(ErrorClass::RobotError, told(format!("exit code {}", code.unwrap_or(-1)))) },
     }
+}
+
+/// A program that ended well; its result may say that there was nothing to do.
+pub(crate) fn well(result: Option<Value>) -> Outcome {
+    let no_data = result.as_ref().is_some_and(|result| result["status"] == Status::CompletedNoInvoices.as_str());
+    let status = if no_data { Status::CompletedNoInvoices } else { Status::Completed };
+    Outcome { status, ..Outcome::completed(result) }
 }
 
 pub(super) fn timed_out(timeout_s: u32) -> Outcome {
@@ -32,7 +36,7 @@ pub(super) fn timed_out(timeout_s: u32) -> Outcome {
 }
 
 /// What is in `result.json`. The text of the error is for the job's log.
-pub(super) fn read_result(folder: &JobFolder) -> Result<Option<Value>, String> {
+pub(crate) fn read_result(folder: &JobFolder) -> Result<Option<Value>, String> {
     let path = folder.file("result.json");
     let length = match fs::metadata(&path) {
         Ok(data) => data.len(),

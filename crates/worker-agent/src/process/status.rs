@@ -1,7 +1,7 @@
 use chrono::{SecondsFormat, Utc};
-use domain::job::Status;
+use domain::job::{ErrorClass, Status};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::{Job, JobFolder, Outcome};
 
@@ -26,6 +26,16 @@ struct Content<'a> {
     automation_name: &'a str,
     attempt: u32,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_class: Option<ErrorClass>,
+}
+
+/// What stands in the file.
+struct Words<'a> {
+    status: &'a str,
+    message: &'a str,
+    pid: String,
+    error_class: Option<ErrorClass>,
 }
 
 impl<'a> StatusFile<'a> {
@@ -34,19 +44,24 @@ impl<'a> StatusFile<'a> {
     }
 
     pub(super) fn starting(&self) {
-        self.write("starting", "Iniciando RPA", String::new());
+        self.write(Words { status: "starting", message: "Iniciando RPA", pid: String::new(), error_class: None });
     }
 
     pub(super) fn running(&self, pid: i32) {
-        self.write(Status::Running.as_str(), "Executando RPA", pid.to_string());
+        self.write(Words { status: Status::Running.as_str(), message: "Executando RPA", pid: pid.to_string(), error_class: None });
+    }
+
+    pub(super) fn paused(&self, pid: i32) {
+        self.write(Words { status: Status::Paused.as_str(), message: "RPA em pausa", pid: pid.to_string(), error_class: None });
     }
 
     pub(super) fn ended(&self, outcome: &Outcome) {
         let message = outcome.error_message.as_deref().unwrap_or(outcome.status.as_str());
-        self.write(outcome.status.as_str(), message, String::new());
+        self.write(Words { status: outcome.status.as_str(), message, pid: String::new(), error_class: outcome.error_class });
     }
 
-    fn write(&self, status: &str, message: &str, pid: String) {
+    fn write(&self, words: Words<'_>) {
+        let Words { status, message, pid, error_class } = words;
         let id = self.job.id.to_string();
         let content = Content {
             session_id: id.clone(),
@@ -59,6 +74,7 @@ impl<'a> StatusFile<'a> {
             automation_name: &self.job.automation_name,
             attempt: self.job.attempt,
             message,
+            error_class,
         };
         if let Err(error) = self.folder.write_json(FILE, &content) {
             tracing::warn!(job.id = %self.job.id, %error, "status.json cannot be written");
@@ -66,9 +82,33 @@ impl<'a> StatusFile<'a> {
     }
 }
 
-/// Whether the folder's job has not ended as far as its `status.json` knows.
-pub(crate) fn was_running(folder: &JobFolder) -> bool {
-    let Ok(text) = std::fs::read(folder.file(FILE)) else { return false };
-    let content: Value = serde_json::from_slice(&text).unwrap_or_default();
-    matches!(content["status"].as_str(), Some("running" | "starting"))
+/// The end of the folder's job as far as its `status.json` knows it; without the result.
+pub(crate) fn read_end(folder: &JobFolder) -> Option<Outcome> {
+    let fields = read(folder)?;
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    let status = Status::parse(text("status")?).filter(|status| status.is_terminal())?;
+    let failed = status == Status::Failed;
+    let error_message = failed.then(|| text("message").unwrap_or_default().to_owned());
+    let error_class = failed.then(|| text("error_class").map_or(ErrorClass::Unknown, ErrorClass::parse));
+    Some(Outcome { status, result: None, error_class, error_message })
+}
+
+/// Writes how the job of an earlier agent ended into its `status.json`.
+pub(crate) fn write_end(folder: &JobFolder, outcome: &Outcome) {
+    let message = outcome.error_message.as_deref().unwrap_or(outcome.status.as_str());
+    let mut fields = read(folder).unwrap_or_default();
+    let end = json!({
+        "status": outcome.status.as_str(), "mensagem": message, "message": message, "pid": "", "error_class": outcome.error_class,
+        "timestamp": Utc::now().to_rfc3339_opts(SecondsFormat::Secs, false),
+    });
+    if let Value::Object(end) = end {
+        fields.extend(end);
+    }
+    if let Err(error) = folder.write_json(FILE, &fields) {
+        tracing::warn!(folder = %folder.path().display(), %error, "status.json cannot be written");
+    }
+}
+
+fn read(folder: &JobFolder) -> Option<Map<String, Value>> {
+    serde_json::from_slice(&std::fs::read(folder.file(FILE)).ok()?).ok()
 }

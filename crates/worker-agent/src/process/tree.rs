@@ -1,4 +1,4 @@
-//! Finds and kills all processes of a job: its group, the descendants that have left the group, and whatever carries its mark.
+//! Finds, stops, resumes and kills all processes of a job: its group, the descendants that have left the group, and whatever carries its mark.
 
 use std::{
     fs,
@@ -9,8 +9,17 @@ use nix::{
     sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
+use serde::{Deserialize, Serialize};
 use tokio::process::Child;
 use uuid::Uuid;
+
+/// Looks at processes that may be forking meanwhile end after so many, whatever was found.
+const ROUNDS: usize = 10;
+
+/// Variable in the environment of a job's program, and of what it starts, that names the job.
+pub(super) const JOB_MARK: &str = "REGENTE_JOB_ID";
+/// Variable in the environment of a job's virtual display, which is no part of the tree: it ends after the program.
+pub(super) const DISPLAY_MARK: &str = "REGENTE_DISPLAY_OF";
 
 /// A job's processes. Dropped before [`Tree::settle`], it kills them.
 pub(crate) struct Tree {
@@ -29,6 +38,24 @@ pub(crate) struct Process {
     started: u64,
 }
 
+/// The program itself, known across a restart of the agent, and of the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Root {
+    pid: i32,
+    /// Ticks since the boot.
+    started: u64,
+    boot_id: String,
+}
+
+/// What was found of the processes of an earlier agent's job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// The program itself still ran.
+    pub(crate) root_ran: bool,
+    /// Processes that were killed, the program among them.
+    pub(crate) killed: usize,
+}
+
 impl Tree {
     /// The tree below a program that leads its own process group; `None` when it has ended and was waited for.
     pub(crate) fn of(child: &Child, job: Uuid) -> Option<Self> {
@@ -38,6 +65,33 @@ impl Tree {
 
     pub(crate) const fn root(&self) -> i32 {
         self.root
+    }
+
+    /// What a later agent needs to find the program again; `None` when it has ended, or on a system without `/proc`.
+    pub(crate) fn identity(&self) -> Option<Root> {
+        Some(Root { pid: self.root, started: read(self.root)?.started, boot_id: boot_id()? })
+    }
+
+    /// Lets every process stand still. Looks again until no new one has appeared: one that was not stopped yet may have forked.
+    pub(crate) fn pause(&self) {
+        let mut known: Vec<(i32, u64)> = Vec::new();
+        for _ in 0..ROUNDS {
+            let _none_left = killpg(Pid::from_raw(self.root), Signal::SIGSTOP);
+            let members = self.members();
+            let fresh: Vec<_> = members.iter().filter(|process| !known.contains(&(process.pid, process.started))).collect();
+            if fresh.is_empty() {
+                return;
+            }
+            fresh.iter().for_each(|process| process.signal(Signal::SIGSTOP));
+            known.extend(fresh.iter().map(|process| (process.pid, process.started)));
+        }
+    }
+
+    /// Lets every process go on.
+    pub(crate) fn resume(&self) {
+        let members = self.members();
+        let _none_left = killpg(Pid::from_raw(self.root), Signal::SIGCONT);
+        members.iter().filter(|process| process.group != self.root).for_each(|process| process.signal(Signal::SIGCONT));
     }
 
     /// The program has ended and been waited for: nothing has to be killed any more.
@@ -52,13 +106,14 @@ impl Tree {
         let _none_left = killpg(Pid::from_raw(self.root), Signal::SIGKILL);
     }
 
-    /// Asks every process to end and gives those it has asked.
+    /// Asks every process to end and gives those it has asked. One that stands still is woken with the request already waiting for it.
     pub(crate) fn terminate(&self) -> Vec<Process> {
         let members = self.members();
         let _none_left = killpg(Pid::from_raw(self.root), Signal::SIGTERM);
         for process in members.iter().filter(|process| process.group != self.root) {
             process.signal(Signal::SIGTERM);
         }
+        self.resume();
         members
     }
 
@@ -69,7 +124,7 @@ impl Tree {
         for process in known.iter().filter(|process| process.is_alive()) {
             process.signal(Signal::SIGKILL);
         }
-        for _ in 0..5 {
+        for _ in 0..ROUNDS {
             let members = self.members();
             if members.is_empty() {
                 return;
@@ -81,7 +136,10 @@ impl Tree {
     /// The living processes of the job.
     fn members(&self) -> Vec<Process> {
         family(|process| {
-            process.pid == self.root || process.parent == self.root || process.group == self.root || is_marked(process.pid, self.job)
+            process.pid == self.root
+                || process.parent == self.root
+                || process.group == self.root
+                || is_marked(process.pid, &[JOB_MARK], self.job)
         })
     }
 }
@@ -105,18 +163,34 @@ impl Process {
     }
 }
 
-/// Kills every process with the mark of `job`, and what these have started, and gives their number.
-pub(crate) fn kill_marked(job: Uuid) -> usize {
-    let mut killed = 0;
-    for _ in 0..5 {
-        let marked = family(|process| is_marked(process.pid, job));
-        if marked.is_empty() {
+/// Kills every process with the mark of `job`, the program `root` with its group, and what these have started. A process that merely has the
+/// number of the program is left alone.
+pub(crate) fn kill_left(job: Uuid, root: Option<&Root>) -> Left {
+    let mut left = Left { root_ran: false, killed: 0 };
+    for _ in 0..ROUNDS {
+        let alive = root.filter(|root| root.is_alive());
+        let found =
+            family(|process| is_marked(process.pid, &[JOB_MARK, DISPLAY_MARK], job) || alive.is_some_and(|root| process.group == root.pid));
+        if found.is_empty() {
             break;
         }
-        killed = killed.max(marked.len());
-        marked.iter().for_each(|process| process.signal(Signal::SIGKILL));
+        left.root_ran |= alive.is_some();
+        left.killed = left.killed.max(found.len());
+        found.iter().for_each(|process| process.signal(Signal::SIGKILL));
     }
-    killed
+    left
+}
+
+impl Root {
+    fn is_alive(&self) -> bool {
+        let same = |process: &Process| process.started == self.started && process.state != 'Z';
+        boot_id().as_ref() == Some(&self.boot_id) && read(self.pid).as_ref().is_some_and(same)
+    }
+}
+
+/// Which start of the host this is.
+fn boot_id() -> Option<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|text| text.trim().to_owned())
 }
 
 /// The living processes that `seed` picks, and their descendants: one that is just being started may not show its mark yet.
@@ -135,11 +209,11 @@ fn family(seed: impl Fn(&Process) -> bool) -> Vec<Process> {
     family
 }
 
-/// The environment of a job's program, and of what it starts, names the job.
-fn is_marked(pid: i32, job: Uuid) -> bool {
-    let mark = format!("REGENTE_JOB_ID={job}");
+/// Whether the environment names the job in one of the variables `marks`.
+fn is_marked(pid: i32, marks: &[&str], job: Uuid) -> bool {
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
-    environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+    let wanted: Vec<_> = marks.iter().map(|mark| format!("{mark}={job}")).collect();
+    environment.split(|byte| *byte == 0).any(|variable| wanted.iter().any(|mark| mark.as_bytes() == variable))
 }
 
 /// Every other process of the host; empty on systems without `/proc`.
@@ -176,5 +250,20 @@ mod tests {
         let stat = "7 (a) b) S 3 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 2";
         assert_eq!(parse(7, stat), Some(Process { pid: 7, parent: 3, group: 7, state: 'S', started: 4242 }));
         assert_eq!(parse(7, "7 (x"), None);
+    }
+
+    #[test]
+    fn a_process_that_got_the_number_of_an_ended_one_is_left_alone() {
+        let mut innocent = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = innocent.id().cast_signed();
+        let now = read(pid).unwrap();
+        let right = Root { pid, started: now.started, boot_id: boot_id().unwrap() };
+        assert!(right.is_alive());
+        for wrong in [Root { started: now.started + 1, ..right.clone() }, Root { boot_id: "another".into(), ..right }] {
+            assert_eq!(kill_left(Uuid::now_v7(), Some(&wrong)), Left { root_ran: false, killed: 0 });
+            assert!(now.is_alive());
+        }
+        innocent.kill().unwrap();
+        innocent.wait().unwrap();
     }
 }

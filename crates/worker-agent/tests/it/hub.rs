@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use api_types::{ClaimRequest, FinishRequest, HeartbeatRequest, JobAssignment, LogEntry, LogRequest, Progress};
+use api_types::{ClaimRequest, FinishRequest, HeartbeatRequest, JobAssignment, LogEntry, LogRequest, Progress, RegisterRequest};
 use chrono::Utc;
 use serde_json::{Map, Value, json};
 use tokio::{
@@ -32,12 +32,19 @@ pub(crate) enum Mode {
 pub(crate) struct State {
     pub(crate) waiting: VecDeque<JobAssignment>,
     pub(crate) given: HashMap<Uuid, JobAssignment>,
+    /// Of these, the ones that a claim has taken.
+    claimed: HashSet<Uuid>,
     pub(crate) logs: HashMap<Uuid, Vec<LogEntry>>,
     pub(crate) progress: HashMap<Uuid, Vec<Progress>>,
     pub(crate) ends: HashMap<Uuid, FinishRequest>,
     pub(crate) stale: HashSet<Uuid>,
     pub(crate) cancel: HashSet<Uuid>,
+    pub(crate) paused: HashSet<Uuid>,
+    /// The worker is paused.
+    pub(crate) drain: bool,
+    pub(crate) heartbeat_interval_s: Option<f64>,
     pub(crate) registered: usize,
+    pub(crate) registration: Option<RegisterRequest>,
     pub(crate) forget_worker: bool,
     pub(crate) heartbeats: Vec<HeartbeatRequest>,
     pub(crate) gaps: Vec<String>,
@@ -50,12 +57,15 @@ pub(crate) struct State {
 pub(crate) struct Hub {
     state: Arc<Mutex<State>>,
     pub(crate) url: String,
+    /// What it calls its worker.
+    pub(crate) worker: Uuid,
 }
 
 impl Hub {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let hub = Self { state: Arc::default(), url: format!("http://{}", listener.local_addr().unwrap()) };
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let hub = Self { state: Arc::default(), url, worker: Uuid::now_v7() };
         let this = hub.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -76,7 +86,11 @@ impl Hub {
     /// Adds a job and gives its id.
     pub(crate) fn job(&self, kind: &str, script: &str, timeout_s: u32, parameters: Value) -> Uuid {
         let Value::Object(parameters) = parameters else { panic!("parameters are an object") };
-        let job = assignment(kind, script, timeout_s, parameters);
+        self.add(assignment(kind, script, timeout_s, parameters))
+    }
+
+    /// Adds this job and gives its id.
+    pub(crate) fn add(&self, job: JobAssignment) -> Uuid {
         let id = job.job_id;
         self.state().waiting.push_back(job);
         id
@@ -115,14 +129,17 @@ impl Hub {
         match path {
             "register" => {
                 state.registered += 1;
+                let interval_s = state.heartbeat_interval_s.unwrap_or(0.05);
+                state.registration = Some(serde_json::from_slice(body).unwrap());
                 state.forget_worker = false;
-                (200, json!({"worker_id": Uuid::from_u128(1), "heartbeat_interval_s": 0.05, "lease_s": 30.0}))
+                (200, json!({"worker_id": self.worker, "heartbeat_interval_s": interval_s, "lease_s": 30.0}))
             }
             "heartbeat" if state.forget_worker => (404, problem(404, "not_found")),
             "heartbeat" => {
                 state.heartbeats.push(serde_json::from_slice(body).unwrap());
-                (200, json!({"stale": state.stale, "cancel": state.cancel}))
+                (200, json!({"stale": state.stale, "cancel": state.cancel, "paused": state.paused, "drain": state.drain}))
             }
+            "goodbye" => (200, json!({})),
             "reports" => {
                 let reports: Vec<Value> = serde_json::from_slice(body).unwrap();
                 let outcomes: Vec<Value> = reports.iter().map(|report| state.one_of_many(report)).collect();
@@ -155,12 +172,15 @@ impl Hub {
 
 impl State {
     fn claim(&mut self, request: &ClaimRequest) -> Vec<JobAssignment> {
-        let lost = self.given.values().filter(|job| !self.ends.contains_key(&job.job_id) && !request.holding.contains(&job.job_id));
+        let claimed = self.given.values().filter(|job| self.claimed.contains(&job.job_id));
+        let lost = claimed.filter(|job| !self.ends.contains_key(&job.job_id) && !request.holding.contains(&job.job_id));
         let mut jobs: Vec<_> = lost.filter(|job| !self.stale.contains(&job.job_id)).cloned().collect();
-        while jobs.len() < request.max as usize
+        while !self.drain
+            && jobs.len() < request.max as usize
             && let Some(job) = self.waiting.pop_front()
         {
             self.given.insert(job.job_id, job.clone());
+            self.claimed.insert(job.job_id);
             jobs.push(job);
         }
         jobs
@@ -229,7 +249,7 @@ impl State {
     }
 }
 
-fn assignment(kind: &str, script: &str, timeout_s: u32, parameters: Map<String, Value>) -> JobAssignment {
+pub(crate) fn assignment(kind: &str, script: &str, timeout_s: u32, parameters: Map<String, Value>) -> JobAssignment {
     JobAssignment {
         job_id: Uuid::now_v7(),
         automation_id: 7,

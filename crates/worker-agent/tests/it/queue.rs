@@ -5,21 +5,32 @@ use broker::{Broker, QueueProfile, Topology};
 use domain::job::Status;
 use serde_json::json;
 use uuid::Uuid;
+use worker_agent::Settings;
 
 use crate::{
     hub::Mode,
     support::{Bed, until},
 };
 
-struct QueueBed {
-    bed: Bed,
-    broker: Broker,
-    queue: String,
+pub(crate) struct QueueBed {
+    pub(crate) bed: Bed,
+    pub(crate) broker: Broker,
+    pub(crate) queue: String,
     dead_letters: String,
 }
 
 impl QueueBed {
     async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With an agent whose settings are changed.
+    pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::beside(Bed::new().await, change).await
+    }
+
+    /// With this hub.
+    pub(crate) async fn beside(mut bed: Bed, change: impl FnOnce(&mut Settings)) -> Self {
         let url = std::env::var("TEST_AMQP_URL").unwrap_or_else(|_| panic!("TEST_AMQP_URL must hold the URL of a RabbitMQ"));
         let unique = Uuid::now_v7();
         let topology = Topology { dead_letter_queue: format!("agent-dead-{unique}"), ..Topology::default() };
@@ -27,16 +38,16 @@ impl QueueBed {
         let broker = Broker::connect_with(&url, "agent-test", topology).unwrap();
         broker.watch_connected().wait_for(|connected| *connected).await.unwrap();
         broker.ensure_queue(&queue, QueueProfile::Regente).await.unwrap();
-        let mut bed = Bed::new().await;
         let mut settings = bed.settings();
         settings.queues = vec![queue.clone()];
         settings.amqp = Some(url);
+        change(&mut settings);
         bed.start(settings, None);
         Self { bed, broker, queue, dead_letters }
     }
 
     /// Adds a job to the hub, not yet to the queue.
-    fn job(&self, script: &str) -> JobAssignment {
+    pub(crate) fn job(&self, script: &str) -> JobAssignment {
         let id = self.bed.shell(script);
         let mut state = self.bed.hub.state();
         let job = state.waiting.pop_back().unwrap();
@@ -44,7 +55,7 @@ impl QueueBed {
         job
     }
 
-    async fn publish(&self, job: &JobAssignment) {
+    pub(crate) async fn publish(&self, job: &JobAssignment) {
         let body = json!({
             "job_id": job.job_id, "automation_id": 7, "script_path": job.script_path, "parameters": {"n": 1},
             "entrypoint_type": job.entrypoint_type, "timeout_s": 0,
@@ -58,7 +69,7 @@ impl QueueBed {
     }
 
     /// Stops the agent and gives the number of messages left in the queue.
-    async fn left(mut self) -> u64 {
+    pub(crate) async fn left(mut self) -> u64 {
         self.bed.stop().await.unwrap();
         self.broker.queue_depth(&self.queue).await.unwrap().messages.into()
     }

@@ -20,7 +20,10 @@ async fn a_canceled_job_is_told_and_ended() {
     bed.hub.state().cancel.insert(job);
     assert_eq!(bed.end_of(job).await.status, Status::Canceled);
     assert!(!runs(pid));
-    assert_eq!(std::fs::read_to_string(bed.folder(job).join("seen.json")).unwrap().replace([' ', '\n'], ""), r#"{"cancel":true}"#);
+    assert_eq!(
+        std::fs::read_to_string(bed.folder(job).join("seen.json")).unwrap().replace([' ', '\n'], ""),
+        r#"{"cancel":true,"paused":false}"#
+    );
 }
 
 #[tokio::test]

@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api_types::{FinishRequest, LogEntry};
+use api_types::{FinishRequest, JobAssignment, LogEntry};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 use uuid::Uuid;
 use worker_agent::{Agent, Error, Runner, Settings};
 
-use crate::hub::Hub;
+use crate::hub::{Hub, assignment};
 
 type Running = (JoinHandle<Result<(), Error>>, oneshot::Sender<()>);
 
@@ -93,6 +93,15 @@ impl Bed {
         self.hub.job("SHELL", &name, timeout_s, parameters)
     }
 
+    /// Adds a shell job with this text, changed.
+    pub(crate) fn shell_as(&self, text: &str, change: impl FnOnce(&mut JobAssignment)) -> Uuid {
+        let name = format!("{}.sh", Uuid::now_v7());
+        self.script(&name, text);
+        let mut job = assignment("SHELL", &name, 0, serde_json::Map::new());
+        change(&mut job);
+        self.hub.add(job)
+    }
+
     pub(crate) async fn end_of(&self, job: Uuid) -> FinishRequest {
         until(|| self.hub.state().ends.get(&job).cloned()).await
     }
@@ -131,6 +140,11 @@ pub(crate) async fn limited<T>(work: impl Future<Output = T>) -> T {
 /// Whether the process runs; a zombie does not.
 pub(crate) fn runs(pid: i32) -> bool {
     state(pid).is_some_and(|state| state != 'Z')
+}
+
+/// Whether the process stands still. A shell that was just starting a program waits for that, which stands still itself, in state `D`.
+pub(crate) fn stands_still(pid: i32) -> bool {
+    matches!(state(pid), Some('T' | 'D'))
 }
 
 fn state(pid: i32) -> Option<char> {

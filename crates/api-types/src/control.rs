@@ -1,0 +1,78 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Body of `cancel`, `pause` and `resume`; may be absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ControlRequest {
+    /// Why, for the job's events; at most 1000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Body of `retry`; may be absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetryRequest {
+    /// Parameters of the new job, whole; absent: those of the job.
+    #[schema(value_type = Option<Object>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Map<String, Value>>,
+    /// Priority of the new job, 0 to 9; absent: that of the job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+}
+
+/// Which jobs to cancel or retry. All conditions must hold; at least one of them beside `status` must be there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BulkRequest {
+    /// Only these statuses. Absent: all that can be canceled, or `failed` and `canceled` for retry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub status: Vec<String>,
+    /// Only this automation.
+    #[serde(alias = "automationId", skip_serializing_if = "Option::is_none")]
+    pub automation_id: Option<i32>,
+    /// Only this queue.
+    #[serde(alias = "queueName", skip_serializing_if = "Option::is_none")]
+    pub queue_name: Option<String>,
+    /// Only this trigger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    /// Only jobs that failed with this class.
+    #[serde(alias = "errorClass", skip_serializing_if = "Option::is_none")]
+    pub error_class: Option<String>,
+    /// Accepted at this time or later, RFC 3339.
+    #[serde(alias = "createdFrom", skip_serializing_if = "Option::is_none")]
+    pub created_from: Option<DateTime<Utc>>,
+    /// Accepted before this time, RFC 3339.
+    #[serde(alias = "createdTo", skip_serializing_if = "Option::is_none")]
+    pub created_to: Option<DateTime<Utc>>,
+    /// Only these jobs, at most 1000.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<Uuid>,
+    /// Only count.
+    #[serde(alias = "dryRun")]
+    pub dry_run: bool,
+    /// Why, for the jobs' events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What became of the jobs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BulkResponse {
+    /// Nothing was done.
+    pub dry_run: bool,
+    /// Jobs that meet the conditions. A job that was retried before is not retried again.
+    pub matched: u64,
+    /// Jobs that were canceled, asked to stop, or retried.
+    pub done: u64,
+    /// Jobs that could not be, because they changed meanwhile.
+    pub refused: u64,
+    /// More jobs meet the conditions than a request takes: send it again.
+    pub more: bool,
+}

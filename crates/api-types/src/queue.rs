@@ -1,0 +1,34 @@
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Where jobs wait.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Queue {
+    /// Name.
+    pub name: String,
+    /// Jobs in it that have not started.
+    pub waiting: i64,
+    /// Jobs out of it that run or are paused.
+    pub running: i64,
+    /// Since when its jobs do not start; null: they do.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// When the pause ends by itself.
+    pub paused_until: Option<DateTime<Utc>>,
+    /// Why it is paused.
+    pub paused_reason: Option<String>,
+    /// Who paused it.
+    pub paused_by: Option<String>,
+}
+
+/// Pauses an automation or a queue; may be absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PauseRequest {
+    /// When the pause ends by itself, in the future; absent: when somebody resumes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+    /// Why, for people; at most 500 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

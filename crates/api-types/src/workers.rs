@@ -1,0 +1,165 @@
+use chrono::{DateTime, Utc};
+use domain::{job::Status, worker::State};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+/// A robot host that registered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Worker {
+    /// Id.
+    pub id: Uuid,
+    /// Unique name.
+    pub name: String,
+    /// `running`, `paused` (ends what it has, takes nothing new), `stopped` (said goodbye) or `lost` (not heard of).
+    #[schema(value_type = String)]
+    pub state: State,
+    /// Queues it takes jobs from.
+    pub queues: Vec<String>,
+    /// What it can do, as words.
+    pub labels: Vec<String>,
+    /// Jobs it runs at once.
+    pub slots: i32,
+    /// Jobs it runs, as it said last.
+    pub running_jobs: i32,
+    /// Version of its program.
+    pub version: String,
+    /// Its host.
+    pub hostname: String,
+    /// Takes messages from RabbitMQ; claims over HTTP otherwise.
+    pub uses_broker: bool,
+    /// How busy its host's processors are, 0 to 100.
+    pub cpu_percent: Option<f64>,
+    /// Memory in use on its host, in bytes.
+    pub memory_bytes: Option<i64>,
+    /// When it first registered.
+    pub registered_at: DateTime<Utc>,
+    /// When it was last heard of.
+    pub last_heartbeat_at: DateTime<Utc>,
+    /// When somebody paused it. Stays until somebody resumes it, also when the worker stops and starts again.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// Who paused it.
+    pub paused_by: Option<String>,
+    /// When it said goodbye.
+    pub stopped_at: Option<DateTime<Utc>>,
+}
+
+/// A worker with the jobs it holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerDetail {
+    /// The worker.
+    #[serde(flatten)]
+    pub worker: Worker,
+    /// The jobs it holds by the hub's books, oldest first.
+    pub jobs: Vec<WorkerHeldJob>,
+}
+
+/// A job that a worker holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerHeldJob {
+    /// The job.
+    pub job_id: Uuid,
+    /// Its automation.
+    pub automation_id: i32,
+    /// Its queue.
+    pub queue_name: String,
+    /// `running` or `paused`.
+    #[schema(value_type = String)]
+    pub status: Status,
+    /// When it was started.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When its worker counts as lost, unless it is heard of.
+    pub lease_expires_at: Option<DateTime<Utc>>,
+}
+
+/// Query of the list of workers, in the order in which they first registered.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WorkerFilter {
+    /// Only those in this state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Only those that take jobs from this queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// Only those with this label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Page size, 1 to 1000 (default 100).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Id of the last worker of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Uuid>,
+}
+
+/// A worker stops in order.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct GoodbyeRequest {
+    /// The worker.
+    pub worker_id: Uuid,
+}
+
+/// Makes a token for a worker.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerTokenCreate {
+    /// For people: what or whom it is for.
+    pub name: String,
+    /// The only worker that may use it; absent: any.
+    #[serde(default)]
+    pub worker_name: Option<String>,
+    /// The only queues that its bearer may take jobs from; absent: any.
+    #[serde(default)]
+    pub queues: Option<Vec<String>>,
+    /// It is not accepted from then on; absent: until it is revoked.
+    #[serde(default)]
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A worker's token, without its secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerToken {
+    /// Id.
+    pub id: Uuid,
+    /// For people.
+    pub name: String,
+    /// The only worker that may use it; null: any.
+    pub worker_name: Option<String>,
+    /// The only queues that its bearer may take jobs from; null: any.
+    pub queues: Option<Vec<String>>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Who made it.
+    pub created_by: String,
+    /// It is not accepted from then on.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it was revoked.
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// When it was last shown, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// A token that was made just now.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct WorkerTokenCreated {
+    /// The token itself, for `X-Worker-API-Key` or as bearer token on worker routes. It is told this once: only its hash is kept.
+    pub token: String,
+    /// What is kept of it.
+    #[serde(flatten)]
+    pub kept: WorkerToken,
+}
+
+/// Query of the list of worker tokens, in the order in which they were made.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WorkerTokenFilter {
+    /// Page size, 1 to 1000 (default 100).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Id of the last token of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Uuid>,
+}

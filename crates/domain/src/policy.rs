@@ -1,0 +1,241 @@
+//! What an automation says about how its jobs wait, start and end, beside its limits and its retry policy.
+
+mod key;
+mod labels;
+mod overrides;
+mod pause;
+mod rate;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    key::{ConcurrencyKey, MAX_KEY},
+    labels::{MAX_LABELS, labels},
+    overrides::Overrides,
+    pause::{MAX_AHEAD, MAX_REASON, Pause, PauseScope, pause_faults},
+    rate::RateLimit,
+};
+use crate::{Fault, automation::MAX_TIMEOUT_S};
+
+/// What happens to a request while another job of the automation waits or runs; with a concurrency key, another job of the same key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// The new job waits its turn.
+    #[default]
+    Queue,
+    /// The request is refused, naming the job that is there (409 `overlap_skipped`).
+    Skip,
+    /// The others are canceled and the new job is queued.
+    Replace,
+    /// A job that waits and has not started is returned in place of a new one; beside one that runs, the new job is queued.
+    Coalesce,
+}
+
+impl Overlap {
+    /// Every rule.
+    pub const ALL: [Self; 4] = [Self::Queue, Self::Skip, Self::Replace, Self::Coalesce];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Skip => "skip",
+            Self::Replace => "replace",
+            Self::Coalesce => "coalesce",
+        }
+    }
+
+    /// Reads the name on the wire.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|overlap| overlap.as_str() == name)
+    }
+}
+
+/// What happens to a job whose worker was lost, in place of what the retry policy says about that error class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnWorkerLost {
+    /// It gets another attempt, up to [`crate::retry::LOST_ATTEMPTS`] or what the policy allows, whichever is more.
+    Retry,
+    /// It has failed: for robots whose work must not be done twice.
+    Fail,
+}
+
+impl OnWorkerLost {
+    /// Every rule.
+    pub const ALL: [Self; 2] = [Self::Retry, Self::Fail];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Fail => "fail",
+        }
+    }
+
+    /// Reads the name on the wire.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.as_str() == name)
+    }
+}
+
+/// How the jobs of an automation wait, start and end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// Seconds that a job may wait for its start; then it fails as `QUEUE_TIMEOUT`.
+    pub queue_timeout_s: Option<i64>,
+    /// Seconds between asking a program to stop and killing it; `None`: the worker's own setting.
+    pub cancel_grace_s: Option<i64>,
+    /// Jobs with the same key share a limit, across automations.
+    pub concurrency_key: Option<ConcurrencyKey>,
+    /// Most jobs with one key at once.
+    pub concurrency_key_limit: i64,
+    /// Most starts in a time.
+    pub rate_limit: Option<RateLimit>,
+    /// What a request does while another job waits or runs.
+    pub overlap: Overlap,
+    /// What happens to a job whose worker was lost; `None`: the retry policy decides.
+    pub on_worker_lost: Option<OnWorkerLost>,
+    /// Labels that a worker must have, as [`labels`] leaves them.
+    pub requires: Vec<String>,
+    /// Its programs need a virtual display.
+    pub display: bool,
+    /// Processors that a program may use.
+    pub cpu_limit: Option<f64>,
+    /// Bytes of memory that a program may use.
+    pub memory_limit_bytes: Option<i64>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            queue_timeout_s: None,
+            cancel_grace_s: None,
+            concurrency_key: None,
+            concurrency_key_limit: 1,
+            rate_limit: None,
+            overlap: Overlap::default(),
+            on_worker_lost: None,
+            requires: Vec::new(),
+            display: false,
+            cpu_limit: None,
+            memory_limit_bytes: None,
+        }
+    }
+}
+
+/// Longest time between asking a program to stop and killing it, in seconds.
+pub const MAX_CANCEL_GRACE_S: i64 = 3600;
+/// Highest limit of jobs with one concurrency key.
+pub const MAX_KEY_LIMIT: i64 = 10_000;
+const MEBIBYTE: i64 = 1 << 20;
+/// What a JSON number holds exactly.
+const MAX_EXACT: i64 = 1 << 53;
+
+impl Policy {
+    /// What is wrong with it. What has a type of its own was checked when that was made.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        faults.extend(queue_timeout_fault(self.queue_timeout_s));
+        faults.extend(cancel_grace_fault(self.cancel_grace_s));
+        if !(1..=MAX_KEY_LIMIT).contains(&self.concurrency_key_limit) {
+            faults.push(Fault::new("concurrency_key_limit", format!("must be 1 to {MAX_KEY_LIMIT}")));
+        }
+        faults.extend(self.rate_limit.iter().flat_map(RateLimit::faults).map(|fault| fault.under("rate_limit")));
+        if self.cpu_limit.is_some_and(|processors| !(0.01..=1024.0).contains(&processors)) {
+            faults.push(Fault::new("cpu_limit", "must be 0.01 to 1024 processors"));
+        }
+        if self.memory_limit_bytes.is_some_and(|bytes| !(MEBIBYTE..=MAX_EXACT).contains(&bytes)) {
+            faults.push(Fault::new("memory_limit_bytes", format!("must be {MEBIBYTE} (1 MiB) to {MAX_EXACT} bytes")));
+        }
+        faults
+    }
+}
+
+/// When a job that has not started fails as `QUEUE_TIMEOUT`: its time counts from when it may start at the earliest, and goes on while its
+/// queue or automation is paused. `None`: it waits any time.
+#[must_use]
+pub fn gives_up_at(created_at: DateTime<Utc>, not_before: Option<DateTime<Utc>>, queue_timeout_s: Option<i64>) -> Option<DateTime<Utc>> {
+    let patience = TimeDelta::try_seconds(queue_timeout_s?)?;
+    not_before.unwrap_or(created_at).max(created_at).checked_add_signed(patience)
+}
+
+fn queue_timeout_fault(seconds: Option<i64>) -> Option<Fault> {
+    let bad = seconds.is_some_and(|s| !(1..=MAX_TIMEOUT_S).contains(&s));
+    bad.then(|| Fault::new("queue_timeout_s", format!("must be 1 to {MAX_TIMEOUT_S} seconds")))
+}
+
+fn cancel_grace_fault(seconds: Option<i64>) -> Option<Fault> {
+    let bad = seconds.is_some_and(|s| !(0..=MAX_CANCEL_GRACE_S).contains(&s));
+    bad.then(|| Fault::new("cancel_grace_s", format!("must be 0 to {MAX_CANCEL_GRACE_S} seconds")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_names_its_field() {
+        assert_eq!(Policy::default().faults(), []);
+        let edge = Policy {
+            queue_timeout_s: Some(MAX_TIMEOUT_S),
+            cancel_grace_s: Some(0),
+            concurrency_key_limit: MAX_KEY_LIMIT,
+            rate_limit: Some(RateLimit { max: 100_000, per_s: 0.1 }),
+            cpu_limit: Some(0.01),
+            memory_limit_bytes: Some(MEBIBYTE),
+            ..Policy::default()
+        };
+        assert_eq!(edge.faults(), []);
+        let bad = Policy {
+            queue_timeout_s: Some(0),
+            cancel_grace_s: Some(-1),
+            concurrency_key_limit: 0,
+            rate_limit: Some(RateLimit { max: 0, per_s: f64::NAN }),
+            cpu_limit: Some(0.0),
+            memory_limit_bytes: Some(1),
+            ..Policy::default()
+        };
+        let fields: Vec<_> = bad.faults().into_iter().map(|fault| fault.field).collect();
+        let expected = [
+            "queue_timeout_s",
+            "cancel_grace_s",
+            "concurrency_key_limit",
+            "rate_limit/max",
+            "rate_limit/per_s",
+            "cpu_limit",
+            "memory_limit_bytes",
+        ];
+        assert_eq!(fields, expected);
+    }
+
+    #[test]
+    fn waiting_counts_from_when_a_job_may_start() {
+        let at = |second: i64| DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap();
+        assert_eq!(gives_up_at(at(0), None, Some(60)), Some(at(60)));
+        assert_eq!(gives_up_at(at(0), Some(at(600)), Some(60)), Some(at(660)), "a retry with a long delay is not given up at once");
+        assert_eq!(gives_up_at(at(0), Some(at(-600)), Some(60)), Some(at(60)));
+        assert_eq!(gives_up_at(at(0), None, None), None);
+        assert_eq!(gives_up_at(at(0), None, Some(i64::MAX)), None);
+    }
+
+    #[test]
+    fn names_round_trip() {
+        for overlap in Overlap::ALL {
+            assert_eq!(serde_json::to_value(overlap).unwrap(), overlap.as_str());
+            assert_eq!(Overlap::parse(overlap.as_str()), Some(overlap));
+        }
+        for rule in OnWorkerLost::ALL {
+            assert_eq!(serde_json::to_value(rule).unwrap(), rule.as_str());
+            assert_eq!(OnWorkerLost::parse(rule.as_str()), Some(rule));
+        }
+        assert_eq!((Overlap::parse("none"), OnWorkerLost::parse("")), (None, None));
+    }
+}

@@ -1,0 +1,87 @@
+use chrono::{DateTime, Utc};
+
+use super::{ConcurrencyKey, MAX_AHEAD, cancel_grace_fault, queue_timeout_fault};
+use crate::{
+    Fault,
+    automation::{MAX_TIMEOUT_S, PRIORITY, priority_rule},
+    retry::RetryPolicy,
+};
+
+/// What one job does otherwise than its automation says. `None`: as the automation says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overrides {
+    /// 0 to 9.
+    pub priority: Option<i32>,
+    /// Seconds until it is killed.
+    pub timeout_s: Option<i64>,
+    /// Seconds that it may wait for its start.
+    pub queue_timeout_s: Option<i64>,
+    /// Attempts in all.
+    pub max_attempts: Option<u32>,
+    /// Seconds between asking its program to stop and killing it.
+    pub cancel_grace_s: Option<i64>,
+    /// The key itself, not a template.
+    pub concurrency_key: Option<String>,
+    /// It does not start before this; a time that has passed: at once.
+    pub not_before: Option<DateTime<Utc>>,
+}
+
+impl Overrides {
+    /// What is wrong with them.
+    #[must_use]
+    pub fn faults(&self, now: DateTime<Utc>) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if self.priority.is_some_and(|priority| !PRIORITY.contains(&priority)) {
+            faults.push(Fault::new("priority", priority_rule()));
+        }
+        if self.timeout_s.is_some_and(|seconds| !(1..=MAX_TIMEOUT_S).contains(&seconds)) {
+            faults.push(Fault::new("timeout_s", format!("must be 1 to {MAX_TIMEOUT_S} seconds")));
+        }
+        faults.extend(queue_timeout_fault(self.queue_timeout_s));
+        if self.max_attempts.is_some_and(|attempts| !(1..=RetryPolicy::MAX_ATTEMPTS).contains(&attempts)) {
+            faults.push(Fault::new("max_attempts", format!("must be 1 to {}", RetryPolicy::MAX_ATTEMPTS)));
+        }
+        faults.extend(cancel_grace_fault(self.cancel_grace_s));
+        let key = self.concurrency_key.as_deref().map_or(Ok(()), ConcurrencyKey::check);
+        faults.extend(key.err().map(|message| Fault::new("concurrency_key", message)));
+        if self.not_before.is_some_and(|at| at > now + MAX_AHEAD) {
+            faults.push(Fault::new("not_before", "must be within ten years"));
+        }
+        faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn each_fault_names_its_field() {
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let fine = Overrides {
+            priority: Some(0),
+            timeout_s: Some(1),
+            queue_timeout_s: Some(1),
+            max_attempts: Some(100),
+            cancel_grace_s: Some(3600),
+            concurrency_key: Some("{not} a template".into()),
+            not_before: Some(now - TimeDelta::days(1)),
+        };
+        assert_eq!(fine.faults(now), []);
+        assert_eq!(Overrides::default().faults(now), []);
+        let bad = Overrides {
+            priority: Some(-1),
+            timeout_s: Some(0),
+            queue_timeout_s: Some(-1),
+            max_attempts: Some(0),
+            cancel_grace_s: Some(3601),
+            concurrency_key: Some(String::new()),
+            not_before: Some(now + TimeDelta::days(4000)),
+        };
+        let fields: Vec<_> = bad.faults(now).into_iter().map(|fault| fault.field).collect();
+        let expected = ["priority", "timeout_s", "queue_timeout_s", "max_attempts", "cancel_grace_s", "concurrency_key", "not_before"];
+        assert_eq!(fields, expected);
+    }
+}

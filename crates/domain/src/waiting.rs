@@ -1,0 +1,239 @@
+//! Why a job that waits has not started.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::policy::Pause;
+
+/// Most jobs that a reason names.
+pub const MOST_NAMED: usize = 5;
+
+/// The first thing that keeps a job from starting. [`WaitingReason::code`] is for programs, the text for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the fields are the facts that the variant's line speaks of")]
+pub enum WaitingReason {
+    /// It is another attempt, and its delay is not over.
+    RetryDue { at: DateTime<Utc> },
+    /// It was asked for a later time.
+    NotBefore { at: DateTime<Utc> },
+    /// Its queue is paused.
+    QueuePaused { queue: String, until: Option<DateTime<Utc>> },
+    /// Its automation is paused.
+    AutomationPaused { until: Option<DateTime<Utc>> },
+    /// As many jobs of the automation run as may.
+    ConcurrencyLimit { limit: i64, held_by: Vec<Uuid> },
+    /// As many jobs with its concurrency key run as may.
+    ConcurrencyKeyLimit { key: String, limit: i64, held_by: Vec<Uuid> },
+    /// The automation started as many jobs lately as it may.
+    RateLimit { next_at: DateTime<Utc> },
+    /// The workers of its queue take messages, and the broker cannot be reached.
+    BrokerUnreachable,
+    /// No live worker takes jobs of its queue.
+    NoLiveWorker { queue: String },
+    /// None of the queue's live workers has the labels that it requires.
+    NoWorkerWithLabels { queue: String, labels: Vec<String> },
+    /// The workers that could take it are paused.
+    WorkerPaused { workers: Vec<String> },
+    /// The workers that could take it are busy.
+    AllSlotsBusy { queue: String, slots: u32 },
+    /// Its message is with the broker.
+    OnTheWay,
+    /// Other jobs go first.
+    Behind { jobs_ahead: u64 },
+}
+
+impl WaitingReason {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::RetryDue { .. } => "retry_due",
+            Self::NotBefore { .. } => "not_before",
+            Self::QueuePaused { .. } => "queue_paused",
+            Self::AutomationPaused { .. } => "automation_paused",
+            Self::ConcurrencyLimit { .. } => "concurrency_limit",
+            Self::ConcurrencyKeyLimit { .. } => "concurrency_key_limit",
+            Self::RateLimit { .. } => "rate_limit",
+            Self::BrokerUnreachable => "broker_unreachable",
+            Self::NoLiveWorker { .. } => "no_live_worker",
+            Self::NoWorkerWithLabels { .. } => "no_worker_with_labels",
+            Self::WorkerPaused { .. } => "worker_paused",
+            Self::AllSlotsBusy { .. } => "all_slots_busy",
+            Self::OnTheWay => "on_the_way",
+            Self::Behind { .. } => "behind",
+        }
+    }
+}
+
+impl fmt::Display for WaitingReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RetryDue { at } => write!(f, "the retry is due at {}", time(at)),
+            Self::NotBefore { at } => write!(f, "it was asked to start at {} or later", time(at)),
+            Self::QueuePaused { queue, until } => write!(f, "queue \"{queue}\" is paused{}", end(until.as_ref())),
+            Self::AutomationPaused { until } => write!(f, "the automation is paused{}", end(until.as_ref())),
+            Self::ConcurrencyLimit { limit, held_by } => {
+                write!(f, "the automation's limit of {limit} at once is held by {}", jobs(held_by))
+            }
+            Self::ConcurrencyKeyLimit { key, limit, held_by } => {
+                write!(f, "the limit of {limit} at once for key \"{key}\" is held by {}", jobs(held_by))
+            }
+            Self::RateLimit { next_at } => write!(f, "the automation's rate limit allows the next start at {}", time(next_at)),
+            Self::BrokerUnreachable => f.write_str("the broker cannot be reached; the job is sent as soon as it is back"),
+            Self::NoLiveWorker { queue } => write!(f, "no live worker takes jobs of queue \"{queue}\""),
+            Self::NoWorkerWithLabels { queue, labels } => {
+                write!(f, "no live worker of queue \"{queue}\" has the labels {}", labels.join(", "))
+            }
+            Self::WorkerPaused { workers } => write!(f, "the workers that could take it are paused: {}", workers.join(", ")),
+            Self::AllSlotsBusy { queue, slots } => {
+                write!(f, "all {slots} slots of the workers of queue \"{queue}\" that could take it are busy")
+            }
+            Self::OnTheWay => f.write_str("its message is with the broker; a worker takes it next"),
+            Self::Behind { jobs_ahead: 0 } => f.write_str("it is next in line"),
+            Self::Behind { jobs_ahead: 1 } => f.write_str("1 job goes first"),
+            Self::Behind { jobs_ahead } => write!(f, "{jobs_ahead} jobs go first"),
+        }
+    }
+}
+
+fn time(at: &DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+fn end(until: Option<&DateTime<Utc>>) -> String {
+    until.map_or_else(|| " until somebody resumes it".to_owned(), |until| format!(" until {}", time(until)))
+}
+
+fn jobs(ids: &[Uuid]) -> String {
+    match ids {
+        [] => "jobs that have just ended".to_owned(),
+        [id] => format!("job {id}"),
+        ids => format!("jobs {}", ids.iter().map(Uuid::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// A limit that has no free place, and who has the places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// Most at once.
+    pub limit: i64,
+    /// Jobs that run or are on their way; the first few are named.
+    pub held_by: Vec<Uuid>,
+}
+
+/// A worker that was heard of lately and takes jobs of the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveWorker {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// It takes nothing new.
+    pub paused: bool,
+    /// Jobs it runs at once.
+    pub slots: u32,
+    /// Jobs it runs.
+    pub running: u32,
+    /// It takes messages from the broker; claims over HTTP otherwise.
+    pub uses_broker: bool,
+}
+
+/// What is known about a job that waits, and its surroundings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The time.
+    pub now: DateTime<Utc>,
+    /// Its queue.
+    pub queue: String,
+    /// It does not start before this.
+    pub not_before: Option<DateTime<Utc>>,
+    /// It runs another one again.
+    pub is_retry: bool,
+    /// A pause of its queue.
+    pub queue_pause: Option<Pause>,
+    /// A pause of its automation.
+    pub automation_pause: Option<Pause>,
+    /// Its automation's limit, when it is full.
+    pub concurrency: Option<Full>,
+    /// Its concurrency key and that key's limit, when it is full.
+    pub concurrency_key: Option<(String, Full)>,
+    /// When its automation's rate limit allows a start.
+    pub rate_next_at: Option<DateTime<Utc>>,
+    /// The hub has a broker and cannot reach it.
+    pub broker_unreachable: bool,
+    /// Its message was given to the broker: the limits have let it pass.
+    pub dispatched: bool,
+    /// Labels that it requires.
+    pub requires: Vec<String>,
+    /// Live workers of its queue.
+    pub workers: Vec<LiveWorker>,
+    /// Consumers that the broker counts on the queue, also of workers that never registered; 0 when that is not known.
+    pub consumers: u32,
+    /// Jobs of the queue that go before it.
+    pub jobs_ahead: u64,
+}
+
+/// Why the job has not started. Of several things in its way the first is told in this order: its time, pauses, limits, who could take it, its
+/// place in the line.
+#[must_use]
+pub fn why_waiting(facts: &Facts) -> WaitingReason {
+    let passed = facts.dispatched;
+    (if passed { None } else { not_yet(facts) })
+        .or_else(|| paused(facts))
+        .or_else(|| if passed { None } else { limited(facts) })
+        .or_else(|| untaken(facts))
+        .unwrap_or(if passed { WaitingReason::OnTheWay } else { WaitingReason::Behind { jobs_ahead: facts.jobs_ahead } })
+}
+
+fn not_yet(facts: &Facts) -> Option<WaitingReason> {
+    let at = facts.not_before.filter(|at| *at > facts.now)?;
+    Some(if facts.is_retry { WaitingReason::RetryDue { at } } else { WaitingReason::NotBefore { at } })
+}
+
+fn paused(facts: &Facts) -> Option<WaitingReason> {
+    let lasting = |pause: &Option<Pause>| pause.as_ref().filter(|pause| pause.holds(facts.now)).map(|pause| pause.until);
+    let queue = || lasting(&facts.queue_pause).map(|until| WaitingReason::QueuePaused { queue: facts.queue.clone(), until });
+    let automation = || lasting(&facts.automation_pause).map(|until| WaitingReason::AutomationPaused { until });
+    queue().or_else(automation)
+}
+
+fn limited(facts: &Facts) -> Option<WaitingReason> {
+    let named = |full: &Full| full.held_by.iter().take(MOST_NAMED).copied().collect::<Vec<_>>();
+    if let Some(full) = &facts.concurrency {
+        return Some(WaitingReason::ConcurrencyLimit { limit: full.limit, held_by: named(full) });
+    }
+    if let Some((key, full)) = &facts.concurrency_key {
+        return Some(WaitingReason::ConcurrencyKeyLimit { key: key.clone(), limit: full.limit, held_by: named(full) });
+    }
+    facts.rate_next_at.filter(|at| *at > facts.now).map(|next_at| WaitingReason::RateLimit { next_at })
+}
+
+/// Why nobody takes it who could.
+fn untaken(facts: &Facts) -> Option<WaitingReason> {
+    let queue = || facts.queue.clone();
+    if facts.broker_unreachable && facts.workers.iter().all(|worker| worker.uses_broker) {
+        return Some(WaitingReason::BrokerUnreachable);
+    }
+    if facts.workers.is_empty() {
+        return (facts.consumers == 0).then(|| WaitingReason::NoLiveWorker { queue: queue() });
+    }
+    let able: Vec<&LiveWorker> =
+        facts.workers.iter().filter(|worker| facts.requires.iter().all(|label| worker.labels.contains(label))).collect();
+    if able.is_empty() {
+        return Some(WaitingReason::NoWorkerWithLabels { queue: queue(), labels: facts.requires.clone() });
+    }
+    let open: Vec<&LiveWorker> = able.iter().copied().filter(|worker| !worker.paused).collect();
+    if open.is_empty() {
+        return Some(WaitingReason::WorkerPaused { workers: able.iter().take(MOST_NAMED).map(|worker| worker.name.clone()).collect() });
+    }
+    let busy = open.iter().all(|worker| worker.running >= worker.slots);
+    let slots = open.iter().fold(0_u32, |sum, worker| sum.saturating_add(worker.slots));
+    busy.then(|| WaitingReason::AllSlotsBusy { queue: queue(), slots })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! Workers: how one stands.
+
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+/// How a worker stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Alive, takes jobs.
+    Running,
+    /// Alive, ends what it has and takes nothing new.
+    Paused,
+    /// Said goodbye.
+    Stopped,
+    /// Not heard of for longer than a lease lasts.
+    Lost,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Running, Self::Paused, Self::Stopped, Self::Lost];
+
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// Reads the name on the wire.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    /// The worker is heard of.
+    #[must_use]
+    pub const fn is_alive(self) -> bool {
+        matches!(self, Self::Running | Self::Paused)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// What is known of a worker's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// When it was last heard of.
+    pub last_seen_at: DateTime<Utc>,
+    /// When somebody paused it; stays through restarts of the worker until somebody resumes it.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// When it said goodbye.
+    pub stopped_at: Option<DateTime<Utc>>,
+}
+
+impl Life {
+    /// How the worker stands: a goodbye counts before silence, silence before a pause.
+    #[must_use]
+    pub fn state(&self, lease: TimeDelta, now: DateTime<Utc>) -> State {
+        if self.stopped_at.is_some() {
+            State::Stopped
+        } else if self.last_seen_at < lost_before(lease, now) {
+            State::Lost
+        } else if self.paused_at.is_some() {
+            State::Paused
+        } else {
+            State::Running
+        }
+    }
+}
+
+/// Workers last heard of before this are lost.
+#[must_use]
+pub fn lost_before(lease: TimeDelta, now: DateTime<Utc>) -> DateTime<Utc> {
+    now.checked_sub_signed(lease).unwrap_or(DateTime::<Utc>::MIN_UTC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_life_has_its_state() {
+        let at = |second: i64| DateTime::from_timestamp(second, 0).unwrap();
+        let lease = TimeDelta::seconds(30);
+        for (seen, paused, stopped, expected) in [
+            (100, None, None, State::Running),
+            (70, None, None, State::Running),
+            (69, None, None, State::Lost),
+            (100, Some(5), None, State::Paused),
+            (69, Some(5), None, State::Lost),
+            (100, None, Some(100), State::Stopped),
+            (100, Some(5), Some(100), State::Stopped),
+            (1, None, Some(1), State::Stopped),
+        ] {
+            let life = Life { last_seen_at: at(seen), paused_at: paused.map(at), stopped_at: stopped.map(at) };
+            assert_eq!(life.state(lease, at(100)), expected, "{life:?}");
+        }
+    }
+
+    #[test]
+    fn an_endless_lease_loses_nobody() {
+        let now = DateTime::from_timestamp(100, 0).unwrap();
+        let life = Life { last_seen_at: now, paused_at: None, stopped_at: None };
+        assert_eq!(life.state(TimeDelta::MAX, now), State::Running);
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for state in State::ALL {
+            assert_eq!(State::parse(state.as_str()), Some(state));
+        }
+        assert_eq!(State::parse("dead"), None);
+    }
+}

@@ -1,0 +1,50 @@
+use api_types::PauseRequest;
+use chrono::{DateTime, Utc};
+use domain::policy::{Pause, pause_faults};
+use runtime::Failure;
+use store::automations::Automation;
+
+use super::not_found;
+use crate::{Orchestrator, writer::Note};
+
+impl Orchestrator {
+    /// Its jobs do not start from now on. A pause that lasts is changed and keeps its beginning.
+    pub(crate) async fn automation_pause(&self, id: i32, request: PauseRequest, by: String) -> Result<Automation, Failure> {
+        let current = self.automation(id).await?;
+        let pause = pause(request, current.pause, by, (self.clock)())?;
+        if !store::automations::automation_pause(&self.database, id, &pause).await? {
+            return Err(Failure::conflict("automation_archived", format!("automation {id} is archived")));
+        }
+        tracing::info!(automation.id = id, user.name = pause.by, "automation paused");
+        self.automation_put(id).await
+    }
+
+    /// Its jobs start again.
+    pub(crate) async fn automation_resume(&self, id: i32, by: &str) -> Result<Automation, Failure> {
+        self.automation(id).await?;
+        if !store::automations::automation_resume(&self.database, id, (self.clock)()).await? {
+            return Err(Failure::conflict("wrong_state", format!("automation {id} is active, not paused")));
+        }
+        tracing::info!(automation.id = id, user.name = by, "automation resumed");
+        let automation = self.automation_put(id).await?;
+        self.writer.note(Note::Waiting(vec![automation.draft.queue_name.clone()]));
+        Ok(automation)
+    }
+
+    async fn automation_put(&self, id: i32) -> Result<Automation, Failure> {
+        let automation = store::automations::automation_get(&self.database, id).await?.ok_or_else(|| not_found(id))?;
+        self.catalog.put(automation.clone());
+        Ok(automation)
+    }
+}
+
+/// The pause that `request` asks for, in place of the one before.
+pub(crate) fn pause(request: PauseRequest, before: Option<Pause>, by: String, now: DateTime<Utc>) -> Result<Pause, Failure> {
+    let reason = request.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    let faults = pause_faults(request.until, reason.as_deref(), now);
+    if !faults.is_empty() {
+        return Err(Failure::Invalid(faults));
+    }
+    let at = before.filter(|before| before.holds(now)).map_or(now, |before| before.at);
+    Ok(Pause { at, until: request.until, reason, by })
+}

@@ -1,0 +1,40 @@
+use chrono::{DateTime, Utc};
+use domain::policy::{Pause, PauseScope};
+
+use super::Catalog;
+
+impl Catalog {
+    /// Takes in what was just written.
+    pub(crate) fn put_queue_pause(&self, queue: &str, pause: Option<Pause>) {
+        let Ok(mut pauses) = self.queue_pauses.write() else { return };
+        match pause {
+            Some(pause) => pauses.insert(queue.to_owned(), pause),
+            None => pauses.remove(queue),
+        };
+    }
+}
+
+/// Pauses that last at a time, as far as they are known: at once those made by this replica, with the next tick those of others.
+impl Catalog {
+    /// What keeps a job of this automation in this queue from starting; the queue's pause before the automation's.
+    pub(crate) fn pause_of(&self, automation_id: i32, queue: &str, now: DateTime<Utc>) -> Option<(PauseScope, Pause)> {
+        let of_automation = || self.automation_pause(automation_id, now).map(|pause| (PauseScope::Automation, pause));
+        self.queue_pause(queue, now).map(|pause| (PauseScope::Queue, pause)).or_else(of_automation)
+    }
+
+    /// The queue's pause.
+    pub(crate) fn queue_pause(&self, queue: &str, now: DateTime<Utc>) -> Option<Pause> {
+        self.queue_pauses.read().ok()?.get(queue).filter(|pause| pause.holds(now)).cloned()
+    }
+
+    /// The automation's own pause.
+    pub(crate) fn automation_pause(&self, automation_id: i32, now: DateTime<Utc>) -> Option<Pause> {
+        self.cached(automation_id)?.automation.pause.clone().filter(|pause| pause.holds(now))
+    }
+
+    /// Automations that are paused themselves.
+    pub(crate) fn paused_automations(&self, now: DateTime<Utc>) -> Vec<i32> {
+        let Ok(entries) = self.entries.read() else { return Vec::new() };
+        entries.iter().filter(|(_, entry)| entry.automation.is_paused(now)).map(|(id, _)| *id).collect()
+    }
+}

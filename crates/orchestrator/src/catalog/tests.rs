@@ -1,0 +1,60 @@
+use chrono::{DateTime, Utc};
+use domain::policy::{Pause, PauseScope};
+use store::{Database, Settings, automations};
+
+use super::Catalog;
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_225_600 + second, 0).unwrap()
+}
+
+fn pause(until: Option<i64>) -> Pause {
+    Pause { at: at(0), until: until.map(at), reason: None, by: "maria".into() }
+}
+
+/// A database in memory: one connection, which never ends.
+async fn database() -> Database {
+    let database = Database::connect(&Settings { max_connections: 1, ..Settings::new("sqlite::memory:") }).await.unwrap();
+    database.migrate().await.unwrap();
+    database
+}
+
+async fn automation(database: &Database, name: &str) -> i32 {
+    let draft = automations::Draft { name: name.into(), queue_name: "nfe".into(), ..automations::Draft::default() };
+    automations::automation_insert(database, &draft, at(0)).await.unwrap().id
+}
+
+#[tokio::test]
+async fn pauses_that_another_replica_made_are_known_after_the_next_look() {
+    let database = database().await;
+    let (a, b) = (automation(&database, "a").await, automation(&database, "b").await);
+    let catalog = Catalog::new(database.clone());
+    catalog.refresh().await.unwrap();
+    assert_eq!((catalog.pause_of(a, "nfe", at(1)), catalog.paused_automations(at(1))), (None, vec![]));
+
+    automations::automation_pause(&database, a, &pause(Some(60))).await.unwrap();
+    store::queues::queue_pause(&database, "nfe", &pause(Some(30))).await.unwrap();
+    catalog.refresh().await.unwrap();
+    let scope = |id, second| catalog.pause_of(id, "nfe", at(second)).map(|(scope, _)| scope);
+    assert_eq!((scope(a, 29), scope(b, 29)), (Some(PauseScope::Queue), Some(PauseScope::Queue)), "the queue's comes first");
+    assert_eq!((scope(a, 30), scope(b, 30)), (Some(PauseScope::Automation), None));
+    assert_eq!(scope(a, 60), None, "both ended by themselves");
+    assert_eq!(catalog.pause_of(b, "other", at(1)), None, "of this queue only");
+    assert_eq!((catalog.paused_automations(at(59)), catalog.paused_automations(at(60))), (vec![a], vec![]));
+
+    store::queues::queue_resume(&database, "nfe", at(1)).await.unwrap();
+    automations::automation_resume(&database, a, at(1)).await.unwrap();
+    catalog.refresh().await.unwrap();
+    assert_eq!((scope(a, 1), scope(b, 1)), (None, None));
+}
+
+#[tokio::test]
+async fn pauses_that_this_replica_made_are_known_at_once() {
+    let database = database().await;
+    let id = automation(&database, "a").await;
+    let catalog = Catalog::new(database);
+    catalog.put_queue_pause("nfe", Some(pause(None)));
+    assert_eq!(catalog.queue_pause("nfe", at(1_000_000)), Some(pause(None)));
+    catalog.put_queue_pause("nfe", None);
+    assert_eq!(catalog.pause_of(id, "nfe", at(1)), None);
+}

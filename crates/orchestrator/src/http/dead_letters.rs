@@ -1,0 +1,66 @@
+use actix_web::{
+    HttpRequest, HttpResponse, delete, get, post,
+    web::{Data, Path},
+};
+use api_types::{DeadLetter, DeadLetterDetail, DeadLetterFilter, Problem, ReplayRequest, ReplayResponse};
+use runtime::{Failure, Management, OptionalJsonBody, Params};
+use store::dead_letters::Filter;
+use uuid::Uuid;
+
+use super::{page, page_size};
+use crate::Orchestrator;
+
+/// Lists the messages that the broker gave up, newest first.
+#[utoipa::path(tag = "dead letters", params(DeadLetterFilter), responses(
+    (status = 200, body = Vec<DeadLetter>), (status = 400, body = Problem), (status = 401, body = Problem)))]
+#[get("/api/v1/dead-letters")]
+pub(super) async fn list(
+    _: Management,
+    request: HttpRequest,
+    hub: Data<Orchestrator>,
+    query: Params<DeadLetterFilter>,
+) -> Result<HttpResponse, Failure> {
+    let DeadLetterFilter { queue, job_id, replayed, limit, after } = query.0;
+    let filter = Filter { queue, job_id, replayed, limit: page_size(limit, 50, 1000)?.into(), after };
+    let found = hub.dead_letter_list(&filter).await?;
+    let next = found.last().filter(|_| found.len() as u64 == filter.limit).map(|last| last.id.to_string());
+    Ok(page(request.path(), request.query_string(), next).json(found))
+}
+
+/// One such message whole.
+#[utoipa::path(tag = "dead letters", params(("id" = Uuid, Path)), responses(
+    (status = 200, body = DeadLetterDetail), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+#[get("/api/v1/dead-letters/{id}")]
+pub(super) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(hub.dead_letter_detail(*id).await?))
+}
+
+/// Sends a message again. When it names a job that failed because of it, a new job runs with the same parameters; otherwise the message
+/// itself goes to its queue.
+#[utoipa::path(tag = "dead letters", params(("id" = Uuid, Path)), responses(
+    (status = 200, body = DeadLetter), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
+    (status = 409, description = "It was sent again before, or cannot be", body = Problem)))]
+#[post("/api/v1/dead-letters/{id}/replay")]
+pub(super) async fn replay(person: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(hub.dead_letter_replay(*id, &person.username).await?))
+}
+
+/// Sends many messages again, the oldest first; with `dry_run` it only counts them.
+#[utoipa::path(post, path = "/api/v1/dead-letters/replay", tag = "dead letters", request_body = ReplayRequest, responses(
+    (status = 200, body = ReplayResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn replay_many(
+    person: Management,
+    hub: Data<Orchestrator>,
+    body: OptionalJsonBody<ReplayRequest>,
+) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(hub.dead_letter_replay_many(body.0, &person.username).await?))
+}
+
+/// Removes a message.
+#[utoipa::path(tag = "dead letters", params(("id" = Uuid, Path)), responses(
+    (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+#[delete("/api/v1/dead-letters/{id}")]
+pub(super) async fn delete(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+    hub.dead_letter_delete(*id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

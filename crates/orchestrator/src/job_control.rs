@@ -1,0 +1,145 @@
+//! What people do to jobs.
+
+use api_types::{BulkResponse, RetryRequest};
+use domain::{
+    Fault,
+    job::{Status, Trigger},
+    policy::Overrides,
+};
+use futures_util::future::join_all;
+use runtime::Failure;
+use store::jobs::{Filter, FullJob};
+use uuid::Uuid;
+
+use crate::{
+    Orchestrator,
+    execute::Execution,
+    text,
+    writer::{Action, Change, Control},
+};
+
+/// Jobs that a bulk request acts on at most.
+const MOST_IN_BULK: u64 = 10_000;
+/// Of these, how many at once.
+const BULK_PAGE: u64 = 200;
+/// Longest reason, in characters.
+const MOST_REASON: usize = 1000;
+
+/// What a bulk request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bulk {
+    Cancel,
+    Retry,
+}
+
+impl Bulk {
+    /// The statuses of jobs that it can act on.
+    pub(crate) const fn statuses(self) -> &'static [Status] {
+        match self {
+            Self::Cancel => &[Status::Pending, Status::Running, Status::Paused],
+            Self::Retry => &[Status::Failed, Status::Canceled, Status::Completed, Status::CompletedNoInvoices],
+        }
+    }
+}
+
+/// The reason as it is kept.
+pub(crate) fn reason(given: Option<String>) -> Result<Option<String>, Failure> {
+    if given.as_ref().is_some_and(|reason| reason.chars().count() > MOST_REASON) {
+        return Err(Failure::field("reason", format!("must have at most {MOST_REASON} characters")));
+    }
+    Ok(given.map(text::clean_line))
+}
+
+impl Orchestrator {
+    pub(crate) async fn job_control(&self, id: Uuid, control: Control) -> Result<api_types::Job, Failure> {
+        self.writer.change(id, Change::Control(control)).await?;
+        self.job(id).await
+    }
+
+    /// Makes a new job of one that has ended.
+    pub(crate) async fn job_retry(&self, id: Uuid, request: RetryRequest) -> Result<api_types::Job, Failure> {
+        let job = store::jobs::job_get(&self.database, id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
+        self.run_again(job, request).await
+    }
+
+    async fn run_again(&self, job: FullJob, request: RetryRequest) -> Result<api_types::Job, Failure> {
+        let FullJob { row, parameters } = job;
+        if !row.job.status.is_terminal() {
+            let status = row.job.status;
+            return Err(Failure::conflict("wrong_state", format!("the job is {status}; only a job that has ended can be retried")));
+        }
+        let execution = Execution {
+            automation_id: row.automation_id,
+            parameters: request.parameters.unwrap_or(parameters),
+            overrides: Overrides {
+                priority: Some(request.priority.unwrap_or(row.priority)),
+                timeout_s: row.terms.timeout_s,
+                max_attempts: row.terms.max_attempts.and_then(|attempts| u32::try_from(attempts).ok()),
+                cancel_grace_s: row.terms.cancel_grace_s,
+                ..Overrides::default()
+            },
+            idempotency_key: None,
+            trigger: Trigger::Retry,
+            retry_of: Some(row.job.id),
+            parameters_field: true,
+        };
+        Ok(self.execute(execution).await?.0)
+    }
+
+    /// Cancels or retries the jobs that `filter` chooses, the newest first.
+    pub(crate) async fn jobs_in_bulk(&self, bulk: Bulk, filter: Filter, dry_run: bool, control: &Control) -> Result<BulkResponse, Failure> {
+        let matched = store::jobs::job_count(&self.database, &filter, MOST_IN_BULK + 1).await?;
+        let mut response = BulkResponse { dry_run, matched, more: matched > MOST_IN_BULK, ..BulkResponse::default() };
+        if dry_run {
+            return Ok(response);
+        }
+        let mut page = Filter { limit: BULK_PAGE, ..filter };
+        while response.done + response.refused < MOST_IN_BULK {
+            let jobs = store::jobs::job_list(&self.database, &page).await?;
+            let Some(last) = jobs.last() else { break };
+            page.after = Some(last.row.job.id);
+            let outcomes = join_all(jobs.into_iter().map(|job| self.one_of_bulk(bulk, job, control))).await;
+            for outcome in outcomes {
+                match outcome {
+                    Ok(()) => response.done += 1,
+                    Err(Failure::Conflict { .. } | Failure::NotFound(_) | Failure::Invalid(_)) => response.refused += 1,
+                    Err(failure) => return Err(failure),
+                }
+            }
+        }
+        Ok(response)
+    }
+
+    async fn one_of_bulk(&self, bulk: Bulk, job: FullJob, control: &Control) -> Result<(), Failure> {
+        match bulk {
+            Bulk::Cancel => self.writer.change(job.row.job.id, Change::Control(control.clone())).await.map(drop),
+            Bulk::Retry => self.run_again(job, RetryRequest::default()).await.map(drop),
+        }
+    }
+}
+
+impl Control {
+    pub(crate) const fn new(action: Action, by: String, reason: Option<String>) -> Self {
+        Self { action, by, reason }
+    }
+}
+
+/// A condition beside the status: without any, a slip of the hand would hit every job.
+pub(crate) fn check_bulk(filter: &Filter) -> Result<(), Failure> {
+    let none = filter.automation_id.is_none()
+        && filter.queue_name.is_none()
+        && filter.trigger.is_none()
+        && filter.error_class.is_none()
+        && filter.created_from.is_none()
+        && filter.created_to.is_none()
+        && filter.ids.is_empty();
+    if none {
+        let message = "must be there, or another condition beside `status`: automation_id, queue_name, trigger, error_class, created_from, \
+                       created_to";
+        return Err(Failure::Invalid(vec![Fault::new("ids", message)]));
+    }
+    if filter.ids.len() > 1000 {
+        return Err(Failure::field("ids", "must name at most 1000 jobs".to_owned()));
+    }
+    Ok(())
+}

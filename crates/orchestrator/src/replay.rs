@@ -1,0 +1,167 @@
+//! Sending dead letters again.
+
+use std::time::Duration;
+
+use api_types::{DeadLetterRefusal, ReplayRequest, ReplayResponse};
+use bytes::Bytes;
+use domain::job::{ErrorClass, Status, Trigger};
+use runtime::Failure;
+use store::{
+    dead_letters::{self, DeadLetter, Filter, Replay},
+    jobs::{FullJob, NewJob, Terms},
+};
+use uuid::Uuid;
+
+use crate::{Orchestrator, automations, dead_letters::to_api};
+
+/// How long the broker may take to confirm: a transaction waits for it.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl Orchestrator {
+    pub(crate) async fn dead_letter_replay(&self, id: Uuid, by: &str) -> Result<api_types::DeadLetter, Failure> {
+        let letter = self.dead_letter(id).await?;
+        if let Some(replay) = &letter.replay {
+            return Err(already_replayed(replay));
+        }
+        let job = match letter.job_id {
+            Some(job_id) => store::jobs::job_get(&self.database, job_id).await?,
+            None => None,
+        };
+        match job {
+            Some(job) => self.replay_job(&letter, job, by).await?,
+            None => self.replay_message(&letter, by).await?,
+        }
+        Ok(to_api(self.dead_letter(id).await?))
+    }
+
+    /// Runs the job again that the message failed. The key makes one new job of a request that is sent twice, or again after a crash.
+    async fn replay_job(&self, letter: &DeadLetter, job: FullJob, by: &str) -> Result<(), Failure> {
+        let failed_so = job.row.job.failure.as_ref().is_some_and(|failure| failure.class == ErrorClass::DeadLettered);
+        if job.row.job.status != Status::Failed || !failed_so {
+            let detail = format!("the job is {} and did not fail because of this message", job.row.job.status);
+            return Err(Failure::conflict("wrong_state", detail));
+        }
+        let automation_id = job.row.automation_id;
+        let entry = self.catalog.get(automation_id).await?.ok_or_else(|| automations::not_found(automation_id))?;
+        if entry.automation.archived_at.is_some() {
+            return Err(Failure::conflict("automation_archived", format!("automation {automation_id} is archived")));
+        }
+        let key = format!("dead-letter/{}", job.row.job.id);
+        match dead_letters::dead_letter_retry(&self.database, job.row.job.id).await? {
+            Some((retry, other)) if other.as_ref() != Some(&key) => {
+                return Err(Failure::conflict("already_retried", format!("job {retry} runs in its place already")));
+            }
+            Some(_) | None => {}
+        }
+        let new = NewJob {
+            id: Uuid::now_v7(),
+            automation_id,
+            queue_name: job.row.queue_name,
+            trigger: Trigger::Retry,
+            priority: job.row.priority,
+            parameters: job.parameters,
+            attempt: job.row.attempt.saturating_add(1),
+            retry_of: Some(job.row.job.id),
+            idempotency_key: Some(key),
+            created_at: (self.clock)(),
+            not_before: None,
+            dispatch_started_at: None,
+            terms: Terms { queue_deadline_at: None, ..job.row.terms },
+        };
+        let new_job_id = self.writer.insert(new).await?.id;
+        let replay = Replay { at: (self.clock)(), by: by.to_owned(), new_job_id: Some(new_job_id) };
+        if !dead_letters::dead_letter_mark_replayed(&self.database, letter.id, &replay).await? {
+            return Err(self.lost_race(letter.id).await?);
+        }
+        tracing::info!(dead_letter.id = %letter.id, job.id = %new_job_id, user.name = by, "dead letter replayed as a new job");
+        Ok(())
+    }
+
+    /// Sends the message to its queue again. The mark and the confirm are one: a crash between leaves the letter as it was, and the message
+    /// may go out twice, never not at all.
+    async fn replay_message(&self, letter: &DeadLetter, by: &str) -> Result<(), Failure> {
+        if !letter.body_is_whole {
+            let detail = "the message was not text, or larger than is kept, so that it cannot be sent again as it was";
+            return Err(Failure::conflict("body_incomplete", detail));
+        }
+        if letter.queue_name.is_empty() {
+            return Err(Failure::conflict("queue_unknown", "the message does not say which queue it was meant for"));
+        }
+        if self.broker.is_none() {
+            return Err(Failure::conflict("no_broker", "this hub has no broker to send the message to"));
+        }
+        let replay = Replay { at: (self.clock)(), by: by.to_owned(), new_job_id: None };
+        let txn = self.database.begin().await?;
+        if !dead_letters::dead_letter_mark_replayed_in_txn(&txn, letter.id, &replay).await? {
+            drop(txn);
+            return Err(self.lost_race(letter.id).await?);
+        }
+        self.send_again(letter).await?;
+        txn.commit().await?;
+        tracing::info!(dead_letter.id = %letter.id, queue.name = letter.queue_name, user.name = by, "dead letter sent to its queue again");
+        Ok(())
+    }
+
+    async fn send_again(&self, letter: &DeadLetter) -> Result<(), Failure> {
+        let Some(broker) = &self.broker else { return Ok(()) };
+        let headers = headers(letter);
+        let body = Bytes::from(letter.body.clone().into_bytes());
+        let sent = tokio::time::timeout(PATIENCE, broker.publish(&letter.queue_name, body, &headers)).await;
+        match sent.unwrap_or(Err(broker::Error::Disconnected)) {
+            Ok(()) => Ok(()),
+            Err(broker::Error::Unroutable { queue }) => {
+                Err(Failure::conflict("queue_missing", format!("the broker has no queue \"{queue}\" any more")))
+            }
+            Err(error) => Err(Failure::BrokerUnavailable(error.to_string())),
+        }
+    }
+
+    /// Somebody else was faster: sent it again, or removed it.
+    async fn lost_race(&self, id: Uuid) -> Result<Failure, Failure> {
+        let letter = self.dead_letter(id).await?;
+        Ok(letter.replay.as_ref().map_or_else(|| Failure::Unavailable("the letter changed meanwhile".to_owned()), already_replayed))
+    }
+
+    pub(crate) async fn dead_letter_replay_many(&self, request: ReplayRequest, by: &str) -> Result<ReplayResponse, Failure> {
+        let limit = request.limit.unwrap_or(100);
+        if !(1..=1000).contains(&limit) {
+            return Err(Failure::field("limit", "must be 1 to 1000"));
+        }
+        if request.queue.as_ref().is_some_and(|queue| queue.contains('\0')) {
+            return Err(Failure::field("queue", "must not contain NUL characters"));
+        }
+        let filter = Filter { queue: request.queue, limit: limit.into(), after: request.after, ..Filter::default() };
+        let open = Filter { replayed: Some(false), ..filter.clone() };
+        let matched = dead_letters::dead_letter_count(&self.database, &open).await?;
+        let mut response = ReplayResponse { dry_run: request.dry_run, matched, replayed: 0, refused: Vec::new(), last: None };
+        if request.dry_run {
+            return Ok(response);
+        }
+        for letter in dead_letters::dead_letter_list_open(&self.database, &filter).await? {
+            match self.dead_letter_replay(letter.id, by).await {
+                Ok(_) => response.replayed += 1,
+                Err(Failure::Conflict { code, detail }) => {
+                    response.refused.push(DeadLetterRefusal { id: letter.id, code: code.to_owned(), detail });
+                }
+                // Somebody removed it meanwhile.
+                Err(Failure::NotFound(_)) => {}
+                // What was sent stays sent; the same request goes on with the rest.
+                Err(failure) => return Err(failure),
+            }
+            response.last = Some(letter.id);
+        }
+        Ok(response)
+    }
+}
+
+/// The headers that the message was sent with, without those that the broker added when it died.
+fn headers(letter: &DeadLetter) -> Vec<(String, String)> {
+    let kept = letter.headers.as_ref().and_then(serde_json::Value::as_object).into_iter().flatten();
+    let sent = kept.filter(|(name, _)| !name.starts_with("x-first-death-") && !name.starts_with("x-last-death-"));
+    sent.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+fn already_replayed(replay: &Replay) -> Failure {
+    let place = replay.new_job_id.map_or_else(|| "to its queue".to_owned(), |id| format!("as job {id}"));
+    Failure::conflict("already_replayed", format!("the message was sent again {place} by {} at {}", replay.by, replay.at.to_rfc3339()))
+}

@@ -1,0 +1,84 @@
+//! Tokens of single workers.
+
+use api_types::{WorkerTokenCreate, WorkerTokenCreated};
+use auth::TokenDigest;
+use chrono::{DateTime, SubsecRound, Utc};
+use domain::{
+    Fault,
+    automation::{QUEUE_RULE, is_queue_name},
+};
+use runtime::Failure;
+use secrecy::ExposeSecret;
+use store::worker_tokens::WorkerToken;
+use uuid::Uuid;
+
+use crate::{Orchestrator, text};
+
+impl Orchestrator {
+    pub(crate) async fn worker_token_create(&self, request: WorkerTokenCreate, by: &str) -> Result<WorkerTokenCreated, Failure> {
+        let now = (self.clock)();
+        check(&request, now)?;
+        let secret = auth::worker_token();
+        let token = WorkerToken {
+            id: Uuid::now_v7(),
+            name: request.name,
+            worker_name: request.worker_name,
+            queues: request.queues,
+            digest: TokenDigest::of(&secret).to_hex(),
+            created_at: now,
+            created_by: by.to_owned(),
+            expires_at: request.expires_at.map(|at| at.trunc_subsecs(6)),
+            revoked_at: None,
+            last_used_at: None,
+        };
+        store::worker_tokens::worker_token_insert(&self.database, &token).await?;
+        tracing::info!(token.id = %token.id, token.name = token.name, user.name = by, "worker token made");
+        Ok(WorkerTokenCreated { token: secret.expose_secret().to_owned(), kept: to_api(token) })
+    }
+
+    pub(crate) async fn worker_token_list(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<api_types::WorkerToken>, Failure> {
+        let found = store::worker_tokens::worker_token_list(&self.database, after, limit.into()).await?;
+        Ok(found.into_iter().map(to_api).collect())
+    }
+
+    pub(crate) async fn worker_token_revoke(&self, id: Uuid, by: &str) -> Result<(), Failure> {
+        if !store::worker_tokens::worker_token_revoke(&self.database, id, (self.clock)()).await? {
+            return Err(Failure::NotFound(format!("worker token {id}")));
+        }
+        tracing::info!(token.id = %id, user.name = by, "worker token revoked");
+        Ok(())
+    }
+}
+
+fn to_api(token: WorkerToken) -> api_types::WorkerToken {
+    api_types::WorkerToken {
+        id: token.id,
+        name: token.name,
+        worker_name: token.worker_name,
+        queues: token.queues,
+        created_at: token.created_at,
+        created_by: token.created_by,
+        expires_at: token.expires_at,
+        revoked_at: token.revoked_at,
+        last_used_at: token.last_used_at,
+    }
+}
+
+fn check(request: &WorkerTokenCreate, now: DateTime<Utc>) -> Result<(), Failure> {
+    let mut faults = Vec::new();
+    let mut want = |fine: bool, field: &str, message: &str| {
+        if !fine {
+            faults.push(Fault::new(field, message));
+        }
+    };
+    want(text::is_name(&request.name), "name", text::NAME_RULE);
+    want(request.worker_name.as_deref().is_none_or(text::is_name), "worker_name", text::NAME_RULE);
+    want(request.expires_at.is_none_or(|at| at > now), "expires_at", "must be in the future");
+    if let Some(queues) = &request.queues {
+        want((1..=1000).contains(&queues.len()), "queues", "must name 1 to 1000 queues, or be absent");
+        for (index, queue) in queues.iter().enumerate() {
+            want(is_queue_name(queue), &format!("queues/{index}"), QUEUE_RULE);
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Failure::Invalid(faults)) }
+}

@@ -1,0 +1,104 @@
+use api_types::{WorkerDetail, WorkerHeldJob};
+use chrono::{DateTime, Utc};
+use domain::worker::lost_before;
+use messages::worker_control::Command;
+use runtime::Failure;
+use store::workers::{Filter, Worker};
+use uuid::Uuid;
+
+use super::not_found;
+use crate::{Orchestrator, writer::Note};
+
+impl Orchestrator {
+    pub(crate) async fn worker_list(&self, filter: &Filter) -> Result<Vec<api_types::Worker>, Failure> {
+        let now = (self.clock)();
+        let found = store::workers::worker_list(&self.database, filter, self.lost_before(now)).await?;
+        Ok(found.into_iter().map(|worker| self.to_api(worker, now)).collect())
+    }
+
+    pub(crate) async fn worker_detail(&self, id: Uuid) -> Result<WorkerDetail, Failure> {
+        let worker = self.worker(id).await?;
+        let to_api = |job: store::workers::HeldJob| WorkerHeldJob {
+            job_id: job.id,
+            automation_id: job.automation_id,
+            queue_name: job.queue_name,
+            status: job.status,
+            started_at: job.started_at,
+            lease_expires_at: job.lease_expires_at,
+        };
+        let jobs = store::workers::worker_jobs(&self.database, id).await?.into_iter().map(to_api).collect();
+        Ok(WorkerDetail { worker, jobs })
+    }
+
+    pub(crate) async fn worker_pause(&self, id: Uuid, by: &str) -> Result<api_types::Worker, Failure> {
+        let now = (self.clock)();
+        let paused = store::workers::worker_pause(&self.database, id, by, now, self.lost_before(now)).await?;
+        self.settle_pause(id, paused, true).await
+    }
+
+    pub(crate) async fn worker_resume(&self, id: Uuid) -> Result<api_types::Worker, Failure> {
+        let resumed = store::workers::worker_resume(&self.database, id).await?;
+        self.settle_pause(id, resumed, false).await
+    }
+
+    /// Tells the worker, or whoever asked why it could not be done.
+    async fn settle_pause(&self, id: Uuid, done: bool, paused: bool) -> Result<api_types::Worker, Failure> {
+        if done {
+            self.roster.set_paused(id, paused);
+            self.control.tell(id, if paused { Command::Drain } else { Command::Take }, None);
+            self.writer.note(Note::Refresh);
+            tracing::info!(worker.id = %id, paused, "worker paused or resumed");
+        }
+        let worker = self.worker(id).await?;
+        if done { Ok(worker) } else { Err(Failure::conflict("wrong_state", format!("the worker is {}", worker.state))) }
+    }
+
+    pub(crate) async fn worker_delete(&self, id: Uuid) -> Result<(), Failure> {
+        if store::workers::worker_delete(&self.database, id, self.lost_before((self.clock)())).await? {
+            self.roster.forget(id);
+            return Ok(());
+        }
+        let state = self.worker(id).await?.state;
+        Err(Failure::conflict("wrong_state", format!("the worker is {state}; only one that is stopped or lost can be removed")))
+    }
+
+    async fn worker(&self, id: Uuid) -> Result<api_types::Worker, Failure> {
+        let worker = store::workers::worker_get(&self.database, id).await?.ok_or_else(|| not_found(id))?;
+        Ok(self.to_api(worker, (self.clock)()))
+    }
+
+    /// Reads again who is paused: another replica may have done it.
+    pub(crate) async fn refresh_roster(&self) -> Result<(), store::Error> {
+        let stamp = self.roster.stamp();
+        let paused = store::workers::worker_list_paused(&self.database).await?;
+        self.roster.read(stamp, paused.into_iter().collect());
+        Ok(())
+    }
+
+    pub(crate) fn lost_before(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        lost_before(self.lease_time(), now)
+    }
+
+    fn to_api(&self, worker: Worker, now: DateTime<Utc>) -> api_types::Worker {
+        let Worker { life, vitals, .. } = worker;
+        api_types::Worker {
+            id: worker.id,
+            name: worker.name,
+            state: life.state(self.lease_time(), now),
+            queues: worker.queues,
+            labels: worker.labels,
+            slots: worker.slots,
+            running_jobs: vitals.running_jobs,
+            version: worker.version,
+            hostname: worker.hostname,
+            uses_broker: worker.uses_broker,
+            cpu_percent: vitals.cpu_percent,
+            memory_bytes: vitals.memory_bytes,
+            registered_at: worker.registered_at,
+            last_heartbeat_at: life.last_seen_at,
+            paused_at: life.paused_at,
+            paused_by: worker.paused_by,
+            stopped_at: life.stopped_at,
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! `regente worker install`.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions},
+    io::{ErrorKind, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use nix::unistd::{Uid, User};
+use secrecy::ExposeSecret;
+
+use super::{
+    args::WorkerOptions,
+    unit::{Account, Unit, variable},
+};
+use crate::terminal;
+
+/// After the drain and the grace: what the agent needs to report the ends.
+const AFTER_DRAIN: Duration = Duration::from_secs(15);
+
+/// What is installed, and where.
+#[derive(Args)]
+pub(super) struct InstallArgs {
+    /// Queues to take jobs from.
+    #[arg(long = "queue", env = "REGENTE_QUEUES", required = true, num_args = 1.., value_delimiter = ',', value_name = "NAME")]
+    queues: Vec<String>,
+    /// User that the worker runs as; by default one that systemd makes up (DynamicUser).
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Name of the unit.
+    #[arg(long, default_value = "regente-worker", value_name = "NAME")]
+    unit: String,
+    /// Folder for the unit file.
+    #[arg(long, default_value = "/etc/systemd/system", value_name = "DIR")]
+    dir: PathBuf,
+    /// Folder for the file with the key, which only root can read.
+    #[arg(long, default_value = "/etc/regente", value_name = "DIR")]
+    secrets_dir: PathBuf,
+    /// Most memory of the worker and all its jobs, as systemd writes it: 4G, 80%.
+    #[arg(long, value_parser = size, value_name = "SIZE")]
+    memory_max: Option<String>,
+    /// Most processes and threads of the worker and all its jobs.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(16..), value_name = "N")]
+    tasks_max: Option<u32>,
+    /// Print what would be written, without the secrets, and write nothing.
+    #[arg(long, visible_alias = "dry-run")]
+    print: bool,
+    /// Overwrite what is there.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    options: WorkerOptions,
+}
+
+fn size(text: &str) -> Result<String, String> {
+    let number = text.trim_end_matches(['K', 'M', 'G', 'T', '%']);
+    let fits = text.len() - number.len() <= 1 && number.parse::<f64>().is_ok_and(|number| number.is_finite() && number > 0.0);
+    if fits || text == "infinity" { Ok(text.to_owned()) } else { Err("must be a size such as 512M, 4G or 80%".to_owned()) }
+}
+
+/// Writes the unit and the file with its secrets, and says what to do next.
+pub(super) fn run(args: &InstallArgs) -> anyhow::Result<()> {
+    args.check()?;
+    let (unit_file, secrets_file) = (args.dir.join(format!("{}.service", args.unit)), args.secrets_dir.join(format!("{}.env", args.unit)));
+    let unit = args.unit(&secrets_file)?.text();
+    if args.print {
+        let names = secrets(args)?.into_iter().map(|(name, _)| variable(name, "***")).collect::<String>();
+        return Ok(terminal::line(&format!("# {}\n{unit}\n# {}\n{names}", unit_file.display(), secrets_file.display()))?);
+    }
+    if args.dir == Path::new("/etc/systemd/system") && !Uid::effective().is_root() {
+        bail!("only root may write to {}: run it with sudo, or see the unit with --print", args.dir.display());
+    }
+    let text: String = secrets(args)?.into_iter().map(|(name, value)| variable(name, &value)).collect();
+    if !args.force {
+        refuse_to_overwrite(&[&unit_file, &secrets_file])?;
+    }
+    // A key that is not given again is kept.
+    if !text.is_empty() || !secrets_file.exists() {
+        write(&secrets_file, 0o600, &text)?;
+    }
+    write(&unit_file, 0o644, &unit)?;
+    terminal::line(&next_steps(args, &unit_file, &secrets_file, text.is_empty()))?;
+    Ok(())
+}
+
+impl InstallArgs {
+    fn check(&self) -> anyhow::Result<()> {
+        self.options.settings(self.queues.clone())?.validate()?;
+        telemetry::check_filter(&self.options.log)?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if self.unit.is_empty() || self.unit.len() > 200 || self.unit.starts_with(['.', '-']) || !self.unit.chars().all(plain) {
+            bail!("--unit {:?} must have letters, digits, '-', '_' and '.', and begin with a letter or digit", self.unit);
+        }
+        Ok(())
+    }
+
+    fn account(&self) -> anyhow::Result<Account> {
+        let Some(name) = &self.user else { return Ok(Account::Dynamic) };
+        let user = User::from_name(name).with_context(|| format!("cannot look up the user {name}"))?;
+        let Some(user) = user else {
+            bail!(
+                "there is no user {name}: make it with `useradd --system --create-home --shell /usr/sbin/nologin {name}`, or leave --user out"
+            );
+        };
+        if user.uid.is_root() {
+            bail!("robots do not run as root: name another --user, or leave it out");
+        }
+        Ok(Account::User { name: name.clone(), id: user.uid.as_raw() })
+    }
+
+    fn unit(&self, secrets_file: &Path) -> anyhow::Result<Unit> {
+        let options = &self.options;
+        let absolute = |path: &PathBuf| std::path::absolute(path).with_context(|| format!("cannot use {}", path.display()));
+        let work_dir = options.work_dir.as_ref().map(absolute).transpose()?;
+        let account = self.account()?;
+        if matches!(account, Account::Dynamic) && work_dir.is_some() {
+            bail!("--work-dir needs --user: a user that systemd makes up has only its state folder, /var/lib/{}", self.unit);
+        }
+        Ok(Unit {
+            command: self.command(work_dir.as_deref())?,
+            environment_file: absolute(&secrets_file.to_owned())?,
+            account,
+            work_dir,
+            name: self.unit.clone(),
+            memory_max: self.memory_max.clone(),
+            tasks_max: self.tasks_max.map(|most| most.to_string()),
+            stop_limit: options.drain + options.kill_grace + AFTER_DRAIN,
+        })
+    }
+
+    /// The worker's command line, without secrets.
+    fn command(&self, work_dir: Option<&Path>) -> anyhow::Result<Vec<String>> {
+        let options = &self.options;
+        let program = std::env::current_exe().and_then(|program| program.canonicalize()).context("cannot find this program's file")?;
+        let state = Path::new("/var/lib").join(&self.unit);
+        let mut words = vec![program.display().to_string(), "worker".to_owned()];
+        let mut add = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+        add("--server", &options.server);
+        self.queues.iter().for_each(|queue| add("--queue", queue));
+        options.labels.iter().for_each(|label| add("--label", label));
+        add("--slots", &options.slots.to_string());
+        add("--work-dir", &work_dir.unwrap_or(&state).display().to_string());
+        add("--drain", &options.drain.as_secs().to_string());
+        add("--kill-grace", &options.kill_grace.as_secs().to_string());
+        add("--scopes", options.scopes.as_str());
+        add("--keep-folders", &options.keep_folders.to_string());
+        add("--keep-days", &options.keep_days.to_string());
+        add("--keep-gib", &options.keep_gib.to_string());
+        add("--log", &options.log);
+        if let Some(name) = &options.name {
+            add("--name", name);
+        }
+        if let Some(base_dir) = &options.base_dir {
+            add("--base-dir", &std::path::absolute(base_dir)?.display().to_string());
+        }
+        if let Some(python) = &options.python {
+            add("--python", python);
+        }
+        Ok(words)
+    }
+}
+
+/// What only the worker may know.
+fn secrets(args: &InstallArgs) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let key = args.options.key()?.map(|key| ("REGENTE_WORKER_KEY", key.expose_secret().to_owned()));
+    let amqp = args.options.amqp.clone().map(|url| ("REGENTE_AMQP_URL", url));
+    let secrets: Vec<_> = key.into_iter().chain(amqp).collect();
+    for (name, value) in &secrets {
+        if value.contains(['\n', '\r', '\0']) {
+            bail!("{name} must be one line");
+        }
+    }
+    Ok(secrets)
+}
+
+fn refuse_to_overwrite(files: &[&Path]) -> anyhow::Result<()> {
+    let there: Vec<_> = files.iter().filter(|file| file.exists()).map(|file| file.display().to_string()).collect();
+    if !there.is_empty() {
+        bail!("{} is there already: --force overwrites it, --unit takes another name", there.join(" and "));
+    }
+    Ok(())
+}
+
+/// Writes beside it and renames: a half-written unit never stands there, nor a key that others can read.
+fn write(path: &Path, mode: u32, text: &str) -> anyhow::Result<()> {
+    let shown = path.display();
+    let told = |error: std::io::Error| match error.kind() {
+        ErrorKind::PermissionDenied => anyhow::anyhow!("no permission to write {shown}: run it as root, or see the unit with --print"),
+        _ => anyhow::Error::new(error).context(format!("cannot write {shown}")),
+    };
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o755).create(folder).map_err(told)?;
+    }
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let written = || {
+        let mut file: File = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    written().map_err(told)
+}
+
+fn program_in_a_home() -> Option<String> {
+    let program = std::env::current_exe().and_then(|program| program.canonicalize()).ok()?;
+    ["/root", "/home"].iter().any(|home| program.starts_with(home)).then(|| program.display().to_string())
+}
+
+fn next_steps(args: &InstallArgs, unit_file: &Path, secrets_file: &Path, keyless: bool) -> String {
+    let (unit, secrets) = (unit_file.display(), secrets_file.display());
+    let mut lines = vec![format!("wrote {unit}"), format!("wrote {secrets}, which only its owner can read")];
+    lines.extend(program_in_a_home().map(|program| {
+        format!("note: {program} is in somebody's home, where the worker's user may not look: install it from /usr/local/bin")
+    }));
+    lines.push("Next:".to_owned());
+    if keyless {
+        lines.push(format!("  put REGENTE_WORKER_KEY=… (and REGENTE_AMQP_URL=…, if it uses RabbitMQ) into {secrets}"));
+    }
+    if let Some(work_dir) = &args.options.work_dir
+        && let Some(user) = &args.user
+    {
+        lines.push(format!("  install -d -m 700 -o {user} {}", work_dir.display()));
+    }
+    if let Some(user) = &args.user {
+        lines.push(format!("  loginctl enable-linger {user}    # for jobs with limits of processors or memory"));
+    }
+    lines.push("  systemctl daemon-reload".to_owned());
+    lines.push(format!("  systemctl enable --now {}.service", args.unit));
+    lines.push(format!("  journalctl -u {} -f", args.unit));
+    lines.join("\n")
+}

@@ -1,0 +1,101 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use auth::TokenDigest;
+use chrono::{DateTime, TimeDelta, Utc};
+use store::{Database, worker_tokens::WorkerToken};
+use uuid::Uuid;
+
+use crate::{Failure, WorkerLimits};
+
+/// How long a token that was revoked through another replica is still accepted by this one.
+const FRESH_FOR: Duration = Duration::from_secs(2);
+/// Tokens remembered at once.
+const MOST_REMEMBERED: usize = 10_000;
+/// How exact the time of the last use is.
+const USE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
+
+/// Checks the tokens of single workers. What was read is remembered for two seconds, what this process revoked is forgotten at once. Clones
+/// share the memory.
+#[derive(Clone)]
+pub struct WorkerTokens {
+    database: Database,
+    clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    memory: Arc<Mutex<Memory>>,
+}
+
+#[derive(Default)]
+struct Memory {
+    tokens: HashMap<TokenDigest, Remembered>,
+    /// Counts what was forgotten: a read that began before does not bring it back.
+    forgotten: u64,
+}
+
+#[derive(Clone)]
+struct Remembered {
+    token: Arc<WorkerToken>,
+    read_at: Instant,
+}
+
+impl WorkerTokens {
+    /// Those of this database; `clock` tells whether one has expired.
+    pub fn new(database: Database, clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>) -> Self {
+        Self { database, clock, memory: Arc::default() }
+    }
+
+    /// What the bearer of `token` may do.
+    ///
+    /// # Errors
+    /// [`Failure::Unauthorized`] for one that is unknown, revoked or expired, and [`Failure::Unavailable`].
+    pub async fn check(&self, token: &str) -> Result<WorkerLimits, Failure> {
+        let known = self.find(TokenDigest::of_text(token)).await?;
+        let known = known.ok_or(Failure::Unauthorized("the worker token is not known; ask an administrator for another one"))?;
+        if known.revoked_at.is_some() {
+            return Err(Failure::Unauthorized("the worker token was revoked; ask an administrator for another one"));
+        }
+        if known.expires_at.is_some_and(|at| at <= (self.clock)()) {
+            return Err(Failure::Unauthorized("the worker token has expired; ask an administrator for another one"));
+        }
+        Ok(WorkerLimits { worker_name: known.worker_name.clone(), queues: known.queues.clone() })
+    }
+
+    /// Reads the token again the next time: it was revoked.
+    pub fn forget(&self, id: Uuid) {
+        let mut memory = self.memory();
+        memory.forgotten += 1;
+        memory.tokens.retain(|_, known| known.token.id != id);
+    }
+
+    async fn find(&self, digest: TokenDigest) -> Result<Option<Arc<WorkerToken>>, Failure> {
+        let forgotten = {
+            let memory = self.memory();
+            let fresh = memory.tokens.get(&digest).filter(|known| known.read_at.elapsed() < FRESH_FOR);
+            if let Some(known) = fresh {
+                return Ok(Some(known.token.clone()));
+            }
+            memory.forgotten
+        };
+        let read_at = Instant::now();
+        let found = store::worker_tokens::worker_token_find(&self.database, &digest.to_hex()).await?;
+        let Some(token) = found.filter(|found| digest.matches_hex(&found.digest)).map(Arc::new) else { return Ok(None) };
+        let now = (self.clock)();
+        if token.revoked_at.is_none() && token.last_used_at.is_none_or(|at| at <= now - USE_NOTED_EVERY) {
+            store::worker_tokens::worker_token_note_use(&self.database, token.id, now, USE_NOTED_EVERY).await?;
+        }
+        let mut memory = self.memory();
+        if memory.forgotten == forgotten {
+            if memory.tokens.len() >= MOST_REMEMBERED {
+                memory.tokens.clear();
+            }
+            memory.tokens.insert(digest, Remembered { token: token.clone(), read_at });
+        }
+        Ok(Some(token))
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,42 @@
+use chrono::{DateTime, Utc};
+use domain::policy::Pause;
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter};
+
+use crate::{Database, Error, entity::automation};
+
+/// Pauses an automation, or changes its pause; `false` when there is none or it is archived.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn automation_pause(database: &Database, id: i32, pause: &Pause) -> Result<bool, Error> {
+    let row = automation::ActiveModel {
+        paused_at: Set(Some(pause.at)),
+        paused_until: Set(pause.until),
+        paused_reason: Set(pause.reason.clone()),
+        paused_by: Set(Some(pause.by.clone())),
+        ..Default::default()
+    };
+    write(database, id, row, Condition::all().add(automation::Column::ArchivedAt.is_null())).await
+}
+
+/// Ends a pause; `false` when none lasts at `now`.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn automation_resume(database: &Database, id: i32, now: DateTime<Utc>) -> Result<bool, Error> {
+    use automation::Column::{PausedAt, PausedUntil};
+    let row = automation::ActiveModel {
+        paused_at: Set(None),
+        paused_until: Set(None),
+        paused_reason: Set(None),
+        paused_by: Set(None),
+        ..Default::default()
+    };
+    let lasts = Condition::any().add(PausedUntil.is_null()).add(PausedUntil.gt(now));
+    write(database, id, row, Condition::all().add(PausedAt.is_not_null()).add(lasts)).await
+}
+
+async fn write(database: &Database, id: i32, row: automation::ActiveModel, when: Condition) -> Result<bool, Error> {
+    let update = automation::Entity::update_many().set(row).filter(automation::Column::Id.eq(id)).filter(when);
+    Ok(update.exec(database.connection()).await?.rows_affected == 1)
+}

@@ -1,0 +1,30 @@
+use chrono::{DateTime, Utc};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType};
+
+use crate::{Error, Transaction, entity::automation};
+
+/// Locks these automations against other dispatchers, by id, and returns the theoretical arrival times of their rate limits, for
+/// [`domain::policy::RateLimit::admit`].
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn automation_lock_rates_in_txn(txn: &Transaction, ids: &[i32]) -> Result<Vec<(i32, Option<DateTime<Utc>>)>, Error> {
+    let query = automation::Entity::find()
+        .select_only()
+        .column(automation::Column::Id)
+        .column(automation::Column::RateLimitTat)
+        .filter(automation::Column::Id.is_in(ids.iter().copied()))
+        .order_by_asc(automation::Column::Id)
+        .lock(LockType::NoKeyUpdate);
+    Ok(query.into_tuple().all(&txn.0).await?)
+}
+
+/// Keeps the theoretical arrival time that the last admitted start left.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn automation_set_rate_in_txn(txn: &Transaction, id: i32, tat: DateTime<Utc>) -> Result<(), Error> {
+    let row = automation::ActiveModel { rate_limit_tat: Set(Some(tat)), ..Default::default() };
+    automation::Entity::update_many().set(row).filter(automation::Column::Id.eq(id)).exec(&txn.0).await?;
+    Ok(())
+}

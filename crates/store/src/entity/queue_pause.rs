@@ -1,0 +1,17 @@
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "queue_pauses")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub queue_name: String,
+    pub paused_at: ChronoDateTimeUtc,
+    pub paused_until: Option<ChronoDateTimeUtc>,
+    pub reason: Option<String>,
+    pub paused_by: String,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

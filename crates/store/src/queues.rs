@@ -1,0 +1,139 @@
+//! Queues: where jobs wait. They have no rows of their own but for a pause; automations and jobs name them.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::policy::Pause;
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect,
+    sea_query::{Expr, ExprTrait, OnConflict},
+};
+
+use crate::{
+    Database, Error,
+    entity::{automation, job, queue_pause},
+};
+
+/// A queue and what is in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Name.
+    pub name: String,
+    /// Jobs in it that have not started.
+    pub waiting: i64,
+    /// Jobs out of it that run or are paused.
+    pub running: i64,
+    /// The last pause that nobody resumed; it may have ended by itself.
+    pub pause: Option<Pause>,
+}
+
+/// Pauses a queue, or changes its pause.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn queue_pause(database: &Database, name: &str, pause: &Pause) -> Result<(), Error> {
+    let row = queue_pause::ActiveModel {
+        queue_name: Set(name.to_owned()),
+        paused_at: Set(pause.at),
+        paused_until: Set(pause.until),
+        reason: Set(pause.reason.clone()),
+        paused_by: Set(pause.by.clone()),
+    };
+    use queue_pause::Column::{PausedAt, PausedBy, PausedUntil, QueueName, Reason};
+    let on_conflict = OnConflict::column(QueueName).update_columns([PausedAt, PausedUntil, Reason, PausedBy]).to_owned();
+    queue_pause::Entity::insert(row).on_conflict(on_conflict).exec_without_returning(database.connection()).await?;
+    Ok(())
+}
+
+/// Ends a pause; `false` when none lasts at `now`.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn queue_resume(database: &Database, name: &str, now: DateTime<Utc>) -> Result<bool, Error> {
+    use queue_pause::Column::PausedUntil;
+    let lasts = Condition::any().add(PausedUntil.is_null()).add(PausedUntil.gt(now));
+    let delete = queue_pause::Entity::delete_by_id(name.to_owned()).filter(lasts);
+    Ok(delete.exec(database.connection()).await?.rows_affected == 1)
+}
+
+/// Every pause that nobody resumed, with its queue; some may have ended by themselves.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn queue_list_pauses(database: &Database) -> Result<Vec<(String, Pause)>, Error> {
+    let rows = queue_pause::Entity::find().all(database.connection()).await?;
+    Ok(rows.into_iter().map(from_row).collect())
+}
+
+/// One queue; `None` when no automation, job or pause names it.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn queue_get(database: &Database, name: &str) -> Result<Option<Queue>, Error> {
+    let named = automation::Entity::find().select_only().column(automation::Column::Id).filter(automation::Column::QueueName.eq(name));
+    let named: Option<i32> = named.limit(1).into_tuple().one(database.connection()).await?;
+    let pause = queue_pause::Entity::find_by_id(name.to_owned()).one(database.connection()).await?;
+    let counts = counts(database, Some(name)).await?.remove(name);
+    let known = named.is_some() || pause.is_some() || counts.is_some();
+    let (waiting, running) = counts.unwrap_or_default();
+    Ok(known.then(|| Queue { name: name.to_owned(), waiting, running, pause: pause.map(|row| from_row(row).1) }))
+}
+
+/// The queues of automations that are not archived, of jobs that wait or run, and of pauses, by name.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn queue_list(database: &Database) -> Result<Vec<Queue>, Error> {
+    let named = automation::Entity::find()
+        .select_only()
+        .column(automation::Column::QueueName)
+        .distinct()
+        .filter(automation::Column::ArchivedAt.is_null());
+    let named: Vec<String> = named.into_tuple().all(database.connection()).await?;
+    let mut queues: BTreeMap<String, Queue> = BTreeMap::new();
+    for name in named {
+        queues.insert(name.clone(), Queue { name, ..Queue::default() });
+    }
+    for (name, (waiting, running)) in counts(database, None).await? {
+        let queue = queues.entry(name.clone()).or_insert_with(|| Queue { name, ..Queue::default() });
+        (queue.waiting, queue.running) = (waiting, running);
+    }
+    for (name, pause) in queue_list_pauses(database).await? {
+        queues.entry(name.clone()).or_insert_with(|| Queue { name, ..Queue::default() }).pause = Some(pause);
+    }
+    Ok(queues.into_values().collect())
+}
+
+/// Jobs that wait and that run, by queue; of one queue or of all.
+async fn counts(database: &Database, name: Option<&str>) -> Result<BTreeMap<String, (i64, i64)>, Error> {
+    // Literals and an arm for each partial index, so that the planner sees that it fits.
+    let pending = || Condition::all().add(Expr::cust("status = 'pending'"));
+    let started = job::Column::DispatchStartedAt;
+    let held = Condition::all().add(Expr::cust("status IN ('running', 'paused')"));
+    let mut counts: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+    for waits in [pending().add(started.is_null()), pending().add(started.is_not_null())] {
+        for (queue, jobs) in count(database, name, waits).await? {
+            counts.entry(queue).or_default().0 += jobs;
+        }
+    }
+    for (queue, jobs) in count(database, name, held).await? {
+        counts.entry(queue).or_default().1 += jobs;
+    }
+    Ok(counts)
+}
+
+async fn count(database: &Database, name: Option<&str>, which: Condition) -> Result<Vec<(String, i64)>, Error> {
+    let which = name.into_iter().fold(which, |which, name| which.add(job::Column::QueueName.eq(name)));
+    let query = job::Entity::find()
+        .select_only()
+        .column(job::Column::QueueName)
+        .column_as(Expr::col(job::Column::Id).count(), "jobs")
+        .filter(which)
+        .group_by(job::Column::QueueName);
+    Ok(query.into_tuple().all(database.connection()).await?)
+}
+
+fn from_row(row: queue_pause::Model) -> (String, Pause) {
+    (row.queue_name, Pause { at: row.paused_at, until: row.paused_until, reason: row.reason, by: row.paused_by })
+}

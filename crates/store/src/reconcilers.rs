@@ -1,0 +1,175 @@
+//! Who runs which reconciler, and how its last run went; and the hubs that are alive.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder,
+    sea_query::{Expr, ExprTrait, OnConflict},
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    Database, Error,
+    entity::{reconciler, replica},
+};
+
+/// How a reconciler stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reconciler {
+    /// Its name.
+    pub name: String,
+    /// The replica that runs it.
+    pub holder: Option<Uuid>,
+    /// Until when the holder has it, should it not say more.
+    pub held_until: Option<DateTime<Utc>>,
+    /// When the last run began.
+    pub last_started_at: Option<DateTime<Utc>>,
+    /// When the last run ended.
+    pub last_finished_at: Option<DateTime<Utc>>,
+    /// How long it took, in milliseconds.
+    pub last_duration_ms: Option<i64>,
+    /// What it did, as counts.
+    pub last_outcome: Option<Value>,
+    /// Why it failed, when it did.
+    pub last_error: Option<String>,
+    /// Runs that ended.
+    pub runs: i64,
+}
+
+/// The wish to run a reconciler.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The replica.
+    pub holder: Uuid,
+    /// Now.
+    pub now: DateTime<Utc>,
+    /// How long it has it, should it not come back.
+    pub hold_for: TimeDelta,
+    /// Not before this long after the last run began.
+    pub every: TimeDelta,
+}
+
+/// How a run went.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// When it ended.
+    pub now: DateTime<Utc>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: i64,
+    /// What it did, or why it failed.
+    pub outcome: Result<Value, String>,
+}
+
+/// Makes sure that the reconcilers of these names have rows.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn reconciler_insert_missing(database: &Database, names: &[&str]) -> Result<(), Error> {
+    let rows = names.iter().map(|name| reconciler::ActiveModel { name: Set((*name).to_owned()), runs: Set(0), ..Default::default() });
+    let nothing = OnConflict::column(reconciler::Column::Name).do_nothing().to_owned();
+    reconciler::Entity::insert_many(rows).on_conflict(nothing).exec_without_returning(database.connection()).await?;
+    Ok(())
+}
+
+/// Takes a reconciler that is due and that nobody runs; of several replicas one gets it. A claim whose holder died ends by itself.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn reconciler_claim(database: &Database, claim: &Claim<'_>) -> Result<bool, Error> {
+    use reconciler::Column as C;
+    let row = reconciler::ActiveModel {
+        holder: Set(Some(claim.holder)),
+        held_until: Set(Some(claim.now + claim.hold_for)),
+        last_started_at: Set(Some(claim.now)),
+        ..Default::default()
+    };
+    let free = Condition::any().add(C::HeldUntil.is_null()).add(C::HeldUntil.lt(claim.now));
+    let due = Condition::any().add(C::LastStartedAt.is_null()).add(C::LastStartedAt.lte(claim.now - claim.every));
+    let update = reconciler::Entity::update_many().set(row).filter(C::Name.eq(claim.name)).filter(free).filter(due);
+    Ok(update.exec(database.connection()).await?.rows_affected == 1)
+}
+
+/// Notes a run and gives the reconciler free; nothing when `holder` has lost it meanwhile.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn reconciler_finish(database: &Database, name: &str, holder: Uuid, run: &Run) -> Result<(), Error> {
+    use reconciler::Column as C;
+    let row = reconciler::ActiveModel {
+        holder: Set(None),
+        held_until: Set(None),
+        last_finished_at: Set(Some(run.now)),
+        last_duration_ms: Set(Some(run.duration_ms)),
+        last_outcome: Set(run.outcome.as_ref().ok().cloned()),
+        last_error: Set(run.outcome.as_ref().err().cloned()),
+        ..Default::default()
+    };
+    let update = reconciler::Entity::update_many().set(row).col_expr(C::Runs, Expr::col(C::Runs).add(1));
+    update.filter(C::Name.eq(name)).filter(C::Holder.eq(holder)).exec(database.connection()).await?;
+    Ok(())
+}
+
+/// All reconcilers by name.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn reconciler_list(database: &Database) -> Result<Vec<Reconciler>, Error> {
+    let rows = reconciler::Entity::find().order_by_asc(reconciler::Column::Name).all(database.connection()).await?;
+    let from_row = |row: reconciler::Model| Reconciler {
+        name: row.name,
+        holder: row.holder,
+        held_until: row.held_until,
+        last_started_at: row.last_started_at,
+        last_finished_at: row.last_finished_at,
+        last_duration_ms: row.last_duration_ms,
+        last_outcome: row.last_outcome,
+        last_error: row.last_error,
+        runs: row.runs,
+    };
+    Ok(rows.into_iter().map(from_row).collect())
+}
+
+/// A hub process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replica {
+    /// Id, new at each start.
+    pub id: Uuid,
+    /// Version of its program.
+    pub version: String,
+    /// When it started.
+    pub started_at: DateTime<Utc>,
+    /// When it last said that it lives.
+    pub last_seen_at: DateTime<Utc>,
+}
+
+/// Notes that a hub lives, and forgets those that have not said so since `forget_before`.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn replica_beat(database: &Database, replica: &Replica, forget_before: DateTime<Utc>) -> Result<(), Error> {
+    use replica::Column as C;
+    let row = replica::ActiveModel {
+        id: Set(replica.id),
+        version: Set(replica.version.clone()),
+        started_at: Set(replica.started_at),
+        last_seen_at: Set(replica.last_seen_at),
+    };
+    let again = OnConflict::column(C::Id).update_column(C::LastSeenAt).to_owned();
+    replica::Entity::insert(row).on_conflict(again).exec_without_returning(database.connection()).await?;
+    replica::Entity::delete_many().filter(C::LastSeenAt.lt(forget_before)).exec(database.connection()).await?;
+    Ok(())
+}
+
+/// Hubs that said since `since` that they live, oldest first.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn replica_list(database: &Database, since: DateTime<Utc>) -> Result<Vec<Replica>, Error> {
+    let query = replica::Entity::find().filter(replica::Column::LastSeenAt.gte(since)).order_by_asc(replica::Column::Id);
+    let from_row =
+        |row: replica::Model| Replica { id: row.id, version: row.version, started_at: row.started_at, last_seen_at: row.last_seen_at };
+    Ok(query.all(database.connection()).await?.into_iter().map(from_row).collect())
+}

@@ -1,0 +1,116 @@
+//! Tokens of single workers. Only their digests are kept.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use crate::{Database, Error, entity::worker_token};
+
+/// A token, without its secret.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkerToken {
+    /// Id, UUID v7.
+    pub id: Uuid,
+    /// For people.
+    pub name: String,
+    /// The only worker that may use it; `None`: any.
+    pub worker_name: Option<String>,
+    /// The only queues that its worker may take jobs from; `None`: any.
+    pub queues: Option<Vec<String>>,
+    /// SHA-256 of the token, as 64 hexadecimal digits.
+    pub digest: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Who made it.
+    pub created_by: String,
+    /// It is not accepted from then on.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it was revoked.
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// When it was last shown, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// Adds a token.
+///
+/// # Errors
+/// [`Error::Duplicate`] when the digest is there already.
+pub async fn worker_token_insert(database: &Database, token: &WorkerToken) -> Result<(), Error> {
+    let row = worker_token::ActiveModel {
+        id: Set(token.id),
+        name: Set(token.name.clone()),
+        worker_name: Set(token.worker_name.clone()),
+        queues: Set(token.queues.clone().map(Into::into)),
+        digest: Set(token.digest.clone()),
+        created_at: Set(token.created_at),
+        created_by: Set(token.created_by.clone()),
+        expires_at: Set(token.expires_at),
+        revoked_at: Set(token.revoked_at),
+        last_used_at: Set(token.last_used_at),
+    };
+    worker_token::Entity::insert(row).exec_without_returning(database.connection()).await?;
+    Ok(())
+}
+
+/// The token with this digest, also when it was revoked or has expired.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_token_find(database: &Database, digest: &str) -> Result<Option<WorkerToken>, Error> {
+    let row = worker_token::Entity::find().filter(worker_token::Column::Digest.eq(digest)).one(database.connection()).await?;
+    row.map(from_row).transpose()
+}
+
+/// Tokens in the order in which they were made, the revoked ones with them.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_token_list(database: &Database, after: Option<Uuid>, limit: u64) -> Result<Vec<WorkerToken>, Error> {
+    let mut query = worker_token::Entity::find().order_by_asc(worker_token::Column::Id).limit(limit);
+    if let Some(after) = after {
+        query = query.filter(worker_token::Column::Id.gt(after));
+    }
+    query.all(database.connection()).await?.into_iter().map(from_row).collect()
+}
+
+/// Revokes a token, from the first time on; `false` when there is no such token.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_token_revoke(database: &Database, id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
+    use worker_token::Column as C;
+    let row = worker_token::ActiveModel { revoked_at: Set(Some(now)), ..Default::default() };
+    let update = worker_token::Entity::update_many().set(row).filter(C::Id.eq(id)).filter(C::RevokedAt.is_null());
+    if update.exec(database.connection()).await?.rows_affected == 1 {
+        return Ok(true);
+    }
+    Ok(worker_token::Entity::find_by_id(id).one(database.connection()).await?.is_some())
+}
+
+/// Notes that a token was shown, unless that was noted within the last `coarse`.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_token_note_use(database: &Database, id: Uuid, now: DateTime<Utc>, coarse: TimeDelta) -> Result<(), Error> {
+    use worker_token::Column as C;
+    let row = worker_token::ActiveModel { last_used_at: Set(Some(now)), ..Default::default() };
+    let stale = Condition::any().add(C::LastUsedAt.is_null()).add(C::LastUsedAt.lte(now - coarse));
+    worker_token::Entity::update_many().set(row).filter(C::Id.eq(id)).filter(stale).exec(database.connection()).await?;
+    Ok(())
+}
+
+fn from_row(row: worker_token::Model) -> Result<WorkerToken, Error> {
+    let corrupt = |_| Error::Corrupt(format!("worker_tokens.queues of {}", row.id));
+    Ok(WorkerToken {
+        id: row.id,
+        name: row.name,
+        worker_name: row.worker_name,
+        queues: row.queues.map(serde_json::from_value).transpose().map_err(corrupt)?,
+        digest: row.digest,
+        created_at: row.created_at,
+        created_by: row.created_by,
+        expires_at: row.expires_at,
+        revoked_at: row.revoked_at,
+        last_used_at: row.last_used_at,
+    })
+}

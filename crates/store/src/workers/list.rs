@@ -1,0 +1,135 @@
+use chrono::{DateTime, Utc};
+use domain::{
+    job::Status,
+    worker::{Life, State},
+};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use uuid::Uuid;
+
+use super::{Worker, from_row, has_state};
+use crate::{
+    Database, Error,
+    entity::{job, worker},
+};
+
+/// Which workers to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only those that take jobs from this queue.
+    pub queue: Option<String>,
+    /// Only those with this label.
+    pub label: Option<String>,
+    /// Page size.
+    pub limit: usize,
+    /// The last worker of the page before.
+    pub after: Option<Uuid>,
+}
+
+/// A job that a worker holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeldJob {
+    /// The job.
+    pub id: Uuid,
+    /// Its automation.
+    pub automation_id: i32,
+    /// Its queue.
+    pub queue_name: String,
+    /// Running or paused.
+    pub status: Status,
+    /// When it was started.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When the lease ends.
+    pub lease_expires_at: Option<DateTime<Utc>>,
+}
+
+/// Workers heard of since `since` that did not say goodbye, the paused ones with them.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_list_live(database: &Database, since: DateTime<Utc>) -> Result<Vec<Worker>, Error> {
+    let alive = Condition::any().add(has_state(State::Running, since)).add(has_state(State::Paused, since));
+    worker::Entity::find().filter(alive).all(database.connection()).await?.into_iter().map(from_row).collect()
+}
+
+/// Ids of the workers that are paused.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_list_paused(database: &Database) -> Result<Vec<Uuid>, Error> {
+    let query = worker::Entity::find().select_only().column(worker::Column::Id).filter(worker::Column::PausedAt.is_not_null());
+    Ok(query.into_tuple().all(database.connection()).await?)
+}
+
+/// The lives of all workers.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_lives(database: &Database) -> Result<Vec<Life>, Error> {
+    use worker::Column as C;
+    let query = worker::Entity::find().select_only().columns([C::LastSeenAt, C::PausedAt, C::StoppedAt]);
+    type Row = (DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+    let rows: Vec<Row> = query.into_tuple().all(database.connection()).await?;
+    Ok(rows.into_iter().map(|(last_seen_at, paused_at, stopped_at)| Life { last_seen_at, paused_at, stopped_at }).collect())
+}
+
+/// Rows read at a time when queues or labels decide, which no index has.
+const PAGE: u64 = 500;
+
+/// Workers in the order in which they first registered. Those last heard of before `lost_before` are lost.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_list(database: &Database, filter: &Filter, lost_before: DateTime<Utc>) -> Result<Vec<Worker>, Error> {
+    let mut found = Vec::new();
+    let mut after = filter.after;
+    loop {
+        let mut query = worker::Entity::find().order_by_asc(worker::Column::Id).limit(PAGE);
+        if let Some(state) = filter.state {
+            query = query.filter(has_state(state, lost_before));
+        }
+        if let Some(after) = after {
+            query = query.filter(worker::Column::Id.gt(after));
+        }
+        let rows = query.all(database.connection()).await?;
+        let is_last = (rows.len() as u64) < PAGE;
+        after = rows.last().map(|row| row.id);
+        for row in rows {
+            let worker = from_row(row)?;
+            let fits = |wanted: &Option<String>, has: &[String]| wanted.as_ref().is_none_or(|wanted| has.contains(wanted));
+            if fits(&filter.queue, &worker.queues) && fits(&filter.label, &worker.labels) {
+                found.push(worker);
+            }
+            if found.len() == filter.limit {
+                return Ok(found);
+            }
+        }
+        if is_last {
+            return Ok(found);
+        }
+    }
+}
+
+/// Jobs that a worker holds, oldest first.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_jobs(database: &Database, id: Uuid) -> Result<Vec<HeldJob>, Error> {
+    use job::Column as C;
+    let query = job::Entity::find()
+        .select_only()
+        .columns([C::Id, C::AutomationId, C::QueueName, C::Status, C::StartedAt, C::LeaseExpiresAt])
+        // A literal, so that the planner sees that the partial index fits.
+        .filter(Expr::cust("status IN ('running', 'paused')"))
+        .filter(C::WorkerId.eq(id));
+    type Row = (Uuid, i32, String, String, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+    let rows: Vec<Row> = query.into_tuple().all(database.connection()).await?;
+    let to_job = |(id, automation_id, queue_name, status, started_at, lease_expires_at): Row| {
+        let status = Status::parse(&status).ok_or_else(|| Error::Corrupt(format!("jobs.status of {id}")))?;
+        Ok(HeldJob { id, automation_id, queue_name, status, started_at, lease_expires_at })
+    };
+    let mut jobs = rows.into_iter().map(to_job).collect::<Result<Vec<_>, Error>>()?;
+    jobs.sort_unstable_by_key(|job| job.id);
+    Ok(jobs)
+}

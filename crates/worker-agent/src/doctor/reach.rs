@@ -1,0 +1,130 @@
+//! What the worker has to reach.
+
+use broker::Broker;
+
+use super::Finding;
+use crate::{HubClient, HubError, Settings, hub::Look};
+
+/// Seconds of difference from the hub's clock that people would notice.
+const CLOCK_WARN_S: f64 = 10.0;
+/// And that break TLS and tokens.
+const CLOCK_FAIL_S: f64 = 300.0;
+
+pub(super) async fn hub(settings: &Settings) -> Vec<Finding> {
+    let hub = match HubClient::new(&settings.server, &settings.auth, settings.request_timeout.min(std::time::Duration::from_secs(10))) {
+        Ok(hub) => hub,
+        Err(error) => return vec![Finding::fail("hub", error, "correct --server, or the key"), unknown_key(), unknown_clock()],
+    };
+    match hub.look().await {
+        Ok(look) => vec![health(settings, &look), key(&hub).await, clock(&look)],
+        Err(error) => {
+            let remedy = "check --server, the network, proxies and firewalls, and that the hub runs (`regente up`)";
+            vec![Finding::fail("hub", format!("{}: {error}", settings.server), remedy), unknown_key(), unknown_clock()]
+        }
+    }
+}
+
+fn health(settings: &Settings, look: &Look) -> Finding {
+    const CHECK: &str = "hub";
+    let (health, own) = (&look.health, env!("CARGO_PKG_VERSION"));
+    let message = format!("{} answers: {}, version {}", settings.server, health.status, health.version);
+    if health.database != "ok" {
+        return Finding::fail(CHECK, message, "the hub's database is out of reach: see the hub's log");
+    }
+    if health.status != "ok" {
+        return Finding::warn(CHECK, message, "the hub's broker is out of reach: jobs wait; see the hub's log");
+    }
+    if health.version != own {
+        return Finding::warn(CHECK, format!("{message}, this worker has {own}"), "install the same version on both");
+    }
+    Finding::ok(CHECK, message)
+}
+
+async fn key(hub: &HubClient) -> Finding {
+    const CHECK: &str = "key";
+    match hub.knock().await {
+        Ok(()) => Finding::ok(CHECK, "the hub accepts this worker"),
+        Err(error @ HubError::Refused { status: 401 | 403, .. }) => {
+            Finding::fail(CHECK, error, "give --key-file, or REGENTE_WORKER_KEY: the shared key, or a token that an administrator made")
+        }
+        Err(error) => Finding::warn(CHECK, error, "try again"),
+    }
+}
+
+fn clock(look: &Look) -> Finding {
+    const CHECK: &str = "clock";
+    let remedy = "keep the clock right (systemctl enable --now systemd-timesyncd, or chrony)";
+    let Some(ahead) = look.clock_ahead_s else {
+        return Finding::warn(CHECK, "the hub's answer has no date to compare with", remedy);
+    };
+    let side = if ahead < 0.0 { "behind" } else { "ahead of" };
+    let message = format!("{:.0} s {side} the hub's clock", ahead.abs());
+    match ahead.abs() {
+        CLOCK_FAIL_S.. => Finding::fail(CHECK, message, remedy),
+        CLOCK_WARN_S.. => Finding::warn(CHECK, message, remedy),
+        _ => Finding::ok(CHECK, message),
+    }
+}
+
+fn unknown_key() -> Finding {
+    Finding::warn("key", "not tried without the hub", "make the hub reachable first")
+}
+
+fn unknown_clock() -> Finding {
+    Finding::warn("clock", "not compared without the hub", "make the hub reachable first")
+}
+
+pub(super) async fn broker(settings: &Settings) -> Finding {
+    const CHECK: &str = "broker";
+    let Some(url) = &settings.amqp else {
+        return Finding::ok(CHECK, "not used: jobs are claimed over HTTP");
+    };
+    match Broker::probe(url).await {
+        Ok(()) => Finding::ok(CHECK, "reachable, the login works"),
+        Err(error @ broker::Error::InvalidUrl) => Finding::fail(CHECK, error, "correct --amqp: amqp://user:password@host:5672/%2f"),
+        Err(error @ broker::Error::Refused { .. }) => {
+            Finding::fail(CHECK, error, "check user, password and virtual host of --amqp, and the user's permissions in RabbitMQ")
+        }
+        Err(error) => {
+            Finding::fail(CHECK, error, "check host and port of --amqp and the network; without --amqp jobs are claimed over HTTP")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api_types::Health;
+
+    use super::*;
+    use crate::doctor::Verdict;
+
+    fn look(clock_ahead_s: Option<f64>) -> Look {
+        let words = |word: &str| word.to_owned();
+        let version = words(env!("CARGO_PKG_VERSION"));
+        Look { health: Health { status: words("ok"), version, database: words("ok"), broker: words("none"), uptime_s: 1 }, clock_ahead_s }
+    }
+
+    #[test]
+    fn a_wrong_clock_is_told_from_a_right_one() {
+        let verdict = |ahead| clock(&look(ahead)).verdict;
+        assert_eq!([Some(0.4), Some(-9.0), Some(11.0), Some(-301.0), None].map(verdict), {
+            use Verdict::{Fail, Ok, Warn};
+            [Ok, Ok, Warn, Fail, Warn]
+        });
+        assert_eq!(clock(&look(Some(-20.0))).message, "20 s behind the hub's clock");
+    }
+
+    #[test]
+    fn an_ill_or_other_hub_is_told() {
+        let settings = Settings::new("http://x", vec![]);
+        let with = |change: fn(&mut Health)| {
+            let mut look = look(None);
+            change(&mut look.health);
+            health(&settings, &look).verdict
+        };
+        assert_eq!(with(|_| {}), Verdict::Ok);
+        assert_eq!(with(|health| health.version = "9".into()), Verdict::Warn);
+        assert_eq!(with(|health| health.status = "degraded".into()), Verdict::Warn);
+        assert_eq!(with(|health| health.database = "unreachable".into()), Verdict::Fail);
+    }
+}

@@ -1,0 +1,48 @@
+use std::io;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{JobFolder, process::tree::Root};
+
+const FILE: &str = "lease.json";
+
+/// A job that this worker runs, on disk from before its program starts until the hub has its end: with it a later agent can tell the hub
+/// what became of the job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LeaseFile {
+    pub(crate) job_id: Uuid,
+    pub(crate) lease_token: Uuid,
+    pub(crate) started_at: DateTime<Utc>,
+    /// Absent until the program has started.
+    #[serde(default)]
+    pub(crate) program: Option<Root>,
+}
+
+impl LeaseFile {
+    pub(crate) const fn new(job_id: Uuid, lease_token: Uuid, started_at: DateTime<Utc>) -> Self {
+        Self { job_id, lease_token, started_at, program: None }
+    }
+
+    /// # Errors
+    /// There is no such file, or it is something else.
+    pub(crate) fn read(folder: &JobFolder) -> io::Result<Self> {
+        serde_json::from_slice(&std::fs::read(folder.file(FILE))?).map_err(io::Error::other)
+    }
+
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn write(&self, folder: &JobFolder) -> io::Result<()> {
+        folder.write_json(FILE, self)
+    }
+
+    /// The hub has the job's end, or does not want it.
+    pub(crate) fn remove(folder: &JobFolder) {
+        folder.remove_file(FILE);
+    }
+
+    pub(crate) fn exists(folder: &JobFolder) -> bool {
+        folder.file(FILE).exists()
+    }
+}

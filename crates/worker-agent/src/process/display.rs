@@ -1,0 +1,120 @@
+//! A virtual display of one job.
+
+use std::{
+    ffi::OsString,
+    fs::OpenOptions,
+    io::{self, Write as _},
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+};
+use uuid::Uuid;
+
+use super::tree::DISPLAY_MARK;
+use crate::{JobFolder, folder};
+
+const START_LIMIT: Duration = Duration::from_secs(10);
+/// For its lock file and socket to be removed.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+const SCREEN: &str = "1920x1080x24";
+const LOG: &str = "logs/xvfb.log";
+
+/// An X server without a screen. Dropped, it is killed.
+pub(super) struct Display {
+    server: Child,
+    name: String,
+    authority: PathBuf,
+}
+
+impl Display {
+    /// Starts `xvfb` and waits until it takes clients. Only those that can read the job's folder may connect. The text of the error says
+    /// what to do.
+    pub(super) async fn start(xvfb: &str, job: Uuid, folder: &JobFolder) -> Result<Self, String> {
+        let authority = folder.file("Xauthority");
+        let prepared = write_authority(&authority).and_then(|()| {
+            let log = folder::private(&folder.file(LOG), OpenOptions::new().create(true).append(true))?;
+            Ok(log)
+        });
+        let log = prepared.map_err(|error| format!("no virtual display: its files cannot be written: {error}"))?;
+        let mut server = Command::new(xvfb)
+            .args(["-displayfd", "1", "-screen", "0", SCREEN, "-nolisten", "tcp", "-noreset", "-auth"])
+            .arg(&authority)
+            .env(DISPLAY_MARK, job.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| why_not(xvfb, &error))?;
+        let number = tokio::time::timeout(START_LIMIT, number_of(&mut server)).await.unwrap_or(None);
+        match number {
+            Some(number) => Ok(Self { server, name: format!(":{number}"), authority }),
+            None => Err(format!("no virtual display: {xvfb} does not start ({})", last_words(folder))),
+        }
+    }
+
+    /// What the job's program needs to find it.
+    pub(super) fn environment(&self) -> [(&'static str, OsString); 2] {
+        [("DISPLAY", self.name.clone().into()), ("XAUTHORITY", self.authority.clone().into())]
+    }
+
+    /// Ends it.
+    pub(super) async fn stop(mut self) {
+        if let Some(pid) = self.server.id().and_then(|pid| i32::try_from(pid).ok()) {
+            // It fails when the server has ended, which is as good.
+            let _ended = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        if tokio::time::timeout(STOP_LIMIT, self.server.wait()).await.is_err()
+            && let Err(error) = self.server.kill().await
+        {
+            tracing::warn!(%error, "a virtual display cannot be ended");
+        }
+    }
+}
+
+/// The number of the display, which the server writes when it is ready.
+async fn number_of(server: &mut Child) -> Option<u32> {
+    let mut line = String::new();
+    BufReader::new(server.stdout.take()?).read_line(&mut line).await.ok()?;
+    line.trim().parse().ok()
+}
+
+/// An `Xauthority` file with one new cookie that fits every address and display.
+fn write_authority(path: &std::path::Path) -> io::Result<()> {
+    const NAME: &[u8] = b"MIT-MAGIC-COOKIE-1";
+    const WILD: u16 = 0xffff;
+    let cookie: [u8; 16] = rand::random();
+    let mut entry = WILD.to_be_bytes().to_vec();
+    for field in [&[][..], &[], NAME, &cookie] {
+        let length = u16::try_from(field.len()).map_err(io::Error::other)?;
+        entry.extend_from_slice(&length.to_be_bytes());
+        entry.extend_from_slice(field);
+    }
+    folder::private(path, OpenOptions::new().write(true).create(true).truncate(true))?.write_all(&entry)
+}
+
+fn why_not(xvfb: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!(
+            "no virtual display: {xvfb:?} is not found on this worker; install it (Debian: apt install xvfb) or take `display` from the automation"
+        ),
+        _ => format!("no virtual display: {xvfb:?} cannot be started: {error}"),
+    }
+}
+
+fn last_words(folder: &JobFolder) -> String {
+    let text = std::fs::read(folder.file(LOG)).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+    line.map_or_else(|| "it says nothing".to_owned(), |line| line.chars().take(300).collect())
+}
