@@ -1,8 +1,10 @@
 //! Workers that claim, of a hub that has a broker.
 
+use broker::Broker;
 use domain::job::Status;
 use e2e::{Delivery, Robots, World};
 use serde_json::json;
+use test_support::eventually;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jobs_sent_to_the_broker_before_their_worker_came_are_claimed() {
@@ -26,10 +28,15 @@ async fn jobs_sent_to_the_broker_before_their_worker_came_are_claimed() {
     worker.stop().await;
     // Nobody takes messages of this queue: none is sent any more, whether the worker is there or not. The worker has its name again, so
     // that it also gets what was given to its last claim while it stopped.
+    let broker = Broker::connect(&test_support::amqp_url().unwrap(), "test").unwrap();
+    let messages = async || broker.queue_depth(&queue).await.ok().map(|depth| depth.messages);
+    let before = eventually("the broker tells its messages", messages).await;
     let later = world.client.execute(&automation, &json!({})).await.id;
     let worker = world.worker_with(settings, None);
     let ended = world.client.ended(later).await;
     assert_eq!(ended.status, Status::Completed, "{ended:?}");
+    assert_eq!(messages().await, Some(before));
+    broker.close().await;
     worker.stop().await;
     world.end().await;
 }
