@@ -1,15 +1,15 @@
 PROFILE ?= dev
-binary = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/regente
+built = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench
+.PHONY: help run test lint bench chaos
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## build and start everything with demo data (ARGS="…", PROFILE=…)
 	cargo build --profile $(PROFILE) -p regente --bin regente
-	./$(binary) up --demo $(ARGS)
+	./$(built)/regente up --demo $(ARGS)
 
 test: ## run every test beside its own PostgreSQL and RabbitMQ
 	WITH_SERVERS_FAST=1 scripts/with-servers scripts/test $(ARGS)
@@ -22,3 +22,7 @@ lint: ## check the format, the lints and the documentation
 bench: ## measure against its own PostgreSQL and RabbitMQ, with full durability (ARGS="…")
 	cargo build --release -p regente -p bench
 	scripts/with-servers target/release/bench run $(ARGS)
+
+chaos: ## break every part at random for ten minutes and check that nothing is lost (ARGS="--seconds 60 --seed 7", PROFILE=…)
+	cargo build --profile $(PROFILE) -p regente -p chaos
+	scripts/with-servers $(built)/chaos $(ARGS)

@@ -34,6 +34,20 @@ pub(crate) struct Injector {
     pub(crate) services: Mutex<()>,
 }
 
+/// How long it took until work went on.
+enum Recovered {
+    After(Duration),
+    /// It did not, within the limit.
+    Never,
+    Unmeasured,
+}
+
+impl Recovered {
+    fn since(begun: Instant, seen: Result<Instant>) -> Self {
+        seen.map_or(Self::Never, |at| Self::After(at - begun))
+    }
+}
+
 impl Injector {
     /// Breaks services as planned, one fault after the other.
     pub(crate) async fn break_services(&self, mut plan: Plan) -> Result<()> {
@@ -78,13 +92,16 @@ impl Injector {
         self.world.journal.say(&format!("{} ({}), {:.1} s", fault.kind, fault.target, hold(fault).as_secs_f64()));
     }
 
-    fn tell(&self, fault: Fault, recovered: Option<Duration>, overlapped: bool) {
+    fn tell(&self, fault: Fault, recovered: Recovered, overlapped: bool) {
         match recovered {
-            Some(time) => {
+            Recovered::Unmeasured => {}
+            Recovered::After(time) => {
                 self.recoveries.note(fault.kind, time, overlapped);
                 self.world.journal.say(&format!("{} ({}): work went on after {:.2} s", fault.kind, fault.target, time.as_secs_f64()));
             }
-            None => self.world.journal.breach(format!("{} ({}): work did not go on within {LIMIT:?}", fault.kind, fault.target)),
+            Recovered::Never => {
+                self.world.journal.breach(format!("{} ({}): work did not go on within {LIMIT:?}", fault.kind, fault.target))
+            }
         }
     }
 
@@ -155,7 +172,7 @@ impl Injector {
     }
 
     /// Breaks and repairs an agent; returns how long it took until work went on.
-    async fn agent(&self, fault: Fault) -> Result<Option<Duration>> {
+    async fn agent(&self, fault: Fault) -> Result<Recovered> {
         let agent = &self.world.agents[fault.target];
         let observer = &self.world.observer;
         match fault.kind {
@@ -181,11 +198,11 @@ impl Injector {
         }
         let since = Instant::now();
         let mark = observer.mark().await?;
-        Ok(observer.completed_by(agent.part.name(), mark, LIMIT).await.ok().map(|at| at - since))
+        Ok(Recovered::since(since, observer.completed_by(agent.part.name(), mark, LIMIT).await))
     }
 
     /// Takes an agent away until its leases are over; measures how long it took until none of its jobs was held any more.
-    async fn lose(&self, fault: Fault) -> Result<Option<Duration>> {
+    async fn lose(&self, fault: Fault) -> Result<Recovered> {
         let agent = &self.world.agents[fault.target];
         let observer = &self.world.observer;
         let begun = Instant::now();
@@ -201,11 +218,12 @@ impl Injector {
         } else {
             agent.part.signal(Signal::SIGCONT).await?;
         }
-        Ok(released.ok().map(|at| at - begun))
+        // Without a job there was nothing to recover.
+        Ok(if held.is_empty() { Recovered::Unmeasured } else { Recovered::since(begun, released) })
     }
 
     /// Runs a small job through these hubs, one each and in both ways of delivery; returns how long after `since` all had completed.
-    async fn probe(&self, key: &str, hubs: &[usize], since: Instant) -> Option<Duration> {
+    async fn probe(&self, key: &str, hubs: &[usize], since: Instant) -> Recovered {
         let fast = self.world.shapes.iter().filter(|shape| shape.name.starts_with("fast"));
         let probes = fast.flat_map(|shape| hubs.iter().map(move |hub| (shape, *hub))).map(|(shape, hub)| {
             let parameters = robots::parameters(&self.world.books(), 0, 0);
@@ -214,10 +232,10 @@ impl Injector {
         });
         let ended = probes.map(|(hub, request)| async move { self.completes(hub, &request, since).await });
         match futures_util::future::try_join_all(ended).await {
-            Ok(times) => times.into_iter().max(),
+            Ok(times) => times.into_iter().max().map_or(Recovered::Unmeasured, Recovered::After),
             Err(error) => {
                 self.world.journal.say(&format!("{key}: {error:#}"));
-                None
+                Recovered::Never
             }
         }
     }

@@ -70,7 +70,7 @@ pub(crate) struct Run {
     pub(crate) job: Uuid,
     /// When it began.
     pub(crate) from: f64,
-    /// When it was last alive for certain.
+    /// When it was last alive for certain; for whoever looks at the evidence.
     pub(crate) to: f64,
     /// It did what it is for.
     pub(crate) effects: usize,

@@ -195,12 +195,12 @@ async fn register(api: &Api, folder: &Path) -> Result<Vec<Shape>> {
         ("python", (0, 2), 0, 8, None, 1),
     ];
     let mut shapes = Vec::new();
-    for queue in 0..QUEUES.len() {
+    for (queue, queue_name) in QUEUES.into_iter().enumerate() {
         for (kind, quarters, failures, max_attempts, max_concurrency, weight) in kinds {
             let python = kind == "python";
             let create = AutomationCreate {
                 name: format!("{kind}-{queue}"),
-                queue_name: Some(QUEUES[queue].to_owned()),
+                queue_name: Some(queue_name.to_owned()),
                 entrypoint_type: Some(if python { EntrypointType::Python } else { EntrypointType::Shell }),
                 script_path: folder.join(if python { "robot.py" } else { "robot.sh" }).display().to_string(),
                 max_concurrency,

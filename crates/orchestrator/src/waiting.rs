@@ -63,7 +63,8 @@ impl Orchestrator {
         let queues: BTreeSet<&str> = pending.iter().map(|row| row.queue_name.as_str()).collect();
         let given_out = store::jobs::job_list_given_out(&self.database, MOST_GIVEN_OUT).await?;
         let mut workers: HashMap<String, Vec<LiveWorker>> = HashMap::new();
-        for worker in store::workers::worker_list_live(&self.database, now - self.lease_time()).await? {
+        let seen = store::workers::worker_list_seen(&self.database, now - self.lease_time()).await?;
+        for worker in seen.into_iter().filter(|worker| worker.life.state(self.lease_time(), now).is_alive()) {
             let running = given_out.iter().filter(|job| job.worker_id == Some(worker.id)).count();
             let live = LiveWorker {
                 name: worker.name,

@@ -7,7 +7,7 @@ use domain::worker::{Life, State};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, sea_query::OnConflict};
 use uuid::Uuid;
 
-pub use self::list::{Filter, HeldJob, worker_jobs, worker_list, worker_list_live, worker_list_paused, worker_list_seen, worker_lives};
+pub use self::list::{Filter, HeldJob, worker_jobs, worker_list, worker_list_paused, worker_list_seen, worker_lives};
 use crate::{Database, Error, entity::worker};
 
 /// A registered worker.

@@ -150,7 +150,7 @@ fn an_end_and_a_start_in_one_transaction_are_within_the_limit() {
 
 #[test]
 fn programs_that_run_twice_are_seen() {
-    sees("runs", |seen| seen.runs.get_mut(&JOB).unwrap().push(run(JOB, 1.9, 2.5, 0)));
+    sees("runs", |seen| seen.runs.get_mut(&JOB).unwrap().push(run(JOB, 2.5, 3.5, 0)));
     sees("runs", |seen| drop(seen.runs.insert(Uuid::from_u128(9), vec![run(Uuid::from_u128(9), 0.0, 1.0, 1)])));
     sees("effects", |seen| seen.runs.get_mut(&RETRY).unwrap().push(run(RETRY, 4.0, 5.0, 1)));
     sees("effects", |seen| drop(seen.runs.remove(&RETRY)));

@@ -1,8 +1,10 @@
 //! Workers that claim, of a hub that has a broker.
 
+use broker::Broker;
 use domain::job::Status;
 use e2e::{Delivery, Robots, World};
 use serde_json::json;
+use test_support::eventually;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jobs_sent_to_the_broker_before_their_worker_came_are_claimed() {
@@ -18,19 +20,23 @@ async fn jobs_sent_to_the_broker_before_their_worker_came_are_claimed() {
     world.client.job_when(jobs[0], "is with the broker", |job| job.dispatched_at.is_some()).await;
     let mut settings = world.worker_settings(&[&queue], 3);
     settings.amqp = None;
-    let worker = world.worker_with(settings, None);
+    let worker = world.worker_with(settings.clone(), None);
     for job in &jobs {
-        assert_eq!(world.client.ended(*job).await.status, Status::Completed);
+        let ended = world.client.ended(*job).await;
+        assert_eq!(ended.status, Status::Completed, "{ended:?}");
     }
     worker.stop().await;
-    // Nobody takes messages of this queue: none is sent any more, whether the worker is there or not.
+    // Nobody takes messages of this queue: none is sent any more, whether the worker is there or not. The worker has its name again, so
+    // that it also gets what was given to its last claim while it stopped.
+    let broker = Broker::connect(&test_support::amqp_url().unwrap(), "test").unwrap();
+    let messages = async || broker.queue_depth(&queue).await.ok().map(|depth| depth.messages);
+    let before = eventually("the broker tells its messages", messages).await;
     let later = world.client.execute(&automation, &json!({})).await.id;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    let waiting = world.client.job(later).await;
-    assert_eq!(waiting.dispatched_at, None, "not sent: {waiting:?}");
-    let settings = world.worker_settings(&[&queue], 1);
-    let worker = world.worker_with(worker_agent::Settings { amqp: None, ..settings }, None);
-    assert_eq!(world.client.ended(later).await.status, Status::Completed);
+    let worker = world.worker_with(settings, None);
+    let ended = world.client.ended(later).await;
+    assert_eq!(ended.status, Status::Completed, "{ended:?}");
+    assert_eq!(messages().await, Some(before));
+    broker.close().await;
     worker.stop().await;
     world.end().await;
 }

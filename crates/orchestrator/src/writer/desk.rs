@@ -1,7 +1,6 @@
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
-use domain::job::Status;
+use domain::{job::Status, worker::State};
 use store::workers::Worker;
 use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
@@ -18,8 +17,9 @@ pub(super) struct Desk {
     undelivered: Places,
     /// Jobs that a worker holds, by queue.
     held: Places,
-    /// Slots of the live workers that take messages, by queue. Zero for a queue whose workers only claim, or are paused.
-    slots: HashMap<String, usize>,
+    /// Slots of the live workers that take messages, by queue. Zero for a queue whose workers only claim, or are paused. `None` until it
+    /// was read for the first time: before, nothing is sent.
+    slots: Option<HashMap<String, usize>>,
     /// Live workers.
     workers: HashMap<Uuid, Known>,
     /// Queues in which a limit holds jobs back: the end of any job may free a place.
@@ -57,7 +57,8 @@ impl Desk {
     /// Messages that may be added to `queue` now.
     pub(super) fn room(&self, queue: &str, window: Window) -> usize {
         let undelivered = self.undelivered.count(queue);
-        let allowed = match self.slots.get(queue) {
+        let Some(slots) = &self.slots else { return 0 };
+        let allowed = match slots.get(queue) {
             Some(slots) => slots.saturating_sub(self.held.count(queue)) + window.lookahead,
             None => window.unknown,
         };
@@ -97,7 +98,7 @@ impl Desk {
 
     /// Jobs whose messages nobody takes: they were sent before it was known that the live workers of their queue only claim, or are paused.
     pub(super) fn stranded(&self) -> Vec<(Uuid, String)> {
-        let untaken = |queue: &String| self.slots.get(queue) == Some(&0);
+        let untaken = |queue: &String| self.slots.as_ref().and_then(|slots| slots.get(queue)) == Some(&0);
         self.undelivered.queues.iter().filter(|(_, queue)| untaken(queue)).map(|(id, queue)| (*id, queue.clone())).collect()
     }
 
@@ -129,25 +130,28 @@ impl Desk {
         }
     }
 
-    /// Takes in workers that were heard of lately; those heard of since `live_since` that have not stopped are live.
-    pub(super) fn set_workers(&mut self, workers: &[Worker], live_since: DateTime<Utc>) {
-        self.slots.clear();
+    /// Learns of the workers that were heard of lately. One that is gone still tells that its queue is claimed from: it may be back any
+    /// moment, and would never see a message.
+    pub(super) fn set_workers(&mut self, workers: &[Worker], state: impl Fn(&Worker) -> State) {
         self.workers.clear();
+        let mut slots: HashMap<String, usize> = HashMap::new();
         for worker in workers {
-            let live = worker.life.last_seen_at >= live_since && worker.life.stopped_at.is_none();
-            let paused = worker.life.paused_at.is_some();
+            let state = state(worker);
+            let live = matches!(state, State::Running | State::Paused);
             if live {
-                let known = Known { labels: worker.labels.clone(), uses_broker: worker.uses_broker, paused };
+                let known =
+                    Known { labels: worker.labels.clone(), uses_broker: worker.uses_broker, paused: worker.life.paused_at.is_some() };
                 self.workers.insert(worker.id, known);
             } else if worker.uses_broker {
                 continue;
             }
-            let consumes = worker.uses_broker && !paused;
-            let slots = if consumes { usize::try_from(worker.slots).unwrap_or(0) } else { 0 };
+            let consumes = worker.uses_broker && state == State::Running;
+            let free = if consumes { usize::try_from(worker.slots).unwrap_or(0) } else { 0 };
             for queue in &worker.queues {
-                *self.slots.entry(queue.clone()).or_default() += slots;
+                *slots.entry(queue.clone()).or_default() += free;
             }
         }
+        self.slots = Some(slots);
     }
 
     pub(super) fn set_jobs(&mut self, undelivered: Vec<(Uuid, String)>, held: Vec<(Uuid, String)>) {

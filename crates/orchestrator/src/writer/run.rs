@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{Clock, catalog::Catalog, control::Control, events::Events, live::Live, publisher::Publisher};
 
-/// How long after its last sign of life a worker that claims still keeps the jobs of its queues from being sent: nobody would take them.
+/// How long after its last sign of life a worker that claims keeps jobs of its queues from being sent to the broker.
 const CLAIMED_FOR: TimeDelta = TimeDelta::days(1);
 /// Commands that share a transaction at most.
 const MOST_COMMANDS: usize = 256;
@@ -339,11 +339,11 @@ impl Run {
 
     /// Reads again what the desk knows by heart.
     async fn refresh(&mut self) {
-        let since = (self.deps.clock)() - self.deps.leases.agent;
+        let now = (self.deps.clock)();
         let database = &self.deps.database;
         let read = async {
             self.deps.catalog.refresh().await?;
-            let workers = store::workers::worker_list_seen(database, since - CLAIMED_FOR).await?;
+            let workers = store::workers::worker_list_seen(database, now - CLAIMED_FOR).await?;
             let undelivered = store::jobs::job_list_undelivered(database).await?;
             let held = store::jobs::job_list_held_queues(database).await?;
             let waiting = store::jobs::job_queues_waiting(database).await?;
@@ -351,7 +351,7 @@ impl Run {
         };
         match read.await {
             Ok((workers, undelivered, held, waiting)) => {
-                self.desk.set_workers(&workers, since);
+                self.desk.set_workers(&workers, |worker| worker.life.state(self.deps.leases.agent, now));
                 self.desk.set_jobs(undelivered.into_iter().map(|(id, queue, _)| (id, queue)).collect(), held);
                 self.desk.waiting.extend(waiting);
                 let stranded = self.desk.stranded();

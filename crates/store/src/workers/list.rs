@@ -3,7 +3,7 @@ use domain::{
     job::Status,
     worker::{Life, State},
 };
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use uuid::Uuid;
 
 use super::{Worker, from_row, has_state};
@@ -44,22 +44,18 @@ pub struct HeldJob {
     pub lease_expires_at: Option<DateTime<Utc>>,
 }
 
-/// Workers heard of since `since` that did not say goodbye, the paused ones with them.
-///
-/// # Errors
-/// Any [`Error`] of the database.
-pub async fn worker_list_live(database: &Database, since: DateTime<Utc>) -> Result<Vec<Worker>, Error> {
-    let alive = Condition::any().add(has_state(State::Running, since)).add(has_state(State::Paused, since));
-    worker::Entity::find().filter(alive).all(database.connection()).await?.into_iter().map(from_row).collect()
-}
-
-/// Workers heard of since `since`, also those that have stopped.
+/// Workers heard of since `since`, in whatever state.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn worker_list_seen(database: &Database, since: DateTime<Utc>) -> Result<Vec<Worker>, Error> {
-    let query = worker::Entity::find().filter(worker::Column::LastSeenAt.gte(since));
-    query.all(database.connection()).await?.into_iter().map(from_row).collect()
+    worker::Entity::find()
+        .filter(worker::Column::LastSeenAt.gte(since))
+        .all(database.connection())
+        .await?
+        .into_iter()
+        .map(from_row)
+        .collect()
 }
 
 /// Ids of the workers that are paused.
