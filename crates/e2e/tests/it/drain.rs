@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::support::{UNTIL_GO, begun, heartbeats, lines, shell, submit, worker_named, world_with};
 
-on_both!(a_paused_worker_drains_and_nothing_is_lost, what_a_paused_worker_leaves_another_takes);
+on_both!(a_paused_worker_drains_and_nothing_is_lost, what_a_paused_worker_leaves_another_takes, jobs_that_come_while_workers_stop_are_run,);
 
 /// Waits until these jobs wait with the hub: none is on its way to a worker.
 pub(crate) async fn wait_with_the_hub(world: &World, jobs: &[Uuid]) {
@@ -87,5 +87,36 @@ async fn what_a_paused_worker_leaves_another_takes(delivery: Delivery) {
     assert_each_once(dir.path(), 4);
     paused.stop().await;
     worker.stop().await;
+    world.end().await;
+}
+
+/// Whatever the hub gives in the instant in which a worker stops is run: by it, or by the next one.
+async fn jobs_that_come_while_workers_stop_are_run(delivery: Delivery) {
+    let world = World::start(delivery).await;
+    let (queue, dir) = (world.queue("stops"), tempfile::tempdir().unwrap());
+    std::fs::write(dir.path().join("go"), "").unwrap();
+    let automation = shell(&world, &queue, UNTIL_GO, json!({})).await;
+    let mut jobs = Vec::new();
+    for round in 0..8 {
+        let settings = world.worker_settings(&[&queue], 2);
+        let name = settings.name.clone();
+        let worker = world.worker_with(settings, None);
+        heartbeats(&world, &name, 1).await;
+        let late = async {
+            tokio::time::sleep(std::time::Duration::from_millis(round)).await;
+            worker.stop().await;
+        };
+        let n = 3 * usize::try_from(round).unwrap();
+        let ((), new) = tokio::join!(late, submit(&world, &automation, dir.path(), n..n + 3));
+        jobs.extend(new);
+    }
+    let after = submit(&world, &automation, dir.path(), 24..25).await;
+    let last = world.worker(&[&queue], 4);
+    for job in jobs.iter().chain(&after) {
+        let ended = world.client.ended(*job).await;
+        assert_eq!(ended.status, Status::Completed, "{:?}", ended.error_message);
+    }
+    assert_each_once(dir.path(), 25);
+    last.stop().await;
     world.end().await;
 }
