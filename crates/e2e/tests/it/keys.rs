@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::TimeDelta;
 use domain::job::{ErrorClass, Status};
 use e2e::{Delivery, World, on_both};
 use futures_util::future::join_all;
@@ -70,7 +71,9 @@ async fn a_crashed_worker_frees_its_keys_with_its_leases(delivery: Delivery) {
     begun(dir.path(), 2).await;
     let next = world.client.job_when(jobs[1], "begins", |job| job.started_at.is_some()).await;
     assert_eq!(next.worker_id, Some(other_id));
-    assert!(next.started_at >= lost.lease_expires_at, "not before the lease was over: {next:?} {lost:?}");
+    let (heard_of, ended) = (lost.last_heartbeat_at.unwrap(), lost.completed_at.unwrap());
+    assert!(ended - heard_of >= TimeDelta::seconds(2), "not before the lease was over: {lost:?}");
+    assert!(next.started_at.unwrap() >= ended, "{next:?} {lost:?}");
     std::fs::write(dir.path().join("go"), "").unwrap();
     assert_eq!(world.client.ended(jobs[1]).await.status, Status::Completed);
     other.stop().await;
