@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's way to fail")]
 
 mod broker;
+mod cancels;
 mod claims_beside_broker;
 mod control;
 mod dead_letters;
