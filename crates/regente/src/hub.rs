@@ -203,7 +203,7 @@ fn serve(
         .disable_signals()
         .shutdown_timeout(DRAIN_S)
         .keep_alive(Duration::from_secs(75))
-        // A worker that went away while its claim waited is given nothing any more.
+        // Whoever hangs up does not wait for an answer: a claim of a worker that is gone must not get a job.
         .h1_allow_half_closed(false)
         .listen(listener)
         .context("cannot serve")?;

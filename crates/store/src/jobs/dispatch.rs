@@ -246,12 +246,13 @@ pub async fn job_list_undelivered(database: &Database) -> Result<Vec<(Uuid, Stri
     Ok(query.into_tuple().all(database.connection()).await?)
 }
 
-/// Held jobs, as (job, queue).
+/// Held jobs, as (job, queue, worker).
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_held_queues(database: &Database) -> Result<Vec<(Uuid, String)>, Error> {
-    let query = job::Entity::find().select_only().columns([job::Column::Id, job::Column::QueueName]).filter(Expr::cust(HELD));
+pub async fn job_list_held(database: &Database) -> Result<Vec<(Uuid, String, Option<Uuid>)>, Error> {
+    let columns = [job::Column::Id, job::Column::QueueName, job::Column::WorkerId];
+    let query = job::Entity::find().select_only().columns(columns).filter(Expr::cust(HELD));
     Ok(query.into_tuple().all(database.connection()).await?)
 }
 
