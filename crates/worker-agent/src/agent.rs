@@ -73,7 +73,10 @@ impl Agent {
         // Before the first job: a worker that is paused stays so when it is started again.
         tokio::select! {
             biased;
-            () = &mut shutdown => return Ok(()),
+            () = &mut shutdown => {
+                say_goodbye(&core).await;
+                return Ok(());
+            }
             _ = heart.beat() => {}
         }
         tasks.spawn(heart.run());
