@@ -10,7 +10,6 @@ use crate::{
     process::Place,
 };
 
-#[expect(clippy::print_stdout, reason = "the figure is for whoever runs the test")]
 #[tokio::test]
 async fn jobs_go_on_while_their_hub_is_stopped_in_order() {
     let place = Place::new().with("REGENTE__ADMIN__PASSWORD", PASSWORD).with("REGENTE__LEASE__HEARTBEAT", "200ms");
