@@ -24,6 +24,8 @@ const BODY_LIMIT: usize = 16 * 1024 * 1024;
 /// Time for a probe to get in.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
+/// Largest frame, unless the URL says otherwise. The library keeps 64 of them in memory; a longer message is several frames.
+const FRAME_BYTES: u32 = 16 * 1024;
 /// Seconds between heartbeats unless the URL says otherwise. A dead peer is noticed after two of them.
 const HEARTBEAT_SECONDS: u16 = 10;
 
@@ -247,6 +249,7 @@ fn parse(url: &str) -> Result<AMQPUri, Error> {
         uri.authority.host = address.to_owned();
     }
     uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+    uri.query.frame_max.get_or_insert(FRAME_BYTES);
     Ok(uri)
 }
 
