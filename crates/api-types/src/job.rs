@@ -71,6 +71,22 @@ pub struct Job {
     pub requires: Vec<String>,
     /// It fails when it has not started by then.
     pub queue_deadline_at: Option<DateTime<Utc>>,
+    /// Why it has not started; only of a pending job, and only where jobs are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_reason: Option<WaitingReason>,
+}
+
+/// Why a job has not started: the first thing that is in its way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WaitingReason {
+    /// `no_live_worker`, `no_worker_with_labels`, `worker_paused`, `all_slots_busy`, `queue_paused`, `automation_paused`, `concurrency_limit`,
+    /// `concurrency_key_limit`, `rate_limit`, `retry_due`, `not_before`, `broker_unreachable`, `on_the_way` or `behind`.
+    pub code: String,
+    /// The same as a sentence.
+    pub message: String,
+    /// What the sentence speaks of: `queue`, `until`, `limit`, `held_by`, `at` …
+    #[schema(value_type = Object)]
+    pub facts: Map<String, Value>,
 }
 
 /// How far a job is.

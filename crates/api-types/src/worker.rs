@@ -91,7 +91,8 @@ pub struct ClaimRequest {
     pub worker_id: Uuid,
     /// Queues, the order has no meaning.
     pub queues: Vec<String>,
-    /// Most jobs it takes now, 1 to 1000 (default 1).
+    /// Most jobs it takes now, 0 to 1000 (default 1). A worker has one claim: a new one ends its earlier one, and with 0 it gets nothing but
+    /// what that one was given.
     #[serde(default = "one")]
     pub max: u32,
     /// Seconds to wait for a job, 0 to 60 (default 0).

@@ -27,6 +27,9 @@ use tokio::runtime::Builder;
 
 fn main() -> anyhow::Result<()> {
     let command = cli::Cli::parse().command;
+    if matches!(command, cli::Command::NoopWorker(_) | cli::Command::ProbeWorker(_)) {
+        worker_agent::allocator::settle();
+    }
     // The workers run as `regente worker` does: on one thread.
     let mut builder = match command {
         cli::Command::Run(_) | cli::Command::Floor(_) => Builder::new_multi_thread(),

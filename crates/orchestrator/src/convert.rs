@@ -101,6 +101,7 @@ pub(crate) fn job(from: FullJob) -> api_types::Job {
         concurrency_key: row.terms.concurrency_key,
         requires: row.terms.requires,
         queue_deadline_at: row.terms.queue_deadline_at,
+        waiting_reason: None,
     }
 }
 

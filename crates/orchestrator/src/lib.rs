@@ -31,6 +31,7 @@ mod replay;
 mod roster;
 mod service;
 mod text;
+mod waiting;
 mod worker_tokens;
 mod workers;
 mod writer;

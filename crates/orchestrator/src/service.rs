@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,6 +24,9 @@ use crate::{
     roster::Roster,
     writer::{self, Deps, Note, Writer},
 };
+
+/// How often the log is told why jobs wait, in ticks.
+const TELL_EVERY: u32 = 10;
 
 /// What the orchestrator is made of.
 pub struct Parts {
@@ -136,6 +140,8 @@ impl Orchestrator {
     /// Reads again what each replica knows by heart.
     async fn tick(self) {
         let mut out_of_reach = false;
+        let mut told = BTreeMap::new();
+        let mut ticks: u32 = 0;
         self.writer.note(Note::Refresh);
         loop {
             tokio::select! {
@@ -143,6 +149,12 @@ impl Orchestrator {
                 () = tokio::time::sleep(self.tick) => {}
             }
             self.writer.note(Note::Refresh);
+            ticks = ticks.wrapping_add(1);
+            if ticks.is_multiple_of(TELL_EVERY)
+                && let Err(error) = self.log_reasons(&mut told).await
+            {
+                tracing::debug!(%error, "why jobs wait was not looked at");
+            }
             match self.refresh_roster().await {
                 Ok(()) => out_of_reach = false,
                 Err(error) => {

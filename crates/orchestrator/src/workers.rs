@@ -6,7 +6,7 @@ mod manage;
 use std::time::{Duration, Instant};
 
 use api_types::{ClaimRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment, RegisterRequest, RegisterResponse};
-use domain::{Fault, automation::is_queue_name, worker::Life};
+use domain::{Fault, automation::is_queue_name, policy::labels, worker::Life};
 use runtime::Failure;
 use store::workers::{Vitals, Worker};
 use uuid::Uuid;
@@ -15,11 +15,8 @@ use crate::{Orchestrator, text, writer::Note};
 
 impl Orchestrator {
     pub(crate) async fn worker_register(&self, request: RegisterRequest) -> Result<RegisterResponse, Failure> {
-        check(&request)?;
+        let labels = check(&request)?;
         let now = (self.clock)();
-        let mut labels: Vec<String> = request.labels.iter().map(|label| label.to_ascii_lowercase()).collect();
-        labels.sort_unstable();
-        labels.dedup();
         let worker = Worker {
             id: Uuid::now_v7(),
             name: request.name,
@@ -117,7 +114,8 @@ fn vitals(request: &HeartbeatRequest) -> Result<Vitals, Failure> {
     Ok(Vitals { running_jobs, cpu_percent: request.cpu_percent, memory_bytes: memory_bytes.unwrap_or_default() })
 }
 
-fn check(request: &RegisterRequest) -> Result<(), Failure> {
+/// The worker's labels in their stored form, when nothing is wrong.
+fn check(request: &RegisterRequest) -> Result<Vec<String>, Failure> {
     let mut faults = Vec::new();
     let mut want = |fine: bool, field: &str, message: &str| {
         if !fine {
@@ -132,13 +130,10 @@ fn check(request: &RegisterRequest) -> Result<(), Failure> {
     for (index, queue) in request.queues.iter().enumerate() {
         want(is_queue_name(queue), &format!("queues/{index}"), domain::automation::QUEUE_RULE);
     }
-    want(request.labels.len() <= 20, "labels", "must name at most 20 labels");
-    for (index, label) in request.labels.iter().enumerate() {
-        want(is_label(label), &format!("labels/{index}"), "must have 1 to 64 letters a-z, digits, dots, hyphens and underscores");
+    match labels(&request.labels) {
+        Ok(labels) if faults.is_empty() => return Ok(labels),
+        Ok(_) => {}
+        Err(fault) => faults.push(fault.under("labels")),
     }
-    if faults.is_empty() { Ok(()) } else { Err(Failure::Invalid(faults)) }
-}
-
-fn is_label(label: &str) -> bool {
-    (1..=64).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    Err(Failure::Invalid(faults))
 }

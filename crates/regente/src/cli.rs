@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use runtime::Settings;
 
 use crate::{
-    allocator, settings_view, terminal, up,
+    settings_view, terminal, up,
     work::{self, WorkerArgs},
 };
 
@@ -59,6 +59,9 @@ impl Cli {
     /// Does what the command line says. Faults are one line on standard error: exit code 1, or 64 (`EX_USAGE` of sysexits.h) for settings.
     #[must_use]
     pub fn run(self) -> ExitCode {
+        if matches!(self.command, Command::Up(_) | Command::Worker(_)) {
+            worker_agent::allocator::settle();
+        }
         let settings = || Settings::load(self.config.as_deref());
         let done = match self.command {
             Command::Worker(args) => match work::run(*args) {
@@ -66,13 +69,10 @@ impl Cli {
                 Err(error) => Err(error),
             },
             Command::Openapi => terminal::line(&crate::api_doc().to_pretty_json().unwrap_or_default()).map_err(Into::into),
-            Command::Up(args) => {
-                allocator::settle();
-                match settings() {
-                    Ok(settings) => up::run(settings, args),
-                    Err(error) => return unusable(&error),
-                }
-            }
+            Command::Up(args) => match settings() {
+                Ok(settings) => up::run(settings, args),
+                Err(error) => return unusable(&error),
+            },
             Command::Migrate => match settings() {
                 Ok(settings) => up::migrate(&settings),
                 Err(error) => return unusable(&error),

@@ -203,6 +203,8 @@ fn serve(
         .disable_signals()
         .shutdown_timeout(DRAIN_S)
         .keep_alive(Duration::from_secs(75))
+        // Whoever hangs up does not wait for an answer: a claim of a worker that is gone must not get a job.
+        .h1_allow_half_closed(false)
         .listen(listener)
         .context("cannot serve")?;
     Ok(server.run())

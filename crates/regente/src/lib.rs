@@ -9,7 +9,6 @@
 //! # Ok(()) }
 //! ```
 
-mod allocator;
 pub mod cli;
 mod data_dir;
 mod demo;

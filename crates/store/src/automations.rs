@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use self::row::{from_row, to_row};
 pub use self::{
     pause::{automation_pause, automation_resume},
-    rate::{automation_lock_rates_in_txn, automation_set_rate_in_txn},
+    rate::{automation_list_rates, automation_lock_rates_in_txn, automation_set_rate_in_txn},
 };
 use crate::{Database, Error, Transaction, entity::automation};
 

@@ -20,8 +20,11 @@ use crate::{Error, HubClient, ProcessRunner, Runner, Settings, signal::Stop};
 /// After the drain, and beyond the grace for killed programs: how long their ends may take to be reported.
 const LAST_REPORTS: Duration = Duration::from_secs(5);
 
+/// How long a worker that is stopped while it registers waits for the answer.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
+
 /// How long the hub may take to hear a goodbye.
-const GOODBYE: Duration = Duration::from_secs(2);
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Runs jobs of one worker.
 pub struct Agent {
@@ -62,10 +65,17 @@ impl Agent {
         let _lock = folders::lock(&core.settings)?;
         let unreported = recovery::find(&core);
         folders::clean(&core);
+        let mut registering = pin!(core.register());
         let registered = tokio::select! {
             biased;
-            () = &mut shutdown => return Ok(()),
-            registered = core.register() => registered?,
+            () = &mut shutdown => {
+                // The hub may know of it already.
+                if let Ok(Ok(_)) = tokio::time::timeout(LAST_ANSWER, &mut registering).await {
+                    say_goodbye(&core).await;
+                }
+                return Ok(());
+            }
+            registered = &mut registering => registered?,
         };
         tracing::info!(worker.id = %registered.worker_id, worker.name = core.settings.name, "registered");
         let mut tasks = JoinSet::new();
@@ -73,7 +83,10 @@ impl Agent {
         // Before the first job: a worker that is paused stays so when it is started again.
         tokio::select! {
             biased;
-            () = &mut shutdown => return Ok(()),
+            () = &mut shutdown => {
+                say_goodbye(&core).await;
+                return Ok(());
+            }
             _ = heart.beat() => {}
         }
         tasks.spawn(heart.run());

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod agent;
+pub mod allocator;
 mod backoff;
 pub mod doctor;
 mod error;

@@ -147,7 +147,7 @@ async fn old_jobs_insert(hub: &Hub, state: &State) -> Result<()> {
         SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(hash, 1, 3) || '8' || substr(hash, 4, 15))::uuid,
             $1, $2, 'completed', 'API', 5, '{\"n\": 1}', 1, gen_random_uuid(), gen_random_uuid(),
             at, at, at, at + interval '1 second', at + interval '2 seconds', at + interval '1 second', 1, 1
-        FROM (SELECT now() - make_interval(secs => 8 * g) AS at, md5(g::text) AS hash FROM generate_series($3, 1, -1) AS g) AS old";
+        FROM (SELECT now() - make_interval(secs => 7 * g) AS at, md5(g::text) AS hash FROM generate_series($3, 1, -1) AS g) AS old";
     sqlx::query(statement)
         .bind(state.automations[0])
         .bind(&state.queue)

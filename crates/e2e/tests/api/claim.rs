@@ -7,6 +7,7 @@ use domain::job::Status;
 use e2e::{Delivery, World, on_both};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use test_support::eventually;
 use uuid::Uuid;
 
 use crate::support::{automation, calm, claim, fields, register};
@@ -25,7 +26,7 @@ async fn bad_claims_name_their_fields(delivery: Delivery) {
         (json!({"queues": []}), "queues"),
         (json!({"queues": ["q", "a\u{0}"]}), "queues/1"),
         (json!({"queues": [""]}), "queues/0"),
-        (json!({"max": 0}), "max"),
+        (json!({"max": -1}), "max"),
         (json!({"max": 1001}), "max"),
         (json!({"wait_s": -1}), "wait_s"),
         (json!({"wait_s": 61}), "wait_s"),
@@ -89,6 +90,51 @@ async fn a_claim_waits_and_is_answered_when_a_job_comes() {
     let (given, job) = tokio::join!(claimed(&world, worker, &queue, json!({"wait_s": 60})), execution);
     assert_eq!(given.iter().map(|job| job.job_id).collect::<Vec<_>>(), [job.id]);
     assert!(asked.elapsed() < Duration::from_secs(20), "at once, not after its wait: {:?}", asked.elapsed());
+    world.end().await;
+}
+
+/// A claim that waits, sent by a task of its own.
+fn waiting(world: &World, worker: Uuid, queue: &str) -> tokio::task::JoinHandle<e2e::Answer> {
+    let body = json!({"worker_id": worker, "queues": [queue], "wait_s": 60});
+    let (client, request) = (world.client.clone(), world.client.worker(reqwest::Method::POST, "/jobs/claim").json(&body));
+    tokio::spawn(async move { client.send(request).await })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_claim_ends_the_earlier_one_of_its_worker() {
+    let world = calm(Delivery::Pull).await;
+    let automation = automation(&world, "again").await;
+    let (queue, worker) = (automation.queue_name.clone(), register(&world, "w", &["x"]).await);
+    let earlier = waiting(&world, worker, &queue);
+    eventually("it has ended", async || {
+        assert_eq!(claimed(&world, worker, &queue, json!({"max": 0})).await, []);
+        earlier.is_finished().then_some(())
+    })
+    .await;
+    assert_eq!(earlier.await.unwrap().expect(200).json::<Vec<JobAssignment>>(), []);
+    let job = world.client.execute(&automation, &json!({})).await.id;
+    assert_eq!(claimed(&world, worker, &queue, json!({"max": 0})).await, [], "none is none");
+    let given = claimed(&world, worker, &queue, json!({})).await;
+    assert_eq!(given[0].job_id, job);
+    let again = claimed(&world, worker, &queue, json!({"max": 0})).await;
+    assert_eq!(again.iter().map(|job| job.job_id).collect::<Vec<_>>(), [job], "it was not among those that the worker holds");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_hangs_up_gets_nothing() {
+    let world = calm(Delivery::Pull).await;
+    let automation = automation(&world, "gone").await;
+    let (queue, gone) = (automation.queue_name.clone(), register(&world, "gone", &["x"]).await);
+    let claim = waiting(&world, gone, &queue);
+    // Long enough for the claim to be waiting, and for the hub to see that nobody does any more, which no answer can tell.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    claim.abort();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let job = world.client.execute(&automation, &json!({})).await.id;
+    assert_eq!(world.client.job(job).await.status, Status::Pending);
+    let other = register(&world, "other", &["x"]).await;
+    assert_eq!(claimed(&world, other, &queue, json!({"wait_s": 30})).await[0].job_id, job);
     world.end().await;
 }
 

@@ -140,14 +140,10 @@ async fn a_job_of_a_lost_worker_is_not_paused_and_is_canceled_at_once() {
     let options = Options { settings: Some(Box::new(settings)), ..Options::default() };
     let world = World::start_with(Delivery::Pull, options).await;
     let (job, ..) = held(&world).await;
-    let paused = test_support::eventually("the worker counts as lost", async || {
-        let answer = act(&world, job.id, "pause").await;
-        if answer.status == 200 {
-            drop(act(&world, job.id, "resume").await)
-        }
-        (answer.status == 409 && answer.json::<Value>()["code"] == "worker_lost").then_some(answer)
-    })
-    .await;
+    let lost = |job: &Job| job.lease_expires_at.is_some_and(|at| at < chrono::Utc::now());
+    world.client.job_when(job.id, "has lost its worker", lost).await;
+    let paused = act(&world, job.id, "pause").await;
+    assert_eq!(paused.json::<Value>()["code"], "worker_lost");
     assert!(paused.problem(409).detail.contains("lost"));
     assert_eq!(act(&world, job.id, "cancel").await.expect(200).json::<Job>().status, Status::Canceled);
     world.end().await;

@@ -24,6 +24,7 @@ mod reports;
 mod sign_in;
 mod stream;
 mod support;
+mod waiting;
 mod worker_jobs;
 mod worker_states;
 mod worker_tokens;

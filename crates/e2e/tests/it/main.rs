@@ -2,12 +2,21 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's way to fail")]
 
 mod broker;
+mod cancels;
 mod claims_beside_broker;
 mod control;
 mod dead_letters;
+mod drain;
 mod examples;
 mod foreign;
+mod keys;
+mod labels;
 mod layers;
 mod limits;
+mod orders;
+mod pauses;
 mod recovery;
 mod replicas;
+mod retention;
+mod retries;
+mod support;

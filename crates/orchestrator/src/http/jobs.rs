@@ -32,7 +32,7 @@ pub(super) async fn list(
     let filter = filter(&query.0)?;
     let found = store::jobs::job_list(&hub.database, &filter).await?;
     let next = found.last().filter(|_| found.len() as u64 == filter.limit).map(|last| last.row.job.id.to_string());
-    Ok(page(request.path(), request.query_string(), next).json(found.into_iter().map(convert::job).collect::<Vec<_>>()))
+    Ok(page(request.path(), request.query_string(), next).json(hub.shown(found).await?))
 }
 
 /// Requests a job, with what this one does otherwise than its automation says.
@@ -87,7 +87,8 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
     (status = 200, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/jobs/{id}")]
 pub(super) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(hub.job(*id).await?))
+    let job = store::jobs::job_get(&hub.database, *id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
+    Ok(HttpResponse::Ok().json(hub.shown(vec![job]).await?.pop()))
 }
 
 /// A job's log lines, oldest first.

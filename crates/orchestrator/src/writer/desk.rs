@@ -15,7 +15,7 @@ pub(super) struct Desk {
     pub(super) waiting: BTreeSet<String>,
     /// Jobs with the broker, by queue.
     undelivered: Places,
-    /// Jobs that a worker holds, by queue.
+    /// Jobs that take a slot of those in `slots`, by queue.
     held: Places,
     /// Slots of the live workers that take messages, by queue. Zero for a queue whose workers only claim, or are paused. `None` until it
     /// was read for the first time: before, nothing is sent.
@@ -116,12 +116,14 @@ impl Desk {
     }
 
     /// A job's state was committed.
-    pub(super) fn saw(&mut self, queue: &str, id: Uuid, status: Status) {
+    pub(super) fn saw(&mut self, queue: &str, id: Uuid, status: Status, worker_id: Option<Uuid>) {
         match status {
             Status::Pending => {}
             Status::Running | Status::Paused => {
                 self.undelivered.remove(id);
-                self.held.insert(queue, id);
+                if self.consumes(worker_id) {
+                    self.held.insert(queue, id);
+                }
             }
             Status::Completed | Status::CompletedNoInvoices | Status::Failed | Status::Canceled => {
                 self.undelivered.remove(id);
@@ -145,8 +147,7 @@ impl Desk {
             } else if worker.uses_broker {
                 continue;
             }
-            let consumes = worker.uses_broker && state == State::Running;
-            let free = if consumes { usize::try_from(worker.slots).unwrap_or(0) } else { 0 };
+            let free = if self.consumes(Some(worker.id)) { usize::try_from(worker.slots).unwrap_or(0) } else { 0 };
             for queue in &worker.queues {
                 *slots.entry(queue.clone()).or_default() += free;
             }
@@ -154,9 +155,22 @@ impl Desk {
         self.slots = Some(slots);
     }
 
-    pub(super) fn set_jobs(&mut self, undelivered: Vec<(Uuid, String)>, held: Vec<(Uuid, String)>) {
+    /// The jobs with the broker, and those that workers hold. To be called after [`Desk::set_workers`].
+    pub(super) fn set_jobs(&mut self, undelivered: Vec<(Uuid, String)>, held: Vec<(Uuid, String, Option<Uuid>)>) {
         self.undelivered = undelivered.into_iter().collect();
-        self.held = held.into_iter().collect();
+        let takes_slot = |(id, queue, worker_id): (Uuid, String, Option<Uuid>)| self.consumes(worker_id).then_some((id, queue));
+        self.held = held.into_iter().filter_map(takes_slot).collect();
+    }
+
+    /// Whether the worker takes messages: its slots are counted, and so are the jobs that it holds.
+    fn consumes(&self, worker_id: Option<Uuid>) -> bool {
+        worker_id.and_then(|id| self.workers.get(&id)).is_some_and(|worker| worker.uses_broker && !worker.paused)
+    }
+
+    /// Takes out the claim of this worker that waits, if there is one.
+    pub(super) fn unpark(&mut self, worker_id: Uuid) -> Option<Parked> {
+        let place = self.parked.iter().position(|parked| parked.claim.request.worker_id == worker_id)?;
+        Some(self.parked.swap_remove(place))
     }
 }
 

@@ -160,6 +160,10 @@ impl Run {
         for envelope in envelopes.drain(..) {
             match envelope.command {
                 Command::Claim(claim) => {
+                    // A worker has one claim. Nobody waits any more for the answer to an earlier one; what it got is given again.
+                    if let Some(earlier) = self.desk.unpark(claim.request.worker_id) {
+                        let _ = earlier.reply.send(Ok(Outcome::Claimed(Vec::new())));
+                    }
                     self.desk.waiting.extend(claim.request.queues.iter().cloned());
                     let deadline = Instant::now() + claim.wait;
                     self.desk.parked.push(Parked { claim, reply: envelope.reply, deadline, fresh: true });
@@ -245,7 +249,7 @@ impl Run {
 
     fn committed(&mut self, writes: Vec<Envelope>, done: Done) {
         for touched in done.touched.iter().chain(&done.created) {
-            self.desk.saw(&touched.queue, touched.id, touched.status);
+            self.desk.saw(&touched.queue, touched.id, touched.status, touched.worker_id);
             if touched.status.is_terminal() {
                 let freed = std::mem::take(&mut self.desk.held_back);
                 self.desk.waiting.extend(freed);
@@ -345,7 +349,7 @@ impl Run {
             self.deps.catalog.refresh().await?;
             let workers = store::workers::worker_list_seen(database, now - CLAIMED_FOR).await?;
             let undelivered = store::jobs::job_list_undelivered(database).await?;
-            let held = store::jobs::job_list_held_queues(database).await?;
+            let held = store::jobs::job_list_held(database).await?;
             let waiting = store::jobs::job_queues_waiting(database).await?;
             Ok::<_, Error>((workers, undelivered, held, waiting))
         };
@@ -404,8 +408,8 @@ pub(crate) fn check_claim(request: &ClaimRequest) -> Result<(), Failure> {
     if request.queues.is_empty() || request.queues.len() > 1000 {
         faults.push(domain::Fault::new("queues", "must name 1 to 1000 queues"));
     }
-    if !(1..=1000).contains(&request.max) {
-        faults.push(domain::Fault::new("max", "must be 1 to 1000"));
+    if request.max > 1000 {
+        faults.push(domain::Fault::new("max", "must be 0 to 1000"));
     }
     if !(0.0..=60.0).contains(&request.wait_s) {
         faults.push(domain::Fault::new("wait_s", "must be 0 to 60 seconds"));

@@ -51,6 +51,10 @@ impl Client {
         self.http.post(format!("{}{path}", self.address)).bearer_auth(&self.token).json(body).send().await.unwrap()
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> reqwest::Response {
+        self.http.delete(format!("{}{path}", self.address)).bearer_auth(&self.token).send().await.unwrap()
+    }
+
     /// Registers an automation that runs a shell script.
     pub(crate) async fn shell(&self, name: &str, script: &str) -> Automation {
         let body = json!({"name": name, "queue_name": name, "script_path": script, "entrypoint_type": "SHELL"});

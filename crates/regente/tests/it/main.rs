@@ -13,3 +13,4 @@ mod up;
 mod worker;
 mod worker_doctor;
 mod worker_install;
+mod worker_token;

@@ -1,13 +1,57 @@
 //! How it stops.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use domain::job::Status;
 use serde_json::json;
 
 use crate::{
     client::{Client, PASSWORD},
     process::Place,
 };
+
+#[tokio::test]
+async fn jobs_go_on_while_their_hub_is_stopped_in_order() {
+    let place = Place::new().with("REGENTE__ADMIN__PASSWORD", PASSWORD).with("REGENTE__LEASE__HEARTBEAT", "200ms");
+    let mut hub = place.start(&["up"]);
+    let address = hub.address().await;
+    let client = Client::new(&address, PASSWORD).await;
+    let ends =
+        "echo begun; while [ ! -e ../../../go ]; do sleep 0.02; done; echo done; echo '{\"n\": 1}' > result.json; touch ../../../gone\n";
+    let stays = "i=0; echo begun; while [ ! -e ../../../stop ]; do i=$((i+1)); echo line $i; sleep 0.05; done\n";
+    let (ends, stays) = (place.write("ends.sh", ends), place.write("stays.sh", stays));
+    let (ends, stays) = (client.shell("ends", &ends).await, client.shell("stays", &stays).await);
+    let arguments = ["worker", "--server", &address, "--queue", "ends", "--queue", "stays", "--key-file", "data/worker-key"];
+    // One slot is free: its claim waits with the hub.
+    let worker = place.start(&[&arguments[..], &["--work-dir", "work", "--name", "robot", "--slots", "3"]].concat());
+    let (ends, stays) = (client.execute(&ends).await.id, client.execute(&stays).await.id);
+    for job in [ends, stays] {
+        client.logged(job, "begun").await;
+    }
+    let start = Instant::now();
+    let stopped = hub.stop().await;
+    println!("stopped in {} ms", start.elapsed().as_millis());
+    assert!(!stopped.err.contains("ERROR"), "{}", stopped.err);
+    place.write("go", "");
+    test_support::eventually("one ends while nobody serves", async || place.path("gone").exists().then_some(())).await;
+
+    let place = place.with("REGENTE__HTTP__BIND", address.trim_start_matches("http://"));
+    let mut hub = place.start(&["up"]);
+    assert_eq!(hub.address().await, address);
+    let ended = client.ended(ends).await;
+    assert_eq!((ended.status, ended.result), (Status::Completed, Some(json!({"n": 1}))), "{:?}", ended.error_message);
+    assert_eq!(client.messages(ends).await, ["begun", "done"]);
+    let lines = client.messages(stays).await.len();
+    test_support::eventually("the other goes on", async || (client.messages(stays).await.len() > lines + 3).then_some(())).await;
+    place.write("stop", "");
+    assert_eq!(client.ended(stays).await.status, Status::Completed);
+    let expected = (1..).map(|n| format!("line {n}"));
+    let messages = client.messages(stays).await;
+    assert!(messages.iter().skip(1).cloned().eq(expected.take(messages.len() - 1)), "each line once: {messages:?}");
+    assert_eq!(client.jobs().await.len(), 2, "no second attempt");
+    worker.stop().await;
+    hub.stop().await;
+}
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_those_who_only_listen() {

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType};
 
-use crate::{Error, Transaction, entity::automation};
+use crate::{Database, Error, Transaction, entity::automation};
 
 /// Locks these automations against other dispatchers, by id, and returns the theoretical arrival times of their rate limits, for
 /// [`domain::policy::RateLimit::admit`].
@@ -17,6 +17,19 @@ pub async fn automation_lock_rates_in_txn(txn: &Transaction, ids: &[i32]) -> Res
         .order_by_asc(automation::Column::Id)
         .lock(LockType::NoKeyUpdate);
     Ok(query.into_tuple().all(&txn.0).await?)
+}
+
+/// The same without a lock, to tell about it.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn automation_list_rates(database: &Database, ids: &[i32]) -> Result<Vec<(i32, Option<DateTime<Utc>>)>, Error> {
+    let query = automation::Entity::find()
+        .select_only()
+        .column(automation::Column::Id)
+        .column(automation::Column::RateLimitTat)
+        .filter(automation::Column::Id.is_in(ids.iter().copied()));
+    Ok(query.into_tuple().all(database.connection()).await?)
 }
 
 /// Keeps the theoretical arrival time that the last admitted start left.

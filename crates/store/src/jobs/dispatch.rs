@@ -24,7 +24,7 @@ struct Waiting {
 
 /// Literals, not parameters, so that the planner sees that the partial indexes fit.
 const PENDING: &str = "status = 'pending'";
-const HELD: &str = "status IN ('running', 'paused')";
+pub(super) const HELD: &str = "status IN ('running', 'paused')";
 const ACTIVE: &str = "status IN ('pending', 'running', 'paused')";
 
 pub(super) fn waiting() -> Condition {
@@ -246,12 +246,13 @@ pub async fn job_list_undelivered(database: &Database) -> Result<Vec<(Uuid, Stri
     Ok(query.into_tuple().all(database.connection()).await?)
 }
 
-/// Held jobs, as (job, queue).
+/// Held jobs, as (job, queue, worker).
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_held_queues(database: &Database) -> Result<Vec<(Uuid, String)>, Error> {
-    let query = job::Entity::find().select_only().columns([job::Column::Id, job::Column::QueueName]).filter(Expr::cust(HELD));
+pub async fn job_list_held(database: &Database) -> Result<Vec<(Uuid, String, Option<Uuid>)>, Error> {
+    let columns = [job::Column::Id, job::Column::QueueName, job::Column::WorkerId];
+    let query = job::Entity::find().select_only().columns(columns).filter(Expr::cust(HELD));
     Ok(query.into_tuple().all(database.connection()).await?)
 }
 

@@ -1,5 +1,5 @@
 use domain::job::Status;
-use store::jobs::{NewJob, job_claimed_by_in_txn, job_count_active_in_txn, job_list_expired, job_list_held_queues};
+use store::jobs::{NewJob, job_claimed_by_in_txn, job_count_active_in_txn, job_list_expired, job_list_held};
 use uuid::Uuid;
 
 use crate::{
@@ -18,8 +18,8 @@ both!(
 async fn held_are_running_and_paused_jobs(db: Case) {
     let all = one_of_each(&db).await;
     let held: Vec<_> =
-        all.iter().filter(|(what, _)| ["running", "paused"].contains(what)).map(|(_, id)| (*id, "invoices".to_owned())).collect();
-    assert_eq!(sorted(job_list_held_queues(&db).await.unwrap()), held);
+        all.iter().filter(|(what, _)| ["running", "paused"].contains(what)).map(|(_, id)| (*id, "invoices".to_owned(), None)).collect();
+    assert_eq!(sorted(job_list_held(&db).await.unwrap()), held);
 }
 
 async fn active_are_held_and_chosen_jobs_of_each_automation(db: Case) {

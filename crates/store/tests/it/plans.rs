@@ -8,9 +8,8 @@ use store::{
     Database,
     jobs::{
         Filter, NewJob, job_claimed_by_in_txn, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_find_idempotent, job_get,
-        job_list, job_list_candidates_in_txn, job_list_expired, job_list_held_queues, job_list_undelivered, job_load,
-        job_load_for_update_in_txn, job_payloads, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn, job_update_at_once,
-        job_update_many_in_txn,
+        job_list, job_list_candidates_in_txn, job_list_expired, job_list_held, job_list_undelivered, job_load, job_load_for_update_in_txn,
+        job_payloads, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn, job_update_at_once, job_update_many_in_txn,
     },
     queues::{Queue, queue_get, queue_list},
 };
@@ -131,7 +130,7 @@ async fn sweeps_read_what_is_on_its_way(db: Case) {
 
 async fn held_jobs_are_read_alone(db: Case) {
     fill(&db).await;
-    uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(job_list_held_queues(hub).await.unwrap().len(), 10)).await;
+    uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(job_list_held(hub).await.unwrap().len(), 10)).await;
     uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(job_list_expired(hub, at(9), 5).await.unwrap().len(), 5)).await;
     uses_filled(&db, &["ix_jobs_held"], async |hub| {
         let claimed = commit(hub, async |txn| job_claimed_by_in_txn(txn, id_at(0, 1)).await).await.unwrap();

@@ -19,30 +19,53 @@ const MAX: usize = 1000;
 const GATHER: Duration = Duration::from_millis(5);
 /// An empty answer that came at once is not asked for again at once.
 const IDLE: Duration = Duration::from_millis(250);
+/// How long the end of the last claim may take.
+const LAST: Duration = Duration::from_secs(2);
 
+/// Takes jobs until the agent takes no more.
 pub(super) async fn run(core: Arc<Core>, mut stopped: watch::Receiver<bool>) {
+    claim_all(&core, &mut stopped).await;
+    let aborted = *core.abort.borrow();
+    if !aborted && tokio::time::timeout(LAST, end_claim(&core)).await.is_err() {
+        tracing::warn!("the hub does not answer: a job that it gave just now waits for the end of its lease");
+    }
+}
+
+/// Ends the claim that was under way: otherwise the hub might give it a job that nobody takes. What it gave in the same instant is run.
+async fn end_claim(core: &Arc<Core>) {
+    match core.hub.claim(&request(core, 0, 0.0)).await {
+        Ok(assignments) => {
+            for assignment in assignments {
+                take(core, assignment).await;
+            }
+        }
+        Err(error) => tracing::debug!(%error, "the last claim is left to the hub"),
+    }
+}
+
+async fn claim_all(core: &Arc<Core>, stopped: &mut watch::Receiver<bool>) {
     let mut backoff = Backoff::new(Duration::from_secs(10));
     loop {
         // One claim at a time: the hub gives again what it gave and this worker does not name. One under way when the worker is paused
         // is left to the hub, which gives it nothing more: whatever it has given must not get lost.
         let claimed = tokio::select! {
             biased;
-            () = over(&mut stopped) => return,
+            () = over(stopped) => return,
             () = core.aborted() => return,
-            claimed = claim(&core) => claimed,
+            claimed = claim(core) => claimed,
         };
         let pause = match claimed {
             Ok(assignments) => {
                 backoff.reset();
                 for assignment in assignments {
-                    take(&core, assignment).await;
+                    take(core, assignment).await;
                 }
                 continue;
             }
-            Err(error) => after_error(&core, &error, &mut backoff).await,
+            Err(error) => after_error(core, &error, &mut backoff).await,
         };
         tokio::select! {
-            () = over(&mut stopped) => return,
+            () = over(stopped) => return,
             () = core.aborted() => return,
             () = tokio::time::sleep(pause) => {}
         }
@@ -54,13 +77,7 @@ async fn claim(core: &Core) -> Result<Vec<JobAssignment>, HubError> {
     let full = core.full.notified();
     let free = free_slots(core).await;
     let asked = Instant::now();
-    let request = ClaimRequest {
-        worker_id: core.worker_id(),
-        queues: core.settings.queues.clone(),
-        max: u32::try_from(free.min(MAX)).unwrap_or(1),
-        wait_s: WAIT_S,
-        holding: core.held.ids(),
-    };
+    let request = request(core, u32::try_from(free.min(MAX)).unwrap_or(1), WAIT_S);
     let assignments = tokio::select! {
         claimed = core.hub.claim(&request) => claimed?,
         // Messages have taken every slot: somebody else may have a free one. What the hub has given just now it gives again.
@@ -70,6 +87,10 @@ async fn claim(core: &Core) -> Result<Vec<JobAssignment>, HubError> {
         tokio::time::sleep(IDLE).await;
     }
     Ok(assignments)
+}
+
+fn request(core: &Core, max: u32, wait_s: f64) -> ClaimRequest {
+    ClaimRequest { worker_id: core.worker_id(), queues: core.settings.queues.clone(), max, wait_s, holding: core.held.ids() }
 }
 
 /// Waits for a free slot and gives the number of free ones, at least 1.

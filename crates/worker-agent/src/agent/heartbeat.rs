@@ -70,7 +70,15 @@ impl Heart {
             if let Err(error) = self.core.register_once().await {
                 tracing::warn!(%error, "cannot register again yet");
             }
-        } else if !std::mem::replace(&mut self.away, true) {
+        } else if std::mem::replace(&mut self.away, true) {
+            // Told when it began.
+        } else if error.is_unauthorized() {
+            tracing::error!(
+                %error,
+                "the hub refuses this worker, and its jobs count as lost when their leases end: start it again with a key or token that the \
+                 hub accepts"
+            );
+        } else {
             tracing::warn!(%error, "no heartbeat reaches the hub; jobs go on and are reported later");
         }
     }

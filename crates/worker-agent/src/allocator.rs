@@ -6,9 +6,10 @@ use std::{env, os::unix::process::CommandExt, process::Command};
 /// own choice the hub keeps a third more memory.
 const SETTINGS: [(&str, &str); 3] = [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
 
-/// Starts this program once more in the same process with [`SETTINGS`] in its environment, which is where glibc reads them and only at the
-/// start (<https://sourceware.org/glibc/manual/latest/html_node/Memory-Allocation-Tunables.html>). Whoever set one of them decides.
-pub(crate) fn settle() {
+/// Starts this program once more in the same process with glibc's settings in its environment, which is where they are read and only at the
+/// start (<https://sourceware.org/glibc/manual/latest/html_node/Memory-Allocation-Tunables.html>). Whoever set one of them decides. Robots do
+/// not inherit them. To be called before anything else is done.
+pub fn settle() {
     let decided = SETTINGS.iter().any(|(name, _)| env::var_os(name).is_some());
     if decided || !cfg!(all(target_os = "linux", target_env = "gnu")) {
         return;

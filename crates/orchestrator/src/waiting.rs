@@ -1,0 +1,172 @@
+//! Gathers why jobs wait.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use domain::{
+    job::{Status, Trigger},
+    waiting::{Facts, Full, LiveWorker, MOST_NAMED, WaitingReason, why_waiting},
+};
+use store::{
+    Error,
+    jobs::{FullJob, GivenOut, JobRow},
+};
+use uuid::Uuid;
+
+use crate::{Orchestrator, convert};
+
+/// Jobs with a place within limits that are looked at.
+const MOST_GIVEN_OUT: u64 = 50_000;
+/// How far back in the line a job's place is counted.
+const MOST_AHEAD: u64 = 1000;
+/// How long the broker may take to say who consumes.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What jobs that wait have in common.
+struct Surroundings {
+    now: DateTime<Utc>,
+    broker_unreachable: bool,
+    /// By queue.
+    workers: HashMap<String, Vec<LiveWorker>>,
+    consumers: BTreeMap<String, u32>,
+    lines: HashMap<String, Vec<Uuid>>,
+    given_out: Vec<GivenOut>,
+    tats: HashMap<i32, Option<DateTime<Utc>>>,
+}
+
+impl Orchestrator {
+    /// Jobs as the API shows them: those that wait say why.
+    pub(crate) async fn shown(&self, jobs: Vec<FullJob>) -> Result<Vec<api_types::Job>, Error> {
+        let reasons = self.reasons(&jobs.iter().map(|job| &job.row).collect::<Vec<_>>()).await?;
+        let shown = jobs.into_iter().map(|job| {
+            let reason = reasons.get(&job.row.job.id).map(waiting_reason);
+            api_types::Job { waiting_reason: reason, ..convert::job(job) }
+        });
+        Ok(shown.collect())
+    }
+
+    /// Why each of these jobs waits, those that do.
+    pub(crate) async fn reasons(&self, rows: &[&JobRow]) -> Result<HashMap<Uuid, WaitingReason>, Error> {
+        let pending: Vec<&JobRow> = rows.iter().copied().filter(|row| row.job.status == Status::Pending).collect();
+        if pending.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let surroundings = self.surroundings(&pending).await?;
+        Ok(pending.into_iter().map(|row| (row.job.id, why_waiting(&self.facts(row, &surroundings)))).collect())
+    }
+
+    async fn surroundings(&self, pending: &[&JobRow]) -> Result<Surroundings, Error> {
+        let now = (self.clock)();
+        let queues: BTreeSet<&str> = pending.iter().map(|row| row.queue_name.as_str()).collect();
+        let given_out = store::jobs::job_list_given_out(&self.database, MOST_GIVEN_OUT).await?;
+        let mut workers: HashMap<String, Vec<LiveWorker>> = HashMap::new();
+        let seen = store::workers::worker_list_seen(&self.database, now - self.lease_time()).await?;
+        for worker in seen.into_iter().filter(|worker| worker.life.state(self.lease_time(), now).is_alive()) {
+            let running = given_out.iter().filter(|job| job.worker_id == Some(worker.id)).count();
+            let live = LiveWorker {
+                name: worker.name,
+                labels: worker.labels,
+                paused: worker.life.paused_at.is_some(),
+                slots: u32::try_from(worker.slots).unwrap_or(0),
+                running: u32::try_from(running).unwrap_or(u32::MAX),
+                uses_broker: worker.uses_broker,
+            };
+            for queue in worker.queues.into_iter().filter(|queue| queues.contains(queue.as_str())) {
+                workers.entry(queue).or_default().push(live.clone());
+            }
+        }
+        let mut lines = HashMap::new();
+        for queue in &queues {
+            lines.insert((*queue).to_owned(), store::jobs::job_list_line(&self.database, queue, MOST_AHEAD).await?);
+        }
+        let has_rate = |id: &i32| self.catalog.peek(*id).is_some_and(|entry| entry.automation.draft.policy.rate_limit.is_some());
+        let limited: BTreeSet<i32> = pending.iter().map(|row| row.automation_id).filter(has_rate).collect();
+        let limited: Vec<i32> = limited.into_iter().collect();
+        let tats = match limited.is_empty() {
+            true => HashMap::new(),
+            false => store::automations::automation_list_rates(&self.database, &limited).await?.into_iter().collect(),
+        };
+        let unserved = queues.iter().filter(|queue| !workers.contains_key(**queue));
+        let consumers = self.consumers(unserved.copied()).await;
+        let broker_unreachable = self.broker.as_ref().is_some_and(|broker| !broker.is_connected());
+        Ok(Surroundings { now, broker_unreachable, workers, consumers, lines, given_out, tats })
+    }
+
+    /// Consumers of queues whose workers never registered.
+    async fn consumers(&self, queues: impl Iterator<Item = &str>) -> BTreeMap<String, u32> {
+        let mut consumers = BTreeMap::new();
+        let Some(broker) = &self.broker else { return consumers };
+        let asking = async {
+            for queue in queues {
+                if let Ok(Some(depth)) = broker.queue_depth_if_known(queue).await {
+                    consumers.insert(queue.to_owned(), depth.consumers);
+                }
+            }
+        };
+        // What was told until then counts.
+        let _ = tokio::time::timeout(PATIENCE, asking).await;
+        consumers
+    }
+
+    fn facts(&self, row: &JobRow, around: &Surroundings) -> Facts {
+        let entry = self.catalog.peek(row.automation_id);
+        let draft = entry.as_ref().map(|entry| &entry.automation.draft);
+        let full = |limit: i64, same: &dyn Fn(&GivenOut) -> bool| {
+            let held_by: Vec<Uuid> = around.given_out.iter().filter(|job| same(job)).map(|job| job.id).collect();
+            let is_full = i64::try_from(held_by.len()).unwrap_or(i64::MAX) >= limit;
+            is_full.then(|| Full { limit, held_by: held_by.into_iter().take(MOST_NAMED).collect() })
+        };
+        let concurrency = draft.and_then(|draft| draft.max_concurrency);
+        let key = row.terms.concurrency_key.as_ref();
+        let key_limit = draft.map_or(1, |draft| draft.policy.concurrency_key_limit);
+        let rate = draft.and_then(|draft| draft.policy.rate_limit);
+        let line = around.lines.get(&row.queue_name).map_or(&[][..], Vec::as_slice);
+        let place = line.iter().position(|id| *id == row.job.id).unwrap_or(line.len());
+        Facts {
+            now: around.now,
+            queue: row.queue_name.clone(),
+            not_before: row.not_before,
+            is_retry: row.trigger == Trigger::Retry,
+            queue_pause: self.catalog.queue_pause(&row.queue_name, around.now),
+            automation_pause: self.catalog.automation_pause(row.automation_id, around.now),
+            concurrency: concurrency.and_then(|limit| full(limit, &|job| job.automation_id == row.automation_id)),
+            concurrency_key: key.and_then(|key| Some((key.clone(), full(key_limit, &|job| job.concurrency_key.as_ref() == Some(key))?))),
+            rate_next_at: rate.and_then(|rate| rate.admit(around.tats.get(&row.automation_id).copied().flatten(), around.now).err()),
+            broker_unreachable: around.broker_unreachable,
+            dispatched: row.dispatch_started_at.is_some(),
+            requires: row.terms.requires.clone(),
+            workers: around.workers.get(&row.queue_name).cloned().unwrap_or_default(),
+            consumers: around.consumers.get(&row.queue_name).copied().unwrap_or(0),
+            jobs_ahead: place as u64,
+        }
+    }
+
+    /// Tells the log why the next job of each queue waits, when that is another reason than before.
+    pub(crate) async fn log_reasons(&self, told: &mut BTreeMap<String, &'static str>) -> Result<(), Error> {
+        let queues = store::jobs::job_queues_waiting(&self.database).await?;
+        told.retain(|queue, _| queues.contains(queue));
+        for queue in queues {
+            let Some(job) = store::jobs::job_next_in_line(&self.database, &queue).await? else { continue };
+            let reasons = self.reasons(&[&job.row]).await?;
+            let Some(reason) = reasons.get(&job.row.job.id) else { continue };
+            if told.insert(queue.clone(), reason.code()) != Some(reason.code()) {
+                tracing::info!(queue.name = queue, job.id = %job.row.job.id, reason.code = reason.code(), %reason, "the next job waits");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn waiting_reason(reason: &WaitingReason) -> api_types::WaitingReason {
+    let facts = match serde_json::to_value(reason) {
+        Ok(serde_json::Value::Object(mut facts)) => {
+            facts.remove("code");
+            facts
+        }
+        _ => serde_json::Map::new(),
+    };
+    api_types::WaitingReason { code: reason.code().to_owned(), message: reason.to_string(), facts }
+}

@@ -1,0 +1,72 @@
+use domain::job::Status;
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait},
+};
+use uuid::Uuid;
+
+use super::{
+    FullJob,
+    dispatch::{HELD, dispatched, waiting},
+    read::full,
+};
+use crate::{Database, Error, entity::job};
+
+/// A job that has a place within limits: it runs, is paused, or is on its way to a worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenOut {
+    /// The job.
+    pub id: Uuid,
+    /// Its automation.
+    pub automation_id: i32,
+    /// Its concurrency key.
+    pub concurrency_key: Option<String>,
+    /// The registered worker that holds it.
+    pub worker_id: Option<Uuid>,
+}
+
+/// Every such job, oldest first, at most `limit`.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_given_out(database: &Database, limit: u64) -> Result<Vec<GivenOut>, Error> {
+    use job::Column as C;
+    let query = job::Entity::find()
+        .select_only()
+        .columns([C::Id, C::AutomationId, C::ConcurrencyKey, C::WorkerId])
+        .filter(Condition::any().add(Expr::cust(HELD)).add(dispatched()))
+        .order_by_asc(C::Id)
+        .limit(limit);
+    let rows: Vec<(Uuid, i32, Option<String>, Option<Uuid>)> = query.into_tuple().all(database.connection()).await?;
+    let given_out = |(id, automation_id, concurrency_key, worker_id)| GivenOut { id, automation_id, concurrency_key, worker_id };
+    Ok(rows.into_iter().map(given_out).collect())
+}
+
+/// The first jobs that wait in `queue`, due or not, in the order in which they go: by priority, then age.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_line(database: &Database, queue: &str, limit: u64) -> Result<Vec<Uuid>, Error> {
+    let query = job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(waiting())
+        .filter(job::Column::QueueName.eq(queue))
+        .order_by_desc(job::Column::Priority)
+        .order_by_asc(job::Column::Id)
+        .limit(limit);
+    Ok(query.into_tuple().all(database.connection()).await?)
+}
+
+/// The job that goes next in `queue`, whether it is due or not; one that is with the broker when none waits.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_next_in_line(database: &Database, queue: &str) -> Result<Option<FullJob>, Error> {
+    let first = job_list_line(database, queue, 1).await?;
+    let query = match first.first() {
+        Some(id) => job::Entity::find_by_id(*id).filter(job::Column::Status.eq(Status::Pending.as_str())),
+        None => job::Entity::find().filter(dispatched()).filter(Expr::col(job::Column::QueueName).eq(queue)).order_by_asc(job::Column::Id),
+    };
+    query.limit(1).one(database.connection()).await?.map(full).transpose()
+}
