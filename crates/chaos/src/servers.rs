@@ -82,7 +82,7 @@ impl Servers {
         let mut asked: Option<Instant> = None;
         loop {
             if !self.pid(server).is_ok_and(lives) && asked.is_none_or(|at| at.elapsed() > ASK_AGAIN) {
-                kill(Pid::from_raw(self.script), signal)?;
+                kill(Pid::from_raw(self.script), signal).context("scripts/with-servers is gone")?;
                 asked = Some(Instant::now());
             }
             if timeout(Duration::from_secs(2), self.answers(server)).await.unwrap_or(false) {
