@@ -241,7 +241,8 @@ impl Run {
                 self.known.forget(commands.iter().flat_map(|command| command.job_ids()));
             }
             match outcome {
-                Err(Error::Conflict(_)) if begun.elapsed() < CONFLICT_PATIENCE => careful = true,
+                // The first attempt may have waited long for whoever changed a row: that is no reason not to try with locked rows.
+                Err(Error::Conflict(_)) if !careful || begun.elapsed() < CONFLICT_PATIENCE => careful = true,
                 outcome => return outcome,
             }
         }
