@@ -1,15 +1,36 @@
 //! Messages of every version that was ever sent must parse for ever. These files are added to, never changed.
 
-use messages::{EventBatch, JobMessage};
+use messages::{EventBatch, JobMessage, WorkerControl, worker_control};
 use serde_json::Value;
 
 #[test]
-fn a_job_message_reads_and_writes_the_same_json() {
+fn a_job_message_of_the_first_version_is_read_and_keeps_its_fields() {
     let golden = include_str!("golden/job_message.v1.json");
     let message: JobMessage = serde_json::from_str(golden).unwrap();
     assert_eq!((message.automation_id, message.attempt, message.timeout_s), (7, 2, 600));
+    assert_eq!((message.cancel_grace_s, message.display, message.cpu_limit, message.memory_limit_bytes), (None, false, None, None));
     let written: Value = serde_json::to_value(&message).unwrap();
-    assert_eq!(written, serde_json::from_str::<Value>(golden).unwrap());
+    let golden: Value = serde_json::from_str(golden).unwrap();
+    for (key, value) in golden.as_object().unwrap() {
+        assert_eq!(&written[key], value, "{key}");
+    }
+}
+
+#[test]
+fn a_job_message_reads_and_writes_the_same_json() {
+    let golden = include_str!("golden/job_message.v2.json");
+    let message: JobMessage = serde_json::from_str(golden).unwrap();
+    assert_eq!((message.cancel_grace_s, message.display), (Some(0), true));
+    assert_eq!((message.cpu_limit, message.memory_limit_bytes), (Some(0.5), Some(536_870_912.0)));
+    assert_eq!(serde_json::to_value(&message).unwrap(), serde_json::from_str::<Value>(golden).unwrap());
+}
+
+#[test]
+fn a_control_message_reads_and_writes_the_same_json() {
+    let golden = include_str!("golden/worker_control.v1.json");
+    let message: WorkerControl = serde_json::from_str(golden).unwrap();
+    assert_eq!(message.command(), worker_control::Command::Pause);
+    assert_eq!(serde_json::to_value(&message).unwrap(), serde_json::from_str::<Value>(golden).unwrap());
 }
 
 #[test]
