@@ -1,7 +1,10 @@
 //! Breaks things as planned, puts them right, and measures how long it takes until work goes on.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,6 +14,7 @@ use tokio::{
     sync::Mutex,
     time::{Instant, sleep},
 };
+use uuid::Uuid;
 
 use crate::{
     api::{Request, Submitted},
@@ -22,6 +26,9 @@ use crate::{
     servers::Server,
     world::{AGENTS, HUBS, World},
 };
+
+/// Pause between jobs that keep an agent busy.
+const FEED_EVERY: Duration = Duration::from_millis(250);
 
 /// Breaks what it is told to.
 pub(crate) struct Injector {
@@ -198,7 +205,41 @@ impl Injector {
         }
         let since = Instant::now();
         let mark = observer.mark().await?;
-        Ok(Recovered::since(since, observer.completed_by(agent.part.name(), mark, LIMIT).await))
+        let seen = AtomicBool::new(false);
+        let watch = async {
+            let completed = observer.completed_by(agent.part.name(), mark, LIMIT).await;
+            seen.store(true, Ordering::Relaxed);
+            completed
+        };
+        let (completed, ()) = tokio::join!(watch, self.feed(&seen));
+        Ok(Recovered::since(since, completed))
+    }
+
+    /// Goes on submitting small jobs of each way of delivery: an agent cannot show that it is back when the load has come to its end.
+    async fn feed(&self, enough: &AtomicBool) {
+        let mut hubs = (0..HUBS).cycle();
+        while !enough.load(Ordering::Relaxed) {
+            for shape in self.world.shapes.iter().filter(|shape| shape.name.starts_with("fast")) {
+                let parameters = robots::parameters(&self.world.books(), 0, 0);
+                let key = format!("feed-{}", Uuid::new_v4());
+                let request = Request { automation: shape.automation, parameters, priority: 9, key };
+                // One that is not answered is sent again at once: whether it was accepted would not be known otherwise.
+                let accepted = loop {
+                    match self.world.api.execute(hubs.next().unwrap_or(0), &request).await {
+                        Submitted::Accepted(job) => break Some(job),
+                        Submitted::Refused(text) => {
+                            self.world.journal.breach(format!("a job was refused: {text}"));
+                            break None;
+                        }
+                        Submitted::Unknown(_) => sleep(Duration::from_millis(50)).await,
+                    }
+                };
+                if let Some(job) = accepted {
+                    self.ledger.note(&request, job);
+                }
+            }
+            sleep(FEED_EVERY).await;
+        }
     }
 
     /// Takes an agent away until its leases are over; measures how long it took until none of its jobs was held any more.
