@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use anyhow::{Context, bail};
@@ -34,7 +37,7 @@ impl Default for HubOptions {
 
 /// All services in one process, serving.
 pub struct Hub {
-    port: u16,
+    address: SocketAddr,
     bootstrap: Bootstrap,
     worker_key: SecretString,
     tokens: Tokens,
@@ -58,7 +61,7 @@ impl Hub {
         }
         let listener = std::net::TcpListener::bind(&settings.http.bind)
             .with_context(|| format!("cannot serve on {}: is another program using the address?", settings.http.bind))?;
-        let port = listener.local_addr()?.port();
+        let address = listener.local_addr()?;
         let data = DataDir::open(&settings.data_dir)?;
         let database = open_database(&settings).await?;
         let bootstrap = api_gateway::bootstrap_admin(&database, &settings.admin).await?;
@@ -89,7 +92,7 @@ impl Hub {
         let handle = server.handle();
         let server = tokio::spawn(server);
         Ok(Self {
-            port,
+            address,
             bootstrap,
             worker_key,
             tokens,
@@ -105,14 +108,19 @@ impl Hub {
 
     /// The port it serves on.
     #[must_use]
-    pub const fn port(&self) -> u16 {
-        self.port
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
-    /// Its address on this machine.
+    /// Where it is reached from this machine: the address it is bound to, or loopback when it is bound to all.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let ip = match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, self.port()))
     }
 
     /// What the first start has to tell.

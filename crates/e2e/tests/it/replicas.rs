@@ -92,3 +92,13 @@ async fn the_same_idempotency_key_at_two_hubs_is_one_job() {
     other.stop().await;
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_is_reached_where_it_is_bound() {
+    let bind = |settings: &mut runtime::Settings| settings.http.bind = "127.0.0.2:0".to_owned();
+    let options = e2e::Options { settings: Some(Box::new(bind)), ..e2e::Options::default() };
+    let world = World::start_with(Delivery::Pull, options).await;
+    assert_eq!(world.hub.url(), format!("http://127.0.0.2:{}", world.hub.port()));
+    let _health = world.client.get("/api/v1/health").await.expect(200);
+    world.end().await;
+}
