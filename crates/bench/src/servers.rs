@@ -1,7 +1,6 @@
-use std::env;
-
 use anyhow::{Context as _, Result};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use test_support::server_variable;
 
 /// The servers that everything runs beside, from `scripts/with-servers`.
 pub(crate) struct Servers {
@@ -13,12 +12,11 @@ pub(crate) struct Servers {
 
 impl Servers {
     pub(crate) fn from_env() -> Result<Self> {
-        let get = |name: &str| env::var(name).with_context(|| format!("{name} is not set: run this through scripts/with-servers"));
         Ok(Self {
-            database_url: get("TEST_DATABASE_URL")?,
-            amqp_url: get("TEST_AMQP_URL")?,
-            postgres_pid: get("TEST_POSTGRES_PID")?.parse()?,
-            rabbitmq_pid: get("TEST_RABBITMQ_PID")?.parse()?,
+            database_url: server_variable("TEST_DATABASE_URL")?,
+            amqp_url: server_variable("TEST_AMQP_URL")?,
+            postgres_pid: server_variable("TEST_POSTGRES_PID")?.parse()?,
+            rabbitmq_pid: server_variable("TEST_RABBITMQ_PID")?.parse()?,
         })
     }
 

@@ -1,5 +1,5 @@
 use std::{
-    env, fs,
+    fs,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -10,6 +10,7 @@ use nix::{
     unistd::Pid,
 };
 use sqlx::{Connection as _, PgConnection};
+use test_support::server_variable;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -39,12 +40,11 @@ pub(crate) struct Servers {
 
 impl Servers {
     pub(crate) fn from_env() -> Result<Self> {
-        let get = |name: &str| env::var(name).with_context(|| format!("{name} is not set: run this through scripts/with-servers"));
         Ok(Self {
-            database_url: get("TEST_DATABASE_URL")?,
-            amqp_url: get("TEST_AMQP_URL")?,
-            folder: get("TEST_SERVERS_DIR")?.into(),
-            script: get("TEST_SERVERS_PID")?.parse()?,
+            database_url: server_variable("TEST_DATABASE_URL")?,
+            amqp_url: server_variable("TEST_AMQP_URL")?,
+            folder: server_variable("TEST_SERVERS_DIR")?.into(),
+            script: server_variable("TEST_SERVERS_PID")?.parse()?,
         })
     }
 

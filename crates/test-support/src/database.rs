@@ -33,7 +33,7 @@ impl TestDatabase {
             }
             Backend::Postgres => {
                 let schema = format!("test_{}", Uuid::new_v4().simple());
-                let settings = Settings::new(&crate::server_url("TEST_DATABASE_URL")?);
+                let settings = Settings::new(&crate::server_variable("TEST_DATABASE_URL")?);
                 let admin = Database::connect(&Settings { max_connections: 1, ..settings.clone() }).await?;
                 admin.schema_create(&schema).await?;
                 admin.close().await?;

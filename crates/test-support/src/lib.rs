@@ -18,10 +18,13 @@ pub use self::{
 /// # Errors
 /// Says what to do when `TEST_AMQP_URL` is not set.
 pub fn amqp_url() -> anyhow::Result<String> {
-    server_url("TEST_AMQP_URL")
+    server_variable("TEST_AMQP_URL")
 }
 
-fn server_url(name: &str) -> anyhow::Result<String> {
-    std::env::var(name)
-        .map_err(|_| anyhow::anyhow!("{name} is not set: run the tests with `make test`, or `scripts/with-servers cargo test …`"))
+/// What `scripts/with-servers` tells of its servers under `name`.
+///
+/// # Errors
+/// Says what to do when it is not set.
+pub fn server_variable(name: &str) -> anyhow::Result<String> {
+    std::env::var(name).map_err(|_| anyhow::anyhow!("{name} is not set: run this through `scripts/with-servers`, tests with `make test`"))
 }
