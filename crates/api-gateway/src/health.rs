@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, get, web::Data};
 use api_types::Health;
+use chrono::Utc;
 
 use crate::Gateway;
 
@@ -25,6 +26,7 @@ pub(super) async fn health(gateway: Data<Gateway>) -> HttpResponse {
         database: if database { "ok" } else { "unreachable" }.to_owned(),
         broker: broker.map_or("none", |connected| if connected { "ok" } else { "unreachable" }).to_owned(),
         uptime_s: gateway.started.elapsed().as_secs(),
+        now: Utc::now(),
     };
     let mut response = if database { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(health)

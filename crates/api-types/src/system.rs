@@ -1,3 +1,4 @@
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,4 +15,6 @@ pub struct Health {
     pub broker: String,
     /// Seconds since the start.
     pub uptime_s: u64,
+    /// The hub's clock when it answered.
+    pub now: DateTime<Utc>,
 }

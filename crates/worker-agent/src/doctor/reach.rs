@@ -54,9 +54,7 @@ async fn key(hub: &HubClient) -> Finding {
 fn clock(look: &Look) -> Finding {
     const CHECK: &str = "clock";
     let remedy = "keep the clock right (systemctl enable --now systemd-timesyncd, or chrony)";
-    let Some(ahead) = look.clock_ahead_s else {
-        return Finding::warn(CHECK, "the hub's answer has no date to compare with", remedy);
-    };
+    let ahead = look.clock_ahead_s;
     let side = if ahead < 0.0 { "behind" } else { "ahead of" };
     let message = format!("{:.0} s {side} the hub's clock", ahead.abs());
     match ahead.abs() {
@@ -98,27 +96,28 @@ mod tests {
     use super::*;
     use crate::doctor::Verdict;
 
-    fn look(clock_ahead_s: Option<f64>) -> Look {
+    fn look(clock_ahead_s: f64) -> Look {
         let words = |word: &str| word.to_owned();
-        let version = words(env!("CARGO_PKG_VERSION"));
-        Look { health: Health { status: words("ok"), version, database: words("ok"), broker: words("none"), uptime_s: 1 }, clock_ahead_s }
+        let (version, now) = (words(env!("CARGO_PKG_VERSION")), chrono::Utc::now());
+        let health = Health { status: words("ok"), version, database: words("ok"), broker: words("none"), uptime_s: 1, now };
+        Look { health, clock_ahead_s }
     }
 
     #[test]
     fn a_wrong_clock_is_told_from_a_right_one() {
         let verdict = |ahead| clock(&look(ahead)).verdict;
-        assert_eq!([Some(0.4), Some(-9.0), Some(11.0), Some(-301.0), None].map(verdict), {
+        assert_eq!([0.4, -9.0, 11.0, -301.0].map(verdict), {
             use Verdict::{Fail, Ok, Warn};
-            [Ok, Ok, Warn, Fail, Warn]
+            [Ok, Ok, Warn, Fail]
         });
-        assert_eq!(clock(&look(Some(-20.0))).message, "20 s behind the hub's clock");
+        assert_eq!(clock(&look(-20.0)).message, "20 s behind the hub's clock");
     }
 
     #[test]
     fn an_ill_or_other_hub_is_told() {
         let settings = Settings::new("http://x", vec![]);
         let with = |change: fn(&mut Health)| {
-            let mut look = look(None);
+            let mut look = look(0.0);
             change(&mut look.health);
             health(&settings, &look).verdict
         };

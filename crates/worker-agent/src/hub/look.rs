@@ -1,8 +1,6 @@
-use std::time::{Duration, SystemTime};
-
 use api_types::Health;
-use chrono::{DateTime, Utc};
-use reqwest::{Method, header::DATE};
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::Method;
 use uuid::Uuid;
 
 use super::{HubClient, parse};
@@ -12,8 +10,8 @@ use crate::HubError;
 #[derive(Debug)]
 pub(crate) struct Look {
     pub(crate) health: Health,
-    /// This host's clock minus the hub's in seconds, as exact as the hub's whole seconds and the way to it allow.
-    pub(crate) clock_ahead_s: Option<f64>,
+    /// By how many seconds at least this host's clock is ahead of the hub's; negative: behind.
+    pub(crate) clock_ahead_s: f64,
 }
 
 impl HubClient {
@@ -23,19 +21,19 @@ impl HubClient {
     /// See [`HubError`].
     pub(crate) async fn look(&self) -> Result<Look, HubError> {
         let url = format!("{}/health", self.link.base.trim_end_matches("/worker"));
-        let asked = SystemTime::now();
+        let asked = Utc::now();
         let response = self.link.http.request(Method::GET, url).timeout(self.link.timeout).send().await;
         let response = response.map_err(|error| HubError::unreachable(&error))?;
-        let took = asked.elapsed().unwrap_or_default();
+        let answered = Utc::now();
         let (status, headers) = (response.status(), response.headers().clone());
-        let date = headers.get(DATE).and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
         let body = response.bytes().await.map_err(|error| HubError::unreachable(&error))?;
-        let health = match parse(&body) {
+        let health: Health = match parse(&body) {
             Ok(health) => health,
             Err(_) if !status.is_success() => return Err(HubError::from_answer(status, &headers, &body)),
             Err(error) => return Err(error),
         };
-        Ok(Look { health, clock_ahead_s: date.map(|date| ahead(asked.into(), took, date.to_utc())) })
+        let clock_ahead_s = ahead(asked, health.now, answered);
+        Ok(Look { health, clock_ahead_s })
     }
 
     /// Whether the hub accepts this worker's key or token.
@@ -51,11 +49,9 @@ impl HubClient {
     }
 }
 
-/// `date` was true at some moment while the request was under way, and lost its part of a second.
-fn ahead(asked: DateTime<Utc>, took: Duration, date: DateTime<Utc>) -> f64 {
-    let here = asked + took / 2;
-    let there = date + Duration::from_millis(500);
-    (here - there).as_seconds_f64()
+/// Seconds from `hub` to the nearer end of the request: zero while the request was under way.
+fn ahead(asked: DateTime<Utc>, hub: DateTime<Utc>, answered: DateTime<Utc>) -> f64 {
+    (asked - hub).max(TimeDelta::zero()).as_seconds_f64() - (hub - answered).max(TimeDelta::zero()).as_seconds_f64()
 }
 
 #[cfg(test)]
@@ -63,9 +59,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hubs_date_is_taken_as_the_middle_of_its_second() {
-        let date = DateTime::parse_from_rfc3339("2026-01-01T12:00:00Z").unwrap().to_utc();
-        assert_eq!(ahead(date, Duration::from_secs(1), date), 0.0);
-        assert_eq!(ahead(date + Duration::from_secs(60), Duration::from_secs(1), date), 60.0);
+    fn a_clock_that_was_right_at_some_moment_of_the_request_is_right() {
+        let at = |seconds: i64| DateTime::from_timestamp(1_000 + seconds, 0).unwrap();
+        assert_eq!([0, 3, 5].map(|hub| ahead(at(0), at(hub), at(5))), [0.0; 3], "however slow the answer");
+        assert_eq!(ahead(at(60), at(0), at(61)), 60.0, "this host is ahead");
+        assert_eq!(ahead(at(0), at(60), at(1)), -59.0, "this host is behind");
     }
 }
