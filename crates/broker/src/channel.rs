@@ -1,8 +1,12 @@
-//! Opening channels.
+//! Opening channels, and those that are consumed on.
 
 use std::sync::Arc;
 
+use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection};
+
+use crate::error::Fault;
 
 /// Opens a channel. lapin never gives a channel number back that the broker closed with an error, and has 2,047 of them: when it has no more
 /// on a live connection, the connection is ended, and its successor begins anew.
@@ -19,4 +23,46 @@ pub(crate) async fn open(connection: &Arc<Connection>) -> lapin::Result<Channel>
         });
     }
     opened
+}
+
+/// A channel for any number of consumers.
+pub(crate) struct ConsumerChannel {
+    channel: Arc<Channel>,
+    /// What the next consumer's prefetch is set to.
+    prefetch: u16,
+}
+
+/// A running subscription and the channel on which its deliveries are settled.
+pub(crate) struct Subscribed {
+    pub(crate) channel: Arc<Channel>,
+    pub(crate) received: lapin::Consumer,
+}
+
+impl ConsumerChannel {
+    pub(crate) async fn open(connection: &Arc<Connection>) -> Result<Self, Fault> {
+        Ok(Self { channel: Arc::new(open(connection).await?), prefetch: 0 })
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.channel.status().connected()
+    }
+
+    /// Declares a queue that lives as long as its one consumer.
+    pub(crate) async fn own_queue_declare(&self, queue: ShortString) -> Result<(), Fault> {
+        let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+        self.channel.queue_declare(queue, options, FieldTable::default()).await?;
+        Ok(())
+    }
+
+    /// Consumes `queue` with up to `prefetch` deliveries not acked. A refusal closes the channel.
+    pub(crate) async fn consume(&mut self, queue: ShortString, prefetch: u16) -> Result<Subscribed, Fault> {
+        if self.prefetch != prefetch {
+            // Not global: for each of the consumers that follow.
+            self.channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+            self.prefetch = prefetch;
+        }
+        let received =
+            self.channel.basic_consume(queue, ShortString::default(), BasicConsumeOptions::default(), FieldTable::default()).await?;
+        Ok(Subscribed { channel: self.channel.clone(), received })
+    }
 }

@@ -1,24 +1,22 @@
 //! Consumers that outlive their connection.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::StreamExt;
 use lapin::Channel;
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
-use lapin::types::{FieldTable, ShortString};
+use lapin::options::BasicCancelOptions;
+use lapin::types::ShortString;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::backoff::Backoff;
 use crate::broker::Shared;
+use crate::channel::{ConsumerChannel, Subscribed};
 use crate::error::Fault;
 use crate::link::Link;
 use crate::supervisor::State;
-use crate::{Delivery, channel, names};
-
-/// Time for the broker to answer a cancel.
-const CANCEL_LIMIT: Duration = Duration::from_secs(2);
+use crate::{Delivery, Error, names};
 
 /// A subscription to a queue, renewed after every loss of the connection or the queue.
 ///
@@ -33,7 +31,8 @@ impl Consumer {
     pub(crate) fn start(shared: Arc<Shared>, source: Source, prefetch: u16) -> Self {
         let prefetch = prefetch.max(1);
         let (sender, deliveries) = mpsc::channel(usize::from(prefetch));
-        let subscription = Subscription { source, prefetch, state: shared.state.clone(), deliveries: sender };
+        let apart = source.own;
+        let subscription = Subscription { source, apart, prefetch, state: shared.state.clone(), deliveries: sender };
         shared.runtime.spawn(subscription.run());
         Self { deliveries, _shared: shared }
     }
@@ -63,6 +62,8 @@ pub(crate) struct Source {
 /// The task behind a consumer.
 struct Subscription {
     source: Source,
+    /// On a channel of its own, because what the broker refuses closes the channel it was asked on.
+    apart: bool,
     prefetch: u16,
     state: watch::Receiver<State>,
     deliveries: mpsc::Sender<Delivery>,
@@ -86,18 +87,20 @@ impl Subscription {
         let mut backoff = Backoff::default();
         while let Some(link) = self.link().await {
             let started = Instant::now();
-            let subscribed = subscribe(&link, queue.clone(), &self).await;
+            let subscribed = self.subscribe(&link, &queue).await;
             drop(link);
             match subscribed {
-                Ok((channel, received)) => {
+                Ok(subscribed) => {
                     tracing::debug!(queue.name = %self.source.queue, "subscribed");
-                    if self.forward(channel, received).await == End::Over {
+                    if self.forward(subscribed).await == End::Over {
                         return;
                     }
                     tracing::debug!(queue.name = %self.source.queue, "subscription lost");
                 }
-                Err(fault) => {
-                    tracing::debug!(queue.name = %self.source.queue, ?fault, "not subscribed yet");
+                Err(error) => {
+                    tracing::debug!(queue.name = %self.source.queue, %error, "not subscribed yet");
+                    // Tried again, it is refused again.
+                    self.apart |= matches!(error, Error::Refused { .. });
                 }
             }
             backoff.reset_after(started.elapsed());
@@ -120,7 +123,22 @@ impl Subscription {
         }
     }
 
-    async fn forward(&mut self, channel: Arc<Channel>, mut received: lapin::Consumer) -> End {
+    async fn subscribe(&self, link: &Link, queue: &ShortString) -> Result<Subscribed, Error> {
+        if !self.apart {
+            return link.subscribe(queue, self.prefetch).await;
+        }
+        let subscribing = async {
+            let mut channel = ConsumerChannel::open(link.connection()).await?;
+            if self.source.own {
+                channel.own_queue_declare(queue.clone()).await?;
+            }
+            channel.consume(queue.clone(), self.prefetch).await
+        };
+        subscribing.await.map_err(|fault: Fault| fault.or_missing(|| Error::QueueNotFound { queue: queue.to_string() }))
+    }
+
+    async fn forward(&mut self, subscribed: Subscribed) -> End {
+        let Subscribed { channel, mut received } = subscribed;
         loop {
             tokio::select! {
                 biased;
@@ -149,22 +167,11 @@ async fn over(state: &mut watch::Receiver<State>, deliveries: &mpsc::Sender<Deli
     }
 }
 
-async fn subscribe(link: &Link, queue: ShortString, wanted: &Subscription) -> Result<(Arc<Channel>, lapin::Consumer), Fault> {
-    let channel = channel::open(link.connection()).await?;
-    channel.basic_qos(wanted.prefetch, BasicQosOptions::default()).await?;
-    if wanted.source.own {
-        let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-        channel.queue_declare(queue.clone(), options, FieldTable::default()).await?;
-    }
-    let received = channel.basic_consume(queue, ShortString::default(), BasicConsumeOptions::default(), FieldTable::default()).await?;
-    Ok((Arc::new(channel), received))
-}
-
 /// Ends the subscription and gives back what arrived and was not forwarded. The channel stays open for the
-/// deliveries that were, and closes with the last of them.
+/// deliveries that were, and closes with the last of them unless others consume on it.
 async fn cancel(channel: &Arc<Channel>, mut received: lapin::Consumer) {
-    let cancelled = channel.basic_cancel(received.tag(), BasicCancelOptions::default());
-    if !matches!(timeout(CANCEL_LIMIT, cancelled).await, Ok(Ok(()))) {
+    // An error means that the channel is gone, and with it all that was not acked.
+    if channel.basic_cancel(received.tag(), BasicCancelOptions::default()).await.is_err() {
         return;
     }
     while let Some(Ok(delivery)) = received.next().await {

@@ -11,6 +11,7 @@ use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 
+use crate::channel::{ConsumerChannel, Subscribed};
 use crate::declarer::Declarer;
 use crate::error::Fault;
 use crate::publisher::{self, Message, Publisher};
@@ -23,6 +24,8 @@ pub(crate) struct Link {
     /// Hands messages to the publishing task.
     outbox: mpsc::Sender<Message>,
     declarer: tokio::sync::Mutex<Declarer>,
+    /// For all consumers: a channel costs the broker several processes, and each delivery a switch to one of them.
+    consuming: tokio::sync::Mutex<Option<ConsumerChannel>>,
     events: tokio::sync::Mutex<Option<Channel>>,
     /// For messages to the default exchange that nobody confirms.
     transient: tokio::sync::Mutex<Option<Channel>>,
@@ -53,6 +56,7 @@ impl Link {
             declarer: tokio::sync::Mutex::new(Declarer::new(connection.clone())),
             connection,
             outbox,
+            consuming: tokio::sync::Mutex::default(),
             events: tokio::sync::Mutex::default(),
             transient: tokio::sync::Mutex::default(),
             ensured: Mutex::default(),
@@ -107,6 +111,22 @@ impl Link {
     /// Makes the next [`Self::queue_ensure`] ask the broker, because `queue` is known to be missing.
     pub(crate) fn forget(&self, queue: &str) {
         self.ensured().remove(queue);
+    }
+
+    /// Consumes `queue` on the channel that consumers share. Cancel safe.
+    ///
+    /// A refusal ends everybody's subscription, and they begin anew; hence the look at whether the queue is there.
+    pub(crate) async fn subscribe(&self, queue: &ShortString, prefetch: u16) -> Result<Subscribed, Error> {
+        self.declarer.lock().await.queue_depth(queue.as_str()).await?;
+        let mut slot = self.consuming.lock().await;
+        let mut channel = match slot.take().filter(ConsumerChannel::is_open) {
+            Some(open) => open,
+            None => ConsumerChannel::open(&self.connection).await.map_err(|fault| fault.or_missing(|| Error::Disconnected))?,
+        };
+        let subscribed = channel.consume(queue.clone(), prefetch).await;
+        let subscribed = subscribed.map_err(|fault| fault.or_missing(|| Error::QueueNotFound { queue: queue.to_string() }))?;
+        *slot = Some(channel);
+        Ok(subscribed)
     }
 
     /// Publishes to the event exchange and returns when the message is written.

@@ -1,9 +1,17 @@
 //! Consumers and what becomes of deliveries.
 
+use std::time::Duration;
+
 use broker::QueueProfile;
 use futures_util::FutureExt;
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions};
+use lapin::types::FieldTable;
+use tokio::time::timeout;
 
 use crate::support::{World, eventually, next, publish, run};
+
+/// Subscribing is tried again after 100 ms, and then after longer and longer pauses.
+const REFUSED_AT_LEAST_TWICE: Duration = Duration::from_millis(600);
 
 async fn queue_with(world: &World, messages: usize) -> String {
     let queue = world.queue_name();
@@ -104,6 +112,47 @@ async fn a_consumer_waits_for_its_queue_to_appear_and_to_come_back() {
             world.delete(&queue).await;
         }
         assert!(world.broker.is_connected());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_consumer_has_its_own_prefetch() {
+    run(async |world| {
+        let queues = [queue_with(&world, 5).await, queue_with(&world, 5).await, queue_with(&world, 5).await];
+        let consumers = [1, 3, 1].iter().zip(&queues).map(|(prefetch, queue)| world.broker.consume(queue, *prefetch));
+        let _consumers: Vec<_> = consumers.collect();
+        for (queue, left) in queues.iter().zip([4, 2, 4]) {
+            world.expect_depth(queue, left).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_queue_that_is_gone_or_refused_does_not_end_the_subscriptions_of_others() {
+    run(async |world| {
+        let (sound, gone, refused) = (queue_with(&world, 2).await, queue_with(&world, 1).await, queue_with(&world, 1).await);
+        let options = BasicConsumeOptions { exclusive: true, ..BasicConsumeOptions::default() };
+        let foreign = world.channel().await;
+        let exclusive = foreign.basic_consume(refused.as_str().into(), "".into(), options, FieldTable::default()).await.unwrap();
+        let mut refused = world.broker.consume(&refused, 1);
+        assert!(timeout(REFUSED_AT_LEAST_TWICE, refused.next()).await.is_err(), "a delivery to whom the queue is closed");
+
+        let (mut sound, mut leaving) = (world.broker.consume(&sound, 1), world.broker.consume(&gone, 1));
+        let held = next(&mut sound).await;
+        next(&mut leaving).await.ack().await.unwrap();
+        world.delete(&gone).await;
+        assert!(timeout(REFUSED_AT_LEAST_TWICE, leaving.next()).await.is_err(), "a delivery out of nowhere");
+        held.ack().await.unwrap();
+        let second = next(&mut sound).await;
+        assert!(!second.redelivered, "the first subscription goes on");
+        second.ack().await.unwrap();
+
+        foreign.basic_cancel(exclusive.tag(), BasicCancelOptions::default()).await.unwrap();
+        drop(exclusive);
+        foreign.close(200, "OK".into()).await.unwrap();
+        next(&mut refused).await.ack().await.unwrap();
     })
     .await;
 }
