@@ -2,10 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use domain::log::Level;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value};
 use uuid::Uuid;
 
-use crate::{Database, Error, Transaction, entity::job_log_chunk, jobs::in_few_lengths};
+use crate::{
+    Database, Error, Transaction,
+    entity::job_log_chunk::{Column, Entity},
+    jobs::in_few_lengths,
+    text::{Texts, insert},
+};
 
 /// One line.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,8 +42,8 @@ pub struct Chunk<'a> {
 /// [`Error::Duplicate`] when a chunk of the job ends with the same number. Numbers are given out by whoever has the job's row locked.
 pub async fn chunk_insert_many_in_txn(txn: &Transaction, chunks: &[Chunk<'_>], now: DateTime<Utc>) -> Result<(), Error> {
     for chunks in in_few_lengths(chunks) {
-        let rows = chunks.iter().map(|chunk| to_row(chunk, now)).collect::<Result<Vec<_>, _>>()?;
-        job_log_chunk::Entity::insert_many(rows).exec_without_returning(&txn.0).await?;
+        let rows = chunks.iter().map(|chunk| to_cells(chunk, now)).collect::<Result<Vec<_>, _>>()?;
+        txn.0.execute_raw(INSERT.statement(txn.0.get_database_backend(), rows.into_iter())).await?;
     }
     Ok(())
 }
@@ -53,10 +58,10 @@ pub async fn line_list(database: &Database, job_id: Uuid, after: i64, limit: usi
     // Each chunk has a line that counts.
     let most_chunks = Ord::min(limit, 16);
     while lines.len() < limit {
-        let chunks = job_log_chunk::Entity::find()
-            .filter(job_log_chunk::Column::JobId.eq(job_id))
-            .filter(job_log_chunk::Column::LastLine.gt(cursor))
-            .order_by_asc(job_log_chunk::Column::LastLine)
+        let chunks = Entity::find()
+            .filter(Column::JobId.eq(job_id))
+            .filter(Column::LastLine.gt(cursor))
+            .order_by_asc(Column::LastLine)
             .limit(most_chunks as u64)
             .all(database.connection())
             .await?;
@@ -76,17 +81,22 @@ pub async fn line_list(database: &Database, job_id: Uuid, after: i64, limit: usi
     Ok(lines)
 }
 
-fn to_row(chunk: &Chunk<'_>, now: DateTime<Utc>) -> Result<job_log_chunk::ActiveModel, Error> {
+/// The columns in the order of [`to_cells`].
+const COLUMNS: [Column; 6] = [Column::JobId, Column::LastLine, Column::FirstLine, Column::MaxLevel, Column::Lines, Column::CreatedAt];
+
+static INSERT: Texts = Texts::new(|backend, rows| insert::<Entity>(&COLUMNS, backend, rows));
+
+fn to_cells(chunk: &Chunk<'_>, now: DateTime<Utc>) -> Result<Vec<Value>, Error> {
     let count = i64::try_from(chunk.lines.len()).unwrap_or(i64::MAX);
     let highest = chunk.lines.iter().map(|line| line.level).max().unwrap_or_default();
-    Ok(job_log_chunk::ActiveModel {
-        job_id: Set(chunk.job_id),
-        last_line: Set(chunk.first_line + count - 1),
-        first_line: Set(chunk.first_line),
-        max_level: Set(to_number(highest)),
-        lines: Set(to_text(chunk.lines)?),
-        created_at: Set(now),
-    })
+    Ok(vec![
+        chunk.job_id.into(),
+        (chunk.first_line + count - 1).into(),
+        chunk.first_line.into(),
+        to_number(highest).into(),
+        to_text(chunk.lines)?.into(),
+        now.into(),
+    ])
 }
 
 /// The stored form: a JSON array of `[microseconds since 1970, level, message, actionable]`.

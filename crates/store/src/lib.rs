@@ -25,6 +25,7 @@ pub mod ops;
 pub mod queues;
 pub mod reconcilers;
 pub mod retention;
+mod text;
 pub mod worker_tokens;
 pub mod workers;
 

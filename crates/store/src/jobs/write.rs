@@ -1,13 +1,16 @@
 use domain::job::Status;
 use sea_orm::{
-    ActiveValue::{NotSet, Set},
-    ConnectionTrait, EntityTrait,
+    ConnectionTrait, DbBackend, StatementBuilder,
     sea_query::{Asterisk, CommonTableExpression, Expr, ExprTrait, Func, IntoIden, Query, TableRef, UpdateStatement, Value, ValueTuple},
 };
 use serde_json::Value as Json;
 
 use super::{JobRow, NewJob};
-use crate::{Database, Error, Transaction, entity::job};
+use crate::{
+    Database, Error, Transaction,
+    entity::job,
+    text::{Texts, cells, insert},
+};
 
 /// Rows a statement takes at most; a power of two, so that few different statements have to be prepared.
 const MOST_ROWS: usize = 128;
@@ -18,7 +21,7 @@ const MOST_ROWS: usize = 128;
 /// [`Error::Duplicate`] when an id or an idempotency key is there already: the transaction must be dropped then.
 pub async fn job_insert_many_in_txn(txn: &Transaction, jobs: &[&NewJob]) -> Result<(), Error> {
     for rows in in_few_lengths(jobs) {
-        job::Entity::insert_many(rows.iter().map(|new| to_active(new))).exec_without_returning(&txn.0).await?;
+        txn.0.execute_raw(INSERT.statement(txn.0.get_database_backend(), rows.iter().map(|new| to_cells(new)))).await?;
     }
     Ok(())
 }
@@ -29,51 +32,71 @@ pub async fn job_insert_many_in_txn(txn: &Transaction, jobs: &[&NewJob]) -> Resu
 /// As [`job_insert_many_in_txn`].
 pub async fn job_insert_at_once(database: &Database, jobs: &[&NewJob]) -> Result<(), Error> {
     if !jobs.is_empty() {
-        job::Entity::insert_many(jobs.iter().map(|new| to_active(new))).exec_without_returning(database.connection()).await?;
+        let connection = database.connection();
+        connection.execute_raw(INSERT.statement(connection.get_database_backend(), jobs.iter().map(|new| to_cells(new)))).await?;
     }
     Ok(())
 }
 
-fn to_active(new: &NewJob) -> job::ActiveModel {
-    job::ActiveModel {
-        id: Set(new.id),
-        automation_id: Set(new.automation_id),
-        queue_name: Set(new.queue_name.clone()),
-        status: Set(Status::Pending.as_str().to_owned()),
-        trigger: Set(new.trigger.as_str().to_owned()),
-        priority: Set(new.priority),
-        parameters: Set(Json::Object(new.parameters.clone())),
-        attempt: Set(new.attempt),
-        retry_of: Set(new.retry_of),
-        idempotency_key: Set(new.idempotency_key.clone()),
-        created_at: Set(new.created_at),
-        not_before: Set(new.not_before),
-        dispatch_started_at: Set(new.dispatch_started_at),
-        log_lines: Set(0),
-        log_offset: Set(0),
-        version: Set(0),
-        timeout_s: Set(new.terms.timeout_s),
-        queue_deadline_at: Set(new.terms.queue_deadline_at),
-        max_attempts: Set(new.terms.max_attempts),
-        cancel_grace_s: Set(new.terms.cancel_grace_s),
-        concurrency_key: Set(new.terms.concurrency_key.clone()),
-        requires: Set(Some(new.terms.requires.join(",")).filter(|labels| !labels.is_empty())),
-        paused_ms: Set(0),
-        deadline_at: NotSet,
-        paused_at: NotSet,
-        result: NotSet,
-        error_class: NotSet,
-        error_message: NotSet,
-        worker_id: NotSet,
-        lease_token: NotSet,
-        lease_expires_at: NotSet,
-        progress: NotSet,
-        dispatched_at: NotSet,
-        started_at: NotSet,
-        completed_at: NotSet,
-        last_heartbeat_at: NotSet,
-        cancellation_requested_at: NotSet,
-    }
+/// The columns that a new job has, in the order of [`to_cells`].
+const NEW: [job::Column; 23] = {
+    use job::Column as C;
+    [
+        C::Id,
+        C::AutomationId,
+        C::QueueName,
+        C::Status,
+        C::Trigger,
+        C::Priority,
+        C::Parameters,
+        C::Attempt,
+        C::RetryOf,
+        C::IdempotencyKey,
+        C::CreatedAt,
+        C::NotBefore,
+        C::DispatchStartedAt,
+        C::LogLines,
+        C::LogOffset,
+        C::Version,
+        C::TimeoutS,
+        C::QueueDeadlineAt,
+        C::MaxAttempts,
+        C::CancelGraceS,
+        C::ConcurrencyKey,
+        C::Requires,
+        C::PausedMs,
+    ]
+};
+
+static INSERT: Texts = Texts::new(|backend, rows| insert::<job::Entity>(&NEW, backend, rows));
+
+fn to_cells(new: &NewJob) -> Vec<Value> {
+    let requires = Some(new.terms.requires.join(",")).filter(|labels| !labels.is_empty());
+    vec![
+        new.id.into(),
+        new.automation_id.into(),
+        new.queue_name.as_str().into(),
+        Status::Pending.as_str().into(),
+        new.trigger.as_str().into(),
+        new.priority.into(),
+        Json::Object(new.parameters.clone()).into(),
+        new.attempt.into(),
+        new.retry_of.into(),
+        new.idempotency_key.as_deref().into(),
+        new.created_at.into(),
+        new.not_before.into(),
+        new.dispatch_started_at.into(),
+        0_i64.into(),
+        0_i64.into(),
+        0_i64.into(),
+        new.terms.timeout_s.into(),
+        new.terms.queue_deadline_at.into(),
+        new.terms.max_attempts.into(),
+        new.terms.cancel_grace_s.into(),
+        new.terms.concurrency_key.as_deref().into(),
+        requires.into(),
+        0_i64.into(),
+    ]
 }
 
 /// Jobs that [`job_insert_at_once`] and [`job_update_at_once`] take at most.
@@ -91,7 +114,7 @@ pub(crate) fn in_few_lengths<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// The columns that a job's life changes, in the order of [`to_tuple`], where id and version come first.
+/// The columns that a job's life changes, in the order of [`to_changed_cells`], where id and version come first.
 const CHANGING: [job::Column; 20] = {
     use job::Column as C;
     [
@@ -124,7 +147,7 @@ const CHANGING: [job::Column; 20] = {
 /// [`Error::Conflict`] when one of them was changed by somebody else meanwhile: the transaction must be dropped then.
 pub async fn job_update_many_in_txn(txn: &Transaction, rows: &[&JobRow]) -> Result<(), Error> {
     for rows in rows.chunks(MOST_ROWS) {
-        let written = txn.0.execute(&update(rows)).await?.rows_affected();
+        let written = txn.0.execute_raw(UPDATE.statement(txn.0.get_database_backend(), changed(rows))).await?.rows_affected();
         if written != rows.len() as u64 {
             return Err(Error::Conflict("a job was changed by somebody else".to_owned()));
         }
@@ -143,23 +166,27 @@ pub async fn job_update_at_once(database: &Database, rows: &[&JobRow]) -> Result
         job_update_many_in_txn(&txn, rows).await?;
         return txn.commit().await;
     }
-    let mut update = update(rows);
-    update.returning(Query::returning().expr(Expr::val(1)));
-    let written = CommonTableExpression::new().table_name("written").query(update).to_owned();
-    // A division by zero is what makes a statement take back what it did.
-    let all = Expr::case(Expr::col(Asterisk).count().eq(rows.len() as i64), 1).finally(0);
-    let checked = Query::select().expr(Expr::val(1).div(all)).from("written").to_owned();
-    let statement = checked.with(Query::with().cte(written).to_owned());
-    database.connection().execute(&statement).await?;
+    if !rows.is_empty() {
+        database.connection().execute_raw(UPDATE_ALL.statement(DbBackend::Postgres, changed(rows))).await?;
+    }
     Ok(())
 }
 
-fn update(rows: &[&JobRow]) -> UpdateStatement {
-    let mut tuples: Vec<ValueTuple> = rows.iter().map(|row| to_tuple(row)).collect();
-    // Repeated rows change nothing: an UPDATE takes one of several matching rows.
-    if let Some(last) = tuples.last().cloned() {
-        tuples.resize(tuples.len().next_power_of_two(), last);
-    }
+static UPDATE: Texts = Texts::new(|backend, rows| StatementBuilder::build(&update(rows), &backend).sql);
+
+/// Fails unless it updates every row.
+static UPDATE_ALL: Texts = Texts::new(|backend, rows| {
+    let mut update = update(rows);
+    update.returning(Query::returning().expr(constant(1)));
+    let written = CommonTableExpression::new().table_name("written").query(update).to_owned();
+    // A division by zero is what makes a statement take back what it did.
+    let all = Expr::case(Expr::col(Asterisk).count().eq(constant(rows)), constant(1)).finally(constant(0));
+    let checked = Query::select().expr(constant(1).div(all)).from("written").to_owned();
+    StatementBuilder::build(&checked.with(Query::with().cte(written).to_owned()), &backend).sql
+});
+
+fn update(rows: usize) -> UpdateStatement {
+    let tuples = cells(rows, CHANGING.len() + 2).map(ValueTuple::Many).collect();
     let cell = |index: usize| Expr::col(("changed", format!("column{index}")));
     let version = || Expr::col((job::Entity, job::Column::Version));
     let mut update = Query::update();
@@ -168,7 +195,7 @@ fn update(rows: &[&JobRow]) -> UpdateStatement {
         .from(TableRef::ValuesList(tuples, "changed".into_iden()))
         .and_where(Expr::col((job::Entity, job::Column::Id)).eq(cell(1)))
         .and_where(version().eq(cell(2)))
-        .value(job::Column::Version, version().add(1));
+        .value(job::Column::Version, version().add(constant(1)));
     for (index, column) in CHANGING.into_iter().enumerate() {
         let new = cell(index + 3);
         let value =
@@ -178,10 +205,22 @@ fn update(rows: &[&JobRow]) -> UpdateStatement {
     update
 }
 
-fn to_tuple(row: &JobRow) -> ValueTuple {
+/// A number in the text itself, not a parameter.
+fn constant(number: usize) -> Expr {
+    Expr::cust(number.to_string())
+}
+
+/// The cells of [`update`]. Many rows are filled up to a power of two with the last one, so that few different statements have to be
+/// prepared: it changes nothing, because an UPDATE takes one of several matching rows.
+fn changed(rows: &[&JobRow]) -> impl ExactSizeIterator<Item = Vec<Value>> {
+    let count = if rows.len() <= MOST_AT_ONCE { rows.len() } else { rows.len().next_power_of_two() };
+    (0..count).map(|index| to_changed_cells(rows[Ord::min(index, rows.len() - 1)]))
+}
+
+fn to_changed_cells(row: &JobRow) -> Vec<Value> {
     let lease = row.job.lease.as_ref();
     let failure = row.job.failure.as_ref();
-    let values: Vec<Value> = vec![
+    vec![
         row.job.id.into(),
         row.version.into(),
         row.job.status.as_str().into(),
@@ -204,6 +243,5 @@ fn to_tuple(row: &JobRow) -> ValueTuple {
         row.deadline_at.into(),
         row.paused_at.into(),
         row.paused_ms.into(),
-    ];
-    ValueTuple::Many(values)
+    ]
 }

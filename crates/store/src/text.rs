@@ -1,0 +1,83 @@
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use sea_orm::{
+    DbBackend, EntityTrait, Statement, StatementBuilder, Value,
+    sea_query::{Expr, Query},
+};
+
+/// Statements of one kind for any number of rows, run so often that making their text each time would cost more than sending it: it is made
+/// once for each number.
+pub(crate) struct Texts {
+    make: fn(DbBackend, usize) -> String,
+    /// By whether it is for SQLite, and number of rows.
+    made: Mutex<BTreeMap<(bool, usize), Arc<str>>>,
+}
+
+impl Texts {
+    /// `make` writes the statement for so many rows; its parameters are the rows' cells in their order, and nothing else.
+    pub(crate) const fn new(make: fn(DbBackend, usize) -> String) -> Self {
+        Self { make, made: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// The statement for these rows, which have equally many cells.
+    pub(crate) fn statement(&self, backend: DbBackend, rows: impl ExactSizeIterator<Item = Vec<Value>>) -> Statement {
+        let text = self.text(backend, rows.len());
+        Statement::from_sql_and_values(backend, &*text, rows.flatten())
+    }
+
+    fn text(&self, backend: DbBackend, rows: usize) -> Arc<str> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.entry((backend == DbBackend::Sqlite, rows)).or_insert_with(|| (self.make)(backend, rows).into()).clone()
+    }
+}
+
+/// The text that inserts so many rows.
+pub(crate) fn insert<E: EntityTrait>(columns: &[E::Column], backend: DbBackend, rows: usize) -> String {
+    let mut insert = Query::insert();
+    insert.into_table(E::default()).columns(columns.iter().copied());
+    insert.values_from_panic(cells(rows, columns.len()).map(|row| row.into_iter().map(Expr::val)));
+    StatementBuilder::build(&insert, &backend).sql
+}
+
+/// Cells for which parameters stand in a text, in rows of `width`.
+pub(crate) fn cells(rows: usize, width: usize) -> impl Iterator<Item = Vec<Value>> {
+    std::iter::repeat_n(vec![Value::Int(None); width], rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::entity::job_log_chunk::{Column, Entity};
+
+    static INSERT: Texts = Texts::new(|backend, rows| insert::<Entity>(&[Column::JobId, Column::Lines], backend, rows));
+
+    #[test]
+    fn parameters_stand_for_the_cells_in_their_order() {
+        let rows = (0..2).map(|row| vec![Value::from(row), Value::from(row + 10)]);
+        let statement = INSERT.statement(DbBackend::Postgres, rows);
+        assert!(statement.sql.ends_with("(\"job_id\", \"lines\") VALUES ($1, $2), ($3, $4)"), "{}", statement.sql);
+        assert_eq!(statement.values.unwrap().0, [0, 10, 1, 11].map(Value::from));
+        let rows = std::iter::once(vec![Value::from(1), Value::from(2)]);
+        assert!(INSERT.statement(DbBackend::Sqlite, rows).sql.ends_with("VALUES (?, ?)"));
+    }
+
+    #[test]
+    fn a_text_is_made_once_for_each_number_of_rows_and_database() {
+        thread_local!(static MADE: Cell<usize> = const { Cell::new(0) });
+        let texts = Texts::new(|_, rows| {
+            MADE.set(MADE.get() + 1);
+            rows.to_string()
+        });
+        for backend in [DbBackend::Postgres, DbBackend::Sqlite] {
+            for rows in [1, 2, 1, 2] {
+                assert_eq!(*texts.text(backend, rows), rows.to_string());
+            }
+        }
+        assert_eq!(MADE.get(), 4);
+    }
+}
