@@ -107,8 +107,12 @@ pub(crate) struct FloorOptions {
     pub(crate) amqp: String,
     #[arg(long)]
     pub(crate) submitters: usize,
+    /// Jobs at once, over all queues.
     #[arg(long)]
     pub(crate) slots: u16,
+    /// Number of queues; with more than one they are named as those of a worker.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) queues: usize,
 }
 
 #[derive(Args, Clone)]

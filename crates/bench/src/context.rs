@@ -68,10 +68,12 @@ impl Bench {
         .collect()
     }
 
-    pub(crate) async fn floor(&self) -> Result<Process> {
+    /// A floor with an empty database and so many queues.
+    pub(crate) async fn floor(&self, queues: usize) -> Result<Process> {
         let mut command = Command::new(&self.exe);
         command
             .args(["floor", "--submitters", &self.options.submitters.to_string(), "--slots", &self.options.floor_slots.to_string()])
+            .args(["--queues", &queues.to_string()])
             .env("BENCH_DATABASE_URL", self.servers.database_create("floor").await?)
             .env("BENCH_AMQP_URL", &self.servers.amqp_url)
             .stderr(self.log_file("floor")?);

@@ -16,9 +16,12 @@ use tokio::{
 };
 
 use self::{database::Database, submitter::Submitter};
-use crate::{cli::FloorOptions, clock::now_us};
+use crate::{
+    cli::{FloorOptions, queue_names},
+    clock::now_us,
+};
 
-/// Queue of the floor.
+/// Queue of the floor; of several the beginning of their names.
 const QUEUE: &str = "bench-floor";
 /// Between jobs of the latency measurement, so that each meets an idle machine.
 pub(crate) const PAUSE: Duration = Duration::from_millis(20);
@@ -53,9 +56,10 @@ struct Steps {
 pub(crate) async fn run(options: FloorOptions) -> Result<()> {
     let database = Database::open(&options.database, options.submitters + usize::from(options.slots)).await?;
     let (done, mut finished) = mpsc::unbounded_channel();
-    let connection = submitter::connect(&options.amqp, QUEUE).await?;
-    let submitter = Arc::new(Submitter::open(&connection, QUEUE, database.clone()).await?);
-    consumer::start(&connection, QUEUE, options.slots, (database, done)).await?;
+    let queues = queue_names(QUEUE, options.queues);
+    let connection = submitter::connect(&options.amqp, &queues).await?;
+    let submitter = Arc::new(Submitter::open(&connection, &queues, database.clone()).await?);
+    consumer::start(&connection, &queues, options.slots, (database, done)).await?;
     let mut input = BufReader::new(tokio::io::stdin()).lines();
     answer(&Answer::Ready).await?;
     while let Some(line) = input.next_line().await? {
@@ -76,12 +80,11 @@ async fn throughput(
 ) -> Result<Answer> {
     let begun = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..submitters {
+    for first in 0..submitters {
         let submitter = submitter.clone();
-        let share = jobs / submitters + usize::from(number < jobs % submitters);
         tasks.spawn(async move {
-            for _ in 0..share {
-                submitter.submit().await?;
+            for number in (first..jobs).step_by(submitters) {
+                submitter.submit(number).await?;
             }
             anyhow::Ok(())
         });
@@ -102,12 +105,13 @@ async fn throughput(
     Ok(Answer::Throughput { seconds: all.as_secs_f64(), submit_seconds: submit.as_secs_f64() })
 }
 
+/// All for one queue, the one in the middle, as Regente's latency is measured.
 async fn latency(submitter: &Submitter, jobs: usize, finished: &mut mpsc::UnboundedReceiver<Steps>) -> Result<Answer> {
     let (mut received_us, mut started_us) = (Vec::new(), Vec::new());
     for _ in 0..jobs {
         tokio::time::sleep(PAUSE).await;
         let begun = now_us();
-        submitter.submit().await?;
+        submitter.submit(submitter.queues() / 2).await?;
         let steps = finished.recv().await.context("the consumer ended")?;
         ensure!(steps.received_us >= begun, "a job of an earlier measurement came late");
         received_us.push(steps.received_us - begun);

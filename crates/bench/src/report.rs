@@ -11,7 +11,7 @@ use crate::{
         throughput::Round,
     },
     procfs::Memory,
-    stats::{Versus, versus},
+    stats::{Versus, ratio_of_ratios, versus},
 };
 
 /// All that one run has found, with every round.
@@ -26,6 +26,7 @@ pub(crate) struct Report {
     pub(crate) logs: Option<Logs>,
     pub(crate) memory: Option<AfterLoad>,
     pub(crate) growth: Option<Vec<Grown>>,
+    pub(crate) many_queues: Option<ManyQueues>,
     pub(crate) long_run: Option<LongRun>,
     pub(crate) published: Option<Published>,
 }
@@ -65,14 +66,41 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// Percentiles are over all rounds; only the pairwise ratios are of rounds.
     pub(crate) fn new(regente: Samples, floor: Samples) -> Self {
-        let both = |percent| {
-            let (ours, theirs) = (regente.percentile(percent), floor.percentile(percent));
-            let pairwise = versus(&regente.percentiles(percent), &floor.percentiles(percent)).pairwise;
-            Versus { regente: ours, floor: theirs, ratio: ours / theirs, pairwise }
-        };
-        Self { p50_ms: both(50), p99_ms: both(99), regente, floor }
+        Self { p50_ms: percentiles(50, &regente, &floor), p99_ms: percentiles(99, &regente, &floor), regente, floor }
+    }
+}
+
+/// Percentiles are over all rounds; only the pairwise ratios are of rounds.
+fn percentiles(percent: usize, regente: &Samples, floor: &Samples) -> Versus {
+    let (ours, theirs) = (regente.percentile(percent), floor.percentile(percent));
+    let pairwise = versus(&regente.percentiles(percent), &floor.percentiles(percent)).pairwise;
+    Versus { regente: ours, floor: theirs, ratio: ours / theirs, pairwise }
+}
+
+/// What many queues leave of each side's figures with one queue: what the broker takes for them, it takes from both.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ManyQueues {
+    pub(crate) queues: usize,
+    /// Ratios of jobs a second, and Regente's in relation to the floor's.
+    pub(crate) jobs_per_s: Versus,
+    /// The same of the median from submit to the start.
+    pub(crate) started_p50: Versus,
+}
+
+impl ManyQueues {
+    /// `None` when one of the four worlds is missing.
+    pub(crate) fn new(worlds: &[Grown]) -> Option<Self> {
+        let world = |name| worlds.iter().find(|world| world.name == name);
+        let ours = (world("queues")?, world("empty")?);
+        let theirs = (world("floor-queues")?, world("floor")?);
+        let speed = |(many, one): (&Grown, &Grown)| versus(&many.jobs_per_s(), &one.jobs_per_s());
+        let start = |(many, one): (&Grown, &Grown)| percentiles(50, &many.started_ms, &one.started_ms);
+        Some(Self {
+            queues: ours.0.queues,
+            jobs_per_s: ratio_of_ratios(&speed(ours), &speed(theirs)),
+            started_p50: ratio_of_ratios(&start(ours), &start(theirs)),
+        })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         load, logs, published, throughput,
     },
     procfs::memory,
-    report::{AfterLoad, Latency, Report, Step, Throughput},
+    report::{AfterLoad, Latency, ManyQueues, Report, Step, Throughput},
     table,
 };
 
@@ -47,6 +47,7 @@ async fn measure(bench: &Bench) -> Result<Report> {
         logs: None,
         memory: None,
         growth: None,
+        many_queues: None,
         long_run: None,
         published: None,
     };
@@ -55,7 +56,9 @@ async fn measure(bench: &Bench) -> Result<Report> {
     }
     if wants(Part::Growth) {
         document::say("growth …")?;
-        report.growth = Some(growth::measure(bench).await?);
+        let worlds = growth::measure(bench).await?;
+        report.many_queues = ManyQueues::new(&worlds);
+        report.growth = Some(worlds);
         report.long_run = Some(growth::long_run(bench).await?);
     }
     if wants(Part::Published) {
@@ -90,10 +93,10 @@ async fn under_load(bench: &Bench, report: &mut Report) -> Result<()> {
 
 async fn throughput_in_turns(bench: &Bench, hub: &Hub, worker: &Process, automations: &[i32]) -> Result<Throughput> {
     let jobs = bench.options.jobs;
-    let mut floor = bench.floor().await?;
+    let mut floor = bench.floor(1).await?;
     let (mut regente_rounds, mut floor_rounds) = (Vec::new(), Vec::new());
     for number in 1..=bench.options.rounds {
-        let floor_round = throughput::floor_round(bench, &mut floor, jobs).await?;
+        let floor_round = throughput::floor_round(bench, &mut floor, 1, jobs).await?;
         let regente_round = throughput::regente_round(bench, hub, worker, automations, jobs).await?;
         for (side, round) in [("floor", &floor_round), ("regente", &regente_round)] {
             document::say(&format!(
@@ -114,7 +117,7 @@ async fn latency_in_turns(bench: &Bench, hub: &Hub) -> Result<Latency> {
     let agent_job = load::automations_create(&hub.api, agent_plan.queue, 1).await?[0];
     let probe_job = load::automations_create(&hub.api, probe_plan.queue, 1).await?[0];
     let (mut agent, mut probe) = (bench.worker(hub, &agent_plan)?, bench.worker(hub, &probe_plan)?);
-    let mut floor = bench.floor().await?;
+    let mut floor = bench.floor(1).await?;
     let [mut received, mut started, mut floor_received, mut floor_started] = [const { Samples(Vec::new()) }; 4];
     let jobs = bench.options.latency_jobs / bench.options.rounds;
     for _ in 0..bench.options.rounds {

@@ -1,43 +1,61 @@
+use std::sync::Arc;
+
 use anyhow::Result;
 use futures_util::StreamExt as _;
 use lapin::{
-    Connection,
+    Channel, Connection, Consumer,
     message::Delivery,
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
 use messages::JobMessage;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
 use super::{Steps, database::Database};
 use crate::clock::now_us;
 
-/// Runs every job that comes, as many at once as the prefetch lets through.
+/// Runs every job that comes to any of `queues`, at most `slots` at once over all of them.
+///
+/// RabbitMQ counts the prefetch for each consumer, so it alone would let `slots` jobs of every queue run. Its limit for a whole channel
+/// (`global`) makes the broker ask one process before each delivery, and a small prefetch for each consumer would leave a lone busy queue
+/// waiting for acks: so each consumer may fetch as much as with one queue, and permits limit what is worked on. With one queue the
+/// prefetch is the limit, and a permit is always there.
 pub(super) async fn start(
     connection: &Connection,
-    queue: &str,
+    queues: &[String],
     slots: u16,
     (database, done): (Database, mpsc::UnboundedSender<Steps>),
 ) -> Result<()> {
     let channel = connection.create_channel().await?;
     channel.basic_qos(slots, BasicQosOptions::default()).await?;
-    let mut consumer = channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default()).await?;
-    tokio::spawn(async move {
-        // Keeps the channel open.
-        let _channel = channel;
-        while let Some(Ok(delivery)) = consumer.next().await {
-            let received_us = now_us();
-            let (database, done) = (database.clone(), done.clone());
-            tokio::spawn(async move {
-                // A failed job is missing in the count, which then never ends and is noticed.
-                if let Ok(started_us) = work(&database, delivery).await {
-                    let _ = done.send(Steps { received_us, started_us });
-                }
-            });
-        }
-    });
+    let permits = Arc::new(Semaphore::new(slots.into()));
+    for queue in queues {
+        let queue = queue.as_str().into();
+        let consumer = channel.basic_consume(queue, "".into(), BasicConsumeOptions::default(), FieldTable::default()).await?;
+        tokio::spawn(consume((channel.clone(), consumer), permits.clone(), (database.clone(), done.clone())));
+    }
     Ok(())
+}
+
+/// Holds the channel too, which keeps it open.
+async fn consume(
+    (_channel, mut consumer): (Channel, Consumer),
+    permits: Arc<Semaphore>,
+    (database, done): (Database, mpsc::UnboundedSender<Steps>),
+) {
+    while let Some(Ok(delivery)) = consumer.next().await {
+        let received_us = now_us();
+        let Ok(permit) = permits.clone().acquire_owned().await else { return };
+        let (database, done) = (database.clone(), done.clone());
+        tokio::spawn(async move {
+            // A failed job is missing in the count, which then never ends and is noticed.
+            if let Ok(started_us) = work(&database, delivery).await {
+                let _ = done.send(Steps { received_us, started_us });
+            }
+            drop(permit);
+        });
+    }
 }
 
 /// One job; gives the time at which its start was recorded.

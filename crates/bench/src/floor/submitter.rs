@@ -16,54 +16,63 @@ const PERSISTENT: u8 = 2;
 /// Accepts jobs: a row, then a message that the broker has confirmed.
 pub(super) struct Submitter {
     channel: Channel,
-    queue: ShortString,
+    queues: Vec<ShortString>,
     database: Database,
 }
 
-/// Declares the queue exactly as the hub does, and opens the floor's own connection.
-pub(super) async fn connect(url: &str, queue: &str) -> Result<Connection> {
+/// Declares the queues exactly as the hub does, and opens the floor's own connection.
+pub(super) async fn connect(url: &str, queues: &[String]) -> Result<Connection> {
     let broker = Broker::connect(url, "bench floor set-up")?;
     broker.watch_connected().wait_for(|connected| *connected).await?;
-    broker.ensure_queue(queue, QueueProfile::Regente).await?;
+    for queue in queues {
+        broker.ensure_queue(queue, QueueProfile::Regente).await?;
+    }
     broker.close().await;
     Ok(Connection::connect(url, ConnectionProperties::default().with_connection_name("bench floor".into())).await?)
 }
 
 impl Submitter {
-    pub(super) async fn open(connection: &Connection, queue: &str, database: Database) -> Result<Self> {
+    pub(super) async fn open(connection: &Connection, queues: &[String], database: Database) -> Result<Self> {
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { channel, queue: queue.into(), database })
+        Ok(Self { channel, queues: queues.iter().map(|queue| queue.as_str().into()).collect(), database })
     }
 
-    pub(super) async fn submit(&self) -> Result<()> {
+    /// How many there are.
+    pub(super) fn queues(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// Job `number` is for the queue whose turn that is.
+    pub(super) async fn submit(&self, number: usize) -> Result<()> {
+        let queue = &self.queues[number % self.queues.len()];
         let id = Uuid::now_v7();
         let parameters = json!({"n": 1});
         self.database.job_insert(id, 1, &parameters).await?;
-        let body = serde_json::to_vec(&self.message(id, parameters))?;
+        let body = serde_json::to_vec(&message(queue, id, parameters))?;
         let properties = BasicProperties::default().with_content_type("application/json".into()).with_delivery_mode(PERSISTENT);
         let publishing =
-            self.channel.basic_publish(ShortString::default(), self.queue.clone(), BasicPublishOptions::default(), &body, properties);
+            self.channel.basic_publish(ShortString::default(), queue.clone(), BasicPublishOptions::default(), &body, properties);
         let confirmation = publishing.await?.await.context("no confirm")?;
         ensure!(!confirmation.is_nack(), "the broker refused a message");
         Ok(())
     }
+}
 
-    /// The same body that the hub sends.
-    fn message(&self, id: Uuid, parameters: Value) -> JobMessage {
-        let Value::Object(parameters) = parameters else { return JobMessage::default() };
-        JobMessage {
-            job_id: id.to_string(),
-            automation_id: 1,
-            script_path: "noop.py".to_owned(),
-            parameters: Some(JsonObject(parameters)),
-            entrypoint_type: "PYTHON".to_owned(),
-            automation_name: self.queue.to_string(),
-            queue_name: self.queue.to_string(),
-            timeout_s: 0,
-            attempt: 1,
-            priority: 5,
-            ..JobMessage::default()
-        }
+/// The same body that the hub sends.
+fn message(queue: &ShortString, id: Uuid, parameters: Value) -> JobMessage {
+    let Value::Object(parameters) = parameters else { return JobMessage::default() };
+    JobMessage {
+        job_id: id.to_string(),
+        automation_id: 1,
+        script_path: "noop.py".to_owned(),
+        parameters: Some(JsonObject(parameters)),
+        entrypoint_type: "PYTHON".to_owned(),
+        automation_name: queue.to_string(),
+        queue_name: queue.to_string(),
+        timeout_s: 0,
+        attempt: 1,
+        priority: 5,
+        ..JobMessage::default()
     }
 }

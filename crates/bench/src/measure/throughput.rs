@@ -55,9 +55,9 @@ fn round(jobs: usize, seconds: f64, submit_seconds: f64, usage: &Usage) -> Round
     }
 }
 
-/// A round of the floor. All of its process is counted: submitting and consuming are its work.
-pub(crate) async fn floor_round(bench: &Bench, floor: &mut Process, jobs: usize) -> Result<Round> {
-    let _: Answer = floor.ask(Some(&Order::Throughput(WARM_UP))).await?;
+/// A round of the floor with so many queues. All of its process is counted: submitting and consuming are its work.
+pub(crate) async fn floor_round(bench: &Bench, floor: &mut Process, queues: usize, jobs: usize) -> Result<Round> {
+    let _: Answer = floor.ask(Some(&Order::Throughput(WARM_UP.max(queues)))).await?;
     bench.servers.settle("floor").await?;
     let meter = Meter::start(&[("floor", floor.pid), ("postgres", bench.servers.postgres_pid), ("rabbitmq", bench.servers.rabbitmq_pid)])?;
     let answer = floor.ask(Some(&Order::Throughput(jobs))).await?;

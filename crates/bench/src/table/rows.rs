@@ -1,11 +1,8 @@
+mod growth;
+
 use super::{Row, Target};
 use crate::{
-    measure::{
-        growth::{Grown, LongRun},
-        logs::Logs,
-        published::Published,
-        throughput::Round,
-    },
+    measure::{logs::Logs, published::Published, throughput::Round},
     report::{AfterLoad, Latency, Report, Step, Throughput},
     stats::{Versus, median},
 };
@@ -17,8 +14,9 @@ pub(super) fn all(report: &Report) -> Vec<Row> {
     rows.extend(report.logs.iter().map(logs));
     rows.extend(report.memory.iter().filter(|_| report.throughput.is_some()).flat_map(memory));
     rows.extend(report.published.iter().map(worker_memory));
-    rows.extend(report.growth.iter().flat_map(|grown| growth(grown)));
-    rows.extend(report.long_run.iter().map(long_run));
+    rows.extend(report.growth.iter().flat_map(|worlds| growth::worlds(worlds)));
+    rows.extend(report.many_queues.iter().flat_map(growth::many_queues));
+    rows.extend(report.long_run.iter().map(growth::long_run));
     rows
 }
 
@@ -107,39 +105,4 @@ fn worker_memory(found: &Published) -> Row {
     let memory = found.worker_memory;
     let text = format!("{:.1} (peak {:.1})", memory.rss_mib, memory.peak_mib);
     single("`regente worker` after the Python jobs, MiB resident", text, target("< 18", memory.rss_mib < 18.0))
-}
-
-fn growth(found: &[Grown]) -> Vec<Row> {
-    let Some((empty, grown)) = found.split_first() else { return Vec::new() };
-    let speed = |grown: &Grown| median(&grown.rounds.iter().map(|round| round.jobs_per_s).collect::<Vec<_>>());
-    let start = |grown: &Grown| grown.started_ms.percentile(50);
-    grown
-        .iter()
-        .flat_map(|grown| {
-            let what = if grown.old_jobs > 0 { format!("{} old jobs", grown.old_jobs) } else { format!("{} queues", grown.queues) };
-            let against = |name: &str, (now, before): (f64, f64), decimals: usize, met: bool| Row {
-                figure: format!("{name} with {what} (floor column: Regente without)"),
-                regente: format!("{now:.decimals$}"),
-                floor: format!("{before:.decimals$}"),
-                ratio: format!("{:.2} ×", now / before),
-                target: target(if name.starts_with("throughput") { "≥ 0.9 ×" } else { "≤ 1.1 ×" }, met),
-            };
-            let (speeds, starts) = ((speed(grown), speed(empty)), (start(grown), start(empty)));
-            [
-                against("throughput, jobs/s,", speeds, 0, speeds.0 >= 0.9 * speeds.1),
-                against("start recorded p50, ms,", starts, 2, starts.0 <= 1.1 * starts.1),
-            ]
-        })
-        .collect()
-}
-
-fn long_run(found: &LongRun) -> Row {
-    let (first, last) = (found.first_jobs_per_s, found.last_jobs_per_s);
-    Row {
-        figure: format!("throughput, jobs/s, last fifth of {} jobs without rest (floor column: first fifth)", found.jobs),
-        regente: format!("{last:.0}"),
-        floor: format!("{first:.0}"),
-        ratio: format!("{:.2} ×", last / first),
-        target: target("≥ 0.9 ×", last >= 0.9 * first),
-    }
 }
