@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use runtime::Settings;
 
 use crate::{
-    settings_view, terminal, up,
+    terminal, up,
     work::{self, WorkerArgs},
 };
 
@@ -79,7 +79,10 @@ impl Cli {
             },
             Command::Config(command) => match (settings(), command) {
                 (Ok(_), ConfigCommand::Check) => terminal::line("the settings are fine").map_err(Into::into),
-                (Ok(settings), ConfigCommand::Print) => terminal::line(&settings_view::view(&settings)).map_err(Into::into),
+                (Ok(settings), ConfigCommand::Print) => match settings.to_toml() {
+                    Ok(text) => terminal::text(&text).map_err(Into::into),
+                    Err(error) => return unusable(&error),
+                },
                 (Err(error), _) => return unusable(&error),
             },
         };

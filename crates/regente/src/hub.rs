@@ -41,6 +41,7 @@ pub struct Hub {
     bootstrap: Bootstrap,
     worker_key: SecretString,
     tokens: Tokens,
+    admin: String,
     orchestrator: Orchestrator,
     shutdown: Shutdown,
     handle: ServerHandle,
@@ -96,6 +97,7 @@ impl Hub {
             bootstrap,
             worker_key,
             tokens,
+            admin: settings.admin.username,
             orchestrator,
             shutdown,
             handle,
@@ -140,7 +142,7 @@ impl Hub {
     /// # Errors
     /// When it cannot be signed.
     pub fn access_token(&self) -> anyhow::Result<String> {
-        Ok(self.tokens.issue("admin", std::time::SystemTime::now())?)
+        Ok(self.tokens.issue(&self.admin, std::time::SystemTime::now())?)
     }
 
     /// The service that owns jobs, for tests that drive its recovery.

@@ -15,7 +15,6 @@ mod demo;
 mod examples;
 mod hub;
 mod progress;
-mod settings_view;
 mod terminal;
 mod up;
 mod work;

@@ -9,6 +9,13 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// Text that ends its lines itself, on standard output.
+pub(crate) fn text(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
 /// A fault on standard error.
 pub(crate) fn fault(text: &str) {
     // Nobody to tell when standard error is gone.

@@ -67,6 +67,15 @@ impl Failure {
         Self::Invalid(vec![Fault::new(field, message)])
     }
 
+    /// The same failure, whose fields are those of the field `parent` of a larger body.
+    #[must_use]
+    pub fn under(self, parent: &str) -> Self {
+        match self {
+            Self::Invalid(faults) => Self::Invalid(faults.into_iter().map(|fault| fault.under(parent)).collect()),
+            other => other,
+        }
+    }
+
     fn code(&self) -> &'static str {
         match self {
             Self::NotFound(_) => "not_found",

@@ -1,13 +1,14 @@
 mod load;
+mod print;
 
 use std::{path::PathBuf, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use telemetry::LogFormat;
 
 /// Every setting of the program. Read from the embedded defaults, then `regente.toml`, then the environment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Settings {
     /// Folder for what is not in the database.
     pub data_dir: PathBuf,
@@ -36,7 +37,7 @@ pub struct Settings {
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, Deserialize)]
+        #[derive(Clone, Debug, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct $name { $($(#[$field_doc])* pub $field: $kind,)* }
     };
@@ -57,6 +58,7 @@ section!(
     /// Database.
     Database {
         /// `sqlite://…` or `postgres://…`; empty: SQLite in the data folder.
+        #[serde(skip_serializing)]
         url: SecretString,
         /// Most connections at once.
         max_connections: u32,
@@ -74,6 +76,7 @@ section!(
     /// Broker.
     Broker {
         /// `amqp://…`; empty: none.
+        #[serde(skip_serializing)]
         url: SecretString,
         /// Queue that dead-lettered messages end in.
         dead_letter_queue: String,
@@ -93,6 +96,7 @@ section!(
         /// Name to sign in with.
         username: String,
         /// Password; empty: made at the first start.
+        #[serde(skip_serializing)]
         password: SecretString,
     }
 );
@@ -100,6 +104,7 @@ section!(
     /// Workers' key.
     WorkerSettings {
         /// The key; empty: made at the first start.
+        #[serde(skip_serializing)]
         api_key: SecretString,
     }
 );

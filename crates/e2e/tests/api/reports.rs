@@ -2,6 +2,7 @@
 
 use domain::job::Status;
 use e2e::{Delivery, on_both};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -33,6 +34,8 @@ async fn each_report_has_the_outcome_it_would_have_alone(delivery: Delivery) {
     let codes: Vec<&Value> = outcomes.iter().map(|outcome| &outcome["body"]["code"]).filter(|code| !code.is_null()).collect();
     assert_eq!(codes, ["not_found", "stale_lease", "wrong_state", "invalid", "invalid", "invalid"]);
     assert!(outcomes[0]["body"]["lease_token"].is_string(), "{}", outcomes[0]);
+    let problem = api_types::Problem::deserialize(&outcomes[9]["body"]).unwrap();
+    assert_eq!(fields(&problem), ["finish/status"], "as in the body that was sent");
     for (id, status) in
         [(waits.id, Status::Running), (runs.id, Status::Completed), (whole.id, Status::CompletedNoInvoices), (early.id, Status::Pending)]
     {

@@ -12,6 +12,16 @@ use crate::support::{calm, fields, with};
 
 on_both!(a_right_password_gives_a_token_that_works, a_wrong_name_or_password_is_refused_alike);
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_of_the_hub_itself_is_the_administrators() {
+    let world = with(Delivery::Pull, |settings| "operadora".clone_into(&mut settings.admin.username)).await;
+    let made = crate::support::automation(&world, "a").await;
+    let path = format!("/api/v1/automations/{}/pause", made.id);
+    let paused: api_types::Automation = world.client.post(&path, &json!({})).await.expect(200).json();
+    assert_eq!(paused.paused_by.as_deref(), Some("operadora"));
+    world.end().await;
+}
+
 async fn login(world: &World, body: &Value) -> Answer {
     world.client.send(world.client.bare(Method::POST, "/api/v1/auth/login").json(body)).await
 }

@@ -25,9 +25,14 @@ pub(super) async fn reports(worker: WorkerCaller, hub: Data<Orchestrator>, body:
 
 async fn outcome(hub: &Orchestrator, worker: &WorkerCaller, report: Report) -> ReportOutcome {
     let Report { job_id, lease_token, start, finish } = report;
+    let caller = (worker, lease_token);
     let body = match (start, finish) {
-        (Some(request), None) => started(hub, job_id, (worker, lease_token), request).await.map(ReportBody::Start),
-        (None, Some(request)) => finished(hub, job_id, (worker, lease_token), request).await.map(ReportBody::Finish),
+        (Some(request), None) => {
+            started(hub, job_id, caller, request).await.map(ReportBody::Start).map_err(|failure| failure.under("start"))
+        }
+        (None, Some(request)) => {
+            finished(hub, job_id, caller, request).await.map(ReportBody::Finish).map_err(|failure| failure.under("finish"))
+        }
         _ => Err(Failure::field("start", "must be there, or `finish`, and not both")),
     };
     match body {

@@ -24,7 +24,7 @@ impl Settings {
         Self::from_config(config.map_err(|error| SettingsError(vec![one_line(&error.to_string())]))?)
     }
 
-    fn from_config(config: Config) -> Result<Self, SettingsError> {
+    pub(super) fn from_config(config: Config) -> Result<Self, SettingsError> {
         let built = Config::builder().add_source(defaults()).build().map_err(|error| SettingsError(vec![error.to_string()]))?;
         let mut reading = Reading { values: tables(config), defaults: tables(built), faults: Vec::new(), keys: BTreeSet::new() };
         reading.refuse_unknown_sections();
@@ -42,7 +42,7 @@ impl Settings {
     }
 }
 
-fn defaults() -> File<config::FileSourceString, FileFormat> {
+pub(super) fn defaults() -> File<config::FileSourceString, FileFormat> {
     File::from_str(DEFAULTS, FileFormat::Toml)
 }
 
@@ -133,12 +133,12 @@ fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use secrecy::ExposeSecret;
 
     use super::*;
 
-    fn from_toml(text: &str) -> Result<Settings, SettingsError> {
+    pub(in crate::settings) fn from_toml(text: &str) -> Result<Settings, SettingsError> {
         let builder = Config::builder().add_source(defaults()).add_source(File::from_str(text, FileFormat::Toml));
         Settings::from_config(builder.build().unwrap())
     }

@@ -1,0 +1,108 @@
+//! The settings in force as a file.
+
+use config::Config;
+use secrecy::{ExposeSecret, SecretString};
+use toml_edit::{DocumentMut, Item, TableLike, Value};
+
+use super::{
+    Settings, SettingsError,
+    load::{DEFAULTS, defaults},
+};
+
+impl Settings {
+    /// Every setting with its value and what it means, as a `regente.toml` that can be used as it is. Of a secret that is set only a remark
+    /// says so.
+    ///
+    /// # Errors
+    /// When a value has no form in TOML, such as a folder whose name is not Unicode.
+    pub fn to_toml(&self) -> Result<String, SettingsError> {
+        let unwritable = |error: &dyn std::fmt::Display| SettingsError(vec![format!("cannot be written as TOML: {error}")]);
+        let usual = Config::builder().add_source(defaults()).build().map_err(|error| unwritable(&error))?;
+        let usual = toml_edit::ser::to_document(&Self::from_config(usual)?).map_err(|error| unwritable(&error))?;
+        let own = toml_edit::ser::to_document(self).map_err(|error| unwritable(&error))?;
+        let mut document: DocumentMut = DEFAULTS.parse().map_err(|error| unwritable(&error))?;
+        fill(document.as_table_mut(), own.as_table(), usual.as_table());
+        Ok(self.without_secrets(&document.to_string()))
+    }
+
+    /// Puts a remark in the place of each secret that is set: an empty one would be read as one that is to be made.
+    fn without_secrets(&self, text: &str) -> String {
+        let mut section = String::new();
+        let mut out = String::with_capacity(text.len());
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+                name.clone_into(&mut section);
+            }
+            let key = line.split_once(" = ").map(|(key, _)| key);
+            match self.secrets().into_iter().find(|(at, name, _)| *at == section && key == Some(*name)) {
+                Some((_, key, secret)) if !secret.expose_secret().is_empty() => out.push_str(&format!("# {key} is set, and not shown")),
+                _ => out.push_str(line),
+            }
+            out.push('\n');
+        }
+        out
+    }
+
+    /// Section, key and value of what is nobody else's business.
+    const fn secrets(&self) -> [(&'static str, &'static str, &SecretString); 4] {
+        [
+            ("database", "url", &self.database.url),
+            ("broker", "url", &self.broker.url),
+            ("admin", "password", &self.admin.password),
+            ("worker", "api_key", &self.worker.api_key),
+        ]
+    }
+}
+
+/// Puts the values that are not the usual ones into `document`.
+fn fill(document: &mut dyn TableLike, own: &dyn TableLike, usual: &dyn TableLike) {
+    for (key, item) in own.iter() {
+        let (Some(shown), Some(usual)) = (document.get_mut(key), usual.get(key)) else { continue };
+        if let (Some(values), Some(usual)) = (item.as_table_like(), usual.as_table_like()) {
+            if let Some(section) = shown.as_table_like_mut() {
+                fill(section, values, usual);
+            }
+        } else if let (Some(shown), Some(value)) = (shown.as_value_mut(), item.as_value())
+            && !is_same(value, usual)
+        {
+            let decor = shown.decor().clone();
+            *shown = value.clone();
+            *shown.decor_mut() = decor;
+        }
+    }
+}
+
+fn is_same(value: &Value, usual: &Item) -> bool {
+    usual.as_value().is_some_and(|usual| value.to_string().trim() == usual.to_string().trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::load::tests::from_toml;
+
+    #[test]
+    fn what_is_printed_is_what_is_in_force() {
+        assert_eq!(from_toml("").unwrap().to_toml().unwrap(), DEFAULTS, "the defaults as they are");
+        let text = "data_dir = \"/x \\\" y\"\n[http]\nworkers = 7\n[lease]\nagent = \"90s\"\n[log]\nformat = \"json\"\nfilter = \"warn\"\n\
+            [retention]\njobs = \"400days\"\n[admin]\nusername = \"ops\"";
+        let settings = from_toml(text).unwrap();
+        let printed = settings.to_toml().unwrap();
+        assert!(printed.contains("# Threads that serve requests.\nworkers = 7\n"), "{printed}");
+        assert_eq!(format!("{:?}", from_toml(&printed).unwrap()), format!("{settings:?}"));
+    }
+
+    #[test]
+    fn secrets_leave_a_remark() {
+        let text = "[database]\nurl = \"postgres://u:hunter2@h/d\"\n[broker]\nurl = \"amqp://u:hunter3@h\"\n[admin]\npassword = \"hunter4\"\n\
+            [worker]\napi_key = \"hunter5\"";
+        let printed = from_toml(text).unwrap().to_toml().unwrap();
+        assert!(!printed.contains("hunter"), "{printed}");
+        for key in ["url", "password", "api_key"] {
+            assert!(
+                printed.contains(&format!("\n# {key} is set, and not shown\n")) && !printed.contains(&format!("\n{key} = ")),
+                "{printed}"
+            );
+        }
+    }
+}
