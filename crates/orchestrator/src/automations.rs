@@ -7,7 +7,7 @@ use api_types::{AutomationCreate, AutomationUpdate};
 use runtime::Failure;
 use store::automations::{Automation, Filter};
 
-pub(crate) use self::{draft::nul_fault, pause::pause};
+pub(crate) use self::{draft::unkept, pause::pause};
 use crate::{Orchestrator, publisher::queue_profile};
 
 impl Orchestrator {

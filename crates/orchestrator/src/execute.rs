@@ -54,7 +54,7 @@ impl Orchestrator {
         let mut parameters = automation.draft.default_params.clone();
         parameters.extend(execution.parameters);
         let mut faults = execution.overrides.faults(now);
-        faults.extend(automations::nul_fault("", &parameters).map(named));
+        faults.extend(automations::unkept("", &parameters).map(named));
         if !faults.is_empty() {
             return Err(Failure::Invalid(faults));
         }

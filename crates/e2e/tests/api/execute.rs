@@ -76,6 +76,9 @@ async fn faults_of_the_schema_are_told_with_their_paths(delivery: Delivery) {
     assert!(fields(&missing).contains(&"cnpj"), "a missing field is named as well: {missing:?}");
     let nul = world.client.post(&path, &json!({"cnpj": "a\u{0}"})).await.problem(422);
     assert_eq!(fields(&nul)[0], "cnpj");
+    let request = world.client.request(Method::POST, &path).header("content-type", "application/json");
+    let long = world.client.send(request.body(r#"{"chave": 35260112345678000195550010000001231000001234}"#)).await.problem(422);
+    assert!(fields(&long)[0] == "chave" && long.detail.contains("send it as text"), "{long:?}");
     assert_eq!(jobs(&world).await, [], "what is refused leaves no job");
     world.end().await;
 }

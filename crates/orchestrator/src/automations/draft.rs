@@ -75,7 +75,7 @@ fn checked(mut draft: Draft, mut faults: Vec<Fault>) -> Result<Draft, Failure> {
     if draft.description.contains('\0') {
         faults.push(Fault::new("description", "must not contain NUL characters"));
     }
-    faults.extend(nul_fault("default_params", &draft.default_params));
+    faults.extend(unkept("default_params", &draft.default_params));
     if let Some(schema) = draft.parameter_schema.take() {
         match usable_schema(schema) {
             Ok(schema) => draft.parameter_schema = Some(schema),
@@ -85,9 +85,12 @@ fn checked(mut draft: Draft, mut faults: Vec<Fault>) -> Result<Draft, Failure> {
     if faults.is_empty() { Ok(draft) } else { Err(Failure::Invalid(faults)) }
 }
 
-pub(crate) fn nul_fault(field: &str, parameters: &Map<String, Value>) -> Option<Fault> {
-    let path = text::nul_path(&Value::Object(parameters.clone()))?;
-    Some(Fault::new(format!("{field}/{path}").trim_start_matches('/'), "must not contain NUL characters"))
+/// What would not be kept as it was sent.
+pub(crate) fn unkept(field: &str, parameters: &Map<String, Value>) -> impl Iterator<Item = Fault> {
+    let parameters = Value::Object(parameters.clone());
+    let nul = text::nul_path(&parameters).map(|path| (path, "must not contain NUL characters"));
+    let long = text::long_number_path(&parameters).map(|path| (path, "has more digits than a number can keep; send it as text"));
+    nul.into_iter().chain(long).map(move |(path, message)| Fault::new(format!("{field}/{path}").trim_start_matches('/'), message))
 }
 
 fn usable_schema(schema: Value) -> Result<Value, Vec<Fault>> {
