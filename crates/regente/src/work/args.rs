@@ -11,6 +11,8 @@ use worker_agent::{Auth, Scopes, Settings};
 use super::{doctor::DoctorArgs, install::InstallArgs};
 
 const GIB: u64 = 1 << 30;
+/// What is logged unless somebody says otherwise: what the AMQP library has to say, the broker crate says better.
+pub(super) const USUAL_LOG: &str = "info,lapin=off";
 
 /// How `worker` works.
 #[derive(Args)]
@@ -88,7 +90,7 @@ pub(super) struct WorkerOptions {
     #[arg(long, default_value = "text", value_name = "FORMAT")]
     pub(super) log_format: LogFormat,
     /// What is logged.
-    #[arg(long, env = "REGENTE_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(long, env = "REGENTE_LOG", default_value = USUAL_LOG, value_name = "FILTER")]
     pub(super) log: String,
 }
 

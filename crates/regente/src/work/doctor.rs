@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use worker_agent::doctor::{Finding, Verdict, examine};
 
-use super::args::WorkerOptions;
+use super::args::{USUAL_LOG, WorkerOptions};
 use crate::terminal;
 
 /// What is checked.
@@ -24,7 +24,7 @@ pub(super) struct DoctorArgs {
 /// Prints what was found. The exit code is 1 when the worker would not work.
 pub(super) fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
     // The findings say it all, unless somebody asks for more.
-    let filter = if args.options.log == "info" { "off" } else { &args.options.log };
+    let filter = if args.options.log == USUAL_LOG { "off" } else { &args.options.log };
     telemetry::init(filter, args.options.log_format)?;
     // Without a queue the rest can be checked all the same.
     let queues = if args.queues.is_empty() { vec!["any".to_owned()] } else { args.queues };
