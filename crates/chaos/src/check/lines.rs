@@ -35,6 +35,7 @@ pub(super) fn ended(seen: &Evidence) -> Vec<Breach> {
             // An agent that was killed in the middle may say so itself.
             "failed" if matches!(class, Some("WORKER_LOST" | "KILLED")) => None,
             "failed" if class == Some("ROBOT_ERROR") && on_purpose => None,
+            "canceled" if class.is_none() && seen.cancels.contains(&job.id) => None,
             status => Some(format!("ended as {status} {}", class.unwrap_or_default())),
         }
     };
@@ -61,7 +62,8 @@ pub(super) fn retried(seen: &Evidence) -> Vec<Breach> {
             found.push(Breach::new("retried", job.id, format!("{} retries of a job that is to have {wanted}", of_job.len())));
         }
         let wrong = |retry: &&&crate::observer::JobRow| {
-            retry.attempt != job.attempt + 1 || retry.automation_id != job.automation_id || retry.trigger != "RETRY"
+            let same = retry.automation_id == job.automation_id && retry.concurrency_key == job.concurrency_key;
+            !same || retry.attempt != job.attempt + 1 || retry.trigger != "RETRY"
         };
         found.extend(of_job.iter().filter(wrong).map(|retry| Breach::new("retried", retry.id, format!("no true retry of {}", job.id))));
     }
