@@ -32,6 +32,8 @@ pub(crate) struct JobRow {
     pub(crate) idempotency_key: Option<String>,
     pub(crate) concurrency_key: Option<String>,
     pub(crate) ended: bool,
+    /// Somebody's wish to cancel it was accepted before it ended.
+    pub(crate) cancel_accepted: bool,
 }
 
 /// A job that somebody may act on.
@@ -68,6 +70,7 @@ impl<'r> FromRow<'r, PgRow> for JobRow {
             idempotency_key: row.try_get("idempotency_key")?,
             concurrency_key: row.try_get("concurrency_key")?,
             ended: row.try_get("ended")?,
+            cancel_accepted: row.try_get("cancel_accepted")?,
         })
     }
 }
@@ -107,7 +110,7 @@ impl Observer {
 
     pub(crate) async fn jobs(&self) -> Result<Vec<JobRow>> {
         let statement = "SELECT id, automation_id, status, trigger, attempt, retry_of, error_class, idempotency_key,
-            concurrency_key, completed_at IS NOT NULL AS ended FROM jobs ORDER BY id";
+            concurrency_key, completed_at IS NOT NULL AS ended, cancellation_requested_at IS NOT NULL AS cancel_accepted FROM jobs ORDER BY id";
         Ok(sqlx::query_as(statement).fetch_all(&self.pool).await?)
     }
 

@@ -42,7 +42,7 @@ pub(super) fn ended(seen: &Evidence) -> Vec<Breach> {
     seen.jobs.iter().filter_map(|job| Some(Breach::new("ended", job.id, format!("a job {}", fault(job)?)))).collect()
 }
 
-/// A failed job has exactly one retry while attempts are left; no other job has one.
+/// A failed job has exactly one retry while attempts are left; no other job has one, nor has one that somebody wanted to be canceled.
 pub(super) fn retried(seen: &Evidence) -> Vec<Breach> {
     let mut retries: HashMap<Uuid, Vec<&crate::observer::JobRow>> = HashMap::new();
     for job in &seen.jobs {
@@ -57,7 +57,8 @@ pub(super) fn retried(seen: &Evidence) -> Vec<Breach> {
             continue;
         };
         let of_job = retries.remove(&job.id).unwrap_or_default();
-        let wanted = usize::from(job.status == "failed" && i64::from(job.attempt) < i64::from(shape.max_attempts));
+        let attempts_left = i64::from(job.attempt) < i64::from(shape.max_attempts);
+        let wanted = usize::from(job.status == "failed" && attempts_left && !job.cancel_accepted);
         if of_job.len() != wanted {
             found.push(Breach::new("retried", job.id, format!("{} retries of a job that is to have {wanted}", of_job.len())));
         }

@@ -19,6 +19,7 @@ fn row(id: Uuid, status: &str) -> JobRow {
         idempotency_key: Some("key".into()),
         concurrency_key: None,
         ended: true,
+        cancel_accepted: false,
     }
 }
 
@@ -143,6 +144,7 @@ fn a_canceled_job_that_goes_on_is_seen() {
         seen.jobs.push(retry);
     };
     sees("retried", again);
+    sees("retried", |seen| seen.jobs[0].cancel_accepted = true);
     let twice = |seen: &mut Evidence| {
         canceled(seen);
         seen.runs.get_mut(&JOB).unwrap().push(run(JOB, 2.5, 3.5, 0));
