@@ -69,6 +69,13 @@ impl Api {
             Err(error) => Submitted::Unknown(error.to_string()),
         }
     }
+
+    /// Asks a hub once to do what the path says; gives the answer.
+    pub(crate) async fn act(&self, hub: usize, path: &str) -> Result<(StatusCode, String)> {
+        let answer = self.http.post(format!("{}/api/v1/{path}", self.hubs[hub])).bearer_auth(&self.token).send().await?;
+        let status = answer.status();
+        Ok((status, answer.text().await.unwrap_or_default()))
+    }
 }
 
 /// A run of an automation that somebody wants.

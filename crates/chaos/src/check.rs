@@ -7,7 +7,10 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -23,6 +26,8 @@ use crate::{
 pub(crate) struct Evidence {
     /// Accepted keys, each with its job and automation.
     pub(crate) accepted: HashMap<String, (Uuid, i32)>,
+    /// Jobs that somebody wanted to be canceled.
+    pub(crate) cancels: HashSet<Uuid>,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) jobs: Vec<JobRow>,
     /// In the order of their commits.
@@ -57,7 +62,8 @@ impl fmt::Display for Breach {
 
 /// Every promise that was not kept.
 pub(crate) fn breaches(seen: &Evidence) -> Vec<Breach> {
-    let rules = [lines::accepted, lines::ended, lines::retried, lines::dead_letters, history::once, limits::kept, books::runs];
+    let rules =
+        [lines::accepted, lines::ended, lines::retried, lines::dead_letters, history::once, limits::kept, limits::keyed, books::runs];
     rules.iter().flat_map(|rule| rule(seen)).collect()
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 pub(crate) enum Kind {
     /// One hub: kill -9, then started again.
     KillHub,
+    /// One hub is asked to end (TERM), then started again.
+    DrainHub,
     /// Both hubs at once: kill -9, then started again.
     KillBothHubs,
     /// One hub is stopped for longer than a lease and goes on as if nothing had been.
@@ -25,6 +27,8 @@ pub(crate) enum Kind {
     StallHubBroker,
     /// One agent: kill -9, and back at once.
     KillAgent,
+    /// One agent is asked to end (TERM): it lets its jobs end first. Then it is started again.
+    DrainAgent,
     /// One agent: kill -9, and back when its leases are over.
     LoseAgent,
     /// One agent is stopped for longer than a lease, while its programs go on.
@@ -41,8 +45,9 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// What concerns everybody; one at a time, so that its recovery can be measured.
-    pub(crate) const OF_SERVICES: [Self; 10] = [
+    pub(crate) const OF_SERVICES: [Self; 11] = [
         Self::KillHub,
+        Self::DrainHub,
         Self::KillBroker,
         Self::KillDatabase,
         Self::StopHub,
@@ -54,8 +59,9 @@ impl Kind {
         Self::KillBrokerAndDatabase,
     ];
     /// What concerns one agent; these go on beside the others.
-    pub(crate) const OF_AGENTS: [Self; 7] = [
+    pub(crate) const OF_AGENTS: [Self; 8] = [
         Self::KillAgent,
+        Self::DrainAgent,
         Self::LoseAgent,
         Self::StopAgent,
         Self::CutAgentHub,
@@ -67,11 +73,13 @@ impl Kind {
     /// Least and most time that it stays broken, in milliseconds. Leases last [`crate::world::LEASE`].
     pub(crate) const fn duration_ms(self) -> (u64, u64) {
         match self {
-            Self::KillHub | Self::KillBothHubs | Self::KillBroker | Self::KillDatabase | Self::KillBrokerAndDatabase => (0, 3_000),
+            Self::KillHub | Self::DrainHub | Self::KillBothHubs | Self::KillBroker | Self::KillDatabase | Self::KillBrokerAndDatabase => {
+                (0, 3_000)
+            }
             Self::StopHub | Self::StopAgent => (6_000, 9_000),
             Self::CutHubDatabase | Self::CutHubBroker | Self::CutAgentHub | Self::CutAgentBroker => (200, 6_000),
             Self::StallHubDatabase | Self::StallHubBroker | Self::StallAgentHub => (1_000, 8_000),
-            Self::KillAgent => (0, 2_000),
+            Self::KillAgent | Self::DrainAgent => (0, 2_000),
             Self::LoseAgent => (7_000, 10_000),
             Self::SwitchAgent => (0, 0),
         }
@@ -80,6 +88,7 @@ impl Kind {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::KillHub => "hub killed",
+            Self::DrainHub => "hub stopped in order",
             Self::KillBothHubs => "both hubs killed",
             Self::StopHub => "hub stopped",
             Self::KillBroker => "broker killed",
@@ -90,6 +99,7 @@ impl Kind {
             Self::StallHubDatabase => "hub's database hangs",
             Self::StallHubBroker => "hub's broker hangs",
             Self::KillAgent => "agent killed, back at once",
+            Self::DrainAgent => "agent stopped in order",
             Self::LoseAgent => "agent killed",
             Self::StopAgent => "agent stopped",
             Self::CutAgentHub => "agent cut off from its hub",

@@ -20,6 +20,7 @@ use crate::{
     api::{Request, Submitted},
     faults::{Fault, Kind},
     load::Ledger,
+    part::Part,
     plan::Plan,
     recovery::{LIMIT, Recoveries},
     robots,
@@ -117,8 +118,8 @@ impl Injector {
         let Fault { kind, target, .. } = fault;
         let hub = &self.world.hubs[target];
         match kind {
-            Kind::KillHub => {
-                hub.part.kill().await?;
+            Kind::KillHub | Kind::DrainHub => {
+                end(&hub.part, kind == Kind::DrainHub).await?;
                 self.lead_away(fault);
                 sleep(hold(fault)).await;
                 hub.part.up().await?;
@@ -184,8 +185,8 @@ impl Injector {
         let observer = &self.world.observer;
         match fault.kind {
             Kind::LoseAgent | Kind::StopAgent => return self.lose(fault).await,
-            Kind::KillAgent => {
-                agent.part.kill().await?;
+            Kind::KillAgent | Kind::DrainAgent => {
+                end(&agent.part, fault.kind == Kind::DrainAgent).await?;
                 sleep(hold(fault)).await;
                 agent.part.up().await?;
             }
@@ -219,7 +220,7 @@ impl Injector {
     async fn feed(&self, enough: &AtomicBool) {
         let mut hubs = (0..HUBS).cycle();
         while !enough.load(Ordering::Relaxed) {
-            for shape in self.world.shapes.iter().filter(|shape| shape.name.starts_with("fast")) {
+            for shape in self.world.shapes.iter().filter(|shape| shape.is_fast()) {
                 let parameters = robots::parameters(&self.world.books(), 0, 0);
                 let key = format!("feed-{}", Uuid::new_v4());
                 let request = Request { automation: shape.automation, parameters, priority: 9, key };
@@ -265,7 +266,7 @@ impl Injector {
 
     /// Runs a small job through these hubs, one each and in both ways of delivery; returns how long after `since` all had completed.
     async fn probe(&self, key: &str, hubs: &[usize], since: Instant) -> Recovered {
-        let fast = self.world.shapes.iter().filter(|shape| shape.name.starts_with("fast"));
+        let fast = self.world.shapes.iter().filter(|shape| shape.is_fast());
         let probes = fast.flat_map(|shape| hubs.iter().map(move |hub| (shape, *hub))).map(|(shape, hub)| {
             let parameters = robots::parameters(&self.world.books(), 0, 0);
             let key = format!("{key}-{hub}-{}", shape.queue);
@@ -293,6 +294,10 @@ impl Injector {
         self.ledger.note(request, job);
         Ok(self.world.observer.completed(job, LIMIT.saturating_sub(since.elapsed())).await? - since)
     }
+}
+
+async fn end(part: &Part, in_order: bool) -> Result<()> {
+    if in_order { part.stop().await } else { part.kill().await }
 }
 
 fn concerns_one_hub(kind: Kind) -> bool {

@@ -1,7 +1,7 @@
 //! Clients that want jobs, repeat what was not answered, and remember what was accepted.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -25,13 +25,19 @@ use crate::{
 };
 
 const CLIENTS: usize = 6;
+/// How the keys of their requests begin.
+pub(crate) const CLIENT_KEY: &str = "job-";
 /// One of so many accepted requests is sent again, to both hubs at once.
 const REPEATED: u32 = 8;
+/// Concurrency keys, which jobs of both queues share: few, so that they are short.
+const LANES: u32 = 2;
 
 /// What was accepted: the job of each key. All answers for a key must name the same job.
 #[derive(Default)]
 pub(crate) struct Ledger {
     jobs: Mutex<HashMap<String, (Uuid, i32)>>,
+    /// Jobs that somebody wanted to be canceled.
+    cancels: Mutex<HashSet<Uuid>>,
     /// Requests that were sent again because nobody knew what had become of them.
     pub(crate) repeats: AtomicUsize,
 }
@@ -42,6 +48,16 @@ impl Ledger {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let (first, _) = *jobs.entry(request.key.clone()).or_insert((job, request.automation));
         (first != job).then_some(first)
+    }
+
+    /// Notes that a job is about to be canceled.
+    pub(crate) fn note_cancel(&self, job: Uuid) {
+        self.cancels.lock().unwrap_or_else(PoisonError::into_inner).insert(job);
+    }
+
+    /// Every job that was to be canceled.
+    pub(crate) fn cancels(&self) -> HashSet<Uuid> {
+        self.cancels.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Every accepted key with its job and automation.
@@ -72,7 +88,7 @@ impl Load {
                 for number in (client..jobs).step_by(CLIENTS) {
                     let share = u32::try_from(number).unwrap_or(0);
                     sleep_until(begun + time * share / u32::try_from(jobs).unwrap_or(1).max(1)).await;
-                    let request = this.request(format!("job-{number}"), &mut random);
+                    let request = this.request(format!("{CLIENT_KEY}{number}"), &mut random);
                     this.submit(&request, &mut random).await;
                 }
             });
@@ -92,7 +108,8 @@ impl Load {
         });
         let shape = chosen.unwrap_or(&self.shapes[0]);
         let quarters = random.random_range(shape.quarters.0..=shape.quarters.1);
-        let parameters = robots::parameters(&self.books, quarters, shape.failures);
+        let mut parameters = robots::parameters(&self.books, quarters, shape.failures);
+        parameters.insert("lane".to_owned(), random.random_range(0..LANES).into());
         Request { automation: shape.automation, parameters, priority: random.random_range(0..=8), key }
     }
 

@@ -11,6 +11,7 @@ mod inject;
 mod journal;
 mod load;
 mod observer;
+mod operator;
 mod part;
 mod plan;
 mod recovery;

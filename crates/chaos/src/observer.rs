@@ -10,6 +10,8 @@ use sqlx::{
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use crate::load::CLIENT_KEY;
+
 /// The trigger is deferred to the end of the transaction, so that the rows of `chaos_changes` stand in an order that commits could have
 /// had. It passes over what changes without meaning: heartbeats, log counts, progress.
 const TRIGGER: &str = include_str!("../assets/trigger.sql");
@@ -28,7 +30,16 @@ pub(crate) struct JobRow {
     pub(crate) retry_of: Option<Uuid>,
     pub(crate) error_class: Option<String>,
     pub(crate) idempotency_key: Option<String>,
+    pub(crate) concurrency_key: Option<String>,
     pub(crate) ended: bool,
+    /// Somebody's wish to cancel it was accepted before it ended.
+    pub(crate) cancel_accepted: bool,
+}
+
+/// A job that somebody may act on.
+pub(crate) struct Target {
+    pub(crate) id: Uuid,
+    pub(crate) status: String,
 }
 
 /// A change of a job.
@@ -57,7 +68,9 @@ impl<'r> FromRow<'r, PgRow> for JobRow {
             retry_of: row.try_get("retry_of")?,
             error_class: row.try_get("error_class")?,
             idempotency_key: row.try_get("idempotency_key")?,
+            concurrency_key: row.try_get("concurrency_key")?,
             ended: row.try_get("ended")?,
+            cancel_accepted: row.try_get("cancel_accepted")?,
         })
     }
 }
@@ -97,7 +110,7 @@ impl Observer {
 
     pub(crate) async fn jobs(&self) -> Result<Vec<JobRow>> {
         let statement = "SELECT id, automation_id, status, trigger, attempt, retry_of, error_class, idempotency_key,
-            completed_at IS NOT NULL AS ended FROM jobs ORDER BY id";
+            concurrency_key, completed_at IS NOT NULL AS ended, cancellation_requested_at IS NOT NULL AS cancel_accepted FROM jobs ORDER BY id";
         Ok(sqlx::query_as(statement).fetch_all(&self.pool).await?)
     }
 
@@ -116,6 +129,21 @@ impl Observer {
         let statement = "SELECT id, status, queue_name, dispatch_started_at IS NOT NULL, lease_expires_at < now(),
             extract(epoch FROM now() - created_at)::float8 FROM jobs WHERE status IN ('pending', 'running', 'paused') ORDER BY id";
         Ok(sqlx::query_as(statement).fetch_all(&self.pool).await?)
+    }
+
+    /// Jobs of clients that have not ended, except retries of these automations' jobs: what measures recovery is left alone.
+    pub(crate) async fn targets(&self, except: &[i32]) -> Result<Vec<Target>> {
+        let statement = "SELECT id, status FROM jobs WHERE status IN ('pending', 'running', 'paused')
+            AND (starts_with(idempotency_key, $1) OR automation_id <> ALL($2)) ORDER BY id";
+        let rows: Vec<(Uuid, String)> = sqlx::query_as(statement).bind(CLIENT_KEY).bind(except).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|(id, status)| Target { id, status }).collect())
+    }
+
+    /// Jobs and automations that are paused, as the hubs' API calls them.
+    pub(crate) async fn paused(&self) -> Result<Vec<String>> {
+        let statement = "SELECT 'jobs/' || id FROM jobs WHERE status = 'paused'
+            UNION ALL SELECT 'automations/' || id FROM automations WHERE paused_at IS NOT NULL";
+        Ok(sqlx::query_scalar(statement).fetch_all(&self.pool).await?)
     }
 
     /// Waits until this many workers have registered.

@@ -90,7 +90,7 @@ impl Part {
         Ok(())
     }
 
-    /// Asks the process to end and waits for it.
+    /// Asks the process to end and waits for it; it has to end by itself, in time and well. It stays down until [`Part::up`].
     pub(crate) async fn stop(&self) -> Result<()> {
         let mut state = self.state.lock().await;
         state.wanted = false;
@@ -98,9 +98,17 @@ impl Part {
         if let Some(pid) = child.id() {
             kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGTERM)?;
         }
-        if tokio::time::timeout(PATIENCE, child.wait()).await.is_err() {
-            self.journal.breach(format!("{} did not end within {PATIENCE:?} after TERM", self.program.name));
-            child.kill().await?;
+        let (asked, name) = (Instant::now(), &self.program.name);
+        match tokio::time::timeout(PATIENCE, child.wait()).await {
+            Err(_) => {
+                self.journal.breach(format!("{name} did not end within {PATIENCE:?} after TERM"));
+                child.kill().await?;
+            }
+            Ok(status) => {
+                let status = status?;
+                let text = format!("{name} ended {:.1} s after TERM: {status}", asked.elapsed().as_secs_f64());
+                if status.success() { self.journal.say(&text) } else { self.journal.breach(text) }
+            }
         }
         Ok(())
     }

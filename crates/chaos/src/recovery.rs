@@ -78,7 +78,7 @@ impl Recoveries {
 /// What the kind's recovery must not take longer than, when nothing else is broken.
 pub(crate) const fn target(kind: Kind) -> Option<Duration> {
     match kind {
-        Kind::KillHub | Kind::KillBothHubs | Kind::KillBroker | Kind::KillDatabase | Kind::KillBrokerAndDatabase => {
+        Kind::KillHub | Kind::DrainHub | Kind::KillBothHubs | Kind::KillBroker | Kind::KillDatabase | Kind::KillBrokerAndDatabase => {
             Some(Duration::from_secs(10))
         }
         Kind::LoseAgent => Some(LEASE.saturating_add(Duration::from_secs(5))),

@@ -21,12 +21,23 @@ pub(crate) struct Report {
     pub(crate) ends: BTreeMap<String, usize>,
     /// Programs that robots started.
     pub(crate) programs: usize,
+    pub(crate) acts: Acts,
     pub(crate) faults: BTreeMap<String, usize>,
     pub(crate) recoveries: Vec<Measured>,
     pub(crate) rest_s: Option<f64>,
     /// Seen while things went on, or at their end.
     pub(crate) failures: Vec<String>,
     pub(crate) breaches: Vec<Breach>,
+}
+
+/// What the operator did.
+#[derive(Serialize)]
+pub(crate) struct Acts {
+    /// Jobs that it wanted to be canceled, and that are.
+    pub(crate) cancels: usize,
+    pub(crate) canceled: usize,
+    pub(crate) job_pauses: usize,
+    pub(crate) automation_pauses: usize,
 }
 
 impl Report {
@@ -53,7 +64,12 @@ impl Report {
             self.jobs,
             ends.join(", ")
         )?;
-        writeln!(out, "{} programs run\n", self.programs)?;
+        writeln!(out, "{} programs run", self.programs)?;
+        let Acts { cancels, canceled, job_pauses, automation_pauses } = &self.acts;
+        writeln!(
+            out,
+            "{cancels} cancels asked, {canceled} jobs canceled; {job_pauses} jobs and {automation_pauses} automations paused for a while\n"
+        )?;
         writeln!(out, "| fault | times | measured | p50 s | p99 s | max s | target s |")?;
         writeln!(out, "|---|---:|---:|---:|---:|---:|---:|")?;
         for kind in Kind::OF_SERVICES.iter().chain(&Kind::OF_AGENTS) {

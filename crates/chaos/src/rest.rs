@@ -11,6 +11,9 @@ use crate::{
     world::{DEAD_LETTERS, QUEUES, World},
 };
 
+/// How often people are told what is not at rest.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
+
 /// Waits until no job waits or runs and no message is with the broker; gives how long that took.
 ///
 /// # Errors
@@ -18,8 +21,16 @@ use crate::{
 pub(crate) async fn await_rest(world: &World, limit: Duration) -> Result<Duration> {
     let broker = Broker::connect(&world.servers.amqp_url, "chaos")?;
     let begun = Instant::now();
+    let mut told_at = begun;
     let outcome = loop {
         let left = left_over(world, &broker).await;
+        if let Ok(left) = &left
+            && !left.is_empty()
+            && told_at.elapsed() > TOLD_EVERY
+        {
+            told_at = Instant::now();
+            world.journal.say(&format!("not at rest: {}", left.join("; ")));
+        }
         match left {
             Ok(left) if left.is_empty() => break Ok(begun.elapsed()),
             left if begun.elapsed() > limit => break Err(anyhow::anyhow!("not at rest after {limit:?}: {}", left?.join("; "))),

@@ -20,14 +20,15 @@ use crate::{
     inject::Injector,
     journal::Journal,
     load::{Ledger, Load},
+    operator::Operator,
     plan::Plan,
     recovery::Recoveries,
-    report::{Report, too_slow},
+    report::{Acts, Report, too_slow},
     rest, robots,
     world::World,
 };
 
-/// How long clients may take to have their last requests accepted after the faults.
+/// How long clients and the operator may take to have their last requests answered after the faults.
 const LAST_REQUESTS: Duration = Duration::from_secs(60);
 
 /// Breaks things and tells what came of it; the code is 1 when a promise was broken.
@@ -64,32 +65,27 @@ async fn play(options: &Cli, seed: u64, regente: &Path, folder: &Path, journal: 
         until: Instant::now() + time,
         services: Mutex::default(),
     };
+    let operator = Operator::new(world.clone(), ledger.clone());
+    let operates = tokio::spawn(operator.clone().run(seed, injector.until));
     tokio::try_join!(injector.break_services(Plan::of_services(seed)), injector.break_agents(Plan::of_agents(seed)))?;
     journal.say("no more faults");
-    match timeout(LAST_REQUESTS, load).await {
-        Ok(ended) => ended?,
-        Err(_) => journal.breach(format!("requests are still not accepted {LAST_REQUESTS:?} after the last fault")),
-    }
-    let rest = match rest::await_rest(&world, Duration::from_secs(options.rest_limit)).await {
-        Ok(time) => Some(time.as_secs_f64()),
-        Err(error) => {
-            journal.breach(format!("{error:#}"));
-            None
+    for (what, task) in [("requests are still not accepted", load), ("something is still paused", operates)] {
+        match timeout(LAST_REQUESTS, task).await {
+            Ok(ended) => ended?,
+            Err(_) => journal.breach(format!("{what} {LAST_REQUESTS:?} after the last fault")),
         }
+    }
+    let rest = tokio::select! {
+        rest = rest::await_rest(&world, Duration::from_secs(options.rest_limit)) => rest,
+        never = operator.keep_resumed() => match never {},
     };
+    let rest = rest.inspect_err(|error| journal.breach(format!("{error:#}"))).ok();
     world.stop().await?;
     let left = rest::programs_left(&world.books());
     if !left.is_empty() {
         journal.breach(format!("programs still run: {left:?}"));
     }
-    let seen = Evidence {
-        accepted: ledger.accepted(),
-        shapes: world.shapes.clone(),
-        jobs: world.observer.jobs().await?,
-        changes: world.observer.changes().await?,
-        runs: robots::read_books(&world.books())?,
-        dead_letters: world.observer.dead_letters().await?,
-    };
+    let seen = gather(&world, &ledger).await?;
     let breaches = check::breaches(&seen);
     if !breaches.is_empty() {
         fs::write(folder.join("evidence.txt"), evidence(&seen, &breaches))?;
@@ -104,11 +100,29 @@ async fn play(options: &Cli, seed: u64, regente: &Path, folder: &Path, journal: 
         jobs: seen.jobs.len(),
         ends: ends(&seen),
         programs: seen.runs.values().map(Vec::len).sum(),
+        acts: Acts {
+            cancels: seen.cancels.len(),
+            canceled: seen.jobs.iter().filter(|job| job.status == "canceled").count(),
+            job_pauses: operator.job_pauses.load(Ordering::Relaxed),
+            automation_pauses: operator.automation_pauses.load(Ordering::Relaxed),
+        },
         faults: recoveries.counts().into_iter().map(|(kind, count)| (kind.name().to_owned(), count)).collect(),
         recoveries: measured,
-        rest_s: rest,
+        rest_s: rest.map(|time| time.as_secs_f64()),
         failures,
         breaches,
+    })
+}
+
+async fn gather(world: &World, ledger: &Ledger) -> Result<Evidence> {
+    Ok(Evidence {
+        accepted: ledger.accepted(),
+        cancels: ledger.cancels(),
+        shapes: world.shapes.clone(),
+        jobs: world.observer.jobs().await?,
+        changes: world.observer.changes().await?,
+        runs: robots::read_books(&world.books())?,
+        dead_letters: world.observer.dead_letters().await?,
     })
 }
 

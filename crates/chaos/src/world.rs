@@ -27,6 +27,8 @@ use crate::{
 pub(crate) const HUBS: usize = 2;
 /// Agents; the first half takes messages, the second half claims.
 pub(crate) const AGENTS: usize = 4;
+/// The kind of job that takes no time.
+const FAST: &str = "fast";
 const SLOTS: usize = 5;
 /// How long leases last here.
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
@@ -66,6 +68,8 @@ pub(crate) struct Shape {
     pub(crate) failures: u32,
     pub(crate) max_attempts: u32,
     pub(crate) max_concurrency: Option<i64>,
+    /// Most jobs with one concurrency key at once, when they have one.
+    pub(crate) key_limit: Option<i64>,
     /// How often, against the others.
     pub(crate) weight: u32,
 }
@@ -183,32 +187,55 @@ async fn await_health(api: &Api, folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A kind of job, as it is registered in each queue.
+struct Sort {
+    name: &'static str,
+    quarters: (u32, u32),
+    failures: u32,
+    max_attempts: u32,
+    max_concurrency: Option<i64>,
+    key_limit: Option<i64>,
+    weight: u32,
+}
+
+const PLAIN: Sort = Sort { name: FAST, quarters: (0, 0), failures: 0, max_attempts: 8, max_concurrency: None, key_limit: None, weight: 1 };
+const SORTS: [Sort; 7] = [
+    Sort { weight: 5, ..PLAIN },
+    Sort { name: "slow", quarters: (4, 12), weight: 3, ..PLAIN },
+    Sort { name: "flaky", quarters: (0, 1), failures: 1, weight: 2, ..PLAIN },
+    Sort { name: "limited", quarters: (1, 3), max_concurrency: Some(2), ..PLAIN },
+    Sort { name: "keyed", quarters: (1, 3), key_limit: Some(1), ..PLAIN },
+    Sort { name: "once", quarters: (1, 4), max_attempts: 1, ..PLAIN },
+    Sort { name: "python", quarters: (0, 2), ..PLAIN },
+];
+
+impl Shape {
+    /// Whether its jobs are the small ones by which it is measured how soon work goes on.
+    pub(crate) fn is_fast(&self) -> bool {
+        self.name.starts_with(FAST)
+    }
+}
+
 /// Registers every kind of job in both queues.
 async fn register(api: &Api, folder: &Path) -> Result<Vec<Shape>> {
-    // Name, quarters of a second, failures, attempts, limit, weight.
-    let kinds = [
-        ("fast", (0, 0), 0, 8, None, 5),
-        ("slow", (4, 12), 0, 8, None, 3),
-        ("flaky", (0, 1), 1, 8, None, 2),
-        ("limited", (1, 3), 0, 8, Some(2), 1),
-        ("once", (1, 4), 0, 1, None, 1),
-        ("python", (0, 2), 0, 8, None, 1),
-    ];
     let mut shapes = Vec::new();
     for (queue, queue_name) in QUEUES.into_iter().enumerate() {
-        for (kind, quarters, failures, max_attempts, max_concurrency, weight) in kinds {
-            let python = kind == "python";
+        for Sort { name, quarters, failures, max_attempts, max_concurrency, key_limit, weight } in SORTS {
+            let python = name == "python";
             let create = AutomationCreate {
-                name: format!("{kind}-{queue}"),
+                name: format!("{name}-{queue}"),
                 queue_name: Some(queue_name.to_owned()),
                 entrypoint_type: Some(if python { EntrypointType::Python } else { EntrypointType::Shell }),
                 script_path: folder.join(if python { "robot.py" } else { "robot.sh" }).display().to_string(),
                 max_concurrency,
+                concurrency_key: key_limit.map(|_| "chaos:{lane}".to_owned()),
+                concurrency_key_limit: key_limit,
                 retry_policy: Some(RetryPolicy { max_attempts, backoff: Backoff::Fixed, base_s: 0.3, ..RetryPolicy::default() }),
                 ..AutomationCreate::default()
             };
             let automation = api.automation_create(&create).await?;
-            shapes.push(Shape { automation, name: create.name, queue, quarters, failures, max_attempts, max_concurrency, weight });
+            let name = create.name;
+            shapes.push(Shape { automation, name, queue, quarters, failures, max_attempts, max_concurrency, key_limit, weight });
         }
     }
     Ok(shapes)

@@ -168,6 +168,10 @@ fn cancel_grace(row: &JobRow, automation: &Automation) -> Option<u32> {
 /// The next attempt of a job that failed, when its automation's policy wants one; its parameters are still to be filled in.
 pub(crate) fn retry_of(row: &JobRow, automation: &Automation, random: f64, now: DateTime<Utc>) -> Option<NewJob> {
     let failure = row.job.failure.as_ref()?;
+    // It failed before it could be stopped: whoever wanted that does not want it run again.
+    if row.job.cancellation_requested {
+        return None;
+    }
     let number = u32::try_from(row.attempt).unwrap_or(1);
     let attempt = Attempt { number, class: failure.class, max_attempts: row.terms.max_attempts.and_then(|most| u32::try_from(most).ok()) };
     let draft = &automation.draft;
@@ -192,7 +196,11 @@ pub(crate) fn retry_of(row: &JobRow, automation: &Automation, random: f64, now: 
 
 #[cfg(test)]
 mod tests {
-    use domain::policy::Policy;
+    use domain::{
+        job::{ErrorClass, Failure},
+        policy::Policy,
+        retry::RetryPolicy,
+    };
     use store::automations::Draft;
 
     use super::*;
@@ -228,6 +236,18 @@ mod tests {
         assert_eq!(told(&job()), (10, Some(5)));
         let terms = Terms { timeout_s: Some(3), cancel_grace_s: Some(0), ..Terms::default() };
         assert_eq!(told(&JobRow { terms, ..job() }), (3, Some(0)));
+    }
+
+    #[test]
+    fn what_somebody_stopped_is_not_run_again_however_it_failed() {
+        let now = DateTime::UNIX_EPOCH;
+        let draft = Draft { retry_policy: RetryPolicy { max_attempts: 8, ..RetryPolicy::default() }, ..Draft::default() };
+        let automation = Automation { id: 7, draft, pause: None, archived_at: None, created_at: now, updated_at: now };
+        let mut failed = job();
+        failed.job.failure = Some(Failure { class: ErrorClass::Killed, message: String::new() });
+        assert_eq!(retry_of(&failed, &automation, 0.5, now).map(|retry| retry.attempt), Some(2));
+        failed.job.cancellation_requested = true;
+        assert_eq!(retry_of(&failed, &automation, 0.5, now).map(|retry| retry.attempt), None);
     }
 
     #[test]

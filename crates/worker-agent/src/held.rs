@@ -53,6 +53,11 @@ impl Held {
         self.map().contains_key(&job)
     }
 
+    /// Whether this worker holds the job and has its lease.
+    pub(crate) fn is_started(&self, job: Uuid) -> bool {
+        self.map().get(&job).is_some_and(|entry| entry.lease.is_some())
+    }
+
     pub(crate) fn leases(&self) -> Vec<HeldJob> {
         self.map().iter().filter_map(|(job, entry)| Some(HeldJob { job_id: *job, lease_token: entry.lease? })).collect()
     }

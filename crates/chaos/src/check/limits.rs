@@ -1,34 +1,79 @@
-//! Jobs of a limited automation at once, by their leases.
+//! Jobs of a limited automation, and jobs with one concurrency key, at once: by their leases.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+};
 
 use uuid::Uuid;
 
 use super::{Breach, Evidence};
+use crate::observer::Change;
 
-/// No moment between two commits has more jobs of an automation running than its limit.
+/// Who shares a limit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Group<'a> {
+    Automation(i32),
+    Key(&'a str),
+}
+
+impl fmt::Display for Group<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Automation(id) => write!(out, "of automation {id}"),
+            Self::Key(key) => write!(out, "with the key {key}"),
+        }
+    }
+}
+
+/// The jobs of a group that are held, and how many may be.
+struct Held {
+    jobs: BTreeSet<Uuid>,
+    limit: usize,
+}
+
+/// No moment between two commits has more jobs of a group held than its limit.
 pub(super) fn kept(seen: &Evidence) -> Vec<Breach> {
-    let limits = seen.shapes.iter().filter_map(|shape| Some((shape.automation, usize::try_from(shape.max_concurrency?).ok()?)));
-    let limits: HashMap<i32, usize> = limits.collect();
-    let mut running: HashMap<i32, BTreeSet<Uuid>> = HashMap::new();
+    let keys: HashMap<Uuid, &str> = seen.jobs.iter().filter_map(|job| Some((job.id, job.concurrency_key.as_deref()?))).collect();
+    let mut held: BTreeMap<Group<'_>, Held> = BTreeMap::new();
     let mut found = Vec::new();
-    let mut changes = seen.changes.iter().filter(|change| limits.contains_key(&change.automation_id)).peekable();
-    while let Some(change) = changes.next() {
-        let now = running.entry(change.automation_id).or_default();
-        match change.after.as_deref() {
-            Some("running" | "paused") => now.insert(change.job_id),
-            _ => now.remove(&change.job_id),
-        };
+    let grouped = seen.changes.iter().map(|change| (change, groups(seen, change, keys.get(&change.job_id).copied())));
+    let mut changes = grouped.filter(|(_, groups)| !groups.is_empty()).peekable();
+    while let Some((change, groups)) = changes.next() {
+        for (group, limit) in groups {
+            let now = held.entry(group).or_insert(Held { jobs: BTreeSet::new(), limit });
+            match change.after.as_deref() {
+                Some("running" | "paused") => now.jobs.insert(change.job_id),
+                _ => now.jobs.remove(&change.job_id),
+            };
+        }
         // What one transaction does happens at once.
-        let last = changes.peek().is_none_or(|next| next.xid != change.xid);
+        let last = changes.peek().is_none_or(|(next, _)| next.xid != change.xid);
         if last {
-            let over = running.iter().filter(|(automation, jobs)| limits.get(automation).is_some_and(|limit| jobs.len() > *limit));
-            found.extend(over.map(|(automation, jobs)| Breach {
+            found.extend(held.iter().filter(|(_, held)| held.jobs.len() > held.limit).map(|(group, held)| Breach {
                 promise: "limits",
-                jobs: jobs.iter().copied().collect(),
-                text: format!("{} jobs of automation {automation} ran at once, {} may", jobs.len(), limits[automation]),
+                jobs: held.jobs.iter().copied().collect(),
+                text: format!("{} jobs {group} ran at once, {} may", held.jobs.len(), held.limit),
             }));
         }
     }
     found
+}
+
+/// The groups that the job of a change belongs to, with their limits.
+fn groups<'a>(seen: &Evidence, change: &Change, key: Option<&'a str>) -> Vec<(Group<'a>, usize)> {
+    let Some(shape) = seen.shape(change.automation_id) else { return Vec::new() };
+    let of_automation = shape.max_concurrency.map(|limit| (Group::Automation(change.automation_id), limit));
+    let of_key = key.zip(shape.key_limit).map(|(key, limit)| (Group::Key(key), limit));
+    let known = [of_automation, of_key].into_iter().flatten();
+    known.filter_map(|(group, limit)| Some((group, usize::try_from(limit).ok()?))).collect()
+}
+
+/// A job has a concurrency key when its automation says so: without it no limit would be seen broken.
+pub(super) fn keyed(seen: &Evidence) -> Vec<Breach> {
+    let wrong = seen.jobs.iter().filter(|job| {
+        let wanted = seen.shape(job.automation_id).is_some_and(|shape| shape.key_limit.is_some());
+        job.concurrency_key.is_some() != wanted
+    });
+    wrong.map(|job| Breach::new("keyed", job.id, format!("its concurrency key is {:?}", job.concurrency_key))).collect()
 }

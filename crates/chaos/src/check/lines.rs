@@ -35,13 +35,14 @@ pub(super) fn ended(seen: &Evidence) -> Vec<Breach> {
             // An agent that was killed in the middle may say so itself.
             "failed" if matches!(class, Some("WORKER_LOST" | "KILLED")) => None,
             "failed" if class == Some("ROBOT_ERROR") && on_purpose => None,
+            "canceled" if class.is_none() && seen.cancels.contains(&job.id) => None,
             status => Some(format!("ended as {status} {}", class.unwrap_or_default())),
         }
     };
     seen.jobs.iter().filter_map(|job| Some(Breach::new("ended", job.id, format!("a job {}", fault(job)?)))).collect()
 }
 
-/// A failed job has exactly one retry while attempts are left; no other job has one.
+/// A failed job has exactly one retry while attempts are left; no other job has one, nor has one that somebody wanted to be canceled.
 pub(super) fn retried(seen: &Evidence) -> Vec<Breach> {
     let mut retries: HashMap<Uuid, Vec<&crate::observer::JobRow>> = HashMap::new();
     for job in &seen.jobs {
@@ -56,12 +57,14 @@ pub(super) fn retried(seen: &Evidence) -> Vec<Breach> {
             continue;
         };
         let of_job = retries.remove(&job.id).unwrap_or_default();
-        let wanted = usize::from(job.status == "failed" && i64::from(job.attempt) < i64::from(shape.max_attempts));
+        let attempts_left = i64::from(job.attempt) < i64::from(shape.max_attempts);
+        let wanted = usize::from(job.status == "failed" && attempts_left && !job.cancel_accepted);
         if of_job.len() != wanted {
             found.push(Breach::new("retried", job.id, format!("{} retries of a job that is to have {wanted}", of_job.len())));
         }
         let wrong = |retry: &&&crate::observer::JobRow| {
-            retry.attempt != job.attempt + 1 || retry.automation_id != job.automation_id || retry.trigger != "RETRY"
+            let same = retry.automation_id == job.automation_id && retry.concurrency_key == job.concurrency_key;
+            !same || retry.attempt != job.attempt + 1 || retry.trigger != "RETRY"
         };
         found.extend(of_job.iter().filter(wrong).map(|retry| Breach::new("retried", retry.id, format!("no true retry of {}", job.id))));
     }

@@ -3,6 +3,7 @@
 use super::*;
 
 const AUTOMATION: i32 = 1;
+const OTHER: i32 = 2;
 const JOB: Uuid = Uuid::from_u128(1);
 const RETRY: Uuid = Uuid::from_u128(2);
 
@@ -16,7 +17,9 @@ fn row(id: Uuid, status: &str) -> JobRow {
         retry_of: None,
         error_class: (status == "failed").then(|| "WORKER_LOST".into()),
         idempotency_key: Some("key".into()),
+        concurrency_key: None,
         ended: true,
+        cancel_accepted: false,
     }
 }
 
@@ -56,11 +59,13 @@ fn fine() -> Evidence {
         failures: 0,
         max_attempts: 2,
         max_concurrency: Some(1),
+        key_limit: None,
         weight: 1,
     };
     let retry = JobRow { attempt: 2, retry_of: Some(JOB), trigger: "RETRY".into(), idempotency_key: None, ..row(RETRY, "completed") };
     Evidence {
         accepted: [("key".to_owned(), (JOB, AUTOMATION))].into(),
+        cancels: HashSet::new(),
         shapes: vec![shape],
         jobs: vec![row(JOB, "failed"), retry],
         changes: [life(JOB, 1, "failed"), life(RETRY, 4, "completed")].concat(),
@@ -104,6 +109,49 @@ fn a_job_that_does_not_end_well_is_seen() {
     sees("ended", |seen| seen.shapes[0].failures = 2);
 }
 
+fn canceled(seen: &mut Evidence) {
+    seen.cancels.insert(JOB);
+    seen.jobs.truncate(1);
+    seen.jobs[0] = row(JOB, "canceled");
+    seen.changes = life(JOB, 1, "canceled");
+    seen.runs.remove(&RETRY);
+}
+
+#[test]
+fn a_job_that_is_canceled_as_somebody_wanted_is_well() {
+    let mut seen = fine();
+    canceled(&mut seen);
+    assert_eq!(breaches(&seen), []);
+    let mut wanted_in_vain = fine();
+    wanted_in_vain.cancels = [JOB, RETRY].into();
+    assert_eq!(breaches(&wanted_in_vain), []);
+}
+
+#[test]
+fn a_job_that_nobody_wanted_to_be_canceled_is_seen() {
+    let spoil = |seen: &mut Evidence| {
+        canceled(seen);
+        seen.cancels = [RETRY].into();
+    };
+    sees("ended", spoil);
+}
+
+#[test]
+fn a_canceled_job_that_goes_on_is_seen() {
+    let again = |seen: &mut Evidence| {
+        let retry = seen.jobs[1].clone();
+        canceled(seen);
+        seen.jobs.push(retry);
+    };
+    sees("retried", again);
+    sees("retried", |seen| seen.jobs[0].cancel_accepted = true);
+    let twice = |seen: &mut Evidence| {
+        canceled(seen);
+        seen.runs.get_mut(&JOB).unwrap().push(run(JOB, 2.5, 3.5, 0));
+    };
+    sees("runs", twice);
+}
+
 #[test]
 fn retries_that_are_none_are_seen() {
     sees("retried", |seen| seen.jobs[0].status = "completed".into());
@@ -134,10 +182,7 @@ fn changes_that_nobody_saw_are_seen() {
 
 #[test]
 fn too_many_at_once_are_seen() {
-    sees("limits", |seen| {
-        let start = seen.changes.remove(4);
-        seen.changes.insert(2, start);
-    });
+    sees("limits", overlap);
 }
 
 #[test]
@@ -146,6 +191,44 @@ fn an_end_and_a_start_in_one_transaction_are_within_the_limit() {
     let end = seen.changes.remove(2);
     seen.changes.insert(4, Change { xid: 5, ..end });
     assert_eq!(breaches(&seen), []);
+}
+
+/// Without a limit of the automation, the jobs have a key, and the second another automation.
+fn keyed(seen: &mut Evidence) {
+    let shape = Shape { max_concurrency: None, key_limit: Some(1), ..seen.shapes[0].clone() };
+    seen.shapes = vec![shape.clone(), Shape { automation: OTHER, queue: 1, ..shape }];
+    seen.jobs.iter_mut().for_each(|job| job.concurrency_key = Some("lane".into()));
+    seen.jobs[1].automation_id = OTHER;
+    seen.changes.iter_mut().filter(|change| change.job_id == RETRY).for_each(|change| change.automation_id = OTHER);
+}
+
+fn overlap(seen: &mut Evidence) {
+    let start = seen.changes.remove(4);
+    seen.changes.insert(2, start);
+}
+
+#[test]
+fn too_many_with_a_key_are_seen_across_automations() {
+    let limits = |spoil: &dyn Fn(&mut Evidence)| {
+        let mut seen = fine();
+        keyed(&mut seen);
+        spoil(&mut seen);
+        breaches(&seen).iter().filter(|breach| breach.promise == "limits").count()
+    };
+    assert_eq!(limits(&|_| ()), 0);
+    assert_ne!(limits(&overlap), 0);
+    let apart = |seen: &mut Evidence| {
+        overlap(seen);
+        seen.jobs[1].concurrency_key = Some("another lane".into());
+    };
+    assert_eq!(limits(&apart), 0);
+}
+
+#[test]
+fn a_key_that_is_not_as_the_automation_says_is_seen() {
+    sees("keyed", |seen| seen.jobs[0].concurrency_key = Some("lane".into()));
+    sees("keyed", |seen| seen.shapes[0].key_limit = Some(1));
+    sees("retried", |seen| seen.jobs[1].concurrency_key = Some("lane".into()));
 }
 
 #[test]

@@ -13,6 +13,8 @@ use crate::{HubError, Job, backoff::Backoff, held::Hold};
 const ATTEMPTS: u32 = 6;
 /// Before a message goes back, so that it does not come again at once.
 const BEFORE_REQUEUE: Duration = Duration::from_secs(5);
+/// Between two looks at whether the job of a message that came twice has started.
+const BEFORE_LOOK: Duration = Duration::from_millis(50);
 
 /// What to do with a message whose job does not run here.
 enum Unstarted {
@@ -102,8 +104,7 @@ async fn start_all(core: &Arc<Core>, mut consumer: Consumer, queue: &str, stoppe
 impl Core {
     async fn deliver(&self, job: Job, delivery: Delivery) {
         let Some(hold) = self.held.hold(job.id, None) else {
-            tracing::debug!(job.id = %job.id, "a message came again for a job that runs here");
-            return settle(delivery.ack().await);
+            return self.deliver_again(job.id, delivery).await;
         };
         match self.start(job.id, &hold).await {
             Ok(lease) => {
@@ -117,6 +118,20 @@ impl Core {
                 settle(delivery.requeue().await);
             }
         }
+    }
+
+    /// Settles another message for a job that an earlier one has brought. That one may still be given back, over a connection that is gone
+    /// perhaps: until its job has started, this one is all that the broker has.
+    async fn deliver_again(&self, job: Uuid, delivery: Delivery) {
+        while self.held.contains(job) {
+            if self.held.is_started(job) {
+                tracing::debug!(job.id = %job, "a message came again for a job that runs here");
+                return settle(delivery.ack().await);
+            }
+            tokio::time::sleep(BEFORE_LOOK).await;
+        }
+        tracing::debug!(job.id = %job, "a message came again for a job that did not start here, and goes back to its queue");
+        settle(delivery.requeue().await);
     }
 
     /// Takes the job's lease.

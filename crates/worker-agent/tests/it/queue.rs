@@ -1,5 +1,7 @@
 //! Jobs that come as messages, from a real RabbitMQ whose URL is in `TEST_AMQP_URL`.
 
+use std::time::Duration;
+
 use api_types::JobAssignment;
 use broker::{Broker, QueueProfile, Topology};
 use domain::job::Status;
@@ -103,6 +105,27 @@ async fn a_message_twice_is_run_once() {
     assert_eq!(log.len(), 1, "{log:?}");
     until(|| (queue.bed.hub.state().calls["start"] >= 3).then_some(())).await;
     assert_eq!(queue.left().await, 0);
+}
+
+/// As after a broken connection, over which the first copy cannot be given back.
+#[tokio::test]
+async fn a_second_message_is_kept_as_long_as_the_first_has_not_started_its_job() {
+    let queue = QueueBed::with(|settings| settings.drain = Duration::ZERO).await;
+    until(|| (queue.bed.hub.state().registered == 1).then_some(())).await;
+    queue.bed.hub.set(Mode::Away);
+    let job = queue.job("true");
+    queue.publish(&job).await;
+    queue.publish(&job).await;
+    queue.bed.hub.state().turned_away = 0;
+    until(|| (queue.bed.hub.state().turned_away >= 3).then_some(())).await;
+    let (broker, name) = (queue.broker.clone(), queue.queue.clone());
+    queue.left().await;
+    let both = async {
+        while broker.queue_depth(&name).await.unwrap().messages != 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), both).await.expect("both messages are back in their queue");
 }
 
 #[tokio::test]
