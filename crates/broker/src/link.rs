@@ -24,7 +24,8 @@ pub(crate) struct Link {
     /// Hands messages to the publishing task.
     outbox: mpsc::Sender<Message>,
     declarer: tokio::sync::Mutex<Declarer>,
-    /// For all consumers: a channel costs the broker several processes, and each delivery a switch to one of them.
+    /// Shared by the consumers that no queue has refused: a channel costs the broker several processes, and each delivery a switch to one of
+    /// them.
     consuming: tokio::sync::Mutex<Option<ConsumerChannel>>,
     events: tokio::sync::Mutex<Option<Channel>>,
     /// For messages to the default exchange that nobody confirms.

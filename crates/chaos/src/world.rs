@@ -188,7 +188,7 @@ async fn await_health(api: &Api, folder: &Path) -> Result<()> {
 }
 
 /// A kind of job, as it is registered in each queue.
-struct Sort {
+struct JobKind {
     name: &'static str,
     quarters: (u32, u32),
     failures: u32,
@@ -198,15 +198,16 @@ struct Sort {
     weight: u32,
 }
 
-const PLAIN: Sort = Sort { name: FAST, quarters: (0, 0), failures: 0, max_attempts: 8, max_concurrency: None, key_limit: None, weight: 1 };
-const SORTS: [Sort; 7] = [
-    Sort { weight: 5, ..PLAIN },
-    Sort { name: "slow", quarters: (4, 12), weight: 3, ..PLAIN },
-    Sort { name: "flaky", quarters: (0, 1), failures: 1, weight: 2, ..PLAIN },
-    Sort { name: "limited", quarters: (1, 3), max_concurrency: Some(2), ..PLAIN },
-    Sort { name: "keyed", quarters: (1, 3), key_limit: Some(1), ..PLAIN },
-    Sort { name: "once", quarters: (1, 4), max_attempts: 1, ..PLAIN },
-    Sort { name: "python", quarters: (0, 2), ..PLAIN },
+const PLAIN: JobKind =
+    JobKind { name: FAST, quarters: (0, 0), failures: 0, max_attempts: 8, max_concurrency: None, key_limit: None, weight: 1 };
+const JOB_KINDS: [JobKind; 7] = [
+    JobKind { weight: 5, ..PLAIN },
+    JobKind { name: "slow", quarters: (4, 12), weight: 3, ..PLAIN },
+    JobKind { name: "flaky", quarters: (0, 1), failures: 1, weight: 2, ..PLAIN },
+    JobKind { name: "limited", quarters: (1, 3), max_concurrency: Some(2), ..PLAIN },
+    JobKind { name: "keyed", quarters: (1, 3), key_limit: Some(1), ..PLAIN },
+    JobKind { name: "once", quarters: (1, 4), max_attempts: 1, ..PLAIN },
+    JobKind { name: "python", quarters: (0, 2), ..PLAIN },
 ];
 
 impl Shape {
@@ -220,7 +221,7 @@ impl Shape {
 async fn register(api: &Api, folder: &Path) -> Result<Vec<Shape>> {
     let mut shapes = Vec::new();
     for (queue, queue_name) in QUEUES.into_iter().enumerate() {
-        for Sort { name, quarters, failures, max_attempts, max_concurrency, key_limit, weight } in SORTS {
+        for JobKind { name, quarters, failures, max_attempts, max_concurrency, key_limit, weight } in JOB_KINDS {
             let python = name == "python";
             let create = AutomationCreate {
                 name: format!("{name}-{queue}"),

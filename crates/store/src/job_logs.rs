@@ -9,7 +9,7 @@ use crate::{
     Database, Error, Transaction,
     entity::job_log_chunk::{Column, Entity},
     jobs::in_few_lengths,
-    text::{Texts, insert},
+    statement_text::{StatementTexts, insert},
 };
 
 /// One line.
@@ -84,7 +84,7 @@ pub async fn line_list(database: &Database, job_id: Uuid, after: i64, limit: usi
 /// The columns in the order of [`to_cells`].
 const COLUMNS: [Column; 6] = [Column::JobId, Column::LastLine, Column::FirstLine, Column::MaxLevel, Column::Lines, Column::CreatedAt];
 
-static INSERT: Texts = Texts::new(|backend, rows| insert::<Entity>(&COLUMNS, backend, rows));
+static INSERT: StatementTexts = StatementTexts::new(|backend, rows| insert::<Entity>(&COLUMNS, backend, rows));
 
 fn to_cells(chunk: &Chunk<'_>, now: DateTime<Utc>) -> Result<Vec<Value>, Error> {
     let count = i64::try_from(chunk.lines.len()).unwrap_or(i64::MAX);

@@ -25,7 +25,7 @@ pub mod ops;
 pub mod queues;
 pub mod reconcilers;
 pub mod retention;
-mod text;
+mod statement_text;
 pub mod worker_tokens;
 pub mod workers;
 

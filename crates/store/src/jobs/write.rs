@@ -9,7 +9,7 @@ use super::{JobRow, NewJob};
 use crate::{
     Database, Error, Transaction,
     entity::job,
-    text::{Texts, cells, insert},
+    statement_text::{StatementTexts, cells, insert},
 };
 
 /// Rows a statement takes at most; a power of two, so that few different statements have to be prepared.
@@ -68,7 +68,7 @@ const NEW: [job::Column; 23] = {
     ]
 };
 
-static INSERT: Texts = Texts::new(|backend, rows| insert::<job::Entity>(&NEW, backend, rows));
+static INSERT: StatementTexts = StatementTexts::new(|backend, rows| insert::<job::Entity>(&NEW, backend, rows));
 
 fn to_cells(new: &NewJob) -> Vec<Value> {
     let requires = Some(new.terms.requires.join(",")).filter(|labels| !labels.is_empty());
@@ -172,10 +172,10 @@ pub async fn job_update_at_once(database: &Database, rows: &[&JobRow]) -> Result
     Ok(())
 }
 
-static UPDATE: Texts = Texts::new(|backend, rows| StatementBuilder::build(&update(rows), &backend).sql);
+static UPDATE: StatementTexts = StatementTexts::new(|backend, rows| StatementBuilder::build(&update(rows), &backend).sql);
 
 /// Fails unless it updates every row.
-static UPDATE_ALL: Texts = Texts::new(|backend, rows| {
+static UPDATE_ALL: StatementTexts = StatementTexts::new(|backend, rows| {
     let mut update = update(rows);
     update.returning(Query::returning().expr(constant(1)));
     let written = CommonTableExpression::new().table_name("written").query(update).to_owned();

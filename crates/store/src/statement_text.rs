@@ -1,3 +1,5 @@
+//! The text of statements that run for every job, made once.
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -10,13 +12,13 @@ use sea_orm::{
 
 /// Statements of one kind for any number of rows, run so often that making their text each time would cost more than sending it: it is made
 /// once for each number.
-pub(crate) struct Texts {
+pub(crate) struct StatementTexts {
     make: fn(DbBackend, usize) -> String,
     /// By whether it is for SQLite, and number of rows.
     made: Mutex<BTreeMap<(bool, usize), Arc<str>>>,
 }
 
-impl Texts {
+impl StatementTexts {
     /// `make` writes the statement for so many rows; its parameters are the rows' cells in their order, and nothing else.
     pub(crate) const fn new(make: fn(DbBackend, usize) -> String) -> Self {
         Self { make, made: Mutex::new(BTreeMap::new()) }
@@ -54,7 +56,7 @@ mod tests {
     use super::*;
     use crate::entity::job_log_chunk::{Column, Entity};
 
-    static INSERT: Texts = Texts::new(|backend, rows| insert::<Entity>(&[Column::JobId, Column::Lines], backend, rows));
+    static INSERT: StatementTexts = StatementTexts::new(|backend, rows| insert::<Entity>(&[Column::JobId, Column::Lines], backend, rows));
 
     #[test]
     fn parameters_stand_for_the_cells_in_their_order() {
@@ -69,7 +71,7 @@ mod tests {
     #[test]
     fn a_text_is_made_once_for_each_number_of_rows_and_database() {
         thread_local!(static MADE: Cell<usize> = const { Cell::new(0) });
-        let texts = Texts::new(|_, rows| {
+        let texts = StatementTexts::new(|_, rows| {
             MADE.set(MADE.get() + 1);
             rows.to_string()
         });
