@@ -1,19 +1,36 @@
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, ensure};
 use api_types::{AutomationCreate, LoginRequest, LoginResponse};
-use reqwest::{Client, header::CONTENT_TYPE};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    Method, Request,
+    body::Bytes,
+    client::conn::http1::{SendRequest, handshake},
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST},
+    http::request::Builder,
+};
+use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use crate::context::WORKER_KEY;
 
-/// The hub's API as its users see it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+type Connection = SendRequest<Full<Bytes>>;
+
+/// The hub's API as its users see it. What it costs itself is part of the latencies, so there is little between it and the sockets.
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) base: String,
-    http: Client,
-    token: String,
+    host: String,
+    authorization: String,
+    idle: Arc<Mutex<Vec<Connection>>>,
 }
 
 #[derive(Deserialize)]
@@ -27,54 +44,81 @@ struct Created {
 }
 
 impl Api {
-    pub(crate) fn new(base: &str) -> Result<Self> {
-        // A second call finds the provider of the first.
-        let _already = rustls::crypto::ring::default_provider().install_default();
-        let http = Client::builder().http1_only().tls_certs_only([]).timeout(Duration::from_secs(60)).build()?;
-        Ok(Self { base: base.to_owned(), http, token: String::new() })
+    /// For the hub that listens on `host`, an address with a port.
+    pub(crate) fn new(host: &str) -> Self {
+        Self { base: format!("http://{host}"), host: host.to_owned(), authorization: String::new(), idle: Arc::default() }
     }
 
     pub(crate) async fn is_healthy(&self) -> bool {
-        let answer = self.http.get(format!("{}/api/v1/health", self.base)).send().await;
-        let Ok(answer) = answer else { return false };
-        answer.json::<api_types::Health>().await.is_ok_and(|health| health.status == "ok")
+        let Ok(answer) = self.send(self.request(Method::GET, "health"), "").await else { return false };
+        serde_json::from_slice::<api_types::Health>(&answer).is_ok_and(|health| health.status == "ok")
     }
 
     pub(crate) async fn login(&mut self, username: &str, password: &str) -> Result<()> {
         let request = LoginRequest { username: username.to_owned(), password: password.to_owned() };
-        let answer = self.http.post(format!("{}/api/v1/auth/login", self.base)).json(&request).send().await?;
-        self.token = checked(answer).await?.json::<LoginResponse>().await?.access_token;
+        let answer = self.send(self.request(Method::POST, "auth/login"), serde_json::to_vec(&request)?).await?;
+        self.authorization = format!("Bearer {}", serde_json::from_slice::<LoginResponse>(&answer)?.access_token);
         Ok(())
     }
 
     pub(crate) async fn automation_create(&self, create: &AutomationCreate) -> Result<i32> {
-        let request = self.http.post(format!("{}/api/v1/automations", self.base)).bearer_auth(&self.token).json(create);
-        Ok(checked(request.send().await?).await?.json::<Created>().await?.id)
+        let request = self.request(Method::POST, "automations").header(AUTHORIZATION, &self.authorization);
+        let answer = self.send(request, serde_json::to_vec(create)?).await?;
+        Ok(serde_json::from_slice::<Created>(&answer)?.id)
     }
 
     /// Submits a job with these parameters, which are a JSON object.
     pub(crate) async fn execute(&self, automation: i32, parameters: &'static str) -> Result<Uuid> {
-        let request = self.http.post(format!("{}/api/v1/automations/{automation}/execute", self.base)).bearer_auth(&self.token);
-        let answer = request.header(CONTENT_TYPE, "application/json").body(parameters).send().await?;
-        Ok(checked(answer).await?.json::<Accepted>().await?.id)
+        let request = self.request(Method::POST, &format!("automations/{automation}/execute")).header(AUTHORIZATION, &self.authorization);
+        let answer = self.send(request, parameters).await?;
+        Ok(serde_json::from_slice::<Accepted>(&answer)?.id)
     }
 
     /// Sends log lines of a job: the text of the list `entries`, and how many lines were sent before.
     pub(crate) async fn log(&self, (job, lease): (Uuid, Uuid), entries: &str, offset: usize) -> Result<()> {
         let body = format!("{{\"entries\":{entries},\"offset\":{offset}}}");
-        let request = self.http.post(format!("{}/api/v1/worker/jobs/{job}/log", self.base)).header(CONTENT_TYPE, "application/json");
+        let request = self.request(Method::POST, &format!("worker/jobs/{job}/log"));
         let request = request.header(api_types::WORKER_KEY_HEADER, WORKER_KEY).header(api_types::LEASE_TOKEN_HEADER, lease.to_string());
-        checked(request.body(body).send().await?).await?.bytes().await?;
-        Ok(())
+        self.send(request, body).await.map(drop)
     }
-}
 
-async fn checked(answer: reqwest::Response) -> Result<reqwest::Response> {
-    let status = answer.status();
-    if !status.is_success() {
-        let url = answer.url().clone();
-        let text = answer.text().await.context("answer")?;
-        bail!("{url}: {status}: {text}");
+    fn request(&self, method: Method, path: &str) -> Builder {
+        let request = Request::builder().method(method).uri(format!("/api/v1/{path}"));
+        request.header(HOST, &self.host).header(CONTENT_TYPE, "application/json")
     }
-    Ok(answer)
+
+    /// The body of a good answer.
+    async fn send(&self, request: Builder, body: impl Into<Bytes>) -> Result<Bytes> {
+        let request = request.body(Full::new(body.into()))?;
+        let path = request.uri().clone();
+        let exchange = async {
+            let mut connection = self.connection().await?;
+            let answer = connection.send_request(request).await?;
+            let status = answer.status();
+            let body = answer.into_body().collect().await?.to_bytes();
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            anyhow::Ok((status, body))
+        };
+        let answered = tokio::time::timeout(PATIENCE, exchange).await.context("no answer in time").flatten();
+        let (status, body) = answered.with_context(|| path.to_string())?;
+        ensure!(status.is_success(), "{path}: {status}: {}", String::from_utf8_lossy(&body));
+        Ok(body)
+    }
+
+    /// One that is idle and still open, or a new one.
+    async fn connection(&self) -> Result<Connection> {
+        loop {
+            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some(mut connection) = idle else { break };
+            if connection.ready().await.is_ok() {
+                return Ok(connection);
+            }
+        }
+        let stream = TcpStream::connect(&self.host).await?;
+        stream.set_nodelay(true)?;
+        let (connection, exchange) = handshake(TokioIo::new(stream)).await?;
+        // It ends when either side closes the connection; whoever sends on it learns why.
+        tokio::spawn(exchange);
+        Ok(connection)
+    }
 }

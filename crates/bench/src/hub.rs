@@ -54,7 +54,7 @@ impl Hub {
             .current_dir(bench.folder(&name)?)
             .stderr(bench.log_file(&name)?);
         let process = Process::spawn_without_output(&name, command.stdout(Stdio::null()))?;
-        let api = Api::new(&format!("http://{bind}"))?;
+        let api = Api::new(&bind);
         // The looks for ended jobs must not cost more as the table grows, whatever PostgreSQL knows of it yet.
         let options = PgConnectOptions::from_str(&site.database_url)?.options([("enable_seqscan", "off"), ("jit", "off")]);
         let database = PgPoolOptions::new().max_connections(2).connect_lazy_with(options);

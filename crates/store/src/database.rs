@@ -1,11 +1,19 @@
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
+    sea_query::Values,
+    sqlx::{
+        self, AssertSqlSafe, Connection as _, PgConnection,
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
+    },
 };
+use sea_query_sqlx::SqlxValues;
 use tokio::sync::OnceCell;
 
 use crate::{Error, dialect, error::from_connect};
@@ -47,6 +55,8 @@ impl Settings {
 #[derive(Clone)]
 pub struct Database {
     connection: DatabaseConnection,
+    /// For statements without a transaction around them (PostgreSQL).
+    kept: Arc<Mutex<Option<PgConnection>>>,
 }
 
 /// An open transaction: rolled back when dropped without a commit.
@@ -132,7 +142,7 @@ impl Database {
                 .foreign_keys(true)
         });
         let connection = sea_orm::Database::connect(options).await.map_err(from_connect)?;
-        Ok(Self { connection })
+        Ok(Self { connection, kept: Arc::default() })
     }
 
     /// Brings the schema up to date, all of it or nothing. Any number of hubs may do it at once.
@@ -203,7 +213,11 @@ impl Database {
     /// Whether it is the embedded one.
     #[must_use]
     pub fn is_sqlite(&self) -> bool {
-        self.connection.get_database_backend() == DbBackend::Sqlite
+        self.backend() == DbBackend::Sqlite
+    }
+
+    pub(crate) fn backend(&self) -> DbBackend {
+        self.connection.get_database_backend()
     }
 
     /// Runs `work` in a transaction, again from its start when it met another one, at most five times.
@@ -233,12 +247,47 @@ impl Database {
     /// # Errors
     /// Any [`Error`].
     pub async fn close(&self) -> Result<(), Error> {
+        let kept = self.kept().take();
+        if let Some(kept) = kept {
+            kept.close().await.map_err(executing)?;
+        }
         self.connection.clone().close().await.map_err(Error::from)
     }
 
     pub(crate) const fn connection(&self) -> &DatabaseConnection {
         &self.connection
     }
+
+    /// Runs a statement that is its own transaction, and gives the number of rows that it wrote. On PostgreSQL over a connection that is kept:
+    /// a pool asks a connection for a sign of life each time that it gets one back.
+    pub(crate) async fn execute_alone(&self, statement: Statement) -> Result<u64, Error> {
+        if self.is_sqlite() {
+            return Ok(self.connection.execute_raw(statement).await?.rows_affected());
+        }
+        let kept = self.kept().take();
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => {
+                let pool = self.connection.get_postgres_connection_pool();
+                pool.acquire().await.map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into())))?.detach()
+            }
+        };
+        let values = SqlxValues(statement.values.unwrap_or(Values(Vec::new())));
+        let executed = sqlx::query_with(AssertSqlSafe(statement.sql), values).execute(&mut connection).await.map_err(executing);
+        // One that may be broken is closed by being dropped.
+        if !executed.as_ref().is_err_and(Error::is_unavailable) {
+            *self.kept() = Some(connection);
+        }
+        Ok(executed?.rows_affected())
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<PgConnection>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn executing(error: sqlx::Error) -> Error {
+    DbErr::Exec(RuntimeErr::SqlxError(error.into())).into()
 }
 
 impl Transaction {

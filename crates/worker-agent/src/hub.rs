@@ -12,7 +12,7 @@ use api_types::{
 };
 use bytes::Bytes;
 use reqwest::{
-    Method, RequestBuilder,
+    Method, RequestBuilder, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -39,7 +39,8 @@ pub struct HubClient {
 /// The way to the hub.
 struct Link {
     http: reqwest::Client,
-    base: String,
+    /// The hub's API.
+    base: Url,
     timeout: Duration,
 }
 
@@ -64,7 +65,7 @@ impl HubClient {
     /// A client for the hub at `server`. `timeout` is the limit of one request.
     ///
     /// # Errors
-    /// The key is not a header value, or there are no CA certificates for an `https` server.
+    /// `server` is no address, the key is not a header value, or there are no CA certificates for an `https` server.
     pub fn new(server: &str, auth: &Auth, timeout: Duration) -> Result<Self, Error> {
         // A second call finds the provider that the first, or the embedding program, has set: that one is as good.
         let _already = rustls::crypto::ring::default_provider().install_default();
@@ -80,7 +81,8 @@ impl HubClient {
             builder = builder.tls_certs_only([]);
         }
         let http = builder.build().map_err(|error| Error::Client(error::chain(&error)))?;
-        let base = format!("{}/api/v1/worker", server.trim_end_matches('/'));
+        let mut base = Url::parse(server).map_err(|error| Error::Settings(format!("server {server:?} is no address: {error}")))?;
+        base.set_path(&format!("{}/api/v1", base.path().trim_end_matches('/')));
         let link = Arc::new(Link { http, base, timeout });
         Ok(Self { reports: Reports::new(link.clone()), link, at_once: Semaphore::new(AT_ONCE) })
     }
@@ -169,7 +171,7 @@ impl HubClient {
     /// 404 when there is no such job; see [`HubError`].
     pub async fn status(&self, job: Uuid) -> Result<JobStatusResponse, HubError> {
         let link = &self.link;
-        let request = link.http.request(Method::GET, format!("{}/jobs/{job}/status", link.base)).timeout(link.timeout);
+        let request = link.http.request(Method::GET, link.url(&format!("worker/jobs/{job}/status"))).timeout(link.timeout);
         read(request).await
     }
 }
@@ -180,8 +182,15 @@ impl Link {
     }
 
     fn raw(&self, path: &str, body: Bytes) -> RequestBuilder {
-        let request = self.http.request(Method::POST, format!("{}/{path}", self.base)).timeout(self.timeout);
+        let request = self.http.request(Method::POST, self.url(&format!("worker/{path}"))).timeout(self.timeout);
         request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body)
+    }
+
+    /// Of a path in the API. The server's name is not parsed again for each request.
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}/{path}", self.base.path()));
+        url
     }
 }
 
@@ -207,9 +216,13 @@ async fn done(request: RequestBuilder) -> Result<(), HubError> {
 
 async fn send(request: RequestBuilder) -> Result<Bytes, HubError> {
     let response = request.send().await.map_err(|error| HubError::unreachable(&error))?;
-    let (status, headers) = (response.status(), response.headers().clone());
+    let status = response.status();
+    let headers = (!status.is_success()).then(|| response.headers().clone());
     let body = response.bytes().await.map_err(|error| HubError::unreachable(&error))?;
-    if status.is_success() { Ok(body) } else { Err(HubError::from_answer(status, &headers, &body)) }
+    match headers {
+        None => Ok(body),
+        Some(headers) => Err(HubError::from_answer(status, &headers, &body)),
+    }
 }
 
 fn auth_headers(auth: &Auth) -> Result<HeaderMap, Error> {
@@ -227,4 +240,32 @@ fn auth_headers(auth: &Auth) -> Result<HeaderMap, Error> {
         Auth::Bearer(token) => drop(headers.insert(AUTHORIZATION, bearer(token)?)),
     }
     Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(server: &str) -> Result<HubClient, Error> {
+        HubClient::new(server, &Auth::None, Duration::from_secs(1))
+    }
+
+    #[tokio::test]
+    async fn paths_stand_below_the_server_s_own() {
+        for (server, url) in [
+            ("http://hub:8080", "http://hub:8080/api/v1/worker/register"),
+            ("http://hub/", "http://hub/api/v1/worker/register"),
+            ("http://proxy/regente/", "http://proxy/regente/api/v1/worker/register"),
+        ] {
+            assert_eq!(client(server).unwrap().link.url("worker/register").as_str(), url);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_address_is_named() {
+        for server in ["http://", "http://hub:port", "http://[::1"] {
+            let refused = client(server).err().unwrap();
+            assert!(matches!(&refused, Error::Settings(text) if text.contains(server)), "{server}: {refused}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 use domain::job::Status;
 use sea_orm::{
-    ConnectionTrait, DbBackend, StatementBuilder,
+    ConnectionTrait, StatementBuilder,
     sea_query::{Asterisk, CommonTableExpression, Expr, ExprTrait, Func, IntoIden, Query, TableRef, UpdateStatement, Value, ValueTuple},
 };
 use serde_json::Value as Json;
@@ -32,8 +32,7 @@ pub async fn job_insert_many_in_txn(txn: &Transaction, jobs: &[&NewJob]) -> Resu
 /// As [`job_insert_many_in_txn`].
 pub async fn job_insert_at_once(database: &Database, jobs: &[&NewJob]) -> Result<(), Error> {
     if !jobs.is_empty() {
-        let connection = database.connection();
-        connection.execute_raw(INSERT.statement(connection.get_database_backend(), jobs.iter().map(|new| to_cells(new)))).await?;
+        database.execute_alone(INSERT.statement(database.backend(), jobs.iter().map(|new| to_cells(new)))).await?;
     }
     Ok(())
 }
@@ -147,10 +146,8 @@ const CHANGING: [job::Column; 20] = {
 /// [`Error::Conflict`] when one of them was changed by somebody else meanwhile: the transaction must be dropped then.
 pub async fn job_update_many_in_txn(txn: &Transaction, rows: &[&JobRow]) -> Result<(), Error> {
     for rows in rows.chunks(MOST_ROWS) {
-        let written = txn.0.execute_raw(UPDATE.statement(txn.0.get_database_backend(), changed(rows))).await?.rows_affected();
-        if written != rows.len() as u64 {
-            return Err(Error::Conflict("a job was changed by somebody else".to_owned()));
-        }
+        let updated = txn.0.execute_raw(UPDATE.statement(txn.0.get_database_backend(), changed(rows))).await?;
+        all_written(rows, updated.rows_affected())?;
     }
     Ok(())
 }
@@ -160,16 +157,22 @@ pub async fn job_update_many_in_txn(txn: &Transaction, rows: &[&JobRow]) -> Resu
 /// # Errors
 /// As [`job_update_many_in_txn`].
 pub async fn job_update_at_once(database: &Database, rows: &[&JobRow]) -> Result<(), Error> {
-    if database.is_sqlite() {
+    match rows {
+        [] => Ok(()),
+        // There is nothing to take back when the only row is not written.
+        [_] => all_written(rows, database.execute_alone(UPDATE.statement(database.backend(), changed(rows))).await?),
         // No data-changing WITH there, and no round trips to spare.
-        let txn = database.begin().await?;
-        job_update_many_in_txn(&txn, rows).await?;
-        return txn.commit().await;
+        _ if database.is_sqlite() => {
+            let txn = database.begin().await?;
+            job_update_many_in_txn(&txn, rows).await?;
+            txn.commit().await
+        }
+        _ => database.execute_alone(UPDATE_ALL.statement(database.backend(), changed(rows))).await.map(drop),
     }
-    if !rows.is_empty() {
-        database.connection().execute_raw(UPDATE_ALL.statement(DbBackend::Postgres, changed(rows))).await?;
-    }
-    Ok(())
+}
+
+fn all_written(rows: &[&JobRow], written: u64) -> Result<(), Error> {
+    if written == rows.len() as u64 { Ok(()) } else { Err(Error::Conflict("a job was changed by somebody else".to_owned())) }
 }
 
 static UPDATE: StatementTexts = StatementTexts::new(|backend, rows| StatementBuilder::build(&update(rows), &backend).sql);

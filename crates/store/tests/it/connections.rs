@@ -9,7 +9,7 @@ use crate::{
 };
 
 both!(closed_pool_is_unavailable, exhausted_pool_is_unavailable, rows_outlive_the_connection, ping_answers);
-suite!(network, Postgres, cut_connections_are_unavailable_and_replaced);
+suite!(network, Postgres, cut_connections_are_unavailable_and_replaced, a_kept_connection_survives_a_refusal_and_is_replaced_when_cut);
 
 async fn outcome_of(url: &str) -> Result<(), Error> {
     let settings = Settings { acquire_timeout: Duration::from_millis(500), ..Settings::new(url) };
@@ -81,11 +81,7 @@ async fn ping_answers(db: Case) {
 
 async fn cut_connections_are_unavailable_and_replaced(db: Case) {
     insert(&db, &[new_job(1)]).await;
-    let (before_host, rest) = db.settings.url.split_once('@').unwrap();
-    let (host, path) = rest.split_once('/').unwrap();
-    let proxy = Proxy::start(host.to_owned()).await.unwrap();
-    let url = format!("{before_host}@{}/{path}", proxy.address());
-    let hub = Database::connect(&Settings { url, acquire_timeout: Duration::from_secs(1), ..db.settings.clone() }).await.unwrap();
+    let (hub, proxy) = behind_a_proxy(&db).await;
     let txn = hub.begin().await.unwrap();
     store::jobs::job_insert_many_in_txn(&txn, &[&new_job(2)]).await.unwrap();
     proxy.cut();
@@ -100,4 +96,33 @@ async fn cut_connections_are_unavailable_and_replaced(db: Case) {
     commit(&db, async |txn| store::jobs::job_insert_many_in_txn(txn, &[&new_job(2)]).await).await.unwrap();
     assert_eq!(db.rows("jobs").await, 2);
     hub.close().await.unwrap();
+}
+
+async fn a_kept_connection_survives_a_refusal_and_is_replaced_when_cut(db: Case) {
+    let (hub, proxy) = behind_a_proxy(&db).await;
+    let insert_alone = async |number| store::jobs::job_insert_at_once(&hub, &[&new_job(number)]).await;
+    insert_alone(1).await.unwrap();
+    let twice = insert_alone(1).await;
+    assert!(matches!(twice, Err(Error::Duplicate(_))), "{twice:?}");
+    // While a transaction has the pool's only place.
+    let txn = hub.begin().await.unwrap();
+    insert_alone(2).await.unwrap();
+    txn.commit().await.unwrap();
+    proxy.cut();
+    let lost = insert_alone(3).await;
+    assert!(matches!(lost, Err(Error::Unavailable(_))), "{lost:?}");
+    proxy.restore();
+    eventually("the hub has a new connection", async || insert_alone(4).await.ok()).await;
+    assert_eq!(db.rows("jobs").await, 3);
+    hub.close().await.unwrap();
+}
+
+/// A hub whose connections can be cut.
+async fn behind_a_proxy(db: &Case) -> (Database, Proxy) {
+    let (before_host, rest) = db.settings.url.split_once('@').unwrap();
+    let (host, path) = rest.split_once('/').unwrap();
+    let proxy = Proxy::start(host.to_owned()).await.unwrap();
+    let url = format!("{before_host}@{}/{path}", proxy.address());
+    let settings = Settings { url, max_connections: 1, acquire_timeout: Duration::from_secs(1), ..db.settings.clone() };
+    (Database::connect(&settings).await.unwrap(), proxy)
 }

@@ -18,12 +18,14 @@ pub(crate) async fn scans(db: &Case, settings: &str, work: impl AsyncFnOnce(&Dat
     let before = counted(&raw).await;
     let url = format!("{}?options={}", db.settings.url, settings.replace(' ', "%20").replace('=', "%3D"));
     let hub = Database::connect(&Settings { url, max_connections: 1, ..db.settings.clone() }).await.unwrap();
-    let session = session_of(&hub, &raw).await;
+    let first = session_of(&hub, &raw).await;
     work(&hub).await;
+    // The first one may have left the pool, for statements without a transaction.
+    let last = session_of(&hub, &raw).await;
     hub.close().await.unwrap();
     // A session hands in its counts before it leaves.
-    let gone = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {session}");
-    eventually("the session ended", async || (number(&raw, &gone).await == 0).then_some(())).await;
+    let gone = format!("SELECT count(*) FROM pg_stat_activity WHERE pid IN ({first}, {last})");
+    eventually("the sessions ended", async || (number(&raw, &gone).await == 0).then_some(())).await;
     let after = counted(&raw).await;
     raw.close().await.unwrap();
     let used = after.into_iter().map(|(name, scans)| (scans - before.get(&name).copied().unwrap_or(0), name));
@@ -35,7 +37,7 @@ async fn counted(raw: &DatabaseConnection) -> BTreeMap<String, i64> {
     rows.into_iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
 }
 
-/// Process of the only session of `hub`, known by a lock that it holds.
+/// Process of the only session in the pool of `hub`, known by a lock that it holds.
 async fn session_of(hub: &Database, raw: &DatabaseConnection) -> i64 {
     let txn = hub.begin().await.unwrap();
     automation_lock_limits_in_txn(&txn, &[0]).await.unwrap();

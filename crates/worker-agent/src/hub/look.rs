@@ -20,9 +20,8 @@ impl HubClient {
     /// # Errors
     /// See [`HubError`].
     pub(crate) async fn look(&self) -> Result<Look, HubError> {
-        let url = format!("{}/health", self.link.base.trim_end_matches("/worker"));
         let asked = Utc::now();
-        let response = self.link.http.request(Method::GET, url).timeout(self.link.timeout).send().await;
+        let response = self.link.http.request(Method::GET, self.link.url("health")).timeout(self.link.timeout).send().await;
         let response = response.map_err(|error| HubError::unreachable(&error))?;
         let answered = Utc::now();
         let (status, headers) = (response.status(), response.headers().clone());
