@@ -4,7 +4,10 @@ mod tests;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, RwLock},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -29,11 +32,20 @@ pub(crate) struct Catalog {
     database: Database,
     entries: RwLock<HashMap<i32, Arc<Entry>>>,
     queue_pauses: RwLock<HashMap<String, Pause>>,
+    /// How often this replica wrote. What was read before its last write may be older than that, and is not taken in.
+    writes: AtomicU64,
+}
+
+/// What was read of the database, and how often this replica had written before.
+struct Reading {
+    automations: Vec<Automation>,
+    pauses: HashMap<String, Pause>,
+    writes: u64,
 }
 
 impl Catalog {
     pub(crate) fn new(database: Database) -> Self {
-        Self { database, entries: RwLock::default(), queue_pauses: RwLock::default() }
+        Self { database, entries: RwLock::default(), queue_pauses: RwLock::default(), writes: AtomicU64::new(0) }
     }
 
     /// The automation, at most [`FRESH_FOR`] old.
@@ -41,8 +53,9 @@ impl Catalog {
         if let Some(entry) = self.cached(id).filter(|entry| entry.read_at.elapsed() < FRESH_FOR) {
             return Ok(Some(entry));
         }
+        let writes = self.writes();
         let Some(automation) = store::automations::automation_get(&self.database, id).await? else { return Ok(None) };
-        Ok(Some(self.put(automation)))
+        Ok(Some(self.take_in(automation, Some(writes))))
     }
 
     /// The automation, however old what is known of it; read when nothing is.
@@ -55,6 +68,12 @@ impl Catalog {
 
     /// Takes in what was just written.
     pub(crate) fn put(&self, automation: Automation) -> Arc<Entry> {
+        self.wrote();
+        self.take_in(automation, None)
+    }
+
+    /// Takes in an automation; one that was read, when this replica had written so often, only if it has not written since.
+    fn take_in(&self, automation: Automation, writes: Option<u64>) -> Arc<Entry> {
         let id = automation.id;
         let unchanged = self.cached(id).filter(|entry| entry.automation == automation);
         let schema = match unchanged {
@@ -62,10 +81,20 @@ impl Catalog {
             None => automation.draft.parameter_schema.as_ref().and_then(|schema| compile(schema).ok()),
         };
         let entry = Arc::new(Entry { automation, schema, read_at: Instant::now() });
-        if let Ok(mut entries) = self.entries.write() {
+        if let Ok(mut entries) = self.entries.write()
+            && writes.is_none_or(|writes| writes == self.writes())
+        {
             entries.insert(id, entry.clone());
         }
         entry
+    }
+
+    fn writes(&self) -> u64 {
+        self.writes.load(Ordering::SeqCst)
+    }
+
+    fn wrote(&self) {
+        self.writes.fetch_add(1, Ordering::SeqCst);
     }
 
     fn cached(&self, id: i32) -> Option<Arc<Entry>> {
@@ -74,14 +103,26 @@ impl Catalog {
 
     /// Reads all live automations and the pauses of queues again.
     pub(crate) async fn refresh(&self) -> Result<(), store::Error> {
-        for automation in store::automations::automation_list(&self.database, &store::automations::Filter::default()).await? {
-            self.put(automation);
-        }
-        let pauses = store::queues::queue_list_pauses(&self.database).await?.into_iter().collect();
-        if let Ok(mut known) = self.queue_pauses.write() {
-            *known = pauses;
-        }
+        self.take_in_all(self.read().await?);
         Ok(())
+    }
+
+    async fn read(&self) -> Result<Reading, store::Error> {
+        let writes = self.writes();
+        let automations = store::automations::automation_list(&self.database, &store::automations::Filter::default()).await?;
+        let pauses = store::queues::queue_list_pauses(&self.database).await?.into_iter().collect();
+        Ok(Reading { automations, pauses, writes })
+    }
+
+    fn take_in_all(&self, reading: Reading) {
+        for automation in reading.automations {
+            self.take_in(automation, Some(reading.writes));
+        }
+        if let Ok(mut known) = self.queue_pauses.write()
+            && self.writes() == reading.writes
+        {
+            *known = reading.pauses;
+        }
     }
 
     /// The automation as far as it is known.

@@ -6,6 +6,7 @@ use super::Catalog;
 impl Catalog {
     /// Takes in what was just written.
     pub(crate) fn put_queue_pause(&self, queue: &str, pause: Option<Pause>) {
+        self.wrote();
         let Ok(mut pauses) = self.queue_pauses.write() else { return };
         match pause {
             Some(pause) => pauses.insert(queue.to_owned(), pause),

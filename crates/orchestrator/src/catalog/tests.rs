@@ -58,3 +58,23 @@ async fn pauses_that_this_replica_made_are_known_at_once() {
     catalog.put_queue_pause("nfe", None);
     assert_eq!(catalog.pause_of(id, "nfe", at(1)), None);
 }
+
+#[tokio::test]
+async fn what_was_read_before_a_pause_does_not_take_it_back() {
+    let database = database().await;
+    let id = automation(&database, "a").await;
+    let catalog = Catalog::new(database.clone());
+    let [first, second] = [catalog.read().await.unwrap(), catalog.read().await.unwrap()];
+    catalog.put_queue_pause("nfe", Some(pause(None)));
+    catalog.take_in_all(first);
+    assert_eq!(catalog.queue_pause("nfe", at(1)), Some(pause(None)));
+
+    automations::automation_pause(&database, id, &pause(None)).await.unwrap();
+    catalog.put(automations::automation_get(&database, id).await.unwrap().unwrap());
+    catalog.take_in_all(second);
+    assert_eq!(catalog.paused_automations(at(1)), vec![id]);
+
+    automations::automation_resume(&database, id, at(1)).await.unwrap();
+    catalog.refresh().await.unwrap();
+    assert_eq!(catalog.paused_automations(at(1)), Vec::<i32>::new(), "what is read later counts again");
+}
