@@ -249,7 +249,8 @@ impl Database {
     pub async fn close(&self) -> Result<(), Error> {
         let kept = self.kept().take();
         if let Some(kept) = kept {
-            kept.close().await.map_err(executing)?;
+            // One that cannot say goodbye is gone already.
+            let _ = kept.close().await;
         }
         self.connection.clone().close().await.map_err(Error::from)
     }

@@ -109,12 +109,14 @@ async fn a_kept_connection_survives_a_refusal_and_is_replaced_when_cut(db: Case)
     insert_alone(2).await.unwrap();
     txn.commit().await.unwrap();
     proxy.cut();
-    let lost = insert_alone(3).await;
-    assert!(matches!(lost, Err(Error::Unavailable(_))), "{lost:?}");
+    let is_cut = async || matches!(insert_alone(1).await, Err(Error::Unavailable(_))).then_some(());
+    eventually("the connection is cut", is_cut).await;
     proxy.restore();
-    eventually("the hub has a new connection", async || insert_alone(4).await.ok()).await;
+    eventually("the hub has a new connection", async || insert_alone(3).await.ok()).await;
     assert_eq!(db.rows("jobs").await, 3);
+    proxy.cut();
     hub.close().await.unwrap();
+    assert!(matches!(insert_alone(5).await, Err(Error::Unavailable(_))));
 }
 
 /// A hub whose connections can be cut.
