@@ -140,7 +140,7 @@ impl Injector {
             Kind::KillBrokerAndDatabase => self.restart(&[Server::Rabbitmq, Server::Postgres], fault).await?,
             Kind::CutHubDatabase | Kind::CutHubBroker => {
                 let way = if kind == Kind::CutHubDatabase { &hub.database } else { &hub.broker };
-                way.cut();
+                way.cut().await;
                 sleep(hold(fault)).await;
                 way.restore();
             }
@@ -192,7 +192,7 @@ impl Injector {
             }
             Kind::CutAgentHub | Kind::CutAgentBroker => {
                 let way = if fault.kind == Kind::CutAgentHub { &agent.hub } else { &agent.broker };
-                way.cut();
+                way.cut().await;
                 sleep(hold(fault)).await;
                 way.restore();
             }

@@ -56,9 +56,10 @@ impl Proxy {
         self.address
     }
 
-    /// Ends every connection and refuses new ones.
-    pub fn cut(&self) {
+    /// Ends every connection, which both sides can see when this returns, and refuses new ones.
+    pub async fn cut(&self) {
         self.flow.send_modify(|flow| *flow = Flow::Cut(flow.generation() + 1));
+        self.flow.closed().await;
     }
 
     /// Lets nothing through; connections stay open, and new ones are accepted.
@@ -82,14 +83,18 @@ async fn accept(listener: TcpListener, target: Arc<Mutex<String>>, flow: Arc<wat
     while let Ok((client, _)) = listener.accept().await {
         let now = *flow.borrow();
         if !matches!(now, Flow::Cut(_)) {
-            tokio::spawn(forward(client, target.clone(), flow.subscribe(), now.generation()));
+            tokio::spawn(forward(flow.subscribe(), client, target.clone(), now.generation()));
         }
     }
 }
 
-async fn forward(mut client: TcpStream, target: Arc<Mutex<String>>, mut flow: watch::Receiver<Flow>, generation: u64) {
+/// `flow` comes first because it is dropped last: while anybody listens to it, a connection may be open.
+async fn forward(mut flow: watch::Receiver<Flow>, mut client: TcpStream, target: Arc<Mutex<String>>, generation: u64) {
     // The proxy lives as long as its connections: waiting cannot fail while it matters.
-    let Ok(Flow::Open(_) | Flow::Cut(_)) = flow.wait_for(|flow| !matches!(flow, Flow::Stalled(_))).await.map(|flow| *flow) else { return };
+    let Ok(now) = flow.wait_for(|flow| !matches!(flow, Flow::Stalled(_))).await.map(|flow| *flow) else { return };
+    if now.generation() != generation {
+        return;
+    }
     let target = target.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let Ok(mut server) = TcpStream::connect(target).await else { return };
     let mut copy = pin!(copy_bidirectional(&mut client, &mut server));
@@ -139,7 +144,7 @@ mod tests {
         let proxy = Proxy::start(server(1).await).await.unwrap();
         let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
         assert_eq!(ask(&mut connection).await.unwrap(), 1);
-        proxy.cut();
+        proxy.cut().await;
         assert!(connection.read_u8().await.is_err());
         let mut refused = TcpStream::connect(proxy.address()).await.unwrap();
         assert!(refused.read_u8().await.is_err());

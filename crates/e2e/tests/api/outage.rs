@@ -101,7 +101,7 @@ async fn a_database_out_of_reach_is_a_503_until_it_is_back() {
     let automation = automation(&world, "away").await;
     let job = running(&world).await;
     let execute = format!("/api/v1/automations/{}/execute", automation.id);
-    proxy.cut();
+    proxy.cut().await;
     let requests = [
         (Method::POST, execute.clone()),
         (Method::POST, execute.clone()),

@@ -40,7 +40,7 @@ async fn jobs_are_accepted_while_the_broker_is_away_and_run_when_it_is_back() {
     let worker = world.worker_with(world.worker_settings(&[&queue], 4), Some(Arc::new(runner.clone())));
     let first = world.client.execute(&automation, &json!({})).await;
     world.client.ended(first.id).await;
-    proxy.cut();
+    proxy.cut().await;
     eventually("the hub sees it", async || {
         let health: api_types::Health = world.client.get("/api/v1/health").await.expect(200).json();
         (health.status == "degraded" && health.broker == "unreachable").then_some(())
