@@ -60,7 +60,7 @@ section!(
         /// `sqlite://…` or `postgres://…`; empty: SQLite in the data folder.
         #[serde(skip_serializing)]
         url: SecretString,
-        /// Most connections at once.
+        /// Most connections at once, beside the writer's, which are two at most.
         max_connections: u32,
         /// How long a request waits for a connection.
         #[serde(with = "humantime_serde")]

@@ -23,7 +23,7 @@ use crate::{Error, dialect, error::from_connect};
 pub struct Settings {
     /// `sqlite://PATH` or `postgres://…`.
     pub url: String,
-    /// Most connections at once.
+    /// Most connections of the pool; on PostgreSQL one more is kept for statements without a transaction around them.
     pub max_connections: u32,
     /// How long a request waits for a free connection.
     pub acquire_timeout: Duration,
@@ -55,7 +55,7 @@ impl Settings {
 #[derive(Clone)]
 pub struct Database {
     connection: DatabaseConnection,
-    /// For statements without a transaction around them (PostgreSQL).
+    /// For statements without a transaction around them (PostgreSQL). Taken out of the pool, which may open another in its place.
     kept: Arc<Mutex<Option<PgConnection>>>,
 }
 
@@ -242,7 +242,7 @@ impl Database {
         Ok(value)
     }
 
-    /// Closes the pool; calls after it fail.
+    /// Closes every connection; calls after it fail.
     ///
     /// # Errors
     /// Any [`Error`].
