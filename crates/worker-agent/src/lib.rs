@@ -6,6 +6,7 @@ mod backoff;
 pub mod doctor;
 mod error;
 mod folder;
+mod folder_lock;
 mod held;
 mod host;
 mod hub;
@@ -23,6 +24,7 @@ pub use self::{
     agent::Agent,
     error::Error,
     folder::JobFolder,
+    folder_lock::FolderLock,
     hub::{HubClient, HubError},
     job::{Job, Outcome},
     outbox::Outbox,

@@ -159,9 +159,8 @@ async fn a_paused_job_and_its_clocks_stand_still(delivery: Delivery) {
 }
 
 async fn a_pause_outlives_a_restart_of_the_hub(delivery: Delivery) {
-    let mut world = world_with(delivery, |settings| settings.lease.agent = Duration::from_secs(300)).await;
+    let world = world_with(delivery, |settings| settings.lease.agent = Duration::from_secs(300)).await;
     let queue = world.queue("outlives");
-    world.settings.http.bind = format!("127.0.0.1:{}", world.hub.port());
     let automation = shell(&world, &queue, BEATS, json!({})).await;
     let jobs = Jobs::start(&world, &queue).await;
     let job = world.client.execute(&automation, &json!({})).await.id;

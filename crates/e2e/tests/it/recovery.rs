@@ -44,8 +44,6 @@ async fn a_running_job_outlives_a_restart_of_the_hub(delivery: Delivery) {
     let script = Robots::new(world.folder.path()).shell("robot.sh", script);
     let body = json!({"name": "o", "queue_name": queue, "entrypoint_type": "SHELL", "script_path": script});
     let automation = world.client.automation(&body).await;
-    let mut world = world;
-    world.settings.http.bind = format!("127.0.0.1:{}", world.hub.port());
     let worker = world.worker(&[&queue], 1);
     let job = world.client.execute(&automation, &json!({})).await;
     world.client.job_when(job.id, "starts", |job| job.status == Status::Running).await;

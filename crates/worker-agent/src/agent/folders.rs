@@ -1,7 +1,7 @@
 //! The agent's work folder: what an earlier run has left, and how long job folders stay.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, TryLockError},
     io,
     os::unix::fs::MetadataExt as _,
     path::Path,
@@ -12,20 +12,18 @@ use std::{
 use uuid::Uuid;
 
 use super::core::Core;
-use crate::{Error, JobFolder, Settings, lease_file::LeaseFile, report::FINISH_FILE};
+use crate::{Error, FolderLock, JobFolder, Settings, lease_file::LeaseFile, report::FINISH_FILE};
 
 const CLEAN_EVERY: Duration = Duration::from_secs(3600);
 
-/// Makes the work folder and keeps other agents out of it for as long as the file is open.
-pub(super) fn lock(settings: &Settings) -> Result<File, Error> {
+/// Makes the work folder and keeps other agents out of it until the lock is dropped.
+pub(super) fn lock(settings: &Settings) -> Result<FolderLock, Error> {
     let failed = |source| Error::WorkFolder { path: settings.work_dir.display().to_string(), source };
     JobFolder::at(settings.work_dir.clone()).create_private().map_err(failed)?;
-    let file = File::create(settings.work_dir.join("agent.lock")).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(failed(io::Error::other("another worker uses it; give each its own"))),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
+    FolderLock::take(&settings.work_dir.join("agent.lock")).map_err(|error| match error {
+        TryLockError::WouldBlock => failed(io::Error::other("another worker uses it; give each its own")),
+        TryLockError::Error(error) => failed(error),
+    })
 }
 
 /// Removes old folders every hour until the agent ends.
