@@ -15,10 +15,13 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+};
 use uuid::Uuid;
 
-use crate::context::WORKER_KEY;
+use crate::{clock::now_us, context::WORKER_KEY};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -41,6 +44,35 @@ struct Accepted {
 #[derive(Deserialize)]
 struct Created {
     id: i32,
+}
+
+/// A request that submits a job, ready to be written: nothing is between the clock and the socket.
+pub(crate) struct Prepared {
+    stream: BufReader<TcpStream>,
+    request: String,
+}
+
+impl Prepared {
+    /// Submits a job; gives its id and when the request was written, in microseconds of the wall clock.
+    pub(crate) async fn send(&mut self) -> Result<(Uuid, i64)> {
+        let submitted_us = now_us();
+        self.stream.write_all(self.request.as_bytes()).await?;
+        let body = tokio::time::timeout(PATIENCE, self.answer()).await.context("no answer in time")??;
+        Ok((serde_json::from_slice::<Accepted>(&body)?.id, submitted_us))
+    }
+
+    async fn answer(&mut self) -> Result<Vec<u8>> {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            ensure!(self.stream.read_line(&mut head).await? > 0, "the hub has closed the connection after {head:?}");
+        }
+        let fields = head.lines().filter_map(|line| line.split_once(": "));
+        let length = fields.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value.parse()).next();
+        let mut body = vec![0; length.context("an answer without a length")??];
+        self.stream.read_exact(&mut body).await?;
+        ensure!(head.starts_with("HTTP/1.1 202 "), "{head}{}", String::from_utf8_lossy(&body));
+        Ok(body)
+    }
 }
 
 impl Api {
@@ -72,6 +104,19 @@ impl Api {
         let request = self.request(Method::POST, &format!("automations/{automation}/execute")).header(AUTHORIZATION, &self.authorization);
         let answer = self.send(request, parameters).await?;
         Ok(serde_json::from_slice::<Accepted>(&answer)?.id)
+    }
+
+    /// A connection for nothing but submitting jobs with these parameters, one after the other.
+    pub(crate) async fn prepared(&self, automation: i32, parameters: &str) -> Result<Prepared> {
+        let stream = TcpStream::connect(&self.host).await?;
+        stream.set_nodelay(true)?;
+        let Self { host, authorization, .. } = self;
+        let request = format!(
+            "POST /api/v1/automations/{automation}/execute HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
+            authorization: {authorization}\r\ncontent-length: {}\r\n\r\n{parameters}",
+            parameters.len(),
+        );
+        Ok(Prepared { stream: BufReader::new(stream), request })
     }
 
     /// Sends log lines of a job: the text of the list `entries`, and how many lines were sent before.

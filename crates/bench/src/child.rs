@@ -15,6 +15,9 @@ use tokio::{
 /// How long a process may take to end after it was asked to.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long a process may say nothing: more than the longest of its measurements takes on a slow machine.
+const SILENCE: Duration = Duration::from_secs(600);
+
 /// A process of the measurement, spoken to in lines. Killed when dropped.
 pub(crate) struct Process {
     pub(crate) pid: u32,
@@ -41,10 +44,11 @@ impl Process {
         Ok(Self { pid, name: name.to_owned(), input: child.stdin.take(), child, output })
     }
 
-    /// The next line that the process writes.
+    /// The next line that the process writes. One that is silent for long has lost what it waits for.
     pub(crate) async fn line(&mut self) -> Result<String> {
         let output = self.output.as_mut().context("no standard output")?;
-        output.next_line().await?.with_context(|| format!("{} ended", self.name))
+        let line = timeout(SILENCE, output.next_line()).await.with_context(|| format!("{} said nothing for {SILENCE:?}", self.name))?;
+        line?.with_context(|| format!("{} ended", self.name))
     }
 
     /// The process's answer to a line of JSON.

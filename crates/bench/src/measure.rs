@@ -6,4 +6,5 @@ pub(crate) mod load;
 pub(crate) mod logs;
 pub(crate) mod meter;
 pub(crate) mod published;
+pub(crate) mod starts;
 pub(crate) mod throughput;

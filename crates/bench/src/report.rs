@@ -52,8 +52,12 @@ impl Throughput {
 /// From submit, in milliseconds.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Latency {
+    /// The message has come to the worker.
     pub(crate) received: Step,
+    /// The start is committed.
     pub(crate) started: Step,
+    /// The worker knows that, and begins.
+    pub(crate) known: Step,
 }
 
 /// One step of both sides.

@@ -14,7 +14,9 @@ use crate::{
     measure::{
         growth,
         latency::{self, Samples},
-        load, logs, published, throughput,
+        load, logs, published,
+        starts::Starts,
+        throughput,
     },
     procfs::memory,
     report::{AfterLoad, Latency, ManyQueues, Report, Step, Throughput},
@@ -118,17 +120,25 @@ async fn latency_in_turns(bench: &Bench, hub: &Hub) -> Result<Latency> {
     let probe_job = load::automations_create(&hub.api, probe_plan.queue, 1).await?[0];
     let (mut agent, mut probe) = (bench.worker(hub, &agent_plan)?, bench.worker(hub, &probe_plan)?);
     let mut floor = bench.floor(1).await?;
-    let [mut received, mut started, mut floor_received, mut floor_started] = [const { Samples(Vec::new()) }; 4];
+    let mut starts = Starts::listen(&bench.servers.amqp_url).await?;
+    let [mut received, mut started, mut known, mut floor_received, mut floor_started] = [const { Samples(Vec::new()) }; 5];
     let jobs = bench.options.latency_jobs / bench.options.rounds;
     for _ in 0..bench.options.rounds {
         let (of_messages, of_starts) = latency::floor_round(&mut floor, jobs).await?;
         floor_received.0.push(of_messages);
         floor_started.0.push(of_starts);
-        started.0.push(latency::regente_round(&hub.api, &mut agent, agent_job, jobs).await?);
-        received.0.push(latency::regente_round(&hub.api, &mut probe, probe_job, jobs).await?);
+        let round = latency::regente_round(&hub.api, &mut agent, agent_job, jobs).await?;
+        started.0.push(starts.of(&round).await?);
+        known.0.push(latency::to_stamps(&round));
+        received.0.push(latency::to_stamps(&latency::regente_round(&hub.api, &mut probe, probe_job, jobs).await?));
     }
     for process in [agent, probe, floor] {
         process.stop().await?;
     }
-    Ok(Latency { received: Step::new(received, floor_received), started: Step::new(started, floor_started) })
+    Ok(Latency {
+        received: Step::new(received, floor_received),
+        started: Step::new(started, floor_started.clone()),
+        // The floor's one process records the start and knows it at once.
+        known: Step::new(known, floor_started),
+    })
 }

@@ -7,6 +7,7 @@ pub(crate) use self::long_run::{LongRun, long_run};
 use super::{
     latency::{self, Samples},
     load,
+    starts::Starts,
     throughput::{self, Round},
 };
 use crate::{
@@ -125,7 +126,9 @@ async fn regente_round(bench: &Bench, grown: &mut Grown, kept: &mut Kept) -> Res
     worker.stop().await?;
     let mut worker = bench.worker(&hub, &WorkerPlan { stamps: true, ..plan })?;
     let automation = kept.automations[kept.automations.len() / 2];
-    grown.started_ms.0.push(latency::regente_round(&hub.api, &mut worker, automation, latency_jobs(bench)).await?);
+    let mut starts = Starts::listen(&bench.servers.amqp_url).await?;
+    let round = latency::regente_round(&hub.api, &mut worker, automation, latency_jobs(bench)).await?;
+    grown.started_ms.0.push(starts.of(&round).await?);
     grown.hub_memory.push(memory(hub.process.pid)?);
     worker.stop().await?;
     hub.stop().await

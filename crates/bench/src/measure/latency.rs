@@ -6,9 +6,8 @@ use uuid::Uuid;
 
 use super::load::PARAMETERS;
 use crate::{
-    api::Api,
+    api::{Api, Prepared},
     child::Process,
-    clock::now_us,
     floor::{Answer, Order, PAUSE},
     stats::percentile,
 };
@@ -40,27 +39,39 @@ pub(crate) async fn floor_round(floor: &mut Process, jobs: usize) -> Result<(Vec
     Ok((received_us.into_iter().map(to_ms).collect(), started_us.into_iter().map(to_ms).collect()))
 }
 
-/// One round of Regente, with a worker that stamps each job.
-pub(crate) async fn regente_round(api: &Api, worker: &mut Process, automation: i32, jobs: usize) -> Result<Vec<f64>> {
-    for _ in 0..WARM_UP {
-        one(api, worker, automation).await?;
-    }
-    let mut latencies = Vec::with_capacity(jobs);
-    for _ in 0..jobs {
-        latencies.push(one(api, worker, automation).await?);
-    }
-    Ok(latencies)
+/// A job of Regente: when it was submitted and when its worker stamped it, in microseconds of the wall clock.
+pub(crate) struct Timed {
+    pub(crate) job: Uuid,
+    pub(crate) submitted_us: i64,
+    stamped_us: i64,
 }
 
-async fn one(api: &Api, worker: &mut Process, automation: i32) -> Result<f64> {
+/// From submit to the worker's stamp, in milliseconds.
+pub(crate) fn to_stamps(round: &[Timed]) -> Vec<f64> {
+    round.iter().map(|timed| to_ms(timed.stamped_us - timed.submitted_us)).collect()
+}
+
+/// One round of Regente, with a worker that stamps each job.
+pub(crate) async fn regente_round(api: &Api, worker: &mut Process, automation: i32, jobs: usize) -> Result<Vec<Timed>> {
+    let mut request = api.prepared(automation, PARAMETERS).await?;
+    for _ in 0..WARM_UP {
+        one(&mut request, worker).await?;
+    }
+    let mut round = Vec::with_capacity(jobs);
+    for _ in 0..jobs {
+        round.push(one(&mut request, worker).await?);
+    }
+    Ok(round)
+}
+
+async fn one(request: &mut Prepared, worker: &mut Process) -> Result<Timed> {
     tokio::time::sleep(PAUSE).await;
-    let begun = now_us();
-    let job = api.execute(automation, PARAMETERS).await?;
+    let (job, submitted_us) = request.send().await?;
     let mut stamps = HashMap::new();
     while !stamps.contains_key(&job) {
         stamps.extend([parse(&worker.line().await?)?]);
     }
-    Ok(to_ms(stamps[&job] - begun))
+    Ok(Timed { job, submitted_us, stamped_us: stamps[&job] })
 }
 
 fn parse(line: &str) -> Result<(Uuid, i64)> {
@@ -69,6 +80,6 @@ fn parse(line: &str) -> Result<(Uuid, i64)> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a latency")]
-fn to_ms(us: i64) -> f64 {
+pub(crate) fn to_ms(us: i64) -> f64 {
     us as f64 / 1000.0
 }

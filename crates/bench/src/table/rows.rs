@@ -81,6 +81,7 @@ fn latency(found: &Latency) -> Vec<Row> {
     };
     let mut rows = step("message received", &found.received, None).to_vec();
     rows.extend(step("start recorded", &found.started, Some((1.5, 3.0))));
+    rows.extend(step("worker begins", &found.known, None));
     rows
 }
 

@@ -7,6 +7,7 @@ mod claims_beside_broker;
 mod control;
 mod dead_letters;
 mod drain;
+mod events;
 mod examples;
 mod foreign;
 mod keys;

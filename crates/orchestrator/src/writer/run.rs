@@ -249,6 +249,7 @@ impl Run {
     }
 
     fn committed(&mut self, writes: Vec<Envelope>, done: Done) {
+        let now = (self.deps.clock)();
         for touched in done.touched.iter().chain(&done.created) {
             self.desk.saw(&touched.queue, touched.id, touched.status, touched.worker_id);
             if touched.status.is_terminal() {
@@ -262,7 +263,7 @@ impl Run {
         self.desk.waiting.extend(done.waiting);
         self.desk.held_back.extend(done.held_back);
         if let Some(at) = done.look_again_at {
-            let pause = (at - (self.deps.clock)()).to_std().unwrap_or_default().min(LONGEST_PAUSE);
+            let pause = (at - now).to_std().unwrap_or_default().min(LONGEST_PAUSE);
             let at = Instant::now() + pause;
             self.desk.look_again_at = Some(self.desk.look_again_at.map_or(at, |earlier| earlier.min(at)));
         }
@@ -284,7 +285,7 @@ impl Run {
         if self.deps.events.wanted() {
             let created = done.created.iter().map(|job| (job, "job.created"));
             let changed = done.touched.iter().filter(|job| job.changed_status).map(|job| (job, event_type(job.status)));
-            created.chain(changed).for_each(|(job, kind)| self.deps.events.tell(event(job, kind, (self.deps.clock)())));
+            created.chain(changed).for_each(|(job, kind)| self.deps.events.tell(event(job, kind, now)));
         }
     }
 
@@ -397,7 +398,7 @@ fn event(job: &Touched, kind: &str, now: chrono::DateTime<chrono::Utc>) -> JobEv
         job_id: job.id.to_string(),
         automation_id: job.automation_id,
         status: job.status.as_str().to_owned(),
-        occurred_at: now.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        occurred_at: now.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
         error_class: job.error_class.unwrap_or_default().to_owned(),
         worker_id: job.worker_id.map(|id| id.to_string()).unwrap_or_default(),
     }

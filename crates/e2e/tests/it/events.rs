@@ -1,0 +1,82 @@
+//! What other programs hear of jobs: events on `regente.events`, each after its commit.
+
+use std::process::Stdio;
+
+use chrono::{DateTime, Utc};
+use domain::job::Status;
+use e2e::{Delivery, World};
+use messages::{EventBatch, JobEvent};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::{Duration, timeout},
+};
+
+/// A program of somebody else's: it writes a line when it listens, and then each message.
+const LISTENER: &str = r#"
+import os, pika
+channel = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"])).channel()
+channel.exchange_declare("regente.events", "topic", durable=True)
+queue = channel.queue_declare("", exclusive=True).method.queue
+channel.queue_bind(queue, "regente.events", "jobs")
+channel.basic_consume(queue, lambda channel, method, properties, body: print(body.decode(), flush=True), auto_ack=True)
+print(flush=True)
+channel.start_consuming()
+"#;
+
+struct Listener {
+    _program: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Listener {
+    async fn start(world: &World) -> Self {
+        let python = std::env::var("TEST_PYTHON").expect("TEST_PYTHON is not set: run the tests with `make test`");
+        let mut command = Command::new(python);
+        command.args(["-c", LISTENER]).env("AMQP_URL", world.settings.broker_url().unwrap().expose_secret());
+        let mut program = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let lines = BufReader::new(program.stdout.take().unwrap()).lines();
+        let mut listener = Self { _program: program, lines };
+        assert_eq!(listener.line().await, "");
+        listener
+    }
+
+    async fn line(&mut self) -> String {
+        timeout(Duration::from_secs(30), self.lines.next_line()).await.unwrap().unwrap().unwrap()
+    }
+
+    /// Those of one job, up to its end.
+    async fn events_of(&mut self, job: &str) -> Vec<JobEvent> {
+        let mut events: Vec<JobEvent> = Vec::new();
+        while events.last().is_none_or(|event| event.r#type != "job.completed" && event.r#type != "job.failed") {
+            let batch: EventBatch = serde_json::from_str(&self.line().await).unwrap();
+            events.extend(batch.events.into_iter().filter(|event| event.job_id == job));
+        }
+        events
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_change_of_a_job_is_told_when_it_is_committed() {
+    let world = World::start(Delivery::Queue).await;
+    let mut listener = Listener::start(&world).await;
+    let queue = world.queue("told");
+    let worker = world.worker(&[&queue], 1);
+    let body = json!({"name": "t", "queue_name": queue, "entrypoint_type": "EXE", "script_path": "/bin/false"});
+    let automation = world.client.automation(&body).await;
+    let job = world.client.execute(&automation, &json!({})).await;
+    let events = listener.events_of(&job.id.to_string()).await;
+    let kinds: Vec<_> = events.iter().map(|event| (event.r#type.as_str(), event.status.as_str())).collect();
+    assert_eq!(kinds, [("job.created", "pending"), ("job.started", "running"), ("job.failed", "failed")]);
+    let ended = world.client.job(job.id).await;
+    assert_eq!(ended.status, Status::Failed, "what is told is there");
+    assert!(events.iter().all(|event| event.automation_id == automation.id));
+    assert_eq!(events[2].error_class, serde_json::to_value(ended.error_class).unwrap());
+    let at: Vec<DateTime<Utc>> = events.iter().map(|event| event.occurred_at.parse().unwrap()).collect();
+    assert!(job.created_at <= at[0] && ended.started_at.unwrap() <= at[1] && ended.completed_at.unwrap() <= at[2], "{events:?}");
+    assert!(at.is_sorted(), "{events:?}");
+    worker.stop().await;
+    world.end().await;
+}
