@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 pub use self::error::HubError;
 pub(crate) use self::look::Look;
-use self::reports::{Alone, Reports};
+use self::reports::{Report, Reports};
 use crate::{Auth, Error};
 
 /// Requests about jobs under way at once. More would cost memory and not be answered sooner.
@@ -42,23 +42,6 @@ struct Link {
     /// The hub's API.
     base: Url,
     timeout: Duration,
-}
-
-/// An item of a batch of reports, written.
-#[derive(Serialize)]
-struct Item<'a> {
-    job_id: Uuid,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lease_token: Option<Uuid>,
-    #[serde(flatten)]
-    report: Body<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Body<'a> {
-    Start(&'a StartRequest),
-    Finish(&'a FinishRequest),
 }
 
 impl HubClient {
@@ -125,10 +108,8 @@ impl HubClient {
     /// # Errors
     /// 409 when somebody else has it or it has ended, 404 when there is no such job; see [`HubError`].
     pub async fn start(&self, job: Uuid, worker: Uuid) -> Result<StartResponse, HubError> {
-        let request = StartRequest { worker_id: Some(worker) };
-        let alone = Alone { path: format!("jobs/{job}/start"), body: json(&request)?, lease: None };
-        let item = json(&Item { job_id: job, lease_token: None, report: Body::Start(&request) })?;
-        parse(&self.reports.send(item, alone).await?)
+        let body = json(&StartRequest { worker_id: Some(worker) })?;
+        parse(&self.reports.send(Report { job, lease: None, action: "start", body }).await?)
     }
 
     /// Stores log lines.
@@ -160,9 +141,8 @@ impl HubClient {
     /// # Errors
     /// As [`HubClient::log`].
     pub async fn finish(&self, job: Uuid, lease: Uuid, request: &FinishRequest) -> Result<(), HubError> {
-        let alone = Alone { path: format!("jobs/{job}/finish"), body: json(request)?, lease: Some(lease) };
-        let item = json(&Item { job_id: job, lease_token: Some(lease), report: Body::Finish(request) })?;
-        self.reports.send(item, alone).await.map(drop)
+        let body = json(request)?;
+        self.reports.send(Report { job, lease: Some(lease), action: "finish", body }).await.map(drop)
     }
 
     /// How the job stands.

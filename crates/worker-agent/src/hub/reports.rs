@@ -6,10 +6,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use reqwest::{StatusCode, header::HeaderMap};
+use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::{HubError, Link, send};
 
@@ -17,25 +18,43 @@ use super::{HubError, Link, send};
 const AT_ONCE: usize = 2;
 /// Reports in a request.
 const MOST: usize = 200;
-/// Bytes of the reports in a request.
+/// Bytes of the reports' bodies in a request.
 const MOST_BYTES: usize = 1 << 20;
 
 type Answer = Result<Bytes, HubError>;
 
-/// A report on its way.
-struct Waiting {
-    /// The report as an item of a batch.
-    item: Bytes,
-    /// The same as a request of its own.
-    alone: Alone,
-    answer: oneshot::Sender<Answer>,
+/// What happened to a job.
+pub(super) struct Report {
+    pub(super) job: Uuid,
+    pub(super) lease: Option<Uuid>,
+    /// `start` or `finish`: the last part of the path, and the name of the body in a batch.
+    pub(super) action: &'static str,
+    /// The body of the request of its own, in JSON.
+    pub(super) body: Bytes,
 }
 
-/// A report as a request of its own.
-pub(super) struct Alone {
-    pub(super) path: String,
-    pub(super) body: Bytes,
-    pub(super) lease: Option<uuid::Uuid>,
+impl Report {
+    fn alone(self, link: &Link) -> RequestBuilder {
+        let request = link.raw(&format!("jobs/{}/{}", self.job, self.action), self.body);
+        match self.lease {
+            Some(lease) => super::leased(request, lease),
+            None => request,
+        }
+    }
+
+    /// As an item of a batch.
+    fn write_to(&self, batch: &mut Vec<u8>) {
+        let lease = self.lease.map(|lease| format!("\"lease_token\":\"{lease}\",")).unwrap_or_default();
+        batch.extend_from_slice(format!("{{\"job_id\":\"{}\",{lease}\"{}\":", self.job, self.action).as_bytes());
+        batch.extend_from_slice(&self.body);
+        batch.push(b'}');
+    }
+}
+
+/// A report on its way.
+struct Waiting {
+    report: Report,
+    answer: oneshot::Sender<Answer>,
 }
 
 #[derive(Default)]
@@ -63,11 +82,11 @@ impl Reports {
     }
 
     /// Sends a report, alone or with others, and returns the answer's body.
-    pub(super) async fn send(&self, item: Bytes, alone: Alone) -> Answer {
+    pub(super) async fn send(&self, report: Report) -> Answer {
         let (answer, answered) = oneshot::channel();
         let start = {
             let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            queue.waiting.push_back(Waiting { item, alone, answer });
+            queue.waiting.push_back(Waiting { report, answer });
             let start = queue.senders < AT_ONCE;
             queue.senders += usize::from(start);
             start
@@ -101,7 +120,7 @@ fn take(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     while batch.len() < MOST
         && let Some(next) = waiting.front()
     {
-        bytes += next.item.len();
+        bytes += next.report.body.len();
         if bytes > MOST_BYTES && !batch.is_empty() {
             break;
         }
@@ -119,7 +138,7 @@ async fn send_batch(link: &Link, batch: Vec<Waiting>) {
         if index > 0 {
             body.push(b',');
         }
-        body.extend_from_slice(&waiting.item);
+        waiting.report.write_to(&mut body);
     }
     body.push(b']');
     match send(link.raw("reports", body.into())).await {
@@ -131,14 +150,9 @@ async fn send_batch(link: &Link, batch: Vec<Waiting>) {
 }
 
 async fn send_alone(link: &Link, batch: Vec<Waiting>) {
-    for Waiting { alone, answer, .. } in batch {
-        let request = link.raw(&alone.path, alone.body);
-        let request = match alone.lease {
-            Some(lease) => super::leased(request, lease),
-            None => request,
-        };
+    for Waiting { report, answer } in batch {
         // Whoever asked may be gone; the report is made all the same.
-        drop(answer.send(send(request).await));
+        drop(answer.send(send(report.alone(link)).await));
     }
 }
 
