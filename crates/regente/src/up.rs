@@ -51,6 +51,8 @@ pub(crate) fn migrate(settings: &Settings) -> anyhow::Result<()> {
     })
 }
 
+/// For what runs beside the requests, which have threads of their own. All of it waits for the database and the broker: one thread is enough,
+/// and a second would be woken at each step of an idle hub to find nothing to do.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start")
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().context("cannot start")
 }
