@@ -66,9 +66,9 @@ impl Prepared {
         while !head.ends_with("\r\n\r\n") {
             ensure!(self.stream.read_line(&mut head).await? > 0, "the hub has closed the connection after {head:?}");
         }
-        let fields = head.lines().filter_map(|line| line.split_once(": "));
-        let length = fields.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value.parse()).next();
-        let mut body = vec![0; length.context("an answer without a length")??];
+        let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+        let length = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+        let mut body = vec![0; length.context("an answer without a length")?.1.parse()?];
         self.stream.read_exact(&mut body).await?;
         ensure!(head.starts_with("HTTP/1.1 202 "), "{head}{}", String::from_utf8_lossy(&body));
         Ok(body)

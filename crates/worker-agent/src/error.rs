@@ -19,11 +19,11 @@ pub enum Error {
     #[error("broker: {0}")]
     Broker(String),
     /// The folder for jobs cannot be used.
-    #[error("work folder {path}: {source}")]
+    #[error("work folder {path}: {cause}")]
     WorkFolder {
         /// The folder.
         path: String,
         /// What the system says.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
 }

@@ -132,3 +132,13 @@ async fn a_worker_that_the_hub_does_not_want_says_why() {
     }
     hub.stop().await;
 }
+
+#[tokio::test]
+async fn a_work_folder_of_another_worker_is_told_once() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("work")).unwrap();
+    let _taken = worker_agent::FolderLock::take(&place.path("work/agent.lock")).unwrap();
+    let ended = place.run(&["worker", "--server", "http://127.0.0.1:1", "--queue", "q", "--work-dir", "work"]).await;
+    let line = ended.one_line();
+    assert_eq!((line.matches("another worker uses it").count(), ended.status.code()), (1, Some(1)), "{line}");
+}

@@ -18,7 +18,7 @@ const CLEAN_EVERY: Duration = Duration::from_secs(3600);
 
 /// Makes the work folder and keeps other agents out of it until the lock is dropped.
 pub(super) fn lock(settings: &Settings) -> Result<FolderLock, Error> {
-    let failed = |source| Error::WorkFolder { path: settings.work_dir.display().to_string(), source };
+    let failed = |cause| Error::WorkFolder { path: settings.work_dir.display().to_string(), cause };
     JobFolder::at(settings.work_dir.clone()).create_private().map_err(failed)?;
     FolderLock::take(&settings.work_dir.join("agent.lock")).map_err(|error| match error {
         TryLockError::WouldBlock => failed(io::Error::other("another worker uses it; give each its own")),
