@@ -122,7 +122,7 @@ async fn latency_in_turns(bench: &Bench, hub: &Hub) -> Result<Latency> {
     let mut floor = bench.floor(1).await?;
     let mut starts = Starts::listen(&bench.servers.amqp_url).await?;
     let [mut received, mut started, mut known, mut floor_received, mut floor_started] = [const { Samples(Vec::new()) }; 5];
-    let jobs = bench.options.latency_jobs / bench.options.rounds;
+    let jobs = bench.options.latency_jobs.div_ceil(bench.options.rounds);
     for _ in 0..bench.options.rounds {
         let (of_messages, of_starts) = latency::floor_round(&mut floor, jobs).await?;
         floor_received.0.push(of_messages);

@@ -17,6 +17,9 @@ use crate::{
 };
 
 const QUEUE: &str = "bench-growth";
+/// How many rounds of growth each round of the run has: a world's figures are put beside those of another that ran seconds before or after it,
+/// and what is to be seen is a tenth.
+const TURNS: usize = 3;
 
 /// Whose world it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -79,7 +82,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Grown>> {
         let grown = Grown { name, side, old_jobs, queues, rounds: Vec::new(), started_ms: Samples::default(), hub_memory: Vec::new() };
         worlds.push(World { grown, kept });
     }
-    for _ in 0..options.rounds {
+    for _ in 0..rounds(bench) {
         for World { grown, kept } in &mut worlds {
             match kept {
                 Some(kept) => regente_round(bench, grown, kept).await?,
@@ -90,9 +93,13 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Vec<Grown>> {
     Ok(worlds.into_iter().map(|world| world.grown).collect())
 }
 
+fn rounds(bench: &Bench) -> usize {
+    TURNS * bench.options.rounds
+}
+
 /// Jobs of one round whose latency is measured.
 fn latency_jobs(bench: &Bench) -> usize {
-    bench.options.latency_jobs / bench.options.rounds
+    bench.options.latency_jobs.div_ceil(rounds(bench))
 }
 
 /// The floor is started for each round as well, with an empty database.
