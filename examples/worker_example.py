@@ -1,10 +1,10 @@
 """A worker in plain pika and requests, for robots that speak the worker contract without an SDK.
 
     pip install -r examples/requirements.txt
-    QUEUE_NAME=demo AMQP_URL=amqp://user:password@host/ MAESTRO_URL=http://host:8080/api/v1/worker \
+    QUEUE_NAME=demo RABBITMQ_URL=amqp://user:password@host/ MAESTRO_URL=http://host:8080/api/v1/worker \
         python3 examples/worker_example.py [--once]
 
-WORKER_API_KEY, when set, is sent as X-Worker-API-Key. SIGTERM or Ctrl-C stops after the current job.
+MAESTRO_WORKER_API_KEY, when set, is sent as X-Worker-API-Key. SIGTERM or Ctrl-C stops after the current job.
 
 The work is a simulation, steered by the job's parameters:
     steps             how many steps, 0 to 10000 (default 3)
@@ -84,9 +84,9 @@ class Settings:
     def from_environment(cls) -> Settings:
         return cls(
             queue_name=os.environ.get("QUEUE_NAME", ""),
-            amqp_url=os.environ.get("AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/%2F"),
+            amqp_url=os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672/%2F"),
             maestro_url=os.environ.get("MAESTRO_URL", "http://127.0.0.1:8080/api/v1/worker").rstrip("/"),
-            api_key=os.environ.get("WORKER_API_KEY", ""),
+            api_key=os.environ.get("MAESTRO_WORKER_API_KEY", ""),
         )
 
 

@@ -74,7 +74,7 @@ pub struct Automation {
     pub paused_reason: Option<String>,
     /// Who paused it.
     pub paused_by: Option<String>,
-    /// Set when it was archived: it is kept with its jobs, but runs no more.
+    /// Set when it was archived: it is kept with its jobs, and takes no more.
     pub archived_at: Option<DateTime<Utc>>,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
@@ -94,7 +94,7 @@ pub struct AutomationCreate {
     /// Queue; made from the name when absent.
     #[serde(default, alias = "queueName")]
     pub queue_name: Option<String>,
-    /// `regente` (default), `maestro` or `plain`.
+    /// `regente`, `maestro` or `plain`; absent: the hub's setting `dispatch.queue_profile`.
     #[serde(default, alias = "queueProfile")]
     #[schema(value_type = Option<String>)]
     pub queue_profile: Option<QueueProfile>,
@@ -165,7 +165,9 @@ pub struct AutomationCreate {
     pub memory_limit_bytes: Option<i64>,
 }
 
-/// Changes an automation: fields that are absent stay as they are, null clears a field that may be empty.
+/// Changes an automation: fields that are absent stay as they are, null clears a field that may be empty. What `GET` gives can be sent back:
+/// the fields of an [`Automation`] that have requests of their own, or none, may be there as they are. With an `updated_at` that is no longer
+/// the automation's the answer is 409.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AutomationUpdate {
@@ -253,6 +255,55 @@ pub struct AutomationUpdate {
     #[serde(alias = "memoryLimitBytes", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>)]
     pub memory_limit_bytes: Option<Option<i64>>,
+    /// As it is.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub id: Option<Value>,
+    /// As it is.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub paused_at: Option<Value>,
+    /// As it is.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub paused_until: Option<Value>,
+    /// As it is.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub paused_reason: Option<Value>,
+    /// As it is.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub paused_by: Option<Value>,
+    /// As it is.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub archived_at: Option<Value>,
+    /// As it is.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub created_at: Option<Value>,
+    /// As it is.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub updated_at: Option<Value>,
+}
+
+impl AutomationUpdate {
+    /// The fields that are not changed by this, with what was sent.
+    #[must_use]
+    pub fn unchanged(&self) -> [(&'static str, Option<&Value>); 8] {
+        [
+            ("id", self.id.as_ref()),
+            ("paused_at", self.paused_at.as_ref()),
+            ("paused_until", self.paused_until.as_ref()),
+            ("paused_reason", self.paused_reason.as_ref()),
+            ("paused_by", self.paused_by.as_ref()),
+            ("archived_at", self.archived_at.as_ref()),
+            ("created_at", self.created_at.as_ref()),
+            ("updated_at", self.updated_at.as_ref()),
+        ]
+    }
 }
 
 /// What a registration says, as a change to an automation of which nothing is said yet.
@@ -282,8 +333,14 @@ impl From<AutomationCreate> for AutomationUpdate {
             display: create.display,
             cpu_limit: Some(create.cpu_limit),
             memory_limit_bytes: Some(create.memory_limit_bytes),
+            ..Self::default()
         }
     }
+}
+
+/// Keeps a null that is there.
+fn given<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(input).map(Some)
 }
 
 /// Tells a field that is null (`Some(None)`) from one that is absent (`None`).

@@ -234,7 +234,7 @@ pub struct FinishRequest {
     /// What the robot gives back: any JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
-    /// Why it failed; absent: `ROBOT_ERROR`.
+    /// Why it failed; absent: `error_class` of the result, when it is a class, else `ROBOT_ERROR`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub error_class: Option<ErrorClass>,

@@ -28,10 +28,11 @@ impl Declarer {
 
     /// Adopts or creates `queue`, and makes sure that its dead letters reach `dead_letter_queue`.
     ///
-    /// The dead-letter side comes first: a queue never exists without it.
+    /// The dead-letter side comes first: a queue never exists without it. It is there on the exchanges of all profiles, because a queue that is
+    /// adopted has the arguments that somebody else gave it, and nobody can ask which.
     pub(crate) async fn queue_ensure(&mut self, queue: &str, profile: QueueProfile, dead_letter_queue: &str) -> Result<QueueDepth, Error> {
         let name = names::name(queue)?;
-        if let Some(exchange) = profile.dead_letter_exchange() {
+        for exchange in QueueProfile::dead_letter_exchanges() {
             self.dead_letters_ensure(&name, exchange, dead_letter_queue).await?;
         }
         self.queue_adopt_or_create(&name, profile.arguments()).await

@@ -23,6 +23,11 @@ impl QueueProfile {
         }
     }
 
+    /// The exchanges that dead letters of the house's queues go to.
+    pub(crate) fn dead_letter_exchanges() -> impl Iterator<Item = &'static str> {
+        [Self::Regente, Self::Maestro, Self::Plain].into_iter().filter_map(Self::dead_letter_exchange)
+    }
+
     /// The arguments to declare the queue with.
     pub(crate) fn arguments(self) -> FieldTable {
         let mut arguments = FieldTable::default();

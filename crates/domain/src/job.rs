@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 pub use self::{
     control::CancelOutcome,
-    error_class::ErrorClass,
+    error_class::{ErrorClass, known_classes},
     finish::{Failure, FinishOutcome, Outcome},
     lease::{Caller, Lease},
     start::StartOutcome,

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Fault, job::ErrorClass, policy::OnWorkerLost};
+use crate::{
+    Fault,
+    job::{ErrorClass, known_classes},
+    policy::OnWorkerLost,
+};
 
 /// How the delay between attempts grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,9 +35,11 @@ pub struct RetryPolicy {
     pub max_s: f64,
     /// Share of the delay that is random, 0 to 1: 0.2 spreads it over 80–120 %.
     pub jitter: f64,
-    /// Error classes that are retried; empty: all but `QUEUE_TIMEOUT`, for whoever gave up waiting does not want to wait again.
+    /// Error classes that are retried; empty: all that [may pass](ErrorClass::may_pass).
+    #[serde(deserialize_with = "known_classes")]
     pub on: Vec<ErrorClass>,
     /// Error classes that are never retried.
+    #[serde(deserialize_with = "known_classes")]
     pub never_on: Vec<ErrorClass>,
 }
 
@@ -81,7 +87,7 @@ impl RetryPolicy {
 
     /// Whether failures of this class get another attempt, as long as there are attempts left.
     fn wants(&self, class: ErrorClass) -> bool {
-        let wanted = if self.on.is_empty() { class != ErrorClass::QueueTimeout } else { self.on.contains(&class) };
+        let wanted = if self.on.is_empty() { class.may_pass() } else { self.on.contains(&class) };
         wanted && !self.never_on.contains(&class)
     }
 
@@ -155,10 +161,23 @@ mod tests {
     }
 
     #[test]
-    fn whoever_gave_up_waiting_waits_again_only_when_asked_to() {
-        assert_eq!(after(&policy(), 1, ErrorClass::QueueTimeout, 0.5), None);
-        let patient = RetryPolicy { on: vec![ErrorClass::QueueTimeout], ..policy() };
-        assert!(after(&patient, 1, ErrorClass::QueueTimeout, 0.5).is_some());
+    fn what_another_attempt_cannot_mend_is_retried_only_when_asked_for() {
+        for class in [ErrorClass::QueueTimeout, ErrorClass::CredentialInvalid, ErrorClass::InvalidParameters] {
+            assert_eq!(after(&policy(), 1, class, 0.5), None, "{class:?}");
+            let patient = RetryPolicy { on: vec![class], ..policy() };
+            assert!(after(&patient, 1, class, 0.5).is_some(), "{class:?}");
+        }
+        assert!(after(&policy(), 1, ErrorClass::PortalDown, 0.5).is_some());
+    }
+
+    #[test]
+    fn a_class_that_is_misspelt_is_refused() {
+        let read = |text: &str| serde_json::from_str::<RetryPolicy>(text).map(|policy| policy.on).map_err(|error| error.to_string());
+        assert_eq!(read(r#"{"on": ["PORTAL_DOWN", "UNKNOWN"]}"#), Ok(vec![ErrorClass::PortalDown, ErrorClass::Unknown]));
+        assert!(
+            read(r#"{"on": ["PORTAL_DOWN", "PORTAL_DWON"]}"#).is_err_and(|error| error.contains("\"PORTAL_DWON\" is none of ROBOT_ERROR"))
+        );
+        assert!(serde_json::from_str::<RetryPolicy>(r#"{"never_on": ["x"]}"#).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Parameter schemas: JSON Schema as it is, and the list of form fields of older systems converted to it.
 
+use chrono::NaiveDate;
 use serde_json::{Map, Value, json};
 
 use crate::Fault;
@@ -33,7 +34,7 @@ fn from_fields(fields: &[Value]) -> Result<Value, Vec<Fault>> {
             Ok(property) => {
                 properties.insert(name.to_owned(), property);
             }
-            Err(message) => faults.push(Fault::new(format!("{index}/type"), message)),
+            Err((key, message)) => faults.push(Fault::new(format!("{index}/{key}"), message)),
         }
         if field.get("required").and_then(Value::as_bool).unwrap_or(false) {
             required.push(Value::from(name));
@@ -45,23 +46,25 @@ fn from_fields(fields: &[Value]) -> Result<Value, Vec<Fault>> {
     Ok(json!({"type": "object", "properties": properties, "required": required}))
 }
 
-fn property(field: &Value) -> Result<Value, String> {
+/// The format of dates of the list form: robots of that form get them as people in Brazil write them, `18/05/2026`; `2026-05-18` is one too.
+pub const DATE_FORMAT: &str = "date-br";
+
+/// Whether a text is a date of [`DATE_FORMAT`] that the calendar has.
+#[must_use]
+pub fn is_date(text: &str) -> bool {
+    let is_shaped = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'/' | b'-'));
+    let is = |format| NaiveDate::parse_from_str(text, format).is_ok();
+    is_shaped && (is("%d/%m/%Y") || is("%Y-%m-%d"))
+}
+
+/// The property of a field, or which key of it is wrong, and why.
+fn property(field: &Value) -> Result<Value, (&'static str, String)> {
     let kind = field.get("type").and_then(Value::as_str).unwrap_or("text");
-    let mut property = match kind.to_ascii_lowercase().as_str() {
-        "text" | "string" | "str" | "textarea" | "file" | "select" | "dropdown" => json!({"type": "string"}),
-        "password" => json!({"type": "string", "format": "password", "writeOnly": true}),
-        "email" => json!({"type": "string", "format": "email"}),
-        "url" => json!({"type": "string", "format": "uri"}),
-        "date" => json!({"type": "string", "format": "date"}),
-        "datetime" | "datetime-local" => json!({"type": "string", "format": "date-time"}),
-        "number" | "float" | "decimal" => json!({"type": "number"}),
-        "integer" | "int" => json!({"type": "integer"}),
-        "boolean" | "bool" | "checkbox" => json!({"type": "boolean"}),
-        "array" | "list" => json!({"type": "array"}),
-        "object" | "json" => json!({"type": "object"}),
-        other => return Err(format!("unknown field type \"{other}\"")),
-    };
-    let target = property.as_object_mut().ok_or_else(|| "not an object".to_owned())?;
+    let mut target = of_kind(kind).map_err(|message| ("type", message))?;
+    if let Some(kind) = field.get("itemType").filter(|kind| !kind.is_null()) {
+        let item = of_kind(kind.as_str().unwrap_or_default()).map_err(|message| ("itemType", message))?;
+        target.insert("items".to_owned(), Value::Object(item));
+    }
     for (from, to) in
         [("label", "title"), ("description", "description"), ("help", "description"), ("default", "default"), ("options", "enum")]
     {
@@ -75,6 +78,30 @@ fn property(field: &Value) -> Result<Value, String> {
                 *option = value.clone();
             }
         }
+    }
+    Ok(Value::Object(target))
+}
+
+/// What a value of this kind is.
+fn of_kind(kind: &str) -> Result<Map<String, Value>, String> {
+    let (kind, format) = match kind.to_ascii_lowercase().as_str() {
+        "text" | "string" | "str" | "textarea" | "file" | "select" | "dropdown" => ("string", None),
+        "password" => ("string", Some("password")),
+        "email" => ("string", Some("email")),
+        "url" => ("string", Some("uri")),
+        "date" => ("string", Some(DATE_FORMAT)),
+        "datetime" | "datetime-local" => ("string", Some("date-time")),
+        "number" | "float" | "decimal" => ("number", None),
+        "integer" | "int" => ("integer", None),
+        "boolean" | "bool" | "checkbox" => ("boolean", None),
+        "array" | "list" => ("array", None),
+        "object" | "json" => ("object", None),
+        other => return Err(format!("unknown field type \"{other}\"")),
+    };
+    let mut property = Map::from_iter([("type".to_owned(), kind.into())]);
+    property.extend(format.map(|format| ("format".to_owned(), format.into())));
+    if format == Some("password") {
+        property.insert("writeOnly".to_owned(), true.into());
     }
     Ok(property)
 }
@@ -107,5 +134,26 @@ mod tests {
         let twice = normalise(json!([{"name": "a"}, {"name": "a"}])).unwrap_err();
         assert_eq!(twice[0].field, "1/name");
         assert!(normalise(json!(3)).is_err());
+    }
+    #[test]
+    fn a_list_says_what_is_in_it() {
+        let items = |field: Value| normalise(json!([field])).map(|schema| schema["properties"]["lojas"].clone());
+        let lojas = items(json!({"name": "lojas", "type": "list", "itemType": "number"}));
+        assert_eq!(lojas, Ok(json!({"type": "array", "items": {"type": "number"}})));
+        assert_eq!(items(json!({"name": "lojas", "type": "list"})), Ok(json!({"type": "array"})));
+        let faults = items(json!({"name": "lojas", "type": "list", "itemType": "shop"})).unwrap_err();
+        assert_eq!((faults[0].field.as_str(), faults[0].message.as_str()), ("0/itemType", "unknown field type \"shop\""));
+    }
+
+    #[test]
+    fn a_date_of_the_list_form_is_written_as_in_brazil() {
+        let schema = normalise(json!([{"name": "dia", "type": "date"}])).unwrap();
+        assert_eq!(schema["properties"]["dia"], json!({"type": "string", "format": "date-br"}));
+        for date in ["18/05/2026", "29/02/2028", "2026-05-18"] {
+            assert!(is_date(date), "{date}");
+        }
+        for other in ["05/18/2026", "29/02/2026", "18/5/2026", "18/05/26", "18-05-2026", "2026/05/18", "18/05/2026 ", "+8/05/2026", ""] {
+            assert!(!is_date(other), "{other}");
+        }
     }
 }

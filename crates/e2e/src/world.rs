@@ -198,6 +198,7 @@ fn settings(database: &TestDatabase, delivery: Delivery, folder: &TempDir, suffi
     settings.database.max_connections = 5;
     settings.lease.agent = Duration::from_secs(3);
     settings.lease.foreign = Duration::from_secs(3);
+    settings.lease.silent = Duration::from_secs(3);
     settings.lease.heartbeat = Duration::from_millis(500);
     settings.dispatch.tick = Duration::from_millis(50);
     settings.admin.password = "admin-password-of-a-test".to_owned().into();

@@ -4,15 +4,17 @@ mod draft;
 mod pause;
 
 use api_types::{AutomationCreate, AutomationUpdate};
+use domain::Fault;
 use runtime::Failure;
+use serde_json::Value;
 use store::automations::{Automation, Filter};
 
 pub(crate) use self::{draft::unkept, pause::pause};
-use crate::{Orchestrator, publisher::queue_profile};
+use crate::{Orchestrator, convert, publisher::queue_profile};
 
 impl Orchestrator {
     pub(crate) async fn automation_create(&self, request: AutomationCreate) -> Result<Automation, Failure> {
-        let draft = draft::created(request)?;
+        let draft = draft::created(request, self.queue_profile)?;
         let created = store::automations::automation_insert(&self.database, &draft, (self.clock)()).await;
         let automation = created.map_err(|error| name_taken(error, &draft.name))?;
         self.settle(&automation);
@@ -21,6 +23,7 @@ impl Orchestrator {
 
     pub(crate) async fn automation_update(&self, id: i32, request: AutomationUpdate) -> Result<Automation, Failure> {
         let current = self.automation(id).await?;
+        check_unchanged(&request, &convert::automation(&current, (self.clock)()))?;
         let draft = draft::changed(current.draft, request)?;
         let updated = store::automations::automation_update(&self.database, id, &draft, (self.clock)()).await;
         let automation = updated.map_err(|error| name_taken(error, &draft.name))?.ok_or_else(|| not_found(id))?;
@@ -66,4 +69,21 @@ fn name_taken(error: store::Error, name: &str) -> Failure {
         store::Error::Duplicate(_) => Failure::conflict("name_taken", format!("an automation named \"{name}\" exists")),
         other => other.into(),
     }
+}
+
+/// What was read and is sent back must be as it is: it is changed by other requests, or never.
+fn check_unchanged(request: &AutomationUpdate, shown: &api_types::Automation) -> Result<(), Failure> {
+    let shown = serde_json::to_value(shown).map_err(|error| Failure::Internal(error.to_string()))?;
+    let differs = |(name, given): &(&str, Option<&Value>)| given.is_some_and(|given| *given != shown[*name]);
+    let mut faults = Vec::new();
+    for (name, _) in request.unchanged().into_iter().filter(differs) {
+        if name == "updated_at" {
+            return Err(Failure::conflict(
+                "changed_meanwhile",
+                format!("automation {} was changed since it was read; read it again", shown["id"]),
+            ));
+        }
+        faults.push(Fault::new(name, format!("is {} and not changed by this request", shown[name])));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Failure::Invalid(faults)) }
 }

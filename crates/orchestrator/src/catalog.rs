@@ -11,7 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{Fault, policy::Pause};
+use domain::{
+    Fault,
+    policy::Pause,
+    schema::{DATE_FORMAT, is_date},
+};
 use jsonschema::error::ValidationErrorKind;
 use runtime::Failure;
 use serde_json::{Map, Value};
@@ -101,15 +105,22 @@ impl Catalog {
         self.entries.read().ok()?.get(&id).cloned()
     }
 
-    /// Reads all live automations and the pauses of queues again.
-    pub(crate) async fn refresh(&self) -> Result<(), store::Error> {
-        self.take_in_all(self.read().await?);
+    /// Reads all automations and the pauses of queues. Those that are archived too: their jobs that wait keep their limits.
+    pub(crate) async fn load(&self) -> Result<(), store::Error> {
+        self.take_in_all(self.read(true).await?);
         Ok(())
     }
 
-    async fn read(&self) -> Result<Reading, store::Error> {
+    /// Reads all live automations and the pauses of queues again.
+    pub(crate) async fn refresh(&self) -> Result<(), store::Error> {
+        self.take_in_all(self.read(false).await?);
+        Ok(())
+    }
+
+    async fn read(&self, archived: bool) -> Result<Reading, store::Error> {
         let writes = self.writes();
-        let automations = store::automations::automation_list(&self.database, &store::automations::Filter::default()).await?;
+        let filter = store::automations::Filter { archived, ..Default::default() };
+        let automations = store::automations::automation_list(&self.database, &filter).await?;
         let pauses = store::queues::queue_list_pauses(&self.database).await?.into_iter().collect();
         Ok(Reading { automations, pauses, writes })
     }
@@ -144,7 +155,9 @@ impl Entry {
     pub(crate) fn check(&self, parameters: &Map<String, Value>) -> Result<(), Failure> {
         let Some(schema) = &self.schema else { return Ok(()) };
         let value = Value::Object(parameters.clone());
-        let faults: Vec<_> = schema.iter_errors(&value).map(|error| Fault::new(path_of(&error), error.to_string())).take(100).collect();
+        // The value itself stays out of it: it may be a password, and errors are logged.
+        let fault = |error: jsonschema::ValidationError<'_>| Fault::new(path_of(&error), error.masked_with("it").to_string());
+        let faults: Vec<_> = schema.iter_errors(&value).map(fault).take(100).collect();
         if faults.is_empty() { Ok(()) } else { Err(Failure::Invalid(faults)) }
     }
 }
@@ -161,7 +174,8 @@ fn path_of(error: &jsonschema::ValidationError<'_>) -> String {
 
 /// Makes a JSON Schema ready for use. References to other documents are not followed.
 pub(crate) fn compile(schema: &Value) -> Result<jsonschema::Validator, Vec<Fault>> {
-    jsonschema::options().should_validate_formats(true).build(schema).map_err(|error| {
+    let options = jsonschema::options().should_validate_formats(true).with_format(DATE_FORMAT, is_date);
+    options.build(schema).map_err(|error| {
         let path = error.instance_path().to_string();
         vec![Fault::new(format!("parameter_schema{path}"), format!("is not a JSON Schema: {error}"))]
     })

@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use api_types::DeadLetterDetail;
 use broker::{Broker, Delivery};
 use chrono::{DateTime, Utc};
-use domain::Fault;
 use messages::JobMessage;
 use runtime::Failure;
 use serde_json::{Map, Value};
@@ -91,9 +90,6 @@ fn headers(headers: &[(String, String)]) -> Option<Value> {
 
 impl Orchestrator {
     pub(crate) async fn dead_letter_list(&self, filter: &Filter) -> Result<Vec<api_types::DeadLetter>, Failure> {
-        if filter.queue.as_ref().is_some_and(|queue| queue.contains('\0')) {
-            return Err(Failure::BadQuery(vec![Fault::new("queue", "must not contain NUL characters")]));
-        }
         Ok(store::dead_letters::dead_letter_list(&self.database, filter).await?.into_iter().map(to_api).collect())
     }
 

@@ -38,17 +38,20 @@ impl Orchestrator {
         let id = execution.automation_id;
         let entry = self.catalog.get(id).await?.ok_or_else(|| automations::not_found(id))?;
         let automation = &entry.automation;
-        if automation.archived_at.is_some() {
-            return Err(Failure::conflict("automation_archived", format!("automation {id} is archived")));
-        }
         // The order of ids is that of acceptance: an id is never younger than its job.
         let (job_id, now) = (Uuid::now_v7(), (self.clock)());
-        let key = execution.idempotency_key.as_ref();
-        if key.is_some_and(|key| key.is_empty() || key.len() > MAX_KEY) {
-            return Err(match execution.parameters_field {
-                true => Failure::field("idempotency_key", format!("must have 1 to {MAX_KEY} bytes")),
-                false => Failure::BadRequest(format!("the header Idempotency-Key must have 1 to {MAX_KEY} bytes")),
-            });
+        if let Some(key) = &execution.idempotency_key {
+            check_key(key).map_err(|rule| match execution.parameters_field {
+                true => Failure::field("idempotency_key", rule),
+                false => Failure::BadRequest(format!("the header Idempotency-Key {rule}")),
+            })?;
+            // Before everything that may have changed since: whoever asks again did not get the answer to what was accepted.
+            if let Some(job) = self.accepted_under(id, key).await? {
+                return Ok((job, true));
+            }
+        }
+        if automation.archived_at.is_some() {
+            return Err(Failure::conflict("automation_archived", format!("automation {id} is archived")));
         }
         let named = |fault: Fault| if execution.parameters_field { fault.under("parameters") } else { fault };
         let mut parameters = automation.draft.default_params.clone();
@@ -90,10 +93,28 @@ impl Orchestrator {
         Ok((convert::new_job(new), false))
     }
 
+    /// The job that was accepted under this key.
+    async fn accepted_under(&self, automation_id: i32, key: &str) -> Result<Option<api_types::Job>, Failure> {
+        let txn = self.database.begin_lazily();
+        let found = store::jobs::job_find_idempotent(&txn, &[(automation_id, key.to_owned())]).await?;
+        match found.first() {
+            Some((_, _, id)) => self.job(*id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     pub(crate) async fn job(&self, id: Uuid) -> Result<api_types::Job, Failure> {
         let job = store::jobs::job_get(&self.database, id).await?;
         job.map(convert::job).ok_or_else(|| Failure::NotFound(format!("job {id}")))
     }
+}
+
+/// What is wrong with an idempotency key.
+fn check_key(key: &str) -> Result<(), String> {
+    if key.is_empty() || key.len() > MAX_KEY {
+        return Err(format!("must have 1 to {MAX_KEY} bytes"));
+    }
+    if key.contains('\0') { Err("must not contain NUL characters".to_owned()) } else { Ok(()) }
 }
 
 /// What the job is accepted with.

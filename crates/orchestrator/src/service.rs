@@ -7,6 +7,7 @@ use std::{
 use actix_web::web::ServiceConfig;
 use broker::Broker;
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::automation::QueueProfile;
 use runtime::{Dispatch, LeaseSettings, Retention, Shutdown};
 use store::{Database, Error};
 use uuid::Uuid;
@@ -61,6 +62,8 @@ pub struct Orchestrator {
     pub(crate) control: Control,
     pub(crate) retention: Retention,
     pub(crate) sweep_after: TimeDelta,
+    pub(crate) consumer_timeout: TimeDelta,
+    pub(crate) queue_profile: QueueProfile,
     pub(crate) tick: Duration,
     /// This process among the replicas; new at each start.
     pub(crate) replica_id: Uuid,
@@ -78,7 +81,7 @@ impl Orchestrator {
         let Parts { database, writer_database, broker, lease, dispatch, retention, clock } = parts;
         let (broker, dead_letter_queue) = broker.map(|(broker, queue)| (Arc::new(broker), queue)).unzip();
         let catalog = Arc::new(Catalog::new(database.clone()));
-        catalog.refresh().await?;
+        catalog.load().await?;
         let names = Reconciler::ALL.map(Reconciler::name);
         store::reconcilers::reconciler_insert_missing(&database, &names).await?;
         let live = Live::new();
@@ -97,6 +100,7 @@ impl Orchestrator {
         };
         let writer = writer::start(deps, shutdown.clone());
         let sweep_after = TimeDelta::from_std(dispatch.sweep_after).unwrap_or(TimeDelta::MAX);
+        let consumer_timeout = TimeDelta::from_std(dispatch.consumer_timeout).unwrap_or(TimeDelta::MAX);
         let orchestrator = Self {
             database,
             catalog,
@@ -111,6 +115,8 @@ impl Orchestrator {
             roster: Arc::new(Roster::new()),
             retention,
             sweep_after,
+            consumer_timeout,
+            queue_profile: dispatch.queue_profile,
             tick: dispatch.tick,
             replica_id: Uuid::now_v7(),
             started: Instant::now(),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Datelike as _, Utc};
 use serde_json::{Number, Value};
 
 /// What [`is_name`] wants.
@@ -15,6 +16,14 @@ pub(crate) fn is_name(text: &str) -> bool {
 /// Whether a text is short and has no control characters.
 pub(crate) fn is_short(text: &str) -> bool {
     text.len() <= 200 && !text.chars().any(char::is_control)
+}
+
+/// What [`is_kept_date`] wants.
+pub(crate) const DATE_RULE: &str = "must be in the years 1 to 9999";
+
+/// Whether a time is one that both databases keep and compare as it is; RFC 3339 knows no others.
+pub(crate) fn is_kept_date(at: DateTime<Utc>) -> bool {
+    (1..=9999).contains(&at.year())
 }
 
 /// Longest log line that is kept, in bytes.

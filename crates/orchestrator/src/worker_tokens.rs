@@ -74,6 +74,7 @@ fn check(request: &WorkerTokenCreate, now: DateTime<Utc>) -> Result<(), Failure>
     want(text::is_name(&request.name), "name", text::NAME_RULE);
     want(request.worker_name.as_deref().is_none_or(text::is_name), "worker_name", text::NAME_RULE);
     want(request.expires_at.is_none_or(|at| at > now), "expires_at", "must be in the future");
+    want(request.expires_at.is_none_or(text::is_kept_date), "expires_at", text::DATE_RULE);
     if let Some(queues) = &request.queues {
         want((1..=1000).contains(&queues.len()), "queues", "must name 1 to 1000 queues, or be absent");
         for (index, queue) in queues.iter().enumerate() {

@@ -117,7 +117,7 @@ fn plain(error: &serde_json::Error) -> String {
     text.split(" at line ").next().unwrap_or(&text).to_owned()
 }
 
-/// The query string; a parameter that does not fit: 400 with its name.
+/// The query string; a parameter that does not fit, or has a NUL character, which the database cannot even be asked for: 400 with its name.
 pub struct Params<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest for Params<T> {
@@ -125,6 +125,9 @@ impl<T: DeserializeOwned> FromRequest for Params<T> {
     type Future = std::future::Ready<Result<Self, Failure>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        if let Some((name, _)) = form_pairs(request.query_string()).find(|(_, value)| value.contains('\0')) {
+            return std::future::ready(Err(Failure::BadQuery(vec![Fault::new(name, "must not contain NUL characters")])));
+        }
         let pairs = serde_urlencoded::Deserializer::new(form_pairs(request.query_string()));
         let params = serde_path_to_error::deserialize(pairs)
             .map_err(|error| Failure::BadQuery(vec![named_fault(&error.path().to_string(), error.inner().to_string())]));

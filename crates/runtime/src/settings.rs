@@ -3,6 +3,7 @@ mod print;
 
 use std::{path::PathBuf, time::Duration};
 
+use domain::automation::QueueProfile;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use telemetry::LogFormat;
@@ -114,9 +115,12 @@ section!(
         /// A registered worker.
         #[serde(with = "humantime_serde")]
         agent: Duration,
-        /// A worker that speaks the plain contract.
+        /// A worker that speaks the plain contract and asks whether to stop.
         #[serde(with = "humantime_serde")]
         foreign: Duration,
+        /// A worker that speaks the plain contract and never asks.
+        #[serde(with = "humantime_serde")]
+        silent: Duration,
         /// How often registered workers report.
         #[serde(with = "humantime_serde")]
         heartbeat: Duration,
@@ -132,6 +136,11 @@ section!(
         /// When an unconfirmed message is sent again.
         #[serde(with = "humantime_serde")]
         sweep_after: Duration,
+        /// How long an unregistered worker may keep a message without acknowledging it.
+        #[serde(with = "humantime_serde")]
+        consumer_timeout: Duration,
+        /// How the queues of automations that do not say are declared.
+        queue_profile: QueueProfile,
         /// How often the hub looks for what is due.
         #[serde(with = "humantime_serde")]
         tick: Duration,
@@ -237,7 +246,20 @@ impl Settings {
             "lease.agent must be at least twice lease.heartbeat",
         );
         check(!self.lease.foreign.is_zero(), "lease.foreign must not be zero");
+        check(!self.lease.silent.is_zero(), "lease.silent must not be zero");
         check(self.dispatch.tick >= Duration::from_millis(10), "dispatch.tick must be at least 10ms");
+        let (lease, dispatch) = (&self.lease, &self.dispatch);
+        for (key, time) in [
+            ("lease.agent", lease.agent),
+            ("lease.foreign", lease.foreign),
+            ("lease.silent", lease.silent),
+            ("lease.heartbeat", lease.heartbeat),
+            ("dispatch.sweep_after", dispatch.sweep_after),
+            ("dispatch.consumer_timeout", dispatch.consumer_timeout),
+            ("dispatch.tick", dispatch.tick),
+        ] {
+            check(time <= RETENTION_MOST, &format!("{key} must be at most 100years"));
+        }
         check((1..=100_000).contains(&self.dispatch.window), "dispatch.window must be 1 to 100000");
         check(self.dispatch.queue_limit >= 1, "dispatch.queue_limit must be at least 1");
         for (key, kept) in [("jobs", self.retention.jobs), ("logs", self.retention.logs), ("dead_letters", self.retention.dead_letters)] {

@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use api_types::FinishRequest;
-use domain::job::{ErrorClass, Status};
+use domain::{job::Status, log::Level};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -128,18 +128,22 @@ impl Reporter<'_> {
         }
     }
 
-    /// The end matters more than what goes with it: a refused log or result is left out.
+    /// The end matters more than what goes with it: a refused log or result is left out. What the program did stays done, whatever becomes of
+    /// its result.
     fn after_refusal(&self, error: HubError, request: &FinishRequest, outcome: &mut Outcome, backoff: &mut Backoff) -> Option<Sent> {
         if !matches!(error.status(), Some(400 | 413 | 422)) {
             return Some(self.judge(error, backoff));
         }
-        if !request.entries.is_empty() || request.progress.is_some() {
+        let log_goes_first = error.status() != Some(413) || outcome.result.is_none();
+        if log_goes_first && (!request.entries.is_empty() || request.progress.is_some()) {
             tracing::warn!(job.id = %self.job, %error, "the hub does not take the job's last log lines");
             self.outbox.discard();
             return None;
         }
-        if outcome.result.is_some() {
-            *outcome = Outcome::failed(ErrorClass::RobotError, format!("the hub does not take the job's result: {error}"));
+        if let Some(result) = outcome.result.take() {
+            let bytes = result.to_string().len();
+            tracing::warn!(job.id = %self.job, %error, bytes, "the hub does not take the job's result");
+            self.outbox.log(Level::Error, format!("the result of {bytes} bytes is not kept, the hub does not take it: {error}"));
             return None;
         }
         let bare = Outcome { status: Status::Failed, result: None, error_class: outcome.error_class, error_message: None };

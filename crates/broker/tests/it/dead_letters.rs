@@ -34,15 +34,21 @@ async fn a_rejected_message_arrives_in_the_dead_letter_queue() {
 #[tokio::test]
 async fn dead_letters_of_an_adopted_queue_are_collected_too() {
     run(async |world| {
-        let queue = world.queue_name();
-        let arguments = [("x-dead-letter-exchange", AMQPValue::LongString("maestro.dlx".into())), ("x-message-ttl", AMQPValue::LongInt(1))];
-        world.declare(&queue, &arguments).await.unwrap();
-        world.broker.ensure_queue(&queue, QueueProfile::Maestro).await.unwrap();
-        publish(&world.broker, &queue, "late").await.unwrap();
         let mut dead_letters = world.broker.consume(&world.topology.dead_letter_queue, 1);
-        let dead = next(&mut dead_letters).await;
-        assert_eq!(dead.death.clone().expect("no death").reason, "expired");
-        dead.ack().await.unwrap();
+        for exchange in ["maestro.dlx", "regente.dlx"] {
+            for profile in [QueueProfile::Maestro, QueueProfile::Regente, QueueProfile::Plain] {
+                let queue = world.queue_name();
+                let arguments =
+                    [("x-dead-letter-exchange", AMQPValue::LongString(exchange.into())), ("x-message-ttl", AMQPValue::LongInt(1))];
+                world.declare(&queue, &arguments).await.unwrap();
+                world.broker.ensure_queue(&queue, profile).await.unwrap();
+                publish(&world.broker, &queue, "late").await.unwrap();
+                let dead = next(&mut dead_letters).await;
+                let death = dead.death.clone().expect("no death");
+                assert_eq!((death.reason.as_str(), &death.queue), ("expired", &queue), "{exchange} under {profile:?}");
+                dead.ack().await.unwrap();
+            }
+        }
     })
     .await;
 }

@@ -18,6 +18,22 @@ pub enum ErrorClass {
     LaunchFailed,
     /// The program was ended by a signal that nobody here sent.
     Killed,
+    /// A user name, password or certificate that the portal does not take. This and the classes below are told by robots.
+    CredentialInvalid,
+    /// The portal shuts this address out.
+    IpBlocked,
+    /// A captcha could not be solved.
+    CaptchaFailed,
+    /// What the robot delivers to is not there.
+    InfraDestinoIndisponivel,
+    /// Parameters that the robot cannot work with.
+    InvalidParameters,
+    /// The portal wants fewer requests.
+    RateLimited,
+    /// The portal does not answer, or with errors.
+    PortalDown,
+    /// Some of many things were done, too few to call it success.
+    PartialFailure,
     /// Nothing known.
     #[serde(other)]
     Unknown,
@@ -25,7 +41,7 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// Every class.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 16] = [
         Self::RobotError,
         Self::JobTimeout,
         Self::QueueTimeout,
@@ -33,6 +49,14 @@ impl ErrorClass {
         Self::DeadLettered,
         Self::LaunchFailed,
         Self::Killed,
+        Self::CredentialInvalid,
+        Self::IpBlocked,
+        Self::CaptchaFailed,
+        Self::InfraDestinoIndisponivel,
+        Self::InvalidParameters,
+        Self::RateLimited,
+        Self::PortalDown,
+        Self::PartialFailure,
         Self::Unknown,
     ];
 
@@ -47,13 +71,81 @@ impl ErrorClass {
             Self::DeadLettered => "DEAD_LETTERED",
             Self::LaunchFailed => "LAUNCH_FAILED",
             Self::Killed => "KILLED",
+            Self::CredentialInvalid => "CREDENTIAL_INVALID",
+            Self::IpBlocked => "IP_BLOCKED",
+            Self::CaptchaFailed => "CAPTCHA_FAILED",
+            Self::InfraDestinoIndisponivel => "INFRA_DESTINO_INDISPONIVEL",
+            Self::InvalidParameters => "INVALID_PARAMETERS",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::PortalDown => "PORTAL_DOWN",
+            Self::PartialFailure => "PARTIAL_FAILURE",
             Self::Unknown => "UNKNOWN",
         }
+    }
+
+    /// Reads the name on the wire; `None` for any other word.
+    #[must_use]
+    pub fn known(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == name)
     }
 
     /// Reads the name on the wire; any other word is [`ErrorClass::Unknown`].
     #[must_use]
     pub fn parse(name: &str) -> Self {
-        Self::ALL.into_iter().find(|class| class.as_str() == name).unwrap_or(Self::Unknown)
+        Self::known(name).unwrap_or(Self::Unknown)
+    }
+
+    /// What a robot says about its failure in the result: `error_class`, one of the names on the wire.
+    #[must_use]
+    pub fn of_result(result: &serde_json::Value) -> Option<Self> {
+        Self::known(result.get("error_class")?.as_str()?)
+    }
+
+    /// Whether another attempt can end otherwise, as far as the class tells: wrong passwords and parameters stay wrong (and a portal locks the
+    /// account of whoever tries them again and again), and whoever gave up waiting does not want to wait again.
+    #[must_use]
+    pub const fn may_pass(self) -> bool {
+        !matches!(self, Self::QueueTimeout | Self::CredentialInvalid | Self::InvalidParameters)
+    }
+
+    /// Every name, for people who gave another.
+    #[must_use]
+    pub fn names() -> String {
+        Self::ALL.map(Self::as_str).join(", ")
+    }
+}
+
+/// Reads a list of classes, each of them known: a word that is misspelt must not become another class.
+///
+/// # Errors
+/// The deserializer's, naming the word that is no class.
+pub fn known_classes<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<ErrorClass>, D::Error> {
+    let words = Vec::<String>::deserialize(input)?;
+    let known = |word: &String| {
+        ErrorClass::known(word).ok_or_else(|| serde::de::Error::custom(format!("\"{word}\" is none of {}", ErrorClass::names())))
+    };
+    words.iter().map(known).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{from_value, json};
+
+    #[test]
+    fn every_class_has_one_name() {
+        for class in ErrorClass::ALL {
+            assert_eq!(ErrorClass::parse(class.as_str()), class);
+            assert_eq!((json!(class), from_value(json!(class.as_str())).ok()), (json!(class.as_str()), Some(class)));
+        }
+        assert_eq!((ErrorClass::parse("PORTAL_ON_FIRE"), ErrorClass::known("portal_down")), (ErrorClass::Unknown, None));
+    }
+
+    #[test]
+    fn a_result_tells_its_class() {
+        assert_eq!(ErrorClass::of_result(&json!({"error": "x", "error_class": "PORTAL_DOWN"})), Some(ErrorClass::PortalDown));
+        for silent in [json!({"error": "x"}), json!({"error_class": "MINE"}), json!({"error_class": 5}), json!([]), json!("PORTAL_DOWN")] {
+            assert_eq!(ErrorClass::of_result(&silent), None, "{silent}");
+        }
     }
 }

@@ -16,7 +16,8 @@ impl Job {
     /// Gives the job to `caller` under a lease with `token` that lasts `lease_for`.
     ///
     /// # Errors
-    /// [`Refusal::LeaseHeld`] when another worker has it, [`Refusal::WrongState`] when it has ended.
+    /// [`Refusal::StaleLease`] for a token that is not the lease's, [`Refusal::LeaseHeld`] when another worker has it, [`Refusal::WrongState`]
+    /// when it has ended.
     pub fn start(&mut self, caller: &Caller, token: Uuid, lease_for: TimeDelta, now: DateTime<Utc>) -> Result<StartOutcome, Refusal> {
         match self.status {
             Status::Pending => {
@@ -29,6 +30,7 @@ impl Job {
                     lease.expires_at = now + lease_for;
                     Ok(StartOutcome::AlreadyHeld)
                 }
+                _ if caller.lease_token.is_some() => Err(Refusal::StaleLease),
                 _ => Err(Refusal::LeaseHeld),
             },
             Status::Completed | Status::CompletedNoInvoices | Status::Failed | Status::Canceled => Err(Refusal::WrongState(self.status)),

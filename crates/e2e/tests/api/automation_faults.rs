@@ -47,6 +47,9 @@ fn faults() -> Vec<(Value, Vec<&'static str>)> {
         (json!({"retry_policy": {"jitter": 2, "base_s": -1}}), vec!["retry_policy/base_s", "retry_policy/jitter"]),
         (json!({"retry_policy": {"backoff": "wild"}}), vec!["retry_policy/backoff"]),
         (json!({"retry_policy": {"atempts": 2}}), vec!["retry_policy/atempts"]),
+        (json!({"retry_policy": {"on": ["PORTAL_DWON"]}}), vec!["retry_policy/on"]),
+        (json!({"retry_policy": {"never_on": [7]}}), vec!["retry_policy/never_on/0"]),
+        (json!({"parameter_schema": [{"name": "a", "type": "list", "itemType": "shop"}]}), vec!["parameter_schema/0/itemType"]),
         (json!({"queue_timeout_s": 0}), vec!["queue_timeout_s"]),
         (json!({"queue_timeout_s": -1}), vec!["queue_timeout_s"]),
         (json!({"queue_timeout_s": 2_592_001}), vec!["queue_timeout_s"]),
@@ -89,7 +92,7 @@ fn faults() -> Vec<(Value, Vec<&'static str>)> {
             json!({"requires": ["é"], "concurrency_key": "{", "queue_timeout_s": 0, "cpu_limit": 0, "priority": 99}),
             vec!["concurrency_key", "requires/0", "priority", "queue_timeout_s", "cpu_limit"],
         ),
-        (json!({"paused_at": null}), vec!["paused_at"]),
+        (json!({"paused_at": "2025-01-01T00:00:00Z"}), vec!["paused_at"]),
         (json!({"rate_limit_tat": null}), vec!["rate_limit_tat"]),
         (json!({"default_params": [1]}), vec!["default_params"]),
         (json!({"default_params": {"a": {"b": ["x\u{0}"]}}}), vec!["default_params/a/b/0"]),
@@ -102,7 +105,6 @@ fn faults() -> Vec<(Value, Vec<&'static str>)> {
             vec!["parameter_schema/0/name", "parameter_schema/1/type"],
         ),
         (json!({"scriptpath": "x"}), vec!["scriptpath"]),
-        (json!({"id": 1}), vec!["id"]),
         (json!({"priority": 11, "timeout_s": 0, "name": ""}), vec!["name", "priority", "timeout_s"]),
     ]
 }

@@ -1,17 +1,20 @@
 //! Registering, reading, changing and archiving.
 
 use api_types::{Automation, Job};
+use domain::automation::QueueProfile;
 use e2e::{Delivery, on_both};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::calm;
+use crate::support::{calm, fields, with};
 
 on_both!(
     an_automation_lives_from_registration_to_archive,
     camel_case_spellings_mean_the_same,
     a_list_of_fields_becomes_a_json_schema,
     an_update_changes_what_it_names_and_null_clears,
+    what_was_read_can_be_sent_back,
+    a_queue_profile_that_is_not_named_is_the_hubs,
     a_name_is_taken_only_by_a_live_automation,
     lists_are_bare_arrays_in_pages,
 );
@@ -159,5 +162,44 @@ async fn lists_are_bare_arrays_in_pages(delivery: Delivery) {
     }
     let none: Vec<Job> = client.get("/api/v1/jobs").await.expect(200).json();
     assert_eq!(none, []);
+    world.end().await;
+}
+
+async fn what_was_read_can_be_sent_back(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let client = &world.client;
+    let body = json!({"name": "r", "queue_name": world.queue("r"), "script_path": "x", "timeout_s": 60, "max_concurrency": 2,
+        "rate_limit": {"max": 5, "per_s": 60}, "retry_policy": {"max_attempts": 3, "on": ["PORTAL_DOWN"]}, "requires": ["windows"],
+        "parameter_schema": [{"name": "dia", "type": "date"}]});
+    let place = format!("/api/v1/automations/{}", client.automation(&body).await.id);
+    let _paused = client.post(&format!("{place}/pause"), &json!({"reason": "portal"})).await.expect(200);
+    let mut read: Value = client.get(&place).await.expect(200).json();
+    let send = async |body: &Value| client.send(client.request(Method::PUT, &place).json(body)).await;
+    read["timeout_s"] = json!(90);
+    let sent = send(&read).await.expect(200).json::<Value>();
+    let mut stored: Value = client.get(&place).await.expect(200).json();
+    assert_eq!(sent, stored);
+    let again = send(&read).await.problem(409);
+    assert_eq!(again.code, "changed_meanwhile", "somebody else's change is not undone unseen");
+    stored["updated_at"] = read["updated_at"].take();
+    read["updated_at"] = stored["updated_at"].clone();
+    assert_eq!(stored, read);
+    for (name, value) in
+        [("id", json!(99)), ("paused_at", json!(null)), ("archived_at", json!("2025-01-01T00:00:00Z")), ("created_at", json!(5))]
+    {
+        let mut other = stored.clone();
+        other.as_object_mut().unwrap().remove("updated_at");
+        other[name] = value;
+        assert_eq!(fields(&send(&other).await.problem(422)), [name]);
+    }
+    world.end().await;
+}
+
+async fn a_queue_profile_that_is_not_named_is_the_hubs(delivery: Delivery) {
+    let world = with(delivery, |settings| settings.dispatch.queue_profile = QueueProfile::Maestro).await;
+    let profile = async |body: Value| world.client.automation(&body).await.queue_profile;
+    assert_eq!(profile(json!({"name": "a", "queue_name": world.queue("a"), "script_path": "x"})).await, QueueProfile::Maestro);
+    let named = json!({"name": "b", "queue_name": world.queue("b"), "script_path": "x", "queue_profile": "plain"});
+    assert_eq!(profile(named).await, QueueProfile::Plain);
     world.end().await;
 }

@@ -247,6 +247,8 @@ async fn bad_requests_name_their_fields(delivery: Delivery) {
         ("retry", json!({"trigger": "NOBODY"}), "trigger"),
         ("retry", json!({"error_class": "BAD_LUCK"}), "error_class"),
         ("retry", json!({"created_from": "yesterday"}), "created_from"),
+        ("cancel", json!({"created_to": "-262143-01-01T00:00:00Z"}), "created_to"),
+        ("cancel", json!({"queue_name": "a\u{0}"}), "queue_name"),
         ("cancel", json!({"ids": ["x"]}), "ids/0"),
         ("cancel", json!({"ids": vec![job.id; 1001]}), "ids"),
         ("cancel", json!({"ids": [job.id], "dry_run": "yes"}), "dry_run"),

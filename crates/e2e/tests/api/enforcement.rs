@@ -281,7 +281,7 @@ async fn bad_jobs_name_their_fields(delivery: Delivery) {
 }
 
 async fn attempts_of_one_job_are_its_own(delivery: Delivery) {
-    let world = with(delivery, |settings| settings.lease.foreign = Duration::from_secs(300)).await;
+    let world = with(delivery, |settings| settings.lease.silent = Duration::from_secs(300)).await;
     let policy = json!({"retry_policy": {"max_attempts": 5, "base_s": 0.01, "max_s": 0.01}});
     let automation = automation(&world, &world.queue("attempts"), policy).await;
     let body = json!({"automation_id": automation.id, "max_attempts": 2});

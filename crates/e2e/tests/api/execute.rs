@@ -15,6 +15,9 @@ on_both!(
     numbers_are_kept_exactly,
     faults_of_the_schema_are_told_with_their_paths,
     the_same_idempotency_key_returns_the_same_job,
+    the_same_idempotency_key_returns_the_same_job_whatever_changed_since,
+    what_a_fault_says_does_not_repeat_the_value,
+    a_form_of_older_systems_takes_what_it_took_there,
     twenty_at_once_with_one_key_make_one_job,
 );
 
@@ -108,6 +111,61 @@ async fn the_same_idempotency_key_returns_the_same_job(delivery: Delivery) {
         assert!(problem.detail.contains("Idempotency-Key"), "{}", problem.detail);
     }
     let _longest = send(one.id, &"k".repeat(255), &json!({})).await.expect(202);
+    world.end().await;
+}
+
+async fn the_same_idempotency_key_returns_the_same_job_whatever_changed_since(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let automation = automation(&world, "changes").await;
+    let place = format!("/api/v1/automations/{}", automation.id);
+    let send = async |key: &str| {
+        let request = world.client.request(Method::POST, &format!("{place}/execute")).header("Idempotency-Key", key);
+        world.client.send(request.json(&json!({"n": 1}))).await
+    };
+    let job: Job = send("nota").await.expect(202).json();
+    let strict = json!({"parameter_schema": {"type": "object", "required": ["cnpj"]}});
+    let _changed = world.client.send(world.client.request(Method::PUT, &place).json(&strict)).await.expect(200);
+    assert_eq!(send("nota").await.expect(202).json::<Job>().id, job.id, "the schema is stricter now");
+    assert_eq!(fields(&send("other").await.problem(422)), ["cnpj"]);
+    let _archived = world.client.send(world.client.request(Method::DELETE, &place)).await.expect(204);
+    let again = send("nota").await.expect(202);
+    assert_eq!((again.json::<Job>().id, &again.headers["idempotency-replayed"]), (job.id, &"true".parse().unwrap()));
+    assert_eq!(send("other").await.problem(409).code, "automation_archived");
+    let nul = json!({"automation_id": automation.id, "idempotency_key": "a\u{0}"});
+    assert_eq!(fields(&world.client.post("/api/v1/jobs", &nul).await.problem(422)), ["idempotency_key"]);
+    world.end().await;
+}
+
+async fn what_a_fault_says_does_not_repeat_the_value(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let schema = json!([{"name": "senha", "type": "password", "required": true}, {"name": "lojas", "type": "list", "itemType": "number"}]);
+    let body = json!({"name": "p", "queue_name": world.queue("p"), "script_path": "x", "parameter_schema": schema});
+    let path = format!("/api/v1/automations/{}/execute", world.client.automation(&body).await.id);
+    let problem = world.client.post(&path, &json!({"senha": ["s3gredo"], "lojas": [1, "s3gredo"]})).await.problem(422);
+    let told: HashSet<&str> = fields(&problem).into_iter().collect();
+    assert_eq!(told, HashSet::from(["senha", "lojas/1"]));
+    assert!(problem.detail.contains("string") && !format!("{problem:?}").contains("s3gredo"), "{problem:?}");
+    world.end().await;
+}
+
+async fn a_form_of_older_systems_takes_what_it_took_there(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let form = json!([{"name": "start_date", "label": "Data inicial", "type": "date", "required": true},
+        {"name": "stores", "label": "Lojas", "type": "list", "itemType": "number", "required": true},
+        {"name": "tipo", "label": "Tipo de documento", "type": "select", "options": ["nfe", "nfce"]}]);
+    let body =
+        json!({"name": "f", "queueName": world.queue("f"), "scriptPath": "x", "parameterSchema": form, "defaultParams": {"tipo": "nfe"}});
+    let path = format!("/api/v1/automations/{}/execute", world.client.automation(&body).await.id);
+    let given = json!({"start_date": "18/05/2026", "stores": [4814, 6861]});
+    let job: Job = world.client.post(&path, &given).await.expect(202).json();
+    assert_eq!(json!(job.parameters), json!({"start_date": "18/05/2026", "stores": [4814, 6861], "tipo": "nfe"}), "as it was sent");
+    let _iso = world.client.post(&path, &json!({"start_date": "2026-05-18", "stores": []})).await.expect(202);
+    for (wrong, field) in [
+        (json!({"start_date": "31/02/2026", "stores": []}), "start_date"),
+        (json!({"start_date": "18/05/2026", "stores": ["a"]}), "stores/0"),
+    ] {
+        assert_eq!(fields(&world.client.post(&path, &wrong).await.problem(422)), [field]);
+    }
     world.end().await;
 }
 

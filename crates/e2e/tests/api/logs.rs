@@ -58,6 +58,8 @@ async fn bad_lines_are_refused_whole(delivery: Delivery) {
         (json!({"entries": {"message": "y"}}), "entries"),
         (json!({"entries": [{"message": "fine"}, {"message": "y", "level": "LOUD"}]}), "entries/1/level"),
         (json!({"entries": [{"message": "fine"}, {"message": "y", "timestamp": "noon"}]}), "entries/1/timestamp"),
+        (json!({"entries": [{"message": "fine"}, {"message": "y", "timestamp": "-5000-01-01T00:00:00Z"}]}), "entries/1/timestamp"),
+        (json!({"message": "y", "timestamp": "+20000-01-01T00:00:00Z"}), "timestamp"),
         (json!({"message": "x", "actionable": "yes"}), "actionable"),
         (json!({"entries": [], "offset": -1}), "offset"),
         (json!({"entries": many}), "entries"),

@@ -89,7 +89,7 @@ async fn what_is_too_old_is_removed(delivery: Delivery) {
     let hours = added.clone();
     let clock: orchestrator::Clock = Arc::new(move || (Utc::now() + TimeDelta::hours(hours.load(Ordering::Relaxed))).trunc_subsecs(6));
     let settings = |settings: &mut runtime::Settings| {
-        settings.lease.foreign = std::time::Duration::from_secs(1000 * 86_400);
+        settings.lease.silent = std::time::Duration::from_secs(1000 * 86_400);
         settings.retention.logs = std::time::Duration::ZERO;
     };
     let hub = HubOptions { clock, ..HubOptions::default() };

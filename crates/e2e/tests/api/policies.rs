@@ -104,7 +104,7 @@ async fn a_worker_learns_how_to_run_and_to_stop_the_job() {
 }
 
 async fn a_lost_worker_is_what_the_automation_says(delivery: Delivery) {
-    let world = support::with(delivery, |settings| settings.lease.foreign = Duration::from_millis(1)).await;
+    let world = support::with(delivery, |settings| settings.lease.silent = Duration::from_millis(1)).await;
     let client = &world.client;
     let patient = json!({"max_attempts": 5, "base_s": 600});
     let picky = json!({"max_attempts": 5, "base_s": 600, "never_on": ["WORKER_LOST"]});

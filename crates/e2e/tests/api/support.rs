@@ -19,6 +19,7 @@ pub(crate) async fn with(delivery: Delivery, change: impl FnOnce(&mut Settings) 
     let settings = move |settings: &mut Settings| {
         settings.lease.agent = Duration::from_secs(300);
         settings.lease.foreign = Duration::from_secs(300);
+        settings.lease.silent = Duration::from_secs(300);
         change(settings);
     };
     World::start_with(delivery, Options { settings: Some(Box::new(settings)), ..Options::default() }).await

@@ -1,11 +1,13 @@
 //! Workers report on a job: start, progress, status, cancellation.
 
+use std::time::Duration;
+
 use api_types::{JobStatusResponse, StartResponse};
 use domain::job::Status;
 use e2e::{Delivery, on_both};
 use serde_json::{Value, json};
 
-use crate::support::{ask, automation, calm, claim, fields, pending, register, report, running, start};
+use crate::support::{ask, automation, calm, claim, fields, pending, register, report, running, start, with};
 
 on_both!(
     start_gives_the_lease_to_one_worker,
@@ -14,6 +16,7 @@ on_both!(
     progress_is_taken_in_both_spellings,
     status_and_cancellation_have_their_documented_shapes,
     a_token_of_another_lease_changes_nothing,
+    a_worker_that_asks_whether_to_stop_is_missed_sooner,
 );
 
 async fn start_gives_the_lease_to_one_worker(delivery: Delivery) {
@@ -30,6 +33,8 @@ async fn start_gives_the_lease_to_one_worker(delivery: Delivery) {
     assert_eq!(again.lease_token, started.lease_token, "the holder keeps its lease");
     let by_token = world.client.report(&format!("/jobs/{}/start", job.id), Some(started.lease_token), &json!({})).await.expect(200);
     assert_eq!(by_token.json::<StartResponse>().lease_token, started.lease_token);
+    let stale = world.client.report(&format!("/jobs/{}/start", job.id), Some(job.id), &json!({"worker_id": mine})).await;
+    assert_eq!(stale.problem(409).code, "stale_lease", "a token that is not the lease's");
     for body in [json!({"worker_id": other}), json!({})] {
         assert_eq!(report(&world, job.id, "start", &body).await.problem(409).code, "lease_held", "{body}");
     }
@@ -148,5 +153,32 @@ async fn a_worker_that_lost_its_lease_cannot_end_the_next_ones_job() {
     let late = world.client.report(&path, Some(given.lease_token), &json!({"status": "completed", "result": 1})).await.expect(200);
     assert_eq!(late.json::<Value>()["status"], "failed", "the first end stays");
     assert_eq!(world.client.job(job.id).await.result, None);
+    world.end().await;
+}
+
+/// A robot of the plain contract that starts, works for long and finishes must not be taken for dead, one that reports its life must.
+async fn a_worker_that_asks_whether_to_stop_is_missed_sooner(delivery: Delivery) {
+    let world = with(delivery, |settings| {
+        settings.lease.foreign = Duration::from_secs(60);
+        settings.lease.silent = Duration::from_secs(600);
+    })
+    .await;
+    let job = running(&world).await;
+    let lasts = async || {
+        let job = world.client.job(job.id).await;
+        (job.lease_expires_at.unwrap() - job.last_heartbeat_at.unwrap()).num_seconds()
+    };
+    let word = async |what: &str, body: Value| drop(report(&world, job.id, what, &body).await);
+    assert_eq!(lasts().await, 600);
+    word("log", json!({"message": "lendo"})).await;
+    word("progress", json!({"percent": 5})).await;
+    assert_eq!(lasts().await, 600, "it has not asked yet");
+    let _answer = ask(&world, job.id, "cancellation").await.expect(200);
+    assert_eq!(lasts().await, 60);
+    word("log", json!({"message": "lendo"})).await;
+    word("progress", json!({"percent": 6})).await;
+    assert_eq!(lasts().await, 60, "it goes on asking");
+    word("start", json!({})).await;
+    assert_eq!(lasts().await, 600, "perhaps another process, which has the message again");
     world.end().await;
 }

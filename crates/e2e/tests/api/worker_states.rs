@@ -84,7 +84,6 @@ async fn lists_take_filters_and_pages(delivery: Delivery) {
         ("label=Windows", vec!["a", "b"]),
         ("queue=q1&label=windows&state=running", vec!["a"]),
         ("state=lost", vec![]),
-        ("queue=%00", vec![]),
     ] {
         assert_eq!(names(query).await.0, expected, "{query}");
     }
@@ -92,9 +91,14 @@ async fn lists_take_filters_and_pages(delivery: Delivery) {
     let link = link.unwrap();
     let next = link.split(['?', '>']).nth(1).unwrap();
     assert_eq!((first, names(next).await.0), (vec!["a".to_owned(), "b".to_owned()], vec!["c".to_owned()]));
-    for (query, field) in
-        [("state=dead", "state"), ("limit=0", "limit"), ("limit=1001", "limit"), ("after=x", "after"), ("colour=red", "colour")]
-    {
+    for (query, field) in [
+        ("state=dead", "state"),
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("after=x", "after"),
+        ("colour=red", "colour"),
+        ("queue=%00", "queue"),
+    ] {
         let problem = world.client.get(&format!("/api/v1/workers?{query}")).await.problem(400);
         assert!(problem.detail.contains(field), "{query}: {problem:?}");
     }

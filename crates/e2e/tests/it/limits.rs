@@ -4,11 +4,17 @@ use std::{path::Path, sync::Arc};
 
 use domain::job::Status;
 use e2e::{Delivery, GatedRunner, Robots, World, on_both};
+use reqwest::Method;
 use serde_json::json;
 use test_support::eventually;
 use uuid::Uuid;
 
-on_both!(never_more_at_once_than_allowed, a_higher_priority_starts_next, jobs_of_one_queue_start_in_the_order_of_their_age);
+on_both!(
+    never_more_at_once_than_allowed,
+    an_archived_automation_keeps_its_limit,
+    a_higher_priority_starts_next,
+    jobs_of_one_queue_start_in_the_order_of_their_age
+);
 
 /// Most robots that ran at once, by the `+` and `-` lines that they wrote.
 fn most_at_once(file: &Path) -> (usize, usize) {
@@ -43,6 +49,28 @@ async fn never_more_at_once_than_allowed(delivery: Delivery) {
     for worker in workers {
         worker.stop().await;
     }
+    world.end().await;
+}
+
+async fn an_archived_automation_keeps_its_limit(delivery: Delivery) {
+    let world = World::start(delivery).await;
+    let queue = world.queue("archived");
+    let script = Robots::new(world.folder.path()).shell("robot.sh", "echo + >> \"$PARAM_FILE\"; sleep 0.15; echo - >> \"$PARAM_FILE\"\n");
+    let body = json!({"name": "a", "queue_name": queue, "entrypoint_type": "SHELL", "script_path": script, "max_concurrency": 1});
+    let automation = world.client.automation(&body).await;
+    let file = world.folder.path().join("running");
+    let parameters = json!({"file": file});
+    let jobs = futures_util::future::join_all((0..6).map(|_| world.client.execute(&automation, &parameters))).await;
+    let place = format!("/api/v1/automations/{}", automation.id);
+    let _archived = world.client.send(world.client.request(Method::DELETE, &place)).await.expect(204);
+    // The new process has not seen the automation.
+    let world = world.restart().await;
+    let worker = world.worker(&[&queue], 6);
+    for job in &jobs {
+        assert_eq!(world.client.ended(job.id).await.status, Status::Completed);
+    }
+    assert_eq!(most_at_once(&file), (1, 6));
+    worker.stop().await;
     world.end().await;
 }
 

@@ -3,7 +3,7 @@
 use api_types::{AutomationCreate, AutomationUpdate};
 use domain::{
     Fault,
-    automation::{DEFAULT_PRIORITY, Limits, default_queue_name},
+    automation::{DEFAULT_PRIORITY, Limits, QueueProfile, default_queue_name},
     policy::{ConcurrencyKey, Policy, labels},
 };
 use runtime::Failure;
@@ -12,8 +12,10 @@ use store::automations::Draft;
 
 use crate::{catalog, text};
 
-pub(super) fn created(request: AutomationCreate) -> Result<Draft, Failure> {
-    let empty = Draft { queue_name: default_queue_name(&request.name), priority: DEFAULT_PRIORITY, ..Draft::default() };
+/// `queue_profile` is that of automations which do not say.
+pub(super) fn created(request: AutomationCreate, queue_profile: QueueProfile) -> Result<Draft, Failure> {
+    let queue_name = default_queue_name(&request.name);
+    let empty = Draft { queue_name, queue_profile, priority: DEFAULT_PRIORITY, ..Draft::default() };
     changed(empty, request.into())
 }
 

@@ -64,7 +64,7 @@ async fn what_was_read_before_a_pause_does_not_take_it_back() {
     let database = database().await;
     let id = automation(&database, "a").await;
     let catalog = Catalog::new(database.clone());
-    let [first, second] = [catalog.read().await.unwrap(), catalog.read().await.unwrap()];
+    let [first, second] = [catalog.read(false).await.unwrap(), catalog.read(false).await.unwrap()];
     catalog.put_queue_pause("nfe", Some(pause(None)));
     catalog.take_in_all(first);
     assert_eq!(catalog.queue_pause("nfe", at(1)), Some(pause(None)));

@@ -77,7 +77,7 @@ pub(super) async fn update(
     Ok(HttpResponse::Ok().json(shown(&hub, &hub.automation_update(*id, body.0).await?)))
 }
 
-/// Archives an automation: it runs no more, and stays with its jobs.
+/// Archives an automation: it takes no more jobs, and stays with those that it has. What waits still runs, under its limits; bulk cancel stops it.
 #[utoipa::path(tag = "automations", params(("id" = i32, Path)), responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[delete("/api/v1/automations/{id}")]
@@ -118,7 +118,7 @@ fn shown(hub: &Orchestrator, automation: &store::automations::Automation) -> Aut
 /// Runs an automation. The body is the parameters object itself; it may be empty.
 #[utoipa::path(tag = "automations", params(("id" = i32, Path), ExecuteOptions,
     ("Idempotency-Key" = Option<String>, Header, description = "The same key returns the same job")),
-    request_body(content = Object, description = "The parameters"), responses(
+    request_body(content = Option<Object>, description = "The parameters"), responses(
     (status = 202, body = Job), (status = 400, description = "The body is not an object", body = Problem), (status = 401, body = Problem),
     (status = 404, body = Problem), (status = 409, description = "The automation is archived", body = Problem),
     (status = 413, body = Problem), (status = 422, description = "The parameters break the schema", body = Problem), (status = 503, body = Problem)))]

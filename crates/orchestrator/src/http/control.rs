@@ -3,6 +3,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{BulkRequest, BulkResponse, ControlRequest, Job, Problem, RetryRequest};
+use chrono::{DateTime, Utc};
 use domain::{
     Fault,
     job::{ErrorClass, Status, Trigger},
@@ -15,11 +16,12 @@ use super::jobs::accepted;
 use crate::{
     Orchestrator,
     job_control::{Bulk, check_bulk, reason},
+    text,
     writer::{Action, Control},
 };
 
 /// Stops a job: one that waits at once, one that runs by asking its program first and killing its whole process tree after `cancel_grace_s`.
-#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), request_body = ControlRequest, responses(
+#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), request_body = Option<ControlRequest>, responses(
     (status = 200, description = "Ended", body = Job), (status = 202, description = "Its worker was told to stop it", body = Job),
     (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Ended already; the problem names the state", body = Problem), (status = 422, body = Problem)))]
@@ -36,7 +38,7 @@ pub(super) async fn cancel(
 }
 
 /// Lets a job's processes stand still, and its time-out clock.
-#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), request_body = ControlRequest, responses(
+#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), request_body = Option<ControlRequest>, responses(
     (status = 200, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Not running, or its worker cannot do it", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/jobs/{id}/pause")]
@@ -51,7 +53,7 @@ pub(super) async fn pause(
 }
 
 /// Lets a paused job go on.
-#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), request_body = ControlRequest, responses(
+#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), request_body = Option<ControlRequest>, responses(
     (status = 200, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Not paused, or its worker is lost", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/jobs/{id}/resume")]
@@ -66,7 +68,7 @@ pub(super) async fn resume(
 }
 
 /// Runs a job that has ended again, as a new job, with the same or other parameters.
-#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), request_body = RetryRequest, responses(
+#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), request_body = Option<RetryRequest>, responses(
     (status = 202, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Not ended yet, or its automation is archived", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/jobs/{id}/retry")]
@@ -118,10 +120,14 @@ fn bulk_filter(bulk: Bulk, request: BulkRequest) -> Result<Filter, Failure> {
         statuses.extend(usual);
     }
     let trigger = request.trigger.as_deref().map(|word| Trigger::parse(word).ok_or_else(|| trigger_fault(word)));
-    let error_class = request.error_class.as_deref().map(|word| error_class(word).ok_or_else(|| class_fault(word)));
+    let error_class = request.error_class.as_deref().map(|word| ErrorClass::known(word).ok_or_else(|| class_fault(word)));
     let mut unless_faulty = |fault: Fault| faults.push(fault);
     let trigger = trigger.transpose().map_err(&mut unless_faulty).ok().flatten();
     let error_class = error_class.transpose().map_err(&mut unless_faulty).ok().flatten();
+    faults.extend(time_faults(request.created_from, request.created_to));
+    if request.queue_name.as_ref().is_some_and(|name| name.contains('\0')) {
+        faults.push(Fault::new("queue_name", "must not contain NUL characters"));
+    }
     if !faults.is_empty() {
         return Err(Failure::Invalid(faults));
     }
@@ -143,14 +149,16 @@ fn names(statuses: &[Status]) -> String {
     statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>().join(", ")
 }
 
+/// What is wrong with the times between which jobs were created.
+pub(super) fn time_faults(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> impl Iterator<Item = Fault> {
+    let times = [("created_from", from), ("created_to", to)];
+    times.into_iter().filter(|(_, at)| at.is_some_and(|at| !text::is_kept_date(at))).map(|(field, _)| Fault::new(field, text::DATE_RULE))
+}
+
 pub(super) fn trigger_fault(word: &str) -> Fault {
     Fault::new("trigger", format!("\"{word}\" is none of {}", Trigger::ALL.map(Trigger::as_str).join(", ")))
 }
 
 pub(super) fn class_fault(word: &str) -> Fault {
-    Fault::new("error_class", format!("\"{word}\" is none of {}", ErrorClass::ALL.map(ErrorClass::as_str).join(", ")))
-}
-
-pub(super) fn error_class(word: &str) -> Option<ErrorClass> {
-    ErrorClass::ALL.into_iter().find(|class| class.as_str() == word)
+    Fault::new("error_class", format!("\"{word}\" is none of {}", ErrorClass::names()))
 }

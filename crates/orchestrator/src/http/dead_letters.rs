@@ -46,7 +46,7 @@ pub(super) async fn replay(person: Management, hub: Data<Orchestrator>, id: Path
 }
 
 /// Sends many messages again, the oldest first; with `dry_run` it only counts them.
-#[utoipa::path(post, path = "/api/v1/dead-letters/replay", tag = "dead letters", request_body = ReplayRequest, responses(
+#[utoipa::path(post, path = "/api/v1/dead-letters/replay", tag = "dead letters", request_body = Option<ReplayRequest>, responses(
     (status = 200, body = ReplayResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn replay_many(
     person: Management,

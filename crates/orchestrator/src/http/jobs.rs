@@ -7,14 +7,14 @@ use actix_web::{
 use api_types::{Job, JobCreate, JobEvent, JobFilter, LogFilter, LogLine, Problem};
 use domain::{
     Fault,
-    job::{Status, Trigger},
+    job::{ErrorClass, Status, Trigger},
 };
 use runtime::{Failure, JsonBody, Management, Params};
 use store::jobs::Filter;
 use uuid::Uuid;
 
 use super::{
-    control::{class_fault, error_class, trigger_fault},
+    control::{class_fault, time_faults, trigger_fault},
     page, page_size,
 };
 use crate::{Orchestrator, convert, execute::Execution};
@@ -67,7 +67,11 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
     let known = || Status::ALL.map(Status::as_str).join(", ");
     let status = |word: &str| Status::parse(word).ok_or_else(|| bad("status", format!("\"{word}\" is none of {}", known())));
     let trigger = |word: &String| Trigger::parse(word).ok_or_else(|| Failure::BadQuery(vec![trigger_fault(word)]));
-    let class = |word: &String| error_class(word).ok_or_else(|| Failure::BadQuery(vec![class_fault(word)]));
+    let class = |word: &String| ErrorClass::known(word).ok_or_else(|| Failure::BadQuery(vec![class_fault(word)]));
+    let faults: Vec<Fault> = time_faults(query.created_from, query.created_to).collect();
+    if !faults.is_empty() {
+        return Err(Failure::BadQuery(faults));
+    }
     Ok(Filter {
         statuses: words.map(status).collect::<Result<_, _>>()?,
         automation_id: query.automation_id,

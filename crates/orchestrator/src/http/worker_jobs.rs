@@ -31,7 +31,7 @@ const fn caller(worker: &WorkerCaller) -> Caller {
 }
 
 /// A worker begins a job, and gets the lease. The body may be empty.
-#[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), request_body = StartRequest, responses(
+#[utoipa::path(tag = "worker", params(("id" = Uuid, Path), ("X-Lease-Token" = Option<Uuid>, Header, description = "The lease token that `start` or `claim` gave: only its bearer changes the job. A worker that shows none is judged by the job's id alone")), request_body = Option<StartRequest>, responses(
     (status = 200, body = StartResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Ended, or held by another worker", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/start")]
@@ -68,7 +68,7 @@ pub(super) async fn started(
 }
 
 /// A worker sends log lines: one, or many as `entries`.
-#[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), request_body = LogRequest, responses(
+#[utoipa::path(tag = "worker", params(("id" = Uuid, Path), ("X-Lease-Token" = Option<Uuid>, Header, description = "The lease token that `start` or `claim` gave: only its bearer changes the job. A worker that shows none is judged by the job's id alone")), request_body = LogRequest, responses(
     (status = 201, body = LogResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/log")]
@@ -82,6 +82,9 @@ pub(super) async fn log(
     let entries = match (entries, message) {
         (Some(entries), None) => entries,
         (None, Some(message)) => {
+            if timestamp.is_some_and(|at| !text::is_kept_date(at)) {
+                return Err(Failure::field("timestamp", text::DATE_RULE));
+            }
             vec![LogEntry { level: level.unwrap_or_default(), message, timestamp, actionable: actionable.unwrap_or(false) }]
         }
         (None, None) => return Err(Failure::field("message", "must be there, or `entries`")),
@@ -100,6 +103,10 @@ fn lines(entries: Vec<LogEntry>, offset: Option<i64>, now: DateTime<Utc>) -> Res
     if offset.is_some_and(|offset| !(0..=1 << 53).contains(&offset)) {
         return Err(Failure::field("offset", "must not be negative or absurd"));
     }
+    let odd = |entry: &LogEntry| entry.timestamp.is_some_and(|at| !text::is_kept_date(at));
+    if let Some(nth) = entries.iter().position(odd) {
+        return Err(Failure::field(&format!("entries/{nth}/timestamp"), text::DATE_RULE));
+    }
     let line = |entry: LogEntry| Line {
         timestamp: entry.timestamp.unwrap_or(now),
         level: entry.level,
@@ -110,7 +117,7 @@ fn lines(entries: Vec<LogEntry>, offset: Option<i64>, now: DateTime<Utc>) -> Res
 }
 
 /// A worker tells how far a job is.
-#[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), request_body = Progress, responses(
+#[utoipa::path(tag = "worker", params(("id" = Uuid, Path), ("X-Lease-Token" = Option<Uuid>, Header, description = "The lease token that `start` or `claim` gave: only its bearer changes the job. A worker that shows none is judged by the job's id alone")), request_body = Progress, responses(
     (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/progress")]
@@ -149,7 +156,7 @@ fn short(message: String) -> String {
 }
 
 /// A worker ends a job. The first result stays; a later one is kept as an event.
-#[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), request_body = FinishRequest, responses(
+#[utoipa::path(tag = "worker", params(("id" = Uuid, Path), ("X-Lease-Token" = Option<Uuid>, Header, description = "The lease token that `start` or `claim` gave: only its bearer changes the job. A worker that shows none is judged by the job's id alone")), request_body = FinishRequest, responses(
     (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Never started, or the lease is another's", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/finish")]
@@ -189,10 +196,11 @@ fn outcome(request: &mut FinishRequest) -> Result<Outcome, Failure> {
         Status::Canceled => Ok(Outcome::Canceled),
         Status::Failed => {
             let told = request.error_message.take();
+            let in_class = || request.result.as_ref().and_then(ErrorClass::of_result);
             let in_result = || request.result.as_ref()?.get("error")?.as_str().map(str::to_owned);
             let message = told.or_else(in_result).unwrap_or_else(|| "the robot reported a failure without saying why".to_owned());
             Ok(Outcome::Failed(JobFailure {
-                class: request.error_class.unwrap_or(ErrorClass::RobotError),
+                class: request.error_class.or_else(in_class).unwrap_or(ErrorClass::RobotError),
                 message: short(text::clean_line(message)),
             }))
         }

@@ -1,6 +1,8 @@
 use std::{collections::HashMap, time::Duration};
 
-use chrono::TimeDelta;
+use broker::QueueDepth;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::worker::State;
 use store::Error;
 use uuid::Uuid;
 
@@ -16,29 +18,48 @@ impl Orchestrator {
     /// Lets jobs wait again whose message the broker confirmed and no longer has.
     pub(super) async fn find_lost_messages(&self) -> Result<Counts, Error> {
         let Some(broker) = self.broker.as_ref().filter(|broker| broker.is_connected()) else { return Ok(Counts::new()) };
-        let before = (self.clock)() - LOST_AFTER;
-        let mut by_queue: HashMap<String, Vec<Uuid>> = HashMap::new();
+        let now = (self.clock)();
+        let mut by_queue: HashMap<String, Vec<(Uuid, DateTime<Utc>)>> = HashMap::new();
         for (id, queue, since) in store::jobs::job_list_undelivered(&self.database).await? {
-            if since < before {
-                by_queue.entry(queue).or_default().push(id);
+            if since < now - LOST_AFTER {
+                by_queue.entry(queue).or_default().push((id, since));
             }
         }
+        if by_queue.is_empty() {
+            return Ok(counts([("jobs_waiting_again", 0), ("queues_not_asked", 0)]));
+        }
+        let registered = self.consuming_workers(now).await?;
         let (mut lost, mut unknown) = (0, 0);
-        for (queue, ids) in by_queue {
-            let messages = match tokio::time::timeout(PATIENCE, broker.queue_depth(&queue)).await {
-                Ok(Ok(depth)) => depth.messages,
-                Ok(Err(broker::Error::QueueNotFound { .. })) => 0,
+        for (queue, jobs) in by_queue {
+            let depth = match tokio::time::timeout(PATIENCE, broker.queue_depth(&queue)).await {
+                Ok(Ok(depth)) => depth,
+                Ok(Err(broker::Error::QueueNotFound { .. })) => QueueDepth { messages: 0, consumers: 0 },
                 Ok(Err(_)) | Err(_) => {
                     unknown += 1;
                     continue;
                 }
             };
-            if messages == 0 {
+            // Messages that a consumer has and has not acknowledged are not counted. A registered worker starts at once what it gets.
+            let strangers = depth.consumers > registered.get(&queue).copied().unwrap_or(0);
+            let before = if strangers { now - LOST_AFTER - self.consumer_timeout } else { now - LOST_AFTER };
+            let ids: Vec<Uuid> = jobs.into_iter().filter(|(_, since)| *since < before).map(|(id, _)| id).collect();
+            if depth.messages == 0 && !ids.is_empty() {
                 tracing::warn!(queue.name = queue, jobs = ids.len(), "the broker lost messages, sending them again");
                 lost += ids.len();
                 ids.into_iter().for_each(|id| self.writer.note(Note::Unconfirmed(id, queue.clone())));
             }
         }
         Ok(counts([("jobs_waiting_again", lost), ("queues_not_asked", unknown)]))
+    }
+    /// How many registered workers consume each queue.
+    async fn consuming_workers(&self, now: DateTime<Utc>) -> Result<HashMap<String, u32>, Error> {
+        let lease = self.lease_time();
+        let mut counts = HashMap::new();
+        for worker in store::workers::worker_list_seen(&self.database, now - lease).await? {
+            if worker.uses_broker && worker.life.state(lease, now) == State::Running {
+                worker.queues.into_iter().for_each(|queue| *counts.entry(queue).or_default() += 1);
+            }
+        }
+        Ok(counts)
     }
 }

@@ -106,11 +106,18 @@ pub(super) struct Terms {
 #[derive(Clone, Copy)]
 pub(crate) struct LeaseTimes {
     pub(crate) agent: TimeDelta,
+    /// Of a foreign worker that asks whether to stop.
     pub(crate) foreign: TimeDelta,
+    /// Of a foreign worker that has not asked yet.
+    pub(crate) silent: TimeDelta,
 }
 
 impl LeaseTimes {
-    fn of(&self, worker_id: Option<Uuid>) -> TimeDelta {
+    fn at_start(&self, worker_id: Option<Uuid>) -> TimeDelta {
+        if worker_id.is_some() { self.agent } else { self.silent }
+    }
+
+    fn once_it_asked(&self, worker_id: Option<Uuid>) -> TimeDelta {
         if worker_id.is_some() { self.agent } else { self.foreign }
     }
 }
@@ -124,7 +131,7 @@ pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, terms: Terms) -> R
         Change::Log { caller, lines } => {
             row.job.authorise(caller)?;
             effects.lines = append(row, lines);
-            heard_of(row, caller, leases, now);
+            heard_of(row, caller, None, now);
         }
         Change::Progress { caller, progress } => {
             row.job.authorise(caller)?;
@@ -132,13 +139,14 @@ pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, terms: Terms) -> R
                 effects.dirty = false;
             } else {
                 row.progress = Some(progress.clone());
-                heard_of(row, caller, leases, now);
+                heard_of(row, caller, None, now);
             }
         }
         Change::Finish(finish) => finished(row, finish, now, &mut effects)?,
         Change::Cancellation { caller } => {
             row.job.authorise(caller)?;
-            effects.dirty = heard_of(row, caller, leases, now);
+            let holder = row.job.lease.as_ref().and_then(|lease| lease.worker_id);
+            effects.dirty = heard_of(row, caller, Some(leases.once_it_asked(holder)), now);
         }
         Change::Expire => effects.dirty = row.job.expire(now),
         Change::TimeOut => {
@@ -214,7 +222,7 @@ const SLACK: TimeDelta = TimeDelta::seconds(60);
 /// Starts the job for `caller`.
 pub(super) fn start(row: &mut JobRow, caller: &Caller, terms: Terms) -> Result<(), Refusal> {
     let Terms { leases, timeout_s, now } = terms;
-    let outcome = row.job.start(caller, Uuid::now_v7(), leases.of(caller.worker_id), now)?;
+    let outcome = row.job.start(caller, Uuid::now_v7(), leases.at_start(caller.worker_id), now)?;
     row.last_heartbeat_at = Some(now);
     if outcome == StartOutcome::Started {
         row.started_at = Some(now);
@@ -266,10 +274,12 @@ fn reported(finish: &Finish) -> Value {
     })
 }
 
-/// Counts as a sign of life of whoever holds the job; `false` when nobody does.
-fn heard_of(row: &mut JobRow, caller: &Caller, leases: LeaseTimes, now: DateTime<Utc>) -> bool {
-    let worker_id = row.job.lease.as_ref().and_then(|lease| lease.worker_id);
-    let renewed = row.job.renew(caller, leases.of(worker_id), now).is_ok();
+/// Counts as a sign of life of whoever holds the job; `false` when nobody does. The lease lasts `lease_for` from now, or as long as it did from
+/// the last sign of life.
+fn heard_of(row: &mut JobRow, caller: &Caller, lease_for: Option<TimeDelta>, now: DateTime<Utc>) -> bool {
+    let Some(expires_at) = row.job.lease.as_ref().map(|lease| lease.expires_at) else { return false };
+    let so_far = || expires_at - row.last_heartbeat_at.unwrap_or(now);
+    let renewed = row.job.renew(caller, lease_for.unwrap_or_else(so_far), now).is_ok();
     if renewed {
         row.last_heartbeat_at = Some(now);
     }

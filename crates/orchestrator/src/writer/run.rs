@@ -49,7 +49,7 @@ pub(crate) struct Deps {
 impl Deps {
     pub(crate) fn lease_times(lease: &runtime::LeaseSettings) -> LeaseTimes {
         let seconds = |duration: Duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
-        LeaseTimes { agent: seconds(lease.agent), foreign: seconds(lease.foreign) }
+        LeaseTimes { agent: seconds(lease.agent), foreign: seconds(lease.foreign), silent: seconds(lease.silent) }
     }
 
     pub(crate) const fn window(dispatch: &runtime::Dispatch) -> Window {

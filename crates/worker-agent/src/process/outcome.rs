@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::{JobFolder, Outcome};
 
-const MAX_RESULT: u64 = 16 * 1024 * 1024;
+/// Longest `result.json` that is reported, in bytes: the hub takes requests of 4 MiB unless it is told otherwise, and log lines go along.
+const MAX_RESULT: u64 = 3 * 1024 * 1024;
 
 pub(super) fn of_exit(status: ExitStatus, result: Option<Value>, last_error: Option<String>) -> Outcome {
     let told = |what: String| last_error.map_or_else(|| what.clone(), |line| format!("{what}: {line}"));
@@ -20,7 +21,14 @@ pub(super) fn of_exit(status: ExitStatus, result: Option<Value>, last_error: Opt
     }
     match status.code() {
         Some(0) => well(result),
-        code => Outcome { result, ..Outcome::failed(ErrorClass::RobotError, told(format!("exit code {}", code.unwrap_or(-1)))) },
+        code => {
+            let code = format!("exit code {}", code.unwrap_or(-1));
+            // What the robot itself says about it goes before its last words.
+            let said = result.as_ref().and_then(|result| result.get("error")?.as_str());
+            let message = said.map_or_else(|| told(code.clone()), |said| format!("{code}: {said}"));
+            let class = result.as_ref().and_then(ErrorClass::of_result).unwrap_or(ErrorClass::RobotError);
+            Outcome { result, ..Outcome::failed(class, message) }
+        }
     }
 }
 
