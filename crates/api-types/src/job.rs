@@ -234,6 +234,19 @@ pub struct LogFilter {
     pub after: Option<i64>,
 }
 
+/// Query of a job's events.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct JobEventFilter {
+    /// Page size, 1 to 1000 (default 100).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// `id` of the last event of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Uuid>,
+}
+
 /// One line of a job's log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LogLine {

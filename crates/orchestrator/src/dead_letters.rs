@@ -33,7 +33,7 @@ pub(crate) async fn run(orchestrator: Orchestrator, broker: Arc<Broker>, queue: 
         };
         let Some(delivery) = delivery else { return };
         match take(&database, &writer, &delivery, clock()).await {
-            // A lost ack brings the message again, which changes nothing.
+            // A lost ack brings the message again: its job stays as it is, the letter is kept twice.
             Ok(()) => drop(delivery.ack().await),
             Err(failure) => {
                 tracing::warn!(error = %failure, "dead letter not kept, trying again");

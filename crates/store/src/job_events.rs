@@ -1,7 +1,7 @@
 //! What happened to a job beside its state: late results, recoveries.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -41,12 +41,15 @@ pub async fn job_event_insert_many_in_txn(txn: &Transaction, events: &[JobEvent]
     Ok(())
 }
 
-/// A job's events, oldest first.
+/// A job's events after one of them, oldest first; at most `limit`.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_event_list(database: &Database, job_id: Uuid) -> Result<Vec<JobEvent>, Error> {
-    let query = job_event::Entity::find().filter(job_event::Column::JobId.eq(job_id)).order_by_asc(job_event::Column::Id);
+pub async fn job_event_list(database: &Database, job_id: Uuid, after: Option<Uuid>, limit: u64) -> Result<Vec<JobEvent>, Error> {
+    let mut query = job_event::Entity::find().filter(job_event::Column::JobId.eq(job_id)).order_by_asc(job_event::Column::Id).limit(limit);
+    if let Some(after) = after {
+        query = query.filter(job_event::Column::Id.gt(after));
+    }
     let to_event =
         |row: job_event::Model| JobEvent { id: row.id, job_id: row.job_id, kind: row.kind, detail: row.detail, created_at: row.created_at };
     Ok(query.all(database.connection()).await?.into_iter().map(to_event).collect())

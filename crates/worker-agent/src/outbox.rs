@@ -209,3 +209,29 @@ impl State {
         Some(MAX_AGE.saturating_sub(age))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    #[test]
+    fn a_line_is_due_when_it_is_200_ms_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let outbox = Outbox::new(JobFolder::at(dir.path().to_owned()), 1 << 20, 0);
+        let wait = || outbox.state().wait();
+        assert_eq!(wait(), None, "there is nothing to send");
+        let line = |age: i64| LogEntry {
+            level: Level::Info,
+            message: "x".to_owned(),
+            timestamp: Some(Utc::now() - TimeDelta::milliseconds(age)),
+            actionable: false,
+        };
+        outbox.extend(vec![line(0)]);
+        assert!(wait().is_some_and(|wait| wait <= Duration::from_millis(200)), "{:?}", wait());
+        let batch = outbox.batch().unwrap();
+        outbox.confirm(&batch);
+        outbox.extend(vec![line(200), line(0)]);
+        assert_eq!(wait(), Some(Duration::ZERO), "its age is that of its oldest line");
+    }
+}

@@ -147,7 +147,9 @@ mod tests {
 
     #[test]
     fn every_fault_is_named() {
-        assert!(Settings::new("http://x", vec!["q".into()]).validate().is_ok());
+        let fine = Settings::new("http://x", vec!["q".into()]);
+        assert!(fine.validate().is_ok());
+        assert_eq!(fine.kill_grace, Duration::from_secs(5), "between TERM and KILL");
         let mut settings = Settings::new("ftp://x", vec![]);
         settings.slots = 0;
         let text = settings.validate().unwrap_err().to_string();

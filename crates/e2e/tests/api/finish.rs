@@ -87,6 +87,14 @@ async fn the_first_end_stays_and_a_late_one_is_kept_as_an_event(delivery: Delive
     assert_eq!(events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["job.finished_late"]);
     assert_eq!(events[0].detail["result"], json!({"second": true}));
     assert_eq!((&events[0].detail["status"], events[0].detail["error_message"].as_str()), (&json!("failed"), Some("tarde")));
+    let _later = report(&world, job.id, "finish", &json!({"status": "failed", "error_message": "mais tarde"})).await.expect(200);
+    let place = format!("/api/v1/jobs/{}/events", job.id);
+    let first = world.client.get(&format!("{place}?limit=1")).await.expect(200);
+    let next = format!("<{place}?limit=1&after={}>; rel=\"next\"", events[0].id);
+    assert_eq!((first.json::<Vec<JobEvent>>(), first.headers["link"].to_str().unwrap()), (events.clone(), next.as_str()));
+    let second: Vec<JobEvent> = world.client.get(&format!("{place}?limit=1&after={}", events[0].id)).await.expect(200).json();
+    assert_eq!(second[0].detail["error_message"], json!("mais tarde"));
+    assert_eq!(fields(&world.client.get(&format!("{place}?limit=0")).await.problem(400)), ["limit"]);
     let none = running(&world).await;
     assert_eq!(world.client.get(&format!("/api/v1/jobs/{}/events", none.id)).await.expect(200).text, "[]");
     world.end().await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api_types::{Job, LogLine};
 use domain::job::Status;
-use e2e::{Delivery, World, on_both};
+use e2e::{Client, Delivery, World, on_both};
 use futures_util::{StreamExt, stream::BoxStream};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -29,7 +29,11 @@ struct Event {
 
 impl Events {
     async fn open(world: &World, job: Uuid, last: Option<&str>) -> Self {
-        let request = world.client.request(Method::GET, &format!("/api/v1/jobs/{job}/logs/stream"));
+        Self::open_at(&world.client, job, last).await
+    }
+
+    async fn open_at(client: &Client, job: Uuid, last: Option<&str>) -> Self {
+        let request = client.request(Method::GET, &format!("/api/v1/jobs/{job}/logs/stream"));
         let request = last.iter().fold(request, |request, last| request.header("Last-Event-ID", *last));
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
@@ -125,6 +129,25 @@ async fn progress_is_told_when_it_changes(delivery: Delivery) {
     }
     let _ended = report(&world, job.id, "finish", &json!({"status": "completed"})).await.expect(200);
     assert_eq!(events.end().await.progress.unwrap().step, Some(2));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_at_one_hub_tells_what_was_reported_to_another() {
+    let world = calm(Delivery::Queue).await;
+    let (other, there) = world.replica().await;
+    let job = running(&world).await;
+    say(&world, job.id, &["um"]).await;
+    let mut events = Events::open_at(&there, job.id, None).await;
+    assert_eq!(events.line().await, (1, "um".into()));
+    say(&world, job.id, &["dois"]).await;
+    assert_eq!(events.line().await, (2, "dois".into()));
+    let _stored = report(&world, job.id, "progress", &json!({"step": 1})).await.expect(200);
+    assert_eq!(events.next().await.unwrap().kind, "progress");
+    let _ended = report(&world, job.id, "finish", &json!({"status": "completed", "entries": [{"message": "fim"}]})).await.expect(200);
+    assert_eq!(events.line().await, (3, "fim".into()));
+    assert_eq!(events.end().await.status, Status::Completed);
+    other.stop().await;
     world.end().await;
 }
 

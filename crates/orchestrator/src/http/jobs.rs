@@ -4,7 +4,7 @@ use actix_web::{
     post,
     web::{Data, Path},
 };
-use api_types::{Job, JobCreate, JobEvent, JobFilter, LogFilter, LogLine, Problem};
+use api_types::{Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, Problem};
 use domain::{
     Fault,
     job::{ErrorClass, Status, Trigger},
@@ -114,17 +114,25 @@ pub(super) async fn logs(
 }
 
 /// What happened to a job beside its state, oldest first.
-#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), responses(
+#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path), JobEventFilter), responses(
     (status = 200, body = Vec<JobEvent>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/jobs/{id}/events")]
-pub(super) async fn events(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(super) async fn events(
+    _: Management,
+    request: HttpRequest,
+    hub: Data<Orchestrator>,
+    id: Path<Uuid>,
+    query: Params<JobEventFilter>,
+) -> Result<HttpResponse, Failure> {
+    let limit = page_size(query.0.limit, 100, 1000)?;
     hub.job(*id).await?;
-    let events = store::job_events::job_event_list(&hub.database, *id).await?;
+    let events = store::job_events::job_event_list(&hub.database, *id, query.0.after, limit.into()).await?;
+    let next = events.last().filter(|_| events.len() == limit as usize).map(|event| event.id.to_string());
     let to_api = |event: store::job_events::JobEvent| JobEvent {
         id: event.id,
         kind: event.kind,
         detail: event.detail,
         created_at: event.created_at,
     };
-    Ok(HttpResponse::Ok().json(events.into_iter().map(to_api).collect::<Vec<_>>()))
+    Ok(page(request.path(), request.query_string(), next).json(events.into_iter().map(to_api).collect::<Vec<_>>()))
 }

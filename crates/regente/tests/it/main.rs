@@ -6,6 +6,7 @@ mod client;
 mod commands;
 mod crashes;
 mod process;
+mod secrets;
 mod settings;
 mod start_faults;
 mod stop;

@@ -88,10 +88,10 @@ fn chosen(filter: &Filter) -> Select<job::Entity> {
         query = query.filter(C::Trigger.eq(trigger.as_str()));
     }
     if let Some(from) = filter.created_from {
-        query = query.filter(C::Id.gte(first_id(from - BEFORE))).filter(C::CreatedAt.gte(from));
+        query = query.filter(C::Id.gte(first_id(from - AROUND))).filter(C::CreatedAt.gte(from));
     }
     if let Some(to) = filter.created_to {
-        query = query.filter(C::Id.lte(last_id(to))).filter(C::CreatedAt.lt(to));
+        query = query.filter(C::Id.lte(last_id(to + AROUND))).filter(C::CreatedAt.lt(to));
     }
     if let Some(after) = filter.after {
         query = query.filter(C::Id.lt(after));
@@ -116,9 +116,9 @@ fn has_status(wanted: &[Status]) -> Condition {
     any
 }
 
-/// How long before its `created_at` a job's id may have been made. The exact bounds are those of `created_at`; the range of ids only spares
+/// How long before or after its `created_at` a job's id may have been made. The exact bounds are those of `created_at`; the range of ids only spares
 /// reading the rest.
-const BEFORE: TimeDelta = TimeDelta::minutes(1);
+const AROUND: TimeDelta = TimeDelta::minutes(1);
 
 /// The lowest id that a job of this millisecond can have.
 fn first_id(at: DateTime<Utc>) -> Uuid {

@@ -22,8 +22,10 @@ async fn events_of_one_job_come_oldest_first(db: Case) {
     let events: Vec<JobEvent> = (1..).zip(details).map(|(nth, detail)| event(nth, job, detail)).collect();
     let shuffled = [events[2].clone(), event(4, other, json!({})), events[0].clone(), events[1].clone()];
     commit(&db, async |txn| job_event_insert_many_in_txn(txn, &shuffled).await).await.unwrap();
-    assert_eq!(job_event_list(&db, job).await.unwrap(), events);
-    assert_eq!(job_event_list(&db, id_at(9, 9)).await.unwrap(), []);
+    assert_eq!(job_event_list(&db, job, None, 10).await.unwrap(), events);
+    assert_eq!(job_event_list(&db, job, None, 2).await.unwrap(), events[..2]);
+    assert_eq!(job_event_list(&db, job, Some(events[1].id), 2).await.unwrap(), events[2..]);
+    assert_eq!(job_event_list(&db, id_at(9, 9), None, 10).await.unwrap(), []);
 }
 
 async fn no_events_are_fine(db: Case) {

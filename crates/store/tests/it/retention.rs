@@ -58,7 +58,11 @@ async fn old_ended_jobs_go_with_lines_and_events_in_batches(db: Case) {
     for (nth, id) in (1..).zip(&ids) {
         let gone = nth < 4;
         assert_eq!(job_get(&db, *id).await.unwrap().is_none(), gone, "{nth}");
-        assert_eq!((lines(&db, *id).await, job_event_list(&db, *id).await.unwrap().len()), if gone { (0, 0) } else { (1, 1) }, "{nth}");
+        assert_eq!(
+            (lines(&db, *id).await, job_event_list(&db, *id, None, 10).await.unwrap().len()),
+            if gone { (0, 0) } else { (1, 1) },
+            "{nth}"
+        );
     }
 }
 
@@ -93,7 +97,10 @@ async fn old_events_go_in_batches(db: Case) {
     for (limit, expected) in [(2, 2), (2, 1), (2, 0)] {
         assert_eq!(retention_job_events(&db, at(4), limit).await.unwrap(), expected);
     }
-    assert_eq!((job_event_list(&db, ids[2]).await.unwrap().len(), job_event_list(&db, ids[3]).await.unwrap().len()), (0, 1));
+    assert_eq!(
+        (job_event_list(&db, ids[2], None, 10).await.unwrap().len(), job_event_list(&db, ids[3], None, 10).await.unwrap().len()),
+        (0, 1)
+    );
 }
 
 async fn old_dead_letters_go_in_batches(db: Case) {

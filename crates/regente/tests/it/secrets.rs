@@ -1,0 +1,70 @@
+//! What nobody may read in a log.
+
+use api_types::WorkerTokenCreated;
+use domain::job::{ErrorClass, Status};
+use serde_json::json;
+
+use crate::{
+    client::{Client, PASSWORD, sign_in},
+    worker::place,
+};
+
+/// With all that the programs have to say: what is told at a lower level is told when somebody looks for a fault.
+#[tokio::test]
+async fn the_log_tells_no_secret_whatever_its_level() {
+    let amqp = test_support::amqp_url().unwrap();
+    // With the signs around it: a password of somebody's own server may be an everyday word.
+    let broker_password = format!(":{}@", amqp.split([':', '@']).nth(2).unwrap());
+    let queue = format!("secret-{}", uuid::Uuid::new_v4().simple());
+    let place = place().with("REGENTE__LOG__FILTER", "trace").with("REGENTE__BROKER__URL", &amqp).with("REGENTE_AMQP_URL", &amqp);
+    let mut hub = place.start(&["up"]);
+    let address = hub.address().await;
+    let (_, token) = sign_in(&address, PASSWORD).await;
+    let client = Client::new(&address, PASSWORD).await;
+    let key = std::fs::read_to_string(place.path("data/worker-key")).unwrap().trim().to_owned();
+    let made = client.post("/api/v1/worker-tokens", &json!({"name": "of the robot", "queues": [queue]})).await;
+    let made: WorkerTokenCreated = made.json().await.unwrap();
+    let script = place
+        .write("robot.sh", "[ -n \"$PARAM_SENHA\" ] || exit 9; echo '{\"x\": \"s3cret-result\"}' > result.json; exit \"$PARAM_CODE\"\n");
+    let schema = json!([{"name": "senha", "type": "password", "required": true}, {"name": "code", "type": "number"}]);
+    let body = json!({"name": "secret", "queue_name": queue, "script_path": script, "entrypoint_type": "SHELL", "parameter_schema": schema,
+        "default_params": {"pin": "s3cret-default"}, "retry_policy": {"max_attempts": 2, "base_s": 0}});
+    let automation: api_types::Automation = client.post("/api/v1/automations", &body).await.json().await.unwrap();
+    let execute = format!("/api/v1/automations/{}/execute", automation.id);
+    let worker = |folder: &str, key: [&str; 2]| {
+        let common = ["worker", "--server", &address, "--queue", &queue, "--log", "trace", "--name", folder, "--work-dir", folder];
+        place.start(&[&common[..], &key].concat())
+    };
+    let by_key = worker("one", ["--key-file", "data/worker-key"]);
+    for code in [0, 3] {
+        let job: api_types::Job = client.post(&execute, &json!({"senha": "s3cret-parameter", "code": code})).await.json().await.unwrap();
+        let ended = client.ended(job.id).await;
+        let expected = if code == 0 { (Status::Completed, None) } else { (Status::Failed, Some(ErrorClass::RobotError)) };
+        assert_eq!((ended.status, ended.error_class), expected, "{:?}", ended.error_message);
+    }
+    assert_eq!(client.post(&execute, &json!({"senha": ["s3cret-parameter"]})).await.status(), 422);
+    assert_eq!(sign_in(&address, "s3cret-guess").await.0, 401);
+    let ended = by_key.stop().await;
+    let by_token = worker("two", ["--key", &made.token]);
+    let job: api_types::Job = client.post(&execute, &json!({"senha": "s3cret-parameter", "code": 0})).await.json().await.unwrap();
+    assert_eq!(client.ended(job.id).await.status, Status::Completed);
+    let (by_token, hub) = (by_token.stop().await, hub.stop().await);
+    for (who, ended) in [("hub", &hub), ("worker", &ended), ("worker with a token", &by_token)] {
+        let said = format!("{}{}", ended.out, ended.err);
+        assert!(said.contains("TRACE"), "{who} tells all");
+        for secret in [
+            PASSWORD,
+            &broker_password,
+            &token.clone().unwrap(),
+            &key,
+            &made.token,
+            "s3cret-parameter",
+            "s3cret-default",
+            "s3cret-result",
+            "s3cret-guess",
+        ] {
+            let line = said.lines().find(|line| line.contains(secret));
+            assert!(line.is_none(), "{who} tells {secret}: {line:?}");
+        }
+    }
+}
