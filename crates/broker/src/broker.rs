@@ -117,6 +117,11 @@ impl Broker {
         self.link()?.queue_ensure(queue, profile).await
     }
 
+    /// Whether [`Broker::ensure_queue`] has seen `queue` on this connection, and would return at once.
+    pub fn has_ensured(&self, queue: &str) -> bool {
+        self.link().is_ok_and(|link| link.is_ensured(queue))
+    }
+
     /// Asks the broker how many messages and consumers `queue` has.
     ///
     /// # Errors

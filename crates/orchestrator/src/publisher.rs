@@ -1,11 +1,11 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use broker::{Broker, Error};
 use bytes::Bytes;
 use domain::automation::QueueProfile;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use messages::JobMessage;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use uuid::Uuid;
 
 use crate::writer::{Note, Writer};
@@ -23,6 +23,7 @@ pub(crate) struct Publication {
     pub(crate) queue: String,
     profile: QueueProfile,
     body: Bytes,
+    until: Instant,
 }
 
 impl Publication {
@@ -30,7 +31,7 @@ impl Publication {
     pub(crate) fn new(message: JobMessage, profile: QueueProfile) -> Option<Self> {
         let job_id = message.job_id.parse().ok()?;
         let body = serde_json::to_vec(&message).ok()?;
-        Some(Self { job_id, queue: message.queue_name, profile, body: Bytes::from(body) })
+        Some(Self { job_id, queue: message.queue_name, profile, body: Bytes::from(body), until: Instant::now() + PATIENCE })
     }
 }
 
@@ -54,21 +55,39 @@ impl Publisher {
 }
 
 async fn publish_all(broker: Arc<Broker>, writer: Writer, mut receiver: mpsc::UnboundedReceiver<Publication>) {
-    let mut under_way = FuturesUnordered::new();
+    let (mut under_way, mut declaring) = (FuturesUnordered::new(), FuturesUnordered::new());
+    // What is for a queue that is being declared waits for it in line: whoever found it declared a moment later would overtake it.
+    let mut lines: HashMap<String, Vec<Publication>> = HashMap::new();
     loop {
         tokio::select! {
-            publication = receiver.recv() => match publication {
-                Some(publication) => under_way.push(publish(&broker, publication)),
-                None => break,
-            },
+            publication = receiver.recv() => {
+                let Some(publication) = publication else { break };
+                if let Some(line) = lines.get_mut(&publication.queue) {
+                    line.push(publication);
+                } else if broker.has_ensured(&publication.queue) {
+                    under_way.push(publish(&broker, publication));
+                } else {
+                    declaring.push(declare(&broker, publication.queue.clone(), publication.profile, publication.until));
+                    lines.insert(publication.queue.clone(), vec![publication]);
+                }
+            }
+            Some(queue) = declaring.next() => {
+                under_way.extend(lines.remove(&queue).into_iter().flatten().map(|publication| publish(&broker, publication)));
+            }
             Some(note) = under_way.next() => writer.note(note),
         }
     }
 }
 
+/// Gives the queue back. Whether it is there, each message finds out.
+async fn declare(broker: &Broker, queue: String, profile: QueueProfile, until: Instant) -> String {
+    let _ = tokio::time::timeout_at(until, broker.ensure_queue(&queue, queue_profile(profile))).await;
+    queue
+}
+
 async fn publish(broker: &Broker, publication: Publication) -> Note {
-    let Publication { job_id, queue, profile, body } = publication;
-    let sent = tokio::time::timeout(PATIENCE, publish_to_queue(broker, &queue, profile, body)).await;
+    let Publication { job_id, queue, profile, body, until } = publication;
+    let sent = tokio::time::timeout_at(until, publish_to_queue(broker, &queue, profile, body)).await;
     match sent.unwrap_or(Err(Error::Disconnected)) {
         Ok(()) => Note::Confirmed(job_id),
         Err(error) => {

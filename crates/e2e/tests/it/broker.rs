@@ -5,6 +5,7 @@ use std::sync::Arc;
 use broker::{Broker, QueueProfile};
 use domain::job::{ErrorClass, Status};
 use e2e::{Delivery, GatedRunner, Options, World};
+use messages::JobMessage;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use test_support::{Proxy, eventually};
@@ -96,6 +97,43 @@ async fn a_rejected_message_fails_its_job_and_is_kept() {
         broker.close().await;
         world.end().await;
     }
+}
+
+/// The queue of a new automation is declared while its first jobs come in, and somebody else asks the broker about queues all the time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_messages_of_a_new_queue_keep_their_order() {
+    let world = World::start(Delivery::Queue).await;
+    let client = world.client.clone();
+    let asking = tokio::spawn(async move {
+        loop {
+            let asked = (0..4).map(|_| client.get("/api/v1/jobs?status=pending&limit=1000"));
+            futures_util::future::join_all(asked).await;
+        }
+    });
+    let mut sent = Vec::new();
+    for nth in 0..30 {
+        let queue = world.queue(&format!("new-{nth}"));
+        let automation = world.client.automation(&json!({"name": format!("a{nth}"), "queue_name": queue, "script_path": "x"})).await;
+        let mut jobs = Vec::new();
+        for _ in 0..4 {
+            jobs.push(world.client.execute(&automation, &json!({})).await.id);
+        }
+        sent.push((queue, jobs));
+    }
+    asking.abort();
+    let broker = connect(&world);
+    for (queue, jobs) in sent {
+        let mut consumer = broker.consume(&queue, 10);
+        let mut received = Vec::new();
+        while received.len() < jobs.len() {
+            let delivery = consumer.next().await.unwrap();
+            received.push(serde_json::from_slice::<JobMessage>(&delivery.body).unwrap().job_id.parse::<Uuid>().unwrap());
+            delivery.ack().await.unwrap();
+        }
+        assert_eq!(received, jobs, "{queue}");
+    }
+    broker.close().await;
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{shell, world_with};
 
-on_both!(a_result_that_the_hub_does_not_take_changes_nothing_else, a_robot_says_why_it_failed);
+on_both!(a_result_that_the_hub_does_not_take_changes_nothing_else, a_robot_says_why_it_failed, an_access_key_keeps_its_digits);
 
 async fn a_result_that_the_hub_does_not_take_changes_nothing_else(delivery: Delivery) {
     let world = world_with(delivery, |settings| settings.http.body_limit = 65_536).await;
@@ -40,6 +40,19 @@ async fn a_robot_says_why_it_failed(delivery: Delivery) {
     assert_eq!(job.result.unwrap()["loja"], json!(7));
     let jobs: Vec<api_types::Job> = world.client.get(&format!("/api/v1/jobs?automation_id={}", automation.id)).await.expect(200).json();
     assert_eq!(jobs.len(), 1, "another attempt would lock the account");
+    worker.stop().await;
+    world.end().await;
+}
+
+/// As `json.dump` writes an `int` of Python.
+async fn an_access_key_keeps_its_digits(delivery: Delivery) {
+    let world = world_with(delivery, |_| {}).await;
+    let queue = world.queue("key");
+    let key = "35260112345678000195550010000001231000001234";
+    let automation = shell(&world, &queue, &format!("echo '{{\"chaves\": [{key}]}}' > result.json\n"), json!({})).await;
+    let worker = world.worker(&[&queue], 1);
+    let job = world.client.execute(&automation, &json!({})).await;
+    assert_eq!(world.client.ended(job.id).await.result, Some(json!({"chaves": [key]})));
     worker.stop().await;
     world.end().await;
 }

@@ -56,9 +56,51 @@ pub(crate) fn read_result(folder: &JobFolder) -> Result<Option<Value>, String> {
     }
     let text = fs::read(&path).map_err(|error| format!("result.json cannot be read: {error}"))?;
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-    let mut value = serde_json::from_slice(text).map_err(|error| format!("result.json is not JSON and not reported: {error}"))?;
+    let mut value =
+        serde_json::from_slice(&with_all_digits(text)).map_err(|error| format!("result.json is not JSON and not reported: {error}"))?;
     without_nul(&mut value);
     Ok(Some(value))
+}
+
+/// The JSON with whole numbers of more than 64 bits as texts: access keys of invoices and the like, which would be rounded.
+fn with_all_digits(json: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(&byte) = rest.first() {
+        let length = match byte {
+            b'"' => string_length(rest),
+            b'-' | b'0'..=b'9' => rest.iter().take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')).count(),
+            _ => 1,
+        };
+        let (token, after) = rest.split_at(length);
+        if is_long_number(token) {
+            kept.push(b'"');
+            kept.extend(token);
+            kept.push(b'"');
+        } else {
+            kept.extend(token);
+        }
+        rest = after;
+    }
+    kept
+}
+
+/// Of the string at the beginning of this text, with its quotes; of all when it does not end.
+fn string_length(text: &[u8]) -> usize {
+    let mut escaped = false;
+    let end = text.iter().skip(1).position(|byte| {
+        let is_end = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        is_end
+    });
+    end.map_or(text.len(), |end| end + 2)
+}
+
+fn is_long_number(token: &[u8]) -> bool {
+    let digits = token.strip_prefix(b"-").unwrap_or(token);
+    let is_whole = digits.iter().all(u8::is_ascii_digit) && matches!(digits.first(), Some(b'1'..=b'9'));
+    let fits = |text: &str| text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok();
+    is_whole && !std::str::from_utf8(token).is_ok_and(fits)
 }
 
 /// PostgreSQL's JSON cannot hold U+0000.
@@ -104,5 +146,18 @@ mod tests {
         assert_eq!(read_result(&folder).unwrap(), Some(json!({"a\u{fffd}": ["b\u{fffd}"]})));
         std::fs::write(folder.file("result.json"), "{").unwrap();
         assert!(read_result(&folder).unwrap_err().contains("not JSON"));
+    }
+    #[test]
+    fn long_numbers_keep_their_digits() {
+        let key = "35260112345678000195550010000001231000001234";
+        let read = |text: &str| serde_json::from_slice::<Value>(&with_all_digits(text.as_bytes())).unwrap();
+        assert_eq!(read(&format!(r#"{{"chave": {key}, "notas": [-{key},1]}}"#)), json!({"chave": key, "notas": [format!("-{key}"), 1]}));
+        assert_eq!(read(key), json!(key));
+        let others =
+            format!(r#"["{key}", "\\\"", {{"a\\": 18446744073709551615, "{key}": -9223372036854775808}}, 1e300, -0.5, 0, 1.{key}, ""]"#);
+        assert_eq!(read(&others), serde_json::from_str::<Value>(&others).unwrap(), "nothing else changes");
+        for broken in ["{\"a", "[1,", "01", "-", "", "0123456789012345678901234567890"] {
+            assert_eq!(with_all_digits(broken.as_bytes()), broken.as_bytes());
+        }
     }
 }
