@@ -12,10 +12,20 @@ const SCANS: &str = "SELECT indexrelname::text, idx_scan FROM pg_stat_user_index
      UNION ALL SELECT 'sequential', seq_scan FROM pg_stat_user_tables WHERE schemaname = current_schema() AND relname = 'jobs'";
 
 /// Runs `work` in one session with `settings` (`-c name=value …`), and returns how often it went through each index of `jobs`, or
-/// through the whole table.
+/// through the whole table. What was done before must have been done [`apart`]: a session that stays hands in its counts up to ten seconds late.
 pub(crate) async fn scans(db: &Case, settings: &str, work: impl AsyncFnOnce(&Database)) -> BTreeMap<String, i64> {
     let raw = db.raw().await;
     let before = counted(&raw).await;
+    apart(db, settings, work).await;
+    let after = counted(&raw).await;
+    raw.close().await.unwrap();
+    let used = after.into_iter().map(|(name, scans)| (scans - before.get(&name).copied().unwrap_or(0), name));
+    used.filter(|(scans, _)| *scans > 0).map(|(scans, name)| (name, scans)).collect()
+}
+
+/// Runs `work` in one session with `settings`, which has ended and handed in its counts when this returns.
+pub(crate) async fn apart(db: &Case, settings: &str, work: impl AsyncFnOnce(&Database)) {
+    let raw = db.raw().await;
     let url = format!("{}?options={}", db.settings.url, settings.replace(' ', "%20").replace('=', "%3D"));
     let hub = Database::connect(&Settings { url, max_connections: 1, ..db.settings.clone() }).await.unwrap();
     let first = session_of(&hub, &raw).await;
@@ -23,13 +33,9 @@ pub(crate) async fn scans(db: &Case, settings: &str, work: impl AsyncFnOnce(&Dat
     // The first one may have left the pool, for statements without a transaction.
     let last = session_of(&hub, &raw).await;
     hub.close().await.unwrap();
-    // A session hands in its counts before it leaves.
     let gone = format!("SELECT count(*) FROM pg_stat_activity WHERE pid IN ({first}, {last})");
     eventually("the sessions ended", async || (number(&raw, &gone).await == 0).then_some(())).await;
-    let after = counted(&raw).await;
     raw.close().await.unwrap();
-    let used = after.into_iter().map(|(name, scans)| (scans - before.get(&name).copied().unwrap_or(0), name));
-    used.filter(|(scans, _)| *scans > 0).map(|(scans, name)| (name, scans)).collect()
 }
 
 async fn counted(raw: &DatabaseConnection) -> BTreeMap<String, i64> {
