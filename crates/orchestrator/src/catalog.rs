@@ -155,7 +155,7 @@ impl Entry {
     pub(crate) fn check(&self, parameters: &Map<String, Value>) -> Result<(), Failure> {
         let Some(schema) = &self.schema else { return Ok(()) };
         let value = Value::Object(parameters.clone());
-        // The value itself stays out of it: it may be a password, and errors are logged.
+        // The value itself stays out of it: it may be a password.
         let fault = |error: jsonschema::ValidationError<'_>| Fault::new(path_of(&error), error.masked_with("it").to_string());
         let faults: Vec<_> = schema.iter_errors(&value).map(fault).take(100).collect();
         if faults.is_empty() { Ok(()) } else { Err(Failure::Invalid(faults)) }

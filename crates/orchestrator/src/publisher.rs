@@ -23,6 +23,7 @@ pub(crate) struct Publication {
     pub(crate) queue: String,
     profile: QueueProfile,
     body: Bytes,
+    /// When its job waits again unless the broker has confirmed it.
     until: Instant,
 }
 

@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use api_types::Automation;
 use domain::job::Status;
 use e2e::{Delivery, GatedRunner, Robots, World, on_both};
 use reqwest::Method;
@@ -31,12 +32,18 @@ fn most_at_once(file: &Path) -> (usize, usize) {
     (most, ran)
 }
 
+/// An automation whose robots write down that they begin and end.
+async fn limited(world: &World, queue: &str, max_concurrency: u32) -> Automation {
+    let script = Robots::new(world.folder.path()).shell("robot.sh", "echo + >> \"$PARAM_FILE\"; sleep 0.15; echo - >> \"$PARAM_FILE\"\n");
+    let body = json!({"name": "limited", "queue_name": queue, "entrypoint_type": "SHELL", "script_path": script,
+        "max_concurrency": max_concurrency});
+    world.client.automation(&body).await
+}
+
 async fn never_more_at_once_than_allowed(delivery: Delivery) {
     let world = World::start(delivery).await;
     let queue = world.queue("limited");
-    let script = Robots::new(world.folder.path()).shell("robot.sh", "echo + >> \"$PARAM_FILE\"; sleep 0.15; echo - >> \"$PARAM_FILE\"\n");
-    let body = json!({"name": "limited", "queue_name": queue, "entrypoint_type": "SHELL", "script_path": script, "max_concurrency": 3});
-    let automation = world.client.automation(&body).await;
+    let automation = limited(&world, &queue, 3).await;
     let workers = [world.worker(&[&queue], 10), world.worker(&[&queue], 10)];
     let file = world.folder.path().join("running");
     let parameters = json!({"file": file});
@@ -55,9 +62,7 @@ async fn never_more_at_once_than_allowed(delivery: Delivery) {
 async fn an_archived_automation_keeps_its_limit(delivery: Delivery) {
     let world = World::start(delivery).await;
     let queue = world.queue("archived");
-    let script = Robots::new(world.folder.path()).shell("robot.sh", "echo + >> \"$PARAM_FILE\"; sleep 0.15; echo - >> \"$PARAM_FILE\"\n");
-    let body = json!({"name": "a", "queue_name": queue, "entrypoint_type": "SHELL", "script_path": script, "max_concurrency": 1});
-    let automation = world.client.automation(&body).await;
+    let automation = limited(&world, &queue, 1).await;
     let file = world.folder.path().join("running");
     let parameters = json!({"file": file});
     let jobs = futures_util::future::join_all((0..6).map(|_| world.client.execute(&automation, &parameters))).await;
@@ -74,7 +79,7 @@ async fn an_archived_automation_keeps_its_limit(delivery: Delivery) {
     world.end().await;
 }
 
-async fn submit(world: &World, automation: &api_types::Automation, priority: i32) -> Uuid {
+async fn submit(world: &World, automation: &Automation, priority: i32) -> Uuid {
     let path = format!("/api/v1/automations/{}/execute?priority={priority}", automation.id);
     world.client.post(&path, &json!({})).await.expect(202).json::<api_types::Job>().id
 }

@@ -116,8 +116,8 @@ fn has_status(wanted: &[Status]) -> Condition {
     any
 }
 
-/// How long before or after its `created_at` a job's id may have been made. The exact bounds are those of `created_at`; the range of ids only spares
-/// reading the rest.
+/// How long before or after its `created_at` a job's id may have been made. The exact bounds are those of `created_at`; the range of ids only
+/// spares reading the rest.
 const AROUND: TimeDelta = TimeDelta::minutes(1);
 
 /// The lowest id that a job of this millisecond can have.

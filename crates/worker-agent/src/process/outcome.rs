@@ -147,6 +147,7 @@ mod tests {
         std::fs::write(folder.file("result.json"), "{").unwrap();
         assert!(read_result(&folder).unwrap_err().contains("not JSON"));
     }
+
     #[test]
     fn long_numbers_keep_their_digits() {
         let key = "35260112345678000195550010000001231000001234";
