@@ -64,7 +64,7 @@ impl Agent {
         let mut shutdown = pin!(shutdown);
         let _lock = folders::lock(&core.settings)?;
         let unreported = recovery::find(&core);
-        folders::clean(&core);
+        folders::clean_beside(core.clone()).await;
         let mut registering = pin!(core.register());
         let registered = tokio::select! {
             biased;

@@ -1,16 +1,32 @@
 //! A job's folder: `config.json`, `progress.json`, `status.json`, `result.json`, `control.json`, `lease.json`, `finish.json` and `logs/`.
+//!
+//! The job's program may put anything there at any time. So no link is followed, no file is opened for writing that was not made here,
+//! what is read is a regular file of a bounded size, and nothing that is opened can block (FIFOs, devices).
+
+mod removal;
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs::{DirBuilder, File},
+    io::{self, Read as _, Write as _},
+    os::{fd::OwnedFd, unix::fs::DirBuilderExt as _},
     path::{Path, PathBuf},
 };
 
+use rustix::{
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, renameat, statat, unlinkat},
+    io::Errno,
+    process::geteuid,
+};
 use serde::Serialize;
 use uuid::Uuid;
 
-/// Where a job's files are. Folders have mode 0700 and files 0600: parameters may be confidential.
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const FILE: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+/// Folders have mode 0700 and files 0600: parameters may be confidential.
+const FOLDER_MODE: Mode = Mode::RWXU;
+const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// Where a job's files are. Names of files may have one folder before them: `logs/rpa.log`.
 #[derive(Clone, Debug)]
 pub struct JobFolder(PathBuf);
 
@@ -29,10 +45,10 @@ impl JobFolder {
         &self.0
     }
 
-    /// Whether the folder is there.
+    /// Whether the folder is there; a link to one is not.
     #[must_use]
     pub fn exists(&self) -> bool {
-        self.0.is_dir()
+        self.open().is_ok()
     }
 
     /// Makes the folder and `logs` in it, if they are not there.
@@ -40,7 +56,12 @@ impl JobFolder {
     /// # Errors
     /// What the system says.
     pub fn create(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(self.file("logs"))
+        self.create_private()?;
+        match mkdirat(self.open()?, "logs", FOLDER_MODE) {
+            Err(error) if error != Errno::EXIST => Err(error.into()),
+            // Something else in its place is found by whoever opens a file in it.
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn create_private(&self) -> io::Result<()> {
@@ -49,20 +70,83 @@ impl JobFolder {
 
     /// Makes the folder anew. What an interrupted run of the same job has left stays beside it.
     pub(crate) fn create_anew(&self) -> io::Result<()> {
-        if self.exists() {
+        if self.0.symlink_metadata().is_ok() {
             let mut name = self.0.clone().into_os_string();
             name.push(".interrupted");
             let old = Self(name.into());
             old.remove()?;
-            fs::rename(&self.0, &old.0)?;
+            std::fs::rename(&self.0, &old.0)?;
         }
         self.create()
     }
 
-    /// A file in it.
+    /// The path of a file in it, to be named to others: it is read by [`JobFolder::read`] only.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
+    }
+
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// It is not there, no regular file, or longer than `most` bytes ([`io::ErrorKind::FileTooLarge`]).
+    pub(crate) fn read(&self, name: &str, most: u64) -> io::Result<Vec<u8>> {
+        read_all(self.open_file(name)?, most)
+    }
+
+    /// The text of a file that this process's user has made: not one that a program of another user has put there.
+    ///
+    /// # Errors
+    /// As [`JobFolder::read`], and somebody else owns it.
+    pub(crate) fn read_own(&self, name: &str, most: u64) -> io::Result<Vec<u8>> {
+        let file = self.open_file(name)?;
+        if fstat(&file)?.st_uid != geteuid().as_raw() {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
+        }
+        read_all(file, most)
+    }
+
+    /// Opens a regular file for reading.
+    ///
+    /// # Errors
+    /// It is not there, or no regular file.
+    pub(crate) fn open_file(&self, name: &str) -> io::Result<File> {
+        self.open_regular(name, OFlags::RDONLY)
+    }
+
+    /// Opens a regular file for reading and writing.
+    ///
+    /// # Errors
+    /// As [`JobFolder::open_file`].
+    pub(crate) fn open_to_change(&self, name: &str) -> io::Result<File> {
+        self.open_regular(name, OFlags::RDWR)
+    }
+
+    fn open_regular(&self, name: &str, access: OFlags) -> io::Result<File> {
+        let (folder, name) = self.place_of(name)?;
+        let file = openat(&folder, name, FILE | access, Mode::empty()).map_err(|error| match error {
+            Errno::LOOP => io::Error::new(io::ErrorKind::InvalidData, "it is a link, which is not followed"),
+            // A FIFO or socket that nobody serves, opened for writing.
+            Errno::NXIO => no_regular_file(),
+            error => error.into(),
+        })?;
+        if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
+            return Err(no_regular_file());
+        }
+        Ok(file.into())
+    }
+
+    /// Makes a file for reading and writing, in the place of whatever has its name.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn create_file(&self, name: &str) -> io::Result<File> {
+        let (folder, name) = self.place_of(name)?;
+        match unlinkat(&folder, name, AtFlags::empty()) {
+            Err(error) if error != Errno::NOENT => return Err(error.into()),
+            _ => {}
+        }
+        create_new(&folder, name, OFlags::RDWR)
     }
 
     /// Writes a JSON file so that a reader sees the old text or the new one, never a half.
@@ -70,36 +154,82 @@ impl JobFolder {
     /// # Errors
     /// What the system says.
     pub fn write_json<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
-        let temporary = self.file(&format!(".{name}.new"));
         let mut text = serde_json::to_vec_pretty(value).map_err(io::Error::other)?;
         text.push(b'\n');
-        let mut file = private(&temporary, OpenOptions::new().write(true).create(true).truncate(true))?;
-        file.write_all(&text)?;
-        fs::rename(&temporary, self.file(name))
+        let (folder, name) = self.place_of(name)?;
+        // Nobody can have something ready under this name.
+        let temporary = format!(".{name}.{:016x}", rand::random::<u64>());
+        let written = create_new(&folder, &temporary, OFlags::WRONLY)
+            .and_then(|mut file| file.write_all(&text))
+            .and_then(|()| Ok(renameat(&folder, &temporary, &folder, name)?));
+        if written.is_err() {
+            let _not_there = unlinkat(&folder, &temporary, AtFlags::empty());
+        }
+        written
+    }
+
+    /// What the system knows of a file, or of a link in its place.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn stat(&self, name: &str) -> io::Result<Stat> {
+        let (folder, name) = self.place_of(name)?;
+        Ok(statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// Whether something has this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.stat(name).is_ok()
     }
 
     /// Removes a file; that it is not there is fine.
     pub(crate) fn remove_file(&self, name: &str) {
-        if let Err(error) = fs::remove_file(self.file(name))
+        let removed = self.place_of(name).and_then(|(folder, name)| Ok(unlinkat(folder, name, AtFlags::empty())?));
+        if let Err(error) = removed
             && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(folder = %self.0.display(), file = name, %error, "a job's file cannot be removed");
         }
     }
 
-    /// Removes the folder with what is in it; that it is not there is fine.
+    /// Removes the folder with what is in it, however deep; that it is not there is fine.
     ///
     /// # Errors
     /// What the system says.
     pub(crate) fn remove(&self) -> io::Result<()> {
-        match fs::remove_dir_all(&self.0) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        removal::remove(&self.0)
+    }
+
+    fn open(&self) -> io::Result<OwnedFd> {
+        Ok(openat(CWD, &self.0, DIRECTORY, Mode::empty())?)
+    }
+
+    /// The folder that a name is in, and the last part of the name.
+    fn place_of<'a>(&self, name: &'a str) -> io::Result<(OwnedFd, &'a str)> {
+        let folder = self.open()?;
+        match name.split_once('/') {
+            None => Ok((folder, name)),
+            Some((within, name)) => Ok((openat(&folder, within, DIRECTORY, Mode::empty())?, name)),
         }
     }
 }
 
-/// Opens a file that only its owner may read.
-pub(crate) fn private(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    options.mode(0o600).open(path)
+fn create_new(folder: &OwnedFd, name: &str, access: OFlags) -> io::Result<File> {
+    Ok(openat(folder, name, FILE | access | OFlags::CREATE | OFlags::EXCL, FILE_MODE)?.into())
+}
+
+fn no_regular_file() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "it is no regular file")
+}
+
+fn read_all(file: File, most: u64) -> io::Result<Vec<u8>> {
+    let too_large = |bytes: u64| io::Error::new(io::ErrorKind::FileTooLarge, format!("it has {bytes} bytes, more than {most}"));
+    let length = file.metadata()?.len();
+    if length > most {
+        return Err(too_large(length));
+    }
+    let mut text = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    // It may have grown since.
+    file.take(most + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > most { Err(too_large(text.len() as u64)) } else { Ok(text) }
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::{JobFolder, process::tree::Root};
 
 const FILE: &str = "lease.json";
+const MOST_BYTES: u64 = 64 * 1024;
 
 /// A job that this worker runs, on disk from before its program starts until the hub has its end: with it a later agent can tell the hub
 /// what became of the job.
@@ -26,9 +27,10 @@ impl LeaseFile {
     }
 
     /// # Errors
-    /// There is no such file, or it is something else.
-    pub(crate) fn read(folder: &JobFolder) -> io::Result<Self> {
-        serde_json::from_slice(&std::fs::read(folder.file(FILE))?).map_err(io::Error::other)
+    /// There is no such file, or it is not one that an agent has written about this job.
+    pub(crate) fn read(folder: &JobFolder, job: Uuid) -> io::Result<Self> {
+        let lease: Self = serde_json::from_slice(&folder.read_own(FILE, MOST_BYTES)?).map_err(io::Error::other)?;
+        if lease.job_id == job { Ok(lease) } else { Err(io::Error::other("it is another job's")) }
     }
 
     /// # Errors
@@ -43,6 +45,6 @@ impl LeaseFile {
     }
 
     pub(crate) fn exists(folder: &JobFolder) -> bool {
-        folder.file(FILE).exists()
+        folder.has(FILE)
     }
 }

@@ -54,9 +54,9 @@ impl Outbox {
     }
 
     /// What a worker before this one has left in the job's folder.
-    pub(crate) fn restore(folder: JobFolder, saved: Saved) -> Self {
+    pub(crate) fn restore(folder: JobFolder, saved: Saved, spool_limit: u64) -> Self {
         let progress = saved.progress.clone();
-        Self::with(Backlog::restore(folder, saved), progress)
+        Self::with(Backlog::restore(folder, saved, spool_limit), progress)
     }
 
     fn with(backlog: Backlog, progress: Option<Progress>) -> Self {

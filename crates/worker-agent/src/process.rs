@@ -120,7 +120,7 @@ impl ProcessRunner {
         let ended = self.wait(job, context, (&mut child, &tree), files).await;
         tree.settle();
         match ended {
-            Ended::Exit(status) => self.outcome(status, folder, &files.log),
+            Ended::Exit(status) => outcome(status, folder, &files.log).await,
             Ended::TimedOut => outcome::timed_out(job.timeout_s),
             Ended::Stopped(stop) => Outcome::stopped(stop),
             Ended::Unknown(error) => Outcome::failed(domain::job::ErrorClass::Unknown, format!("the program's end is unknown: {error}")),
@@ -157,14 +157,17 @@ impl ProcessRunner {
         let log = RobotLog::open(folder, context.outbox.clone(), self.log_limit)?;
         Ok(Files { log, lease, progress })
     }
+}
 
-    fn outcome(&self, status: ExitStatus, folder: &JobFolder, log: &RobotLog) -> Outcome {
-        let result = outcome::read_result(folder).unwrap_or_else(|reason| {
-            log.note(Level::Error, &reason);
-            None
-        });
-        outcome::of_exit(status, result, log.last_error())
-    }
+/// Reads the result beside the loop: it may be long.
+async fn outcome(status: ExitStatus, folder: &JobFolder, log: &RobotLog) -> Outcome {
+    let place = folder.clone();
+    let read = tokio::task::spawn_blocking(move || outcome::read_result(&place)).await;
+    let result = read.unwrap_or_else(|error| Err(format!("result.json is not reported: {error}"))).unwrap_or_else(|reason| {
+        log.note(Level::Error, &reason);
+        None
+    });
+    outcome::of_exit(status, result, log.last_error())
 }
 
 /// Whether a virtual display can be had; the text of the error says why not. Its files are made in `folder`.

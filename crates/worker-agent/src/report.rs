@@ -17,6 +17,8 @@ use crate::{
 
 /// File of an end that the hub does not have yet.
 pub(crate) const FINISH_FILE: &str = "finish.json";
+/// A result and the lines in memory, each byte escaped.
+const MOST_BYTES: u64 = 32 << 20;
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// Reports one job under its lease.
@@ -215,9 +217,9 @@ pub(crate) fn forget(folder: &JobFolder) {
 
 impl SavedEnd {
     /// # Errors
-    /// There is no such file, or it is not an end.
-    pub(crate) fn read(folder: &JobFolder) -> io::Result<Self> {
-        let text = std::fs::read(folder.file(FINISH_FILE))?;
-        serde_json::from_slice(&text).map_err(io::Error::other)
+    /// There is no such file, or it is not this job's end as an agent has written it.
+    pub(crate) fn read(folder: &JobFolder, job: Uuid) -> io::Result<Self> {
+        let end: Self = serde_json::from_slice(&folder.read_own(FINISH_FILE, MOST_BYTES)?).map_err(io::Error::other)?;
+        if end.job_id == job { Ok(end) } else { Err(io::Error::other("it is another job's")) }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     Job, JobFolder, Outbox, RunContext,
     backoff::Backoff,
     held::Hold,
+    process::tree,
     report::{Reporter, forget},
     signal::Stop,
 };
@@ -17,7 +18,13 @@ impl Core {
     /// Runs a job whose lease this worker has, and reports it. Returns when the hub has its end, or does not want it.
     pub(super) async fn execute(&self, job: &Job, hold: &Hold, lease: Uuid) {
         let folder = JobFolder::of(&self.settings.jobs_dir(), job.id);
-        let offset = if folder.exists() { self.offset_of_rerun(job.id, hold, lease).await } else { 0 };
+        let offset = if folder.exists() {
+            // The program may have removed what the start of this worker would have found it by.
+            tree::kill_left(job.id, None);
+            self.offset_of_rerun(job.id, hold, lease).await
+        } else {
+            0
+        };
         let outbox = Outbox::new(folder.clone(), self.settings.spool_limit, offset);
         let reporter = Reporter { hub: &self.hub, job: job.id, lease, outbox: outbox.clone(), folder: folder.clone() };
         let (stop, pause) = hold.signals();

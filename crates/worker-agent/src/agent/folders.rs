@@ -33,17 +33,20 @@ pub(super) async fn keep_clean(core: Arc<Core>) {
             () = core.aborted() => return,
             () = tokio::time::sleep(CLEAN_EVERY) => {}
         }
-        let this = core.clone();
-        // Many folders take long to look at, and heartbeats must not wait for it.
-        if let Err(error) = tokio::task::spawn_blocking(move || clean(&this)).await {
-            tracing::warn!(%error, "old job folders could not be removed");
-        }
+        clean_beside(core.clone()).await;
+    }
+}
+
+/// Removes old folders beside the loop: many take long to look at, and heartbeats must not wait for it.
+pub(super) async fn clean_beside(core: Arc<Core>) {
+    if let Err(error) = tokio::task::spawn_blocking(move || clean(&core)).await {
+        tracing::warn!(%error, "old job folders could not be removed");
     }
 }
 
 /// Removes the folders that are too old, and the oldest beyond the number and the size to keep. Those of running jobs and of ends that the
 /// hub does not have stay, and count for the size.
-pub(super) fn clean(core: &Core) {
+fn clean(core: &Core) {
     let settings = &core.settings;
     let looked = entries(&settings.jobs_dir()).into_iter().map(|(name, folder)| Kept::look(core, &name, folder));
     let (needed, mut folders): (Vec<_>, Vec<_>) = looked.partition(|kept| kept.needed);
@@ -72,22 +75,28 @@ struct Kept {
 
 impl Kept {
     fn look(core: &Core, name: &str, folder: JobFolder) -> Self {
-        let unreported = || folder.file(FINISH_FILE).exists() || LeaseFile::exists(&folder);
+        let unreported = || folder.has(FINISH_FILE) || LeaseFile::exists(&folder);
         let needed = Uuid::parse_str(name).is_ok_and(|job| core.held.contains(job) || unreported());
-        let modified = fs::metadata(folder.path()).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+        let modified = fs::symlink_metadata(folder.path()).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
         Self { needed, modified, bytes: size(folder.path()), folder }
     }
 }
 
 /// Bytes on the disk of a folder with all that is in it; links are not followed.
 fn size(folder: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(folder) else { return 0 };
-    let of = |entry: fs::DirEntry| match entry.metadata() {
-        Ok(data) if data.is_dir() => size(&entry.path()),
-        Ok(data) => data.blocks() * 512,
-        Err(_) => 0,
-    };
-    entries.filter_map(Result::ok).map(of).sum()
+    // No recursion: a program can make its folders as deep as it likes.
+    let (mut bytes, mut folders) = (0, vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(folder) else { continue };
+        for entry in entries.filter_map(Result::ok) {
+            match entry.metadata() {
+                Ok(data) if data.is_dir() => folders.push(entry.path()),
+                Ok(data) => bytes += data.blocks() * 512,
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
 }
 
 pub(super) fn job_folders(jobs_dir: &Path) -> Vec<(Uuid, JobFolder)> {

@@ -6,6 +6,7 @@ use api_types::LogEntry;
 use chrono::{DateTime, Utc};
 use domain::{job::ErrorClass, log::Level};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{core::Core, folders::job_folders};
 use crate::{
@@ -39,39 +40,33 @@ enum End {
 pub(super) fn find(core: &Core) -> Vec<Unreported> {
     let mut found = Vec::new();
     for (job, folder) in job_folders(&core.settings.jobs_dir()) {
-        let end = match end_in(&folder) {
-            Ok(Some(end)) => end,
-            Ok(None) => continue,
-            Err(error) => {
-                tracing::warn!(job.id = %job, %error, "what an earlier worker has left of a job cannot be read");
-                continue;
-            }
-        };
+        let Some(end) = end_in(job, &folder) else { continue };
         found.extend(core.held.hold(job, Some(end.lease_token())).map(|hold| Unreported { hold, folder, end }));
     }
     found
 }
 
-fn end_in(folder: &JobFolder) -> io::Result<Option<End>> {
-    if let Some(end) = there(SavedEnd::read(folder))? {
-        return Ok(Some(End::Saved(end)));
+fn end_in(job: Uuid, folder: &JobFolder) -> Option<End> {
+    // What is no end, the job's program may have put there.
+    if let Ok(end) = SavedEnd::read(folder, job) {
+        return Some(End::Saved(end));
     }
-    let Some(lease) = there(LeaseFile::read(folder))? else { return Ok(None) };
+    let lease = match LeaseFile::read(folder, job) {
+        Ok(lease) => lease,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!(job.id = %job, %error, "the lease that an earlier worker has left of a job cannot be read");
+            tree::kill_left(job, None);
+            return None;
+        }
+    };
     let left = tree::kill_left(lease.job_id, lease.program.as_ref());
     if left.killed > 0 {
         tracing::warn!(job.id = %lease.job_id, processes = left.killed, "killed what an earlier worker had left running");
     }
     let (outcome, note) = judge(&lease, folder, left.root_ran);
     write_end(folder, &outcome);
-    Ok(Some(End::Found { lease, outcome, note }))
-}
-
-fn there<T>(read: io::Result<T>) -> io::Result<Option<T>> {
-    match read {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    Some(End::Found { lease, outcome, note })
 }
 
 /// How the job ended, as far as the disk tells. The exit code of a program whose parent has died is nobody's to know.
@@ -109,9 +104,9 @@ fn of_result(result: Value) -> Outcome {
 
 /// `result.json`, unless it is older than the job's start: then it is not this program's.
 fn result_since(started_at: DateTime<Utc>, folder: &JobFolder) -> Option<Value> {
-    let modified: DateTime<Utc> = std::fs::metadata(folder.file("result.json")).ok()?.modified().ok()?.into();
-    // The clock of a file system is a little behind.
-    if modified + Duration::from_secs(1) < started_at {
+    let modified = DateTime::from_timestamp(folder.stat("result.json").ok()?.st_mtime, 0)?;
+    // The clock of a file system is a little behind, and only its seconds are looked at.
+    if modified + Duration::from_secs(2) < started_at {
         return None;
     }
     read_result(folder).unwrap_or_else(|reason| {
@@ -121,7 +116,7 @@ fn result_since(started_at: DateTime<Utc>, folder: &JobFolder) -> Option<Value> 
 }
 
 impl End {
-    const fn lease_token(&self) -> uuid::Uuid {
+    const fn lease_token(&self) -> Uuid {
         match self {
             Self::Saved(end) => end.lease_token,
             Self::Found { lease, .. } => lease.lease_token,
@@ -143,7 +138,11 @@ impl Unreported {
         tracing::info!(job.id = %job, "sending the end of a job of an earlier run");
         let work = async {
             let (outbox, outcome) = match end {
-                End::Saved(end) => (Outbox::restore(folder.clone(), end.outbox), end.outcome),
+                End::Saved(end) => {
+                    let (folder, limit) = (folder.clone(), core.settings.spool_limit);
+                    let Some(outbox) = off_loop(move || Outbox::restore(folder, end.outbox, limit)).await else { return false };
+                    (outbox, end.outcome)
+                }
                 End::Found { lease, outcome, note } => match late_lines(&core, &lease, &folder).await {
                     None => return false,
                     Some(outbox) => {
@@ -170,11 +169,10 @@ impl Unreported {
 
 /// The lines of `rpa.log` that the hub does not have. `None` when the lease is lost.
 async fn late_lines(core: &Core, lease: &LeaseFile, folder: &JobFolder) -> Option<Outbox> {
-    let mut lines = match read_log(folder) {
-        Ok(lines) => lines,
-        Err(_) => return Some(Outbox::new(folder.clone(), core.settings.spool_limit, 0)),
-    };
-    let Some(first) = lines.next() else { return Some(Outbox::new(folder.clone(), core.settings.spool_limit, 0)) };
+    let limit = core.settings.spool_limit;
+    let place = folder.clone();
+    let first = off_loop(move || read_log(&place, limit).ok()?.next()).await.flatten();
+    let Some(first) = first else { return Some(Outbox::new(folder.clone(), limit, 0)) };
     let known = match lines_at_hub(core, lease, first).await {
         Ok(known) => known,
         Err(error) if error.is_stale_lease() => return None,
@@ -183,15 +181,24 @@ async fn late_lines(core: &Core, lease: &LeaseFile, folder: &JobFolder) -> Optio
             return Some(Outbox::new(folder.clone(), 0, 0));
         }
     };
-    let outbox = Outbox::new(folder.clone(), core.settings.spool_limit, known);
-    let mut late = lines.skip(usize::try_from(known - 1).unwrap_or_default());
-    loop {
-        let chunk: Vec<_> = late.by_ref().take(CHUNK).collect();
-        if chunk.is_empty() {
-            return Some(outbox);
+    let (outbox, place) = (Outbox::new(folder.clone(), limit, known), folder.clone());
+    off_loop(move || {
+        let Ok(lines) = read_log(&place, limit) else { return outbox };
+        let mut late = lines.skip(usize::try_from(known).unwrap_or_default());
+        loop {
+            let chunk: Vec<_> = late.by_ref().take(CHUNK).collect();
+            if chunk.is_empty() {
+                return outbox;
+            }
+            outbox.extend(chunk);
         }
-        outbox.extend(chunk);
-    }
+    })
+    .await
+}
+
+/// Reads what may be long while heartbeats go on. `None`: the agent ends.
+async fn off_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
 }
 
 /// How many lines the hub has, at least one: the first line is sent as the first, and passed over when it is there.

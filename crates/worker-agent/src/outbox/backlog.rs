@@ -49,11 +49,11 @@ impl Backlog {
         Self { memory: VecDeque::new(), memory_bytes: 0, spool, offset, lost: 0, lost_why: String::new(), refused: false }
     }
 
-    pub(super) fn restore(folder: JobFolder, saved: Saved) -> Self {
+    pub(super) fn restore(folder: JobFolder, saved: Saved, spool_limit: u64) -> Self {
         let mut backlog = Self::new(folder.clone(), 0, saved.offset);
         backlog.memory_bytes = saved.entries.iter().map(size).sum();
         backlog.memory = saved.entries.into();
-        backlog.spool = Spool::open(folder, saved.spool_start);
+        backlog.spool = Spool::open(folder, saved.spool_start, spool_limit);
         backlog
     }
 
@@ -234,7 +234,7 @@ mod tests {
         assert!(backlog.memory.len() <= MAX_LINES);
         let saved: Saved = serde_json::from_str(&serde_json::to_string(&backlog.save(None)).unwrap()).unwrap();
         let folder = backlog.spool.folder().clone();
-        let mut again = Backlog::restore(folder, saved);
+        let mut again = Backlog::restore(folder, saved, 1 << 30);
         let expected: Vec<_> = (0..20_000).map(|n| format!("line {n}")).collect();
         assert_eq!(drain(&mut again), expected);
         assert_eq!(again.lines(), 0);

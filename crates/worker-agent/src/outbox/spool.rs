@@ -1,12 +1,8 @@
-use std::{
-    fs::{File, OpenOptions},
-    io,
-    os::unix::fs::FileExt as _,
-};
+use std::{fs::File, io, os::unix::fs::FileExt as _};
 
 use api_types::LogEntry;
 
-use crate::{JobFolder, folder};
+use crate::JobFolder;
 
 /// Bytes read at once. Longer than any line: 64 KiB of text, each byte escaped.
 const CHUNK: usize = 512 * 1024;
@@ -36,8 +32,8 @@ impl Spool {
     }
 
     /// What an earlier worker has left. An unreadable file is empty.
-    pub(super) fn open(folder: JobFolder, start: u64) -> Self {
-        let mut spool = Self::new(folder, 0);
+    pub(super) fn open(folder: JobFolder, start: u64, limit: u64) -> Self {
+        let mut spool = Self::new(folder, limit);
         if let Err(error) = spool.reopen(start)
             && error.kind() != io::ErrorKind::NotFound
         {
@@ -47,8 +43,11 @@ impl Spool {
     }
 
     fn reopen(&mut self, start: u64) -> io::Result<()> {
-        let file = folder::private(&self.folder.file(NAME), OpenOptions::new().read(true).write(true))?;
+        let file = self.folder.open_to_change(NAME)?;
         let length = file.metadata()?.len();
+        if length > self.limit + CHUNK as u64 {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
         let (mut position, mut buffer) = (start, vec![0; CHUNK]);
         while position < length {
             let read = file.read_at(&mut buffer, position)?;
@@ -106,9 +105,7 @@ impl Spool {
     fn file(&mut self) -> io::Result<&File> {
         if self.file.is_none() {
             self.folder.create()?;
-            let mut options = OpenOptions::new();
-            let file = folder::private(&self.folder.file(NAME), options.read(true).write(true).create(true).truncate(true))?;
-            self.file = Some(file);
+            self.file = Some(self.folder.create_file(NAME)?);
         }
         self.file.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }

@@ -2,7 +2,6 @@
 
 use std::{
     ffi::OsString,
-    fs::OpenOptions,
     io::{self, Write as _},
     path::PathBuf,
     process::Stdio,
@@ -20,12 +19,15 @@ use tokio::{
 use uuid::Uuid;
 
 use super::tree::DISPLAY_MARK;
-use crate::{JobFolder, folder};
+use crate::JobFolder;
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 /// For its lock file and socket to be removed.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 const SCREEN: &str = "1920x1080x24";
+/// Of the server's own log, when it is read for its last words.
+const MOST_LOG: u64 = 1 << 20;
+const AUTHORITY: &str = "Xauthority";
 const LOG: &str = "logs/xvfb.log";
 
 /// An X server without a screen. Dropped, it is killed.
@@ -39,11 +41,8 @@ impl Display {
     /// Starts `xvfb` and waits until it takes clients. Only those that can read the job's folder may connect. The text of the error says
     /// what to do.
     pub(super) async fn start(xvfb: &str, job: Uuid, folder: &JobFolder) -> Result<Self, String> {
-        let authority = folder.file("Xauthority");
-        let prepared = write_authority(&authority).and_then(|()| {
-            let log = folder::private(&folder.file(LOG), OpenOptions::new().create(true).append(true))?;
-            Ok(log)
-        });
+        let authority = folder.file(AUTHORITY);
+        let prepared = write_authority(folder).and_then(|()| folder.create_file(LOG));
         let log = prepared.map_err(|error| format!("no virtual display: its files cannot be written: {error}"))?;
         let mut server = Command::new(xvfb)
             .args(["-displayfd", "1", "-screen", "0", SCREEN, "-nolisten", "tcp", "-noreset", "-auth"])
@@ -90,7 +89,7 @@ async fn number_of(server: &mut Child) -> Option<u32> {
 }
 
 /// An `Xauthority` file with one new cookie that fits every address and display.
-fn write_authority(path: &std::path::Path) -> io::Result<()> {
+fn write_authority(folder: &JobFolder) -> io::Result<()> {
     const NAME: &[u8] = b"MIT-MAGIC-COOKIE-1";
     const WILD: u16 = 0xffff;
     let cookie: [u8; 16] = rand::random();
@@ -100,7 +99,7 @@ fn write_authority(path: &std::path::Path) -> io::Result<()> {
         entry.extend_from_slice(&length.to_be_bytes());
         entry.extend_from_slice(field);
     }
-    folder::private(path, OpenOptions::new().write(true).create(true).truncate(true))?.write_all(&entry)
+    folder.create_file(AUTHORITY)?.write_all(&entry)
 }
 
 fn why_not(xvfb: &str, error: &io::Error) -> String {
@@ -113,7 +112,7 @@ fn why_not(xvfb: &str, error: &io::Error) -> String {
 }
 
 fn last_words(folder: &JobFolder) -> String {
-    let text = std::fs::read(folder.file(LOG)).unwrap_or_default();
+    let text = folder.read(LOG, MOST_LOG).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
     line.map_or_else(|| "it says nothing".to_owned(), |line| line.chars().take(300).collect())

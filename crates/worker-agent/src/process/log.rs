@@ -1,6 +1,6 @@
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, BufRead as _, BufReader, Write as _},
+    fs::File,
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -9,11 +9,13 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use domain::log::Level;
 
 use crate::{
-    JobFolder, Outbox, folder,
-    line::{RawLine, clean},
+    JobFolder, Outbox,
+    line::{MAX_LINE, RawLine, clean},
 };
 
 const FILE: &str = "logs/rpa.log";
+/// Bytes of a line in the file: longer ones were not written here.
+const LONGEST: u64 = 2 * MAX_LINE as u64;
 
 /// A robot's log: each line goes to the outbox, and to `logs/rpa.log` for people on the host.
 pub(super) struct RobotLog {
@@ -52,7 +54,7 @@ impl RobotLog {
     /// # Errors
     /// The file cannot be made.
     pub(super) fn open(folder: &JobFolder, outbox: Outbox, limit: u64) -> io::Result<Self> {
-        let file = folder::private(&folder.file(FILE), OpenOptions::new().create(true).append(true))?;
+        let file = folder.create_file(FILE)?;
         Ok(Self { outbox, state: Mutex::new(State { file, room: limit, last_error: None }) })
     }
 
@@ -107,13 +109,19 @@ impl State {
     }
 }
 
-/// The lines of `logs/rpa.log`, as they were sent to the hub or were to be.
+/// The lines in the first `most` bytes of `logs/rpa.log`, as they were sent to the hub or were to be.
 ///
 /// # Errors
 /// The file cannot be read.
-pub(crate) fn read(folder: &JobFolder) -> io::Result<impl Iterator<Item = LogEntry>> {
-    let lines = BufReader::new(File::open(folder.file(FILE))?).split(b'\n');
-    Ok(lines.map_while(Result::ok).filter_map(|line| parse(&String::from_utf8_lossy(&line))))
+pub(crate) fn read(folder: &JobFolder, most: u64) -> io::Result<impl Iterator<Item = LogEntry> + use<>> {
+    let mut file = BufReader::new(folder.open_file(FILE)?.take(most));
+    let lines = std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        file.by_ref().take(LONGEST).read_until(b'\n', &mut line).ok()?;
+        let is_whole = line.pop_if(|byte| *byte == b'\n').is_some();
+        (is_whole || (1..LONGEST).contains(&(line.len() as u64))).then_some(line)
+    });
+    Ok(lines.filter_map(|line| parse(&String::from_utf8_lossy(&line))))
 }
 
 /// `None` for a line that is no line of a program, such as the one about a full file.
@@ -149,7 +157,7 @@ mod tests {
         let written = lines.entries.clone();
         log.add(lines);
         std::fs::OpenOptions::new().append(true).open(folder.file(FILE)).unwrap().write_all(b"the file is full, no more").unwrap();
-        let again: Vec<_> = read(&folder).unwrap().collect();
+        let again: Vec<_> = read(&folder, 1 << 20).unwrap().collect();
         let bare =
             |entry: &LogEntry| (entry.level, entry.message.clone(), entry.actionable, entry.timestamp.map(|time| time.timestamp_millis()));
         assert_eq!(again.iter().map(bare).collect::<Vec<_>>(), written.iter().map(bare).collect::<Vec<_>>());

@@ -1,6 +1,6 @@
 //! From a program's end to a job's.
 
-use std::{fs, io, os::unix::process::ExitStatusExt as _, process::ExitStatus};
+use std::{io, os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
 use domain::job::{ErrorClass, Status};
 use nix::sys::signal::Signal;
@@ -45,16 +45,11 @@ pub(super) fn timed_out(timeout_s: u32) -> Outcome {
 
 /// What is in `result.json`. The text of the error is for the job's log.
 pub(crate) fn read_result(folder: &JobFolder) -> Result<Option<Value>, String> {
-    let path = folder.file("result.json");
-    let length = match fs::metadata(&path) {
-        Ok(data) => data.len(),
+    let text = match folder.read("result.json", MAX_RESULT) {
+        Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("result.json cannot be read: {error}")),
+        Err(error) => return Err(format!("result.json is not reported: {error}")),
     };
-    if length > MAX_RESULT {
-        return Err(format!("result.json is not reported: it has {length} bytes, more than {MAX_RESULT}"));
-    }
-    let text = fs::read(&path).map_err(|error| format!("result.json cannot be read: {error}"))?;
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
     let mut value =
         serde_json::from_slice(&with_all_digits(text)).map_err(|error| format!("result.json is not JSON and not reported: {error}"))?;

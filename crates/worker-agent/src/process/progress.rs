@@ -1,4 +1,4 @@
-use std::{fs, io, time::Duration};
+use std::{io, time::Duration};
 
 use api_types::Progress;
 use serde_json::{Map, Value, json};
@@ -28,7 +28,7 @@ pub(super) async fn watch(folder: &JobFolder, outbox: &Outbox, start: Stamp, mut
         let now = stamp(folder);
         // At the end without regard to what was seen: a file written twice within one tick of the clock has one time.
         if (now != seen || (over && now != start))
-            && let Some(progress) = read(folder)
+            && let Some(progress) = read_beside(folder.clone()).await
         {
             seen = now;
             outbox.progress(progress);
@@ -40,21 +40,20 @@ pub(super) async fn watch(folder: &JobFolder, outbox: &Outbox, start: Stamp, mut
 }
 
 /// Time, length and inode of the file, if it is there.
-pub(super) type Stamp = Option<(std::time::SystemTime, u64, u64)>;
+pub(super) type Stamp = Option<((i64, i64), i64, u64)>;
 
 fn stamp(folder: &JobFolder) -> Stamp {
-    use std::os::unix::fs::MetadataExt as _;
-    let data = fs::metadata(folder.file(FILE)).ok()?;
-    Some((data.modified().ok()?, data.len(), data.ino()))
+    let data = folder.stat(FILE).ok()?;
+    Some(((data.st_mtime, data.st_mtime_nsec as i64), data.st_size, data.st_ino))
+}
+
+async fn read_beside(folder: JobFolder) -> Option<Progress> {
+    tokio::task::spawn_blocking(move || read(&folder)).await.ok()?
 }
 
 /// `None` for a file that is half written or no object: the next look may find it whole.
 fn read(folder: &JobFolder) -> Option<Progress> {
-    let path = folder.file(FILE);
-    if fs::metadata(&path).ok()?.len() > MAX_BYTES {
-        return None;
-    }
-    let Value::Object(fields) = serde_json::from_slice(&fs::read(path).ok()?).ok()? else { return None };
+    let Value::Object(fields) = serde_json::from_slice(&folder.read(FILE, MAX_BYTES).ok()?).ok()? else { return None };
     Some(parse(&fields))
 }
 

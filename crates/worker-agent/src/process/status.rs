@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::{Job, JobFolder, Outcome};
 
 const FILE: &str = "status.json";
+const MOST_BYTES: u64 = 1 << 20;
 
 /// Keeps `status.json`, for people and scripts on the host.
 pub(super) struct StatusFile<'a> {
@@ -110,5 +111,5 @@ pub(crate) fn write_end(folder: &JobFolder, outcome: &Outcome) {
 }
 
 fn read(folder: &JobFolder) -> Option<Map<String, Value>> {
-    serde_json::from_slice(&std::fs::read(folder.file(FILE)).ok()?).ok()
+    serde_json::from_slice(&folder.read(FILE, MOST_BYTES).ok()?).ok()
 }

@@ -4,6 +4,7 @@
 
 mod bench;
 mod ends;
+mod hostile;
 mod hub;
 mod logs;
 mod orders;
