@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! # fn example(database: store::Database, tokens: auth::Tokens) {
-//! let gateway = api_gateway::Gateway::new(database, None, tokens, vec![]);
+//! let gateway = api_gateway::Gateway::new(database, runtime::WriteHealth::default(), None, tokens, vec![]);
 //! let app = actix_web::App::new().configure(gateway.routes());
 //! # }
 //! ```
@@ -21,6 +21,7 @@ use actix_web::{
 };
 use auth::Tokens;
 use broker::Broker;
+use runtime::WriteHealth;
 use store::Database;
 use utoipa::OpenApi;
 
@@ -57,6 +58,7 @@ pub fn api_doc(others: Vec<utoipa::openapi::OpenApi>) -> utoipa::openapi::OpenAp
 #[derive(Clone)]
 pub struct Gateway {
     database: Database,
+    writes: WriteHealth,
     broker: Option<Broker>,
     tokens: Tokens,
     description: Arc<str>,
@@ -64,12 +66,18 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// `others`: descriptions of the routes that other services serve.
+    /// `writes`: whether the database takes writes, as the other services find; `others`: descriptions of the routes that they serve.
     #[must_use]
-    pub fn new(database: Database, broker: Option<Broker>, tokens: Tokens, others: Vec<utoipa::openapi::OpenApi>) -> Self {
+    pub fn new(
+        database: Database,
+        writes: WriteHealth,
+        broker: Option<Broker>,
+        tokens: Tokens,
+        others: Vec<utoipa::openapi::OpenApi>,
+    ) -> Self {
         // The description is made of literals; `{}` stands for what could not be.
         let description = serde_json::to_string(&api_doc(others)).unwrap_or_else(|_| "{}".to_owned()).into();
-        Self { database, broker, tokens, description, started: Instant::now() }
+        Self { database, writes, broker, tokens, description, started: Instant::now() }
     }
 
     /// Routes of this service. They need the app data of [`runtime::payload_config`].

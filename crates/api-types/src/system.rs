@@ -5,11 +5,11 @@ use utoipa::ToSchema;
 /// How the hub is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// `ok`, or `degraded` when the broker is out of reach: jobs are accepted and wait.
+    /// `ok`; `degraded` when the broker is out of reach: jobs are accepted and wait; `unavailable` when the database is, or takes no writes.
     pub status: String,
     /// Version of the hub.
     pub version: String,
-    /// `ok` or `unreachable`.
+    /// `ok`, `unreachable`, or `not_writable`: the last write failed, as on a full disk.
     pub database: String,
     /// `ok`, `unreachable`, or `none` when jobs are only claimed over HTTP.
     pub broker: String,

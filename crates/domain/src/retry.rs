@@ -66,13 +66,15 @@ pub struct Attempt {
 /// Delay before the attempt after `attempt`; `None`: no further one. `random` in 0–1 places the delay inside its jitter.
 ///
 /// What the job says about attempts goes before all; what the automation says about lost workers goes before its policy's `on`, `never_on`
-/// and `max_attempts`, and is done under the policy's backoff.
+/// and `max_attempts`, and is done under the policy's backoff. It counts for every [interruption](ErrorClass::is_interruption), whoever
+/// found it; only a `never_on` that names `KILLED` goes before [`OnWorkerLost::Retry`].
 #[must_use]
 pub fn next_delay(policy: &RetryPolicy, on_worker_lost: Option<OnWorkerLost>, attempt: Attempt, random: f64) -> Option<Duration> {
-    let lost = on_worker_lost.filter(|_| attempt.class == ErrorClass::WorkerLost);
+    let lost = on_worker_lost.filter(|_| attempt.class.is_interruption());
+    let excluded = attempt.class != ErrorClass::WorkerLost && policy.never_on.contains(&attempt.class);
     let (wanted, most) = match lost {
         Some(OnWorkerLost::Fail) => return None,
-        Some(OnWorkerLost::Retry) => (true, policy.max_attempts.max(LOST_ATTEMPTS)),
+        Some(OnWorkerLost::Retry) => (!excluded, policy.max_attempts.max(LOST_ATTEMPTS)),
         None => (policy.wants(attempt.class), policy.max_attempts),
     };
     let left = attempt.number < attempt.max_attempts.unwrap_or(most);
@@ -182,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_lost_worker_is_what_the_automation_says() {
-        use ErrorClass::{RobotError, WorkerLost};
+        use ErrorClass::{Killed, RobotError, WorkerLost};
         let once = RetryPolicy::default();
         let never = RetryPolicy { never_on: vec![WorkerLost], ..policy() };
         let others = RetryPolicy { on: vec![RobotError], ..policy() };
@@ -202,6 +204,13 @@ mod tests {
         }
         assert!(!retried(&once, Some(OnWorkerLost::Retry), 1, RobotError), "it is about nothing else");
         assert!(retried(&policy(), Some(OnWorkerLost::Fail), 1, RobotError));
+        let unkilled = RetryPolicy { never_on: vec![Killed], ..policy() };
+        let table = [(&once, [false, true, false]), (&policy(), [true, true, false]), (&unkilled, [false, false, false])];
+        for (policy, expected) in table {
+            let rules = [None, Some(OnWorkerLost::Retry), Some(OnWorkerLost::Fail)];
+            let followed = rules.map(|rule| retried(policy, rule, 1, Killed));
+            assert_eq!(followed, expected, "a worker that is back reports KILLED: {policy:?}");
+        }
         let delay = next_delay(&never, Some(OnWorkerLost::Retry), attempt(2, WorkerLost), 0.5);
         assert_eq!(delay, Some(Duration::from_secs(4)), "under the policy's backoff");
     }

@@ -8,7 +8,7 @@ use actix_web::web::ServiceConfig;
 use broker::Broker;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::automation::QueueProfile;
-use runtime::{Dispatch, LeaseSettings, Retention, Shutdown};
+use runtime::{Dispatch, LeaseSettings, Retention, Shutdown, WriteHealth};
 use store::{Database, Error};
 use uuid::Uuid;
 
@@ -43,6 +43,8 @@ pub struct Parts {
     pub dispatch: Dispatch,
     /// How long what has ended is kept.
     pub retention: Retention,
+    /// Where to say whether the database takes writes.
+    pub writes: WriteHealth,
     /// The time.
     pub clock: Clock,
 }
@@ -56,6 +58,7 @@ pub struct Orchestrator {
     pub(crate) broker: Option<Arc<Broker>>,
     pub(crate) live: Live,
     pub(crate) lease: LeaseSettings,
+    pub(crate) writes: WriteHealth,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
     pub(crate) roster: Arc<Roster>,
@@ -78,7 +81,7 @@ impl Orchestrator {
     /// # Errors
     /// Any [`Error`] of the database, when the automations cannot be read.
     pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<Self, Error> {
-        let Parts { database, writer_database, broker, lease, dispatch, retention, clock } = parts;
+        let Parts { database, writer_database, broker, lease, dispatch, retention, writes, clock } = parts;
         let (broker, dead_letter_queue) = broker.map(|(broker, queue)| (Arc::new(broker), queue)).unzip();
         let catalog = Arc::new(Catalog::new(database.clone()));
         catalog.load().await?;
@@ -96,6 +99,7 @@ impl Orchestrator {
             leases: Deps::lease_times(&lease),
             window: Deps::window(&dispatch),
             queue_limit: dispatch.queue_limit,
+            writes: writes.clone(),
             clock: clock.clone(),
         };
         let writer = writer::start(deps, shutdown.clone());
@@ -110,6 +114,7 @@ impl Orchestrator {
             live,
             lease,
             started_at: clock(),
+            writes,
             clock,
             shutdown: shutdown.clone(),
             roster: Arc::new(Roster::new()),
@@ -174,12 +179,19 @@ impl Orchestrator {
 
     async fn keep_beating(self) {
         loop {
-            if let Err(error) = self.beat().await {
-                tracing::debug!(%error, "this replica could not say that it lives");
-            }
+            let again = match self.beat().await {
+                Ok(()) => {
+                    self.writes.worked();
+                    BEAT_EVERY
+                }
+                Err(error) => {
+                    self.writes.failed(&error);
+                    BEAT_EVERY.min(self.tick)
+                }
+            };
             tokio::select! {
                 () = self.shutdown.wait() => return,
-                () = tokio::time::sleep(BEAT_EVERY) => {}
+                () = tokio::time::sleep(again) => {}
             }
         }
     }

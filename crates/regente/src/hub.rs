@@ -9,7 +9,7 @@ use api_gateway::{Bootstrap, Gateway};
 use auth::{SharedKey, Tokens};
 use broker::{Broker, Topology};
 use orchestrator::{Clock, Orchestrator, Parts};
-use runtime::{Access, Settings, Shutdown, Unmatched, WorkerTokens};
+use runtime::{Access, Settings, Shutdown, Unmatched, WorkerTokens, WriteHealth};
 use secrecy::{ExposeSecret, SecretString};
 use store::Database;
 use tokio::task::JoinHandle;
@@ -72,6 +72,7 @@ impl Hub {
         let shutdown = Shutdown::default();
         let writer_database =
             Database::connect(&store::Settings { max_connections: 1, by_index: true, ..store_settings(&settings) }).await?;
+        let writes = WriteHealth::default();
         let parts = Parts {
             database: database.clone(),
             writer_database: writer_database.clone(),
@@ -79,10 +80,11 @@ impl Hub {
             lease: settings.lease.clone(),
             dispatch: settings.dispatch.clone(),
             retention: settings.retention.clone(),
+            writes: writes.clone(),
             clock: options.clock.clone(),
         };
         let orchestrator = Orchestrator::start(parts, &shutdown).await?;
-        let gateway = Gateway::new(database.clone(), broker.clone(), tokens.clone(), vec![orchestrator::api_doc()]);
+        let gateway = Gateway::new(database.clone(), writes, broker.clone(), tokens.clone(), vec![orchestrator::api_doc()]);
         let access = Access {
             tokens: tokens.clone(),
             worker_key: SharedKey::new(&worker_key),

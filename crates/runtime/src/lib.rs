@@ -14,6 +14,7 @@ mod problem;
 mod settings;
 mod shutdown;
 mod worker_tokens;
+mod write_health;
 
 pub use self::{
     access::{Access, Management, WorkerCaller, WorkerLimits, check_worker_token},
@@ -22,4 +23,5 @@ pub use self::{
     settings::{Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Log, Retention, Settings, SettingsError, WorkerSettings},
     shutdown::Shutdown,
     worker_tokens::WorkerTokens,
+    write_health::WriteHealth,
 };

@@ -141,6 +141,9 @@ impl Database {
                 .busy_timeout(Duration::from_secs(5))
                 .foreign_keys(true)
         });
+        options
+            .map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_clean(connection))))
+            .map_sqlx_postgres_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_clean(connection))));
         let connection = sea_orm::Database::connect(options).await.map_err(from_connect)?;
         Ok(Self { connection, kept: Arc::default() })
     }
@@ -201,7 +204,10 @@ impl Database {
     pub async fn begin(&self) -> Result<Transaction, Error> {
         let options =
             TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
-        Ok(Transaction(self.connection.begin_with_options(options).await?))
+        let connection = self.connection.clone();
+        // In a task of its own: a caller that goes away while PostgreSQL begins would leave a transaction that nobody knows of.
+        let begun = tokio::spawn(async move { connection.begin_with_options(options).await }).await;
+        Ok(Transaction(begun.map_err(|error| Error::Unavailable(error.to_string()))??))
     }
 
     /// A transaction that begins when it is first needed.
@@ -299,6 +305,20 @@ impl Transaction {
     pub async fn commit(self) -> Result<(), Error> {
         self.0.commit().await.map_err(Error::from)
     }
+}
+
+/// Whether a connection may be used again. One whose transaction could not be ended, because the disk is full or SQLite had ended it by
+/// itself, is closed: what is done on it next would belong to that transaction, and be answered without ever being committed.
+async fn is_clean(connection: &mut impl sqlx::Connection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // A rollback may be under way.
+        connection.ping().await?;
+    }
+    let clean = !connection.is_in_transaction();
+    if !clean {
+        tracing::warn!("a transaction could not be ended; its connection is closed");
+    }
+    Ok(clean)
 }
 
 fn url_with_creation(url: &str) -> String {

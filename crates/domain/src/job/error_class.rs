@@ -108,6 +108,13 @@ impl ErrorClass {
         !matches!(self, Self::QueueTimeout | Self::CredentialInvalid | Self::InvalidParameters)
     }
 
+    /// The job was ended from outside, somewhere in its work: by the loss of its worker, or by a signal. A worker that is back before anybody
+    /// missed it reports the second for the first.
+    #[must_use]
+    pub const fn is_interruption(self) -> bool {
+        matches!(self, Self::WorkerLost | Self::Killed)
+    }
+
     /// Every name, for people who gave another.
     #[must_use]
     pub fn names() -> String {

@@ -34,20 +34,27 @@ pub enum FinishOutcome {
 }
 
 impl Job {
-    /// Ends the job with what its worker reports.
+    /// Ends the job with what its worker reports. A job that waits is ended by a caller without a lease: its `start` was not heard, or it
+    /// refused the job before it, and its end is the truth all the same.
     ///
     /// # Errors
-    /// [`Refusal::StaleLease`] for a wrong token, [`Refusal::WrongState`] for a job that was never started.
+    /// [`Refusal::StaleLease`] for a token that is not the lease's.
     pub fn finish(&mut self, caller: &Caller, outcome: Outcome) -> Result<FinishOutcome, Refusal> {
         self.authorise(caller)?;
-        match self.status {
-            Status::Running | Status::Paused => {
-                self.end(outcome);
-                Ok(FinishOutcome::Ended)
-            }
-            Status::Pending => Err(Refusal::WrongState(Status::Pending)),
-            Status::Completed | Status::CompletedNoInvoices | Status::Failed | Status::Canceled => Ok(FinishOutcome::Late),
+        if self.status.is_terminal() {
+            return Ok(FinishOutcome::Late);
         }
+        self.end(self.judged(outcome));
+        Ok(FinishOutcome::Ended)
+    }
+
+    /// What a worker stopped without being asked to was killed, by whoever stopped the worker: that is for the retry policy to decide.
+    fn judged(&self, outcome: Outcome) -> Outcome {
+        if outcome != Outcome::Canceled || self.cancellation_requested {
+            return outcome;
+        }
+        let message = "the worker stopped the job, which nobody had asked for".to_owned();
+        Outcome::Failed(Failure { class: ErrorClass::Killed, message })
     }
 
     /// Ends a held job whose lease has ended: as canceled when that was asked for, else as failed; `false` when there is nothing to do.

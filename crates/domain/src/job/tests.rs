@@ -51,7 +51,7 @@ fn every_state_times_command_cell() {
         (Pending, "start", "Ok(Started)".into(), Running),
         (Running, "start", "Ok(AlreadyHeld)".into(), Running),
         (Paused, "start", "Ok(AlreadyHeld)".into(), Paused),
-        (Pending, "finish", "Err(WrongState(Pending))".into(), Pending),
+        (Pending, "finish", "Ok(Ended)".into(), Completed),
         (Running, "finish", "Ok(Ended)".into(), Completed),
         (Paused, "finish", "Ok(Ended)".into(), Completed),
         (Pending, "expire", "false".into(), Pending),
@@ -140,6 +140,25 @@ fn a_worker_that_is_lost_while_it_should_stop_leaves_a_canceled_job() {
     assert_eq!(job.cancel(at(0)), Ok(CancelOutcome::Requested));
     assert!(job.expire(at(31)));
     assert_eq!((job.status, job.failure), (Status::Canceled, None));
+}
+
+#[test]
+fn a_job_is_canceled_only_when_somebody_asked_for_it() {
+    for (status, asked) in [(Status::Pending, false), (Status::Running, false), (Status::Paused, false), (Status::Running, true)] {
+        let mut job = Job { cancellation_requested: asked, ..job_in(status, None) };
+        assert_eq!(job.finish(&Caller::default(), Outcome::Canceled), Ok(FinishOutcome::Ended));
+        let expected = if asked { (Status::Canceled, None) } else { (Status::Failed, Some(ErrorClass::Killed)) };
+        assert_eq!((job.status, job.failure.map(|failure| failure.class)), expected, "{status}");
+    }
+}
+
+#[test]
+fn an_end_before_the_start_keeps_its_reason_and_its_message_may_be_rejected() {
+    let mut job = job_in(Status::Pending, None);
+    let told = Failure { class: ErrorClass::InvalidParameters, message: "cnpj is missing".into() };
+    assert_eq!(job.finish(&Caller::default(), Outcome::Failed(told.clone())), Ok(FinishOutcome::Ended));
+    assert!(!job.dead_letter("rejected"));
+    assert_eq!((job.status, job.failure), (Status::Failed, Some(told)));
 }
 
 #[test]

@@ -1,18 +1,21 @@
 //! How a job ends.
 
-use api_types::{Job, JobEvent, WorkerJobResponse};
+use api_types::{Automation, Job, JobEvent, WorkerJobResponse};
 use domain::job::{ErrorClass, Status};
 use e2e::{Delivery, World, on_both};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{calm, fields, pending, report, running};
+use crate::support::{calm, fields, pending, report, running, start};
 
 on_both!(
     each_status_ends_a_job,
     why_a_job_failed_is_taken_from_what_is_told,
     the_first_end_stays_and_a_late_one_is_kept_as_an_event,
-    bad_ends_are_refused
+    bad_ends_are_refused,
+    an_end_without_a_start_is_the_truth,
+    what_a_robot_refuses_before_its_start_is_not_tried_again,
+    a_stop_that_nobody_asked_for_is_for_the_policy,
 );
 
 async fn ended(world: &World, body: &Value) -> Job {
@@ -29,7 +32,8 @@ async fn each_status_ends_a_job(delivery: Delivery) {
         ("completed", Status::Completed),
         ("completed_no_invoices", Status::CompletedNoInvoices),
         ("failed", Status::Failed),
-        ("canceled", Status::Canceled),
+        // Nobody asked for it.
+        ("canceled", Status::Failed),
     ];
     for (word, status) in table {
         let result = json!({"n": 9_007_199_254_740_993_i64, "lista": [1, "ã", null], "vazio": {}});
@@ -120,10 +124,74 @@ async fn bad_ends_are_refused(delivery: Delivery) {
         assert_eq!(fields(&problem), [field], "{body}: {problem:?}");
     }
     assert_eq!(world.client.job(job.id).await.status, Status::Running);
-    let waiting = pending(&world).await;
-    let early = report(&world, waiting.id, "finish", &json!({"status": "completed"})).await.problem(409);
-    assert_eq!(early.code, "wrong_state", "never started");
     let unknown = report(&world, Uuid::now_v7(), "finish", &json!({"status": "completed"})).await.problem(404);
     assert_eq!(unknown.code, "not_found");
+    world.end().await;
+}
+
+async fn an_end_without_a_start_is_the_truth(delivery: Delivery) {
+    let world = calm(delivery).await;
+    for (word, status) in [("completed", Status::Completed), ("failed", Status::Failed)] {
+        let job = pending(&world).await;
+        let told = json!({"status": word, "result": {"pages": 3}, "entries": [{"message": "fim"}]});
+        let answer: WorkerJobResponse = report(&world, job.id, "finish", &told).await.expect(200).json();
+        let ended = world.client.job(job.id).await;
+        assert_eq!((answer.status, ended.status, &ended.result), (status, status, &Some(json!({"pages": 3}))));
+        assert!(ended.started_at.is_none() && ended.completed_at.is_some() && ended.waiting_reason.is_none(), "{ended:?}");
+        assert_eq!(world.client.logs(job.id).await[0].message, "fim");
+        let again = report(&world, job.id, "start", &json!({})).await.problem(409);
+        assert_eq!(again.code, "wrong_state", "its message is of no use any more");
+    }
+    let job = pending(&world).await;
+    let stale = world.client.report(&format!("/jobs/{}/finish", job.id), Some(Uuid::now_v7()), &json!({"status": "completed"})).await;
+    assert_eq!(stale.problem(409).code, "stale_lease", "only one without a lease");
+    world.end().await;
+}
+
+/// An automation that gives every class that may pass three attempts, and a job of it.
+async fn retried(world: &World, more: Value) -> (Automation, Job) {
+    let name = format!("r-{}", Uuid::new_v4().simple());
+    let mut body = json!({"name": name, "queue_name": world.queue(&name), "script_path": "main.py",
+        "retry_policy": {"max_attempts": 3, "base_s": 3600}});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let automation = world.client.automation(&body).await;
+    let job = world.client.execute(&automation, &json!({})).await;
+    (automation, job)
+}
+
+async fn attempts(world: &World, automation: &Automation) -> usize {
+    world.client.get(&format!("/api/v1/jobs?automation_id={}", automation.id)).await.expect(200).json::<Vec<Job>>().len()
+}
+
+async fn what_a_robot_refuses_before_its_start_is_not_tried_again(delivery: Delivery) {
+    let world = calm(delivery).await;
+    for (class, expected) in [("INVALID_PARAMETERS", 1), ("PORTAL_DOWN", 2)] {
+        let (automation, job) = retried(&world, json!({})).await;
+        let refused = json!({"status": "failed", "result": {"error": "cnpj is missing", "error_class": class}});
+        let _ended = report(&world, job.id, "finish", &refused).await.expect(200);
+        let ended = world.client.job(job.id).await;
+        assert_eq!((ended.error_class.map(ErrorClass::as_str), ended.error_message.as_deref()), (Some(class), Some("cnpj is missing")));
+        assert_eq!(attempts(&world, &automation).await, expected, "{class}");
+    }
+    world.end().await;
+}
+
+async fn a_stop_that_nobody_asked_for_is_for_the_policy(delivery: Delivery) {
+    let world = calm(delivery).await;
+    for (more, asked, status, expected) in [
+        (json!({}), false, Status::Failed, 2),
+        (json!({"on_worker_lost": "fail"}), false, Status::Failed, 1),
+        (json!({}), true, Status::Canceled, 1),
+    ] {
+        let (automation, job) = retried(&world, more).await;
+        start(&world, job.id).await;
+        if asked {
+            let _asked = world.client.post(&format!("/api/v1/jobs/{}/cancel", job.id), &json!({})).await.expect(202);
+        }
+        let _ended = report(&world, job.id, "finish", &json!({"status": "canceled"})).await.expect(200);
+        let ended = world.client.job(job.id).await;
+        assert_eq!((ended.status, ended.error_class), (status, (!asked).then_some(ErrorClass::Killed)));
+        assert_eq!(attempts(&world, &automation).await, expected);
+    }
     world.end().await;
 }

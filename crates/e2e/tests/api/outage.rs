@@ -38,11 +38,20 @@ async fn a_locked_file_is_a_503_and_reading_goes_on() {
     let execute = format!("/api/v1/automations/{}/execute", automation.id);
     assert_told_to_come_back(&world.client.post(&execute, &json!({})).await, &["unavailable"]);
     assert_eq!(world.client.job(job.id).await.status, Status::Running, "reading needs no lock");
+    for path in ["/api/v1/health", "/health/ready"] {
+        let answer = world.client.send(world.client.bare(Method::GET, path)).await.expect(503);
+        assert!(answer.text.contains("not_writable"), "{path}: {}", answer.text);
+    }
     drop(held);
     other.close().await.unwrap();
     let accepted = eventually("jobs are accepted again", async || {
         let answer = world.client.post(&execute, &json!({})).await;
         (answer.status == 202).then(|| answer.json::<Job>())
+    })
+    .await;
+    eventually("the hub is well again", async || {
+        let answers = ["/api/v1/health", "/health/ready"].map(|path| world.client.send(world.client.bare(Method::GET, path)));
+        futures_util::future::join_all(answers).await.iter().all(|answer| answer.status == 200).then_some(())
     })
     .await;
     let all: Vec<Job> = world.client.get(&format!("/api/v1/jobs?automation_id={}", automation.id)).await.expect(200).json();

@@ -109,8 +109,8 @@ async fn a_stream_continues_after_a_break(delivery: Delivery) {
     say(&world, job.id, &["4"]).await;
     let mut events = Events::open(&world, job.id, Some("2")).await;
     assert_eq!((events.line().await.0, events.line().await.0), (3, 4));
-    let _ended = report(&world, job.id, "finish", &json!({"status": "canceled"})).await.expect(200);
-    assert_eq!(events.end().await.status, Status::Canceled);
+    let _ended = report(&world, job.id, "finish", &json!({"status": "failed"})).await.expect(200);
+    assert_eq!(events.end().await.status, Status::Failed);
     for (last, first) in [("nonsense", 1), ("-5", 1), ("3", 4)] {
         assert_eq!(Events::open(&world, job.id, Some(last)).await.line().await.0, first, "{last}");
     }

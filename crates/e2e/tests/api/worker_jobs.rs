@@ -58,6 +58,9 @@ async fn start_is_refused_once_a_job_has_ended(delivery: Delivery) {
     let world = calm(delivery).await;
     for status in ["completed", "completed_no_invoices", "failed", "canceled"] {
         let job = running(&world).await;
+        if status == "canceled" {
+            let _asked = world.client.post(&format!("/api/v1/jobs/{}/cancel", job.id), &json!({})).await.expect(202);
+        }
         let _ended = report(&world, job.id, "finish", &json!({"status": status})).await.expect(200);
         let problem = report(&world, job.id, "start", &json!({})).await.problem(409);
         assert_eq!(problem.code, "wrong_state");
@@ -110,6 +113,7 @@ async fn status_and_cancellation_have_their_documented_shapes(delivery: Delivery
     let after: JobStatusResponse = ask(&world, job.id, "status").await.expect(200).json();
     assert!(after.last_heartbeat_at > before.last_heartbeat_at, "asking is a heartbeat");
     assert!(world.client.job(job.id).await.lease_expires_at > before.last_heartbeat_at);
+    let _asked = world.client.post(&format!("/api/v1/jobs/{}/cancel", job.id), &json!({})).await.expect(202);
     let _ended = report(&world, job.id, "finish", &json!({"status": "canceled"})).await.expect(200);
     let ended: JobStatusResponse = ask(&world, job.id, "status").await.expect(200).json();
     assert!(ended.terminal && ended.started_at.is_some() && ended.completed_at >= ended.started_at);

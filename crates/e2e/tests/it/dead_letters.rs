@@ -48,6 +48,29 @@ async fn a_job_whose_message_was_rejected_runs_again_when_it_is_replayed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_robot_that_refuses_a_job_before_its_start_keeps_its_reason() {
+    let world = World::start(Delivery::Queue).await;
+    let queue = world.queue("refused");
+    let body = json!({"name": "a", "queue_name": queue, "script_path": "x", "retry_policy": {"max_attempts": 3, "base_s": 0}});
+    let automation = world.client.automation(&body).await;
+    let job = world.client.execute(&automation, &json!({"cnpj": "?"})).await;
+    let broker = connect(&world);
+    let mut consumer = broker.consume(&queue, 1);
+    let message = consumer.next().await.unwrap();
+    let refused = json!({"status": "failed", "result": {"error": "cnpj is not a number", "error_class": "INVALID_PARAMETERS"}});
+    let _ended = world.client.report(&format!("/jobs/{}/finish", job.id), None, &refused).await.expect(200);
+    message.reject().await.unwrap();
+    assert_eq!(only_letter(&world).await.job_id, Some(job.id));
+    let ended = world.client.job(job.id).await;
+    let why = (ended.status, ended.error_class, ended.error_message.as_deref());
+    assert_eq!(why, (Status::Failed, Some(ErrorClass::InvalidParameters), Some("cnpj is not a number")));
+    let attempts: Vec<api_types::Job> = world.client.get(&format!("/api/v1/jobs?automation_id={}", automation.id)).await.expect(200).json();
+    assert_eq!(attempts.len(), 1);
+    broker.close().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_without_a_job_goes_to_its_queue_again() {
     let world = World::start(Delivery::Queue).await;
     let queue = world.queue("foreign");

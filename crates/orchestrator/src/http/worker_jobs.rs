@@ -155,10 +155,11 @@ fn short(message: String) -> String {
     if message.len() <= MOST_MESSAGE { message } else { format!("{} …", &message[..message.floor_char_boundary(MOST_MESSAGE)]) }
 }
 
-/// A worker ends a job. The first result stays; a later one is kept as an event.
+/// A worker ends a job. The first result stays; a later one is kept as an event. A worker without a lease may end a job whose `start` the hub
+/// did not hear. `canceled` that nobody asked for becomes `failed` (`KILLED`), and the retry policy decides.
 #[utoipa::path(tag = "worker", params(("id" = Uuid, Path), ("X-Lease-Token" = Option<Uuid>, Header, description = "The lease token that `start` or `claim` gave: only its bearer changes the job. A worker that shows none is judged by the job's id alone")), request_body = FinishRequest, responses(
     (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open the job's queue", body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "Never started, or the lease is another's", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
+    (status = 409, description = "The lease is another's, or never was", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/finish")]
 pub(super) async fn finish(
     worker: WorkerCaller,

@@ -4,7 +4,7 @@ use api_types::ClaimRequest;
 use chrono::TimeDelta;
 use domain::job::Status;
 use messages::JobEvent;
-use runtime::{Failure, Shutdown};
+use runtime::{Failure, Shutdown, WriteHealth};
 use store::{Database, Error};
 use tokio::{
     sync::mpsc,
@@ -43,6 +43,7 @@ pub(crate) struct Deps {
     pub(crate) leases: LeaseTimes,
     pub(crate) window: Window,
     pub(crate) queue_limit: usize,
+    pub(crate) writes: WriteHealth,
     pub(crate) clock: Clock,
 }
 
@@ -201,7 +202,10 @@ impl Run {
             match self.transaction(&part).await {
                 Ok(done) => self.committed(part, done),
                 // What met another transaction again and again would do so in parts too, each taking its time.
-                Err(error @ (Error::Unavailable(_) | Error::Conflict(_))) => refuse(part, &error),
+                Err(error @ (Error::Unavailable(_) | Error::Conflict(_))) => {
+                    self.deps.writes.failed(&error);
+                    refuse(part, &error);
+                }
                 Err(error) if part.len() <= 1 => refuse(part, &error),
                 Err(error) => {
                     tracing::debug!(%error, commands = part.len(), "transaction refused, trying its halves");
@@ -250,6 +254,9 @@ impl Run {
 
     fn committed(&mut self, writes: Vec<Envelope>, done: Done) {
         let now = (self.deps.clock)();
+        if !done.written.is_empty() {
+            self.deps.writes.worked();
+        }
         for touched in done.touched.iter().chain(&done.created) {
             self.desk.saw(&touched.queue, touched.id, touched.status, touched.worker_id);
             if touched.status.is_terminal() {

@@ -27,6 +27,7 @@ mod concurrency;
 mod connections;
 mod dead_letters;
 mod dispatch;
+mod endings;
 mod errors;
 mod fixtures;
 mod held;
