@@ -143,6 +143,7 @@ impl World {
         settings.auth = Auth::WorkerKey(self.hub.worker_key().clone());
         settings.name = format!("worker-{}", Uuid::new_v4().simple());
         settings.slots = slots;
+        settings.supervisor = supervisor();
         settings.work_dir = self.folder.path().join(&settings.name);
         settings.base_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../..").into();
         settings.amqp = self.settings.broker_url().map(|url| url.expose_secret().to_owned());
@@ -176,6 +177,16 @@ impl World {
         self.hub.stop().await;
         self.database.close().await.unwrap_or_else(|error| panic!("{error}"));
     }
+}
+
+/// Cargo builds it beside the tests, which are in a folder of their own.
+fn supervisor() -> std::path::PathBuf {
+    let test = std::env::current_exe().unwrap_or_else(|error| panic!("{error}"));
+    test.ancestors()
+        .skip(1)
+        .map(|folder| folder.join("e2e-job-supervisor"))
+        .find(|file| file.exists())
+        .unwrap_or_else(|| panic!("no supervisor near {test:?}"))
 }
 
 fn address(hub: &Hub) -> String {

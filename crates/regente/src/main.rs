@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    regente::cli::Cli::parse().run()
+    worker_agent::supervise_if_asked().unwrap_or_else(|| regente::cli::Cli::parse().run())
 }

@@ -25,7 +25,8 @@ pub(crate) fn run(args: WorkerArgs) -> anyhow::Result<ExitCode> {
 
 fn work(queues: Vec<String>, options: &WorkerOptions) -> anyhow::Result<()> {
     telemetry::init(&options.log, options.log_format)?;
-    let settings = options.settings(queues)?;
+    let mut settings = options.settings(queues)?;
+    settings.reaps_orphans = true;
     runtime()?.block_on(async {
         let shutdown = Shutdown::default();
         shutdown.on_signals()?;

@@ -15,7 +15,7 @@ use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet};
 
 use self::{core::Core, heartbeat::Heart};
-use crate::{Error, HubClient, ProcessRunner, Runner, Settings, signal::Stop};
+use crate::{Error, HubClient, ProcessRunner, Runner, Settings, children::Children, signal::Stop};
 
 /// After the drain, and beyond the grace for killed programs: how long their ends may take to be reported.
 const LAST_REPORTS: Duration = Duration::from_secs(5);
@@ -23,12 +23,16 @@ const LAST_REPORTS: Duration = Duration::from_secs(5);
 /// How long a worker that is stopped while it registers waits for the answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
+/// Between two looks for ended orphans.
+const REAP_EVERY: Duration = Duration::from_secs(5);
+
 /// How long the hub may take to hear a goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Runs jobs of one worker.
 pub struct Agent {
     core: Arc<Core>,
+    children: Children,
 }
 
 /// Ends every task of the agent when its `run` ends or is dropped.
@@ -48,8 +52,9 @@ impl Agent {
     pub fn new(settings: Settings, runner: Option<Arc<dyn Runner>>) -> Result<Self, Error> {
         settings.validate()?;
         let hub = HubClient::new(&settings.server, &settings.auth, settings.request_timeout)?;
-        let runner = runner.unwrap_or_else(|| Arc::new(ProcessRunner::new(&settings)));
-        Ok(Self { core: Arc::new(Core::new(settings, hub, runner)) })
+        let children = Children::default();
+        let runner = runner.unwrap_or_else(|| Arc::new(ProcessRunner::new(&settings, children.clone())));
+        Ok(Self { core: Arc::new(Core::new(settings, hub, runner)), children })
     }
 
     /// Works until `shutdown` resolves; then takes no more jobs, waits for the running ones as long as the settings say, and kills the
@@ -79,6 +84,9 @@ impl Agent {
         };
         tracing::info!(worker.id = %registered.worker_id, worker.name = core.settings.name, "registered");
         let mut tasks = JoinSet::new();
+        if core.settings.reaps_orphans {
+            tasks.spawn(reap(self.children));
+        }
         let mut heart = Heart::new(core.clone(), registered.heartbeat_interval_s);
         // Before the first job: a worker that is paused stays so when it is started again.
         tokio::select! {
@@ -116,6 +124,17 @@ impl Agent {
         tasks.shutdown().await;
         say_goodbye(&core).await;
         Ok(())
+    }
+}
+
+/// Reaps the orphans that this process is given, until the agent ends.
+async fn reap(children: Children) {
+    if let Err(error) = nix::sys::prctl::set_child_subreaper(true) {
+        tracing::warn!(%error, "a job whose supervisor somebody kills may leave processes");
+    }
+    loop {
+        tokio::time::sleep(REAP_EVERY).await;
+        children.reap_orphans(false);
     }
 }
 

@@ -19,11 +19,14 @@ pub(crate) struct LeaseFile {
     /// Absent until the program has started.
     #[serde(default)]
     pub(crate) program: Option<Root>,
+    /// What reaps the program's processes.
+    #[serde(default)]
+    pub(crate) supervisor: Option<Root>,
 }
 
 impl LeaseFile {
     pub(crate) const fn new(job_id: Uuid, lease_token: Uuid, started_at: DateTime<Utc>) -> Self {
-        Self { job_id, lease_token, started_at, program: None }
+        Self { job_id, lease_token, started_at, program: None, supervisor: None }
     }
 
     /// # Errors

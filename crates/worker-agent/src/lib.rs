@@ -3,6 +3,7 @@
 mod agent;
 pub mod allocator;
 mod backoff;
+mod children;
 pub mod doctor;
 mod error;
 mod folder;
@@ -19,6 +20,7 @@ mod report;
 mod runner;
 mod settings;
 mod signal;
+mod supervisor;
 
 pub use self::{
     agent::Agent,
@@ -32,4 +34,5 @@ pub use self::{
     runner::{RunContext, Runner},
     settings::{Auth, Scopes, Settings, hostname},
     signal::{PauseSignal, Stop, StopSignal},
+    supervisor::{SUPERVISE, supervise_if_asked},
 };

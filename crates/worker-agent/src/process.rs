@@ -8,6 +8,7 @@ mod log;
 mod outcome;
 mod params;
 mod pipe;
+mod program;
 mod progress;
 mod status;
 mod supervise;
@@ -18,13 +19,14 @@ use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 use async_trait::async_trait;
 use chrono::Utc;
 use domain::log::Level;
-use tokio::{process::Child, sync::watch};
+use tokio::sync::watch;
 
 use self::{
     command::Surroundings,
     display::Display,
     limits::{Limits, Plan},
     log::RobotLog,
+    program::Program,
     status::StatusFile,
     supervise::{Ended, Supervisor},
     tree::Tree,
@@ -34,16 +36,19 @@ pub(crate) use self::{
     outcome::{read_result, well},
     status::{read_end, write_end},
 };
-use crate::{Job, JobFolder, Outcome, RunContext, Runner, Settings, lease_file::LeaseFile};
+use crate::{Job, JobFolder, Outcome, RunContext, Runner, Settings, children::Children, lease_file::LeaseFile};
 
 /// Starts a job's program in its own process group and folder, turns its output into log lines and its end into an [`Outcome`].
 pub struct ProcessRunner {
     base_dir: PathBuf,
     python: String,
+    supervisor: PathBuf,
+    children: Children,
     kill_grace: Duration,
     log_limit: u64,
     xvfb: String,
     limits: Limits,
+    reaps_orphans: bool,
 }
 
 /// What is followed while a program runs.
@@ -56,15 +61,17 @@ struct Files {
 
 impl ProcessRunner {
     /// Takes the paths, the Python, the grace before KILL and the limit of `logs/rpa.log` from `settings`.
-    #[must_use]
-    pub fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, children: Children) -> Self {
         Self {
             base_dir: settings.base_dir.clone(),
             python: settings.python.clone(),
+            supervisor: settings.supervisor.clone(),
+            children,
             kill_grace: settings.kill_grace,
             log_limit: settings.spool_limit,
             xvfb: settings.xvfb.clone(),
             limits: Limits::new(settings.scopes),
+            reaps_orphans: settings.reaps_orphans,
         }
     }
 
@@ -95,30 +102,38 @@ impl ProcessRunner {
         tokio::select! {
             biased;
             reason = stop.stopped() => Err(Outcome::stopped(reason)),
-            display = Display::start(&self.xvfb, job.id, &context.folder) => display.map(Some).map_err(Outcome::launch_failed),
+            display = Display::start(&self.xvfb, job.id, &context.folder, &self.children) => display.map(Some).map_err(Outcome::launch_failed),
         }
     }
 
     /// Starts the program and follows it to its end.
     async fn follow(&self, job: &Job, context: &RunContext, display: Option<&Display>, files: &mut Files) -> Outcome {
         let folder = &context.folder;
-        let plan = self.limits.plan(job).await;
-        let spawned = command::spawn(self, job, &Surroundings { folder, log: &files.log, display, plan: &plan });
-        let mut child = match spawned {
-            Ok(child) => child,
+        let plan = self.limits.plan(job, &self.children).await;
+        let around = Surroundings { folder, log: &files.log, display, plan: &plan };
+        let mut stop = context.stop.clone();
+        let started = tokio::select! {
+            biased;
+            reason = stop.stopped() => return Outcome::stopped(reason),
+            started = command::start(self, job, &around) => started,
+        };
+        let mut program = match started {
+            Ok(program) => program,
             Err(reason) => return Outcome::launch_failed(reason),
         };
-        let Some(tree) = Tree::of(&child, job.id) else {
-            return Outcome::launch_failed("the program has no process id");
-        };
-        limit(&plan, &tree, &files.log);
-        files.lease.program = tree.identity();
+        limit(&plan, program.tree(), &files.log);
+        files.lease.program = program.tree().identity();
+        files.lease.supervisor = program.tree().supervisor_identity();
         if let Err(error) = files.lease.write(folder) {
             tracing::warn!(job.id = %job.id, %error, "a restarted worker will not find the program by its id, only by its environment");
         }
-        StatusFile::new(job, folder).running(tree.root());
-        let ended = self.wait(job, context, (&mut child, &tree), files).await;
-        tree.settle();
+        StatusFile::new(job, folder).running(program.tree().root());
+        let ended = self.wait(job, context, &mut program, files).await;
+        program.tree().settle();
+        if program.is_lost() && self.reaps_orphans {
+            let processes = self.children.reap_orphans(true);
+            tracing::warn!(job.id = %job.id, processes, "somebody has killed the job's supervisor; what the job had left was killed");
+        }
         match ended {
             Ended::Exit(status) => outcome(status, folder, &files.log).await,
             Ended::TimedOut => outcome::timed_out(job.timeout_s),
@@ -128,12 +143,12 @@ impl ProcessRunner {
     }
 
     /// Waits for the end of the program, of its output and of its progress.
-    async fn wait(&self, job: &Job, context: &RunContext, (child, tree): (&mut Child, &Tree), files: &Files) -> Ended {
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    async fn wait(&self, job: &Job, context: &RunContext, program: &mut Program, files: &Files) -> Ended {
+        let (stdout, stderr) = (program.supervisor().stdout.take(), program.supervisor().stderr.take());
         let (end, ended) = watch::channel(false);
         let supervise = async {
-            let supervisor = Supervisor { job, context, tree, log: &files.log, grace: self.kill_grace };
-            let how = supervisor.run(child).await;
+            let supervisor = Supervisor { job, context, log: &files.log, grace: self.kill_grace };
+            let how = supervisor.run(program).await;
             end.send_replace(true);
             how
         };
@@ -172,7 +187,7 @@ async fn outcome(status: ExitStatus, folder: &JobFolder, log: &RobotLog) -> Outc
 
 /// Whether a virtual display can be had; the text of the error says why not. Its files are made in `folder`.
 pub(crate) async fn check_display(xvfb: &str, folder: &JobFolder) -> Result<(), String> {
-    Display::start(xvfb, uuid::Uuid::nil(), folder).await?.stop().await;
+    Display::start(xvfb, uuid::Uuid::nil(), folder, &Children::default()).await?.stop().await;
     Ok(())
 }
 

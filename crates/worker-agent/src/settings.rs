@@ -52,6 +52,11 @@ pub struct Settings {
     pub base_dir: PathBuf,
     /// Python for `PYTHON` jobs; default `REGENTE_PYTHON` of the environment, or `python3`.
     pub python: String,
+    /// Program that starts jobs' programs and reaps what they leave: one whose `main` calls [`crate::supervise_if_asked`]; default this one.
+    pub supervisor: PathBuf,
+    /// This process is a worker and nothing else: it takes what is left of jobs whose supervisor was killed, and reaps every orphan that the
+    /// system gives it. Default false.
+    pub reaps_orphans: bool,
     /// X server for jobs that need a display; default `Xvfb`.
     pub xvfb: String,
     /// Jobs in systemd scopes; default [`Scopes::Auto`].
@@ -88,6 +93,8 @@ impl Settings {
             work_dir: state_dir().join("regente-worker"),
             base_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             python: std::env::var("REGENTE_PYTHON").ok().filter(|python| !python.is_empty()).unwrap_or_else(|| "python3".into()),
+            supervisor: this_program(),
+            reaps_orphans: false,
             xvfb: "Xvfb".into(),
             scopes: Scopes::Auto,
             drain: Duration::from_secs(30),
@@ -127,6 +134,12 @@ impl Settings {
     pub(crate) fn jobs_dir(&self) -> PathBuf {
         self.work_dir.join("jobs")
     }
+}
+
+/// Also when its file was replaced by a newer one meanwhile.
+fn this_program() -> PathBuf {
+    let own = PathBuf::from("/proc/self/exe");
+    if own.exists() { own } else { std::env::current_exe().unwrap_or(own) }
 }
 
 fn state_dir() -> PathBuf {

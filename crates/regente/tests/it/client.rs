@@ -64,7 +64,11 @@ impl Client {
     }
 
     pub(crate) async fn execute(&self, automation: &Automation) -> Job {
-        let answer = self.post(&format!("/api/v1/automations/{}/execute", automation.id), &json!({})).await;
+        self.execute_with(automation, json!({})).await
+    }
+
+    pub(crate) async fn execute_with(&self, automation: &Automation, parameters: serde_json::Value) -> Job {
+        let answer = self.post(&format!("/api/v1/automations/{}/execute", automation.id), &parameters).await;
         assert_eq!(answer.status(), 202);
         answer.json().await.unwrap()
     }

@@ -107,6 +107,34 @@ async fn a_killed_worker_tells_the_truth_when_it_is_back() {
     hub.stop().await;
 }
 
+/// As a robot may do that wants to leave something behind: no mark, no session, no parent, and no supervisor to reap it.
+#[tokio::test]
+async fn a_worker_ends_and_reaps_what_a_job_leaves_even_without_its_supervisor() {
+    let place = place();
+    let mut hub = place.start(&["up"]);
+    let address = hub.address().await;
+    let client = Client::new(&address, PASSWORD).await;
+    let script =
+        "(env -i setsid sh -c 'sh -c \"trap : TERM; echo \\$\\$ > ../../escaped; while :; do sleep 0.1; done\" &' > /dev/null 2>&1 &)
+until [ -s ../../escaped ]; do sleep 0.02; done
+[ \"$PARAM_HOW\" = orderly ] || kill -9 $PPID
+";
+    let automation = client.shell("escapes", &place.write("escapes.sh", script)).await;
+    let worker = start(&place, &address, "escapes");
+    for how in ["orderly", "orderly", "killed"] {
+        let escaped = place.path("work/escaped");
+        let _not_there_yet = std::fs::remove_file(&escaped);
+        let job = client.execute_with(&automation, serde_json::json!({"how": how})).await;
+        let ended = client.ended(job.id).await;
+        assert_eq!(ended.status, if how == "orderly" { Status::Completed } else { Status::Failed }, "{:?}", ended.error_message);
+        let pid = std::fs::read_to_string(&escaped).unwrap();
+        let process = std::path::Path::new("/proc").join(pid.trim());
+        test_support::eventually("the helper is ended and reaped", async || (!process.exists()).then_some(())).await;
+    }
+    worker.stop().await;
+    hub.stop().await;
+}
+
 #[tokio::test]
 async fn a_worker_that_the_hub_does_not_want_says_why() {
     let place = place();

@@ -20,7 +20,7 @@ impl Core {
         let folder = JobFolder::of(&self.settings.jobs_dir(), job.id);
         let offset = if folder.exists() {
             // The program may have removed what the start of this worker would have found it by.
-            tree::kill_left(job.id, None);
+            tree::kill_left(job.id, None, None);
             self.offset_of_rerun(job.id, hold, lease).await
         } else {
             0

@@ -56,11 +56,11 @@ fn end_in(job: Uuid, folder: &JobFolder) -> Option<End> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
             tracing::warn!(job.id = %job, %error, "the lease that an earlier worker has left of a job cannot be read");
-            tree::kill_left(job, None);
+            tree::kill_left(job, None, None);
             return None;
         }
     };
-    let left = tree::kill_left(lease.job_id, lease.program.as_ref());
+    let left = tree::kill_left(lease.job_id, lease.program.as_ref(), lease.supervisor.as_ref());
     if left.killed > 0 {
         tracing::warn!(job.id = %lease.job_id, processes = left.killed, "killed what an earlier worker had left running");
     }

@@ -11,7 +11,7 @@ use tokio::process::Command;
 use uuid::Uuid;
 
 use super::Finding;
-use crate::{JobFolder, Scopes, Settings, process::check_display, process::limits};
+use crate::{JobFolder, Scopes, Settings, children::Children, process::check_display, process::limits};
 
 const GIB: u64 = 1 << 30;
 const ENOUGH: u64 = GIB;
@@ -119,7 +119,7 @@ pub(super) async fn scopes(settings: &Settings) -> Finding {
     if settings.scopes == Scopes::Off {
         return Finding::ok(CHECK, "switched off: limits of processors and of whole jobs' memory are not enforced");
     }
-    match limits::probe().await {
+    match limits::probe(&Children::default()).await {
         Ok(manager) => Finding::ok(CHECK, format!("systemd makes scopes ({manager:?})")),
         Err(reason) => {
             let remedy = "only needed for jobs with limits of processors or memory: a host with systemd, run as root or with `loginctl \

@@ -10,10 +10,13 @@ use std::{
 
 use domain::automation::EntrypointType;
 use domain::log::Level;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
-use super::{ProcessRunner, display::Display, limits::Plan, log::RobotLog, params, tree::JOB_MARK};
-use crate::{Job, JobFolder};
+use super::{ProcessRunner, display::Display, limits::Plan, log::RobotLog, params, program::Program, tree::JOB_MARK};
+use crate::{
+    Job, JobFolder,
+    supervisor::{SUPERVISE, rights_word},
+};
 
 /// What a program inherits from the agent, which has secrets in its own environment. `LC_*` beside it.
 const INHERITED: [&str; 25] = [
@@ -52,8 +55,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) plan: &'a Plan,
 }
 
-/// Starts the program. The text of the error says why it cannot be started.
-pub(super) fn spawn(runner: &ProcessRunner, job: &Job, around: &Surroundings<'_>) -> Result<Child, String> {
+/// Starts the program below a supervisor. The text of the error says why it cannot be started.
+pub(super) async fn start(runner: &ProcessRunner, job: &Job, around: &Surroundings<'_>) -> Result<Program, String> {
     let kind = match job.entrypoint_type.as_str() {
         "" => EntrypointType::Python,
         name => EntrypointType::parse(name).ok_or_else(|| format!("unknown entry point type {name:?}: must be PYTHON, SHELL or EXE"))?,
@@ -66,29 +69,21 @@ pub(super) fn spawn(runner: &ProcessRunner, job: &Job, around: &Surroundings<'_>
     };
     let words: Vec<&OsStr> = program.map(OsStr::new).into_iter().chain([script.as_os_str()]).collect();
     let cannot = |error| why_not(kind, &runner.python, &script, &error);
-    let mut command = wrapped(&words, &around.plan.wrapper).map_err(cannot)?;
-    command.arg("--config").arg(around.folder.file("config.json"));
+    let words = wrapped(&words, &around.plan.wrapper).map_err(cannot)?;
+    let mut command = Command::new(&runner.supervisor);
+    command.arg(SUPERVISE).arg(rights_word(None)).args(words).arg("--config").arg(around.folder.file("config.json"));
     environment(&mut command, job, around);
-    command
-        .current_dir(around.folder.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    command.spawn().map_err(cannot)
+    command.current_dir(around.folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    Program::start(command, job.id, &runner.children).await.map_err(cannot)
 }
 
 /// The words behind those of the wrapper, which then becomes the program. It would tell by an exit code what it cannot start: hence the look
 /// before.
-fn wrapped(words: &[&OsStr], wrapper: &[OsString]) -> io::Result<Command> {
+fn wrapped<'a>(words: &[&'a OsStr], wrapper: &'a [OsString]) -> io::Result<Vec<&'a OsStr>> {
     if let (false, Some(program)) = (wrapper.is_empty(), words.first()) {
         find(Path::new(program))?;
     }
-    let mut all = wrapper.iter().map(OsString::as_os_str).chain(words.iter().copied());
-    let mut command = Command::new(all.next().unwrap_or_default());
-    command.args(all);
-    Ok(command)
+    Ok(wrapper.iter().map(OsString::as_os_str).chain(words.iter().copied()).collect())
 }
 
 /// Looks for a program as the system does.

@@ -19,7 +19,10 @@ use tokio::{
 use uuid::Uuid;
 
 use super::tree::DISPLAY_MARK;
-use crate::JobFolder;
+use crate::{
+    JobFolder,
+    children::{Children, OwnChild},
+};
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 /// For its lock file and socket to be removed.
@@ -32,7 +35,7 @@ const LOG: &str = "logs/xvfb.log";
 
 /// An X server without a screen. Dropped, it is killed.
 pub(super) struct Display {
-    server: Child,
+    server: OwnChild,
     name: String,
     authority: PathBuf,
 }
@@ -40,11 +43,12 @@ pub(super) struct Display {
 impl Display {
     /// Starts `xvfb` and waits until it takes clients. Only those that can read the job's folder may connect. The text of the error says
     /// what to do.
-    pub(super) async fn start(xvfb: &str, job: Uuid, folder: &JobFolder) -> Result<Self, String> {
+    pub(super) async fn start(xvfb: &str, job: Uuid, folder: &JobFolder, children: &Children) -> Result<Self, String> {
         let authority = folder.file(AUTHORITY);
         let prepared = write_authority(folder).and_then(|()| folder.create_file(LOG));
         let log = prepared.map_err(|error| format!("no virtual display: its files cannot be written: {error}"))?;
-        let mut server = Command::new(xvfb)
+        let mut command = Command::new(xvfb);
+        command
             .args(["-displayfd", "1", "-screen", "0", SCREEN, "-nolisten", "tcp", "-noreset", "-auth"])
             .arg(&authority)
             .env(DISPLAY_MARK, job.to_string())
@@ -52,9 +56,8 @@ impl Display {
             .stdout(Stdio::piped())
             .stderr(log)
             .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| why_not(xvfb, &error))?;
+            .kill_on_drop(true);
+        let mut server = children.spawn(&mut command).map_err(|error| why_not(xvfb, &error))?;
         let number = tokio::time::timeout(START_LIMIT, number_of(&mut server)).await.unwrap_or(None);
         match number {
             Some(number) => Ok(Self { server, name: format!(":{number}"), authority }),

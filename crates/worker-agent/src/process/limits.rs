@@ -4,9 +4,9 @@ use std::{ffi::OsString, path::Path, process::Stdio, time::Duration};
 
 use nix::unistd::Uid;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
-use tokio::{process::Command, sync::OnceCell};
+use tokio::{io::AsyncReadExt as _, process::Command, sync::OnceCell};
 
-use crate::{Job, Scopes};
+use crate::{Job, Scopes, children::Children};
 
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -41,14 +41,14 @@ impl Limits {
         Self { scopes, manager: OnceCell::new() }
     }
 
-    pub(super) async fn plan(&self, job: &Job) -> Plan {
+    pub(super) async fn plan(&self, job: &Job, children: &Children) -> Plan {
         let limited = job.cpu_limit.is_some() || job.memory_limit_bytes.is_some();
         if !limited && self.scopes != Scopes::Always {
             return Plan { wrapper: Vec::new(), data_limit: None, shortfall: None };
         }
         let manager = match self.scopes {
             Scopes::Off => Err("scopes are switched off on this worker".to_owned()),
-            Scopes::Auto | Scopes::Always => self.manager.get_or_init(probe).await.clone(),
+            Scopes::Auto | Scopes::Always => self.manager.get_or_init(|| probe(children)).await.clone(),
         };
         match manager {
             Ok(manager) => in_scope(manager, job, chrono::Utc::now().timestamp_millis()),
@@ -58,7 +58,7 @@ impl Limits {
 }
 
 /// Makes a scope for a program that does nothing.
-pub(crate) async fn probe() -> Result<Manager, String> {
+pub(crate) async fn probe(children: &Children) -> Result<Manager, String> {
     if !Path::new("/run/systemd/system").is_dir() {
         return Err("this host does not run systemd".to_owned());
     }
@@ -66,13 +66,22 @@ pub(crate) async fn probe() -> Result<Manager, String> {
     let mut words = scope(manager);
     words.extend(["--", "true"].map(OsString::from));
     let mut command = Command::new("systemd-run");
-    command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
-    match tokio::time::timeout(PROBE_LIMIT, command.output()).await {
+    command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = children.spawn(&mut command).map_err(|error| format!("systemd-run cannot be started: {error}"))?;
+    let mut text = Vec::new();
+    let stderr = child.stderr.take();
+    let output = async {
+        if let Some(mut stderr) = stderr {
+            stderr.read_to_end(&mut text).await?;
+        }
+        child.wait().await
+    };
+    match tokio::time::timeout(PROBE_LIMIT, output).await {
         Err(_) => Err("systemd-run does not answer".to_owned()),
-        Ok(Err(error)) => Err(format!("systemd-run cannot be started: {error}")),
-        Ok(Ok(output)) if output.status.success() => Ok(manager),
-        Ok(Ok(output)) => {
-            let text = String::from_utf8_lossy(&output.stderr);
+        Ok(Err(error)) => Err(format!("systemd-run has no end: {error}")),
+        Ok(Ok(status)) if status.success() => Ok(manager),
+        Ok(Ok(_)) => {
+            let text = String::from_utf8_lossy(&text);
             Err(format!("systemd-run: {}", text.lines().next().unwrap_or("failed").trim()))
         }
     }
@@ -143,13 +152,13 @@ mod tests {
     #[tokio::test]
     async fn without_a_scope_the_log_says_what_is_not_enforced() {
         let limits = Limits::new(Scopes::Off);
-        let plan = limits.plan(&job(Some(2.0), Some(4096))).await;
+        let plan = limits.plan(&job(Some(2.0), Some(4096)), &Children::default()).await;
         assert_eq!((plan.wrapper.len(), plan.data_limit), (0, Some(4096)));
         let words = plan.shortfall.unwrap();
         for word in ["2 processors is not enforced", "4096 bytes holds for each", "switched off"] {
             assert!(words.contains(word), "{words}");
         }
-        let free = limits.plan(&job(None, None)).await;
+        let free = limits.plan(&job(None, None), &Children::default()).await;
         assert_eq!(free, Plan { wrapper: vec![], data_limit: None, shortfall: None });
     }
 

@@ -2,9 +2,9 @@ use std::{io, process::ExitStatus, time::Duration};
 
 use domain::log::Level;
 use serde::Serialize;
-use tokio::{process::Child, time::Instant};
+use tokio::time::Instant;
 
-use super::{clock::Clock, log::RobotLog, status::StatusFile, tree::Tree};
+use super::{clock::Clock, log::RobotLog, program::Program, status::StatusFile, tree::Tree};
 use crate::{Job, RunContext, signal::Stop};
 
 /// How a program ended.
@@ -30,54 +30,50 @@ struct Control {
 pub(super) struct Supervisor<'a> {
     pub(super) job: &'a Job,
     pub(super) context: &'a RunContext,
-    pub(super) tree: &'a Tree,
     pub(super) log: &'a RobotLog,
     /// Between TERM and KILL, unless the job says otherwise.
     pub(super) grace: Duration,
 }
 
-/// How often the end of killed processes is looked for.
-const POLL: Duration = Duration::from_millis(25);
+/// Between two looks for processes that should have ended; grows to a second.
+pub(super) const POLL: Duration = Duration::from_millis(25);
 
 impl Supervisor<'_> {
-    /// Waits for the end of the program, pauses and resumes it, and brings the end about when it has to. Afterwards none of its process
-    /// group is left, and after a kill none of its descendants.
-    pub(super) async fn run(&self, child: &mut Child) -> Ended {
+    /// Waits for the end of the program, pauses and resumes it, and brings the end about when it has to. Afterwards nothing is left that
+    /// descends from it.
+    pub(super) async fn run(&self, program: &mut Program) -> Ended {
         let (mut stop, mut pause) = (self.context.stop.clone(), self.context.pause.clone());
         let mut clock = Clock::new(self.job.timeout_s, Instant::now());
         let ended = loop {
             tokio::select! {
                 biased;
-                ended = exit(child) => {
-                    self.tree.kill_group();
-                    return ended;
-                }
+                ended = program.ended() => break ended,
                 reason = stop.stopped() => break Ended::Stopped(reason),
-                () = pause.becomes(!clock.is_paused()) => self.turn(&mut clock),
+                () = pause.becomes(!clock.is_paused()) => self.turn(program.tree(), &mut clock),
                 () = clock.over() => break Ended::TimedOut,
             }
         };
         if matches!(ended, Ended::Stopped(Stop::Cancel)) {
             self.tell(&Control { cancel: true, paused: false });
         }
-        self.terminate(child, self.grace_for(&ended)).await;
+        terminate(program, self.grace_for(&ended)).await;
         ended
     }
 
     /// Pauses what runs, resumes what stands still.
-    fn turn(&self, clock: &mut Clock) {
+    fn turn(&self, tree: &Tree, clock: &mut Clock) {
         let status = StatusFile::new(self.job, &self.context.folder);
         if clock.is_paused() {
             self.tell(&Control { cancel: false, paused: false });
-            status.running(self.tree.root());
+            status.running(tree.root());
             self.log.note(Level::Info, "the job goes on");
             clock.resume(Instant::now());
-            self.tree.resume();
+            tree.resume();
         } else {
             self.tell(&Control { cancel: false, paused: true });
-            self.tree.pause();
+            tree.pause();
             clock.pause(Instant::now());
-            status.paused(self.tree.root());
+            status.paused(tree.root());
             self.log.note(Level::Info, "the job is paused: its processes and its time-out stand still");
         }
     }
@@ -96,26 +92,24 @@ impl Supervisor<'_> {
             Ended::Stopped(Stop::Cancel) | Ended::TimedOut | Ended::Exit(_) | Ended::Unknown(_) => own.unwrap_or(self.grace),
         }
     }
-
-    /// TERM for the whole tree, and KILL for what is left of it after `grace`.
-    async fn terminate(&self, child: &mut Child, grace: Duration) {
-        let deadline = Instant::now() + grace;
-        let known = self.tree.terminate();
-        let mut exited = false;
-        while Instant::now() < deadline && !(exited && known.iter().all(|process| !process.is_alive())) {
-            if exited {
-                tokio::time::sleep(POLL).await;
-            } else {
-                exited = tokio::time::timeout(POLL, child.wait()).await.is_ok();
-            }
-        }
-        self.tree.kill(&known);
-        // A program in an uninterruptible system call is waited for: its slot is not free before.
-        let _status = child.wait().await;
-        self.tree.kill(&known);
-    }
 }
 
-async fn exit(child: &mut Child) -> Ended {
-    child.wait().await.map_or_else(Ended::Unknown, Ended::Exit)
+/// TERM for all that is left of the job, and KILL for what is left of that after `grace`. A process in an uninterruptible system call is waited
+/// for: the slot is not free before.
+async fn terminate(program: &mut Program, grace: Duration) {
+    // Most programs leave nothing: then nothing has to be looked for.
+    if program.has_ended() && tokio::time::timeout(POLL, program.gone()).await.is_ok() {
+        return;
+    }
+    if program.tree().terminate() && tokio::time::timeout(grace, program.gone()).await.is_ok() {
+        return;
+    }
+    let mut pause = POLL;
+    loop {
+        program.tree().kill();
+        if tokio::time::timeout(pause, program.gone()).await.is_ok() {
+            return;
+        }
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
 }

@@ -1,4 +1,5 @@
-//! Finds, stops, resumes and kills all processes of a job: its group, the descendants that have left the group, and whatever carries its mark.
+//! Finds, stops, resumes and kills all processes of a job: what descends from its supervisor, wherever it has gone, and
+//! after a crash whatever carries its mark.
 
 use std::{
     fs,
@@ -6,7 +7,7 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, kill, killpg},
+    sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde::{Deserialize, Serialize};
@@ -21,8 +22,10 @@ pub(super) const JOB_MARK: &str = "REGENTE_JOB_ID";
 /// Variable in the environment of a job's virtual display, which is no part of the tree: it ends after the program.
 pub(super) const DISPLAY_MARK: &str = "REGENTE_DISPLAY_OF";
 
-/// A job's processes. Dropped before [`Tree::settle`], it kills them.
+/// A job's processes: all that descends from its supervisor, but not that. Dropped before [`Tree::settle`], it kills them.
 pub(crate) struct Tree {
+    supervisor: Process,
+    /// The program itself; 0 before its start.
     root: i32,
     job: Uuid,
     settled: AtomicBool,
@@ -57,98 +60,87 @@ pub(crate) struct Left {
 }
 
 impl Tree {
-    /// The tree below a program that leads its own process group; `None` when it has ended and was waited for.
-    pub(crate) fn of(child: &Child, job: Uuid) -> Option<Self> {
-        let root = i32::try_from(child.id()?).ok()?;
-        Some(Self { root, job, settled: AtomicBool::new(false) })
+    /// The tree below a supervisor, which has not started the program yet; `None` when it has ended and was waited for, or on a system without
+    /// `/proc`.
+    pub(crate) fn below(supervisor: &Child, job: Uuid) -> Option<Self> {
+        let supervisor = read(i32::try_from(supervisor.id()?).ok()?)?;
+        Some(Self { supervisor, root: 0, job, settled: AtomicBool::new(false) })
+    }
+
+    /// The program has started.
+    pub(crate) const fn set_root(&mut self, pid: i32) {
+        self.root = pid;
     }
 
     pub(crate) const fn root(&self) -> i32 {
         self.root
     }
 
-    /// What a later agent needs to find the program again; `None` when it has ended, or on a system without `/proc`.
+    /// What a later agent needs to find the program again; `None` when it has ended.
     pub(crate) fn identity(&self) -> Option<Root> {
-        Some(Root { pid: self.root, started: read(self.root)?.started, boot_id: boot_id()? })
+        Root::of(&read(self.root)?)
     }
 
-    /// Lets every process stand still. Looks again until no new one has appeared: one that was not stopped yet may have forked.
+    /// The same of the supervisor.
+    pub(crate) fn supervisor_identity(&self) -> Option<Root> {
+        Root::of(&self.supervisor)
+    }
+
+    /// Whether a process is left.
+    pub(crate) fn is_populated(&self) -> bool {
+        !self.members().is_empty()
+    }
+
+    /// Lets every process stand still.
     pub(crate) fn pause(&self) {
-        let mut known: Vec<(i32, u64)> = Vec::new();
-        for _ in 0..ROUNDS {
-            let _none_left = killpg(Pid::from_raw(self.root), Signal::SIGSTOP);
-            let members = self.members();
-            let fresh: Vec<_> = members.iter().filter(|process| !known.contains(&(process.pid, process.started))).collect();
-            if fresh.is_empty() {
-                return;
-            }
-            fresh.iter().for_each(|process| process.signal(Signal::SIGSTOP));
-            known.extend(fresh.iter().map(|process| (process.pid, process.started)));
-        }
+        freeze(|| self.members());
     }
 
     /// Lets every process go on.
     pub(crate) fn resume(&self) {
-        let members = self.members();
-        let _none_left = killpg(Pid::from_raw(self.root), Signal::SIGCONT);
-        members.iter().filter(|process| process.group != self.root).for_each(|process| process.signal(Signal::SIGCONT));
+        self.members().iter().for_each(|process| process.signal(Signal::SIGCONT));
     }
 
-    /// The program has ended and been waited for: nothing has to be killed any more.
+    /// Every process has ended and was reaped: nothing has to be killed any more.
     pub(crate) fn settle(&self) {
         self.settled.store(true, Ordering::Relaxed);
     }
 
-    /// Kills what is left of the process group.
-    pub(crate) fn kill_group(&self) {
-        self.settle();
-        // It fails when nothing is left.
-        let _none_left = killpg(Pid::from_raw(self.root), Signal::SIGKILL);
-    }
-
-    /// Asks every process to end and gives those it has asked. One that stands still is woken with the request already waiting for it.
-    pub(crate) fn terminate(&self) -> Vec<Process> {
+    /// Asks every process to end. One that stands still is woken with the request already waiting for it. Whether there was one.
+    pub(crate) fn terminate(&self) -> bool {
         let members = self.members();
-        let _none_left = killpg(Pid::from_raw(self.root), Signal::SIGTERM);
-        for process in members.iter().filter(|process| process.group != self.root) {
-            process.signal(Signal::SIGTERM);
+        for signal in [Signal::SIGTERM, Signal::SIGCONT] {
+            members.iter().for_each(|process| process.signal(signal));
         }
-        self.resume();
-        members
+        !members.is_empty()
     }
 
-    /// Kills every process, and those of `known` that still live. Looks again after it, for processes that were being made meanwhile.
-    pub(crate) fn kill(&self, known: &[Process]) {
-        self.settle();
-        let _none_left = killpg(Pid::from_raw(self.root), Signal::SIGKILL);
-        for process in known.iter().filter(|process| process.is_alive()) {
-            process.signal(Signal::SIGKILL);
-        }
-        for _ in 0..ROUNDS {
-            let members = self.members();
-            if members.is_empty() {
-                return;
-            }
-            members.iter().for_each(|process| process.signal(Signal::SIGKILL));
-        }
+    /// Kills every process.
+    pub(crate) fn kill(&self) {
+        freeze(|| self.members()).iter().for_each(|process| process.signal(Signal::SIGKILL));
     }
 
     /// The living processes of the job.
     fn members(&self) -> Vec<Process> {
-        family(|process| {
-            process.pid == self.root
-                || process.parent == self.root
-                || process.group == self.root
-                || is_marked(process.pid, &[JOB_MARK], self.job)
-        })
+        if self.supervisor.is_alive() {
+            return family(|process| process.parent == self.supervisor.pid);
+        }
+        // Somebody has killed it: what carries no mark has gone to another parent.
+        let mut left = family(|process| process.group == self.root || is_marked(process.pid, &[JOB_MARK], self.job));
+        left.retain(|process| process.pid != self.supervisor.pid);
+        left
     }
 }
 
 impl Drop for Tree {
     fn drop(&mut self) {
-        if !self.settled.load(Ordering::Relaxed) {
-            self.kill(&[]);
+        if self.settled.load(Ordering::Relaxed) {
+            return;
         }
+        // It might be starting the program just now. Afterwards it reaps what was killed, and ends.
+        self.supervisor.signal(Signal::SIGSTOP);
+        self.kill();
+        self.supervisor.signal(if self.root == 0 { Signal::SIGKILL } else { Signal::SIGCONT });
     }
 }
 
@@ -157,31 +149,64 @@ impl Process {
         read(self.pid).is_some_and(|now| now.started == self.started && now.state != 'Z')
     }
 
+    pub(crate) const fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    pub(crate) fn kill(&self) {
+        self.signal(Signal::SIGKILL);
+    }
+
     fn signal(&self, signal: Signal) {
         // It fails when the process has ended, which is as good.
         let _ended = kill(Pid::from_raw(self.pid), signal);
     }
 }
 
-/// Kills every process with the mark of `job`, the program `root` with its group, and what these have started. A process that merely has the
-/// number of the program is left alone.
-pub(crate) fn kill_left(job: Uuid, root: Option<&Root>) -> Left {
-    let mut left = Left { root_ran: false, killed: 0 };
+/// Lets the processes that `look` gives stand still. Looks again until no new one has appeared: one that was not stopped yet may have forked.
+fn freeze(look: impl Fn() -> Vec<Process>) -> Vec<Process> {
+    let mut known: Vec<Process> = Vec::new();
     for _ in 0..ROUNDS {
-        let alive = root.filter(|root| root.is_alive());
-        let found =
-            family(|process| is_marked(process.pid, &[JOB_MARK, DISPLAY_MARK], job) || alive.is_some_and(|root| process.group == root.pid));
-        if found.is_empty() {
+        let is_known = |process: &Process| known.iter().any(|other| (other.pid, other.started) == (process.pid, process.started));
+        let fresh: Vec<_> = look().into_iter().filter(|process| !is_known(process)).collect();
+        if fresh.is_empty() {
             break;
         }
-        left.root_ran |= alive.is_some();
-        left.killed = left.killed.max(found.len());
-        found.iter().for_each(|process| process.signal(Signal::SIGKILL));
+        fresh.iter().for_each(|process| process.signal(Signal::SIGSTOP));
+        known.extend(fresh);
     }
-    left
+    known
+}
+
+/// The children of a process, also those that have ended and were not reaped.
+pub(crate) fn children_of(parent: i32) -> Vec<Process> {
+    snapshot().into_iter().filter(|process| process.parent == parent).collect()
+}
+
+/// Kills every process with the mark of `job`, its supervisor, the program `root` with its group, and what these have started. A process that
+/// merely has the number of one of them is left alone.
+pub(crate) fn kill_left(job: Uuid, root: Option<&Root>, supervisor: Option<&Root>) -> Left {
+    let root = root.filter(|root| root.is_alive());
+    let root_ran = root.is_some();
+    let found = freeze(|| {
+        let supervisor = supervisor.filter(|supervisor| supervisor.is_alive());
+        let root = root.filter(|root| root.is_alive());
+        family(|process| {
+            is_marked(process.pid, &[JOB_MARK, DISPLAY_MARK], job)
+                || root.is_some_and(|root| process.group == root.pid)
+                || supervisor.is_some_and(|supervisor| process.pid == supervisor.pid)
+        })
+    });
+    found.iter().for_each(|process| process.signal(Signal::SIGKILL));
+    let killed = found.iter().filter(|process| supervisor.is_none_or(|supervisor| supervisor.pid != process.pid)).count();
+    Left { root_ran, killed }
 }
 
 impl Root {
+    fn of(process: &Process) -> Option<Self> {
+        Some(Self { pid: process.pid, started: process.started, boot_id: boot_id()? })
+    }
+
     fn is_alive(&self) -> bool {
         let same = |process: &Process| process.started == self.started && process.state != 'Z';
         boot_id().as_ref() == Some(&self.boot_id) && read(self.pid).as_ref().is_some_and(same)
@@ -260,7 +285,7 @@ mod tests {
         let right = Root { pid, started: now.started, boot_id: boot_id().unwrap() };
         assert!(right.is_alive());
         for wrong in [Root { started: now.started + 1, ..right.clone() }, Root { boot_id: "another".into(), ..right }] {
-            assert_eq!(kill_left(Uuid::now_v7(), Some(&wrong)), Left { root_ran: false, killed: 0 });
+            assert_eq!(kill_left(Uuid::now_v7(), Some(&wrong), Some(&wrong)), Left { root_ran: false, killed: 0 });
             assert!(now.is_alive());
         }
         innocent.kill().unwrap();

@@ -1,11 +1,11 @@
 //! How a program's end becomes a job's.
 
-use std::time::{Duration, Instant};
+use std::{fs, time::Duration};
 
 use domain::job::{ErrorClass, Status};
 use serde_json::json;
 
-use crate::support::{Bed, runs, until};
+use crate::support::{Bed, runs, until, zombies};
 
 #[tokio::test]
 async fn exit_codes_and_signals() {
@@ -34,7 +34,7 @@ async fn what_cannot_be_started_says_why() {
     bed.start(settings, None);
     bed.script("robot.py", "");
     bed.script("no-interpreter", "#!/no/such/thing\n");
-    std::fs::write(bed.dir.path().join("plain"), "x").unwrap();
+    fs::write(bed.dir.path().join("plain"), "x").unwrap();
     let table = [
         ("PYTHON", "missing.py", "file not found: /"),
         ("PYTHON", "robot.py", "no Python: \"no-such-python\""),
@@ -93,16 +93,73 @@ async fn what_is_left_of_the_group_dies_with_the_program() {
     until(|| (!runs(pid)).then_some(())).await;
 }
 
+/// A fork whose parent is gone, in a session of its own, with nothing in its environment, output closed.
+const ESCAPE: &str = "(env -i setsid sh -c 'sh -c \"trap : TERM; echo \\$\\$ > NAME; while :; do sleep 0.1; done\" &' > /dev/null 2>&1 &)";
+
 #[tokio::test]
-async fn a_daemon_that_keeps_the_output_open_does_not_block_the_end() {
+async fn nothing_that_a_job_started_outlives_it() {
     let bed = Bed::with_agent().await;
-    let start = Instant::now();
-    let job = bed.shell("setsid sh -c 'echo $$ > daemon; exec sleep 30' & while [ ! -s daemon ]; do sleep 0.01; done; echo done");
+    let wait = "until [ -s escaped ]; do sleep 0.02; done";
+    let escape = ESCAPE.replace("NAME", "escaped");
+    let innocent = bed.shell(&format!("{escape}; {wait}; while [ ! -e go ]; do sleep 0.02; done; kill -0 $(cat escaped) && echo lives"));
+    let innocent_helper = bed.pid_in(innocent, "escaped").await;
+    for end in ["exit 0", "exit 3", "kill -9 $$"] {
+        let job = bed.shell(&format!("{escape}; {wait}; {end}"));
+        bed.end_of(job).await;
+        assert!(!runs(bed.pid_in(job, "escaped").await), "{end}");
+    }
+    let canceled = bed.shell(&format!("{escape}; {wait}; sleep 1000"));
+    let helper = bed.pid_in(canceled, "escaped").await;
+    bed.hub.state().cancel.insert(canceled);
+    assert_eq!(bed.end_of(canceled).await.status, Status::Canceled);
+    assert!(!runs(helper));
+    assert!(runs(innocent_helper), "another job's helper is not touched");
+    fs::write(bed.folder(innocent).join("go"), "").unwrap();
+    bed.end_of(innocent).await;
+    assert_eq!(bed.log_of(innocent)[0].message, "lives");
+    assert!(!runs(innocent_helper));
+    assert_eq!(zombies(), 0);
+}
+
+#[tokio::test]
+async fn helpers_are_asked_to_end_first() {
+    let mut bed = Bed::new().await;
+    let mut settings = bed.settings();
+    settings.kill_grace = Duration::from_secs(30);
+    bed.start(settings, None);
+    let job = bed.shell("setsid sh -c 'trap \"echo tidy; exit\" TERM; echo $$ > helper; while :; do sleep 0.05; done' & until [ -s helper ]; do sleep 0.02; done");
+    bed.end_of(job).await;
+    assert_eq!(bed.log_of(job)[0].message, "tidy");
+}
+
+#[tokio::test]
+async fn a_job_whose_supervisor_is_killed_fails_and_its_group_is_ended() {
+    let bed = Bed::with_agent().await;
+    let job = bed.shell("sleep 1000 & echo $! > helper; kill -9 $PPID; wait");
+    let helper = bed.pid_in(job, "helper").await;
+    let end = bed.end_of(job).await;
+    assert!(end.error_message.as_deref().unwrap().contains("killed its supervisor"), "{end:?}");
+    assert!(!runs(helper));
+}
+
+#[tokio::test]
+async fn a_program_that_is_no_supervisor_fails_the_job() {
+    let mut bed = Bed::new().await;
+    let mut settings = bed.settings();
+    settings.supervisor = "true".into();
+    bed.start(settings, None);
+    let job = bed.shell("exit 0");
+    let end = bed.end_of(job).await;
+    assert_eq!(end.error_class, Some(ErrorClass::LaunchFailed));
+    assert!(end.error_message.unwrap().contains("its supervisor does not work"));
+}
+
+#[tokio::test]
+async fn a_daemon_does_not_block_the_end() {
+    let bed = Bed::with_agent().await;
+    let job = bed.shell("setsid sh -c 'echo $$ > daemon; exec sleep 1000' & while [ ! -s daemon ]; do sleep 0.01; done; echo done");
     assert_eq!(bed.end_of(job).await.status, Status::Completed);
-    assert!(start.elapsed() < Duration::from_secs(20));
-    let log = bed.log_of(job);
-    assert_eq!(log[0].message, "done");
-    assert!(log[1].message.contains("left behind"), "{log:?}");
-    let pid = bed.pid_in(job, "daemon").await;
-    std::process::Command::new("kill").arg(pid.to_string()).status().unwrap();
+    let log: Vec<_> = bed.log_of(job).into_iter().map(|line| line.message).collect();
+    assert_eq!(log, ["done"]);
+    assert!(!runs(bed.pid_in(job, "daemon").await));
 }

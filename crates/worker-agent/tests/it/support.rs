@@ -40,6 +40,7 @@ impl Bed {
 
     pub(crate) fn settings(&self) -> Settings {
         let mut settings = Settings::new(&self.hub.url, vec!["q".into()]);
+        settings.supervisor = env!("CARGO_BIN_EXE_job-supervisor").into();
         settings.slots = 4;
         settings.work_dir = self.dir.path().join("work");
         settings.base_dir = self.dir.path().to_owned();

@@ -1,0 +1,99 @@
+//! A job's program below its supervisor.
+
+use std::{io, os::unix::process::ExitStatusExt as _, process::ExitStatus};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    net::UnixStream,
+    process::Command,
+};
+use uuid::Uuid;
+
+use super::{supervise::Ended, tree::Tree};
+use crate::{
+    children::{Children, OwnChild},
+    supervisor::Event,
+};
+
+/// A program that was started. Dropped before its end, it is killed with all that it has started.
+pub(super) struct Program {
+    tree: Tree,
+    supervisor: OwnChild,
+    events: Lines<BufReader<UnixStream>>,
+    ended: bool,
+    /// The supervisor was killed: what is left of the job is somebody else's child now.
+    lost: bool,
+}
+
+impl Program {
+    /// Starts it: `command` is a supervisor's. Dropping the future undoes it.
+    ///
+    /// # Errors
+    /// As if the program had been started by itself.
+    pub(super) async fn start(mut command: Command, job: Uuid, children: &Children) -> io::Result<Self> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        command.stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(theirs)));
+        let supervisor = children.spawn(&mut command).map_err(|error| no_supervisor(&error))?;
+        // It has the other end, which has to close with the supervisor.
+        drop(command);
+        let tree = Tree::below(&supervisor, job).ok_or_else(|| no_supervisor(&"it has no process id"))?;
+        let mut program = Self { tree, supervisor, events: BufReader::new(UnixStream::from_std(ours)?).lines(), ended: false, lost: false };
+        match program.event().await {
+            Some(Event::Started(pid)) => program.tree.set_root(pid),
+            Some(Event::Failed(error)) => return Err(io::Error::from_raw_os_error(error)),
+            Some(Event::Ended(_)) | None => return Err(no_supervisor(&"it does not say that it has started the program")),
+        }
+        Ok(program)
+    }
+
+    pub(super) const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    pub(super) fn supervisor(&mut self) -> &mut OwnChild {
+        &mut self.supervisor
+    }
+
+    /// Waits for the end of the program itself. Cancel safe.
+    pub(super) async fn ended(&mut self) -> Ended {
+        match self.event().await {
+            Some(Event::Ended(status)) => {
+                self.ended = true;
+                Ended::Exit(ExitStatus::from_raw(status))
+            }
+            Some(Event::Started(_) | Event::Failed(_)) | None => {
+                self.lost = true;
+                Ended::Unknown(io::Error::other("somebody has killed its supervisor"))
+            }
+        }
+    }
+
+    /// Waits until no process of the job is left. Cancel safe.
+    pub(super) async fn gone(&mut self) {
+        // It ends well after the last of them.
+        if self.supervisor.wait().await.is_ok_and(|status| status.success()) {
+            return;
+        }
+        while self.tree.is_populated() {
+            tokio::time::sleep(super::supervise::POLL).await;
+        }
+    }
+
+    /// The program itself has ended.
+    pub(super) const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(super) const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    async fn event(&mut self) -> Option<Event> {
+        Event::parse(&self.events.next_line().await.ok()??)
+    }
+}
+
+fn no_supervisor(why: &dyn std::fmt::Display) -> io::Error {
+    io::Error::other(format!("its supervisor does not work: {why}"))
+}
