@@ -213,12 +213,15 @@ pub struct JobFilter {
     /// Accepted before this time, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_to: Option<DateTime<Utc>>,
-    /// Page size, 1 to 1000 (default 50).
+    /// Page size, 1 to 1000 (default 50). A page ends earlier when its parameters and results have 4 MiB: the `Link` header goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
     /// Id of the last job of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Uuid>,
+    /// What a list leaves out unless it is asked for: `result`. Without it `result` is `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub include: Option<String>,
 }
 
 /// Query of a job's log lines, oldest first.
@@ -226,7 +229,7 @@ pub struct JobFilter {
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct LogFilter {
-    /// Page size, 1 to 10000 (default 1000).
+    /// Page size, 1 to 10000 (default 1000). A page ends earlier when its lines have 4 MiB: the `Link` header goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
     /// `log_id` of the last line of the page before.

@@ -3,9 +3,9 @@ mod pauses;
 mod tests;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
-        Arc, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -34,10 +34,30 @@ pub(crate) struct Entry {
 /// Automations as read lately, so that a job does not cost a query to learn what it runs.
 pub(crate) struct Catalog {
     database: Database,
-    entries: RwLock<HashMap<i32, Arc<Entry>>>,
+    entries: RwLock<Entries>,
     queue_pauses: RwLock<HashMap<String, Pause>>,
+    /// The last change that was read, and when that reading began: no entry is older.
+    read: Mutex<Option<(i64, Instant)>>,
     /// How often this replica wrote. What was read before its last write may be older than that, and is not taken in.
     writes: AtomicU64,
+}
+
+/// Automations by id, and which of them have a pause, which may have ended.
+#[derive(Default)]
+struct Entries {
+    by_id: HashMap<i32, Arc<Entry>>,
+    paused: BTreeSet<i32>,
+}
+
+impl Entries {
+    fn insert(&mut self, entry: Arc<Entry>) {
+        let id = entry.automation.id;
+        match entry.automation.pause {
+            Some(_) => self.paused.insert(id),
+            None => self.paused.remove(&id),
+        };
+        self.by_id.insert(id, entry);
+    }
 }
 
 /// What was read of the database, and how often this replica had written before.
@@ -45,16 +65,21 @@ struct Reading {
     automations: Vec<Automation>,
     pauses: HashMap<String, Pause>,
     writes: u64,
+    /// The last change among them.
+    change: i64,
+    begun: Instant,
 }
 
 impl Catalog {
     pub(crate) fn new(database: Database) -> Self {
-        Self { database, entries: RwLock::default(), queue_pauses: RwLock::default(), writes: AtomicU64::new(0) }
+        Self { database, entries: RwLock::default(), queue_pauses: RwLock::default(), read: Mutex::default(), writes: AtomicU64::new(0) }
     }
 
     /// The automation, at most [`FRESH_FOR`] old.
     pub(crate) async fn get(&self, id: i32) -> Result<Option<Arc<Entry>>, store::Error> {
-        if let Some(entry) = self.cached(id).filter(|entry| entry.read_at.elapsed() < FRESH_FOR) {
+        let all_read_at = self.last_read().map(|(_, at)| at);
+        let is_fresh = |entry: &Arc<Entry>| all_read_at.map_or(entry.read_at, |at| at.max(entry.read_at)).elapsed() < FRESH_FOR;
+        if let Some(entry) = self.cached(id).filter(is_fresh) {
             return Ok(Some(entry));
         }
         let writes = self.writes();
@@ -88,7 +113,7 @@ impl Catalog {
         if let Ok(mut entries) = self.entries.write()
             && writes.is_none_or(|writes| writes == self.writes())
         {
-            entries.insert(id, entry.clone());
+            entries.insert(entry.clone());
         }
         entry
     }
@@ -102,38 +127,41 @@ impl Catalog {
     }
 
     fn cached(&self, id: i32) -> Option<Arc<Entry>> {
-        self.entries.read().ok()?.get(&id).cloned()
+        self.entries.read().ok()?.by_id.get(&id).cloned()
     }
 
-    /// Reads all automations and the pauses of queues. Those that are archived too: their jobs that wait keep their limits.
-    pub(crate) async fn load(&self) -> Result<(), store::Error> {
-        self.take_in_all(self.read(true).await?);
-        Ok(())
-    }
-
-    /// Reads all live automations and the pauses of queues again.
+    /// Reads the automations that changed since the last time, at first all, and the pauses of queues. Those that are archived too: their jobs
+    /// that wait keep their limits.
     pub(crate) async fn refresh(&self) -> Result<(), store::Error> {
-        self.take_in_all(self.read(false).await?);
+        self.take_in_all(self.read().await?);
         Ok(())
     }
 
-    async fn read(&self, archived: bool) -> Result<Reading, store::Error> {
-        let writes = self.writes();
-        let filter = store::automations::Filter { archived, ..Default::default() };
-        let automations = store::automations::automation_list(&self.database, &filter).await?;
+    async fn read(&self) -> Result<Reading, store::Error> {
+        let (writes, begun) = (self.writes(), Instant::now());
+        // Counters begin with 0, which is also that of the automations that were there before them.
+        let after = self.last_read().map_or(-1, |(change, _)| change);
+        let (automations, change) = store::automations::automation_list_changed(&self.database, after).await?;
         let pauses = store::queues::queue_list_pauses(&self.database).await?.into_iter().collect();
-        Ok(Reading { automations, pauses, writes })
+        Ok(Reading { automations, pauses, writes, change, begun })
+    }
+
+    fn last_read(&self) -> Option<(i64, Instant)> {
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take_in_all(&self, reading: Reading) {
         for automation in reading.automations {
             self.take_in(automation, Some(reading.writes));
         }
-        if let Ok(mut known) = self.queue_pauses.write()
-            && self.writes() == reading.writes
-        {
+        if self.writes() != reading.writes {
+            // Some of it was not taken in, and is read again.
+            return;
+        }
+        if let Ok(mut known) = self.queue_pauses.write() {
             *known = reading.pauses;
         }
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Some((reading.change, reading.begun));
     }
 
     /// The automation as far as it is known.

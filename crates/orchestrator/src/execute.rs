@@ -10,7 +10,7 @@ use runtime::Failure;
 use serde_json::{Map, Value};
 use store::{
     automations::Automation,
-    jobs::{NewJob, Terms},
+    jobs::{JobRow, NewJob, Terms},
 };
 use uuid::Uuid;
 
@@ -101,6 +101,11 @@ impl Orchestrator {
             Some((_, _, id)) => self.job(*id).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// A job without its payload.
+    pub(crate) async fn job_row(&self, id: Uuid) -> Result<JobRow, Failure> {
+        store::jobs::job_get_row(&self.database, id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))
     }
 
     pub(crate) async fn job(&self, id: Uuid) -> Result<api_types::Job, Failure> {

@@ -4,6 +4,7 @@ mod automations;
 mod control;
 mod dead_letters;
 mod jobs;
+mod listing;
 mod ops;
 mod queues;
 mod reports;

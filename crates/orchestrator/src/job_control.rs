@@ -8,7 +8,7 @@ use domain::{
 };
 use futures_util::future::join_all;
 use runtime::Failure;
-use store::jobs::{Filter, FullJob};
+use store::jobs::{Filter, FullJob, JobRow, Payload};
 use uuid::Uuid;
 
 use crate::{
@@ -22,6 +22,8 @@ use crate::{
 const MOST_IN_BULK: u64 = 10_000;
 /// Of these, how many at once.
 const BULK_PAGE: u64 = 200;
+/// And bytes of parameters at once.
+const BULK_BYTES: u64 = 4 * 1024 * 1024;
 /// Longest reason, in characters.
 const MOST_REASON: usize = 1000;
 
@@ -95,10 +97,17 @@ impl Orchestrator {
         }
         let mut page = Filter { limit: BULK_PAGE, ..filter };
         while response.done + response.refused < MOST_IN_BULK {
-            let jobs = store::jobs::job_list(&self.database, &page).await?;
-            let Some(last) = jobs.last() else { break };
-            page.after = Some(last.row.job.id);
-            let outcomes = join_all(jobs.into_iter().map(|job| self.one_of_bulk(bulk, job, control))).await;
+            let found = store::jobs::job_list_page(&self.database, &page, Payload::Parameters, BULK_BYTES).await?;
+            let rows: Vec<JobRow> = found.rows.into_iter().map(|(row, _)| row).collect();
+            let Some(last) = rows.last() else { break };
+            page.after = Some(last.job.id);
+            let outcomes = match bulk {
+                Bulk::Cancel => join_all(rows.iter().map(|row| self.cancel_one(row.job.id, control))).await,
+                Bulk::Retry => {
+                    let jobs = store::jobs::job_list_payloads(&self.database, rows, Payload::Parameters).await?;
+                    join_all(jobs.into_iter().map(|job| self.retry_one(job))).await
+                }
+            };
             for outcome in outcomes {
                 match outcome {
                     Ok(()) => response.done += 1,
@@ -110,11 +119,12 @@ impl Orchestrator {
         Ok(response)
     }
 
-    async fn one_of_bulk(&self, bulk: Bulk, job: FullJob, control: &Control) -> Result<(), Failure> {
-        match bulk {
-            Bulk::Cancel => self.writer.change(job.row.job.id, Change::Control(control.clone())).await.map(drop),
-            Bulk::Retry => self.run_again(job, RetryRequest::default()).await.map(drop),
-        }
+    async fn cancel_one(&self, id: Uuid, control: &Control) -> Result<(), Failure> {
+        self.writer.change(id, Change::Control(control.clone())).await.map(drop)
+    }
+
+    async fn retry_one(&self, job: FullJob) -> Result<(), Failure> {
+        self.run_again(job, RetryRequest::default()).await.map(drop)
     }
 }
 

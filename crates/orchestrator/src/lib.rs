@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! # async fn example(database: store::Database, settings: runtime::Settings) -> Result<(), store::Error> {
-//! let parts = orchestrator::Parts { writer_database: database.clone(), database, broker: None, lease: settings.lease, dispatch: settings.dispatch, retention: settings.retention, clock: orchestrator::system_clock() };
+//! let parts = orchestrator::Parts { writer_database: database.clone(), database, broker: None, lease: settings.lease, dispatch: settings.dispatch, retention: settings.retention, writes: Default::default(), stream_patience: settings.http.stream_patience, clock: orchestrator::system_clock() };
 //! let shutdown = runtime::Shutdown::default();
 //! let orchestrator = orchestrator::Orchestrator::start(parts, &shutdown).await?;
 //! let app = actix_web::App::new().configure(orchestrator.routes());
@@ -20,6 +20,7 @@ mod convert;
 mod dead_letters;
 mod events;
 mod execute;
+mod follow;
 mod http;
 mod job_control;
 mod live;
@@ -32,6 +33,7 @@ mod roster;
 mod service;
 mod text;
 mod waiting;
+mod watchers;
 mod worker_tokens;
 mod workers;
 mod writer;

@@ -6,21 +6,23 @@ use std::{
     },
 };
 
-use tokio::sync::watch;
 use uuid::Uuid;
+
+use crate::watchers::Watchers;
 
 /// What this replica knows by heart about workers: their names, which never change, and who is paused. The latter is read again with each
 /// tick; what this replica did itself it knows at once.
 pub(crate) struct Roster {
     names: RwLock<HashMap<Uuid, String>>,
-    paused: watch::Sender<HashSet<Uuid>>,
+    paused: RwLock<HashSet<Uuid>>,
+    watchers: Watchers,
     /// Counts what this replica did itself: a read that began before does not undo it.
     changes: AtomicU64,
 }
 
 impl Roster {
     pub(crate) fn new() -> Self {
-        Self { names: RwLock::default(), paused: watch::Sender::new(HashSet::new()), changes: AtomicU64::new(0) }
+        Self { names: RwLock::default(), paused: RwLock::default(), watchers: Watchers::default(), changes: AtomicU64::new(0) }
     }
 
     pub(crate) fn name(&self, id: Uuid) -> Option<String> {
@@ -45,12 +47,19 @@ impl Roster {
     }
 
     pub(crate) fn is_paused(&self, id: Uuid) -> bool {
-        self.paused.borrow().contains(&id)
+        self.paused.read().is_ok_and(|paused| paused.contains(&id))
     }
 
     pub(crate) fn set_paused(&self, id: Uuid, paused: bool) {
         self.changes.fetch_add(1, Ordering::AcqRel);
-        self.paused.send_if_modified(|all| if paused { all.insert(id) } else { all.remove(&id) });
+        if let Ok(mut all) = self.paused.write() {
+            if paused {
+                all.insert(id)
+            } else {
+                all.remove(&id)
+            };
+        }
+        self.watchers.wake(id);
     }
 
     /// A stamp to take before the paused workers are read.
@@ -60,20 +69,19 @@ impl Roster {
 
     /// Takes in who is paused by the database, unless something was done here since `stamp`.
     pub(crate) fn read(&self, stamp: u64, paused: HashSet<Uuid>) {
-        self.paused.send_if_modified(|all| {
-            let changed = self.stamp() == stamp && *all != paused;
-            if changed {
-                *all = paused;
-            }
-            changed
-        });
+        let Ok(mut all) = self.paused.write() else { return };
+        if self.stamp() == stamp {
+            all.symmetric_difference(&paused).for_each(|id| self.watchers.wake(*id));
+            *all = paused;
+        }
     }
 
     /// Waits until the worker is (or is not) paused. Cancel-safe.
     pub(crate) async fn until_paused(&self, id: Uuid, paused: bool) {
-        let mut all = self.paused.subscribe();
-        // The sender lives in `self`: waiting cannot fail.
-        let _ = all.wait_for(|all| all.contains(&id) == paused).await;
+        let mut watch = self.watchers.watch(id);
+        while self.is_paused(id) != paused {
+            watch.changed().await;
+        }
     }
 }
 

@@ -18,11 +18,13 @@ use crate::{
     control::Control,
     dead_letters,
     events::Events,
+    follow::Followed,
     http,
     live::Live,
     ops::{BEAT_EVERY, Snapshot},
     reconcilers::{self, Reconciler},
     roster::Roster,
+    workers::{CachedWorkers, Presence, WorkerChanges},
     writer::{self, Deps, Note, Writer},
 };
 
@@ -45,6 +47,8 @@ pub struct Parts {
     pub retention: Retention,
     /// Where to say whether the database takes writes.
     pub writes: WriteHealth,
+    /// A reader of a stream that takes longer for what was sent is disconnected.
+    pub stream_patience: Duration,
     /// The time.
     pub clock: Clock,
 }
@@ -56,12 +60,15 @@ pub struct Orchestrator {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) writer: Writer,
     pub(crate) broker: Option<Arc<Broker>>,
-    pub(crate) live: Live,
+    pub(crate) followed: Followed,
+    pub(crate) stream_patience: Duration,
     pub(crate) lease: LeaseSettings,
     pub(crate) writes: WriteHealth,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
     pub(crate) roster: Arc<Roster>,
+    pub(crate) worker_changes: Arc<WorkerChanges>,
+    pub(crate) presence: Presence,
     pub(crate) control: Control,
     pub(crate) retention: Retention,
     pub(crate) sweep_after: TimeDelta,
@@ -81,13 +88,13 @@ impl Orchestrator {
     /// # Errors
     /// Any [`Error`] of the database, when the automations cannot be read.
     pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<Self, Error> {
-        let Parts { database, writer_database, broker, lease, dispatch, retention, writes, clock } = parts;
+        let Parts { database, writer_database, broker, lease, dispatch, retention, writes, stream_patience, clock } = parts;
         let (broker, dead_letter_queue) = broker.map(|(broker, queue)| (Arc::new(broker), queue)).unzip();
         let catalog = Arc::new(Catalog::new(database.clone()));
-        catalog.load().await?;
+        catalog.refresh().await?;
         let names = Reconciler::ALL.map(Reconciler::name);
         store::reconcilers::reconciler_insert_missing(&database, &names).await?;
-        let live = Live::new();
+        let live = Live::default();
         let control = Control::start(broker.clone());
         let deps = Deps {
             database: writer_database,
@@ -103,6 +110,8 @@ impl Orchestrator {
             clock: clock.clone(),
         };
         let writer = writer::start(deps, shutdown.clone());
+        let followed = Followed::start(database.clone(), live, shutdown.clone());
+        let presence = Presence::start(database.clone(), lease.agent, shutdown.clone());
         let sweep_after = TimeDelta::from_std(dispatch.sweep_after).unwrap_or(TimeDelta::MAX);
         let consumer_timeout = TimeDelta::from_std(dispatch.consumer_timeout).unwrap_or(TimeDelta::MAX);
         let orchestrator = Self {
@@ -111,13 +120,16 @@ impl Orchestrator {
             writer,
             control,
             broker,
-            live,
+            followed,
+            stream_patience,
             lease,
             started_at: clock(),
             writes,
             clock,
             shutdown: shutdown.clone(),
             roster: Arc::new(Roster::new()),
+            worker_changes: Arc::default(),
+            presence,
             retention,
             sweep_after,
             consumer_timeout,
@@ -134,6 +146,7 @@ impl Orchestrator {
         }
         reconcilers::start(&orchestrator);
         tokio::spawn(orchestrator.clone().tick());
+        tokio::spawn(orchestrator.clone().count_worker_changes());
         tokio::spawn(orchestrator.clone().keep_beating());
         Ok(orchestrator)
     }
@@ -148,33 +161,42 @@ impl Orchestrator {
         TimeDelta::from_std(self.lease.agent).unwrap_or(TimeDelta::MAX)
     }
 
-    /// Reads again what each replica knows by heart.
+    /// Refreshes what each replica caches.
     async fn tick(self) {
         let mut out_of_reach = false;
+        let mut cached = CachedWorkers::default();
         let mut told = BTreeMap::new();
         let mut ticks: u32 = 0;
-        self.writer.note(Note::Refresh);
         loop {
+            match self.refresh(&mut cached).await {
+                Ok(()) => out_of_reach = false,
+                Err(error) => {
+                    if !std::mem::replace(&mut out_of_reach, true) {
+                        tracing::warn!(%error, "automations, pauses and workers could not be read");
+                    }
+                }
+            }
             tokio::select! {
                 () = self.shutdown.wait() => return,
                 () = tokio::time::sleep(self.tick) => {}
             }
-            self.writer.note(Note::Refresh);
             ticks = ticks.wrapping_add(1);
             if ticks.is_multiple_of(TELL_EVERY)
                 && let Err(error) = self.log_reasons(&mut told).await
             {
                 tracing::debug!(%error, "why jobs wait was not looked at");
             }
-            match self.refresh_roster().await {
-                Ok(()) => out_of_reach = false,
-                Err(error) => {
-                    if !std::mem::replace(&mut out_of_reach, true) {
-                        tracing::warn!(%error, "who is paused could not be read");
-                    }
-                }
-            }
         }
+    }
+
+    async fn refresh(&self, cached: &mut CachedWorkers) -> Result<(), Error> {
+        self.catalog.refresh().await?;
+        let workers = self.workers_if_changed(cached).await?;
+        if workers.is_some() {
+            self.refresh_roster().await?;
+        }
+        self.writer.note(Note::Refresh(workers));
+        Ok(())
     }
 
     async fn keep_beating(self) {

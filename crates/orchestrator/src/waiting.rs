@@ -38,14 +38,10 @@ struct Surroundings {
 }
 
 impl Orchestrator {
-    /// Jobs as the API shows them: those that wait say why.
-    pub(crate) async fn shown(&self, jobs: Vec<FullJob>) -> Result<Vec<api_types::Job>, Error> {
-        let reasons = self.reasons(&jobs.iter().map(|job| &job.row).collect::<Vec<_>>()).await?;
-        let shown = jobs.into_iter().map(|job| {
-            let reason = reasons.get(&job.row.job.id).map(waiting_reason);
-            api_types::Job { waiting_reason: reason, ..convert::job(job) }
-        });
-        Ok(shown.collect())
+    /// A job as the API shows it: one that waits says why.
+    pub(crate) async fn shown(&self, job: FullJob) -> Result<api_types::Job, Error> {
+        let reasons = self.reasons(&[&job.row]).await?;
+        Ok(with_reason(job, &reasons))
     }
 
     /// Why each of these jobs waits, those that do.
@@ -158,6 +154,12 @@ impl Orchestrator {
         }
         Ok(())
     }
+}
+
+/// A job as the API shows it, with the reason for which it waits, if that is known.
+pub(crate) fn with_reason(job: FullJob, reasons: &HashMap<Uuid, WaitingReason>) -> api_types::Job {
+    let reason = reasons.get(&job.row.job.id).map(waiting_reason);
+    api_types::Job { waiting_reason: reason, ..convert::job(job) }
 }
 
 fn waiting_reason(reason: &WaitingReason) -> api_types::WaitingReason {

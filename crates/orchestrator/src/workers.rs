@@ -1,7 +1,9 @@
 //! Workers: they register, show that they live, take jobs, and are paused by people.
 
+mod changes;
 mod limits;
 mod manage;
+mod presence;
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,11 @@ use runtime::Failure;
 use store::workers::{Vitals, Worker};
 use uuid::Uuid;
 
-use crate::{Orchestrator, text, writer::Note};
+pub(crate) use self::{
+    changes::{CachedWorkers, WorkerChanges},
+    presence::Presence,
+};
+use crate::{Orchestrator, text};
 
 impl Orchestrator {
     pub(crate) async fn worker_register(&self, request: RegisterRequest) -> Result<RegisterResponse, Failure> {
@@ -34,7 +40,7 @@ impl Orchestrator {
         let worker_id = store::workers::worker_upsert(&self.database, &worker).await?;
         tracing::info!(worker.id = %worker_id, worker.name = worker.name, slots = worker.slots, queues = ?worker.queues, "worker registered");
         self.roster.learn(worker_id, worker.name);
-        self.writer.note(Note::Refresh);
+        self.announce(worker_id).await?;
         Ok(RegisterResponse {
             worker_id,
             heartbeat_interval_s: self.lease.heartbeat.as_secs_f64(),
@@ -45,7 +51,7 @@ impl Orchestrator {
     pub(crate) async fn worker_heartbeat(&self, request: HeartbeatRequest) -> Result<HeartbeatResponse, Failure> {
         let id = request.worker_id;
         let vitals = vitals(&request)?;
-        if !store::workers::worker_heartbeat(&self.database, id, &vitals, (self.clock)()).await? {
+        if !self.presence.heartbeat(id, vitals, (self.clock)()).await? {
             return Err(not_found(id));
         }
         let response = if request.jobs.is_empty() { HeartbeatResponse::default() } else { self.writer.heartbeat(request).await? };
@@ -56,15 +62,16 @@ impl Orchestrator {
         if !store::workers::worker_stop(&self.database, id, (self.clock)()).await? {
             return Err(not_found(id));
         }
+        self.presence.forget(id);
         tracing::info!(worker.id = %id, "worker stopped");
-        self.writer.note(Note::Refresh);
+        self.announce(id).await?;
         Ok(())
     }
 
     /// Gives a worker jobs, or waits for them. One that is paused gets only what was given to it before and got lost on the way.
     pub(crate) async fn worker_claim(&self, request: ClaimRequest) -> Result<Vec<JobAssignment>, Failure> {
         let id = request.worker_id;
-        if !store::workers::worker_touch(&self.database, id, (self.clock)()).await? {
+        if !self.presence.claims(id, (self.clock)()).await? {
             return Err(not_found(id));
         }
         let (begun, wait) = (Instant::now(), Duration::from_secs_f64(request.wait_s));
@@ -73,6 +80,7 @@ impl Orchestrator {
             tokio::select! {
                 jobs = self.writer.claim(request, wait) => return jobs,
                 () = self.roster.until_paused(id, true) => {}
+                () = self.presence.keep(id, &self.clock) => {}
             }
         }
         // The claim that was given up now may have got jobs in the same instant.

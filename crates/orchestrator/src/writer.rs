@@ -10,11 +10,19 @@ mod desk;
 mod giveout;
 mod known;
 mod overlap;
+mod parked;
 mod run;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use runtime::Failure;
+use store::workers::Worker;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -29,6 +37,7 @@ pub(crate) use self::{
 pub(crate) struct Writer {
     commands: mpsc::Sender<Envelope>,
     notes: mpsc::UnboundedSender<Note>,
+    claims: Arc<AtomicU64>,
 }
 
 /// A command with the way back to whoever waits for its outcome.
@@ -55,8 +64,24 @@ pub(crate) enum Note {
     Unconfirmed(Uuid, String),
     /// Something may be due in these queues.
     Waiting(Vec<String>),
-    /// Read everything again.
-    Refresh,
+    /// Whoever made this claim does not wait any more.
+    Abandoned(u64),
+    /// How a worker is now.
+    Worker(Box<Worker>),
+    /// Read again what waits and runs; here is who works, when that was read.
+    Refresh(Option<Vec<Worker>>),
+}
+
+/// Tells the writer when whoever waits for a claim goes away.
+struct Waits<'a> {
+    writer: &'a Writer,
+    claim: u64,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.writer.note(Note::Abandoned(self.claim));
+    }
 }
 
 impl Writer {
@@ -94,7 +119,12 @@ impl Writer {
 
     /// Waits up to `wait` for jobs; none is an empty answer.
     pub(crate) async fn claim(&self, request: api_types::ClaimRequest, wait: Duration) -> Result<Vec<api_types::JobAssignment>, Failure> {
-        match self.ask(Command::Claim(Claim { request, wait })).await? {
+        let id = self.claims.fetch_add(1, Ordering::Relaxed);
+        let waits = Waits { writer: self, claim: id };
+        let reply = self.ask(Command::Claim(Claim { id, request, wait })).await;
+        // It was answered: there is nothing to tell.
+        std::mem::forget(waits);
+        match reply? {
             Outcome::Claimed(jobs) => Ok(jobs),
             _ => Err(wrong_outcome()),
         }

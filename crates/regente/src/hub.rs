@@ -81,6 +81,7 @@ impl Hub {
             dispatch: settings.dispatch.clone(),
             retention: settings.retention.clone(),
             writes: writes.clone(),
+            stream_patience: settings.http.stream_patience,
             clock: options.clock.clone(),
         };
         let orchestrator = Orchestrator::start(parts, &shutdown).await?;

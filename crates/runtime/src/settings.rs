@@ -53,6 +53,9 @@ section!(
         body_limit: usize,
         /// Threads that serve requests.
         workers: usize,
+        /// A reader of a log stream that takes longer for what was sent is disconnected.
+        #[serde(with = "humantime_serde")]
+        stream_patience: Duration,
     }
 );
 section!(
@@ -240,6 +243,7 @@ impl Settings {
         check(self.http.bind.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()), "http.bind must be ADDRESS:PORT");
         check((1024..=1 << 30).contains(&self.http.body_limit), "http.body_limit must be 1 KiB to 1 GiB");
         check((1..=256).contains(&self.http.workers), "http.workers must be 1 to 256");
+        check(!self.http.stream_patience.is_zero(), "http.stream_patience must not be zero");
         check((2..=1000).contains(&self.database.max_connections), "database.max_connections must be 2 to 1000");
         check(
             !self.lease.heartbeat.is_zero() && self.lease.heartbeat * 2 <= self.lease.agent,
@@ -250,6 +254,7 @@ impl Settings {
         check(self.dispatch.tick >= Duration::from_millis(10), "dispatch.tick must be at least 10ms");
         let (lease, dispatch) = (&self.lease, &self.dispatch);
         for (key, time) in [
+            ("http.stream_patience", self.http.stream_patience),
             ("lease.agent", lease.agent),
             ("lease.foreign", lease.foreign),
             ("lease.silent", lease.silent),

@@ -10,7 +10,9 @@ use domain::{
     policy::{Pause, Policy},
     retry::RetryPolicy,
 };
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
+};
 use serde_json::{Map, Value};
 
 use self::row::{from_row, to_row};
@@ -18,7 +20,11 @@ pub use self::{
     pause::{automation_pause, automation_resume},
     rate::{automation_list_rates, automation_lock_rates_in_txn, automation_set_rate_in_txn},
 };
-use crate::{Database, Error, Transaction, entity::automation};
+use crate::{
+    Database, Error, Transaction,
+    changes::{Subject, change_add_in_txn},
+    entity::automation,
+};
 
 /// What somebody says an automation is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -95,7 +101,11 @@ pub async fn automation_insert(database: &Database, draft: &Draft, now: DateTime
     let mut row = to_row(draft)?;
     row.created_at = Set(now);
     row.updated_at = Set(now);
-    from_row(row.insert(database.connection()).await?)
+    let insert = async |txn: &Transaction| {
+        let change = Set(change_add_in_txn(txn, Subject::Automations).await?);
+        from_row(automation::ActiveModel { change, ..row.clone() }.insert(&txn.0).await?)
+    };
+    database.in_transaction(insert).await
 }
 
 /// Changes an automation; `None` when there is none with this id.
@@ -105,8 +115,7 @@ pub async fn automation_insert(database: &Database, draft: &Draft, now: DateTime
 pub async fn automation_update(database: &Database, id: i32, draft: &Draft, now: DateTime<Utc>) -> Result<Option<Automation>, Error> {
     let mut row = to_row(draft)?;
     row.updated_at = Set(now);
-    let updated = automation::Entity::update_many().set(row).filter(automation::Column::Id.eq(id)).exec(database.connection()).await?;
-    if updated.rows_affected == 0 {
+    if !write(database, id, row, Condition::all()).await? {
         return Ok(None);
     }
     automation_get(database, id).await
@@ -118,13 +127,18 @@ pub async fn automation_update(database: &Database, id: i32, draft: &Draft, now:
 /// Any [`Error`] of the database.
 pub async fn automation_archive(database: &Database, id: i32, now: DateTime<Utc>) -> Result<bool, Error> {
     let row = automation::ActiveModel { archived_at: Set(Some(now)), updated_at: Set(now), ..Default::default() };
-    let updated = automation::Entity::update_many()
-        .set(row)
-        .filter(automation::Column::Id.eq(id))
-        .filter(automation::Column::ArchivedAt.is_null())
-        .exec(database.connection())
-        .await?;
-    Ok(updated.rows_affected == 1)
+    write(database, id, row, Condition::all().add(automation::Column::ArchivedAt.is_null())).await
+}
+
+/// Writes to an automation that meets `when`, and marks it as changed; `false` when there is none.
+async fn write(database: &Database, id: i32, row: automation::ActiveModel, when: Condition) -> Result<bool, Error> {
+    let update = async |txn: &Transaction| {
+        let change = Set(change_add_in_txn(txn, Subject::Automations).await?);
+        let row = automation::ActiveModel { change, ..row.clone() };
+        let update = automation::Entity::update_many().set(row).filter(automation::Column::Id.eq(id)).filter(when.clone());
+        Ok(update.exec(&txn.0).await?.rows_affected == 1)
+    };
+    database.in_transaction(update).await
 }
 
 /// One automation, archived or not.
@@ -160,6 +174,16 @@ pub async fn automation_list(database: &Database, filter: &Filter) -> Result<Vec
         query = query.limit(filter.limit);
     }
     query.all(database.connection()).await?.into_iter().map(from_row).collect()
+}
+
+/// Automations, archived or not, that were changed after `change`, and the last change among them: with it the next call goes on.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn automation_list_changed(database: &Database, change: i64) -> Result<(Vec<Automation>, i64), Error> {
+    let rows = automation::Entity::find().filter(automation::Column::Change.gt(change)).all(database.connection()).await?;
+    let last = rows.iter().map(|row| row.change).max().unwrap_or(change);
+    Ok((rows.into_iter().map(from_row).collect::<Result<_, _>>()?, last))
 }
 
 /// Locks these automations against other dispatchers, by id, and returns their limits of jobs at once.

@@ -2,6 +2,7 @@
 #![expect(unreachable_pub, reason = "the derives of sea-orm want public types")]
 
 pub(crate) mod automation;
+pub(crate) mod change_counter;
 pub(crate) mod dead_letter;
 pub(crate) mod instance_setting;
 pub(crate) mod job;

@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use domain::log::Level;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Value};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Value,
+    sea_query::{Expr, ExprTrait, Func},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -48,37 +51,82 @@ pub async fn chunk_insert_many_in_txn(txn: &Transaction, chunks: &[Chunk<'_>], n
     Ok(())
 }
 
-/// A job's lines with their numbers, oldest first, from the one after `after`, at most `limit`.
+/// A page of a job's lines that have not been read yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinePage {
+    /// The rows that hold them, oldest first.
+    pub parts: Vec<LinePart>,
+    /// Number of the last line; `None` when there is none.
+    pub last: Option<i64>,
+    /// There may be another page.
+    pub more: bool,
+}
+
+/// Lines of a page that are stored together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinePart {
+    /// The lines of the page after this one.
+    pub after: i64,
+    /// Up to this one.
+    pub last: i64,
+    /// Their size in bytes.
+    pub bytes: usize,
+}
+
+/// The page of a job's lines, oldest first, from the one after `after`: at most `limit` lines, and no more than `most_bytes` unless lines that
+/// are stored together have more. Reads where they are, not the lines.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn line_list(database: &Database, job_id: Uuid, after: i64, limit: usize) -> Result<Vec<(i64, Line)>, Error> {
-    let mut lines = Vec::new();
-    let mut cursor = after;
-    // Each chunk has a line that counts.
-    let most_chunks = Ord::min(limit, 16);
-    while lines.len() < limit {
-        let chunks = Entity::find()
-            .filter(Column::JobId.eq(job_id))
-            .filter(Column::LastLine.gt(cursor))
-            .order_by_asc(Column::LastLine)
-            .limit(most_chunks as u64)
-            .all(database.connection())
-            .await?;
-        let ended = chunks.len() < most_chunks;
-        for chunk in chunks {
-            if lines.len() == limit {
-                break;
-            }
-            cursor = chunk.last_line;
-            let numbered = (chunk.first_line..).zip(from_text(&chunk.lines, job_id)?);
-            lines.extend(numbered.filter(|(number, _)| *number > after).take(limit - lines.len()));
-        }
-        if ended {
+pub async fn line_page(database: &Database, job_id: Uuid, after: i64, limit: usize, most_bytes: usize) -> Result<LinePage, Error> {
+    let bytes = Func::cust("octet_length").arg(Expr::col(Column::Lines));
+    // Each row has a line that counts.
+    let rows: Vec<(i64, i64, i64)> = rows_after(job_id, after)
+        .select_only()
+        .columns([Column::FirstLine, Column::LastLine])
+        .expr_as(Expr::expr(bytes).cast_as("bigint"), "bytes")
+        .limit(limit as u64)
+        .into_tuple()
+        .all(database.connection())
+        .await?;
+    let (mut page, mut cursor, mut lines, mut total) = (LinePage::default(), after, 0, 0);
+    page.more = rows.len() == limit;
+    for (first, last, bytes) in rows {
+        let bytes = usize::try_from(bytes).unwrap_or(0);
+        total += bytes;
+        if lines == limit || (total > most_bytes && lines > 0) {
+            page.more = true;
             break;
         }
+        cursor = Ord::max(cursor, first - 1);
+        let count = Ord::min(usize::try_from(last - cursor).unwrap_or(0), limit - lines);
+        let part = LinePart { after: cursor, last: cursor + i64::try_from(count).unwrap_or(0), bytes };
+        lines += count;
+        cursor = part.last;
+        page.last = Some(cursor);
+        page.more |= lines == limit;
+        page.parts.push(part);
+    }
+    Ok(page)
+}
+
+/// The lines of consecutive parts with their numbers.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn line_list(database: &Database, job_id: Uuid, parts: &[LinePart]) -> Result<Vec<(i64, Line)>, Error> {
+    let Some((after, last)) = parts.first().map(|part| part.after).zip(parts.last().map(|part| part.last)) else { return Ok(Vec::new()) };
+    let chunks = rows_after(job_id, after).filter(Column::FirstLine.lte(last)).all(database.connection()).await?;
+    let mut lines = Vec::new();
+    for chunk in chunks {
+        let numbered = (chunk.first_line..).zip(from_text(&chunk.lines, job_id)?);
+        lines.extend(numbered.filter(|(number, _)| *number > after && *number <= last));
     }
     Ok(lines)
+}
+
+fn rows_after(job_id: Uuid, line: i64) -> Select<Entity> {
+    Entity::find().filter(Column::JobId.eq(job_id)).filter(Column::LastLine.gt(line)).order_by_asc(Column::LastLine)
 }
 
 /// The columns in the order of [`to_cells`].

@@ -14,13 +14,13 @@ use uuid::Uuid;
 pub(crate) use self::write::in_few_lengths;
 pub use self::{
     dispatch::{
-        Wanted, job_claimed_by_in_txn, job_confirm_dispatched_in_txn, job_count_active_by_key_in_txn, job_count_active_in_txn,
-        job_list_active_in_txn, job_list_candidates_in_txn, job_list_expired, job_list_held, job_list_overdue, job_list_queue_overdue,
+        Wanted, job_confirm_dispatched_in_txn, job_count_active_by_key_in_txn, job_count_active_in_txn, job_list_active_in_txn,
+        job_list_candidates_in_txn, job_list_expired, job_list_held, job_list_held_by, job_list_overdue, job_list_queue_overdue,
         job_list_required_in_txn, job_list_undelivered, job_lock_admission_in_txn, job_queues_waiting, job_release_unconfirmed,
         job_undispatch_in_txn,
     },
-    list::{Filter, job_count, job_list},
-    read::{job_find_idempotent, job_get, job_load, job_load_for_update_in_txn, job_payloads},
+    list::{Filter, JobPage, Payload, job_count, job_list_page, job_list_payloads},
+    read::{job_find_idempotent, job_get, job_get_row, job_list_versions, job_load, job_load_for_update_in_txn, job_payloads},
     waiting::{GivenOut, job_list_given_out, job_list_line, job_next_in_line},
     write::{MOST_AT_ONCE, job_insert_at_once, job_insert_many_in_txn, job_update_at_once, job_update_many_in_txn},
 };

@@ -12,6 +12,7 @@
 //! ```
 
 pub mod automations;
+pub mod changes;
 mod database;
 pub mod dead_letters;
 mod dialect;

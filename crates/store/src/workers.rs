@@ -1,6 +1,7 @@
 //! Workers: robot hosts that registered.
 
 mod list;
+mod seen;
 
 use chrono::{DateTime, Utc};
 use domain::worker::{Life, State};
@@ -8,6 +9,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter
 use uuid::Uuid;
 
 pub use self::list::{Filter, HeldJob, worker_jobs, worker_list, worker_list_paused, worker_list_seen, worker_lives};
+pub use self::seen::{Seen, worker_note_seen};
 use crate::{Database, Error, entity::worker};
 
 /// A registered worker.
@@ -98,30 +100,6 @@ pub async fn worker_find(database: &Database, name: &str) -> Result<Option<Worke
 /// Any [`Error`] of the database.
 pub async fn worker_get(database: &Database, id: Uuid) -> Result<Option<Worker>, Error> {
     worker::Entity::find_by_id(id).one(database.connection()).await?.map(from_row).transpose()
-}
-
-/// Notes a sign of life, also of one that said goodbye; `false` when there is no such worker.
-///
-/// # Errors
-/// Any [`Error`] of the database.
-pub async fn worker_touch(database: &Database, id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
-    let row = worker::ActiveModel { last_seen_at: Set(now), stopped_at: Set(None), ..Default::default() };
-    update(database, id, row, Condition::all()).await
-}
-
-/// Notes a heartbeat; `false` when there is no such worker. One that comes in after the worker's goodbye does not revive it.
-///
-/// # Errors
-/// Any [`Error`] of the database.
-pub async fn worker_heartbeat(database: &Database, id: Uuid, vitals: &Vitals, now: DateTime<Utc>) -> Result<bool, Error> {
-    let row = worker::ActiveModel {
-        last_seen_at: Set(now),
-        running_jobs: Set(vitals.running_jobs),
-        cpu_percent: Set(vitals.cpu_percent),
-        memory_bytes: Set(vitals.memory_bytes),
-        ..Default::default()
-    };
-    update(database, id, row, Condition::all()).await
 }
 
 /// Notes a goodbye; `false` when there is no such worker.

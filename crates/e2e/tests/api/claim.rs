@@ -5,12 +5,12 @@ use std::{collections::HashSet, time::Duration, time::Instant};
 use api_types::JobAssignment;
 use domain::job::Status;
 use e2e::{Delivery, World, on_both};
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, future::join_all};
 use serde_json::{Value, json};
 use test_support::eventually;
 use uuid::Uuid;
 
-use crate::support::{automation, calm, claim, fields, register};
+use crate::support::{automation, calm, claim, fields, register, with};
 
 on_both!(bad_claims_name_their_fields);
 
@@ -95,7 +95,12 @@ async fn a_claim_waits_and_is_answered_when_a_job_comes() {
 
 /// A claim that waits, sent by a task of its own.
 fn waiting(world: &World, worker: Uuid, queue: &str) -> tokio::task::JoinHandle<e2e::Answer> {
-    let body = json!({"worker_id": worker, "queues": [queue], "wait_s": 60});
+    waiting_with(world, worker, queue, &[])
+}
+
+/// The same of a worker that holds these jobs.
+fn waiting_with(world: &World, worker: Uuid, queue: &str, holding: &[Uuid]) -> tokio::task::JoinHandle<e2e::Answer> {
+    let body = json!({"worker_id": worker, "queues": [queue], "wait_s": 60, "holding": holding});
     let (client, request) = (world.client.clone(), world.client.worker(reqwest::Method::POST, "/jobs/claim").json(&body));
     tokio::spawn(async move { client.send(request).await })
 }
@@ -201,5 +206,53 @@ async fn what_a_worker_does_not_hold_is_given_to_it_again() {
     let done = world.client.report(&format!("/jobs/{}/finish", job.id), Some(first[0].lease_token), &json!({"status": "completed"})).await;
     let _done = done.expect(200);
     assert_eq!(claimed(&world, mine, queue, json!({})).await, [], "not what has ended");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_wakes_the_claim_that_waits_for_its_place() {
+    // Whatever is not done at once comes too late.
+    let world = with(Delivery::Pull, |settings| settings.dispatch.tick = Duration::from_secs(600)).await;
+    let queue = world.queue("one");
+    let body = json!({"name": "one", "queue_name": queue, "script_path": "main.py", "max_concurrency": 1});
+    let automation = world.client.automation(&body).await;
+    let (mine, other) = (register(&world, "mine", &[&queue]).await, register(&world, "other", &[&queue]).await);
+    let nothing = json!({});
+    let jobs = join_all((0..3).map(|_| world.client.execute(&automation, &nothing))).await;
+    let mut running = claimed(&world, mine, &queue, json!({})).await.remove(0);
+    let mut ran = vec![running.job_id];
+    while ran.len() < jobs.len() {
+        assert_eq!(claimed(&world, other, &queue, json!({"holding": ran})).await, [], "no place is free");
+        let claim = waiting_with(&world, other, &queue, &ran);
+        let path = format!("/jobs/{}/finish", running.job_id);
+        let _finished = world.client.report(&path, Some(running.lease_token), &json!({"status": "completed"})).await.expect(200);
+        running = claim.await.unwrap().expect(200).json::<Vec<JobAssignment>>().remove(0);
+        ran.push(running.job_id);
+    }
+    let distinct: HashSet<Uuid> = ran.into_iter().collect();
+    assert_eq!(distinct, jobs.into_iter().map(|job| job.id).collect());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_that_wait_get_one_job_each() {
+    const WORKERS: usize = 2_000;
+    let world = calm(Delivery::Pull).await;
+    let automation = automation(&world, "crowd").await;
+    let queue = automation.queue_name.as_str();
+    let names: Vec<String> = (0..WORKERS).map(|nth| format!("w{nth}")).collect();
+    let registered = futures_util::stream::iter(names.iter().map(async |name| register(&world, name, &[queue]).await));
+    let workers: Vec<Uuid> = registered.buffer_unordered(32).collect().await;
+    let claims: Vec<_> = workers.iter().map(|worker| waiting(&world, *worker, queue)).collect();
+    let nothing = json!({});
+    let executions = futures_util::stream::iter((0..WORKERS).map(|_| world.client.execute(&automation, &nothing)));
+    let jobs: HashSet<Uuid> = executions.buffer_unordered(32).map(|job| job.id).collect().await;
+    let mut given = HashSet::new();
+    for claim in claims {
+        let jobs: Vec<JobAssignment> = claim.await.unwrap().expect(200).json();
+        assert_eq!(jobs.len(), 1);
+        given.extend(jobs.into_iter().map(|job| job.job_id));
+    }
+    assert_eq!(given, jobs);
     world.end().await;
 }

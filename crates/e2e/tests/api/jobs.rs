@@ -3,12 +3,12 @@
 use api_types::Job;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use e2e::{Delivery, World, on_both};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{automation, calm, fields, report, start};
+use crate::support::{automation, calm, fields, report, running, start};
 
-on_both!(filters_choose_jobs, pages_follow_their_links, what_is_no_filter_is_named);
+on_both!(filters_choose_jobs, pages_follow_their_links, what_is_no_filter_is_named, a_list_leaves_results_out_and_ends_by_bytes);
 
 async fn ids(world: &World, query: &str) -> Vec<Uuid> {
     let jobs: Vec<Job> = world.client.get(&format!("/api/v1/jobs?{query}")).await.expect(200).json();
@@ -126,10 +126,45 @@ async fn what_is_no_filter_is_named(delivery: Delivery) {
         ("limit=1001", "limit"),
         ("state=pending", "state"),
         ("limit=1&limit=2", "limit"),
+        ("include=parameters", "include"),
+        ("include=result,x", "include"),
     ];
     for (query, field) in table {
         let problem = world.client.get(&format!("/api/v1/jobs?{query}")).await.problem(400);
         assert_eq!((problem.code.as_str(), fields(&problem)), ("bad_query", vec![field]), "{query}: {problem:?}");
     }
+    world.end().await;
+}
+
+async fn a_list_leaves_results_out_and_ends_by_bytes(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let (megabyte, mut made) = (1024 * 1024, Vec::new());
+    for nth in 0..5 {
+        let job = running(&world).await;
+        // Not what compresses to nothing.
+        let text: String = (0..megabyte * 3 / 2 / 36).map(|_| Uuid::new_v4().to_string()).collect();
+        let result = json!({"nth": nth, "text": text});
+        let _finished = report(&world, job.id, "finish", &json!({"status": "completed", "result": result})).await.expect(200);
+        made.push((job.id, result));
+    }
+    made.reverse();
+    let answer = world.client.get("/api/v1/jobs?limit=1000").await.expect(200);
+    assert!(answer.text.len() < megabyte && !answer.headers.contains_key("link"));
+    let shown: Vec<(Uuid, Option<Value>)> = answer.json::<Vec<Job>>().into_iter().map(|job| (job.id, job.result)).collect();
+    assert_eq!(shown, made.iter().map(|(id, _)| (*id, None)).collect::<Vec<_>>());
+
+    let (mut path, mut found, mut pages) = ("/api/v1/jobs?include=result&limit=1000".to_owned(), Vec::new(), Vec::new());
+    loop {
+        let answer = world.client.get(&path).await.expect(200);
+        assert_eq!(answer.headers["content-type"], "application/json");
+        assert!(answer.text.len() < 5 * megabyte, "{}", answer.text.len());
+        let jobs: Vec<Job> = answer.json();
+        pages.push(jobs.len());
+        found.extend(jobs.into_iter().map(|job| (job.id, job.result.unwrap_or_default())));
+        let Some(link) = answer.headers.get("link") else { break };
+        path = link.to_str().unwrap().trim_start_matches('<').split('>').next().unwrap().to_owned();
+        assert!(path.contains("include=result"), "{path}");
+    }
+    assert!(found == made && pages == [2, 2, 1], "{pages:?}");
     world.end().await;
 }

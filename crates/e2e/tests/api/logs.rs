@@ -14,6 +14,7 @@ on_both!(
     what_the_database_cannot_keep_is_replaced_and_what_is_too_long_is_cut,
     a_batch_that_is_sent_again_adds_nothing,
     a_log_is_read_in_pages,
+    a_page_of_a_log_ends_by_bytes,
 );
 
 async fn log(world: &World, job: Uuid, body: &Value) -> i64 {
@@ -131,5 +132,26 @@ async fn a_log_is_read_in_pages(delivery: Delivery) {
     }
     let quiet = pending(&world).await;
     assert_eq!(world.client.logs(quiet.id).await, []);
+    world.end().await;
+}
+
+async fn a_page_of_a_log_ends_by_bytes(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let job = running(&world).await;
+    for batch in 0..3 {
+        let entries: Vec<Value> = (0..50).map(|line| json!({"message": format!("{} {}", batch * 50 + line, "x".repeat(60_000))})).collect();
+        log(&world, job.id, &json!({"entries": entries})).await;
+    }
+    let (mut path, mut found, mut pages) = (format!("/api/v1/jobs/{}/logs?limit=10000", job.id), Vec::new(), 0);
+    loop {
+        let answer = world.client.get(&path).await.expect(200);
+        assert!(answer.text.len() < 5 * 1024 * 1024, "{}", answer.text.len());
+        pages += 1;
+        let number = |line: LogLine| line.message.split(' ').next().unwrap().parse::<i64>().unwrap();
+        found.extend(answer.json::<Vec<LogLine>>().into_iter().map(number));
+        let Some(link) = answer.headers.get("link") else { break };
+        path = link.to_str().unwrap().trim_start_matches('<').split('>').next().unwrap().to_owned();
+    }
+    assert_eq!((found, pages), ((0..150).collect::<Vec<_>>(), 3));
     world.end().await;
 }

@@ -10,9 +10,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{calm, report, running};
+use crate::support::{calm, report, running, with};
 
-on_both!(past_lines_come_first_then_new_ones_then_the_end, a_stream_continues_after_a_break, progress_is_told_when_it_changes);
+on_both!(
+    past_lines_come_first_then_new_ones_then_the_end,
+    a_stream_continues_after_a_break,
+    progress_is_told_when_it_changes,
+    a_reader_that_does_not_keep_up_learns_why_its_stream_ends,
+);
 
 /// A stream of server-sent events, read one by one.
 struct Events {
@@ -162,4 +167,44 @@ async fn a_stop_of_the_hub_ends_open_streams() {
     world.end().await;
     assert_eq!(events.next().await, None);
     assert!(stopped.elapsed() < Duration::from_secs(8), "{:?}", stopped.elapsed());
+}
+
+async fn a_reader_that_does_not_keep_up_learns_why_its_stream_ends(delivery: Delivery) {
+    let world = with(delivery, |settings| settings.http.stream_patience = Duration::from_millis(20)).await;
+    let job = running(&world).await;
+    let mut written = 0;
+    // More than the sockets of a connection hold.
+    for _ in 0..6 {
+        let entries: Vec<Value> = (0..60).map(|_| json!({"message": "x".repeat(60_000)})).collect();
+        let _logged = report(&world, job.id, "log", &json!({"entries": entries})).await.expect(201);
+        written += 60;
+    }
+    // It may take the hub a while to fill them.
+    let mut is_disconnected = false;
+    for pause in [200, 1_000, 5_000, 20_000] {
+        let mut events = Events::open(&world, job.id, None).await;
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let mut last = 0;
+        let end = loop {
+            let event = events.next().await.unwrap();
+            match event.id {
+                Some(id) if id == written => break None,
+                Some(id) => {
+                    assert_eq!((event.kind.as_str(), id), ("log", last + 1));
+                    last = id;
+                }
+                None => break Some(event),
+            }
+        };
+        let Some(end) = end else { continue };
+        assert_eq!(end.kind, "slow");
+        assert!(end.data["detail"].as_str().unwrap().contains("Last-Event-ID"), "{end:?}");
+        assert_eq!(events.next().await, None);
+        let mut again = Events::open(&world, job.id, Some(&last.to_string())).await;
+        assert_eq!(again.line().await.0, last + 1, "it goes on where it was");
+        is_disconnected = true;
+        break;
+    }
+    assert!(is_disconnected);
+    world.end().await;
 }

@@ -36,6 +36,7 @@ impl Catalog {
     /// Automations that are paused themselves.
     pub(crate) fn paused_automations(&self, now: DateTime<Utc>) -> Vec<i32> {
         let Ok(entries) = self.entries.read() else { return Vec::new() };
-        entries.iter().filter(|(_, entry)| entry.automation.is_paused(now)).map(|(id, _)| *id).collect()
+        let is_paused = |id: &&i32| entries.by_id.get(id).is_some_and(|entry| entry.automation.is_paused(now));
+        entries.paused.iter().filter(is_paused).copied().collect()
     }
 }

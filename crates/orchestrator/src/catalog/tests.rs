@@ -64,7 +64,7 @@ async fn what_was_read_before_a_pause_does_not_take_it_back() {
     let database = database().await;
     let id = automation(&database, "a").await;
     let catalog = Catalog::new(database.clone());
-    let [first, second] = [catalog.read(false).await.unwrap(), catalog.read(false).await.unwrap()];
+    let [first, second] = [catalog.read().await.unwrap(), catalog.read().await.unwrap()];
     catalog.put_queue_pause("nfe", Some(pause(None)));
     catalog.take_in_all(first);
     assert_eq!(catalog.queue_pause("nfe", at(1)), Some(pause(None)));
@@ -77,4 +77,30 @@ async fn what_was_read_before_a_pause_does_not_take_it_back() {
     automations::automation_resume(&database, id, at(1)).await.unwrap();
     catalog.refresh().await.unwrap();
     assert_eq!(catalog.paused_automations(at(1)), Vec::<i32>::new(), "what is read later counts again");
+}
+
+#[tokio::test]
+async fn only_what_changed_is_read_again() {
+    let database = database().await;
+    let (a, b) = (automation(&database, "a").await, automation(&database, "b").await);
+    let catalog = Catalog::new(database.clone());
+    let read = async || {
+        let reading = catalog.read().await.unwrap();
+        let ids: Vec<i32> = reading.automations.iter().map(|automation| automation.id).collect();
+        catalog.take_in_all(reading);
+        ids
+    };
+    assert_eq!(read().await, [a, b]);
+    assert_eq!(read().await, [0; 0]);
+    let draft = automations::Draft { max_concurrency: Some(1), ..catalog.peek(b).unwrap().automation.draft.clone() };
+    automations::automation_update(&database, b, &draft, at(0)).await.unwrap();
+    assert!(!catalog.is_limited(b));
+    assert_eq!(read().await, [b]);
+    assert!(catalog.is_limited(b));
+    // What is not taken in, because this replica wrote meanwhile, is read again.
+    automations::automation_archive(&database, a, at(0)).await.unwrap();
+    let reading = catalog.read().await.unwrap();
+    catalog.put_queue_pause("nfe", None);
+    catalog.take_in_all(reading);
+    assert_eq!((read().await, read().await), (vec![a], vec![]));
 }

@@ -10,16 +10,25 @@ use domain::{
     job::{ErrorClass, Status, Trigger},
 };
 use runtime::{Failure, JsonBody, Management, Params};
-use store::jobs::Filter;
+use store::{
+    job_logs::{LinePart, line_list, line_page},
+    jobs::{Filter, JobRow, Payload},
+};
 use uuid::Uuid;
 
 use super::{
     control::{class_fault, time_faults, trigger_fault},
-    page, page_size,
+    listing, page, page_size,
 };
-use crate::{Orchestrator, convert, execute::Execution};
+use crate::{Orchestrator, convert, execute::Execution, waiting::with_reason};
 
-/// Lists jobs, newest first.
+/// Bytes of payload, or of log lines, of a page, unless one item alone has more.
+const PAGE_BYTES: u32 = 4 * 1024 * 1024;
+
+/// What a job takes beside its payload, about.
+const ROW_BYTES: u64 = 1024;
+
+/// Lists jobs, newest first. Results are left out unless `include=result` asks for them.
 #[utoipa::path(tag = "jobs", params(JobFilter), responses(
     (status = 200, body = Vec<Job>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 #[get("/api/v1/jobs")]
@@ -29,10 +38,26 @@ pub(super) async fn list(
     hub: Data<Orchestrator>,
     query: Params<JobFilter>,
 ) -> Result<HttpResponse, Failure> {
-    let filter = filter(&query.0)?;
-    let found = store::jobs::job_list(&hub.database, &filter).await?;
-    let next = found.last().filter(|_| found.len() as u64 == filter.limit).map(|last| last.row.job.id.to_string());
-    Ok(page(request.path(), request.query_string(), next).json(hub.shown(found).await?))
+    let (filter, payload) = (filter(&query.0)?, payload(query.0.include.as_deref())?);
+    let found = store::jobs::job_list_page(&hub.database, &filter, payload, PAGE_BYTES.into()).await?;
+    let reasons = hub.reasons(&found.rows.iter().map(|(row, _)| row).collect::<Vec<_>>()).await?;
+    let next = found.rows.last().filter(|_| found.more).map(|(last, _)| last.job.id.to_string());
+    let read = async move |part: Vec<(JobRow, u64)>| {
+        let rows = part.into_iter().map(|(row, _)| row).collect();
+        let jobs = store::jobs::job_list_payloads(&hub.database, rows, payload).await?;
+        Ok(jobs.into_iter().map(|job| with_reason(job, &reasons)).collect())
+    };
+    let response = page(request.path(), request.query_string(), next);
+    listing::array(response, listing::parts(found.rows, |(_, bytes)| *bytes + ROW_BYTES), read).await
+}
+
+/// What a list is to have beside the rows.
+fn payload(include: Option<&str>) -> Result<Payload, Failure> {
+    let mut words = include.unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
+    words.try_fold(Payload::Parameters, |_, word| match word {
+        "result" => Ok(Payload::All),
+        _ => Err(Failure::BadQuery(vec![Fault::new("include", format!("\"{word}\" cannot be included, only result"))])),
+    })
 }
 
 /// Requests a job, with what this one does otherwise than its automation says.
@@ -92,7 +117,7 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
 #[get("/api/v1/jobs/{id}")]
 pub(super) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     let job = store::jobs::job_get(&hub.database, *id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
-    Ok(HttpResponse::Ok().json(hub.shown(vec![job]).await?.pop()))
+    Ok(HttpResponse::Ok().json(hub.shown(job).await?))
 }
 
 /// A job's log lines, oldest first.
@@ -107,10 +132,15 @@ pub(super) async fn logs(
     query: Params<LogFilter>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 1000, 10_000)? as usize;
-    hub.job(*id).await?;
-    let found = store::job_logs::line_list(&hub.database, *id, query.0.after.unwrap_or(0), limit).await?;
-    let next = found.last().filter(|_| found.len() == limit).map(|(log_id, _)| log_id.to_string());
-    Ok(page(request.path(), request.query_string(), next).json(found.into_iter().map(convert::log_line).collect::<Vec<_>>()))
+    hub.job_row(*id).await?;
+    let found = line_page(&hub.database, *id, query.0.after.unwrap_or(0), limit, PAGE_BYTES as usize).await?;
+    let next = found.last.filter(|_| found.more).map(|last| last.to_string());
+    let read = async move |parts: Vec<LinePart>| {
+        let lines = line_list(&hub.database, *id, &parts).await?;
+        Ok(lines.into_iter().map(convert::log_line).collect())
+    };
+    let response = page(request.path(), request.query_string(), next);
+    listing::array(response, listing::parts(found.parts, |part| part.bytes as u64), read).await
 }
 
 /// What happened to a job beside its state, oldest first.
@@ -125,7 +155,7 @@ pub(super) async fn events(
     query: Params<JobEventFilter>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 100, 1000)?;
-    hub.job(*id).await?;
+    hub.job_row(*id).await?;
     let events = store::job_events::job_event_list(&hub.database, *id, query.0.after, limit.into()).await?;
     let next = events.last().filter(|_| events.len() == limit as usize).map(|event| event.id.to_string());
     let to_api = |event: store::job_events::JobEvent| JobEvent {

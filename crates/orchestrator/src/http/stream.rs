@@ -6,28 +6,26 @@ use actix_web::{
     web::{Bytes, Data, Path},
 };
 use api_types::Problem;
+use futures_util::Stream;
 use runtime::{Failure, Management};
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{Orchestrator, convert};
+use crate::{Orchestrator, follow::event};
 
-/// How often the database is asked when nothing was told: another replica may have written.
-const ASK_EVERY: Duration = Duration::from_secs(1);
-/// How often a silent stream shows that it lives.
-const ALIVE_EVERY: u32 = 15;
-/// Lines read at once.
-const PAGE: usize = 1000;
+/// After this long a silent stream shows that it lives.
+const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
 /// A job's log as server-sent events: past lines, then new ones, then the end.
 ///
-/// Events: `log` (a log line, its id is the line's number), `progress` (when it changes), `end` (the job, when it has ended). After a break
-/// the browser's `Last-Event-ID` continues where it was.
+/// Events: `log` (a log line, its id is the line's number), `progress` (when it changes), `end` (the job, when it has ended), `slow` (the reader
+/// does not keep up and is disconnected; `detail` says so). After a break the browser's `Last-Event-ID` continues where it was.
 #[utoipa::path(tag = "jobs", params(("id" = Uuid, Path), ("Last-Event-ID" = Option<i64>, Header)), responses(
     (status = 200, content_type = "text/event-stream", body = String), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 404, body = Problem)))]
 #[get("/api/v1/jobs/{id}/logs/stream")]
 pub(super) async fn logs(_: Management, request: HttpRequest, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
-    hub.job(*id).await?;
+    hub.job_row(*id).await?;
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let stream = events(hub.get_ref().clone(), *id, last.unwrap_or(0));
     Ok(HttpResponse::Ok()
@@ -37,53 +35,59 @@ pub(super) async fn logs(_: Management, request: HttpRequest, hub: Data<Orchestr
         .streaming(stream))
 }
 
-fn events(hub: Orchestrator, id: Uuid, mut cursor: i64) -> impl futures_util::Stream<Item = Result<Bytes, Failure>> {
+fn events(hub: Orchestrator, id: Uuid, mut cursor: i64) -> impl Stream<Item = Result<Bytes, Failure>> {
     async_stream::try_stream! {
-        let mut watch = hub.live.watch(id);
+        let job = hub.followed.job(id);
+        let mut changes = job.watch();
         let mut progress = None;
-        let mut silent = 0;
         loop {
-            // The state first: lines that come before the end was written are then all read below.
-            let job = hub.job(id).await?;
-            loop {
-                let lines = store::job_logs::line_list(&hub.database, id, cursor, PAGE).await?;
-                let count = lines.len();
-                for line in lines.into_iter().map(convert::log_line) {
-                    cursor = line.log_id;
-                    silent = 0;
-                    yield event("log", Some(cursor), &line);
-                }
-                if count < PAGE {
-                    break;
-                }
-            }
-            if job.progress != progress {
-                progress.clone_from(&job.progress);
-                yield event("progress", None, &progress);
-            }
-            if job.status.is_terminal() {
-                yield event("end", None, &job);
-                return;
-            }
-            if hub.shutdown.is_triggered() {
-                return;
-            }
             tokio::select! {
-                () = watch.changed() => {}
-                () = hub.shutdown.wait() => {}
-                () = tokio::time::sleep(ASK_EVERY) => silent += 1,
+                changed = changes.changed() => if changed.is_err() { return },
+                () = hub.shutdown.wait() => return,
+                () = tokio::time::sleep(ALIVE_EVERY) => {
+                    yield Bytes::from_static(b": alive\n\n");
+                    continue;
+                }
             }
-            if silent >= ALIVE_EVERY {
-                silent = 0;
-                yield Bytes::from_static(b": alive\n\n");
+            let Some(now) = changes.borrow_and_update().clone() else { continue };
+            while cursor < now.log_lines {
+                // Old lines may have been removed.
+                let Some(page) = job.page(cursor).await? else { break };
+                for part in page.parts.iter().cloned() {
+                    let offered = Instant::now();
+                    yield part;
+                    if offered.elapsed() > hub.stream_patience {
+                        yield slow(hub.stream_patience);
+                        return;
+                    }
+                }
+                cursor = page.last;
+            }
+            if now.progress != progress {
+                progress = now.progress;
+                yield text(|text| event(text, "progress", None, &progress));
+            }
+            if let Some(end) = now.end {
+                if let Some(end) = end {
+                    yield end;
+                }
+                return;
             }
         }
     }
 }
 
-fn event(name: &str, id: Option<i64>, data: &impl serde::Serialize) -> Bytes {
-    let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
-    // These types have a JSON form; `null` stands for one that has not.
-    let data = serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned());
-    Bytes::from(format!("event: {name}\n{id}data: {data}\n\n"))
+/// Tells a reader that does not keep up why its stream ends.
+fn slow(patience: Duration) -> Bytes {
+    let detail = format!(
+        "the reader did not take what was sent within {} s and is disconnected; connect again with Last-Event-ID to go on",
+        patience.as_secs_f64()
+    );
+    text(|text| event(text, "slow", None, &serde_json::json!({ "detail": detail })))
+}
+
+fn text(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let mut text = Vec::new();
+    write(&mut text);
+    text.into()
 }

@@ -216,10 +216,10 @@ fn outcome(request: &mut FinishRequest) -> Result<Outcome, Failure> {
     (status = 200, body = JobStatusResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/worker/jobs/{id}/status")]
 pub(super) async fn status(_: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
-    let job = hub.job(*id).await?;
+    let job = hub.job_row(*id).await?;
     Ok(HttpResponse::Ok().json(JobStatusResponse {
-        status: job.status,
-        terminal: job.status.is_terminal(),
+        status: job.job.status,
+        terminal: job.job.status.is_terminal(),
         started_at: job.started_at,
         completed_at: job.completed_at,
         last_heartbeat_at: job.last_heartbeat_at,

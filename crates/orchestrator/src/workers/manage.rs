@@ -7,7 +7,7 @@ use store::workers::{Filter, Worker};
 use uuid::Uuid;
 
 use super::not_found;
-use crate::{Orchestrator, writer::Note};
+use crate::Orchestrator;
 
 impl Orchestrator {
     pub(crate) async fn worker_list(&self, filter: &Filter) -> Result<Vec<api_types::Worker>, Failure> {
@@ -46,7 +46,7 @@ impl Orchestrator {
         if done {
             self.roster.set_paused(id, paused);
             self.control.tell(id, if paused { Command::Drain } else { Command::Take }, None);
-            self.writer.note(Note::Refresh);
+            self.announce(id).await?;
             tracing::info!(worker.id = %id, paused, "worker paused or resumed");
         }
         let worker = self.worker(id).await?;
@@ -56,6 +56,8 @@ impl Orchestrator {
     pub(crate) async fn worker_delete(&self, id: Uuid) -> Result<(), Failure> {
         if store::workers::worker_delete(&self.database, id, self.lost_before((self.clock)())).await? {
             self.roster.forget(id);
+            self.presence.forget(id);
+            self.worker_changes.note();
             return Ok(());
         }
         let state = self.worker(id).await?.state;

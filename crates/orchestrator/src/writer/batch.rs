@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use api_types::JobAssignment;
 use chrono::{DateTime, Utc};
 use domain::{
     job::{Caller, Refusal, Status},
@@ -18,7 +19,6 @@ use super::{
     Change, Command, Deps, Inserted, Outcome, Reply,
     admission::Limits,
     change::{Changed, Terms, apply},
-    claims::Given,
     desk::Desk,
     known::Known,
 };
@@ -26,6 +26,8 @@ use crate::{convert, publisher::Publication};
 
 /// Log lines a row holds at most.
 const LINES_PER_CHUNK: usize = 1000;
+/// Bytes of log lines a row holds at most, unless one line alone has more: a page of lines reads whole rows.
+const BYTES_PER_CHUNK: usize = 128 * 1024;
 
 /// One shared transaction in the making.
 pub(super) struct Batch<'a> {
@@ -73,8 +75,10 @@ pub(super) struct Done {
     pub(super) look_again_at: Option<DateTime<Utc>>,
     /// Queues in which none waits that could be given out.
     pub(super) exhausted: Vec<String>,
-    /// Jobs for parked claims.
-    pub(super) given: Vec<Given>,
+    /// Queues in which a look found nothing more.
+    pub(super) empty: Vec<String>,
+    /// Jobs for parked claims, by their ids.
+    pub(super) given: HashMap<u64, Vec<JobAssignment>>,
     /// Jobs that wait again, with their queues.
     pub(super) taken_back: Vec<(Uuid, String)>,
     /// What workers must do at once.
@@ -156,6 +160,10 @@ impl<'a> Batch<'a> {
         }
         self.limits.write(self.txn).await?;
         self.add_retries().await?;
+        if self.done.touched.iter().any(|job| job.status.is_terminal()) {
+            // The places that they leave are taken in this transaction.
+            self.done.waiting.extend(self.desk.held_back.iter().cloned());
+        }
         let gives_out = give_out && self.could_give_out();
         self.write(gives_out).await?;
         if gives_out {
@@ -232,7 +240,7 @@ impl<'a> Batch<'a> {
     /// Chooses a new job for the broker in the same transaction, when nothing is before it.
     fn send_at_once(&mut self, new: &mut NewJob) {
         let queue = &new.queue_name;
-        let behind = self.desk.waiting.contains(queue) || self.done.waiting.contains(queue) || self.desk.is_claimed(queue);
+        let behind = self.desk.waiting.contains(queue) || self.done.waiting.contains(queue) || self.desk.parked.is_claimed(queue);
         let catalog = &self.deps.catalog;
         let limited = catalog.is_limited(new.automation_id)
             || new.terms.concurrency_key.is_some()
@@ -447,11 +455,18 @@ fn is_unannounced(row: &JobRow) -> bool {
 }
 
 fn chunks(job_id: Uuid, first: i64, lines: &[Line]) -> impl Iterator<Item = Chunk<'_>> {
-    let mut first_line = first;
-    lines.chunks(LINES_PER_CHUNK).map(move |lines| {
+    let (mut first_line, mut rest) = (first, lines);
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = rest.iter().take(LINES_PER_CHUNK).take_while(|line| {
+            bytes += line.message.len();
+            bytes <= BYTES_PER_CHUNK
+        });
+        let count = fits.count().max(1).min(rest.len());
+        let (lines, others) = rest.split_at(count);
         let chunk = Chunk { job_id, first_line, lines };
-        first_line += i64::try_from(lines.len()).unwrap_or(0);
-        chunk
+        (first_line, rest) = (first_line + i64::try_from(count).unwrap_or(0), others);
+        (count > 0).then_some(chunk)
     })
 }
 

@@ -1,6 +1,5 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use api_types::JobAssignment;
 use domain::job::Caller;
 use store::{
     Error,
@@ -11,70 +10,72 @@ use uuid::Uuid;
 use super::{
     batch::{Batch, touched},
     change,
-    desk::Parked,
+    parked::Parked,
 };
 use crate::convert;
 
-/// Which jobs a claim may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Those that any worker can run.
-    Any,
-    /// Those that require labels.
-    Special,
-}
-
-/// Jobs for one parked claim, by its place among the parked ones.
-pub(super) struct Given {
-    pub(super) parked: usize,
-    pub(super) jobs: Vec<JobAssignment>,
-}
+/// A parked claim that can still take jobs: its id, and how many.
+pub(super) type Taker = (u64, usize);
 
 impl Batch<'_> {
-    /// Parked claims that can still take jobs of `queue`, each with its place and how many. A worker that takes messages claims only jobs
-    /// that require labels: these are never sent.
-    pub(super) fn takers(&self, queue: &str, kind: Kind) -> Vec<(usize, usize)> {
-        let free = |(place, parked): (usize, &Parked)| {
-            let claim = &parked.claim.request;
-            let wants = !parked.reply.is_closed() && claim.queues.iter().any(|wanted| wanted == queue);
-            let takes = self.desk.takes(claim.worker_id, kind);
-            let got: usize = self.done.given.iter().filter(|given| given.parked == place).map(|given| given.jobs.len()).sum();
-            let free = usize::try_from(claim.max).unwrap_or(usize::MAX).saturating_sub(got);
-            (wants && takes && free > 0).then_some((place, free))
-        };
-        self.desk.parked.iter().enumerate().filter_map(free).collect()
+    /// The first parked claims that can take jobs of `queue` that any worker can run, as many as `most` jobs need.
+    pub(super) fn takers(&self, queue: &str, most: usize) -> Vec<Taker> {
+        let mut room = 0;
+        let mut takers = Vec::new();
+        for (id, parked) in self.desk.parked.any(queue) {
+            if room >= most {
+                break;
+            }
+            let free = self.free_of(id, parked);
+            if free > 0 {
+                room += free;
+                takers.push((id, free));
+            }
+        }
+        takers
     }
 
-    /// Labels of the worker whose claim is at `place`.
-    pub(super) fn labels_of(&self, place: usize) -> Vec<String> {
-        let worker = self.desk.parked.get(place).map(|parked| parked.claim.request.worker_id);
-        worker.map(|id| self.desk.labels(id).to_vec()).unwrap_or_default()
+    /// How many jobs a claim can still take.
+    pub(super) fn free_of(&self, id: u64, parked: &Parked) -> usize {
+        if parked.reply.is_closed() {
+            return 0;
+        }
+        let got = self.done.given.get(&id).map_or(0, Vec::len);
+        usize::try_from(parked.claim.request.max).unwrap_or(usize::MAX).saturating_sub(got)
     }
 
     /// Gives workers again what was given to them before and got lost on the way: what they hold by our books and not by theirs.
     pub(super) async fn give_again(&mut self) -> Result<(), Error> {
-        for (place, parked) in self.desk.parked.iter().enumerate().filter(|(_, parked)| parked.fresh) {
-            let request = &parked.claim.request;
-            let holding: HashSet<Uuid> = request.holding.iter().copied().collect();
-            let txn = self.txn.get().await?;
-            let held = store::jobs::job_claimed_by_in_txn(txn, request.worker_id).await?;
-            let lost: Vec<Uuid> = held.into_iter().filter(|id| !holding.contains(id)).collect();
-            if lost.is_empty() {
-                continue;
+        let fresh: HashMap<Uuid, u64> = self.desk.parked.fresh().map(|(id, parked)| (parked.claim.request.worker_id, id)).collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let workers: Vec<Uuid> = fresh.keys().copied().collect();
+        let mut lost: HashMap<u64, Vec<Uuid>> = HashMap::new();
+        for (job_id, worker_id) in store::jobs::job_list_held_by(self.txn, &workers).await? {
+            let Some((id, parked)) = fresh.get(&worker_id).and_then(|id| Some((*id, self.desk.parked.get(*id)?))) else { continue };
+            if !parked.claim.request.holding.contains(&job_id) {
+                lost.entry(id).or_default().push(job_id);
             }
-            tracing::info!(worker.id = %request.worker_id, jobs = lost.len(), "giving a worker again what it did not get");
-            let rows = store::jobs::job_load_for_update_in_txn(txn, &lost).await?;
-            let mut parameters: HashMap<_, _> = store::jobs::job_payloads(self.txn, &lost).await?.into_iter().collect();
-            let whole = |row: JobRow| FullJob { parameters: parameters.remove(&row.job.id).unwrap_or_default(), row };
-            let jobs = rows.into_iter().map(whole).collect();
-            self.give(place, jobs).await?;
+        }
+        for (id, lost) in lost {
+            self.give_lost(id, &lost).await?;
         }
         Ok(())
     }
 
-    /// Starts these jobs for the claim at `place`. They are locked by this transaction.
-    pub(super) async fn give(&mut self, place: usize, jobs: Vec<FullJob>) -> Result<(), Error> {
-        let Some(parked) = self.desk.parked.get(place) else { return Ok(()) };
+    async fn give_lost(&mut self, claim: u64, lost: &[Uuid]) -> Result<(), Error> {
+        tracing::info!(claim.id = claim, jobs = lost.len(), "giving a worker again what it did not get");
+        let rows = store::jobs::job_load_for_update_in_txn(self.txn.get().await?, lost).await?;
+        let mut parameters: HashMap<_, _> = store::jobs::job_payloads(self.txn, lost).await?.into_iter().collect();
+        let whole = |row: JobRow| FullJob { parameters: parameters.remove(&row.job.id).unwrap_or_default(), row };
+        let jobs = rows.into_iter().map(whole).collect();
+        self.give(claim, jobs).await
+    }
+
+    /// Starts these jobs for a claim. They are locked by this transaction.
+    pub(super) async fn give(&mut self, claim: u64, jobs: Vec<FullJob>) -> Result<(), Error> {
+        let Some(parked) = self.desk.parked.get(claim) else { return Ok(()) };
         let caller = Caller { worker_id: Some(parked.claim.request.worker_id), lease_token: None };
         let mut given = Vec::new();
         for FullJob { mut row, parameters } in jobs {
@@ -87,7 +88,7 @@ impl Batch<'_> {
             self.given_rows.push(row);
         }
         if !given.is_empty() {
-            self.done.given.push(Given { parked: place, jobs: given });
+            self.done.given.entry(claim).or_default().extend(given);
         }
         Ok(())
     }

@@ -21,6 +21,8 @@ pub(crate) enum Command {
 /// A worker's wish for jobs.
 #[derive(Clone)]
 pub(crate) struct Claim {
+    /// Rises with each claim of this hub.
+    pub(crate) id: u64,
     pub(crate) request: ClaimRequest,
     /// How long it may wait.
     pub(crate) wait: Duration,

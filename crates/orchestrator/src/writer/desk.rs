@@ -1,11 +1,17 @@
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use domain::{job::Status, worker::State};
 use store::workers::Worker;
 use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
 
-use super::{Claim, Reply, claims::Kind};
+use super::{
+    Claim, Reply,
+    parked::{Ability, ParkedClaims},
+};
 
 /// What the writer knows by heart about who waits for jobs and where they are. It may be wrong about what other replicas do, and is read
 /// again from the database every tick; nothing but the pace of giving out depends on it.
@@ -17,33 +23,71 @@ pub(super) struct Desk {
     undelivered: Places,
     /// Jobs that take a slot of those in `slots`, by queue.
     held: Places,
-    /// Slots of the live workers that take messages, by queue. Zero for a queue whose workers only claim, or are paused. `None` until it
-    /// was read for the first time: before, nothing is sent.
-    slots: Option<HashMap<String, usize>>,
-    /// Live workers.
+    /// What the workers of each queue take. `None` until it was read for the first time: before, nothing is sent.
+    intake: Option<HashMap<String, Intake>>,
+    /// Workers that were heard of lately.
     workers: HashMap<Uuid, Known>,
     /// Queues in which a limit holds jobs back: the end of any job may free a place.
     pub(super) held_back: BTreeSet<String>,
     /// When a rate limit admits the next start.
     pub(super) look_again_at: Option<Instant>,
     /// Claims that wait.
-    pub(super) parked: Vec<Parked>,
+    pub(super) parked: ParkedClaims,
+    /// When a look at the database last found nothing for claims of a queue.
+    empty_at: HashMap<String, Instant>,
 }
 
-/// What is known of a live worker.
+/// How long a queue in which a look found nothing needs no other look for the sake of a new claim. What this hub accepts meanwhile it knows;
+/// what another one accepts, it finds with the next tick.
+const EMPTY_FOR: Duration = Duration::from_millis(100);
+
+/// What is known of a worker.
 struct Known {
+    queues: Vec<String>,
     labels: Vec<String>,
+    slots: usize,
     uses_broker: bool,
     paused: bool,
+    live: bool,
 }
 
-/// A claim that waits for a job.
-pub(super) struct Parked {
-    pub(super) claim: Claim,
-    pub(super) reply: oneshot::Sender<Reply>,
-    pub(super) deadline: Instant,
-    /// It has not been looked at yet: what its worker lost on the way is given again.
-    pub(super) fresh: bool,
+/// What the workers of a queue take from the broker.
+#[derive(Default)]
+struct Intake {
+    /// Workers that take messages, or claim from the queue.
+    workers: usize,
+    /// Slots of those that take messages. Zero for a queue whose workers only claim, or are paused.
+    slots: usize,
+}
+
+impl Known {
+    fn new(worker: Worker, state: State) -> Self {
+        Self {
+            queues: worker.queues,
+            labels: worker.labels,
+            slots: usize::try_from(worker.slots).unwrap_or(0),
+            uses_broker: worker.uses_broker,
+            paused: worker.life.paused_at.is_some(),
+            live: matches!(state, State::Running | State::Paused),
+        }
+    }
+
+    /// Whether its queues count it. One that claims and is gone still tells that its queues are claimed from: it may be back any moment, and
+    /// would never see a message.
+    const fn counts(&self) -> bool {
+        self.live || !self.uses_broker
+    }
+
+    /// Whether it takes messages: its slots are counted, and so are the jobs that it holds.
+    const fn consumes(&self) -> bool {
+        self.live && self.uses_broker && !self.paused
+    }
+
+    /// What its claims may have.
+    fn ability(&self) -> Ability {
+        let takes = self.live && !self.paused;
+        Ability { any: takes && !self.uses_broker, labels: if takes { self.labels.clone() } else { Vec::new() } }
+    }
 }
 
 /// How many messages a broker queue may hold.
@@ -57,48 +101,47 @@ impl Desk {
     /// Messages that may be added to `queue` now.
     pub(super) fn room(&self, queue: &str, window: Window) -> usize {
         let undelivered = self.undelivered.count(queue);
-        let Some(slots) = &self.slots else { return 0 };
-        let allowed = match slots.get(queue) {
-            Some(slots) => slots.saturating_sub(self.held.count(queue)) + window.lookahead,
+        let Some(intake) = &self.intake else { return 0 };
+        let allowed = match intake.get(queue) {
+            Some(Intake { slots, .. }) => slots.saturating_sub(self.held.count(queue)) + window.lookahead,
             None => window.unknown,
         };
         allowed.saturating_sub(undelivered)
     }
 
-    /// Whether some claim waits for jobs of `queue` that any worker can run.
-    pub(super) fn is_claimed(&self, queue: &str) -> bool {
-        self.claims(queue).any(|worker_id| self.takes(worker_id, Kind::Any))
+    /// What this worker's claims may have. One that is not known registered at another replica just now.
+    pub(super) fn ability(&self, worker_id: Uuid) -> Ability {
+        self.live(worker_id).map_or(Ability { any: true, labels: Vec::new() }, Known::ability)
     }
 
-    /// Whether some claim waits for jobs of `queue`, also for those alone that require labels.
-    pub(super) fn is_wanted(&self, queue: &str) -> bool {
-        self.claims(queue).next().is_some()
+    fn live(&self, worker_id: Uuid) -> Option<&Known> {
+        self.workers.get(&worker_id).filter(|worker| worker.live)
     }
 
-    fn claims(&self, queue: &str) -> impl Iterator<Item = Uuid> {
-        let wants = move |parked: &&Parked| parked.claim.request.queues.iter().any(|wanted| wanted == queue);
-        self.parked.iter().filter(wants).map(|parked| parked.claim.request.worker_id)
-    }
-
-    /// Whether this worker's claims may have jobs of this kind.
-    pub(super) fn takes(&self, worker_id: Uuid, kind: Kind) -> bool {
-        match (self.workers.get(&worker_id), kind) {
-            (Some(worker), Kind::Any) => !worker.paused && !worker.uses_broker,
-            (Some(worker), Kind::Special) => !worker.paused && !worker.labels.is_empty(),
-            // One that registered at another replica just now.
-            (None, Kind::Any) => true,
-            (None, Kind::Special) => false,
+    /// Lets a claim wait. The database is looked at for its sake, unless a look that found nothing was a moment ago.
+    pub(super) fn park(&mut self, claim: Claim, reply: oneshot::Sender<Reply>) {
+        let ability = self.ability(claim.request.worker_id);
+        let now = Instant::now();
+        for queue in &claim.request.queues {
+            let is_empty = self.empty_at.get(queue).is_some_and(|at| now.duration_since(*at) < EMPTY_FOR);
+            if !is_empty || !ability.labels.is_empty() {
+                self.waiting.insert(queue.clone());
+            }
         }
+        self.parked.insert(claim, reply, ability);
     }
 
-    /// What this worker can do.
-    pub(super) fn labels(&self, worker_id: Uuid) -> &[String] {
-        self.workers.get(&worker_id).map_or(&[], |worker| &worker.labels)
+    /// A look at the database found nothing more in these queues.
+    pub(super) fn found_empty(&mut self, queues: Vec<String>) {
+        let now = Instant::now();
+        self.empty_at.retain(|_, at| now.duration_since(*at) < EMPTY_FOR);
+        self.empty_at.extend(queues.into_iter().map(|queue| (queue, now)));
     }
 
     /// Jobs whose messages nobody takes: they were sent before it was known that the live workers of their queue only claim, or are paused.
     pub(super) fn stranded(&self) -> Vec<(Uuid, String)> {
-        let untaken = |queue: &String| self.slots.as_ref().and_then(|slots| slots.get(queue)) == Some(&0);
+        let intake = |queue: &String| self.intake.as_ref().and_then(|intake| intake.get(queue));
+        let untaken = |queue: &String| intake(queue).is_some_and(|intake| intake.slots == 0);
         self.undelivered.queues.iter().filter(|(_, queue)| untaken(queue)).map(|(id, queue)| (*id, queue.clone())).collect()
     }
 
@@ -132,27 +175,47 @@ impl Desk {
         }
     }
 
-    /// Learns of the workers that were heard of lately. One that is gone still tells that its queue is claimed from: it may be back any
-    /// moment, and would never see a message.
-    pub(super) fn set_workers(&mut self, workers: &[Worker], state: impl Fn(&Worker) -> State) {
+    /// Learns of all workers that were heard of lately.
+    pub(super) fn set_workers(&mut self, workers: Vec<Worker>, state: impl Fn(&Worker) -> State) {
         self.workers.clear();
-        let mut slots: HashMap<String, usize> = HashMap::new();
+        self.intake = Some(HashMap::new());
         for worker in workers {
-            let state = state(worker);
-            let live = matches!(state, State::Running | State::Paused);
-            if live {
-                let known =
-                    Known { labels: worker.labels.clone(), uses_broker: worker.uses_broker, paused: worker.life.paused_at.is_some() };
-                self.workers.insert(worker.id, known);
-            } else if worker.uses_broker {
-                continue;
+            self.set_worker(worker, &state);
+        }
+        // Those of workers that are forgotten too.
+        for worker_id in self.parked.workers() {
+            self.parked.set_ability(worker_id, &self.ability(worker_id));
+        }
+    }
+
+    /// Learns how a worker is now.
+    pub(super) fn set_worker(&mut self, worker: Worker, state: impl Fn(&Worker) -> State) {
+        let (id, state) = (worker.id, state(&worker));
+        let known = Known::new(worker, state);
+        if let Some(before) = self.workers.remove(&id) {
+            self.count(&before, false);
+        }
+        self.count(&known, true);
+        self.workers.insert(id, known);
+        self.parked.set_ability(id, &self.ability(id));
+    }
+
+    fn count(&mut self, worker: &Known, comes: bool) {
+        let Some(intake) = self.intake.as_mut().filter(|_| worker.counts()) else { return };
+        let slots = if worker.consumes() { worker.slots } else { 0 };
+        for queue in &worker.queues {
+            let of_queue = intake.entry(queue.clone()).or_default();
+            if comes {
+                of_queue.workers += 1;
+                of_queue.slots += slots;
+            } else {
+                of_queue.workers -= 1;
+                of_queue.slots -= slots;
             }
-            let free = if self.consumes(Some(worker.id)) { usize::try_from(worker.slots).unwrap_or(0) } else { 0 };
-            for queue in &worker.queues {
-                *slots.entry(queue.clone()).or_default() += free;
+            if of_queue.workers == 0 {
+                intake.remove(queue);
             }
         }
-        self.slots = Some(slots);
     }
 
     /// The jobs with the broker, and those that workers hold. To be called after [`Desk::set_workers`].
@@ -162,15 +225,8 @@ impl Desk {
         self.held = held.into_iter().filter_map(takes_slot).collect();
     }
 
-    /// Whether the worker takes messages: its slots are counted, and so are the jobs that it holds.
     fn consumes(&self, worker_id: Option<Uuid>) -> bool {
-        worker_id.and_then(|id| self.workers.get(&id)).is_some_and(|worker| worker.uses_broker && !worker.paused)
-    }
-
-    /// Takes out the claim of this worker that waits, if there is one.
-    pub(super) fn unpark(&mut self, worker_id: Uuid) -> Option<Parked> {
-        let place = self.parked.iter().position(|parked| parked.claim.request.worker_id == worker_id)?;
-        Some(self.parked.swap_remove(place))
+        worker_id.and_then(|id| self.workers.get(&id)).is_some_and(Known::consumes)
     }
 }
 

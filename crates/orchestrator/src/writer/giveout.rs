@@ -5,7 +5,7 @@ use store::{
 
 use super::{
     batch::{Batch, written},
-    claims::Kind,
+    claims::Taker,
 };
 use crate::{convert, publisher::Publication};
 
@@ -15,8 +15,8 @@ const MOST_CANDIDATES: usize = 256;
 impl Batch<'_> {
     /// Whether something might be given out now.
     pub(super) fn could_give_out(&self) -> bool {
-        let has_takers = |queue: &String| self.desk.is_wanted(queue) || self.broker_room(queue) > 0;
-        self.desk.parked.iter().any(|parked| parked.fresh) || self.desk.waiting.union(&self.done.waiting).any(has_takers)
+        let has_takers = |queue: &String| self.desk.parked.is_wanted(queue) || self.broker_room(queue) > 0;
+        self.desk.parked.has_fresh() || self.desk.waiting.union(&self.done.waiting).any(has_takers)
     }
 
     /// Gives waiting jobs to parked claims and to the broker, as far as there is room and limits allow, by priority, then age.
@@ -39,7 +39,7 @@ impl Batch<'_> {
         }
         self.give_out_special(queue).await?;
         loop {
-            let takers = self.takers(queue, Kind::Any);
+            let takers = self.takers(queue, MOST_CANDIDATES);
             let claimed: usize = takers.iter().map(|(_, free)| free).sum();
             let room = (claimed + self.broker_room(queue)).min(MOST_CANDIDATES);
             if room == 0 {
@@ -50,6 +50,7 @@ impl Batch<'_> {
             self.place(queue, &takers, chosen).await?;
             if skipped == 0 && found < room {
                 self.done.exhausted.push(queue.to_owned());
+                self.done.empty.push(queue.to_owned());
                 return Ok(());
             }
             // The next look must not find these again.
@@ -59,27 +60,40 @@ impl Batch<'_> {
 
     /// Gives jobs that require labels to claims of workers that have them all.
     async fn give_out_special(&mut self, queue: &str) -> Result<(), Error> {
-        let takers = self.takers(queue, Kind::Special);
-        if takers.is_empty() {
+        if !self.desk.parked.has_labelled(queue) {
             return Ok(());
         }
-        let required = store::jobs::job_list_required_in_txn(self.txn.get().await?, queue).await?;
-        for (place, free) in takers {
-            let labels = self.labels_of(place);
-            let sets: Vec<Vec<String>> = required.iter().filter(|set| set.iter().all(|label| labels.contains(label))).cloned().collect();
-            let mut free = free.min(MOST_CANDIDATES);
-            while free > 0 && !sets.is_empty() {
-                let (found, chosen) = self.choose(queue, Some(&sets), free).await?;
-                let skipped = found - chosen.len();
-                free -= chosen.len();
-                self.give(place, chosen).await?;
-                self.write_given().await?;
-                if skipped == 0 {
+        let mut required = store::jobs::job_list_required_in_txn(self.txn.get().await?, queue).await?;
+        let desk = self.desk;
+        for (labels, claims) in desk.parked.labelled(queue) {
+            for (id, parked) in claims {
+                let sets: Vec<Vec<String>> =
+                    required.iter().filter(|set| set.iter().all(|label| labels.contains(label))).cloned().collect();
+                if sets.is_empty() {
                     break;
+                }
+                if self.give_special(queue, (id, self.free_of(id, parked)), &sets).await? {
+                    required.retain(|set| !sets.contains(set));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Gives jobs that require one of these sets of labels to a claim; `true` when none is left that may start now.
+    async fn give_special(&mut self, queue: &str, (claim, free): Taker, sets: &[Vec<String>]) -> Result<bool, Error> {
+        let mut free = free.min(MOST_CANDIDATES);
+        while free > 0 {
+            let (found, chosen) = self.choose(queue, Some(sets), free).await?;
+            let (skipped, is_last) = (found - chosen.len(), found < free);
+            free -= chosen.len();
+            self.give(claim, chosen).await?;
+            self.write_given().await?;
+            if skipped == 0 {
+                return Ok(is_last);
+            }
+        }
+        Ok(false)
     }
 
     /// The next jobs that may start, after how many were looked at.
@@ -106,11 +120,11 @@ impl Batch<'_> {
     }
 
     /// Gives the first jobs to the claims, the rest to the broker.
-    async fn place(&mut self, queue: &str, takers: &[(usize, usize)], chosen: Vec<FullJob>) -> Result<(), Error> {
+    async fn place(&mut self, queue: &str, takers: &[Taker], chosen: Vec<FullJob>) -> Result<(), Error> {
         let mut rest = chosen.into_iter();
-        for (place, free) in takers {
+        for (claim, free) in takers {
             let mine: Vec<FullJob> = rest.by_ref().take(*free).collect();
-            self.give(*place, mine).await?;
+            self.give(*claim, mine).await?;
         }
         for job in rest {
             self.hand_to_broker(queue, job).await?;
@@ -131,6 +145,9 @@ impl Batch<'_> {
 
     /// Writes what was given out since the last time. The rows are locked.
     async fn write_given(&mut self) -> Result<(), Error> {
+        if self.given_rows.is_empty() {
+            return Ok(());
+        }
         let rows = std::mem::take(&mut self.given_rows);
         store::jobs::job_update_many_in_txn(self.txn.get().await?, &rows.iter().collect::<Vec<_>>()).await?;
         self.done.written.extend(rows.into_iter().map(written));

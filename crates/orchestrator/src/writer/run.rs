@@ -1,11 +1,11 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use api_types::ClaimRequest;
 use chrono::TimeDelta;
 use domain::job::Status;
 use messages::JobEvent;
 use runtime::{Failure, Shutdown, WriteHealth};
-use store::{Database, Error};
+use store::{Database, Error, workers::Worker};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
@@ -16,13 +16,11 @@ use super::{
     Command, Envelope, Note, Outcome, Writer,
     batch::{Batch, Done, Place, Touched},
     change::LeaseTimes,
-    desk::{Desk, Parked, Window},
+    desk::{Desk, Window},
     known::Known,
 };
 use crate::{Clock, catalog::Catalog, control::Control, events::Events, live::Live, publisher::Publisher};
 
-/// How long after its last sign of life a worker that claims keeps jobs of its queues from being sent to the broker.
-const CLAIMED_FOR: TimeDelta = TimeDelta::days(1);
 /// Commands that share a transaction at most.
 const MOST_COMMANDS: usize = 256;
 /// How long confirmations wait for a transaction to ride along with.
@@ -62,7 +60,7 @@ impl Deps {
 pub(crate) fn start(deps: Deps, shutdown: Shutdown) -> Writer {
     let (commands, command_receiver) = mpsc::channel(deps.queue_limit);
     let (notes, note_receiver) = mpsc::unbounded_channel();
-    let writer = Writer { commands, notes };
+    let writer = Writer { commands, notes, claims: Arc::default() };
     let publisher = Publisher::start(deps.broker.clone(), writer.clone());
     let run = Run { deps, publisher, desk: Desk::default(), known: Known::default(), confirmed: Vec::new(), flush_at: None };
     tokio::spawn(run.until(shutdown, command_receiver, note_receiver));
@@ -109,13 +107,13 @@ impl Run {
         while commands.recv_many(&mut envelopes, MOST_COMMANDS).await > 0 {
             self.step(&mut envelopes, &mut news).await;
         }
-        for parked in self.desk.parked {
+        for parked in self.desk.parked.drain() {
             let _ = parked.reply.send(Ok(Outcome::Claimed(Vec::new())));
         }
     }
 
     fn wake_at(&self) -> Instant {
-        let deadline = self.desk.parked.iter().map(|parked| parked.deadline).min();
+        let deadline = self.desk.parked.next_deadline();
         deadline
             .into_iter()
             .chain(self.flush_at)
@@ -126,6 +124,7 @@ impl Run {
 
     async fn step(&mut self, envelopes: &mut Vec<Envelope>, news: &mut Vec<Note>) {
         let mut lost = Vec::new();
+        let (mut refresh, mut known_workers) = (false, None);
         for note in news.drain(..) {
             match note {
                 Note::Confirmed(id) => {
@@ -134,8 +133,19 @@ impl Run {
                 }
                 Note::Unconfirmed(id, queue) => lost.push((id, queue)),
                 Note::Waiting(queues) => self.desk.waiting.extend(queues),
-                Note::Refresh => self.refresh().await,
+                Note::Abandoned(claim) => drop(self.desk.parked.remove(claim)),
+                Note::Worker(worker) => {
+                    let (lease, now) = (self.deps.leases.agent, (self.deps.clock)());
+                    self.desk.set_worker(*worker, |worker| worker.life.state(lease, now));
+                }
+                Note::Refresh(workers) => {
+                    refresh = true;
+                    known_workers = workers.or(known_workers);
+                }
             }
+        }
+        if refresh {
+            self.refresh(known_workers).await;
         }
         if self.desk.look_again_at.is_some_and(|at| at <= Instant::now()) {
             self.desk.look_again_at = None;
@@ -162,12 +172,13 @@ impl Run {
             match envelope.command {
                 Command::Claim(claim) => {
                     // A worker has one claim. Nobody waits any more for the answer to an earlier one; what it got is given again.
-                    if let Some(earlier) = self.desk.unpark(claim.request.worker_id) {
+                    if let Some(earlier) = self.desk.parked.remove_of(claim.request.worker_id) {
                         let _ = earlier.reply.send(Ok(Outcome::Claimed(Vec::new())));
                     }
-                    self.desk.waiting.extend(claim.request.queues.iter().cloned());
-                    let deadline = Instant::now() + claim.wait;
-                    self.desk.parked.push(Parked { claim, reply: envelope.reply, deadline, fresh: true });
+                    // Whoever hung up before this has been forgotten already.
+                    if !envelope.reply.is_closed() {
+                        self.desk.park(claim, envelope.reply);
+                    }
                 }
                 command => writes.push(Envelope { command, reply: envelope.reply }),
             }
@@ -177,21 +188,14 @@ impl Run {
 
     fn could_give_out(&self) -> bool {
         let connected = self.deps.broker.as_ref().is_some_and(|broker| broker.is_connected());
-        let has_room = |queue: &String| self.desk.is_wanted(queue) || (connected && self.desk.room(queue, self.deps.window) > 0);
-        self.desk.parked.iter().any(|parked| parked.fresh) || self.desk.waiting.iter().any(has_room)
+        let has_room = |queue: &String| self.desk.parked.is_wanted(queue) || (connected && self.desk.room(queue, self.deps.window) > 0);
+        self.desk.parked.has_fresh() || self.desk.waiting.iter().any(has_room)
     }
 
     fn end_claims(&mut self) {
         let now = Instant::now();
-        let mut index = 0;
-        while index < self.desk.parked.len() {
-            let parked = &self.desk.parked[index];
-            if parked.deadline <= now || parked.reply.is_closed() {
-                let parked = self.desk.parked.swap_remove(index);
-                let _ = parked.reply.send(Ok(Outcome::Claimed(Vec::new())));
-            } else {
-                index += 1;
-            }
+        while let Some(parked) = self.desk.parked.remove_expired(now) {
+            let _ = parked.reply.send(Ok(Outcome::Claimed(Vec::new())));
         }
     }
 
@@ -277,6 +281,7 @@ impl Run {
         for queue in &done.exhausted {
             self.desk.waiting.remove(queue);
         }
+        self.desk.found_empty(done.empty);
         for publication in done.publications {
             self.desk.handed_to_broker(&publication.queue, publication.job_id);
             self.publisher.send(publication);
@@ -296,18 +301,10 @@ impl Run {
         }
     }
 
-    fn answer_claims(&mut self, given: Vec<super::claims::Given>) {
-        let mut jobs: Vec<Vec<api_types::JobAssignment>> = Vec::new();
-        jobs.resize_with(self.desk.parked.len(), Vec::new);
-        for given in given {
-            jobs[given.parked].extend(given.jobs);
-        }
-        let parked = std::mem::take(&mut self.desk.parked);
-        for (mut parked, jobs) in parked.into_iter().zip(jobs) {
-            parked.fresh = false;
-            if jobs.is_empty() {
-                self.desk.parked.push(parked);
-            } else {
+    fn answer_claims(&mut self, given: HashMap<u64, Vec<api_types::JobAssignment>>) {
+        self.desk.parked.settle();
+        for (claim, jobs) in given {
+            if let Some(parked) = self.desk.parked.remove(claim) {
                 // A worker that is gone gets them with its next claim.
                 let _ = parked.reply.send(Ok(Outcome::Claimed(jobs)));
             }
@@ -350,21 +347,21 @@ impl Run {
         self.known.forget(ids);
     }
 
-    /// Reads again what the desk knows by heart.
-    async fn refresh(&mut self) {
+    /// Reads again what waits and runs, and takes in who works, when that was read.
+    async fn refresh(&mut self, workers: Option<Vec<Worker>>) {
         let now = (self.deps.clock)();
         let database = &self.deps.database;
+        if let Some(workers) = workers {
+            self.desk.set_workers(workers, |worker| worker.life.state(self.deps.leases.agent, now));
+        }
         let read = async {
-            self.deps.catalog.refresh().await?;
-            let workers = store::workers::worker_list_seen(database, now - CLAIMED_FOR).await?;
             let undelivered = store::jobs::job_list_undelivered(database).await?;
             let held = store::jobs::job_list_held(database).await?;
             let waiting = store::jobs::job_queues_waiting(database).await?;
-            Ok::<_, Error>((workers, undelivered, held, waiting))
+            Ok::<_, Error>((undelivered, held, waiting))
         };
         match read.await {
-            Ok((workers, undelivered, held, waiting)) => {
-                self.desk.set_workers(&workers, |worker| worker.life.state(self.deps.leases.agent, now));
+            Ok((undelivered, held, waiting)) => {
                 self.desk.set_jobs(undelivered.into_iter().map(|(id, queue, _)| (id, queue)).collect(), held);
                 self.desk.waiting.extend(waiting);
                 let stranded = self.desk.stranded();

@@ -1,7 +1,8 @@
 use chrono::{DateTime, Utc};
 use domain::policy::Pause;
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition};
 
+use super::write;
 use crate::{Database, Error, entity::automation};
 
 /// Pauses an automation, or changes its pause; `false` when there is none or it is archived.
@@ -34,9 +35,4 @@ pub async fn automation_resume(database: &Database, id: i32, now: DateTime<Utc>)
     };
     let lasts = Condition::any().add(PausedUntil.is_null()).add(PausedUntil.gt(now));
     write(database, id, row, Condition::all().add(PausedAt.is_not_null()).add(lasts)).await
-}
-
-async fn write(database: &Database, id: i32, row: automation::ActiveModel, when: Condition) -> Result<bool, Error> {
-    let update = automation::Entity::update_many().set(row).filter(automation::Column::Id.eq(id)).filter(when);
-    Ok(update.exec(database.connection()).await?.rows_affected == 1)
 }

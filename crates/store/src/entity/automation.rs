@@ -36,6 +36,7 @@ pub struct Model {
     pub archived_at: Option<ChronoDateTimeUtc>,
     pub created_at: ChronoDateTimeUtc,
     pub updated_at: ChronoDateTimeUtc,
+    pub change: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -12,7 +12,7 @@ use super::{
     FullJob, JobRow,
     read::{Narrow, batches, narrow, object},
 };
-use crate::{Database, Error, Transaction, dialect, entity::job};
+use crate::{Database, Error, LazyTransaction, Transaction, database::Reader, dialect, entity::job};
 
 /// A pending job with what its worker gets.
 #[derive(FromQueryResult)]
@@ -301,14 +301,25 @@ pub async fn job_list_queue_overdue(database: &Database, now: DateTime<Utc>, lim
     Ok(query.into_tuple().all(database.connection()).await?)
 }
 
-/// Jobs that `worker_id` holds.
+/// Jobs that these workers hold, as (job, worker).
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_claimed_by_in_txn(txn: &Transaction, worker_id: Uuid) -> Result<Vec<Uuid>, Error> {
-    let query =
-        job::Entity::find().select_only().column(job::Column::Id).filter(Expr::cust(HELD)).filter(job::Column::WorkerId.eq(worker_id));
-    Ok(query.into_tuple().all(&txn.0).await?)
+pub async fn job_list_held_by(txn: &LazyTransaction<'_>, workers: &[Uuid]) -> Result<Vec<(Uuid, Uuid)>, Error> {
+    let mut held = Vec::new();
+    for workers in batches(workers) {
+        let query = job::Entity::find()
+            .select_only()
+            .columns([job::Column::Id, job::Column::WorkerId])
+            .filter(Expr::cust(HELD))
+            .filter(job::Column::WorkerId.is_in(workers))
+            .into_tuple::<(Uuid, Uuid)>();
+        held.extend(match txn.reader() {
+            Reader::Database(database) => query.all(database.connection()).await?,
+            Reader::Transaction(txn) => query.all(&txn.0).await?,
+        });
+    }
+    Ok(held)
 }
 
 /// Notes that the broker has these messages, for the jobs that are still pending.

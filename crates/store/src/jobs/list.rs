@@ -1,15 +1,18 @@
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::job::{ErrorClass, Status, Trigger};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
-    sea_query::{Expr, ExprTrait, Query},
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, ExprTrait, Func, Query},
 };
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    FullJob,
+    FullJob, JobRow,
     dispatch::{dispatched, waiting},
-    read::full,
+    read::{Narrow, batches, narrow_columns, object},
 };
 use crate::{Database, Error, entity::job};
 
@@ -40,13 +43,99 @@ pub struct Filter {
     pub after: Option<Uuid>,
 }
 
-/// Jobs, newest first. Ids are UUIDs v7: their order is that of acceptance, so that time and page are ranges of the primary key.
+/// What a page is made of beside the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// The parameters.
+    Parameters,
+    /// Parameters and results.
+    All,
+}
+
+/// A page of jobs whose payload has not been read yet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JobPage {
+    /// The jobs without their payload, each with the size of that in bytes.
+    pub rows: Vec<(JobRow, u64)>,
+    /// There may be another page.
+    pub more: bool,
+}
+
+/// Rows whose payload is measured at once.
+const MEASURED: u64 = 100;
+
+/// A page of jobs, newest first: at most the filter's limit, and no more than `most_bytes` of payload unless one job alone has more. Ids are
+/// UUIDs v7: their order is that of acceptance, so that time and page are ranges of the primary key.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list(database: &Database, filter: &Filter) -> Result<Vec<FullJob>, Error> {
-    let query = chosen(filter).order_by_desc(job::Column::Id).limit(filter.limit);
-    query.all(database.connection()).await?.into_iter().map(full).collect()
+pub async fn job_list_page(database: &Database, filter: &Filter, payload: Payload, most_bytes: u64) -> Result<JobPage, Error> {
+    let mut filter = filter.clone();
+    let (mut page, mut bytes) = (JobPage::default(), 0);
+    while filter.limit > 0 {
+        let wanted = Ord::min(filter.limit, MEASURED);
+        let query = narrow_columns(chosen(&filter)).expr_as(size(payload), "bytes").order_by_desc(job::Column::Id).limit(wanted);
+        let rows: Vec<Measured> = query.into_model().all(database.connection()).await?;
+        let found = rows.len() as u64;
+        for Measured { narrow, bytes: size } in rows {
+            let size = u64::try_from(size).unwrap_or(0);
+            bytes += size;
+            if bytes > most_bytes && !page.rows.is_empty() {
+                page.more = true;
+                return Ok(page);
+            }
+            page.rows.push((narrow.into_row()?, size));
+        }
+        filter.limit -= found;
+        page.more = filter.limit == 0;
+        if found < wanted {
+            break;
+        }
+        filter.after = page.rows.last().map(|(row, _)| row.job.id);
+    }
+    Ok(page)
+}
+
+/// These jobs with their payload, those that are still there.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_payloads(database: &Database, rows: Vec<JobRow>, payload: Payload) -> Result<Vec<FullJob>, Error> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.job.id).collect();
+    let mut found: HashMap<Uuid, (Value, Option<Value>)> = HashMap::with_capacity(ids.len());
+    for ids in batches(&ids) {
+        let query = job::Entity::find().select_only().columns([job::Column::Id, job::Column::Parameters]);
+        let query = match payload {
+            Payload::Parameters => query.expr_as(Expr::cust("NULL"), "result"),
+            Payload::All => query.column(job::Column::Result),
+        };
+        let query = query.filter(job::Column::Id.is_in(ids)).into_tuple::<(Uuid, Value, Option<Value>)>();
+        found.extend(query.all(database.connection()).await?.into_iter().map(|(id, parameters, result)| (id, (parameters, result))));
+    }
+    let whole = |row: JobRow| {
+        let (parameters, result) = found.remove(&row.job.id)?;
+        Some(object(parameters, row.job.id).map(|parameters| FullJob { row: JobRow { result, ..row }, parameters }))
+    };
+    rows.into_iter().filter_map(whole).collect()
+}
+
+/// A row, and how many bytes of payload go with it.
+#[derive(FromQueryResult)]
+struct Measured {
+    #[sea_orm(nested)]
+    narrow: Narrow,
+    bytes: i64,
+}
+
+fn size(payload: Payload) -> Expr {
+    let bytes = |column: job::Column| Func::cust("octet_length").arg(Expr::col((job::Entity, column)).cast_as("text"));
+    let result = || Expr::expr(Func::coalesce([bytes(job::Column::Result).into(), Expr::val(0)]));
+    let parameters = Expr::expr(bytes(job::Column::Parameters));
+    match payload {
+        Payload::Parameters => parameters,
+        Payload::All => parameters.add(result()),
+    }
+    .cast_as("bigint")
 }
 
 /// How many jobs the filter chooses, whatever its limit, counting at most `most`.

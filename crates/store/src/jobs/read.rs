@@ -82,8 +82,13 @@ async fn load(connection: &impl ConnectionTrait, ids: &[Uuid], lock: bool) -> Re
 
 /// The columns of [`Narrow`].
 pub(super) fn narrow() -> Select<job::Entity> {
+    narrow_columns(job::Entity::find())
+}
+
+/// The same of the jobs that `query` chooses.
+pub(super) fn narrow_columns(query: Select<job::Entity>) -> Select<job::Entity> {
     use job::Column as C;
-    job::Entity::find()
+    query
         .select_only()
         .columns([C::Id, C::AutomationId, C::QueueName, C::Status, C::Trigger, C::Priority, C::ErrorClass, C::ErrorMessage])
         .columns([C::Attempt, C::RetryOf, C::WorkerId, C::LeaseToken, C::LeaseExpiresAt, C::Progress, C::CreatedAt, C::NotBefore])
@@ -129,6 +134,27 @@ pub async fn job_find_idempotent(txn: &LazyTransaction<'_>, keys: &[(i32, String
 /// Any [`Error`] of the database.
 pub async fn job_get(database: &Database, id: Uuid) -> Result<Option<FullJob>, Error> {
     job::Entity::find_by_id(id).one(database.connection()).await?.map(full).transpose()
+}
+
+/// One job without its payload.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_get_row(database: &Database, id: Uuid) -> Result<Option<JobRow>, Error> {
+    Ok(load(database.connection(), &[id], false).await?.pop())
+}
+
+/// The versions of these jobs, of those that are there.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_versions(database: &Database, ids: &[Uuid]) -> Result<Vec<(Uuid, i64)>, Error> {
+    let mut versions = Vec::with_capacity(ids.len());
+    for ids in batches(ids) {
+        let query = job::Entity::find().select_only().columns([job::Column::Id, job::Column::Version]);
+        versions.extend(query.filter(job::Column::Id.is_in(ids)).into_tuple::<(Uuid, i64)>().all(database.connection()).await?);
+    }
+    Ok(versions)
 }
 
 /// The parameters of these jobs.

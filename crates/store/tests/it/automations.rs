@@ -10,8 +10,8 @@ use store::{
     Error,
     automations::{
         Draft, Filter, automation_archive, automation_find_by_name, automation_get, automation_insert, automation_list,
-        automation_lock_limits_in_txn, automation_lock_rates_in_txn, automation_pause, automation_resume, automation_set_rate_in_txn,
-        automation_update,
+        automation_list_changed, automation_lock_limits_in_txn, automation_lock_rates_in_txn, automation_pause, automation_resume,
+        automation_set_rate_in_txn, automation_update,
     },
 };
 
@@ -37,7 +37,58 @@ both!(
     a_pause_lasts_until_its_end_or_somebody_resumes,
     an_edit_leaves_pause_and_rate_alone,
     rates_are_kept_for_each_automation,
+    every_change_is_found_once,
+    a_change_is_found_by_who_has_seen_a_later_one,
 );
+
+async fn every_change_is_found_once(db: Case) {
+    let mut seen = -1;
+    let mut changed = async || {
+        let (changed, last) = automation_list_changed(&db, seen).await.unwrap();
+        seen = last;
+        changed.into_iter().map(|automation| automation.id).collect::<Vec<_>>()
+    };
+    assert_eq!(changed().await, [0; 0]);
+    let a = automation_insert(&db, &draft("a"), at(0)).await.unwrap().id;
+    let b = automation_insert(&db, &draft("b"), at(0)).await.unwrap().id;
+    assert_eq!(changed().await, [a, b]);
+    assert_eq!(changed().await, [0; 0], "what did not change is not read again");
+    // No clock says so: all of it has one time.
+    automation_update(&db, a, &Draft { max_concurrency: Some(3), ..draft("a") }, at(0)).await.unwrap().unwrap();
+    assert_eq!(changed().await, [a]);
+    let pause = Pause { at: at(0), until: None, reason: None, by: "maria".into() };
+    assert!(automation_pause(&db, b, &pause).await.unwrap());
+    assert_eq!(changed().await, [b]);
+    assert!(automation_resume(&db, b, at(1)).await.unwrap());
+    assert_eq!(changed().await, [b]);
+    assert!(automation_archive(&db, b, at(1)).await.unwrap());
+    assert_eq!(changed().await, [b]);
+    commit(&db, async |txn| automation_set_rate_in_txn(txn, a, at(5)).await).await.unwrap();
+    assert_eq!(changed().await, [0; 0], "each start moves the rate, which nobody caches");
+}
+
+/// Changes that are committed at the same time are counted in the order of their commits.
+async fn a_change_is_found_by_who_has_seen_a_later_one(db: Case) {
+    let names: Vec<String> = (0..20).map(|nth| format!("a{nth}")).collect();
+    let drafts: Vec<Draft> = names.iter().map(|name| draft(name)).collect();
+    let inserts = futures_util::future::join_all(drafts.iter().map(|draft| automation_insert(&db, draft, at(0))));
+    let reader = async {
+        let (mut seen, mut found) = (-1, Vec::new());
+        while found.len() < drafts.len() {
+            let (changed, last) = automation_list_changed(&db, seen).await.unwrap();
+            found.extend(changed.into_iter().map(|automation| automation.draft.name));
+            seen = last;
+        }
+        found
+    };
+    let (inserted, mut found) = tokio::join!(inserts, tokio::time::timeout(std::time::Duration::from_secs(30), reader));
+    assert!(inserted.iter().all(Result::is_ok));
+    let found = found.as_mut().unwrap();
+    found.sort();
+    let mut names = names;
+    names.sort();
+    assert_eq!(*found, names);
+}
 
 /// Everything set.
 fn full_policy() -> Policy {

@@ -4,9 +4,9 @@ use store::{
     Database, Error, Settings,
     automations::automation_get,
     dead_letters::dead_letter_insert,
-    job_logs::line_list,
+    job_logs::{LinePart, line_list},
     jobs::{NewJob, job_get, job_insert_many_in_txn, job_load_for_update_in_txn},
-    workers::worker_touch,
+    workers::{Seen, worker_note_seen},
 };
 
 use crate::{
@@ -43,7 +43,9 @@ async fn what_cannot_be_read_is_corrupt_and_named(db: Case) {
     let chunk = store::job_logs::Chunk { job_id: id_at(1, 1), first_line: 1, lines: &[line] };
     commit(&db, async |txn| store::job_logs::chunk_insert_many_in_txn(txn, &[chunk], at(1)).await).await.unwrap();
     raw.execute_unprepared("UPDATE job_log_chunks SET lines = '[[1]]'").await.unwrap();
-    assert!(matches!(line_list(&db, id_at(1, 1), 0, 9).await, Err(Error::Corrupt(what)) if what.contains("job_log_chunks.lines")));
+    assert!(
+        matches!(line_list(&db, id_at(1, 1), &[LinePart { after: 0, last: 9, bytes: 1 }]).await, Err(Error::Corrupt(what)) if what.contains("job_log_chunks.lines"))
+    );
     raw.close().await.unwrap();
 }
 
@@ -116,8 +118,9 @@ async fn writes_are_conflicts_and_reads_go_on(db: Case) {
         replay: None,
         received_at: at(1),
     };
+    let seen = [Seen { id: id_at(1, 1), at: at(1), vitals: None, revives: true }];
     let (begun, inserted, touched) =
-        tokio::join!(async { db.begin().await.map(drop) }, dead_letter_insert(&db, &letter), worker_touch(&db, id_at(1, 1), at(1)));
+        tokio::join!(async { db.begin().await.map(drop) }, dead_letter_insert(&db, &letter), worker_note_seen(&db, &seen));
     assert!(matches!(begun, Err(Error::Conflict(_))), "{begun:?}");
     assert!(matches!(inserted, Err(Error::Conflict(_))), "{inserted:?}");
     assert!(matches!(touched, Err(Error::Conflict(_))), "{touched:?}");

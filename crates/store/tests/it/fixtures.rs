@@ -9,7 +9,11 @@ use serde_json::{Map, Value, json};
 use store::{
     Database, Error, Transaction,
     automations::Draft,
-    jobs::{JobRow, NewJob, Terms, Wanted, job_get, job_insert_many_in_txn, job_load_for_update_in_txn, job_update_many_in_txn},
+    job_logs::{Line, line_list, line_page},
+    jobs::{
+        Filter, FullJob, JobRow, NewJob, Payload, Terms, Wanted, job_get, job_insert_many_in_txn, job_list_page, job_list_payloads,
+        job_load_for_update_in_txn, job_update_many_in_txn,
+    },
 };
 use uuid::{Builder, Uuid};
 
@@ -80,6 +84,19 @@ pub(crate) async fn commit<T>(database: &Database, work: impl AsyncFnOnce(&Trans
 pub(crate) async fn insert(database: &Database, jobs: &[NewJob]) {
     let jobs: Vec<&NewJob> = jobs.iter().collect();
     commit(database, async |txn| job_insert_many_in_txn(txn, &jobs).await).await.unwrap();
+}
+
+/// Jobs whole, as one page has them.
+pub(crate) async fn list(database: &Database, filter: &Filter) -> Vec<FullJob> {
+    let page = job_list_page(database, filter, Payload::All, u64::MAX).await.unwrap();
+    let rows = page.rows.into_iter().map(|(row, _)| row).collect();
+    job_list_payloads(database, rows, Payload::All).await.unwrap()
+}
+
+/// Log lines after this one, at most so many.
+pub(crate) async fn read_lines(database: &Database, job_id: Uuid, after: i64, limit: usize) -> Vec<(i64, Line)> {
+    let page = line_page(database, job_id, after, limit, usize::MAX).await.unwrap();
+    line_list(database, job_id, &page.parts).await.unwrap()
 }
 
 /// Waiting jobs of the queue "invoices".

@@ -1,10 +1,10 @@
 use domain::job::Status;
-use store::jobs::{NewJob, job_claimed_by_in_txn, job_count_active_in_txn, job_list_expired, job_list_held};
+use store::jobs::{NewJob, job_count_active_in_txn, job_list_expired, job_list_held, job_list_held_by};
 use uuid::Uuid;
 
 use crate::{
     case::Case,
-    fixtures::{NONE, at, change, commit, hold, id_at, insert, new_job, one_of_each, set_status, sorted},
+    fixtures::{at, change, commit, hold, id_at, insert, new_job, one_of_each, set_status, sorted},
 };
 
 both!(
@@ -62,10 +62,16 @@ async fn claimed_by_a_worker_is_what_it_holds(db: Case) {
     }
     set_status(&db, new_job(4).id, Status::Failed).await;
     change(&db, new_job(5).id, |row| row.job.status = Status::Paused).await;
-    let claimed = |worker: Uuid| {
-        let db = db.clone();
-        async move { sorted(commit(&db, async |txn| job_claimed_by_in_txn(txn, worker).await).await.unwrap()) }
+    let held_by = async |workers: &[Uuid]| {
+        let mut held = job_list_held_by(&db.begin_lazily(), workers).await.unwrap();
+        held.sort_unstable();
+        held
     };
-    assert_eq!(claimed(mine).await, [1, 5].map(|nth| new_job(nth).id));
-    assert_eq!(claimed(id_at(0, 3)).await, NONE);
+    assert_eq!(held_by(&[mine]).await, [1, 5].map(|nth| (new_job(nth).id, mine)));
+    assert_eq!(
+        held_by(&[other, id_at(0, 3), mine]).await,
+        [(1, mine), (2, other), (5, mine)].map(|(nth, worker)| (new_job(nth).id, worker))
+    );
+    assert_eq!(held_by(&[id_at(0, 3)]).await, []);
+    assert_eq!(held_by(&[]).await, []);
 }

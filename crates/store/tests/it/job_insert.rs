@@ -2,12 +2,12 @@ use domain::job::{Job, Status, Trigger};
 use serde_json::json;
 use store::{
     Error,
-    jobs::{FullJob, JobRow, NewJob, Terms, job_find_idempotent, job_get, job_insert_many_in_txn, job_list, job_payloads},
+    jobs::{FullJob, JobRow, NewJob, Terms, job_find_idempotent, job_get, job_insert_many_in_txn, job_payloads},
 };
 
 use crate::{
     case::Case,
-    fixtures::{at, commit, id_at, insert, new_job, object, sorted},
+    fixtures::{at, commit, id_at, insert, list, new_job, object, sorted},
 };
 
 both!(
@@ -85,7 +85,7 @@ async fn any_count_of_jobs_is_added_whole(db: Case) {
     }
     raw.close().await.unwrap();
     insert(&db, &jobs).await;
-    let listed = job_list(&db, &store::jobs::Filter { limit: 1_000, ..Default::default() }).await.unwrap();
+    let listed = list(&db, &store::jobs::Filter { limit: 1_000, ..Default::default() }).await;
     let wanted: Vec<_> = jobs.iter().rev().map(|new| (new.id, new.parameters.clone())).collect();
     assert_eq!(listed.into_iter().map(|job| (job.row.job.id, job.parameters)).collect::<Vec<_>>(), wanted);
 }

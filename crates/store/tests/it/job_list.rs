@@ -2,12 +2,13 @@ use std::collections::BTreeSet;
 
 use chrono::{TimeDelta, Utc};
 use domain::job::{ErrorClass, Failure, Status, Trigger};
-use store::jobs::{Filter, NewJob, Terms, job_count, job_list, job_list_overdue, job_list_queue_overdue};
+use serde_json::json;
+use store::jobs::{Filter, NewJob, Payload, Terms, job_count, job_list_overdue, job_list_page, job_list_payloads, job_list_queue_overdue};
 use uuid::Uuid;
 
 use crate::{
     case::Case,
-    fixtures::{NONE, at, change, id_at, insert, new_job, one_of_each, set_status},
+    fixtures::{NONE, at, change, id_at, insert, list, new_job, object, one_of_each, set_status},
 };
 
 both!(
@@ -23,6 +24,7 @@ both!(
     times_beyond_every_id_are_fine,
     an_id_may_be_a_little_younger_or_older_than_its_job,
     pages_visit_each_job_once_while_others_come,
+    a_page_ends_by_the_bytes_of_what_it_is_to_have,
 );
 
 fn everything() -> Filter {
@@ -30,7 +32,7 @@ fn everything() -> Filter {
 }
 
 async fn ids(db: &Case, filter: &Filter) -> Vec<Uuid> {
-    job_list(db, filter).await.unwrap().into_iter().map(|job| job.row.job.id).collect()
+    list(db, filter).await.into_iter().map(|job| job.row.job.id).collect()
 }
 
 async fn newest_come_first(db: Case) {
@@ -39,8 +41,41 @@ async fn newest_come_first(db: Case) {
     let newest_first = [3, 2, 1].map(|nth| new_job(nth).id);
     assert_eq!(ids(&db, &everything()).await, newest_first);
     assert_eq!(ids(&db, &Filter { limit: 2, ..Filter::default() }).await, newest_first[..2]);
-    let whole = job_list(&db, &everything()).await.unwrap();
+    let whole = list(&db, &everything()).await;
     assert_eq!(whole[0].parameters, new_job(3).parameters);
+}
+
+async fn a_page_ends_by_the_bytes_of_what_it_is_to_have(db: Case) {
+    let text = |length| json!({"text": "x".repeat(length)});
+    let jobs: Vec<NewJob> = (1..=250).map(|nth| NewJob { parameters: object(text(100)), ..new_job(nth) }).collect();
+    insert(&db, &jobs).await;
+    for nth in [250, 249, 247] {
+        change(&db, new_job(nth).id, |row| row.result = Some(text(100_000))).await;
+    }
+    let page = async |payload, most| job_list_page(&db, &everything(), payload, most).await.unwrap();
+    let small = page(Payload::Parameters, 1_000_000).await;
+    assert_eq!((small.rows.len(), small.more), (250, false), "results do not count when they are left out");
+    assert!(small.rows.iter().all(|(row, bytes)| row.result.is_none() && (100..200).contains(bytes)));
+    let large = page(Payload::All, 150_000).await;
+    assert_eq!((large.rows.len(), large.more), (1, true));
+    assert!(large.rows[0].1 > 100_000);
+    let alone = page(Payload::All, 1).await;
+    assert_eq!((alone.rows.len(), alone.more), (1, true), "what has more than the page takes is a page of its own");
+    let (mut filter, mut sizes) = (everything(), Vec::new());
+    loop {
+        let page = job_list_page(&db, &filter, Payload::All, 150_000).await.unwrap();
+        sizes.push(page.rows.len());
+        filter.after = page.rows.last().map(|(row, _)| row.job.id);
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!((sizes.iter().sum::<usize>(), sizes[0], sizes[1]), (250, 1, 2), "{sizes:?}");
+    let rows = vec![small.rows[0].0.clone()];
+    let without = job_list_payloads(&db, rows.clone(), Payload::Parameters).await.unwrap().remove(0);
+    let with = job_list_payloads(&db, rows, Payload::All).await.unwrap().remove(0);
+    assert_eq!((without.row.result, with.row.result), (None, Some(text(100_000))));
+    assert_eq!((without.parameters, with.parameters), (object(text(100)), object(text(100))));
 }
 
 async fn statuses_filter_alone_and_together(db: Case) {

@@ -1,19 +1,20 @@
 use domain::log::Level;
 use store::{
     Error,
-    job_logs::{Chunk, Line, chunk_insert_many_in_txn, line_list},
+    job_logs::{Chunk, Line, chunk_insert_many_in_txn, line_list, line_page},
 };
 use uuid::Uuid;
 
 use crate::{
     case::Case,
-    fixtures::{at, commit, id_at},
+    fixtures::{at, commit, id_at, read_lines},
 };
 
 both!(
     lines_round_trip_whatever_they_hold,
     lines_are_read_across_chunks_from_any_place,
     jobs_keep_their_lines_apart,
+    a_page_ends_by_bytes_and_the_next_goes_on,
     no_chunks_are_fine,
     a_taken_number_is_refused,
 );
@@ -46,7 +47,7 @@ async fn lines_round_trip_whatever_they_hold(db: Case) {
     lines.push(Line { timestamp: at(1) + chrono::TimeDelta::microseconds(123_456), ..line("micros") });
     lines.push(Line { timestamp: "1969-07-20T20:17:40.000001Z".parse().unwrap(), ..line("before the epoch") });
     add(&db, job, &lines, &[lines.len()]).await;
-    let read = line_list(&db, job, 0, 100).await.unwrap();
+    let read = read_lines(&db, job, 0, 100).await;
     assert_eq!(read, (1..).zip(lines).collect::<Vec<_>>());
 }
 
@@ -75,11 +76,11 @@ async fn lines_are_read_across_chunks_from_any_place(db: Case) {
         (i64::MAX, 5),
     ] {
         let wanted: Vec<_> = numbered.iter().filter(|(number, _)| *number > after).take(limit).cloned().collect();
-        assert_eq!(line_list(&db, job, after, limit).await.unwrap(), wanted, "after {after}, at most {limit}");
+        assert_eq!(read_lines(&db, job, after, limit).await, wanted, "after {after}, at most {limit}");
     }
     let (mut seen, mut after) = (Vec::new(), 0);
     loop {
-        let page = line_list(&db, job, after, 7).await.unwrap();
+        let page = read_lines(&db, job, after, 7).await;
         let Some((last, _)) = page.last() else { break };
         after = *last;
         seen.extend(page);
@@ -87,11 +88,32 @@ async fn lines_are_read_across_chunks_from_any_place(db: Case) {
     assert_eq!(seen, numbered);
 }
 
+async fn a_page_ends_by_bytes_and_the_next_goes_on(db: Case) {
+    let job = id_at(1, 1);
+    let written: Vec<Line> = (1..=9).map(|nth| line(&nth.to_string().repeat(1_000))).collect();
+    add(&db, job, &written, &[2, 2, 1, 2, 2]).await;
+    let (mut after, mut pages, mut read) = (0, Vec::new(), Vec::new());
+    loop {
+        let page = line_page(&db, job, after, 1_000, 4_500).await.unwrap();
+        let Some(last) = page.last else { break };
+        assert!(page.parts.iter().map(|part| part.bytes).sum::<usize>() <= 4_500, "{page:?}");
+        read.extend(line_list(&db, job, &page.parts).await.unwrap());
+        pages.push(last);
+        assert_eq!(page.more, last < 9);
+        after = last;
+    }
+    assert_eq!((pages, read), (vec![4, 7, 9], (1..).zip(written).collect::<Vec<_>>()));
+    let alone = line_page(&db, job, 4, 1_000, 10).await.unwrap();
+    assert_eq!((alone.last, alone.more), (Some(5), true), "what has more than the page takes is a page of its own");
+    let cut = line_page(&db, job, 0, 3, usize::MAX).await.unwrap();
+    assert_eq!((cut.last, cut.more, cut.parts.len()), (Some(3), true, 2), "lines are counted, too");
+}
+
 async fn jobs_keep_their_lines_apart(db: Case) {
     add(&db, id_at(1, 1), &[line("a"), line("b")], &[2]).await;
     add(&db, id_at(1, 2), &[line("c")], &[1]).await;
-    assert_eq!(line_list(&db, id_at(1, 2), 0, 10).await.unwrap(), [(1, line("c"))]);
-    assert_eq!(line_list(&db, id_at(1, 3), 0, 10).await.unwrap(), []);
+    assert_eq!(read_lines(&db, id_at(1, 2), 0, 10).await, [(1, line("c"))]);
+    assert_eq!(read_lines(&db, id_at(1, 3), 0, 10).await, []);
 }
 
 async fn no_chunks_are_fine(db: Case) {
@@ -107,5 +129,5 @@ async fn a_taken_number_is_refused(db: Case) {
         let again = commit(&db, async |txn| chunk_insert_many_in_txn(txn, &[chunk], at(2)).await).await;
         assert!(matches!(again, Err(Error::Duplicate(_))), "{again:?}");
     }
-    assert_eq!(line_list(&db, job_id, 0, 10).await.unwrap().len(), 3);
+    assert_eq!(read_lines(&db, job_id, 0, 10).await.len(), 3);
 }

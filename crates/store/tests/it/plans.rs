@@ -7,9 +7,10 @@ use sea_orm::ConnectionTrait;
 use store::{
     Database,
     jobs::{
-        Filter, NewJob, job_claimed_by_in_txn, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_find_idempotent, job_get,
-        job_list, job_list_candidates_in_txn, job_list_expired, job_list_held, job_list_undelivered, job_load, job_load_for_update_in_txn,
-        job_payloads, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn, job_update_at_once, job_update_many_in_txn,
+        Filter, NewJob, Payload, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_find_idempotent, job_get,
+        job_list_candidates_in_txn, job_list_expired, job_list_held, job_list_held_by, job_list_page, job_list_undelivered, job_load,
+        job_load_for_update_in_txn, job_payloads, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn, job_update_at_once,
+        job_update_many_in_txn,
     },
     queues::{Queue, queue_get, queue_list},
 };
@@ -138,8 +139,8 @@ async fn held_jobs_are_read_alone(db: Case) {
     uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(job_list_held(hub).await.unwrap().len(), 10)).await;
     uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(job_list_expired(hub, at(9), 5).await.unwrap().len(), 5)).await;
     uses_filled(&db, &["ix_jobs_held"], async |hub| {
-        let claimed = commit(hub, async |txn| job_claimed_by_in_txn(txn, id_at(0, 1)).await).await.unwrap();
-        assert_eq!(claimed.len(), 10);
+        let held = job_list_held_by(&hub.begin_lazily(), &[id_at(0, 1)]).await.unwrap();
+        assert_eq!(held.len(), 10);
     })
     .await;
 }
@@ -191,7 +192,7 @@ async fn single_jobs_are_found_by_their_keys(db: Case) {
 }
 
 async fn listed(hub: &Database, filter: Filter) -> usize {
-    job_list(hub, &Filter { limit: 30, ..filter }).await.unwrap().len()
+    job_list_page(hub, &Filter { limit: 30, ..filter }, Payload::All, u64::MAX).await.unwrap().rows.len()
 }
 
 async fn list_of_failed_jobs_reads_these(db: Case) {

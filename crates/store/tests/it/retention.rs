@@ -4,7 +4,7 @@ use serde_json::json;
 use store::{
     dead_letters::{DeadLetter, dead_letter_insert},
     job_events::{JobEvent, job_event_insert_many_in_txn, job_event_list},
-    job_logs::{Chunk, Line, chunk_insert_many_in_txn, line_list},
+    job_logs::{Chunk, Line, chunk_insert_many_in_txn},
     jobs::job_get,
     retention::{retention_dead_letters, retention_job_events, retention_jobs, retention_log_chunks},
 };
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     case::Case,
-    fixtures::{at, change, commit, id_at, insert, new_job},
+    fixtures::{at, change, commit, id_at, insert, new_job, read_lines},
 };
 
 both!(
@@ -44,7 +44,7 @@ async fn add_line(db: &Case, job_id: Uuid, first_line: i64, now: DateTime<Utc>) 
 }
 
 async fn lines(db: &Case, id: Uuid) -> usize {
-    line_list(db, id, 0, 100).await.unwrap().len()
+    read_lines(db, id, 0, 100).await.len()
 }
 
 async fn old_ended_jobs_go_with_lines_and_events_in_batches(db: Case) {

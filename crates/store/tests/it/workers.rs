@@ -1,10 +1,12 @@
+use std::collections::HashSet;
+
 use domain::{
     job::Status,
     worker::{Life, State},
 };
 use store::workers::{
-    Filter, HeldJob, Vitals, Worker, worker_delete, worker_find, worker_get, worker_heartbeat, worker_jobs, worker_list,
-    worker_list_paused, worker_list_seen, worker_lives, worker_pause, worker_resume, worker_stop, worker_touch, worker_upsert,
+    Filter, HeldJob, Seen, Vitals, Worker, worker_delete, worker_find, worker_get, worker_jobs, worker_list, worker_list_paused,
+    worker_list_seen, worker_lives, worker_note_seen, worker_pause, worker_resume, worker_stop, worker_upsert,
 };
 use uuid::Uuid;
 
@@ -19,6 +21,7 @@ both!(
     concurrent_registrations_agree_on_one_id,
     touch_notes_a_sign_of_life,
     a_heartbeat_notes_vitals_and_does_not_revive,
+    many_signs_of_life_are_noted_at_once,
     those_heard_of_since_are_listed_in_any_state,
     only_a_running_worker_is_paused,
     a_paused_worker_is_resumed_alive_or_not,
@@ -103,22 +106,44 @@ async fn concurrent_registrations_agree_on_one_id(db: Case) {
 
 async fn touch_notes_a_sign_of_life(db: Case) {
     let id = add(&db, 1, Life { stopped_at: Some(at(2)), ..life(1) }).await;
-    assert!(worker_touch(&db, id, at(9)).await.unwrap());
-    assert!(!worker_touch(&db, id_at(1, 2), at(9)).await.unwrap());
+    let seen = |id, second, revives| Seen { id, at: at(second), vitals: None, revives };
+    assert_eq!(worker_note_seen(&db, &[seen(id, 8, false)]).await.unwrap(), HashSet::new());
+    assert_eq!(worker_get(&db, id).await.unwrap().unwrap().life, Life { stopped_at: Some(at(2)), ..life(8) });
+    let unknown = worker_note_seen(&db, &[seen(id, 9, true), seen(id_at(1, 2), 9, true)]).await.unwrap();
+    assert_eq!(unknown, HashSet::from([id_at(1, 2)]));
     assert_eq!(worker_get(&db, id).await.unwrap().unwrap().life, life(9));
 }
 
 async fn a_heartbeat_notes_vitals_and_does_not_revive(db: Case) {
     let id = add(&db, 1, life(1)).await;
     let vitals = Vitals { running_jobs: 2, cpu_percent: Some(99.5), memory_bytes: Some(7) };
-    assert!(worker_heartbeat(&db, id, &vitals, at(9)).await.unwrap());
-    assert!(!worker_heartbeat(&db, id_at(1, 2), &vitals, at(9)).await.unwrap());
+    let heartbeat = async |second| {
+        let seen = Seen { id, at: at(second), vitals: Some(vitals), revives: false };
+        assert_eq!(worker_note_seen(&db, &[seen]).await.unwrap(), HashSet::new());
+    };
+    heartbeat(9).await;
     assert_eq!(worker_get(&db, id).await.unwrap().unwrap(), Worker { life: life(9), vitals, ..worker(id, "w1") });
     assert!(worker_stop(&db, id, at(10)).await.unwrap());
     assert!(!worker_stop(&db, id_at(1, 2), at(10)).await.unwrap());
-    assert!(worker_heartbeat(&db, id, &vitals, at(11)).await.unwrap());
+    heartbeat(11).await;
     let stopped = worker_get(&db, id).await.unwrap().unwrap();
     assert_eq!(stopped.life, Life { stopped_at: Some(at(10)), ..life(11) });
+}
+
+async fn many_signs_of_life_are_noted_at_once(db: Case) {
+    let mut ids = Vec::new();
+    for nth in 1..=40 {
+        ids.push(add(&db, nth, life(1)).await);
+    }
+    let vitals = Vitals { running_jobs: 3, cpu_percent: None, memory_bytes: Some(5) };
+    let mut signs: Vec<Seen> = ids.iter().rev().map(|id| Seen { id: *id, at: at(7), vitals: None, revives: false }).collect();
+    signs.push(Seen { id: ids[0], at: at(8), vitals: Some(vitals), revives: false });
+    signs.push(Seen { id: ids[0], at: at(9), vitals: None, revives: false });
+    assert_eq!(worker_note_seen(&db, &signs).await.unwrap(), HashSet::new());
+    assert_eq!(worker_get(&db, ids[0]).await.unwrap().unwrap(), Worker { life: life(9), vitals, ..worker(ids[0], "w1") });
+    for (nth, id) in ids.iter().enumerate().skip(1) {
+        assert_eq!(worker_get(&db, *id).await.unwrap().unwrap(), Worker { life: life(7), ..worker(*id, &format!("w{}", nth + 1)) });
+    }
 }
 
 async fn those_heard_of_since_are_listed_in_any_state(db: Case) {

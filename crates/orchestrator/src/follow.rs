@@ -1,0 +1,287 @@
+//! Logs that people watch as they come. Whoever watches the same job shares what is read of it: its row when it changes, and each page of its
+//! log while somebody sends it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use runtime::Shutdown;
+use serde::Serialize;
+use serde_json::Value;
+use store::{
+    Database, Error,
+    job_logs::{line_list, line_page},
+    jobs::JobRow,
+};
+use tokio::{sync::watch, task::AbortHandle};
+use uuid::Uuid;
+
+use crate::{convert, live::Live};
+
+/// How often the database is asked whether another replica changed a job that somebody watches.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// Lines of a page.
+const PAGE_LINES: usize = 1000;
+/// Bytes of a page, unless lines that are stored together have more.
+const PAGE_BYTES: usize = 128 * 1024;
+/// Bytes that are handed to a connection at once, about.
+const PART_BYTES: usize = 16 * 1024;
+/// Pages that are kept for those who come a little later.
+const KEPT_PAGES: usize = 2;
+
+/// The jobs that somebody watches. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Followed {
+    database: Database,
+    live: Live,
+    jobs: Arc<Mutex<HashMap<Uuid, Weak<FollowedJob>>>>,
+}
+
+/// A job that somebody watches.
+pub(crate) struct FollowedJob {
+    id: Uuid,
+    database: Database,
+    now: watch::Receiver<Option<Now>>,
+    pages: tokio::sync::Mutex<Pages>,
+    reading: AbortHandle,
+}
+
+/// How a job is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Now {
+    /// Log lines it has.
+    pub(crate) log_lines: i64,
+    pub(crate) progress: Option<Value>,
+    /// It has ended, or is not there any more: the last event, if there is one.
+    pub(crate) end: Option<Option<Bytes>>,
+}
+
+/// Log lines as server-sent events.
+pub(crate) struct Page {
+    /// Whole events, in parts that are handed to a connection at once: what a reader does not take stays shared with the others.
+    pub(crate) parts: Vec<Bytes>,
+    /// Number of the last line.
+    pub(crate) last: i64,
+}
+
+/// Pages by the line after which they begin.
+#[derive(Default)]
+struct Pages {
+    /// As long as somebody sends them.
+    sent: HashMap<i64, Weak<Page>>,
+    kept: VecDeque<Arc<Page>>,
+}
+
+impl Followed {
+    pub(crate) fn start(database: Database, live: Live, shutdown: Shutdown) -> Self {
+        let followed = Self { database, live, jobs: Arc::default() };
+        tokio::spawn(followed.clone().ask(shutdown));
+        followed
+    }
+
+    /// The job as all who watch it share it.
+    pub(crate) fn job(&self, id: Uuid) -> Arc<FollowedJob> {
+        let mut jobs = self.jobs();
+        if let Some(job) = jobs.get(&id).and_then(Weak::upgrade) {
+            return job;
+        }
+        let (sender, now) = watch::channel(None);
+        let reading = tokio::spawn(read(self.database.clone(), self.live.clone(), id, sender)).abort_handle();
+        let job = Arc::new(FollowedJob { id, database: self.database.clone(), now, pages: tokio::sync::Mutex::default(), reading });
+        jobs.insert(id, Arc::downgrade(&job));
+        job
+    }
+
+    /// Those that somebody watches; the others are forgotten.
+    fn watched(&self) -> Vec<Uuid> {
+        let mut jobs = self.jobs();
+        jobs.retain(|_, job| job.strong_count() > 0);
+        jobs.keys().copied().collect()
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, HashMap<Uuid, Weak<FollowedJob>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the database about all jobs that are watched, and wakes those who watch one that changed.
+    async fn ask(self, shutdown: Shutdown) {
+        let mut known = HashMap::new();
+        loop {
+            tokio::select! {
+                () = shutdown.wait() => return,
+                () = tokio::time::sleep(ASK_EVERY) => {}
+            }
+            let ids = self.watched();
+            if ids.is_empty() {
+                continue;
+            }
+            match store::jobs::job_list_versions(&self.database, &ids).await {
+                Ok(versions) => {
+                    let versions: HashMap<Uuid, i64> = versions.into_iter().collect();
+                    // One that is not there any more has changed, too.
+                    ids.into_iter().filter(|id| known.get(id) != versions.get(id)).for_each(|id| self.live.tell(id));
+                    known = versions;
+                }
+                Err(error) => tracing::debug!(%error, jobs = ids.len(), "watched jobs were not looked at"),
+            }
+        }
+    }
+}
+
+impl FollowedJob {
+    /// How the job is, from now on; `None` before it was read.
+    pub(crate) fn watch(&self) -> watch::Receiver<Option<Now>> {
+        let mut now = self.now.clone();
+        now.mark_changed();
+        now
+    }
+
+    /// The lines after this one; `None` when there are none.
+    pub(crate) async fn page(&self, after: i64) -> Result<Option<Arc<Page>>, Error> {
+        let mut pages = self.pages.lock().await;
+        if let Some(page) = pages.sent.get(&after).and_then(Weak::upgrade) {
+            return Ok(Some(page));
+        }
+        let found = line_page(&self.database, self.id, after, PAGE_LINES, PAGE_BYTES).await?;
+        let Some(last) = found.last else { return Ok(None) };
+        let (mut parts, mut text) = (Vec::new(), Vec::new());
+        for line in line_list(&self.database, self.id, &found.parts).await?.into_iter().map(convert::log_line) {
+            event(&mut text, "log", Some(line.log_id), &line);
+            if text.len() >= PART_BYTES {
+                parts.push(std::mem::take(&mut text).into());
+            }
+        }
+        if !text.is_empty() {
+            parts.push(text.into());
+        }
+        let page = Arc::new(Page { parts, last });
+        pages.sent.retain(|_, page| page.strong_count() > 0);
+        pages.sent.insert(after, Arc::downgrade(&page));
+        pages.kept.push_back(page.clone());
+        if pages.kept.len() > KEPT_PAGES {
+            pages.kept.pop_front();
+        }
+        Ok(Some(page))
+    }
+}
+
+impl Drop for FollowedJob {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+/// Reads how a job is whenever it may have changed, until it has ended.
+async fn read(database: Database, live: Live, id: Uuid, now: watch::Sender<Option<Now>>) {
+    let mut watch = live.watch(id);
+    loop {
+        match look(&database, id).await {
+            Ok(seen) => {
+                let ended = seen.end.is_some();
+                now.send_if_modified(|now| now.as_ref() != Some(&seen) && now.replace(seen).is_none_or(|_| true));
+                if ended {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, job.id = %id, "a watched job could not be read; it is tried again");
+                tokio::time::sleep(ASK_EVERY).await;
+                continue;
+            }
+        }
+        watch.changed().await;
+    }
+}
+
+async fn look(database: &Database, id: Uuid) -> Result<Now, Error> {
+    let Some(JobRow { job, log_lines, progress, .. }) = store::jobs::job_get_row(database, id).await? else {
+        return Ok(Now { end: Some(None), ..Now::default() });
+    };
+    let end = if job.status.is_terminal() { Some(last_event(database, id).await?) } else { None };
+    Ok(Now { log_lines, progress, end })
+}
+
+async fn last_event(database: &Database, id: Uuid) -> Result<Option<Bytes>, Error> {
+    let Some(job) = store::jobs::job_get(database, id).await? else { return Ok(None) };
+    let mut text = Vec::new();
+    event(&mut text, "end", None, &convert::job(job));
+    Ok(Some(text.into()))
+}
+
+/// Writes a server-sent event.
+pub(crate) fn event(text: &mut Vec<u8>, name: &str, id: Option<i64>, data: &impl Serialize) {
+    text.extend_from_slice(format!("event: {name}\n").as_bytes());
+    if let Some(id) = id {
+        text.extend_from_slice(format!("id: {id}\n").as_bytes());
+    }
+    text.extend_from_slice(b"data: ");
+    let begin = text.len();
+    // These types have a JSON form; `null` stands for one that has not.
+    if serde_json::to_writer(&mut *text, data).is_err() {
+        text.truncate(begin);
+        text.extend_from_slice(b"null");
+    }
+    text.extend_from_slice(b"\n\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use domain::{job::Trigger, log::Level};
+    use store::{
+        Settings,
+        job_logs::{Chunk, Line, chunk_insert_many_in_txn},
+        jobs::{NewJob, Terms, job_insert_many_in_txn},
+    };
+
+    use super::*;
+
+    async fn job(database: &Database) -> Uuid {
+        let new = NewJob {
+            id: Uuid::now_v7(),
+            automation_id: 1,
+            queue_name: "q".to_owned(),
+            trigger: Trigger::Api,
+            priority: 5,
+            parameters: serde_json::Map::new(),
+            attempt: 1,
+            retry_of: None,
+            idempotency_key: None,
+            created_at: DateTime::UNIX_EPOCH,
+            not_before: None,
+            dispatch_started_at: None,
+            terms: Terms::default(),
+        };
+        let line = Line { timestamp: DateTime::UNIX_EPOCH, level: Level::Info, message: "x".repeat(1_000), actionable: false };
+        let lines = vec![line; 400];
+        let txn = database.begin().await.unwrap();
+        job_insert_many_in_txn(&txn, &[&new]).await.unwrap();
+        for first_line in [1, 101, 201, 301] {
+            let lines = &lines[..100];
+            chunk_insert_many_in_txn(&txn, &[Chunk { job_id: new.id, first_line, lines }], DateTime::UNIX_EPOCH).await.unwrap();
+        }
+        txn.commit().await.unwrap();
+        new.id
+    }
+
+    #[tokio::test]
+    async fn whoever_watches_the_same_shares_what_is_read() {
+        let database = Database::connect(&Settings { max_connections: 1, ..Settings::new("sqlite::memory:") }).await.unwrap();
+        database.migrate().await.unwrap();
+        let id = job(&database).await;
+        let followed = Followed::start(database, Live::default(), Shutdown::default());
+        let (mine, other) = (followed.job(id), followed.job(id));
+        assert!(Arc::ptr_eq(&mine, &other));
+        let (first, same) = (mine.page(0).await.unwrap().unwrap(), other.page(0).await.unwrap().unwrap());
+        assert!(Arc::ptr_eq(&first, &same));
+        assert_eq!(first.last, 100, "pages end by bytes");
+        assert!(first.parts.iter().all(|part| part.ends_with(b"\n\n") && part.len() < PART_BYTES * 2), "parts are whole events");
+        assert_eq!(mine.page(first.last).await.unwrap().unwrap().last, 200);
+        assert!(mine.page(400).await.unwrap().is_none());
+        drop((mine, other));
+        assert!(followed.watched().is_empty(), "nothing is kept for whom nobody watches");
+    }
+}

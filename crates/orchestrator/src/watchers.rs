@@ -1,0 +1,85 @@
+//! Wakes whoever watches one thing among many: a change wakes its own watchers, and costs nothing for the others.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// Those who watch things with ids. Clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Watchers(Arc<Mutex<HashMap<Uuid, watch::Sender<()>>>>);
+
+/// Watches one thing.
+pub(crate) struct Watch {
+    receiver: Option<watch::Receiver<()>>,
+    watchers: Watchers,
+    id: Uuid,
+}
+
+impl Watchers {
+    /// Wakes those who watch `id`.
+    pub(crate) fn wake(&self, id: Uuid) {
+        if let Some(sender) = self.senders().get(&id) {
+            sender.send_replace(());
+        }
+    }
+
+    /// Begins to watch: what changes from now on wakes.
+    pub(crate) fn watch(&self, id: Uuid) -> Watch {
+        let receiver = self.senders().entry(id).or_insert_with(|| watch::Sender::new(())).subscribe();
+        Watch { receiver: Some(receiver), watchers: self.clone(), id }
+    }
+
+    fn senders(&self) -> MutexGuard<'_, HashMap<Uuid, watch::Sender<()>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watch {
+    /// Waits until the thing may have changed since the last time. Cancel-safe.
+    pub(crate) async fn changed(&mut self) {
+        if let Some(receiver) = &mut self.receiver
+            && receiver.changed().await.is_ok()
+        {
+            return;
+        }
+        // Never: the sender stays as long as somebody watches.
+        std::future::pending().await
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.receiver = None;
+        let mut senders = self.watchers.senders();
+        if senders.get(&self.id).is_some_and(|sender| sender.receiver_count() == 0) {
+            senders.remove(&self.id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_change_wakes_those_who_watch_it_and_nobody_else() {
+        let (watchers, mine, other) = (Watchers::default(), Uuid::now_v7(), Uuid::now_v7());
+        let (mut first, mut second, mut third) = (watchers.watch(mine), watchers.watch(mine), watchers.watch(other));
+        watchers.wake(mine);
+        watchers.wake(mine);
+        assert!(first.changed().now_or_never().is_some() && second.changed().now_or_never().is_some());
+        assert!(first.changed().now_or_never().is_none(), "two changes wake once when nobody looked between");
+        assert!(third.changed().now_or_never().is_none());
+        drop(first);
+        watchers.wake(mine);
+        assert!(second.changed().now_or_never().is_some());
+        drop((second, third));
+        assert!(watchers.senders().is_empty(), "nothing is kept for whom nobody watches");
+    }
+}

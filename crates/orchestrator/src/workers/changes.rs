@@ -1,0 +1,100 @@
+//! How replicas learn of each other's workers: a counter in the database says whether there is something to read again, so that a tick does
+//! not cost more with more workers.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use chrono::TimeDelta;
+use store::{
+    Error,
+    changes::{Subject, change_add, change_count},
+    workers::Worker,
+};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::{Orchestrator, writer::Note};
+
+/// How long after its last sign of life a worker that claims keeps jobs of its queues from being sent to the broker.
+const CLAIMED_FOR: TimeDelta = TimeDelta::days(1);
+/// Who works is read again at least this often in the time of a lease: that a worker is lost changes no row.
+const READS_PER_LEASE: u32 = 3;
+
+/// What this replica did to workers.
+#[derive(Default)]
+pub(crate) struct WorkerChanges {
+    made: AtomicU64,
+    nudge: Notify,
+}
+
+impl WorkerChanges {
+    /// Other replicas are to read again who works.
+    pub(crate) fn note(&self) {
+        self.made.fetch_add(1, Ordering::AcqRel);
+        self.nudge.notify_one();
+    }
+
+    fn made(&self) -> u64 {
+        self.made.load(Ordering::Acquire)
+    }
+}
+
+/// What was last read of the workers, by the counter and by this replica's own changes, and when.
+#[derive(Default)]
+pub(crate) struct CachedWorkers(Option<(i64, Instant)>);
+
+impl Orchestrator {
+    /// Takes in how a worker is now, and lets other replicas know that it changed.
+    pub(crate) async fn announce(&self, id: Uuid) -> Result<(), Error> {
+        if let Some(worker) = store::workers::worker_get(&self.database, id).await? {
+            self.writer.note(Note::Worker(Box::new(worker)));
+        }
+        self.worker_changes.note();
+        Ok(())
+    }
+
+    /// The workers that were heard of lately, when they may have changed since the last time.
+    pub(crate) async fn workers_if_changed(&self, cached: &mut CachedWorkers) -> Result<Option<Vec<Worker>>, Error> {
+        let made = self.worker_changes.made();
+        let count = change_count(&self.database, Subject::Workers).await?;
+        let fresh_for = self.lease.agent / READS_PER_LEASE;
+        if cached.0.is_some_and(|(read, at)| read == count && at.elapsed() < fresh_for) {
+            return Ok(None);
+        }
+        let begun = Instant::now();
+        let workers = store::workers::worker_list_seen(&self.database, (self.clock)() - CLAIMED_FOR).await?;
+        let is_outdated = self.worker_changes.made() != made;
+        if is_outdated && cached.0.is_some_and(|(_, at)| at.elapsed() < fresh_for * 2) {
+            // What was announced meanwhile is newer than what was read. It counts as a change, so that this is read again.
+            return Ok(None);
+        }
+        cached.0 = Some((count, begun));
+        Ok(Some(workers))
+    }
+
+    /// Counts this replica's changes: many at once as one, so that workers that register do not wait for each other.
+    pub(crate) async fn count_worker_changes(self) {
+        let mut counted = 0;
+        loop {
+            tokio::select! {
+                () = self.shutdown.wait() => return,
+                () = self.worker_changes.nudge.notified() => {}
+            }
+            while self.worker_changes.made() != counted {
+                let made = self.worker_changes.made();
+                match change_add(&self.database, Subject::Workers).await {
+                    Ok(_) => counted = made,
+                    Err(error) => {
+                        tracing::debug!(%error, "a change of workers was not counted; it is tried again");
+                        tokio::time::sleep(self.tick.max(Duration::from_millis(10))).await;
+                        if self.shutdown.is_triggered() {
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Signs of life of workers. Those that come at the same time are written in one statement, and one that came a moment ago needs no other, so
+//! that many idle workers cost little.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use runtime::{Failure, Shutdown};
+use store::{
+    Database, Error,
+    workers::{Seen, Vitals, worker_note_seen},
+};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+/// Signs of life that share a statement at most.
+const MOST: usize = 1024;
+/// How long a sign of life may wait to be written when nobody waits for that.
+const WRITE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Notes that workers live.
+#[derive(Clone)]
+pub(crate) struct Presence {
+    signs: mpsc::UnboundedSender<Sign>,
+    /// When this replica last noted that a worker lives, since it last said goodbye.
+    noted: Arc<Mutex<HashMap<Uuid, Instant>>>,
+    /// How long a sign of life needs no other.
+    fresh_for: Duration,
+}
+
+struct Sign {
+    seen: Seen,
+    /// Learns whether there is such a worker.
+    reply: Option<oneshot::Sender<Result<bool, Failure>>>,
+}
+
+impl Presence {
+    /// Starts the writing, which ends after `shutdown`. A worker is lost after `lease` without a sign of life.
+    pub(crate) fn start(database: Database, lease: Duration, shutdown: Shutdown) -> Self {
+        let (signs, receiver) = mpsc::unbounded_channel();
+        tokio::spawn(write_signs(database, receiver, shutdown));
+        Self { signs, noted: Arc::default(), fresh_for: lease / 3 }
+    }
+
+    /// Notes a heartbeat; `false` when there is no such worker. One that comes in after the worker's goodbye does not revive it.
+    pub(crate) async fn heartbeat(&self, id: Uuid, vitals: Vitals, now: DateTime<Utc>) -> Result<bool, Failure> {
+        self.write(Seen { id, at: now, vitals: Some(vitals), revives: false }).await
+    }
+
+    /// Notes that a worker claims, also one that said goodbye; `false` when there is no such worker.
+    pub(crate) async fn claims(&self, id: Uuid, now: DateTime<Utc>) -> Result<bool, Failure> {
+        if self.noted().get(&id).is_some_and(|at| at.elapsed() < self.fresh_for) {
+            return Ok(true);
+        }
+        let lives = self.write(Seen { id, at: now, vitals: None, revives: true }).await?;
+        if lives {
+            self.noted().insert(id, Instant::now());
+        }
+        Ok(lives)
+    }
+
+    /// Shows for as long as it is polled that a worker lives: its claim waits.
+    pub(crate) async fn keep(&self, id: Uuid, clock: &crate::Clock) {
+        loop {
+            tokio::time::sleep(self.fresh_for).await;
+            let is_fresh = self.noted().get(&id).is_some_and(|at| at.elapsed() < self.fresh_for);
+            if !is_fresh {
+                self.noted().insert(id, Instant::now());
+                let seen = Seen { id, at: clock(), vitals: None, revives: false };
+                // The task ends with the process.
+                let _ = self.signs.send(Sign { seen, reply: None });
+            }
+        }
+    }
+
+    /// The worker said goodbye, or is gone.
+    pub(crate) fn forget(&self, id: Uuid) {
+        self.noted().remove(&id);
+    }
+
+    async fn write(&self, seen: Seen) -> Result<bool, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let ended = || Failure::Unavailable("the hub stops".to_owned());
+        self.signs.send(Sign { seen, reply: Some(reply) }).map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+
+    fn noted(&self) -> MutexGuard<'_, HashMap<Uuid, Instant>> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn write_signs(database: Database, mut receiver: mpsc::UnboundedReceiver<Sign>, shutdown: Shutdown) {
+    let (mut signs, mut write_at): (Vec<Sign>, Option<tokio::time::Instant>) = (Vec::new(), None);
+    loop {
+        let due = async {
+            match write_at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let is_due = tokio::select! {
+            biased;
+            received = receiver.recv_many(&mut signs, MOST) => match received {
+                0 => return,
+                _ => false,
+            },
+            () = due => true,
+            () = shutdown.wait(), if signs.is_empty() && receiver.is_empty() => return,
+        };
+        if is_due || signs.len() >= MOST || signs.iter().any(|sign| sign.reply.is_some()) {
+            write_at = None;
+            write(&database, std::mem::take(&mut signs)).await;
+        } else {
+            write_at.get_or_insert_with(|| tokio::time::Instant::now() + WRITE_WITHIN);
+        }
+    }
+}
+
+async fn write(database: &Database, signs: Vec<Sign>) {
+    let seen: Vec<Seen> = signs.iter().map(|sign| sign.seen.clone()).collect();
+    let outcome = worker_note_seen(database, &seen).await;
+    if let Err(error) = &outcome {
+        tracing::debug!(%error, workers = seen.len(), "signs of life were not written");
+    }
+    for sign in signs {
+        let Some(reply) = sign.reply else { continue };
+        // Whoever waited may be gone.
+        let _ = reply.send(match &outcome {
+            Ok(unknown) => Ok(!unknown.contains(&sign.seen.id)),
+            Err(Error::Unavailable(text) | Error::Conflict(text)) => Err(Failure::Unavailable(text.clone())),
+            Err(other) => Err(Failure::Internal(other.to_string())),
+        });
+    }
+}

@@ -1,0 +1,62 @@
+//! Counters of changes: whoever caches rows learns from them whether, and what, there is to read again.
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
+    sea_query::{Expr, ExprTrait},
+};
+
+use crate::{
+    Database, Error, Transaction,
+    entity::change_counter::{Column, Entity},
+};
+
+/// What changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Automations with their limits and pauses.
+    Automations,
+    /// Who the workers are and which are paused; not their heartbeats.
+    Workers,
+}
+
+impl Subject {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Automations => "automations",
+            Self::Workers => "workers",
+        }
+    }
+}
+
+/// How often `subject` has changed.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn change_count(database: &Database, subject: Subject) -> Result<i64, Error> {
+    count(database.connection(), subject).await
+}
+
+/// Counts a change, after it was committed; returns the count.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn change_add(database: &Database, subject: Subject) -> Result<i64, Error> {
+    let txn = database.begin().await?;
+    let count = change_add_in_txn(&txn, subject).await?;
+    txn.commit().await?;
+    Ok(count)
+}
+
+/// Counts a change in its own transaction, and keeps other changes from being committed before it: whoever has seen this count has seen every
+/// change with a lower one.
+pub(crate) async fn change_add_in_txn(txn: &Transaction, subject: Subject) -> Result<i64, Error> {
+    let update = Entity::update_many().col_expr(Column::Count, Expr::col(Column::Count).add(1));
+    update.filter(Column::Subject.eq(subject.as_str())).exec(&txn.0).await?;
+    count(&txn.0, subject).await
+}
+
+async fn count(connection: &impl ConnectionTrait, subject: Subject) -> Result<i64, Error> {
+    let query = Entity::find_by_id(subject.as_str()).select_only().column(Column::Count).into_tuple();
+    let count: Option<i64> = query.one(connection).await?;
+    count.ok_or_else(|| Error::Corrupt(format!("change_counters has no {}", subject.as_str())))
+}
