@@ -70,6 +70,7 @@ impl Agent {
         let _lock = folders::lock(&core.settings)?;
         let unreported = recovery::find(&core);
         folders::clean_beside(core.clone()).await;
+        folders::look_for_room(&core).await;
         let mut registering = pin!(core.register());
         let registered = tokio::select! {
             biased;

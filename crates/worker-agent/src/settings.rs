@@ -71,6 +71,8 @@ pub struct Settings {
     pub keep_for: Duration,
     /// Bytes on disk of the job folders that are kept, the newest; default 10 GiB.
     pub keep_bytes: u64,
+    /// With fewer bytes free on the disk of the work folder no job is started; folders that nobody needs are removed for it. Default 32 MiB.
+    pub least_free: u64,
     /// Unsent log lines of one job on disk, in bytes; what is over is dropped, and the log says so. Also the limit of `logs/rpa.log`.
     /// Default 1 GiB.
     pub spool_limit: u64,
@@ -102,6 +104,7 @@ impl Settings {
             keep_folders: 200,
             keep_for: Duration::from_secs(7 * 24 * 3600),
             keep_bytes: 10 << 30,
+            least_free: 32 << 20,
             spool_limit: 1 << 30,
             request_timeout: Duration::from_secs(30),
         }

@@ -11,6 +11,21 @@ use uuid::Uuid;
 
 use crate::{Error, HubClient, HubError, Runner, Settings, backoff::Backoff, held::Held};
 
+/// Why a worker takes nothing new.
+#[derive(Clone, Copy, Default)]
+struct Closed {
+    /// The hub has paused it.
+    by_hub: bool,
+    /// Its disk is full: a job would fail at once, and the next one too, while other workers could do them.
+    no_room: bool,
+}
+
+impl Closed {
+    const fn any(self) -> bool {
+        self.by_hub || self.no_room
+    }
+}
+
 /// What the tasks of an agent share.
 pub(super) struct Core {
     pub(super) settings: Settings,
@@ -23,8 +38,8 @@ pub(super) struct Core {
     /// True: every task ends at once.
     pub(super) abort: watch::Sender<bool>,
     worker_id: watch::Sender<Uuid>,
-    /// True: nothing new is taken.
-    drain: watch::Sender<bool>,
+    /// Why nothing new is taken.
+    intake: watch::Sender<Closed>,
     /// When a control message last said whether to drain.
     drain_controlled_at: Mutex<Option<Instant>>,
 }
@@ -42,7 +57,7 @@ impl Core {
             full: Notify::new(),
             abort,
             worker_id: watch::Sender::new(Uuid::nil()),
-            drain: watch::Sender::new(false),
+            intake: watch::Sender::new(Closed::default()),
             drain_controlled_at: Mutex::new(None),
         }
     }
@@ -57,9 +72,9 @@ impl Core {
 
     /// Waits until the worker takes nothing new (`true`) or takes jobs (`false`). Cancel safe.
     pub(super) async fn drains(&self, drain: bool) {
-        let mut now = self.drain.subscribe();
+        let mut now = self.intake.subscribe();
         // The sender lives in `self`: waiting cannot fail.
-        let _so = now.wait_for(|now| *now == drain).await;
+        let _so = now.wait_for(|now| now.any() == drain).await;
     }
 
     /// What a control message says holds at once.
@@ -77,7 +92,7 @@ impl Core {
     }
 
     fn set_drain(&self, drain: bool) {
-        if self.drain.send_if_modified(|now| std::mem::replace(now, drain) != drain) {
+        if self.intake.send_if_modified(|now| std::mem::replace(&mut now.by_hub, drain) != drain) {
             let jobs = self.held.ids().len();
             if drain {
                 tracing::info!(jobs, "the worker is paused: it ends what it has and takes nothing new");
@@ -85,6 +100,25 @@ impl Core {
                 tracing::info!(jobs, "the worker takes jobs again");
             }
         }
+    }
+
+    /// Notes whether the work folder has room for another job.
+    pub(super) fn set_cramped(&self, cramped: bool) {
+        if self.intake.send_if_modified(|now| std::mem::replace(&mut now.no_room, cramped) != cramped) {
+            let folder = self.settings.work_dir.display();
+            if cramped {
+                tracing::warn!(%folder, "the disk of the work folder is full: no job is started until there is room");
+            } else {
+                tracing::info!(%folder, "there is room in the work folder again");
+            }
+        }
+    }
+
+    /// Waits until the work folder has room. Cancel safe.
+    pub(super) async fn has_room(&self) {
+        let mut now = self.intake.subscribe();
+        // The sender lives in `self`: waiting cannot fail.
+        let _so = now.wait_for(|now| !now.no_room).await;
     }
 
     /// Waits until every task has to end. Cancel safe.

@@ -4,9 +4,9 @@ use api_types::LogEntry;
 use domain::log::Level;
 use uuid::Uuid;
 
-use super::core::Core;
+use super::{core::Core, folders};
 use crate::{
-    Job, JobFolder, Outbox, RunContext,
+    Job, JobFolder, Outbox, Outcome, RunContext,
     backoff::Backoff,
     held::Hold,
     process::tree,
@@ -31,7 +31,12 @@ impl Core {
         let context = RunContext { outbox: outbox.clone(), stop, pause, lease_token: lease, folder: folder.clone() };
         tracing::debug!(job.id = %job.id, automation.id = job.automation_id, "job runs");
         let run = async {
-            let outcome = self.runner.run(job, context).await;
+            let mut stop = context.stop.clone();
+            let outcome = tokio::select! {
+                biased;
+                reason = stop.stopped() => Outcome::stopped(reason),
+                () = folders::await_room(self) => self.runner.run(job, context).await,
+            };
             outbox.close();
             outcome
         };

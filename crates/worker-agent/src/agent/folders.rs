@@ -6,14 +6,17 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::Path,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
+use nix::sys::statvfs::statvfs;
 use uuid::Uuid;
 
 use super::core::Core;
 use crate::{Error, FolderLock, JobFolder, Settings, lease_file::LeaseFile, report::FINISH_FILE};
 
+/// Between two looks at the room that is left.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 const CLEAN_EVERY: Duration = Duration::from_secs(3600);
 
 /// Makes the work folder and keeps other agents out of it until the lock is dropped.
@@ -26,20 +29,66 @@ pub(super) fn lock(settings: &Settings) -> Result<FolderLock, Error> {
     })
 }
 
-/// Removes old folders every hour until the agent ends.
+/// Looks after the room in the work folder until the agent ends: what is too old goes every hour, and whatever nobody needs when room is short.
+/// Without room no job is started.
 pub(super) async fn keep_clean(core: Arc<Core>) {
+    let mut cleaned = Instant::now();
     loop {
         tokio::select! {
             () = core.aborted() => return,
-            () = tokio::time::sleep(CLEAN_EVERY) => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        clean_beside(core.clone()).await;
+        if cleaned.elapsed() > CLEAN_EVERY {
+            clean_beside(core.clone()).await;
+            cleaned = Instant::now();
+        }
+        look_for_room(&core).await;
+    }
+}
+
+/// Makes room when it is short, and says whether there is some.
+pub(super) async fn look_for_room(core: &Arc<Core>) {
+    if !has_room(&core.settings) {
+        let this = core.clone();
+        beside(move || make_room(&this)).await;
+    }
+    core.set_cramped(!has_room(&core.settings));
+}
+
+/// Waits until a job can be started.
+pub(super) async fn await_room(core: &Core) {
+    // The disk may have become full since the last look.
+    if !has_room(&core.settings) {
+        core.set_cramped(true);
+    }
+    core.has_room().await;
+}
+
+fn has_room(settings: &Settings) -> bool {
+    // A disk that does not say is taken for one with room: the job itself will say what is wrong.
+    statvfs(&settings.work_dir).map_or(true, |disk| disk.blocks_available().saturating_mul(disk.fragment_size()) >= settings.least_free)
+}
+
+/// Removes the oldest folders that nobody needs until there is room.
+fn make_room(core: &Core) {
+    let looked = entries(&core.settings.jobs_dir()).into_iter().map(|(name, folder)| Kept::look(core, &name, folder));
+    let mut folders: Vec<_> = looked.filter(|kept| !kept.needed).collect();
+    folders.sort_by_key(|kept| kept.modified);
+    for kept in folders {
+        if has_room(&core.settings) {
+            return;
+        }
+        kept.remove();
     }
 }
 
 /// Removes old folders beside the loop: many take long to look at, and heartbeats must not wait for it.
 pub(super) async fn clean_beside(core: Arc<Core>) {
-    if let Err(error) = tokio::task::spawn_blocking(move || clean(&core)).await {
+    beside(move || clean(&core)).await;
+}
+
+async fn beside(work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = tokio::task::spawn_blocking(work).await {
         tracing::warn!(%error, "old job folders could not be removed");
     }
 }
@@ -59,9 +108,7 @@ fn clean(core: &Core) {
             continue;
         }
         bytes -= kept.bytes;
-        if let Err(error) = kept.folder.remove() {
-            tracing::warn!(folder = %kept.folder.path().display(), %error, "an old job folder cannot be removed");
-        }
+        kept.remove();
     }
 }
 
@@ -79,6 +126,12 @@ impl Kept {
         let needed = Uuid::parse_str(name).is_ok_and(|job| core.held.contains(job) || unreported());
         let modified = fs::symlink_metadata(folder.path()).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
         Self { needed, modified, bytes: size(folder.path()), folder }
+    }
+
+    fn remove(&self) {
+        if let Err(error) = self.folder.remove() {
+            tracing::warn!(folder = %self.folder.path().display(), %error, "an old job folder cannot be removed");
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod pauses;
 mod queue;
 mod restart;
 mod robots;
+mod room;
 mod stops;
 mod support;
 mod surroundings;
