@@ -1,12 +1,9 @@
 use std::time::SystemTime;
 
-use actix_web::{
-    HttpResponse, post,
-    web::{self, Data},
-};
+use actix_web::{HttpResponse, post, web::Data};
 use api_types::{LoginRequest, LoginResponse, Problem};
 use chrono::Utc;
-use runtime::{Admin, Failure, JsonBody};
+use runtime::{Admin, Failure, OpenJsonBody};
 use secrecy::ExposeSecret;
 use store::Database;
 
@@ -17,21 +14,28 @@ const PASSWORD_LENGTH: usize = 22;
 /// Hash that is checked for a name nobody has, so that the answer takes as long as for a name somebody has. No password is known for it.
 const NOBODY: &str = "$argon2id$v=19$m=7168,t=5,p=1$c29tZXNhbHRzb21lc2FsdA$V1H7ZRbRr5ONXpDrUGSxdqEqyP5GBuVNzSHkYW/Zzb8";
 
-/// Signs a person in.
+/// Bytes of a user name that are looked up and logged.
+const MOST_USERNAME: usize = 200;
+
+/// Signs a person in. The body has at most 16 KiB.
 #[utoipa::path(tag = "identity", request_body = LoginRequest, responses(
     (status = 200, body = LoginResponse), (status = 400, body = Problem), (status = 401, description = "Wrong name or password", body = Problem),
-    (status = 422, body = Problem)))]
+    (status = 422, body = Problem), (status = 429, description = "Too many sign in at once; see Retry-After", body = Problem)))]
 #[post("/api/v1/auth/login")]
-pub(super) async fn login(gateway: Data<Gateway>, body: JsonBody<LoginRequest>) -> Result<HttpResponse, Failure> {
+pub(super) async fn login(gateway: Data<Gateway>, body: OpenJsonBody<LoginRequest>) -> Result<HttpResponse, Failure> {
     let LoginRequest { username, password } = body.0;
     // No name has a NUL character, and PostgreSQL does not take one.
-    let user = if username.contains('\0') { None } else { store::identity::user_find(&gateway.database, &username).await? };
+    let is_name = username.len() <= MOST_USERNAME && !username.contains('\0');
+    let user = if is_name { store::identity::user_find(&gateway.database, &username).await? } else { None };
     let known = user.is_some();
     let hash = user.map_or_else(|| NOBODY.to_owned(), |user| user.password_hash);
-    let matches =
-        web::block(move || auth::password_matches(&password, &hash)).await.map_err(|error| Failure::Internal(error.to_string()))?;
+    let matches = gateway.hashing.run(move || auth::password_matches(&password, &hash)).await.map_err(|failure| match failure {
+        Failure::Overloaded => Failure::TooMany("too many sign in at once; try again"),
+        other => other,
+    })?;
     if !(known && matches) {
-        tracing::info!(user.name = username, "sign-in refused");
+        let shown = &username[..username.floor_char_boundary(MOST_USERNAME)];
+        tracing::info!(user.name = shown, "sign-in refused");
         return Err(Failure::Unauthorized("wrong user name or password"));
     }
     let access_token = gateway.tokens.issue(&username, SystemTime::now()).map_err(|error| Failure::Internal(error.to_string()))?;

@@ -13,7 +13,7 @@ mod description;
 mod health;
 mod identity;
 
-use std::{sync::Arc, time::Instant};
+use std::{num::NonZero, sync::Arc, thread::available_parallelism, time::Instant};
 
 use actix_web::{
     HttpResponse, get,
@@ -21,7 +21,7 @@ use actix_web::{
 };
 use auth::Tokens;
 use broker::Broker;
-use runtime::WriteHealth;
+use runtime::{Pool, WriteHealth};
 use store::Database;
 use utoipa::OpenApi;
 
@@ -63,7 +63,11 @@ pub struct Gateway {
     tokens: Tokens,
     description: Arc<str>,
     started: Instant,
+    hashing: Pool,
 }
+
+/// Sign-ins that wait for their password to be hashed, each some tens of milliseconds; more are refused.
+const SIGN_INS_WAITING: usize = 16;
 
 impl Gateway {
     /// `writes`: whether the database takes writes, as the other services find; `others`: descriptions of the routes that they serve.
@@ -77,10 +81,13 @@ impl Gateway {
     ) -> Self {
         // The description is made of literals; `{}` stands for what could not be.
         let description = serde_json::to_string(&api_doc(others)).unwrap_or_else(|_| "{}".to_owned()).into();
-        Self { database, writes, broker, tokens, description, started: Instant::now() }
+        // Half of the processors at most: the others serve.
+        let threads = available_parallelism().map_or(1, NonZero::get).div_ceil(2).clamp(1, 4);
+        let hashing = Pool::new(threads, SIGN_INS_WAITING);
+        Self { database, writes, broker, tokens, description, started: Instant::now(), hashing }
     }
 
-    /// Routes of this service. They need the app data of [`runtime::payload_config`].
+    /// Routes of this service. They need the app data of [`runtime::Bodies`].
     pub fn routes(&self) -> impl FnOnce(&mut ServiceConfig) + use<> {
         let gateway = Data::new(self.clone());
         move |config| {

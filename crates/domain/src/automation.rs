@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Fault;
+use crate::{Fault, text::has_hidden};
 
 /// How a robot's program is started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -111,10 +111,10 @@ impl Limits<'_> {
         let name = self.name.trim();
         check(!name.is_empty(), "name", "must not be empty".into());
         check(name.chars().count() <= MAX_NAME, "name", format!("must have at most {MAX_NAME} characters"));
-        check(!has_control(self.name), "name", "must not contain control characters".into());
+        check(!has_hidden(self.name), "name", "must not contain control or invisible characters".into());
         check(is_queue_name(self.queue_name), "queue_name", QUEUE_RULE.into());
         check(self.script_path.len() <= 1024, "script_path", "must have at most 1024 bytes".into());
-        check(!has_control(self.script_path), "script_path", "must not contain control characters".into());
+        check(!has_hidden(self.script_path), "script_path", "must not contain control or invisible characters".into());
         check(PRIORITY.contains(&self.priority), "priority", priority_rule());
         check(
             self.timeout_s.is_none_or(|s| (1..=MAX_TIMEOUT_S).contains(&s)),
@@ -133,20 +133,16 @@ pub fn priority_rule() -> String {
 }
 
 /// What a queue's name must be, in words.
-pub const QUEUE_RULE: &str = "must have 1 to 200 bytes, no control characters, and not start with \"amq.\" or \"regente.\"";
+pub const QUEUE_RULE: &str = "must have 1 to 200 bytes, no control or invisible characters, and not start with \"amq.\" or \"regente.\"";
 
 /// Whether an automation may use a queue of this name: RabbitMQ's rules, less the names that it and Regente keep for themselves.
 #[must_use]
 pub fn is_queue_name(name: &str) -> bool {
     (1..=200).contains(&name.len())
-        && !has_control(name)
+        && !has_hidden(name)
         && !name.starts_with("amq.")
         && !name.starts_with("regente.")
         && name.trim().len() == name.len()
-}
-
-fn has_control(text: &str) -> bool {
-    text.chars().any(char::is_control)
 }
 
 /// The queue of an automation that names none: its name in lower case, with `-` for what is not a letter or digit.

@@ -16,10 +16,12 @@
 pub mod automation;
 pub mod fault;
 pub mod job;
+pub mod json;
 pub mod log;
 pub mod policy;
 pub mod retry;
 pub mod schema;
+pub mod text;
 pub mod waiting;
 pub mod worker;
 

@@ -1,8 +1,13 @@
 //! Parameter schemas: JSON Schema as it is, and the list of form fields of older systems converted to it.
 
+mod cost;
+mod graph;
+mod pattern;
+
 use chrono::NaiveDate;
 use serde_json::{Map, Value, json};
 
+pub use self::cost::{Cost, Work};
 use crate::Fault;
 
 /// Brings a parameter schema to its stored form. An object is taken as JSON Schema; a list of fields

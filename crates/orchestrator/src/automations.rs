@@ -7,14 +7,14 @@ use api_types::{AutomationCreate, AutomationUpdate};
 use domain::Fault;
 use runtime::Failure;
 use serde_json::Value;
-use store::automations::{Automation, Filter};
+use store::automations::{Automation, Draft, Filter};
 
 pub(crate) use self::{draft::unkept, pause::pause};
 use crate::{Orchestrator, convert, publisher::queue_profile};
 
 impl Orchestrator {
     pub(crate) async fn automation_create(&self, request: AutomationCreate) -> Result<Automation, Failure> {
-        let draft = draft::created(request, self.queue_profile)?;
+        let draft = self.changed(draft::empty(&request, self.queue_profile), request.into()).await?;
         let created = store::automations::automation_insert(&self.database, &draft, (self.clock)()).await;
         let automation = created.map_err(|error| name_taken(error, &draft.name))?;
         self.settle(&automation);
@@ -24,11 +24,28 @@ impl Orchestrator {
     pub(crate) async fn automation_update(&self, id: i32, request: AutomationUpdate) -> Result<Automation, Failure> {
         let current = self.automation(id).await?;
         check_unchanged(&request, &convert::automation(&current, (self.clock)()))?;
-        let draft = draft::changed(current.draft, request)?;
+        let draft = self.changed(current.draft, request).await?;
         let updated = store::automations::automation_update(&self.database, id, &draft, (self.clock)()).await;
         let automation = updated.map_err(|error| name_taken(error, &draft.name))?.ok_or_else(|| not_found(id))?;
         self.settle(&automation);
         Ok(automation)
+    }
+
+    /// The draft with what the request says, fit to be stored.
+    async fn changed(&self, draft: Draft, mut request: AutomationUpdate) -> Result<Draft, Failure> {
+        let mut faults = Vec::new();
+        if let Some(Some(schema)) = request.parameter_schema.take_if(|schema| schema.is_some()) {
+            match self.usable_schema(schema).await {
+                Ok(schema) => request.parameter_schema = Some(Some(schema)),
+                Err(Failure::Invalid(found)) => faults = found,
+                Err(failure) => return Err(failure),
+            }
+        }
+        draft::changed(draft, request, faults)
+    }
+
+    async fn usable_schema(&self, schema: Value) -> Result<Value, Failure> {
+        self.catalog.check_schema(draft::stored_schema(schema).map_err(Failure::Invalid)?).await
     }
 
     pub(crate) async fn automation_archive(&self, id: i32) -> Result<(), Failure> {

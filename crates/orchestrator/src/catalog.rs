@@ -5,29 +5,29 @@ mod tests;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use domain::{
-    Fault,
-    policy::Pause,
-    schema::{DATE_FORMAT, is_date},
-};
-use jsonschema::error::ValidationErrorKind;
-use runtime::Failure;
+use domain::policy::Pause;
+use runtime::{Failure, Pool};
 use serde_json::{Map, Value};
 use store::{Database, automations::Automation};
 
+use crate::schema::Schema;
+
 /// How long another replica's change may stay unseen.
 const FRESH_FOR: Duration = Duration::from_secs(1);
+/// Threads for schemas, and what may wait for them.
+const SCHEMA_THREADS: (usize, usize) = (2, 64);
 
-/// An automation with its schema ready for use.
+/// An automation with its schema.
 pub(crate) struct Entry {
     pub(crate) automation: Automation,
-    schema: Option<jsonschema::Validator>,
+    /// Made ready by the first check. Why it cannot be used, of one that was stored when more was allowed.
+    schema: Arc<OnceLock<Result<Schema, String>>>,
     read_at: Instant,
 }
 
@@ -40,6 +40,7 @@ pub(crate) struct Catalog {
     read: Mutex<Option<(i64, Instant)>>,
     /// How often this replica wrote. What was read before its last write may be older than that, and is not taken in.
     writes: AtomicU64,
+    schemas: Pool,
 }
 
 /// Automations by id, and which of them have a pause, which may have ended.
@@ -72,7 +73,16 @@ struct Reading {
 
 impl Catalog {
     pub(crate) fn new(database: Database) -> Self {
-        Self { database, entries: RwLock::default(), queue_pauses: RwLock::default(), read: Mutex::default(), writes: AtomicU64::new(0) }
+        let (threads, waiting) = SCHEMA_THREADS;
+        let schemas = Pool::new(threads, waiting);
+        Self {
+            database,
+            entries: RwLock::default(),
+            queue_pauses: RwLock::default(),
+            read: Mutex::default(),
+            writes: AtomicU64::new(0),
+            schemas,
+        }
     }
 
     /// The automation, at most [`FRESH_FOR`] old.
@@ -105,10 +115,7 @@ impl Catalog {
     fn take_in(&self, automation: Automation, writes: Option<u64>) -> Arc<Entry> {
         let id = automation.id;
         let unchanged = self.cached(id).filter(|entry| entry.automation == automation);
-        let schema = match unchanged {
-            Some(entry) => entry.schema.clone(),
-            None => automation.draft.parameter_schema.as_ref().and_then(|schema| compile(schema).ok()),
-        };
+        let schema = unchanged.map(|entry| entry.schema.clone()).unwrap_or_default();
         let entry = Arc::new(Entry { automation, schema, read_at: Instant::now() });
         if let Ok(mut entries) = self.entries.write()
             && writes.is_none_or(|writes| writes == self.writes())
@@ -178,33 +185,49 @@ impl Catalog {
     }
 }
 
-impl Entry {
-    /// What is wrong with `parameters`, each fault with its path.
-    pub(crate) fn check(&self, parameters: &Map<String, Value>) -> Result<(), Failure> {
-        let Some(schema) = &self.schema else { return Ok(()) };
-        let value = Value::Object(parameters.clone());
-        // The value itself stays out of it: it may be a password.
-        let fault = |error: jsonschema::ValidationError<'_>| Fault::new(path_of(&error), error.masked_with("it").to_string());
-        let faults: Vec<_> = schema.iter_errors(&value).map(fault).take(100).collect();
-        if faults.is_empty() { Ok(()) } else { Err(Failure::Invalid(faults)) }
+impl Catalog {
+    /// Checks the parameters of a job, and gives them back.
+    ///
+    /// # Errors
+    /// [`Failure::Invalid`] with the path of each fault, [`Failure::Conflict`] when the schema cannot be used, [`Failure::Overloaded`] when too
+    /// many large checks wait.
+    pub(crate) async fn check(&self, entry: &Arc<Entry>, parameters: Map<String, Value>) -> Result<Map<String, Value>, Failure> {
+        if entry.automation.draft.parameter_schema.is_none() {
+            return Ok(parameters);
+        }
+        match entry.schema.get() {
+            Some(Ok(schema)) if schema.is_quick(&parameters) => return schema.check(&parameters).map(|()| parameters),
+            Some(Err(reason)) => return Err(unusable(&entry.automation, reason)),
+            _ => {}
+        }
+        let entry = entry.clone();
+        let check = move || match entry.schema() {
+            Ok(schema) => schema.check(&parameters).map(|()| parameters),
+            Err(reason) => Err(unusable(&entry.automation, reason)),
+        };
+        self.schemas.run(check).await?
+    }
+
+    /// Checks a schema in its stored form, and gives it back.
+    ///
+    /// # Errors
+    /// [`Failure::Invalid`] when it is no schema or costs too much, [`Failure::Overloaded`] when too many large checks wait.
+    pub(crate) async fn check_schema(&self, schema: Value) -> Result<Value, Failure> {
+        let check = move || Schema::compile(&schema).map(|_| schema).map_err(Failure::Invalid);
+        self.schemas.run(check).await?
     }
 }
 
-/// Where a fault is; of a missing property, where it should be.
-fn path_of(error: &jsonschema::ValidationError<'_>) -> String {
-    let place = error.instance_path().to_string();
-    let missing = match error.kind() {
-        ValidationErrorKind::Required { property } => property.as_str().map(|name| format!("/{name}")),
-        _ => None,
-    };
-    format!("{place}{}", missing.unwrap_or_default()).trim_start_matches('/').to_owned()
+impl Entry {
+    /// The schema, made ready when it is not.
+    fn schema(&self) -> Result<&Schema, &String> {
+        let source = self.automation.draft.parameter_schema.as_ref().unwrap_or(&Value::Bool(true));
+        let compile = || Schema::compile(source).map_err(|faults| Failure::Invalid(faults).to_string());
+        self.schema.get_or_init(compile).as_ref()
+    }
 }
 
-/// Makes a JSON Schema ready for use. References to other documents are not followed.
-pub(crate) fn compile(schema: &Value) -> Result<jsonschema::Validator, Vec<Fault>> {
-    let options = jsonschema::options().should_validate_formats(true).with_format(DATE_FORMAT, is_date);
-    options.build(schema).map_err(|error| {
-        let path = error.instance_path().to_string();
-        vec![Fault::new(format!("parameter_schema{path}"), format!("is not a JSON Schema: {error}"))]
-    })
+fn unusable(automation: &Automation, reason: &str) -> Failure {
+    let id = automation.id;
+    Failure::conflict("schema_unusable", format!("the parameter_schema of automation {id} cannot be used; change it: {reason}"))
 }

@@ -8,9 +8,10 @@ use domain::{
 };
 use runtime::Failure;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use store::{
     automations::Automation,
-    jobs::{JobRow, NewJob, Terms},
+    jobs::{Idempotent, JobRow, NewJob, Terms},
 };
 use uuid::Uuid;
 
@@ -25,6 +26,8 @@ pub(crate) struct Execution {
     pub(crate) parameters: Map<String, Value>,
     pub(crate) overrides: Overrides,
     pub(crate) idempotency_key: Option<String>,
+    /// Where the key was given.
+    pub(crate) key_field: &'static str,
     pub(crate) trigger: Trigger,
     /// The job that this one runs again.
     pub(crate) retry_of: Option<Uuid>,
@@ -40,14 +43,13 @@ impl Orchestrator {
         let automation = &entry.automation;
         // The order of ids is that of acceptance: an id is never younger than its job.
         let (job_id, now) = (Uuid::now_v7(), (self.clock)());
+        let digest = execution.idempotency_key.as_ref().map(|_| digest(&execution.parameters, &execution.overrides));
         if let Some(key) = &execution.idempotency_key {
-            check_key(key).map_err(|rule| match execution.parameters_field {
-                true => Failure::field("idempotency_key", rule),
-                false => Failure::BadRequest(format!("the header Idempotency-Key {rule}")),
-            })?;
+            check_key(key, execution.key_field)?;
             // Before everything that may have changed since: whoever asks again did not get the answer to what was accepted.
-            if let Some(job) = self.accepted_under(id, key).await? {
-                return Ok((job, true));
+            if let Some(known) = self.accepted_under(id, key).await? {
+                let differs = differs(known.request_digest.as_deref(), digest.as_deref());
+                return if differs { Err(other_request(execution.key_field)) } else { Ok((self.job(known.job_id).await?, true)) };
             }
         }
         if automation.archived_at.is_some() {
@@ -61,7 +63,7 @@ impl Orchestrator {
         if !faults.is_empty() {
             return Err(Failure::Invalid(faults));
         }
-        entry.check(&parameters).map_err(|failure| match failure {
+        let parameters = self.catalog.check(&entry, parameters).await.map_err(|failure| match failure {
             Failure::Invalid(faults) => Failure::Invalid(faults.into_iter().map(named).collect()),
             other => other,
         })?;
@@ -81,12 +83,16 @@ impl Orchestrator {
             attempt: 1,
             retry_of: execution.retry_of,
             idempotency_key: execution.idempotency_key,
+            request_digest: digest,
             created_at: now,
             not_before: not_before.filter(|at| *at > now),
             dispatch_started_at: None,
             terms,
         };
         let inserted = self.writer.insert(new.clone()).await?;
+        if inserted.differs {
+            return Err(other_request(execution.key_field));
+        }
         if inserted.id != new.id {
             return Ok((self.job(inserted.id).await?, inserted.replayed));
         }
@@ -94,13 +100,9 @@ impl Orchestrator {
     }
 
     /// The job that was accepted under this key.
-    async fn accepted_under(&self, automation_id: i32, key: &str) -> Result<Option<api_types::Job>, Failure> {
+    async fn accepted_under(&self, automation_id: i32, key: &str) -> Result<Option<Idempotent>, Failure> {
         let txn = self.database.begin_lazily();
-        let found = store::jobs::job_find_idempotent(&txn, &[(automation_id, key.to_owned())]).await?;
-        match found.first() {
-            Some((_, _, id)) => self.job(*id).await.map(Some),
-            None => Ok(None),
-        }
+        Ok(store::jobs::job_find_idempotent(&txn, &[(automation_id, key.to_owned())]).await?.pop())
     }
 
     /// A job without its payload.
@@ -114,12 +116,37 @@ impl Orchestrator {
     }
 }
 
+/// The name of the header for the key, as people write it.
+pub(crate) const KEY_HEADER: &str = "Idempotency-Key";
+
 /// What is wrong with an idempotency key.
-fn check_key(key: &str) -> Result<(), String> {
-    if key.is_empty() || key.len() > MAX_KEY {
-        return Err(format!("must have 1 to {MAX_KEY} bytes"));
-    }
-    if key.contains('\0') { Err("must not contain NUL characters".to_owned()) } else { Ok(()) }
+fn check_key(key: &str, field: &'static str) -> Result<(), Failure> {
+    let rule = match key {
+        "" => format!("must have 1 to {MAX_KEY} bytes"),
+        key if key.len() > MAX_KEY => format!("must have 1 to {MAX_KEY} bytes"),
+        key if key.contains('\0') => "must not contain NUL characters".to_owned(),
+        _ => return Ok(()),
+    };
+    let header = || Failure::BadRequest(format!("the header {KEY_HEADER} {rule}"));
+    Err(if field == KEY_HEADER { header() } else { Failure::field(field, rule.clone()) })
+}
+
+fn other_request(field: &str) -> Failure {
+    let message = "was used before with other parameters or options: use another key, or send the request again as it was";
+    Failure::field(field, message)
+}
+
+/// Whether two requests ask for different things. One of which that is not known is taken for the same.
+pub(crate) fn differs(one: Option<&str>, other: Option<&str>) -> bool {
+    matches!((one, other), (Some(one), Some(other)) if one != other)
+}
+
+/// A digest of what is asked, as it was sent: defaults of the automation may change between a request and its repetition.
+fn digest(parameters: &Map<String, Value>, overrides: &Overrides) -> String {
+    let Overrides { priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before } = overrides;
+    let asked =
+        serde_json::json!([parameters, priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before]);
+    Sha256::digest(asked.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What the job is accepted with.

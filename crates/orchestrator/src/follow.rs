@@ -250,6 +250,7 @@ mod tests {
             attempt: 1,
             retry_of: None,
             idempotency_key: None,
+            request_digest: None,
             created_at: DateTime::UNIX_EPOCH,
             not_before: None,
             dispatch_started_at: None,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     Orchestrator,
-    execute::Execution,
+    execute::{Execution, KEY_HEADER},
     text,
     writer::{Action, Change, Control},
 };
@@ -81,6 +81,7 @@ impl Orchestrator {
                 ..Overrides::default()
             },
             idempotency_key: None,
+            key_field: KEY_HEADER,
             trigger: Trigger::Retry,
             retry_of: Some(row.job.id),
             parameters_field: true,

@@ -30,6 +30,7 @@ mod queues;
 mod reconcilers;
 mod replay;
 mod roster;
+mod schema;
 mod service;
 mod text;
 mod waiting;

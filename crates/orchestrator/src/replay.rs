@@ -63,6 +63,7 @@ impl Orchestrator {
             attempt: job.row.attempt.saturating_add(1),
             retry_of: Some(job.row.job.id),
             idempotency_key: Some(key),
+            request_digest: None,
             created_at: (self.clock)(),
             not_before: None,
             dispatch_started_at: None,

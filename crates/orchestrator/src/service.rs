@@ -151,7 +151,7 @@ impl Orchestrator {
         Ok(orchestrator)
     }
 
-    /// Routes of this service. They need the app data of [`runtime::Access`] and [`runtime::payload_config`].
+    /// Routes of this service. They need the app data of [`runtime::Access`] and [`runtime::Bodies`].
     pub fn routes(&self) -> impl FnOnce(&mut ServiceConfig) + use<> {
         http::routes(self.clone())
     }

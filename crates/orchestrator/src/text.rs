@@ -3,19 +3,20 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Datelike as _, Utc};
+use domain::text::has_hidden;
 use serde_json::{Number, Value};
 
 /// What [`is_name`] wants.
-pub(crate) const NAME_RULE: &str = "must have 1 to 200 bytes and no control characters";
+pub(crate) const NAME_RULE: &str = "must have 1 to 200 bytes and no control or invisible characters";
 
 /// Whether a text is fit for a name that people give.
 pub(crate) fn is_name(text: &str) -> bool {
     !text.trim().is_empty() && is_short(text)
 }
 
-/// Whether a text is short and has no control characters.
+/// Whether a text is short and has no characters that cannot be seen.
 pub(crate) fn is_short(text: &str) -> bool {
-    text.len() <= 200 && !text.chars().any(char::is_control)
+    text.len() <= 200 && !has_hidden(text)
 }
 
 /// What [`is_kept_date`] wants.

@@ -133,8 +133,8 @@ fn check(request: &RegisterRequest) -> Result<Vec<String>, Failure> {
     want(text::is_name(&request.name), "name", text::NAME_RULE);
     want((1..=1000).contains(&request.queues.len()), "queues", "must name 1 to 1000 queues");
     want((1..=10_000).contains(&request.slots), "slots", "must be 1 to 10000");
-    want(text::is_short(&request.version), "version", "must have at most 200 bytes and no control characters");
-    want(text::is_short(&request.hostname), "hostname", "must have at most 200 bytes and no control characters");
+    want(text::is_short(&request.version), "version", "must have at most 200 bytes and no control or invisible characters");
+    want(text::is_short(&request.hostname), "hostname", "must have at most 200 bytes and no control or invisible characters");
     for (index, queue) in request.queues.iter().enumerate() {
         want(is_queue_name(queue), &format!("queues/{index}"), domain::automation::QUEUE_RULE);
     }

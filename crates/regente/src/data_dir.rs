@@ -1,9 +1,10 @@
 //! The folder for what is not in the database.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    ffi::OsString,
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
     io::{Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -20,7 +21,7 @@ impl DataDir {
     /// Makes the folder when missing, and takes it.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(|| format!("cannot make the data folder {shown}"))?;
+        make(path)?;
         match FolderLock::take(&path.join("lock")) {
             Ok(lock) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => bail!("the data folder {shown} is in use by another regente"),
@@ -57,9 +58,97 @@ impl DataDir {
     }
 }
 
+/// Makes the folder when missing. It and its files, which hold keys and the database, are for their owner alone, also when others could read
+/// them so far.
+pub(crate) fn make(path: &Path) -> anyhow::Result<()> {
+    let failed = || format!("cannot make the data folder {}", path.display());
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(failed)?;
+    keep_private(path, 0o700);
+    for entry in fs::read_dir(path).with_context(failed)?.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            keep_private(&entry.path(), 0o600);
+        }
+    }
+    Ok(())
+}
+
+/// Makes SQLite's file when missing, and keeps it and those beside it (`-wal`, `-shm`, which SQLite makes like it) for their owner alone: who
+/// reads them can sign tokens.
+pub(crate) fn keep_database_private(url: &str) -> anyhow::Result<()> {
+    let Some(path) = url.strip_prefix("sqlite://").or(url.strip_prefix("sqlite:")) else { return Ok(()) };
+    let path = path.split('?').next().unwrap_or_default();
+    if path.is_empty() || path.starts_with(':') || path.starts_with("file:") || url.contains("mode=") {
+        return Ok(());
+    }
+    let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+    if let Err(error) = made
+        && error.kind() != std::io::ErrorKind::AlreadyExists
+    {
+        return Err(error).with_context(|| format!("cannot open the database: cannot make {path}"));
+    }
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = OsString::from(path);
+        name.push(suffix);
+        keep_private(Path::new(&name), 0o600);
+    }
+    Ok(())
+}
+
+/// Takes from a file or folder what this mode does not allow.
+fn keep_private(path: &Path, mode: u32) {
+    let Ok(found) = fs::metadata(path) else { return };
+    let now = found.permissions().mode() & 0o7777;
+    if now & !mode == 0 {
+        return;
+    }
+    let changed = fs::set_permissions(path, Permissions::from_mode(now & mode));
+    let path = path.display();
+    match changed {
+        Ok(()) => tracing::debug!(%path, "others could read this; now they cannot"),
+        Err(error) => tracing::warn!(%path, %error, "others can read this, and it cannot be changed: keys and jobs are theirs to see"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn what_others_could_read_is_closed_to_them() {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().join("data");
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        for name in ["regente.db", "regente.db-wal", "regente.db-shm", "worker-key"] {
+            fs::write(folder.join(name), "").unwrap();
+            fs::set_permissions(folder.join(name), Permissions::from_mode(0o644)).unwrap();
+        }
+        drop(DataDir::open(&folder).unwrap());
+        assert_eq!(mode(&folder), 0o700);
+        for name in ["regente.db", "regente.db-wal", "regente.db-shm", "worker-key", "lock"] {
+            assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_database_elsewhere_is_for_its_owner_alone_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new) = (folder.path().join("old.db"), folder.path().join("new.db"));
+        fs::write(&old, "").unwrap();
+        fs::set_permissions(&old, Permissions::from_mode(0o664)).unwrap();
+        for path in [&old, &new] {
+            keep_database_private(&format!("sqlite://{}", path.display())).unwrap();
+            assert_eq!(mode(path), 0o600);
+        }
+        for other in ["postgres://localhost/x", "sqlite::memory:", "sqlite://"] {
+            keep_database_private(other).unwrap();
+        }
+        assert!(keep_database_private(&format!("sqlite://{}/none/x.db", folder.path().display())).is_err());
+    }
 
     #[test]
     fn a_secret_stays() {

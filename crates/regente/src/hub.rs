@@ -3,19 +3,24 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
+use actix_web::{
+    App, HttpServer,
+    dev::ServerHandle,
+    middleware::{DefaultHeaders, from_fn},
+    web,
+};
 use anyhow::{Context, bail};
 use api_gateway::{Bootstrap, Gateway};
 use auth::{SharedKey, Tokens};
 use broker::{Broker, Topology};
 use orchestrator::{Clock, Orchestrator, Parts};
-use runtime::{Access, Settings, Shutdown, Unmatched, WorkerTokens, WriteHealth};
+use runtime::{Access, Bodies, Settings, Shutdown, Unmatched, WorkerTokens, WriteHealth};
 use secrecy::{ExposeSecret, SecretString};
 use store::Database;
 use tokio::task::JoinHandle;
 use utoipa::openapi::PathItem;
 
-use crate::data_dir::DataDir;
+use crate::data_dir::{self, DataDir};
 
 /// How long open requests may take to end at a stop, in seconds.
 const DRAIN_S: u64 = 10;
@@ -197,19 +202,21 @@ fn serve(
     settings: &Settings,
     (orchestrator, gateway, access): (Orchestrator, Gateway, Access),
 ) -> anyhow::Result<actix_web::dev::Server> {
-    let body_limit = settings.http.body_limit;
+    let bodies = Bodies::new(&settings.http);
     let access = web::Data::new(access);
     let unmatched = web::Data::new(Unmatched::new(documented_routes()));
     let app = move || {
         App::new()
             .app_data(access.clone())
             .app_data(runtime::path_config())
-            .configure(runtime::payload_config(body_limit))
+            .app_data(bodies.clone())
             .configure(gateway.routes())
             .configure(orchestrator.routes())
             .app_data(unmatched.clone())
             .default_service(web::to(runtime::unmatched))
             .wrap(from_fn(runtime::check_worker_token))
+            // No answer is a page, and what it says may be secret or out of date soon.
+            .wrap(DefaultHeaders::new().add(("x-content-type-options", "nosniff")).add(("cache-control", "no-store")))
     };
     let server = HttpServer::new(app)
         .workers(settings.http.workers)
@@ -234,8 +241,13 @@ fn documented_routes() -> Vec<(String, Vec<String>)> {
 
 /// Opens the database and brings its schema up to date.
 pub(crate) async fn open_database(settings: &Settings) -> anyhow::Result<Database> {
+    data_dir::keep_database_private(settings.database_url().expose_secret())?;
     let database = Database::connect(&store_settings(settings)).await.context("cannot open the database")?;
-    database.migrate().await.context("cannot bring the database's schema up to date: is another program holding it?")?;
+    database.migrate().await.map_err(|error| {
+        let held = matches!(error, store::Error::Conflict(_) | store::Error::Unavailable(_));
+        let hint = if held { ": is another program holding it?" } else { "" };
+        anyhow::Error::new(error).context(format!("cannot bring the database's schema up to date{hint}"))
+    })?;
     Ok(database)
 }
 

@@ -4,7 +4,7 @@ use anyhow::Context;
 use api_gateway::Bootstrap;
 use runtime::Settings;
 
-use crate::{Hub, HubOptions, cli::UpArgs, demo, hub, terminal};
+use crate::{Hub, HubOptions, cli::UpArgs, data_dir, demo, hub, terminal};
 
 /// Serves until a signal.
 pub(crate) fn run(settings: Settings, args: UpArgs) -> anyhow::Result<()> {
@@ -42,7 +42,7 @@ pub(crate) fn migrate(settings: &Settings) -> anyhow::Result<()> {
     telemetry::init(&settings.log.filter, settings.log.format)?;
     runtime()?.block_on(async {
         if settings.database_url_is_default() {
-            std::fs::create_dir_all(&settings.data_dir).with_context(|| format!("cannot make {}", settings.data_dir.display()))?;
+            data_dir::make(&settings.data_dir)?;
         }
         let database = hub::open_database(settings).await?;
         database.close().await?;

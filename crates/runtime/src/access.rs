@@ -1,7 +1,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::{
-    Error, FromRequest, HttpMessage, HttpRequest,
+    Error, FromRequest, HttpMessage, HttpRequest, ResponseError,
     body::MessageBody,
     dev::{Payload, ServiceRequest, ServiceResponse},
     http::header,
@@ -76,7 +76,7 @@ enum Shown {
 impl Access {
     fn person(&self, request: &HttpRequest) -> Result<String, Failure> {
         if self.open {
-            return Ok("insecure-dev".to_owned());
+            return check_same_site(request).map(|()| "insecure-dev".to_owned());
         }
         let token = bearer(request).ok_or(Failure::Unauthorized("sign in first: the request has no bearer token"))?;
         if token.starts_with(WORKER_TOKEN_PREFIX) {
@@ -92,7 +92,7 @@ impl Access {
         match (key, bearer(request)) {
             (Some(key), _) if self.worker_key.matches(key) => Ok(Shown::Enough),
             (Some(token), _) | (None, Some(token)) if token.starts_with(WORKER_TOKEN_PREFIX) => Ok(Shown::Token(token.to_owned())),
-            _ if self.open => Ok(Shown::Enough),
+            _ if self.open => check_same_site(request).map(|()| Shown::Enough),
             (Some(_), _) => Err(Failure::Unauthorized("the key in X-Worker-API-Key is not the workers' key")),
             (None, Some(_)) => self.person(request).map(|_| Shown::Enough),
             (None, None) => Err(Failure::Unauthorized("workers need the header X-Worker-API-Key or a bearer token")),
@@ -104,6 +104,36 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
     let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// Refuses what a page of another site makes a browser send: where nobody signs in, nothing else tells it from the person at this machine.
+fn check_same_site(request: &HttpRequest) -> Result<(), Failure> {
+    let header = |name: header::HeaderName| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+    let refuse = |what: &str| Err(Failure::Forbidden(format!("--insecure-dev serves this machine alone: {what}")));
+    if !header(header::HOST).is_some_and(is_this_machine) {
+        return refuse("the header Host names another");
+    }
+    let is_ours = |origin: &str| origin.strip_prefix("http://").or(origin.strip_prefix("https://")).is_some_and(is_this_machine);
+    if header(header::ORIGIN).is_some_and(|origin| !is_ours(origin)) {
+        return refuse("the header Origin names another site");
+    }
+    if header(header::HeaderName::from_static("sec-fetch-site")).is_some_and(|site| site == "cross-site") {
+        return refuse("the request comes from another site");
+    }
+    let kind = header(header::CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
+    if ["text/plain", "multipart/"].iter().any(|simple| kind.starts_with(simple)) {
+        return refuse("send JSON, as application/json");
+    }
+    Ok(())
+}
+
+/// Whether `host`, with or without a port, is this machine.
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn access(request: &HttpRequest) -> Result<&Data<Access>, Failure> {
@@ -152,17 +182,34 @@ impl FromRequest for WorkerCaller {
 /// Middleware that looks up the worker token of a request to a worker route, before anything else of the request is looked at. Shared keys
 /// and people cost no look-up.
 ///
+/// A token that is not good: 401.
+///
 /// # Errors
-/// [`Failure::Unauthorized`] for a token that is not good.
-pub async fn check_worker_token(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if request.path().starts_with("/api/v1/worker/")
-        && let Ok(Shown::Token(token)) = access(request.request()).and_then(|access| access.worker(request.request()))
-    {
-        let tokens = access(request.request())?.worker_tokens.clone();
-        let limits = tokens.check(&token).await?;
-        request.extensions_mut().insert(limits);
+/// Those of the routes.
+pub async fn check_worker_token(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    match worker_token_limits(&request).await {
+        Ok(Some(limits)) => drop(request.extensions_mut().insert(limits)),
+        Ok(None) => {}
+        Err(failure) => return Ok(request.into_response(failure.error_response()).map_into_right_body()),
     }
-    next.call(request).await
+    next.call(request).await.map(ServiceResponse::map_into_left_body)
+}
+
+/// What the worker token of a request allows; none when it shows none where one counts.
+async fn worker_token_limits(request: &ServiceRequest) -> Result<Option<WorkerLimits>, Failure> {
+    // The path as routes see it: `%77orker` is `worker`.
+    if !request.match_info().as_str().starts_with("/api/v1/worker/") {
+        return Ok(None);
+    }
+    let access = access(request.request())?;
+    match access.worker(request.request()) {
+        Ok(Shown::Token(token)) => access.worker_tokens.check(&token).await.map(Some),
+        // Whoever shows nothing good learns it from the route, which may not exist.
+        Ok(Shown::Enough) | Err(_) => Ok(None),
+    }
 }
 
 fn lease_token(request: &HttpRequest) -> Result<Option<uuid::Uuid>, Failure> {

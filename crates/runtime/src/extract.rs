@@ -3,25 +3,16 @@ use std::{future::Future, ops::Deref, pin::Pin};
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    error::PayloadError,
-    web::{Bytes, PathConfig, PayloadConfig},
+    web::{Bytes, PathConfig},
 };
 use domain::Fault;
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::error::Category;
+use serde::de::DeserializeOwned;
 
-use crate::Failure;
-
-/// Bytes that a body may have, known to the extractors.
-#[derive(Clone, Copy, Debug)]
-struct BodyLimit(usize);
-
-/// App data that bounds bodies.
-pub fn payload_config(limit: usize) -> impl FnOnce(&mut actix_web::web::ServiceConfig) {
-    move |config| {
-        config.app_data(PayloadConfig::new(limit)).app_data(BodyLimit(limit));
-    }
-}
+use crate::{
+    Failure,
+    body::{self, Sender},
+    json::{measure, named_fault, parse},
+};
 
 /// App data that makes an unreadable id in a path a 400 with its reason.
 #[must_use]
@@ -33,7 +24,7 @@ type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Failure>>>>;
 
 /// The body as JSON, whatever the content type says.
 ///
-/// Not JSON: 400. A field that does not fit: 422 with its path. Too large: 413.
+/// Not JSON: 400. A field that does not fit, is too deep or one of too many: 422 with its path. Too large: 413. Too slow: 408.
 pub struct JsonBody<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
@@ -41,7 +32,20 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     type Future = Pending<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let body = body(request, payload);
+        let body = json(request, payload, Sender::Known);
+        Box::pin(async move { parse(&body.await?).map(Self) })
+    }
+}
+
+/// Like [`JsonBody`], on a route that needs no sign-in: at most 16 KiB.
+pub struct OpenJsonBody<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for OpenJsonBody<T> {
+    type Error = Failure;
+    type Future = Pending<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = json(request, payload, Sender::Anybody);
         Box::pin(async move { parse(&body.await?).map(Self) })
     }
 }
@@ -54,7 +58,7 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJsonBody<T
     type Future = Pending<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let body = body(request, payload);
+        let body = json(request, payload, Sender::Known);
         Box::pin(async move {
             let bytes = body.await?;
             let blank = bytes.iter().all(u8::is_ascii_whitespace);
@@ -63,58 +67,15 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJsonBody<T
     }
 }
 
-fn body(request: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes, Failure>> + use<> {
-    let limit = request.app_data::<BodyLimit>().map_or(0, |limit| limit.0);
-    let bytes = Bytes::from_request(request, payload);
+/// The bytes of a body, within the bounds of JSON.
+fn json(request: &HttpRequest, payload: &mut Payload, sender: Sender) -> impl Future<Output = Result<Bytes, Failure>> + use<> {
+    let (request, payload) = (request.clone(), payload.take());
     async move {
-        bytes.await.map_err(|error| match error.as_error::<PayloadError>() {
-            Some(PayloadError::Overflow) => Failure::TooLarge(limit),
-            _ if error.as_response_error().status_code() == actix_web::http::StatusCode::PAYLOAD_TOO_LARGE => Failure::TooLarge(limit),
-            _ => Failure::BadRequest(format!("the body cannot be read: {error}")),
-        })
+        let (bytes, mut memory) = body::read(&request, payload, sender).await?;
+        memory.take_values(measure(&bytes)?)?;
+        memory.keep(&request);
+        Ok(bytes)
     }
-}
-
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
-    let mut input = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
-        let path = error.path().to_string();
-        let cause = error.into_inner();
-        if cause.classify() == Category::Data {
-            return Failure::Invalid(vec![named_fault(&path, plain(&cause))]);
-        }
-        // A number where a word is wanted is told as a syntax error too.
-        match serde_json::from_slice::<IgnoredAny>(bytes) {
-            Ok(_) => Failure::Invalid(vec![named_fault(&path, "has the wrong type".to_owned())]),
-            Err(error) => Failure::BadRequest(format!("the body is not JSON: {error}")),
-        }
-    })?;
-    input.end().map_err(|error| Failure::BadRequest(format!("the body is not JSON: {error}")))?;
-    Ok(value)
-}
-
-/// A fault at `path`; one that is about a field inside which is missing or there twice names that field.
-fn named_fault(path: &str, message: String) -> Fault {
-    let field = field_path(path);
-    let inside = ["missing field `", "duplicate field `"].iter().find_map(|start| message.strip_prefix(start)?.split('`').next());
-    let field = match inside {
-        Some(name) if field.is_empty() => name.to_owned(),
-        // The path of a field that is there twice may have its name already.
-        Some(name) if field != name && !field.ends_with(&format!("/{name}")) => format!("{field}/{name}"),
-        _ => field,
-    };
-    Fault::new(field, message)
-}
-
-/// `a.b[2].c` as `a/b/2/c`.
-fn field_path(path: &str) -> String {
-    if path == "." { String::new() } else { path.replace(['.', '['], "/").replace(']', "").trim_start_matches('/').to_owned() }
-}
-
-/// The message without the position, which the path says better.
-fn plain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.split(" at line ").next().unwrap_or(&text).to_owned()
 }
 
 /// The query string; a parameter that does not fit, or has a NUL character, which the database cannot even be asked for: 400 with its name.

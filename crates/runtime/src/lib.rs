@@ -9,7 +9,10 @@
 //! ```
 
 mod access;
+mod body;
 mod extract;
+mod json;
+mod pool;
 mod problem;
 mod settings;
 mod shutdown;
@@ -18,7 +21,9 @@ mod write_health;
 
 pub use self::{
     access::{Access, Management, WorkerCaller, WorkerLimits, check_worker_token},
-    extract::{JsonBody, OptionalJsonBody, Params, path_config, payload_config},
+    body::Bodies,
+    extract::{JsonBody, OpenJsonBody, OptionalJsonBody, Params, path_config},
+    pool::Pool,
     problem::{Failure, Unmatched, unmatched},
     settings::{Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Log, Retention, Settings, SettingsError, WorkerSettings},
     shutdown::Shutdown,

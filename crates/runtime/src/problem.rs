@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     dev::ResourceDef,
@@ -42,6 +44,12 @@ pub enum Failure {
     /// The body is larger than this many bytes.
     #[error("the body has more than {0} bytes")]
     TooLarge(usize),
+    /// The body did not come in time.
+    #[error("the body did not arrive within {} s", .0.as_secs())]
+    TooSlow(Duration),
+    /// More of this than is served at once.
+    #[error("{0}")]
+    TooMany(&'static str),
     /// More than can be served now.
     #[error("the hub has more requests than it can serve; try again")]
     Overloaded,
@@ -87,6 +95,8 @@ impl Failure {
             Self::Unauthorized(_) => "unauthorized",
             Self::Forbidden(_) => "forbidden",
             Self::TooLarge(_) => "too_large",
+            Self::TooSlow(_) => "too_slow",
+            Self::TooMany(_) => "too_many_requests",
             Self::Overloaded => "overloaded",
             Self::Unavailable(_) => "unavailable",
             Self::BrokerUnavailable(_) => "broker_unavailable",
@@ -119,6 +129,8 @@ impl ResponseError for Failure {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -129,7 +141,9 @@ impl ResponseError for Failure {
         response.content_type("application/problem+json");
         match self {
             Self::Unauthorized(_) => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
-            Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) => response.insert_header((header::RETRY_AFTER, "2")),
+            Self::TooMany(_) | Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) => {
+                response.insert_header((header::RETRY_AFTER, "2"))
+            }
             _ => &mut response,
         };
         response.json(self.problem())

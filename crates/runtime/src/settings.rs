@@ -51,6 +51,11 @@ section!(
         bind: String,
         /// Largest body of a request, in bytes.
         body_limit: usize,
+        /// How long a body may take to arrive.
+        #[serde(with = "humantime_serde")]
+        body_timeout: Duration,
+        /// Memory that the bodies of all requests may take together, in bytes; at least twice the largest body.
+        body_memory: usize,
         /// Threads that serve requests.
         workers: usize,
         /// A reader of a log stream that takes longer for what was sent is disconnected.
@@ -242,6 +247,8 @@ impl Settings {
         );
         check(self.http.bind.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()), "http.bind must be ADDRESS:PORT");
         check((1024..=1 << 30).contains(&self.http.body_limit), "http.body_limit must be 1 KiB to 1 GiB");
+        check((Duration::from_secs(1)..=RETENTION_LEAST).contains(&self.http.body_timeout), "http.body_timeout must be 1s to 1h");
+        check(self.http.body_memory <= 1 << 40, "http.body_memory must be at most 1 TiB");
         check((1..=256).contains(&self.http.workers), "http.workers must be 1 to 256");
         check(!self.http.stream_patience.is_zero(), "http.stream_patience must not be zero");
         check((2..=1000).contains(&self.database.max_connections), "database.max_connections must be 2 to 1000");

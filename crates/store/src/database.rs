@@ -154,6 +154,9 @@ impl Database {
     /// Any [`Error`].
     pub async fn migrate(&self) -> Result<(), Error> {
         let txn = self.begin().await?;
+        if let Some(name) = dialect::missing_schema(&txn.0).await? {
+            return Err(Error::Refused(format!("there is no schema {name}: create it (CREATE SCHEMA {name}) or correct database.schema")));
+        }
         dialect::lock_migrations(&txn.0).await?;
         Migrator::up(&txn.0, None).await?;
         txn.commit().await

@@ -20,7 +20,7 @@ pub use self::{
         job_undispatch_in_txn,
     },
     list::{Filter, JobPage, Payload, job_count, job_list_page, job_list_payloads},
-    read::{job_find_idempotent, job_get, job_get_row, job_list_versions, job_load, job_load_for_update_in_txn, job_payloads},
+    read::{Idempotent, job_find_idempotent, job_get, job_get_row, job_list_versions, job_load, job_load_for_update_in_txn, job_payloads},
     waiting::{GivenOut, job_list_given_out, job_list_line, job_next_in_line},
     write::{MOST_AT_ONCE, job_insert_at_once, job_insert_many_in_txn, job_update_at_once, job_update_many_in_txn},
 };
@@ -46,6 +46,8 @@ pub struct NewJob {
     pub retry_of: Option<Uuid>,
     /// Makes a repeated request return the same job.
     pub idempotency_key: Option<String>,
+    /// What was asked with that key, as a digest: another request with the same key is refused.
+    pub request_digest: Option<String>,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
     /// It does not start before this.

@@ -127,6 +127,7 @@ async fn a_letter_is_refused_when_its_job_needs_no_new_one(delivery: Delivery) {
         attempt: 2,
         retry_of: Some(retried.id),
         idempotency_key: None,
+        request_digest: None,
         created_at: chrono::Utc::now(),
         not_before: None,
         dispatch_started_at: None,

@@ -15,6 +15,7 @@ on_both!(
     numbers_are_kept_exactly,
     faults_of_the_schema_are_told_with_their_paths,
     the_same_idempotency_key_returns_the_same_job,
+    a_requested_job_has_one_key_wherever_it_is_given,
     the_same_idempotency_key_returns_the_same_job_whatever_changed_since,
     what_a_fault_says_does_not_repeat_the_value,
     a_form_of_older_systems_takes_what_it_took_there,
@@ -97,15 +98,18 @@ async fn the_same_idempotency_key_returns_the_same_job(delivery: Delivery) {
     let first = send(one.id, "nota-1", &json!({"n": 1})).await.expect(202);
     let job: Job = first.json();
     assert!(!first.headers.contains_key("idempotency-replayed"));
-    let again = send(one.id, "nota-1", &json!({"n": 2})).await.expect(202);
+    let again = send(one.id, "nota-1", &json!({"n": 1})).await.expect(202);
     assert_eq!(again.headers["idempotency-replayed"], "true");
     assert_eq!(again.json::<Job>().id, job.id);
-    assert_eq!(json!(again.json::<Job>().parameters), json!({"n": 1}), "the first one counts");
+    assert_eq!(json!(again.json::<Job>().parameters), json!({"n": 1}));
+    let other = send(one.id, "nota-1", &json!({"n": 2})).await.problem(422);
+    assert_eq!(fields(&other), ["Idempotency-Key"]);
+    assert!(other.detail.contains("used before with other parameters"), "{}", other.detail);
     assert_ne!(send(one.id, "nota-2", &json!({})).await.expect(202).json::<Job>().id, job.id);
     assert_ne!(send(two.id, "nota-1", &json!({})).await.expect(202).json::<Job>().id, job.id, "keys belong to an automation");
     let _started = crate::support::start(&world, job.id).await;
     let _ended = crate::support::report(&world, job.id, "finish", &json!({"status": "completed"})).await.expect(200);
-    assert_eq!(send(one.id, "nota-1", &json!({})).await.expect(202).json::<Job>().id, job.id, "also when it has ended");
+    assert_eq!(send(one.id, "nota-1", &json!({"n": 1})).await.expect(202).json::<Job>().id, job.id, "also when it has ended");
     for key in [String::new(), "k".repeat(256)] {
         let problem = send(one.id, &key, &json!({})).await.problem(400);
         assert!(problem.detail.contains("Idempotency-Key"), "{}", problem.detail);
@@ -169,16 +173,41 @@ async fn a_form_of_older_systems_takes_what_it_took_there(delivery: Delivery) {
     world.end().await;
 }
 
+/// The header and the field of `POST /jobs` are one.
+async fn a_requested_job_has_one_key_wherever_it_is_given(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let automation = automation(&world, "keys").await;
+    let send = async |header: Option<&str>, more: Value| {
+        let mut body = json!({"automation_id": automation.id, "parameters": {"n": 1}});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let request = world.client.request(Method::POST, "/api/v1/jobs").json(&body);
+        world.client.send(header.iter().fold(request, |request, key| request.header("Idempotency-Key", *key))).await
+    };
+    let job: Job = send(Some("k"), json!({})).await.expect(202).json();
+    for (header, more) in [(Some("k"), json!({})), (None, json!({"idempotency_key": "k"})), (Some("k"), json!({"idempotency_key": "k"}))] {
+        let again = send(header, more.clone()).await.expect(202);
+        assert_eq!((again.json::<Job>().id, again.headers.contains_key("idempotency-replayed")), (job.id, true), "{more}");
+    }
+    assert_eq!(fields(&send(Some("k"), json!({"idempotency_key": "l"})).await.problem(422)), ["idempotency_key"]);
+    assert_eq!(fields(&send(Some("k"), json!({"priority": 9})).await.problem(422)), ["Idempotency-Key"], "options are part of the request");
+    assert_eq!(fields(&send(None, json!({"idempotency_key": "k", "parameters": {}})).await.problem(422)), ["idempotency_key"]);
+    assert_eq!(jobs(&world).await.len(), 1);
+    world.end().await;
+}
+
 async fn twenty_at_once_with_one_key_make_one_job(delivery: Delivery) {
     let world = calm(delivery).await;
     let automation = automation(&world, "twenty").await;
     let path = format!("/api/v1/automations/{}/execute", automation.id);
     let sent = (0..20).map(|n| {
-        let request = world.client.request(Method::POST, &path).header("Idempotency-Key", "k").json(&json!({"n": n}));
+        let request = world.client.request(Method::POST, &path).header("Idempotency-Key", "k").json(&json!({"n": n % 2}));
         world.client.send(request)
     });
-    let ids: HashSet<_> = join_all(sent).await.into_iter().map(|answer| answer.expect(202).json::<Job>().id).collect();
+    let (accepted, refused): (Vec<_>, Vec<_>) = join_all(sent).await.into_iter().partition(|answer| answer.status == 202);
+    let ids: HashSet<_> = accepted.into_iter().map(|answer| answer.json::<Job>().id).collect();
     assert_eq!((ids.len(), jobs(&world).await.len()), (1, 1));
+    assert_eq!(refused.len(), 10, "those with other parameters");
+    refused.iter().for_each(|answer| assert_eq!(fields(&answer.problem(422)), ["Idempotency-Key"]));
     world.end().await;
 }
 

@@ -5,9 +5,11 @@
 mod access;
 mod automation_faults;
 mod automations;
+mod bounds;
 mod claim;
 mod control;
 mod dead_letters;
+mod doors;
 mod enforcement;
 mod execute;
 mod finish;

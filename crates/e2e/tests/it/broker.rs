@@ -220,6 +220,7 @@ async fn a_message_that_was_never_confirmed_is_sent_again() {
         attempt: 1,
         retry_of: None,
         idempotency_key: None,
+        request_digest: None,
         created_at: now,
         not_before: None,
         dispatch_started_at: Some(now),

@@ -10,17 +10,16 @@ use runtime::Failure;
 use serde_json::{Map, Value};
 use store::automations::Draft;
 
-use crate::{catalog, text};
+use crate::text;
 
-/// `queue_profile` is that of automations which do not say.
-pub(super) fn created(request: AutomationCreate, queue_profile: QueueProfile) -> Result<Draft, Failure> {
-    let queue_name = default_queue_name(&request.name);
-    let empty = Draft { queue_name, queue_profile, priority: DEFAULT_PRIORITY, ..Draft::default() };
-    changed(empty, request.into())
+/// One of which nothing is said yet but its name. `queue_profile` is that of automations which do not say.
+pub(super) fn empty(request: &AutomationCreate, queue_profile: QueueProfile) -> Draft {
+    Draft { queue_name: default_queue_name(&request.name), queue_profile, priority: DEFAULT_PRIORITY, ..Draft::default() }
 }
 
-pub(super) fn changed(mut draft: Draft, mut request: AutomationUpdate) -> Result<Draft, Failure> {
-    let faults = change_policy(&mut draft.policy, &mut request);
+/// `faults` are those found so far; the schema of the request has been checked.
+pub(super) fn changed(mut draft: Draft, mut request: AutomationUpdate, mut faults: Vec<Fault>) -> Result<Draft, Failure> {
+    faults.extend(change_policy(&mut draft.policy, &mut request));
     set(&mut draft.name, request.name.map(|name| name.trim().to_owned()));
     set(&mut draft.description, request.description);
     set(&mut draft.queue_name, request.queue_name);
@@ -62,7 +61,7 @@ fn set<T>(place: &mut T, value: Option<T>) {
 }
 
 /// `faults` are those found so far.
-fn checked(mut draft: Draft, mut faults: Vec<Fault>) -> Result<Draft, Failure> {
+fn checked(draft: Draft, mut faults: Vec<Fault>) -> Result<Draft, Failure> {
     let limits = Limits {
         name: &draft.name,
         queue_name: &draft.queue_name,
@@ -78,12 +77,6 @@ fn checked(mut draft: Draft, mut faults: Vec<Fault>) -> Result<Draft, Failure> {
         faults.push(Fault::new("description", "must not contain NUL characters"));
     }
     faults.extend(unkept("default_params", &draft.default_params));
-    if let Some(schema) = draft.parameter_schema.take() {
-        match usable_schema(schema) {
-            Ok(schema) => draft.parameter_schema = Some(schema),
-            Err(schema_faults) => faults.extend(schema_faults),
-        }
-    }
     if faults.is_empty() { Ok(draft) } else { Err(Failure::Invalid(faults)) }
 }
 
@@ -95,12 +88,12 @@ pub(crate) fn unkept(field: &str, parameters: &Map<String, Value>) -> impl Itera
     nul.into_iter().chain(long).map(move |(path, message)| Fault::new(format!("{field}/{path}").trim_start_matches('/'), message))
 }
 
-fn usable_schema(schema: Value) -> Result<Value, Vec<Fault>> {
+/// A schema in its stored form, not checked yet.
+pub(super) fn stored_schema(schema: Value) -> Result<Value, Vec<Fault>> {
     let under = |fault: Fault| fault.under("parameter_schema");
     let schema = domain::schema::normalise(schema).map_err(|faults| faults.into_iter().map(under).collect::<Vec<_>>())?;
-    if let Some(path) = text::nul_path(&schema) {
-        return Err(vec![under(Fault::new(path, "must not contain NUL characters"))]);
+    match text::nul_path(&schema) {
+        Some(path) => Err(vec![under(Fault::new(path, "must not contain NUL characters"))]),
+        None => Ok(schema),
     }
-    catalog::compile(&schema)?;
-    Ok(schema)
 }

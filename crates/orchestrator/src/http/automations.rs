@@ -4,7 +4,7 @@ use actix_web::{
     post, put,
     web::{Data, Path},
 };
-use api_types::{Automation, AutomationCreate, AutomationUpdate, ExecuteOptions, IDEMPOTENCY_KEY_HEADER, Job, PauseRequest, Problem};
+use api_types::{Automation, AutomationCreate, AutomationUpdate, ExecuteOptions, Job, PauseRequest, Problem};
 use chrono::{DateTime, Utc};
 use domain::{job::Trigger, policy::Overrides};
 use runtime::{Failure, JsonBody, Management, OptionalJsonBody, Params};
@@ -12,8 +12,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use store::automations::Filter;
 
-use super::{jobs::accepted, page, page_size};
-use crate::{Orchestrator, convert, execute::Execution};
+use super::{
+    jobs::{accepted, idempotency_key},
+    page, page_size,
+};
+use crate::{
+    Orchestrator, convert,
+    execute::{Execution, KEY_HEADER},
+};
 
 /// Registers an automation.
 #[utoipa::path(tag = "automations", request_body = AutomationCreate, responses(
@@ -117,11 +123,11 @@ fn shown(hub: &Orchestrator, automation: &store::automations::Automation) -> Aut
 
 /// Runs an automation. The body is the parameters object itself; it may be empty.
 #[utoipa::path(tag = "automations", params(("id" = i32, Path), ExecuteOptions,
-    ("Idempotency-Key" = Option<String>, Header, description = "The same key returns the same job")),
+    ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request returns the same job, with another request 422; 1 to 255 bytes")),
     request_body(content = Option<Object>, description = "The parameters"), responses(
     (status = 202, body = Job), (status = 400, description = "The body is not an object", body = Problem), (status = 401, body = Problem),
     (status = 404, body = Problem), (status = 409, description = "The automation is archived", body = Problem),
-    (status = 413, body = Problem), (status = 422, description = "The parameters break the schema", body = Problem), (status = 503, body = Problem)))]
+    (status = 413, body = Problem), (status = 422, description = "The parameters break the schema, or the key was used with others", body = Problem), (status = 503, body = Problem)))]
 #[post("/api/v1/automations/{id}/execute")]
 pub(super) async fn execute(
     _: Management,
@@ -137,13 +143,12 @@ pub(super) async fn execute(
         Some(Value::Object(map)) => map,
         Some(_) => return Err(Failure::BadRequest("the body must be the parameters as a JSON object".to_owned())),
     };
-    let key = request.headers().get(IDEMPOTENCY_KEY_HEADER).map(|value| value.to_str().map(str::to_owned));
-    let idempotency_key = key.transpose().map_err(|_| Failure::BadRequest("the header Idempotency-Key must be ASCII".to_owned()))?;
     let execution = Execution {
         automation_id,
         parameters,
         overrides: overrides(query.0, (hub.clock)())?,
-        idempotency_key,
+        idempotency_key: idempotency_key(&request)?,
+        key_field: KEY_HEADER,
         trigger: Trigger::Api,
         retry_of: None,
         parameters_field: false,

@@ -4,7 +4,7 @@ use actix_web::{
     post,
     web::{Data, Path},
 };
-use api_types::{Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, Problem};
+use api_types::{IDEMPOTENCY_KEY_HEADER, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, Problem};
 use domain::{
     Fault,
     job::{ErrorClass, Status, Trigger},
@@ -20,7 +20,11 @@ use super::{
     control::{class_fault, time_faults, trigger_fault},
     listing, page, page_size,
 };
-use crate::{Orchestrator, convert, execute::Execution, waiting::with_reason};
+use crate::{
+    Orchestrator, convert,
+    execute::{Execution, KEY_HEADER},
+    waiting::with_reason,
+};
 
 /// Bytes of payload, or of log lines, of a page, unless one item alone has more.
 const PAGE_BYTES: u32 = 4 * 1024 * 1024;
@@ -61,19 +65,43 @@ fn payload(include: Option<&str>) -> Result<Payload, Failure> {
 }
 
 /// Requests a job, with what this one does otherwise than its automation says.
-#[utoipa::path(tag = "jobs", request_body = JobCreate, responses(
+#[utoipa::path(tag = "jobs", request_body = JobCreate, params(
+    ("Idempotency-Key" = Option<String>, Header, description = "In place of the field `idempotency_key`")), responses(
     (status = 202, body = Job), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 404, description = "No such automation", body = Problem),
     (status = 409, description = "The automation is archived, or its overlap rule skips the request", body = Problem),
     (status = 413, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 #[post("/api/v1/jobs")]
-pub(super) async fn create(_: Management, hub: Data<Orchestrator>, body: JsonBody<JobCreate>) -> Result<HttpResponse, Failure> {
+pub(super) async fn create(
+    _: Management,
+    request: HttpRequest,
+    hub: Data<Orchestrator>,
+    body: JsonBody<JobCreate>,
+) -> Result<HttpResponse, Failure> {
     let overrides = body.0.overrides();
-    let JobCreate { automation_id, parameters, idempotency_key, .. } = body.0;
-    let execution =
-        Execution { automation_id, parameters, overrides, idempotency_key, trigger: Trigger::Api, retry_of: None, parameters_field: true };
+    let JobCreate { automation_id, parameters, idempotency_key: in_body, .. } = body.0;
+    let in_header = idempotency_key(&request)?;
+    if in_header.is_some() && in_body.is_some() && in_header != in_body {
+        return Err(Failure::field("idempotency_key", "is not that of the header Idempotency-Key"));
+    }
+    let execution = Execution {
+        automation_id,
+        parameters,
+        overrides,
+        key_field: if in_body.is_some() { "idempotency_key" } else { KEY_HEADER },
+        idempotency_key: in_body.or(in_header),
+        trigger: Trigger::Api,
+        retry_of: None,
+        parameters_field: true,
+    };
     let (job, replayed) = hub.execute(execution).await?;
     Ok(accepted(&job, replayed))
+}
+
+/// The key of the header [`KEY_HEADER`].
+pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Failure> {
+    let key = request.headers().get(IDEMPOTENCY_KEY_HEADER).map(|value| value.to_str().map(str::to_owned));
+    key.transpose().map_err(|_| Failure::BadRequest(format!("the header {KEY_HEADER} must be ASCII")))
 }
 
 /// The answer to a request that a job was accepted for.

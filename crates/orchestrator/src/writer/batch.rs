@@ -11,7 +11,7 @@ use store::{
     Error, LazyTransaction,
     job_events::JobEvent,
     job_logs::{Chunk, Line},
-    jobs::{JobRow, NewJob},
+    jobs::{Idempotent, JobRow, NewJob},
 };
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ use super::{
     desk::Desk,
     known::Known,
 };
-use crate::{convert, publisher::Publication};
+use crate::{convert, execute::differs, publisher::Publication};
 
 /// Log lines a row holds at most.
 const LINES_PER_CHUNK: usize = 1000;
@@ -194,7 +194,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    async fn replayed(&self, commands: &[&Command]) -> Result<HashMap<(i32, String), Uuid>, Error> {
+    async fn replayed(&self, commands: &[&Command]) -> Result<HashMap<(i32, String), Idempotent>, Error> {
         let keys: Vec<(i32, String)> = commands
             .iter()
             .filter_map(|command| match command {
@@ -206,7 +206,7 @@ impl<'a> Batch<'a> {
             return Ok(HashMap::new());
         }
         let found = store::jobs::job_find_idempotent(self.txn, &keys).await?;
-        Ok(found.into_iter().map(|(automation_id, key, id)| ((automation_id, key), id)).collect())
+        Ok(found.into_iter().map(|known| ((known.automation_id, known.key.clone()), known)).collect())
     }
 
     /// Learns the limits for starts of jobs that were not given out, or no longer are: these must not pass a limit either.
@@ -218,13 +218,14 @@ impl<'a> Batch<'a> {
         self.limits.load(self.txn, &self.deps.catalog, starts.filter(|row| is_unannounced(row))).await
     }
 
-    fn insert(&mut self, new: &NewJob, replayed: &HashMap<(i32, String), Uuid>) -> Result<Inserted, Failure> {
+    fn insert(&mut self, new: &NewJob, replayed: &HashMap<(i32, String), Idempotent>) -> Result<Inserted, Failure> {
         if let Some(key) = &new.idempotency_key {
-            let earlier =
-                self.new.iter().find(|other| other.automation_id == new.automation_id && other.idempotency_key.as_ref() == Some(key));
-            let known = replayed.get(&(new.automation_id, key.clone())).copied().or_else(|| earlier.map(|other| other.id));
-            if let Some(id) = known {
-                return Ok(Inserted { id, replayed: true });
+            let is_same = |other: &&NewJob| other.automation_id == new.automation_id && other.idempotency_key.as_ref() == Some(key);
+            let earlier = || self.new.iter().find(is_same).map(|other| (other.id, &other.request_digest));
+            let stored = replayed.get(&(new.automation_id, key.clone())).map(|known| (known.job_id, &known.request_digest));
+            if let Some((id, digest)) = stored.or_else(earlier) {
+                let differs = differs(digest.as_deref(), new.request_digest.as_deref());
+                return Ok(Inserted { id, replayed: true, differs });
             }
         }
         if let Some(inserted) = self.beside_others(new)? {
@@ -234,7 +235,7 @@ impl<'a> Batch<'a> {
         self.send_at_once(&mut new);
         let id = new.id;
         self.new.push(new);
-        Ok(Inserted { id, replayed: false })
+        Ok(Inserted { id, replayed: false, differs: false })
     }
 
     /// Chooses a new job for the broker in the same transaction, when nothing is before it.

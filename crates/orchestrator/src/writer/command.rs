@@ -34,6 +34,8 @@ pub(crate) struct Inserted {
     pub(crate) id: Uuid,
     /// It had been accepted before under the same idempotency key.
     pub(crate) replayed: bool,
+    /// What is asked with the key is not what was asked with it before.
+    pub(crate) differs: bool,
 }
 
 impl Command {

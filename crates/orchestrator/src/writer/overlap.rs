@@ -67,7 +67,7 @@ impl Batch<'_> {
             },
             Overlap::Coalesce => {
                 let waits = beside.iter().find(|(_, held)| !held).map(|(id, _)| *id).or(earlier);
-                Ok(waits.map(|id| Inserted { id, replayed: true }))
+                Ok(waits.map(|id| Inserted { id, replayed: true, differs: false }))
             }
             Overlap::Replace => {
                 for (id, _) in beside {
@@ -78,7 +78,7 @@ impl Batch<'_> {
                 match self.new.iter_mut().find(|other| Some(other.id) == earlier) {
                     Some(other) => {
                         other.parameters.clone_from(&new.parameters);
-                        Ok(earlier.map(|id| Inserted { id, replayed: false }))
+                        Ok(earlier.map(|id| Inserted { id, replayed: false, differs: false }))
                     }
                     None => Ok(None),
                 }

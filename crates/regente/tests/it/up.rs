@@ -50,7 +50,7 @@ async fn the_demonstration_shows_a_robot_at_work_and_finds_its_data_again() {
 }
 
 fn assert_secrets_are_kept_well(place: &Place, password: &str) {
-    for (name, mode) in [("data", 0o700), ("data/worker-key", 0o600)] {
+    for (name, mode) in [("data", 0o700), ("data/worker-key", 0o600), ("data/regente.db", 0o600), ("data/regente.db-wal", 0o600)] {
         assert_eq!(std::fs::metadata(place.path(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
     }
     for file in std::fs::read_dir(place.path("data")).unwrap() {

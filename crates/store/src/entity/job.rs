@@ -21,6 +21,7 @@ pub struct Model {
     pub lease_expires_at: Option<ChronoDateTimeUtc>,
     pub progress: Option<Json>,
     pub idempotency_key: Option<String>,
+    pub request_digest: Option<String>,
     pub created_at: ChronoDateTimeUtc,
     pub not_before: Option<ChronoDateTimeUtc>,
     pub dispatch_started_at: Option<ChronoDateTimeUtc>,

@@ -110,22 +110,40 @@ pub(super) fn batches(ids: &[Uuid]) -> impl Iterator<Item = Vec<Uuid>> {
     })
 }
 
-/// The jobs of these automations and idempotency keys, as (automation, key, job).
+/// A job that was accepted under an idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotent {
+    /// Its automation, which the key belongs to.
+    pub automation_id: i32,
+    /// The key.
+    pub key: String,
+    /// The job.
+    pub job_id: Uuid,
+    /// Digest of what was asked; `None`: not known.
+    pub request_digest: Option<String>,
+}
+
+/// The jobs of these automations and idempotency keys.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_find_idempotent(txn: &LazyTransaction<'_>, keys: &[(i32, String)]) -> Result<Vec<(i32, String, Uuid)>, Error> {
+pub async fn job_find_idempotent(txn: &LazyTransaction<'_>, keys: &[(i32, String)]) -> Result<Vec<Idempotent>, Error> {
+    use job::Column as C;
     let query = job::Entity::find()
         .select_only()
-        .columns([job::Column::AutomationId, job::Column::IdempotencyKey, job::Column::Id])
-        .filter(job::Column::AutomationId.is_in(keys.iter().map(|(automation_id, _)| *automation_id)))
-        .filter(job::Column::IdempotencyKey.is_in(keys.iter().map(|(_, key)| key.as_str())));
+        .columns([C::AutomationId, C::IdempotencyKey, C::Id, C::RequestDigest])
+        .filter(C::AutomationId.is_in(keys.iter().map(|(automation_id, _)| *automation_id)))
+        .filter(C::IdempotencyKey.is_in(keys.iter().map(|(_, key)| key.as_str())));
     let query = query.into_tuple();
-    let found: Vec<(i32, String, Uuid)> = match txn.reader() {
+    let found: Vec<(i32, String, Uuid, Option<String>)> = match txn.reader() {
         Reader::Database(database) => query.all(database.connection()).await?,
         Reader::Transaction(txn) => query.all(&txn.0).await?,
     };
-    Ok(found.into_iter().filter(|(id, key, _)| keys.iter().any(|(wanted, wanted_key)| wanted == id && wanted_key == key)).collect())
+    let wanted = |(automation_id, key, ..): &(i32, String, Uuid, Option<String>)| {
+        keys.iter().any(|(wanted, wanted_key)| wanted == automation_id && wanted_key == key)
+    };
+    let found = found.into_iter().filter(wanted);
+    Ok(found.map(|(automation_id, key, job_id, request_digest)| Idempotent { automation_id, key, job_id, request_digest }).collect())
 }
 
 /// One job whole.

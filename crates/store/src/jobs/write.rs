@@ -38,7 +38,7 @@ pub async fn job_insert_at_once(database: &Database, jobs: &[&NewJob]) -> Result
 }
 
 /// The columns that a new job has, in the order of [`to_cells`].
-const NEW: [job::Column; 23] = {
+const NEW: [job::Column; 24] = {
     use job::Column as C;
     [
         C::Id,
@@ -64,6 +64,7 @@ const NEW: [job::Column; 23] = {
         C::ConcurrencyKey,
         C::Requires,
         C::PausedMs,
+        C::RequestDigest,
     ]
 };
 
@@ -95,6 +96,7 @@ fn to_cells(new: &NewJob) -> Vec<Value> {
         new.terms.concurrency_key.as_deref().into(),
         requires.into(),
         0_i64.into(),
+        new.request_digest.as_deref().into(),
     ]
 }
 

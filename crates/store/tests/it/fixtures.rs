@@ -66,6 +66,7 @@ pub(crate) fn new_job(nth: u32) -> NewJob {
         attempt: 1,
         retry_of: None,
         idempotency_key: None,
+        request_digest: None,
         created_at: at(i64::from(nth)),
         not_before: None,
         dispatch_started_at: None,

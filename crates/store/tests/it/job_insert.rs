@@ -104,7 +104,12 @@ async fn one_taken_id_refuses_them_all(db: Case) {
 }
 
 fn keyed(nth: u32, automation_id: i32, key: Option<&str>) -> NewJob {
-    NewJob { automation_id, idempotency_key: key.map(Into::into), ..new_job(nth) }
+    NewJob {
+        automation_id,
+        idempotency_key: key.map(Into::into),
+        request_digest: key.map(|key| format!("digest of {key}")),
+        ..new_job(nth)
+    }
 }
 
 async fn idempotency_key_is_unique_within_an_automation(db: Case) {
@@ -119,7 +124,9 @@ async fn find_idempotent_matches_pairs(db: Case) {
     insert(&db, &[keyed(1, 1, Some("a")), keyed(2, 2, Some("a")), keyed(3, 1, Some("b")), keyed(4, 3, Some("c"))]).await;
     let keys = [(1, "a"), (2, "b"), (3, "c"), (3, "c"), (4, "a")].map(|(id, key)| (id, key.to_owned()));
     let found = job_find_idempotent(&db.begin_lazily(), &keys).await.unwrap();
-    assert_eq!(sorted(found), [(1, "a".to_owned(), new_job(1).id), (3, "c".to_owned(), new_job(4).id)]);
+    let found = found.into_iter().map(|known| (known.automation_id, known.key, known.job_id, known.request_digest.unwrap())).collect();
+    let known = |automation_id, key: &str, nth| (automation_id, key.to_owned(), new_job(nth).id, format!("digest of {key}"));
+    assert_eq!(sorted(found), [known(1, "a", 1), known(3, "c", 4)]);
     assert_eq!(job_find_idempotent(&db.begin_lazily(), &[]).await.unwrap(), []);
 }
 

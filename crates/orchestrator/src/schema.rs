@@ -1,0 +1,111 @@
+//! Parameter schemas at work. What a check may cost is known before it begins: a large one runs beside the threads that serve.
+
+use domain::{
+    Fault,
+    schema::{Cost, DATE_FORMAT, is_date},
+};
+use jsonschema::{PatternOptions, error::ValidationErrorKind};
+use runtime::Failure;
+use serde_json::{Map, Value};
+
+/// Faults that are told at once.
+const MOST_FAULTS: usize = 100;
+/// Steps back that a pattern which looks around or back may take.
+const MOST_BACKTRACKS: usize = 10_000;
+/// Bytes that a compiled pattern may have.
+const MOST_PATTERN_BYTES: usize = 1 << 20;
+
+/// A schema ready for use.
+pub(crate) struct Schema {
+    validator: jsonschema::Validator,
+    cost: Cost,
+}
+
+impl Schema {
+    /// Makes a schema in its stored form ready for use. References to other documents are not followed. Takes up to a tenth of a second.
+    pub(crate) fn compile(schema: &Value) -> Result<Self, Vec<Fault>> {
+        let named = |fault: Fault| vec![Fault { field: fault.field.trim_end_matches('/').to_owned(), ..fault }.under("parameter_schema")];
+        let cost = Cost::of(schema).map_err(named)?;
+        let patterns = PatternOptions::fancy_regex()
+            .backtrack_limit(MOST_BACKTRACKS)
+            .size_limit(MOST_PATTERN_BYTES)
+            .dfa_size_limit(MOST_PATTERN_BYTES);
+        let options = jsonschema::options().should_validate_formats(true).with_format(DATE_FORMAT, is_date).with_pattern_options(patterns);
+        let validator = options.build(schema).map_err(|error| {
+            let path = error.instance_path().to_string();
+            vec![Fault::new(format!("parameter_schema{path}"), format!("is not a JSON Schema: {}", short(error.to_string())))]
+        })?;
+        Ok(Self { validator, cost })
+    }
+
+    /// Whether a check of these parameters is over at once.
+    pub(crate) fn is_quick(&self, parameters: &Map<String, Value>) -> bool {
+        self.cost.work(parameters).is_little()
+    }
+
+    /// What is wrong with the parameters, each fault with its path.
+    pub(crate) fn check(&self, parameters: &Map<String, Value>) -> Result<(), Failure> {
+        let work = self.cost.work(parameters);
+        if work.is_too_much() {
+            return Err(Failure::field("", "these parameters are too large to be checked with the automation's parameter_schema"));
+        }
+        let value = Value::Object(parameters.clone());
+        if self.validator.is_valid(&value) {
+            return Ok(());
+        }
+        if !work.tells_faults() {
+            return Err(Failure::field("", "do not fit the automation's parameter_schema, and are too large to say where"));
+        }
+        // The value itself stays out of it: it may be a password.
+        let fault = |error: jsonschema::ValidationError<'_>| Fault::new(path_of(&error), error.masked_with("it").to_string());
+        Err(Failure::Invalid(self.validator.iter_errors(&value).map(fault).take(MOST_FAULTS).collect()))
+    }
+}
+
+/// Where a fault is; of a missing property, where it should be.
+fn path_of(error: &jsonschema::ValidationError<'_>) -> String {
+    let place = error.instance_path().to_string();
+    let missing = match error.kind() {
+        ValidationErrorKind::Required { property } => property.as_str().map(|name| format!("/{name}")),
+        _ => None,
+    };
+    format!("{place}{}", missing.unwrap_or_default()).trim_start_matches('/').to_owned()
+}
+
+/// The beginning of a message that repeats what was sent.
+fn short(message: String) -> String {
+    if message.len() <= 500 { message } else { format!("{} …", &message[..message.floor_char_boundary(500)]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// As deep as parameters come, with as many references for each value as a schema may have: it must fit into a thread's stack.
+    #[test]
+    fn the_deepest_check_fits_a_small_stack() {
+        let schema = json!({"$defs": {"n": {"anyOf": [{"type": "null"}, {"allOf": [{"type": "object", "properties": {"a": {"$ref": "#/$defs/n"}}}]}]}},
+            "properties": {"a": {"$ref": "#/$defs/n"}}});
+        let deep = (0..domain::json::READABLE_DEPTH - 2).fold(json!(1), |inner, _| json!({"a": inner}));
+        let run = move || {
+            let schema = Schema::compile(&schema).unwrap();
+            schema.check(deep.as_object().unwrap())
+        };
+        let checked = std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap();
+        assert!(matches!(checked, Err(Failure::Invalid(_))), "{checked:?}");
+    }
+
+    #[test]
+    fn what_is_too_large_to_be_checked_or_to_be_told_is_refused() {
+        let check = |schema: Value, parameters: Value| Schema::compile(&schema).unwrap().check(parameters.as_object().unwrap());
+        let told = |checked: Result<(), Failure>| checked.unwrap_err().to_string();
+        let dear = json!({"properties": {"a": {"pattern": "(a*)(?=(a*))\\2b"}}});
+        assert!(told(check(dear.clone(), json!({"a": "a".repeat(400_000)}))).contains("too large to be checked"));
+        assert!(told(check(dear, json!({"a": "a".repeat(1000)}))).starts_with("a: "), "the pattern gives up");
+        let rows = json!({"properties": {"rows": {"items": {"anyOf": [{"type": "integer"}, {"type": "string"}]}}}});
+        assert!(told(check(rows.clone(), json!({"rows": vec![json!(null); 100_000]}))).contains("too large to say where"));
+        assert!(check(rows, json!({"rows": vec![json!(1); 100_000]})).is_ok());
+    }
+}
