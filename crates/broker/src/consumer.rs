@@ -85,20 +85,37 @@ impl Subscription {
             return;
         };
         let mut backoff = Backoff::default();
+        // What is wrong was said.
+        let mut told = false;
         while let Some(link) = self.link().await {
             let started = Instant::now();
             let subscribed = self.subscribe(&link, &queue).await;
             drop(link);
             match subscribed {
                 Ok(subscribed) => {
-                    tracing::debug!(queue.name = %self.source.queue, "subscribed");
+                    if std::mem::take(&mut told) {
+                        tracing::info!(queue.name = %self.source.queue, "subscribed again");
+                    } else {
+                        tracing::debug!(queue.name = %self.source.queue, "subscribed");
+                    }
                     if self.forward(subscribed).await == End::Over {
                         return;
                     }
-                    tracing::debug!(queue.name = %self.source.queue, "subscription lost");
+                    // A lost connection is told by whoever keeps it.
+                    if matches!(&*self.state.borrow(), State::Up(_)) {
+                        told = true;
+                        tracing::warn!(queue.name = %self.source.queue, "the broker ended the subscription, as it does when a queue is deleted");
+                    } else {
+                        tracing::debug!(queue.name = %self.source.queue, "subscription lost");
+                    }
                 }
                 Err(error) => {
-                    tracing::debug!(queue.name = %self.source.queue, %error, "not subscribed yet");
+                    let missing = matches!(error, Error::QueueNotFound { .. });
+                    if missing && !std::mem::replace(&mut told, true) {
+                        tracing::warn!(queue.name = %self.source.queue, "there is no such queue; it is consumed as soon as somebody declares it");
+                    } else {
+                        tracing::debug!(queue.name = %self.source.queue, %error, "not subscribed yet");
+                    }
                     // Tried again, it is refused again.
                     self.apart |= matches!(error, Error::Refused { .. });
                 }

@@ -165,7 +165,9 @@ async fn agent(regente: &Path, folder: &Path, servers: &Servers, (number, hub): 
     if by_message {
         environment.push(("REGENTE_AMQP_URL".to_owned(), at(&servers.amqp_url, broker.address())?));
     }
-    let arguments = ["worker", "--queue", queue, "--slots", &SLOTS.to_string(), "--name", &name].map(str::to_owned).to_vec();
+    let scripts = folder.display().to_string();
+    let arguments = ["worker", "--queue", queue, "--slots", &SLOTS.to_string(), "--name", &name, "--scripts", &scripts];
+    let arguments = arguments.map(str::to_owned).to_vec();
     let program = Program { folder: folder.join(&name), name, path: regente.to_owned(), arguments, environment };
     Ok(Agent { part: Part::start(program, journal).await?, hub, at: (number % HUBS).into(), broker })
 }

@@ -146,6 +146,7 @@ impl World {
         settings.supervisor = supervisor();
         settings.work_dir = self.folder.path().join(&settings.name);
         settings.base_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../..").into();
+        settings.scripts = vec![self.folder.path().to_owned(), std::env::temp_dir()];
         settings.amqp = self.settings.broker_url().map(|url| url.expose_secret().to_owned());
         settings.drain = Duration::from_secs(10);
         settings.kill_grace = Duration::from_millis(500);

@@ -23,9 +23,6 @@ const LAST_REPORTS: Duration = Duration::from_secs(5);
 /// How long a worker that is stopped while it registers waits for the answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
-/// Between two looks for ended orphans.
-const REAP_EVERY: Duration = Duration::from_secs(5);
-
 /// How long the hub may take to hear a goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -51,8 +48,9 @@ impl Agent {
     /// [`Error::Settings`] and [`Error::Client`].
     pub fn new(settings: Settings, runner: Option<Arc<dyn Runner>>) -> Result<Self, Error> {
         settings.validate()?;
+        let settings = settings.from_anywhere();
         let hub = HubClient::new(&settings.server, &settings.auth, settings.request_timeout)?;
-        let children = Children::default();
+        let children = Children::new(settings.reaps_orphans);
         let runner = runner.unwrap_or_else(|| Arc::new(ProcessRunner::new(&settings, children.clone())));
         Ok(Self { core: Arc::new(Core::new(settings, hub, runner)), children })
     }
@@ -85,9 +83,7 @@ impl Agent {
         };
         tracing::info!(worker.id = %registered.worker_id, worker.name = core.settings.name, "registered");
         let mut tasks = JoinSet::new();
-        if core.settings.reaps_orphans {
-            tasks.spawn(reap(self.children));
-        }
+        tasks.spawn(self.children.reap());
         let mut heart = Heart::new(core.clone(), registered.heartbeat_interval_s);
         // Before the first job: a worker that is paused stays so when it is started again.
         tokio::select! {
@@ -125,17 +121,6 @@ impl Agent {
         tasks.shutdown().await;
         say_goodbye(&core).await;
         Ok(())
-    }
-}
-
-/// Reaps the orphans that this process is given, until the agent ends.
-async fn reap(children: Children) {
-    if let Err(error) = nix::sys::prctl::set_child_subreaper(true) {
-        tracing::warn!(%error, "a job whose supervisor somebody kills may leave processes");
-    }
-    loop {
-        tokio::time::sleep(REAP_EVERY).await;
-        children.reap_orphans(false);
     }
 }
 

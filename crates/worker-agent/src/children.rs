@@ -5,6 +5,7 @@ use std::{
     io,
     ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use rustix::process::{Pid, WaitOptions, waitpid};
@@ -12,9 +13,16 @@ use tokio::process::{Child, Command};
 
 use crate::process::tree;
 
+/// Between two looks for ended orphans.
+const REAP_EVERY: Duration = Duration::from_secs(5);
+
 /// The children that somebody here waits for. Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct Children(Arc<Mutex<HashSet<i32>>>);
+pub(crate) struct Children {
+    known: Arc<Mutex<HashSet<i32>>>,
+    /// This process is there for nothing else: any other child is an orphan of a job.
+    reaps_orphans: bool,
+}
 
 /// A child that somebody here waits for, until this is dropped.
 pub(crate) struct OwnChild {
@@ -24,6 +32,10 @@ pub(crate) struct OwnChild {
 }
 
 impl Children {
+    pub(crate) fn new(reaps_orphans: bool) -> Self {
+        Self { reaps_orphans, ..Self::default() }
+    }
+
     /// Starts a child.
     ///
     /// # Errors
@@ -38,9 +50,26 @@ impl Children {
         Ok(OwnChild { child, pid, children: self.clone() })
     }
 
+    /// Takes over the orphans of supervisors that are killed, and reaps all that end, until the agent does.
+    pub(crate) async fn reap(self) {
+        if !self.reaps_orphans {
+            return;
+        }
+        if let Err(error) = nix::sys::prctl::set_child_subreaper(true) {
+            tracing::warn!(%error, "a job whose supervisor somebody kills may leave processes");
+        }
+        loop {
+            tokio::time::sleep(REAP_EVERY).await;
+            self.reap_orphans(false);
+        }
+    }
+
     /// Reaps the ended orphans that this process was given: as process 1 of a container, or as the subreaper of supervisors that were killed.
     /// With `kill` it ends those that live first. Gives the number of those.
-    pub(crate) fn reap_orphans(&self, kill: bool) -> usize {
+    fn reap_orphans(&self, kill: bool) -> usize {
+        if !self.reaps_orphans {
+            return 0;
+        }
         let known = self.known();
         let own = std::process::id().cast_signed();
         let orphans = tree::children_of(own).into_iter().filter(|process| !known.contains(&process.pid()));
@@ -59,7 +88,17 @@ impl Children {
     }
 
     fn known(&self) -> MutexGuard<'_, HashSet<i32>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OwnChild {
+    /// This supervisor was killed: ends what has come to this process instead.
+    pub(crate) fn end_orphans(&self) {
+        let processes = self.children.reap_orphans(true);
+        if processes > 0 {
+            tracing::warn!(processes, "killed what a job without a supervisor had left");
+        }
     }
 }
 

@@ -13,12 +13,14 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, renameat, statat, unlinkat},
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fchown, fstat, mkdirat, openat, renameat, statat, unlinkat},
     io::Errno,
-    process::geteuid,
+    process::{Gid, Uid, geteuid},
 };
 use serde::Serialize;
 use uuid::Uuid;
+
+use crate::supervisor::Ids;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const FILE: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
@@ -149,23 +151,60 @@ impl JobFolder {
         create_new(&folder, name, OFlags::RDWR)
     }
 
-    /// Writes a JSON file so that a reader sees the old text or the new one, never a half.
+    /// Writes a JSON file so that a reader sees the old text or the new one, never a half. It belongs to whoever the folder belongs to.
     ///
     /// # Errors
     /// What the system says.
     pub fn write_json<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
+        self.write(name, value, true)
+    }
+
+    /// As [`JobFolder::write_json`], for [`JobFolder::read_own`].
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn write_own_json<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
+        self.write(name, value, false)
+    }
+
+    fn write<T: Serialize>(&self, name: &str, value: &T, shared: bool) -> io::Result<()> {
         let mut text = serde_json::to_vec_pretty(value).map_err(io::Error::other)?;
         text.push(b'\n');
         let (folder, name) = self.place_of(name)?;
         // Nobody can have something ready under this name.
         let temporary = format!(".{name}.{:016x}", rand::random::<u64>());
         let written = create_new(&folder, &temporary, OFlags::WRONLY)
-            .and_then(|mut file| file.write_all(&text))
+            .and_then(|mut file| {
+                file.write_all(&text)?;
+                if shared { share(&folder, &file) } else { Ok(()) }
+            })
             .and_then(|()| Ok(renameat(&folder, &temporary, &folder, name)?));
         if written.is_err() {
             let _not_there = unlinkat(&folder, &temporary, AtFlags::empty());
         }
         written
+    }
+
+    /// Makes the folder another user's, who may do with it as it likes.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn give_to(&self, ids: Ids) -> io::Result<()> {
+        let (logs, _) = self.place_of("logs/x")?;
+        for folder in [logs, self.open()?] {
+            fchown(folder, Some(Uid::from_raw(ids.user)), Some(Gid::from_raw(ids.group)))?;
+        }
+        Ok(())
+    }
+
+    /// Makes a file for reading and writing that belongs to whoever the folder belongs to.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn create_shared_file(&self, name: &str) -> io::Result<File> {
+        let file = self.create_file(name)?;
+        share(&self.open()?, &file)?;
+        Ok(file)
     }
 
     /// What the system knows of a file, or of a link in its place.
@@ -212,6 +251,15 @@ impl JobFolder {
             Some((within, name)) => Ok((openat(&folder, within, DIRECTORY, Mode::empty())?, name)),
         }
     }
+}
+
+/// Gives a new file to the folder's owner.
+fn share(folder: &OwnedFd, file: &File) -> io::Result<()> {
+    let owner = fstat(folder)?;
+    if owner.st_uid != geteuid().as_raw() {
+        fchown(file, Some(Uid::from_raw(owner.st_uid)), Some(Gid::from_raw(owner.st_gid)))?;
+    }
+    Ok(())
 }
 
 fn create_new(folder: &OwnedFd, name: &str, access: OFlags) -> io::Result<File> {

@@ -7,8 +7,8 @@ mod reports;
 use std::{sync::Arc, time::Duration};
 
 use api_types::{
-    ClaimRequest, FinishRequest, GoodbyeRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment, JobStatusResponse, LEASE_TOKEN_HEADER,
-    LogEntry, LogRequest, LogResponse, Progress, RegisterRequest, RegisterResponse, StartRequest, StartResponse, WORKER_KEY_HEADER,
+    ClaimRequest, FinishRequest, GoodbyeRequest, HeartbeatRequest, HeartbeatResponse, JobStatusResponse, LEASE_TOKEN_HEADER, LogEntry,
+    LogRequest, LogResponse, Progress, RegisterRequest, RegisterResponse, StartRequest, StartResponse, WORKER_KEY_HEADER,
 };
 use bytes::Bytes;
 use reqwest::{
@@ -23,7 +23,7 @@ use uuid::Uuid;
 pub use self::error::HubError;
 pub(crate) use self::look::Look;
 use self::reports::{Report, Reports};
-use crate::{Auth, Error};
+use crate::{Auth, Claimed, Error};
 
 /// Requests about jobs under way at once. More would cost memory and not be answered sooner.
 const AT_ONCE: usize = 64;
@@ -98,9 +98,10 @@ impl HubClient {
     ///
     /// # Errors
     /// 404 when the hub does not know the worker; see [`HubError`].
-    pub async fn claim(&self, request: &ClaimRequest) -> Result<Vec<JobAssignment>, HubError> {
+    pub async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, HubError> {
         let wait = Duration::try_from_secs_f64(request.wait_s).unwrap_or_default();
-        read(self.link.post("jobs/claim", request)?.timeout(self.link.timeout + wait)).await
+        let answer = send(self.link.post("jobs/claim", request)?.timeout(self.link.timeout + wait)).await?;
+        Claimed::parse_all(&answer).map_err(|error| HubError::Answer(error.to_string()))
     }
 
     /// Takes the lease of a job that came as a message.

@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use api_types::JobAssignment;
 use domain::job::{ErrorClass, Status};
 use messages::JobMessage;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use uuid::Uuid;
 
 use crate::signal::Stop;
@@ -21,7 +23,7 @@ pub struct Job {
     /// `PYTHON`, `SHELL` or `EXE`; empty means `PYTHON`.
     pub entrypoint_type: String,
     /// What the robot gets.
-    pub parameters: Map<String, Value>,
+    pub parameters: Arc<Map<String, Value>>,
     /// Seconds after which it is killed; 0: no limit.
     pub timeout_s: u32,
     /// 1 for a first run.
@@ -46,7 +48,7 @@ impl From<JobAssignment> for Job {
             automation_name: given.automation_name,
             script_path: given.script_path,
             entrypoint_type: given.entrypoint_type,
-            parameters: given.parameters,
+            parameters: given.parameters.into(),
             timeout_s: given.timeout_s,
             attempt: given.attempt,
             cancel_grace_s: given.cancel_grace_s,
@@ -59,17 +61,17 @@ impl From<JobAssignment> for Job {
 }
 
 impl Job {
-    /// Reads a message of the queue. The text of the error says what is wrong with it.
-    pub(crate) fn from_message(body: &[u8]) -> Result<Self, String> {
-        let message: JobMessage = serde_json::from_slice(body).map_err(|error| format!("not a job: {error}"))?;
-        let id = Uuid::parse_str(&message.job_id).map_err(|_| format!("job_id {:?} is not a UUID", message.job_id))?;
+    /// Reads a message of the queue. The text of the error says what is wrong with it, its id which job it was for, if that can be read.
+    pub(crate) fn from_message(body: &[u8]) -> Result<Self, (Option<Uuid>, String)> {
+        let message: JobMessage = serde_json::from_slice(body).map_err(|error| (Envelope::job_of(body), format!("not a job: {error}")))?;
+        let id = Uuid::parse_str(&message.job_id).map_err(|_| (None, format!("job_id {:?} is not a UUID", message.job_id)))?;
         Ok(Self {
             id,
             automation_id: message.automation_id,
             automation_name: message.automation_name,
             script_path: message.script_path,
             entrypoint_type: message.entrypoint_type,
-            parameters: message.parameters.unwrap_or_default().0,
+            parameters: message.parameters.unwrap_or_default().0.into(),
             timeout_s: message.timeout_s,
             attempt: message.attempt.max(1),
             cancel_grace_s: message.cancel_grace_s,
@@ -78,6 +80,60 @@ impl Job {
             memory_limit_bytes: message.memory_limit_bytes.map(|bytes| bytes as u64),
             traceparent: None,
         })
+    }
+}
+
+/// What identifies a job in JSON that is no job otherwise: parameters that nobody can read do not hide it.
+#[derive(Deserialize)]
+struct Envelope {
+    job_id: Uuid,
+    lease_token: Option<Uuid>,
+}
+
+impl Envelope {
+    fn job_of(body: &[u8]) -> Option<Uuid> {
+        serde_json::from_slice::<Self>(body).ok().map(|envelope| envelope.job_id)
+    }
+}
+
+/// A job that the hub has given.
+#[derive(Debug)]
+pub enum Claimed {
+    /// To be run.
+    Job(Box<JobAssignment>),
+    /// To be failed: this worker cannot read it.
+    Unreadable {
+        /// Its id.
+        job: Uuid,
+        /// Token of its lease.
+        lease: Uuid,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Claimed {
+    /// The jobs of a claim's answer, each read by itself: one that is unreadable does not hide its neighbours. The error is that of an answer
+    /// that is no list.
+    pub(crate) fn parse_all(body: &[u8]) -> Result<Vec<Self>, serde_json::Error> {
+        let items: Vec<&RawValue> = serde_json::from_slice(body)?;
+        Ok(items.into_iter().filter_map(Self::parse).collect())
+    }
+
+    fn parse(item: &RawValue) -> Option<Self> {
+        let error = match serde_json::from_str(item.get()) {
+            Ok(assignment) => return Some(Self::Job(Box::new(assignment))),
+            Err(error) => error,
+        };
+        match serde_json::from_str(item.get()) {
+            Ok(Envelope { job_id: job, lease_token: Some(lease) }) => {
+                Some(Self::Unreadable { job, lease, reason: format!("not a job: {error}") })
+            }
+            _ => {
+                tracing::error!(%error, "the hub gave something that is no job");
+                None
+            }
+        }
     }
 }
 
@@ -120,6 +176,11 @@ impl Outcome {
         }
     }
 
+    /// A job that this worker could not read.
+    pub(crate) fn unreadable(reason: &str) -> Self {
+        Self::failed(ErrorClass::InvalidParameters, format!("the worker cannot read the job: {reason}"))
+    }
+
     pub(crate) fn launch_failed(message: impl Into<String>) -> Self {
         Self::failed(ErrorClass::LaunchFailed, message)
     }
@@ -132,12 +193,18 @@ mod tests {
     #[test]
     fn unusable_messages_say_why() {
         for (body, word) in [("nope", "not a job"), ("[]", "not a job"), ("{}", "not a UUID"), (r#"{"job_id":"7"}"#, "not a UUID")] {
-            let error = Job::from_message(body.as_bytes()).unwrap_err();
-            assert!(error.contains(word), "{body}: {error}");
+            let (job, error) = Job::from_message(body.as_bytes()).unwrap_err();
+            assert!(job.is_none() && error.contains(word), "{body}: {error}");
         }
         let body =
             r#"{"job_id":"0190a1de-0000-7000-8000-000000000000","automation_id":1,"script_path":"a.py","parameters":{"n":1},"future":2}"#;
         let job = Job::from_message(body.as_bytes()).unwrap();
+        for parameters in
+            [format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200)), r#"{"a":1e999}"#.into(), r#"{"a":"\ud800"}"#.into(), "7".into()]
+        {
+            let body = body.replace(r#"{"n":1}"#, &parameters);
+            assert_eq!(Job::from_message(body.as_bytes()).unwrap_err().0, Some(job.id), "{parameters}");
+        }
         assert_eq!((job.parameters["n"].as_i64(), job.attempt, job.timeout_s), (Some(1), 1, 0));
     }
 }

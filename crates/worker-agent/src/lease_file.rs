@@ -39,7 +39,7 @@ impl LeaseFile {
     /// # Errors
     /// What the system says.
     pub(crate) fn write(&self, folder: &JobFolder) -> io::Result<()> {
-        folder.write_json(FILE, self)
+        folder.write_own_json(FILE, self)
     }
 
     /// The hub has the job's end, or does not want it.

@@ -28,11 +28,11 @@ pub use self::{
     folder::JobFolder,
     folder_lock::FolderLock,
     hub::{HubClient, HubError},
-    job::{Job, Outcome},
+    job::{Claimed, Job, Outcome},
     outbox::Outbox,
     process::ProcessRunner,
     runner::{RunContext, Runner},
-    settings::{Auth, Scopes, Settings, hostname},
+    settings::{Auth, RunAs, Scopes, Settings, hostname},
     signal::{PauseSignal, Stop, StopSignal},
     supervisor::{SUPERVISE, supervise_if_asked},
 };

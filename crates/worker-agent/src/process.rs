@@ -10,6 +10,7 @@ mod params;
 mod pipe;
 mod program;
 mod progress;
+mod script;
 mod status;
 mod supervise;
 pub(crate) mod tree;
@@ -36,11 +37,13 @@ pub(crate) use self::{
     outcome::{read_result, well},
     status::{read_end, write_end},
 };
-use crate::{Job, JobFolder, Outcome, RunContext, Runner, Settings, children::Children, lease_file::LeaseFile};
+use crate::{Job, JobFolder, Outcome, RunAs, RunContext, Runner, Settings, children::Children, lease_file::LeaseFile};
 
 /// Starts a job's program in its own process group and folder, turns its output into log lines and its end into an [`Outcome`].
 pub struct ProcessRunner {
     base_dir: PathBuf,
+    scripts: Vec<PathBuf>,
+    run_as: Option<RunAs>,
     python: String,
     supervisor: PathBuf,
     children: Children,
@@ -48,7 +51,6 @@ pub struct ProcessRunner {
     log_limit: u64,
     xvfb: String,
     limits: Limits,
-    reaps_orphans: bool,
 }
 
 /// What is followed while a program runs.
@@ -57,6 +59,8 @@ struct Files {
     lease: LeaseFile,
     /// `progress.json` as it was before the program.
     progress: progress::Stamp,
+    /// The parameters.
+    environment: Vec<(String, String)>,
 }
 
 impl ProcessRunner {
@@ -64,6 +68,8 @@ impl ProcessRunner {
     pub(crate) fn new(settings: &Settings, children: Children) -> Self {
         Self {
             base_dir: settings.base_dir.clone(),
+            scripts: settings.script_folders(),
+            run_as: settings.run_as.clone(),
             python: settings.python.clone(),
             supervisor: settings.supervisor.clone(),
             children,
@@ -71,13 +77,12 @@ impl ProcessRunner {
             log_limit: settings.spool_limit,
             xvfb: settings.xvfb.clone(),
             limits: Limits::new(settings.scopes),
-            reaps_orphans: settings.reaps_orphans,
         }
     }
 
     async fn launch_and_wait(&self, job: &Job, context: RunContext) -> Outcome {
         let folder = &context.folder;
-        let mut files = match self.prepare(job, &context) {
+        let mut files = match self.prepare(job, &context).await {
             Ok(files) => files,
             Err(error) => return Outcome::launch_failed(format!("the job's folder {} cannot be made: {error}", folder.path().display())),
         };
@@ -102,7 +107,7 @@ impl ProcessRunner {
         tokio::select! {
             biased;
             reason = stop.stopped() => Err(Outcome::stopped(reason)),
-            display = Display::start(&self.xvfb, job.id, &context.folder, &self.children) => display.map(Some).map_err(Outcome::launch_failed),
+            display = Display::start(&self.xvfb, job.id, &context.folder, (&self.children, self.run_as.as_ref())) => display.map(Some).map_err(Outcome::launch_failed),
         }
     }
 
@@ -110,12 +115,13 @@ impl ProcessRunner {
     async fn follow(&self, job: &Job, context: &RunContext, display: Option<&Display>, files: &mut Files) -> Outcome {
         let folder = &context.folder;
         let plan = self.limits.plan(job, &self.children).await;
-        let around = Surroundings { folder, log: &files.log, display, plan: &plan };
+        let environment = std::mem::take(&mut files.environment);
+        let around = Surroundings { folder, environment, display, plan: &plan };
         let mut stop = context.stop.clone();
         let started = tokio::select! {
             biased;
             reason = stop.stopped() => return Outcome::stopped(reason),
-            started = command::start(self, job, &around) => started,
+            started = command::start(self, job, around) => started,
         };
         let mut program = match started {
             Ok(program) => program,
@@ -130,10 +136,6 @@ impl ProcessRunner {
         StatusFile::new(job, folder).running(program.tree().root());
         let ended = self.wait(job, context, &mut program, files).await;
         program.tree().settle();
-        if program.is_lost() && self.reaps_orphans {
-            let processes = self.children.reap_orphans(true);
-            tracing::warn!(job.id = %job.id, processes, "somebody has killed the job's supervisor; what the job had left was killed");
-        }
         match ended {
             Ended::Exit(status) => outcome(status, folder, &files.log).await,
             Ended::TimedOut => outcome::timed_out(job.timeout_s),
@@ -161,16 +163,29 @@ impl ProcessRunner {
         how
     }
 
-    fn prepare(&self, job: &Job, context: &RunContext) -> io::Result<Files> {
+    async fn prepare(&self, job: &Job, context: &RunContext) -> io::Result<Files> {
         let folder = &context.folder;
-        folder.create_anew()?;
         let lease = LeaseFile::new(job.id, context.lease_token, Utc::now());
-        lease.write(folder)?;
-        folder.write_json("config.json", &job.parameters)?;
+        // Beside the loop: the parameters may be many.
+        let (place, first, parameters) = (folder.clone(), lease.clone(), job.parameters.clone());
+        let ids = self.run_as.as_ref().map(RunAs::ids);
+        let prepared = tokio::task::spawn_blocking(move || {
+            place.create_anew()?;
+            if let Some(ids) = ids {
+                place.give_to(ids)?;
+            }
+            first.write(&place)?;
+            place.write_json("config.json", &*parameters)?;
+            Ok::<_, io::Error>(params::environment(&parameters))
+        });
+        let environment = prepared.await.map_err(io::Error::other)??;
         let progress = progress::start(folder)?;
         StatusFile::new(job, folder).starting();
         let log = RobotLog::open(folder, context.outbox.clone(), self.log_limit)?;
-        Ok(Files { log, lease, progress })
+        if let Some(left_out) = &environment.left_out {
+            log.note(Level::Warning, left_out);
+        }
+        Ok(Files { log, lease, progress, environment: environment.variables })
     }
 }
 
@@ -187,7 +202,7 @@ async fn outcome(status: ExitStatus, folder: &JobFolder, log: &RobotLog) -> Outc
 
 /// Whether a virtual display can be had; the text of the error says why not. Its files are made in `folder`.
 pub(crate) async fn check_display(xvfb: &str, folder: &JobFolder) -> Result<(), String> {
-    Display::start(xvfb, uuid::Uuid::nil(), folder, &Children::default()).await?.stop().await;
+    Display::start(xvfb, uuid::Uuid::nil(), folder, (&Children::default(), None)).await?.stop().await;
     Ok(())
 }
 

@@ -200,7 +200,7 @@ impl Reporter<'_> {
 
     fn save(&self, outcome: &Outcome) -> bool {
         let end = SavedEnd { job_id: self.job, lease_token: self.lease, outcome: outcome.clone(), outbox: self.outbox.save() };
-        let written = self.folder.create().and_then(|()| self.folder.write_json(FINISH_FILE, &end));
+        let written = self.folder.create().and_then(|()| self.folder.write_own_json(FINISH_FILE, &end));
         if let Err(error) = &written {
             tracing::warn!(job.id = %self.job, %error, "the job's end cannot be kept on disk");
         }

@@ -2,7 +2,7 @@ use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
-use crate::Error;
+use crate::{Error, supervisor::Ids};
 
 /// How the worker shows the hub who it is.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,45 @@ pub enum Scopes {
     Off,
 }
 
+/// A user of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunAs {
+    /// Name.
+    pub name: String,
+    /// Number.
+    pub user: u32,
+    /// Number of the primary group, the only one that programs have.
+    pub group: u32,
+    /// Home folder.
+    pub home: PathBuf,
+    /// Login shell.
+    pub shell: PathBuf,
+}
+
+impl RunAs {
+    /// The user of this name.
+    ///
+    /// # Errors
+    /// There is none, or it is root.
+    pub fn named(name: &str) -> Result<Self, Error> {
+        let found =
+            nix::unistd::User::from_name(name).map_err(|error| Error::Settings(format!("cannot look up the user {name}: {error}")))?;
+        let Some(user) = found else {
+            return Err(Error::Settings(format!(
+                "there is no user {name}: make it with `useradd --system --create-home --shell /usr/sbin/nologin {name}`"
+            )));
+        };
+        if user.uid.is_root() {
+            return Err(Error::Settings("robots do not run as root: name another user".to_owned()));
+        }
+        Ok(Self { name: user.name, user: user.uid.as_raw(), group: user.gid.as_raw(), home: user.dir, shell: user.shell })
+    }
+
+    pub(crate) const fn ids(&self) -> Ids {
+        Ids { user: self.user, group: self.group }
+    }
+}
+
 /// What an agent needs to know. Made by the command line; [`Settings::new`] has the defaults.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -48,8 +87,12 @@ pub struct Settings {
     /// Each job's folder is `jobs/<job id>` in here. Not shared between workers. Default `regente-worker` in `XDG_STATE_HOME`, else in
     /// `~/.local/state`, else in the folder for temporary files.
     pub work_dir: PathBuf,
-    /// Relative script paths start here; default the current folder.
+    /// Relative script paths start here, and the scripts in it may be run unless it is `/`; default the current folder.
     pub base_dir: PathBuf,
+    /// Folders beside it whose scripts may be run; default none.
+    pub scripts: Vec<PathBuf>,
+    /// User that programs run as; only root may name one. Default the worker's own.
+    pub run_as: Option<RunAs>,
     /// Python for `PYTHON` jobs; default `REGENTE_PYTHON` of the environment, or `python3`.
     pub python: String,
     /// Program that starts jobs' programs and reaps what they leave: one whose `main` calls [`crate::supervise_if_asked`]; default this one.
@@ -94,6 +137,8 @@ impl Settings {
             amqp: None,
             work_dir: state_dir().join("regente-worker"),
             base_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            scripts: Vec::new(),
+            run_as: None,
             python: std::env::var("REGENTE_PYTHON").ok().filter(|python| !python.is_empty()).unwrap_or_else(|| "python3".into()),
             supervisor: this_program(),
             reaps_orphans: false,
@@ -128,10 +173,35 @@ impl Settings {
         if let Some(label) = self.labels.iter().find(unusable) {
             faults.push(format!("label {label:?} must have 1 to 100 bytes and no spaces"));
         }
+        if let Some(user) = &self.run_as
+            && !nix::unistd::Uid::effective().is_root()
+        {
+            faults.push(format!("only root may run programs as another user ({})", user.name));
+        }
         if self.name.trim().is_empty() {
             faults.push("name must not be empty".to_owned());
         }
         if faults.is_empty() { Ok(()) } else { Err(Error::Settings(faults.join("; "))) }
+    }
+
+    /// As they are seen from every folder: a program has its own.
+    pub(crate) fn from_anywhere(mut self) -> Self {
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        for path in [&mut self.work_dir, &mut self.base_dir].into_iter().chain(&mut self.scripts) {
+            *path = absolute(path);
+        }
+        let python = PathBuf::from(&self.python);
+        // A bare name is looked for in PATH.
+        if python.components().count() > 1 {
+            self.python = absolute(&python).display().to_string();
+        }
+        self
+    }
+
+    /// Where scripts may be.
+    pub(crate) fn script_folders(&self) -> Vec<PathBuf> {
+        let base = Some(&self.base_dir).filter(|base| base.parent().is_some());
+        base.into_iter().chain(&self.scripts).cloned().collect()
     }
 
     pub(crate) fn jobs_dir(&self) -> PathBuf {

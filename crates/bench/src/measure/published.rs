@@ -84,6 +84,8 @@ fn worker(bench: &Bench, hub: &Hub, python: &str) -> Result<Process> {
     let mut command = Command::new(&bench.regente);
     command
         .args(["worker", "--server", &hub.api.base, "--queue", QUEUE, "--slots", "1"])
+        .arg("--scripts")
+        .arg(bench.folder("published")?)
         .env("REGENTE_AMQP_URL", &bench.servers.amqp_url)
         .env("REGENTE_WORKER_KEY", WORKER_KEY)
         .env("REGENTE_PYTHON", python)

@@ -62,9 +62,12 @@ pub(super) struct WorkerOptions {
     /// Folder for the jobs' folders.
     #[arg(long, env = "REGENTE_WORK_DIR", value_name = "DIR")]
     pub(super) work_dir: Option<PathBuf>,
-    /// Folder that relative script paths start from; by default the current one.
+    /// Folder that relative script paths start from, and whose scripts may be run; by default the current one.
     #[arg(long, value_name = "DIR")]
     pub(super) base_dir: Option<PathBuf>,
+    /// More folders whose scripts may be run. A link does not lead out of them.
+    #[arg(long, env = "REGENTE_SCRIPTS", num_args = 1.., value_delimiter = ',', value_name = "DIR")]
+    pub(super) scripts: Vec<PathBuf>,
     /// Python for PYTHON jobs; by default python3.
     #[arg(long, env = "REGENTE_PYTHON", value_name = "PROGRAM")]
     pub(super) python: Option<String>,
@@ -155,6 +158,7 @@ impl WorkerOptions {
         if let Some(base_dir) = &self.base_dir {
             settings.base_dir.clone_from(base_dir);
         }
+        settings.scripts.clone_from(&self.scripts);
         if let Some(python) = &self.python {
             settings.python.clone_from(python);
         }

@@ -157,8 +157,13 @@ impl InstallArgs {
         if let Some(base_dir) = &options.base_dir {
             add("--base-dir", &std::path::absolute(base_dir)?.display().to_string());
         }
+        for folder in &options.scripts {
+            add("--scripts", &std::path::absolute(folder)?.display().to_string());
+        }
         if let Some(python) = &options.python {
-            add("--python", python);
+            // A bare name is looked for in PATH.
+            let python = if python.contains('/') { std::path::absolute(python)?.display().to_string() } else { python.clone() };
+            add("--python", &python);
         }
         Ok(words)
     }
@@ -218,6 +223,11 @@ fn next_steps(args: &InstallArgs, unit_file: &Path, secrets_file: &Path, keyless
     lines.extend(program_in_a_home().map(|program| {
         format!("note: {program} is in somebody's home, where the worker's user may not look: install it from /usr/local/bin")
     }));
+    if args.options.base_dir.is_none() && args.options.scripts.is_empty() {
+        let state = Path::new("/var/lib").join(&args.unit);
+        let folder = args.options.work_dir.as_ref().unwrap_or(&state).display();
+        lines.push(format!("note: only scripts in {folder} may be run: name the robots' folders with --scripts"));
+    }
     lines.push("Next:".to_owned());
     if keyless {
         lines.push(format!("  put REGENTE_WORKER_KEY=… (and REGENTE_AMQP_URL=…, if it uses RabbitMQ) into {secrets}"));

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api_types::{ClaimRequest, JobAssignment};
+use api_types::ClaimRequest;
 use tokio::sync::watch;
 
 use super::core::{Core, over};
-use crate::{HubError, Job, backoff::Backoff};
+use crate::{Claimed, HubError, Job, backoff::Backoff};
 
 /// Seconds that a claim waits on the hub.
 const WAIT_S: f64 = 20.0;
@@ -72,7 +72,7 @@ async fn claim_all(core: &Arc<Core>, stopped: &mut watch::Receiver<bool>) {
     }
 }
 
-async fn claim(core: &Core) -> Result<Vec<JobAssignment>, HubError> {
+async fn claim(core: &Core) -> Result<Vec<Claimed>, HubError> {
     core.drains(false).await;
     let full = core.full.notified();
     let free = free_slots(core).await;
@@ -104,15 +104,23 @@ async fn free_slots(core: &Core) -> usize {
     core.slots.available_permits() + 1
 }
 
-async fn take(core: &Arc<Core>, assignment: JobAssignment) {
-    let lease = assignment.lease_token;
-    let Some(hold) = core.held.hold(assignment.job_id, Some(lease)) else {
-        tracing::warn!(job.id = %assignment.job_id, "the hub gave a job that this worker holds already");
+async fn take(core: &Arc<Core>, claimed: Claimed) {
+    let (job, lease) = match &claimed {
+        Claimed::Job(assignment) => (assignment.job_id, assignment.lease_token),
+        Claimed::Unreadable { job, lease, .. } => (*job, *lease),
+    };
+    let Some(hold) = core.held.hold(job, Some(lease)) else {
+        tracing::warn!(job.id = %job, "the hub gave a job that this worker holds already");
         return;
     };
     let Ok(slot) = core.slots.clone().acquire_owned().await else { return };
-    let (this, job) = (core.clone(), Job::from(assignment));
-    core.spawn(slot, async move { this.execute(&job, &hold, lease).await });
+    let this = core.clone();
+    core.spawn(slot, async move {
+        match claimed {
+            Claimed::Job(assignment) => this.execute(&Job::from(*assignment), &hold, lease).await,
+            Claimed::Unreadable { reason, .. } => this.refuse(&hold, lease, &reason).await,
+        }
+    });
 }
 
 /// How long to wait before the next claim.

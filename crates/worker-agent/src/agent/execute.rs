@@ -51,6 +51,16 @@ impl Core {
         reporter.end(&outcome).await;
     }
 
+    /// Fails a job that this worker cannot read.
+    pub(super) async fn refuse(&self, hold: &Hold, lease: Uuid, reason: &str) {
+        let job = hold.job();
+        tracing::error!(job.id = %job, reason, "a job cannot be read and is failed");
+        let folder = JobFolder::of(&self.settings.jobs_dir(), job);
+        let outbox = Outbox::new(folder.clone(), self.settings.spool_limit, 0);
+        let outcome = Outcome::unreadable(reason);
+        Reporter { hub: &self.hub, job, lease, outbox, folder }.end(&outcome).await;
+    }
+
     /// A worker that died while it ran this job has sent lines that nobody counted. One line more tells how many there are.
     async fn offset_of_rerun(&self, job: Uuid, hold: &Hold, lease: Uuid) -> i64 {
         let message = "the worker was started again in the middle of the job, which now runs again from its beginning".to_owned();

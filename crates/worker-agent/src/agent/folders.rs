@@ -3,7 +3,7 @@
 use std::{
     fs::{self, TryLockError},
     io,
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::Path,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -23,6 +23,13 @@ const CLEAN_EVERY: Duration = Duration::from_secs(3600);
 pub(super) fn lock(settings: &Settings) -> Result<FolderLock, Error> {
     let failed = |cause| Error::WorkFolder { path: settings.work_dir.display().to_string(), cause };
     JobFolder::at(settings.work_dir.clone()).create_private().map_err(failed)?;
+    if settings.run_as.is_some() {
+        JobFolder::at(settings.jobs_dir()).create_private().map_err(failed)?;
+        // Programs of another user have to reach their own folder, and may not look into this one.
+        for folder in [settings.work_dir.clone(), settings.jobs_dir()] {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o711)).map_err(failed)?;
+        }
+    }
     FolderLock::take(&settings.work_dir.join("agent.lock")).map_err(|error| match error {
         TryLockError::WouldBlock => failed(io::Error::other("another worker uses it; give each its own")),
         TryLockError::Error(error) => failed(error),

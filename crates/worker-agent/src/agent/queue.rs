@@ -74,15 +74,18 @@ async fn start_all(core: &Arc<Core>, mut consumer: Consumer, queue: &str, stoppe
             delivery = consumer.next() => delivery,
         };
         let Some(delivery) = delivery else { return Intake::Over };
-        let mut job = match Job::from_message(&delivery.body) {
-            Ok(job) => job,
-            Err(reason) => {
+        let job = match Job::from_message(&delivery.body) {
+            Ok(mut job) => {
+                job.traceparent = delivery.headers.iter().find(|(name, _)| name == "traceparent").map(|(_, value)| value.clone());
+                Received::Job(job)
+            }
+            Err((Some(id), reason)) => Received::Unreadable(id, reason),
+            Err((None, reason)) => {
                 tracing::warn!(queue.name = queue, reason, "an unusable message goes to the dead-letter queue");
                 settle(delivery.reject().await);
                 continue;
             }
         };
-        job.traceparent = delivery.headers.iter().find(|(name, _)| name == "traceparent").map(|(_, value)| value.clone());
         let slot = tokio::select! {
             biased;
             () = over(stopped) => {
@@ -101,14 +104,28 @@ async fn start_all(core: &Arc<Core>, mut consumer: Consumer, queue: &str, stoppe
     }
 }
 
+/// What a message brings.
+enum Received {
+    Job(Job),
+    /// To be failed: this worker cannot read it.
+    Unreadable(Uuid, String),
+}
+
 impl Core {
-    async fn deliver(&self, job: Job, delivery: Delivery) {
-        let Some(hold) = self.held.hold(job.id, None) else {
-            return self.deliver_again(job.id, delivery).await;
+    async fn deliver(&self, received: Received, delivery: Delivery) {
+        let id = match &received {
+            Received::Job(job) => job.id,
+            Received::Unreadable(id, _) => *id,
         };
-        match self.start(job.id, &hold).await {
+        let Some(hold) = self.held.hold(id, None) else {
+            return self.deliver_again(id, delivery).await;
+        };
+        match self.start(id, &hold).await {
             Ok(lease) => {
-                self.execute(&job, &hold, lease).await;
+                match received {
+                    Received::Job(job) => self.execute(&job, &hold, lease).await,
+                    Received::Unreadable(_, reason) => self.refuse(&hold, lease, &reason).await,
+                }
                 settle(delivery.ack().await);
             }
             Err(Unstarted::Drop) => settle(delivery.ack().await),

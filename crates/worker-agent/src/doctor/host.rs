@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
+    os::unix::fs::PermissionsExt as _,
     process::{Output, Stdio},
     time::Duration,
 };
@@ -66,6 +67,30 @@ pub(super) fn base_folder(settings: &Settings) -> Finding {
             Finding::fail(CHECK, format!("{path}: {error}"), "make the folder of the robots readable, or name another with --base-dir")
         }
     }
+}
+
+/// Whose scripts are run.
+pub(super) fn scripts(settings: &Settings) -> Finding {
+    const CHECK: &str = "scripts";
+    let folders = settings.script_folders();
+    if folders.is_empty() {
+        let remedy = "name the folders of the robots with --scripts, or start the worker in theirs";
+        return Finding::fail(CHECK, "no script may be run: / is no script folder unless --scripts names it", remedy);
+    }
+    for folder in &folders {
+        let path = folder.display();
+        let data = match fs::metadata(folder) {
+            Ok(data) if data.is_dir() => data,
+            Ok(_) => return Finding::fail(CHECK, format!("{path} is no folder"), "name folders with --scripts"),
+            Err(error) => return Finding::fail(CHECK, format!("{path}: {error}"), "make the folder, or name another with --scripts"),
+        };
+        if data.permissions().mode() & 0o002 != 0 {
+            let remedy = format!("take the right from others (chmod o-w {path}), or name another folder with --scripts");
+            return Finding::warn(CHECK, format!("everybody on this host can put scripts into {path}"), remedy);
+        }
+    }
+    let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    Finding::ok(CHECK, format!("scripts in {} may be run", folders.join(", ")))
 }
 
 pub(super) async fn shell() -> Finding {

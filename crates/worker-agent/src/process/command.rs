@@ -4,17 +4,23 @@ use std::{
     ffi::{OsStr, OsString},
     io,
     os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::Stdio,
 };
 
 use domain::automation::EntrypointType;
-use domain::log::Level;
 use tokio::process::Command;
 
-use super::{ProcessRunner, display::Display, limits::Plan, log::RobotLog, params, program::Program, tree::JOB_MARK};
+use super::{
+    ProcessRunner,
+    display::Display,
+    limits::{self, Plan},
+    program::Program,
+    script,
+    tree::JOB_MARK,
+};
 use crate::{
-    Job, JobFolder,
+    Job, JobFolder, RunAs,
     supervisor::{SUPERVISE, rights_word},
 };
 
@@ -50,30 +56,37 @@ const INHERITED: [&str; 25] = [
 /// What a program is started with beside its job.
 pub(super) struct Surroundings<'a> {
     pub(super) folder: &'a JobFolder,
-    pub(super) log: &'a RobotLog,
+    /// The parameters.
+    pub(super) environment: Vec<(String, String)>,
     pub(super) display: Option<&'a Display>,
     pub(super) plan: &'a Plan,
 }
 
 /// Starts the program below a supervisor. The text of the error says why it cannot be started.
-pub(super) async fn start(runner: &ProcessRunner, job: &Job, around: &Surroundings<'_>) -> Result<Program, String> {
+pub(super) async fn start(runner: &ProcessRunner, job: &Job, around: Surroundings<'_>) -> Result<Program, String> {
     let kind = match job.entrypoint_type.as_str() {
         "" => EntrypointType::Python,
         name => EntrypointType::parse(name).ok_or_else(|| format!("unknown entry point type {name:?}: must be PYTHON, SHELL or EXE"))?,
     };
-    let script = resolve(&runner.base_dir, &job.script_path)?;
-    let program = match kind {
-        EntrypointType::Python => Some(runner.python.as_str()),
-        EntrypointType::Shell => Some("sh"),
-        EntrypointType::Exe => None,
+    let script = script::resolve(&runner.base_dir, &runner.scripts, &job.script_path)?;
+    let interpreter = match kind {
+        EntrypointType::Python => vec![OsString::from(&runner.python)],
+        EntrypointType::Shell => script::interpreter(&script).unwrap_or_else(|| vec!["sh".into()]),
+        EntrypointType::Exe => Vec::new(),
     };
-    let words: Vec<&OsStr> = program.map(OsStr::new).into_iter().chain([script.as_os_str()]).collect();
-    let cannot = |error| why_not(kind, &runner.python, &script, &error);
-    let words = wrapped(&words, &around.plan.wrapper).map_err(cannot)?;
+    let words: Vec<&OsStr> = interpreter.iter().map(OsString::as_os_str).chain([script.as_os_str()]).collect();
+    let cannot = |error| why_not(kind, interpreter.first(), &script, &error);
+    // Only root can ask systemd for a scope of the host, which then drops the rights itself.
+    let (in_scope, outside) = match &runner.run_as {
+        Some(user) if !around.plan.wrapper.is_empty() => (Some(user), None),
+        user => (None, user.as_ref().map(RunAs::ids)),
+    };
+    let wrapper = limits::as_user(&around.plan.wrapper, in_scope);
+    let words = wrapped(&words, &wrapper).map_err(cannot)?;
     let mut command = Command::new(&runner.supervisor);
-    command.arg(SUPERVISE).arg(rights_word(None)).args(words).arg("--config").arg(around.folder.file("config.json"));
-    environment(&mut command, job, around);
+    command.arg(SUPERVISE).arg(rights_word(outside)).args(words).arg("--config").arg(around.folder.file("config.json"));
     command.current_dir(around.folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    environment(&mut command, job, runner.run_as.as_ref(), around);
     Program::start(command, job.id, &runner.children).await.map_err(cannot)
 }
 
@@ -101,20 +114,7 @@ fn find(program: &Path) -> io::Result<()> {
     if found { Ok(()) } else { Err(io::Error::from(io::ErrorKind::NotFound)) }
 }
 
-fn resolve(base_dir: &Path, script_path: &str) -> Result<PathBuf, String> {
-    if script_path.is_empty() {
-        return Err("the automation has no script_path".into());
-    }
-    let path = std::path::absolute(base_dir.join(script_path)).map_err(|error| format!("{script_path}: {error}"))?;
-    match std::fs::metadata(&path) {
-        Ok(data) if data.is_dir() => Err(format!("{} is a folder, not a program", path.display())),
-        Ok(_) => Ok(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(format!("file not found: {}", path.display())),
-        Err(error) => Err(format!("{}: {error}", path.display())),
-    }
-}
-
-fn environment(command: &mut Command, job: &Job, around: &Surroundings<'_>) {
+fn environment(command: &mut Command, job: &Job, run_as: Option<&RunAs>, around: Surroundings<'_>) {
     command.env_clear();
     for (name, value) in std::env::vars_os() {
         let known = name.to_str().is_some_and(|name| INHERITED.contains(&name) || name.starts_with("LC_"));
@@ -122,11 +122,12 @@ fn environment(command: &mut Command, job: &Job, around: &Surroundings<'_>) {
             command.env(name, value);
         }
     }
-    let (parameters, left_out) = params::environment(&job.parameters);
-    command.envs(parameters);
-    for reason in left_out {
-        around.log.note(Level::Warning, &reason);
+    if let Some(RunAs { name, home, shell, .. }) = run_as {
+        command.env("USER", name).env("LOGNAME", name).env("HOME", home).env("SHELL", shell);
+        // The worker's own.
+        command.env_remove("XDG_RUNTIME_DIR").env_remove("XAUTHORITY");
     }
+    command.envs(around.environment);
     let fixed: [(&str, OsString); 6] = [
         (JOB_MARK, job.id.to_string().into()),
         ("REGENTE_AUTOMATION", job.automation_name.replace('\0', "").into()),
@@ -144,12 +145,16 @@ fn environment(command: &mut Command, job: &Job, around: &Surroundings<'_>) {
     }
 }
 
-fn why_not(kind: EntrypointType, python: &str, script: &Path, error: &io::Error) -> String {
+fn why_not(kind: EntrypointType, interpreter: Option<&OsString>, script: &Path, error: &io::Error) -> String {
     let script = script.display();
+    let interpreter = interpreter.map(|word| word.to_string_lossy()).unwrap_or_default();
     match (kind, error.kind()) {
-        (EntrypointType::Python, io::ErrorKind::NotFound) => format!("no Python: {python:?} is not found on this worker"),
-        (EntrypointType::Python, _) => format!("Python {python:?} cannot be started: {error}"),
-        (EntrypointType::Shell, _) => format!("sh cannot be started: {error}"),
+        (EntrypointType::Python, io::ErrorKind::NotFound) => format!("no Python: {interpreter:?} is not found on this worker"),
+        (EntrypointType::Python, _) => format!("Python {interpreter:?} cannot be started: {error}"),
+        (EntrypointType::Shell, io::ErrorKind::NotFound) => {
+            format!("{script} cannot be started: its interpreter {interpreter:?} is not found on this worker")
+        }
+        (EntrypointType::Shell, _) => format!("{script} cannot be started with {interpreter:?}: {error}"),
         (EntrypointType::Exe, io::ErrorKind::PermissionDenied) => format!("not executable: {script}"),
         (EntrypointType::Exe, io::ErrorKind::NotFound) => format!("{script} cannot be started: the interpreter that it names is missing"),
         (EntrypointType::Exe, _) => format!("{script} cannot be started: {error}"),

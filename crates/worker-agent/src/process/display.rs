@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::tree::DISPLAY_MARK;
 use crate::{
-    JobFolder,
+    JobFolder, RunAs,
     children::{Children, OwnChild},
 };
 
@@ -43,7 +43,12 @@ pub(super) struct Display {
 impl Display {
     /// Starts `xvfb` and waits until it takes clients. Only those that can read the job's folder may connect. The text of the error says
     /// what to do.
-    pub(super) async fn start(xvfb: &str, job: Uuid, folder: &JobFolder, children: &Children) -> Result<Self, String> {
+    pub(super) async fn start(
+        xvfb: &str,
+        job: Uuid,
+        folder: &JobFolder,
+        (children, run_as): (&Children, Option<&RunAs>),
+    ) -> Result<Self, String> {
         let authority = folder.file(AUTHORITY);
         let prepared = write_authority(folder).and_then(|()| folder.create_file(LOG));
         let log = prepared.map_err(|error| format!("no virtual display: its files cannot be written: {error}"))?;
@@ -57,6 +62,9 @@ impl Display {
             .stderr(log)
             .process_group(0)
             .kill_on_drop(true);
+        if let Some(user) = run_as {
+            command.uid(user.user).gid(user.group);
+        }
         let mut server = children.spawn(&mut command).map_err(|error| why_not(xvfb, &error))?;
         let number = tokio::time::timeout(START_LIMIT, number_of(&mut server)).await.unwrap_or(None);
         match number {
@@ -102,7 +110,7 @@ fn write_authority(folder: &JobFolder) -> io::Result<()> {
         entry.extend_from_slice(&length.to_be_bytes());
         entry.extend_from_slice(field);
     }
-    folder.create_file(AUTHORITY)?.write_all(&entry)
+    folder.create_shared_file(AUTHORITY)?.write_all(&entry)
 }
 
 fn why_not(xvfb: &str, error: &io::Error) -> String {

@@ -6,7 +6,7 @@ use nix::unistd::Uid;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tokio::{io::AsyncReadExt as _, process::Command, sync::OnceCell};
 
-use crate::{Job, Scopes, children::Children};
+use crate::{Job, RunAs, Scopes, children::Children};
 
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -91,6 +91,15 @@ fn scope(manager: Manager) -> Vec<OsString> {
     let mut words: Vec<OsString> = ["systemd-run", "--scope", "--quiet", "--collect"].map(OsString::from).into();
     if manager == Manager::User {
         words.push("--user".into());
+    }
+    words
+}
+
+/// The wrapper of a plan for a program that is to run as this user.
+pub(super) fn as_user(wrapper: &[OsString], user: Option<&RunAs>) -> Vec<OsString> {
+    let mut words = wrapper.to_vec();
+    if let (Some(user), true) = (user, words.pop_if(|word| word == "--").is_some()) {
+        words.extend([format!("--uid={}", user.user), format!("--gid={}", user.group), "--".to_owned()].map(OsString::from));
     }
     words
 }

@@ -1,45 +1,90 @@
 use std::collections::HashSet;
 
+use rustix::process::{Resource, getrlimit};
 use serde_json::{Map, Value};
 
-/// Longest value in the environment, in bytes: the system refuses to start a program with a longer one.
-const MAX_VALUE: usize = 100 * 1024;
-/// All variables together, as the system counts them: it refuses to start a program with more than about 2 MiB of them.
+/// Longest variable with its name, in bytes: the system refuses to start a program with one of 128 KiB.
+const MAX_VARIABLE: usize = 100 * 1024;
+/// All variables together.
 const MAX_TOTAL: usize = 1024 * 1024;
-/// What the system adds to a variable: `=`, the end, a pointer.
+/// What each costs beside its name and value: `=`, the end, a pointer.
 const OVERHEAD: usize = 10;
-/// So many of those left out are named.
-const MOST_NAMED: usize = 20;
+/// Kept for the command line and what is inherited.
+const RESERVED: u64 = 128 * 1024;
+/// Names that are told of those left out.
+const NAMED: usize = 3;
 
-/// The parameters as environment variables, and why some are not among them (they are in `config.json` all the same).
-pub(super) fn environment(parameters: &Map<String, Value>) -> (Vec<(String, String)>, Vec<String>) {
-    let (mut variables, mut names, mut total) = (Vec::new(), HashSet::new(), 0);
-    let (mut left_out, mut unnamed) = (Vec::new(), 0_usize);
+/// Parameters as environment variables.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Environment {
+    pub(super) variables: Vec<(String, String)>,
+    /// Which are not among them and why, in a line; they are in `config.json` all the same.
+    pub(super) left_out: Option<String>,
+}
+
+/// Why a parameter is left out, with the number of those and the names of the first.
+struct Reason {
+    words: &'static str,
+    count: usize,
+    names: Vec<String>,
+}
+
+/// The parameters as environment variables, as far as a program can be started with them.
+pub(super) fn environment(parameters: &Map<String, Value>) -> Environment {
+    let room = room();
+    let mut variables = Vec::new();
+    let (mut taken, mut total) = (HashSet::new(), 0);
+    let mut reasons = ["too long", "with a NUL character", "named like another one there", "beyond what an environment can hold"]
+        .map(|words| Reason { words, count: 0, names: Vec::new() });
     for (key, value) in parameters {
-        let (name, text) = (variable(key), plain(value));
-        let size = name.len() + text.len() + OVERHEAD;
-        let reason = if text.len() > MAX_VALUE || total + size > MAX_TOTAL {
-            "too long"
+        let name = variable(key);
+        let text = plain(value);
+        let bytes = name.len() + text.len() + OVERHEAD;
+        let reason = if bytes > MAX_VARIABLE {
+            0
         } else if text.contains('\0') {
-            "with a NUL character"
-        } else if names.contains(&name) {
-            "named like another one there"
+            1
+        } else if taken.contains(&name) {
+            2
+        } else if total + bytes > room {
+            3
         } else {
-            total += size;
-            names.insert(name.clone());
+            total += bytes;
+            taken.insert(name.clone());
             variables.push((name, text));
             continue;
         };
-        if left_out.len() < MOST_NAMED {
-            left_out.push(format!("parameter {key:?} is {reason} for the environment; it is only in config.json"));
-        } else {
-            unnamed += 1;
+        reasons[reason].add(key);
+    }
+    Environment { variables, left_out: told(&reasons, parameters.len()) }
+}
+
+/// A quarter of the stack is the system's limit for all that a program is started with.
+fn room() -> usize {
+    let stack = getrlimit(Resource::Stack).current.unwrap_or(u64::MAX);
+    usize::try_from((stack / 4).saturating_sub(RESERVED)).unwrap_or(MAX_TOTAL).min(MAX_TOTAL)
+}
+
+fn told(reasons: &[Reason], all: usize) -> Option<String> {
+    let count: usize = reasons.iter().map(|reason| reason.count).sum();
+    let words: Vec<_> = reasons.iter().filter(|reason| reason.count > 0).map(Reason::told).collect();
+    (count > 0)
+        .then(|| format!("{count} of {all} parameters are only in config.json, the environment does not hold them: {}", words.join("; ")))
+}
+
+impl Reason {
+    fn add(&mut self, key: &str) {
+        self.count += 1;
+        if self.names.len() < NAMED {
+            let short: String = key.chars().take(100).collect();
+            self.names.push(format!("{short:?}"));
         }
     }
-    if unnamed > 0 {
-        left_out.push(format!("{unnamed} more parameters are only in config.json"));
+
+    fn told(&self) -> String {
+        let more = if self.count > self.names.len() { ", …" } else { "" };
+        format!("{} {} ({}{more})", self.count, self.words, self.names.join(", "))
     }
-    (variables, left_out)
 }
 
 /// `PARAM_` and the name in capitals, `_` for what is not A-Z or 0-9.
@@ -69,7 +114,7 @@ mod tests {
         else {
             panic!()
         };
-        let (mut variables, left_out) = environment(&map);
+        let Environment { mut variables, left_out } = environment(&map);
         variables.sort();
         let expected = [
             ("PARAM_A__O", "é"),
@@ -81,24 +126,27 @@ mod tests {
             ("PARAM_OK", "true"),
         ];
         assert_eq!(variables.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>(), expected);
-        assert!(left_out.is_empty());
+        assert_eq!(left_out, None);
     }
 
     #[test]
     fn what_the_system_refuses_is_left_out_and_told() {
-        let Value::Object(map) = json!({"a-b": 1, "a_b": 2, "long": "x".repeat(MAX_VALUE + 1), "nul": "a\u{0}b"}) else { panic!() };
-        let (variables, left_out) = environment(&map);
+        let Value::Object(mut map) = json!({"a-b": 1, "a_b": 2, "long": "x".repeat(MAX_VARIABLE + 1), "nul": "a\u{0}b"}) else { panic!() };
+        map.insert("y".repeat(MAX_VARIABLE), json!(1));
+        let Environment { variables, left_out } = environment(&map);
         assert_eq!(variables, [("PARAM_A_B".to_owned(), "1".to_owned())]);
-        assert_eq!(left_out.len(), 3);
+        let words = left_out.unwrap();
+        for said in ["4 of 5 parameters", "2 too long (\"long\", ", "1 with a NUL", "1 named like another one there (\"a_b\")"] {
+            assert!(words.contains(said), "{words}");
+        }
     }
+
     #[test]
-    fn many_parameters_are_as_many_as_the_system_takes_and_the_rest_is_told_in_short() {
-        let many: Map<String, Value> = (0..50_000).map(|number| (format!("a key {number}"), json!(number))).collect();
-        let (variables, left_out) = environment(&many);
-        let bytes: usize = variables.iter().map(|(name, value)| name.len() + value.len() + OVERHEAD).sum();
-        assert!(bytes <= MAX_TOTAL && bytes > MAX_TOTAL - 100, "{bytes}");
-        assert_eq!(left_out.len(), MOST_NAMED + 1);
-        let program = std::process::Command::new("true").env_clear().envs(variables).status();
-        assert!(program.unwrap().success());
+    fn very_many_are_told_in_a_line() {
+        let map: Map<_, _> = (0..200_000).map(|n| (format!("key{n}"), json!(n))).collect();
+        let Environment { variables, left_out } = environment(&map);
+        assert!((10_000..100_000).contains(&variables.len()), "{}", variables.len());
+        let words = left_out.unwrap();
+        assert!(words.len() < 300 && words.contains("beyond what an environment can hold") && words.contains('…'), "{words}");
     }
 }

@@ -21,8 +21,6 @@ pub(super) struct Program {
     supervisor: OwnChild,
     events: Lines<BufReader<UnixStream>>,
     ended: bool,
-    /// The supervisor was killed: what is left of the job is somebody else's child now.
-    lost: bool,
 }
 
 impl Program {
@@ -38,11 +36,14 @@ impl Program {
         // It has the other end, which has to close with the supervisor.
         drop(command);
         let tree = Tree::below(&supervisor, job).ok_or_else(|| no_supervisor(&"it has no process id"))?;
-        let mut program = Self { tree, supervisor, events: BufReader::new(UnixStream::from_std(ours)?).lines(), ended: false, lost: false };
+        let mut program = Self { tree, supervisor, events: BufReader::new(UnixStream::from_std(ours)?).lines(), ended: false };
         match program.event().await {
             Some(Event::Started(pid)) => program.tree.set_root(pid),
             Some(Event::Failed(error)) => return Err(io::Error::from_raw_os_error(error)),
-            Some(Event::Ended(_)) | None => return Err(no_supervisor(&"it does not say that it has started the program")),
+            Some(Event::Ended(_)) | None => {
+                program.lose();
+                return Err(no_supervisor(&"it does not say that it has started the program"));
+            }
         }
         Ok(program)
     }
@@ -62,10 +63,7 @@ impl Program {
                 self.ended = true;
                 Ended::Exit(ExitStatus::from_raw(status))
             }
-            Some(Event::Started(_) | Event::Failed(_)) | None => {
-                self.lost = true;
-                Ended::Unknown(io::Error::other("somebody has killed its supervisor"))
-            }
+            Some(Event::Started(_) | Event::Failed(_)) | None => Ended::Unknown(io::Error::other("somebody has killed its supervisor")),
         }
     }
 
@@ -75,6 +73,7 @@ impl Program {
         if self.supervisor.wait().await.is_ok_and(|status| status.success()) {
             return;
         }
+        self.lose();
         while self.tree.is_populated() {
             tokio::time::sleep(super::supervise::POLL).await;
         }
@@ -85,8 +84,10 @@ impl Program {
         self.ended
     }
 
-    pub(super) const fn is_lost(&self) -> bool {
-        self.lost
+    /// Somebody has killed the supervisor: what is left of the job is another's child now, perhaps this process's.
+    fn lose(&mut self) {
+        self.tree.kill();
+        self.supervisor.end_orphans();
     }
 
     async fn event(&mut self) -> Option<Event> {

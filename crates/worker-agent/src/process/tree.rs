@@ -126,7 +126,8 @@ impl Tree {
             return family(|process| process.parent == self.supervisor.pid);
         }
         // Somebody has killed it: what carries no mark has gone to another parent.
-        let mut left = family(|process| process.group == self.root || is_marked(process.pid, &[JOB_MARK], self.job));
+        let is_of_group = |process: &Process| self.root != 0 && process.group == self.root;
+        let mut left = family(|process| is_of_group(process) || is_marked(process.pid, &[JOB_MARK], self.job));
         left.retain(|process| process.pid != self.supervisor.pid);
         left
     }

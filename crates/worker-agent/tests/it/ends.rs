@@ -34,11 +34,14 @@ async fn what_cannot_be_started_says_why() {
     bed.start(settings, None);
     bed.script("robot.py", "");
     bed.script("no-interpreter", "#!/no/such/thing\n");
+    bed.script("lost.sh", "#!/no/such/thing\n");
     fs::write(bed.dir.path().join("plain"), "x").unwrap();
     let table = [
         ("PYTHON", "missing.py", "file not found: /"),
         ("PYTHON", "robot.py", "no Python: \"no-such-python\""),
-        ("SHELL", "/no/such/script.sh", "file not found: /no/such/script.sh"),
+        ("SHELL", "/no/such/script.sh", "--scripts /no/such"),
+        ("SHELL", "/etc/passwd", "/etc/passwd is in none of this worker's script folders"),
+        ("SHELL", "lost.sh", "its interpreter \"/no/such/thing\" is not found"),
         ("EXE", "plain", "not executable: /"),
         ("EXE", "no-interpreter", "interpreter"),
         ("EXE", ".", "is a folder"),
@@ -52,6 +55,35 @@ async fn what_cannot_be_started_says_why() {
         let message = end.error_message.unwrap();
         assert!(message.contains(words), "{kind} {script}: {message}");
     }
+}
+
+#[tokio::test]
+async fn a_shell_script_is_run_by_what_its_first_line_names() {
+    let bed = Bed::with_agent().await;
+    bed.script("names.sh", "#!/usr/bin/env python3\nimport sys\nprint(len(sys.argv), sys.argv[1])\n");
+    let named = bed.hub.job("SHELL", "names.sh", 0, json!({}));
+    let arrays = bed.shell("#!/bin/bash\nwords=(a b)\n[[ ${#words[@]} = 2 ]] && echo \"two\"");
+    assert_eq!((bed.end_of(named).await.status, bed.end_of(arrays).await.status), (Status::Completed, Status::Completed));
+    assert_eq!((bed.log_of(named)[0].message.as_str(), bed.log_of(arrays)[0].message.as_str()), ("3 --config", "two"));
+}
+
+#[tokio::test]
+async fn paths_are_those_of_the_agent_s_folder_not_of_the_job_s() {
+    let mut bed = Bed::new().await;
+    let here = std::env::current_dir().unwrap();
+    let up: std::path::PathBuf = here.components().skip(1).map(|_| "..").collect();
+    let relative = |path: &std::path::Path| up.join(path.strip_prefix("/").unwrap());
+    let python = std::process::Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+    let mut settings = bed.settings();
+    settings.python = relative(std::path::Path::new(String::from_utf8(python.stdout).unwrap().trim())).display().to_string();
+    settings.work_dir = relative(&settings.work_dir);
+    settings.base_dir = relative(&settings.base_dir);
+    bed.start(settings, None);
+    bed.script("robot.py", "import json, sys\nprint(json.load(open(sys.argv[2])))");
+    let job = bed.hub.job("PYTHON", "robot.py", 0, json!({"n": 1}));
+    let end = bed.end_of(job).await;
+    assert_eq!(end.status, Status::Completed, "{:?}", end.error_message);
+    assert_eq!(bed.log_of(job)[0].message, "{'n': 1}");
 }
 
 #[tokio::test]
@@ -135,7 +167,7 @@ async fn helpers_are_asked_to_end_first() {
 #[tokio::test]
 async fn a_job_whose_supervisor_is_killed_fails_and_its_group_is_ended() {
     let bed = Bed::with_agent().await;
-    let job = bed.shell("sleep 1000 & echo $! > helper; kill -9 $PPID; wait");
+    let job = bed.shell("sleep 1000 & echo $! > helper; until grep -q running status.json; do sleep 0.02; done; kill -9 $PPID; wait");
     let helper = bed.pid_in(job, "helper").await;
     let end = bed.end_of(job).await;
     assert!(end.error_message.as_deref().unwrap().contains("killed its supervisor"), "{end:?}");

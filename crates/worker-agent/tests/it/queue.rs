@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api_types::JobAssignment;
 use broker::{Broker, QueueProfile, Topology};
-use domain::job::Status;
+use domain::job::{ErrorClass, Status};
 use serde_json::json;
 use uuid::Uuid;
 use worker_agent::Settings;
@@ -142,6 +142,23 @@ async fn unusable_messages_are_dead_letters_and_unknown_jobs_are_dropped() {
     while broker.queue_depth(&dead_letters).await.unwrap().messages != 2 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_message_whose_parameters_cannot_be_read_fails_its_job() {
+    let queue = QueueBed::new().await;
+    let unreadable = queue.job("true");
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    queue
+        .send(format!("{{\"job_id\":\"{}\",\"automation_id\":7,\"script_path\":\"x\",\"parameters\":{{\"a\":{deep}}}}}", unreadable.job_id))
+        .await;
+    let job = queue.job("true");
+    queue.publish(&job).await;
+    assert_eq!(queue.bed.end_of(job.job_id).await.status, Status::Completed);
+    let end = queue.bed.end_of(unreadable.job_id).await;
+    assert_eq!(end.error_class, Some(ErrorClass::InvalidParameters));
+    assert!(end.error_message.as_deref().unwrap().contains("recursion limit"), "{end:?}");
+    assert_eq!(queue.left().await, 0);
 }
 
 #[tokio::test]
