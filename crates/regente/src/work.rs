@@ -3,6 +3,7 @@
 mod args;
 mod doctor;
 mod install;
+mod secrets;
 mod unit;
 
 use std::process::ExitCode;
@@ -17,13 +18,14 @@ use self::args::{WorkerCommand, WorkerOptions};
 /// Works until a signal, or does what the subcommand says.
 pub(crate) fn run(args: WorkerArgs) -> anyhow::Result<ExitCode> {
     match args.command {
-        None => work(args.queues, &args.options).map(|()| ExitCode::SUCCESS),
+        None => work(args.queues, args.options).map(|()| ExitCode::SUCCESS),
         Some(WorkerCommand::Install(args)) => install::run(&args).map(|()| ExitCode::SUCCESS),
         Some(WorkerCommand::Doctor(args)) => doctor::run(*args),
     }
 }
 
-fn work(queues: Vec<String>, options: &WorkerOptions) -> anyhow::Result<()> {
+fn work(queues: Vec<String>, mut options: WorkerOptions) -> anyhow::Result<()> {
+    secrets::take_in(&mut options)?;
     telemetry::init(&options.log, options.log_format)?;
     let mut settings = options.settings(queues)?;
     settings.reaps_orphans = true;

@@ -48,7 +48,7 @@ impl Agent {
     /// [`Error::Settings`] and [`Error::Client`].
     pub fn new(settings: Settings, runner: Option<Arc<dyn Runner>>) -> Result<Self, Error> {
         settings.validate()?;
-        let settings = settings.from_anywhere();
+        let settings = settings.into_absolute();
         let hub = HubClient::new(&settings.server, &settings.auth, settings.request_timeout)?;
         let children = Children::new(settings.reaps_orphans);
         let runner = runner.unwrap_or_else(|| Arc::new(ProcessRunner::new(&settings, children.clone())));

@@ -52,7 +52,7 @@ impl Finding {
 /// Checks the folders, what robots need, the hub, the broker and the clock. Changes nothing but for files that it makes in the work folder and
 /// takes away again. Takes at most about a minute.
 pub async fn examine(settings: &Settings) -> Vec<Finding> {
-    let settings = &settings.clone().from_anywhere();
+    let settings = &settings.clone().into_absolute();
     let mut findings = vec![host::settings(settings), host::work_folder(settings), host::space(settings), host::base_folder(settings)];
     findings.push(host::scripts(settings));
     findings.push(host::shell().await);

@@ -185,7 +185,7 @@ impl Settings {
     }
 
     /// As they are seen from every folder: a program has its own.
-    pub(crate) fn from_anywhere(mut self) -> Self {
+    pub(crate) fn into_absolute(mut self) -> Self {
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
         for path in [&mut self.work_dir, &mut self.base_dir].into_iter().chain(&mut self.scripts) {
             *path = absolute(path);

@@ -90,6 +90,7 @@ fn supervise(mut arguments: impl Iterator<Item = OsString>) -> io::Result<()> {
     if let Some(Ids { user, group }) = ids {
         command.uid(user).gid(group);
     }
+    nix::sys::prctl::set_name(c"regente-job")?;
     nix::sys::prctl::set_child_subreaper(true)?;
     let started = command.spawn();
     // A stop of the whole group or session is the agent's to carry out. Later than the start: the program would inherit it.

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use secrecy::SecretString;
 use telemetry::LogFormat;
-use worker_agent::{Auth, Scopes, Settings};
+use worker_agent::{Auth, RunAs, Scopes, Settings};
 
 use super::{doctor::DoctorArgs, install::InstallArgs};
 
@@ -56,6 +56,9 @@ pub(super) struct WorkerOptions {
     /// The workers' key.
     #[arg(long, env = "REGENTE_WORKER_KEY", hide_env_values = true, value_name = "KEY", conflicts_with = "key_file")]
     pub(super) key: Option<String>,
+    /// The key and the broker's address are on standard input: how a worker hides them from its robots.
+    #[arg(long, hide = true)]
+    pub(super) secrets_on_stdin: bool,
     /// File with the workers' key, such as data/worker-key of a hub on this machine.
     #[arg(long, value_name = "FILE")]
     pub(super) key_file: Option<PathBuf>,
@@ -68,6 +71,9 @@ pub(super) struct WorkerOptions {
     /// More folders whose scripts may be run. A link does not lead out of them.
     #[arg(long, env = "REGENTE_SCRIPTS", num_args = 1.., value_delimiter = ',', value_name = "DIR")]
     pub(super) scripts: Vec<PathBuf>,
+    /// User that robots run as, so that they can neither look at the worker nor stop it; the worker has to be root for that.
+    #[arg(long, env = "REGENTE_RUN_AS", value_name = "USER")]
+    pub(super) run_as: Option<String>,
     /// Python for PYTHON jobs; by default python3.
     #[arg(long, env = "REGENTE_PYTHON", value_name = "PROGRAM")]
     pub(super) python: Option<String>,
@@ -159,6 +165,7 @@ impl WorkerOptions {
             settings.base_dir.clone_from(base_dir);
         }
         settings.scripts.clone_from(&self.scripts);
+        settings.run_as = self.run_as.as_deref().map(RunAs::named).transpose()?;
         if let Some(python) = &self.python {
             settings.python.clone_from(python);
         }

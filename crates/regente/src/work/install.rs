@@ -29,7 +29,7 @@ pub(super) struct InstallArgs {
     #[arg(long = "queue", env = "REGENTE_QUEUES", required = true, num_args = 1.., value_delimiter = ',', value_name = "NAME")]
     queues: Vec<String>,
     /// User that the worker runs as; by default one that systemd makes up (DynamicUser).
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "run_as")]
     user: Option<String>,
     /// Name of the unit.
     #[arg(long, default_value = "regente-worker", value_name = "NAME")]
@@ -89,7 +89,10 @@ pub(super) fn run(args: &InstallArgs) -> anyhow::Result<()> {
 
 impl InstallArgs {
     fn check(&self) -> anyhow::Result<()> {
-        self.options.settings(self.queues.clone())?.validate()?;
+        let mut settings = self.options.settings(self.queues.clone())?;
+        // The unit is root's, whoever prints it.
+        settings.run_as = None;
+        settings.validate()?;
         telemetry::check_filter(&self.options.log)?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if self.unit.is_empty() || self.unit.len() > 200 || self.unit.starts_with(['.', '-']) || !self.unit.chars().all(plain) {
@@ -99,6 +102,9 @@ impl InstallArgs {
     }
 
     fn account(&self) -> anyhow::Result<Account> {
+        if self.options.run_as.is_some() {
+            return Ok(Account::Root);
+        }
         let Some(name) = &self.user else { return Ok(Account::Dynamic) };
         let user = User::from_name(name).with_context(|| format!("cannot look up the user {name}"))?;
         let Some(user) = user else {
@@ -159,6 +165,9 @@ impl InstallArgs {
         }
         for folder in &options.scripts {
             add("--scripts", &std::path::absolute(folder)?.display().to_string());
+        }
+        if let Some(user) = &options.run_as {
+            add("--run-as", user);
         }
         if let Some(python) = &options.python {
             // A bare name is looked for in PATH.

@@ -23,6 +23,8 @@ pub(super) struct Unit {
 pub(super) enum Account {
     /// A user that systemd makes up while the worker runs.
     Dynamic,
+    /// Root, whose robots run as another user.
+    Root,
     /// A user of the host.
     User { name: String, id: u32 },
 }
@@ -60,7 +62,7 @@ OOMPolicy=continue
 Delegate=yes
 
 NoNewPrivileges=yes
-CapabilityBoundingSet=
+CapabilityBoundingSet={capabilities}
 AmbientCapabilities=
 ProtectSystem=strict
 ProtectHome=read-only
@@ -86,6 +88,7 @@ WantedBy=multi-user.target
             environment = path(&self.environment_file),
             account = self.account(),
             folders = self.folders(),
+            capabilities = self.capabilities(),
             stop = self.stop_limit.as_secs(),
         )
     }
@@ -93,8 +96,18 @@ WantedBy=multi-user.target
     fn account(&self) -> String {
         match &self.account {
             Account::Dynamic => "DynamicUser=yes\n".to_owned(),
+            // Robots have the rights of another user (--run-as).
+            Account::Root => "User=root\n".to_owned(),
             // With this the user's own systemd makes scopes, if it runs (loginctl enable-linger).
             Account::User { name, id } => format!("User={name}\nEnvironment=XDG_RUNTIME_DIR=/run/user/{id}\n"),
+        }
+    }
+
+    /// What a worker needs to start programs as another user, to write into their folders and to end them; otherwise nothing.
+    const fn capabilities(&self) -> &'static str {
+        match self.account {
+            Account::Root => "CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL",
+            Account::Dynamic | Account::User { .. } => "",
         }
     }
 
@@ -104,9 +117,10 @@ WantedBy=multi-user.target
         let _ = match &self.work_dir {
             None => {
                 let name = &self.name;
+                let mode = if matches!(self.account, Account::Root) { "0711" } else { "0700" };
                 write!(
                     text,
-                    "StateDirectory={name}\nStateDirectoryMode=0700\nWorkingDirectory=/var/lib/{name}\nEnvironment=HOME=/var/lib/{name}"
+                    "StateDirectory={name}\nStateDirectoryMode={mode}\nWorkingDirectory=/var/lib/{name}\nEnvironment=HOME=/var/lib/{name}"
                 )
             }
             Some(folder) => {

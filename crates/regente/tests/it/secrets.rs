@@ -68,3 +68,44 @@ async fn the_log_tells_no_secret_whatever_its_level() {
         }
     }
 }
+
+/// All that a robot can see of its supervisor and its worker. It is given the secrets in halves, which are nowhere whole.
+const SPY: &str = "pid=$PPID
+for level in supervisor worker; do
+  for file in environ cmdline; do
+    if tr '\\0' '\\n' < /proc/$pid/$file 2> /dev/null | grep -q -e \"$PARAM_KEY_A$PARAM_KEY_B\" -e \"$PARAM_BROKER_A$PARAM_BROKER_B\"; then echo \"found in $file of $level\"; fi
+    tr -d '\\0' < /proc/$pid/$file | grep -q . || echo \"$file of $level cannot be read, or is empty\"
+  done
+  pid=$(sed 's/.*) . //' /proc/$pid/stat | cut -d ' ' -f 1)
+done
+echo looked
+";
+
+#[tokio::test]
+async fn a_robot_finds_the_worker_s_key_nowhere_above_it() {
+    let amqp = test_support::amqp_url().unwrap();
+    let broker_password = format!(":{}@", amqp.split([':', '@']).nth(2).unwrap());
+    let place = place().with("REGENTE__BROKER__URL", &amqp);
+    let mut hub = place.start(&["up"]);
+    let address = hub.address().await;
+    let client = Client::new(&address, PASSWORD).await;
+    let queue = format!("spies-{}", uuid::Uuid::new_v4().simple());
+    let automation = client.shell(&queue, &place.write("spy.sh", SPY)).await;
+    let key = std::fs::read_to_string(place.path("data/worker-key")).unwrap().trim().to_owned();
+    let (key_halves, broker_halves) = (key.split_at(key.len() / 2), broker_password.split_at(broker_password.len() / 2));
+    let halves = json!({"key_a": key_halves.0, "key_b": key_halves.1, "broker_a": broker_halves.0, "broker_b": broker_halves.1});
+    let common = ["worker", "--server", &address, "--queue", &queue, "--work-dir", "work"];
+    let mut place = place.with("REGENTE__BROKER__URL", "");
+    let by_arguments = [&common[..], &["--key", &key, "--amqp", &amqp]].concat();
+    for environment in [false, true] {
+        if environment {
+            place = place.with("REGENTE_WORKER_KEY", &key).with("REGENTE_AMQP_URL", &amqp);
+        }
+        let worker = place.start(if environment { &common } else { &by_arguments });
+        let job = client.execute_with(&automation, halves.clone()).await;
+        assert_eq!(client.ended(job.id).await.status, Status::Completed);
+        assert_eq!(client.messages(job.id).await, ["looked"], "given in the environment: {environment}");
+        worker.stop().await;
+    }
+    hub.stop().await;
+}

@@ -90,6 +90,30 @@ async fn a_user_of_the_host_needs_a_folder_of_its_own() {
 }
 
 #[tokio::test]
+async fn robots_of_another_user_need_a_worker_that_may_change_users_and_little_else() {
+    let place = Place::new();
+    let ended = install(&place, &["--run-as", "nobody", "--scripts", "/opt/robots", "--python", ".venv/bin/python"]).await;
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    let unit = place.path("units/regente-worker.service");
+    let text = std::fs::read_to_string(&unit).unwrap();
+    let expected = [
+        "User=root\n",
+        "--run-as nobody",
+        "--scripts /opt/robots",
+        &format!("--python {}", place.path(".venv/bin/python").display()),
+        "CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL\n",
+        "NoNewPrivileges=yes",
+        "StateDirectoryMode=0711",
+    ];
+    for words in expected {
+        assert!(text.contains(words), "no {words} in\n{text}");
+    }
+    let verified = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit).output().unwrap();
+    let said = String::from_utf8_lossy(&verified.stderr);
+    assert!(verified.status.success() && !said.contains("regente-worker.service:"), "{said}");
+}
+
+#[tokio::test]
 async fn what_is_there_is_overwritten_only_by_force_and_a_key_is_kept() {
     let place = Place::new();
     assert_eq!(install(&place, &["--key", "first"]).await.status.code(), Some(0));
@@ -120,6 +144,8 @@ async fn what_cannot_be_installed_says_why() {
     let table = [
         (vec!["--user", "no-such-user"], "useradd --system"),
         (vec!["--user", "root"], "do not run as root"),
+        (vec!["--run-as", "root"], "do not run as root"),
+        (vec!["--run-as", "no-such-user"], "useradd --system"),
         (vec!["--work-dir", "/srv/robots"], "--work-dir needs --user"),
         (vec!["--unit", "a/b"], "--unit"),
         (vec!["--slots", "0"], "slots must be 1 to 10000"),

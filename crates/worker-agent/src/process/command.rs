@@ -84,7 +84,7 @@ pub(super) async fn start(runner: &ProcessRunner, job: &Job, around: Surrounding
     let wrapper = limits::as_user(&around.plan.wrapper, in_scope);
     let words = wrapped(&words, &wrapper).map_err(cannot)?;
     let mut command = Command::new(&runner.supervisor);
-    command.arg(SUPERVISE).arg(rights_word(outside)).args(words).arg("--config").arg(around.folder.file("config.json"));
+    command.arg0("regente").arg(SUPERVISE).arg(rights_word(outside)).args(words).arg("--config").arg(around.folder.file("config.json"));
     command.current_dir(around.folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     environment(&mut command, job, runner.run_as.as_ref(), around);
     Program::start(command, job.id, &runner.children).await.map_err(cannot)
