@@ -150,7 +150,8 @@ async fn nothing_that_a_job_started_outlives_it() {
     bed.end_of(innocent).await;
     assert_eq!(bed.log_of(innocent)[0].message, "lives");
     assert!(!runs(innocent_helper));
-    assert_eq!(zombies(), 0);
+    // Those of other tests in this process are there for a moment.
+    until(|| (zombies() == 0).then_some(())).await;
 }
 
 #[tokio::test]
