@@ -31,6 +31,9 @@ pub struct OpsStatus {
     pub completed_last_hour: u64,
     /// Age of the oldest job that was not started, in seconds.
     pub oldest_pending_s: Option<f64>,
+    /// Requests of workers that the replica that answers refused since its start, because their key or token was missing or wrong.
+    #[serde(default)]
+    pub refused_keys: u64,
     /// Hub processes that live.
     pub replicas: Vec<ReplicaStatus>,
 }

@@ -18,6 +18,10 @@ pub const MOST_NAMED: usize = 5;
 pub enum WaitingReason {
     /// It is another attempt, and its delay is not over.
     RetryDue { at: DateTime<Utc> },
+    /// Workers wanted to start it with a key that is missing or wrong. `held`: it is not sent any more.
+    WorkerKeyRefused { times: u32, last_at: DateTime<Utc>, held: bool },
+    /// Its message was delivered and it never started; it is not sent any more.
+    NeverStarted { deliveries: u32, held_at: DateTime<Utc> },
     /// It was asked for a later time.
     NotBefore { at: DateTime<Utc> },
     /// Its queue is paused.
@@ -52,6 +56,8 @@ impl WaitingReason {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::RetryDue { .. } => "retry_due",
+            Self::WorkerKeyRefused { .. } => "worker_key_refused",
+            Self::NeverStarted { .. } => "never_started",
             Self::NotBefore { .. } => "not_before",
             Self::QueuePaused { .. } => "queue_paused",
             Self::AutomationPaused { .. } => "automation_paused",
@@ -73,6 +79,18 @@ impl fmt::Display for WaitingReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RetryDue { at } => write!(f, "the retry is due at {}", time(at)),
+            Self::WorkerKeyRefused { times, last_at, held } => {
+                write!(
+                    f,
+                    "its worker's key was refused {}, last at {}{}",
+                    count(*times),
+                    time(last_at),
+                    if *held { UNTIL_A_PERSON } else { "" }
+                )
+            }
+            Self::NeverStarted { deliveries, .. } => {
+                write!(f, "its message was delivered {} and it never started{UNTIL_A_PERSON}", count(*deliveries))
+            }
             Self::NotBefore { at } => write!(f, "it was asked to start at {} or later", time(at)),
             Self::QueuePaused { queue, until } => write!(f, "queue \"{queue}\" is paused{}", end(until.as_ref())),
             Self::AutomationPaused { until } => write!(f, "the automation is paused{}", end(until.as_ref())),
@@ -98,6 +116,12 @@ impl fmt::Display for WaitingReason {
             Self::Behind { jobs_ahead } => write!(f, "{jobs_ahead} jobs go first"),
         }
     }
+}
+
+const UNTIL_A_PERSON: &str = "; it waits until somebody resumes or cancels it";
+
+fn count(times: u32) -> String {
+    if times == 1 { "once".to_owned() } else { format!("{times} times") }
 }
 
 fn time(at: &DateTime<Utc>) -> String {
@@ -142,6 +166,19 @@ pub struct LiveWorker {
     pub uses_broker: bool,
 }
 
+/// What became of a job's messages that were delivered without a start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unstarted {
+    /// How often one was delivered and is gone.
+    pub deliveries: u32,
+    /// Since when no more are sent.
+    pub held_at: Option<DateTime<Utc>>,
+    /// How often a worker's key was refused that wanted to start it.
+    pub refused_keys: u32,
+    /// When that was last.
+    pub refused_key_at: Option<DateTime<Utc>>,
+}
+
 /// What is known about a job that waits, and its surroundings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -167,6 +204,8 @@ pub struct Facts {
     pub broker_unreachable: bool,
     /// Its message was given to the broker: the limits have let it pass.
     pub dispatched: bool,
+    /// What became of its messages.
+    pub unstarted: Unstarted,
     /// Labels that it requires.
     pub requires: Vec<String>,
     /// Live workers of its queue.
@@ -177,16 +216,26 @@ pub struct Facts {
     pub jobs_ahead: u64,
 }
 
-/// Why the job has not started. Of several things in its way the first is told in this order: its time, pauses, limits, who could take it, its
+/// Why the job has not started. Of several things in its way the first is told in this order: that it did not start when it could, its time, pauses, limits, who could take it, its
 /// place in the line.
 #[must_use]
 pub fn why_waiting(facts: &Facts) -> WaitingReason {
     let passed = facts.dispatched;
-    (if passed { None } else { not_yet(facts) })
+    unstarted(facts)
+        .or_else(|| if passed { None } else { not_yet(facts) })
         .or_else(|| paused(facts))
         .or_else(|| if passed { None } else { limited(facts) })
         .or_else(|| untaken(facts))
         .unwrap_or(if passed { WaitingReason::OnTheWay } else { WaitingReason::Behind { jobs_ahead: facts.jobs_ahead } })
+}
+
+/// One that waits again after that, and is not held yet, waits for what others wait for.
+fn unstarted(facts: &Facts) -> Option<WaitingReason> {
+    let Unstarted { deliveries, held_at, refused_keys, refused_key_at } = facts.unstarted;
+    if let Some(last_at) = refused_key_at.filter(|_| facts.dispatched || held_at.is_some()) {
+        return Some(WaitingReason::WorkerKeyRefused { times: refused_keys, last_at, held: held_at.is_some() });
+    }
+    held_at.map(|held_at| WaitingReason::NeverStarted { deliveries, held_at })
 }
 
 fn not_yet(facts: &Facts) -> Option<WaitingReason> {

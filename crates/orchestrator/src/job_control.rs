@@ -15,7 +15,7 @@ use crate::{
     Orchestrator,
     execute::{Execution, KEY_HEADER},
     text,
-    writer::{Action, Change, Control},
+    writer::{Action, Change, Control, Note},
 };
 
 /// Jobs that a bulk request acts on at most.
@@ -54,6 +54,12 @@ pub(crate) fn reason(given: Option<String>) -> Result<Option<String>, Failure> {
 
 impl Orchestrator {
     pub(crate) async fn job_control(&self, id: Uuid, control: Control) -> Result<api_types::Job, Failure> {
+        if control.action == Action::Resume
+            && let Some(queue) = store::jobs::job_release_held(&self.database, &control.event(id, "job.resumed", (self.clock)())).await?
+        {
+            self.writer.note(Note::Waiting(vec![queue]));
+            return self.job(id).await;
+        }
         self.writer.change(id, Change::Control(control)).await?;
         self.job(id).await
     }

@@ -64,6 +64,7 @@ impl Orchestrator {
             queues: loads.into_iter().map(|(name, load)| queue_status(depths.remove(&name), name, &load, now)).collect(),
             failed_last_hour: ended_as(&[Status::Failed]),
             completed_last_hour: ended_as(&[Status::Completed, Status::CompletedNoInvoices]),
+            refused_keys: self.refused.total(),
             replicas: replicas.into_iter().map(replica_status).collect(),
         })
     }

@@ -8,7 +8,7 @@ use actix_web::web::ServiceConfig;
 use broker::Broker;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::automation::QueueProfile;
-use runtime::{Dispatch, LeaseSettings, Retention, Shutdown, WriteHealth};
+use runtime::{Dispatch, LeaseSettings, RefusedKeys, Retention, Shutdown, WriteHealth};
 use store::{Database, Error};
 use uuid::Uuid;
 
@@ -28,6 +28,8 @@ use crate::{
     writer::{self, Deps, Note, Writer},
 };
 
+/// Jobs with refused keys that are noted in a tick.
+const MOST_REFUSED: usize = 100;
 /// How often the log is told why jobs wait, in ticks.
 const TELL_EVERY: u32 = 10;
 
@@ -47,6 +49,8 @@ pub struct Parts {
     pub retention: Retention,
     /// Where to say whether the database takes writes.
     pub writes: WriteHealth,
+    /// Whom the worker routes refuse.
+    pub refused: RefusedKeys,
     /// A reader of a stream that takes longer for what was sent is disconnected.
     pub stream_patience: Duration,
     /// The time.
@@ -64,6 +68,7 @@ pub struct Orchestrator {
     pub(crate) stream_patience: Duration,
     pub(crate) lease: LeaseSettings,
     pub(crate) writes: WriteHealth,
+    pub(crate) refused: RefusedKeys,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
     pub(crate) roster: Arc<Roster>,
@@ -88,7 +93,7 @@ impl Orchestrator {
     /// # Errors
     /// Any [`Error`] of the database, when the automations cannot be read.
     pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<Self, Error> {
-        let Parts { database, writer_database, broker, lease, dispatch, retention, writes, stream_patience, clock } = parts;
+        let Parts { database, writer_database, broker, lease, dispatch, retention, writes, refused, stream_patience, clock } = parts;
         let (broker, dead_letter_queue) = broker.map(|(broker, queue)| (Arc::new(broker), queue)).unzip();
         let catalog = Arc::new(Catalog::new(database.clone()));
         catalog.refresh().await?;
@@ -125,6 +130,7 @@ impl Orchestrator {
             lease,
             started_at: clock(),
             writes,
+            refused,
             clock,
             shutdown: shutdown.clone(),
             roster: Arc::new(Roster::new()),
@@ -186,6 +192,9 @@ impl Orchestrator {
             {
                 tracing::debug!(%error, "why jobs wait was not looked at");
             }
+            if let Err(error) = self.note_refused_keys().await {
+                tracing::debug!(%error, "refused keys were not noted");
+            }
         }
     }
 
@@ -196,6 +205,15 @@ impl Orchestrator {
             self.refresh_roster().await?;
         }
         self.writer.note(Note::Refresh(workers));
+        Ok(())
+    }
+
+    /// Notes which jobs workers with a wrong key wanted to start.
+    async fn note_refused_keys(&self) -> Result<(), Error> {
+        for (job_id, times) in self.refused.take_starts(MOST_REFUSED) {
+            let times = i32::try_from(times).unwrap_or(i32::MAX);
+            store::jobs::job_note_refused(&self.database, job_id, times, (self.clock)()).await?;
+        }
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use domain::{
     job::{Status, Trigger},
-    waiting::{Facts, Full, LiveWorker, MOST_NAMED, WaitingReason, why_waiting},
+    waiting::{Facts, Full, LiveWorker, MOST_NAMED, Unstarted, WaitingReason, why_waiting},
 };
 use store::{
     Error,
@@ -35,6 +35,7 @@ struct Surroundings {
     lines: HashMap<String, Vec<Uuid>>,
     given_out: Vec<GivenOut>,
     tats: HashMap<i32, Option<DateTime<Utc>>>,
+    unstarted: HashMap<Uuid, Unstarted>,
 }
 
 impl Orchestrator {
@@ -85,10 +86,12 @@ impl Orchestrator {
             true => HashMap::new(),
             false => store::automations::automation_list_rates(&self.database, &limited).await?.into_iter().collect(),
         };
+        let ids: Vec<Uuid> = pending.iter().map(|row| row.job.id).collect();
+        let unstarted = store::jobs::job_list_unstarted(&self.database, &ids).await?.into_iter().collect();
         let unserved = queues.iter().filter(|queue| !workers.contains_key(**queue));
         let consumers = self.consumers(unserved.copied()).await;
         let broker_unreachable = self.broker.as_ref().is_some_and(|broker| !broker.is_connected());
-        Ok(Surroundings { now, broker_unreachable, workers, consumers, lines, given_out, tats })
+        Ok(Surroundings { now, broker_unreachable, workers, consumers, lines, given_out, tats, unstarted })
     }
 
     /// Consumers of queues whose workers never registered.
@@ -133,6 +136,7 @@ impl Orchestrator {
             rate_next_at: rate.and_then(|rate| rate.admit(around.tats.get(&row.automation_id).copied().flatten(), around.now).err()),
             broker_unreachable: around.broker_unreachable,
             dispatched: row.dispatch_started_at.is_some(),
+            unstarted: around.unstarted.get(&row.job.id).cloned().unwrap_or_default(),
             requires: row.terms.requires.clone(),
             workers: around.workers.get(&row.queue_name).cloned().unwrap_or_default(),
             consumers: around.consumers.get(&row.queue_name).copied().unwrap_or(0),

@@ -62,6 +62,8 @@ pub(crate) enum Note {
     Confirmed(Uuid),
     /// The broker does not have this message.
     Unconfirmed(Uuid, String),
+    /// The broker does not have this message any more: somebody took it, and its job has not started.
+    Unstarted(Uuid, String),
     /// Something may be due in these queues.
     Waiting(Vec<String>),
     /// Whoever made this claim does not wait any more.

@@ -14,7 +14,7 @@ use api_gateway::{Bootstrap, Gateway};
 use auth::{SharedKey, Tokens};
 use broker::{Broker, Topology};
 use orchestrator::{Clock, Orchestrator, Parts};
-use runtime::{Access, Bodies, Settings, Shutdown, Unmatched, WorkerTokens, WriteHealth};
+use runtime::{Access, Bodies, RefusedKeys, Settings, Shutdown, Unmatched, WorkerTokens, WriteHealth};
 use secrecy::{ExposeSecret, SecretString};
 use store::Database;
 use tokio::task::JoinHandle;
@@ -77,7 +77,7 @@ impl Hub {
         let shutdown = Shutdown::default();
         let writer_database =
             Database::connect(&store::Settings { max_connections: 1, by_index: true, ..store_settings(&settings) }).await?;
-        let writes = WriteHealth::default();
+        let (writes, refused) = (WriteHealth::default(), RefusedKeys::default());
         let parts = Parts {
             database: database.clone(),
             writer_database: writer_database.clone(),
@@ -86,6 +86,7 @@ impl Hub {
             dispatch: settings.dispatch.clone(),
             retention: settings.retention.clone(),
             writes: writes.clone(),
+            refused: refused.clone(),
             stream_patience: settings.http.stream_patience,
             clock: options.clock.clone(),
         };
@@ -95,6 +96,7 @@ impl Hub {
             tokens: tokens.clone(),
             worker_key: SharedKey::new(&worker_key),
             worker_tokens: WorkerTokens::new(database.clone(), options.clock),
+            refused,
             open: options.insecure_dev,
         };
         let server = serve(listener, &settings, (orchestrator.clone(), gateway, access))?;

@@ -10,7 +10,7 @@ use actix_web::{
 };
 use auth::{Claims, SharedKey, Tokens, WORKER_TOKEN_PREFIX};
 
-use crate::{Failure, WorkerTokens};
+use crate::{Failure, RefusedKeys, WorkerTokens};
 
 /// Who may call what. Management routes want a signed-in person, worker routes the workers' key, a worker's token, or a signed-in person.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct Access {
     pub worker_key: SharedKey,
     /// Checks tokens of single workers.
     pub worker_tokens: WorkerTokens,
+    /// Counts what they refuse.
+    pub refused: RefusedKeys,
     /// Everybody may do everything: for trying things out on one machine.
     pub open: bool,
 }
@@ -179,8 +181,8 @@ impl FromRequest for WorkerCaller {
     }
 }
 
-/// Middleware that looks up the worker token of a request to a worker route, before anything else of the request is looked at. Shared keys
-/// and people cost no look-up.
+/// Middleware that judges the key or token of a request to a worker route, before anything else of the request is looked at, and counts those
+/// that it refuses. Shared keys and people cost no look-up.
 ///
 /// A token that is not good: 401.
 ///
@@ -205,11 +207,26 @@ async fn worker_token_limits(request: &ServiceRequest) -> Result<Option<WorkerLi
         return Ok(None);
     }
     let access = access(request.request())?;
+    let refused = || access.refused.note(request.peer_addr().map(|address| address.ip()), job_to_start(request.match_info().as_str()));
     match access.worker(request.request()) {
-        Ok(Shown::Token(token)) => access.worker_tokens.check(&token).await.map(Some),
+        Ok(Shown::Enough) => Ok(None),
+        Ok(Shown::Token(token)) => {
+            let limits = access.worker_tokens.check(&token).await;
+            if matches!(limits, Err(Failure::Unauthorized(_))) {
+                refused();
+            }
+            limits.map(Some)
+        }
         // Whoever shows nothing good learns it from the route, which may not exist.
-        Ok(Shown::Enough) | Err(_) => Ok(None),
+        Err(_) => {
+            refused();
+            Ok(None)
+        }
     }
+}
+
+fn job_to_start(path: &str) -> Option<uuid::Uuid> {
+    path.strip_prefix("/api/v1/worker/jobs/")?.strip_suffix("/start")?.parse().ok()
 }
 
 fn lease_token(request: &HttpRequest) -> Result<Option<uuid::Uuid>, Failure> {

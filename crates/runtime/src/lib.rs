@@ -14,6 +14,7 @@ mod extract;
 mod json;
 mod pool;
 mod problem;
+mod refused_keys;
 mod settings;
 mod shutdown;
 mod worker_tokens;
@@ -25,6 +26,7 @@ pub use self::{
     extract::{JsonBody, OpenJsonBody, OptionalJsonBody, Params, path_config},
     pool::Pool,
     problem::{Failure, Unmatched, unmatched},
+    refused_keys::RefusedKeys,
     settings::{Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Log, Retention, Settings, SettingsError, WorkerSettings},
     shutdown::Shutdown,
     worker_tokens::WorkerTokens,

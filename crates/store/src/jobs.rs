@@ -3,6 +3,7 @@
 mod dispatch;
 mod list;
 mod read;
+mod unstarted;
 mod waiting;
 mod write;
 
@@ -21,6 +22,7 @@ pub use self::{
     },
     list::{Filter, JobPage, Payload, job_count, job_list_page, job_list_payloads},
     read::{Idempotent, job_find_idempotent, job_get, job_get_row, job_list_versions, job_load, job_load_for_update_in_txn, job_payloads},
+    unstarted::{job_list_unstarted, job_note_refused, job_release_held, job_undeliver_in_txn},
     waiting::{GivenOut, job_list_given_out, job_list_line, job_next_in_line},
     write::{MOST_AT_ONCE, job_insert_at_once, job_insert_many_in_txn, job_update_at_once, job_update_many_in_txn},
 };

@@ -32,6 +32,7 @@ fn free() -> Facts {
         rate_next_at: Some(at(0)),
         broker_unreachable: false,
         dispatched: false,
+        unstarted: Unstarted::default(),
         requires: vec!["sap".into()],
         workers: vec![worker("a")],
         consumers: 0,
@@ -42,7 +43,12 @@ fn free() -> Facts {
 type Obstacle = (&'static str, fn(&mut Facts));
 
 /// Each obstacle alone, in the order in which they are told.
-const OBSTACLES: [Obstacle; 11] = [
+const OBSTACLES: [Obstacle; 13] = [
+    ("worker_key_refused", |facts| {
+        facts.dispatched = true;
+        (facts.unstarted.refused_keys, facts.unstarted.refused_key_at) = (3, Some(at(-2)));
+    }),
+    ("never_started", |facts| (facts.unstarted.deliveries, facts.unstarted.held_at) = (3, Some(at(-1)))),
     ("not_before", |facts| facts.not_before = Some(at(9))),
     ("queue_paused", |facts| facts.queue_pause = pause(None)),
     ("automation_paused", |facts| facts.automation_pause = pause(Some(60))),

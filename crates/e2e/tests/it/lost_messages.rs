@@ -12,6 +12,7 @@ use e2e::{Delivery, Options, World};
 use messages::JobMessage;
 use orchestrator::Reconciler;
 use regente::HubOptions;
+use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use test_support::eventually;
@@ -94,6 +95,58 @@ async fn a_message_that_is_gone_is_sent_again() {
     world.hub.orchestrator().reconcile(Reconciler::LostMessages).await.unwrap();
     let mut consumer = broker.consume(&automation.queue_name, 10);
     assert_eq!(job_of(&consumer.next().await.unwrap()), job.id);
+    broker.close().await;
+    world.end().await;
+}
+
+/// The production robot: it runs the message whatever the hub answers, and acknowledges it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_whose_robot_has_a_wrong_key_is_not_sent_for_ever() {
+    let Taken { world, ahead, broker, mut consumer, automation, job, delivery } = taken().await;
+    let why = async |code: &str| {
+        let reason = world.client.job(job.id).await.waiting_reason;
+        reason.filter(|reason| reason.code == code)
+    };
+    let start_with_a_wrong_key = async || {
+        let start = world.client.bare(Method::POST, &format!("/api/v1/worker/jobs/{}/start", job.id));
+        let _refused = world.client.send(start.header("X-Worker-API-Key", "nonsense")).await.problem(401);
+    };
+    delivery.ack().await.unwrap();
+    for times in 1..=3 {
+        start_with_a_wrong_key().await;
+        eventually("the job says whose fault it is", async || {
+            let reason = why("worker_key_refused").await?;
+            (reason.facts["times"] == json!(times)).then_some(())
+        })
+        .await;
+        ahead.store(40 * times, Ordering::Relaxed);
+        world.hub.orchestrator().reconcile(Reconciler::LostMessages).await.unwrap();
+        if times < 3 {
+            let again = consumer.next().await.unwrap();
+            assert_eq!(job_of(&again), job.id);
+            again.ack().await.unwrap();
+            eventually("the broker's confirmation is noted", async || world.client.job(job.id).await.dispatched_at).await;
+        }
+    }
+    let held =
+        eventually("it waits for a person", async || why("worker_key_refused").await.filter(|why| why.facts["held"] == json!(true))).await;
+    assert!(held.message.starts_with("its worker's key was refused 3 times, last at "), "{}", held.message);
+    assert!(held.message.ends_with("it waits until somebody resumes or cancels it"), "{}", held.message);
+    let status: api_types::OpsStatus = world.client.get("/api/v1/ops/status").await.expect(200).json();
+    assert_eq!(status.refused_keys, 3);
+    // Another job of the queue goes past it; nothing else comes before that.
+    let other = world.client.execute(&automation, &json!({})).await;
+    let next = consumer.next().await.unwrap();
+    assert_eq!(job_of(&next), other.id);
+    next.ack().await.unwrap();
+    let resumed: Job = world.client.post(&format!("/api/v1/jobs/{}/resume", job.id), &json!({})).await.expect(200).json();
+    assert!(resumed.waiting_reason.is_none_or(|why| why.code != "worker_key_refused"));
+    let again = consumer.next().await.unwrap();
+    assert_eq!(job_of(&again), job.id);
+    let _started = world.client.report(&format!("/jobs/{}/start", job.id), None, &json!({})).await.expect(200);
+    again.ack().await.unwrap();
+    let twice = world.client.post(&format!("/api/v1/jobs/{}/resume", job.id), &json!({})).await.problem(409);
+    assert_eq!(twice.code, "wrong_state");
     broker.close().await;
     world.end().await;
 }

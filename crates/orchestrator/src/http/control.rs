@@ -52,7 +52,7 @@ pub(super) async fn pause(
     Ok(HttpResponse::Ok().json(hub.job_control(*id, control).await?))
 }
 
-/// Lets a paused job go on.
+/// Lets a paused job go on, and one that waits for a person (`waiting_reason` `worker_key_refused` or `never_started`) be sent again.
 #[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), request_body = Option<ControlRequest>, responses(
     (status = 200, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Not paused, or its worker is lost", body = Problem), (status = 422, body = Problem)))]

@@ -31,22 +31,26 @@ impl Orchestrator {
         let registered = self.consuming_workers(now).await?;
         let (mut lost, mut unknown) = (0, 0);
         for (queue, jobs) in by_queue {
-            let depth = match tokio::time::timeout(PATIENCE, broker.queue_depth(&queue)).await {
-                Ok(Ok(depth)) => depth,
-                Ok(Err(broker::Error::QueueNotFound { .. })) => QueueDepth { messages: 0, consumers: 0 },
+            let (depth, is_there) = match tokio::time::timeout(PATIENCE, broker.queue_depth(&queue)).await {
+                Ok(Ok(depth)) => (depth, true),
+                Ok(Err(broker::Error::QueueNotFound { .. })) => (QueueDepth { messages: 0, consumers: 0 }, false),
                 Ok(Err(_)) | Err(_) => {
                     unknown += 1;
                     continue;
                 }
             };
             // Messages that a consumer has and has not acknowledged are not counted. A registered worker starts at once what it gets.
-            let strangers = depth.consumers > registered.get(&queue).copied().unwrap_or(0);
+            let known = registered.get(&queue).copied().unwrap_or(0);
+            let strangers = depth.consumers > known;
+            // Who is known starts what it takes: without it the broker has lost the message. Else somebody may have taken it.
+            let delivered = is_there && (strangers || known == 0);
+            let note = if delivered { Note::Unstarted } else { Note::Unconfirmed };
             let before = if strangers { now - LOST_AFTER - self.consumer_timeout } else { now - LOST_AFTER };
             let ids: Vec<Uuid> = jobs.into_iter().filter(|(_, since)| *since < before).map(|(id, _)| id).collect();
             if depth.messages == 0 && !ids.is_empty() {
-                tracing::warn!(queue.name = queue, jobs = ids.len(), "the broker lost messages, sending them again");
+                tracing::warn!(queue.name = queue, jobs = ids.len(), "messages are gone and their jobs have not started");
                 lost += ids.len();
-                ids.into_iter().for_each(|id| self.writer.note(Note::Unconfirmed(id, queue.clone())));
+                ids.into_iter().for_each(|id| self.writer.note(note(id, queue.clone())));
             }
         }
         Ok(counts([("jobs_waiting_again", lost), ("queues_not_asked", unknown)]))

@@ -47,6 +47,14 @@ pub(crate) struct Control {
     pub(crate) reason: Option<String>,
 }
 
+impl Control {
+    /// What is kept of it.
+    pub(crate) fn event(&self, job_id: Uuid, kind: &str, now: DateTime<Utc>) -> JobEvent {
+        let detail = json!({"by": self.by, "reason": self.reason});
+        JobEvent { id: Uuid::now_v7(), job_id, kind: kind.into(), detail, created_at: now }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Cancel,
@@ -193,8 +201,7 @@ fn controlled(row: &mut JobRow, control: &Control, now: DateTime<Utc>, effects: 
         }
     };
     effects.order = row.job.status.is_held().then_some(order);
-    let detail = json!({"by": control.by, "reason": control.reason});
-    effects.event = Some(JobEvent { id: Uuid::now_v7(), job_id: row.job.id, kind: kind.into(), detail, created_at: now });
+    effects.event = Some(control.event(row.job.id, kind, now));
     Ok(())
 }
 

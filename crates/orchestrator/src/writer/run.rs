@@ -27,6 +27,8 @@ const MOST_COMMANDS: usize = 256;
 const CONFIRM_WITHIN: Duration = Duration::from_millis(100);
 /// A rate limit's next start is looked for again at least this often: the limit may be changed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How often a job's message is delivered without a start before the job waits for a person.
+const MOST_UNSTARTED: i32 = 3;
 /// How long a transaction that met another one is tried again.
 const CONFLICT_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -123,7 +125,7 @@ impl Run {
     }
 
     async fn step(&mut self, envelopes: &mut Vec<Envelope>, news: &mut Vec<Note>) {
-        let mut lost = Vec::new();
+        let (mut lost, mut unstarted) = (Vec::new(), Vec::new());
         let (mut refresh, mut known_workers) = (false, None);
         for note in news.drain(..) {
             match note {
@@ -132,6 +134,7 @@ impl Run {
                     self.flush_at.get_or_insert_with(|| Instant::now() + CONFIRM_WITHIN);
                 }
                 Note::Unconfirmed(id, queue) => lost.push((id, queue)),
+                Note::Unstarted(id, queue) => unstarted.push((id, queue)),
                 Note::Waiting(queues) => self.desk.waiting.extend(queues),
                 Note::Abandoned(claim) => drop(self.desk.parked.remove(claim)),
                 Note::Worker(worker) => {
@@ -154,7 +157,10 @@ impl Run {
         }
         let writes = self.park_claims(envelopes);
         if !lost.is_empty() {
-            self.take_back(&lost).await;
+            self.take_back(&lost, false).await;
+        }
+        if !unstarted.is_empty() {
+            self.take_back(&unstarted, true).await;
         }
         if self.flush_at.is_some_and(|at| at <= Instant::now()) {
             self.flush_confirmed().await;
@@ -311,15 +317,23 @@ impl Run {
         }
     }
 
-    async fn take_back(&mut self, lost: &[(Uuid, String)]) {
+    /// Lets jobs wait again. A message that was delivered is not sent for ever.
+    async fn take_back(&mut self, lost: &[(Uuid, String)], delivered: bool) {
         let ids: Vec<Uuid> = lost.iter().map(|(id, _)| *id).collect();
+        let now = (self.deps.clock)();
         let attempt = async {
             let txn = self.deps.database.begin().await?;
-            store::jobs::job_undispatch_in_txn(&txn, &ids).await?;
-            txn.commit().await
+            let held = match delivered {
+                true => store::jobs::job_undeliver_in_txn(&txn, &ids, MOST_UNSTARTED, now).await?,
+                false => store::jobs::job_undispatch_in_txn(&txn, &ids).await.map(|_| 0)?,
+            };
+            txn.commit().await.map(|()| held)
         };
         match attempt.await {
-            Ok(()) => {
+            Ok(held) => {
+                if held > 0 {
+                    tracing::warn!(jobs = held, "messages were delivered several times and never started; their jobs wait for a person");
+                }
                 self.known.forget(ids);
                 lost.iter().for_each(|(id, queue)| self.desk.taken_back(queue, *id));
             }
@@ -366,7 +380,7 @@ impl Run {
                 self.desk.waiting.extend(waiting);
                 let stranded = self.desk.stranded();
                 if !stranded.is_empty() {
-                    self.take_back(&stranded).await;
+                    self.take_back(&stranded, false).await;
                 }
             }
             Err(error) => tracing::warn!(%error, "what waits and runs could not be read"),

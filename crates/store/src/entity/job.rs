@@ -42,6 +42,10 @@ pub struct Model {
     pub deadline_at: Option<ChronoDateTimeUtc>,
     pub paused_at: Option<ChronoDateTimeUtc>,
     pub paused_ms: i64,
+    pub unstarted: i32,
+    pub held_at: Option<ChronoDateTimeUtc>,
+    pub refused_keys: i32,
+    pub refused_key_at: Option<ChronoDateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -52,7 +52,7 @@ pub struct Wanted<'a> {
     pub requires: Option<&'a [Vec<String>]>,
 }
 
-/// Waiting jobs by priority, then age; locked, and passing over what another dispatcher has locked.
+/// Waiting jobs that are not held, by priority, then age; locked, and passing over what another dispatcher has locked.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -61,6 +61,7 @@ pub async fn job_list_candidates_in_txn(txn: &Transaction, wanted: &Wanted<'_>) 
     let mut query = narrow()
         .column(C::Parameters)
         .filter(waiting())
+        .filter(C::HeldAt.is_null())
         .filter(C::QueueName.eq(wanted.queue))
         .filter(Condition::any().add(C::NotBefore.is_null()).add(C::NotBefore.lte(wanted.now)))
         .filter(match wanted.requires {
@@ -197,7 +198,7 @@ async fn update_those(txn: &Transaction, ids: &[Uuid], row: job::ActiveModel, co
 }
 
 /// An update that those notice who loaded a row before it.
-fn update(row: job::ActiveModel) -> UpdateMany<job::Entity> {
+pub(super) fn update(row: job::ActiveModel) -> UpdateMany<job::Entity> {
     job::Entity::update_many().set(row).col_expr(job::Column::Version, Expr::col(job::Column::Version).add(1))
 }
 

@@ -45,6 +45,7 @@ mod reconcilers;
 mod retention;
 mod statistics;
 mod transactions;
+mod unstarted;
 mod versions;
 mod worker_tokens;
 mod workers;

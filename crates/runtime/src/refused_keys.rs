@@ -1,0 +1,93 @@
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use uuid::Uuid;
+
+/// Addresses, and jobs, that are remembered at most: whoever calls here has shown nothing.
+const MOST: usize = 1000;
+/// How often the log is told of an address.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// Counts requests to worker routes whose key or token is missing or wrong, and tells the log where they come from. Clones are the same one.
+#[derive(Clone, Default)]
+pub struct RefusedKeys(Arc<Mutex<Counts>>);
+
+#[derive(Default)]
+struct Counts {
+    total: u64,
+    /// Requests of an address that the log has not been told of, and when it was told last.
+    addresses: HashMap<Option<IpAddr>, (u64, Instant)>,
+    /// Jobs that one of them wanted to start, and how often since [`RefusedKeys::take_starts`].
+    starts: HashMap<Uuid, u32>,
+}
+
+impl RefusedKeys {
+    /// A request from `address` was refused, which wanted to start `job`.
+    pub fn note(&self, address: Option<IpAddr>, job: Option<Uuid>) {
+        let now = Instant::now();
+        let mut counts = self.counts();
+        counts.total += 1;
+        if let Some(job) = job
+            && (counts.starts.len() < MOST || counts.starts.contains_key(&job))
+        {
+            *counts.starts.entry(job).or_default() += 1;
+        }
+        if counts.addresses.len() >= MOST {
+            counts.addresses.retain(|_, (_, told)| now.duration_since(*told) < TELL_EVERY);
+        }
+        let known = counts.addresses.contains_key(&address);
+        if !known && counts.addresses.len() >= MOST {
+            return;
+        }
+        let (untold, told) = counts.addresses.entry(address).or_insert((0, now));
+        *untold += 1;
+        if !known || now.duration_since(*told) >= TELL_EVERY {
+            let requests = std::mem::take(untold);
+            *told = now;
+            let address = address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
+            tracing::warn!(client.address = address, requests, job.id = ?job, "a worker's key is missing or wrong; its requests are refused");
+        }
+    }
+
+    /// How many requests were refused since the start.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counts().total
+    }
+
+    /// Jobs that somebody with such a key wanted to start, and how often, since this was asked last; at most `most`.
+    #[must_use]
+    pub fn take_starts(&self, most: usize) -> Vec<(Uuid, u32)> {
+        let mut counts = self.counts();
+        let jobs: Vec<Uuid> = counts.starts.keys().take(most).copied().collect();
+        jobs.into_iter().filter_map(|job| counts.starts.remove_entry(&job)).collect()
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_has_an_end_and_the_total_none() {
+        let refused = RefusedKeys::default();
+        let job = Uuid::from_u128(1);
+        for nth in 0..3 * u32::try_from(MOST).unwrap() {
+            refused.note(Some(IpAddr::from(nth.to_be_bytes())), Some(Uuid::from_u128(u128::from(nth % 1500))));
+        }
+        refused.note(None, Some(job));
+        assert_eq!(refused.total(), 3001);
+        let counts = refused.counts();
+        assert_eq!((counts.addresses.len(), counts.starts.len(), counts.starts[&job]), (MOST, MOST, 3));
+        drop(counts);
+        assert_eq!((refused.take_starts(400).len(), refused.take_starts(5000).len(), refused.take_starts(1).len()), (400, 600, 0));
+    }
+}

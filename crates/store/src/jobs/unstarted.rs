@@ -1,0 +1,100 @@
+//! Jobs whose message was delivered and that never started.
+
+use chrono::{DateTime, Utc};
+use domain::waiting::Unstarted;
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect,
+    sea_query::{Expr, ExprTrait},
+};
+use uuid::Uuid;
+
+use super::{
+    dispatch::{dispatched, update, waiting},
+    read::batches,
+};
+use crate::{Database, Error, Transaction, entity::job, job_events::JobEvent};
+
+/// Makes these jobs wait again, whose message was delivered and not started: those that are still pending. One for which that happened `most`
+/// times is held: it is not sent any more. Returns how many are held now.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_undeliver_in_txn(txn: &Transaction, ids: &[Uuid], most: i32, now: DateTime<Utc>) -> Result<u64, Error> {
+    use job::Column as C;
+    let mut held = 0;
+    for ids in batches(ids) {
+        let again = job::ActiveModel { dispatch_started_at: Set(None), dispatched_at: Set(None), ..Default::default() };
+        let counted = update(again).col_expr(C::Unstarted, Expr::col(C::Unstarted).add(1));
+        counted.filter(C::Id.is_in(ids.iter().copied())).filter(dispatched()).exec(&txn.0).await?;
+        let hold = job::ActiveModel { held_at: Set(Some(now)), ..Default::default() };
+        let hold = update(hold).filter(C::Id.is_in(ids)).filter(waiting()).filter(C::HeldAt.is_null()).filter(C::Unstarted.gte(most));
+        held += hold.exec(&txn.0).await?.rows_affected;
+    }
+    Ok(held)
+}
+
+/// Lets a job that is held be sent again, with a count that begins anew; `None` when it is not held, else its queue.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_release_held(database: &Database, event: &JobEvent) -> Result<Option<String>, Error> {
+    use job::Column as C;
+    let released = database
+        .in_transaction(async |txn| {
+            let row = job::ActiveModel {
+                held_at: Set(None),
+                unstarted: Set(0),
+                refused_keys: Set(0),
+                refused_key_at: Set(None),
+                ..Default::default()
+            };
+            let release = update(row).filter(C::Id.eq(event.job_id)).filter(waiting()).filter(C::HeldAt.is_not_null());
+            if release.exec(&txn.0).await?.rows_affected == 0 {
+                return Ok(None);
+            }
+            crate::job_events::job_event_insert_many_in_txn(txn, std::slice::from_ref(event)).await?;
+            let query = job::Entity::find_by_id(event.job_id).select_only().column(C::QueueName);
+            Ok(query.into_tuple::<String>().one(&txn.0).await?)
+        })
+        .await?;
+    Ok(released)
+}
+
+/// Counts refused keys of workers that wanted to start this job, when its message is on its way. Nobody else's write is in the way of it: it
+/// is not part of what decides about the job.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_note_refused(database: &Database, id: Uuid, times: i32, now: DateTime<Utc>) -> Result<(), Error> {
+    use job::Column as C;
+    let row = job::ActiveModel { refused_key_at: Set(Some(now)), ..Default::default() };
+    let count = job::Entity::update_many().set(row).col_expr(C::RefusedKeys, Expr::col(C::RefusedKeys).add(times));
+    count.filter(C::Id.eq(id)).filter(dispatched()).exec(database.connection()).await?;
+    Ok(())
+}
+
+/// A job, its deliveries, since when it is held, refused keys, and when the last was.
+type Row = (Uuid, i32, Option<DateTime<Utc>>, i32, Option<DateTime<Utc>>);
+
+/// What became of the messages of those of these jobs that were delivered and not started.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_unstarted(database: &Database, ids: &[Uuid]) -> Result<Vec<(Uuid, Unstarted)>, Error> {
+    use job::Column as C;
+    let mut found = Vec::new();
+    for ids in batches(ids) {
+        let query = job::Entity::find()
+            .select_only()
+            .columns([C::Id, C::Unstarted, C::HeldAt, C::RefusedKeys, C::RefusedKeyAt])
+            .filter(C::Id.is_in(ids))
+            .filter(Condition::any().add(C::Unstarted.gt(0)).add(C::RefusedKeys.gt(0)));
+        let rows: Vec<Row> = query.into_tuple().all(database.connection()).await?;
+        found.extend(rows.into_iter().map(|(id, deliveries, held_at, refused, refused_key_at)| {
+            let count = |number: i32| u32::try_from(number).unwrap_or(0);
+            (id, Unstarted { deliveries: count(deliveries), held_at, refused_keys: count(refused), refused_key_at })
+        }));
+    }
+    Ok(found)
+}

@@ -1,0 +1,49 @@
+//! Jobs whose message was delivered and that never started.
+
+use domain::waiting::Unstarted;
+use serde_json::json;
+use store::{
+    job_events::JobEvent,
+    jobs::{
+        job_list_candidates_in_txn, job_list_unstarted, job_note_refused, job_release_held, job_undeliver_in_txn, job_undispatch_in_txn,
+    },
+};
+
+use crate::{
+    case::Case,
+    fixtures::{at, commit, id_at, insert, mark_dispatched, new_job, wanted},
+};
+
+both!(what_was_delivered_so_often_is_held_and_only_that);
+
+async fn what_was_delivered_so_often_is_held_and_only_that(db: Case) {
+    let ids = [new_job(1).id, new_job(2).id];
+    insert(&db, &[new_job(1), new_job(2)]).await;
+    for (time, held) in [(1, 0), (2, 0), (3, 1)] {
+        commit(&db, async |txn| mark_dispatched(txn, &ids, at(time)).await).await.unwrap();
+        let now_held = commit(&db, async |txn| {
+            // The second one is only taken back: nobody had its message.
+            job_undispatch_in_txn(txn, &ids[1..]).await?;
+            job_undeliver_in_txn(txn, &ids, 3, at(time)).await
+        });
+        assert_eq!(now_held.await.unwrap(), held, "{time}");
+    }
+    job_note_refused(&db, ids[0], 2, at(9)).await.unwrap();
+    let counted = Unstarted { deliveries: 3, held_at: Some(at(3)), refused_keys: 0, refused_key_at: None };
+    assert_eq!(job_list_unstarted(&db, &ids).await.unwrap(), [(ids[0], counted)], "keys count while its message is on its way");
+    let candidates = async || {
+        let found = commit(&db, async |txn| job_list_candidates_in_txn(txn, &wanted(&[], at(99), 10)).await).await.unwrap();
+        found.iter().map(|job| job.row.job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(candidates().await, ids[1..]);
+    let event = |job_id| JobEvent { id: id_at(1, 7), job_id, kind: "job.resumed".into(), detail: json!({}), created_at: at(10) };
+    assert_eq!(job_release_held(&db, &event(ids[1])).await.unwrap(), None);
+    assert_eq!(job_release_held(&db, &event(ids[0])).await.unwrap(), Some(new_job(1).queue_name));
+    assert_eq!(job_release_held(&db, &event(ids[0])).await.unwrap(), None);
+    assert_eq!(candidates().await, ids);
+    commit(&db, async |txn| mark_dispatched(txn, &ids, at(11)).await).await.unwrap();
+    job_note_refused(&db, ids[0], 2, at(12)).await.unwrap();
+    job_note_refused(&db, ids[0], 1, at(13)).await.unwrap();
+    let refused = Unstarted { refused_keys: 3, refused_key_at: Some(at(13)), ..Unstarted::default() };
+    assert_eq!(job_list_unstarted(&db, &ids).await.unwrap(), [(ids[0], refused)], "the count began anew");
+}
