@@ -12,6 +12,7 @@ mod m20261121_000007_automation_policies;
 mod m20261121_000008_workers_and_reconcilers;
 mod m20261121_000009_job_control;
 mod m20261126_000010_job_deliveries;
+mod m20261126_000020_worker_identity;
 mod m20261126_000030_request_digest;
 mod m20261126_000040_change_counters;
 
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000008_workers_and_reconcilers::Migration),
             Box::new(m20261121_000009_job_control::Migration),
             Box::new(m20261126_000010_job_deliveries::Migration),
+            Box::new(m20261126_000020_worker_identity::Migration),
             Box::new(m20261126_000030_request_digest::Migration),
             Box::new(m20261126_000040_change_counters::Migration),
         ]

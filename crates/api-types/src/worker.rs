@@ -10,10 +10,11 @@ use uuid::Uuid;
 
 use crate::Progress;
 
-/// A worker says who it is. Sent again with the same name by a restarted worker, which then keeps its id.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+/// A worker says who it is. A name has one live worker at a time. Sent again by the same worker (the same `instance_id` on the same host, or
+/// without one the same credential), it keeps its id.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct RegisterRequest {
-    /// Unique name, by default the host's.
+    /// Unique name.
     pub name: String,
     /// Queues it takes jobs from.
     pub queues: Vec<String>,
@@ -31,6 +32,12 @@ pub struct RegisterRequest {
     /// What it can do, as words: it takes only jobs whose `requires` are all among them.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// What tells this worker from another of its name: kept through restarts, one process has it at a time. Optional.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_id: Option<Uuid>,
+    /// Its process on its host, for people. Optional.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
 }
 
 /// What the hub tells a worker.

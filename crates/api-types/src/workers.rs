@@ -32,7 +32,13 @@ pub struct Worker {
     pub cpu_percent: Option<f64>,
     /// Memory in use on its host, in bytes.
     pub memory_bytes: Option<i64>,
-    /// When it first registered.
+    /// What tells its process from another of its name; absent: it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_id: Option<Uuid>,
+    /// Its process on its host; absent: it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i64>,
+    /// When it first registered. A worker that got the name of one that is gone has its own time, and its own id.
     pub registered_at: DateTime<Utc>,
     /// When it was last heard of.
     pub last_heartbeat_at: DateTime<Utc>,

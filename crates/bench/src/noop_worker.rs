@@ -43,7 +43,7 @@ pub(crate) async fn run(options: WorkerOptions) -> Result<()> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     let mut settings = Settings::new(options.server.clone(), options.queue_names());
     settings.auth = Auth::WorkerKey(SecretString::from(options.key));
-    settings.name = format!("bench-{}", options.queue);
+    settings.name = Some(format!("bench-{}", options.queue));
     settings.slots = options.slots;
     settings.amqp = Some(options.amqp);
     settings.work_dir = options.work_dir;

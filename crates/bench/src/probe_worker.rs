@@ -28,7 +28,7 @@ pub(crate) async fn run(options: WorkerOptions) -> Result<()> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         hostname: worker_agent::hostname(),
         uses_broker: true,
-        labels: Vec::new(),
+        ..RegisterRequest::default()
     };
     let registered = hub.register(&registration).await?;
     let beat = std::time::Duration::from_secs_f64(registered.heartbeat_interval_s);

@@ -10,7 +10,7 @@ use lapin::{Connection, ConnectionProperties, ErrorKind};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
-use crate::consumer::{Consumer, Source};
+use crate::consumer::{Consumer, Kind, Source};
 use crate::link::{Link, Plan};
 use crate::publisher::{Message, Verdict};
 use crate::supervisor::{State, Supervisor};
@@ -117,7 +117,26 @@ impl Broker {
         self.link()?.queue_ensure(queue, profile).await
     }
 
-    /// Whether [`Broker::ensure_queue`] has seen `queue` on this connection, and would return at once.
+    /// [`Broker::ensure_queue`] for a queue that somebody else declares: it is looked for and never created. May be asked as often as one
+    /// likes.
+    ///
+    /// # Errors
+    /// [`Error::QueueNotFound`], and as [`Broker::ensure_queue`]. Cancel safe.
+    pub async fn adopt_queue(&self, queue: &str) -> Result<Option<QueueDepth>, Error> {
+        self.link()?.queue_adopt(queue).await
+    }
+
+    /// Gives `queue` the arguments of `profile`: creates it, or makes it anew when it is there with others, empty, and nobody consumes it.
+    /// `Some` tells what it holds when it is in use and therefore stays as it is.
+    ///
+    /// # Errors
+    /// As [`Broker::ensure_queue`]; [`Error::Disconnected`] also when the broker knows no such change, as with a queue of another type.
+    /// Cancel safe: doing it again completes it.
+    pub async fn apply_profile(&self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
+        self.link()?.queue_apply(queue, profile).await
+    }
+
+    /// Whether [`Broker::ensure_queue`], or one of those like it, has seen `queue` on this connection, and would return at once.
     pub fn has_ensured(&self, queue: &str) -> bool {
         self.link().is_ok_and(|link| link.is_ensured(queue))
     }
@@ -203,7 +222,12 @@ impl Broker {
     ///
     /// A name that cannot be a queue's gives a consumer that ends at once.
     pub fn consume(&self, queue: &str, prefetch: u16) -> Consumer {
-        Consumer::start(self.shared.clone(), Source { queue: queue.to_owned(), own: false }, prefetch)
+        Consumer::start(self.shared.clone(), Source { queue: queue.to_owned(), kind: Kind::Found }, prefetch)
+    }
+
+    /// As [`Broker::consume`], of a queue that is created by `profile` whenever it is missing. One that is there is used as it is.
+    pub fn consume_or_create(&self, queue: &str, profile: QueueProfile, prefetch: u16) -> Consumer {
+        Consumer::start(self.shared.clone(), Source { queue: queue.to_owned(), kind: Kind::Created(profile) }, prefetch)
     }
 
     /// As [`Broker::consume`], of a queue that belongs to the consumer alone: exclusive, not durable, and gone with the subscription. It is
@@ -211,7 +235,7 @@ impl Broker {
     ///
     /// While the broker has not noticed that an earlier connection is dead, the name is taken and subscribing is tried again.
     pub fn consume_own(&self, queue: &str, prefetch: u16) -> Consumer {
-        Consumer::start(self.shared.clone(), Source { queue: queue.to_owned(), own: true }, prefetch)
+        Consumer::start(self.shared.clone(), Source { queue: queue.to_owned(), kind: Kind::Own }, prefetch)
     }
 
     /// Closes the connection after waiting up to 5 s for the confirms of what was published. Consumers end; their

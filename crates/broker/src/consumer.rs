@@ -16,6 +16,7 @@ use crate::channel::{ConsumerChannel, Subscribed};
 use crate::error::Fault;
 use crate::link::Link;
 use crate::supervisor::State;
+use crate::topology::QueueProfile;
 use crate::{Delivery, Error, names};
 
 /// A subscription to a queue, renewed after every loss of the connection or the queue.
@@ -31,7 +32,7 @@ impl Consumer {
     pub(crate) fn start(shared: Arc<Shared>, source: Source, prefetch: u16) -> Self {
         let prefetch = prefetch.max(1);
         let (sender, deliveries) = mpsc::channel(usize::from(prefetch));
-        let apart = source.own;
+        let apart = source.kind == Kind::Own;
         let subscription = Subscription { source, apart, prefetch, state: shared.state.clone(), deliveries: sender };
         shared.runtime.spawn(subscription.run());
         Self { deliveries, _shared: shared }
@@ -55,8 +56,18 @@ impl Consumer {
 /// Where deliveries come from.
 pub(crate) struct Source {
     pub(crate) queue: String,
-    /// The queue is this consumer's alone, which declares it: it lives as long as the subscription.
-    pub(crate) own: bool,
+    pub(crate) kind: Kind,
+}
+
+/// Who declares the queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Somebody else.
+    Found,
+    /// The consumer, when nobody else has.
+    Created(QueueProfile),
+    /// The consumer, whose alone it is: it lives as long as the subscription.
+    Own,
 }
 
 /// The task behind a consumer.
@@ -89,7 +100,13 @@ impl Subscription {
         let mut told = false;
         while let Some(link) = self.link().await {
             let started = Instant::now();
-            let subscribed = self.subscribe(&link, &queue).await;
+            let mut subscribed = self.subscribe(&link, &queue).await;
+            if let (Err(Error::QueueNotFound { .. }), Kind::Created(profile)) = (&subscribed, self.source.kind) {
+                subscribed = match link.queue_create(&self.source.queue, profile).await {
+                    Ok(_) => self.subscribe(&link, &queue).await,
+                    Err(error) => Err(error),
+                };
+            }
             drop(link);
             match subscribed {
                 Ok(subscribed) => {
@@ -146,7 +163,7 @@ impl Subscription {
         }
         let subscribing = async {
             let mut channel = ConsumerChannel::open(link.connection()).await?;
-            if self.source.own {
+            if self.source.kind == Kind::Own {
                 channel.own_queue_declare(queue.clone()).await?;
             }
             channel.consume(queue.clone(), self.prefetch).await

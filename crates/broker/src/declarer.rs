@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Connection, ExchangeKind};
 
@@ -36,6 +36,57 @@ impl Declarer {
             self.dead_letters_ensure(&name, exchange, dead_letter_queue).await?;
         }
         self.queue_adopt_or_create(&name, profile.arguments()).await
+    }
+
+    /// [`Declarer::queue_ensure`] for a queue that is there: it is not created.
+    pub(crate) async fn queue_adopt(&mut self, queue: &str, dead_letter_queue: &str) -> Result<QueueDepth, Error> {
+        let name = names::name(queue)?;
+        for exchange in QueueProfile::dead_letter_exchanges() {
+            self.dead_letters_ensure(&name, exchange, dead_letter_queue).await?;
+        }
+        self.queue_depth(queue).await
+    }
+
+    /// Adopts or creates `queue`, and leaves its dead letters to whoever publishes to it.
+    pub(crate) async fn queue_create(&mut self, queue: &str, profile: QueueProfile) -> Result<QueueDepth, Error> {
+        self.queue_adopt_or_create(&names::name(queue)?, profile.arguments()).await
+    }
+
+    /// Creates `queue` by `profile`. One that is there with other arguments is made anew if it is empty and nobody consumes it; otherwise it
+    /// stays as it is, and `Some` says what it holds.
+    pub(crate) async fn queue_apply(&mut self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
+        let name = names::name(queue)?;
+        let missing = || Error::QueueNotFound { queue: queue.to_owned() };
+        let durable = QueueDeclareOptions::durable;
+        match self.queue_declare(&name, durable(), profile.arguments()).await {
+            Ok(_) => return Ok(None),
+            Err(Fault::Mismatch(_)) => {}
+            Err(fault) => return Err(fault.or_missing(missing)),
+        }
+        let depth = self.queue_depth(queue).await?;
+        if depth.messages > 0 || depth.consumers > 0 {
+            return Ok(Some(depth));
+        }
+        match self.queue_delete_unused(&name).await {
+            Ok(()) | Err(Fault::Missing) => {}
+            // It is in use again.
+            Err(Fault::Mismatch(_)) => return self.queue_depth(queue).await.map(Some),
+            Err(fault) => return Err(fault.or_missing(missing)),
+        }
+        match self.queue_declare(&name, durable(), profile.arguments()).await {
+            Ok(_) => Ok(None),
+            // Somebody else was faster.
+            Err(Fault::Mismatch(_)) => self.queue_depth(queue).await.map(Some),
+            Err(fault) => Err(fault.or_missing(missing)),
+        }
+    }
+
+    async fn queue_delete_unused(&mut self, queue: &ShortString) -> Result<(), Fault> {
+        let channel = self.channel_take().await?;
+        let options = QueueDeleteOptions { if_unused: true, if_empty: true, ..QueueDeleteOptions::default() };
+        channel.queue_delete(queue.clone(), options).await?;
+        self.channel = Some(channel);
+        Ok(())
     }
 
     /// Binds `dead_letter_queue` to `exchange` for what is dead-lettered by `queue`: such a message keeps its routing

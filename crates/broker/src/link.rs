@@ -24,6 +24,10 @@ pub(crate) struct Link {
     /// Hands messages to the publishing task.
     outbox: mpsc::Sender<Message>,
     declarer: tokio::sync::Mutex<Declarer>,
+    /// Asks what the broker may well refuse, over a connection of its own that is made when it is needed: each refusal costs a connection one
+    /// of its channels for ever, and some refusals the connection.
+    doubtful: tokio::sync::Mutex<Option<Declarer>>,
+    uri: AMQPUri,
     /// Shared by the consumers that no queue has refused: a channel costs the broker several processes, and each delivery a switch to one of
     /// them.
     consuming: tokio::sync::Mutex<Option<ConsumerChannel>>,
@@ -55,6 +59,8 @@ impl Link {
         let publisher = Publisher::new(connection.clone(), inbox, plan.closing.clone());
         let link = Self {
             declarer: tokio::sync::Mutex::new(Declarer::new(connection.clone())),
+            doubtful: tokio::sync::Mutex::default(),
+            uri: plan.uri.clone(),
             connection,
             outbox,
             consuming: tokio::sync::Mutex::default(),
@@ -93,6 +99,51 @@ impl Link {
         let depth = declarer.queue_ensure(queue, profile, &self.topology.dead_letter_queue).await?;
         self.ensured().insert(queue.to_owned());
         Ok(Some(depth))
+    }
+
+    /// [`Self::queue_ensure`] for a queue that somebody else declares.
+    pub(crate) async fn queue_adopt(&self, queue: &str) -> Result<Option<QueueDepth>, Error> {
+        if self.ensured().contains(queue) {
+            return Ok(None);
+        }
+        // It may well be missing.
+        self.doubtfully(async |declarer| declarer.queue_depth(queue).await).await?;
+        let depth = self.declarer.lock().await.queue_adopt(queue, &self.topology.dead_letter_queue).await?;
+        self.ensured().insert(queue.to_owned());
+        Ok(Some(depth))
+    }
+
+    /// Adopts or creates `queue` for a consumer.
+    pub(crate) async fn queue_create(&self, queue: &str, profile: QueueProfile) -> Result<QueueDepth, Error> {
+        self.declarer.lock().await.queue_create(queue, profile).await
+    }
+
+    /// Gives `queue` this profile; `Some` when it is in use with another.
+    pub(crate) async fn queue_apply(&self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
+        let differs = self.doubtfully(async |declarer| declarer.queue_apply(queue, profile).await).await?;
+        self.declarer.lock().await.queue_adopt(queue, &self.topology.dead_letter_queue).await?;
+        self.ensured().insert(queue.to_owned());
+        Ok(differs)
+    }
+
+    /// Does what may be refused. A connection that was lost by an earlier refusal is made anew.
+    async fn doubtfully<T>(&self, ask: impl AsyncFn(&mut Declarer) -> Result<T, Error>) -> Result<T, Error> {
+        let mut slot = self.doubtful.lock().await;
+        if let Some(mut declarer) = slot.take() {
+            match ask(&mut declarer).await {
+                Err(Error::Disconnected) => {}
+                outcome => {
+                    *slot = Some(declarer);
+                    return outcome;
+                }
+            }
+        }
+        let properties = ConnectionProperties::default().with_connection_name("regente queues".into());
+        let connection = Connection::connect_uri(self.uri.clone(), properties).await.map_err(lost)?;
+        let mut declarer = Declarer::new(Arc::new(connection));
+        let outcome = ask(&mut declarer).await;
+        *slot = Some(declarer);
+        outcome
     }
 
     /// Whether `queue` was declared on this connection.

@@ -1,9 +1,13 @@
-//! Workers: how one stands.
+//! Workers: how one stands, and whose its name is.
+
+mod name;
 
 use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+
+pub use self::name::{NameVerdict, Process, Standing, judge_name};
 
 /// How a worker stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -71,6 +71,18 @@ impl RunningWorker {
     pub fn crash(self) {
         self.task.abort();
     }
+
+    /// [`RunningWorker::crash`], and waits until its work folder is free.
+    pub async fn kill(self) {
+        self.task.abort();
+        let _aborted = self.task.await;
+    }
+
+    /// Whether it has ended by itself.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
 }
 
 impl World {
@@ -141,10 +153,11 @@ impl World {
             queues.iter().map(|queue| (*queue).to_owned()).collect(),
         );
         settings.auth = Auth::WorkerKey(self.hub.worker_key().clone());
-        settings.name = format!("worker-{}", Uuid::new_v4().simple());
+        let name = format!("worker-{}", Uuid::new_v4().simple());
         settings.slots = slots;
         settings.supervisor = supervisor();
-        settings.work_dir = self.folder.path().join(&settings.name);
+        settings.work_dir = self.folder.path().join(&name);
+        settings.name = Some(name);
         settings.base_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../..").into();
         settings.scripts = vec![self.folder.path().to_owned(), std::env::temp_dir()];
         settings.amqp = self.settings.broker_url().map(|url| url.expose_secret().to_owned());

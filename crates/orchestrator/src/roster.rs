@@ -1,47 +1,77 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        RwLock,
+        Arc, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use store::{
+    Database, Error,
+    workers::{Identity, worker_get, worker_list_known},
+};
 use uuid::Uuid;
 
 use crate::watchers::Watchers;
 
-/// What this replica knows by heart about workers: their names, which never change, and who is paused. The latter is read again with each
-/// tick; what this replica did itself it knows at once.
+/// Who a worker is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) name: String,
+    /// What it registered with; `None`: nobody was asked.
+    pub(crate) credential: Option<String>,
+}
+
+/// A cache of who the workers are and which are paused, so that no job step asks the database. It is read again when workers have changed,
+/// which is how it learns what other replicas did; what this replica did itself it has at once.
 pub(crate) struct Roster {
-    names: RwLock<HashMap<Uuid, String>>,
+    database: Database,
+    known: RwLock<HashMap<Uuid, Arc<Known>>>,
     paused: RwLock<HashSet<Uuid>>,
     watchers: Watchers,
     /// Counts what this replica did itself: a read that began before does not undo it.
     changes: AtomicU64,
 }
 
+/// How often a read is done again that met a change of this replica.
+const ATTEMPTS: usize = 4;
+
 impl Roster {
-    pub(crate) fn new() -> Self {
-        Self { names: RwLock::default(), paused: RwLock::default(), watchers: Watchers::default(), changes: AtomicU64::new(0) }
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database, known: RwLock::default(), paused: RwLock::default(), watchers: Watchers::default(), changes: AtomicU64::new(0) }
     }
 
-    pub(crate) fn name(&self, id: Uuid) -> Option<String> {
-        self.names.read().ok()?.get(&id).cloned()
+    /// A worker that was seen before.
+    pub(crate) fn get(&self, id: Uuid) -> Option<Arc<Known>> {
+        self.known.read().ok()?.get(&id).cloned()
     }
 
-    pub(crate) fn knows(&self, id: Uuid) -> bool {
-        self.names.read().is_ok_and(|names| names.contains_key(&id))
-    }
-
-    pub(crate) fn learn(&self, id: Uuid, name: String) {
-        if let Ok(mut names) = self.names.write() {
-            names.insert(id, name);
+    /// The worker, from the database when this replica has not seen it yet.
+    pub(crate) async fn find(&self, id: Uuid) -> Result<Option<Arc<Known>>, Error> {
+        if let Some(known) = self.get(id) {
+            return Ok(Some(known));
         }
+        let Some(worker) = worker_get(&self.database, id).await? else { return Ok(None) };
+        Ok(Some(self.insert(id, worker.name, worker.credential)))
+    }
+
+    /// Takes in a worker that registered here.
+    pub(crate) fn learn(&self, id: Uuid, name: String, credential: Option<String>) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.insert(id, name, credential);
+    }
+
+    fn insert(&self, id: Uuid, name: String, credential: Option<String>) -> Arc<Known> {
+        let worker = Arc::new(Known { name, credential });
+        if let Ok(mut known) = self.known.write() {
+            known.insert(id, worker.clone());
+        }
+        worker
     }
 
     pub(crate) fn forget(&self, id: Uuid) {
-        if let Ok(mut names) = self.names.write() {
-            names.remove(&id);
+        if let Ok(mut known) = self.known.write() {
+            known.remove(&id);
         }
         self.set_paused(id, false);
     }
@@ -62,18 +92,33 @@ impl Roster {
         self.watchers.wake(id);
     }
 
-    /// A stamp to take before the paused workers are read.
-    pub(crate) fn stamp(&self) -> u64 {
+    /// Reads again who the workers are.
+    pub(crate) async fn refresh(&self) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS {
+            let stamp = self.stamp();
+            if self.read(stamp, worker_list_known(&self.database).await?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn stamp(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
     }
 
-    /// Takes in who is paused by the database, unless something was done here since `stamp`.
-    pub(crate) fn read(&self, stamp: u64, paused: HashSet<Uuid>) {
-        let Ok(mut all) = self.paused.write() else { return };
-        if self.stamp() == stamp {
-            all.symmetric_difference(&paused).for_each(|id| self.watchers.wake(*id));
-            *all = paused;
+    /// Takes in what the database says, unless something was done here since `stamp`: `false` then.
+    fn read(&self, stamp: u64, workers: Vec<Identity>) -> bool {
+        let (Ok(mut known), Ok(mut all)) = (self.known.write(), self.paused.write()) else { return true };
+        if self.stamp() != stamp {
+            return false;
         }
+        let paused = workers.iter().filter(|worker| worker.paused).map(|worker| worker.id).collect();
+        all.symmetric_difference(&paused).for_each(|id| self.watchers.wake(*id));
+        *all = paused;
+        let entry = |worker: Identity| (worker.id, Arc::new(Known { name: worker.name, credential: worker.credential }));
+        *known = workers.into_iter().map(entry).collect();
+        true
     }
 
     /// Waits until the worker is (or is not) paused. Cancel-safe.
@@ -89,14 +134,16 @@ impl Roster {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_old_read_does_not_undo_what_was_done_here() {
-        let (roster, id) = (Roster::new(), Uuid::now_v7());
+    #[tokio::test]
+    async fn an_old_read_does_not_undo_what_was_done_here() {
+        let database = Database::connect(&store::Settings::new("sqlite::memory:")).await.unwrap();
+        let (roster, id) = (Roster::new(database), Uuid::now_v7());
         let stamp = roster.stamp();
+        roster.learn(id, "w".to_owned(), None);
         roster.set_paused(id, true);
-        roster.read(stamp, HashSet::new());
-        assert!(roster.is_paused(id));
-        roster.read(roster.stamp(), HashSet::new());
-        assert!(!roster.is_paused(id));
+        assert!(!roster.read(stamp, Vec::new()));
+        assert!(roster.is_paused(id) && roster.get(id).is_some());
+        assert!(roster.read(roster.stamp(), Vec::new()));
+        assert!(!roster.is_paused(id) && roster.get(id).is_none(), "another replica gave its name away");
     }
 }

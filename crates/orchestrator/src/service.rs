@@ -100,10 +100,12 @@ impl Orchestrator {
         let names = Reconciler::ALL.map(Reconciler::name);
         store::reconcilers::reconciler_insert_missing(&database, &names).await?;
         let live = Live::default();
+        let roster = Arc::new(Roster::new(database.clone()));
         let control = Control::start(broker.clone());
         let deps = Deps {
             database: writer_database,
             catalog: catalog.clone(),
+            roster: roster.clone(),
             broker: broker.clone(),
             live: live.clone(),
             events: Events::start(broker.clone()),
@@ -133,7 +135,7 @@ impl Orchestrator {
             refused,
             clock,
             shutdown: shutdown.clone(),
-            roster: Arc::new(Roster::new()),
+            roster,
             worker_changes: Arc::default(),
             presence,
             retention,
@@ -145,7 +147,7 @@ impl Orchestrator {
             started: Instant::now(),
             snapshot: Snapshot::default(),
         };
-        orchestrator.refresh_roster().await?;
+        orchestrator.roster.refresh().await?;
         if let (Some(broker), Some(queue)) = (orchestrator.broker.clone(), dead_letter_queue) {
             tokio::spawn(dead_letters::run(orchestrator.clone(), broker.clone(), queue));
             tokio::spawn(orchestrator.clone().watch_broker(broker));
@@ -202,7 +204,7 @@ impl Orchestrator {
         self.catalog.refresh().await?;
         let workers = self.workers_if_changed(cached).await?;
         if workers.is_some() {
-            self.refresh_roster().await?;
+            self.roster.refresh().await?;
         }
         self.writer.note(Note::Refresh(workers));
         Ok(())

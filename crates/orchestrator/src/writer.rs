@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use runtime::Failure;
+use runtime::{Credential, Failure};
 use store::workers::Worker;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -106,14 +106,27 @@ impl Writer {
     }
 
     pub(crate) async fn change(&self, job_id: Uuid, change: Change) -> Result<Changed, Failure> {
-        match self.ask(Command::Change(job_id, Box::new(change))).await? {
+        self.changed(Command::Change(job_id, Box::new(change), None)).await
+    }
+
+    /// [`Writer::change`] by a worker, as far as its credential reaches.
+    pub(crate) async fn report(&self, job_id: Uuid, change: Change, credential: &Arc<Credential>) -> Result<Changed, Failure> {
+        self.changed(Command::Change(job_id, Box::new(change), Some(credential.clone()))).await
+    }
+
+    async fn changed(&self, command: Command) -> Result<Changed, Failure> {
+        match self.ask(command).await? {
             Outcome::Changed(changed) => Ok(changed),
             _ => Err(wrong_outcome()),
         }
     }
 
-    pub(crate) async fn heartbeat(&self, request: api_types::HeartbeatRequest) -> Result<api_types::HeartbeatResponse, Failure> {
-        match self.ask(Command::Heartbeat(request)).await? {
+    pub(crate) async fn heartbeat(
+        &self,
+        request: api_types::HeartbeatRequest,
+        credential: Arc<Credential>,
+    ) -> Result<api_types::HeartbeatResponse, Failure> {
+        match self.ask(Command::Heartbeat(request, credential)).await? {
             Outcome::Renewed(response) => Ok(response),
             _ => Err(wrong_outcome()),
         }

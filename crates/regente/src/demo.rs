@@ -57,7 +57,7 @@ pub(crate) async fn run(hub: &Hub) -> anyhow::Result<LocalWorker> {
 fn start_worker(hub: &Hub, queues: Vec<String>) -> anyhow::Result<LocalWorker> {
     let mut settings = Settings::new(hub.url(), queues);
     settings.auth = Auth::WorkerKey(hub.worker_key().clone());
-    settings.name = "local".to_owned();
+    settings.name = Some("local".to_owned());
     settings.slots = 2;
     settings.work_dir = std::path::absolute(hub.data_dir().join("worker"))?;
     settings.base_dir = std::path::absolute(hub.data_dir())?;

@@ -1,4 +1,7 @@
-use std::future::{Ready, ready};
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+};
 
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest, ResponseError,
@@ -67,10 +70,60 @@ impl WorkerLimits {
     }
 }
 
+/// What a worker's request is authenticated by. A worker belongs to the credential that registered it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// Which one it is.
+    pub bearer: Bearer,
+    /// What it allows; nothing is limited for the shared key and for people.
+    pub limits: WorkerLimits,
+}
+
+/// Whose credential it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bearer {
+    /// Nobody was asked: the hub is open to everybody.
+    Anybody,
+    /// The key that workers share.
+    SharedKey,
+    /// A signed-in person.
+    Person(String),
+    /// A worker token, by its id.
+    Token(uuid::Uuid),
+}
+
+impl Credential {
+    const fn unlimited(bearer: Bearer) -> Self {
+        Self { bearer, limits: WorkerLimits { worker_name: None, queues: None } }
+    }
+
+    /// As it is kept with a worker that it registers; `None` where nobody is asked who he is.
+    #[must_use]
+    pub fn key(&self) -> Option<String> {
+        match &self.bearer {
+            Bearer::Anybody => None,
+            Bearer::SharedKey => Some("key".to_owned()),
+            Bearer::Person(name) => Some(format!("person:{name}")),
+            Bearer::Token(id) => Some(format!("token:{id}")),
+        }
+    }
+
+    /// Whether it is the one that is kept as `key`. On a hub that is open to everybody, everybody is.
+    #[must_use]
+    pub fn is(&self, key: &str) -> bool {
+        match &self.bearer {
+            Bearer::Anybody => true,
+            Bearer::SharedKey => key == "key",
+            Bearer::Person(name) => key.strip_prefix("person:") == Some(name),
+            Bearer::Token(id) => key.strip_prefix("token:").and_then(|text| text.parse().ok()) == Some(*id),
+        }
+    }
+}
+
 /// What a worker's request shows.
 enum Shown {
     /// Enough.
-    Enough,
+    Enough(Bearer),
     /// A token that has to be looked up.
     Token(String),
 }
@@ -92,11 +145,11 @@ impl Access {
     fn worker(&self, request: &HttpRequest) -> Result<Shown, Failure> {
         let key = request.headers().get(api_types::WORKER_KEY_HEADER).and_then(|value| value.to_str().ok());
         match (key, bearer(request)) {
-            (Some(key), _) if self.worker_key.matches(key) => Ok(Shown::Enough),
+            (Some(key), _) if self.worker_key.matches(key) => Ok(Shown::Enough(Bearer::SharedKey)),
             (Some(token), _) | (None, Some(token)) if token.starts_with(WORKER_TOKEN_PREFIX) => Ok(Shown::Token(token.to_owned())),
-            _ if self.open => check_same_site(request).map(|()| Shown::Enough),
+            _ if self.open => check_same_site(request).map(|()| Shown::Enough(Bearer::Anybody)),
             (Some(_), _) => Err(Failure::Unauthorized("the key in X-Worker-API-Key is not the workers' key")),
-            (None, Some(_)) => self.person(request).map(|_| Shown::Enough),
+            (None, Some(_)) => self.person(request).map(|name| Shown::Enough(Bearer::Person(name))),
             (None, None) => Err(Failure::Unauthorized("workers need the header X-Worker-API-Key or a bearer token")),
         }
     }
@@ -161,8 +214,8 @@ impl FromRequest for Management {
 pub struct WorkerCaller {
     /// The lease token that the request shows.
     pub lease_token: Option<uuid::Uuid>,
-    /// What its own token allows; nothing is limited for the shared key and for people.
-    pub limits: WorkerLimits,
+    /// What it is authenticated by.
+    pub credential: Arc<Credential>,
 }
 
 impl FromRequest for WorkerCaller {
@@ -171,12 +224,12 @@ impl FromRequest for WorkerCaller {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(access(request).and_then(|access| access.worker(request)).and_then(|shown| {
-            let limits = match shown {
-                Shown::Enough => Some(WorkerLimits::default()),
-                Shown::Token(_) => request.extensions().get::<WorkerLimits>().cloned(),
+            let credential = match shown {
+                Shown::Enough(bearer) => Some(Arc::new(Credential::unlimited(bearer))),
+                Shown::Token(_) => request.extensions().get::<Arc<Credential>>().cloned(),
             };
-            let limits = limits.ok_or_else(|| Failure::Internal("this app does not check worker tokens".to_owned()))?;
-            Ok(Self { lease_token: lease_token(request)?, limits })
+            let credential = credential.ok_or_else(|| Failure::Internal("this app does not check worker tokens".to_owned()))?;
+            Ok(Self { lease_token: lease_token(request)?, credential })
         }))
     }
 }
@@ -192,16 +245,16 @@ pub async fn check_worker_token(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    match worker_token_limits(&request).await {
-        Ok(Some(limits)) => drop(request.extensions_mut().insert(limits)),
+    match worker_token_credential(&request).await {
+        Ok(Some(credential)) => drop(request.extensions_mut().insert(Arc::new(credential))),
         Ok(None) => {}
         Err(failure) => return Ok(request.into_response(failure.error_response()).map_into_right_body()),
     }
     next.call(request).await.map(ServiceResponse::map_into_left_body)
 }
 
-/// What the worker token of a request allows; none when it shows none where one counts.
-async fn worker_token_limits(request: &ServiceRequest) -> Result<Option<WorkerLimits>, Failure> {
+/// The credential of a request's worker token; none when it shows none where one counts.
+async fn worker_token_credential(request: &ServiceRequest) -> Result<Option<Credential>, Failure> {
     // The path as routes see it: `%77orker` is `worker`.
     if !request.match_info().as_str().starts_with("/api/v1/worker/") {
         return Ok(None);
@@ -209,13 +262,13 @@ async fn worker_token_limits(request: &ServiceRequest) -> Result<Option<WorkerLi
     let access = access(request.request())?;
     let refused = || access.refused.note(request.peer_addr().map(|address| address.ip()), job_to_start(request.match_info().as_str()));
     match access.worker(request.request()) {
-        Ok(Shown::Enough) => Ok(None),
+        Ok(Shown::Enough(_)) => Ok(None),
         Ok(Shown::Token(token)) => {
-            let limits = access.worker_tokens.check(&token).await;
-            if matches!(limits, Err(Failure::Unauthorized(_))) {
+            let credential = access.worker_tokens.check(&token).await;
+            if matches!(credential, Err(Failure::Unauthorized(_))) {
                 refused();
             }
-            limits.map(Some)
+            credential.map(Some)
         }
         // Whoever shows nothing good learns it from the route, which may not exist.
         Err(_) => {

@@ -21,7 +21,7 @@ mod worker_tokens;
 mod write_health;
 
 pub use self::{
-    access::{Access, Management, WorkerCaller, WorkerLimits, check_worker_token},
+    access::{Access, Bearer, Credential, Management, WorkerCaller, WorkerLimits, check_worker_token},
     body::Bodies,
     extract::{JsonBody, OpenJsonBody, OptionalJsonBody, Params, path_config},
     pool::Pool,

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use store::{Database, worker_tokens::WorkerToken};
 use uuid::Uuid;
 
-use crate::{Failure, WorkerLimits};
+use crate::{Bearer, Credential, Failure, WorkerLimits};
 
 /// How long a token that was revoked through another replica is still accepted by this one.
 const FRESH_FOR: Duration = Duration::from_secs(2);
@@ -46,11 +46,11 @@ impl WorkerTokens {
         Self { database, clock, memory: Arc::default() }
     }
 
-    /// What the bearer of `token` may do.
+    /// Who the bearer of `token` is, and what he may do.
     ///
     /// # Errors
     /// [`Failure::Unauthorized`] for one that is unknown, revoked or expired, and [`Failure::Unavailable`].
-    pub async fn check(&self, token: &str) -> Result<WorkerLimits, Failure> {
+    pub async fn check(&self, token: &str) -> Result<Credential, Failure> {
         let known = self.find(TokenDigest::of_text(token)).await?;
         let known = known.ok_or(Failure::Unauthorized("the worker token is not known; ask an administrator for another one"))?;
         if known.revoked_at.is_some() {
@@ -59,7 +59,8 @@ impl WorkerTokens {
         if known.expires_at.is_some_and(|at| at <= (self.clock)()) {
             return Err(Failure::Unauthorized("the worker token has expired; ask an administrator for another one"));
         }
-        Ok(WorkerLimits { worker_name: known.worker_name.clone(), queues: known.queues.clone() })
+        let limits = WorkerLimits { worker_name: known.worker_name.clone(), queues: known.queues.clone() };
+        Ok(Credential { bearer: Bearer::Token(known.id), limits })
     }
 
     /// Reads the token again the next time: it was revoked.

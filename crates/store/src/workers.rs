@@ -8,14 +8,14 @@ use domain::worker::{Life, State};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, sea_query::OnConflict};
 use uuid::Uuid;
 
-pub use self::list::{Filter, HeldJob, worker_jobs, worker_list, worker_list_paused, worker_list_seen, worker_lives};
+pub use self::list::{Filter, HeldJob, Identity, worker_jobs, worker_list, worker_list_known, worker_list_seen, worker_lives};
 pub use self::seen::{Seen, worker_note_seen};
 use crate::{Database, Error, entity::worker};
 
 /// A registered worker.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worker {
-    /// Id, kept when it registers again under the same name.
+    /// Id, kept when the same worker registers again.
     pub id: Uuid,
     /// Unique name.
     pub name: String,
@@ -39,6 +39,12 @@ pub struct Worker {
     pub paused_by: Option<String>,
     /// What it told of itself last.
     pub vitals: Vitals,
+    /// What tells its process from another of its name, if it says so.
+    pub instance_id: Option<Uuid>,
+    /// Its process on its host, if it says so.
+    pub pid: Option<i64>,
+    /// What it registered with; `None`: nobody was asked.
+    pub credential: Option<String>,
 }
 
 /// What a heartbeat tells.
@@ -52,37 +58,75 @@ pub struct Vitals {
     pub memory_bytes: Option<i64>,
 }
 
-/// Adds a worker, or renews the one of this name, which keeps its id and stays paused; returns the id.
+/// Adds a worker; `false` when there is one of this name.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_upsert(database: &Database, worker: &Worker) -> Result<Uuid, Error> {
+pub async fn worker_insert(database: &Database, worker: &Worker) -> Result<bool, Error> {
     let row = worker::ActiveModel {
-        id: Set(worker.id),
         name: Set(worker.name.clone()),
+        paused_at: Set(worker.life.paused_at),
+        paused_by: Set(worker.paused_by.clone()),
+        id: Set(worker.id),
+        registered_at: Set(worker.registered_at),
+        ..registration(worker)
+    };
+    let on_conflict = OnConflict::column(worker::Column::Name).do_nothing().to_owned();
+    let insert = worker::Entity::insert(row).on_conflict(on_conflict);
+    Ok(insert.exec_without_returning(database.connection()).await? == 1)
+}
+
+/// Renews `known` by what its worker says now: it keeps its id and stays paused. `false` when it has changed hands meanwhile.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_renew(database: &Database, known: &Worker, worker: &Worker) -> Result<bool, Error> {
+    update(database, known.id, registration(worker), is_whose(known)).await
+}
+
+/// Gives the name of `known` to another worker, with another id; a pause stays. With `lost_before`, as in [`worker_list`], only if it is
+/// stopped or lost. `false` when it has changed hands meanwhile, or is alive.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_replace(
+    database: &Database,
+    known: &Worker,
+    worker: &Worker,
+    lost_before: Option<DateTime<Utc>>,
+) -> Result<bool, Error> {
+    let row = worker::ActiveModel { id: Set(worker.id), registered_at: Set(worker.registered_at), ..registration(worker) };
+    let free = lost_before.map_or_else(Condition::all, is_gone);
+    update(database, known.id, row, Condition::all().add(is_whose(known)).add(free)).await
+}
+
+/// What a registration says.
+fn registration(worker: &Worker) -> worker::ActiveModel {
+    worker::ActiveModel {
         queues: Set(worker.queues.clone().into()),
         slots: Set(worker.slots),
         version: Set(worker.version.clone()),
         hostname: Set(worker.hostname.clone()),
         uses_broker: Set(worker.uses_broker),
-        registered_at: Set(worker.registered_at),
         last_seen_at: Set(worker.life.last_seen_at),
         labels: Set(Some(worker.labels.clone().into())),
         running_jobs: Set(worker.vitals.running_jobs),
         cpu_percent: Set(worker.vitals.cpu_percent),
         memory_bytes: Set(worker.vitals.memory_bytes),
-        paused_at: Set(worker.life.paused_at),
-        paused_by: Set(worker.paused_by.clone()),
         stopped_at: Set(worker.life.stopped_at),
-    };
-    use worker::Column::{
-        CpuPercent, Hostname, Labels, LastSeenAt, MemoryBytes, Name, Queues, RunningJobs, Slots, StoppedAt, UsesBroker, Version,
-    };
-    let renewed = [Queues, Labels, Slots, Version, Hostname, UsesBroker, LastSeenAt, RunningJobs, CpuPercent, MemoryBytes, StoppedAt];
-    let on_conflict = OnConflict::column(Name).update_columns(renewed).to_owned();
-    worker::Entity::insert(row).on_conflict(on_conflict).exec_without_returning(database.connection()).await?;
-    let stored = worker_find(database, &worker.name).await?;
-    stored.map(|stored| stored.id).ok_or_else(|| Error::Corrupt(format!("worker {} vanished", worker.name)))
+        instance_id: Set(worker.instance_id),
+        pid: Set(worker.pid),
+        credential: Set(worker.credential.clone()),
+        ..Default::default()
+    }
+}
+
+/// The row belongs to whom it did when `known` was read.
+fn is_whose(known: &Worker) -> Condition {
+    use worker::Column as C;
+    let instance = known.instance_id.map_or_else(|| C::InstanceId.is_null(), |id| C::InstanceId.eq(id));
+    let credential = known.credential.as_ref().map_or_else(|| C::Credential.is_null(), |key| C::Credential.eq(key));
+    Condition::all().add(instance).add(credential)
 }
 
 /// The worker of this name.
@@ -134,14 +178,18 @@ pub async fn worker_resume(database: &Database, id: Uuid) -> Result<bool, Error>
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn worker_delete(database: &Database, id: Uuid, lost_before: DateTime<Utc>) -> Result<bool, Error> {
-    let gone = Condition::any().add(has_state(State::Stopped, lost_before)).add(has_state(State::Lost, lost_before));
-    let deleted = worker::Entity::delete_many().filter(worker::Column::Id.eq(id)).filter(gone).exec(database.connection()).await?;
+    let deleted =
+        worker::Entity::delete_many().filter(worker::Column::Id.eq(id)).filter(is_gone(lost_before)).exec(database.connection()).await?;
     Ok(deleted.rows_affected == 1)
 }
 
 async fn update(database: &Database, id: Uuid, row: worker::ActiveModel, condition: Condition) -> Result<bool, Error> {
     let update = worker::Entity::update_many().set(row).filter(worker::Column::Id.eq(id)).filter(condition);
     Ok(update.exec(database.connection()).await?.rows_affected == 1)
+}
+
+fn is_gone(lost_before: DateTime<Utc>) -> Condition {
+    Condition::any().add(has_state(State::Stopped, lost_before)).add(has_state(State::Lost, lost_before))
 }
 
 /// The states of [`Life::state`] as conditions.
@@ -173,5 +221,8 @@ fn from_row(row: worker::Model) -> Result<Worker, Error> {
         life: Life { last_seen_at: row.last_seen_at, paused_at: row.paused_at, stopped_at: row.stopped_at },
         paused_by: row.paused_by,
         vitals: Vitals { running_jobs: row.running_jobs, cpu_percent: row.cpu_percent, memory_bytes: row.memory_bytes },
+        instance_id: row.instance_id,
+        pid: row.pid,
+        credential: row.credential,
     })
 }

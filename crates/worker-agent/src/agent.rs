@@ -60,12 +60,14 @@ impl Agent {
     /// ends that are on disk are sent by the next agent with this work folder.
     ///
     /// # Errors
-    /// [`Error::Refused`] or [`Error::Registration`] when the hub does not want this worker, [`Error::WorkFolder`], [`Error::Broker`].
+    /// [`Error::Refused`], [`Error::NameTaken`] or [`Error::Registration`] when the hub does not want this worker, [`Error::WorkFolder`],
+    /// [`Error::Broker`]. Another worker that got the name while this one was away ends it as a stop does.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let core = self.core;
         let _end_of_tasks = EndOfTasks(core.clone());
         let mut shutdown = pin!(shutdown);
         let _lock = folders::lock(&core.settings)?;
+        let name = core.identify()?.name.clone();
         let unreported = recovery::find(&core);
         folders::clean_beside(core.clone()).await;
         folders::look_for_room(&core).await;
@@ -81,7 +83,7 @@ impl Agent {
             }
             registered = &mut registering => registered?,
         };
-        tracing::info!(worker.id = %registered.worker_id, worker.name = core.settings.name, "registered");
+        tracing::info!(worker.id = %registered.worker_id, worker.name = name, "registered");
         let mut tasks = JoinSet::new();
         tasks.spawn(self.children.reap());
         let mut heart = Heart::new(core.clone(), registered.heartbeat_interval_s);
@@ -110,7 +112,11 @@ impl Agent {
         if broker.is_none() || !core.settings.labels.is_empty() {
             intake.spawn(claim::run(core.clone(), stopped));
         }
-        shutdown.await;
+        let displaced = tokio::select! {
+            biased;
+            () = &mut shutdown => None,
+            error = core.displaced() => Some(error),
+        };
         tracing::info!(jobs = core.held.ids().len(), "stopping: no more jobs are taken");
         stop.send_replace(true);
         while intake.join_next().await.is_some() {}
@@ -119,6 +125,9 @@ impl Agent {
             broker.close().await;
         }
         tasks.shutdown().await;
+        if let Some(error) = displaced {
+            return Err(error);
+        }
         say_goodbye(&core).await;
         Ok(())
     }

@@ -15,6 +15,9 @@ pub enum Error {
     /// The hub refuses the registration for another reason.
     #[error("the hub refuses the registration: {0}")]
     Registration(HubError),
+    /// Another worker with this name is alive.
+    #[error("{0}")]
+    NameTaken(String),
     /// The broker's address is unusable.
     #[error("broker: {0}")]
     Broker(String),

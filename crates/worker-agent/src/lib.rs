@@ -11,6 +11,7 @@ mod folder_lock;
 mod held;
 mod host;
 mod hub;
+mod instance;
 mod job;
 mod lease_file;
 mod line;

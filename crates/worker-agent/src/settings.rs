@@ -1,6 +1,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use crate::{Error, supervisor::Ids};
 
@@ -74,8 +75,9 @@ pub struct Settings {
     pub server: String,
     /// Who it is for the hub.
     pub auth: Auth,
-    /// Unique name of the worker; default the host's name.
-    pub name: String,
+    /// Unique name of the worker. Absent: the host's name, and with a work folder of one's own something of the folder's instance id behind
+    /// it, so that two workers of one host have two names.
+    pub name: Option<String>,
     /// Queues it takes jobs from; at least one.
     pub queues: Vec<String>,
     /// What it can do, as words such as `windows` or `sap`: jobs that require some are only given to workers that have them.
@@ -130,12 +132,12 @@ impl Settings {
         Self {
             server: server.into(),
             auth: Auth::None,
-            name: hostname(),
+            name: None,
             queues,
             labels: Vec::new(),
             slots: 1,
             amqp: None,
-            work_dir: state_dir().join("regente-worker"),
+            work_dir: default_work_dir(),
             base_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             scripts: Vec::new(),
             run_as: None,
@@ -178,7 +180,7 @@ impl Settings {
         {
             faults.push(format!("only root may run programs as another user ({})", user.name));
         }
-        if self.name.trim().is_empty() {
+        if self.name.as_ref().is_some_and(|name| name.trim().is_empty()) {
             faults.push("name must not be empty".to_owned());
         }
         if faults.is_empty() { Ok(()) } else { Err(Error::Settings(faults.join("; "))) }
@@ -204,6 +206,15 @@ impl Settings {
         base.into_iter().chain(&self.scripts).cloned().collect()
     }
 
+    /// The worker's name, given the instance id that its work folder keeps.
+    pub(crate) fn worker_name(&self, instance: Uuid) -> String {
+        match &self.name {
+            Some(name) => name.clone(),
+            None if self.work_dir == default_work_dir() => hostname(),
+            None => format!("{}-{}", hostname(), &instance.simple().to_string()[24..]),
+        }
+    }
+
     pub(crate) fn jobs_dir(&self) -> PathBuf {
         self.work_dir.join("jobs")
     }
@@ -213,6 +224,10 @@ impl Settings {
 fn this_program() -> PathBuf {
     let own = PathBuf::from("/proc/self/exe");
     if own.exists() { own } else { std::env::current_exe().unwrap_or(own) }
+}
+
+fn default_work_dir() -> PathBuf {
+    state_dir().join("regente-worker")
 }
 
 fn state_dir() -> PathBuf {
@@ -230,6 +245,18 @@ pub fn hostname() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn workers_with_their_own_folders_have_their_own_names() {
+        let mut settings = Settings::new("http://x", vec!["q".into()]);
+        let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
+        assert_eq!(settings.worker_name(one), hostname(), "the usual folder, which one worker has at a time");
+        settings.work_dir = "/srv/robots".into();
+        let name = settings.worker_name(one);
+        assert!(name.starts_with(&format!("{}-", hostname())) && name != settings.worker_name(two), "{name}");
+        settings.name = Some("sap-1".into());
+        assert_eq!(settings.worker_name(one), "sap-1");
+    }
 
     #[test]
     fn every_fault_is_named() {

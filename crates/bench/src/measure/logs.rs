@@ -109,7 +109,7 @@ fn registration() -> RegisterRequest {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         hostname: worker_agent::hostname(),
         uses_broker: true,
-        labels: Vec::new(),
+        ..RegisterRequest::default()
     }
 }
 

@@ -169,3 +169,76 @@ async fn depth_is_asked_for_queues_that_were_seen() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_queue_that_nobody_declared_is_never_created_by_looking_for_it() {
+    run(async |world| {
+        let queue = world.queue_name();
+        // More than a connection has channels for, if each refusal cost it one.
+        for _ in 0..2100 {
+            let looked = world.broker.adopt_queue(&queue).await;
+            assert!(matches!(looked, Err(Error::QueueNotFound { .. })), "{looked:?}");
+        }
+        assert!(world.broker.is_connected() && !world.broker.has_ensured(&queue));
+        world.declare(&queue, &[dead_letters_to("maestro.dlx")]).await.unwrap();
+        assert_eq!(world.broker.adopt_queue(&queue).await, Ok(Some(QueueDepth { messages: 0, consumers: 0 })));
+        assert!(world.broker.has_ensured(&queue));
+        assert_eq!(publish(&world.broker, &queue, "{}").await, Ok(()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_profile_is_applied_when_the_queue_is_empty_and_unused() {
+    run(async |world| {
+        let queue = world.queue_name();
+        assert_eq!(world.broker.apply_profile(&queue, QueueProfile::Regente).await, Ok(None), "it is created");
+        assert_eq!(world.broker.apply_profile(&queue, QueueProfile::Regente).await, Ok(None), "it is as it should be");
+        publish(&world.broker, &queue, "{}").await.unwrap();
+        world.expect_depth(&queue, 1).await;
+        let full = world.broker.apply_profile(&queue, QueueProfile::Maestro).await;
+        assert_eq!(full, Ok(Some(QueueDepth { messages: 1, consumers: 0 })));
+        let mut consumer = world.broker.consume(&queue, 1);
+        crate::support::next(&mut consumer).await.ack().await.unwrap();
+        let used = world.broker.apply_profile(&queue, QueueProfile::Maestro).await;
+        assert_eq!(used, Ok(Some(QueueDepth { messages: 0, consumers: 1 })));
+        world.declare(&queue, &[dead_letters_to("regente.dlx")]).await.unwrap();
+        drop(consumer);
+        eventually(async || world.broker.apply_profile(&queue, QueueProfile::Maestro).await == Ok(None)).await;
+        world.declare(&queue, &[dead_letters_to("maestro.dlx")]).await.unwrap();
+        assert_eq!(publish(&world.broker, &queue, "{}").await, Ok(()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_queue_of_another_type_stays_and_the_connection_with_it() {
+    run(async |world| {
+        let queue = world.queue_name();
+        world.declare(&queue, &[("x-queue-type", AMQPValue::LongString("quorum".into()))]).await.unwrap();
+        for _ in 0..2 {
+            let refused = world.broker.apply_profile(&queue, QueueProfile::Maestro).await;
+            assert!(refused.is_err(), "{refused:?}");
+        }
+        assert!(world.broker.is_connected());
+        assert!(matches!(world.broker.adopt_queue(&queue).await, Ok(Some(_))));
+        assert_eq!(publish(&world.broker, &queue, "{}").await, Ok(()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_consumer_creates_its_queue_unless_somebody_has() {
+    run(async |world| {
+        let (new, old) = (world.queue_name(), world.queue_name());
+        world.declare(&old, &[]).await.unwrap();
+        for (queue, arguments) in [(&new, vec![dead_letters_to("regente.dlx")]), (&old, vec![])] {
+            let mut consumer = world.broker.consume_or_create(queue, QueueProfile::Regente, 1);
+            eventually(async || world.broker.adopt_queue(queue).await.is_ok()).await;
+            world.declare(queue, &arguments).await.unwrap();
+            publish(&world.broker, queue, "{}").await.unwrap();
+            crate::support::next(&mut consumer).await.ack().await.unwrap();
+        }
+    })
+    .await;
+}

@@ -13,6 +13,7 @@ mod doors;
 mod enforcement;
 mod execute;
 mod finish;
+mod identity;
 mod jobs;
 mod logs;
 mod maestro;

@@ -32,6 +32,12 @@ async fn post(client: &Client, token: &str, path: &str, body: &Value) -> Answer 
     client.send(request.header("X-Worker-API-Key", token).json(body)).await
 }
 
+/// Registers a worker with a token.
+async fn register_by(world: &World, token: &str) -> Uuid {
+    let body = json!({"name": "w", "queues": ["q"], "slots": 1});
+    post(&world.client, token, "/register", &body).await.expect(200).json::<RegisterResponse>().worker_id
+}
+
 async fn list(world: &World) -> Vec<WorkerToken> {
     world.client.get("/api/v1/worker-tokens").await.expect(200).json()
 }
@@ -122,7 +128,7 @@ async fn a_token_opens_its_queues_alone(delivery: Delivery) {
 async fn a_revoked_token_is_refused_at_once(delivery: Delivery) {
     let world = calm(delivery).await;
     let made = create(&world, json!({"name": "t"})).await;
-    let id = register(&world, "w", &["q"]).await;
+    let id = register_by(&world, &made.token).await;
     let _alive = post(&world.client, &made.token, "/heartbeat", &json!({"worker_id": id})).await.expect(200);
     for _ in 0..2 {
         let _revoked = revoke(&world, made.kept.id).await.expect(204);
@@ -142,7 +148,7 @@ async fn a_revocation_reaches_the_other_replicas(delivery: Delivery) {
     let world = calm(delivery).await;
     let (other, client) = replica(&world).await;
     let made = create(&world, json!({"name": "t"})).await;
-    let body = json!({"worker_id": register(&world, "w", &["q"]).await});
+    let body = json!({"worker_id": register_by(&world, &made.token).await});
     let _alive = post(&client, &made.token, "/heartbeat", &body).await.expect(200);
     let _revoked = revoke(&world, made.kept.id).await.expect(204);
     eventually("the other refuses it", async || (post(&client, &made.token, "/heartbeat", &body).await.status == 401).then_some(())).await;
@@ -154,7 +160,7 @@ async fn an_expired_token_is_refused(delivery: Delivery) {
     let world = calm(delivery).await;
     let expires_at = Utc::now() + TimeDelta::from_std(Duration::from_millis(1500)).unwrap();
     let made = create(&world, json!({"name": "t", "expires_at": expires_at})).await;
-    let body = json!({"worker_id": register(&world, "w", &["q"]).await});
+    let body = json!({"worker_id": register_by(&world, &made.token).await});
     let _alive = post(&world.client, &made.token, "/heartbeat", &body).await.expect(200);
     let refused = eventually("it expires", async || {
         Some(post(&world.client, &made.token, "/heartbeat", &body).await).filter(|answer| answer.status == 401)

@@ -29,7 +29,7 @@ async fn a_paused_worker_drains_and_nothing_is_lost(delivery: Delivery) {
     let (queue, dir) = (world.queue("drain"), tempfile::tempdir().unwrap());
     let automation = shell(&world, &queue, UNTIL_GO, json!({})).await;
     let settings = world.worker_settings(&[&queue], 2);
-    let name = settings.name.clone();
+    let name = settings.name.clone().unwrap();
     let worker = world.worker_with(settings, None);
     let id = worker_named(&world, &name).await.id;
     let mut jobs = submit(&world, &automation, dir.path(), 0..8).await;
@@ -63,14 +63,14 @@ async fn what_a_paused_worker_leaves_another_takes(delivery: Delivery) {
     let (queue, dir) = (world.queue("leave"), tempfile::tempdir().unwrap());
     let automation = shell(&world, &queue, UNTIL_GO, json!({})).await;
     let settings = world.worker_settings(&[&queue], 1);
-    let name = settings.name.clone();
+    let name = settings.name.clone().unwrap();
     let paused = world.worker_with(settings, None);
     let id = worker_named(&world, &name).await.id;
     let jobs = submit(&world, &automation, dir.path(), 0..4).await;
     begun(dir.path(), 1).await;
     let _paused = world.client.post(&format!("/api/v1/workers/{id}/pause"), &json!({})).await.expect(200);
     let settings = world.worker_settings(&[&queue], 1);
-    let other = settings.name.clone();
+    let other = settings.name.clone().unwrap();
     let worker = world.worker_with(settings, None);
     begun(dir.path(), 2).await;
     let other = worker_named(&world, &other).await.id;
@@ -99,7 +99,7 @@ async fn jobs_that_come_while_workers_stop_are_run(delivery: Delivery) {
     let mut jobs = Vec::new();
     for round in 0..8 {
         let settings = world.worker_settings(&[&queue], 2);
-        let name = settings.name.clone();
+        let name = settings.name.clone().unwrap();
         let worker = world.worker_with(settings, None);
         heartbeats(&world, &name, 1).await;
         let late = async {

@@ -62,7 +62,7 @@ async fn a_crashed_worker_frees_its_keys_with_its_leases(delivery: Delivery) {
     let jobs = submit(&world, &automation, dir.path(), 0..2).await;
     begun(dir.path(), 1).await;
     let settings = world.worker_settings(&[&queue], 10);
-    let name = settings.name.clone();
+    let name = settings.name.clone().unwrap();
     let other = world.worker_with(settings, None);
     let other_id = worker_named(&world, &name).await.id;
     crashes.crash();

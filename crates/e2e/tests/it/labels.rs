@@ -14,7 +14,7 @@ const NOTES: &str = "echo \"$PARAM_N\" >> \"$PARAM_DIR/begun\"\n";
 async fn worker(world: &World, queue: &str, labels: &[&str]) -> (RunningWorker, String, Uuid) {
     let mut settings = world.worker_settings(&[queue], 2);
     settings.labels = labels.iter().map(|label| (*label).to_owned()).collect();
-    let name = settings.name.clone();
+    let name = settings.name.clone().unwrap();
     let worker = world.worker_with(settings, None);
     let id = worker_named(world, &name).await.id;
     (worker, name, id)

@@ -15,6 +15,7 @@ mod labels;
 mod layers;
 mod limits;
 mod lost_messages;
+mod names;
 mod orders;
 mod pauses;
 mod recovery;

@@ -46,7 +46,7 @@ impl Jobs {
         let mut settings = world.worker_settings(&[queue], 4);
         // Whatever is killed in time is not killed by this.
         settings.kill_grace = Duration::from_secs(1000);
-        let (name, folder) = (settings.name.clone(), settings.work_dir.join("jobs"));
+        let (name, folder) = (settings.name.clone().unwrap(), settings.work_dir.join("jobs"));
         let worker = world.worker_with(settings, None);
         let id = worker_named(world, &name).await.id;
         if world.delivery == Delivery::Queue {

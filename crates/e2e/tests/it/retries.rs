@@ -93,7 +93,7 @@ async fn a_lost_worker_is_what_the_automation_says(delivery: Delivery) {
         if again {
             std::fs::write(dir.path().join("go"), "").unwrap();
             let settings = world.worker_settings(&[&queue], 1);
-            let name = settings.name.clone();
+            let name = settings.name.clone().unwrap();
             let worker = world.worker_with(settings, None);
             let retry = world.client.ended(jobs[1].id).await;
             assert_eq!((retry.status, retry.retry_of), (Status::Completed, Some(lost.id)));

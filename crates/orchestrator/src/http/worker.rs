@@ -13,22 +13,24 @@ use crate::{Orchestrator, writer};
 /// A worker says who it is, and learns its id.
 #[utoipa::path(tag = "worker", request_body = RegisterRequest, responses(
     (status = 200, body = RegisterResponse), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, description = "The token is another worker's, or does not open a queue", body = Problem), (status = 422, body = Problem)))]
+    (status = 403, description = "The token is another worker's, or does not open a queue, or the name belongs to another credential", body = Problem),
+    (status = 409, description = "`worker_name_taken`: another worker with this name is alive; the text names its host, process and since when", body = Problem),
+    (status = 422, body = Problem)))]
 #[post("/api/v1/worker/register")]
 pub(super) async fn register(
     caller: WorkerCaller,
     hub: Data<Orchestrator>,
     body: JsonBody<RegisterRequest>,
 ) -> Result<HttpResponse, Failure> {
-    caller.limits.check_worker(&body.name)?;
-    caller.limits.check_queues(&body.queues)?;
-    Ok(HttpResponse::Ok().json(hub.worker_register(body.0).await?))
+    caller.credential.limits.check_worker(&body.name)?;
+    caller.credential.limits.check_queues(&body.queues)?;
+    Ok(HttpResponse::Ok().json(hub.worker_register(body.0, &caller.credential).await?))
 }
 
 /// A worker is alive: the leases of the jobs it names are prolonged.
 #[utoipa::path(tag = "worker", request_body = HeartbeatRequest, responses(
     (status = 200, body = HeartbeatResponse), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, description = "The token is another worker's", body = Problem),
+    (status = 403, description = "The worker registered with another credential", body = Problem),
     (status = 404, description = "No such worker: register again", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/heartbeat")]
 pub(super) async fn heartbeat(
@@ -36,14 +38,14 @@ pub(super) async fn heartbeat(
     hub: Data<Orchestrator>,
     body: JsonBody<HeartbeatRequest>,
 ) -> Result<HttpResponse, Failure> {
-    hub.check_speaker(&caller.limits, body.worker_id).await?;
-    Ok(HttpResponse::Ok().json(hub.worker_heartbeat(body.0).await?))
+    hub.check_speaker(&caller.credential, body.worker_id).await?;
+    Ok(HttpResponse::Ok().json(hub.worker_heartbeat(body.0, caller.credential).await?))
 }
 
 /// A worker stops in order: it is not counted as lost.
 #[utoipa::path(tag = "worker", request_body = GoodbyeRequest, responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, description = "The token is another worker's", body = Problem),
+    (status = 403, description = "The worker registered with another credential", body = Problem),
     (status = 404, description = "No such worker", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/goodbye")]
 pub(super) async fn goodbye(
@@ -51,7 +53,7 @@ pub(super) async fn goodbye(
     hub: Data<Orchestrator>,
     body: JsonBody<GoodbyeRequest>,
 ) -> Result<HttpResponse, Failure> {
-    hub.check_speaker(&caller.limits, body.worker_id).await?;
+    hub.check_speaker(&caller.credential, body.worker_id).await?;
     hub.worker_goodbye(body.worker_id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -59,14 +61,14 @@ pub(super) async fn goodbye(
 /// A worker asks for jobs, and waits for them. The jobs of the answer run under its lease. A paused worker gets none.
 #[utoipa::path(tag = "worker", request_body = ClaimRequest, responses(
     (status = 200, description = "The jobs; empty when none came in time", body = Vec<JobAssignment>), (status = 400, body = Problem),
-    (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open a queue", body = Problem),
+    (status = 401, body = Problem), (status = 403, description = "The worker registered with another credential, or the token does not open a queue", body = Problem),
     (status = 404, description = "No such worker: register again", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/claim")]
 pub(super) async fn claim(caller: WorkerCaller, hub: Data<Orchestrator>, body: JsonBody<ClaimRequest>) -> Result<HttpResponse, Failure> {
     writer::check_claim(&body)?;
     check_queue_names(&body.queues)?;
-    caller.limits.check_queues(&body.queues)?;
-    hub.check_speaker(&caller.limits, body.worker_id).await?;
+    caller.credential.limits.check_queues(&body.queues)?;
+    hub.check_speaker(&caller.credential, body.worker_id).await?;
     Ok(HttpResponse::Ok().json(hub.worker_claim(body.0).await?))
 }
 

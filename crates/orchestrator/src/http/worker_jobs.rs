@@ -32,7 +32,7 @@ const fn caller(worker: &WorkerCaller) -> Caller {
 
 /// A worker begins a job, and gets the lease. The body may be empty.
 #[utoipa::path(tag = "worker", params(("id" = Uuid, Path), ("X-Lease-Token" = Option<Uuid>, Header, description = "The lease token that `start` or `claim` gave: only its bearer changes the job. A worker that shows none is judged by the job's id alone")), request_body = Option<StartRequest>, responses(
-    (status = 200, body = StartResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open the job's queue", body = Problem), (status = 404, body = Problem),
+    (status = 200, body = StartResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Ended, or held by another worker", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/start")]
 pub(super) async fn start(
@@ -51,12 +51,10 @@ pub(super) async fn started(
     request: StartRequest,
 ) -> Result<StartResponse, Failure> {
     if let Some(worker_id) = request.worker_id {
-        hub.worker_known(worker_id).await?;
-        hub.check_speaker(&worker.limits, worker_id).await?;
+        hub.check_speaker(&worker.credential, worker_id).await?;
     }
-    hub.check_start(&worker.limits, id).await?;
     let caller = Caller { worker_id: request.worker_id, lease_token };
-    let changed = hub.writer.change(id, Change::Start { caller }).await?;
+    let changed = hub.writer.report(id, Change::Start { caller }, &worker.credential).await?;
     let lease = changed.lease.ok_or_else(|| Failure::Internal(format!("job {id} was started without a lease")))?;
     Ok(StartResponse {
         message: "job started".to_owned(),
@@ -69,7 +67,7 @@ pub(super) async fn started(
 
 /// A worker sends log lines: one, or many as `entries`.
 #[utoipa::path(tag = "worker", params(("id" = Uuid, Path), ("X-Lease-Token" = Option<Uuid>, Header, description = "The lease token that `start` or `claim` gave: only its bearer changes the job. A worker that shows none is judged by the job's id alone")), request_body = LogRequest, responses(
-    (status = 201, body = LogResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open the job's queue", body = Problem), (status = 404, body = Problem),
+    (status = 201, body = LogResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/log")]
 pub(super) async fn log(
@@ -91,8 +89,7 @@ pub(super) async fn log(
         (Some(_), Some(_)) => return Err(Failure::field("entries", "must not be there together with `message`")),
     };
     let lines = lines(entries, offset, (hub.clock)())?;
-    hub.check_report(&worker, worker.lease_token, *id).await?;
-    let changed = hub.writer.change(*id, Change::Log { caller: caller(&worker), lines }).await?;
+    let changed = hub.writer.report(*id, Change::Log { caller: caller(&worker), lines }, &worker.credential).await?;
     Ok(HttpResponse::Created().json(LogResponse { message: "log stored".to_owned(), log_id: changed.log_lines }))
 }
 
@@ -118,7 +115,7 @@ fn lines(entries: Vec<LogEntry>, offset: Option<i64>, now: DateTime<Utc>) -> Res
 
 /// A worker tells how far a job is.
 #[utoipa::path(tag = "worker", params(("id" = Uuid, Path), ("X-Lease-Token" = Option<Uuid>, Header, description = "The lease token that `start` or `claim` gave: only its bearer changes the job. A worker that shows none is judged by the job's id alone")), request_body = Progress, responses(
-    (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open the job's queue", body = Problem), (status = 404, body = Problem),
+    (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/progress")]
 pub(super) async fn progress(
@@ -128,8 +125,7 @@ pub(super) async fn progress(
     body: JsonBody<Progress>,
 ) -> Result<HttpResponse, Failure> {
     let report = stored_progress(body.0, "")?;
-    hub.check_report(&worker, worker.lease_token, *id).await?;
-    let changed = hub.writer.change(*id, Change::Progress { caller: caller(&worker), progress: report }).await?;
+    let changed = hub.writer.report(*id, Change::Progress { caller: caller(&worker), progress: report }, &worker.credential).await?;
     Ok(HttpResponse::Ok().json(WorkerJobResponse { message: "progress stored".to_owned(), job_id: *id, status: changed.status }))
 }
 
@@ -158,7 +154,7 @@ fn short(message: String) -> String {
 /// A worker ends a job. The first result stays; a later one is kept as an event. A worker without a lease may end a job whose `start` the hub
 /// did not hear. `canceled` that nobody asked for becomes `failed` (`KILLED`), and the retry policy decides.
 #[utoipa::path(tag = "worker", params(("id" = Uuid, Path), ("X-Lease-Token" = Option<Uuid>, Header, description = "The lease token that `start` or `claim` gave: only its bearer changes the job. A worker that shows none is judged by the job's id alone")), request_body = FinishRequest, responses(
-    (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open the job's queue", body = Problem), (status = 404, body = Problem),
+    (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's, or never was", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/finish")]
 pub(super) async fn finish(
@@ -176,7 +172,6 @@ pub(super) async fn finished(
     (worker, lease_token): (&WorkerCaller, Option<Uuid>),
     mut request: FinishRequest,
 ) -> Result<WorkerJobResponse, Failure> {
-    hub.check_report(worker, lease_token, id).await?;
     let outcome = outcome(&mut request)?;
     let end = Finish {
         caller: Caller { worker_id: None, lease_token },
@@ -185,7 +180,7 @@ pub(super) async fn finished(
         lines: lines(request.entries, request.offset, (hub.clock)())?,
         progress: request.progress.map(|report| stored_progress(report, "progress/")).transpose()?,
     };
-    let changed = hub.writer.change(id, Change::Finish(end)).await?;
+    let changed = hub.writer.report(id, Change::Finish(end), &worker.credential).await?;
     let message = if changed.late { "the job had ended before; its first result stays" } else { "job finished" };
     Ok(WorkerJobResponse { message: message.to_owned(), job_id: id, status: changed.status })
 }
@@ -213,10 +208,10 @@ fn outcome(request: &mut FinishRequest) -> Result<Outcome, Failure> {
 
 /// How a job stands.
 #[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), responses(
-    (status = 200, body = JobStatusResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+    (status = 200, body = JobStatusResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/worker/jobs/{id}/status")]
-pub(super) async fn status(_: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
-    let job = hub.job_row(*id).await?;
+pub(super) async fn status(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+    let job = hub.job_for_worker(&worker, *id).await?;
     Ok(HttpResponse::Ok().json(JobStatusResponse {
         status: job.job.status,
         terminal: job.job.status.is_terminal(),
@@ -230,12 +225,11 @@ pub(super) async fn status(_: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uu
 
 /// Whether somebody asked to stop the job. Asking is a heartbeat.
 #[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), responses(
-    (status = 200, body = CancellationResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The token is another worker's, or does not open the job's queue", body = Problem), (status = 404, body = Problem),
+    (status = 200, body = CancellationResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's", body = Problem)))]
 #[get("/api/v1/worker/jobs/{id}/cancellation")]
 pub(super) async fn cancellation(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
-    hub.check_report(&worker, worker.lease_token, *id).await?;
-    let changed = hub.writer.change(*id, Change::Cancellation { caller: caller(&worker) }).await?;
+    let changed = hub.writer.report(*id, Change::Cancellation { caller: caller(&worker) }, &worker.credential).await?;
     let requested = changed.cancellation_requested || changed.status == Status::Canceled;
     Ok(HttpResponse::Ok().json(CancellationResponse { cancellation_requested: requested }))
 }

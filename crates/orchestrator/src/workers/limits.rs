@@ -1,44 +1,51 @@
-use runtime::{Failure, WorkerCaller, WorkerLimits};
+//! Who may speak for a worker and about a job. Identity and reach come from the credential alone.
+
+use runtime::{Bearer, Credential, Failure, WorkerCaller};
+use store::jobs::JobRow;
 use uuid::Uuid;
 
 use super::not_found;
-use crate::Orchestrator;
+use crate::{Orchestrator, roster::Known};
+
+/// Checks that this credential speaks for the worker. One that nobody was asked about belongs to whoever is not limited to another.
+pub(crate) fn check_holder(credential: &Credential, id: Uuid, known: Option<&Known>) -> Result<(), Failure> {
+    let limits = &credential.limits;
+    let key = known.and_then(|known| known.credential.as_deref());
+    let fits = match (known, key) {
+        _ if credential.bearer == Bearer::Anybody => true,
+        (_, Some(key)) => credential.is(key),
+        (Some(known), None) => limits.worker_name.as_ref().map_or(limits.queues.is_none(), |name| *name == known.name),
+        (None, None) => limits.is_none(),
+    };
+    match known {
+        _ if fits => Ok(()),
+        // It registered with a hub that did not ask, and does so again.
+        Some(known) if known.credential.is_none() && limits.worker_name.is_none() => Err(not_found(id)),
+        Some(known) => {
+            limits.check_worker(&known.name)?;
+            Err(Failure::Forbidden(format!("worker {id} has registered with another key or token, which alone speaks for it")))
+        }
+        None => Err(Failure::Forbidden(format!("this token does not speak for worker {id}"))),
+    }
+}
 
 impl Orchestrator {
-    /// Checks that a worker registered, without a query for one that was seen before.
-    pub(crate) async fn worker_known(&self, id: Uuid) -> Result<(), Failure> {
-        if self.roster.knows(id) { Ok(()) } else { self.worker_name(id).await.map(drop) }
+    /// Checks that a request may speak for this worker, without a query for one that was seen before.
+    pub(crate) async fn check_speaker(&self, credential: &Credential, id: Uuid) -> Result<(), Failure> {
+        let known = self.roster.find(id).await?.ok_or_else(|| not_found(id))?;
+        check_holder(credential, id, Some(&known))
     }
 
-    async fn worker_name(&self, id: Uuid) -> Result<String, Failure> {
-        if let Some(name) = self.roster.name(id) {
-            return Ok(name);
+    /// A job that a worker may see: as the one whose job it is, or as one that it could take.
+    pub(crate) async fn job_for_worker(&self, caller: &WorkerCaller, id: Uuid) -> Result<JobRow, Failure> {
+        let job = self.job_row(id).await?;
+        caller.credential.limits.check_queues([&job.queue_name])?;
+        if let Some(lease) = &job.job.lease
+            && let Some(holder) = lease.worker_id
+            && caller.lease_token != Some(lease.token)
+        {
+            check_holder(&caller.credential, holder, self.roster.find(holder).await?.as_deref())?;
         }
-        let worker = store::workers::worker_get(&self.database, id).await?.ok_or_else(|| not_found(id))?;
-        self.roster.learn(id, worker.name.clone());
-        Ok(worker.name)
-    }
-
-    /// Checks that a request may speak for this worker.
-    pub(crate) async fn check_speaker(&self, limits: &WorkerLimits, id: Uuid) -> Result<(), Failure> {
-        if limits.worker_name.is_none() { Ok(()) } else { limits.check_worker(&self.worker_name(id).await?) }
-    }
-
-    /// Checks that a request may start this job.
-    pub(crate) async fn check_start(&self, limits: &WorkerLimits, id: Uuid) -> Result<(), Failure> {
-        if limits.queues.is_none() { Ok(()) } else { limits.check_queues([&self.job(id).await?.queue_name]) }
-    }
-
-    /// Checks that a request may report on this job. Who shows a lease token has the right from the lease.
-    pub(crate) async fn check_report(&self, caller: &WorkerCaller, lease_token: Option<Uuid>, id: Uuid) -> Result<(), Failure> {
-        if caller.limits.is_none() || lease_token.is_some() {
-            return Ok(());
-        }
-        let job = self.job(id).await?;
-        caller.limits.check_queues([&job.queue_name])?;
-        match job.worker_id {
-            Some(holder) => self.check_speaker(&caller.limits, holder).await,
-            None => Ok(()),
-        }
+        Ok(job)
     }
 }

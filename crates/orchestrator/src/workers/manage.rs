@@ -69,14 +69,6 @@ impl Orchestrator {
         Ok(self.to_api(worker, (self.clock)()))
     }
 
-    /// Reads again who is paused: another replica may have done it.
-    pub(crate) async fn refresh_roster(&self) -> Result<(), store::Error> {
-        let stamp = self.roster.stamp();
-        let paused = store::workers::worker_list_paused(&self.database).await?;
-        self.roster.read(stamp, paused.into_iter().collect());
-        Ok(())
-    }
-
     pub(crate) fn lost_before(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         lost_before(self.lease_time(), now)
     }
@@ -96,6 +88,8 @@ impl Orchestrator {
             uses_broker: worker.uses_broker,
             cpu_percent: vitals.cpu_percent,
             memory_bytes: vitals.memory_bytes,
+            instance_id: worker.instance_id,
+            pid: worker.pid,
             registered_at: worker.registered_at,
             last_heartbeat_at: life.last_seen_at,
             paused_at: life.paused_at,

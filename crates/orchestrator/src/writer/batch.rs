@@ -6,7 +6,7 @@ use domain::{
     job::{Caller, Refusal, Status},
     policy::{Overlap, Pause, PauseScope},
 };
-use runtime::Failure;
+use runtime::{Credential, Failure};
 use store::{
     Error, LazyTransaction,
     job_events::JobEvent,
@@ -22,7 +22,7 @@ use super::{
     desk::Desk,
     known::Known,
 };
-use crate::{convert, execute::differs, publisher::Publication};
+use crate::{convert, execute::differs, publisher::Publication, workers::check_holder};
 
 /// Log lines a row holds at most.
 const LINES_PER_CHUNK: usize = 1000;
@@ -143,14 +143,15 @@ impl<'a> Batch<'a> {
     /// begun: what a single statement can do is done without one.
     pub(super) async fn run(mut self, commands: &[&'a Command], give_out: bool) -> Result<Done, Error> {
         self.load(commands).await?;
+        self.find_holders(commands).await?;
         let replayed = self.replayed(commands).await?;
         self.admit_unannounced(commands).await?;
         self.load_overlaps(commands).await?;
         for command in commands {
             let reply = match command {
                 Command::Insert(new) => self.insert(new, &replayed).map(Outcome::Inserted),
-                Command::Change(id, change) => self.change(*id, change).map(Outcome::Changed),
-                Command::Heartbeat(request) => Ok(Outcome::Renewed(self.heartbeat(request))),
+                Command::Change(id, change, credential) => self.change(*id, change, credential.as_deref()).map(Outcome::Changed),
+                Command::Heartbeat(request, credential) => Ok(Outcome::Renewed(self.heartbeat(request, credential))),
                 Command::Claim(_) => Err(Failure::Internal("a claim was not parked".to_owned())),
             };
             self.done.replies.push(reply);
@@ -212,7 +213,7 @@ impl<'a> Batch<'a> {
     /// Learns the limits for starts of jobs that were not given out, or no longer are: these must not pass a limit either.
     async fn admit_unannounced(&mut self, commands: &[&Command]) -> Result<(), Error> {
         let starts = commands.iter().filter_map(|command| match command {
-            Command::Change(id, change) if matches!(**change, Change::Start { .. }) => self.rows.get(id),
+            Command::Change(id, change, _) if matches!(**change, Change::Start { .. }) => self.rows.get(id),
             _ => None,
         });
         self.limits.load(self.txn, &self.deps.catalog, starts.filter(|row| is_unannounced(row))).await
@@ -277,9 +278,28 @@ impl<'a> Batch<'a> {
         self.desk.room(queue, self.deps.window).saturating_sub(handed)
     }
 
-    fn change(&mut self, id: Uuid, change: &'a Change) -> Result<Changed, Failure> {
+    /// Makes sure that the roster knows the workers whose jobs are reported on without a lease token.
+    async fn find_holders(&self, commands: &[&Command]) -> Result<(), Error> {
+        for command in commands {
+            if let Command::Change(id, change, Some(_)) = command
+                && let Some(holder) = self.rows.get(id).and_then(|row| must_speak_for(row, change))
+            {
+                self.deps.roster.find(holder).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, id: Uuid, change: &'a Change, credential: Option<&Credential>) -> Result<Changed, Failure> {
         let remembered = !self.careful && self.known.get(id).is_some();
         let row = self.rows.get_mut(&id).ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
+        if let Some(credential) = credential {
+            credential.limits.check_queues([&row.queue_name])?;
+            if let Some(holder) = must_speak_for(row, change) {
+                let known = self.deps.roster.get(holder);
+                check_holder(credential, holder, known.as_deref()).inspect_err(|_| self.doubtful |= remembered)?;
+            }
+        }
         if let Change::Start { caller } = change {
             let paused = self.deps.catalog.pause_of(row.automation_id, &row.queue_name, self.now);
             if let Some((scope, pause)) = paused
@@ -351,13 +371,15 @@ impl<'a> Batch<'a> {
         terms(self.deps, row, self.now)
     }
 
-    fn heartbeat(&mut self, request: &api_types::HeartbeatRequest) -> api_types::HeartbeatResponse {
+    fn heartbeat(&mut self, request: &api_types::HeartbeatRequest, credential: &Credential) -> api_types::HeartbeatResponse {
         let mut response = api_types::HeartbeatResponse::default();
         for held in &request.jobs {
             let caller = Caller { worker_id: Some(request.worker_id), lease_token: Some(held.lease_token) };
             let renewed = match self.rows.get_mut(&held.job_id) {
-                Some(row) => row.job.renew(&caller, self.deps.leases.agent, self.now).map(|()| row),
-                None => Err(Refusal::StaleLease),
+                Some(row) if credential.limits.check_queues([&row.queue_name]).is_ok() => {
+                    row.job.renew(&caller, self.deps.leases.agent, self.now).map(|()| row)
+                }
+                _ => Err(Refusal::StaleLease),
             };
             match renewed {
                 Ok(row) => {
@@ -428,6 +450,18 @@ impl<'a> Batch<'a> {
         }
         Ok(())
     }
+}
+
+/// The registered worker that a report speaks for without a proof: one that shows a lease token is judged by that.
+fn must_speak_for(row: &JobRow, change: &Change) -> Option<Uuid> {
+    let caller = match change {
+        Change::Log { caller, .. } | Change::Progress { caller, .. } | Change::Cancellation { caller } => caller,
+        Change::Finish(finish) => &finish.caller,
+        Change::Start { .. } | Change::Expire | Change::TimeOut | Change::GiveUp | Change::Control(_) | Change::DeadLetter { .. } => {
+            return None;
+        }
+    };
+    if caller.lease_token.is_some() { None } else { row.job.lease.as_ref()?.worker_id }
 }
 
 /// What changes of this row are judged by.

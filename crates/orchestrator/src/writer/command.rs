@@ -1,6 +1,7 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use api_types::{ClaimRequest, HeartbeatRequest};
+use runtime::Credential;
 use store::jobs::NewJob;
 use uuid::Uuid;
 
@@ -10,10 +11,10 @@ use super::Change;
 pub(crate) enum Command {
     /// Accept a job.
     Insert(Box<NewJob>),
-    /// Change a job.
-    Change(Uuid, Box<Change>),
+    /// Change a job. A worker's report carries what it is authenticated by; what the hub does itself carries none.
+    Change(Uuid, Box<Change>, Option<Arc<Credential>>),
     /// Prolong a worker's leases.
-    Heartbeat(HeartbeatRequest),
+    Heartbeat(HeartbeatRequest, Arc<Credential>),
     /// Give a worker jobs.
     Claim(Claim),
 }
@@ -42,8 +43,8 @@ impl Command {
     /// The jobs that must be loaded to carry it out.
     pub(super) fn job_ids(&self) -> impl Iterator<Item = Uuid> {
         let (one, many) = match self {
-            Self::Change(id, _) => (Some(*id), &[][..]),
-            Self::Heartbeat(request) => (None, request.jobs.as_slice()),
+            Self::Change(id, ..) => (Some(*id), &[][..]),
+            Self::Heartbeat(request, _) => (None, request.jobs.as_slice()),
             Self::Insert(_) | Self::Claim(_) => (None, &[][..]),
         };
         one.into_iter().chain(many.iter().map(|held| held.job_id))

@@ -19,7 +19,7 @@ use super::{
     desk::{Desk, Window},
     known::Known,
 };
-use crate::{Clock, catalog::Catalog, control::Control, events::Events, live::Live, publisher::Publisher};
+use crate::{Clock, catalog::Catalog, control::Control, events::Events, live::Live, publisher::Publisher, roster::Roster};
 
 /// Commands that share a transaction at most.
 const MOST_COMMANDS: usize = 256;
@@ -36,6 +36,7 @@ const CONFLICT_PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) struct Deps {
     pub(crate) database: Database,
     pub(crate) catalog: Arc<Catalog>,
+    pub(crate) roster: Arc<Roster>,
     pub(crate) broker: Option<Arc<broker::Broker>>,
     pub(crate) live: Live,
     pub(crate) events: Events,

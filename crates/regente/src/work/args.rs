@@ -50,7 +50,7 @@ pub(super) struct WorkerOptions {
     /// Jobs at once.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(super) slots: u32,
-    /// Unique name of this worker; by default the host's.
+    /// Unique name of this worker; by default the host's, and with --work-dir also something of that folder.
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<String>,
     /// The workers' key.
@@ -156,7 +156,7 @@ impl WorkerOptions {
         settings.keep_for = Duration::from_secs(u64::from(self.keep_days) * 24 * 3600);
         settings.keep_bytes = u64::from(self.keep_gib) * GIB;
         if let Some(name) = &self.name {
-            settings.name.clone_from(name);
+            settings.name = Some(name.clone());
         }
         if let Some(work_dir) = &self.work_dir {
             settings.work_dir.clone_from(work_dir);

@@ -22,6 +22,8 @@ use crate::terminal;
 /// After the drain and the grace: what the agent needs to report the ends.
 const AFTER_DRAIN: Duration = Duration::from_secs(15);
 
+const USUAL_UNIT: &str = "regente-worker";
+
 /// What is installed, and where.
 #[derive(Args)]
 pub(super) struct InstallArgs {
@@ -31,8 +33,8 @@ pub(super) struct InstallArgs {
     /// User that the worker runs as; by default one that systemd makes up (DynamicUser).
     #[arg(long, value_name = "NAME", conflicts_with = "run_as")]
     user: Option<String>,
-    /// Name of the unit.
-    #[arg(long, default_value = "regente-worker", value_name = "NAME")]
+    /// Name of the unit. Each has a worker of its own, with its own state folder and, without --name, its own name.
+    #[arg(long, default_value = USUAL_UNIT, value_name = "NAME")]
     unit: String,
     /// Folder for the unit file.
     #[arg(long, default_value = "/etc/systemd/system", value_name = "DIR")]
@@ -128,6 +130,7 @@ impl InstallArgs {
         }
         Ok(Unit {
             command: self.command(work_dir.as_deref())?,
+            worker_name: self.worker_name(),
             environment_file: absolute(&secrets_file.to_owned())?,
             account,
             work_dir,
@@ -136,6 +139,15 @@ impl InstallArgs {
             tasks_max: self.tasks_max.map(|most| most.to_string()),
             stop_limit: options.drain + options.kill_grace + AFTER_DRAIN,
         })
+    }
+
+    /// The worker's name when nobody gives one: the host's, which systemd fills in, and for another unit than the usual one also that unit's.
+    fn worker_name(&self) -> Option<String> {
+        match &self.options.name {
+            Some(_) => None,
+            None if self.unit == USUAL_UNIT => Some("%H".to_owned()),
+            None => Some(format!("%H-{}", self.unit)),
+        }
     }
 
     /// The worker's command line, without secrets.

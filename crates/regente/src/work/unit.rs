@@ -6,6 +6,8 @@ use std::{fmt::Write as _, path::PathBuf, time::Duration};
 pub(super) struct Unit {
     /// The program and its arguments.
     pub(super) command: Vec<String>,
+    /// The worker's name as systemd's specifiers write it, unless the command has one.
+    pub(super) worker_name: Option<String>,
     pub(super) environment_file: PathBuf,
     pub(super) account: Account,
     /// `None`: the state folder that systemd makes.
@@ -32,7 +34,8 @@ pub(super) enum Account {
 impl Unit {
     /// The unit file.
     pub(super) fn text(&self) -> String {
-        let command: Vec<_> = self.command.iter().map(|word| quoted(word)).collect();
+        let mut command: Vec<_> = self.command.iter().map(|word| quoted(word)).collect();
+        command.extend(self.worker_name.iter().map(|name| format!("--name {name}")));
         let limits = [("MemoryMax", &self.memory_max), ("TasksMax", &self.tasks_max)];
         let limits: String = limits.iter().filter_map(|(name, value)| Some(format!("{name}={}\n", value.as_ref()?))).collect();
         format!(

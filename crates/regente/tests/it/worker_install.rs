@@ -114,6 +114,19 @@ async fn robots_of_another_user_need_a_worker_that_may_change_users_and_little_e
 }
 
 #[tokio::test]
+async fn a_second_unit_is_another_worker() {
+    let place = Place::new();
+    for (unit, name) in [("regente-worker", "--name %H\n"), ("sap-robots", "--name %H-sap-robots\n")] {
+        assert_eq!(install(&place, &["--unit", unit]).await.status.code(), Some(0));
+        let path = place.path(&format!("units/{unit}.service"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(name) && text.contains(&format!("--work-dir /var/lib/{unit} ")), "{text}");
+        let verified = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&path).output().unwrap();
+        assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    }
+}
+
+#[tokio::test]
 async fn what_is_there_is_overwritten_only_by_force_and_a_key_is_kept() {
     let place = Place::new();
     assert_eq!(install(&place, &["--key", "first"]).await.status.code(), Some(0));

@@ -20,6 +20,9 @@ pub struct Model {
     pub paused_at: Option<ChronoDateTimeUtc>,
     pub paused_by: Option<String>,
     pub stopped_at: Option<ChronoDateTimeUtc>,
+    pub instance_id: Option<Uuid>,
+    pub pid: Option<i64>,
+    pub credential: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -58,13 +58,30 @@ pub async fn worker_list_seen(database: &Database, since: DateTime<Utc>) -> Resu
         .collect()
 }
 
-/// Ids of the workers that are paused.
+/// Who a worker is, and whether it is paused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Id.
+    pub id: Uuid,
+    /// Unique name.
+    pub name: String,
+    /// What it registered with; `None`: nobody was asked.
+    pub credential: Option<String>,
+    /// It is paused.
+    pub paused: bool,
+}
+
+/// Who all workers are.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_list_paused(database: &Database) -> Result<Vec<Uuid>, Error> {
-    let query = worker::Entity::find().select_only().column(worker::Column::Id).filter(worker::Column::PausedAt.is_not_null());
-    Ok(query.into_tuple().all(database.connection()).await?)
+pub async fn worker_list_known(database: &Database) -> Result<Vec<Identity>, Error> {
+    use worker::Column as C;
+    let query = worker::Entity::find().select_only().columns([C::Id, C::Name, C::Credential, C::PausedAt]);
+    type Row = (Uuid, String, Option<String>, Option<DateTime<Utc>>);
+    let rows: Vec<Row> = query.into_tuple().all(database.connection()).await?;
+    let to_identity = |(id, name, credential, paused_at): Row| Identity { id, name, credential, paused: paused_at.is_some() };
+    Ok(rows.into_iter().map(to_identity).collect())
 }
 
 /// The lives of all workers.

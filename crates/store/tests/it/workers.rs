@@ -5,8 +5,9 @@ use domain::{
     worker::{Life, State},
 };
 use store::workers::{
-    Filter, HeldJob, Seen, Vitals, Worker, worker_delete, worker_find, worker_get, worker_jobs, worker_list, worker_list_paused,
-    worker_list_seen, worker_lives, worker_note_seen, worker_pause, worker_resume, worker_stop, worker_upsert,
+    Filter, HeldJob, Identity, Seen, Vitals, Worker, worker_delete, worker_find, worker_get, worker_insert, worker_jobs, worker_list,
+    worker_list_known, worker_list_seen, worker_lives, worker_note_seen, worker_pause, worker_renew, worker_replace, worker_resume,
+    worker_stop,
 };
 use uuid::Uuid;
 
@@ -17,8 +18,9 @@ use crate::{
 
 both!(
     worker_round_trips,
-    registering_again_keeps_id_first_time_and_pause_and_renews_the_rest,
-    concurrent_registrations_agree_on_one_id,
+    one_that_renews_keeps_id_first_time_and_pause,
+    a_name_changes_hands_only_when_its_worker_is_gone,
+    of_concurrent_registrations_one_gets_the_name,
     touch_notes_a_sign_of_life,
     a_heartbeat_notes_vitals_and_does_not_revive,
     many_signs_of_life_are_noted_at_once,
@@ -49,29 +51,33 @@ fn worker(id: Uuid, name: &str) -> Worker {
         life: life(1),
         paused_by: None,
         vitals: Vitals::default(),
+        instance_id: Some(Uuid::from_u128(7)),
+        pid: Some(4_194_304),
+        credential: Some("key".into()),
     }
 }
 
 async fn add(db: &Case, nth: u32, life: Life) -> Uuid {
-    worker_upsert(db, &Worker { life, ..worker(id_at(1, nth), &format!("w{nth}")) }).await.unwrap()
+    assert!(worker_insert(db, &Worker { life, ..worker(id_at(1, nth), &format!("w{nth}")) }).await.unwrap());
+    id_at(1, nth)
 }
 
 async fn worker_round_trips(db: Case) {
     let paused = Life { last_seen_at: at(3), paused_at: Some(at(2)), stopped_at: Some(at(4)) };
     let vitals = Vitals { running_jobs: 3, cpu_percent: Some(12.5), memory_bytes: Some(1 << 40) };
     let wanted = Worker { life: paused, paused_by: Some("admin".into()), vitals, ..worker(id_at(1, 1), "a") };
-    assert_eq!(worker_upsert(&db, &wanted).await.unwrap(), wanted.id);
+    assert!(worker_insert(&db, &wanted).await.unwrap());
     assert_eq!(worker_get(&db, wanted.id).await.unwrap(), Some(wanted.clone()));
     assert_eq!(worker_find(&db, "a").await.unwrap(), Some(wanted));
     assert_eq!((worker_find(&db, "b").await.unwrap(), worker_get(&db, id_at(1, 2)).await.unwrap()), (None, None));
     assert_eq!(worker_lives(&db).await.unwrap(), [paused]);
 }
 
-async fn registering_again_keeps_id_first_time_and_pause_and_renews_the_rest(db: Case) {
+async fn one_that_renews_keeps_id_first_time_and_pause(db: Case) {
     let first = Life { last_seen_at: at(1), paused_at: Some(at(1)), stopped_at: Some(at(1)) };
-    worker_upsert(&db, &Worker { life: first, paused_by: Some("admin".into()), ..worker(id_at(1, 1), "a") }).await.unwrap();
+    let known = Worker { life: first, paused_by: Some("admin".into()), ..worker(id_at(1, 1), "a") };
+    assert!(worker_insert(&db, &known).await.unwrap());
     let again = Worker {
-        id: id_at(2, 2),
         queues: vec![],
         labels: vec!["linux".into()],
         slots: 9,
@@ -80,28 +86,62 @@ async fn registering_again_keeps_id_first_time_and_pause_and_renews_the_rest(db:
         uses_broker: false,
         registered_at: at(5),
         life: life(5),
+        instance_id: None,
+        pid: None,
+        credential: Some("token:1".into()),
         ..worker(id_at(2, 2), "a")
     };
-    assert_eq!(worker_upsert(&db, &again).await.unwrap(), id_at(1, 1));
+    assert!(!worker_insert(&db, &again).await.unwrap(), "the name is taken");
+    assert!(worker_renew(&db, &known, &again).await.unwrap());
     let kept = Life { paused_at: Some(at(1)), ..life(5) };
-    let expected = Worker { id: id_at(1, 1), registered_at: at(1), life: kept, paused_by: Some("admin".into()), ..again };
+    let expected = Worker { id: id_at(1, 1), registered_at: at(1), life: kept, paused_by: Some("admin".into()), ..again.clone() };
     assert_eq!(worker_list_seen(&db, at(0)).await.unwrap(), [expected]);
+    assert!(!worker_renew(&db, &known, &again).await.unwrap(), "it has changed hands since it was read");
 }
 
-async fn concurrent_registrations_agree_on_one_id(db: Case) {
+async fn a_name_changes_hands_only_when_its_worker_is_gone(db: Case) {
+    let paused = Life { paused_at: Some(at(1)), ..life(100) };
+    let known = Worker { life: paused, paused_by: Some("admin".into()), credential: None, instance_id: None, ..worker(id_at(1, 1), "a") };
+    assert!(worker_insert(&db, &known).await.unwrap());
+    let next = Worker { life: life(120), registered_at: at(120), ..worker(id_at(2, 2), "a") };
+    assert!(!worker_replace(&db, &known, &next, Some(at(100))).await.unwrap(), "it is alive");
+    let read_wrong = Worker { instance_id: Some(id_at(9, 9)), ..known.clone() };
+    assert!(!worker_replace(&db, &read_wrong, &next, Some(at(101))).await.unwrap(), "it has changed hands");
+    assert!(worker_replace(&db, &known, &next, Some(at(101))).await.unwrap());
+    assert_eq!(worker_get(&db, known.id).await.unwrap(), None, "the earlier id is no longer good");
+    let kept = Life { paused_at: Some(at(1)), ..life(120) };
+    let held = Worker { life: kept, paused_by: Some("admin".into()), ..next };
+    assert_eq!(worker_find(&db, "a").await.unwrap(), Some(held.clone()));
+    let same_process = Worker { id: id_at(3, 3), credential: Some("token:2".into()), ..held.clone() };
+    assert!(worker_replace(&db, &held, &same_process, None).await.unwrap(), "the same process with another credential does not wait");
+    assert_eq!(worker_find(&db, "a").await.unwrap(), Some(same_process));
+}
+
+async fn of_concurrent_registrations_one_gets_the_name(db: Case) {
     let tasks: Vec<_> = (0..8)
         .map(|nth| {
             let database = db.database.clone();
-            tokio::spawn(async move { worker_upsert(&database, &worker(id_at(1, nth), "a")).await.unwrap() })
+            tokio::spawn(async move { worker_insert(&database, &worker(id_at(1, nth), "a")).await.unwrap() })
         })
         .collect();
-    let mut ids = Vec::new();
+    let mut got = 0;
     for task in tasks {
-        ids.push(task.await.unwrap());
+        got += usize::from(task.await.unwrap());
     }
-    ids.dedup();
-    assert_eq!(ids.len(), 1);
-    assert_eq!(db.rows("workers").await, 1);
+    assert_eq!((got, db.rows("workers").await), (1, 1));
+    let known = worker_find(&db, "a").await.unwrap().unwrap();
+    let heirs: Vec<_> = (10..18)
+        .map(|nth| {
+            let (database, known) = (db.database.clone(), known.clone());
+            let heir = Worker { instance_id: Some(id_at(2, nth)), life: life(900), ..worker(id_at(1, nth), "a") };
+            tokio::spawn(async move { worker_replace(&database, &known, &heir, Some(at(500))).await.unwrap() })
+        })
+        .collect();
+    let mut got = 0;
+    for heir in heirs {
+        got += usize::from(heir.await.unwrap());
+    }
+    assert_eq!((got, db.rows("workers").await), (1, 1));
 }
 
 async fn touch_notes_a_sign_of_life(db: Case) {
@@ -159,7 +199,10 @@ async fn those_heard_of_since_are_listed_in_any_state(db: Case) {
     let mut seen: Vec<String> = worker_list_seen(&db, at(101)).await.unwrap().into_iter().map(|worker| worker.name).collect();
     seen.sort();
     assert_eq!(seen, ["w2", "w3", "w4", "w5"]);
-    assert_eq!(worker_list_paused(&db).await.unwrap(), [id_at(1, 4)]);
+    let mut known = worker_list_known(&db).await.unwrap();
+    known.sort_by_key(|known| known.id);
+    let identity = |nth| Identity { id: id_at(1, nth), name: format!("w{nth}"), credential: Some("key".into()), paused: nth == 4 };
+    assert_eq!(known, [1, 2, 3, 4, 5].map(identity));
 }
 
 async fn only_a_running_worker_is_paused(db: Case) {
@@ -224,7 +267,7 @@ async fn queues_labels_and_pages_choose_workers(db: Case) {
         let odd = nth % 2 == 1;
         let (queues, labels) = if odd { (vec!["odd".into()], vec![]) } else { (vec!["even".into()], vec![format!("n{}", nth % 4)]) };
         let one = Worker { queues, labels, ..worker(id_at(1, nth), &format!("w{nth}")) };
-        worker_upsert(&db, &one).await.unwrap();
+        assert!(worker_insert(&db, &one).await.unwrap());
     }
     let names = async |filter: Filter| -> Vec<String> {
         worker_list(&db, &filter, at(0)).await.unwrap().into_iter().map(|worker| worker.name).collect()

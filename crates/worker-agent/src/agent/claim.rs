@@ -126,10 +126,8 @@ async fn take(core: &Arc<Core>, claimed: Claimed) {
 /// How long to wait before the next claim.
 async fn after_error(core: &Core, error: &HubError, backoff: &mut Backoff) -> Duration {
     if error.status() == Some(404) && !error.is_transient() {
-        tracing::warn!("the hub does not know this worker any more, registering again");
-        if let Err(error) = core.register_once().await {
-            tracing::warn!(%error, "cannot register again yet");
-        }
+        // The next attempt follows.
+        let _again = core.register_again().await;
     } else if error.is_transient() {
         tracing::debug!(%error, "no claim for now");
     } else {

@@ -1,6 +1,6 @@
 use std::{
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -38,10 +38,21 @@ pub(super) struct Core {
     /// True: every task ends at once.
     pub(super) abort: watch::Sender<bool>,
     worker_id: watch::Sender<Uuid>,
+    /// What tells this process from another of its name, and the name; known once the work folder is this process's.
+    identity: OnceLock<Identity>,
+    /// Another worker has the name, says the hub.
+    displaced: watch::Sender<Option<String>>,
     /// Why nothing new is taken.
     intake: watch::Sender<Closed>,
     /// When a control message last said whether to drain.
     drain_controlled_at: Mutex<Option<Instant>>,
+}
+
+/// Who this worker is.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    instance: Uuid,
+    pub(super) name: String,
 }
 
 impl Core {
@@ -57,6 +68,8 @@ impl Core {
             full: Notify::new(),
             abort,
             worker_id: watch::Sender::new(Uuid::nil()),
+            identity: OnceLock::new(),
+            displaced: watch::Sender::new(None),
             intake: watch::Sender::new(Closed::default()),
             drain_controlled_at: Mutex::new(None),
         }
@@ -136,6 +149,9 @@ impl Core {
             match self.register_once().await {
                 Ok(registered) => return Ok(registered),
                 Err(error) if error.is_unauthorized() => return Err(Error::Refused(error)),
+                Err(error) if error.name_taken().is_some() => {
+                    return Err(Error::NameTaken(error.name_taken().unwrap_or_default().to_owned()));
+                }
                 Err(error) if !error.is_transient() => return Err(Error::Registration(error)),
                 Err(error) => {
                     if !std::mem::replace(&mut told, true) {
@@ -147,10 +163,45 @@ impl Core {
         }
     }
 
+    /// Registers again with a hub that does not know this worker any more. Another worker that has the name meanwhile ends the agent.
+    pub(super) async fn register_again(&self) -> Result<(), HubError> {
+        tracing::warn!("the hub does not know this worker any more, registering again");
+        let registered = self.register_once().await;
+        if let Err(error) = &registered {
+            tracing::warn!(%error, "cannot register again yet");
+            if let Some(holder) = error.name_taken() {
+                self.displaced.send_replace(Some(holder.to_owned()));
+            }
+        }
+        registered.map(drop)
+    }
+
+    /// Waits until another worker has this one's name. Cancel safe.
+    pub(super) async fn displaced(&self) -> Error {
+        let mut displaced = self.displaced.subscribe();
+        // The sender lives in `self`: waiting cannot fail.
+        let holder = displaced.wait_for(Option::is_some).await.ok().and_then(|holder| holder.clone());
+        Error::NameTaken(holder.unwrap_or_default())
+    }
+
+    /// Learns who this worker is from its work folder, whose lock this process has.
+    pub(super) fn identify(&self) -> Result<&Identity, Error> {
+        let folder = &self.settings.work_dir;
+        let failed = |cause| Error::WorkFolder { path: folder.display().to_string(), cause };
+        let instance = crate::instance::instance_id(folder).map_err(failed)?;
+        Ok(self.identity.get_or_init(|| Identity { instance, name: self.settings.worker_name(instance) }))
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.identity.get().map_or("worker", |identity| &identity.name)
+    }
+
     /// One attempt to register.
-    pub(super) async fn register_once(&self) -> Result<RegisterResponse, HubError> {
+    async fn register_once(&self) -> Result<RegisterResponse, HubError> {
         let request = RegisterRequest {
-            name: self.settings.name.clone(),
+            name: self.name().to_owned(),
+            instance_id: self.identity.get().map(|identity| identity.instance),
+            pid: Some(std::process::id()),
             queues: self.settings.queues.clone(),
             slots: self.settings.slots,
             version: env!("CARGO_PKG_VERSION").into(),
@@ -165,7 +216,7 @@ impl Core {
 
     pub(super) fn connect_broker(&self) -> Result<Option<Broker>, Error> {
         let Some(url) = &self.settings.amqp else { return Ok(None) };
-        let name = format!("regente worker {}", self.settings.name);
+        let name = format!("regente worker {}", self.name());
         Broker::connect(url, &name).map(Some).map_err(|error| Error::Broker(error.to_string()))
     }
 

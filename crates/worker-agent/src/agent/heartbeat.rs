@@ -66,10 +66,8 @@ impl Heart {
 
     async fn after_failure(&mut self, error: &HubError) {
         if error.status() == Some(404) && !error.is_transient() {
-            tracing::warn!("the hub does not know this worker any more, registering again");
-            if let Err(error) = self.core.register_once().await {
-                tracing::warn!(%error, "cannot register again yet");
-            }
+            // The next attempt follows.
+            let _again = self.core.register_again().await;
         } else if std::mem::replace(&mut self.away, true) {
             // Told when it began.
         } else if error.is_unauthorized() {

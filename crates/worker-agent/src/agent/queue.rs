@@ -184,7 +184,9 @@ impl Core {
             }
             // The hub may not know the job, or this worker.
             Some(404) => match self.hub.status(job).await {
-                Ok(_) => self.register_once().await.map(drop).map_err(|_| Unstarted::Requeue),
+                Ok(_) => self.register_again().await.map_err(|_| Unstarted::Requeue),
+                // A job of another worker: it is this worker that the hub does not know.
+                Err(error) if error.status() == Some(403) => self.register_again().await.map_err(|_| Unstarted::Requeue),
                 Err(error) if error.status() == Some(404) && !error.is_transient() => {
                     tracing::warn!(job.id = %job, "a message for a job that the hub does not know is dropped");
                     Err(Unstarted::Drop)

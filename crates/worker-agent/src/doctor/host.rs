@@ -23,7 +23,10 @@ const OLDEST_PYTHON: (u32, u32) = (3, 10);
 
 pub(super) fn settings(settings: &Settings) -> Finding {
     match settings.validate() {
-        Ok(()) => Finding::ok("settings", format!("worker {:?}, {} slots", settings.name, settings.slots)),
+        Ok(()) => {
+            let name = settings.name.as_ref().map_or_else(|| "named after its host".to_owned(), |name| format!("{name:?}"));
+            Finding::ok("settings", format!("worker {name}, {} slots", settings.slots))
+        }
         Err(error) => Finding::fail("settings", error, "correct the options of `regente worker`"),
     }
 }

@@ -84,6 +84,15 @@ impl HubError {
         matches!(self, Self::Refused { status: 409, code, .. } if code == "stale_lease")
     }
 
+    /// Another worker with this name is alive: what the hub says of it.
+    #[must_use]
+    pub fn name_taken(&self) -> Option<&str> {
+        match self {
+            Self::Refused { status: 409, code, detail } if code == "worker_name_taken" => Some(detail),
+            _ => None,
+        }
+    }
+
     /// How long the hub wants to be left alone, at most a minute.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
