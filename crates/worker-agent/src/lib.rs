@@ -18,6 +18,7 @@ mod line;
 mod outbox;
 mod process;
 mod report;
+mod robot_json;
 mod runner;
 mod settings;
 mod signal;

@@ -134,33 +134,36 @@ impl ProcessRunner {
             tracing::warn!(job.id = %job.id, %error, "a restarted worker will not find the program by its id, only by its environment");
         }
         StatusFile::new(job, folder).running(program.tree().root());
-        let ended = self.wait(job, context, &mut program, files).await;
+        let (ended, last_error) = self.wait(job, context, &mut program, files).await;
         program.tree().settle();
         match ended {
-            Ended::Exit(status) => outcome(status, folder, &files.log).await,
+            Ended::Exit(status) => outcome(status, folder, &files.log, last_error).await,
             Ended::TimedOut => outcome::timed_out(job.timeout_s),
             Ended::Stopped(stop) => Outcome::stopped(stop),
             Ended::Unknown(error) => Outcome::failed(domain::job::ErrorClass::Unknown, format!("the program's end is unknown: {error}")),
         }
     }
 
-    /// Waits for the end of the program, of its output and of its progress.
-    async fn wait(&self, job: &Job, context: &RunContext, program: &mut Program, files: &Files) -> Ended {
-        let (stdout, stderr) = (program.supervisor().stdout.take(), program.supervisor().stderr.take());
+    /// Waits for the end of the program, of its output and of its progress. Gives what the program has said last about its failure.
+    async fn wait(&self, job: &Job, context: &RunContext, program: &mut Program, files: &Files) -> (Ended, Option<String>) {
+        let outputs = (program.supervisor().stdout.take(), program.supervisor().stderr.take());
         let (end, ended) = watch::channel(false);
+        let (bars, bar) = watch::channel(String::new());
+        let (read_out, all_read) = watch::channel(false);
         let supervise = async {
             let supervisor = Supervisor { job, context, log: &files.log, grace: self.kill_grace };
             let how = supervisor.run(program).await;
             end.send_replace(true);
             how
         };
-        let (how, (), (), ()) = tokio::join!(
-            supervise,
-            pipe::read(stdout, Level::Info, &files.log, ended.clone()),
-            pipe::read(stderr, Level::Error, &files.log, ended.clone()),
-            progress::watch(&context.folder, &context.outbox, files.progress, ended.clone()),
-        );
-        how
+        let read = async {
+            let last_error = pipe::read(outputs, &files.log, &bars, ended).await;
+            read_out.send_replace(true);
+            last_error
+        };
+        let progress = progress::watch(&context.folder, &context.outbox, files.progress, bar, all_read);
+        let (how, last_error, ()) = tokio::join!(supervise, read, progress);
+        (how, last_error)
     }
 
     async fn prepare(&self, job: &Job, context: &RunContext) -> io::Result<Files> {
@@ -190,14 +193,18 @@ impl ProcessRunner {
 }
 
 /// Reads the result beside the loop: it may be long.
-async fn outcome(status: ExitStatus, folder: &JobFolder, log: &RobotLog) -> Outcome {
+async fn outcome(status: ExitStatus, folder: &JobFolder, log: &RobotLog, last_error: Option<String>) -> Outcome {
     let place = folder.clone();
     let read = tokio::task::spawn_blocking(move || outcome::read_result(&place)).await;
-    let result = read.unwrap_or_else(|error| Err(format!("result.json is not reported: {error}"))).unwrap_or_else(|reason| {
+    let read = read.unwrap_or_else(|error| Err(format!("result.json is not reported: {error}"))).unwrap_or_else(|reason| {
         log.note(Level::Error, &reason);
         None
     });
-    outcome::of_exit(status, result, log.last_error())
+    let result = read.map(|(result, note)| {
+        note.iter().for_each(|note| log.note(Level::Warning, note));
+        result
+    });
+    outcome::of_exit(status, result, last_error)
 }
 
 /// Whether a virtual display can be had; the text of the error says why not. Its files are made in `folder`.

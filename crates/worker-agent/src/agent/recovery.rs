@@ -99,7 +99,8 @@ fn of_result(result: Value) -> Outcome {
     }
     let reason = ["error", "message", "mensagem"].iter().find_map(|name| result[*name].as_str());
     let message = reason.unwrap_or("the program's result says that it failed").to_owned();
-    Outcome { result: Some(result), ..Outcome::failed(ErrorClass::RobotError, message) }
+    let class = ErrorClass::of_result(&result).unwrap_or(ErrorClass::RobotError);
+    Outcome { result: Some(result), ..Outcome::failed(class, message) }
 }
 
 /// `result.json`, unless it is older than the job's start: then it is not this program's.
@@ -109,10 +110,11 @@ fn result_since(started_at: DateTime<Utc>, folder: &JobFolder) -> Option<Value> 
     if modified + Duration::from_secs(2) < started_at {
         return None;
     }
-    read_result(folder).unwrap_or_else(|reason| {
+    let read = read_result(folder).unwrap_or_else(|reason| {
         tracing::warn!(folder = %folder.path().display(), reason, "the result of an earlier worker's job is not reported");
         None
-    })
+    });
+    Some(read?.0)
 }
 
 impl End {

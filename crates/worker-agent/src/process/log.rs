@@ -10,7 +10,7 @@ use domain::log::Level;
 
 use crate::{
     JobFolder, Outbox,
-    line::{MAX_LINE, RawLine, clean},
+    line::{MAX_LINE, Spoken, clean},
 };
 
 const FILE: &str = "logs/rpa.log";
@@ -26,7 +26,6 @@ pub(super) struct RobotLog {
 struct State {
     file: File,
     room: u64,
-    last_error: Option<String>,
 }
 
 /// Lines on their way into the log.
@@ -34,7 +33,6 @@ struct State {
 pub(super) struct Lines {
     entries: Vec<LogEntry>,
     text: String,
-    last_error: Option<String>,
 }
 
 impl Lines {
@@ -43,9 +41,6 @@ impl Lines {
         let time = entry.timestamp.unwrap_or_else(Utc::now).to_rfc3339_opts(SecondsFormat::Millis, true);
         let words = [time.as_str(), " ", entry.level.as_str(), " ", original.as_ref().unwrap_or(&entry.message), "\n"];
         words.iter().for_each(|word| self.text.push_str(word));
-        if entry.level >= Level::Error && !entry.message.trim().is_empty() {
-            self.last_error = Some(entry.message.chars().take(1000).collect());
-        }
         self.entries.push(entry);
     }
 }
@@ -55,7 +50,7 @@ impl RobotLog {
     /// The file cannot be made.
     pub(super) fn open(folder: &JobFolder, outbox: Outbox, limit: u64) -> io::Result<Self> {
         let file = folder.create_file(FILE)?;
-        Ok(Self { outbox, state: Mutex::new(State { file, room: limit, last_error: None }) })
+        Ok(Self { outbox, state: Mutex::new(State { file, room: limit }) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -68,9 +63,6 @@ impl RobotLog {
         }
         let mut state = self.state();
         state.write(&lines.text);
-        if lines.last_error.is_some() {
-            state.last_error = lines.last_error;
-        }
         // Under the lock: both outputs of a program have one order in the file and at the hub.
         self.outbox.extend(lines.entries);
     }
@@ -80,12 +72,7 @@ impl RobotLog {
         let entry = LogEntry { level, message: clean(message.as_bytes(), 0), timestamp: Some(Utc::now()), actionable: false };
         let mut lines = Lines::default();
         lines.push((entry, None));
-        lines.last_error = None;
         self.add(lines);
-    }
-
-    pub(super) fn last_error(&self) -> Option<String> {
-        self.state().last_error.clone()
     }
 
     pub(super) fn flush(&self) {
@@ -130,13 +117,16 @@ fn parse(line: &str) -> Option<LogEntry> {
     let timestamp = DateTime::parse_from_rfc3339(time).ok()?.to_utc();
     let (level, text) = rest.split_once(' ')?;
     let level = Level::parse(level)?;
-    let (entry, _original) = RawLine { bytes: text.as_bytes(), missing: 0 }.entry(level);
-    Some(LogEntry { level, timestamp: Some(timestamp), ..entry })
+    let spoken = Spoken::read(text);
+    let actionable = spoken.as_ref().is_some_and(|spoken| spoken.actionable);
+    let message = spoken.and_then(|spoken| spoken.message).unwrap_or_else(|| text.to_owned());
+    Some(LogEntry { level, message: clean(message.as_bytes(), 0), timestamp: Some(timestamp), actionable })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::line::{RawLine, Reading, Source};
 
     #[test]
     fn what_was_written_is_read_again() {
@@ -144,15 +134,20 @@ mod tests {
         let folder = JobFolder::at(dir.path().join("job"));
         folder.create().unwrap();
         let log = RobotLog::open(&folder, Outbox::new(folder.clone(), 0, 0), 1 << 20).unwrap();
-        let mut lines = Lines::default();
+        let (mut lines, mut reading) = (Lines::default(), Reading::default());
         for text in [
             "plain",
             "",
             "  ERROR  é\u{1}",
             r#"{"level":"warn","message":"said","actionable":true}"#,
+            r#"{"level":"warn","n":NaN}"#,
+            "\u{1b}[31mERRO\u{1b}[0m x",
+            "Traceback (most recent call last):",
+            "  File \"x.py\"",
+            "ValueError: x",
             "[INFO] 2026-01-01T00:00:00Z ERROR x",
         ] {
-            lines.push(RawLine { bytes: text.as_bytes(), missing: 0 }.entry(Level::Info));
+            reading.read(Source::Stderr, &RawLine { bytes: text.as_bytes(), missing: 0, rewritten: false }, |entry| lines.push(entry));
         }
         let written = lines.entries.clone();
         log.add(lines);

@@ -1,62 +1,183 @@
-use std::time::Duration;
+//! Reads what a program writes, in the order in which it was written as far as that can be seen.
+
+use std::{io, os::fd::OwnedFd, time::Duration};
 
 use domain::log::Level;
+use rustix::io::retry_on_intr;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _},
+    net::unix::pipe::Receiver,
+    process::{ChildStderr, ChildStdout},
     sync::watch,
     time::{Instant, timeout_at},
 };
 
 use super::log::{Lines, RobotLog};
-use crate::line::Splitter;
+use crate::line::{RawLine, Reading, Source, Splitter};
 
-const BUFFER: usize = 32 * 1024;
+/// What a pipe holds: one read takes all of it.
+const BUFFER: usize = 64 * 1024;
+/// Of a progress bar, so many bytes are shown while it moves.
+const MAX_BAR: usize = 4 * 1024;
 /// After the program's end its output is read until it has been silent for this long, if somebody keeps it open.
 const SILENCE: Duration = Duration::from_millis(250);
 /// And not longer than this.
 const AFTER_END: Duration = Duration::from_secs(5);
 
-/// Reads one output of a program to its end into the log.
-pub(super) async fn read<R: AsyncRead + Unpin>(pipe: Option<R>, default: Level, log: &RobotLog, mut ended: watch::Receiver<bool>) {
-    let Some(mut pipe) = pipe else { return };
-    let mut splitter = Splitter::default();
-    let mut buffer = vec![0; BUFFER];
+/// Reads both outputs of a program to their end into the log, and the newest state of a progress bar into `bar`. Gives what the program has
+/// said last about its failure.
+pub(super) async fn read(
+    outputs: (Option<ChildStdout>, Option<ChildStderr>),
+    log: &RobotLog,
+    bar: &watch::Sender<String>,
+    mut ended: watch::Receiver<bool>,
+) -> Option<String> {
+    let mut outputs = match Outputs::new(outputs) {
+        Ok(outputs) => outputs,
+        Err(error) => {
+            log.note(Level::Error, &format!("the program's output cannot be read: {error}"));
+            return None;
+        }
+    };
     let mut last = None;
-    let mut left_open = false;
-    loop {
-        let read = match last {
+    while outputs.are_open() {
+        match last {
             None => tokio::select! {
                 biased;
                 _ = ended.wait_for(|ended| *ended) => {
                     last = Some(Instant::now() + AFTER_END);
                     continue;
                 }
-                read = pipe.read(&mut buffer) => read,
+                () = outputs.ready() => {}
             },
-            Some(last) if Instant::now() < last => match timeout_at(last.min(Instant::now() + SILENCE), pipe.read(&mut buffer)).await {
-                Ok(read) => read,
-                Err(_) => {
-                    left_open = true;
-                    break;
-                }
+            Some(last) => match timeout_at(last.min(Instant::now() + SILENCE), outputs.ready()).await {
+                Ok(()) if Instant::now() < last => {}
+                _ => break,
             },
-            Some(_) => {
-                left_open = true;
-                break;
-            }
-        };
-        let Ok(length @ 1..) = read else { break };
-        let mut lines = Lines::default();
-        splitter.feed(&buffer[..length], |line| lines.push(line.entry(default)));
-        log.add(lines);
+        }
+        outputs.read(log, bar);
     }
-    let mut lines = Lines::default();
-    splitter.finish(|line| lines.push(line.entry(default)));
-    log.add(lines);
+    let left_open = outputs.are_open();
+    outputs.finish(log, bar);
     if left_open {
         log.note(
             Level::Warning,
             "a process that the program left behind keeps its output open; what it writes from now on is not in the log",
         );
     }
+    outputs.reading.error()
+}
+
+/// Both outputs of a program, which are two pipes. Nothing tells which of two bytes in different pipes is older. But a program that prints
+/// before it fails has filled standard output before standard error: so whatever is taken from standard error goes into the log behind
+/// everything that is in standard output a moment later, and never before.
+struct Outputs {
+    stdout: Output,
+    stderr: Output,
+    reading: Reading,
+}
+
+struct Output {
+    source: Source,
+    /// `None` after its end.
+    pipe: Option<Receiver>,
+    splitter: Splitter,
+    buffer: Vec<u8>,
+}
+
+impl Outputs {
+    fn new((stdout, stderr): (Option<ChildStdout>, Option<ChildStderr>)) -> io::Result<Self> {
+        let stdout = Output::new(Source::Stdout, stdout.map(ChildStdout::into_owned_fd).transpose()?)?;
+        let stderr = Output::new(Source::Stderr, stderr.map(ChildStderr::into_owned_fd).transpose()?)?;
+        Ok(Self { stdout, stderr, reading: Reading::default() })
+    }
+
+    const fn are_open(&self) -> bool {
+        self.stdout.pipe.is_some() || self.stderr.pipe.is_some()
+    }
+
+    /// Waits until there is something to read. Cancel safe.
+    async fn ready(&self) {
+        // A program that writes without a pause must not keep the others from their turn.
+        tokio::task::consume_budget().await;
+        tokio::select! {
+            () = self.stdout.ready() => {}
+            () = self.stderr.ready() => {}
+        }
+    }
+
+    /// Takes what is there: of standard error first, and into the log last.
+    fn read(&mut self, log: &RobotLog, bar: &watch::Sender<String>) {
+        let errors = self.stderr.read();
+        let words = self.stdout.read();
+        let mut lines = Lines::default();
+        self.stdout.feed(words, &mut self.reading, &mut lines, bar);
+        self.stderr.feed(errors, &mut self.reading, &mut lines, bar);
+        log.add(lines);
+    }
+
+    fn finish(&mut self, log: &RobotLog, bar: &watch::Sender<String>) {
+        let mut lines = Lines::default();
+        for output in [&mut self.stdout, &mut self.stderr] {
+            let (source, reading) = (output.source, &mut self.reading);
+            output.splitter.finish(|line| take(source, &line, reading, &mut lines, bar));
+        }
+        log.add(lines);
+    }
+}
+
+impl Output {
+    fn new(source: Source, pipe: Option<OwnedFd>) -> io::Result<Self> {
+        let pipe = pipe.map(Receiver::from_owned_fd).transpose()?;
+        Ok(Self { source, pipe, splitter: Splitter::default(), buffer: vec![0; BUFFER] })
+    }
+
+    async fn ready(&self) {
+        match &self.pipe {
+            // What is wrong with it is seen when it is read.
+            Some(pipe) => drop(pipe.readable().await),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Reads what is there into the buffer, and gives its length.
+    fn read(&mut self) -> usize {
+        let Some(pipe) = &self.pipe else { return 0 };
+        let mut length = 0;
+        let end = loop {
+            match pipe.try_read(&mut self.buffer[length..]) {
+                Ok(0) => break length < self.buffer.len(),
+                Ok(more) => length += more,
+                Err(error) => break error.kind() != io::ErrorKind::WouldBlock,
+            }
+        };
+        if end {
+            self.pipe = None;
+        } else if length == 0 {
+            // That there was no event says nothing about this moment: only the pipe itself knows. Its end has an event too.
+            length = retry_on_intr(|| rustix::io::read(pipe, &mut self.buffer[..])).unwrap_or(0);
+        }
+        length
+    }
+
+    fn feed(&mut self, length: usize, reading: &mut Reading, lines: &mut Lines, bar: &watch::Sender<String>) {
+        if length == 0 {
+            return;
+        }
+        let source = self.source;
+        self.splitter.feed(&self.buffer[..length], |line| take(source, &line, reading, lines, bar));
+        if let Some(state) = self.splitter.live() {
+            show(state, bar);
+        }
+    }
+}
+
+fn take(source: Source, line: &RawLine<'_>, reading: &mut Reading, lines: &mut Lines, bar: &watch::Sender<String>) {
+    if line.rewritten {
+        show(line.bytes, bar);
+    }
+    reading.read(source, line, |entry| lines.push(entry));
+}
+
+fn show(state: &[u8], bar: &watch::Sender<String>) {
+    bar.send_replace(String::from_utf8_lossy(&state[..state.len().min(MAX_BAR)]).into_owned());
 }

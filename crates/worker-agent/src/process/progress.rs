@@ -1,13 +1,22 @@
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use api_types::Progress;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
-use crate::{JobFolder, Outbox, line::clean};
+use crate::{
+    JobFolder, Outbox,
+    line::{ansi::plain, clean},
+    robot_json,
+};
 
 const FILE: &str = "progress.json";
 const EVERY: Duration = Duration::from_millis(250);
+/// A bar's states are shown at most so often.
+const BAR_EVERY: Duration = Duration::from_secs(1);
 const MAX_BYTES: u64 = 64 * 1024;
 const MAX_MESSAGE: usize = 1000;
 
@@ -17,9 +26,18 @@ pub(super) fn start(folder: &JobFolder) -> io::Result<Stamp> {
     Ok(stamp(folder))
 }
 
-/// Follows the file until the program has ended, and reads it once more then.
-pub(super) async fn watch(folder: &JobFolder, outbox: &Outbox, start: Stamp, mut ended: watch::Receiver<bool>) {
+/// Follows the file until the program's output has ended, and reads it once more then. While the program has not written the file, the
+/// newest state of its progress bar is the message: a bar is no log line before it is done, and the job's progress is where whoever watches
+/// the job looks, one row that is replaced, at most once a second.
+pub(super) async fn watch(
+    folder: &JobFolder,
+    outbox: &Outbox,
+    start: Stamp,
+    bar: watch::Receiver<String>,
+    mut ended: watch::Receiver<bool>,
+) {
     let mut seen = start;
+    let mut bar_shown: Option<Instant> = None;
     loop {
         let over = tokio::select! {
             _ = ended.wait_for(|ended| *ended) => true,
@@ -33,10 +51,32 @@ pub(super) async fn watch(folder: &JobFolder, outbox: &Outbox, start: Stamp, mut
             seen = now;
             outbox.progress(progress);
         }
+        let bar_is_due = over || bar_shown.is_none_or(|at| at.elapsed() >= BAR_EVERY);
+        if now == start && bar_is_due {
+            let state = bar.borrow().clone();
+            if !state.is_empty() {
+                outbox.progress(of_bar(&state));
+                bar_shown = Some(Instant::now());
+            }
+        }
         if over {
             return;
         }
     }
+}
+
+/// What a progress bar says.
+fn of_bar(state: &str) -> Progress {
+    let percent = state.match_indices('%').find_map(|(at, _)| {
+        let number = state[..at].rsplit(|c: char| !(c.is_ascii_digit() || c == '.' || c == ',')).next()?;
+        number.replace(',', ".").parse().ok().filter(|percent| (0.0..=100.0).contains(percent))
+    });
+    Progress { percent, message: Some(short(state)), ..Progress::default() }
+}
+
+fn short(text: &str) -> String {
+    let text = clean(text.as_bytes(), 0);
+    plain(&text).trim().chars().take(MAX_MESSAGE).collect()
 }
 
 /// Time, length and inode of the file, if it is there.
@@ -53,7 +93,7 @@ async fn read_beside(folder: JobFolder) -> Option<Progress> {
 
 /// `None` for a file that is half written or no object: the next look may find it whole.
 fn read(folder: &JobFolder) -> Option<Progress> {
-    let Value::Object(fields) = serde_json::from_slice(&folder.read(FILE, MAX_BYTES).ok()?).ok()? else { return None };
+    let (Value::Object(fields), _) = robot_json::read(&folder.read(FILE, MAX_BYTES).ok()?).ok()? else { return None };
     Some(parse(&fields))
 }
 
@@ -68,7 +108,7 @@ fn parse(fields: &Map<String, Value>) -> Progress {
         step: number(["step", "etapa_atual"]).map(|number| number as i64),
         total_steps: number(["total_steps", "total_etapas"]).map(|number| number as i64),
         percent: number(["percent", "percentual"]).map(|number| number.clamp(0.0, 100.0)),
-        message: message.map(|text| clean(text.as_bytes(), 0).chars().take(MAX_MESSAGE).collect()),
+        message: message.map(short),
     }
 }
 
@@ -89,5 +129,19 @@ mod tests {
         }
         let Value::Object(fields) = json!({"percentual": 400}) else { panic!() };
         assert_eq!(parse(&fields).percent, Some(100.0));
+    }
+
+    #[test]
+    fn bars_say_how_far_they_are() {
+        for (state, percent, message) in [
+            ("\u{1b}[32m 45%|████▌     | 45/100 [00:01<00:01, 31.2it/s]", Some(45.0), "45%|████▌     | 45/100 [00:01<00:01, 31.2it/s]"),
+            (" 12,5%", Some(12.5), "12,5%"),
+            ("CPU 300%, 7% done", Some(7.0), "CPU 300%, 7% done"),
+            ("3 de 9 notas", None, "3 de 9 notas"),
+            ("%", None, "%"),
+        ] {
+            let progress = of_bar(state);
+            assert_eq!((progress.percent, progress.message.as_deref()), (percent, Some(message)), "{state}");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod hostile;
 mod hub;
 mod logs;
 mod orders;
+mod output;
 mod parameters;
 mod pauses;
 mod queue;

@@ -94,6 +94,7 @@ async fn what_a_program_left_that_ended_meanwhile_is_its_end() {
         (r#"{"n": 1}"#, Status::Completed, ""),
         (r#"{"status": "completed_no_invoices"}"#, Status::CompletedNoInvoices, ""),
         (r#"{"status": "failed", "error": "portal is closed"}"#, Status::Failed, "portal is closed"),
+        (r#"{"status": "failed", "error": "no password", "error_class": "CREDENTIAL_INVALID"}"#, Status::Failed, "no password"),
         ("half a res", Status::Failed, "without a result"),
     ];
     let jobs = table.map(|(result, ..)| {
@@ -107,6 +108,9 @@ async fn what_a_program_left_that_ended_meanwhile_is_its_end() {
     bed.start(bed.settings(), None);
     for (job, (result, status, words)) in jobs.into_iter().zip(table) {
         let end = bed.end_of(job).await;
+        if result.contains("error_class") {
+            assert_eq!(end.error_class, Some(ErrorClass::CredentialInvalid));
+        }
         assert_eq!((end.status, end.result), (status, serde_json::from_str(result).ok()), "{result}");
         assert!(end.error_message.unwrap_or_default().contains(words), "{result}");
         assert!(bed.log_of(job).last().unwrap().message.contains("restarted"), "{result}");
