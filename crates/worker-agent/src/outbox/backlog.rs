@@ -77,6 +77,9 @@ impl Backlog {
         if self.refused {
             return;
         }
+        if self.spool.lines() == 0 {
+            self.note_losses();
+        }
         let mut entries = entries.into_iter().peekable();
         while self.spool.lines() == 0
             && self.memory.len() < MAX_LINES
@@ -87,35 +90,44 @@ impl Backlog {
         }
         let rest: Vec<_> = entries.collect();
         if !rest.is_empty() {
-            self.spool_or_lose(&rest);
+            self.spool_or_lose(rest);
         }
     }
 
-    fn spool_or_lose(&mut self, entries: &[LogEntry]) {
-        if self.lost > 0 && self.spool.has_room() {
-            self.note_losses();
-        }
-        if let Err(error) = self.spool.append(entries, false) {
-            if self.lost == 0 {
-                tracing::warn!(%error, "log lines of a job are lost");
+    fn spool_or_lose(&mut self, mut entries: Vec<LogEntry>) {
+        let lines = entries.len() as u64;
+        // Together, so that a disk with a few bytes left does not fill with notes.
+        let note = self.loss().filter(|_| self.spool.has_room());
+        let notes_loss = note.is_some();
+        entries.splice(0..0, note);
+        match self.spool.append(&entries, false) {
+            Ok(()) if notes_loss => self.lost = 0,
+            Ok(()) => {}
+            Err(error) => {
+                if self.lost == 0 {
+                    tracing::warn!(%error, "log lines of a job are lost");
+                }
+                self.lost += lines;
+                self.lost_why = error.to_string();
             }
-            self.lost += entries.len() as u64;
-            self.lost_why = error.to_string();
         }
+    }
+
+    /// A line that says how many were lost, if any were.
+    fn loss(&self) -> Option<LogEntry> {
+        let message = || format!("{} log lines were not kept: {}", self.lost, self.lost_why);
+        let is_lost = self.lost > 0 && !self.refused;
+        is_lost.then(|| LogEntry { level: Level::Warning, message: message(), timestamp: Some(Utc::now()), actionable: false })
     }
 
     /// Puts a line in the log that says how many were lost.
     pub(super) fn note_losses(&mut self) {
-        if self.lost == 0 || self.refused {
-            return;
-        }
-        let message = format!("{} log lines were not kept: {}", self.lost, self.lost_why);
-        let note = LogEntry { level: Level::Warning, message, timestamp: Some(Utc::now()), actionable: false };
+        let Some(note) = self.loss() else { return };
         if self.spool.lines() == 0 {
             self.memory_bytes += size(&note);
             self.memory.push_back(note);
         } else if let Err(error) = self.spool.append(&[note], true) {
-            tracing::warn!(%error, lines = self.lost, "not even the note about lost log lines can be kept");
+            tracing::warn!(%error, lines = self.lost, "the note about lost log lines has to wait");
             return;
         }
         self.lost = 0;
@@ -181,6 +193,8 @@ impl Backlog {
             let lines = chunk.text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
             entries.extend(lines.filter_map(|line| serde_json::from_slice::<LogEntry>(line).ok()));
         }
+        // What could not be noted for want of room.
+        entries.extend(self.loss());
         Some((entries, self.offset))
     }
 }

@@ -96,7 +96,12 @@ impl Spool {
             return Err(io::Error::other(format!("more than {} bytes wait for the hub", self.limit)));
         }
         let end = self.end;
-        self.file()?.write_all_at(&text, end)?;
+        let file = self.file()?;
+        if let Err(error) = file.write_all_at(&text, end) {
+            // Half of it may be there, which the next worker would take for lines.
+            let _as_it_was = file.set_len(end);
+            return Err(error);
+        }
         self.end += text.len() as u64;
         self.lines += entries.len() as u64;
         Ok(())

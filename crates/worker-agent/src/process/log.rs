@@ -1,6 +1,7 @@
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _},
+    os::unix::fs::FileExt as _,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -26,6 +27,10 @@ pub(super) struct RobotLog {
 struct State {
     file: File,
     room: u64,
+    /// Bytes of the file that are whole lines.
+    length: u64,
+    /// Lines that could not be written, and are not yet told in the file.
+    missing: u64,
 }
 
 /// Lines on their way into the log.
@@ -50,7 +55,7 @@ impl RobotLog {
     /// The file cannot be made.
     pub(super) fn open(folder: &JobFolder, outbox: Outbox, limit: u64) -> io::Result<Self> {
         let file = folder.create_file(FILE)?;
-        Ok(Self { outbox, state: Mutex::new(State { file, room: limit }) })
+        Ok(Self { outbox, state: Mutex::new(State { file, room: limit, length: 0, missing: 0 }) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -62,7 +67,7 @@ impl RobotLog {
             return;
         }
         let mut state = self.state();
-        state.write(&lines.text);
+        state.write(&lines.text, lines.entries.len() as u64);
         // Under the lock: both outputs of a program have one order in the file and at the hub.
         self.outbox.extend(lines.entries);
     }
@@ -75,26 +80,42 @@ impl RobotLog {
         self.add(lines);
     }
 
+    /// Tells in the file what is not in it.
     pub(super) fn flush(&self) {
-        let _flushed = self.state().file.flush();
+        self.state().write("", 0);
     }
 }
 
 impl State {
-    /// The file is for people on the host: when it is full or the disk is, the lines still go to the hub.
-    fn write(&mut self, text: &str) {
+    /// The file is for people on the host: when it is full or the disk is, the lines still go to the hub. When the disk has room again, the
+    /// file goes on with the number of lines that are missing.
+    fn write(&mut self, text: &str, lines: u64) {
         if self.room == 0 {
             return;
         }
-        let fits = text.len() as u64 <= self.room;
-        self.room = if fits { self.room - text.len() as u64 } else { 0 };
+        let gap = if self.missing > 0 { format!("{GAP}{} lines could not be written here\n", self.missing) } else { String::new() };
+        let length = (gap.len() + text.len()) as u64;
+        let fits = length <= self.room;
         let text = if fits { text } else { "the file is full, no more lines are written here\n" };
-        if let Err(error) = self.file.write_all(text.as_bytes()) {
-            tracing::warn!(%error, "a job's rpa.log cannot be written");
-            self.room = 0;
+        match self.file.write_all_at([gap.as_str(), text].concat().as_bytes(), self.length) {
+            Ok(()) => {
+                (self.length, self.missing) = (self.length + length, 0);
+                self.room = if fits { self.room - length } else { 0 };
+            }
+            Err(error) => {
+                if self.missing == 0 {
+                    tracing::warn!(%error, "a job's rpa.log cannot be written");
+                }
+                self.missing += lines;
+                // Without the half of a line.
+                let _as_it_was = self.file.set_len(self.length);
+            }
         }
     }
 }
+
+/// Begins the line that tells how many are missing; those of programs begin with a time.
+const GAP: &str = "-- ";
 
 /// The lines in the first `most` bytes of `logs/rpa.log`, as they were sent to the hub or were to be.
 ///
@@ -108,7 +129,17 @@ pub(crate) fn read(folder: &JobFolder, most: u64) -> io::Result<impl Iterator<It
         let is_whole = line.pop_if(|byte| *byte == b'\n').is_some();
         (is_whole || (1..LONGEST).contains(&(line.len() as u64))).then_some(line)
     });
-    Ok(lines.filter_map(|line| parse(&String::from_utf8_lossy(&line))))
+    Ok(lines.flat_map(|line| {
+        let line = String::from_utf8_lossy(&line);
+        // The hub may have those that are missing: they count.
+        let missing = line.strip_prefix(GAP).and_then(|gap| gap.split(' ').next()?.parse().ok()).unwrap_or(0);
+        std::iter::repeat_with(unwritten).take(missing).chain(parse(&line))
+    }))
+}
+
+fn unwritten() -> LogEntry {
+    let message = "a line that the worker could not keep, because its disk was full".to_owned();
+    LogEntry { level: Level::Warning, message, timestamp: Some(Utc::now()), actionable: false }
 }
 
 /// `None` for a line that is no line of a program, such as the one about a full file.
@@ -127,6 +158,7 @@ fn parse(line: &str) -> Option<LogEntry> {
 mod tests {
     use super::*;
     use crate::line::{RawLine, Reading, Source};
+    use std::io::Write as _;
 
     #[test]
     fn what_was_written_is_read_again() {

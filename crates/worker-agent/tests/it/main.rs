@@ -4,6 +4,7 @@
 
 mod bench;
 mod ends;
+mod full_disk;
 mod hostile;
 mod hub;
 mod logs;
