@@ -45,11 +45,11 @@ pub struct BulkRequest {
     /// Only jobs that failed with this class.
     #[serde(alias = "errorClass", skip_serializing_if = "Option::is_none")]
     pub error_class: Option<String>,
-    /// Accepted at this time or later, RFC 3339.
-    #[serde(alias = "createdFrom", skip_serializing_if = "Option::is_none")]
+    /// Accepted at this time or later: RFC 3339, or a date for its start in UTC.
+    #[serde(deserialize_with = "crate::moment::optional", alias = "createdFrom", skip_serializing_if = "Option::is_none")]
     pub created_from: Option<DateTime<Utc>>,
-    /// Accepted before this time, RFC 3339.
-    #[serde(alias = "createdTo", skip_serializing_if = "Option::is_none")]
+    /// Accepted before this time: RFC 3339, or a date for its start in UTC.
+    #[serde(deserialize_with = "crate::moment::optional", alias = "createdTo", skip_serializing_if = "Option::is_none")]
     pub created_to: Option<DateTime<Utc>>,
     /// Only these jobs, at most 1000.
     #[serde(skip_serializing_if = "Vec::is_empty")]

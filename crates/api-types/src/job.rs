@@ -129,8 +129,8 @@ pub struct ExecuteOptions {
     /// Its concurrency key itself, not a template; at most 256 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency_key: Option<String>,
-    /// It does not start before this, RFC 3339; a time that has passed: at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// It does not start before this, RFC 3339 or a date; a time that has passed: at once.
+    #[serde(deserialize_with = "crate::moment::optional", skip_serializing_if = "Option::is_none")]
     pub not_before: Option<DateTime<Utc>>,
 }
 
@@ -164,7 +164,7 @@ pub struct JobCreate {
     #[serde(default, alias = "concurrencyKey", skip_serializing_if = "Option::is_none")]
     pub concurrency_key: Option<String>,
     /// It does not start before this; a time that has passed: at once.
-    #[serde(default, alias = "notBefore", skip_serializing_if = "Option::is_none")]
+    #[serde(default, alias = "notBefore", deserialize_with = "crate::moment::optional", skip_serializing_if = "Option::is_none")]
     pub not_before: Option<DateTime<Utc>>,
     /// The same key returns the same job; 1 to 255 bytes.
     #[serde(default, alias = "idempotencyKey", skip_serializing_if = "Option::is_none")]
@@ -207,11 +207,11 @@ pub struct JobFilter {
     /// Only this trigger.
     #[serde(alias = "trigger_type", skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
-    /// Accepted at this time or later, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Accepted at this time or later: RFC 3339, or a date for its start in UTC.
+    #[serde(deserialize_with = "crate::moment::optional", skip_serializing_if = "Option::is_none")]
     pub created_from: Option<DateTime<Utc>>,
-    /// Accepted before this time, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Accepted before this time: RFC 3339, or a date for its start in UTC.
+    #[serde(deserialize_with = "crate::moment::optional", skip_serializing_if = "Option::is_none")]
     pub created_to: Option<DateTime<Utc>>,
     /// Page size, 1 to 1000 (default 50). A page ends earlier when its parameters and results have 4 MiB: the `Link` header goes on.
     #[serde(skip_serializing_if = "Option::is_none")]

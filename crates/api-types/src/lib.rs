@@ -13,6 +13,7 @@ mod control;
 mod dead_letter;
 mod identity;
 mod job;
+mod moment;
 mod ops;
 mod problem;
 mod queue;

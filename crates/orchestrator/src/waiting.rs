@@ -16,7 +16,7 @@ use store::{
 };
 use uuid::Uuid;
 
-use crate::{Orchestrator, convert};
+use crate::{Orchestrator, convert, publisher::queue_profile};
 
 /// Jobs with a place within limits that are looked at.
 const MOST_GIVEN_OUT: u64 = 50_000;
@@ -89,17 +89,22 @@ impl Orchestrator {
         let ids: Vec<Uuid> = pending.iter().map(|row| row.job.id).collect();
         let unstarted = store::jobs::job_list_unstarted(&self.database, &ids).await?.into_iter().collect();
         let unserved = queues.iter().filter(|queue| !workers.contains_key(**queue));
-        let consumers = self.consumers(unserved.copied()).await;
+        let consumers = self.consumers(unserved.copied(), pending).await;
         let broker_unreachable = self.broker.as_ref().is_some_and(|broker| !broker.is_connected());
         Ok(Surroundings { now, broker_unreachable, workers, consumers, lines, given_out, tats, unstarted })
     }
 
     /// Consumers of queues whose workers never registered.
-    async fn consumers(&self, queues: impl Iterator<Item = &str>) -> BTreeMap<String, u32> {
+    async fn consumers(&self, queues: impl Iterator<Item = &str>, pending: &[&JobRow]) -> BTreeMap<String, u32> {
         let mut consumers = BTreeMap::new();
         let Some(broker) = &self.broker else { return consumers };
+        let sent_to = |queue: &str| pending.iter().find(|row| row.queue_name == queue && row.dispatch_started_at.is_some());
         let asking = async {
             for queue in queues {
+                // A queue that a message was sent to is there, also when that was before this hub started.
+                if let Some(entry) = sent_to(queue).and_then(|row| self.catalog.peek(row.automation_id)) {
+                    let _ = broker.ensure_queue(queue, queue_profile(entry.automation.draft.queue_profile)).await;
+                }
                 if let Ok(Some(depth)) = broker.queue_depth_if_known(queue).await {
                     consumers.insert(queue.to_owned(), depth.consumers);
                 }

@@ -117,6 +117,7 @@ async fn what_is_no_filter_is_named(delivery: Delivery) {
         ("automation_id=99999999999", "automation_id"),
         ("created_from=yesterday", "created_from"),
         ("created_to=2025-13-01T00:00:00Z", "created_to"),
+        ("created_from=2026-11-26T08:30:00+02:00", "created_from"),
         ("created_from=-262143-01-01T00:00:00Z", "created_from"),
         ("created_from=-5000-01-01T00:00:00Z", "created_from"),
         ("created_to=%2B10000-01-01T00:00:00Z", "created_to"),

@@ -279,3 +279,22 @@ async fn an_existing_queue_is_adopted() {
     broker.close().await;
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_that_was_started_again_knows_who_holds_a_message() {
+    let world = World::start(Delivery::Queue).await;
+    let queue = world.queue("held");
+    let made = world.client.automation(&json!({"name": "held", "queue_name": queue, "script_path": "x"})).await;
+    let job = world.client.execute(&made, &json!({})).await;
+    let broker = connect(&world);
+    let mut consumer = broker.consume(&queue, 1);
+    let held = consumer.next().await.unwrap();
+    let world = world.restart().await;
+    eventually("the hub knows that a robot holds the message", async || {
+        world.client.job(job.id).await.waiting_reason.filter(|reason| reason.code == "on_the_way")
+    })
+    .await;
+    drop(held);
+    broker.close().await;
+    world.end().await;
+}
