@@ -2,7 +2,7 @@ PROFILE ?= dev
 built = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench chaos
+.PHONY: help run test lint bench chaos fuzz-api
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,3 +26,7 @@ bench: ## measure against its own PostgreSQL and RabbitMQ, with full durability 
 chaos: ## break every part at random for ten minutes and check that nothing is lost (ARGS="--seconds 60 --seed 7", PROFILE=…)
 	cargo build --profile $(PROFILE) -p regente -p chaos
 	scripts/with-servers $(built)/chaos $(ARGS)
+
+fuzz-api: ## try the API with requests made from its own description, for five minutes (SECONDS=60, SEED=7, ARGS="…")
+	cargo build -p regente --bin regente
+	scripts/fuzz-api $(or $(SECONDS),300) $(ARGS)

@@ -50,6 +50,10 @@ fn add_problem(operation: &mut Operation, status: &str, description: &str) {
 /// A problem travels as [`PROBLEM`], whatever the service's description says.
 fn tell_problem_type(response: &mut RefOr<Response>) {
     let RefOr::T(response) = response else { return };
+    // A stream is no text of which a schema could speak.
+    if let Some(RefOr::T(stream)) = response.content.get_mut("text/event-stream") {
+        stream.schema = None;
+    }
     let is_problem = |content: &RefOr<utoipa::openapi::Content>| match content {
         RefOr::T(content) => matches!(&content.schema, Some(RefOr::Ref(schema)) if schema.ref_location == PROBLEM_SCHEMA),
         RefOr::Ref(_) => false,

@@ -114,12 +114,15 @@ pub struct AutomationCreate {
     pub default_params: Option<Map<String, Value>>,
     /// Seconds after which a job's process tree is killed.
     #[serde(default, alias = "timeoutS")]
+    #[schema(minimum = 1, maximum = 2_592_000)]
     pub timeout_s: Option<i64>,
     /// Most jobs of it that run at once.
     #[serde(default, alias = "maxConcurrency")]
+    #[schema(minimum = 1, maximum = 100_000)]
     pub max_concurrency: Option<i64>,
     /// Priority of its jobs, 0 to 9 (default 5).
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 9)]
     pub priority: Option<i32>,
     /// When a failed job is run again; absent: never.
     #[serde(default, alias = "retryPolicy")]
@@ -127,9 +130,11 @@ pub struct AutomationCreate {
     pub retry_policy: Option<RetryPolicy>,
     /// Seconds that a job may wait for its start before it fails as `QUEUE_TIMEOUT`, 1 to 2592000.
     #[serde(default, alias = "queueTimeoutS")]
+    #[schema(minimum = 1, maximum = 2_592_000)]
     pub queue_timeout_s: Option<i64>,
     /// Seconds between asking a job's program to stop and killing it, 0 to 3600.
     #[serde(default, alias = "cancelGraceS")]
+    #[schema(minimum = 0, maximum = 3600)]
     pub cancel_grace_s: Option<i64>,
     /// Template such as `portal-sefaz:{cnpj}`: jobs with the same key, also of other automations, share a limit. `{name}` or `{a.b}` stands
     /// for a parameter, `{{` and `}}` for the braces.
@@ -137,6 +142,7 @@ pub struct AutomationCreate {
     pub concurrency_key: Option<String>,
     /// Most jobs with one key at once, 1 to 10000 (default 1).
     #[serde(default, alias = "concurrencyKeyLimit")]
+    #[schema(minimum = 1, maximum = 10_000)]
     pub concurrency_key_limit: Option<i64>,
     /// At most `max` starts in any `per_s` seconds: `{max, per_s}`.
     #[serde(default, alias = "rateLimit")]
@@ -159,9 +165,11 @@ pub struct AutomationCreate {
     pub display: Option<bool>,
     /// Processors that a program may use, 0.01 to 1024.
     #[serde(default, alias = "cpuLimit")]
+    #[schema(minimum = 0.01, maximum = 1024)]
     pub cpu_limit: Option<f64>,
     /// Bytes of memory that a program may use, at least 1048576.
     #[serde(default, alias = "memoryLimitBytes")]
+    #[schema(minimum = 1_048_576)]
     pub memory_limit_bytes: Option<i64>,
 }
 
@@ -201,14 +209,15 @@ pub struct AutomationUpdate {
     pub default_params: Option<Map<String, Value>>,
     /// New time-out, or null for none.
     #[serde(alias = "timeoutS", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<i64>)]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 2_592_000)]
     pub timeout_s: Option<Option<i64>>,
     /// New limit, or null for none.
     #[serde(alias = "maxConcurrency", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<i64>)]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 100_000)]
     pub max_concurrency: Option<Option<i64>>,
     /// New priority, for jobs made from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 9)]
     pub priority: Option<i32>,
     /// New retry policy.
     #[serde(alias = "retryPolicy", skip_serializing_if = "Option::is_none")]
@@ -216,11 +225,11 @@ pub struct AutomationUpdate {
     pub retry_policy: Option<RetryPolicy>,
     /// New limit of waiting, or null for none.
     #[serde(alias = "queueTimeoutS", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<i64>)]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 2_592_000)]
     pub queue_timeout_s: Option<Option<i64>>,
     /// New time between asking and killing, or null for the worker's own.
     #[serde(alias = "cancelGraceS", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<i64>)]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 3600)]
     pub cancel_grace_s: Option<Option<i64>>,
     /// New template, or null for none; for jobs made from now on.
     #[serde(alias = "concurrencyKey", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -228,6 +237,7 @@ pub struct AutomationUpdate {
     pub concurrency_key: Option<Option<String>>,
     /// New limit of a key.
     #[serde(alias = "concurrencyKeyLimit", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10_000)]
     pub concurrency_key_limit: Option<i64>,
     /// New limit of starts, or null for none.
     #[serde(alias = "rateLimit", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -249,11 +259,11 @@ pub struct AutomationUpdate {
     pub display: Option<bool>,
     /// New limit of processors, or null for none.
     #[serde(alias = "cpuLimit", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<f64>)]
+    #[schema(value_type = Option<f64>, minimum = 0.01, maximum = 1024)]
     pub cpu_limit: Option<Option<f64>>,
     /// New limit of memory, or null for none.
     #[serde(alias = "memoryLimitBytes", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<i64>)]
+    #[schema(value_type = Option<i64>, minimum = 1_048_576)]
     pub memory_limit_bytes: Option<Option<i64>>,
     /// As it is.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]

@@ -23,6 +23,7 @@ pub struct RetryRequest {
     pub parameters: Option<Map<String, Value>>,
     /// Priority of the new job, 0 to 9; absent: that of the job.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 9)]
     pub priority: Option<i32>,
 }
 

@@ -57,6 +57,7 @@ pub struct DeadLetterFilter {
     pub replayed: Option<bool>,
     /// Page size, 1 to 1000 (default 50).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// Id of the last letter of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +71,7 @@ pub struct ReplayRequest {
     /// Only those meant for this queue.
     pub queue: Option<String>,
     /// At most so many, 1 to 1000 (default 100).
+    #[schema(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// Only those received after this one: `last` of the answer before.
     pub after: Option<Uuid>,

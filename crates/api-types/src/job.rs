@@ -94,12 +94,15 @@ pub struct WaitingReason {
 pub struct Progress {
     /// Step it is at, from 1.
     #[serde(default, alias = "etapa_atual", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
     pub step: Option<i64>,
     /// Steps in all.
     #[serde(default, alias = "total_etapas", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
     pub total_steps: Option<i64>,
     /// 0 to 100.
     #[serde(default, alias = "percentual", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 100)]
     pub percent: Option<f64>,
     /// What it is doing.
     #[serde(default, alias = "mensagem", skip_serializing_if = "Option::is_none")]
@@ -113,18 +116,23 @@ pub struct Progress {
 pub struct ExecuteOptions {
     /// Priority of this job, 0 to 9, in place of the automation's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 0, maximum = 9)]
     pub priority: Option<i32>,
     /// Seconds after which its process tree is killed, 1 to 2592000.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 2_592_000)]
     pub timeout_s: Option<i64>,
     /// Seconds that it may wait for its start before it fails as `QUEUE_TIMEOUT`, 1 to 2592000.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 2_592_000)]
     pub queue_timeout_s: Option<i64>,
     /// Attempts in all, the first included, 1 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 100)]
     pub max_attempts: Option<u32>,
     /// Seconds between asking its program to stop and killing it, 0 to 3600.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 0, maximum = 3600)]
     pub cancel_grace_s: Option<i64>,
     /// Its concurrency key itself, not a template; at most 256 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,18 +155,23 @@ pub struct JobCreate {
     pub parameters: Map<String, Value>,
     /// 0 to 9; higher goes first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 9)]
     pub priority: Option<i32>,
     /// Seconds after which its process tree is killed, 1 to 2592000.
     #[serde(default, alias = "timeoutS", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 2_592_000)]
     pub timeout_s: Option<i64>,
     /// Seconds that it may wait for its start before it fails as `QUEUE_TIMEOUT`, 1 to 2592000.
     #[serde(default, alias = "queueTimeoutS", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 2_592_000)]
     pub queue_timeout_s: Option<i64>,
     /// Attempts in all, the first included, 1 to 100.
     #[serde(default, alias = "maxAttempts", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100)]
     pub max_attempts: Option<u32>,
     /// Seconds between asking its program to stop and killing it, 0 to 3600.
     #[serde(default, alias = "cancelGraceS", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 3600)]
     pub cancel_grace_s: Option<i64>,
     /// Its concurrency key itself, not a template; at most 256 bytes.
     #[serde(default, alias = "concurrencyKey", skip_serializing_if = "Option::is_none")]
@@ -168,6 +181,7 @@ pub struct JobCreate {
     pub not_before: Option<DateTime<Utc>>,
     /// The same key returns the same job; 1 to 255 bytes.
     #[serde(default, alias = "idempotencyKey", skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 255)]
     pub idempotency_key: Option<String>,
 }
 
@@ -215,6 +229,7 @@ pub struct JobFilter {
     pub created_to: Option<DateTime<Utc>>,
     /// Page size, 1 to 1000 (default 50). A page ends earlier when its parameters and results have 4 MiB: the `Link` header goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// Id of the last job of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -231,6 +246,7 @@ pub struct JobFilter {
 pub struct LogFilter {
     /// Page size, 1 to 10000 (default 1000). A page ends earlier when its lines have 4 MiB: the `Link` header goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 10000)]
     pub limit: Option<u32>,
     /// `log_id` of the last line of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -244,6 +260,7 @@ pub struct LogFilter {
 pub struct JobEventFilter {
     /// Page size, 1 to 1000 (default 100).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// `id` of the last event of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -19,6 +19,7 @@ pub struct RegisterRequest {
     /// Queues it takes jobs from.
     pub queues: Vec<String>,
     /// Jobs it runs at once, 1 to 10000.
+    #[schema(minimum = 1, maximum = 10_000)]
     pub slots: u32,
     /// Version of its program.
     #[serde(default)]
@@ -70,6 +71,7 @@ pub struct HeartbeatRequest {
     pub jobs: Vec<HeldJob>,
     /// How busy its host's processors are, 0 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 100)]
     pub cpu_percent: Option<f64>,
     /// Memory in use on its host, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,9 +103,11 @@ pub struct ClaimRequest {
     /// Most jobs it takes now, 0 to 1000 (default 1). A worker has one claim: a new one ends its earlier one, and with 0 it gets nothing but
     /// what that one was given.
     #[serde(default = "one")]
+    #[schema(maximum = 1000)]
     pub max: u32,
     /// Seconds to wait for a job, 0 to 60 (default 0).
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 60)]
     pub wait_s: f64,
     /// Jobs it holds already. What the hub gave it and is not here got lost on the way, and is given again.
     #[serde(default)]
@@ -207,6 +211,7 @@ pub struct LogRequest {
     pub entries: Option<Vec<LogEntry>>,
     /// How many lines this worker sent for this job before. Lines that the hub has are passed over, so that a batch can be sent again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
     pub offset: Option<i64>,
     /// Level of the one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -253,6 +258,7 @@ pub struct FinishRequest {
     pub entries: Vec<LogEntry>,
     /// As in `log`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
     pub offset: Option<i64>,
     /// The last progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]

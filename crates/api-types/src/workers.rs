@@ -94,6 +94,7 @@ pub struct WorkerFilter {
     pub label: Option<String>,
     /// Page size, 1 to 1000 (default 100).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// Id of the last worker of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -164,6 +165,7 @@ pub struct WorkerTokenCreated {
 pub struct WorkerTokenFilter {
     /// Page size, 1 to 1000 (default 100).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// Id of the last token of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]

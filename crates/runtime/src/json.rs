@@ -4,7 +4,7 @@ use domain::{
     Fault,
     json::{MOST_DEPTH, MOST_VALUES},
 };
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Visitor};
 use serde_json::{Value, error::Category};
 
 use crate::Failure;
@@ -113,6 +113,10 @@ impl<'a> Scan<'a> {
 /// # Errors
 /// [`Failure::BadRequest`] when it is not JSON, [`Failure::Invalid`] with the path of the field that does not fit.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    let is_list = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    if is_list && T::deserialize(Probe).is_err_and(|wanted| wanted == Wanted::Object) {
+        return Err(Failure::field("", "must be an object"));
+    }
     let mut input = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
         let path = error.path().to_string();
@@ -128,6 +132,54 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     })?;
     input.end().map_err(|error| not_json(&error))?;
     Ok(value)
+}
+
+/// What a type asks its input for. Serde would take a list for an object whose fields it has in their order.
+struct Probe;
+
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    Object,
+    Other,
+}
+
+impl std::fmt::Display for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+impl std::error::Error for Wanted {}
+
+impl serde::de::Error for Wanted {
+    fn custom<T: std::fmt::Display>(_: T) -> Self {
+        Self::Other
+    }
+}
+
+impl<'de> serde::Deserializer<'de> for Probe {
+    type Error = Wanted;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Wanted> {
+        Err(Wanted::Other)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], _: V) -> Result<V::Value, Wanted> {
+        Err(Wanted::Object)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wanted> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Wanted> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map enum
+        identifier ignored_any
+    }
 }
 
 fn not_json(error: &serde_json::Error) -> Failure {
@@ -189,6 +241,18 @@ mod tests {
         for broken in ["", "\"", "\"\\", "]]]]}", "{\"a", "[,,", "::"] {
             assert!(measure(broken.as_bytes()).is_ok(), "{broken}: whoever reads it says so");
         }
+    }
+
+    #[test]
+    fn a_list_is_no_object() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Body {
+            #[expect(dead_code, reason = "only read")]
+            a: i32,
+        }
+        assert!(parse::<Body>(b" [1]").unwrap_err().to_string().contains("object"));
+        assert!(parse::<Option<Body>>(b"[1]").unwrap_err().to_string().contains("object"));
+        assert!(parse::<Body>(br#"{"a": 1}"#).is_ok() && parse::<Vec<i32>>(b"[1]").is_ok() && parse::<Value>(b"[1]").is_ok());
     }
 
     #[test]

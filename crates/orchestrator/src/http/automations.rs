@@ -37,6 +37,7 @@ pub(super) async fn create(_: Management, hub: Data<Orchestrator>, body: JsonBod
 #[into_params(parameter_in = Query)]
 struct ListQuery {
     /// Page size, 1 to 1000 (default 100).
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// Id of the last automation of the page before.
     after: Option<i32>,
