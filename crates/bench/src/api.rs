@@ -81,6 +81,16 @@ impl Api {
         Self { base: format!("http://{host}"), host: host.to_owned(), authorization: String::new(), idle: Arc::default() }
     }
 
+    /// The address that it is reached at.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What a request of the signed-in person shows.
+    pub(crate) fn authorization(&self) -> &str {
+        &self.authorization
+    }
+
     pub(crate) async fn is_healthy(&self) -> bool {
         let Ok(answer) = self.send(self.request(Method::GET, "health"), "").await else { return false };
         serde_json::from_slice::<api_types::Health>(&answer).is_ok_and(|health| health.status == "ok")

@@ -35,6 +35,8 @@ pub(crate) enum Part {
     Logs,
     /// Throughput and latency with many old jobs and with many queues.
     Growth,
+    /// What many idle workers, watchers, automations and sign-ins cost.
+    Crowd,
     /// Pieces of work for which other engines have published figures.
     Published,
 }
@@ -62,6 +64,18 @@ pub(crate) struct RunOptions {
     /// Queues for growth.
     #[arg(long, default_value_t = 1_000)]
     pub(crate) queues: usize,
+    /// Workers that wait for jobs.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) idle_workers: usize,
+    /// Readers of logs.
+    #[arg(long, default_value_t = 2_000)]
+    pub(crate) watchers: usize,
+    /// Automations that are registered meanwhile.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) automations: usize,
+    /// Sign-ins at once.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) sign_ins: usize,
     /// Concurrent submitters.
     #[arg(long, default_value_t = 16)]
     pub(crate) submitters: usize,
@@ -91,7 +105,9 @@ impl RunOptions {
     /// The options with what `--quick` changes.
     pub(crate) fn resolved(mut self) -> Self {
         if self.quick {
-            for size in [&mut self.jobs, &mut self.latency_jobs, &mut self.log_lines, &mut self.old_jobs, &mut self.queues] {
+            let crowd = [&mut self.idle_workers, &mut self.watchers, &mut self.automations, &mut self.sign_ins];
+            let load = [&mut self.jobs, &mut self.latency_jobs, &mut self.log_lines, &mut self.old_jobs, &mut self.queues];
+            for size in load.into_iter().chain(crowd) {
                 *size = (*size / 10).max(10);
             }
         }

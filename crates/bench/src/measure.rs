@@ -1,5 +1,6 @@
 //! The parts of the measurement.
 
+pub(crate) mod crowd;
 pub(crate) mod growth;
 pub(crate) mod latency;
 pub(crate) mod load;

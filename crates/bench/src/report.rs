@@ -4,6 +4,7 @@ use crate::{
     cli::RunOptions,
     machine::Machine,
     measure::{
+        crowd::Crowd,
         growth::{Grown, LongRun},
         latency::Samples,
         logs::Logs,
@@ -28,6 +29,7 @@ pub(crate) struct Report {
     pub(crate) growth: Option<Vec<Grown>>,
     pub(crate) many_queues: Option<ManyQueues>,
     pub(crate) long_run: Option<LongRun>,
+    pub(crate) crowd: Option<Crowd>,
     pub(crate) published: Option<Published>,
 }
 

@@ -12,7 +12,7 @@ use crate::{
     hub::Hub,
     machine::Machine,
     measure::{
-        growth,
+        crowd, growth,
         latency::{self, Samples},
         load, logs, published,
         starts::Starts,
@@ -51,6 +51,7 @@ async fn measure(bench: &Bench) -> Result<Report> {
         growth: None,
         many_queues: None,
         long_run: None,
+        crowd: None,
         published: None,
     };
     if wants(Part::Throughput) || wants(Part::Latency) || wants(Part::Logs) {
@@ -62,6 +63,10 @@ async fn measure(bench: &Bench) -> Result<Report> {
         report.many_queues = ManyQueues::new(&worlds);
         report.growth = Some(worlds);
         report.long_run = Some(growth::long_run(bench).await?);
+    }
+    if wants(Part::Crowd) {
+        document::say("crowd …")?;
+        report.crowd = Some(crowd::measure(bench).await?);
     }
     if wants(Part::Published) {
         document::say("published work …")?;

@@ -28,16 +28,27 @@ pub(crate) fn render(report: &Report) -> String {
     let mut text = head(report);
     text.push_str("| figure | Regente | floor | ratio | target | |\n|---|--:|--:|--:|--:|---|\n");
     for row in rows::all(report) {
-        let (target, verdict) = match &row.target {
-            Some(Target { wanted, met }) => (wanted.as_str(), if *met { "met" } else { "**missed**" }),
-            None => ("", ""),
-        };
+        let (target, verdict) = judged(&row);
         let _ = writeln!(text, "| {} | {} | {} | {} | {target} | {verdict} |", row.figure, row.regente, row.floor, row.ratio);
+    }
+    if let Some(crowd) = &report.crowd {
+        text.push_str("\n| many at once | | target | |\n|---|--:|--:|---|\n");
+        for row in rows::crowd::rows(crowd) {
+            let (target, verdict) = judged(&row);
+            let _ = writeln!(text, "| {} | {} | {target} | {verdict} |", row.figure, row.regente);
+        }
     }
     if let Some(published) = &report.published {
         text.push_str(&others(published, report.machine.cores));
     }
     text
+}
+
+fn judged(row: &Row) -> (&str, &'static str) {
+    match &row.target {
+        Some(Target { wanted, met }) => (wanted, if *met { "met" } else { "**missed**" }),
+        None => ("", ""),
+    }
 }
 
 fn head(report: &Report) -> String {

@@ -61,14 +61,18 @@ impl Orchestrator {
         let given_out = store::jobs::job_list_given_out(&self.database, MOST_GIVEN_OUT).await?;
         let mut workers: HashMap<String, Vec<LiveWorker>> = HashMap::new();
         let seen = store::workers::worker_list_seen(&self.database, now - self.lease_time()).await?;
+        let mut running: HashMap<Uuid, u32> = HashMap::new();
+        given_out.iter().filter_map(|job| job.worker_id).for_each(|id| *running.entry(id).or_default() += 1);
         for worker in seen.into_iter().filter(|worker| worker.life.state(self.lease_time(), now).is_alive()) {
-            let running = given_out.iter().filter(|job| job.worker_id == Some(worker.id)).count();
+            if !worker.queues.iter().any(|queue| queues.contains(queue.as_str())) {
+                continue;
+            }
             let live = LiveWorker {
                 name: worker.name,
                 labels: worker.labels,
                 paused: worker.life.paused_at.is_some(),
                 slots: u32::try_from(worker.slots).unwrap_or(0),
-                running: u32::try_from(running).unwrap_or(u32::MAX),
+                running: running.get(&worker.id).copied().unwrap_or(0),
                 uses_broker: worker.uses_broker,
             };
             for queue in worker.queues.into_iter().filter(|queue| queues.contains(queue.as_str())) {

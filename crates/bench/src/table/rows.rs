@@ -1,3 +1,4 @@
+pub(super) mod crowd;
 mod growth;
 
 use super::{Row, Target};

@@ -1,9 +1,9 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::job::{ErrorClass, Status, Trigger};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait, Func, Query},
 };
 use serde_json::Value;
@@ -61,8 +61,8 @@ pub struct JobPage {
     pub more: bool,
 }
 
-/// Rows whose payload is measured at once.
-const MEASURED: u64 = 100;
+/// Jobs whose payload is measured at once: at first few, then more, as long as the page has room. The database reads a payload to measure it.
+const MEASURED: RangeInclusive<usize> = 16..=128;
 
 /// A page of jobs, newest first: at most the filter's limit, and no more than `most_bytes` of payload unless one job alone has more. Ids are
 /// UUIDs v7: their order is that of acceptance, so that time and page are ranges of the primary key.
@@ -70,30 +70,38 @@ const MEASURED: u64 = 100;
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_list_page(database: &Database, filter: &Filter, payload: Payload, most_bytes: u64) -> Result<JobPage, Error> {
-    let mut filter = filter.clone();
-    let (mut page, mut bytes) = (JobPage::default(), 0);
-    while filter.limit > 0 {
-        let wanted = Ord::min(filter.limit, MEASURED);
-        let query = narrow_columns(chosen(&filter)).expr_as(size(payload), "bytes").order_by_desc(job::Column::Id).limit(wanted);
-        let rows: Vec<Measured> = query.into_model().all(database.connection()).await?;
-        let found = rows.len() as u64;
-        for Measured { narrow, bytes: size } in rows {
-            let size = u64::try_from(size).unwrap_or(0);
+    let query = narrow_columns(chosen(filter)).order_by_desc(job::Column::Id).limit(filter.limit);
+    let rows: Vec<Narrow> = query.into_model().all(database.connection()).await?;
+    let mut page = JobPage { more: rows.len() as u64 == filter.limit, ..JobPage::default() };
+    let mut rest = rows.into_iter().map(Narrow::into_row).collect::<Result<Vec<_>, _>>()?.into_iter().peekable();
+    let (mut bytes, mut measured) = (0, *MEASURED.start());
+    while rest.peek().is_some() {
+        let rows: Vec<JobRow> = rest.by_ref().take(measured).collect();
+        let sizes = sizes(database, &rows, payload).await?;
+        for row in rows {
+            let size = sizes.get(&row.job.id).copied().unwrap_or(0);
             bytes += size;
             if bytes > most_bytes && !page.rows.is_empty() {
                 page.more = true;
                 return Ok(page);
             }
-            page.rows.push((narrow.into_row()?, size));
+            page.rows.push((row, size));
         }
-        filter.limit -= found;
-        page.more = filter.limit == 0;
-        if found < wanted {
-            break;
-        }
-        filter.after = page.rows.last().map(|(row, _)| row.job.id);
+        measured = Ord::min(measured * 2, *MEASURED.end());
     }
     Ok(page)
+}
+
+/// How many bytes of payload go with each of these jobs.
+async fn sizes(database: &Database, rows: &[JobRow], payload: Payload) -> Result<HashMap<Uuid, u64>, Error> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.job.id).collect();
+    let mut sizes = HashMap::with_capacity(ids.len());
+    for ids in batches(&ids) {
+        let query = job::Entity::find().select_only().column(job::Column::Id).expr_as(size(payload), "bytes");
+        let found: Vec<(Uuid, i64)> = query.filter(job::Column::Id.is_in(ids)).into_tuple().all(database.connection()).await?;
+        sizes.extend(found.into_iter().map(|(id, bytes)| (id, u64::try_from(bytes).unwrap_or(0))));
+    }
+    Ok(sizes)
 }
 
 /// These jobs with their payload, those that are still there.
@@ -117,14 +125,6 @@ pub async fn job_list_payloads(database: &Database, rows: Vec<JobRow>, payload: 
         Some(object(parameters, row.job.id).map(|parameters| FullJob { row: JobRow { result, ..row }, parameters }))
     };
     rows.into_iter().filter_map(whole).collect()
-}
-
-/// A row, and how many bytes of payload go with it.
-#[derive(FromQueryResult)]
-struct Measured {
-    #[sea_orm(nested)]
-    narrow: Narrow,
-    bytes: i64,
 }
 
 fn size(payload: Payload) -> Expr {

@@ -191,6 +191,7 @@ async fn single_jobs_are_found_by_their_keys(db: Case) {
     .await;
 }
 
+/// The sizes of what is found are read by id.
 async fn listed(hub: &Database, filter: Filter) -> usize {
     job_list_page(hub, &Filter { limit: 30, ..filter }, Payload::All, u64::MAX).await.unwrap().rows.len()
 }
@@ -198,12 +199,12 @@ async fn listed(hub: &Database, filter: Filter) -> usize {
 async fn list_of_failed_jobs_reads_these(db: Case) {
     let failed = || Filter { statuses: vec![Status::Failed], ..Filter::default() };
     fill(&db).await;
-    uses_filled(&db, &["ix_jobs_unwell"], async |hub| assert_eq!(listed(hub, failed()).await, 10)).await;
-    uses_filled(&db, &["ix_jobs_unwell"], async |hub| {
+    uses_filled(&db, &["ix_jobs_unwell", "jobs_pkey"], async |hub| assert_eq!(listed(hub, failed()).await, 10)).await;
+    uses_filled(&db, &["ix_jobs_unwell", "jobs_pkey"], async |hub| {
         assert_eq!(listed(hub, Filter { after: Some(MIDDLE), ..failed() }).await, 10);
     })
     .await;
-    uses_filled(&db, &["ix_jobs_unwell"], async |hub| {
+    uses_filled(&db, &["ix_jobs_unwell", "jobs_pkey"], async |hub| {
         let statuses = vec![Status::Failed, Status::Canceled];
         assert_eq!(listed(hub, Filter { statuses, ..Filter::default() }).await, 10);
     })
@@ -214,18 +215,20 @@ async fn list_of_failed_jobs_reads_these(db: Case) {
 async fn lists_of_unfinished_jobs_read_these(db: Case) {
     fill_with(&db, 100_000).await;
     let of = |statuses: &[Status]| Filter { statuses: statuses.to_vec(), ..Filter::default() };
-    uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(listed(hub, of(&[Status::Running])).await, 10)).await;
-    uses_filled(&db, &["ix_jobs_dispatched", "ix_jobs_waiting"], async |hub| assert_eq!(listed(hub, of(&[Status::Pending])).await, 30))
-        .await;
+    uses_filled(&db, &["ix_jobs_held", "jobs_pkey"], async |hub| assert_eq!(listed(hub, of(&[Status::Running])).await, 10)).await;
+    uses_filled(&db, &["ix_jobs_dispatched", "ix_jobs_waiting", "jobs_pkey"], async |hub| {
+        assert_eq!(listed(hub, of(&[Status::Pending])).await, 30)
+    })
+    .await;
     let unfinished = [Status::Pending, Status::Running, Status::Paused];
-    uses_filled(&db, &["ix_jobs_dispatched", "ix_jobs_held", "ix_jobs_waiting"], async |hub| {
+    uses_filled(&db, &["ix_jobs_dispatched", "ix_jobs_held", "ix_jobs_waiting", "jobs_pkey"], async |hub| {
         assert_eq!(listed(hub, of(&unfinished)).await, 30);
     })
     .await;
 }
 
 async fn list_of_an_automation_reads_its_jobs(db: Case) {
-    uses(&db, &["ix_jobs_automation"], async |hub| {
+    uses(&db, &["ix_jobs_automation", "jobs_pkey"], async |hub| {
         assert_eq!(listed(hub, Filter { automation_id: Some(7), ..Filter::default() }).await, 30);
         assert_eq!(listed(hub, Filter { automation_id: Some(999), ..Filter::default() }).await, 0);
     })
