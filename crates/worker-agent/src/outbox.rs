@@ -2,6 +2,7 @@
 //! on disk.
 
 mod backlog;
+mod limit;
 mod spool;
 
 use std::{
@@ -14,8 +15,11 @@ use chrono::Utc;
 use domain::log::Level;
 use tokio::sync::Notify;
 
-use self::backlog::Backlog;
-pub(crate) use self::backlog::{Batch, Saved};
+use self::{backlog::Backlog, limit::Limit};
+pub(crate) use self::{
+    backlog::{Batch, Saved},
+    limit::LogLimits,
+};
 use crate::{JobFolder, line};
 
 /// A line is sent at the latest this long after it was written.
@@ -34,6 +38,7 @@ struct Shared {
 
 struct State {
     backlog: Backlog,
+    limit: Limit,
     progress: Option<Progress>,
     progress_is_new: bool,
     closed: bool,
@@ -49,18 +54,21 @@ pub(crate) enum Due {
 }
 
 impl Outbox {
-    pub(crate) fn new(folder: JobFolder, spool_limit: u64, offset: i64) -> Self {
-        Self::with(Backlog::new(folder, spool_limit, offset), None)
+    pub(crate) fn new(folder: JobFolder, limits: LogLimits, offset: i64) -> Self {
+        let limit = Limit::new(limits, u64::try_from(offset).unwrap_or_default());
+        Self::with(Backlog::new(folder, limits.spool, offset), limit, None)
     }
 
     /// What a worker before this one has left in the job's folder.
     pub(crate) fn restore(folder: JobFolder, saved: Saved, spool_limit: u64) -> Self {
         let progress = saved.progress.clone();
-        Self::with(Backlog::restore(folder, saved, spool_limit), progress)
+        // What is saved has its end already.
+        let limit = Limit::new(LogLimits { spool: spool_limit, lines: u64::MAX, bytes: u64::MAX }, 0);
+        Self::with(Backlog::restore(folder, saved, spool_limit), limit, progress)
     }
 
-    fn with(backlog: Backlog, progress: Option<Progress>) -> Self {
-        let state = State { backlog, progress, progress_is_new: false, closed: false };
+    fn with(backlog: Backlog, limit: Limit, progress: Option<Progress>) -> Self {
+        let state = State { backlog, limit, progress, progress_is_new: false, closed: false };
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() }))
     }
 
@@ -77,7 +85,8 @@ impl Outbox {
     pub(crate) fn extend(&self, entries: Vec<LogEntry>) {
         let mut state = self.state();
         let before = state.backlog.lines();
-        state.backlog.extend(entries);
+        let passed = state.limit.pass(entries);
+        state.backlog.extend(passed);
         let after = state.backlog.lines();
         drop(state);
         if before == 0 || (before < FULL && after >= FULL) {
@@ -99,6 +108,8 @@ impl Outbox {
     /// The run has ended.
     pub(crate) fn close(&self) {
         let mut state = self.state();
+        let end = state.limit.end();
+        state.backlog.extend(end);
         state.backlog.note_losses();
         state.closed = true;
         drop(state);
@@ -218,7 +229,7 @@ mod tests {
     #[test]
     fn a_line_is_due_when_it_is_200_ms_old() {
         let dir = tempfile::tempdir().unwrap();
-        let outbox = Outbox::new(JobFolder::at(dir.path().to_owned()), 1 << 20, 0);
+        let outbox = Outbox::new(JobFolder::at(dir.path().to_owned()), LogLimits { spool: 1 << 20, lines: 1 << 20, bytes: 1 << 20 }, 0);
         let wait = || outbox.state().wait();
         assert_eq!(wait(), None, "there is nothing to send");
         let line = |age: i64| LogEntry {

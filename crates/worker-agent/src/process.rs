@@ -74,7 +74,7 @@ impl ProcessRunner {
             supervisor: settings.supervisor.clone(),
             children,
             kill_grace: settings.kill_grace,
-            log_limit: settings.spool_limit,
+            log_limit: settings.log_bytes,
             xvfb: settings.xvfb.clone(),
             limits: Limits::new(settings.scopes),
         }

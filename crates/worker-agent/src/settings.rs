@@ -3,7 +3,7 @@ use std::{path::PathBuf, time::Duration};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::{Error, supervisor::Ids};
+use crate::{Error, outbox::LogLimits, supervisor::Ids};
 
 /// How the worker shows the hub who it is.
 #[derive(Clone, Debug, Default)]
@@ -118,9 +118,13 @@ pub struct Settings {
     pub keep_bytes: u64,
     /// With fewer bytes free on the disk of the work folder no job is started; folders that nobody needs are removed for it. Default 32 MiB.
     pub least_free: u64,
-    /// Unsent log lines of one job on disk, in bytes; what is over is dropped, and the log says so. Also the limit of `logs/rpa.log`.
+    /// Unsent log lines of one job on disk, in bytes; what is over is dropped, and the log says so.
     /// Default 1 GiB.
     pub spool_limit: u64,
+    /// Lines of one job's log that are kept, the first and the last; default 1,000,000.
+    pub log_lines: u64,
+    /// Bytes of the same, and of `logs/rpa.log`; default 256 MiB.
+    pub log_bytes: u64,
     /// Limit of one request to the hub; default 30 s.
     pub request_timeout: Duration,
 }
@@ -153,6 +157,8 @@ impl Settings {
             keep_bytes: 10 << 30,
             least_free: 32 << 20,
             spool_limit: 1 << 30,
+            log_lines: 1_000_000,
+            log_bytes: 256 << 20,
             request_timeout: Duration::from_secs(30),
         }
     }
@@ -213,6 +219,10 @@ impl Settings {
             None if self.work_dir == default_work_dir() => hostname(),
             None => format!("{}-{}", hostname(), &instance.simple().to_string()[24..]),
         }
+    }
+
+    pub(crate) const fn log_limits(&self) -> LogLimits {
+        LogLimits { spool: self.spool_limit, lines: self.log_lines, bytes: self.log_bytes }
     }
 
     pub(crate) fn jobs_dir(&self) -> PathBuf {

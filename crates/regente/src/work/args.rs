@@ -95,6 +95,12 @@ pub(super) struct WorkerOptions {
     /// Size of the folders of ended jobs that are kept, in GiB.
     #[arg(long, default_value_t = 10, value_name = "GIB")]
     pub(super) keep_gib: u32,
+    /// Lines of a job's log that are kept, the first and the last.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(2000..), value_name = "N")]
+    pub(super) log_lines: u64,
+    /// MiB of a job's log that are kept, the first and the last.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1 << 20), value_name = "MIB")]
+    pub(super) log_mib: u64,
     /// Log as text or json.
     #[arg(long, default_value = "text", value_name = "FORMAT")]
     pub(super) log_format: LogFormat,
@@ -154,6 +160,8 @@ impl WorkerOptions {
         };
         settings.keep_folders = self.keep_folders;
         settings.keep_for = Duration::from_secs(u64::from(self.keep_days) * 24 * 3600);
+        settings.log_lines = self.log_lines;
+        settings.log_bytes = self.log_mib << 20;
         settings.keep_bytes = u64::from(self.keep_gib) * GIB;
         if let Some(name) = &self.name {
             settings.name = Some(name.clone());

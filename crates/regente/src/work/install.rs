@@ -168,6 +168,8 @@ impl InstallArgs {
         add("--keep-folders", &options.keep_folders.to_string());
         add("--keep-days", &options.keep_days.to_string());
         add("--keep-gib", &options.keep_gib.to_string());
+        add("--log-lines", &options.log_lines.to_string());
+        add("--log-mib", &options.log_mib.to_string());
         add("--log", &options.log);
         if let Some(name) = &options.name {
             add("--name", name);

@@ -25,7 +25,7 @@ impl Core {
         } else {
             0
         };
-        let outbox = Outbox::new(folder.clone(), self.settings.spool_limit, offset);
+        let outbox = Outbox::new(folder.clone(), self.settings.log_limits(), offset);
         let reporter = Reporter { hub: &self.hub, job: job.id, lease, outbox: outbox.clone(), folder: folder.clone() };
         let (stop, pause) = hold.signals();
         let context = RunContext { outbox: outbox.clone(), stop, pause, lease_token: lease, folder: folder.clone() };
@@ -56,7 +56,7 @@ impl Core {
         let job = hold.job();
         tracing::error!(job.id = %job, reason, "a job cannot be read and is failed");
         let folder = JobFolder::of(&self.settings.jobs_dir(), job);
-        let outbox = Outbox::new(folder.clone(), self.settings.spool_limit, 0);
+        let outbox = Outbox::new(folder.clone(), self.settings.log_limits(), 0);
         let outcome = Outcome::unreadable(reason);
         Reporter { hub: &self.hub, job, lease, outbox, folder }.end(&outcome).await;
     }

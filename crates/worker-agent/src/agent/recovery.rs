@@ -14,6 +14,7 @@ use crate::{
     backoff::Backoff,
     held::Hold,
     lease_file::LeaseFile,
+    outbox::LogLimits,
     process::{read_end, read_log, read_result, tree, well, write_end},
     report::{Reporter, SavedEnd},
     signal::Stop,
@@ -171,19 +172,20 @@ impl Unreported {
 
 /// The lines of `rpa.log` that the hub does not have. `None` when the lease is lost.
 async fn late_lines(core: &Core, lease: &LeaseFile, folder: &JobFolder) -> Option<Outbox> {
-    let limit = core.settings.spool_limit;
+    let limits = core.settings.log_limits();
+    let limit = limits.spool;
     let place = folder.clone();
     let first = off_loop(move || read_log(&place, limit).ok()?.next()).await.flatten();
-    let Some(first) = first else { return Some(Outbox::new(folder.clone(), limit, 0)) };
+    let Some(first) = first else { return Some(Outbox::new(folder.clone(), limits, 0)) };
     let known = match lines_at_hub(core, lease, first).await {
         Ok(known) => known,
         Err(error) if error.is_stale_lease() => return None,
         Err(error) => {
             tracing::warn!(job.id = %lease.job_id, %error, "the hub does not say how many log lines it has");
-            return Some(Outbox::new(folder.clone(), 0, 0));
+            return Some(Outbox::new(folder.clone(), LogLimits { spool: 0, ..limits }, 0));
         }
     };
-    let (outbox, place) = (Outbox::new(folder.clone(), limit, known), folder.clone());
+    let (outbox, place) = (Outbox::new(folder.clone(), limits, known), folder.clone());
     off_loop(move || {
         let Ok(lines) = read_log(&place, limit) else { return outbox };
         let mut late = lines.skip(usize::try_from(known).unwrap_or_default());

@@ -158,6 +158,7 @@ fn parse(line: &str) -> Option<LogEntry> {
 mod tests {
     use super::*;
     use crate::line::{RawLine, Reading, Source};
+    use crate::outbox::LogLimits;
     use std::io::Write as _;
 
     #[test]
@@ -165,7 +166,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = JobFolder::at(dir.path().join("job"));
         folder.create().unwrap();
-        let log = RobotLog::open(&folder, Outbox::new(folder.clone(), 0, 0), 1 << 20).unwrap();
+        let log =
+            RobotLog::open(&folder, Outbox::new(folder.clone(), LogLimits { spool: 0, lines: 1000, bytes: 1 << 20 }, 0), 1 << 20).unwrap();
         let (mut lines, mut reading) = (Lines::default(), Reading::default());
         for text in [
             "plain",

@@ -37,6 +37,24 @@ async fn very_many_lines() {
 }
 
 #[tokio::test]
+async fn of_a_log_without_end_the_first_and_the_last_part_are_kept() {
+    let mut bed = Bed::new().await;
+    let mut settings = bed.settings();
+    (settings.log_lines, settings.log_bytes) = (3000, 1 << 20);
+    bed.start(settings, None);
+    let job = bed.shell("seq 1 300000");
+    bed.end_of(job).await;
+    let log: Vec<_> = bed.log_of(job).into_iter().map(|line| line.message).collect();
+    assert_eq!((log.len(), log[0].as_str(), log[1999].as_str()), (3002, "1", "2000"));
+    assert!(log[2000].contains("from here on only its last 1000 lines are kept"), "{}", log[2000]);
+    assert!(log[2001].starts_with("297000 lines of "), "{}", log[2001]);
+    assert_eq!((log[2002].as_str(), log[3001].as_str()), ("299001", "300000"));
+    let file = std::fs::metadata(bed.folder(job).join("logs/rpa.log")).unwrap().len();
+    assert!(file <= (1 << 20) + 100, "{file}");
+    assert!(bed.hub.state().gaps.is_empty());
+}
+
+#[tokio::test]
 async fn lines_are_sent_while_the_job_runs() {
     let bed = Bed::with_agent().await;
     let job = bed.shell("echo first; while [ ! -e go ]; do sleep 0.02; done; echo ERROR second");
