@@ -74,7 +74,7 @@ impl Client {
     }
 
     pub(crate) async fn jobs(&self) -> Vec<Job> {
-        self.get("/api/v1/jobs?limit=1000").await
+        self.get("/api/v1/jobs?limit=1000&include=result").await
     }
 
     pub(crate) async fn job_when(&self, id: Uuid, what: &str, wanted: impl Fn(&Job) -> bool) -> Job {
