@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! # async fn example(database: store::Database, settings: runtime::Settings) -> Result<(), store::Error> {
-//! let parts = orchestrator::Parts { writer_database: database.clone(), database, broker: None, lease: settings.lease, dispatch: settings.dispatch, retention: settings.retention, writes: Default::default(), refused: Default::default(), stream_patience: settings.http.stream_patience, clock: orchestrator::system_clock() };
+//! let parts = orchestrator::Parts { writer_database: database.clone(), database, broker: None, lease: settings.lease, dispatch: settings.dispatch, retention: settings.retention, writes: Default::default(), refused: Default::default(), stream_patience: settings.http.stream_patience, clock: std::sync::Arc::new(chrono::Utc::now), steady_clock: Default::default() };
 //! let shutdown = runtime::Shutdown::default();
 //! let orchestrator = orchestrator::Orchestrator::start(parts, &shutdown).await?;
 //! let app = actix_web::App::new().configure(orchestrator.routes());
@@ -41,7 +41,7 @@ mod writer;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 
 pub use self::{
     http::api_doc,
@@ -51,9 +51,3 @@ pub use self::{
 
 /// Tells the time. Tests bring their own.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
-
-/// The time of the operating system, in microseconds: what both databases keep, so that an answer says what is stored.
-#[must_use]
-pub fn system_clock() -> Clock {
-    Arc::new(|| Utc::now().trunc_subsecs(6))
-}

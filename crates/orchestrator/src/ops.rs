@@ -103,7 +103,22 @@ impl Orchestrator {
         let now = (self.clock)();
         let replica =
             Replica { id: self.replica_id, version: env!("CARGO_PKG_VERSION").to_owned(), started_at: self.started_at, last_seen_at: now };
-        replica_beat(&self.database, &replica, now - KNOWN_FOR).await
+        replica_beat(&self.database, &replica, now - KNOWN_FOR).await?;
+        if !self.database.is_sqlite() {
+            let live = replica_list(&self.database, now - ALIVE_FOR).await?;
+            self.steady_clock.set_beside_others(live.iter().any(|replica| replica.id != self.replica_id));
+        }
+        Ok(())
+    }
+
+    /// Whether hubs were here before this one, and none lately.
+    pub(crate) async fn looks_for_others(&self) -> Result<bool, store::Error> {
+        let now = (self.clock)();
+        let known = replica_list(&self.database, DateTime::UNIX_EPOCH).await?;
+        let last = known.iter().map(|replica| replica.last_seen_at).max();
+        let beside_others = last.is_some_and(|last| (now - last).abs() < ALIVE_FOR) && !self.database.is_sqlite();
+        self.steady_clock.set_beside_others(beside_others);
+        Ok(last.is_some_and(|last| (now - last).abs() > self.lease_time() / 2))
     }
 }
 

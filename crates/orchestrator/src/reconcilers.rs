@@ -1,5 +1,6 @@
 //! The loops that put right what went wrong. Each reads the state anew, may run at any time, and is run by one replica at a time.
 
+mod absence;
 mod messages;
 mod retention;
 mod supervise;
@@ -7,6 +8,7 @@ mod supervise;
 use std::{collections::BTreeMap, time::Duration};
 
 use api_types::ReconcilerStatus;
+use chrono::{DateTime, Utc};
 use runtime::Failure;
 use store::Error;
 
@@ -68,6 +70,11 @@ impl Reconciler {
         }
     }
 
+    /// Whether it ends jobs for what was not heard of them.
+    const fn judges(self) -> bool {
+        matches!(self, Self::ExpiredLeases | Self::JobTimeouts | Self::QueueTimeouts)
+    }
+
     /// How long a run may take before it is stopped. When its replica dies in the midst of it, another one waits for half as long again: short
     /// for those that jobs wait for.
     const fn limit(self) -> Duration {
@@ -95,30 +102,34 @@ impl Orchestrator {
     /// # Errors
     /// Any [`Error`] of the database.
     pub async fn reconcile(&self, which: Reconciler) -> Result<Counts, Error> {
+        self.reconcile_at(which, (self.clock)()).await
+    }
+
+    async fn reconcile_at(&self, which: Reconciler, now: DateTime<Utc>) -> Result<Counts, Error> {
         match which {
-            Reconciler::ExpiredLeases => self.end_expired().await,
+            Reconciler::ExpiredLeases => self.end_expired(now).await,
             Reconciler::UnconfirmedSweep => self.sweep_unconfirmed().await,
             Reconciler::LostMessages => self.find_lost_messages().await,
-            Reconciler::JobTimeouts => self.end_overdue().await,
-            Reconciler::QueueTimeouts => self.give_up_overdue().await,
+            Reconciler::JobTimeouts => self.end_overdue(now).await,
+            Reconciler::QueueTimeouts => self.give_up_overdue(now).await,
             Reconciler::RetentionJobs => self.remove_old_jobs().await,
             Reconciler::RetentionLogs => self.remove_old_logs().await,
             Reconciler::RetentionDeadLetters => self.remove_old_dead_letters().await,
         }
     }
 
-    async fn end_expired(&self) -> Result<Counts, Error> {
-        let expired = store::jobs::job_list_expired(&self.database, (self.clock)(), MOST_ENDED).await?;
+    async fn end_expired(&self, now: DateTime<Utc>) -> Result<Counts, Error> {
+        let expired = store::jobs::job_list_expired(&self.database, now, MOST_ENDED).await?;
         Ok(self.end_all(expired, || Change::Expire).await)
     }
 
-    async fn end_overdue(&self) -> Result<Counts, Error> {
-        let overdue = store::jobs::job_list_overdue(&self.database, (self.clock)(), MOST_ENDED).await?;
+    async fn end_overdue(&self, now: DateTime<Utc>) -> Result<Counts, Error> {
+        let overdue = store::jobs::job_list_overdue(&self.database, now, MOST_ENDED).await?;
         Ok(self.end_all(overdue, || Change::TimeOut).await)
     }
 
-    async fn give_up_overdue(&self) -> Result<Counts, Error> {
-        let overdue = store::jobs::job_list_queue_overdue(&self.database, (self.clock)(), MOST_ENDED).await?;
+    async fn give_up_overdue(&self, now: DateTime<Utc>) -> Result<Counts, Error> {
+        let overdue = store::jobs::job_list_queue_overdue(&self.database, now, MOST_ENDED).await?;
         Ok(self.end_all(overdue, || Change::GiveUp).await)
     }
 

@@ -8,7 +8,7 @@ use actix_web::web::ServiceConfig;
 use broker::Broker;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::automation::QueueProfile;
-use runtime::{Dispatch, LeaseSettings, RefusedKeys, Retention, Shutdown, WriteHealth};
+use runtime::{Dispatch, LeaseSettings, RefusedKeys, Retention, Shutdown, SteadyClock, WriteHealth};
 use store::{Database, Error};
 use uuid::Uuid;
 
@@ -55,6 +55,8 @@ pub struct Parts {
     pub stream_patience: Duration,
     /// The time.
     pub clock: Clock,
+    /// The clock that has to know of other hubs.
+    pub steady_clock: SteadyClock,
 }
 
 /// The running service. Clones are the same one.
@@ -70,6 +72,7 @@ pub struct Orchestrator {
     pub(crate) writes: WriteHealth,
     pub(crate) refused: RefusedKeys,
     pub(crate) clock: Clock,
+    pub(crate) steady_clock: SteadyClock,
     pub(crate) shutdown: Shutdown,
     pub(crate) roster: Arc<Roster>,
     pub(crate) worker_changes: Arc<WorkerChanges>,
@@ -93,7 +96,8 @@ impl Orchestrator {
     /// # Errors
     /// Any [`Error`] of the database, when the automations cannot be read.
     pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<Self, Error> {
-        let Parts { database, writer_database, broker, lease, dispatch, retention, writes, refused, stream_patience, clock } = parts;
+        let Parts { database, writer_database, broker, lease, dispatch, retention, writes, refused, stream_patience, clock, steady_clock } =
+            parts;
         let (broker, dead_letter_queue) = broker.map(|(broker, queue)| (Arc::new(broker), queue)).unzip();
         let catalog = Arc::new(Catalog::new(database.clone()));
         catalog.refresh().await?;
@@ -134,6 +138,7 @@ impl Orchestrator {
             writes,
             refused,
             clock,
+            steady_clock,
             shutdown: shutdown.clone(),
             roster,
             worker_changes: Arc::default(),
@@ -152,7 +157,8 @@ impl Orchestrator {
             tokio::spawn(dead_letters::run(orchestrator.clone(), broker.clone(), queue));
             tokio::spawn(orchestrator.clone().watch_broker(broker));
         }
-        reconcilers::start(&orchestrator);
+        let returns = orchestrator.looks_for_others().await?;
+        reconcilers::start(&orchestrator, returns);
         tokio::spawn(orchestrator.clone().tick());
         tokio::spawn(orchestrator.clone().count_worker_changes());
         tokio::spawn(orchestrator.clone().keep_beating());

@@ -1,5 +1,6 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,7 +15,7 @@ use api_gateway::{Bootstrap, Gateway};
 use auth::{SharedKey, Tokens};
 use broker::{Broker, Topology};
 use orchestrator::{Clock, Orchestrator, Parts};
-use runtime::{Access, Bodies, RefusedKeys, Settings, Shutdown, Unmatched, WorkerTokens, WriteHealth};
+use runtime::{Access, Bodies, RefusedKeys, Settings, Shutdown, SteadyClock, Unmatched, WorkerTokens, WriteHealth};
 use secrecy::{ExposeSecret, SecretString};
 use store::Database;
 use tokio::task::JoinHandle;
@@ -32,11 +33,15 @@ pub struct HubOptions {
     pub insecure_dev: bool,
     /// The time.
     pub clock: Clock,
+    /// The clock behind it, unless a test brings another.
+    pub steady_clock: SteadyClock,
 }
 
 impl Default for HubOptions {
     fn default() -> Self {
-        Self { insecure_dev: false, clock: orchestrator::system_clock() }
+        let steady_clock = SteadyClock::default();
+        let steady = steady_clock.clone();
+        Self { insecure_dev: false, clock: Arc::new(move || steady.now()), steady_clock }
     }
 }
 
@@ -89,6 +94,7 @@ impl Hub {
             refused: refused.clone(),
             stream_patience: settings.http.stream_patience,
             clock: options.clock.clone(),
+            steady_clock: options.steady_clock,
         };
         let orchestrator = Orchestrator::start(parts, &shutdown).await?;
         let gateway = Gateway::new(database.clone(), writes, broker.clone(), tokens.clone(), vec![orchestrator::api_doc()]);

@@ -17,6 +17,7 @@ mod problem;
 mod refused_keys;
 mod settings;
 mod shutdown;
+mod steady_clock;
 mod worker_tokens;
 mod write_health;
 
@@ -29,6 +30,7 @@ pub use self::{
     refused_keys::RefusedKeys,
     settings::{Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Log, Retention, Settings, SettingsError, WorkerSettings},
     shutdown::Shutdown,
+    steady_clock::SteadyClock,
     worker_tokens::WorkerTokens,
     write_health::WriteHealth,
 };

@@ -4,6 +4,7 @@
 mod broker;
 mod cancels;
 mod claims_beside_broker;
+mod clock;
 mod control;
 mod dead_letters;
 mod drain;

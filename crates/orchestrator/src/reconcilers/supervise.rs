@@ -1,35 +1,45 @@
 use std::{
     future::Future,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use store::{
     Error,
     reconcilers::{Claim, Run, reconciler_claim, reconciler_finish},
 };
 
-use super::{Counts, Reconciler};
+use super::{Counts, Reconciler, absence::Presence};
 use crate::Orchestrator;
 
 /// Runs the reconcilers until the hub ends, each in a task of its own.
-pub(crate) fn start(hub: &Orchestrator) {
+/// `returns`: no hub was there before this one.
+pub(crate) fn start(hub: &Orchestrator, returns: bool) {
     for which in Reconciler::ALL {
-        tokio::spawn(keep_running(hub.clone(), which));
+        tokio::spawn(keep_running(hub.clone(), which, returns));
     }
 }
 
-async fn keep_running(hub: Orchestrator, which: Reconciler) {
+async fn keep_running(hub: Orchestrator, which: Reconciler, returns: bool) {
     // Half of the interval, so that a run is hardly late; not too long, so that a dead holder is noticed.
     let pause = (which.every(hub.tick) / 2).min(hub.tick * 5);
+    let moment = || (Instant::now(), SystemTime::now());
+    let mut presence = Presence::new(pause, hub.lease.agent, returns, moment());
     let mut out_of_reach = false;
     loop {
         tokio::select! {
             () = hub.shutdown.wait() => return,
             () = tokio::time::sleep(pause) => {}
         }
-        match run_if_due(&hub, which).await {
-            Ok(()) => out_of_reach = false,
+        // Before it is asked whether this hub was away: what is due by this time was due before it was.
+        let now = (hub.clock)();
+        let outcome =
+            if which.judges() && !presence.may_judge(moment()) { hub.database.ping().await } else { run_if_due(&hub, which, now).await };
+        match outcome {
+            Ok(()) => {
+                presence.was_there(moment());
+                out_of_reach = false;
+            }
             Err(error) => {
                 if !std::mem::replace(&mut out_of_reach, true) {
                     tracing::warn!(%error, reconciler.name = which.name(), "the reconciler cannot get to the database");
@@ -39,18 +49,18 @@ async fn keep_running(hub: Orchestrator, which: Reconciler) {
     }
 }
 
-async fn run_if_due(hub: &Orchestrator, which: Reconciler) -> Result<(), Error> {
+async fn run_if_due(hub: &Orchestrator, which: Reconciler, now: DateTime<Utc>) -> Result<(), Error> {
     let every = TimeDelta::from_std(which.every(hub.tick)).unwrap_or(TimeDelta::MAX);
     let limit = which.limit();
     // Longer than the run may take. Two runs at once, by clocks that disagree, do no harm.
     let hold_for = TimeDelta::from_std(limit.mul_f64(1.5)).unwrap_or(TimeDelta::MAX);
-    let claim = Claim { name: which.name(), holder: hub.replica_id, now: (hub.clock)(), hold_for, every };
+    let claim = Claim { name: which.name(), holder: hub.replica_id, now, hold_for, every };
     if !reconciler_claim(&hub.database, &claim).await? {
         return Ok(());
     }
     let begun = Instant::now();
     let work = hub.clone();
-    let outcome = supervised(limit, async move { work.reconcile(which).await }).await;
+    let outcome = supervised(limit, async move { work.reconcile_at(which, now).await }).await;
     match &outcome {
         Ok(counts) if counts.values().any(|count| *count > 0) => {
             tracing::info!(reconciler.name = which.name(), ?counts, "reconciled")
