@@ -105,7 +105,8 @@ pub struct AutomationCreate {
     /// Path of the script or program on the worker.
     #[serde(default, alias = "scriptPath")]
     pub script_path: String,
-    /// JSON Schema, or a list of fields `[{name,label,type,…}]`.
+    /// JSON Schema, or a list of fields `[{name,label,type,placeholder,…}]`, which is converted. A field of an unknown type is taken as text,
+    /// and its property has the type as `x-field-type`.
     #[serde(default, alias = "parameterSchema")]
     pub parameter_schema: Option<Value>,
     /// Used for parameters that `execute` does not give.

@@ -14,7 +14,7 @@ use crate::Fault;
 /// (`[{"name":"cnpj","label":"CNPJ","type":"text","required":true}]`) becomes an object schema with these properties.
 ///
 /// # Errors
-/// One fault for each unusable field; paths are relative to the schema.
+/// One fault for each unusable field; paths are relative to the schema. A type that is not known is not a fault: see [`UNKNOWN_TYPE`].
 pub fn normalise(schema: Value) -> Result<Value, Vec<Fault>> {
     match schema {
         Value::Object(_) => Ok(schema),
@@ -62,53 +62,77 @@ pub fn is_date(text: &str) -> bool {
     is_shaped && (is("%d/%m/%Y") || is("%Y-%m-%d"))
 }
 
+/// The annotation of a property whose type in the list form is not known: that type. Its values are text.
+pub const UNKNOWN_TYPE: &str = "x-field-type";
+/// The annotation with the example that a form shows in an empty field.
+pub const PLACEHOLDER: &str = "x-placeholder";
+
+/// The types of a stored schema's fields that are not known, with where they are: `cores` or `cores/items`.
+pub fn unknown_types(schema: &Value) -> impl Iterator<Item = (String, &str)> {
+    let unknown = |property: &'_ Value| property.get(UNKNOWN_TYPE).is_some();
+    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    properties.flat_map(move |(name, property)| {
+        let items = property.get("items").map(|items| (format!("{name}/items"), items));
+        let both = [Some((name.clone(), property)), items].into_iter().flatten();
+        both.filter(move |(_, property)| unknown(property))
+            .filter_map(|(path, property)| Some((path, property.get(UNKNOWN_TYPE)?.as_str()?)))
+    })
+}
+
 /// The property of a field, or which key of it is wrong, and why.
 fn property(field: &Value) -> Result<Value, (&'static str, String)> {
-    let kind = field.get("type").and_then(Value::as_str).unwrap_or("text");
-    let mut target = of_kind(kind).map_err(|message| ("type", message))?;
+    let kind = field.get("type").filter(|kind| !kind.is_null()).map_or(Some("text"), Value::as_str);
+    let mut target = of_kind(kind.ok_or_else(|| ("type", "must be a text".to_owned()))?);
     if let Some(kind) = field.get("itemType").filter(|kind| !kind.is_null()) {
-        let item = of_kind(kind.as_str().unwrap_or_default()).map_err(|message| ("itemType", message))?;
-        target.insert("items".to_owned(), Value::Object(item));
+        let kind = kind.as_str().ok_or_else(|| ("itemType", "must be a text".to_owned()))?;
+        target.insert("items".to_owned(), Value::Object(of_kind(kind)));
     }
-    for (from, to) in
-        [("label", "title"), ("description", "description"), ("help", "description"), ("default", "default"), ("options", "enum")]
-    {
+    let annotations =
+        [("label", "title"), ("description", "description"), ("help", "description"), ("default", "default"), ("placeholder", PLACEHOLDER)];
+    for (from, to) in annotations {
         if let Some(value) = field.get(from).filter(|value| !value.is_null()) {
             target.entry(to).or_insert_with(|| value.clone());
         }
     }
-    if let Some(Value::Array(options)) = target.get_mut("enum") {
-        for option in options {
-            if let Some(value) = option.get("value") {
-                *option = value.clone();
-            }
-        }
+    if let Some(options) = field.get("options").filter(|options| !options.is_null()) {
+        // Those of a list are what may be in it.
+        match target.get_mut("items").and_then(Value::as_object_mut) {
+            Some(items) => items.insert("enum".to_owned(), values(options)),
+            None => target.insert("enum".to_owned(), values(options)),
+        };
     }
     Ok(Value::Object(target))
 }
 
+/// Options without their labels.
+fn values(options: &Value) -> Value {
+    let Value::Array(options) = options else { return options.clone() };
+    options.iter().map(|option| option.get("value").unwrap_or(option).clone()).collect()
+}
+
 /// What a value of this kind is.
-fn of_kind(kind: &str) -> Result<Map<String, Value>, String> {
-    let (kind, format) = match kind.to_ascii_lowercase().as_str() {
-        "text" | "string" | "str" | "textarea" | "file" | "select" | "dropdown" => ("string", None),
-        "password" => ("string", Some("password")),
-        "email" => ("string", Some("email")),
-        "url" => ("string", Some("uri")),
-        "date" => ("string", Some(DATE_FORMAT)),
-        "datetime" | "datetime-local" => ("string", Some("date-time")),
-        "number" | "float" | "decimal" => ("number", None),
-        "integer" | "int" => ("integer", None),
-        "boolean" | "bool" | "checkbox" => ("boolean", None),
-        "array" | "list" => ("array", None),
-        "object" | "json" => ("object", None),
-        other => return Err(format!("unknown field type \"{other}\"")),
+fn of_kind(name: &str) -> Map<String, Value> {
+    let text = || json!({"type": "string"});
+    let property = match name.to_ascii_lowercase().as_str() {
+        "text" | "string" | "str" | "textarea" | "file" | "select" | "dropdown" => text(),
+        "password" => json!({"type": "string", "format": "password", "writeOnly": true}),
+        "email" => json!({"type": "string", "format": "email"}),
+        "url" => json!({"type": "string", "format": "uri"}),
+        "date" => json!({"type": "string", "format": DATE_FORMAT}),
+        "datetime" | "datetime-local" => json!({"type": "string", "format": "date-time"}),
+        "number" | "float" | "decimal" => json!({"type": "number"}),
+        "integer" | "int" => json!({"type": "integer"}),
+        "boolean" | "bool" | "checkbox" => json!({"type": "boolean"}),
+        "array" | "list" => json!({"type": "array"}),
+        "list_text" => json!({"type": "array", "items": text()}),
+        "multiselect" => json!({"type": "array", "items": text(), "uniqueItems": true}),
+        "object" | "json" => json!({"type": "object"}),
+        _ => json!({"type": "string", UNKNOWN_TYPE: name}),
     };
-    let mut property = Map::from_iter([("type".to_owned(), kind.into())]);
-    property.extend(format.map(|format| ("format".to_owned(), format.into())));
-    if format == Some("password") {
-        property.insert("writeOnly".to_owned(), true.into());
+    match property {
+        Value::Object(property) => property,
+        _ => Map::new(),
     }
-    Ok(property)
 }
 
 #[cfg(test)]
@@ -134,7 +158,7 @@ mod tests {
 
     #[test]
     fn faults_say_which_field() {
-        let faults = normalise(json!([{"label": "x"}, {"name": "a", "type": "blob"}, {"name": "a"}])).unwrap_err();
+        let faults = normalise(json!([{"label": "x"}, {"name": "a", "type": 7}, {"name": "a"}])).unwrap_err();
         assert_eq!(faults.iter().map(|fault| fault.field.as_str()).collect::<Vec<_>>(), ["0/name", "1/type"]);
         let twice = normalise(json!([{"name": "a"}, {"name": "a"}])).unwrap_err();
         assert_eq!(twice[0].field, "1/name");
@@ -146,8 +170,21 @@ mod tests {
         let lojas = items(json!({"name": "lojas", "type": "list", "itemType": "number"}));
         assert_eq!(lojas, Ok(json!({"type": "array", "items": {"type": "number"}})));
         assert_eq!(items(json!({"name": "lojas", "type": "list"})), Ok(json!({"type": "array"})));
-        let faults = items(json!({"name": "lojas", "type": "list", "itemType": "shop"})).unwrap_err();
-        assert_eq!((faults[0].field.as_str(), faults[0].message.as_str()), ("0/itemType", "unknown field type \"shop\""));
+        let faults = items(json!({"name": "lojas", "type": "list", "itemType": 7})).unwrap_err();
+        assert_eq!((faults[0].field.as_str(), faults[0].message.as_str()), ("0/itemType", "must be a text"));
+        let texts = items(json!({"name": "lojas", "type": "list_text", "placeholder": "one a line"}));
+        assert_eq!(texts, Ok(json!({"type": "array", "items": {"type": "string"}, "x-placeholder": "one a line"})));
+        let chosen = items(json!({"name": "lojas", "type": "multiselect", "options": ["SP", {"value": "RJ", "label": "Rio"}]}));
+        assert_eq!(chosen, Ok(json!({"type": "array", "items": {"type": "string", "enum": ["SP", "RJ"]}, "uniqueItems": true})));
+    }
+
+    #[test]
+    fn an_unknown_type_is_kept_as_text_and_can_be_found() {
+        let list = json!([{"name": "cor", "type": "Color", "label": "Cor"}, {"name": "n", "type": "int"}, {"name": "l", "type": "list", "itemType": "shop"}]);
+        let schema = normalise(list).unwrap();
+        assert_eq!(schema["properties"]["cor"], json!({"type": "string", "title": "Cor", "x-field-type": "Color"}));
+        let unknown: Vec<_> = unknown_types(&schema).collect();
+        assert_eq!(unknown, [("cor".to_owned(), "Color"), ("l/items".to_owned(), "shop")]);
     }
 
     #[test]

@@ -49,7 +49,7 @@ fn faults() -> Vec<(Value, Vec<&'static str>)> {
         (json!({"retry_policy": {"atempts": 2}}), vec!["retry_policy/atempts"]),
         (json!({"retry_policy": {"on": ["PORTAL_DWON"]}}), vec!["retry_policy/on"]),
         (json!({"retry_policy": {"never_on": [7]}}), vec!["retry_policy/never_on/0"]),
-        (json!({"parameter_schema": [{"name": "a", "type": "list", "itemType": "shop"}]}), vec!["parameter_schema/0/itemType"]),
+        (json!({"parameter_schema": [{"name": "a", "type": "list", "itemType": 7}]}), vec!["parameter_schema/0/itemType"]),
         (json!({"queue_timeout_s": 0}), vec!["queue_timeout_s"]),
         (json!({"queue_timeout_s": -1}), vec!["queue_timeout_s"]),
         (json!({"queue_timeout_s": 2_592_001}), vec!["queue_timeout_s"]),
@@ -101,7 +101,7 @@ fn faults() -> Vec<(Value, Vec<&'static str>)> {
         (json!({"parameter_schema": {"properties": {"a": {"minimum": "x"}}}}), vec!["parameter_schema/properties/a/minimum"]),
         (json!({"parameter_schema": {"title": "a\u{0}"}}), vec!["parameter_schema/title"]),
         (
-            json!({"parameter_schema": [{"label": "no name"}, {"name": "a", "type": "blob"}]}),
+            json!({"parameter_schema": [{"label": "no name"}, {"name": "a", "type": 7}]}),
             vec!["parameter_schema/0/name", "parameter_schema/1/type"],
         ),
         (json!({"scriptpath": "x"}), vec!["scriptpath"]),

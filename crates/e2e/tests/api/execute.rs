@@ -156,10 +156,19 @@ async fn a_form_of_older_systems_takes_what_it_took_there(delivery: Delivery) {
     let world = calm(delivery).await;
     let form = json!([{"name": "start_date", "label": "Data inicial", "type": "date", "required": true},
         {"name": "stores", "label": "Lojas", "type": "list", "itemType": "number", "required": true},
-        {"name": "tipo", "label": "Tipo de documento", "type": "select", "options": ["nfe", "nfce"]}]);
+        {"name": "tipo", "label": "Tipo de documento", "type": "select", "options": ["nfe", "nfce"]},
+        {"name": "ufs", "type": "multiselect", "options": ["SP", "RJ"]},
+        {"name": "emails", "type": "list_text", "placeholder": "one a line"},
+        {"name": "cor", "type": "color", "default": "red"}]);
     let body =
         json!({"name": "f", "queueName": world.queue("f"), "scriptPath": "x", "parameterSchema": form, "defaultParams": {"tipo": "nfe"}});
-    let path = format!("/api/v1/automations/{}/execute", world.client.automation(&body).await.id);
+    let automation = world.client.automation(&body).await;
+    let properties = automation.parameter_schema.unwrap()["properties"].clone();
+    assert_eq!(properties["emails"]["x-placeholder"], "one a line");
+    assert_eq!(properties["cor"], json!({"type": "string", "default": "red", "x-field-type": "color"}), "unknown types are kept as text");
+    let path = format!("/api/v1/automations/{}/execute", automation.id);
+    let lists = json!({"start_date": "2026-05-18", "stores": [], "ufs": ["RJ", "SP"], "emails": ["a@b", "a@b"], "cor": "blue"});
+    let _lists = world.client.post(&path, &lists).await.expect(202);
     let given = json!({"start_date": "18/05/2026", "stores": [4814, 6861]});
     let job: Job = world.client.post(&path, &given).await.expect(202).json();
     assert_eq!(json!(job.parameters), json!({"start_date": "18/05/2026", "stores": [4814, 6861], "tipo": "nfe"}), "as it was sent");
@@ -167,6 +176,10 @@ async fn a_form_of_older_systems_takes_what_it_took_there(delivery: Delivery) {
     for (wrong, field) in [
         (json!({"start_date": "31/02/2026", "stores": []}), "start_date"),
         (json!({"start_date": "18/05/2026", "stores": ["a"]}), "stores/0"),
+        (json!({"start_date": "18/05/2026", "stores": [], "ufs": ["SP", "MG"]}), "ufs/1"),
+        (json!({"start_date": "18/05/2026", "stores": [], "ufs": ["SP", "SP"]}), "ufs"),
+        (json!({"start_date": "18/05/2026", "stores": [], "emails": [1]}), "emails/0"),
+        (json!({"start_date": "18/05/2026", "stores": [], "cor": 3}), "cor"),
     ] {
         assert_eq!(fields(&world.client.post(&path, &wrong).await.problem(422)), [field]);
     }

@@ -92,6 +92,9 @@ pub(crate) fn unkept(field: &str, parameters: &Map<String, Value>) -> impl Itera
 pub(super) fn stored_schema(schema: Value) -> Result<Value, Vec<Fault>> {
     let under = |fault: Fault| fault.under("parameter_schema");
     let schema = domain::schema::normalise(schema).map_err(|faults| faults.into_iter().map(under).collect::<Vec<_>>())?;
+    for (field, kind) in domain::schema::unknown_types(&schema) {
+        tracing::warn!(field, r#type = kind, "the type of a parameter is not known: it is taken as text");
+    }
     match text::nul_path(&schema) {
         Some(path) => Err(vec![under(Fault::new(path, "must not contain NUL characters"))]),
         None => Ok(schema),
