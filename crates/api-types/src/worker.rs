@@ -16,7 +16,7 @@ use crate::Progress;
 pub struct RegisterRequest {
     /// Unique name.
     pub name: String,
-    /// Queues it takes jobs from.
+    /// Queues it takes jobs from; `["*"]` for a worker that claims: every queue that its credential opens, also those made later.
     pub queues: Vec<String>,
     /// Jobs it runs at once, 1 to 10000.
     #[schema(minimum = 1, maximum = 10_000)]
@@ -98,7 +98,7 @@ pub struct HeartbeatResponse {
 pub struct ClaimRequest {
     /// The worker, from `register`.
     pub worker_id: Uuid,
-    /// Queues, the order has no meaning.
+    /// Queues, the order has no meaning; `["*"]`: every queue that the worker's credential opens, also those made later.
     pub queues: Vec<String>,
     /// Most jobs it takes now, 0 to 1000 (default 1). A worker has one claim: a new one ends its earlier one, and with 0 it gets nothing but
     /// what that one was given.

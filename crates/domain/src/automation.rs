@@ -133,7 +133,10 @@ pub fn priority_rule() -> String {
 }
 
 /// What a queue's name must be, in words.
-pub const QUEUE_RULE: &str = "must have 1 to 200 bytes, no control or invisible characters, and not start with \"amq.\" or \"regente.\"";
+pub const QUEUE_RULE: &str =
+    "must have 1 to 200 bytes, no control or invisible characters, not start with \"amq.\" or \"regente.\", and not be \"*\"";
+/// What a worker names, and nothing beside it, that claims jobs of every queue, also of those made later.
+pub const EVERY_QUEUE: &str = "*";
 
 /// Whether an automation may use a queue of this name: RabbitMQ's rules, less the names that it and Regente keep for themselves.
 #[must_use]
@@ -143,6 +146,30 @@ pub fn is_queue_name(name: &str) -> bool {
         && !name.starts_with("amq.")
         && !name.starts_with("regente.")
         && name.trim().len() == name.len()
+        && name != EVERY_QUEUE
+}
+
+/// Whether these are the queues of a worker that claims jobs of every queue.
+#[must_use]
+pub fn is_every_queue(queues: &[String]) -> bool {
+    matches!(queues, [only] if only == EVERY_QUEUE)
+}
+
+/// What is wrong with the queues of a worker.
+#[must_use]
+pub fn queue_faults(queues: &[String]) -> Vec<Fault> {
+    if is_every_queue(queues) {
+        return Vec::new();
+    }
+    if !(1..=1000).contains(&queues.len()) {
+        return vec![Fault::new("queues", "must name 1 to 1000 queues")];
+    }
+    let message = |queue: &str| match queue {
+        EVERY_QUEUE => "\"*\" names every queue, and stands alone",
+        _ => QUEUE_RULE,
+    };
+    let bad = queues.iter().enumerate().filter(|(_, queue)| !is_queue_name(queue));
+    bad.map(|(index, queue)| Fault::new(format!("queues/{index}"), message(queue))).collect()
 }
 
 /// The queue of an automation that names none: its name in lower case, with `-` for what is not a letter or digit.
@@ -180,6 +207,21 @@ mod tests {
         assert_eq!(default_queue_name("???"), "queue");
         assert_eq!(default_queue_name("Emissão"), "emissão");
         assert!(is_queue_name(&default_queue_name(&"é".repeat(200))));
+    }
+
+    #[test]
+    fn a_worker_names_its_queues_or_every_queue() {
+        let faults = |queues: &[&str]| {
+            let queues: Vec<String> = queues.iter().map(|queue| (*queue).to_owned()).collect();
+            queue_faults(&queues).into_iter().map(|fault| fault.field).collect::<Vec<_>>()
+        };
+        assert_eq!((faults(&["*"]), faults(&["a", "b"])), (vec![], vec![]));
+        assert_eq!(
+            (faults(&[]), faults(&["a", "*"]), faults(&["*", "*"])),
+            (vec!["queues".to_owned()], vec!["queues/1".to_owned()], vec!["queues/0".to_owned(), "queues/1".to_owned()])
+        );
+        assert_eq!(faults(&["a", "amq.x"]), ["queues/1"]);
+        assert!(!is_queue_name(EVERY_QUEUE), "no automation has it");
     }
 
     #[test]

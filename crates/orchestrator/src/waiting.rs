@@ -7,6 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use domain::{
+    automation::is_every_queue,
     job::{Status, Trigger},
     waiting::{Facts, Full, LiveWorker, MOST_NAMED, Unstarted, WaitingReason, why_waiting},
 };
@@ -64,7 +65,11 @@ impl Orchestrator {
         let mut running: HashMap<Uuid, u32> = HashMap::new();
         given_out.iter().filter_map(|job| job.worker_id).for_each(|id| *running.entry(id).or_default() += 1);
         for worker in seen.into_iter().filter(|worker| worker.life.state(self.lease_time(), now).is_alive()) {
-            if !worker.queues.iter().any(|queue| queues.contains(queue.as_str())) {
+            let served: Vec<&str> = match is_every_queue(&worker.queues) {
+                true => queues.iter().copied().collect(),
+                false => worker.queues.iter().filter_map(|queue| queues.get(queue.as_str()).copied()).collect(),
+            };
+            if served.is_empty() {
                 continue;
             }
             let live = LiveWorker {
@@ -75,8 +80,8 @@ impl Orchestrator {
                 running: running.get(&worker.id).copied().unwrap_or(0),
                 uses_broker: worker.uses_broker,
             };
-            for queue in worker.queues.into_iter().filter(|queue| queues.contains(queue.as_str())) {
-                workers.entry(queue).or_default().push(live.clone());
+            for queue in served {
+                workers.entry(queue.to_owned()).or_default().push(live.clone());
             }
         }
         let mut lines = HashMap::new();

@@ -1,6 +1,6 @@
 //! What the command line takes.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use runtime::Settings;
@@ -37,7 +37,7 @@ enum Command {
 }
 
 /// How `up` serves.
-#[derive(Args, Clone, Copy, Default)]
+#[derive(Args, Clone, Default)]
 pub(crate) struct UpArgs {
     /// Register the examples, run one on a local worker and show it, then keep serving.
     #[arg(long)]
@@ -45,6 +45,9 @@ pub(crate) struct UpArgs {
     /// Let everybody do everything; only on an address of this machine.
     #[arg(long)]
     pub(crate) insecure_dev: bool,
+    /// Folders beside the data folder whose scripts the local worker may run. A link does not lead out of them.
+    #[arg(long, env = "REGENTE_SCRIPTS", num_args = 1.., value_delimiter = ',', value_name = "DIR")]
+    pub(crate) scripts: Vec<PathBuf>,
 }
 
 #[derive(Subcommand)]

@@ -1,4 +1,4 @@
-//! `regente up --demo`: the examples, a local worker, and the first example's run on the terminal.
+//! `regente up --demo`: the examples, and the first example's run on the terminal.
 
 use std::path::Path;
 
@@ -7,65 +7,27 @@ use api_types::{Automation, AutomationCreate, Job};
 use domain::job::Status;
 use runtime::Shutdown;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
-use worker_agent::{Agent, Auth, Settings};
 
 use crate::{Hub, examples, progress, terminal};
 
 /// Pause of the example between two invoices, so that one can watch.
 const DELAY_MS: u64 = 150;
 
-/// The worker of this process.
-pub(crate) struct LocalWorker {
-    shutdown: Shutdown,
-    task: JoinHandle<Result<(), worker_agent::Error>>,
-}
-
-impl LocalWorker {
-    /// Lets it end its jobs.
-    pub(crate) async fn stop(self) {
-        self.shutdown.trigger();
-        match self.task.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "local worker ended badly"),
-            Err(error) => tracing::warn!(%error, "local worker's task ended badly"),
-        }
-    }
-}
-
-/// Registers the examples, starts a local worker, runs the first example and shows it.
-pub(crate) async fn run(hub: &Hub) -> anyhow::Result<LocalWorker> {
-    examples::unpack(hub.data_dir())?;
+/// Registers the examples, runs the first and shows it. A local worker takes their queues.
+pub(crate) async fn run(hub: &Hub, stop: &Shutdown) -> anyhow::Result<()> {
     let client = Client::new(hub)?;
     let mut automations = Vec::new();
     for registration in examples::registrations()? {
         automations.push(client.register(&registration).await?);
     }
-    let worker = start_worker(hub, automations.iter().map(|automation| automation.queue_name.clone()).collect())?;
     let first = automations.first().context("there are no examples")?;
     terminal::line(&format!("Running the example {}: {}", first.name, first.description))?;
     let job = client.execute(first.id, &json!({"delay_ms": DELAY_MS})).await?;
-    let shutdown = hub.shutdown();
     let job = tokio::select! {
         job = client.follow(&job) => job?,
-        () = shutdown.wait() => return Ok(worker),
+        () = stop.wait() => return Ok(()),
     };
-    show_result(&job, &hub.data_dir().join("worker/jobs").join(job.id.to_string()))?;
-    Ok(worker)
-}
-
-fn start_worker(hub: &Hub, queues: Vec<String>) -> anyhow::Result<LocalWorker> {
-    let mut settings = Settings::new(hub.url(), queues);
-    settings.auth = Auth::WorkerKey(hub.worker_key().clone());
-    settings.name = Some("local".to_owned());
-    settings.slots = 2;
-    settings.work_dir = std::path::absolute(hub.data_dir().join("worker"))?;
-    settings.base_dir = std::path::absolute(hub.data_dir())?;
-    let agent = Agent::new(settings, None)?;
-    let shutdown = Shutdown::default();
-    let told = shutdown.clone();
-    let task = tokio::spawn(agent.run(async move { told.wait().await }));
-    Ok(LocalWorker { shutdown, task })
+    show_result(&job, &hub.data_dir().join("worker/jobs").join(job.id.to_string()))
 }
 
 /// `folder` is where the job ran.

@@ -14,6 +14,7 @@ mod data_dir;
 mod demo;
 mod examples;
 mod hub;
+mod local;
 mod progress;
 mod terminal;
 mod up;

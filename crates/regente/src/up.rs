@@ -2,9 +2,10 @@
 
 use anyhow::Context;
 use api_gateway::Bootstrap;
-use runtime::Settings;
+use domain::automation::EVERY_QUEUE;
+use runtime::{Settings, Shutdown};
 
-use crate::{Hub, HubOptions, cli::UpArgs, data_dir, demo, hub, terminal};
+use crate::{Hub, HubOptions, cli::UpArgs, data_dir, demo, examples, hub, local::LocalWorker, terminal};
 
 /// Serves until a signal.
 pub(crate) fn run(settings: Settings, args: UpArgs) -> anyhow::Result<()> {
@@ -16,11 +17,22 @@ pub(crate) fn run(settings: Settings, args: UpArgs) -> anyhow::Result<()> {
 async fn serve(settings: Settings, args: UpArgs) -> anyhow::Result<()> {
     let options = HubOptions { insecure_dev: args.insecure_dev, ..HubOptions::default() };
     let username = settings.admin.username.clone();
+    let every_queue = settings.has_local_worker();
     let hub = Hub::start(settings, options).await?;
-    hub.shutdown().on_signals()?;
-    let local = if args.demo { Some(demo::run(&hub).await?) } else { None };
-    announce(&hub, &username)?;
-    hub.shutdown().wait().await;
+    // The hub hears of it last: until then the local worker reports how its jobs ended.
+    let stop = Shutdown::default();
+    stop.on_signals()?;
+    if args.demo {
+        examples::unpack(hub.data_dir())?;
+    }
+    let queues = local_queues(every_queue, args.demo)?;
+    let local = if queues.is_empty() { None } else { Some(LocalWorker::start(&hub, queues, args.scripts)?) };
+    if args.demo {
+        demo::run(&hub, &stop).await?;
+    }
+    announce(&hub, &username, every_queue)?;
+    let hub_stops = hub.shutdown();
+    tokio::select! { () = stop.wait() => {}, () = hub_stops.wait() => {} }
     if let Some(local) = local {
         local.stop().await;
     }
@@ -28,10 +40,23 @@ async fn serve(settings: Settings, args: UpArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn announce(hub: &Hub, username: &str) -> anyhow::Result<()> {
+/// What the local worker takes: every queue, or those of the examples that are to be shown.
+fn local_queues(every_queue: bool, demo: bool) -> anyhow::Result<Vec<String>> {
+    Ok(match (every_queue, demo) {
+        (true, _) => vec![EVERY_QUEUE.to_owned()],
+        (false, true) => examples::registrations()?.into_iter().filter_map(|example| example.queue_name).collect(),
+        (false, false) => Vec::new(),
+    })
+}
+
+fn announce(hub: &Hub, username: &str, every_queue: bool) -> anyhow::Result<()> {
     terminal::line(&format!("Regente serves on {}  (API: {}/api/v1/openapi.json)", hub.url(), hub.url()))?;
     if let Bootstrap::Created(password) = hub.bootstrap() {
         terminal::line(&format!("Sign in as {username} with the password {password}  (shown this once; only its hash is kept)"))?;
+    }
+    if every_queue {
+        let folder = hub.data_dir().display();
+        terminal::line(&format!("Jobs of every queue run on this machine: scripts in {folder}, and in folders that --scripts names"))?;
     }
     terminal::line("Stop with Ctrl-C.")?;
     Ok(())

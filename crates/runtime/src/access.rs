@@ -57,6 +57,17 @@ impl WorkerLimits {
         }
     }
 
+    /// Checks the queues that a worker takes jobs of; every queue becomes those of the token, if it has some.
+    ///
+    /// # Errors
+    /// [`Failure::Forbidden`] when one is not among the token's.
+    pub fn resolve_queues(&self, queues: &mut Vec<String>) -> Result<(), Failure> {
+        if let Some(own) = self.queues.as_ref().filter(|_| domain::automation::is_every_queue(queues)) {
+            queues.clone_from(own);
+        }
+        self.check_queues(queues.iter())
+    }
+
     /// Checks the queues that a request wants jobs of.
     ///
     /// # Errors

@@ -28,7 +28,9 @@ pub use self::{
     pool::Pool,
     problem::{Failure, Unmatched, unmatched},
     refused_keys::RefusedKeys,
-    settings::{Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Log, Retention, Settings, SettingsError, WorkerSettings},
+    settings::{
+        Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, LocalWorker, Log, Retention, Settings, SettingsError, WorkerSettings,
+    },
     shutdown::Shutdown,
     steady_clock::SteadyClock,
     worker_tokens::WorkerTokens,

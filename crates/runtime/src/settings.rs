@@ -23,7 +23,7 @@ pub struct Settings {
     pub auth: Auth,
     /// First administrator.
     pub admin: Admin,
-    /// Workers' key.
+    /// Workers: their key, and the one of the hub's process.
     pub worker: WorkerSettings,
     /// When a worker counts as lost.
     pub lease: LeaseSettings,
@@ -109,12 +109,26 @@ section!(
         password: SecretString,
     }
 );
+/// Whether the hub's process runs jobs itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LocalWorker {
+    /// On a desk: without a broker, on an address of this machine alone.
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
 section!(
-    /// Workers' key.
+    /// Workers: their key, and the one of the hub's process.
     WorkerSettings {
         /// The key; empty: made at the first start.
         #[serde(skip_serializing)]
         api_key: SecretString,
+        /// A worker of this process, for every queue.
+        local: LocalWorker,
     }
 );
 section!(
@@ -216,6 +230,16 @@ impl Settings {
     #[must_use]
     pub fn broker_url(&self) -> Option<&SecretString> {
         Some(&self.broker.url).filter(|url| !url.expose_secret().is_empty())
+    }
+
+    /// Whether this process runs jobs of every queue.
+    #[must_use]
+    pub fn has_local_worker(&self) -> bool {
+        match self.worker.local {
+            LocalWorker::On => true,
+            LocalWorker::Off => false,
+            LocalWorker::Auto => self.broker_url().is_none() && self.is_loopback(),
+        }
     }
 
     /// Whether the server can be reached from this machine alone.

@@ -78,7 +78,7 @@ pub struct Settings {
     /// Unique name of the worker. Absent: the host's name, and with a work folder of one's own something of the folder's instance id behind
     /// it, so that two workers of one host have two names.
     pub name: Option<String>,
-    /// Queues it takes jobs from; at least one.
+    /// Queues it takes jobs from; at least one, or `*` alone: every queue, also those made later. Not with RabbitMQ.
     pub queues: Vec<String>,
     /// What it can do, as words such as `windows` or `sap`: jobs that require some are only given to workers that have them.
     pub labels: Vec<String>,
@@ -170,8 +170,10 @@ impl Settings {
         if !self.server.starts_with("http://") && !self.server.starts_with("https://") {
             faults.push(format!("server {:?} must start with http:// or https://", self.server));
         }
-        if self.queues.is_empty() || self.queues.iter().any(|queue| !domain::automation::is_queue_name(queue)) {
-            faults.push(format!("each queue {}, and there must be one", domain::automation::QUEUE_RULE));
+        let queues = domain::automation::queue_faults(&self.queues);
+        faults.extend(queues.into_iter().map(|fault| format!("{}: {}", fault.field, fault.message)));
+        if self.amqp.is_some() && domain::automation::is_every_queue(&self.queues) {
+            faults.push("queue \"*\" is for workers that claim over HTTP: with RabbitMQ, name the queues".to_owned());
         }
         if !(1..=10_000).contains(&self.slots) {
             faults.push("slots must be 1 to 10000".to_owned());
@@ -279,5 +281,9 @@ mod tests {
         for word in ["server", "queue", "slots"] {
             assert!(text.contains(word), "{text}");
         }
+        let mut every = Settings::new("http://x", vec!["*".into()]);
+        assert!(every.validate().is_ok());
+        every.amqp = Some("amqp://x".into());
+        assert!(every.validate().unwrap_err().to_string().contains("RabbitMQ"));
     }
 }

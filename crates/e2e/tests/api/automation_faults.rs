@@ -24,6 +24,7 @@ fn faults() -> Vec<(Value, Vec<&'static str>)> {
         (json!({"queue_name": "q".repeat(201)}), vec!["queue_name"]),
         (json!({"queue_name": "q\u{0}"}), vec!["queue_name"]),
         (json!({"queue_name": " q"}), vec!["queue_name"]),
+        (json!({"queue_name": "*"}), vec!["queue_name"]),
         (json!({"queue_profile": "exotic"}), vec!["queue_profile"]),
         (json!({"entrypoint_type": "COBOL"}), vec!["entrypoint_type"]),
         (json!({"script_path": "a\u{0}b"}), vec!["script_path"]),

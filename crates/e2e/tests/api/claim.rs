@@ -26,6 +26,7 @@ async fn bad_claims_name_their_fields(delivery: Delivery) {
         (json!({"queues": []}), "queues"),
         (json!({"queues": ["q", "a\u{0}"]}), "queues/1"),
         (json!({"queues": [""]}), "queues/0"),
+        (json!({"queues": ["q", "*"]}), "queues/1"),
         (json!({"max": -1}), "max"),
         (json!({"max": 1001}), "max"),
         (json!({"wait_s": -1}), "wait_s"),
@@ -42,6 +43,56 @@ async fn bad_claims_name_their_fields(delivery: Delivery) {
     let automation = automation(&world, "still").await;
     let job = world.client.execute(&automation, &json!({})).await;
     assert_eq!(world.client.job(job.id).await.status, Status::Pending);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_of_every_queue_takes_jobs_of_any_beside_named_claims() {
+    let world = calm(Delivery::Pull).await;
+    let (first, second) = (automation(&world, "first").await, automation(&world, "second").await);
+    let (every, named) = (register(&world, "every", &["*"]).await, register(&world, "named", &[&first.queue_name]).await);
+    let jobs = [world.client.execute(&first, &json!({})).await.id, world.client.execute(&second, &json!({})).await.id];
+    let given = claim(&world, every, &["*"], json!({"max": 9})).await;
+    assert_eq!(given.iter().map(|job| job.job_id).collect::<HashSet<_>>(), HashSet::from(jobs), "of two queues");
+
+    // A claim that waits gets jobs of a queue that is made meanwhile, and leaves what a named one has.
+    let waiting = claim(&world, every, &["*"], json!({"wait_s": 30, "holding": jobs}));
+    let later = async {
+        let parked = async || {
+            let job = world.client.execute(&first, &json!({})).await.id;
+            (world.client.job(job).await.status == Status::Running).then_some(job)
+        };
+        let _taken = eventually("the claim waits", parked).await;
+    };
+    let (given, ()) = tokio::join!(waiting, later);
+    assert_eq!(given.len(), 1);
+    let holding: Vec<Uuid> = jobs.into_iter().chain([given[0].job_id]).collect();
+    let beside = claim(&world, named, &[&first.queue_name], json!({"max": 1000})).await;
+    assert!(beside.iter().all(|job| !holding.contains(&job.job_id)), "no job twice");
+    let waiting = claim(&world, every, &["*"], json!({"wait_s": 30, "holding": holding}));
+    let made_later = async { world.client.execute(&automation(&world, "made-later").await, &json!({})).await.id };
+    let (given, job) = tokio::join!(waiting, made_later);
+    assert_eq!(given.iter().map(|job| job.job_id).collect::<Vec<_>>(), [job]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_of_every_queue_serves_each() {
+    let world = calm(Delivery::Pull).await;
+    let automation = automation(&world, "any").await;
+    let job = world.client.execute(&automation, &json!({})).await.id;
+    let code = async || world.client.job(job).await.waiting_reason.unwrap().code;
+    assert_eq!(code().await, "no_live_worker");
+    let _every = register(&world, "every", &["*"]).await;
+    assert_eq!(code().await, "behind", "first in the line of a live worker");
+    let path = format!("/api/v1/workers?queue={}", automation.queue_name);
+    let listed: Vec<Value> = world.client.get(&path).await.expect(200).json();
+    assert_eq!(listed.iter().map(|worker| &worker["queues"]).collect::<Vec<_>>(), [&json!(["*"])]);
+    let by_message = json!({"name": "m", "queues": ["*"], "slots": 1, "uses_broker": true});
+    let problem = world.client.report("/register", None, &by_message).await.problem(422);
+    assert!(fields(&problem) == ["queues/0"] && problem.errors[0].message.contains("RabbitMQ"), "{problem:?}");
+    let beside = json!({"name": "m", "queues": ["q", "*"], "slots": 1});
+    assert_eq!(fields(&world.client.report("/register", None, &beside).await.problem(422)), ["queues/1"]);
     world.end().await;
 }
 

@@ -118,7 +118,13 @@ async fn a_token_opens_its_queues_alone(delivery: Delivery) {
     let id = registered.json::<RegisterResponse>().worker_id;
     assert_eq!(speak("/jobs/claim", json!({"worker_id": id, "queues": [closed_queue]})).await.problem(403).code, "forbidden");
     let _none = speak("/jobs/claim", json!({"worker_id": id, "queues": [open_queue]})).await.expect(200);
+    let every = speak("/register", json!({"name": "every", "queues": ["*"], "slots": 1})).await.expect(200);
+    let every = every.json::<RegisterResponse>().worker_id;
     let job = world.client.execute(&closed, &json!({})).await.id;
+    let given = speak("/jobs/claim", json!({"worker_id": every, "queues": ["*"]})).await.expect(200);
+    assert_eq!(given.json::<Value>(), json!([]), "every queue of a limited token is its own ones");
+    let worker = world.client.get(&format!("/api/v1/workers/{every}")).await.expect(200).json::<Value>();
+    assert_eq!(worker["queues"], json!([open_queue]));
     assert_eq!(speak(&format!("/jobs/{job}/start"), json!({})).await.problem(403).code, "forbidden");
     let job = world.client.execute(&open, &json!({})).await.id;
     let _started = speak(&format!("/jobs/{job}/start"), json!({})).await.expect(200);

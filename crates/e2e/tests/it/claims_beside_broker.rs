@@ -2,9 +2,35 @@
 
 use broker::Broker;
 use domain::job::Status;
-use e2e::{Delivery, Robots, World};
+use e2e::{Delivery, Robots, World, on_both};
 use serde_json::json;
 use test_support::eventually;
+
+on_both!(a_worker_of_every_queue_runs_jobs_of_queues_made_later_too);
+
+async fn a_worker_of_every_queue_runs_jobs_of_queues_made_later_too(delivery: Delivery) {
+    let world = World::start(delivery).await;
+    let script = Robots::new(world.folder.path()).shell("robot.sh", "exit 0\n");
+    let submit = async |name: &str| {
+        let queue = world.queue(name);
+        let body = json!({"name": queue, "queue_name": queue, "entrypoint_type": "SHELL", "script_path": script});
+        let automation = world.client.automation(&body).await;
+        world.client.execute(&automation, &json!({})).await.id
+    };
+    let before = submit("before").await;
+    if delivery == Delivery::Queue {
+        world.client.job_when(before, "is with the broker", |job| job.dispatched_at.is_some()).await;
+    }
+    let mut settings = world.worker_settings(&["*"], 2);
+    settings.amqp = None;
+    let worker = world.worker_with(settings, None);
+    assert_eq!(world.client.ended(before).await.status, Status::Completed);
+    for later in [submit("later").await, submit("latest").await] {
+        assert_eq!(world.client.ended(later).await.status, Status::Completed);
+    }
+    worker.stop().await;
+    world.end().await;
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jobs_sent_to_the_broker_before_their_worker_came_are_claimed() {

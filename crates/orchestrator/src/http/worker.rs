@@ -2,10 +2,6 @@ use actix_web::{HttpResponse, post, web::Data};
 use api_types::{
     ClaimRequest, GoodbyeRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment, Problem, RegisterRequest, RegisterResponse,
 };
-use domain::{
-    Fault,
-    automation::{QUEUE_RULE, is_queue_name},
-};
 use runtime::{Failure, JsonBody, WorkerCaller};
 
 use crate::{Orchestrator, writer};
@@ -22,9 +18,10 @@ pub(super) async fn register(
     hub: Data<Orchestrator>,
     body: JsonBody<RegisterRequest>,
 ) -> Result<HttpResponse, Failure> {
-    caller.credential.limits.check_worker(&body.name)?;
-    caller.credential.limits.check_queues(&body.queues)?;
-    Ok(HttpResponse::Ok().json(hub.worker_register(body.0, &caller.credential).await?))
+    let mut request = body.0;
+    caller.credential.limits.check_worker(&request.name)?;
+    caller.credential.limits.resolve_queues(&mut request.queues)?;
+    Ok(HttpResponse::Ok().json(hub.worker_register(request, &caller.credential).await?))
 }
 
 /// A worker is alive: the leases of the jobs it names are prolonged.
@@ -65,15 +62,9 @@ pub(super) async fn goodbye(
     (status = 404, description = "No such worker: register again", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/claim")]
 pub(super) async fn claim(caller: WorkerCaller, hub: Data<Orchestrator>, body: JsonBody<ClaimRequest>) -> Result<HttpResponse, Failure> {
-    writer::check_claim(&body)?;
-    check_queue_names(&body.queues)?;
-    caller.credential.limits.check_queues(&body.queues)?;
-    hub.check_speaker(&caller.credential, body.worker_id).await?;
-    Ok(HttpResponse::Ok().json(hub.worker_claim(body.0).await?))
-}
-
-fn check_queue_names(queues: &[String]) -> Result<(), Failure> {
-    let bad = queues.iter().enumerate().filter(|(_, queue)| !is_queue_name(queue));
-    let faults: Vec<Fault> = bad.map(|(index, _)| Fault::new(format!("queues/{index}"), QUEUE_RULE)).collect();
-    if faults.is_empty() { Ok(()) } else { Err(Failure::Invalid(faults)) }
+    let mut request = body.0;
+    writer::check_claim(&request)?;
+    caller.credential.limits.resolve_queues(&mut request.queues)?;
+    hub.check_speaker(&caller.credential, request.worker_id).await?;
+    Ok(HttpResponse::Ok().json(hub.worker_claim(request).await?))
 }

@@ -3,7 +3,7 @@
 use api_types::{RegisterRequest, RegisterResponse};
 use domain::{
     Fault,
-    automation::is_queue_name,
+    automation::{is_every_queue, queue_faults},
     policy::labels,
     worker::{Life, NameVerdict, Process, Standing, judge_name},
 };
@@ -132,13 +132,15 @@ fn check(request: &RegisterRequest) -> Result<Vec<String>, Failure> {
         }
     };
     want(text::is_name(&request.name), "name", text::NAME_RULE);
-    want((1..=1000).contains(&request.queues.len()), "queues", "must name 1 to 1000 queues");
     want((1..=10_000).contains(&request.slots), "slots", "must be 1 to 10000");
     want(text::is_short(&request.version), "version", "must have at most 200 bytes and no control or invisible characters");
     want(text::is_short(&request.hostname), "hostname", "must have at most 200 bytes and no control or invisible characters");
-    for (index, queue) in request.queues.iter().enumerate() {
-        want(is_queue_name(queue), &format!("queues/{index}"), domain::automation::QUEUE_RULE);
-    }
+    want(
+        !(request.uses_broker && is_every_queue(&request.queues)),
+        "queues/0",
+        "\"*\" is for workers that claim over HTTP: one that takes messages from RabbitMQ names its queues",
+    );
+    faults.extend(queue_faults(&request.queues));
     match labels(&request.labels) {
         Ok(labels) if faults.is_empty() => return Ok(labels),
         Ok(_) => {}

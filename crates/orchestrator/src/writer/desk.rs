@@ -3,7 +3,11 @@ use std::{
     time::Duration,
 };
 
-use domain::{job::Status, worker::State};
+use domain::{
+    automation::{EVERY_QUEUE, is_every_queue},
+    job::Status,
+    worker::State,
+};
 use store::workers::Worker;
 use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
@@ -73,9 +77,9 @@ impl Known {
     }
 
     /// Whether its queues count it. One that claims and is gone still tells that its queues are claimed from: it may be back any moment, and
-    /// would never see a message.
-    const fn counts(&self) -> bool {
-        self.live || !self.uses_broker
+    /// would never see a message. Not so one that claimed from every queue: it would keep messages from all queues.
+    fn counts(&self) -> bool {
+        self.live || !(self.uses_broker || is_every_queue(&self.queues))
     }
 
     /// Whether it takes messages: its slots are counted, and so are the jobs that it holds.
@@ -101,12 +105,20 @@ impl Desk {
     /// Messages that may be added to `queue` now.
     pub(super) fn room(&self, queue: &str, window: Window) -> usize {
         let undelivered = self.undelivered.count(queue);
-        let Some(intake) = &self.intake else { return 0 };
-        let allowed = match intake.get(queue) {
+        if self.intake.is_none() {
+            return 0;
+        }
+        let allowed = match self.intake_of(queue) {
             Some(Intake { slots, .. }) => slots.saturating_sub(self.held.count(queue)) + window.lookahead,
             None => window.unknown,
         };
         allowed.saturating_sub(undelivered)
+    }
+
+    /// What the workers of a queue take; where none names it, what those of every queue do.
+    fn intake_of(&self, queue: &str) -> Option<&Intake> {
+        let intake = self.intake.as_ref()?;
+        intake.get(queue).or_else(|| intake.get(EVERY_QUEUE))
     }
 
     /// What this worker's claims may have. One that is not known registered at another replica just now.
@@ -122,7 +134,8 @@ impl Desk {
     pub(super) fn park(&mut self, claim: Claim, reply: oneshot::Sender<Reply>) {
         let ability = self.ability(claim.request.worker_id);
         let now = Instant::now();
-        for queue in &claim.request.queues {
+        // Which queues are not empty is known. What another hub accepted, or requires labels, one for every queue finds with the next tick.
+        for queue in claim.request.queues.iter().filter(|queue| *queue != EVERY_QUEUE) {
             let is_empty = self.empty_at.get(queue).is_some_and(|at| now.duration_since(*at) < EMPTY_FOR);
             if !is_empty || !ability.labels.is_empty() {
                 self.waiting.insert(queue.clone());
@@ -140,8 +153,7 @@ impl Desk {
 
     /// Jobs whose messages nobody takes: they were sent before it was known that the live workers of their queue only claim, or are paused.
     pub(super) fn stranded(&self) -> Vec<(Uuid, String)> {
-        let intake = |queue: &String| self.intake.as_ref().and_then(|intake| intake.get(queue));
-        let untaken = |queue: &String| intake(queue).is_some_and(|intake| intake.slots == 0);
+        let untaken = |queue: &String| self.intake_of(queue).is_some_and(|intake| intake.slots == 0);
         self.undelivered.queues.iter().filter(|(_, queue)| untaken(queue)).map(|(id, queue)| (*id, queue.clone())).collect()
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use domain::automation::EVERY_QUEUE;
 use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
 
@@ -29,6 +30,7 @@ pub(super) struct Ability {
 pub(super) struct ParkedClaims {
     claims: HashMap<u64, Parked>,
     by_worker: HashMap<Uuid, u64>,
+    /// Those for every queue are those of [`EVERY_QUEUE`].
     by_queue: HashMap<String, OfQueue>,
     deadlines: BTreeSet<(Instant, u64)>,
     fresh: BTreeSet<u64>,
@@ -128,28 +130,39 @@ impl ParkedClaims {
 
     /// Whether one waits for jobs of `queue` that any worker can run.
     pub(super) fn is_claimed(&self, queue: &str) -> bool {
-        self.by_queue.get(queue).is_some_and(|claims| !claims.any.is_empty())
+        self.of(queue).any(|claims| !claims.any.is_empty())
     }
 
     /// Whether one waits for jobs of `queue`, also for those alone that require labels.
     pub(super) fn is_wanted(&self, queue: &str) -> bool {
-        self.by_queue.contains_key(queue)
+        self.of(queue).next().is_some()
     }
 
     /// Claims for jobs of `queue` that any worker can run, oldest first.
     pub(super) fn any(&self, queue: &str) -> impl Iterator<Item = (u64, &Parked)> {
-        let ids = self.by_queue.get(queue).into_iter().flat_map(|claims| &claims.any);
-        ids.filter_map(|id| Some((*id, self.claims.get(id)?)))
+        let mut named = self.by_queue.get(queue).map(|claims| claims.any.iter()).into_iter().flatten().peekable();
+        let mut every = self.by_queue.get(EVERY_QUEUE).map(|claims| claims.any.iter()).into_iter().flatten().peekable();
+        let oldest = std::iter::from_fn(move || match (named.peek(), every.peek()) {
+            (Some(one), Some(other)) if other < one => every.next(),
+            (None, _) => every.next(),
+            _ => named.next(),
+        });
+        oldest.filter_map(|id| Some((*id, self.claims.get(id)?)))
     }
 
     /// Claims for jobs of `queue` that require labels, by the labels of their workers.
     pub(super) fn labelled(&self, queue: &str) -> impl Iterator<Item = (&[String], impl Iterator<Item = (u64, &Parked)>)> {
-        let groups = self.by_queue.get(queue).into_iter().flat_map(|claims| &claims.labelled);
+        let groups = self.of(queue).flat_map(|claims| &claims.labelled);
         groups.map(|(labels, ids)| (labels.as_slice(), ids.iter().filter_map(|id| Some((*id, self.claims.get(id)?)))))
     }
 
     pub(super) fn has_labelled(&self, queue: &str) -> bool {
-        self.by_queue.get(queue).is_some_and(|claims| !claims.labelled.is_empty())
+        self.of(queue).any(|claims| !claims.labelled.is_empty())
+    }
+
+    /// The claims that name `queue`, and those for every queue.
+    fn of(&self, queue: &str) -> impl Iterator<Item = &OfQueue> {
+        [queue, EVERY_QUEUE].into_iter().filter_map(|queue| self.by_queue.get(queue))
     }
 
     /// Something was learnt about the worker.
@@ -224,6 +237,14 @@ mod tests {
         claims.set_ability(worker, &Ability { any: false, labels: labels() });
         assert!(!claims.is_claimed("b") && claims.is_wanted("b"));
         assert_eq!(claims.labelled("b").map(|(of, mut ids)| (of.to_vec(), ids.next().map(|(id, _)| id))).next(), Some((labels(), Some(2))));
+
+        let everywhere = Uuid::now_v7();
+        claims.insert(claim(0, everywhere, &["*"], 9), oneshot::channel().0, Ability { any: true, labels: labels() });
+        assert_eq!((ids(&claims, "a"), ids(&claims, "new")), (vec![0, 1], vec![0]), "a claim for every queue, in its turn");
+        assert!(claims.is_claimed("new") && claims.is_wanted("new") && claims.has_labelled("new"));
+        assert_eq!(claims.labelled("b").count(), 2);
+        assert_eq!(claims.remove_of(everywhere).map(|parked| parked.claim.id), Some(0));
+        assert!(!claims.is_wanted("new"));
 
         assert!(claims.remove_expired(Instant::now()).is_none());
         let later = Instant::now() + Duration::from_secs(6);

@@ -425,10 +425,7 @@ fn event(job: &Touched, kind: &str, now: chrono::DateTime<chrono::Utc>) -> JobEv
 
 /// What a claim must be.
 pub(crate) fn check_claim(request: &ClaimRequest) -> Result<(), Failure> {
-    let mut faults = Vec::new();
-    if request.queues.is_empty() || request.queues.len() > 1000 {
-        faults.push(domain::Fault::new("queues", "must name 1 to 1000 queues"));
-    }
+    let mut faults = domain::automation::queue_faults(&request.queues);
     if request.max > 1000 {
         faults.push(domain::Fault::new("max", "must be 0 to 1000"));
     }

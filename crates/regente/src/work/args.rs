@@ -20,7 +20,7 @@ pub(super) const USUAL_LOG: &str = "info,lapin=off";
 pub(crate) struct WorkerArgs {
     #[command(subcommand)]
     pub(super) command: Option<WorkerCommand>,
-    /// Queues to take jobs from.
+    /// Queues to take jobs from; '*' for every queue, also those made later (not with --amqp).
     #[arg(long = "queue", env = "REGENTE_QUEUES", required = true, num_args = 1.., value_delimiter = ',', value_name = "NAME")]
     pub(super) queues: Vec<String>,
     #[command(flatten)]

@@ -36,7 +36,10 @@ pub(crate) struct Ended {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }.with("REGENTE__HTTP__BIND", "127.0.0.1:0")
+        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
+            .with("REGENTE__HTTP__BIND", "127.0.0.1:0")
+            // The worker of a test has its queues to itself.
+            .with("REGENTE__WORKER__LOCAL", "off")
     }
 
     /// With this in the environment.

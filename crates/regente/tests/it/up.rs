@@ -3,9 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 
 use domain::job::Status;
+use serde_json::json;
 
 use crate::{
-    client::{Client, sign_in},
+    client::{Client, PASSWORD, sign_in},
     process::{Place, assert_plain},
 };
 
@@ -16,9 +17,74 @@ fn printed_password(out: &str) -> Option<String> {
     line.split("with the password ").nth(1)?.split_whitespace().next().map(str::to_owned)
 }
 
+/// A hub whose local worker is left to its settings.
+fn desk() -> Place {
+    Place::new().with("REGENTE__WORKER__LOCAL", "auto").with("REGENTE__ADMIN__PASSWORD", PASSWORD)
+}
+
+async fn hello(client: &Client, script: &str) -> api_types::Job {
+    let body = json!({"name": "hello", "script_path": script, "parameter_schema": {"type": "object", "required": ["name"]}});
+    let automation: api_types::Automation = client.post("/api/v1/automations", &body).await.json().await.unwrap();
+    client.execute_with(&automation, json!({"name": "Maria"})).await
+}
+
+const HELLO: &str = "import json, sys\nconfig = json.load(open(sys.argv[2]))\nprint('hello', config['name'], flush=True)\n\
+    json.dump({'greeted': config['name']}, open('result.json', 'w'))\n";
+
+#[tokio::test]
+async fn a_robot_of_one_s_own_runs_without_a_second_program() {
+    let place = desk();
+    let mut hub = place.start(&["up"]);
+    let client = Client::new(&hub.address().await, PASSWORD).await;
+    place.write("data/robots/hello.py", HELLO);
+    let job = client.ended(hello(&client, "robots/hello.py").await.id).await;
+    assert_eq!((job.status, job.result), (Status::Completed, Some(json!({"greeted": "Maria"}))), "{:?}", job.error_message);
+    assert_eq!(client.messages(job.id).await, ["hello Maria"]);
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_hears_how_the_local_worker_s_jobs_end() {
+    let place = desk();
+    let scripts =
+        place.write("robots/slow.sh", "echo begun; while [ ! -e \"$PARAM_GO\" ]; do sleep 0.02; done; echo '{\"n\": 1}' > result.json\n");
+    let folder = place.path("robots").display().to_string();
+    let mut hub = place.start(&["up", "--scripts", &folder]);
+    let client = Client::new(&hub.address().await, PASSWORD).await;
+    let automation = client.shell("slow", &scripts).await;
+    let job = client.execute_with(&automation, json!({"go": place.path("go").display().to_string()})).await;
+    client.logged(job.id, "begun").await;
+    hub.terminate();
+    let asked = async || hub.err().contains("shutting down").then_some(());
+    test_support::eventually("it is stopping", asked).await;
+    place.write("go", "");
+    let stopped = hub.ended(std::time::Duration::from_secs(60)).await;
+    assert!(stopped.status.success() && !stopped.err.contains("ERROR"), "{stopped:?}");
+    // Nothing runs here that could report it later.
+    let place = place.with("REGENTE__WORKER__LOCAL", "off");
+    let mut hub = place.start(&["up"]);
+    let client = Client::new(&hub.address().await, PASSWORD).await;
+    let job = client.jobs().await.remove(0);
+    assert_eq!((job.status, job.result), (Status::Completed, Some(json!({"n": 1}))));
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn there_is_no_local_worker_with_a_broker_or_when_it_is_off() {
+    let broker = test_support::amqp_url().unwrap_or_else(|_| "amqp://127.0.0.1:1".to_owned());
+    for place in [desk().with("REGENTE__WORKER__LOCAL", "off"), desk().with("REGENTE__BROKER__URL", &broker)] {
+        let mut hub = place.start(&["up"]);
+        let client = Client::new(&hub.address().await, PASSWORD).await;
+        assert!(!hub.out().contains("Jobs of every queue"), "{}", hub.out());
+        assert_eq!(client.get::<Vec<serde_json::Value>>("/api/v1/workers").await, Vec::<serde_json::Value>::new());
+        assert!(!place.path("data/worker").exists());
+        hub.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn the_demonstration_shows_a_robot_at_work_and_finds_its_data_again() {
-    let place = Place::new();
+    let place = Place::new().with("REGENTE__WORKER__LOCAL", "auto");
     let mut first = place.start(&["up", "--demo"]);
     let address = first.address().await;
     let out = first.out();
@@ -35,8 +101,8 @@ async fn the_demonstration_shows_a_robot_at_work_and_finds_its_data_again() {
     let jobs = client.jobs().await;
     assert_eq!(jobs.iter().map(|job| job.status).collect::<Vec<_>>(), [Status::Completed]);
     assert!(jobs[0].progress.is_some() && jobs[0].result.is_some());
-    first.stop().await;
     assert_secrets_are_kept_well(&place, &password);
+    first.stop().await;
 
     let mut second = place.start(&["up", "--demo"]);
     let address = second.address().await;

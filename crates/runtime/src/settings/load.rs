@@ -190,6 +190,19 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_local_worker_is_for_a_desk_unless_somebody_says_otherwise() {
+        for (text, expected) in [
+            ("", true),
+            ("[broker]\nurl = \"amqp://h\"", false),
+            ("[http]\nbind = \"0.0.0.0:8080\"", false),
+            ("[worker]\nlocal = \"off\"", false),
+            ("[worker]\nlocal = \"on\"\n[http]\nbind = \"0.0.0.0:8080\"\n[broker]\nurl = \"amqp://h\"", true),
+        ] {
+            assert_eq!(from_toml(text).unwrap().has_local_worker(), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn loopback_is_told_from_the_rest() {
         for (bind, expected) in
             [("127.0.0.1:1", true), ("[::1]:1", true), ("localhost:1", true), ("0.0.0.0:1", false), ("10.0.0.1:1", false)]

@@ -1,5 +1,6 @@
 use chrono::{DateTime, Utc};
 use domain::{
+    automation::is_every_queue,
     job::Status,
     worker::{Life, State},
 };
@@ -120,7 +121,8 @@ pub async fn worker_list(database: &Database, filter: &Filter, lost_before: Date
         for row in rows {
             let worker = from_row(row)?;
             let fits = |wanted: &Option<String>, has: &[String]| wanted.as_ref().is_none_or(|wanted| has.contains(wanted));
-            if fits(&filter.queue, &worker.queues) && fits(&filter.label, &worker.labels) {
+            let serves = is_every_queue(&worker.queues) || fits(&filter.queue, &worker.queues);
+            if serves && fits(&filter.label, &worker.labels) {
                 found.push(worker);
             }
             if found.len() == filter.limit {
