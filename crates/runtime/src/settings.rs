@@ -113,7 +113,7 @@ section!(
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LocalWorker {
-    /// On a desk: without a broker, on an address of this machine alone.
+    /// Without a broker, on an address of this machine alone.
     Auto,
     /// Always.
     On,

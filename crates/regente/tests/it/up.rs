@@ -18,7 +18,7 @@ fn printed_password(out: &str) -> Option<String> {
 }
 
 /// A hub whose local worker is left to its settings.
-fn desk() -> Place {
+fn alone() -> Place {
     Place::new().with("REGENTE__WORKER__LOCAL", "auto").with("REGENTE__ADMIN__PASSWORD", PASSWORD)
 }
 
@@ -33,7 +33,7 @@ const HELLO: &str = "import json, sys\nconfig = json.load(open(sys.argv[2]))\npr
 
 #[tokio::test]
 async fn a_robot_of_one_s_own_runs_without_a_second_program() {
-    let place = desk();
+    let place = alone();
     let mut hub = place.start(&["up"]);
     let client = Client::new(&hub.address().await, PASSWORD).await;
     place.write("data/robots/hello.py", HELLO);
@@ -45,7 +45,7 @@ async fn a_robot_of_one_s_own_runs_without_a_second_program() {
 
 #[tokio::test]
 async fn a_stop_hears_how_the_local_worker_s_jobs_end() {
-    let place = desk();
+    let place = alone();
     let scripts =
         place.write("robots/slow.sh", "echo begun; while [ ! -e \"$PARAM_GO\" ]; do sleep 0.02; done; echo '{\"n\": 1}' > result.json\n");
     let folder = place.path("robots").display().to_string();
@@ -72,7 +72,7 @@ async fn a_stop_hears_how_the_local_worker_s_jobs_end() {
 #[tokio::test]
 async fn there_is_no_local_worker_with_a_broker_or_when_it_is_off() {
     let broker = test_support::amqp_url().unwrap_or_else(|_| "amqp://127.0.0.1:1".to_owned());
-    for place in [desk().with("REGENTE__WORKER__LOCAL", "off"), desk().with("REGENTE__BROKER__URL", &broker)] {
+    for place in [alone().with("REGENTE__WORKER__LOCAL", "off"), alone().with("REGENTE__BROKER__URL", &broker)] {
         let mut hub = place.start(&["up"]);
         let client = Client::new(&hub.address().await, PASSWORD).await;
         assert!(!hub.out().contains("Jobs of every queue"), "{}", hub.out());

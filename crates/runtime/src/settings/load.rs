@@ -190,7 +190,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_local_worker_is_for_a_desk_unless_somebody_says_otherwise() {
+    fn a_local_worker_is_for_one_machine_alone_unless_set() {
         for (text, expected) in [
             ("", true),
             ("[broker]\nurl = \"amqp://h\"", false),
