@@ -15,6 +15,7 @@ mod m20261126_000010_job_deliveries;
 mod m20261126_000020_worker_identity;
 mod m20261126_000030_request_digest;
 mod m20261126_000040_change_counters;
+mod m20261126_000050_log_limits;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000020_worker_identity::Migration),
             Box::new(m20261126_000030_request_digest::Migration),
             Box::new(m20261126_000040_change_counters::Migration),
+            Box::new(m20261126_000050_log_limits::Migration),
         ]
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! # async fn example(database: store::Database, settings: runtime::Settings) -> Result<(), store::Error> {
-//! let parts = orchestrator::Parts { writer_database: database.clone(), database, broker: None, lease: settings.lease, dispatch: settings.dispatch, retention: settings.retention, writes: Default::default(), refused: Default::default(), stream_patience: settings.http.stream_patience, clock: std::sync::Arc::new(chrono::Utc::now), steady_clock: Default::default() };
+//! let parts = orchestrator::Parts { writer_database: database.clone(), database, broker: None, lease: settings.lease, dispatch: settings.dispatch, limits: settings.limits, retention: settings.retention, writes: Default::default(), refused: Default::default(), stream_patience: settings.http.stream_patience, clock: std::sync::Arc::new(chrono::Utc::now), steady_clock: Default::default() };
 //! let shutdown = runtime::Shutdown::default();
 //! let orchestrator = orchestrator::Orchestrator::start(parts, &shutdown).await?;
 //! let app = actix_web::App::new().configure(orchestrator.routes());

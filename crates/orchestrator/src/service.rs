@@ -8,7 +8,7 @@ use actix_web::web::ServiceConfig;
 use broker::Broker;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::automation::QueueProfile;
-use runtime::{Dispatch, LeaseSettings, RefusedKeys, Retention, Shutdown, SteadyClock, WriteHealth};
+use runtime::{Dispatch, LeaseSettings, Limits, RefusedKeys, Retention, Shutdown, SteadyClock, WriteHealth};
 use store::{Database, Error};
 use uuid::Uuid;
 
@@ -45,6 +45,8 @@ pub struct Parts {
     pub lease: LeaseSettings,
     /// How jobs are given out.
     pub dispatch: Dispatch,
+    /// What one job may take.
+    pub limits: Limits,
     /// How long what has ended is kept.
     pub retention: Retention,
     /// Where to say whether the database takes writes.
@@ -96,8 +98,20 @@ impl Orchestrator {
     /// # Errors
     /// Any [`Error`] of the database, when the automations cannot be read.
     pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<Self, Error> {
-        let Parts { database, writer_database, broker, lease, dispatch, retention, writes, refused, stream_patience, clock, steady_clock } =
-            parts;
+        let Parts {
+            database,
+            writer_database,
+            broker,
+            lease,
+            dispatch,
+            limits,
+            retention,
+            writes,
+            refused,
+            stream_patience,
+            clock,
+            steady_clock,
+        } = parts;
         let (broker, dead_letter_queue) = broker.map(|(broker, queue)| (Arc::new(broker), queue)).unzip();
         let catalog = Arc::new(Catalog::new(database.clone()));
         catalog.refresh().await?;
@@ -115,6 +129,7 @@ impl Orchestrator {
             events: Events::start(broker.clone()),
             control: control.clone(),
             leases: Deps::lease_times(&lease),
+            log: Deps::log_limits(&limits),
             window: Deps::window(&dispatch),
             queue_limit: dispatch.queue_limit,
             writes: writes.clone(),

@@ -9,6 +9,7 @@ mod command;
 mod desk;
 mod giveout;
 mod known;
+mod log;
 mod overlap;
 mod parked;
 mod run;

@@ -89,6 +89,7 @@ impl Hub {
             broker: broker.clone().map(|broker| (broker, settings.broker.dead_letter_queue.clone())),
             lease: settings.lease.clone(),
             dispatch: settings.dispatch.clone(),
+            limits: settings.limits.clone(),
             retention: settings.retention.clone(),
             writes: writes.clone(),
             refused: refused.clone(),

@@ -29,7 +29,8 @@ pub use self::{
     problem::{Failure, Unmatched, unmatched},
     refused_keys::RefusedKeys,
     settings::{
-        Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, LocalWorker, Log, Retention, Settings, SettingsError, WorkerSettings,
+        Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Limits, LocalWorker, Log, Retention, Settings, SettingsError,
+        WorkerSettings,
     },
     shutdown::Shutdown,
     steady_clock::SteadyClock,

@@ -29,6 +29,8 @@ pub struct Settings {
     pub lease: LeaseSettings,
     /// How jobs are given out.
     pub dispatch: Dispatch,
+    /// What one job may take.
+    pub limits: Limits,
     /// How long what has ended is kept.
     pub retention: Retention,
     /// Log.
@@ -171,6 +173,15 @@ section!(
     }
 );
 section!(
+    /// What one job may take.
+    Limits {
+        /// Lines of one job's log that are stored.
+        log_lines: i64,
+        /// Bytes of the same.
+        log_bytes: i64,
+    }
+);
+section!(
     /// How long what has ended is kept; zero: for ever.
     Retention {
         /// Jobs that have ended.
@@ -298,6 +309,8 @@ impl Settings {
         }
         check((1..=100_000).contains(&self.dispatch.window), "dispatch.window must be 1 to 100000");
         check(self.dispatch.queue_limit >= 1, "dispatch.queue_limit must be at least 1");
+        check((100..=1_000_000_000).contains(&self.limits.log_lines), "limits.log_lines must be 100 to 1000000000");
+        check((1 << 16..=1 << 40).contains(&self.limits.log_bytes), "limits.log_bytes must be 64 KiB to 1 TiB");
         for (key, kept) in [("jobs", self.retention.jobs), ("logs", self.retention.logs), ("dead_letters", self.retention.dead_letters)] {
             let fine = kept.is_zero() || (RETENTION_LEAST..=RETENTION_MOST).contains(&kept);
             check(fine, &format!("retention.{key} must be 1h to 100years, or 0s to keep everything"));

@@ -116,6 +116,10 @@ pub struct JobRow {
     pub cancellation_requested_at: Option<DateTime<Utc>>,
     /// Log lines it has.
     pub log_lines: i64,
+    /// Bytes of their messages.
+    pub log_bytes: i64,
+    /// Log lines that were sent and not stored, because the log was over its limit.
+    pub log_left_out: i64,
     /// Log lines its worker has numbered so far.
     pub log_offset: i64,
     /// When its time is up; `None`: never, or its clock stands still.
@@ -153,6 +157,8 @@ impl NewJob {
             last_heartbeat_at: None,
             cancellation_requested_at: None,
             log_lines: 0,
+            log_bytes: 0,
+            log_left_out: 0,
             log_offset: 0,
             deadline_at: None,
             paused_at: None,

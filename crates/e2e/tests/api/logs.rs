@@ -1,18 +1,19 @@
 //! A job's log.
 
 use api_types::{LogLine, LogResponse};
-use domain::log::Level;
+use domain::{job::Status, log::Level};
 use e2e::{Delivery, World, on_both};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{calm, fields, pending, report, running};
+use crate::support::{calm, fields, pending, report, running, with};
 
 on_both!(
     one_line_and_many_are_stored_in_their_order,
     bad_lines_are_refused_whole,
     what_the_database_cannot_keep_is_replaced_and_what_is_too_long_is_cut,
     a_batch_that_is_sent_again_adds_nothing,
+    of_a_log_without_end_the_first_and_the_last_part_are_stored,
     a_log_is_read_in_pages,
     a_page_of_a_log_ends_by_bytes,
 );
@@ -104,6 +105,35 @@ async fn a_batch_that_is_sent_again_adds_nothing(delivery: Delivery) {
     let _late = report(&world, job.id, "finish", &last).await.expect(200);
     let lines: Vec<String> = world.client.logs(job.id).await.into_iter().map(|line| line.message).collect();
     assert_eq!(lines, ["1", "2", "3", "4", "5"]);
+    world.end().await;
+}
+
+async fn of_a_log_without_end_the_first_and_the_last_part_are_stored(delivery: Delivery) {
+    let world = with(delivery, |settings| settings.limits.log_lines = 200).await;
+    let job = running(&world).await;
+    let batch = |from: i64, to: i64| {
+        let level = |nth| if nth == 250 { "ERROR" } else { "INFO" };
+        let entries: Vec<Value> = (from..to).map(|nth| json!({"level": level(nth), "message": nth.to_string()})).collect();
+        json!({"entries": entries, "offset": from})
+    };
+    assert_eq!(log(&world, job.id, &batch(0, 150)).await, 150);
+    assert_eq!(log(&world, job.id, &batch(150, 230)).await, 201);
+    for _ in 0..2 {
+        assert_eq!(log(&world, job.id, &batch(230, 5000)).await, 202, "what is sent again is not counted again");
+    }
+    let mut end = batch(5000, 6500);
+    end["status"] = json!("completed");
+    let _ = report(&world, job.id, "finish", &end).await.expect(200);
+    let _ = report(&world, job.id, "finish", &end).await.expect(200);
+    assert_eq!(log(&world, job.id, &json!({"message": "late"})).await, 1203);
+    assert_eq!(world.client.job(job.id).await.status, Status::Completed);
+    let lines = world.client.logs(job.id).await;
+    assert!(lines.iter().map(|line| line.log_id).eq(1..=1203), "the numbers have no gap");
+    let text = |nth: usize| lines[nth].message.as_str();
+    assert!((0..200).all(|nth| text(nth) == nth.to_string()));
+    assert!(text(200).starts_with("the log has reached its limit of 200 lines or "), "{}", text(200));
+    assert_eq!((text(201), text(202)), ("250", "5299 lines before this one are left out"));
+    assert!((203..1203).all(|nth| text(nth) == (nth + 5297).to_string()));
     world.end().await;
 }
 

@@ -65,7 +65,8 @@ pub(super) async fn started(
     })
 }
 
-/// A worker sends log lines: one, or many as `entries`.
+/// A worker sends log lines: one, or many as `entries`. Beyond the hub's limit for one log they are accepted and counted; stored are only up to
+/// 1,000 errors then, and up to 1,000 lines of `finish`, with a line that says how many are missing. `log_id` is the number of the last line stored.
 #[utoipa::path(tag = "worker", params(("id" = Uuid, Path), ("X-Lease-Token" = Option<Uuid>, Header, description = "The lease token that `start` or `claim` gave: only its bearer changes the job. A worker that shows none is judged by the job's id alone")), request_body = LogRequest, responses(
     (status = 201, body = LogResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]

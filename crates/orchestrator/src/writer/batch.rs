@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+};
 
 use api_types::JobAssignment;
 use chrono::{DateTime, Utc};
@@ -46,7 +49,7 @@ pub(super) struct Batch<'a> {
     /// Jobs beside which new ones are asked for.
     pub(super) overlaps: Vec<Uuid>,
     dirty: BTreeSet<Uuid>,
-    lines: Vec<(Uuid, i64, &'a [Line])>,
+    lines: Vec<(Uuid, i64, Cow<'a, [Line]>)>,
     events: Vec<JobEvent>,
     pub(super) new: Vec<NewJob>,
     failed: Vec<Uuid>,
@@ -337,6 +340,7 @@ impl<'a> Batch<'a> {
         if let Ok(effects) = apply(row, change, terms)
             && effects.dirty
         {
+            self.lines.extend(effects.lines.map(|(first, lines)| (id, first, Cow::Owned(lines.into_owned()))));
             self.events.extend(effects.event);
             self.order(id, effects.order);
             self.wrote(id, before);
@@ -467,7 +471,7 @@ fn must_speak_for(row: &JobRow, change: &Change) -> Option<Uuid> {
 /// What changes of this row are judged by.
 fn terms(deps: &Deps, row: &JobRow, now: DateTime<Utc>) -> Terms {
     let automation = || deps.catalog.peek(row.automation_id).and_then(|entry| entry.automation.draft.timeout_s);
-    Terms { leases: deps.leases, timeout_s: row.terms.timeout_s.or_else(automation), now }
+    Terms { leases: deps.leases, timeout_s: row.terms.timeout_s.or_else(automation), log: deps.log, now }
 }
 
 /// The row as it is after its write.

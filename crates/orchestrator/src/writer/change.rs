@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use store::{job_events::JobEvent, job_logs::Line, jobs::JobRow};
 use uuid::Uuid;
 
+use super::log::{self, LogLimits, Numbered, append, append_last};
+
 /// What somebody reports about a job, or does to it.
 pub(crate) enum Change {
     Start {
@@ -94,8 +96,7 @@ pub(super) struct Effects<'a> {
     pub(super) changed: Changed,
     /// The row has to be written.
     pub(super) dirty: bool,
-    /// Lines to add, with the number of the first.
-    pub(super) lines: Option<(i64, &'a [Line])>,
+    pub(super) lines: Numbered<'a>,
     pub(super) event: Option<JobEvent>,
     /// What the worker that holds it must do at once.
     pub(super) order: Option<Command>,
@@ -107,6 +108,7 @@ pub(super) struct Terms {
     pub(super) leases: LeaseTimes,
     /// Seconds the job may run.
     pub(super) timeout_s: Option<i64>,
+    pub(super) log: LogLimits,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -133,12 +135,13 @@ impl LeaseTimes {
 /// Applies `change` to `row`; a refusal leaves the row as it was.
 pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, terms: Terms) -> Result<Effects<'a>, Refusal> {
     let Terms { leases, now, .. } = terms;
+    let had_ended = row.job.status.is_terminal();
     let mut effects = Effects { changed: snapshot(row), dirty: true, lines: None, event: None, order: None };
     match change {
         Change::Start { caller } => start(row, caller, terms)?,
         Change::Log { caller, lines } => {
             row.job.authorise(caller)?;
-            effects.lines = append(row, lines);
+            effects.lines = append(row, lines, terms.log, now);
             heard_of(row, caller, None, now);
         }
         Change::Progress { caller, progress } => {
@@ -150,7 +153,7 @@ pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, terms: Terms) -> R
                 heard_of(row, caller, None, now);
             }
         }
-        Change::Finish(finish) => finished(row, finish, now, &mut effects)?,
+        Change::Finish(finish) => finished(row, finish, terms, &mut effects)?,
         Change::Cancellation { caller } => {
             row.job.authorise(caller)?;
             let holder = row.job.lease.as_ref().and_then(|lease| lease.worker_id);
@@ -171,6 +174,9 @@ pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, terms: Terms) -> R
     }
     if effects.dirty && row.job.status.is_terminal() {
         row.completed_at.get_or_insert(now);
+        if !had_ended && !matches!(change, Change::Finish(_)) {
+            effects.lines = log::gap(row, now);
+        }
     }
     effects.changed = Changed { late: effects.changed.late, ..snapshot(row) };
     Ok(effects)
@@ -228,7 +234,7 @@ const SLACK: TimeDelta = TimeDelta::seconds(60);
 
 /// Starts the job for `caller`.
 pub(super) fn start(row: &mut JobRow, caller: &Caller, terms: Terms) -> Result<(), Refusal> {
-    let Terms { leases, timeout_s, now } = terms;
+    let Terms { leases, timeout_s, now, .. } = terms;
     let outcome = row.job.start(caller, Uuid::now_v7(), leases.at_start(caller.worker_id), now)?;
     row.last_heartbeat_at = Some(now);
     if outcome == StartOutcome::Started {
@@ -242,10 +248,11 @@ pub(super) fn start(row: &mut JobRow, caller: &Caller, terms: Terms) -> Result<(
     Ok(())
 }
 
-fn finished<'a>(row: &mut JobRow, finish: &'a Finish, now: DateTime<Utc>, effects: &mut Effects<'a>) -> Result<(), Refusal> {
+fn finished<'a>(row: &mut JobRow, finish: &'a Finish, terms: Terms, effects: &mut Effects<'a>) -> Result<(), Refusal> {
+    let Terms { log, now, .. } = terms;
     match row.job.finish(&finish.caller, finish.outcome.clone())? {
         FinishOutcome::Ended => {
-            effects.lines = append(row, &finish.lines);
+            effects.lines = append_last(row, &finish.lines, log, now);
             row.result.clone_from(&finish.result);
             if finish.progress.is_some() {
                 row.progress.clone_from(&finish.progress);
@@ -254,8 +261,9 @@ fn finished<'a>(row: &mut JobRow, finish: &'a Finish, now: DateTime<Utc>, effect
             go_on(row, now);
         }
         FinishOutcome::Late => {
-            effects.lines = append(row, &finish.lines);
-            effects.dirty = effects.lines.is_some();
+            let before = (row.log_lines, row.log_left_out);
+            effects.lines = append(row, &finish.lines, log, now);
+            effects.dirty = before != (row.log_lines, row.log_left_out);
             effects.changed.late = true;
             let detail = reported(finish);
             effects.event =
@@ -291,19 +299,4 @@ fn heard_of(row: &mut JobRow, caller: &Caller, lease_for: Option<TimeDelta>, now
         row.last_heartbeat_at = Some(now);
     }
     renewed
-}
-
-/// Gives the lines that the row does not have yet their numbers.
-fn append<'a>(row: &mut JobRow, lines: &'a Lines) -> Option<(i64, &'a [Line])> {
-    let known = lines.offset.map_or(0, |offset| usize::try_from(row.log_offset - offset).unwrap_or(0));
-    let new = lines.lines.get(known..).unwrap_or_default();
-    if new.is_empty() {
-        return None;
-    }
-    let first = row.log_lines + 1;
-    row.log_lines += i64::try_from(new.len()).unwrap_or(0);
-    if let Some(offset) = lines.offset {
-        row.log_offset = offset + i64::try_from(lines.lines.len()).unwrap_or(0);
-    }
-    Some((first, new))
 }

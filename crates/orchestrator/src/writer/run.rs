@@ -18,6 +18,7 @@ use super::{
     change::LeaseTimes,
     desk::{Desk, Window},
     known::Known,
+    log::LogLimits,
 };
 use crate::{Clock, catalog::Catalog, control::Control, events::Events, live::Live, publisher::Publisher, roster::Roster};
 
@@ -42,6 +43,7 @@ pub(crate) struct Deps {
     pub(crate) events: Events,
     pub(crate) control: Control,
     pub(crate) leases: LeaseTimes,
+    pub(crate) log: LogLimits,
     pub(crate) window: Window,
     pub(crate) queue_limit: usize,
     pub(crate) writes: WriteHealth,
@@ -52,6 +54,10 @@ impl Deps {
     pub(crate) fn lease_times(lease: &runtime::LeaseSettings) -> LeaseTimes {
         let seconds = |duration: Duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
         LeaseTimes { agent: seconds(lease.agent), foreign: seconds(lease.foreign), silent: seconds(lease.silent) }
+    }
+
+    pub(crate) const fn log_limits(limits: &runtime::Limits) -> LogLimits {
+        LogLimits { lines: limits.log_lines, bytes: limits.log_bytes }
     }
 
     pub(crate) const fn window(dispatch: &runtime::Dispatch) -> Window {

@@ -66,7 +66,7 @@ impl Reading {
         let data_dir = self.value("data_dir");
         let (http, database, broker) = (self.section("http"), self.section("database"), self.section("broker"));
         let (auth, admin, worker) = (self.section("auth"), self.section("admin"), self.section("worker"));
-        let (lease, dispatch) = (self.section("lease"), self.section("dispatch"));
+        let (lease, dispatch, limits) = (self.section("lease"), self.section("dispatch"), self.section("limits"));
         let (retention, log) = (self.section("retention"), self.section("log"));
         Some(Settings {
             data_dir: data_dir?,
@@ -78,6 +78,7 @@ impl Reading {
             worker: worker?,
             lease: lease?,
             dispatch: dispatch?,
+            limits: limits?,
             retention: retention?,
             log: log?,
         })
@@ -181,6 +182,15 @@ pub(super) mod tests {
         let told = faults("[retention]\njobs = \"59m\"\nlogs = \"90\"\ndead_letters = \"2000years\"");
         let keys: Vec<&str> = told.iter().filter_map(|fault| fault.split([':', ' ']).next()).collect();
         assert_eq!(keys, ["retention.logs", "retention.jobs", "retention.dead_letters"], "{told:#?}");
+    }
+
+    #[test]
+    fn a_job_has_room_for_a_log() {
+        let limits = from_toml("[limits]\nlog_lines = 100\nlog_bytes = 65536").unwrap().limits;
+        assert_eq!((limits.log_lines, limits.log_bytes), (100, 65_536));
+        let told = faults("[limits]\nlog_lines = -1\nlog_bytes = 65535\nlogs = 1");
+        let keys: Vec<&str> = told.iter().filter_map(|fault| fault.split([':', ' ']).next()).collect();
+        assert_eq!(keys, ["limits.logs", "limits.log_lines", "limits.log_bytes"], "{told:#?}");
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Model {
     pub last_heartbeat_at: Option<ChronoDateTimeUtc>,
     pub cancellation_requested_at: Option<ChronoDateTimeUtc>,
     pub log_lines: i64,
+    pub log_bytes: i64,
+    pub log_left_out: i64,
     pub log_offset: i64,
     pub version: i64,
     pub timeout_s: Option<i64>,

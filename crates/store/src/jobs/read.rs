@@ -35,6 +35,8 @@ pub(super) struct Narrow {
     last_heartbeat_at: Option<ChronoDateTimeUtc>,
     cancellation_requested_at: Option<ChronoDateTimeUtc>,
     log_lines: i64,
+    log_bytes: i64,
+    log_left_out: i64,
     log_offset: i64,
     version: i64,
     timeout_s: Option<i64>,
@@ -93,7 +95,7 @@ pub(super) fn narrow_columns(query: Select<job::Entity>) -> Select<job::Entity> 
         .columns([C::Id, C::AutomationId, C::QueueName, C::Status, C::Trigger, C::Priority, C::ErrorClass, C::ErrorMessage])
         .columns([C::Attempt, C::RetryOf, C::WorkerId, C::LeaseToken, C::LeaseExpiresAt, C::Progress, C::CreatedAt, C::NotBefore])
         .columns([C::DispatchStartedAt, C::DispatchedAt, C::StartedAt, C::CompletedAt, C::LastHeartbeatAt])
-        .columns([C::CancellationRequestedAt, C::LogLines, C::LogOffset, C::Version])
+        .columns([C::CancellationRequestedAt, C::LogLines, C::LogBytes, C::LogLeftOut, C::LogOffset, C::Version])
         .columns([C::TimeoutS, C::QueueDeadlineAt, C::MaxAttempts, C::CancelGraceS, C::ConcurrencyKey, C::Requires])
         .columns([C::DeadlineAt, C::PausedAt, C::PausedMs])
 }
@@ -219,6 +221,8 @@ pub(super) fn full(row: job::Model) -> Result<FullJob, Error> {
         last_heartbeat_at: row.last_heartbeat_at,
         cancellation_requested_at: row.cancellation_requested_at,
         log_lines: row.log_lines,
+        log_bytes: row.log_bytes,
+        log_left_out: row.log_left_out,
         log_offset: row.log_offset,
         version: row.version,
         timeout_s: row.timeout_s,
@@ -269,6 +273,8 @@ impl Narrow {
             last_heartbeat_at: self.last_heartbeat_at,
             cancellation_requested_at: self.cancellation_requested_at,
             log_lines: self.log_lines,
+            log_bytes: self.log_bytes,
+            log_left_out: self.log_left_out,
             log_offset: self.log_offset,
             deadline_at: self.deadline_at,
             paused_at: self.paused_at,

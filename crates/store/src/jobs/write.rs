@@ -116,7 +116,7 @@ pub(crate) fn in_few_lengths<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 }
 
 /// The columns that a job's life changes, in the order of [`to_changed_cells`], where id and version come first.
-const CHANGING: [job::Column; 20] = {
+const CHANGING: [job::Column; 22] = {
     use job::Column as C;
     [
         C::Status,
@@ -134,6 +134,8 @@ const CHANGING: [job::Column; 20] = {
         C::LastHeartbeatAt,
         C::CancellationRequestedAt,
         C::LogLines,
+        C::LogBytes,
+        C::LogLeftOut,
         C::LogOffset,
         C::NotBefore,
         C::DeadlineAt,
@@ -243,6 +245,8 @@ fn to_changed_cells(row: &JobRow) -> Vec<Value> {
         row.last_heartbeat_at.into(),
         row.cancellation_requested_at.into(),
         row.log_lines.into(),
+        row.log_bytes.into(),
+        row.log_left_out.into(),
         row.log_offset.into(),
         row.not_before.into(),
         row.deadline_at.into(),

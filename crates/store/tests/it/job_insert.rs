@@ -63,6 +63,8 @@ async fn job_round_trips_as_pending(db: Case) {
         last_heartbeat_at: None,
         cancellation_requested_at: None,
         log_lines: 0,
+        log_bytes: 0,
+        log_left_out: 0,
         log_offset: 0,
         deadline_at: None,
         paused_at: None,

@@ -68,6 +68,8 @@ fn changed_everywhere(row: JobRow) -> JobRow {
         last_heartbeat_at: Some(at(5_007)),
         cancellation_requested_at: Some(at(5_008)),
         log_lines: i64::MAX,
+        log_bytes: i64::MAX - 1,
+        log_left_out: 19,
         log_offset: 17,
         deadline_at: Some(at(5_009)),
         paused_at: Some(at(5_010)),
