@@ -13,6 +13,7 @@ mod m20261121_000008_workers_and_reconcilers;
 mod m20261121_000009_job_control;
 mod m20261126_000010_job_deliveries;
 mod m20261126_000020_worker_identity;
+mod m20261126_000021_queue_profile_named;
 mod m20261126_000030_request_digest;
 mod m20261126_000040_change_counters;
 mod m20261126_000050_log_limits;
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000009_job_control::Migration),
             Box::new(m20261126_000010_job_deliveries::Migration),
             Box::new(m20261126_000020_worker_identity::Migration),
+            Box::new(m20261126_000021_queue_profile_named::Migration),
             Box::new(m20261126_000030_request_digest::Migration),
             Box::new(m20261126_000040_change_counters::Migration),
             Box::new(m20261126_000050_log_limits::Migration),

@@ -19,9 +19,9 @@ pub struct Automation {
     pub description: String,
     /// Queue its jobs wait in.
     pub queue_name: String,
-    /// How the queue is declared when it does not exist: `regente`, `maestro` or `plain`.
-    #[schema(value_type = String)]
-    pub queue_profile: QueueProfile,
+    /// How the hub declares the queue: `regente`, `maestro` or `plain`; null: it does not, and jobs wait until a robot or worker has declared it.
+    #[schema(value_type = Option<String>)]
+    pub queue_profile: Option<QueueProfile>,
     /// `PYTHON`, `SHELL` or `EXE`.
     #[schema(value_type = String)]
     pub entrypoint_type: EntrypointType,
@@ -80,6 +80,9 @@ pub struct Automation {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+    /// What has not taken effect, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// Registers an automation.
@@ -94,7 +97,8 @@ pub struct AutomationCreate {
     /// Queue; made from the name when absent.
     #[serde(default, alias = "queueName")]
     pub queue_name: Option<String>,
-    /// `regente`, `maestro` or `plain`; absent: the hub's setting `dispatch.queue_profile`.
+    /// How the hub declares the queue, at once: `regente`, `maestro` or `plain`. Absent: the hub's setting `dispatch.queue_profile`, or else as
+    /// whoever consumes it does; jobs wait until then.
     #[serde(default, alias = "queueProfile")]
     #[schema(value_type = Option<String>)]
     pub queue_profile: Option<QueueProfile>,
@@ -189,10 +193,11 @@ pub struct AutomationUpdate {
     /// New queue, for jobs made from now on.
     #[serde(alias = "queueName", skip_serializing_if = "Option::is_none")]
     pub queue_name: Option<String>,
-    /// New queue profile.
-    #[serde(alias = "queueProfile", skip_serializing_if = "Option::is_none")]
+    /// New queue profile, or null for what whoever consumes it declares. It takes effect when the queue is empty and nobody consumes it;
+    /// until then `warnings` of the answer says so.
+    #[serde(alias = "queueProfile", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    pub queue_profile: Option<QueueProfile>,
+    pub queue_profile: Option<Option<QueueProfile>>,
     /// New entry point type.
     #[serde(alias = "entrypointType", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -298,6 +303,10 @@ pub struct AutomationUpdate {
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     pub updated_at: Option<Value>,
+    /// Not looked at: it may be other by now.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub warnings: Option<Value>,
 }
 
 impl AutomationUpdate {
@@ -324,7 +333,7 @@ impl From<AutomationCreate> for AutomationUpdate {
             name: Some(create.name),
             description: create.description,
             queue_name: create.queue_name,
-            queue_profile: create.queue_profile,
+            queue_profile: create.queue_profile.map(Some),
             entrypoint_type: create.entrypoint_type,
             script_path: Some(create.script_path),
             parameter_schema: Some(create.parameter_schema),

@@ -79,7 +79,7 @@ pub struct Job {
 /// Why a job has not started: the first thing that is in its way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WaitingReason {
-    /// `no_live_worker`, `no_worker_with_labels`, `worker_paused`, `all_slots_busy`, `queue_paused`, `automation_paused`, `concurrency_limit`,
+    /// `queue_not_declared`, `no_live_worker`, `no_worker_with_labels`, `worker_paused`, `all_slots_busy`, `queue_paused`, `automation_paused`, `concurrency_limit`,
     /// `concurrency_key_limit`, `rate_limit`, `retry_due`, `not_before`, `broker_unreachable`, `on_the_way` or `behind`.
     pub code: String,
     /// The same as a sentence.

@@ -107,7 +107,7 @@ impl Link {
             return Ok(None);
         }
         // It may well be missing.
-        self.doubtfully(async |declarer| declarer.queue_depth(queue).await).await?;
+        self.doubtfully(queue, None).await?;
         let depth = self.declarer.lock().await.queue_adopt(queue, &self.topology.dead_letter_queue).await?;
         self.ensured().insert(queue.to_owned());
         Ok(Some(depth))
@@ -120,17 +120,17 @@ impl Link {
 
     /// Gives `queue` this profile; `Some` when it is in use with another.
     pub(crate) async fn queue_apply(&self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
-        let differs = self.doubtfully(async |declarer| declarer.queue_apply(queue, profile).await).await?;
+        let differs = self.doubtfully(queue, Some(profile)).await?;
         self.declarer.lock().await.queue_adopt(queue, &self.topology.dead_letter_queue).await?;
         self.ensured().insert(queue.to_owned());
         Ok(differs)
     }
 
-    /// Does what may be refused. A connection that was lost by an earlier refusal is made anew.
-    async fn doubtfully<T>(&self, ask: impl AsyncFn(&mut Declarer) -> Result<T, Error>) -> Result<T, Error> {
+    /// Applies a profile to `queue`, or looks for it, which may be refused. A connection that was lost by an earlier refusal is made anew.
+    async fn doubtfully(&self, queue: &str, profile: Option<QueueProfile>) -> Result<Option<QueueDepth>, Error> {
         let mut slot = self.doubtful.lock().await;
         if let Some(mut declarer) = slot.take() {
-            match ask(&mut declarer).await {
+            match ask(&mut declarer, queue, profile).await {
                 Err(Error::Disconnected) => {}
                 outcome => {
                     *slot = Some(declarer);
@@ -141,7 +141,7 @@ impl Link {
         let properties = ConnectionProperties::default().with_connection_name("regente queues".into());
         let connection = Connection::connect_uri(self.uri.clone(), properties).await.map_err(lost)?;
         let mut declarer = Declarer::new(Arc::new(connection));
-        let outcome = ask(&mut declarer).await;
+        let outcome = ask(&mut declarer, queue, profile).await;
         *slot = Some(declarer);
         outcome
     }
@@ -215,6 +215,13 @@ impl Link {
 
     fn ensured(&self) -> MutexGuard<'_, HashSet<String>> {
         self.ensured.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn ask(declarer: &mut Declarer, queue: &str, profile: Option<QueueProfile>) -> Result<Option<QueueDepth>, Error> {
+    match profile {
+        Some(profile) => declarer.queue_apply(queue, profile).await,
+        None => declarer.queue_depth(queue).await.map(Some),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use api_types::AutomationCreate;
 use domain::{
-    automation::EntrypointType,
+    automation::{EntrypointType, QueueProfile},
     retry::{Backoff, RetryPolicy},
 };
 use test_support::Proxy;
@@ -228,6 +228,7 @@ async fn register(api: &Api, folder: &Path) -> Result<Vec<Shape>> {
             let create = AutomationCreate {
                 name: format!("{name}-{queue}"),
                 queue_name: Some(queue_name.to_owned()),
+                queue_profile: Some(QueueProfile::Regente),
                 entrypoint_type: Some(if python { EntrypointType::Python } else { EntrypointType::Shell }),
                 script_path: folder.join(if python { "robot.py" } else { "robot.sh" }).display().to_string(),
                 max_concurrency,

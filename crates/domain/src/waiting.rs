@@ -36,6 +36,8 @@ pub enum WaitingReason {
     RateLimit { next_at: DateTime<Utc> },
     /// The workers of its queue take messages, and the broker cannot be reached.
     BrokerUnreachable,
+    /// Nobody has declared its queue at the broker.
+    QueueNotDeclared { queue: String },
     /// No live worker takes jobs of its queue.
     NoLiveWorker { queue: String },
     /// None of the queue's live workers has the labels that it requires.
@@ -65,6 +67,7 @@ impl WaitingReason {
             Self::ConcurrencyKeyLimit { .. } => "concurrency_key_limit",
             Self::RateLimit { .. } => "rate_limit",
             Self::BrokerUnreachable => "broker_unreachable",
+            Self::QueueNotDeclared { .. } => "queue_not_declared",
             Self::NoLiveWorker { .. } => "no_live_worker",
             Self::NoWorkerWithLabels { .. } => "no_worker_with_labels",
             Self::WorkerPaused { .. } => "worker_paused",
@@ -102,6 +105,10 @@ impl fmt::Display for WaitingReason {
             }
             Self::RateLimit { next_at } => write!(f, "the automation's rate limit allows the next start at {}", time(next_at)),
             Self::BrokerUnreachable => f.write_str("the broker cannot be reached; the job is sent as soon as it is back"),
+            Self::QueueNotDeclared { queue } => write!(
+                f,
+                "nobody has declared queue \"{queue}\" at the broker yet: start its robot or worker, or name a queue_profile for the hub to declare it"
+            ),
             Self::NoLiveWorker { queue } => write!(f, "no live worker takes jobs of queue \"{queue}\""),
             Self::NoWorkerWithLabels { queue, labels } => {
                 write!(f, "no live worker of queue \"{queue}\" has the labels {}", labels.join(", "))
@@ -202,6 +209,8 @@ pub struct Facts {
     pub rate_next_at: Option<DateTime<Utc>>,
     /// The hub has a broker and cannot reach it.
     pub broker_unreachable: bool,
+    /// The broker has no such queue, and the hub is not to declare it.
+    pub queue_missing: bool,
     /// Its message was given to the broker: the limits have let it pass.
     pub dispatched: bool,
     /// What became of its messages.
@@ -266,6 +275,9 @@ fn untaken(facts: &Facts) -> Option<WaitingReason> {
     let queue = || facts.queue.clone();
     if facts.broker_unreachable && facts.workers.iter().all(|worker| worker.uses_broker) {
         return Some(WaitingReason::BrokerUnreachable);
+    }
+    if facts.queue_missing && facts.workers.iter().all(|worker| worker.uses_broker) {
+        return Some(WaitingReason::QueueNotDeclared { queue: queue() });
     }
     if facts.workers.is_empty() {
         return (facts.consumers == 0).then(|| WaitingReason::NoLiveWorker { queue: queue() });

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use domain::automation::QueueProfile;
 use regente::{Hub, HubOptions};
 use runtime::{Settings, Shutdown};
 use secrecy::ExposeSecret;
@@ -226,6 +227,8 @@ fn settings(database: &TestDatabase, delivery: Delivery, folder: &TempDir, suffi
     settings.lease.silent = Duration::from_secs(3);
     settings.lease.heartbeat = Duration::from_millis(500);
     settings.dispatch.tick = Duration::from_millis(50);
+    // Most tests have no consumer that declares its queue.
+    settings.dispatch.queue_profile = Some(QueueProfile::Regente);
     settings.admin.password = "admin-password-of-a-test".to_owned().into();
     if delivery == Delivery::Queue {
         settings.broker.url = test_support::amqp_url()?.into();

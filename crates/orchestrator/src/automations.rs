@@ -10,14 +10,14 @@ use serde_json::Value;
 use store::automations::{Automation, Draft, Filter};
 
 pub(crate) use self::{draft::unkept, pause::pause};
-use crate::{Orchestrator, convert, publisher::queue_profile};
+use crate::{Orchestrator, convert};
 
 impl Orchestrator {
     pub(crate) async fn automation_create(&self, request: AutomationCreate) -> Result<Automation, Failure> {
         let draft = self.changed(draft::empty(&request, self.queue_profile), request.into()).await?;
         let created = store::automations::automation_insert(&self.database, &draft, (self.clock)()).await;
         let automation = created.map_err(|error| name_taken(error, &draft.name))?;
-        self.settle(&automation);
+        self.settle(&automation).await;
         Ok(automation)
     }
 
@@ -27,7 +27,7 @@ impl Orchestrator {
         let draft = self.changed(current.draft, request).await?;
         let updated = store::automations::automation_update(&self.database, id, &draft, (self.clock)()).await;
         let automation = updated.map_err(|error| name_taken(error, &draft.name))?.ok_or_else(|| not_found(id))?;
-        self.settle(&automation);
+        self.settle(&automation).await;
         Ok(automation)
     }
 
@@ -64,16 +64,19 @@ impl Orchestrator {
     }
 
     /// Makes it known here, and its queue to the broker, as far as that is there.
-    fn settle(&self, automation: &Automation) {
+    async fn settle(&self, automation: &Automation) {
         self.catalog.put(automation.clone());
-        if let Some(broker) = self.broker.clone() {
-            let (queue, profile) = (automation.draft.queue_name.clone(), queue_profile(automation.draft.queue_profile));
-            tokio::spawn(async move {
-                if let Err(error) = broker.ensure_queue(&queue, profile).await {
-                    tracing::warn!(%error, queue.name = queue, "queue not declared yet; it is with its first job");
-                }
-            });
+        let queue = &automation.draft.queue_name;
+        match automation.draft.queue_profile.filter(|_| automation.archived_at.is_none()) {
+            Some(_) => self.broker_queues.look_now(queue).await,
+            None => self.broker_queues.want(queue),
         }
+    }
+
+    /// As the API shows it.
+    pub(crate) fn automation_shown(&self, automation: &Automation) -> api_types::Automation {
+        let warnings = self.broker_queues.warning(automation).into_iter().collect();
+        api_types::Automation { warnings, ..convert::automation(automation, (self.clock)()) }
     }
 }
 

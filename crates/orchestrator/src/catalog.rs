@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::policy::Pause;
+use domain::{automation::QueueProfile, policy::Pause};
 use runtime::{Failure, Pool};
 use serde_json::{Map, Value};
 use store::{Database, automations::Automation};
@@ -174,6 +174,22 @@ impl Catalog {
     /// The automation as far as it is known.
     pub(crate) fn peek(&self, id: i32) -> Option<Arc<Entry>> {
         self.cached(id)
+    }
+
+    /// The profile that is named for `queue`: of several automations that name one, the one that was changed last decides.
+    pub(crate) fn queue_profile(&self, queue: &str) -> Option<QueueProfile> {
+        let entries = self.entries.read().ok()?;
+        let automations = entries.by_id.values().map(|entry| &entry.automation);
+        let naming = automations.filter(|automation| automation.draft.queue_name == queue && automation.draft.queue_profile.is_some());
+        naming.max_by_key(|automation| (automation.archived_at.is_none(), automation.updated_at, automation.id))?.draft.queue_profile
+    }
+
+    /// Queues for which an automation names a profile.
+    pub(crate) fn named_queues(&self) -> BTreeSet<String> {
+        let Ok(entries) = self.entries.read() else { return BTreeSet::new() };
+        let automations = entries.by_id.values().map(|entry| &entry.automation).filter(|automation| automation.archived_at.is_none());
+        let naming = automations.filter(|automation| automation.draft.queue_profile.is_some());
+        naming.map(|automation| automation.draft.queue_name.clone()).collect()
     }
 
     /// Whether the automation limits how many of its jobs run at once or start in a time, as far as is known.

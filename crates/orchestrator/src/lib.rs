@@ -14,6 +14,7 @@
 //! ```
 
 mod automations;
+mod broker_queues;
 mod catalog;
 mod control;
 mod convert;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     Clock,
+    broker_queues::BrokerQueues,
     catalog::Catalog,
     control::Control,
     dead_letters,
@@ -68,6 +69,7 @@ pub struct Orchestrator {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) writer: Writer,
     pub(crate) broker: Option<Arc<Broker>>,
+    pub(crate) broker_queues: BrokerQueues,
     pub(crate) followed: Followed,
     pub(crate) stream_patience: Duration,
     pub(crate) lease: LeaseSettings,
@@ -83,7 +85,7 @@ pub struct Orchestrator {
     pub(crate) retention: Retention,
     pub(crate) sweep_after: TimeDelta,
     pub(crate) consumer_timeout: TimeDelta,
-    pub(crate) queue_profile: QueueProfile,
+    pub(crate) queue_profile: Option<QueueProfile>,
     pub(crate) tick: Duration,
     /// This process among the replicas; new at each start.
     pub(crate) replica_id: Uuid,
@@ -120,11 +122,13 @@ impl Orchestrator {
         let live = Live::default();
         let roster = Arc::new(Roster::new(database.clone()));
         let control = Control::start(broker.clone());
+        let broker_queues = BrokerQueues::new(broker.clone(), catalog.clone(), dispatch.tick);
         let deps = Deps {
             database: writer_database,
             catalog: catalog.clone(),
             roster: roster.clone(),
             broker: broker.clone(),
+            broker_queues: broker_queues.clone(),
             live: live.clone(),
             events: Events::start(broker.clone()),
             control: control.clone(),
@@ -136,6 +140,7 @@ impl Orchestrator {
             clock: clock.clone(),
         };
         let writer = writer::start(deps, shutdown.clone());
+        tokio::spawn(broker_queues.clone().run(writer.clone(), shutdown.clone()));
         let followed = Followed::start(database.clone(), live, shutdown.clone());
         let presence = Presence::start(database.clone(), lease.agent, shutdown.clone());
         let sweep_after = TimeDelta::from_std(dispatch.sweep_after).unwrap_or(TimeDelta::MAX);
@@ -146,6 +151,7 @@ impl Orchestrator {
             writer,
             control,
             broker,
+            broker_queues,
             followed,
             stream_patience,
             lease,
@@ -269,6 +275,7 @@ impl Orchestrator {
             }
             if *connected.borrow_and_update() {
                 tracing::info!("broker connected");
+                self.broker_queues.want_named();
                 let queues = store::jobs::job_queues_waiting(&self.database).await.unwrap_or_default();
                 self.writer.note(Note::Waiting(queues));
             } else {

@@ -17,7 +17,7 @@ use store::{
 };
 use uuid::Uuid;
 
-use crate::{Orchestrator, convert, publisher::queue_profile};
+use crate::{Orchestrator, convert};
 
 /// Jobs with a place within limits that are looked at.
 const MOST_GIVEN_OUT: u64 = 50_000;
@@ -107,12 +107,12 @@ impl Orchestrator {
     async fn consumers(&self, queues: impl Iterator<Item = &str>, pending: &[&JobRow]) -> BTreeMap<String, u32> {
         let mut consumers = BTreeMap::new();
         let Some(broker) = &self.broker else { return consumers };
-        let sent_to = |queue: &str| pending.iter().find(|row| row.queue_name == queue && row.dispatch_started_at.is_some());
+        let sent_to = |queue: &str| pending.iter().any(|row| row.queue_name == queue && row.dispatch_started_at.is_some());
         let asking = async {
             for queue in queues {
                 // A queue that a message was sent to is there, also when that was before this hub started.
-                if let Some(entry) = sent_to(queue).and_then(|row| self.catalog.peek(row.automation_id)) {
-                    let _ = broker.ensure_queue(queue, queue_profile(entry.automation.draft.queue_profile)).await;
+                if sent_to(queue) {
+                    let _ = broker.adopt_queue(queue).await;
                 }
                 if let Ok(Some(depth)) = broker.queue_depth_if_known(queue).await {
                     consumers.insert(queue.to_owned(), depth.consumers);
@@ -149,6 +149,7 @@ impl Orchestrator {
             concurrency_key: key.and_then(|key| Some((key.clone(), full(key_limit, &|job| job.concurrency_key.as_ref() == Some(key))?))),
             rate_next_at: rate.and_then(|rate| rate.admit(around.tats.get(&row.automation_id).copied().flatten(), around.now).err()),
             broker_unreachable: around.broker_unreachable,
+            queue_missing: self.broker_queues.is_missing(&row.queue_name),
             dispatched: row.dispatch_started_at.is_some(),
             unstarted: around.unstarted.get(&row.job.id).cloned().unwrap_or_default(),
             requires: row.terms.requires.clone(),

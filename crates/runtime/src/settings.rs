@@ -1,4 +1,5 @@
 mod load;
+mod optional_profile;
 mod print;
 
 use std::{path::PathBuf, time::Duration};
@@ -163,8 +164,9 @@ section!(
         /// How long an unregistered worker may keep a message without acknowledging it.
         #[serde(with = "humantime_serde")]
         consumer_timeout: Duration,
-        /// How the queues of automations that do not say are declared.
-        queue_profile: QueueProfile,
+        /// How the queues of automations that do not say are declared; `None`: by whoever consumes them.
+        #[serde(with = "optional_profile")]
+        queue_profile: Option<QueueProfile>,
         /// How often the hub looks for what is due.
         #[serde(with = "humantime_serde")]
         tick: Duration,

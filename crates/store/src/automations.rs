@@ -35,8 +35,8 @@ pub struct Draft {
     pub description: String,
     /// Queue.
     pub queue_name: String,
-    /// How the queue is declared.
-    pub queue_profile: QueueProfile,
+    /// How the queue is declared; `None`: as whoever consumes it declares it.
+    pub queue_profile: Option<QueueProfile>,
     /// How the program is started.
     pub entrypoint_type: EntrypointType,
     /// The program.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use api_types::AutomationCreate;
+use domain::automation::QueueProfile;
 use tokio::{task::JoinSet, time::Instant};
 use uuid::Uuid;
 
@@ -21,6 +22,7 @@ pub(crate) async fn automations_create(api: &Api, queue: &str, queues: usize) ->
         let create = AutomationCreate {
             name: name.clone(),
             queue_name: Some(name),
+            queue_profile: Some(QueueProfile::Regente),
             script_path: "noop.py".to_owned(),
             ..AutomationCreate::default()
         };

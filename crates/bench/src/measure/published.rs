@@ -2,6 +2,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Result, ensure};
 use api_types::AutomationCreate;
+use domain::automation::QueueProfile;
 use serde::Serialize;
 use tokio::{process::Command, time::Instant};
 
@@ -72,6 +73,7 @@ async fn automation_create(hub: &Hub, name: &str, script: &Path) -> Result<i32> 
     let create = AutomationCreate {
         name: format!("{QUEUE}-{name}"),
         queue_name: Some(QUEUE.to_owned()),
+        queue_profile: Some(QueueProfile::Regente),
         script_path: script.display().to_string(),
         ..AutomationCreate::default()
     };

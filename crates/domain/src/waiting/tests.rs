@@ -31,6 +31,7 @@ fn free() -> Facts {
         concurrency_key: None,
         rate_next_at: Some(at(0)),
         broker_unreachable: false,
+        queue_missing: false,
         dispatched: false,
         unstarted: Unstarted::default(),
         requires: vec!["sap".into()],
@@ -43,7 +44,7 @@ fn free() -> Facts {
 type Obstacle = (&'static str, fn(&mut Facts));
 
 /// Each obstacle alone, in the order in which they are told.
-const OBSTACLES: [Obstacle; 13] = [
+const OBSTACLES: [Obstacle; 14] = [
     ("worker_key_refused", |facts| {
         facts.dispatched = true;
         (facts.unstarted.refused_keys, facts.unstarted.refused_key_at) = (3, Some(at(-2)));
@@ -56,6 +57,7 @@ const OBSTACLES: [Obstacle; 13] = [
     ("concurrency_key_limit", |facts| facts.concurrency_key = Some(("sefaz:1".into(), full(1, 1)))),
     ("rate_limit", |facts| facts.rate_next_at = Some(at(3))),
     ("broker_unreachable", |facts| facts.broker_unreachable = true),
+    ("queue_not_declared", |facts| facts.queue_missing = true),
     ("no_worker_with_labels", |facts| facts.workers.iter_mut().for_each(|worker| worker.labels.clear())),
     ("worker_paused", |facts| facts.workers.iter_mut().for_each(|worker| worker.paused = true)),
     ("all_slots_busy", |facts| facts.workers.iter_mut().for_each(|worker| worker.running = 2)),
@@ -82,7 +84,11 @@ fn nobody_there_comes_before_who_is_there() {
     assert_eq!(why_waiting(&Facts { dispatched: true, ..nobody.clone() }).code(), "no_live_worker", "though the message is there");
     let foreign = Facts { consumers: 1, dispatched: true, ..nobody.clone() };
     assert_eq!(why_waiting(&foreign), WaitingReason::OnTheWay, "somebody who never registered takes messages");
-    assert_eq!(why_waiting(&Facts { broker_unreachable: true, ..nobody }).code(), "broker_unreachable");
+    assert_eq!(why_waiting(&Facts { broker_unreachable: true, ..nobody.clone() }).code(), "broker_unreachable");
+    let undeclared = WaitingReason::QueueNotDeclared { queue: "nfe".into() };
+    assert_eq!(why_waiting(&Facts { queue_missing: true, ..nobody }), undeclared);
+    let claiming = Facts { queue_missing: true, workers: vec![LiveWorker { uses_broker: false, ..worker("a") }], ..free() };
+    assert_eq!(why_waiting(&claiming).code(), "behind", "it needs no queue at the broker");
 }
 
 #[test]

@@ -196,10 +196,10 @@ async fn what_was_read_can_be_sent_back(delivery: Delivery) {
 }
 
 async fn a_queue_profile_that_is_not_named_is_the_hubs(delivery: Delivery) {
-    let world = with(delivery, |settings| settings.dispatch.queue_profile = QueueProfile::Maestro).await;
+    let world = with(delivery, |settings| settings.dispatch.queue_profile = Some(QueueProfile::Maestro)).await;
     let profile = async |body: Value| world.client.automation(&body).await.queue_profile;
-    assert_eq!(profile(json!({"name": "a", "queue_name": world.queue("a"), "script_path": "x"})).await, QueueProfile::Maestro);
+    assert_eq!(profile(json!({"name": "a", "queue_name": world.queue("a"), "script_path": "x"})).await, Some(QueueProfile::Maestro));
     let named = json!({"name": "b", "queue_name": world.queue("b"), "script_path": "x", "queue_profile": "plain"});
-    assert_eq!(profile(named).await, QueueProfile::Plain);
+    assert_eq!(profile(named).await, Some(QueueProfile::Plain));
     world.end().await;
 }

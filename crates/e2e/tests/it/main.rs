@@ -19,6 +19,7 @@ mod lost_messages;
 mod names;
 mod orders;
 mod pauses;
+mod queue_profiles;
 mod recovery;
 mod replicas;
 mod results;

@@ -13,7 +13,7 @@ use store::automations::Draft;
 use crate::text;
 
 /// One of which nothing is said yet but its name. `queue_profile` is that of automations which do not say.
-pub(super) fn empty(request: &AutomationCreate, queue_profile: QueueProfile) -> Draft {
+pub(super) fn empty(request: &AutomationCreate, queue_profile: Option<QueueProfile>) -> Draft {
     Draft { queue_name: default_queue_name(&request.name), queue_profile, priority: DEFAULT_PRIORITY, ..Draft::default() }
 }
 

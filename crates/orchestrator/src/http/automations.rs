@@ -17,7 +17,7 @@ use super::{
     page, page_size,
 };
 use crate::{
-    Orchestrator, convert,
+    Orchestrator,
     execute::{Execution, KEY_HEADER},
 };
 
@@ -119,7 +119,7 @@ pub(super) async fn resume(person: Management, hub: Data<Orchestrator>, id: Path
 }
 
 fn shown(hub: &Orchestrator, automation: &store::automations::Automation) -> Automation {
-    convert::automation(automation, (hub.clock)())
+    hub.automation_shown(automation)
 }
 
 /// Runs an automation. The body is the parameters object itself; it may be empty.

@@ -269,16 +269,14 @@ impl<'a> Batch<'a> {
     fn publication(&self, new: &NewJob) -> Option<Publication> {
         let entry = self.deps.catalog.peek(new.automation_id)?;
         let message = convert::job_message(&entry.automation, &new.row(), new.parameters.clone());
-        Publication::new(message, entry.automation.draft.queue_profile)
+        Publication::new(message)
     }
 
+    /// Messages that may be sent to `queue` now. None before it is known to be there.
     pub(super) fn broker_room(&self, queue: &str) -> usize {
-        let connected = self.deps.broker.as_ref().is_some_and(|broker| broker.is_connected());
-        if !connected {
-            return 0;
-        }
         let handed = self.done.handed.get(queue).copied().unwrap_or(0);
-        self.desk.room(queue, self.deps.window).saturating_sub(handed)
+        let room = self.desk.room(queue, self.deps.window).saturating_sub(handed);
+        if room > 0 && self.deps.broker_queues.is_ready(queue) { room } else { 0 }
     }
 
     /// Makes sure that the roster knows the workers whose jobs are reported on without a lease token.

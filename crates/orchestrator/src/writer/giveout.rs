@@ -136,7 +136,7 @@ impl Batch<'_> {
         let FullJob { mut row, parameters } = job;
         let Some(entry) = self.deps.catalog.get_stale(row.automation_id).await? else { return Ok(()) };
         let message = convert::job_message(&entry.automation, &row, parameters);
-        self.done.publications.extend(Publication::new(message, entry.automation.draft.queue_profile));
+        self.done.publications.extend(Publication::new(message));
         *self.done.handed.entry(queue.to_owned()).or_default() += 1;
         row.dispatch_started_at = Some(self.now);
         self.given_rows.push(row);

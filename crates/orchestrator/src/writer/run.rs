@@ -20,7 +20,10 @@ use super::{
     known::Known,
     log::LogLimits,
 };
-use crate::{Clock, catalog::Catalog, control::Control, events::Events, live::Live, publisher::Publisher, roster::Roster};
+use crate::{
+    Clock, broker_queues::BrokerQueues, catalog::Catalog, control::Control, events::Events, live::Live, publisher::Publisher,
+    roster::Roster,
+};
 
 /// Commands that share a transaction at most.
 const MOST_COMMANDS: usize = 256;
@@ -39,6 +42,7 @@ pub(crate) struct Deps {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) roster: Arc<Roster>,
     pub(crate) broker: Option<Arc<broker::Broker>>,
+    pub(crate) broker_queues: BrokerQueues,
     pub(crate) live: Live,
     pub(crate) events: Events,
     pub(crate) control: Control,

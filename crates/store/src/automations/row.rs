@@ -18,7 +18,8 @@ pub(super) fn to_row(draft: &Draft) -> Result<automation::ActiveModel, Error> {
         name: Set(draft.name.clone()),
         description: Set(draft.description.clone()),
         queue_name: Set(draft.queue_name.clone()),
-        queue_profile: Set(draft.queue_profile.as_str().to_owned()),
+        queue_profile: Set(draft.queue_profile.unwrap_or_default().as_str().to_owned()),
+        queue_profile_named: Set(draft.queue_profile.is_some()),
         entrypoint_type: Set(draft.entrypoint_type.as_str().to_owned()),
         script_path: Set(draft.script_path.clone()),
         parameter_schema: Set(draft.parameter_schema.clone()),
@@ -44,8 +45,9 @@ pub(super) fn to_row(draft: &Draft) -> Result<automation::ActiveModel, Error> {
 
 pub(super) fn from_row(row: automation::Model) -> Result<Automation, Error> {
     let corrupt = |column: &str| Error::Corrupt(format!("automations.{column} of {}", row.id));
+    let queue_profile = QueueProfile::parse(&row.queue_profile).ok_or_else(|| corrupt("queue_profile"))?;
     let draft = Draft {
-        queue_profile: QueueProfile::parse(&row.queue_profile).ok_or_else(|| corrupt("queue_profile"))?,
+        queue_profile: row.queue_profile_named.then_some(queue_profile),
         entrypoint_type: EntrypointType::parse(&row.entrypoint_type).ok_or_else(|| corrupt("entrypoint_type"))?,
         default_params: row.default_params.as_object().cloned().ok_or_else(|| corrupt("default_params"))?,
         retry_policy: serde_json::from_value(row.retry_policy.clone()).map_err(|_| corrupt("retry_policy"))?,

@@ -9,6 +9,7 @@ pub struct Model {
     pub description: String,
     pub queue_name: String,
     pub queue_profile: String,
+    pub queue_profile_named: bool,
     pub entrypoint_type: String,
     pub script_path: String,
     pub parameter_schema: Option<Json>,

@@ -109,7 +109,7 @@ fn full_policy() -> Policy {
 
 async fn insert_round_trips_every_field(db: Case) {
     let wanted = Draft {
-        queue_profile: QueueProfile::Maestro,
+        queue_profile: Some(QueueProfile::Maestro),
         entrypoint_type: EntrypointType::Shell,
         description: "Émite notas — 日本語 🤖\nsecond line".into(),
         parameter_schema: Some(json!({"type": "object", "properties": {"mês": {"type": "integer"}}})),
@@ -165,7 +165,7 @@ async fn update_replaces_every_field(db: Case) {
         name: "b".into(),
         description: String::new(),
         queue_name: "other queue".into(),
-        queue_profile: QueueProfile::Plain,
+        queue_profile: None,
         entrypoint_type: EntrypointType::Exe,
         script_path: "b.exe".into(),
         parameter_schema: Some(json!({"required": ["x"]})),
@@ -265,6 +265,7 @@ async fn a_row_without_policies_has_the_usual_ones(db: Case) {
     raw.close().await.unwrap();
     let read = automation_find_by_name(&db, "old").await.unwrap().unwrap();
     assert_eq!((read.draft.policy, read.pause), (Policy::default(), None));
+    assert_eq!(read.draft.queue_profile, None, "nobody said that this hub is to declare it");
     assert!(read.id > id);
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn draft(name: &str) -> Draft {
         name: name.to_owned(),
         description: "Sends invoices".to_owned(),
         queue_name: "invoices".to_owned(),
-        queue_profile: QueueProfile::Regente,
+        queue_profile: Some(QueueProfile::Regente),
         entrypoint_type: EntrypointType::Python,
         script_path: "bots/invoices.py".to_owned(),
         parameter_schema: Some(json!({"type": "object"})),

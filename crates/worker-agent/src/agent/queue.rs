@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use broker::{Broker, Consumer, Delivery};
+use broker::{Broker, Consumer, Delivery, QueueProfile};
 use tokio::{sync::watch, task::JoinSet};
 use uuid::Uuid;
 
@@ -37,7 +37,7 @@ async fn consume(core: Arc<Core>, broker: Broker, queue: String, mut stopped: wa
     let prefetch = u16::try_from(core.settings.slots).unwrap_or(u16::MAX);
     while takes(&core, &mut stopped).await {
         // Dropped when the worker is paused: what was fetched and not started goes back to its queue.
-        let consumer = broker.consume(&queue, prefetch);
+        let consumer = broker.consume_or_create(&queue, QueueProfile::Regente, prefetch);
         if start_all(&core, consumer, &queue, &mut stopped).await == Intake::Over {
             return;
         }

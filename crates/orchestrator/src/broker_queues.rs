@@ -1,0 +1,224 @@
+//! Which queues are known to be at the broker. One whose automation names a profile is declared by it; any other is declared by whoever
+//! consumes it, with the arguments that its consumer wants, and is looked for until then.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use broker::{Broker, Error, QueueDepth};
+use domain::automation::QueueProfile;
+use runtime::Shutdown;
+use store::automations::Automation;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until, timeout},
+};
+
+use crate::{
+    catalog::Catalog,
+    writer::{Note, Writer},
+};
+
+/// Ticks between two attempts to give a queue that is in use the profile that was named for it.
+const APPLY_EVERY: u32 = 10;
+/// How long the broker may take for a queue.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a request waits for that.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a finding is kept that nobody asks for.
+const KEPT_FOR: Duration = Duration::from_secs(60);
+
+/// The queues of jobs at the broker.
+#[derive(Clone)]
+pub(crate) struct BrokerQueues(Arc<Shared>);
+
+struct Shared {
+    broker: Option<Arc<Broker>>,
+    catalog: Arc<Catalog>,
+    /// Between two looks for a queue that jobs wait for.
+    tick: Duration,
+    /// Queues that are to be looked at, and those where something is not as it should be.
+    queues: Mutex<BTreeMap<String, Queue>>,
+    wanted: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// When it is looked at next.
+    due: Option<Instant>,
+    looked_at: Option<Instant>,
+    finding: Finding,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Finding {
+    #[default]
+    None,
+    /// Nobody has declared it.
+    Missing,
+    /// It has other arguments than those of its profile, and is in use.
+    InUse(QueueProfile, QueueDepth),
+    /// The broker refuses to give it its profile.
+    Refused(QueueProfile, String),
+}
+
+impl BrokerQueues {
+    pub(crate) fn new(broker: Option<Arc<Broker>>, catalog: Arc<Catalog>, tick: Duration) -> Self {
+        Self(Arc::new(Shared { broker, catalog, tick, queues: Mutex::default(), wanted: Notify::new() }))
+    }
+
+    /// Whether messages can be sent to `queue` now. One that is not known yet is looked for.
+    pub(crate) fn is_ready(&self, queue: &str) -> bool {
+        let Some(broker) = self.0.broker.as_ref().filter(|broker| broker.is_connected()) else { return false };
+        let is_ready = broker.has_ensured(queue);
+        if !is_ready {
+            self.want(queue);
+        }
+        is_ready
+    }
+
+    /// Has `queue` looked at, if that was not done a moment ago.
+    pub(crate) fn want(&self, queue: &str) {
+        if self.0.broker.is_none() {
+            return;
+        }
+        let mut queues = self.queues();
+        let known = match queues.get_mut(queue) {
+            Some(known) => known,
+            None => queues.entry(queue.to_owned()).or_default(),
+        };
+        let now = Instant::now();
+        let earliest = known.looked_at.map_or(now, |at| now.max(at + self.0.tick));
+        if known.due.is_none_or(|due| due > earliest) {
+            known.due = Some(earliest);
+            self.0.wanted.notify_one();
+        }
+    }
+
+    /// Has all queues looked at for which an automation names a profile.
+    pub(crate) fn want_named(&self) {
+        for queue in self.0.catalog.named_queues() {
+            self.want(&queue);
+        }
+    }
+
+    /// Looks at `queue` at once. The look goes on when it takes longer than a request may.
+    pub(crate) async fn look_now(&self, queue: &str) {
+        let (this, queue) = (self.clone(), queue.to_owned());
+        let looking = tokio::spawn(async move {
+            if !this.look(&queue).await {
+                this.want(&queue);
+            }
+            // It may be due again.
+            this.0.wanted.notify_one();
+        });
+        let _ = timeout(REQUEST_PATIENCE, looking).await;
+    }
+
+    /// Whether a look found that nobody has declared `queue`.
+    pub(crate) fn is_missing(&self, queue: &str) -> bool {
+        let is_known = self.0.broker.as_ref().is_none_or(|broker| broker.has_ensured(queue));
+        !is_known && self.queues().get(queue).is_some_and(|known| known.finding == Finding::Missing)
+    }
+
+    /// Why the profile that this automation names has not taken effect.
+    pub(crate) fn warning(&self, automation: &Automation) -> Option<String> {
+        let (queue, named) = (&automation.draft.queue_name, automation.draft.queue_profile?);
+        let finding = self.queues().get(queue)?.finding.clone();
+        match finding {
+            Finding::InUse(profile, depth) if profile == named => Some(format!(
+                "queue \"{queue}\" keeps the arguments it has, which are not those of queue_profile \"{}\": it is in use (messages: {}, \
+                 consumers: {}); the hub declares it anew when it is empty and nobody consumes it",
+                named.as_str(),
+                depth.messages,
+                depth.consumers
+            )),
+            Finding::Refused(profile, error) if profile == named => {
+                Some(format!("queue \"{queue}\" could not be given queue_profile \"{}\": {error}", named.as_str()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Looks at queues as they become due.
+    pub(crate) async fn run(self, writer: Writer, shutdown: Shutdown) {
+        loop {
+            let now = Instant::now();
+            let (queue, due) = self.next().unwrap_or_else(|| (String::new(), now + KEPT_FOR));
+            if due > now {
+                tokio::select! {
+                    () = shutdown.wait() => return,
+                    () = self.0.wanted.notified() => {}
+                    () = sleep_until(due) => {}
+                }
+            } else if self.look(&queue).await {
+                writer.note(Note::Waiting(vec![queue]));
+            }
+        }
+    }
+
+    fn next(&self) -> Option<(String, Instant)> {
+        let mut queues = self.queues();
+        queues.retain(|_, known| known.due.is_some() || known.looked_at.is_some_and(|at| at.elapsed() < KEPT_FOR));
+        let next = queues.iter().filter_map(|(queue, known)| Some((queue, known.due?))).min_by_key(|(_, due)| *due);
+        next.map(|(queue, due)| (queue.clone(), due))
+    }
+
+    /// Declares `queue`, or adopts it. Whether messages can be sent to it.
+    async fn look(&self, queue: &str) -> bool {
+        let Some(broker) = &self.0.broker else { return false };
+        let found = timeout(PATIENCE, find(broker, queue, self.0.catalog.queue_profile(queue))).await;
+        let finding = found.unwrap_or(Err(Error::Disconnected));
+        let mut queues = self.queues();
+        let known = queues.entry(queue.to_owned()).or_default();
+        let now = Instant::now();
+        (known.looked_at, known.due) = (Some(now), None);
+        match finding {
+            Ok(finding) => {
+                if let (Finding::Refused(_, error), true) = (&finding, finding != known.finding) {
+                    tracing::warn!(error, queue.name = queue, "the queue could not be given its profile");
+                }
+                known.due = matches!(finding, Finding::InUse(..)).then(|| now + self.0.tick * APPLY_EVERY);
+                known.finding = finding;
+            }
+            // Whoever waits for it asks again.
+            Err(error) => tracing::debug!(%error, queue.name = queue, "the queue could not be looked at"),
+        }
+        drop(queues);
+        broker.has_ensured(queue)
+    }
+
+    fn queues(&self) -> MutexGuard<'_, BTreeMap<String, Queue>> {
+        self.0.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn find(broker: &Broker, queue: &str, profile: Option<QueueProfile>) -> Result<Finding, Error> {
+    let Some(profile) = profile else {
+        return match broker.adopt_queue(queue).await {
+            Ok(_) => Ok(Finding::None),
+            Err(Error::QueueNotFound { .. }) => Ok(Finding::Missing),
+            Err(error) => Err(error),
+        };
+    };
+    match broker.apply_profile(queue, of_broker(profile)).await {
+        Ok(None) => Ok(Finding::None),
+        Ok(Some(depth)) => Ok(Finding::InUse(profile, depth)),
+        Err(error) if !broker.is_connected() => Err(error),
+        // It cannot be changed, as one of another type, or not by this user. If it is there, it is used as it is.
+        Err(error) => match broker.adopt_queue(queue).await {
+            Ok(_) | Err(Error::QueueNotFound { .. }) => Ok(Finding::Refused(profile, error.to_string())),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+const fn of_broker(profile: QueueProfile) -> broker::QueueProfile {
+    match profile {
+        QueueProfile::Regente => broker::QueueProfile::Regente,
+        QueueProfile::Maestro => broker::QueueProfile::Maestro,
+        QueueProfile::Plain => broker::QueueProfile::Plain,
+    }
+}
