@@ -25,7 +25,7 @@ bench: ## measure against its own PostgreSQL and RabbitMQ, with full durability 
 
 chaos: ## break every part at random for ten minutes and check that nothing is lost (ARGS="--seconds 60 --seed 7", PROFILE=…)
 	cargo build --profile $(PROFILE) -p regente -p chaos
-	scripts/with-servers $(built)/chaos $(ARGS)
+	scripts/chaos $(built)/chaos $(ARGS)
 
 fuzz-api: ## try the API with requests made from its own description, for five minutes (SECONDS=60, SEED=7, ARGS="…")
 	cargo build -p regente --bin regente

@@ -40,6 +40,11 @@ impl Api {
         Ok(Self { http, hubs, token: String::new() })
     }
 
+    /// How many hubs there are.
+    pub(crate) fn hubs(&self) -> usize {
+        self.hubs.len()
+    }
+
     pub(crate) async fn is_healthy(&self, hub: usize) -> bool {
         let answer = self.http.get(format!("{}/api/v1/health", self.hubs[hub])).send().await;
         let Ok(answer) = answer else { return false };
@@ -78,6 +83,20 @@ impl Api {
     }
 }
 
+/// Whether the answer says to ask again; 408 is that of a hub that was stopped in the middle of the request.
+pub(crate) fn is_to_be_repeated(status: StatusCode) -> bool {
+    status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
+}
+
+/// What robots without an agent ask.
+impl Api {
+    /// Asks a hub once about a job, as `path` says.
+    pub(crate) async fn work(&self, hub: usize, path: &str, body: &Value, key: &str) -> Result<StatusCode> {
+        let request = self.http.post(format!("{}/api/v1/worker/jobs/{path}", self.hubs[hub])).header("X-Worker-API-Key", key);
+        Ok(request.json(body).send().await?.status())
+    }
+}
+
 /// A run of an automation that somebody wants.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -94,6 +113,6 @@ async fn accepted(request: RequestBuilder) -> Result<Submitted> {
         return Ok(Submitted::Accepted(answer.json::<WithId<Uuid>>().await?.id));
     }
     let text = format!("{status}: {}", answer.text().await.unwrap_or_default());
-    let refused = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
+    let refused = status.is_client_error() && !is_to_be_repeated(status);
     Ok(if refused { Submitted::Refused(text) } else { Submitted::Unknown(text) })
 }

@@ -4,11 +4,12 @@ mod books;
 mod history;
 mod limits;
 mod lines;
+mod lost;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
 };
 
@@ -16,9 +17,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
+    absence::Absence,
     observer::{Change, JobRow},
     robots::Run,
-    world::Shape,
+    shapes::Shape,
 };
 
 /// Everything that was seen.
@@ -35,6 +37,14 @@ pub(crate) struct Evidence {
     pub(crate) runs: HashMap<Uuid, Vec<Run>>,
     /// Queue, job and reason.
     pub(crate) dead_letters: Vec<(String, Option<Uuid>, String)>,
+    /// Names of the workers.
+    pub(crate) workers: HashMap<Uuid, String>,
+    /// When agents had an excuse.
+    pub(crate) absences: Vec<Absence>,
+    /// How robots without an agent said that their jobs ended.
+    pub(crate) reports: HashMap<Uuid, &'static str>,
+    /// The most memory that each hub and agent took, in MiB.
+    pub(crate) peaks_mib: BTreeMap<String, u64>,
 }
 
 /// A promise that was not kept.
@@ -62,8 +72,19 @@ impl fmt::Display for Breach {
 
 /// Every promise that was not kept.
 pub(crate) fn breaches(seen: &Evidence) -> Vec<Breach> {
-    let rules =
-        [lines::accepted, lines::ended, lines::retried, lines::dead_letters, history::once, limits::kept, limits::keyed, books::runs];
+    let rules = [
+        lines::accepted,
+        lines::ended,
+        lines::retried,
+        lines::dead_letters,
+        history::once,
+        limits::kept,
+        limits::keyed,
+        books::runs,
+        lost::with_their_agents,
+        lost::reports_kept,
+        lost::memory_is_bounded,
+    ];
     rules.iter().flat_map(|rule| rule(seen)).collect()
 }
 
@@ -74,6 +95,11 @@ pub(crate) fn is_terminal(status: &str) -> bool {
 impl Evidence {
     fn shape(&self, automation: i32) -> Option<&Shape> {
         self.shapes.iter().find(|shape| shape.automation == automation)
+    }
+
+    /// Whether this attempt is made to fail.
+    fn fails_on_purpose(&self, job: &JobRow) -> bool {
+        self.shape(job.automation_id).is_some_and(|shape| i64::from(job.attempt) <= i64::from(shape.failures))
     }
 
     fn by_id(&self) -> HashMap<Uuid, &JobRow> {

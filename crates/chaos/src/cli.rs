@@ -2,6 +2,9 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+/// Time for a full disk, and one with a kill.
+const SQLITE_LEAST: u64 = 12;
+
 /// Breaks a busy Regente at random and checks that nothing was lost or done twice.
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
@@ -24,12 +27,23 @@ pub(crate) struct Cli {
     /// Folder for logs and evidence, emptied at the start; by default target/chaos/seed-SEED. It goes when all is well.
     #[arg(long)]
     pub(crate) folder: Option<PathBuf>,
+    /// Only faults with this in their name; may be given again.
+    #[arg(long)]
+    pub(crate) fault: Vec<String>,
+    /// Only the part with a hub on SQLite; otherwise it follows, a tenth as long.
+    #[arg(long)]
+    pub(crate) sqlite: bool,
     /// Keep the folder also when all is well.
     #[arg(long)]
     pub(crate) keep: bool,
 }
 
 impl Cli {
+    /// How long the hub on SQLite is broken.
+    pub(crate) fn sqlite_seconds(&self) -> u64 {
+        if self.sqlite { self.seconds } else { (self.seconds / 10).max(SQLITE_LEAST) }
+    }
+
     pub(crate) fn jobs(&self) -> usize {
         self.jobs.unwrap_or_else(|| usize::try_from(self.seconds).unwrap_or(usize::MAX).saturating_mul(8))
     }

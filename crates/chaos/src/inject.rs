@@ -1,15 +1,15 @@
 //! Breaks things as planned, puts them right, and measures how long it takes until work goes on.
 
+mod agents;
+mod services;
+
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::BTreeSet,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
-use nix::sys::signal::Signal;
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep},
@@ -17,19 +17,16 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
+    absence::unix_now,
     api::{Request, Submitted},
-    faults::{Fault, Kind},
+    faults::Fault,
     load::Ledger,
     part::Part,
     plan::Plan,
     recovery::{LIMIT, Recoveries},
     robots,
-    servers::Server,
     world::{AGENTS, HUBS, World},
 };
-
-/// Pause between jobs that keep an agent busy.
-const FEED_EVERY: Duration = Duration::from_millis(250);
 
 /// Breaks what it is told to.
 pub(crate) struct Injector {
@@ -65,10 +62,13 @@ impl Injector {
             let _services = self.services.lock().await;
             self.recoveries.service_breaks();
             self.begin(fault);
+            let (begun, mut concerned) = (unix_now(), self.agents_at(fault.target));
             let since = self.service(fault).await.with_context(|| fault.kind.name())?;
-            let hubs = if concerns_one_hub(fault.kind) { vec![fault.target] } else { (0..HUBS).collect() };
+            let hubs = if fault.kind.concerns_one_hub() { vec![fault.target] } else { (0..HUBS).collect() };
             let recovered = self.probe(&format!("probe-{number}"), &hubs, since).await;
             self.recoveries.service_is_well();
+            concerned.extend(self.agents_at(fault.target));
+            self.excuse(fault, begun, concerned);
             self.tell(fault, recovered, false);
         }
         Ok(())
@@ -80,14 +80,27 @@ impl Injector {
             let _services = if fault.alone { Some(self.services.lock().await) } else { None };
             let mark = self.recoveries.mark();
             self.begin(fault);
+            let begun = unix_now();
             let recovered = self.agent(fault).await.with_context(|| fault.kind.name())?;
+            self.excuse(fault, begun, [fault.target].into());
             self.tell(fault, recovered, self.recoveries.overlapped_since(mark));
         }
         Ok(())
     }
 
+    fn excuse(&self, fault: Fault, since: f64, agents: BTreeSet<usize>) {
+        if let Some(excuse) = fault.kind.excuse() {
+            agents.into_iter().for_each(|agent| self.world.journal.excuse(self.world.agents[agent].part.name(), since, excuse));
+        }
+    }
+
+    /// Agents that are led to this hub now.
+    fn agents_at(&self, hub: usize) -> BTreeSet<usize> {
+        (0..AGENTS).filter(|agent| self.world.agents[*agent].at.load(Ordering::Relaxed) == hub).collect()
+    }
+
     async fn next(&self, plan: &mut Plan) -> Option<Fault> {
-        let fault = plan.next();
+        let fault = plan.next()?;
         sleep(Duration::from_millis(fault.pause_ms)).await;
         if Instant::now() >= self.until {
             return None;
@@ -113,63 +126,10 @@ impl Injector {
         }
     }
 
-    /// Breaks and repairs; returns when the repair was done: when the process was started, the server answered, the network was whole.
-    async fn service(&self, fault: Fault) -> Result<Instant> {
-        let Fault { kind, target, .. } = fault;
-        let hub = &self.world.hubs[target];
-        match kind {
-            Kind::KillHub | Kind::DrainHub => {
-                end(&hub.part, kind == Kind::DrainHub).await?;
-                self.lead_away(fault);
-                sleep(hold(fault)).await;
-                hub.part.up().await?;
-            }
-            Kind::KillBothHubs => {
-                futures_util::future::try_join_all(self.world.hubs.iter().map(|hub| hub.part.kill())).await?;
-                sleep(hold(fault)).await;
-                futures_util::future::try_join_all(self.world.hubs.iter().map(|hub| hub.part.up())).await?;
-            }
-            Kind::StopHub => {
-                hub.part.signal(Signal::SIGSTOP).await?;
-                self.lead_away(fault);
-                sleep(hold(fault)).await;
-                hub.part.signal(Signal::SIGCONT).await?;
-            }
-            Kind::KillBroker => self.restart(&[Server::Rabbitmq], fault).await?,
-            Kind::KillDatabase => self.restart(&[Server::Postgres], fault).await?,
-            Kind::KillBrokerAndDatabase => self.restart(&[Server::Rabbitmq, Server::Postgres], fault).await?,
-            Kind::CutHubDatabase | Kind::CutHubBroker => {
-                let way = if kind == Kind::CutHubDatabase { &hub.database } else { &hub.broker };
-                way.cut().await;
-                sleep(hold(fault)).await;
-                way.restore();
-            }
-            Kind::StallHubDatabase | Kind::StallHubBroker => {
-                let way = if kind == Kind::StallHubDatabase { &hub.database } else { &hub.broker };
-                way.stall();
-                sleep(hold(fault)).await;
-                way.restore();
-            }
-            kind => anyhow::bail!("{kind} is no fault of services"),
-        }
-        Ok(Instant::now())
-    }
-
-    async fn restart(&self, which: &[Server], fault: Fault) -> Result<()> {
-        let servers = &self.world.servers;
-        futures_util::future::try_join_all(which.iter().map(|server| servers.kill(*server))).await?;
-        sleep(hold(fault)).await;
-        let begun = Instant::now();
-        futures_util::future::try_join_all(which.iter().map(|server| servers.revive(*server))).await?;
-        self.world.journal.say(&format!("{which:?} answers again {:.2} s after its start", begun.elapsed().as_secs_f64()));
-        Ok(())
-    }
-
     /// Leads the agents of the fault's hub to the other one, when the fault says so.
     fn lead_away(&self, fault: Fault) {
-        let there = |agent: &usize| self.world.agents[*agent].at.load(Ordering::Relaxed) == fault.target;
         if fault.failover {
-            (0..AGENTS).filter(there).for_each(|agent| self.lead(agent, (fault.target + 1) % HUBS));
+            self.agents_at(fault.target).into_iter().for_each(|agent| self.lead(agent, (fault.target + 1) % HUBS));
         }
     }
 
@@ -177,91 +137,6 @@ impl Injector {
         let agent = &self.world.agents[agent];
         agent.at.store(hub, Ordering::Relaxed);
         agent.hub.switch(self.world.hubs[hub].address.clone());
-    }
-
-    /// Breaks and repairs an agent; returns how long it took until work went on.
-    async fn agent(&self, fault: Fault) -> Result<Recovered> {
-        let agent = &self.world.agents[fault.target];
-        let observer = &self.world.observer;
-        match fault.kind {
-            Kind::LoseAgent | Kind::StopAgent => return self.lose(fault).await,
-            Kind::KillAgent | Kind::DrainAgent => {
-                end(&agent.part, fault.kind == Kind::DrainAgent).await?;
-                sleep(hold(fault)).await;
-                agent.part.up().await?;
-            }
-            Kind::CutAgentHub | Kind::CutAgentBroker => {
-                let way = if fault.kind == Kind::CutAgentHub { &agent.hub } else { &agent.broker };
-                way.cut().await;
-                sleep(hold(fault)).await;
-                way.restore();
-            }
-            Kind::StallAgentHub => {
-                agent.hub.stall();
-                sleep(hold(fault)).await;
-                agent.hub.restore();
-            }
-            Kind::SwitchAgent => self.lead(fault.target, (agent.at.load(Ordering::Relaxed) + 1) % HUBS),
-            kind => anyhow::bail!("{kind} is no fault of agents"),
-        }
-        let since = Instant::now();
-        let mark = observer.mark().await?;
-        let seen = AtomicBool::new(false);
-        let watch = async {
-            let completed = observer.completed_by(agent.part.name(), mark, LIMIT).await;
-            seen.store(true, Ordering::Relaxed);
-            completed
-        };
-        let (completed, ()) = tokio::join!(watch, self.feed(&seen));
-        Ok(Recovered::since(since, completed))
-    }
-
-    /// Goes on submitting small jobs of each way of delivery: an agent cannot show that it is back when the load has come to its end.
-    async fn feed(&self, enough: &AtomicBool) {
-        let mut hubs = (0..HUBS).cycle();
-        while !enough.load(Ordering::Relaxed) {
-            for shape in self.world.shapes.iter().filter(|shape| shape.is_fast()) {
-                let parameters = robots::parameters(&self.world.books(), 0, 0);
-                let key = format!("feed-{}", Uuid::new_v4());
-                let request = Request { automation: shape.automation, parameters, priority: 9, key };
-                // One that is not answered is sent again at once: whether it was accepted would not be known otherwise.
-                let accepted = loop {
-                    match self.world.api.execute(hubs.next().unwrap_or(0), &request).await {
-                        Submitted::Accepted(job) => break Some(job),
-                        Submitted::Refused(text) => {
-                            self.world.journal.breach(format!("a job was refused: {text}"));
-                            break None;
-                        }
-                        Submitted::Unknown(_) => sleep(Duration::from_millis(50)).await,
-                    }
-                };
-                if let Some(job) = accepted {
-                    self.ledger.note(&request, job);
-                }
-            }
-            sleep(FEED_EVERY).await;
-        }
-    }
-
-    /// Takes an agent away until its leases are over; measures how long it took until none of its jobs was held any more.
-    async fn lose(&self, fault: Fault) -> Result<Recovered> {
-        let agent = &self.world.agents[fault.target];
-        let observer = &self.world.observer;
-        let begun = Instant::now();
-        if fault.kind == Kind::LoseAgent {
-            agent.part.kill().await?;
-        } else {
-            agent.part.signal(Signal::SIGSTOP).await?;
-        }
-        let held = observer.held_by(agent.part.name()).await?;
-        let released = tokio::join!(observer.released(&held, LIMIT), tokio::time::sleep_until(begun + hold(fault))).0;
-        if fault.kind == Kind::LoseAgent {
-            agent.part.up().await?;
-        } else {
-            agent.part.signal(Signal::SIGCONT).await?;
-        }
-        // Without a job there was nothing to recover.
-        Ok(if held.is_empty() { Recovered::Unmeasured } else { Recovered::since(begun, released) })
     }
 
     /// Runs a small job through these hubs, one each and in both ways of delivery; returns how long after `since` all had completed.
@@ -282,7 +157,8 @@ impl Injector {
         }
     }
 
-    async fn completes(&self, hub: usize, request: &Request, since: Instant) -> Result<Duration> {
+    /// Submits a job to this hub until it is accepted.
+    async fn accepted(&self, hub: usize, request: &Request, since: Instant) -> Result<Uuid> {
         let job = loop {
             match self.world.api.execute(hub, request).await {
                 Submitted::Accepted(job) => break job,
@@ -292,16 +168,17 @@ impl Injector {
             }
         };
         self.ledger.note(request, job);
+        Ok(job)
+    }
+
+    async fn completes(&self, hub: usize, request: &Request, since: Instant) -> Result<Duration> {
+        let job = self.accepted(hub, request, since).await?;
         Ok(self.world.observer.completed(job, LIMIT.saturating_sub(since.elapsed())).await? - since)
     }
 }
 
 async fn end(part: &Part, in_order: bool) -> Result<()> {
     if in_order { part.stop().await } else { part.kill().await }
-}
-
-fn concerns_one_hub(kind: Kind) -> bool {
-    !matches!(kind, Kind::KillBothHubs | Kind::KillBroker | Kind::KillDatabase | Kind::KillBrokerAndDatabase)
 }
 
 fn hold(fault: Fault) -> Duration {

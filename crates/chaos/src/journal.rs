@@ -8,17 +8,23 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
+use crate::{
+    absence::{Absence, unix_now},
+    faults::Excuse,
+};
+
 /// What was done when, on the terminal and in `journal.log`.
 pub(crate) struct Journal {
     begun: Instant,
     file: Mutex<File>,
     notes: Mutex<Vec<String>>,
+    absences: Mutex<Vec<Absence>>,
 }
 
 impl Journal {
     pub(crate) fn create(folder: &Path) -> Result<Self> {
         let file = File::create(folder.join("journal.log")).with_context(|| folder.display().to_string())?;
-        Ok(Self { begun: Instant::now(), file: Mutex::new(file), notes: Mutex::default() })
+        Ok(Self { begun: Instant::now(), file: Mutex::new(file), notes: Mutex::default(), absences: Mutex::default() })
     }
 
     /// Tells people, with the seconds since the start.
@@ -33,6 +39,17 @@ impl Journal {
     pub(crate) fn breach(&self, text: String) {
         self.say(&format!("BREACH: {text}"));
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+
+    /// Notes that an agent has had an excuse since `from`, and has none from now on.
+    pub(crate) fn excuse(&self, worker: &str, from: f64, excuse: Excuse) {
+        let absence = Absence { worker: worker.to_owned(), from, to: unix_now(), excuse };
+        self.absences.lock().unwrap_or_else(PoisonError::into_inner).push(absence);
+    }
+
+    /// Every excuse.
+    pub(crate) fn absences(&self) -> Vec<Absence> {
+        self.absences.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The promises seen broken so far.

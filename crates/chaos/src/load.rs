@@ -21,7 +21,7 @@ use crate::{
     api::{Api, Request, Submitted},
     journal::Journal,
     robots,
-    world::{HUBS, Shape},
+    shapes::Shape,
 };
 
 const CLIENTS: usize = 6;
@@ -38,6 +38,8 @@ pub(crate) struct Ledger {
     jobs: Mutex<HashMap<String, (Uuid, i32)>>,
     /// Jobs that somebody wanted to be canceled.
     cancels: Mutex<HashSet<Uuid>>,
+    /// How robots without an agent said that their jobs ended.
+    reports: Mutex<HashMap<Uuid, &'static str>>,
     /// Requests that were sent again because nobody knew what had become of them.
     pub(crate) repeats: AtomicUsize,
 }
@@ -58,6 +60,16 @@ impl Ledger {
     /// Every job that was to be canceled.
     pub(crate) fn cancels(&self) -> HashSet<Uuid> {
         self.cancels.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes how a robot without an agent says that its job ended.
+    pub(crate) fn note_report(&self, job: Uuid, status: &'static str) {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).insert(job, status);
+    }
+
+    /// Every such report.
+    pub(crate) fn reports(&self) -> HashMap<Uuid, &'static str> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Every accepted key with its job and automation.
@@ -116,7 +128,7 @@ impl Load {
     /// Asks one hub or the other until the job is accepted.
     async fn submit(&self, request: &Request, random: &mut StdRng) {
         loop {
-            let hub = random.random_range(0..HUBS);
+            let hub = random.random_range(0..self.api.hubs());
             match self.api.execute(hub, request).await {
                 Submitted::Accepted(job) => {
                     self.note(request, job);
@@ -128,7 +140,7 @@ impl Load {
             sleep(Duration::from_millis(random.random_range(20..400))).await;
         }
         if random.random_ratio(1, REPEATED) {
-            let answers = futures_util::future::join_all((0..HUBS).map(|hub| self.api.execute(hub, request))).await;
+            let answers = futures_util::future::join_all((0..self.api.hubs()).map(|hub| self.api.execute(hub, request))).await;
             for answer in answers {
                 if let Submitted::Accepted(job) = answer {
                     self.note(request, job);

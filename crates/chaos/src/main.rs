@@ -3,13 +3,19 @@
 //! Two hubs on one PostgreSQL and RabbitMQ, four agents, clients that repeat what was not answered, robots that write down what they do.
 //! `docs/RELIABILITY.md` says what is promised; [`check`] is that page as code. Run it by `make chaos`.
 
+mod absence;
 mod api;
 mod check;
 mod cli;
+mod clock;
+mod disk;
 mod faults;
+mod foreign;
+mod hostile;
 mod inject;
 mod journal;
 mod load;
+mod memory;
 mod observer;
 mod operator;
 mod part;
@@ -20,6 +26,8 @@ mod rest;
 mod robots;
 mod run;
 mod servers;
+mod shapes;
+mod sqlite;
 mod world;
 
 use std::process::ExitCode;

@@ -1,11 +1,11 @@
 //! Looks at the database beside the hubs: a trigger writes down every change of a job as it is committed.
 
-use std::{str::FromStr as _, time::Duration};
+use std::{collections::HashMap, str::FromStr as _, time::Duration};
 
 use anyhow::{Context as _, Result};
 use sqlx::{
-    FromRow, PgPool, Row as _,
-    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -47,6 +47,8 @@ pub(crate) struct Target {
 pub(crate) struct Change {
     /// The transaction; a later one has a greater number, unless both ran at the same time.
     pub(crate) xid: i64,
+    /// When, in seconds of the system's clock.
+    pub(crate) at: f64,
     pub(crate) job_id: Uuid,
     pub(crate) automation_id: i32,
     /// `None`: the job was made now.
@@ -57,35 +59,37 @@ pub(crate) struct Change {
     pub(crate) worker: Option<Uuid>,
 }
 
-impl<'r> FromRow<'r, PgRow> for JobRow {
-    fn from_row(row: &'r PgRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            id: row.try_get("id")?,
-            automation_id: row.try_get("automation_id")?,
-            status: row.try_get("status")?,
-            trigger: row.try_get("trigger")?,
-            attempt: row.try_get("attempt")?,
-            retry_of: row.try_get("retry_of")?,
-            error_class: row.try_get("error_class")?,
-            idempotency_key: row.try_get("idempotency_key")?,
-            concurrency_key: row.try_get("concurrency_key")?,
-            ended: row.try_get("ended")?,
-            cancel_accepted: row.try_get("cancel_accepted")?,
-        })
+/// Columns of [`JOBS`].
+pub(crate) type JobColumns = (Uuid, i32, String, String, i32, Option<Uuid>, Option<String>, Option<String>, Option<String>, bool, bool);
+pub(crate) const JOBS: &str = "SELECT id, automation_id, status, trigger, attempt, retry_of, error_class, idempotency_key,
+    concurrency_key, completed_at IS NOT NULL, cancellation_requested_at IS NOT NULL FROM jobs ORDER BY id";
+
+impl From<JobColumns> for JobRow {
+    fn from(row: JobColumns) -> Self {
+        let (id, automation_id, status, trigger, attempt, retry_of, error_class, idempotency_key, concurrency_key, ended, cancel_accepted) =
+            row;
+        Self {
+            id,
+            automation_id,
+            status,
+            trigger,
+            attempt,
+            retry_of,
+            error_class,
+            idempotency_key,
+            concurrency_key,
+            ended,
+            cancel_accepted,
+        }
     }
 }
 
-impl<'r> FromRow<'r, PgRow> for Change {
-    fn from_row(row: &'r PgRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            xid: row.try_get("xid")?,
-            job_id: row.try_get("job_id")?,
-            automation_id: row.try_get("automation_id")?,
-            before: row.try_get("before")?,
-            after: row.try_get("after")?,
-            lease: row.try_get("lease")?,
-            worker: row.try_get("worker")?,
-        })
+/// A row of the changes, with its columns in this order.
+pub(crate) type ChangeColumns = (i64, f64, Uuid, i32, Option<String>, Option<String>, Option<Uuid>, Option<Uuid>);
+
+impl From<ChangeColumns> for Change {
+    fn from((xid, at, job_id, automation_id, before, after, lease, worker): ChangeColumns) -> Self {
+        Self { xid, at, job_id, automation_id, before, after, lease, worker }
     }
 }
 
@@ -109,14 +113,21 @@ impl Observer {
     }
 
     pub(crate) async fn jobs(&self) -> Result<Vec<JobRow>> {
-        let statement = "SELECT id, automation_id, status, trigger, attempt, retry_of, error_class, idempotency_key,
-            concurrency_key, completed_at IS NOT NULL AS ended, cancellation_requested_at IS NOT NULL AS cancel_accepted FROM jobs ORDER BY id";
-        Ok(sqlx::query_as(statement).fetch_all(&self.pool).await?)
+        let rows: Vec<JobColumns> = sqlx::query_as(JOBS).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(Into::into).collect())
     }
 
     pub(crate) async fn changes(&self) -> Result<Vec<Change>> {
-        let statement = "SELECT xid, job_id, automation_id, before, after, lease, worker FROM chaos_changes ORDER BY seq";
-        Ok(sqlx::query_as(statement).fetch_all(&self.pool).await?)
+        let statement = "SELECT xid, extract(epoch FROM at)::float8, job_id, automation_id, before, after, lease, worker
+            FROM chaos_changes ORDER BY seq";
+        let rows: Vec<ChangeColumns> = sqlx::query_as(statement).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(Into::into).collect())
+    }
+
+    /// Names of the workers.
+    pub(crate) async fn workers(&self) -> Result<HashMap<Uuid, String>> {
+        let rows: Vec<(Uuid, String)> = sqlx::query_as("SELECT id, name FROM workers").fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().collect())
     }
 
     /// Dead letters that were kept, as (queue, job, reason).
@@ -180,6 +191,12 @@ impl Observer {
             Ok(completed > 0)
         })
         .await
+    }
+
+    /// Waits until a retry of this job is there.
+    pub(crate) async fn retried(&self, job: Uuid, limit: Duration) -> Result<Instant> {
+        let statement = "SELECT count(*) FROM jobs WHERE retry_of = $1";
+        self.until(limit, async || Ok(sqlx::query_scalar::<_, i64>(statement).bind(job).fetch_one(&self.pool).await? > 0)).await
     }
 
     /// How many changes there are.

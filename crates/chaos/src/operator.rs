@@ -18,6 +18,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
+    api::is_to_be_repeated,
     load::Ledger,
     observer::Target,
     world::{HUBS, World},
@@ -60,7 +61,7 @@ impl Operator {
                 }
                 _ => {
                     // Whether work goes on is measured by the fast ones.
-                    let slow: Vec<_> = self.world.shapes.iter().filter(|shape| !shape.is_fast()).collect();
+                    let slow: Vec<_> = self.world.shapes.iter().filter(|shape| !shape.measures()).collect();
                     let automation = slow[random.random_range(0..slow.len())].automation;
                     pauses.spawn(self.clone().pause(hub, format!("automations/{automation}"), hold, |this| &this.automation_pauses));
                 }
@@ -101,7 +102,7 @@ impl Operator {
         let resume = format!("{path}/resume");
         for hub in (0..HUBS).cycle() {
             match self.ask(hub, &resume).await {
-                Some(status) if status != StatusCode::SERVICE_UNAVAILABLE => break,
+                Some(status) if !is_to_be_repeated(status) => break,
                 _ => sleep(BEFORE_REPEAT).await,
             }
         }
@@ -109,7 +110,7 @@ impl Operator {
 
     /// A job of a client that has not ended; none when the database does not say.
     async fn choose(&self, random: &mut StdRng, wanted: impl Fn(&Target) -> bool) -> Option<Uuid> {
-        let fast: Vec<_> = self.world.shapes.iter().filter(|shape| shape.is_fast()).map(|shape| shape.automation).collect();
+        let fast: Vec<_> = self.world.shapes.iter().filter(|shape| shape.measures()).map(|shape| shape.automation).collect();
         let targets: Vec<_> = self.world.observer.targets(&fast).await.ok()?.into_iter().filter(wanted).collect();
         if targets.is_empty() { None } else { Some(targets[random.random_range(0..targets.len())].id) }
     }
@@ -127,6 +128,7 @@ impl Operator {
 
 /// What a hub may say to somebody who acts on what others change meanwhile.
 fn is_allowed(status: StatusCode) -> bool {
-    let refusals = [StatusCode::NOT_FOUND, StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY, StatusCode::SERVICE_UNAVAILABLE];
-    status.is_success() || refusals.contains(&status)
+    let refusals = [StatusCode::NOT_FOUND, StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
+    let later = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::REQUEST_TIMEOUT];
+    status.is_success() || refusals.contains(&status) || later.contains(&status)
 }

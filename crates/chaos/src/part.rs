@@ -1,5 +1,6 @@
 use std::{
     fs::File,
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
@@ -17,7 +18,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::journal::Journal;
+use crate::{absence::unix_now, faults::Excuse, journal::Journal};
 
 /// A process that ends by itself before this age could not start, for want of its database perhaps; it is started again.
 const YOUNG: Duration = Duration::from_secs(40);
@@ -26,9 +27,15 @@ const BEFORE_RESTART: Duration = Duration::from_millis(500);
 /// How long a process may take to end when asked.
 const PATIENCE: Duration = Duration::from_secs(45);
 
+/// Memory that a process may have, and every program that it starts: far more than any needs.
+const MOST_BYTES: u64 = 4 << 30;
+
 /// How a part is started.
+#[derive(Clone)]
 pub(crate) struct Program {
     pub(crate) name: String,
+    /// The name that it has as an agent: robots may kill it.
+    pub(crate) worker: Option<String>,
     pub(crate) path: PathBuf,
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,
@@ -114,10 +121,16 @@ impl Part {
     }
 
     fn spawn(&self, state: &mut State) -> Result<()> {
-        let Program { name, path, arguments, environment, folder } = &self.program;
+        let Program { name, path, arguments, environment, folder, worker: _ } = &self.program;
         let log = |kind| File::options().create(true).append(true).open(folder.join(format!("{name}.{kind}"))).map(Stdio::from);
-        let mut command = Command::new(path);
-        command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value))).current_dir(folder);
+        // One that grows without bounds must not take the machine with it.
+        let mut command = Command::new("prlimit");
+        command
+            .arg(format!("--data={MOST_BYTES}"))
+            .arg(path)
+            .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(folder);
         let child = command.stdin(Stdio::null()).stdout(log("log")?).stderr(log("log")?).kill_on_drop(true).spawn();
         state.child = Some(child.with_context(|| format!("cannot start {}", path.display()))?);
         state.started = Some(Instant::now());
@@ -130,16 +143,30 @@ impl Part {
         let Some(status) = state.child.as_mut().map(Child::try_wait).transpose()?.flatten() else { return Ok(()) };
         let age = state.started.map_or(Duration::ZERO, |at| at.elapsed());
         let text = format!("{} ended by itself after {:.1} s: {status}", self.program.name, age.as_secs_f64());
-        if age < YOUNG && status.code() == Some(1) {
+        let killed = self.program.worker.as_ref().filter(|_| status.signal() == Some(Signal::SIGKILL as i32));
+        if killed.is_some() || age < YOUNG && status.code() == Some(1) {
             self.journal.say(&text);
         } else {
             self.journal.breach(text);
         }
+        let since = unix_now() - LOOK_EVERY.as_secs_f64();
         state.child = None;
         drop(state);
         sleep(BEFORE_RESTART).await;
         let mut state = self.state.lock().await;
-        if state.wanted && state.child.is_none() { self.spawn(&mut state) } else { Ok(()) }
+        if state.wanted && state.child.is_none() {
+            self.spawn(&mut state)?;
+        }
+        if let Some(worker) = killed {
+            self.journal.excuse(worker, since, Excuse::Away);
+        }
+        Ok(())
+    }
+
+    /// The process, while it runs.
+    pub(crate) async fn pid(&self) -> Option<i32> {
+        let state = self.state.lock().await;
+        state.child.as_ref().and_then(Child::id).and_then(|pid| i32::try_from(pid).ok())
     }
 }
 

@@ -1,49 +1,61 @@
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
 use crate::{
-    faults::{Fault, Kind},
+    faults::{Fault, Kind, Need},
     world::{AGENTS, HUBS},
 };
 
 /// An endless row of faults that a seed decides. Every kind comes once before any comes again.
 pub(crate) struct Plan {
     random: StdRng,
-    kinds: &'static [Kind],
+    kinds: Vec<Kind>,
     targets: usize,
     pause_ms: (u64, u64),
     bag: Vec<Kind>,
 }
 
 impl Plan {
-    /// Faults of hubs, broker and database.
-    pub(crate) fn of_services(seed: u64) -> Self {
-        Self { random: StdRng::seed_from_u64(seed), kinds: &Kind::OF_SERVICES, targets: HUBS, pause_ms: (1_000, 4_000), bag: Vec::new() }
+    /// Faults of hubs, broker and database, as far as the system has what they need.
+    pub(crate) fn of_services(seed: u64, has: &[Need]) -> Self {
+        let random = StdRng::seed_from_u64(seed);
+        Self { random, kinds: possible(&Kind::OF_SERVICES, has), targets: HUBS, pause_ms: (1_000, 4_000), bag: Vec::new() }
     }
 
     /// Faults of agents.
-    pub(crate) fn of_agents(seed: u64) -> Self {
+    pub(crate) fn of_agents(seed: u64, has: &[Need]) -> Self {
         let random = StdRng::seed_from_u64(seed ^ 0x5eed);
-        Self { random, kinds: &Kind::OF_AGENTS, targets: AGENTS, pause_ms: (500, 3_000), bag: Vec::new() }
+        Self { random, kinds: possible(&Kind::OF_AGENTS, has), targets: AGENTS, pause_ms: (500, 3_000), bag: Vec::new() }
     }
 
-    pub(crate) fn next(&mut self) -> Fault {
+    /// Only faults with one of these in their names; all when there are none.
+    pub(crate) fn only(mut self, names: &[String]) -> Self {
+        self.kinds.retain(|kind| names.is_empty() || names.iter().any(|name| kind.name().contains(name.as_str())));
+        self
+    }
+
+    /// The next one; none when there is no kind.
+    pub(crate) fn next(&mut self) -> Option<Fault> {
         if self.bag.is_empty() {
-            self.bag = self.kinds.to_vec();
+            self.bag.clone_from(&self.kinds);
             self.bag.shuffle(&mut self.random);
         }
-        let kind = self.bag.pop().unwrap_or(self.kinds[0]);
+        let kind = self.bag.pop()?;
         let (least, most) = kind.duration_ms();
         // Only agents that take messages have a way to the broker.
         let targets = if kind == Kind::CutAgentBroker { AGENTS / 2 } else { self.targets };
-        Fault {
+        Some(Fault {
             kind,
             target: self.random.random_range(0..targets),
             hold_ms: self.random.random_range(least..=most),
             pause_ms: self.random.random_range(self.pause_ms.0..=self.pause_ms.1),
             failover: self.random.random(),
             alone: self.random.random_ratio(1, 3),
-        }
+        })
     }
+}
+
+fn possible(kinds: &[Kind], has: &[Need]) -> Vec<Kind> {
+    kinds.iter().copied().filter(|kind| kind.needs().is_none_or(|need| has.contains(&need))).collect()
 }
 
 #[cfg(test)]
@@ -52,30 +64,58 @@ mod tests {
 
     use super::*;
 
+    const ALL: [Need; 2] = [Need::Disks, Need::Clocks];
+
     fn take(mut plan: Plan, count: usize) -> Vec<Fault> {
-        (0..count).map(|_| plan.next()).collect()
+        (0..count).map(|_| plan.next().unwrap()).collect()
     }
 
     #[test]
     fn a_seed_decides_everything() {
-        assert_eq!(take(Plan::of_services(7), 50), take(Plan::of_services(7), 50));
-        assert_ne!(take(Plan::of_services(7), 50), take(Plan::of_services(8), 50));
-        assert_ne!(take(Plan::of_agents(7), 50), take(Plan::of_agents(8), 50));
+        assert_eq!(take(Plan::of_services(7, &ALL), 50), take(Plan::of_services(7, &ALL), 50));
+        assert_ne!(take(Plan::of_services(7, &ALL), 50), take(Plan::of_services(8, &ALL), 50));
+        assert_ne!(take(Plan::of_agents(7, &ALL), 50), take(Plan::of_agents(8, &ALL), 50));
     }
 
     #[test]
     fn every_kind_comes_before_any_comes_again() {
         let kinds = |plan: Plan, count| take(plan, count).iter().map(|fault| fault.kind).collect::<BTreeSet<_>>();
-        assert_eq!(kinds(Plan::of_services(3), Kind::OF_SERVICES.len()), Kind::OF_SERVICES.into());
-        assert_eq!(kinds(Plan::of_agents(3), Kind::OF_AGENTS.len()), Kind::OF_AGENTS.into());
+        assert_eq!(kinds(Plan::of_services(3, &ALL), Kind::OF_SERVICES.len()), Kind::OF_SERVICES.into());
+        assert_eq!(kinds(Plan::of_agents(3, &ALL), Kind::OF_AGENTS.len()), Kind::OF_AGENTS.into());
+    }
+
+    #[test]
+    fn what_the_system_does_not_have_is_left_out() {
+        for fault in take(Plan::of_services(5, &[]), 40).into_iter().chain(take(Plan::of_agents(5, &[Need::Disks]), 40)) {
+            assert!(matches!(fault.kind.needs(), None | Some(Need::Disks)) && fault.kind != Kind::FillDatabase, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_named_comes() {
+        let only = |name: &str| Plan::of_agents(1, &ALL).only(&[name.to_owned()]);
+        assert!(take(only("disk"), 5).iter().all(|fault| fault.kind == Kind::FillAgent));
+        assert_eq!(only("nothing").next(), None);
     }
 
     #[test]
     fn targets_exist_and_times_are_within_bounds() {
-        for fault in take(Plan::of_services(1), 200).into_iter().chain(take(Plan::of_agents(1), 200)) {
+        for fault in take(Plan::of_services(1, &ALL), 200).into_iter().chain(take(Plan::of_agents(1, &ALL), 200)) {
             let (least, most) = fault.kind.duration_ms();
             assert!((least..=most).contains(&fault.hold_ms), "{fault:?}");
             assert!(fault.target < if Kind::OF_AGENTS.contains(&fault.kind) { AGENTS } else { HUBS }, "{fault:?}");
         }
+    }
+
+    /// `scripts/test` runs for so short a time that its seed has to bring first what matters.
+    #[test]
+    fn the_short_form_has_the_kinds_that_matter() {
+        let script = include_str!("../../../scripts/test");
+        let seed = script.split("--seed ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap().parse().unwrap();
+        let first = |plan: Plan| take(plan, 5).iter().map(|fault| fault.kind).collect::<BTreeSet<_>>();
+        let (services, agents) = (first(Plan::of_services(seed, &ALL)), first(Plan::of_agents(seed, &ALL)));
+        let matter = [Kind::KillHub, Kind::KillDatabase, Kind::StopBothHubs, Kind::ClockBehind, Kind::FillDatabase];
+        assert_eq!(services, matter.into(), "{services:?}");
+        assert!([Kind::LoseAgent, Kind::FillAgent, Kind::TakeOverAgent].iter().all(|kind| agents.contains(kind)), "{agents:?}");
     }
 }

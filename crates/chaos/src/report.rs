@@ -25,13 +25,15 @@ pub(crate) struct Report {
     pub(crate) faults: BTreeMap<String, usize>,
     pub(crate) recoveries: Vec<Measured>,
     pub(crate) rest_s: Option<f64>,
+    /// The most memory that each hub and agent took.
+    pub(crate) peaks_mib: BTreeMap<String, u64>,
     /// Seen while things went on, or at their end.
     pub(crate) failures: Vec<String>,
     pub(crate) breaches: Vec<Breach>,
 }
 
 /// What the operator did.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(crate) struct Acts {
     /// Jobs that it wanted to be canceled, and that are.
     pub(crate) cancels: usize,
@@ -72,7 +74,7 @@ impl Report {
         )?;
         writeln!(out, "| fault | times | measured | p50 s | p99 s | max s | target s |")?;
         writeln!(out, "|---|---:|---:|---:|---:|---:|---:|")?;
-        for kind in Kind::OF_SERVICES.iter().chain(&Kind::OF_AGENTS) {
+        for kind in Kind::OF_SERVICES.iter().chain(&Kind::OF_AGENTS).chain([&Kind::FillHub]) {
             let Some(count) = self.faults.get(kind.name()) else { continue };
             let times = clear(&self.recoveries, *kind);
             let figure = |percent| if times.is_empty() { "–".to_owned() } else { format!("{:.2}", percentile(&times, percent)) };
@@ -82,6 +84,10 @@ impl Report {
         }
         if let Some(rest) = self.rest_s {
             writeln!(out, "\nat rest {rest:.1} s after the last fault")?;
+        }
+        if !self.peaks_mib.is_empty() {
+            let peaks: Vec<_> = self.peaks_mib.iter().map(|(name, mib)| format!("{name} {mib}")).collect();
+            writeln!(out, "most memory in MiB: {}", peaks.join(", "))?;
         }
         for failure in &self.failures {
             writeln!(out, "FAILURE {failure}")?;

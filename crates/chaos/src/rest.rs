@@ -7,6 +7,8 @@ use broker::Broker;
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    foreign,
+    hostile::SLEEPER,
     servers::lives,
     world::{DEAD_LETTERS, QUEUES, World},
 };
@@ -22,8 +24,9 @@ pub(crate) async fn await_rest(world: &World, limit: Duration) -> Result<Duratio
     let broker = Broker::connect(&world.servers.amqp_url, "chaos")?;
     let begun = Instant::now();
     let mut told_at = begun;
+    let queues: Vec<&str> = QUEUES.into_iter().chain([foreign::QUEUE, DEAD_LETTERS]).collect();
     let outcome = loop {
-        let left = left_over(world, &broker).await;
+        let left = left_over(world, &broker, &queues).await;
         if let Ok(left) = &left
             && !left.is_empty()
             && told_at.elapsed() > TOLD_EVERY
@@ -41,7 +44,7 @@ pub(crate) async fn await_rest(world: &World, limit: Duration) -> Result<Duratio
     outcome
 }
 
-async fn left_over(world: &World, broker: &Broker) -> Result<Vec<String>> {
+async fn left_over(world: &World, broker: &Broker, queues: &[&str]) -> Result<Vec<String>> {
     let open = world.observer.open_jobs().await?;
     let mut left: Vec<String> = open
         .iter()
@@ -55,7 +58,7 @@ async fn left_over(world: &World, broker: &Broker) -> Result<Vec<String>> {
     if open.len() > left.len() {
         left.push(format!("{} jobs in all", open.len()));
     }
-    for queue in QUEUES.into_iter().chain([DEAD_LETTERS]) {
+    for queue in queues {
         let messages = match broker.queue_depth(queue).await {
             Ok(depth) => depth.messages,
             // Nothing was ever sent there.
@@ -69,14 +72,16 @@ async fn left_over(world: &World, broker: &Broker) -> Result<Vec<String>> {
     Ok(left)
 }
 
-/// Programs of robots that still run; they are known by where they keep their books.
+/// Programs of robots that still run; they are known by where they keep their books, or by their own path.
 pub(crate) fn programs_left(books: &Path) -> Vec<i32> {
     let mark = format!("PARAM_BOOKS={}", books.display());
+    let sleeper = books.with_file_name(SLEEPER);
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let marked = |pid: &i32| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        lives(*pid) && environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+        let asleep = fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|path| path == sleeper);
+        lives(*pid) && (asleep || environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()))
     };
     pids.filter(marked).collect()
 }

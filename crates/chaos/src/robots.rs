@@ -7,11 +7,12 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 /// Each run has a file of its own. `/proc/uptime` is one clock for all of them that nobody sets.
-const SHELL: &str = r#"read -r now _ < /proc/uptime
+pub(crate) const BEGIN: &str = r#"read -r now _ < /proc/uptime
 book="$PARAM_BOOKS/$REGENTE_JOB_ID.$$.$now"
 note() { read -r now _ < /proc/uptime; echo "$1 $now $REGENTE_ATTEMPT" >> "$book"; }
 note begin
-left=$PARAM_QUARTERS
+"#;
+const SHELL: &str = r#"left=$PARAM_QUARTERS
 while [ "$left" -gt 0 ]; do
   sleep 0.25
   note alive
@@ -26,7 +27,7 @@ fi
 note effect
 "#;
 
-const PYTHON: &str = r#"import json, os, time
+const PYTHON: &str = r#"import json, os, sys, time
 
 def now():
     with open("/proc/uptime") as clock:
@@ -43,15 +44,19 @@ for _ in range(int(os.environ["PARAM_QUARTERS"])):
     time.sleep(0.25)
     note("alive")
 print("worked on", os.environ["REGENTE_JOB_ID"])
-with open("result.json", "w") as file:
-    json.dump({"attempt": int(os.environ["REGENTE_ATTEMPT"])}, file)
+try:
+    with open("result.json", "w") as file:
+        json.dump({"attempt": int(os.environ["REGENTE_ATTEMPT"])}, file)
+except OSError as error:  # no room, perhaps
+    note("failed")
+    sys.exit(f"no result: {error}")
 note("effect")
 "#;
 
 /// Writes the programs into `folder`.
 pub(crate) fn write(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
-    fs::write(folder.join("robot.sh"), SHELL)?;
+    fs::write(folder.join("robot.sh"), format!("{BEGIN}{SHELL}"))?;
     fs::write(folder.join("robot.py"), PYTHON)?;
     Ok(())
 }
@@ -74,7 +79,7 @@ pub(crate) struct Run {
     pub(crate) to: f64,
     /// It did what it is for.
     pub(crate) effects: usize,
-    /// It failed on purpose.
+    /// It failed on purpose, or said that it could not go on.
     pub(crate) failed: bool,
 }
 

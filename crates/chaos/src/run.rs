@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::Write as _,
     path::{Path, PathBuf},
@@ -9,27 +9,30 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use futures_util::FutureExt as _;
 use tokio::{
     sync::Mutex,
-    time::{Instant, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 use crate::{
     check::{self, Evidence},
     cli::Cli,
+    foreign, hostile,
     inject::Injector,
     journal::Journal,
     load::{Ledger, Load},
+    memory::Peaks,
     operator::Operator,
     plan::Plan,
     recovery::Recoveries,
     report::{Acts, Report, too_slow},
-    rest, robots,
+    rest, robots, sqlite,
     world::World,
 };
 
 /// How long clients and the operator may take to have their last requests answered after the faults.
-const LAST_REQUESTS: Duration = Duration::from_secs(60);
+pub(crate) const LAST_REQUESTS: Duration = Duration::from_secs(60);
 
 /// Breaks things and tells what came of it; the code is 1 when a promise was broken.
 pub(crate) async fn run(options: Cli) -> Result<ExitCode> {
@@ -41,75 +44,109 @@ pub(crate) async fn run(options: Cli) -> Result<ExitCode> {
     let folder = fresh_folder(options.folder.clone().unwrap_or_else(|| default_folder(&exe, seed)))?;
     let journal = Arc::new(Journal::create(&folder)?);
     journal.say(&format!("seed {seed}, {} s, {} jobs, everything is kept in {}", options.seconds, options.jobs(), folder.display()));
-    let report = tokio::select! {
-        report = play(&options, seed, &regente, &folder, journal.clone()) => report,
+    let reports = tokio::select! {
+        reports = play_all(&options, seed, &regente, &folder, journal.clone()) => reports,
         _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
     };
-    let report = report.with_context(|| format!("the run itself failed; its logs are in {}", folder.display()))?;
-    keep(&report, &folder, options.keep)?;
-    Ok(if report.is_fine() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let reports = reports.with_context(|| format!("the run itself failed; its logs are in {}", folder.display()))?;
+    keep(&reports, &folder, options.keep)?;
+    Ok(if reports.iter().all(Report::is_fine) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn play_all(options: &Cli, seed: u64, regente: &Path, folder: &Path, journal: Arc<Journal>) -> Result<Vec<Report>> {
+    let mut reports = Vec::new();
+    if !options.sqlite {
+        reports.push(play(options, seed, regente, folder, journal).await?);
+    }
+    let rest_limit = Duration::from_secs(options.rest_limit);
+    reports.push(sqlite::play(seed, options.sqlite_seconds(), regente, folder, rest_limit).await?);
+    Ok(reports)
 }
 
 async fn play(options: &Cli, seed: u64, regente: &Path, folder: &Path, journal: Arc<Journal>) -> Result<Report> {
     let world = Arc::new(World::start(regente, folder, journal.clone()).await?);
-    journal.say("everything runs");
+    let has = world.has();
+    journal.say(&format!("everything runs; there are {has:?}"));
     let (ledger, recoveries) = (Arc::new(Ledger::default()), Arc::new(Recoveries::default()));
     let shapes = Arc::new(world.shapes.clone());
     let load = Load { api: world.api.clone(), shapes, books: world.books(), ledger: ledger.clone(), journal: journal.clone() };
     let time = Duration::from_secs(options.seconds);
     let load = tokio::spawn(load.run(seed, options.jobs(), time));
-    let injector = Injector {
-        world: world.clone(),
-        recoveries: recoveries.clone(),
-        ledger: ledger.clone(),
-        until: Instant::now() + time,
-        services: Mutex::default(),
-    };
+    let until = Instant::now() + time;
+    let injector =
+        Injector { world: world.clone(), recoveries: recoveries.clone(), ledger: ledger.clone(), until, services: Mutex::default() };
     let operator = Operator::new(world.clone(), ledger.clone());
-    let operates = tokio::spawn(operator.clone().run(seed, injector.until));
-    tokio::try_join!(injector.break_services(Plan::of_services(seed)), injector.break_agents(Plan::of_agents(seed)))?;
-    journal.say("no more faults");
-    for (what, task) in [("requests are still not accepted", load), ("something is still paused", operates)] {
-        match timeout(LAST_REQUESTS, task).await {
-            Ok(ended) => ended?,
-            Err(_) => journal.breach(format!("{what} {LAST_REQUESTS:?} after the last fault")),
+    let operates = tokio::spawn(operator.clone().run(seed, until));
+    let hostile = tokio::spawn(hostile::run(world.clone(), ledger.clone(), until, hostile::loud_bytes(time)));
+    let peaks = Peaks::default();
+    let (beside, foreign) = (world.parts(), foreign::Robots::new(world.clone(), ledger.clone()).run());
+    let whole = async {
+        let services = Plan::of_services(seed, &has).only(&options.fault);
+        let agents = Plan::of_agents(seed, &has).only(&options.fault);
+        tokio::try_join!(injector.break_services(services), injector.break_agents(agents), sleep_until(until).map(Ok))?;
+        journal.say("no more faults");
+        let tasks = [("requests are still not accepted", load), ("something is still paused", operates), ("hostile jobs wait", hostile)];
+        for (what, task) in tasks {
+            match timeout(LAST_REQUESTS, task).await {
+                Ok(ended) => ended?,
+                Err(_) => journal.breach(format!("{what} {LAST_REQUESTS:?} after the last fault")),
+            }
         }
-    }
-    let rest = tokio::select! {
-        rest = rest::await_rest(&world, Duration::from_secs(options.rest_limit)) => rest,
-        never = operator.keep_resumed() => match never {},
+        let rest = tokio::select! {
+            rest = rest::await_rest(&world, Duration::from_secs(options.rest_limit)) => rest,
+            never = operator.keep_resumed() => match never {},
+        };
+        anyhow::Ok(rest.inspect_err(|error| journal.breach(format!("{error:#}"))).ok())
     };
-    let rest = rest.inspect_err(|error| journal.breach(format!("{error:#}"))).ok();
+    let rest = tokio::select! {
+        rest = whole => rest?,
+        ended = foreign => anyhow::bail!("the robots without an agent ended: {ended:?}"),
+        never = peaks.watch(&beside) => match never {},
+    };
     world.stop().await?;
     let left = rest::programs_left(&world.books());
     if !left.is_empty() {
         journal.breach(format!("programs still run: {left:?}"));
     }
-    let seen = gather(&world, &ledger).await?;
-    let breaches = check::breaches(&seen);
+    let seen = Evidence { peaks_mib: peaks.mib(), ..gather(&world, &ledger).await? };
+    let report = judge(&seen, folder, (seed, options.seconds), rest, &ledger, (&recoveries, &journal))?;
+    let acts = Acts {
+        cancels: seen.cancels.len(),
+        canceled: seen.jobs.iter().filter(|job| job.status == "canceled").count(),
+        job_pauses: operator.job_pauses.load(Ordering::Relaxed),
+        automation_pauses: operator.automation_pauses.load(Ordering::Relaxed),
+    };
+    Ok(Report { acts, ..report })
+}
+
+/// Compares what was seen with what is promised.
+pub(crate) fn judge(
+    seen: &Evidence,
+    folder: &Path,
+    (seed, seconds): (u64, u64),
+    rest: Option<Duration>,
+    ledger: &Ledger,
+    (recoveries, journal): (&Recoveries, &Journal),
+) -> Result<Report> {
+    let breaches = check::breaches(seen);
     if !breaches.is_empty() {
-        fs::write(folder.join("evidence.txt"), evidence(&seen, &breaches))?;
+        fs::write(folder.join("evidence.txt"), evidence(seen, &breaches))?;
     }
     let measured = recoveries.measured();
-    let failures = [journal.breaches(), too_slow(&measured)].concat();
     Ok(Report {
         seed,
-        seconds: options.seconds,
+        seconds,
         accepted: seen.accepted.len(),
         repeated_requests: ledger.repeats.load(Ordering::Relaxed),
         jobs: seen.jobs.len(),
-        ends: ends(&seen),
+        ends: ends(seen),
         programs: seen.runs.values().map(Vec::len).sum(),
-        acts: Acts {
-            cancels: seen.cancels.len(),
-            canceled: seen.jobs.iter().filter(|job| job.status == "canceled").count(),
-            job_pauses: operator.job_pauses.load(Ordering::Relaxed),
-            automation_pauses: operator.automation_pauses.load(Ordering::Relaxed),
-        },
+        acts: Acts::default(),
         faults: recoveries.counts().into_iter().map(|(kind, count)| (kind.name().to_owned(), count)).collect(),
+        failures: [journal.breaches(), too_slow(&measured)].concat(),
         recoveries: measured,
         rest_s: rest.map(|time| time.as_secs_f64()),
-        failures,
+        peaks_mib: seen.peaks_mib.clone(),
         breaches,
     })
 }
@@ -123,6 +160,10 @@ async fn gather(world: &World, ledger: &Ledger) -> Result<Evidence> {
         changes: world.observer.changes().await?,
         runs: robots::read_books(&world.books())?,
         dead_letters: world.observer.dead_letters().await?,
+        workers: world.observer.workers().await?,
+        absences: world.journal.absences(),
+        reports: ledger.reports(),
+        peaks_mib: BTreeMap::new(),
     })
 }
 
@@ -145,6 +186,10 @@ fn evidence(seen: &Evidence, breaches: &[check::Breach]) -> String {
             let changes = seen.changes.iter().filter(|change| change.job_id == *id).map(|change| format!("  {change:?}\n"));
             let runs = seen.runs.get(id).into_iter().flatten().map(|run| format!("  {run:?}\n"));
             text.extend(rows.chain(changes).chain(runs));
+            let workers = seen.changes.iter().filter(|change| change.job_id == *id).filter_map(|change| seen.workers.get(&change.worker?));
+            let workers: BTreeSet<&String> = workers.collect();
+            let absences = seen.absences.iter().filter(|absence| workers.contains(&absence.worker));
+            text.extend(absences.map(|absence| format!("  {absence:?}\n")));
         }
     }
     text
@@ -163,15 +208,16 @@ fn fresh_folder(folder: PathBuf) -> Result<PathBuf> {
     Ok(std::path::absolute(folder)?)
 }
 
-/// Prints the report and keeps it with the logs; they go when nobody needs them.
-fn keep(report: &Report, folder: &Path, always: bool) -> Result<()> {
+/// Prints the reports and keeps them with the logs; they go when nobody needs them.
+fn keep(reports: &[Report], folder: &Path, always: bool) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", report.text())?;
-    if report.is_fine() && !always {
+    let text: String = reports.iter().map(Report::text).collect();
+    writeln!(out, "{text}")?;
+    if reports.iter().all(Report::is_fine) && !always {
         return fs::remove_dir_all(folder).with_context(|| folder.display().to_string());
     }
-    fs::write(folder.join("report.json"), serde_json::to_string_pretty(report)?)?;
-    fs::write(folder.join("report.md"), report.text())?;
+    fs::write(folder.join("report.json"), serde_json::to_string_pretty(reports)?)?;
+    fs::write(folder.join("report.md"), text)?;
     for log in ["postgres.log", "rabbitmq.log"] {
         let from = std::env::var("TEST_SERVERS_DIR").map(PathBuf::from).unwrap_or_default().join(log);
         fs::copy(&from, folder.join(log)).with_context(|| from.display().to_string())?;

@@ -145,6 +145,17 @@ fn children(parent: i32) -> Vec<i32> {
     pids.filter(|pid| stat(*pid).is_some_and(|(found, _)| found == parent)).collect()
 }
 
+/// Processes that this one has started, and what those have.
+pub(crate) fn descendants(ancestor: i32) -> Vec<i32> {
+    let mut found = children(ancestor);
+    let mut next = 0;
+    while let Some(pid) = found.get(next).copied() {
+        found.extend(children(pid));
+        next += 1;
+    }
+    found
+}
+
 /// Parent and state. The program's name, in brackets, may hold spaces and brackets: fields are counted after it.
 fn stat(pid: i32) -> Option<(i32, String)> {
     let text = fs::read(format!("/proc/{pid}/stat")).ok()?;

@@ -6,38 +6,36 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use api_types::AutomationCreate;
-use domain::{
-    automation::{EntrypointType, QueueProfile},
-    retry::{Backoff, RetryPolicy},
-};
 use test_support::Proxy;
 use tokio::time::{Instant, sleep};
 
 use crate::{
     api::Api,
+    clock::Clock,
+    disk::Disk,
+    faults::Need,
     journal::Journal,
     observer::Observer,
     part::{Part, Program, tail},
-    robots,
     servers::{Server, Servers, at},
+    shapes::{self, Shape},
 };
 
 /// Replicas of the hub.
 pub(crate) const HUBS: usize = 2;
 /// Agents; the first half takes messages, the second half claims.
 pub(crate) const AGENTS: usize = 4;
-/// The kind of job that takes no time.
-const FAST: &str = "fast";
-const SLOTS: usize = 5;
+pub(crate) const SLOTS: usize = 5;
 /// How long leases last here.
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
 /// The queue whose jobs come as messages, and the one whose jobs are claimed.
 pub(crate) const QUEUES: [&str; 2] = ["chaos.messages", "chaos.claims"];
 pub(crate) const DEAD_LETTERS: &str = "regente.dead-letters";
-const WORKER_KEY: &str = "chaos-worker-key-0123456789abcdef";
-const PASSWORD: &str = "chaos-password-0123456789";
-const START_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const WORKER_KEY: &str = "chaos-worker-key-0123456789abcdef";
+pub(crate) const PASSWORD: &str = "chaos-password-0123456789";
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
+
+const WORK_DIR: &str = "REGENTE_WORK_DIR";
 
 /// A hub with its ways to the servers.
 pub(crate) struct Hub {
@@ -45,6 +43,7 @@ pub(crate) struct Hub {
     pub(crate) address: String,
     pub(crate) database: Proxy,
     pub(crate) broker: Proxy,
+    pub(crate) clock: Clock,
 }
 
 /// An agent with its ways to a hub and to the broker.
@@ -54,24 +53,11 @@ pub(crate) struct Agent {
     /// The hub that it is led to.
     pub(crate) at: std::sync::atomic::AtomicUsize,
     pub(crate) broker: Proxy,
-}
-
-/// Jobs of one kind.
-#[derive(Clone, Debug)]
-pub(crate) struct Shape {
-    pub(crate) automation: i32,
-    pub(crate) name: String,
-    pub(crate) queue: usize,
-    /// Least and most quarters of a second that its program takes.
-    pub(crate) quarters: (u32, u32),
-    /// First attempts that fail on purpose.
-    pub(crate) failures: u32,
-    pub(crate) max_attempts: u32,
-    pub(crate) max_concurrency: Option<i64>,
-    /// Most jobs with one concurrency key at once, when they have one.
-    pub(crate) key_limit: Option<i64>,
-    /// How often, against the others.
-    pub(crate) weight: u32,
+    pub(crate) clock: Clock,
+    /// The file system of its work folder, where it has one of its own.
+    pub(crate) disk: Option<Disk>,
+    /// Another agent of the same name, with another work folder.
+    pub(crate) twin: Program,
 }
 
 /// Everything that runs.
@@ -84,30 +70,46 @@ pub(crate) struct World {
     pub(crate) observer: Observer,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) journal: Arc<Journal>,
+    /// The file system of PostgreSQL's data, where it has one of its own.
+    pub(crate) database_disk: Option<Disk>,
 }
 
 impl World {
     /// Starts everything on an empty database: both hubs at the same moment, then the agents.
     pub(crate) async fn start(regente: &Path, folder: &Path, journal: Arc<Journal>) -> Result<Self> {
         let servers = Servers::from_env()?;
-        robots::write(folder)?;
+        shapes::write_programs(folder)?;
         std::fs::create_dir_all(books(folder))?;
         let mut hubs = Vec::new();
         for number in 0..HUBS {
             hubs.push(hub(regente, folder, &servers, number, journal.clone()).await?);
         }
         let mut api = Api::new(hubs.iter().map(|hub| format!("http://{}", hub.address)).collect())?;
-        await_health(&api, folder).await?;
+        await_health(&api, folder, HUBS).await?;
         api.login("admin", PASSWORD).await?;
         let observer = Observer::new(&servers.database_url)?;
         observer.watch().await.context("the trigger cannot be made")?;
-        let shapes = register(&api, folder).await?;
+        let mut shapes = shapes::register(&api, folder, &QUEUES).await?;
+        shapes.push(shapes::register_foreign(&api, folder, QUEUES.len()).await?);
         let mut agents = Vec::new();
         for number in 0..AGENTS {
             agents.push(agent(regente, folder, &servers, (number, &hubs[number % HUBS].address), journal.clone()).await?);
         }
         observer.registered(AGENTS, START_LIMIT).await.context("the agents did not register")?;
-        Ok(Self { servers, folder: folder.to_owned(), hubs, agents, api, observer, shapes, journal })
+        let database_disk = Disk::all().map(|disks| Disk::open(&disks, "postgres")).transpose()?;
+        Ok(Self { servers, folder: folder.to_owned(), hubs, agents, api, observer, shapes, journal, database_disk })
+    }
+
+    /// What the faults can have here.
+    pub(crate) fn has(&self) -> Vec<Need> {
+        let disks = self.database_disk.as_ref().map(|_| Need::Disks);
+        disks.into_iter().chain(Clock::library().map(|_| Need::Clocks)).collect()
+    }
+
+    /// Hubs and agents.
+    pub(crate) fn parts(&self) -> Vec<Arc<Part>> {
+        let (hubs, agents) = (self.hubs.iter().map(|hub| &hub.part), self.agents.iter().map(|agent| &agent.part));
+        hubs.chain(agents).cloned().collect()
     }
 
     /// Where the robots write down what they do.
@@ -132,44 +134,80 @@ async fn hub(regente: &Path, folder: &Path, servers: &Servers, number: usize, jo
     let database = Proxy::start(servers.address(Server::Postgres)?).await?;
     let broker = Proxy::start(servers.address(Server::Rabbitmq)?).await?;
     let name = format!("hub-{number}");
-    let set = |key: &str, value: String| (format!("REGENTE__{key}"), value);
-    let environment = vec![
-        set("HTTP__BIND", address.clone()),
-        set("DATABASE__URL", at(&servers.database_url, database.address())?),
-        set("BROKER__URL", at(&servers.amqp_url, broker.address())?),
-        set("BROKER__DEAD_LETTER_QUEUE", DEAD_LETTERS.to_owned()),
-        set("WORKER__API_KEY", WORKER_KEY.to_owned()),
-        set("ADMIN__PASSWORD", PASSWORD.to_owned()),
-        set("DATA_DIR", folder.join(&name).join("data").display().to_string()),
-        set("LEASE__AGENT", format!("{}s", LEASE.as_secs())),
-        set("LEASE__FOREIGN", format!("{}s", LEASE.as_secs())),
-        set("LEASE__HEARTBEAT", "1s".to_owned()),
-        set("DISPATCH__SWEEP_AFTER", "5s".to_owned()),
-        set("LOG__FILTER", "info,lapin=off,sea_orm_migration=warn".to_owned()),
+    let clock = Clock::new(&folder.join(&name))?;
+    let mut environment = hub_environment(&address, &folder.join(&name).join("data"));
+    environment.push(("REGENTE__DATABASE__URL".to_owned(), at(&servers.database_url, database.address())?));
+    environment.push(("REGENTE__BROKER__URL".to_owned(), at(&servers.amqp_url, broker.address())?));
+    environment.extend(clock.environment());
+    let program = hub_program(regente, folder, name, environment);
+    Ok(Hub { part: Part::start(program, journal).await?, address, database, broker, clock })
+}
+
+/// What every hub is told.
+pub(crate) fn hub_environment(address: &str, data: &Path) -> Vec<(String, String)> {
+    let lease = format!("{}s", LEASE.as_secs());
+    let settings = [
+        ("HTTP__BIND", address.to_owned()),
+        ("BROKER__DEAD_LETTER_QUEUE", DEAD_LETTERS.to_owned()),
+        ("WORKER__API_KEY", WORKER_KEY.to_owned()),
+        ("ADMIN__PASSWORD", PASSWORD.to_owned()),
+        ("DATA_DIR", data.display().to_string()),
+        ("LEASE__AGENT", lease.clone()),
+        ("LEASE__FOREIGN", lease),
+        ("LEASE__HEARTBEAT", "1s".to_owned()),
+        ("DISPATCH__SWEEP_AFTER", "5s".to_owned()),
+        ("LOG__FILTER", "info,lapin=off,sea_orm_migration=warn".to_owned()),
     ];
-    let program = Program { folder: folder.join(&name), name, path: regente.to_owned(), arguments: vec!["up".to_owned()], environment };
-    Ok(Hub { part: Part::start(program, journal).await?, address, database, broker })
+    settings.into_iter().map(|(key, value)| (format!("REGENTE__{key}"), value)).collect()
+}
+
+pub(crate) fn hub_program(regente: &Path, folder: &Path, name: String, environment: Vec<(String, String)>) -> Program {
+    let arguments = vec!["up".to_owned()];
+    Program { folder: folder.join(&name), name, worker: None, path: regente.to_owned(), arguments, environment }
 }
 
 async fn agent(regente: &Path, folder: &Path, servers: &Servers, (number, hub): (usize, &str), journal: Arc<Journal>) -> Result<Agent> {
     let name = format!("agent-{number}");
     let hub = Proxy::start(hub.to_owned()).await?;
     let broker = Proxy::start(servers.address(Server::Rabbitmq)?).await?;
+    let disk = Disk::all().map(|disks| Disk::open(&disks, &name)).transpose()?;
+    let clock = Clock::new(&folder.join(&name))?;
+    let work = disk.as_ref().map_or_else(|| folder.join(&name), |disk| disk.folder.clone()).join("work");
     let by_message = takes_messages(number);
-    let queue = QUEUES[usize::from(!by_message)];
-    let mut environment = vec![
-        ("REGENTE_SERVER".to_owned(), format!("http://{}", hub.address())),
-        ("REGENTE_WORKER_KEY".to_owned(), WORKER_KEY.to_owned()),
-        ("REGENTE_WORK_DIR".to_owned(), folder.join(&name).join("work").display().to_string()),
-    ];
+    let mut program = agent_program(regente, folder, &name, QUEUES[usize::from(!by_message)], (&hub.address().to_string(), &work));
     if by_message {
-        environment.push(("REGENTE_AMQP_URL".to_owned(), at(&servers.amqp_url, broker.address())?));
+        program.environment.push(("REGENTE_AMQP_URL".to_owned(), at(&servers.amqp_url, broker.address())?));
     }
+    let twin = twin_of(&program, folder);
+    program.environment.extend(clock.environment());
+    Ok(Agent { part: Part::start(program, journal).await?, hub, at: (number % HUBS).into(), broker, clock, disk, twin })
+}
+
+/// An agent that knows a hub and has a work folder.
+pub(crate) fn agent_program(regente: &Path, folder: &Path, name: &str, queue: &str, (hub, work): (&str, &Path)) -> Program {
+    let environment = [
+        ("REGENTE_SERVER", format!("http://{hub}")),
+        ("REGENTE_WORKER_KEY", WORKER_KEY.to_owned()),
+        (WORK_DIR, work.display().to_string()),
+    ];
     let scripts = folder.display().to_string();
-    let arguments = ["worker", "--queue", queue, "--slots", &SLOTS.to_string(), "--name", &name, "--scripts", &scripts];
-    let arguments = arguments.map(str::to_owned).to_vec();
-    let program = Program { folder: folder.join(&name), name, path: regente.to_owned(), arguments, environment };
-    Ok(Agent { part: Part::start(program, journal).await?, hub, at: (number % HUBS).into(), broker })
+    let arguments = ["worker", "--queue", queue, "--slots", &SLOTS.to_string(), "--name", name, "--scripts", &scripts];
+    Program {
+        name: name.to_owned(),
+        worker: Some(name.to_owned()),
+        path: regente.to_owned(),
+        arguments: arguments.map(str::to_owned).to_vec(),
+        environment: environment.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        folder: folder.join(name),
+    }
+}
+
+fn twin_of(program: &Program, folder: &Path) -> Program {
+    let name = format!("{}-twin", program.name);
+    let mut twin = Program { folder: folder.join(&name), name, ..program.clone() };
+    twin.environment.retain(|(key, _)| key != WORK_DIR);
+    twin.environment.push((WORK_DIR.to_owned(), twin.folder.join("work").display().to_string()));
+    twin
 }
 
 /// Whether this agent gets its jobs from RabbitMQ.
@@ -177,9 +215,9 @@ pub(crate) const fn takes_messages(agent: usize) -> bool {
     agent < AGENTS / 2
 }
 
-async fn await_health(api: &Api, folder: &Path) -> Result<()> {
+pub(crate) async fn await_health(api: &Api, folder: &Path, hubs: usize) -> Result<()> {
     let deadline = Instant::now() + START_LIMIT;
-    for number in 0..HUBS {
+    for number in 0..hubs {
         while !api.is_healthy(number).await {
             let log = || tail(&folder.join(format!("hub-{number}/hub-{number}.log")), 2000);
             ensure!(Instant::now() < deadline, "hub {number} did not become healthy:\n{}", log());
@@ -187,60 +225,4 @@ async fn await_health(api: &Api, folder: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A kind of job, as it is registered in each queue.
-struct JobKind {
-    name: &'static str,
-    quarters: (u32, u32),
-    failures: u32,
-    max_attempts: u32,
-    max_concurrency: Option<i64>,
-    key_limit: Option<i64>,
-    weight: u32,
-}
-
-const PLAIN: JobKind =
-    JobKind { name: FAST, quarters: (0, 0), failures: 0, max_attempts: 8, max_concurrency: None, key_limit: None, weight: 1 };
-const JOB_KINDS: [JobKind; 7] = [
-    JobKind { weight: 5, ..PLAIN },
-    JobKind { name: "slow", quarters: (4, 12), weight: 3, ..PLAIN },
-    JobKind { name: "flaky", quarters: (0, 1), failures: 1, weight: 2, ..PLAIN },
-    JobKind { name: "limited", quarters: (1, 3), max_concurrency: Some(2), ..PLAIN },
-    JobKind { name: "keyed", quarters: (1, 3), key_limit: Some(1), ..PLAIN },
-    JobKind { name: "once", quarters: (1, 4), max_attempts: 1, ..PLAIN },
-    JobKind { name: "python", quarters: (0, 2), ..PLAIN },
-];
-
-impl Shape {
-    /// Whether its jobs are the small ones by which it is measured how soon work goes on.
-    pub(crate) fn is_fast(&self) -> bool {
-        self.name.starts_with(FAST)
-    }
-}
-
-/// Registers every kind of job in both queues.
-async fn register(api: &Api, folder: &Path) -> Result<Vec<Shape>> {
-    let mut shapes = Vec::new();
-    for (queue, queue_name) in QUEUES.into_iter().enumerate() {
-        for JobKind { name, quarters, failures, max_attempts, max_concurrency, key_limit, weight } in JOB_KINDS {
-            let python = name == "python";
-            let create = AutomationCreate {
-                name: format!("{name}-{queue}"),
-                queue_name: Some(queue_name.to_owned()),
-                queue_profile: Some(QueueProfile::Regente),
-                entrypoint_type: Some(if python { EntrypointType::Python } else { EntrypointType::Shell }),
-                script_path: folder.join(if python { "robot.py" } else { "robot.sh" }).display().to_string(),
-                max_concurrency,
-                concurrency_key: key_limit.map(|_| "chaos:{lane}".to_owned()),
-                concurrency_key_limit: key_limit,
-                retry_policy: Some(RetryPolicy { max_attempts, backoff: Backoff::Fixed, base_s: 0.3, ..RetryPolicy::default() }),
-                ..AutomationCreate::default()
-            };
-            let automation = api.automation_create(&create).await?;
-            let name = create.name;
-            shapes.push(Shape { automation, name, queue, quarters, failures, max_attempts, max_concurrency, key_limit, weight });
-        }
-    }
-    Ok(shapes)
 }

@@ -178,6 +178,7 @@ impl Orchestrator {
             tokio::spawn(dead_letters::run(orchestrator.clone(), broker.clone(), queue));
             tokio::spawn(orchestrator.clone().watch_broker(broker));
         }
+        orchestrator.compare_clocks().await?;
         let returns = orchestrator.looks_for_others().await?;
         reconcilers::start(&orchestrator, returns);
         tokio::spawn(orchestrator.clone().tick());
@@ -227,7 +228,16 @@ impl Orchestrator {
         }
     }
 
+    /// Lets the hub's time follow the clock that all hubs of the database share.
+    async fn compare_clocks(&self) -> Result<(), Error> {
+        if let Some(time) = self.database.time().await? {
+            self.steady_clock.compare(time);
+        }
+        Ok(())
+    }
+
     async fn refresh(&self, cached: &mut CachedWorkers) -> Result<(), Error> {
+        self.compare_clocks().await?;
         self.catalog.refresh().await?;
         let workers = self.workers_if_changed(cached).await?;
         if workers.is_some() {

@@ -1,15 +1,17 @@
-//! The hub's time. Leases and time-outs compare it with what is stored, so that it follows elapsed time: a step of the system's clock, or a
-//! suspended machine, must not make an hour of a second. What it is behind or ahead it makes up for slowly.
+//! The hub's time. Leases and time-outs compare it with what is stored, so that it follows elapsed time: a step of a clock, or a suspended
+//! machine, must not make an hour of a second. What it is behind or ahead it makes up for slowly. Hubs of one PostgreSQL follow the clock of
+//! that, so that they agree whatever becomes of their own.
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use rustix::time::{ClockId, clock_gettime};
 
 /// A second is made up for in twenty: leases and time-outs are off by five in a hundred meanwhile.
 const MAKES_UP: i32 = 20;
@@ -17,6 +19,8 @@ const MAKES_UP: i32 = 20;
 const MOST_OFF: TimeDelta = TimeDelta::hours(1);
 /// A hub that runs asks for the time more often than this; what is longer it did not live through.
 const MOST_UNSEEN: Duration = Duration::from_secs(15);
+/// Clocks that are closer agree: it takes a while until the database's is read.
+const AGREES: TimeDelta = TimeDelta::milliseconds(500);
 /// A smaller jump is not worth a word.
 const WORTH_A_WORD: TimeDelta = TimeDelta::seconds(2);
 
@@ -25,7 +29,7 @@ type Wall = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 /// Tells how long something runs, whatever becomes of the clock.
 type Elapsed = Arc<dyn Fn() -> Duration + Send + Sync>;
 
-/// A clock that follows the system's without its steps. Clones are the same one.
+/// A clock that follows another, the system's or the database's, without its steps. Clones are the same one.
 #[derive(Clone)]
 pub struct SteadyClock(Arc<Inner>);
 
@@ -33,7 +37,15 @@ struct Inner {
     wall: Wall,
     elapsed: Elapsed,
     beside_others: AtomicBool,
-    last: Mutex<Reading>,
+    state: Mutex<State>,
+}
+
+struct State {
+    last: Reading,
+    /// What the database's clock said, and when, while `wall` disagrees with it: then it is followed in place of `wall`.
+    database: Option<(DateTime<Utc>, Duration)>,
+    /// The database's clock is known.
+    compared: bool,
 }
 
 /// What the clock said last.
@@ -41,36 +53,63 @@ struct Inner {
 struct Reading {
     now: DateTime<Utc>,
     elapsed: Duration,
-    /// How far the system's clock was ahead.
+    /// How far the clock that it follows was ahead.
     ahead: TimeDelta,
 }
 
 impl Default for SteadyClock {
     fn default() -> Self {
-        let started = Instant::now();
-        Self::new(Arc::new(Utc::now), Arc::new(move || started.elapsed()))
+        Self::new(Arc::new(Utc::now), Arc::new(uptime))
     }
 }
 
+/// Time since the machine was started, which nobody sets; it counts while the machine is suspended.
+fn uptime() -> Duration {
+    let time = clock_gettime(ClockId::Boottime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
 impl SteadyClock {
-    /// Follows `wall`; `elapsed` counts from any moment on, and need not count while the machine is suspended.
+    /// Follows `wall`; `elapsed` counts from any moment on.
     #[must_use]
     pub fn new(wall: Wall, elapsed: Elapsed) -> Self {
-        let last = Mutex::new(Reading { now: wall(), elapsed: elapsed(), ahead: TimeDelta::zero() });
-        Self(Arc::new(Inner { wall, elapsed, beside_others: AtomicBool::new(false), last }))
+        let last = Reading { now: wall(), elapsed: elapsed(), ahead: TimeDelta::zero() };
+        let state = Mutex::new(State { last, database: None, compared: false });
+        Self(Arc::new(Inner { wall, elapsed, beside_others: AtomicBool::new(false), state }))
     }
 
     /// The time, in microseconds: what both databases keep, so that an answer says what is stored.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = last.after((self.0.wall)(), (self.0.elapsed)(), self.0.beside_others.load(Ordering::Relaxed));
-        if (next.ahead - last.ahead).abs() > WORTH_A_WORD {
-            let jump_s = (next.ahead - last.ahead).as_seconds_f64();
-            tracing::warn!(jump_s, "the system's clock was set, or the hub was suspended; its time follows slowly");
+        let mut state = self.state();
+        let elapsed = (self.0.elapsed)();
+        let wall = match state.database {
+            Some((time, at)) => time + TimeDelta::from_std(elapsed.saturating_sub(at)).unwrap_or_default(),
+            None => (self.0.wall)(),
+        };
+        let next = state.last.after(wall, elapsed, self.0.beside_others.load(Ordering::Relaxed));
+        let jump = next.ahead - state.last.ahead;
+        if jump.abs() > WORTH_A_WORD {
+            tracing::warn!(jump_s = jump.as_seconds_f64(), "the clock was set, or the hub was suspended; its time follows slowly");
         }
-        *last = next;
+        state.last = next;
         next.now.trunc_subsecs(6)
+    }
+
+    /// Compares with the database's clock, which says `time`: until the next comparison that one is followed unless the system's agrees with
+    /// it. The first time it is adopted at once.
+    pub fn compare(&self, time: DateTime<Utc>) {
+        let mut state = self.state();
+        let elapsed = (self.0.elapsed)();
+        let agrees = (time - (self.0.wall)()).abs() < AGREES;
+        state.database = (!agrees).then_some((time, elapsed));
+        if !std::mem::replace(&mut state.compared, true) && !agrees {
+            state.last = Reading { now: time, elapsed, ahead: TimeDelta::zero() };
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says whether other hubs work on the same database. One that was suspended has to be with them at once: they have lived through it.
@@ -86,8 +125,7 @@ impl Reading {
         let steady = self.now + lived;
         let off = wall - steady;
         let makes_up = lived / MAKES_UP;
-        let now =
-            if off.abs() > MOST_OFF || (beside_others && off > WORTH_A_WORD) { wall } else { steady + off.clamp(-makes_up, makes_up) };
+        let now = if off.abs() > MOST_OFF { wall } else { steady + off.clamp(-makes_up, makes_up) };
         Self { now, elapsed, ahead: wall - now }
     }
 }
@@ -130,10 +168,27 @@ mod tests {
         let start = DateTime::UNIX_EPOCH;
         let reading = Reading { now: start, elapsed: Duration::ZERO, ahead: TimeDelta::zero() };
         let wall = start + TimeDelta::seconds(300);
-        // A stopped process, whose clocks go on; a suspended machine, where one stands still.
-        for (elapsed, alone) in [(300, 15.75), (1, 1.05)] {
-            let after = |beside_others| reading.after(wall, Duration::from_secs(elapsed), beside_others).now - start;
-            assert_eq!((after(false).as_seconds_f64(), after(true)), (alone, wall - start), "{elapsed}");
+        let after = |beside_others| reading.after(wall, Duration::from_secs(300), beside_others).now - start;
+        assert_eq!((after(false).as_seconds_f64(), after(true)), (15.75, wall - start));
+    }
+
+    #[test]
+    fn hubs_that_follow_the_database_agree_whatever_their_own_clocks_say() {
+        let start = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        for own in [0, 45, -600, 7200] {
+            let (lived, step) = (Arc::new(Mutex::new(Duration::ZERO)), Arc::new(Mutex::new(TimeDelta::seconds(own))));
+            let (elapsed, wall) = (lived.clone(), step.clone());
+            let clock = SteadyClock::new(Arc::new(move || start + *wall.lock().unwrap()), Arc::new(move || *elapsed.lock().unwrap()));
+            clock.compare(start);
+            assert_eq!(clock.now(), start, "{own}");
+            *lived.lock().unwrap() = Duration::from_secs(3);
+            *step.lock().unwrap() += TimeDelta::seconds(45);
+            clock.compare(start + TimeDelta::seconds(3));
+            assert_eq!(clock.now(), start + TimeDelta::seconds(3), "{own}");
+            // The database's own clock was set: made up for slowly.
+            clock.compare(start + TimeDelta::seconds(48));
+            *lived.lock().unwrap() = Duration::from_secs(5);
+            assert_eq!((clock.now() - start).as_seconds_f64(), 5.1, "{own}");
         }
     }
 

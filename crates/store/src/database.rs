@@ -3,6 +3,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use migrations::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, SqliteTransactionMode,
@@ -198,6 +199,19 @@ impl Database {
     pub async fn ping(&self) -> Result<(), Error> {
         self.connection.execute_unprepared("SELECT 1").await?;
         Ok(())
+    }
+
+    /// The clock of PostgreSQL, which all hubs of it share; `None` with SQLite, which has none of its own.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it does not answer.
+    pub async fn time(&self) -> Result<Option<DateTime<Utc>>, Error> {
+        if self.is_sqlite() {
+            return Ok(None);
+        }
+        let statement = Statement::from_string(self.backend(), "SELECT clock_timestamp() AS now");
+        let row = self.connection.query_one_raw(statement).await?;
+        row.map(|row| row.try_get("", "now")).transpose().map_err(Error::from)
     }
 
     /// Begins a transaction; on SQLite it takes the write lock at once.

@@ -26,15 +26,16 @@ pub(super) fn accepted(seen: &Evidence) -> Vec<Breach> {
 pub(super) fn ended(seen: &Evidence) -> Vec<Breach> {
     let fault = |job: &crate::observer::JobRow| {
         let class = job.error_class.as_deref();
-        let on_purpose = seen.shape(job.automation_id).is_some_and(|shape| i64::from(job.attempt) <= i64::from(shape.failures));
+        let on_purpose = seen.fails_on_purpose(job);
+        let ends = seen.shape(job.automation_id).map_or(&[][..], |shape| shape.ends);
         match job.status.as_str() {
             status if !is_terminal(status) => Some(format!("is still {status}")),
             _ if !job.ended => Some("has ended at no time".to_owned()),
             "completed" if on_purpose => Some(format!("completed attempt {} that fails", job.attempt)),
-            "completed" => None,
-            // An agent that was killed in the middle may say so itself.
-            "failed" if matches!(class, Some("WORKER_LOST" | "KILLED")) => None,
-            "failed" if class == Some("ROBOT_ERROR") && on_purpose => None,
+            "completed" if ends.contains(&"completed") => None,
+            // Whether there was a reason is another promise.
+            "failed" if matches!(class, Some("WORKER_LOST" | "KILLED" | "LAUNCH_FAILED" | "ROBOT_ERROR")) => None,
+            "failed" if class.is_some_and(|class| ends.contains(&class)) => None,
             "canceled" if class.is_none() && seen.cancels.contains(&job.id) => None,
             status => Some(format!("ended as {status} {}", class.unwrap_or_default())),
         }
@@ -58,7 +59,8 @@ pub(super) fn retried(seen: &Evidence) -> Vec<Breach> {
         };
         let of_job = retries.remove(&job.id).unwrap_or_default();
         let attempts_left = i64::from(job.attempt) < i64::from(shape.max_attempts);
-        let wanted = usize::from(job.status == "failed" && attempts_left && !job.cancel_accepted);
+        let may_pass = !matches!(job.error_class.as_deref(), Some("INVALID_PARAMETERS" | "QUEUE_TIMEOUT"));
+        let wanted = usize::from(job.status == "failed" && may_pass && attempts_left && !job.cancel_accepted);
         if of_job.len() != wanted {
             found.push(Breach::new("retried", job.id, format!("{} retries of a job that is to have {wanted}", of_job.len())));
         }

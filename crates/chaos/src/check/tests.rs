@@ -1,11 +1,13 @@
 //! Each promise, broken: the rule must see it.
 
 use super::*;
+use crate::faults::Excuse;
 
 const AUTOMATION: i32 = 1;
 const OTHER: i32 = 2;
 const JOB: Uuid = Uuid::from_u128(1);
 const RETRY: Uuid = Uuid::from_u128(2);
+const AGENT: Uuid = Uuid::from_u128(7);
 
 fn row(id: Uuid, status: &str) -> JobRow {
     JobRow {
@@ -28,12 +30,13 @@ fn change(job: Uuid, xid: i64, before: Option<&str>, after: Option<&str>) -> Cha
     let id = |number| held.then(|| Uuid::from_u128(number));
     Change {
         xid,
+        at: xid as f64,
         job_id: job,
         automation_id: AUTOMATION,
         before: before.map(Into::into),
         after: after.map(Into::into),
         lease: id(100 + job.as_u128()),
-        worker: id(7),
+        worker: held.then_some(AGENT),
     }
 }
 
@@ -61,6 +64,7 @@ fn fine() -> Evidence {
         max_concurrency: Some(1),
         key_limit: None,
         weight: 1,
+        ends: &["completed"],
     };
     let retry = JobRow { attempt: 2, retry_of: Some(JOB), trigger: "RETRY".into(), idempotency_key: None, ..row(RETRY, "completed") };
     Evidence {
@@ -71,6 +75,10 @@ fn fine() -> Evidence {
         changes: [life(JOB, 1, "failed"), life(RETRY, 4, "completed")].concat(),
         runs: [(JOB, vec![run(JOB, 1.0, 2.0, 1)]), (RETRY, vec![run(RETRY, 1.5, 3.0, 1)])].into(),
         dead_letters: Vec::new(),
+        workers: [(AGENT, "agent".to_owned())].into(),
+        absences: vec![Absence { worker: "agent".into(), from: 2.5, to: 2.7, excuse: Excuse::Away }],
+        reports: [(RETRY, "completed")].into(),
+        peaks_mib: [("agent".to_owned(), 60)].into(),
     }
 }
 
@@ -105,7 +113,9 @@ fn a_job_that_does_not_end_well_is_seen() {
     sees("ended", |seen| seen.jobs[1].status = "pending".into());
     sees("ended", |seen| seen.jobs[1].ended = false);
     sees("ended", |seen| seen.jobs[0].error_class = Some("DEAD_LETTERED".into()));
-    sees("ended", |seen| seen.jobs[0].error_class = Some("ROBOT_ERROR".into()));
+    sees("ended", |seen| seen.jobs[0].error_class = Some("QUEUE_TIMEOUT".into()));
+    sees("ended", |seen| seen.jobs[0].error_class = Some("JOB_TIMEOUT".into()));
+    sees("ended", |seen| seen.shapes[0].ends = &["JOB_TIMEOUT"]);
     sees("ended", |seen| seen.shapes[0].failures = 2);
 }
 
@@ -115,6 +125,7 @@ fn canceled(seen: &mut Evidence) {
     seen.jobs[0] = row(JOB, "canceled");
     seen.changes = life(JOB, 1, "canceled");
     seen.runs.remove(&RETRY);
+    seen.reports.clear();
 }
 
 #[test]
@@ -238,6 +249,68 @@ fn programs_that_run_twice_are_seen() {
     sees("effects", |seen| seen.runs.get_mut(&RETRY).unwrap().push(run(RETRY, 4.0, 5.0, 1)));
     sees("effects", |seen| drop(seen.runs.remove(&RETRY)));
     sees("effects", |seen| seen.jobs[0].error_class = Some("ROBOT_ERROR".into()));
+}
+
+#[test]
+fn a_job_that_is_lost_without_an_excuse_is_seen() {
+    sees("lost", |seen| seen.absences.clear());
+    sees("lost", |seen| seen.absences[0].worker = "another".into());
+    sees("lost", |seen| seen.absences[0].excuse = Excuse::NoRoom);
+    // Before its agent had it, and after it was lost.
+    sees("lost", |seen| (seen.absences[0].from, seen.absences[0].to) = (0.5, 1.5));
+    sees("lost", |seen| (seen.absences[0].from, seen.absences[0].to) = (3.5, 4.5));
+    for class in ["KILLED", "LAUNCH_FAILED", "ROBOT_ERROR"] {
+        sees("lost", |seen| {
+            seen.jobs[0].error_class = Some(class.into());
+            seen.absences.clear();
+        });
+    }
+}
+
+#[test]
+fn a_job_that_could_not_be_started_without_room_is_well() {
+    let mut seen = fine();
+    seen.jobs[0].error_class = Some("LAUNCH_FAILED".into());
+    seen.absences[0].excuse = Excuse::NoRoom;
+    assert_eq!(breaches(&seen), []);
+}
+
+#[test]
+fn a_hostile_robot_that_ends_as_it_must_is_well() {
+    let mut seen = fine();
+    let hostile = Shape { ends: &["JOB_TIMEOUT"], automation: OTHER, max_attempts: 1, ..seen.shapes[0].clone() };
+    seen.shapes.push(hostile);
+    seen.jobs.truncate(1);
+    seen.jobs[0].automation_id = OTHER;
+    seen.jobs[0].error_class = Some("JOB_TIMEOUT".into());
+    seen.changes = life(JOB, 1, "failed");
+    seen.runs.remove(&RETRY);
+    seen.reports.clear();
+    seen.absences.clear();
+    seen.accepted = [("key".to_owned(), (JOB, OTHER))].into();
+    assert_eq!(breaches(&seen), []);
+}
+
+#[test]
+fn a_report_that_does_not_count_is_seen() {
+    sees("reports", |seen| {
+        seen.reports.insert(JOB, "completed");
+    });
+    sees("reports", |seen| {
+        seen.reports.insert(Uuid::from_u128(9), "completed");
+    });
+}
+
+#[test]
+fn a_process_that_grew_is_seen() {
+    sees("memory", |seen| {
+        seen.peaks_mib.insert("agent".into(), 4000);
+    });
+}
+
+#[test]
+fn what_bad_parameters_did_is_not_tried_again() {
+    sees("retried", |seen| seen.jobs[0].error_class = Some("INVALID_PARAMETERS".into()));
 }
 
 #[test]

@@ -1,0 +1,130 @@
+//! What concerns everybody: hubs, broker, database.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use nix::sys::signal::Signal;
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use super::{Injector, end, hold};
+use crate::{
+    api::Request,
+    faults::{Fault, Kind},
+    robots,
+    servers::Server,
+};
+
+/// A retry that is due in 3 s has to come by then, though an agent be lost meanwhile; a clock steps further.
+const RETRY_LIMIT: Duration = Duration::from_secs(30);
+/// How far a clock steps, in seconds.
+const AHEAD_S: i64 = 45;
+pub(super) const BEHIND_S: i64 = -600;
+
+impl Injector {
+    /// Breaks and repairs; returns when the repair was done: when the process was started, the server answered, the network was whole.
+    pub(super) async fn service(&self, fault: Fault) -> Result<Instant> {
+        let Fault { kind, target, .. } = fault;
+        let hub = &self.world.hubs[target];
+        match kind {
+            Kind::KillHub | Kind::DrainHub => {
+                end(&hub.part, kind == Kind::DrainHub).await?;
+                self.lead_away(fault);
+                sleep(hold(fault)).await;
+                hub.part.up().await?;
+            }
+            Kind::KillBothHubs => {
+                futures_util::future::try_join_all(self.world.hubs.iter().map(|hub| hub.part.kill())).await?;
+                sleep(hold(fault)).await;
+                futures_util::future::try_join_all(self.world.hubs.iter().map(|hub| hub.part.up())).await?;
+            }
+            Kind::StopHub => {
+                hub.part.signal(Signal::SIGSTOP).await?;
+                self.lead_away(fault);
+                sleep(hold(fault)).await;
+                hub.part.signal(Signal::SIGCONT).await?;
+            }
+            Kind::StopBothHubs => {
+                futures_util::future::try_join_all(self.world.hubs.iter().map(|hub| hub.part.signal(Signal::SIGSTOP))).await?;
+                sleep(hold(fault)).await;
+                futures_util::future::try_join_all(self.world.hubs.iter().map(|hub| hub.part.signal(Signal::SIGCONT))).await?;
+            }
+            Kind::ClockAhead => self.step_clock(fault, AHEAD_S).await?,
+            Kind::ClockBehind => self.step_clock(fault, BEHIND_S).await?,
+            Kind::FillDatabase => {
+                if let Some(disk) = &self.world.database_disk {
+                    disk.hold_full(hold(fault)).await?;
+                }
+                // It may have ended for want of room, and is started again as a host would.
+                self.world.servers.revive(Server::Postgres).await?;
+            }
+            Kind::KillBroker => self.restart(&[Server::Rabbitmq], fault).await?,
+            Kind::KillDatabase => self.restart(&[Server::Postgres], fault).await?,
+            Kind::KillBrokerAndDatabase => self.restart(&[Server::Rabbitmq, Server::Postgres], fault).await?,
+            Kind::CutHubDatabase | Kind::CutHubBroker => {
+                let way = if kind == Kind::CutHubDatabase { &hub.database } else { &hub.broker };
+                way.cut().await;
+                sleep(hold(fault)).await;
+                way.restore();
+            }
+            Kind::StallHubDatabase | Kind::StallHubBroker => {
+                let way = if kind == Kind::StallHubDatabase { &hub.database } else { &hub.broker };
+                way.stall();
+                sleep(hold(fault)).await;
+                way.restore();
+            }
+            kind => anyhow::bail!("{kind} is no fault of services"),
+        }
+        Ok(Instant::now())
+    }
+
+    async fn restart(&self, which: &[Server], fault: Fault) -> Result<()> {
+        let servers = &self.world.servers;
+        futures_util::future::try_join_all(which.iter().map(|server| servers.kill(*server))).await?;
+        sleep(hold(fault)).await;
+        let begun = Instant::now();
+        futures_util::future::try_join_all(which.iter().map(|server| servers.revive(*server))).await?;
+        self.world.journal.say(&format!("{which:?} answers again {:.2} s after its start", begun.elapsed().as_secs_f64()));
+        Ok(())
+    }
+
+    /// Steps a hub's clock and back. Retries come at their time: those of the time between, and those that were planned by the wrong clock.
+    async fn step_clock(&self, fault: Fault, seconds: i64) -> Result<()> {
+        let clock = &self.world.hubs[fault.target].clock;
+        clock.set(seconds)?;
+        sleep(hold(fault)).await;
+        let jobs = self.patient_jobs(fault.target).await?;
+        self.retries_come(&jobs, fault, "while its clock is wrong").await;
+        let jobs = self.patient_jobs(fault.target).await?;
+        for job in &jobs {
+            if self.world.observer.retried(*job, RETRY_LIMIT).await.is_err() {
+                self.world.journal.breach(format!("{} ({}): {job} has no retry", fault.kind, fault.target));
+            }
+        }
+        clock.set(0)?;
+        self.retries_come(&jobs, fault, "after its clock was set right").await;
+        Ok(())
+    }
+
+    /// Jobs whose first attempt fails, one of each way of delivery.
+    async fn patient_jobs(&self, hub: usize) -> Result<Vec<Uuid>> {
+        let mut jobs = Vec::new();
+        for shape in self.world.shapes.iter().filter(|shape| shape.is_patient()) {
+            let parameters = robots::parameters(&self.world.books(), 0, shape.failures);
+            let key = format!("patient-{}", Uuid::new_v4());
+            let request = Request { automation: shape.automation, parameters, priority: 9, key };
+            jobs.push(self.accepted(hub, &request, Instant::now()).await?);
+        }
+        Ok(jobs)
+    }
+
+    async fn retries_come(&self, jobs: &[Uuid], fault: Fault, when: &str) {
+        let deadline = Instant::now() + RETRY_LIMIT;
+        for job in jobs {
+            if self.world.observer.completed(*job, deadline - Instant::now()).await.is_err() {
+                let text = format!("{} ({}): {job} was not tried again within {RETRY_LIMIT:?} {when}", fault.kind, fault.target);
+                self.world.journal.breach(text);
+            }
+        }
+    }
+}
