@@ -72,11 +72,11 @@ sleep 0.5
         ends: COMPLETES,
         script: "yes 'this line is one of two million, and each of them is as little worth reading as the one before it' | head -c \"$PARAM_BYTES\"\n",
     },
-    // Its parent is what the agent starts and follows it by: without it nobody knows how it ended.
+    // Its parent is what the agent starts and follows it by: without it nobody knows how it ended, nor, when it is quick, that it began.
     Hostile {
         name: "parricide",
         timeout_s: TIMEOUT_S,
-        ends: &["UNKNOWN", "KILLED", "WORKER_LOST"],
+        ends: &["UNKNOWN", "KILLED", "WORKER_LOST", "LAUNCH_FAILED"],
         script: "kill -9 \"$PPID\"\nsleep 5\n",
     },
     Hostile {
