@@ -95,10 +95,11 @@ impl Outputs {
         self.stdout.pipe.is_some() || self.stderr.pipe.is_some()
     }
 
-    /// Waits until there is something to read. Cancel safe.
+    /// Lets others have their turn, then waits until there is something to read. Cancel safe.
     async fn ready(&self) {
-        // A program that writes without a pause must not keep the others from their turn.
-        tokio::task::consume_budget().await;
+        // A program that writes without a pause must not keep the others, and the heartbeats, from their turn: each read is much work, so that
+        // the runtime's own budget of a hundred of them is seconds.
+        tokio::task::yield_now().await;
         tokio::select! {
             () = self.stdout.ready() => {}
             () = self.stderr.ready() => {}
