@@ -150,6 +150,7 @@ pub(crate) fn hub_environment(address: &str, data: &Path) -> Vec<(String, String
         ("HTTP__BIND", address.to_owned()),
         ("BROKER__DEAD_LETTER_QUEUE", DEAD_LETTERS.to_owned()),
         ("WORKER__API_KEY", WORKER_KEY.to_owned()),
+        ("WORKER__LOCAL", "off".to_owned()),
         ("ADMIN__PASSWORD", PASSWORD.to_owned()),
         ("DATA_DIR", data.display().to_string()),
         ("LEASE__AGENT", lease.clone()),

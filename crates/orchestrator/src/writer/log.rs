@@ -253,7 +253,7 @@ mod tests {
         };
         let caller = Caller { worker_id: None, lease_token: None };
         let mut row = row();
-        change::apply(&mut row, &Change::Start { caller: caller.clone() }, terms).unwrap();
+        change::apply(&mut row, &Change::Start { caller }, terms).unwrap();
         change::apply(&mut row, &Change::Log { caller, lines: lines(150, Level::Info, "x") }, terms).unwrap();
         let (first, kept) = change::apply(&mut row, &Change::TimeOut, terms).unwrap().lines.unwrap();
         assert_eq!((row.job.status, first, kept[0].message.as_str()), (Status::Failed, 102, "50 lines before this one are left out"));
