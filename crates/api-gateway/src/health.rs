@@ -55,6 +55,8 @@ async fn database(gateway: &Gateway) -> &'static str {
     match tokio::time::timeout(PATIENCE, gateway.database.ping()).await {
         Ok(Ok(())) if gateway.writes.is_failing() => "not_writable",
         Ok(Ok(())) => OK,
+        // Every connection waits for the lock of the file that another program holds.
+        Err(_elapsed) if gateway.database.is_sqlite() && gateway.writes.is_failing() => "not_writable",
         _ => "unreachable",
     }
 }

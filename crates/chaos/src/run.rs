@@ -109,7 +109,7 @@ async fn play(options: &Cli, seed: u64, regente: &Path, folder: &Path, journal: 
         journal.breach(format!("programs still run: {left:?}"));
     }
     let seen = Evidence { peaks_mib: peaks.mib(), ..gather(&world, &ledger).await? };
-    let report = judge(&seen, folder, (seed, options.seconds), rest, &ledger, (&recoveries, &journal))?;
+    let report = judge(&seen, folder, (seed, options.seconds), rest, (&ledger, &recoveries, &journal))?;
     let acts = Acts {
         cancels: seen.cancels.len(),
         canceled: seen.jobs.iter().filter(|job| job.status == "canceled").count(),
@@ -125,8 +125,7 @@ pub(crate) fn judge(
     folder: &Path,
     (seed, seconds): (u64, u64),
     rest: Option<Duration>,
-    ledger: &Ledger,
-    (recoveries, journal): (&Recoveries, &Journal),
+    (ledger, recoveries, journal): (&Ledger, &Recoveries, &Journal),
 ) -> Result<Report> {
     let breaches = check::breaches(seen);
     if !breaches.is_empty() {

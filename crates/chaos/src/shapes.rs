@@ -141,7 +141,7 @@ async fn register_kind(api: &Api, folder: &Path, kind: &JobKind, (queue, queue_n
         name: format!("{name}-{queue}"),
         queue_name: Some(queue_name.to_owned()),
         entrypoint_type: Some(if python { EntrypointType::Python } else { EntrypointType::Shell }),
-        queue_profile: (queue_name == foreign::QUEUE).then_some(QueueProfile::Plain),
+        queue_profile: Some(if queue_name == foreign::QUEUE { QueueProfile::Plain } else { QueueProfile::Regente }),
         script_path: folder.join(script).display().to_string(),
         timeout_s: Some(timeout_s),
         queue_timeout_s: Some(TIMEOUT_S),

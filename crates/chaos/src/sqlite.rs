@@ -80,7 +80,7 @@ pub(crate) async fn play(seed: u64, seconds: u64, regente: &Path, folder: &Path,
         journal.breach(format!("programs still run: {left:?}"));
     }
     let seen = world.gather(&books).await?;
-    run::judge(&seen, &folder, (seed, seconds), rest, &world.ledger, (&world.recoveries, &journal))
+    run::judge(&seen, &folder, (seed, seconds), rest, (&world.ledger, &world.recoveries, &journal))
 }
 
 impl World {
@@ -139,10 +139,11 @@ impl World {
     }
 
     async fn fill(&self) -> Result<()> {
-        match &self.disk {
-            Some(disk) => disk.hold_full(FULL).await,
-            None => Ok(sleep(FULL).await),
+        if let Some(disk) = &self.disk {
+            return disk.hold_full(FULL).await;
         }
+        sleep(FULL).await;
+        Ok(())
     }
 
     /// Measures how long it takes until a small job has completed.

@@ -90,9 +90,19 @@ pub(crate) fn runs(pid: i32) -> bool {
     state(pid).is_some_and(|state| state != 'Z')
 }
 
-/// Whether the process stands still. A shell that was just starting a program waits for that, in state `D`, which stands still itself.
+/// Whether the process is stopped.
 pub(crate) fn stands_still(pid: i32) -> bool {
-    matches!(state(pid), Some('T' | 'D'))
+    match state(pid) {
+        Some('T') => true,
+        // It starts a program and waits until that one, which is stopped already, has begun.
+        Some('D') => children(pid).into_iter().any(|child| state(child) == Some('T')),
+        _ => false,
+    }
+}
+
+fn children(pid: i32) -> Vec<i32> {
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    list.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
 fn state(pid: i32) -> Option<char> {
