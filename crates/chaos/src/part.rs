@@ -144,7 +144,8 @@ impl Part {
         let age = state.started.map_or(Duration::ZERO, |at| at.elapsed());
         let text = format!("{} ended by itself after {:.1} s: {status}", self.program.name, age.as_secs_f64());
         let killed = self.program.worker.as_ref().filter(|_| status.signal() == Some(Signal::SIGKILL as i32));
-        if killed.is_some() || age < YOUNG && status.code() == Some(1) {
+        let gave_way = || tail(&self.program.folder.join(format!("{}.log", self.program.name)), 500).contains("belongs to another worker");
+        if killed.is_some() || status.code() == Some(1) && (age < YOUNG || gave_way()) {
             self.journal.say(&text);
         } else {
             self.journal.breach(text);
