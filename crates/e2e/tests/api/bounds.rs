@@ -61,8 +61,8 @@ async fn a_schema_that_was_stored_before_it_was_bounded_stops_no_hub(delivery: D
     let problem = world.client.post(&format!("/api/v1/automations/{}/execute", made.id), &json!({"a": 1})).await.problem(409);
     assert_eq!(problem.code, "schema_unusable");
     let path = format!("/api/v1/automations/{}", made.id);
-    let mended = world.client.send(world.client.request(Method::PUT, &path).json(&json!({"parameter_schema": null}))).await;
-    let _mended = mended.expect(200);
+    let replaced = world.client.send(world.client.request(Method::PUT, &path).json(&json!({"parameter_schema": null}))).await;
+    let _replaced = replaced.expect(200);
     let _job = world.client.execute(&made, &json!({"a": 1})).await;
     world.end().await;
 }

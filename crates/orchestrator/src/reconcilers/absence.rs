@@ -25,7 +25,7 @@ impl Presence {
         self.there = now;
     }
 
-    /// Whether workers have had their time. An absence shows on either clock: that of a suspended machine may stand still.
+    /// Whether workers have had their time. An absence shows on either clock: that of a suspended machine may stop.
     pub(super) fn may_judge(&mut self, now: (Instant, SystemTime)) -> bool {
         let away = now.0.saturating_duration_since(self.there.0).max(now.1.duration_since(self.there.1).unwrap_or_default());
         if away > self.patience {

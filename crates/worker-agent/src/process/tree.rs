@@ -91,7 +91,7 @@ impl Tree {
         !self.members().is_empty()
     }
 
-    /// Lets every process stand still.
+    /// Suspends every process.
     pub(crate) fn pause(&self) {
         freeze(|| self.members());
     }
@@ -106,7 +106,7 @@ impl Tree {
         self.settled.store(true, Ordering::Relaxed);
     }
 
-    /// Asks every process to end. One that stands still is woken with the request already waiting for it. Whether there was one.
+    /// Asks every process to end. One that is suspended is woken with the request already waiting for it. Whether there was one.
     pub(crate) fn terminate(&self) -> bool {
         let members = self.members();
         for signal in [Signal::SIGTERM, Signal::SIGCONT] {
@@ -164,7 +164,7 @@ impl Process {
     }
 }
 
-/// Lets the processes that `look` gives stand still. Looks again until no new one has appeared: one that was not stopped yet may have forked.
+/// Suspends the processes that `look` gives. Looks again until no new one has appeared: one that was not stopped yet may have forked.
 fn freeze(look: impl Fn() -> Vec<Process>) -> Vec<Process> {
     let mut known: Vec<Process> = Vec::new();
     for _ in 0..ROUNDS {
