@@ -82,7 +82,7 @@ impl JobFolder {
         self.create()
     }
 
-    /// The path of a file in it, to be named to others: it is read by [`JobFolder::read`] only.
+    /// The path of a file in it, to be named to others: it is read by this agent alone.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
