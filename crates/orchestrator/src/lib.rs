@@ -14,29 +14,19 @@
 //! ```
 
 mod automations;
-mod broker_queues;
-mod catalog;
-mod control;
-mod convert;
 mod dead_letters;
+mod dispatch;
 mod events;
-mod execute;
-mod follow;
-mod http;
-mod job_control;
-mod live;
+mod jobs;
 mod ops;
-mod publisher;
+mod pages;
 mod queues;
 mod reconcilers;
-mod replay;
-mod roster;
-mod schema;
+mod routes;
 mod service;
 mod text;
-mod waiting;
 mod watchers;
-mod worker_tokens;
+mod worker_api;
 mod workers;
 mod writer;
 
@@ -45,8 +35,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use self::{
-    http::api_doc,
     reconcilers::{Counts, Reconciler},
+    routes::api_doc,
     service::{Orchestrator, Parts},
 };
 

@@ -14,18 +14,15 @@ use uuid::Uuid;
 
 use crate::{
     Clock,
-    broker_queues::BrokerQueues,
-    catalog::Catalog,
-    control::Control,
+    automations::Catalog,
     dead_letters,
+    dispatch::{BrokerQueues, Control},
     events::Events,
-    follow::Followed,
-    http,
-    live::Live,
+    jobs::{Followed, Live},
     ops::{BEAT_EVERY, Snapshot},
     reconcilers::{self, Reconciler},
-    roster::Roster,
-    workers::{CachedWorkers, Presence, WorkerChanges},
+    routes,
+    workers::{CachedWorkers, Presence, Roster, WorkerChanges},
     writer::{self, Deps, Note, Writer},
 };
 
@@ -189,7 +186,7 @@ impl Orchestrator {
 
     /// Routes of this service. They need the app data of [`runtime::Access`] and [`runtime::Bodies`].
     pub fn routes(&self) -> impl FnOnce(&mut ServiceConfig) + use<> {
-        http::routes(self.clone())
+        routes::routes(self.clone())
     }
 
     /// How long a registered worker's lease lasts.

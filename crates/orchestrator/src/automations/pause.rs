@@ -4,7 +4,7 @@ use domain::policy::{Pause, pause_faults};
 use runtime::Failure;
 use store::automations::Automation;
 
-use super::not_found;
+use super::register::not_found;
 use crate::{Orchestrator, writer::Note};
 
 impl Orchestrator {

@@ -4,8 +4,9 @@ use runtime::{Bearer, Credential, Failure, WorkerCaller};
 use store::jobs::JobRow;
 use uuid::Uuid;
 
-use super::not_found;
-use crate::{Orchestrator, roster::Known};
+use super::live::not_found;
+use super::roster::Known;
+use crate::Orchestrator;
 
 /// Checks that this credential speaks for the worker. One that nobody was asked about belongs to whoever is not limited to another.
 pub(crate) fn check_holder(credential: &Credential, id: Uuid, known: Option<&Known>) -> Result<(), Failure> {

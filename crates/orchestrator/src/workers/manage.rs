@@ -6,7 +6,7 @@ use runtime::Failure;
 use store::workers::{Filter, Worker};
 use uuid::Uuid;
 
-use super::not_found;
+use super::live::not_found;
 use crate::Orchestrator;
 
 impl Orchestrator {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::policy::RateLimit;
 use store::{Error, LazyTransaction, jobs::JobRow};
 
-use crate::catalog::Catalog;
+use crate::automations::Catalog;
 
 /// Places that are free within limits: of automations, of concurrency keys, of rates. They are counted under a lock, so that two hubs do not
 /// count the same free place.

@@ -25,7 +25,11 @@ use super::{
     desk::Desk,
     known::Known,
 };
-use crate::{convert, execute::differs, publisher::Publication, workers::check_holder};
+use crate::{
+    dispatch::{Publication, message},
+    jobs::{differs, next_attempt},
+    workers::check_holder,
+};
 
 /// Log lines a row holds at most.
 const LINES_PER_CHUNK: usize = 1000;
@@ -268,7 +272,7 @@ impl<'a> Batch<'a> {
 
     fn publication(&self, new: &NewJob) -> Option<Publication> {
         let entry = self.deps.catalog.peek(new.automation_id)?;
-        let message = convert::job_message(&entry.automation, &new.row(), new.parameters.clone());
+        let message = message::job_message(&entry.automation, &new.row(), new.parameters.clone());
         Publication::new(message)
     }
 
@@ -436,7 +440,7 @@ impl<'a> Batch<'a> {
         for id in &self.failed {
             let Some(row) = self.rows.get(id) else { continue };
             let Some(entry) = self.deps.catalog.get_stale(row.automation_id).await? else { continue };
-            if let Some(retry) = convert::retry_of(row, &entry.automation, rand::random(), self.now) {
+            if let Some(retry) = next_attempt(row, &entry.automation, rand::random(), self.now) {
                 retries.push(retry);
             }
         }

@@ -12,7 +12,7 @@ use super::{
     change,
     parked::Parked,
 };
-use crate::convert;
+use crate::dispatch::message;
 
 /// A parked claim that can still take jobs: its id, and how many.
 pub(super) type Taker = (u64, usize);
@@ -83,7 +83,7 @@ impl Batch<'_> {
                 continue;
             }
             if let Some(entry) = self.deps.catalog.get_stale(row.automation_id).await? {
-                given.extend(convert::assignment(&row, &entry.automation, parameters));
+                given.extend(message::assignment(&row, &entry.automation, parameters));
             }
             self.given_rows.push(row);
         }

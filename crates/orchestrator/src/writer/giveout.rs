@@ -7,7 +7,7 @@ use super::{
     batch::{Batch, written},
     claims::Taker,
 };
-use crate::{convert, publisher::Publication};
+use crate::dispatch::{Publication, message};
 
 /// Jobs of a queue that are looked at in one go.
 const MOST_CANDIDATES: usize = 256;
@@ -135,7 +135,7 @@ impl Batch<'_> {
     async fn hand_to_broker(&mut self, queue: &str, job: FullJob) -> Result<(), Error> {
         let FullJob { mut row, parameters } = job;
         let Some(entry) = self.deps.catalog.get_stale(row.automation_id).await? else { return Ok(()) };
-        let message = convert::job_message(&entry.automation, &row, parameters);
+        let message = message::job_message(&entry.automation, &row, parameters);
         self.done.publications.extend(Publication::new(message));
         *self.done.handed.entry(queue.to_owned()).or_default() += 1;
         row.dispatch_started_at = Some(self.now);

@@ -21,8 +21,12 @@ use super::{
     log::LogLimits,
 };
 use crate::{
-    Clock, broker_queues::BrokerQueues, catalog::Catalog, control::Control, events::Events, live::Live, publisher::Publisher,
-    roster::Roster,
+    Clock,
+    automations::Catalog,
+    dispatch::{BrokerQueues, Control, Publisher},
+    events::Events,
+    jobs::Live,
+    workers::Roster,
 };
 
 /// Commands that share a transaction at most.

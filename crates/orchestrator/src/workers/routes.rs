@@ -1,3 +1,8 @@
+//! Routes of agents.
+
+pub(crate) mod manage;
+pub(crate) mod tokens;
+
 use actix_web::{HttpResponse, post, web::Data};
 use api_types::{
     ClaimRequest, GoodbyeRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment, Problem, RegisterRequest, RegisterResponse,
@@ -13,7 +18,7 @@ use crate::{Orchestrator, writer};
     (status = 409, description = "`worker_name_taken`: another worker with this name is alive; the text names its host, process and since when", body = Problem),
     (status = 422, body = Problem)))]
 #[post("/api/v1/worker/register")]
-pub(super) async fn register(
+pub(crate) async fn register(
     caller: WorkerCaller,
     hub: Data<Orchestrator>,
     body: JsonBody<RegisterRequest>,
@@ -30,7 +35,7 @@ pub(super) async fn register(
     (status = 403, description = "The worker registered with another credential", body = Problem),
     (status = 404, description = "No such worker: register again", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/heartbeat")]
-pub(super) async fn heartbeat(
+pub(crate) async fn heartbeat(
     caller: WorkerCaller,
     hub: Data<Orchestrator>,
     body: JsonBody<HeartbeatRequest>,
@@ -45,7 +50,7 @@ pub(super) async fn heartbeat(
     (status = 403, description = "The worker registered with another credential", body = Problem),
     (status = 404, description = "No such worker", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/goodbye")]
-pub(super) async fn goodbye(
+pub(crate) async fn goodbye(
     caller: WorkerCaller,
     hub: Data<Orchestrator>,
     body: JsonBody<GoodbyeRequest>,
@@ -61,7 +66,7 @@ pub(super) async fn goodbye(
     (status = 401, body = Problem), (status = 403, description = "The worker registered with another credential, or the token does not open a queue", body = Problem),
     (status = 404, description = "No such worker: register again", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/claim")]
-pub(super) async fn claim(caller: WorkerCaller, hub: Data<Orchestrator>, body: JsonBody<ClaimRequest>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn claim(caller: WorkerCaller, hub: Data<Orchestrator>, body: JsonBody<ClaimRequest>) -> Result<HttpResponse, Failure> {
     let mut request = body.0;
     writer::check_claim(&request)?;
     caller.credential.limits.resolve_queues(&mut request.queues)?;

@@ -12,7 +12,8 @@ use store::{
 };
 use uuid::Uuid;
 
-use crate::{Orchestrator, automations, dead_letters::to_api};
+use super::consume::to_api;
+use crate::{Orchestrator, automations};
 
 /// How long the broker may take to confirm: a transaction waits for it.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -17,7 +17,8 @@ use store::{
 };
 use uuid::Uuid;
 
-use crate::{Orchestrator, convert};
+use super::convert;
+use crate::Orchestrator;
 
 /// Jobs with a place within limits that are looked at.
 const MOST_GIVEN_OUT: u64 = 50_000;

@@ -16,7 +16,7 @@ use runtime::{Failure, Pool};
 use serde_json::{Map, Value};
 use store::{Database, automations::Automation};
 
-use crate::schema::Schema;
+use super::schema::Schema;
 
 /// How long another replica's change may stay unseen.
 const FRESH_FOR: Duration = Duration::from_secs(1);

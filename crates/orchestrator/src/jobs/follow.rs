@@ -19,7 +19,7 @@ use store::{
 use tokio::{sync::watch, task::AbortHandle};
 use uuid::Uuid;
 
-use crate::{convert, live::Live};
+use super::{convert, live::Live};
 
 /// How often the database is asked whether another replica changed a job that somebody watches.
 const ASK_EVERY: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@ use api_types::{Problem, Report, ReportBody, ReportOutcome};
 use futures_util::future::join_all;
 use runtime::{Failure, JsonBody, WorkerCaller};
 
-use super::worker_jobs::{finished, started};
+use super::routes::{finished, started};
 use crate::Orchestrator;
 
 /// Reports that a request may carry.
@@ -15,7 +15,7 @@ const MOST_REPORTS: usize = 1000;
     (status = 200, body = Vec<ReportOutcome>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 413, body = Problem),
     (status = 422, description = "The request as a whole cannot be read: nothing was done", body = Problem)))]
 #[post("/api/v1/worker/reports")]
-pub(super) async fn reports(worker: WorkerCaller, hub: Data<Orchestrator>, body: JsonBody<Vec<Report>>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn reports(worker: WorkerCaller, hub: Data<Orchestrator>, body: JsonBody<Vec<Report>>) -> Result<HttpResponse, Failure> {
     if body.len() > MOST_REPORTS {
         return Err(Failure::field("", format!("must have at most {MOST_REPORTS} reports")));
     }

@@ -11,10 +11,9 @@ use runtime::Failure;
 use store::jobs::{Filter, FullJob, JobRow, Payload};
 use uuid::Uuid;
 
+use super::accept::{Execution, KEY_HEADER};
 use crate::{
-    Orchestrator,
-    execute::{Execution, KEY_HEADER},
-    text,
+    Orchestrator, text,
     writer::{Action, Change, Control, Note},
 };
 

@@ -12,13 +12,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use store::automations::Filter;
 
-use super::{
-    jobs::{accepted, idempotency_key},
-    page, page_size,
-};
 use crate::{
     Orchestrator,
-    execute::{Execution, KEY_HEADER},
+    jobs::{Execution, KEY_HEADER, accepted, idempotency_key},
+    pages::{page, page_size},
 };
 
 /// Registers an automation.
@@ -26,7 +23,7 @@ use crate::{
     (status = 201, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 409, description = "The name is taken", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/automations")]
-pub(super) async fn create(_: Management, hub: Data<Orchestrator>, body: JsonBody<AutomationCreate>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn create(_: Management, hub: Data<Orchestrator>, body: JsonBody<AutomationCreate>) -> Result<HttpResponse, Failure> {
     let automation = hub.automation_create(body.0).await?;
     let location = format!("/api/v1/automations/{}", automation.id);
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(shown(&hub, &automation)))
@@ -49,7 +46,7 @@ struct ListQuery {
 #[utoipa::path(tag = "automations", params(ListQuery), responses(
     (status = 200, body = Vec<Automation>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 #[get("/api/v1/automations")]
-pub(super) async fn list(
+pub(crate) async fn list(
     _: Management,
     request: HttpRequest,
     hub: Data<Orchestrator>,
@@ -66,7 +63,7 @@ pub(super) async fn list(
 #[utoipa::path(tag = "automations", params(("id" = i32, Path)), responses(
     (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/automations/{id}")]
-pub(super) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(shown(&hub, &hub.automation(*id).await?)))
 }
 
@@ -75,7 +72,7 @@ pub(super) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<i32>) -
     (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The name is taken", body = Problem), (status = 422, body = Problem)))]
 #[put("/api/v1/automations/{id}")]
-pub(super) async fn update(
+pub(crate) async fn update(
     _: Management,
     hub: Data<Orchestrator>,
     id: Path<i32>,
@@ -88,7 +85,7 @@ pub(super) async fn update(
 #[utoipa::path(tag = "automations", params(("id" = i32, Path)), responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[delete("/api/v1/automations/{id}")]
-pub(super) async fn archive(_: Management, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn archive(_: Management, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
     hub.automation_archive(*id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -98,7 +95,7 @@ pub(super) async fn archive(_: Management, hub: Data<Orchestrator>, id: Path<i32
     (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The automation is archived", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/automations/{id}/pause")]
-pub(super) async fn pause(
+pub(crate) async fn pause(
     person: Management,
     hub: Data<Orchestrator>,
     id: Path<i32>,
@@ -113,7 +110,7 @@ pub(super) async fn pause(
     (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The automation is not paused", body = Problem)))]
 #[post("/api/v1/automations/{id}/resume")]
-pub(super) async fn resume(person: Management, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn resume(person: Management, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
     let automation = hub.automation_resume(*id, &person.username).await?;
     Ok(HttpResponse::Ok().json(shown(&hub, &automation)))
 }
@@ -130,7 +127,7 @@ fn shown(hub: &Orchestrator, automation: &store::automations::Automation) -> Aut
     (status = 404, body = Problem), (status = 409, description = "The automation is archived", body = Problem),
     (status = 413, body = Problem), (status = 422, description = "The parameters break the schema, or the key was used with others", body = Problem), (status = 503, body = Problem)))]
 #[post("/api/v1/automations/{id}/execute")]
-pub(super) async fn execute(
+pub(crate) async fn execute(
     _: Management,
     request: HttpRequest,
     hub: Data<Orchestrator>,

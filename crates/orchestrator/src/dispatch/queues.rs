@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    catalog::Catalog,
+    automations::Catalog,
     writer::{Note, Writer},
 };
 

@@ -8,14 +8,16 @@ use runtime::{Failure, Management, Params};
 use store::workers::Filter;
 use uuid::Uuid;
 
-use super::{page, page_size};
-use crate::Orchestrator;
+use crate::{
+    Orchestrator,
+    pages::{page, page_size},
+};
 
 /// Lists workers in the order in which they first registered.
 #[utoipa::path(tag = "workers", params(WorkerFilter), responses(
     (status = 200, body = Vec<Worker>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 #[get("/api/v1/workers")]
-pub(super) async fn list(
+pub(crate) async fn list(
     _: Management,
     request: HttpRequest,
     hub: Data<Orchestrator>,
@@ -46,7 +48,7 @@ fn filter(query: WorkerFilter) -> Result<Filter, Failure> {
 #[utoipa::path(tag = "workers", params(("id" = Uuid, Path)), responses(
     (status = 200, body = WorkerDetail), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/workers/{id}")]
-pub(super) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.worker_detail(*id).await?))
 }
 
@@ -55,7 +57,7 @@ pub(super) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) 
     (status = 200, body = Worker), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The worker is paused, stopped or lost", body = Problem)))]
 #[post("/api/v1/workers/{id}/pause")]
-pub(super) async fn pause(person: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn pause(person: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.worker_pause(*id, &person.username).await?))
 }
 
@@ -64,7 +66,7 @@ pub(super) async fn pause(person: Management, hub: Data<Orchestrator>, id: Path<
     (status = 200, body = Worker), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The worker is not paused", body = Problem)))]
 #[post("/api/v1/workers/{id}/resume")]
-pub(super) async fn resume(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn resume(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.worker_resume(*id).await?))
 }
 
@@ -73,7 +75,7 @@ pub(super) async fn resume(_: Management, hub: Data<Orchestrator>, id: Path<Uuid
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The worker is alive", body = Problem)))]
 #[delete("/api/v1/workers/{id}")]
-pub(super) async fn delete(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn delete(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     hub.worker_delete(*id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

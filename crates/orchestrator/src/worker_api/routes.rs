@@ -35,7 +35,7 @@ const fn caller(worker: &WorkerCaller) -> Caller {
     (status = 200, body = StartResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Ended, or held by another worker", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/start")]
-pub(super) async fn start(
+pub(crate) async fn start(
     worker: WorkerCaller,
     hub: Data<Orchestrator>,
     id: Path<Uuid>,
@@ -44,7 +44,7 @@ pub(super) async fn start(
     Ok(HttpResponse::Ok().json(started(&hub, *id, (&worker, worker.lease_token), body.0).await?))
 }
 
-pub(super) async fn started(
+pub(crate) async fn started(
     hub: &Orchestrator,
     id: Uuid,
     (worker, lease_token): (&WorkerCaller, Option<Uuid>),
@@ -71,7 +71,7 @@ pub(super) async fn started(
     (status = 201, body = LogResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/log")]
-pub(super) async fn log(
+pub(crate) async fn log(
     worker: WorkerCaller,
     hub: Data<Orchestrator>,
     id: Path<Uuid>,
@@ -119,7 +119,7 @@ fn lines(entries: Vec<LogEntry>, offset: Option<i64>, now: DateTime<Utc>) -> Res
     (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/progress")]
-pub(super) async fn progress(
+pub(crate) async fn progress(
     worker: WorkerCaller,
     hub: Data<Orchestrator>,
     id: Path<Uuid>,
@@ -158,7 +158,7 @@ fn short(message: String) -> String {
     (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's, or never was", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/finish")]
-pub(super) async fn finish(
+pub(crate) async fn finish(
     worker: WorkerCaller,
     hub: Data<Orchestrator>,
     id: Path<Uuid>,
@@ -167,7 +167,7 @@ pub(super) async fn finish(
     Ok(HttpResponse::Ok().json(finished(&hub, *id, (&worker, worker.lease_token), body.0).await?))
 }
 
-pub(super) async fn finished(
+pub(crate) async fn finished(
     hub: &Orchestrator,
     id: Uuid,
     (worker, lease_token): (&WorkerCaller, Option<Uuid>),
@@ -211,7 +211,7 @@ fn outcome(request: &mut FinishRequest) -> Result<Outcome, Failure> {
 #[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), responses(
     (status = 200, body = JobStatusResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/worker/jobs/{id}/status")]
-pub(super) async fn status(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn status(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     let job = hub.job_for_worker(&worker, *id).await?;
     Ok(HttpResponse::Ok().json(JobStatusResponse {
         status: job.job.status,
@@ -229,7 +229,7 @@ pub(super) async fn status(worker: WorkerCaller, hub: Data<Orchestrator>, id: Pa
     (status = 200, body = CancellationResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The lease is another's", body = Problem)))]
 #[get("/api/v1/worker/jobs/{id}/cancellation")]
-pub(super) async fn cancellation(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn cancellation(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     let changed = hub.writer.report(*id, Change::Cancellation { caller: caller(&worker) }, &worker.credential).await?;
     let requested = changed.cancellation_requested || changed.status == Status::Canceled;
     Ok(HttpResponse::Ok().json(CancellationResponse { cancellation_requested: requested }))

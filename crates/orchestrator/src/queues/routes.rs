@@ -6,8 +6,11 @@ use api_types::{PauseRequest, Problem, Queue};
 use runtime::{Failure, Management, OptionalJsonBody, Params};
 use serde::Deserialize;
 
-use super::{page, page_size};
-use crate::{Orchestrator, convert};
+use super::convert;
+use crate::{
+    Orchestrator,
+    pages::{page, page_size},
+};
 
 #[derive(Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
@@ -23,7 +26,7 @@ struct ListQuery {
 #[utoipa::path(tag = "queues", params(ListQuery), responses(
     (status = 200, body = Vec<Queue>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 #[get("/api/v1/queues")]
-pub(super) async fn list(
+pub(crate) async fn list(
     _: Management,
     request: HttpRequest,
     hub: Data<Orchestrator>,
@@ -43,7 +46,7 @@ pub(super) async fn list(
     (status = 200, body = Queue), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 404, description = "No automation, job or pause names this queue", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/queues/{name}/pause")]
-pub(super) async fn pause(
+pub(crate) async fn pause(
     person: Management,
     hub: Data<Orchestrator>,
     name: Path<String>,
@@ -59,7 +62,7 @@ pub(super) async fn pause(
     (status = 404, description = "No automation, job or pause names this queue", body = Problem),
     (status = 409, description = "The queue is not paused", body = Problem)))]
 #[post("/api/v1/queues/{name}/resume")]
-pub(super) async fn resume(person: Management, hub: Data<Orchestrator>, name: Path<String>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn resume(person: Management, hub: Data<Orchestrator>, name: Path<String>) -> Result<HttpResponse, Failure> {
     let queue = hub.queue_resume(&name, &person.username).await?;
     Ok(HttpResponse::Ok().json(convert::queue(queue, (hub.clock)())))
 }

@@ -7,13 +7,13 @@ use crate::Orchestrator;
 /// How the hub, its workers and its queues stand.
 #[utoipa::path(tag = "operations", responses((status = 200, body = OpsStatus), (status = 401, body = Problem)))]
 #[get("/api/v1/ops/status")]
-pub(super) async fn status(_: Management, hub: Data<Orchestrator>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn status(_: Management, hub: Data<Orchestrator>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.ops_status().await?))
 }
 
 /// The loops that put right what went wrong, and how their last runs went.
 #[utoipa::path(tag = "operations", responses((status = 200, body = Vec<ReconcilerStatus>), (status = 401, body = Problem)))]
 #[get("/api/v1/ops/reconcilers")]
-pub(super) async fn reconcilers(_: Management, hub: Data<Orchestrator>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn reconcilers(_: Management, hub: Data<Orchestrator>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.reconciler_list().await?))
 }

@@ -15,7 +15,8 @@ use store::{
 };
 use uuid::Uuid;
 
-use crate::{Orchestrator, automations, convert};
+use super::convert;
+use crate::{Orchestrator, automations};
 
 /// Longest idempotency key, in bytes.
 const MAX_KEY: usize = 255;

@@ -9,7 +9,7 @@ use serde::Serialize;
 const PART: u64 = 256 * 1024;
 
 /// Splits items with their sizes in bytes into parts that are read at once.
-pub(super) fn parts<T>(items: Vec<T>, bytes: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
+pub(crate) fn parts<T>(items: Vec<T>, bytes: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
     let (mut parts, mut size) = (Vec::<Vec<T>>::new(), 0);
     for item in items {
         let more = bytes(&item);
@@ -28,7 +28,7 @@ pub(super) fn parts<T>(items: Vec<T>, bytes: impl Fn(&T) -> u64) -> Vec<Vec<T>> 
 }
 
 /// An answer with a JSON array whose items are read part by part. One that fits into a single part is sent with its length.
-pub(super) async fn array<P, I>(
+pub(crate) async fn array<P, I>(
     mut response: HttpResponseBuilder,
     mut parts: Vec<P>,
     read: impl AsyncFn(P) -> Result<Vec<I>, Failure> + 'static,

@@ -6,14 +6,16 @@ use api_types::{Problem, WorkerToken, WorkerTokenCreate, WorkerTokenCreated, Wor
 use runtime::{Access, Failure, JsonBody, Management, Params};
 use uuid::Uuid;
 
-use super::{page, page_size};
-use crate::Orchestrator;
+use crate::{
+    Orchestrator,
+    pages::{page, page_size},
+};
 
 /// Makes a token for a worker. The token is told this once: only its hash is kept.
 #[utoipa::path(tag = "worker tokens", request_body = WorkerTokenCreate, responses(
     (status = 201, body = WorkerTokenCreated), (status = 400, body = Problem), (status = 401, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker-tokens")]
-pub(super) async fn create(
+pub(crate) async fn create(
     person: Management,
     hub: Data<Orchestrator>,
     body: JsonBody<WorkerTokenCreate>,
@@ -25,7 +27,7 @@ pub(super) async fn create(
 #[utoipa::path(tag = "worker tokens", params(WorkerTokenFilter), responses(
     (status = 200, body = Vec<WorkerToken>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 #[get("/api/v1/worker-tokens")]
-pub(super) async fn list(
+pub(crate) async fn list(
     _: Management,
     request: HttpRequest,
     hub: Data<Orchestrator>,
@@ -41,7 +43,7 @@ pub(super) async fn list(
 #[utoipa::path(tag = "worker tokens", params(("id" = Uuid, Path)), responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[delete("/api/v1/worker-tokens/{id}")]
-pub(super) async fn revoke(
+pub(crate) async fn revoke(
     person: Management,
     hub: Data<Orchestrator>,
     access: Data<Access>,

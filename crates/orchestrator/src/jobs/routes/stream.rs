@@ -11,7 +11,7 @@ use runtime::{Failure, Management};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{Orchestrator, follow::event};
+use crate::{Orchestrator, jobs::follow::event};
 
 /// After this long a silent stream shows that it lives.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
@@ -24,7 +24,7 @@ const ALIVE_EVERY: Duration = Duration::from_secs(15);
     (status = 200, content_type = "text/event-stream", body = String), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 404, body = Problem)))]
 #[get("/api/v1/jobs/{id}/logs/stream")]
-pub(super) async fn logs(_: Management, request: HttpRequest, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn logs(_: Management, request: HttpRequest, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     hub.job_row(*id).await?;
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let stream = events(hub.get_ref().clone(), *id, last.unwrap_or(0));

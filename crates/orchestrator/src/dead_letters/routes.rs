@@ -7,14 +7,16 @@ use runtime::{Failure, Management, OptionalJsonBody, Params};
 use store::dead_letters::Filter;
 use uuid::Uuid;
 
-use super::{page, page_size};
-use crate::Orchestrator;
+use crate::{
+    Orchestrator,
+    pages::{page, page_size},
+};
 
 /// Lists the messages that the broker gave up, newest first.
 #[utoipa::path(tag = "dead letters", params(DeadLetterFilter), responses(
     (status = 200, body = Vec<DeadLetter>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 #[get("/api/v1/dead-letters")]
-pub(super) async fn list(
+pub(crate) async fn list(
     _: Management,
     request: HttpRequest,
     hub: Data<Orchestrator>,
@@ -31,7 +33,7 @@ pub(super) async fn list(
 #[utoipa::path(tag = "dead letters", params(("id" = Uuid, Path)), responses(
     (status = 200, body = DeadLetterDetail), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/dead-letters/{id}")]
-pub(super) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.dead_letter_detail(*id).await?))
 }
 
@@ -41,14 +43,14 @@ pub(super) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) 
     (status = 200, body = DeadLetter), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "It was sent again before, or cannot be", body = Problem)))]
 #[post("/api/v1/dead-letters/{id}/replay")]
-pub(super) async fn replay(person: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn replay(person: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.dead_letter_replay(*id, &person.username).await?))
 }
 
 /// Sends many messages again, the oldest first; with `dry_run` it only counts them.
 #[utoipa::path(post, path = "/api/v1/dead-letters/replay", tag = "dead letters", request_body = Option<ReplayRequest>, responses(
     (status = 200, body = ReplayResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 422, body = Problem)))]
-pub(super) async fn replay_many(
+pub(crate) async fn replay_many(
     person: Management,
     hub: Data<Orchestrator>,
     body: OptionalJsonBody<ReplayRequest>,
@@ -60,7 +62,7 @@ pub(super) async fn replay_many(
 #[utoipa::path(tag = "dead letters", params(("id" = Uuid, Path)), responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[delete("/api/v1/dead-letters/{id}")]
-pub(super) async fn delete(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn delete(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     hub.dead_letter_delete(*id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -12,10 +12,10 @@ use runtime::{Failure, JsonBody, Management, OptionalJsonBody};
 use store::jobs::Filter;
 use uuid::Uuid;
 
-use super::jobs::accepted;
+use super::accepted;
 use crate::{
     Orchestrator,
-    job_control::{Bulk, check_bulk, reason},
+    jobs::control::{Bulk, check_bulk, reason},
     text,
     writer::{Action, Control},
 };
@@ -26,7 +26,7 @@ use crate::{
     (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Ended already; the problem names the state", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/jobs/{id}/cancel")]
-pub(super) async fn cancel(
+pub(crate) async fn cancel(
     person: Management,
     hub: Data<Orchestrator>,
     id: Path<Uuid>,
@@ -42,7 +42,7 @@ pub(super) async fn cancel(
     (status = 200, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Not running, or its worker cannot do it", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/jobs/{id}/pause")]
-pub(super) async fn pause(
+pub(crate) async fn pause(
     person: Management,
     hub: Data<Orchestrator>,
     id: Path<Uuid>,
@@ -57,7 +57,7 @@ pub(super) async fn pause(
     (status = 200, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Not paused, or its worker is lost", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/jobs/{id}/resume")]
-pub(super) async fn resume(
+pub(crate) async fn resume(
     person: Management,
     hub: Data<Orchestrator>,
     id: Path<Uuid>,
@@ -72,7 +72,7 @@ pub(super) async fn resume(
     (status = 202, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "Not ended yet, or its automation is archived", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/jobs/{id}/retry")]
-pub(super) async fn retry(
+pub(crate) async fn retry(
     _: Management,
     hub: Data<Orchestrator>,
     id: Path<Uuid>,
@@ -86,7 +86,7 @@ pub(super) async fn retry(
 #[utoipa::path(tag = "jobs", request_body = BulkRequest, responses(
     (status = 200, body = BulkResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/jobs/bulk/cancel")]
-pub(super) async fn bulk_cancel(person: Management, hub: Data<Orchestrator>, body: JsonBody<BulkRequest>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn bulk_cancel(person: Management, hub: Data<Orchestrator>, body: JsonBody<BulkRequest>) -> Result<HttpResponse, Failure> {
     bulk(Bulk::Cancel, person, &hub, body.0).await
 }
 
@@ -94,7 +94,7 @@ pub(super) async fn bulk_cancel(person: Management, hub: Data<Orchestrator>, bod
 #[utoipa::path(tag = "jobs", request_body = BulkRequest, responses(
     (status = 200, body = BulkResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/jobs/bulk/retry")]
-pub(super) async fn bulk_retry(person: Management, hub: Data<Orchestrator>, body: JsonBody<BulkRequest>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn bulk_retry(person: Management, hub: Data<Orchestrator>, body: JsonBody<BulkRequest>) -> Result<HttpResponse, Failure> {
     bulk(Bulk::Retry, person, &hub, body.0).await
 }
 
@@ -150,15 +150,15 @@ fn names(statuses: &[Status]) -> String {
 }
 
 /// What is wrong with the times between which jobs were created.
-pub(super) fn time_faults(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> impl Iterator<Item = Fault> {
+pub(crate) fn time_faults(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> impl Iterator<Item = Fault> {
     let times = [("created_from", from), ("created_to", to)];
     times.into_iter().filter(|(_, at)| at.is_some_and(|at| !text::is_kept_date(at))).map(|(field, _)| Fault::new(field, text::DATE_RULE))
 }
 
-pub(super) fn trigger_fault(word: &str) -> Fault {
+pub(crate) fn trigger_fault(word: &str) -> Fault {
     Fault::new("trigger", format!("\"{word}\" is none of {}", Trigger::ALL.map(Trigger::as_str).join(", ")))
 }
 
-pub(super) fn class_fault(word: &str) -> Fault {
+pub(crate) fn class_fault(word: &str) -> Fault {
     Fault::new("error_class", format!("\"{word}\" is none of {}", ErrorClass::names()))
 }

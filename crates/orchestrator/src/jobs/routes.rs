@@ -1,3 +1,9 @@
+//! Routes of jobs: what people ask of them and do to them.
+
+pub(crate) mod control;
+mod listing;
+pub(crate) mod stream;
+
 use actix_web::{
     HttpRequest, HttpResponse, get,
     http::header,
@@ -16,14 +22,15 @@ use store::{
 };
 use uuid::Uuid;
 
+use self::control::{class_fault, time_faults, trigger_fault};
 use super::{
-    control::{class_fault, time_faults, trigger_fault},
-    listing, page, page_size,
+    accept::{Execution, KEY_HEADER},
+    convert,
+    waiting::with_reason,
 };
 use crate::{
-    Orchestrator, convert,
-    execute::{Execution, KEY_HEADER},
-    waiting::with_reason,
+    Orchestrator,
+    pages::{page, page_size},
 };
 
 /// Bytes of payload, or of log lines, of a page, unless one item alone has more.
@@ -36,7 +43,7 @@ const ROW_BYTES: u64 = 1024;
 #[utoipa::path(tag = "jobs", params(JobFilter), responses(
     (status = 200, body = Vec<Job>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 #[get("/api/v1/jobs")]
-pub(super) async fn list(
+pub(crate) async fn list(
     _: Management,
     request: HttpRequest,
     hub: Data<Orchestrator>,
@@ -72,7 +79,7 @@ fn payload(include: Option<&str>) -> Result<Payload, Failure> {
     (status = 409, description = "The automation is archived, or its overlap rule skips the request", body = Problem),
     (status = 413, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 #[post("/api/v1/jobs")]
-pub(super) async fn create(
+pub(crate) async fn create(
     _: Management,
     request: HttpRequest,
     hub: Data<Orchestrator>,
@@ -99,13 +106,13 @@ pub(super) async fn create(
 }
 
 /// The key of the header [`KEY_HEADER`].
-pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Failure> {
+pub(crate) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Failure> {
     let key = request.headers().get(IDEMPOTENCY_KEY_HEADER).map(|value| value.to_str().map(str::to_owned));
     key.transpose().map_err(|_| Failure::BadRequest(format!("the header {KEY_HEADER} must be ASCII")))
 }
 
 /// The answer to a request that a job was accepted for.
-pub(super) fn accepted(job: &Job, replayed: bool) -> HttpResponse {
+pub(crate) fn accepted(job: &Job, replayed: bool) -> HttpResponse {
     let mut response = HttpResponse::Accepted();
     response.insert_header((header::LOCATION, format!("/api/v1/jobs/{}", job.id)));
     if replayed {
@@ -143,7 +150,7 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
 #[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), responses(
     (status = 200, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/jobs/{id}")]
-pub(super) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     let job = store::jobs::job_get(&hub.database, *id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
     Ok(HttpResponse::Ok().json(hub.shown(job).await?))
 }
@@ -152,7 +159,7 @@ pub(super) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) 
 #[utoipa::path(tag = "jobs", params(("id" = Uuid, Path), LogFilter), responses(
     (status = 200, body = Vec<LogLine>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/jobs/{id}/logs")]
-pub(super) async fn logs(
+pub(crate) async fn logs(
     _: Management,
     request: HttpRequest,
     hub: Data<Orchestrator>,
@@ -175,7 +182,7 @@ pub(super) async fn logs(
 #[utoipa::path(tag = "jobs", params(("id" = Uuid, Path), JobEventFilter), responses(
     (status = 200, body = Vec<JobEvent>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/jobs/{id}/events")]
-pub(super) async fn events(
+pub(crate) async fn events(
     _: Management,
     request: HttpRequest,
     hub: Data<Orchestrator>,

@@ -1,0 +1,106 @@
+//! Registering, changing and archiving automations.
+
+use api_types::{AutomationCreate, AutomationUpdate};
+use domain::Fault;
+use runtime::Failure;
+use serde_json::Value;
+use store::automations::{Automation, Draft, Filter};
+
+use super::{convert, draft};
+use crate::Orchestrator;
+
+impl Orchestrator {
+    pub(crate) async fn automation_create(&self, request: AutomationCreate) -> Result<Automation, Failure> {
+        let draft = self.changed(draft::empty(&request, self.queue_profile), request.into()).await?;
+        let created = store::automations::automation_insert(&self.database, &draft, (self.clock)()).await;
+        let automation = created.map_err(|error| name_taken(error, &draft.name))?;
+        self.settle(&automation).await;
+        Ok(automation)
+    }
+
+    pub(crate) async fn automation_update(&self, id: i32, request: AutomationUpdate) -> Result<Automation, Failure> {
+        let current = self.automation(id).await?;
+        check_unchanged(&request, &convert::automation(&current, (self.clock)()))?;
+        let draft = self.changed(current.draft, request).await?;
+        let updated = store::automations::automation_update(&self.database, id, &draft, (self.clock)()).await;
+        let automation = updated.map_err(|error| name_taken(error, &draft.name))?.ok_or_else(|| not_found(id))?;
+        self.settle(&automation).await;
+        Ok(automation)
+    }
+
+    /// The draft with what the request says, fit to be stored.
+    async fn changed(&self, draft: Draft, mut request: AutomationUpdate) -> Result<Draft, Failure> {
+        let mut faults = Vec::new();
+        if let Some(Some(schema)) = request.parameter_schema.take_if(|schema| schema.is_some()) {
+            match self.usable_schema(schema).await {
+                Ok(schema) => request.parameter_schema = Some(Some(schema)),
+                Err(Failure::Invalid(found)) => faults = found,
+                Err(failure) => return Err(failure),
+            }
+        }
+        draft::changed(draft, request, faults)
+    }
+
+    async fn usable_schema(&self, schema: Value) -> Result<Value, Failure> {
+        self.catalog.check_schema(draft::stored_schema(schema).map_err(Failure::Invalid)?).await
+    }
+
+    pub(crate) async fn automation_archive(&self, id: i32) -> Result<(), Failure> {
+        self.automation(id).await?;
+        store::automations::automation_archive(&self.database, id, (self.clock)()).await?;
+        self.catalog.put(self.automation(id).await?);
+        Ok(())
+    }
+
+    pub(crate) async fn automation(&self, id: i32) -> Result<Automation, Failure> {
+        store::automations::automation_get(&self.database, id).await?.ok_or_else(|| not_found(id))
+    }
+
+    pub(crate) async fn automation_list(&self, filter: &Filter) -> Result<Vec<Automation>, Failure> {
+        Ok(store::automations::automation_list(&self.database, filter).await?)
+    }
+
+    /// Makes it known here, and its queue to the broker, as far as that is there.
+    async fn settle(&self, automation: &Automation) {
+        self.catalog.put(automation.clone());
+        let queue = &automation.draft.queue_name;
+        match automation.draft.queue_profile.filter(|_| automation.archived_at.is_none()) {
+            Some(_) => self.broker_queues.look_now(queue).await,
+            None => self.broker_queues.want(queue),
+        }
+    }
+
+    /// As the API shows it.
+    pub(crate) fn automation_shown(&self, automation: &Automation) -> api_types::Automation {
+        let warnings = self.broker_queues.warning(automation).into_iter().collect();
+        api_types::Automation { warnings, ..convert::automation(automation, (self.clock)()) }
+    }
+}
+
+pub(crate) fn not_found(id: i32) -> Failure {
+    Failure::NotFound(format!("automation {id}"))
+}
+
+fn name_taken(error: store::Error, name: &str) -> Failure {
+    match error {
+        store::Error::Duplicate(_) => Failure::conflict("name_taken", format!("an automation named \"{name}\" exists")),
+        other => other.into(),
+    }
+}
+
+/// What was read and is sent back must be as it is: it is changed by other requests, or never.
+fn check_unchanged(request: &AutomationUpdate, shown: &api_types::Automation) -> Result<(), Failure> {
+    let shown = serde_json::to_value(shown).map_err(|error| Failure::Internal(error.to_string()))?;
+    let differs = |(name, given): &(&str, Option<&Value>)| given.is_some_and(|given| *given != shown[*name]);
+    let mut faults = Vec::new();
+    for (name, _) in request.unchanged().into_iter().filter(differs) {
+        if name == "updated_at" {
+            return Err(Failure::conflict(
+                "changed_meanwhile",
+                format!("automation {} was changed since it was read; read it again", shown["id"]),
+            ));
+        }
+        faults.push(Fault::new(name, format!("is {} and not changed by this request", shown[name])));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Failure::Invalid(faults)) }
+}

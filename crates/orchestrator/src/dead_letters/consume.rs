@@ -1,0 +1,153 @@
+//! Messages that the broker gave up: they are kept, shown, and fail the jobs they name.
+
+use std::{sync::Arc, time::Duration};
+
+use api_types::DeadLetterDetail;
+use broker::{Broker, Delivery};
+use chrono::{DateTime, Utc};
+use messages::JobMessage;
+use runtime::Failure;
+use serde_json::{Map, Value};
+use store::{
+    Database,
+    dead_letters::{DeadLetter, Filter},
+};
+use uuid::Uuid;
+
+use crate::{
+    Orchestrator,
+    writer::{Change, Writer},
+};
+
+/// Bytes of a message that are kept.
+const MOST_BODY: usize = 1024 * 1024;
+
+/// Takes messages from the dead-letter queue: keeps each, and fails the job it names when that waits for it.
+pub(crate) async fn run(orchestrator: Orchestrator, broker: Arc<Broker>, queue: String) {
+    let Orchestrator { database, writer, clock, shutdown, .. } = orchestrator;
+    let mut consumer = broker.consume(&queue, 50);
+    loop {
+        let delivery = tokio::select! {
+            () = shutdown.wait() => return,
+            delivery = consumer.next() => delivery,
+        };
+        let Some(delivery) = delivery else { return };
+        match take(&database, &writer, &delivery, clock()).await {
+            // A lost ack brings the message again: its job stays as it is, the letter is kept twice.
+            Ok(()) => drop(delivery.ack().await),
+            Err(failure) => {
+                tracing::warn!(error = %failure, "dead letter not kept, trying again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                drop(delivery.requeue().await);
+            }
+        }
+    }
+}
+
+async fn take(database: &Database, writer: &Writer, delivery: &Delivery, now: DateTime<Utc>) -> Result<(), Failure> {
+    let message = serde_json::from_slice::<JobMessage>(&delivery.body).ok();
+    let job_id: Option<Uuid> = message.and_then(|message| message.job_id.parse().ok());
+    let (queue_name, reason) =
+        delivery.death.as_ref().map_or_else(|| (String::new(), "unknown".to_owned()), |death| (death.queue.clone(), death.reason.clone()));
+    tracing::warn!(queue.name = queue_name, job.id = ?job_id, reason, "message was dead-lettered");
+    let (body, body_is_whole) = kept(&delivery.body);
+    if let Some(job_id) = job_id {
+        match writer.change(job_id, Change::DeadLetter { reason: reason.clone() }).await {
+            Ok(_) | Err(Failure::NotFound(_)) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    let letter = DeadLetter {
+        id: Uuid::now_v7(),
+        queue_name,
+        job_id,
+        reason,
+        body,
+        body_is_whole,
+        headers: headers(&delivery.headers),
+        received_at: now,
+        replay: None,
+    };
+    store::dead_letters::dead_letter_insert(database, &letter).await?;
+    Ok(())
+}
+
+/// The message as text that the database takes, and whether that is the message to the byte.
+fn kept(body: &[u8]) -> (String, bool) {
+    let lossy = String::from_utf8_lossy(body);
+    let text = if lossy.contains('\0') { lossy.replace('\0', "\u{fffd}") } else { lossy.into_owned() };
+    let text = text[..text.floor_char_boundary(MOST_BODY)].to_owned();
+    let is_whole = text.as_bytes() == body;
+    (text, is_whole)
+}
+
+fn headers(headers: &[(String, String)]) -> Option<Value> {
+    let fine = |(name, value): &(String, String)| !name.contains('\0') && !value.contains('\0');
+    let kept: Map<String, Value> =
+        headers.iter().filter(|header| fine(header)).map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    (!kept.is_empty()).then_some(Value::Object(kept))
+}
+
+impl Orchestrator {
+    pub(crate) async fn dead_letter_list(&self, filter: &Filter) -> Result<Vec<api_types::DeadLetter>, Failure> {
+        Ok(store::dead_letters::dead_letter_list(&self.database, filter).await?.into_iter().map(to_api).collect())
+    }
+
+    pub(crate) async fn dead_letter(&self, id: Uuid) -> Result<DeadLetter, Failure> {
+        store::dead_letters::dead_letter_get(&self.database, id).await?.ok_or_else(|| not_found(id))
+    }
+
+    pub(crate) async fn dead_letter_detail(&self, id: Uuid) -> Result<DeadLetterDetail, Failure> {
+        let letter = self.dead_letter(id).await?;
+        let job = match letter.job_id {
+            Some(job_id) => store::jobs::job_get(&self.database, job_id).await?.map(|_| format!("/api/v1/jobs/{job_id}")),
+            None => None,
+        };
+        let (body, body_is_whole, headers) = (letter.body.clone(), letter.body_is_whole, letter.headers.clone());
+        Ok(DeadLetterDetail { letter: to_api(letter), body, body_is_whole, headers, job })
+    }
+
+    pub(crate) async fn dead_letter_delete(&self, id: Uuid) -> Result<(), Failure> {
+        if store::dead_letters::dead_letter_delete(&self.database, id).await? { Ok(()) } else { Err(not_found(id)) }
+    }
+}
+
+fn not_found(id: Uuid) -> Failure {
+    Failure::NotFound(format!("dead letter {id}"))
+}
+
+pub(crate) fn to_api(letter: DeadLetter) -> api_types::DeadLetter {
+    let replay = letter.replay;
+    api_types::DeadLetter {
+        id: letter.id,
+        queue_name: letter.queue_name,
+        job_id: letter.job_id,
+        reason: letter.reason,
+        received_at: letter.received_at,
+        replayed_at: replay.as_ref().map(|replay| replay.at),
+        new_job_id: replay.as_ref().and_then(|replay| replay.new_job_id),
+        replayed_by: replay.map(|replay| replay.by),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_says_whether_it_is_the_message() {
+        assert_eq!(kept("ação".as_bytes()), ("ação".to_owned(), true));
+        assert_eq!(kept(b"a\0b"), ("a\u{fffd}b".to_owned(), false));
+        assert_eq!(kept(&[0xff, b'a']), ("\u{fffd}a".to_owned(), false));
+        assert_eq!(kept("\u{fffd}".as_bytes()), ("\u{fffd}".to_owned(), true));
+        let (text, is_whole) = kept("é".repeat(MOST_BODY).as_bytes());
+        assert!(text.len() <= MOST_BODY && !is_whole);
+    }
+
+    #[test]
+    fn headers_that_the_database_refuses_are_left_out() {
+        let all = [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "\0".to_owned())];
+        assert_eq!(headers(&all), Some(serde_json::json!({"a": "1"})));
+        assert_eq!(headers(&all[1..]), None);
+    }
+}

@@ -1,0 +1,87 @@
+//! The next attempt of a job that failed.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{
+    job::Trigger,
+    policy::gives_up_at,
+    retry::{self, Attempt},
+};
+use serde_json::Map;
+use store::{
+    automations::Automation,
+    jobs::{JobRow, NewJob, Terms},
+};
+use uuid::Uuid;
+
+/// The next attempt of a job that failed, when its automation's policy wants one; its parameters are still to be filled in.
+pub(crate) fn next_attempt(row: &JobRow, automation: &Automation, random: f64, now: DateTime<Utc>) -> Option<NewJob> {
+    let failure = row.job.failure.as_ref()?;
+    // It failed before it could be stopped: whoever wanted that does not want it run again.
+    if row.job.cancellation_requested {
+        return None;
+    }
+    let number = u32::try_from(row.attempt).unwrap_or(1);
+    let attempt = Attempt { number, class: failure.class, max_attempts: row.terms.max_attempts.and_then(|most| u32::try_from(most).ok()) };
+    let draft = &automation.draft;
+    let delay = retry::next_delay(&draft.retry_policy, draft.policy.on_worker_lost, attempt, random)?;
+    let not_before = Some(now + TimeDelta::from_std(delay).unwrap_or_default());
+    Some(NewJob {
+        id: Uuid::now_v7(),
+        automation_id: row.automation_id,
+        queue_name: row.queue_name.clone(),
+        trigger: Trigger::Retry,
+        priority: row.priority,
+        parameters: Map::new(),
+        attempt: row.attempt + 1,
+        retry_of: Some(row.job.id),
+        idempotency_key: None,
+        request_digest: None,
+        created_at: now,
+        not_before,
+        dispatch_started_at: None,
+        terms: Terms { queue_deadline_at: gives_up_at(now, not_before, draft.policy.queue_timeout_s), ..row.terms.clone() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        job::{ErrorClass, Failure},
+        retry::RetryPolicy,
+    };
+    use store::automations::Draft;
+
+    use super::*;
+
+    fn job() -> JobRow {
+        NewJob {
+            id: Uuid::from_u128(9),
+            automation_id: 7,
+            queue_name: "q".to_owned(),
+            trigger: Trigger::Api,
+            priority: 5,
+            parameters: Map::new(),
+            attempt: 1,
+            retry_of: None,
+            idempotency_key: None,
+            request_digest: None,
+            created_at: DateTime::UNIX_EPOCH,
+            not_before: None,
+            dispatch_started_at: None,
+            terms: Terms::default(),
+        }
+        .row()
+    }
+
+    #[test]
+    fn what_somebody_stopped_is_not_run_again_however_it_failed() {
+        let now = DateTime::UNIX_EPOCH;
+        let draft = Draft { retry_policy: RetryPolicy { max_attempts: 8, ..RetryPolicy::default() }, ..Draft::default() };
+        let automation = Automation { id: 7, draft, pause: None, archived_at: None, created_at: now, updated_at: now };
+        let mut failed = job();
+        failed.job.failure = Some(Failure { class: ErrorClass::Killed, message: String::new() });
+        assert_eq!(next_attempt(&failed, &automation, 0.5, now).map(|retry| retry.attempt), Some(2));
+        failed.job.cancellation_requested = true;
+        assert_eq!(next_attempt(&failed, &automation, 0.5, now).map(|retry| retry.attempt), None);
+    }
+}

@@ -1,0 +1,142 @@
+//! How the hub and its work stand.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use api_types::{BrokerStatus, OpsStatus, QueueStatus, ReplicaStatus, WorkerCounts};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{job::Status, worker::State};
+use runtime::Failure;
+use store::{
+    ops::QueueLoad,
+    reconcilers::{Replica, replica_beat, replica_list},
+};
+use tokio::sync::Mutex;
+
+use crate::Orchestrator;
+
+/// How old an answer may be: however many people look, the database is asked once.
+const FRESH_FOR: Duration = Duration::from_secs(1);
+/// How long the broker may take to tell the depths of all queues.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often a replica says that it lives.
+pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(5);
+/// A replica that has not said so for this long does not.
+const ALIVE_FOR: TimeDelta = TimeDelta::seconds(16);
+/// And after this it is forgotten.
+const KNOWN_FOR: TimeDelta = TimeDelta::hours(1);
+
+/// The last answer, and when it was read.
+pub(crate) type Snapshot = Arc<Mutex<Option<(Instant, OpsStatus)>>>;
+
+impl Orchestrator {
+    pub(crate) async fn ops_status(&self) -> Result<OpsStatus, Failure> {
+        let mut snapshot = self.snapshot.lock().await;
+        if let Some((_, status)) = snapshot.as_ref().filter(|(read_at, _)| read_at.elapsed() < FRESH_FOR) {
+            return Ok(status.clone());
+        }
+        let status = self.read_status().await?;
+        *snapshot = Some((Instant::now(), status.clone()));
+        Ok(status)
+    }
+
+    async fn read_status(&self) -> Result<OpsStatus, Failure> {
+        let now = (self.clock)();
+        let loads = store::ops::queue_loads(&self.database).await?;
+        let ended = store::ops::job_count_ended(&self.database, now - TimeDelta::hours(1)).await?;
+        let ended_as = |wanted: &[Status]| ended.iter().filter(|(status, _)| wanted.contains(status)).map(|(_, jobs)| jobs).sum();
+        let replicas = replica_list(&self.database, now - ALIVE_FOR).await?;
+        let connected = self.broker.as_ref().is_some_and(|broker| broker.is_connected());
+        let mut depths = self.depths(loads.keys()).await;
+        Ok(OpsStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_s: self.started.elapsed().as_secs(),
+            now,
+            database: "ok".to_owned(),
+            broker: BrokerStatus { configured: self.broker.is_some(), connected },
+            workers: self.worker_counts(now).await?,
+            running: loads.values().map(|load| load.running).sum(),
+            pending: loads.values().map(|load| load.waiting + load.dispatched).sum(),
+            oldest_pending_s: loads.values().filter_map(|load| load.oldest_pending_at).min().map(|at| age(at, now)),
+            queues: loads.into_iter().map(|(name, load)| queue_status(depths.remove(&name), name, &load, now)).collect(),
+            failed_last_hour: ended_as(&[Status::Failed]),
+            completed_last_hour: ended_as(&[Status::Completed, Status::CompletedNoInvoices]),
+            refused_keys: self.refused.total(),
+            replicas: replicas.into_iter().map(replica_status).collect(),
+        })
+    }
+
+    async fn worker_counts(&self, now: DateTime<Utc>) -> Result<WorkerCounts, Failure> {
+        let mut counts = WorkerCounts::default();
+        for life in store::workers::worker_lives(&self.database).await? {
+            match life.state(self.lease_time(), now) {
+                State::Running => counts.running += 1,
+                State::Paused => counts.paused += 1,
+                State::Stopped => counts.stopped += 1,
+                State::Lost => counts.lost += 1,
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Messages ready in the broker's queues, as far as it says in time.
+    async fn depths(&self, queues: impl Iterator<Item = &String>) -> BTreeMap<String, u32> {
+        let mut depths = BTreeMap::new();
+        let Some(broker) = &self.broker else { return depths };
+        let asking = async {
+            for queue in queues {
+                if let Ok(Some(depth)) = broker.queue_depth_if_known(queue).await {
+                    depths.insert(queue.clone(), depth.messages);
+                }
+            }
+        };
+        // What was told until then is shown.
+        let _ = tokio::time::timeout(PATIENCE, asking).await;
+        depths
+    }
+
+    /// Says that this replica lives.
+    pub(crate) async fn beat(&self) -> Result<(), store::Error> {
+        let now = (self.clock)();
+        let replica =
+            Replica { id: self.replica_id, version: env!("CARGO_PKG_VERSION").to_owned(), started_at: self.started_at, last_seen_at: now };
+        replica_beat(&self.database, &replica, now - KNOWN_FOR).await?;
+        if !self.database.is_sqlite() {
+            let live = replica_list(&self.database, now - ALIVE_FOR).await?;
+            self.steady_clock.set_beside_others(live.iter().any(|replica| replica.id != self.replica_id));
+        }
+        Ok(())
+    }
+
+    /// Whether hubs were here before this one, and none lately.
+    pub(crate) async fn looks_for_others(&self) -> Result<bool, store::Error> {
+        let now = (self.clock)();
+        let known = replica_list(&self.database, DateTime::UNIX_EPOCH).await?;
+        let last = known.iter().map(|replica| replica.last_seen_at).max();
+        let beside_others = last.is_some_and(|last| (now - last).abs() < ALIVE_FOR) && !self.database.is_sqlite();
+        self.steady_clock.set_beside_others(beside_others);
+        Ok(last.is_some_and(|last| (now - last).abs() > self.lease_time() / 2))
+    }
+}
+
+fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> f64 {
+    (now - since).max(TimeDelta::zero()).as_seconds_f64()
+}
+
+fn queue_status(depth: Option<u32>, name: String, load: &QueueLoad, now: DateTime<Utc>) -> QueueStatus {
+    QueueStatus {
+        name,
+        waiting: load.waiting,
+        dispatched: load.dispatched,
+        running: load.running,
+        oldest_waiting_s: load.oldest_pending_at.map(|at| age(at, now)),
+        depth,
+    }
+}
+
+fn replica_status(replica: Replica) -> ReplicaStatus {
+    ReplicaStatus { id: replica.id, version: replica.version, started_at: replica.started_at, last_seen_at: replica.last_seen_at }
+}

@@ -1,0 +1,23 @@
+//! Pages of lists: their sizes, and the way from one to the next.
+
+use actix_web::{HttpResponse, HttpResponseBuilder, http::header};
+
+/// A page's size: what was asked for, within `1..=most`.
+pub(crate) fn page_size(asked: Option<u32>, usual: u32, most: u32) -> Result<u32, runtime::Failure> {
+    let limit = asked.unwrap_or(usual);
+    if (1..=most).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(runtime::Failure::BadQuery(vec![domain::Fault::new("limit", format!("must be 1 to {most}"))]))
+}
+
+/// An answer with a page of a list, and the way to the next page when there may be one.
+pub(crate) fn page(path: &str, query: &str, next: Option<String>) -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    if let Some(after) = next {
+        let rest = query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("after="));
+        let query = rest.map(str::to_owned).chain([format!("after={after}")]).collect::<Vec<_>>().join("&");
+        response.insert_header((header::LINK, format!("<{path}?{query}>; rel=\"next\"")));
+    }
+    response
+}

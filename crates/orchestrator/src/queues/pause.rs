@@ -1,0 +1,38 @@
+//! Pausing queues, and what is in them.
+
+use api_types::PauseRequest;
+use domain::automation::is_queue_name;
+use runtime::Failure;
+use store::queues::Queue;
+
+use crate::{Orchestrator, automations, writer::Note};
+
+impl Orchestrator {
+    pub(crate) async fn queue(&self, name: &str) -> Result<Queue, Failure> {
+        // No other name is ever stored, and some cannot even be asked for.
+        let known = if is_queue_name(name) { store::queues::queue_get(&self.database, name).await? } else { None };
+        known.ok_or_else(|| Failure::NotFound(format!("queue \"{}\"", name.escape_debug())))
+    }
+
+    /// Jobs in it do not start from now on. A pause that lasts is changed and keeps its beginning.
+    pub(crate) async fn queue_pause(&self, name: &str, request: PauseRequest, by: String) -> Result<Queue, Failure> {
+        let queue = self.queue(name).await?;
+        let pause = automations::pause(request, queue.pause, by, (self.clock)())?;
+        store::queues::queue_pause(&self.database, name, &pause).await?;
+        self.catalog.put_queue_pause(name, Some(pause.clone()));
+        tracing::info!(queue.name = name, user.name = pause.by, "queue paused");
+        Ok(Queue { pause: Some(pause), ..queue })
+    }
+
+    /// Jobs in it start again.
+    pub(crate) async fn queue_resume(&self, name: &str, by: &str) -> Result<Queue, Failure> {
+        let queue = self.queue(name).await?;
+        if !store::queues::queue_resume(&self.database, name, (self.clock)()).await? {
+            return Err(Failure::conflict("wrong_state", format!("queue \"{name}\" is active, not paused")));
+        }
+        self.catalog.put_queue_pause(name, None);
+        tracing::info!(queue.name = name, user.name = by, "queue resumed");
+        self.writer.note(Note::Waiting(vec![name.to_owned()]));
+        Ok(Queue { pause: None, ..queue })
+    }
+}

@@ -1,0 +1,103 @@
+//! Heartbeats, claims and goodbyes of workers.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use api_types::{ClaimRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment};
+use domain::Fault;
+use runtime::{Credential, Failure};
+use store::workers::Vitals;
+use uuid::Uuid;
+
+use crate::Orchestrator;
+
+impl Orchestrator {
+    pub(crate) async fn worker_heartbeat(
+        &self,
+        request: HeartbeatRequest,
+        credential: Arc<Credential>,
+    ) -> Result<HeartbeatResponse, Failure> {
+        let id = request.worker_id;
+        let vitals = vitals(&request)?;
+        if !self.presence.heartbeat(id, vitals, (self.clock)()).await? {
+            return Err(self.gone(id));
+        }
+        let response = match request.jobs.is_empty() {
+            true => HeartbeatResponse::default(),
+            false => self.writer.heartbeat(request, credential).await?,
+        };
+        Ok(HeartbeatResponse { drain: self.roster.is_paused(id), ..response })
+    }
+
+    pub(crate) async fn worker_goodbye(&self, id: Uuid) -> Result<(), Failure> {
+        if !store::workers::worker_stop(&self.database, id, (self.clock)()).await? {
+            return Err(self.gone(id));
+        }
+        self.presence.forget(id);
+        tracing::info!(worker.id = %id, "worker stopped");
+        self.announce(id).await?;
+        Ok(())
+    }
+
+    /// Gives a worker jobs, or waits for them. One that is paused gets only what was given to it before and got lost on the way.
+    pub(crate) async fn worker_claim(&self, request: ClaimRequest) -> Result<Vec<JobAssignment>, Failure> {
+        let id = request.worker_id;
+        if !self.presence.claims(id, (self.clock)()).await? {
+            return Err(self.gone(id));
+        }
+        let (begun, wait) = (Instant::now(), Duration::from_secs_f64(request.wait_s));
+        let only_again = ClaimRequest { queues: Vec::new(), wait_s: 0.0, holding: request.holding.clone(), ..request };
+        if !self.roster.is_paused(id) {
+            tokio::select! {
+                jobs = self.writer.claim(request, wait) => return jobs,
+                () = self.roster.until_paused(id, true) => {}
+                () = self.presence.keep(id, &self.clock) => {}
+            }
+        }
+        // The claim that was given up now may have got jobs in the same instant.
+        let jobs = self.writer.claim(only_again, Duration::ZERO).await?;
+        if jobs.is_empty() {
+            tokio::select! {
+                () = self.roster.until_paused(id, false) => {}
+                () = self.shutdown.wait() => {}
+                () = tokio::time::sleep(wait.saturating_sub(begun.elapsed())) => {}
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Another replica gave its name away, or removed it.
+    fn gone(&self, id: Uuid) -> Failure {
+        self.roster.forget(id);
+        self.presence.forget(id);
+        not_found(id)
+    }
+}
+
+pub(super) fn not_found(id: Uuid) -> Failure {
+    Failure::NotFound(format!("worker {id}"))
+}
+
+/// Jobs a heartbeat may name: as many as a worker may have slots.
+const MOST_JOBS: usize = 10_000;
+
+fn vitals(request: &HeartbeatRequest) -> Result<Vitals, Failure> {
+    let mut faults = Vec::new();
+    if request.cpu_percent.is_some_and(|percent| !(0.0..=100.0).contains(&percent)) {
+        faults.push(Fault::new("cpu_percent", "must be 0 to 100"));
+    }
+    let memory_bytes = request.memory_bytes.map(i64::try_from).transpose();
+    if memory_bytes.is_err() {
+        faults.push(Fault::new("memory_bytes", "is more than any host has"));
+    }
+    if request.jobs.len() > MOST_JOBS {
+        faults.push(Fault::new("jobs", format!("must name at most {MOST_JOBS} jobs")));
+    }
+    if !faults.is_empty() {
+        return Err(Failure::Invalid(faults));
+    }
+    let running_jobs = i32::try_from(request.jobs.len()).unwrap_or(i32::MAX);
+    Ok(Vitals { running_jobs, cpu_percent: request.cpu_percent, memory_bytes: memory_bytes.unwrap_or_default() })
+}
