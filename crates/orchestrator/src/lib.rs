@@ -18,6 +18,7 @@ mod dead_letters;
 mod dispatch;
 mod events;
 mod jobs;
+mod notices;
 mod ops;
 mod pages;
 mod queues;

@@ -16,14 +16,15 @@ use crate::{
     Clock,
     automations::Catalog,
     dead_letters,
-    dispatch::{BrokerQueues, Control},
+    dispatch::{BrokerQueues, ControlMessages},
     events::Events,
     jobs::{Followed, Live},
+    notices::{self, Notice, Notices},
     ops::{BEAT_EVERY, Snapshot},
     reconcilers::{self, Reconciler},
     routes,
     workers::{CachedWorkers, Presence, Roster, WorkerChanges},
-    writer::{self, Deps, Note, Writer},
+    writer::{self, Deps, Writer},
 };
 
 /// Jobs with refused keys that are noted in a tick.
@@ -65,6 +66,7 @@ pub struct Orchestrator {
     pub(crate) database: Database,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) writer: Writer,
+    pub(crate) notices: Notices,
     pub(crate) broker: Option<Arc<Broker>>,
     pub(crate) broker_queues: BrokerQueues,
     pub(crate) followed: Followed,
@@ -78,7 +80,7 @@ pub struct Orchestrator {
     pub(crate) roster: Arc<Roster>,
     pub(crate) worker_changes: Arc<WorkerChanges>,
     pub(crate) presence: Presence,
-    pub(crate) control: Control,
+    pub(crate) control: ControlMessages,
     pub(crate) retention: Retention,
     pub(crate) sweep_after: TimeDelta,
     pub(crate) consumer_timeout: TimeDelta,
@@ -118,7 +120,7 @@ impl Orchestrator {
         store::reconcilers::reconciler_insert_missing(&database, &names).await?;
         let live = Live::default();
         let roster = Arc::new(Roster::new(database.clone()));
-        let control = Control::start(broker.clone());
+        let control = ControlMessages::start(broker.clone());
         let broker_queues = BrokerQueues::new(broker.clone(), catalog.clone(), dispatch.tick);
         let deps = Deps {
             database: writer_database,
@@ -136,8 +138,9 @@ impl Orchestrator {
             writes: writes.clone(),
             clock: clock.clone(),
         };
-        let writer = writer::start(deps, shutdown.clone());
-        tokio::spawn(broker_queues.clone().run(writer.clone(), shutdown.clone()));
+        let (notices, received) = notices::channel();
+        let writer = writer::start(deps, (notices.clone(), received), shutdown.clone());
+        tokio::spawn(broker_queues.clone().run(notices.clone(), shutdown.clone()));
         let followed = Followed::start(database.clone(), live, shutdown.clone());
         let presence = Presence::start(database.clone(), lease.agent, shutdown.clone());
         let sweep_after = TimeDelta::from_std(dispatch.sweep_after).unwrap_or(TimeDelta::MAX);
@@ -146,6 +149,7 @@ impl Orchestrator {
             database,
             catalog,
             writer,
+            notices,
             control,
             broker,
             broker_queues,
@@ -240,7 +244,7 @@ impl Orchestrator {
         if workers.is_some() {
             self.roster.refresh().await?;
         }
-        self.writer.note(Note::Refresh(workers));
+        self.notices.send(Notice::Refresh(workers));
         Ok(())
     }
 
@@ -284,7 +288,7 @@ impl Orchestrator {
                 tracing::info!("broker connected");
                 self.broker_queues.want_named();
                 let queues = store::jobs::job_queues_waiting(&self.database).await.unwrap_or_default();
-                self.writer.note(Note::Waiting(queues));
+                self.notices.send(Notice::Candidates(queues));
             } else {
                 tracing::warn!("broker out of reach; jobs are accepted and wait");
             }

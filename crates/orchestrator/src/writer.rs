@@ -3,15 +3,13 @@
 
 mod admission;
 mod batch;
+mod cache;
 mod change;
 mod claims;
 mod command;
-mod desk;
 mod giveout;
-mod known;
 mod log;
 mod overlap;
-mod parked;
 mod run;
 
 use std::{
@@ -23,22 +21,31 @@ use std::{
 };
 
 use runtime::{Credential, Failure};
-use store::workers::Worker;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 pub(crate) use self::{
     change::{Action, Change, Changed, Control, Finish, Lines},
-    command::{Claim, Command, Inserted},
+    command::{Command, Inserted},
     run::{Deps, check_claim, start},
 };
+use crate::{
+    dispatch::{Claim, ClaimReply},
+    notices::{Notice, Notices},
+};
 
-/// Hands commands to the writer.
+/// Hands commands to the writer. Clones hand them to the same one.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    commands: mpsc::Sender<Envelope>,
-    notes: mpsc::UnboundedSender<Note>,
+    requests: mpsc::Sender<Request>,
+    notices: Notices,
     claims: Arc<AtomicU64>,
+}
+
+/// What the writer is handed, with the way back to whoever waits for the outcome.
+pub(crate) enum Request {
+    Write(Envelope),
+    Claim(Claim, ClaimReply),
 }
 
 /// A command with the way back to whoever waits for its outcome.
@@ -53,29 +60,10 @@ pub(crate) type Reply = Result<Outcome, Failure>;
 pub(crate) enum Outcome {
     Inserted(Inserted),
     Changed(Changed),
-    Claimed(Vec<api_types::JobAssignment>),
     Renewed(api_types::HeartbeatResponse),
 }
 
-/// News that nobody waits for; they ride along with the next transaction.
-pub(crate) enum Note {
-    /// The broker has these messages.
-    Confirmed(Uuid),
-    /// The broker does not have this message.
-    Unconfirmed(Uuid, String),
-    /// The broker does not have this message any more: somebody took it, and its job has not started.
-    Unstarted(Uuid, String),
-    /// Something may be due in these queues.
-    Waiting(Vec<String>),
-    /// Whoever made this claim does not wait any more.
-    Abandoned(u64),
-    /// How a worker is now.
-    Worker(Box<Worker>),
-    /// Read again what waits and runs; here is who works, when that was read.
-    Refresh(Option<Vec<Worker>>),
-}
-
-/// Tells the writer when whoever waits for a claim goes away.
+/// Lets the writer know when whoever waits for a claim goes away.
 struct Waits<'a> {
     writer: &'a Writer,
     claim: u64,
@@ -83,20 +71,19 @@ struct Waits<'a> {
 
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
-        self.writer.note(Note::Abandoned(self.claim));
+        self.writer.notices.send(Notice::ClaimAbandoned(self.claim));
     }
 }
 
 impl Writer {
-    pub(crate) fn note(&self, note: Note) {
-        // The writer ends with the process; what it does not hear then, the next start reads from the database.
-        let _ = self.notes.send(note);
+    async fn send<T>(&self, request: Request, answer: oneshot::Receiver<Result<T, Failure>>) -> Result<T, Failure> {
+        self.requests.try_send(request).map_err(|_| Failure::Overloaded)?;
+        answer.await.map_err(|_| Failure::Unavailable("the writer ended before it answered".to_owned()))?
     }
 
     async fn ask(&self, command: Command) -> Reply {
         let (reply, answer) = oneshot::channel();
-        self.commands.try_send(Envelope { command, reply }).map_err(|_| Failure::Overloaded)?;
-        answer.await.map_err(|_| Failure::Unavailable("the writer ended before it answered".to_owned()))?
+        self.send(Request::Write(Envelope { command, reply }), answer).await
     }
 
     pub(crate) async fn insert(&self, new: store::jobs::NewJob) -> Result<Inserted, Failure> {
@@ -137,13 +124,11 @@ impl Writer {
     pub(crate) async fn claim(&self, request: api_types::ClaimRequest, wait: Duration) -> Result<Vec<api_types::JobAssignment>, Failure> {
         let id = self.claims.fetch_add(1, Ordering::Relaxed);
         let waits = Waits { writer: self, claim: id };
-        let reply = self.ask(Command::Claim(Claim { id, request, wait })).await;
-        // It was answered: there is nothing to tell.
+        let (reply, answer) = oneshot::channel();
+        let jobs = self.send(Request::Claim(Claim { id, request, wait }, reply), answer).await;
+        // It was answered: there is nothing to say about it.
         std::mem::forget(waits);
-        match reply? {
-            Outcome::Claimed(jobs) => Ok(jobs),
-            _ => Err(wrong_outcome()),
-        }
+        jobs
     }
 }
 

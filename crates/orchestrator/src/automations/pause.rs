@@ -5,7 +5,7 @@ use runtime::Failure;
 use store::automations::Automation;
 
 use super::register::not_found;
-use crate::{Orchestrator, writer::Note};
+use crate::{Orchestrator, notices::Notice};
 
 impl Orchestrator {
     /// Its jobs do not start from now on. A pause that lasts is changed and keeps its beginning.
@@ -27,7 +27,7 @@ impl Orchestrator {
         }
         tracing::info!(automation.id = id, user.name = by, "automation resumed");
         let automation = self.automation_put(id).await?;
-        self.writer.note(Note::Waiting(vec![automation.draft.queue_name.clone()]));
+        self.notices.send(Notice::Candidates(vec![automation.draft.queue_name.clone()]));
         Ok(automation)
     }
 

@@ -7,7 +7,7 @@ use messages::JobMessage;
 use tokio::{sync::mpsc, time::Instant};
 use uuid::Uuid;
 
-use crate::writer::{Note, Writer};
+use crate::notices::{Notice, Notices};
 
 /// Pause before a message that the broker would not take is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -34,26 +34,26 @@ impl Publication {
     }
 }
 
-/// Sends messages, many at once, and tells the writer which the broker has.
+/// Publishes messages, many at once, and lets the writer know which of them the broker has confirmed.
 pub(crate) struct Publisher(mpsc::UnboundedSender<Publication>);
 
 impl Publisher {
-    pub(crate) fn start(broker: Option<Arc<Broker>>, writer: Writer) -> Self {
+    pub(crate) fn start(broker: Option<Arc<Broker>>, notices: Notices) -> Self {
         // Unbounded, yet small: the dispatch window bounds what the writer sends here.
         let (sender, receiver) = mpsc::unbounded_channel();
         if let Some(broker) = broker {
-            tokio::spawn(publish_all(broker, writer, receiver));
+            tokio::spawn(publish_all(broker, notices, receiver));
         }
         Self(sender)
     }
 
-    pub(crate) fn send(&self, publication: Publication) {
+    pub(crate) fn publish(&self, publication: Publication) {
         // Without a broker nothing is chosen for it; at the end of the process the sweep takes what is left.
         let _ = self.0.send(publication);
     }
 }
 
-async fn publish_all(broker: Arc<Broker>, writer: Writer, mut receiver: mpsc::UnboundedReceiver<Publication>) {
+async fn publish_all(broker: Arc<Broker>, notices: Notices, mut receiver: mpsc::UnboundedReceiver<Publication>) {
     let mut under_way = FuturesUnordered::new();
     loop {
         tokio::select! {
@@ -61,22 +61,22 @@ async fn publish_all(broker: Arc<Broker>, writer: Writer, mut receiver: mpsc::Un
                 let Some(publication) = publication else { break };
                 under_way.push(publish(&broker, publication));
             }
-            Some(note) = under_way.next() => writer.note(note),
+            Some(notice) = under_way.next() => notices.send(notice),
         }
     }
 }
 
-async fn publish(broker: &Broker, publication: Publication) -> Note {
+async fn publish(broker: &Broker, publication: Publication) -> Notice {
     let Publication { job_id, queue, body, until } = publication;
     let sent = tokio::time::timeout_at(until, broker.publish(&queue, body, &[])).await;
     match sent.unwrap_or(Err(Error::Disconnected)) {
-        Ok(()) => Note::Confirmed(job_id),
+        Ok(()) => Notice::Confirmed(job_id),
         Err(error) => {
             if !matches!(error, Error::Disconnected) {
                 tokio::time::sleep(PAUSE).await;
             }
             tracing::warn!(%error, job.id = %job_id, queue.name = queue, "message not confirmed, the job waits again");
-            Note::Unconfirmed(job_id, queue)
+            Notice::Unconfirmed(job_id, queue)
         }
     }
 }

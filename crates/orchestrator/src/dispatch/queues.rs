@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     automations::Catalog,
-    writer::{Note, Writer},
+    notices::{Notice, Notices},
 };
 
 /// Ticks between two attempts to give a queue that is in use the profile that was named for it.
@@ -143,7 +143,7 @@ impl BrokerQueues {
     }
 
     /// Looks at queues as they become due.
-    pub(crate) async fn run(self, writer: Writer, shutdown: Shutdown) {
+    pub(crate) async fn run(self, notices: Notices, shutdown: Shutdown) {
         loop {
             let now = Instant::now();
             let (queue, due) = self.next().unwrap_or_else(|| (String::new(), now + KEPT_FOR));
@@ -154,7 +154,7 @@ impl BrokerQueues {
                     () = sleep_until(due) => {}
                 }
             } else if self.look(&queue).await {
-                writer.note(Note::Waiting(vec![queue]));
+                notices.send(Notice::Candidates(vec![queue]));
             }
         }
     }

@@ -13,8 +13,10 @@ use uuid::Uuid;
 
 use super::accept::{Execution, KEY_HEADER};
 use crate::{
-    Orchestrator, text,
-    writer::{Action, Change, Control, Note},
+    Orchestrator,
+    notices::Notice,
+    text,
+    writer::{Action, Change, Control},
 };
 
 /// Jobs that a bulk request acts on at most.
@@ -56,7 +58,7 @@ impl Orchestrator {
         if control.action == Action::Resume
             && let Some(queue) = store::jobs::job_release_held(&self.database, &control.event(id, "job.resumed", (self.clock)())).await?
         {
-            self.writer.note(Note::Waiting(vec![queue]));
+            self.notices.send(Notice::Candidates(vec![queue]));
             return self.job(id).await;
         }
         self.writer.change(id, Change::Control(control)).await?;

@@ -122,7 +122,7 @@ impl Followed {
                 Ok(versions) => {
                     let versions: HashMap<Uuid, i64> = versions.into_iter().collect();
                     // One that is not there any more has changed, too.
-                    ids.into_iter().filter(|id| known.get(id) != versions.get(id)).for_each(|id| self.live.tell(id));
+                    ids.into_iter().filter(|id| known.get(id) != versions.get(id)).for_each(|id| self.live.notify(id));
                     known = versions;
                 }
                 Err(error) => tracing::debug!(%error, jobs = ids.len(), "watched jobs were not looked at"),

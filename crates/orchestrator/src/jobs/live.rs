@@ -2,12 +2,12 @@ use uuid::Uuid;
 
 use crate::watchers::{Watch, Watchers};
 
-/// Tells whoever watches a job that it has new log lines, progress or a new state. What is missed is found by asking the database again.
+/// Notifies whoever follows a job that it has new log lines, progress or a new state. What is missed is found by reading the database again.
 #[derive(Clone, Default)]
 pub(crate) struct Live(Watchers);
 
 impl Live {
-    pub(crate) fn tell(&self, job_id: Uuid) {
+    pub(crate) fn notify(&self, job_id: Uuid) {
         self.0.wake(job_id);
     }
 

@@ -5,7 +5,7 @@ use domain::automation::is_queue_name;
 use runtime::Failure;
 use store::queues::Queue;
 
-use crate::{Orchestrator, automations, writer::Note};
+use crate::{Orchestrator, automations, notices::Notice};
 
 impl Orchestrator {
     pub(crate) async fn queue(&self, name: &str) -> Result<Queue, Failure> {
@@ -32,7 +32,7 @@ impl Orchestrator {
         }
         self.catalog.put_queue_pause(name, None);
         tracing::info!(queue.name = name, user.name = by, "queue resumed");
-        self.writer.note(Note::Waiting(vec![name.to_owned()]));
+        self.notices.send(Notice::Candidates(vec![name.to_owned()]));
         Ok(Queue { pause: None, ..queue })
     }
 }

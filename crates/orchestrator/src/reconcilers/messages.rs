@@ -7,7 +7,7 @@ use store::Error;
 use uuid::Uuid;
 
 use super::{Counts, counts};
-use crate::{Orchestrator, writer::Note};
+use crate::{Orchestrator, notices::Notice};
 
 /// How old a message may get in a queue that the broker says is empty before its job waits again.
 const LOST_AFTER: TimeDelta = TimeDelta::minutes(1);
@@ -44,13 +44,13 @@ impl Orchestrator {
             let strangers = depth.consumers > known;
             // Who is known starts what it takes: without it the broker has lost the message. Else somebody may have taken it.
             let delivered = is_there && (strangers || known == 0);
-            let note = if delivered { Note::Unstarted } else { Note::Unconfirmed };
+            let notice = if delivered { Notice::Unstarted } else { Notice::Unconfirmed };
             let before = if strangers { now - LOST_AFTER - self.consumer_timeout } else { now - LOST_AFTER };
             let ids: Vec<Uuid> = jobs.into_iter().filter(|(_, since)| *since < before).map(|(id, _)| id).collect();
             if depth.messages == 0 && !ids.is_empty() {
                 tracing::warn!(queue.name = queue, jobs = ids.len(), "messages are gone and their jobs have not started");
                 lost += ids.len();
-                ids.into_iter().for_each(|id| self.writer.note(note(id, queue.clone())));
+                ids.into_iter().for_each(|id| self.notices.send(notice(id, queue.clone())));
             }
         }
         Ok(counts([("jobs_waiting_again", lost), ("queues_not_asked", unknown)]))

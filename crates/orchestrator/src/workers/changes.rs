@@ -15,7 +15,7 @@ use store::{
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::{Orchestrator, writer::Note};
+use crate::{Orchestrator, notices::Notice};
 
 /// How long after its last sign of life a worker that claims keeps jobs of its queues from being sent to the broker.
 const CLAIMED_FOR: TimeDelta = TimeDelta::days(1);
@@ -49,7 +49,7 @@ impl Orchestrator {
     /// Takes in how a worker is now, and lets other replicas know that it changed.
     pub(crate) async fn announce(&self, id: Uuid) -> Result<(), Error> {
         if let Some(worker) = store::workers::worker_get(&self.database, id).await? {
-            self.writer.note(Note::Worker(Box::new(worker)));
+            self.notices.send(Notice::Worker(Box::new(worker)));
         }
         self.worker_changes.note();
         Ok(())

@@ -45,7 +45,7 @@ impl Orchestrator {
     async fn settle_pause(&self, id: Uuid, done: bool, paused: bool) -> Result<api_types::Worker, Failure> {
         if done {
             self.roster.set_paused(id, paused);
-            self.control.tell(id, if paused { Command::Drain } else { Command::Take }, None);
+            self.control.send(id, if paused { Command::Drain } else { Command::Take }, None);
             self.announce(id).await?;
             tracing::info!(worker.id = %id, paused, "worker paused or resumed");
         }

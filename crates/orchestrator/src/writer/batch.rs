@@ -21,12 +21,11 @@ use uuid::Uuid;
 use super::{
     Change, Command, Deps, Inserted, Outcome, Reply,
     admission::Limits,
+    cache::RowCache,
     change::{Changed, Terms, apply},
-    desk::Desk,
-    known::Known,
 };
 use crate::{
-    dispatch::{Publication, message},
+    dispatch::{DispatchState, Publication, message},
     jobs::{differs, next_attempt},
     workers::check_holder,
 };
@@ -39,12 +38,12 @@ const BYTES_PER_CHUNK: usize = 128 * 1024;
 /// One shared transaction in the making.
 pub(super) struct Batch<'a> {
     pub(super) deps: &'a Deps,
-    pub(super) desk: &'a Desk,
+    pub(super) state: &'a DispatchState,
     pub(super) txn: &'a LazyTransaction<'a>,
     pub(super) now: DateTime<Utc>,
     pub(super) limits: Limits,
     pub(super) done: Done,
-    known: &'a Known,
+    cache: &'a RowCache,
     /// Rows are locked when they are loaded, none is taken from memory.
     careful: bool,
     /// Something was decided by a remembered row that is not written.
@@ -84,7 +83,7 @@ pub(super) struct Done {
     pub(super) exhausted: Vec<String>,
     /// Queues in which a look found nothing more.
     pub(super) empty: Vec<String>,
-    /// Jobs for parked claims, by their ids.
+    /// Jobs for waiting claims, by their ids.
     pub(super) given: HashMap<u64, Vec<JobAssignment>>,
     /// Jobs that wait again, with their queues.
     pub(super) taken_back: Vec<(Uuid, String)>,
@@ -116,20 +115,20 @@ pub(super) struct Touched {
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) deps: &'a Deps,
-    pub(super) desk: &'a Desk,
-    pub(super) known: &'a Known,
+    pub(super) state: &'a DispatchState,
+    pub(super) cache: &'a RowCache,
     pub(super) txn: &'a LazyTransaction<'a>,
     pub(super) careful: bool,
 }
 
 impl<'a> Batch<'a> {
     pub(super) fn new(place: Place<'a>) -> Self {
-        let Place { deps, desk, known, txn, careful } = place;
+        let Place { deps, state, cache, txn, careful } = place;
         Self {
             now: (deps.clock)(),
             deps,
-            desk,
-            known,
+            state,
+            cache,
             txn,
             careful,
             doubtful: false,
@@ -159,7 +158,6 @@ impl<'a> Batch<'a> {
                 Command::Insert(new) => self.insert(new, &replayed).map(Outcome::Inserted),
                 Command::Change(id, change, credential) => self.change(*id, change, credential.as_deref()).map(Outcome::Changed),
                 Command::Heartbeat(request, credential) => Ok(Outcome::Renewed(self.heartbeat(request, credential))),
-                Command::Claim(_) => Err(Failure::Internal("a claim was not parked".to_owned())),
             };
             self.done.replies.push(reply);
         }
@@ -170,14 +168,14 @@ impl<'a> Batch<'a> {
         self.add_retries().await?;
         if self.done.touched.iter().any(|job| job.status.is_terminal()) {
             // The places that they leave are taken in this transaction.
-            self.done.waiting.extend(self.desk.held_back.iter().cloned());
+            self.done.waiting.extend(self.state.held_back.iter().cloned());
         }
         let gives_out = give_out && self.could_give_out();
         self.write(gives_out).await?;
         if gives_out {
             self.give_out().await?;
         } else if !give_out {
-            self.done.exhausted = self.desk.waiting.iter().chain(&self.done.waiting).cloned().collect();
+            self.done.exhausted = self.state.candidate_queues.iter().chain(&self.done.waiting).cloned().collect();
         }
         Ok(self.done)
     }
@@ -186,7 +184,7 @@ impl<'a> Batch<'a> {
     async fn load(&mut self, commands: &[&Command]) -> Result<(), Error> {
         let mut unknown: Vec<Uuid> = Vec::new();
         for id in commands.iter().flat_map(|command| command.job_ids()) {
-            match self.known.get(id).filter(|_| !self.careful) {
+            match self.cache.get(id).filter(|_| !self.careful) {
                 Some(row) => drop(self.rows.insert(id, row.clone())),
                 None => unknown.push(id),
             }
@@ -249,7 +247,7 @@ impl<'a> Batch<'a> {
     /// Chooses a new job for the broker in the same transaction, when nothing is before it.
     fn send_at_once(&mut self, new: &mut NewJob) {
         let queue = &new.queue_name;
-        let behind = self.desk.waiting.contains(queue) || self.done.waiting.contains(queue) || self.desk.parked.is_claimed(queue);
+        let behind = self.state.candidate_queues.contains(queue) || self.done.waiting.contains(queue) || self.state.claims.takes_any(queue);
         let catalog = &self.deps.catalog;
         let limited = catalog.is_limited(new.automation_id)
             || new.terms.concurrency_key.is_some()
@@ -279,7 +277,7 @@ impl<'a> Batch<'a> {
     /// Messages that may be sent to `queue` now. None before it is known to be there.
     pub(super) fn broker_room(&self, queue: &str) -> usize {
         let handed = self.done.handed.get(queue).copied().unwrap_or(0);
-        let room = self.desk.room(queue, self.deps.window).saturating_sub(handed);
+        let room = self.state.room(queue, self.deps.window).saturating_sub(handed);
         if room > 0 && self.deps.broker_queues.is_ready(queue) { room } else { 0 }
     }
 
@@ -296,7 +294,7 @@ impl<'a> Batch<'a> {
     }
 
     fn change(&mut self, id: Uuid, change: &'a Change, credential: Option<&Credential>) -> Result<Changed, Failure> {
-        let remembered = !self.careful && self.known.get(id).is_some();
+        let remembered = !self.careful && self.cache.get(id).is_some();
         let row = self.rows.get_mut(&id).ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
         if let Some(credential) = credential {
             credential.limits.check_queues([&row.queue_name])?;
@@ -399,7 +397,7 @@ impl<'a> Batch<'a> {
                     }
                 }
                 Err(_) => {
-                    self.doubtful |= !self.careful && self.known.get(held.job_id).is_some();
+                    self.doubtful |= !self.careful && self.cache.get(held.job_id).is_some();
                     response.stale.push(held.job_id);
                 }
             }

@@ -10,23 +10,22 @@ use uuid::Uuid;
 use super::{
     batch::{Batch, touched},
     change,
-    parked::Parked,
 };
-use crate::dispatch::message;
+use crate::dispatch::{WaitingClaim, message};
 
-/// A parked claim that can still take jobs: its id, and how many.
+/// A waiting claim that can still take jobs: its id, and how many.
 pub(super) type Taker = (u64, usize);
 
 impl Batch<'_> {
-    /// The first parked claims that can take jobs of `queue` that any worker can run, as many as `most` jobs need.
+    /// The first waiting claims that can take jobs of `queue` that any worker can run, as many as `most` jobs need.
     pub(super) fn takers(&self, queue: &str, most: usize) -> Vec<Taker> {
         let mut room = 0;
         let mut takers = Vec::new();
-        for (id, parked) in self.desk.parked.any(queue) {
+        for (id, waiting) in self.state.claims.any(queue) {
             if room >= most {
                 break;
             }
-            let free = self.free_of(id, parked);
+            let free = self.free_of(id, waiting);
             if free > 0 {
                 room += free;
                 takers.push((id, free));
@@ -36,25 +35,22 @@ impl Batch<'_> {
     }
 
     /// How many jobs a claim can still take.
-    pub(super) fn free_of(&self, id: u64, parked: &Parked) -> usize {
-        if parked.reply.is_closed() {
-            return 0;
-        }
+    pub(super) fn free_of(&self, id: u64, waiting: &WaitingClaim) -> usize {
         let got = self.done.given.get(&id).map_or(0, Vec::len);
-        usize::try_from(parked.claim.request.max).unwrap_or(usize::MAX).saturating_sub(got)
+        waiting.most().saturating_sub(got)
     }
 
     /// Gives workers again what was given to them before and got lost on the way: what they hold by our books and not by theirs.
     pub(super) async fn give_again(&mut self) -> Result<(), Error> {
-        let fresh: HashMap<Uuid, u64> = self.desk.parked.fresh().map(|(id, parked)| (parked.claim.request.worker_id, id)).collect();
+        let fresh: HashMap<Uuid, u64> = self.state.claims.fresh().map(|(id, waiting)| (waiting.claim.request.worker_id, id)).collect();
         if fresh.is_empty() {
             return Ok(());
         }
         let workers: Vec<Uuid> = fresh.keys().copied().collect();
         let mut lost: HashMap<u64, Vec<Uuid>> = HashMap::new();
         for (job_id, worker_id) in store::jobs::job_list_held_by(self.txn, &workers).await? {
-            let Some((id, parked)) = fresh.get(&worker_id).and_then(|id| Some((*id, self.desk.parked.get(*id)?))) else { continue };
-            if !parked.claim.request.holding.contains(&job_id) {
+            let Some((id, waiting)) = fresh.get(&worker_id).and_then(|id| Some((*id, self.state.claims.get(*id)?))) else { continue };
+            if !waiting.claim.request.holding.contains(&job_id) {
                 lost.entry(id).or_default().push(job_id);
             }
         }
@@ -75,8 +71,8 @@ impl Batch<'_> {
 
     /// Starts these jobs for a claim. They are locked by this transaction.
     pub(super) async fn give(&mut self, claim: u64, jobs: Vec<FullJob>) -> Result<(), Error> {
-        let Some(parked) = self.desk.parked.get(claim) else { return Ok(()) };
-        let caller = Caller { worker_id: Some(parked.claim.request.worker_id), lease_token: None };
+        let Some(waiting) = self.state.claims.get(claim) else { return Ok(()) };
+        let caller = Caller { worker_id: Some(waiting.claim.request.worker_id), lease_token: None };
         let mut given = Vec::new();
         for FullJob { mut row, parameters } in jobs {
             if !self.start_for(&mut row, &caller) {

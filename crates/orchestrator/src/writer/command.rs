@@ -1,6 +1,6 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use api_types::{ClaimRequest, HeartbeatRequest};
+use api_types::HeartbeatRequest;
 use runtime::Credential;
 use store::jobs::NewJob;
 use uuid::Uuid;
@@ -11,22 +11,10 @@ use super::Change;
 pub(crate) enum Command {
     /// Accept a job.
     Insert(Box<NewJob>),
-    /// Change a job. A worker's report carries what it is authenticated by; what the hub does itself carries none.
+    /// Change a job. A worker's report carries what it is authenticated by; what the orchestrator does itself carries none.
     Change(Uuid, Box<Change>, Option<Arc<Credential>>),
-    /// Prolong a worker's leases.
+    /// Renew a worker's leases.
     Heartbeat(HeartbeatRequest, Arc<Credential>),
-    /// Give a worker jobs.
-    Claim(Claim),
-}
-
-/// A worker's wish for jobs.
-#[derive(Clone)]
-pub(crate) struct Claim {
-    /// Rises with each claim of this hub.
-    pub(crate) id: u64,
-    pub(crate) request: ClaimRequest,
-    /// How long it may wait.
-    pub(crate) wait: Duration,
 }
 
 /// An accepted job.
@@ -45,7 +33,7 @@ impl Command {
         let (one, many) = match self {
             Self::Change(id, ..) => (Some(*id), &[][..]),
             Self::Heartbeat(request, _) => (None, request.jobs.as_slice()),
-            Self::Insert(_) | Self::Claim(_) => (None, &[][..]),
+            Self::Insert(_) => (None, &[][..]),
         };
         one.into_iter().chain(many.iter().map(|held| held.job_id))
     }

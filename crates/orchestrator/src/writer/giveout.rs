@@ -15,14 +15,14 @@ const MOST_CANDIDATES: usize = 256;
 impl Batch<'_> {
     /// Whether something might be given out now.
     pub(super) fn could_give_out(&self) -> bool {
-        let has_takers = |queue: &String| self.desk.parked.is_wanted(queue) || self.broker_room(queue) > 0;
-        self.desk.parked.has_fresh() || self.desk.waiting.union(&self.done.waiting).any(has_takers)
+        let has_takers = |queue: &String| self.state.claims.has_claims(queue) || self.broker_room(queue) > 0;
+        self.state.claims.has_fresh() || self.state.candidate_queues.union(&self.done.waiting).any(has_takers)
     }
 
-    /// Gives waiting jobs to parked claims and to the broker, as far as there is room and limits allow, by priority, then age.
+    /// Gives waiting jobs to waiting claims and to the broker, as far as there is room and limits allow, by priority, then age.
     pub(super) async fn give_out(&mut self) -> Result<(), Error> {
         self.give_again().await?;
-        let queues: Vec<String> = self.desk.waiting.union(&self.done.waiting).cloned().collect();
+        let queues: Vec<String> = self.state.candidate_queues.union(&self.done.waiting).cloned().collect();
         for queue in queues {
             self.give_out_queue(&queue).await?;
         }
@@ -60,19 +60,19 @@ impl Batch<'_> {
 
     /// Gives jobs that require labels to claims of workers that have them all.
     async fn give_out_special(&mut self, queue: &str) -> Result<(), Error> {
-        if !self.desk.parked.has_labelled(queue) {
+        if !self.state.claims.has_labelled(queue) {
             return Ok(());
         }
         let mut required = store::jobs::job_list_required_in_txn(self.txn.get().await?, queue).await?;
-        let desk = self.desk;
-        for (labels, claims) in desk.parked.labelled(queue) {
-            for (id, parked) in claims {
+        let state = self.state;
+        for (labels, claims) in state.claims.labelled(queue) {
+            for (id, waiting) in claims {
                 let sets: Vec<Vec<String>> =
                     required.iter().filter(|set| set.iter().all(|label| labels.contains(label))).cloned().collect();
                 if sets.is_empty() {
                     break;
                 }
-                if self.give_special(queue, (id, self.free_of(id, parked)), &sets).await? {
+                if self.give_special(queue, (id, self.free_of(id, waiting)), &sets).await? {
                     required.retain(|set| !sets.contains(set));
                 }
             }

@@ -13,19 +13,19 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    Command, Envelope, Note, Outcome, Writer,
+    Command, Envelope, Request, Writer,
     batch::{Batch, Done, Place, Touched},
+    cache::RowCache,
     change::LeaseTimes,
-    desk::{Desk, Window},
-    known::Known,
     log::LogLimits,
 };
 use crate::{
     Clock,
     automations::Catalog,
-    dispatch::{BrokerQueues, Control, Publisher},
+    dispatch::{BrokerQueues, ControlMessages, DispatchState, Publisher, Window},
     events::Events,
     jobs::Live,
+    notices::{Notice, Notices},
     workers::Roster,
 };
 
@@ -49,7 +49,7 @@ pub(crate) struct Deps {
     pub(crate) broker_queues: BrokerQueues,
     pub(crate) live: Live,
     pub(crate) events: Events,
-    pub(crate) control: Control,
+    pub(crate) control: ControlMessages,
     pub(crate) leases: LeaseTimes,
     pub(crate) log: LogLimits,
     pub(crate) window: Window,
@@ -74,89 +74,85 @@ impl Deps {
 }
 
 /// Starts the writer, which ends after `shutdown` when what was asked before is answered.
-pub(crate) fn start(deps: Deps, shutdown: Shutdown) -> Writer {
-    let (commands, command_receiver) = mpsc::channel(deps.queue_limit);
-    let (notes, note_receiver) = mpsc::unbounded_channel();
-    let writer = Writer { commands, notes, claims: Arc::default() };
-    let publisher = Publisher::start(deps.broker.clone(), writer.clone());
-    let run = Run { deps, publisher, desk: Desk::default(), known: Known::default(), confirmed: Vec::new(), flush_at: None };
-    tokio::spawn(run.until(shutdown, command_receiver, note_receiver));
-    writer
+pub(crate) fn start(deps: Deps, (notices, received): (Notices, mpsc::UnboundedReceiver<Notice>), shutdown: Shutdown) -> Writer {
+    let (requests, receiver) = mpsc::channel(deps.queue_limit);
+    let publisher = Publisher::start(deps.broker.clone(), notices.clone());
+    let run = Run { deps, publisher, state: DispatchState::default(), cache: RowCache::default(), confirmed: Vec::new(), flush_at: None };
+    tokio::spawn(run.until(shutdown, receiver, received));
+    Writer { requests, notices, claims: Arc::default() }
 }
 
 struct Run {
     deps: Deps,
     publisher: Publisher,
-    desk: Desk,
-    known: Known,
+    state: DispatchState,
+    cache: RowCache,
     confirmed: Vec<Uuid>,
     flush_at: Option<Instant>,
 }
 
 impl Run {
-    async fn until(mut self, shutdown: Shutdown, mut commands: mpsc::Receiver<Envelope>, mut notes: mpsc::UnboundedReceiver<Note>) {
-        let mut envelopes = Vec::with_capacity(MOST_COMMANDS);
+    async fn until(mut self, shutdown: Shutdown, mut commands: mpsc::Receiver<Request>, mut notices: mpsc::UnboundedReceiver<Notice>) {
+        let mut requests = Vec::with_capacity(MOST_COMMANDS);
         let mut news = Vec::new();
         loop {
             let wake_at = self.wake_at();
             tokio::select! {
                 biased;
                 () = shutdown.wait() => break,
-                _ = commands.recv_many(&mut envelopes, MOST_COMMANDS) => {}
-                _ = notes.recv_many(&mut news, MOST_COMMANDS) => {}
+                _ = commands.recv_many(&mut requests, MOST_COMMANDS) => {}
+                _ = notices.recv_many(&mut news, MOST_COMMANDS) => {}
                 () = sleep_until(wake_at) => {}
             }
             // Requests that are ready to run get to hand in theirs: it costs an idle hub nothing and makes a busy one's transactions larger.
             tokio::task::yield_now().await;
-            while envelopes.len() < MOST_COMMANDS
-                && let Ok(envelope) = commands.try_recv()
+            while requests.len() < MOST_COMMANDS
+                && let Ok(request) = commands.try_recv()
             {
-                envelopes.push(envelope);
+                requests.push(request);
             }
             while news.len() < MOST_COMMANDS
-                && let Ok(note) = notes.try_recv()
+                && let Ok(notice) = notices.try_recv()
             {
-                news.push(note);
+                news.push(notice);
             }
-            self.step(&mut envelopes, &mut news).await;
+            self.step(&mut requests, &mut news).await;
         }
         commands.close();
-        while commands.recv_many(&mut envelopes, MOST_COMMANDS).await > 0 {
-            self.step(&mut envelopes, &mut news).await;
+        while commands.recv_many(&mut requests, MOST_COMMANDS).await > 0 {
+            self.step(&mut requests, &mut news).await;
         }
-        for parked in self.desk.parked.drain() {
-            let _ = parked.reply.send(Ok(Outcome::Claimed(Vec::new())));
-        }
+        self.state.claims.drain().for_each(|waiting| waiting.answer(Vec::new()));
     }
 
     fn wake_at(&self) -> Instant {
-        let deadline = self.desk.parked.next_deadline();
+        let deadline = self.state.claims.next_deadline();
         deadline
             .into_iter()
             .chain(self.flush_at)
-            .chain(self.desk.look_again_at)
+            .chain(self.state.next_start_at)
             .min()
             .unwrap_or_else(|| Instant::now() + Duration::from_secs(60))
     }
 
-    async fn step(&mut self, envelopes: &mut Vec<Envelope>, news: &mut Vec<Note>) {
+    async fn step(&mut self, requests: &mut Vec<Request>, news: &mut Vec<Notice>) {
         let (mut lost, mut unstarted) = (Vec::new(), Vec::new());
         let (mut refresh, mut known_workers) = (false, None);
-        for note in news.drain(..) {
-            match note {
-                Note::Confirmed(id) => {
+        for notice in news.drain(..) {
+            match notice {
+                Notice::Confirmed(id) => {
                     self.confirmed.push(id);
                     self.flush_at.get_or_insert_with(|| Instant::now() + CONFIRM_WITHIN);
                 }
-                Note::Unconfirmed(id, queue) => lost.push((id, queue)),
-                Note::Unstarted(id, queue) => unstarted.push((id, queue)),
-                Note::Waiting(queues) => self.desk.waiting.extend(queues),
-                Note::Abandoned(claim) => drop(self.desk.parked.remove(claim)),
-                Note::Worker(worker) => {
+                Notice::Unconfirmed(id, queue) => lost.push((id, queue)),
+                Notice::Unstarted(id, queue) => unstarted.push((id, queue)),
+                Notice::Candidates(queues) => self.state.candidate_queues.extend(queues),
+                Notice::ClaimAbandoned(claim) => drop(self.state.claims.remove(claim)),
+                Notice::Worker(worker) => {
                     let (lease, now) = (self.deps.leases.agent, (self.deps.clock)());
-                    self.desk.set_worker(*worker, |worker| worker.life.state(lease, now));
+                    self.state.set_worker(*worker, |worker| worker.life.state(lease, now));
                 }
-                Note::Refresh(workers) => {
+                Notice::Refresh(workers) => {
                     refresh = true;
                     known_workers = workers.or(known_workers);
                 }
@@ -165,12 +161,12 @@ impl Run {
         if refresh {
             self.refresh(known_workers).await;
         }
-        if self.desk.look_again_at.is_some_and(|at| at <= Instant::now()) {
-            self.desk.look_again_at = None;
-            let held_back = std::mem::take(&mut self.desk.held_back);
-            self.desk.waiting.extend(held_back);
+        if self.state.next_start_at.is_some_and(|at| at <= Instant::now()) {
+            self.state.next_start_at = None;
+            let held_back = std::mem::take(&mut self.state.held_back);
+            self.state.candidate_queues.extend(held_back);
         }
-        let writes = self.park_claims(envelopes);
+        let writes = self.keep_claims(requests);
         if !lost.is_empty() {
             self.take_back(&lost, false).await;
         }
@@ -186,22 +182,22 @@ impl Run {
         self.end_claims();
     }
 
-    /// Takes the claims out of what came in: they wait at the desk until there are jobs for them.
-    fn park_claims(&mut self, envelopes: &mut Vec<Envelope>) -> Vec<Envelope> {
-        let mut writes = Vec::with_capacity(envelopes.len());
-        for envelope in envelopes.drain(..) {
-            match envelope.command {
-                Command::Claim(claim) => {
-                    // A worker has one claim. Nobody waits any more for the answer to an earlier one; what it got is given again.
-                    if let Some(earlier) = self.desk.parked.remove_of(claim.request.worker_id) {
-                        let _ = earlier.reply.send(Ok(Outcome::Claimed(Vec::new())));
+    /// Takes the claims out of what came in: they wait until there are jobs for them.
+    fn keep_claims(&mut self, requests: &mut Vec<Request>) -> Vec<Envelope> {
+        let mut writes = Vec::with_capacity(requests.len());
+        for request in requests.drain(..) {
+            match request {
+                Request::Write(envelope) => writes.push(envelope),
+                Request::Claim(claim, reply) => {
+                    // A worker has one claim. Nobody waits any more for the answer to an earlier one; what it got is assigned again.
+                    if let Some(earlier) = self.state.claims.remove_of(claim.request.worker_id) {
+                        earlier.answer(Vec::new());
                     }
                     // Whoever hung up before this has been forgotten already.
-                    if !envelope.reply.is_closed() {
-                        self.desk.park(claim, envelope.reply);
+                    if !reply.is_closed() {
+                        self.state.add_claim(claim, reply, Instant::now());
                     }
                 }
-                command => writes.push(Envelope { command, reply: envelope.reply }),
             }
         }
         writes
@@ -209,14 +205,14 @@ impl Run {
 
     fn could_give_out(&self) -> bool {
         let connected = self.deps.broker.as_ref().is_some_and(|broker| broker.is_connected());
-        let has_room = |queue: &String| self.desk.parked.is_wanted(queue) || (connected && self.desk.room(queue, self.deps.window) > 0);
-        self.desk.parked.has_fresh() || self.desk.waiting.iter().any(has_room)
+        let has_room = |queue: &String| self.state.claims.has_claims(queue) || (connected && self.state.room(queue, self.deps.window) > 0);
+        self.state.claims.has_fresh() || self.state.candidate_queues.iter().any(has_room)
     }
 
     fn end_claims(&mut self) {
         let now = Instant::now();
-        while let Some(parked) = self.desk.parked.remove_expired(now) {
-            let _ = parked.reply.send(Ok(Outcome::Claimed(Vec::new())));
+        while let Some(expired) = self.state.claims.remove_expired(now) {
+            expired.answer(Vec::new());
         }
     }
 
@@ -261,13 +257,13 @@ impl Run {
         let mut careful = false;
         loop {
             let txn = self.deps.database.begin_lazily();
-            let place = Place { deps: &self.deps, desk: &self.desk, known: &self.known, txn: &txn, careful };
+            let place = Place { deps: &self.deps, state: &self.state, cache: &self.cache, txn: &txn, careful };
             let outcome = match Batch::new(place).run(commands, give_out).await {
                 Ok(done) => txn.commit().await.map(|()| done),
                 Err(error) => Err(error),
             };
             if outcome.is_err() {
-                self.known.forget(commands.iter().flat_map(|command| command.job_ids()));
+                self.cache.forget(commands.iter().flat_map(|command| command.job_ids()));
             }
             match outcome {
                 // The first attempt may have waited long for whoever changed a row: that is no reason not to try with locked rows.
@@ -283,36 +279,36 @@ impl Run {
             self.deps.writes.worked();
         }
         for touched in done.touched.iter().chain(&done.created) {
-            self.desk.saw(&touched.queue, touched.id, touched.status, touched.worker_id);
+            self.state.committed(&touched.queue, touched.id, touched.status, touched.worker_id);
             if touched.status.is_terminal() {
-                let freed = std::mem::take(&mut self.desk.held_back);
-                self.desk.waiting.extend(freed);
+                let freed = std::mem::take(&mut self.state.held_back);
+                self.state.candidate_queues.extend(freed);
             }
-            self.deps.live.tell(touched.id);
+            self.deps.live.notify(touched.id);
         }
-        done.written.into_iter().for_each(|row| self.known.wrote(row));
-        done.taken_back.iter().for_each(|(id, queue)| self.desk.taken_back(queue, *id));
-        self.desk.waiting.extend(done.waiting);
-        self.desk.held_back.extend(done.held_back);
+        done.written.into_iter().for_each(|row| self.cache.committed(row));
+        done.taken_back.iter().for_each(|(id, queue)| self.state.released(queue, *id));
+        self.state.candidate_queues.extend(done.waiting);
+        self.state.held_back.extend(done.held_back);
         if let Some(at) = done.look_again_at {
             let pause = (at - now).to_std().unwrap_or_default().min(LONGEST_PAUSE);
             let at = Instant::now() + pause;
-            self.desk.look_again_at = Some(self.desk.look_again_at.map_or(at, |earlier| earlier.min(at)));
+            self.state.next_start_at = Some(self.state.next_start_at.map_or(at, |earlier| earlier.min(at)));
         }
         for queue in &done.exhausted {
-            self.desk.waiting.remove(queue);
+            self.state.candidate_queues.remove(queue);
         }
-        self.desk.found_empty(done.empty);
+        self.state.found_empty(done.empty, Instant::now());
         for publication in done.publications {
-            self.desk.handed_to_broker(&publication.queue, publication.job_id);
-            self.publisher.send(publication);
+            self.state.dispatched(&publication.queue, publication.job_id);
+            self.publisher.publish(publication);
         }
         for (envelope, reply) in writes.into_iter().zip(done.replies) {
             // Whoever asked may be gone; what was asked is done all the same.
             let _ = envelope.reply.send(reply);
         }
         for order in done.orders {
-            self.deps.control.tell(order.worker_id, order.command, Some(order.job_id));
+            self.deps.control.send(order.worker_id, order.command, Some(order.job_id));
         }
         self.answer_claims(done.given);
         if self.deps.events.wanted() {
@@ -323,11 +319,10 @@ impl Run {
     }
 
     fn answer_claims(&mut self, given: HashMap<u64, Vec<api_types::JobAssignment>>) {
-        self.desk.parked.settle();
+        self.state.claims.mark_seen();
         for (claim, jobs) in given {
-            if let Some(parked) = self.desk.parked.remove(claim) {
-                // A worker that is gone gets them with its next claim.
-                let _ = parked.reply.send(Ok(Outcome::Claimed(jobs)));
+            if let Some(waiting) = self.state.claims.remove(claim) {
+                waiting.answer(jobs);
             }
         }
     }
@@ -349,8 +344,8 @@ impl Run {
                 if held > 0 {
                     tracing::warn!(jobs = held, "messages were delivered several times and never started; their jobs wait for a person");
                 }
-                self.known.forget(ids);
-                lost.iter().for_each(|(id, queue)| self.desk.taken_back(queue, *id));
+                self.cache.forget(ids);
+                lost.iter().for_each(|(id, queue)| self.state.released(queue, *id));
             }
             // The sweep finds them later.
             Err(error) => tracing::warn!(%error, jobs = ids.len(), "unconfirmed jobs not taken back yet"),
@@ -361,7 +356,7 @@ impl Run {
         self.flush_at = None;
         let mut ids = std::mem::take(&mut self.confirmed);
         // A job that was started meanwhile needs no note: its start says that the message arrived.
-        ids.retain(|id| self.desk.is_undelivered(*id));
+        ids.retain(|id| self.state.is_undelivered(*id));
         if ids.is_empty() {
             return;
         }
@@ -373,7 +368,7 @@ impl Run {
         if let Err(error) = attempt.await {
             tracing::warn!(%error, jobs = ids.len(), "confirmations not noted; the messages may be sent twice");
         }
-        self.known.forget(ids);
+        self.cache.forget(ids);
     }
 
     /// Reads again what waits and runs, and takes in who works, when that was read.
@@ -381,7 +376,7 @@ impl Run {
         let now = (self.deps.clock)();
         let database = &self.deps.database;
         if let Some(workers) = workers {
-            self.desk.set_workers(workers, |worker| worker.life.state(self.deps.leases.agent, now));
+            self.state.set_workers(workers, |worker| worker.life.state(self.deps.leases.agent, now));
         }
         let read = async {
             let undelivered = store::jobs::job_list_undelivered(database).await?;
@@ -391,9 +386,9 @@ impl Run {
         };
         match read.await {
             Ok((undelivered, held, waiting)) => {
-                self.desk.set_jobs(undelivered.into_iter().map(|(id, queue, _)| (id, queue)).collect(), held);
-                self.desk.waiting.extend(waiting);
-                let stranded = self.desk.stranded();
+                self.state.set_jobs(undelivered.into_iter().map(|(id, queue, _)| (id, queue)).collect(), held);
+                self.state.candidate_queues.extend(waiting);
+                let stranded = self.state.stranded();
                 if !stranded.is_empty() {
                     self.take_back(&stranded, false).await;
                 }

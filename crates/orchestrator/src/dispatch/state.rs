@@ -1,3 +1,9 @@
+//! What dispatch remembers: which queues may have candidates, where the jobs on their way are, what workers take, and which claims wait.
+//!
+//! It is a cache of the database and never the truth. It may be wrong about what other replicas do, and is read again every tick. Only the pace
+//! of dispatch depends on it: whether a job may start is decided by its row and by places that are counted in the transaction. No method waits
+//! or reads a clock.
+
 use std::{
     collections::{BTreeSet, HashMap},
     time::Duration,
@@ -9,44 +15,40 @@ use domain::{
     worker::State,
 };
 use store::workers::Worker;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{
-    Claim, Reply,
-    parked::{Ability, ParkedClaims},
-};
+use super::claims::{Ability, Claim, ClaimReply, WaitingClaims};
 
-/// What the writer knows by heart about who waits for jobs and where they are. It may be wrong about what other replicas do, and is read
-/// again from the database every tick; nothing but the pace of giving out depends on it.
+/// Where jobs are and who waits for them, as this replica saw it last.
 #[derive(Default)]
-pub(super) struct Desk {
-    /// Queues in which a job may wait that can be given out.
-    pub(super) waiting: BTreeSet<String>,
-    /// Jobs with the broker, by queue.
+pub(crate) struct DispatchState {
+    /// Queues that may have a job to dispatch.
+    pub(crate) candidate_queues: BTreeSet<String>,
+    /// Jobs whose message is with the broker, by queue.
     undelivered: Places,
-    /// Jobs that take a slot of those in `slots`, by queue.
+    /// Jobs that take a slot of a worker that consumes messages, by queue.
     held: Places,
-    /// What the workers of each queue take. `None` until it was read for the first time: before, nothing is sent.
+    /// What the workers of each queue take. `None` until it is read for the first time: nothing is published before.
     intake: Option<HashMap<String, Intake>>,
-    /// Workers that were heard of lately.
-    workers: HashMap<Uuid, Known>,
-    /// Queues in which a limit holds jobs back: the end of any job may free a place.
-    pub(super) held_back: BTreeSet<String>,
+    /// Workers that were seen lately.
+    workers: HashMap<Uuid, WorkerView>,
+    /// Queues in which a limit holds jobs back. The end of any job may free a place.
+    pub(crate) held_back: BTreeSet<String>,
     /// When a rate limit admits the next start.
-    pub(super) look_again_at: Option<Instant>,
+    pub(crate) next_start_at: Option<Instant>,
     /// Claims that wait.
-    pub(super) parked: ParkedClaims,
-    /// When a look at the database last found nothing for claims of a queue.
+    pub(crate) claims: WaitingClaims,
+    /// When the database was last found to have no candidate for claims of a queue.
     empty_at: HashMap<String, Instant>,
 }
 
-/// How long a queue in which a look found nothing needs no other look for the sake of a new claim. What this hub accepts meanwhile it knows;
-/// what another one accepts, it finds with the next tick.
+/// How long an empty queue is not read again for a new claim. This replica knows what it accepts meanwhile; what another one accepts, it finds
+/// with the next tick.
 const EMPTY_FOR: Duration = Duration::from_millis(100);
 
-/// What is known of a worker.
-struct Known {
+/// What dispatch needs of a worker.
+struct WorkerView {
     queues: Vec<String>,
     labels: Vec<String>,
     slots: usize,
@@ -64,7 +66,7 @@ struct Intake {
     slots: usize,
 }
 
-impl Known {
+impl WorkerView {
     fn new(worker: Worker, state: State) -> Self {
         Self {
             queues: worker.queues,
@@ -76,8 +78,8 @@ impl Known {
         }
     }
 
-    /// Whether its queues count it. One that claims and is gone still tells that its queues are claimed from: it may be back any moment, and
-    /// would never see a message. Not so one that claimed from every queue: it would keep messages from all queues.
+    /// Whether its queues count it. One that claims and is gone still marks its queues as claimed from: it may be back any moment, and would
+    /// never see a message. One that claimed from every queue does not: it would keep messages from all queues.
     fn counts(&self) -> bool {
         self.live || !(self.uses_broker || is_every_queue(&self.queues))
     }
@@ -87,7 +89,7 @@ impl Known {
         self.live && self.uses_broker && !self.paused
     }
 
-    /// What its claims may have.
+    /// Which jobs its claims may take.
     fn ability(&self) -> Ability {
         let takes = self.live && !self.paused;
         Ability { any: takes && !self.uses_broker, labels: if takes { self.labels.clone() } else { Vec::new() } }
@@ -101,9 +103,9 @@ pub(crate) struct Window {
     pub(crate) lookahead: usize,
 }
 
-impl Desk {
-    /// Messages that may be added to `queue` now.
-    pub(super) fn room(&self, queue: &str, window: Window) -> usize {
+impl DispatchState {
+    /// Messages that may be published to `queue` now.
+    pub(crate) fn room(&self, queue: &str, window: Window) -> usize {
         let undelivered = self.undelivered.count(queue);
         if self.intake.is_none() {
             return 0;
@@ -121,57 +123,56 @@ impl Desk {
         intake.get(queue).or_else(|| intake.get(EVERY_QUEUE))
     }
 
-    /// What this worker's claims may have. One that is not known registered at another replica just now.
-    pub(super) fn ability(&self, worker_id: Uuid) -> Ability {
-        self.live(worker_id).map_or(Ability { any: true, labels: Vec::new() }, Known::ability)
+    /// Which jobs this worker's claims may take. One that is not cached registered at another replica just now.
+    pub(crate) fn ability(&self, worker_id: Uuid) -> Ability {
+        self.live(worker_id).map_or(Ability { any: true, labels: Vec::new() }, WorkerView::ability)
     }
 
-    fn live(&self, worker_id: Uuid) -> Option<&Known> {
+    fn live(&self, worker_id: Uuid) -> Option<&WorkerView> {
         self.workers.get(&worker_id).filter(|worker| worker.live)
     }
 
-    /// Lets a claim wait. The database is looked at for its sake, unless a look that found nothing was a moment ago.
-    pub(super) fn park(&mut self, claim: Claim, reply: oneshot::Sender<Reply>) {
+    /// Adds a claim that waits. Its queues are read, unless they were found empty a moment ago.
+    pub(crate) fn add_claim(&mut self, claim: Claim, reply: ClaimReply, now: Instant) {
         let ability = self.ability(claim.request.worker_id);
-        let now = Instant::now();
-        // Which queues are not empty is known. What another hub accepted, or requires labels, one for every queue finds with the next tick.
+        // A claim for every queue needs none of this: queues with candidates are known. What another replica accepted, or what requires
+        // labels, it finds with the next tick.
         for queue in claim.request.queues.iter().filter(|queue| *queue != EVERY_QUEUE) {
             let is_empty = self.empty_at.get(queue).is_some_and(|at| now.duration_since(*at) < EMPTY_FOR);
             if !is_empty || !ability.labels.is_empty() {
-                self.waiting.insert(queue.clone());
+                self.candidate_queues.insert(queue.clone());
             }
         }
-        self.parked.insert(claim, reply, ability);
+        self.claims.insert(claim, reply, ability, now);
     }
 
-    /// A look at the database found nothing more in these queues.
-    pub(super) fn found_empty(&mut self, queues: Vec<String>) {
-        let now = Instant::now();
+    /// These queues have no more candidates.
+    pub(crate) fn found_empty(&mut self, queues: Vec<String>, now: Instant) {
         self.empty_at.retain(|_, at| now.duration_since(*at) < EMPTY_FOR);
         self.empty_at.extend(queues.into_iter().map(|queue| (queue, now)));
     }
 
     /// Jobs whose messages nobody takes: they were sent before it was known that the live workers of their queue only claim, or are paused.
-    pub(super) fn stranded(&self) -> Vec<(Uuid, String)> {
+    pub(crate) fn stranded(&self) -> Vec<(Uuid, String)> {
         let untaken = |queue: &String| self.intake_of(queue).is_some_and(|intake| intake.slots == 0);
         self.undelivered.queues.iter().filter(|(_, queue)| untaken(queue)).map(|(id, queue)| (*id, queue.clone())).collect()
     }
 
-    pub(super) fn handed_to_broker(&mut self, queue: &str, id: Uuid) {
+    pub(crate) fn dispatched(&mut self, queue: &str, id: Uuid) {
         self.undelivered.insert(queue, id);
     }
 
-    pub(super) fn is_undelivered(&self, id: Uuid) -> bool {
+    pub(crate) fn is_undelivered(&self, id: Uuid) -> bool {
         self.undelivered.queues.contains_key(&id)
     }
 
-    pub(super) fn taken_back(&mut self, queue: &str, id: Uuid) {
+    pub(crate) fn released(&mut self, queue: &str, id: Uuid) {
         self.undelivered.remove(id);
-        self.waiting.insert(queue.to_owned());
+        self.candidate_queues.insert(queue.to_owned());
     }
 
     /// A job's state was committed.
-    pub(super) fn saw(&mut self, queue: &str, id: Uuid, status: Status, worker_id: Option<Uuid>) {
+    pub(crate) fn committed(&mut self, queue: &str, id: Uuid, status: Status, worker_id: Option<Uuid>) {
         match status {
             Status::Pending => {}
             Status::Running | Status::Paused => {
@@ -187,32 +188,32 @@ impl Desk {
         }
     }
 
-    /// Learns of all workers that were heard of lately.
-    pub(super) fn set_workers(&mut self, workers: Vec<Worker>, state: impl Fn(&Worker) -> State) {
+    /// Replaces all workers by those that were seen lately.
+    pub(crate) fn set_workers(&mut self, workers: Vec<Worker>, state: impl Fn(&Worker) -> State) {
         self.workers.clear();
         self.intake = Some(HashMap::new());
         for worker in workers {
             self.set_worker(worker, &state);
         }
         // Those of workers that are forgotten too.
-        for worker_id in self.parked.workers() {
-            self.parked.set_ability(worker_id, &self.ability(worker_id));
+        for worker_id in self.claims.workers() {
+            self.claims.set_ability(worker_id, &self.ability(worker_id));
         }
     }
 
-    /// Learns how a worker is now.
-    pub(super) fn set_worker(&mut self, worker: Worker, state: impl Fn(&Worker) -> State) {
+    /// Replaces one worker.
+    pub(crate) fn set_worker(&mut self, worker: Worker, state: impl Fn(&Worker) -> State) {
         let (id, state) = (worker.id, state(&worker));
-        let known = Known::new(worker, state);
+        let known = WorkerView::new(worker, state);
         if let Some(before) = self.workers.remove(&id) {
             self.count(&before, false);
         }
         self.count(&known, true);
         self.workers.insert(id, known);
-        self.parked.set_ability(id, &self.ability(id));
+        self.claims.set_ability(id, &self.ability(id));
     }
 
-    fn count(&mut self, worker: &Known, comes: bool) {
+    fn count(&mut self, worker: &WorkerView, comes: bool) {
         let Some(intake) = self.intake.as_mut().filter(|_| worker.counts()) else { return };
         let slots = if worker.consumes() { worker.slots } else { 0 };
         for queue in &worker.queues {
@@ -230,15 +231,15 @@ impl Desk {
         }
     }
 
-    /// The jobs with the broker, and those that workers hold. To be called after [`Desk::set_workers`].
-    pub(super) fn set_jobs(&mut self, undelivered: Vec<(Uuid, String)>, held: Vec<(Uuid, String, Option<Uuid>)>) {
+    /// The jobs with the broker, and those that workers hold. To be called after [`DispatchState::set_workers`].
+    pub(crate) fn set_jobs(&mut self, undelivered: Vec<(Uuid, String)>, held: Vec<(Uuid, String, Option<Uuid>)>) {
         self.undelivered = undelivered.into_iter().collect();
         let takes_slot = |(id, queue, worker_id): (Uuid, String, Option<Uuid>)| self.consumes(worker_id).then_some((id, queue));
         self.held = held.into_iter().filter_map(takes_slot).collect();
     }
 
     fn consumes(&self, worker_id: Option<Uuid>) -> bool {
-        worker_id.and_then(|id| self.workers.get(&id)).is_some_and(Known::consumes)
+        worker_id.and_then(|id| self.workers.get(&id)).is_some_and(WorkerView::consumes)
     }
 }
 

@@ -9,21 +9,21 @@ use uuid::Uuid;
 /// Messages that may wait for the broker; more are dropped, since a heartbeat says the same later.
 const MOST_WAITING: usize = 10_000;
 
-/// Tells connected workers at once what a heartbeat would tell them later. Without a broker it tells nobody.
+/// Sends connected workers at once what the answer to a heartbeat would say later. Does nothing without a broker.
 #[derive(Clone)]
-pub(crate) struct Control(Option<mpsc::Sender<(Uuid, WorkerControl)>>);
+pub(crate) struct ControlMessages(Option<mpsc::Sender<(Uuid, WorkerControl)>>);
 
-impl Control {
+impl ControlMessages {
     pub(crate) fn start(broker: Option<Arc<Broker>>) -> Self {
         let Some(broker) = broker else { return Self(None) };
         let (sender, receiver) = mpsc::channel(MOST_WAITING);
-        tokio::spawn(send(broker, receiver));
+        tokio::spawn(send_all(broker, receiver));
         Self(Some(sender))
     }
 
     /// Sends `command` to a worker, about `job_id` where it is about a job, and does not wait for it. A worker that is not there, or not
     /// connected to the broker, does not get it.
-    pub(crate) fn tell(&self, worker_id: Uuid, command: Command, job_id: Option<Uuid>) {
+    pub(crate) fn send(&self, worker_id: Uuid, command: Command, job_id: Option<Uuid>) {
         let Some(sender) = &self.0 else { return };
         let job_id = job_id.map(|id| id.to_string()).unwrap_or_default();
         if sender.try_send((worker_id, WorkerControl { command: command.into(), job_id })).is_err() {
@@ -32,12 +32,12 @@ impl Control {
     }
 }
 
-/// Queue on which a connected worker is told what it must do at once.
+/// Queue of the control messages for a worker.
 fn control_queue(worker_id: Uuid) -> String {
     format!("regente.control.{worker_id}")
 }
 
-async fn send(broker: Arc<Broker>, mut receiver: mpsc::Receiver<(Uuid, WorkerControl)>) {
+async fn send_all(broker: Arc<Broker>, mut receiver: mpsc::Receiver<(Uuid, WorkerControl)>) {
     while let Some((worker_id, message)) = receiver.recv().await {
         let Ok(body) = serde_json::to_vec(&message) else { continue };
         if let Err(error) = broker.publish_transient(&control_queue(worker_id), Bytes::from(body)).await {
