@@ -17,6 +17,7 @@ mod m20261126_000021_queue_profile_named;
 mod m20261126_000030_request_digest;
 mod m20261126_000040_change_counters;
 mod m20261126_000050_log_limits;
+mod m20261126_101500_job_origin;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000030_request_digest::Migration),
             Box::new(m20261126_000040_change_counters::Migration),
             Box::new(m20261126_000050_log_limits::Migration),
+            Box::new(m20261126_101500_job_origin::Migration),
         ]
     }
 }

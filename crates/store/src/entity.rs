@@ -1,6 +1,9 @@
 //! One module per table. `pub` because the derives of sea-orm need it.
 #![expect(unreachable_pub, reason = "the derives of sea-orm want public types")]
 
+#[macro_use]
+mod columns;
+
 pub(crate) mod automation;
 pub(crate) mod change_counter;
 pub(crate) mod dead_letter;

@@ -35,9 +35,10 @@ impl From<DbErr> for Error {
         }
         let text = error.to_string();
         match &error {
+            DbErr::Type(what) => Self::Corrupt(what.clone()),
             DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => Self::Unavailable(text),
             DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => from_sqlx(cause, text),
-            DbErr::Type(_) | DbErr::Json(_) | DbErr::TryIntoErr { .. } => Self::Corrupt(text),
+            DbErr::Json(_) | DbErr::TryIntoErr { .. } => Self::Corrupt(text),
             _ => Self::Refused(text),
         }
     }

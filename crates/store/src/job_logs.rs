@@ -132,7 +132,7 @@ fn rows_after(job_id: Uuid, line: i64) -> Select<Entity> {
 /// The columns in the order of [`to_cells`].
 const COLUMNS: [Column; 6] = [Column::JobId, Column::LastLine, Column::FirstLine, Column::MaxLevel, Column::Lines, Column::CreatedAt];
 
-static INSERT: StatementTexts = StatementTexts::new(|backend, rows| insert::<Entity>(&COLUMNS, backend, rows));
+static INSERT: StatementTexts = StatementTexts::new(|backend, rows| insert::<Entity>(COLUMNS.into_iter(), backend, rows));
 
 fn to_cells(chunk: &Chunk<'_>, now: DateTime<Utc>) -> Result<Vec<Value>, Error> {
     let count = i64::try_from(chunk.lines.len()).unwrap_or(i64::MAX);

@@ -56,11 +56,24 @@ pub struct NewJob {
     pub not_before: Option<DateTime<Utc>>,
     /// Set when it is handed to the broker right after the commit.
     pub dispatch_started_at: Option<DateTime<Utc>>,
+    /// Who or what asked for it.
+    pub origin: Origin,
     /// What it was accepted with.
     pub terms: Terms,
 }
 
-/// What a job was accepted with, beside what its automation says at any time.
+/// Who or what asked for a job. An attempt by the retry policy has that of the one before it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origin {
+    /// Name of the user, key or service; `None`: accepted before that was kept.
+    pub requested_by: Option<String>,
+    /// The schedule whose fire it is.
+    pub schedule_id: Option<Uuid>,
+    /// W3C trace context of the request.
+    pub traceparent: Option<String>,
+}
+
+/// What a job was accepted with, beside what its automation says at any time. Its retries have the same.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Terms {
     /// Seconds until it is killed, in place of the automation's.
@@ -75,6 +88,10 @@ pub struct Terms {
     pub concurrency_key: Option<String>,
     /// Labels its worker must have, sorted.
     pub requires: Vec<String>,
+    /// The version of the automation that it runs; `None`: what is installed on its worker.
+    pub version_id: Option<Uuid>,
+    /// The environment whose configuration it gets.
+    pub environment: Option<String>,
 }
 
 /// A job with what changes while it lives, without parameters.
@@ -128,6 +145,8 @@ pub struct JobRow {
     pub paused_at: Option<DateTime<Utc>>,
     /// How long it was paused before, in milliseconds.
     pub paused_ms: i64,
+    /// Who or what asked for it.
+    pub origin: Origin,
     /// What it was accepted with.
     pub terms: Terms,
     /// How often the row was written; a write of what was loaded at another version is refused.
@@ -139,18 +158,38 @@ impl NewJob {
     #[must_use]
     pub fn row(&self) -> JobRow {
         JobRow {
-            job: Job::pending(self.id),
             automation_id: self.automation_id,
             queue_name: self.queue_name.clone(),
             priority: self.priority,
             trigger: self.trigger,
             attempt: self.attempt,
             retry_of: self.retry_of,
-            result: None,
-            progress: None,
             created_at: self.created_at,
             not_before: self.not_before,
             dispatch_started_at: self.dispatch_started_at,
+            origin: self.origin.clone(),
+            terms: self.terms.clone(),
+            ..JobRow::blank(self.id)
+        }
+    }
+}
+
+impl JobRow {
+    /// A job of which only the id is known, and that nothing has happened to.
+    pub(crate) fn blank(id: Uuid) -> Self {
+        Self {
+            job: Job::pending(id),
+            automation_id: 0,
+            queue_name: String::new(),
+            priority: 0,
+            trigger: Trigger::Manual,
+            attempt: 0,
+            retry_of: None,
+            result: None,
+            progress: None,
+            created_at: DateTime::UNIX_EPOCH,
+            not_before: None,
+            dispatch_started_at: None,
             dispatched_at: None,
             started_at: None,
             completed_at: None,
@@ -163,7 +202,8 @@ impl NewJob {
             deadline_at: None,
             paused_at: None,
             paused_ms: 0,
-            terms: self.terms.clone(),
+            origin: Origin::default(),
+            terms: Terms::default(),
             version: 0,
         }
     }

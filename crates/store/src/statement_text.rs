@@ -7,7 +7,7 @@ use std::{
 
 use sea_orm::{
     DbBackend, EntityTrait, Statement, StatementBuilder, Value,
-    sea_query::{Expr, Query},
+    sea_query::{Expr, IntoIden, Query},
 };
 
 /// Statements of one kind for any number of rows, run so often that making their text each time would cost more than sending it: it is made
@@ -37,10 +37,11 @@ impl StatementTexts {
 }
 
 /// The text that inserts so many rows.
-pub(crate) fn insert<E: EntityTrait>(columns: &[E::Column], backend: DbBackend, rows: usize) -> String {
+pub(crate) fn insert<E: EntityTrait>(columns: impl ExactSizeIterator<Item = impl IntoIden>, backend: DbBackend, rows: usize) -> String {
+    let width = columns.len();
     let mut insert = Query::insert();
-    insert.into_table(E::default()).columns(columns.iter().copied());
-    insert.values_from_panic(cells(rows, columns.len()).map(|row| row.into_iter().map(Expr::val)));
+    insert.into_table(E::default()).columns(columns);
+    insert.values_from_panic(cells(rows, width).map(|row| row.into_iter().map(Expr::val)));
     StatementBuilder::build(&insert, &backend).sql
 }
 
@@ -56,7 +57,8 @@ mod tests {
     use super::*;
     use crate::entity::job_log_chunk::{Column, Entity};
 
-    static INSERT: StatementTexts = StatementTexts::new(|backend, rows| insert::<Entity>(&[Column::JobId, Column::Lines], backend, rows));
+    static INSERT: StatementTexts =
+        StatementTexts::new(|backend, rows| insert::<Entity>([Column::JobId, Column::Lines].into_iter(), backend, rows));
 
     #[test]
     fn parameters_stand_for_the_cells_in_their_order() {

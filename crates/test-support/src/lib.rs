@@ -1,13 +1,15 @@
-//! What the tests share: a database of their own, the address of a broker, a proxy that can cut connections, polling with a limit, and the
-//! middle of many figures.
+//! What the tests share: a database of their own, a job to add to it, the address of a broker, a proxy that can cut connections, polling
+//! with a limit, and the middle of many figures.
 
 mod database;
+mod jobs;
 mod poll;
 mod proxy;
 mod stats;
 
 pub use self::{
     database::{Backend, TestDatabase},
+    jobs::new_job,
     poll::{eventually, eventually_within},
     proxy::Proxy,
     stats::{median, percentile},

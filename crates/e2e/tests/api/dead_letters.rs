@@ -118,20 +118,11 @@ async fn a_letter_is_refused_when_its_job_needs_no_new_one(delivery: Delivery) {
     assert!(problem.detail.contains("running"), "{problem:?}");
     let retried = failed(&world, &automation, json!({})).await;
     let retry = store::jobs::NewJob {
-        id: Uuid::now_v7(),
         automation_id: automation.id,
-        queue_name: automation.queue_name.clone(),
         trigger: Trigger::Retry,
-        priority: 5,
-        parameters: serde_json::Map::new(),
         attempt: 2,
         retry_of: Some(retried.id),
-        idempotency_key: None,
-        request_digest: None,
-        created_at: chrono::Utc::now(),
-        not_before: None,
-        dispatch_started_at: None,
-        terms: store::jobs::Terms::default(),
+        ..test_support::new_job(Uuid::now_v7(), &automation.queue_name)
     };
     let txn = world.hub.database().begin().await.unwrap();
     store::jobs::job_insert_many_in_txn(&txn, &[&retry]).await.unwrap();

@@ -209,22 +209,10 @@ async fn a_message_that_was_never_confirmed_is_sent_again() {
     let world = World::start_with(Delivery::Queue, Options { settings: Some(Box::new(sweep)), ..Options::default() }).await;
     let queue = world.queue("sweep");
     let automation = world.client.automation(&json!({"name": "s", "queue_name": queue, "script_path": "x"})).await;
-    let now = chrono::Utc::now();
     let new = store::jobs::NewJob {
-        id: Uuid::now_v7(),
         automation_id: automation.id,
-        queue_name: queue.clone(),
-        trigger: domain::job::Trigger::Api,
-        priority: 5,
-        parameters: serde_json::Map::new(),
-        attempt: 1,
-        retry_of: None,
-        idempotency_key: None,
-        request_digest: None,
-        created_at: now,
-        not_before: None,
-        dispatch_started_at: Some(now),
-        terms: store::jobs::Terms::default(),
+        dispatch_started_at: Some(chrono::Utc::now()),
+        ..test_support::new_job(Uuid::now_v7(), &queue)
     };
     let txn = world.hub.database().begin().await.unwrap();
     store::jobs::job_insert_many_in_txn(&txn, &[&new]).await.unwrap();

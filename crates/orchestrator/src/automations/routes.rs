@@ -149,6 +149,8 @@ pub(crate) async fn execute(
         key_field: KEY_HEADER,
         trigger: Trigger::Api,
         retry_of: None,
+        version_id: None,
+        environment: None,
         parameters_field: false,
     };
     let (job, replayed) = hub.execute(execution).await?;

@@ -8,7 +8,7 @@ use domain::job::{ErrorClass, Status, Trigger};
 use runtime::Failure;
 use store::{
     dead_letters::{self, DeadLetter, Filter, Replay},
-    jobs::{FullJob, NewJob, Terms},
+    jobs::{FullJob, NewJob, Origin, Terms},
 };
 use uuid::Uuid;
 
@@ -68,6 +68,7 @@ impl Orchestrator {
             created_at: (self.clock)(),
             not_before: None,
             dispatch_started_at: None,
+            origin: Origin { requested_by: Some(by.to_owned()), ..job.row.origin },
             terms: Terms { queue_deadline_at: None, ..job.row.terms },
         };
         let new_job_id = self.writer.insert(new).await?.id;

@@ -58,33 +58,14 @@ fn cancel_grace(row: &JobRow, automation: &Automation) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use domain::{job::Trigger, policy::Policy};
-    use store::{
-        automations::Draft,
-        jobs::{NewJob, Terms},
-    };
+    use domain::policy::Policy;
+    use store::{automations::Draft, jobs::Terms};
     use uuid::Uuid;
 
     use super::*;
 
     fn job() -> JobRow {
-        NewJob {
-            id: Uuid::from_u128(9),
-            automation_id: 7,
-            queue_name: "q".to_owned(),
-            trigger: Trigger::Api,
-            priority: 5,
-            parameters: Map::new(),
-            attempt: 1,
-            retry_of: None,
-            idempotency_key: None,
-            request_digest: None,
-            created_at: DateTime::UNIX_EPOCH,
-            not_before: None,
-            dispatch_started_at: None,
-            terms: Terms::default(),
-        }
-        .row()
+        test_support::new_job(Uuid::from_u128(9), "q").row()
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use store::{
     automations::Automation,
-    jobs::{Idempotent, JobRow, NewJob, Terms},
+    jobs::{Idempotent, JobRow, NewJob, Origin, Terms},
 };
 use uuid::Uuid;
 
@@ -32,6 +32,10 @@ pub(crate) struct Execution {
     pub(crate) trigger: Trigger,
     /// The job that this one runs again.
     pub(crate) retry_of: Option<Uuid>,
+    /// As in [`Terms`].
+    pub(crate) version_id: Option<Uuid>,
+    /// As in [`Terms`].
+    pub(crate) environment: Option<String>,
     /// The parameters are a field of this name in the request, and not its whole.
     pub(crate) parameters_field: bool,
 }
@@ -88,7 +92,8 @@ impl Orchestrator {
             created_at: now,
             not_before: not_before.filter(|at| *at > now),
             dispatch_started_at: None,
-            terms,
+            origin: Origin::default(),
+            terms: Terms { version_id: execution.version_id, environment: execution.environment, ..terms },
         };
         let inserted = self.writer.insert(new.clone()).await?;
         if inserted.differs {
@@ -165,5 +170,6 @@ fn terms(automation: &Automation, overrides: &Overrides, parameters: &Map<String
         cancel_grace_s: overrides.cancel_grace_s,
         concurrency_key,
         requires: policy.requires.clone(),
+        ..Terms::default()
     })
 }

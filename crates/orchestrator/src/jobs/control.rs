@@ -91,6 +91,8 @@ impl Orchestrator {
             key_field: KEY_HEADER,
             trigger: Trigger::Retry,
             retry_of: Some(row.job.id),
+            version_id: row.terms.version_id,
+            environment: row.terms.environment,
             parameters_field: true,
         };
         Ok(self.execute(execution).await?.0)

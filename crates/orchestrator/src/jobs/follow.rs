@@ -230,32 +230,17 @@ pub(crate) fn event(text: &mut Vec<u8>, name: &str, id: Option<i64>, data: &impl
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use domain::{job::Trigger, log::Level};
+    use domain::log::Level;
     use store::{
         Settings,
         job_logs::{Chunk, Line, chunk_insert_many_in_txn},
-        jobs::{NewJob, Terms, job_insert_many_in_txn},
+        jobs::job_insert_many_in_txn,
     };
 
     use super::*;
 
     async fn job(database: &Database) -> Uuid {
-        let new = NewJob {
-            id: Uuid::now_v7(),
-            automation_id: 1,
-            queue_name: "q".to_owned(),
-            trigger: Trigger::Api,
-            priority: 5,
-            parameters: serde_json::Map::new(),
-            attempt: 1,
-            retry_of: None,
-            idempotency_key: None,
-            request_digest: None,
-            created_at: DateTime::UNIX_EPOCH,
-            not_before: None,
-            dispatch_started_at: None,
-            terms: Terms::default(),
-        };
+        let new = test_support::new_job(Uuid::now_v7(), "q");
         let line = Line { timestamp: DateTime::UNIX_EPOCH, level: Level::Info, message: "x".repeat(1_000), actionable: false };
         let lines = vec![line; 400];
         let txn = database.begin().await.unwrap();

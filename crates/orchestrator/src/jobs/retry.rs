@@ -39,6 +39,7 @@ pub(crate) fn next_attempt(row: &JobRow, automation: &Automation, random: f64, n
         created_at: now,
         not_before,
         dispatch_started_at: None,
+        origin: row.origin.clone(),
         terms: Terms { queue_deadline_at: gives_up_at(now, not_before, draft.policy.queue_timeout_s), ..row.terms.clone() },
     })
 }
@@ -49,28 +50,25 @@ mod tests {
         job::{ErrorClass, Failure},
         retry::RetryPolicy,
     };
-    use store::automations::Draft;
+    use store::{automations::Draft, jobs::Origin};
 
     use super::*;
 
     fn job() -> JobRow {
-        NewJob {
-            id: Uuid::from_u128(9),
-            automation_id: 7,
-            queue_name: "q".to_owned(),
-            trigger: Trigger::Api,
-            priority: 5,
-            parameters: Map::new(),
-            attempt: 1,
-            retry_of: None,
-            idempotency_key: None,
-            request_digest: None,
-            created_at: DateTime::UNIX_EPOCH,
-            not_before: None,
-            dispatch_started_at: None,
-            terms: Terms::default(),
-        }
-        .row()
+        test_support::new_job(Uuid::from_u128(9), "q").row()
+    }
+
+    #[test]
+    fn the_next_attempt_runs_the_same_version_in_the_same_environment_for_the_same_person() {
+        let now = DateTime::UNIX_EPOCH;
+        let draft = Draft { retry_policy: RetryPolicy { max_attempts: 2, ..RetryPolicy::default() }, ..Draft::default() };
+        let automation = Automation { id: 7, draft, pause: None, archived_at: None, created_at: now, updated_at: now };
+        let mut failed = job();
+        failed.job.failure = Some(Failure { class: ErrorClass::Killed, message: String::new() });
+        failed.origin = Origin { requested_by: Some("ana".to_owned()), ..Origin::default() };
+        failed.terms = Terms { version_id: Some(Uuid::from_u128(3)), environment: Some("HML".to_owned()), ..Terms::default() };
+        let retry = next_attempt(&failed, &automation, 0.5, now).unwrap();
+        assert_eq!((retry.origin, retry.terms), (failed.origin, failed.terms));
     }
 
     #[test]

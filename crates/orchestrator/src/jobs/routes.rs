@@ -99,6 +99,8 @@ pub(crate) async fn create(
         idempotency_key: in_body.or(in_header),
         trigger: Trigger::Api,
         retry_of: None,
+        version_id: None,
+        environment: None,
         parameters_field: true,
     };
     let (job, replayed) = hub.execute(execution).await?;

@@ -160,8 +160,7 @@ fn note(message: String, now: DateTime<Utc>) -> Line {
 
 #[cfg(test)]
 mod tests {
-    use domain::job::{Caller, Status, Trigger};
-    use store::jobs::{NewJob, Terms};
+    use domain::job::{Caller, Status};
     use uuid::Uuid;
 
     use super::*;
@@ -170,23 +169,7 @@ mod tests {
     const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
     fn row() -> JobRow {
-        let new = NewJob {
-            id: Uuid::from_u128(9),
-            automation_id: 7,
-            queue_name: "q".to_owned(),
-            trigger: Trigger::Api,
-            priority: 5,
-            parameters: serde_json::Map::new(),
-            attempt: 1,
-            retry_of: None,
-            idempotency_key: None,
-            request_digest: None,
-            created_at: NOW,
-            not_before: None,
-            dispatch_started_at: None,
-            terms: Terms::default(),
-        };
-        new.row()
+        test_support::new_job(Uuid::from_u128(9), "q").row()
     }
 
     fn lines(count: usize, level: Level, message: &str) -> Lines {

@@ -2,25 +2,16 @@ use chrono::{DateTime, Utc};
 use domain::job::Status;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
     sea_query::{CommonTableExpression, Expr, ExprTrait, LockBehavior, LockType, Query, SubQueryStatement, UnionType},
 };
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
     FullJob, JobRow,
-    read::{Narrow, batches, narrow, object},
+    read::{all, all_whole, batches},
 };
 use crate::{Database, Error, LazyTransaction, Transaction, database::Reader, dialect, entity::job};
-
-/// A pending job with what its worker gets.
-#[derive(FromQueryResult)]
-struct Waiting {
-    #[sea_orm(nested)]
-    narrow: Narrow,
-    parameters: Value,
-}
 
 /// Literals, not parameters, so that the planner sees that the partial indexes fit.
 const PENDING: &str = "status = 'pending'";
@@ -58,8 +49,7 @@ pub struct Wanted<'a> {
 /// Any [`Error`] of the database.
 pub async fn job_list_candidates_in_txn(txn: &Transaction, wanted: &Wanted<'_>) -> Result<Vec<FullJob>, Error> {
     use job::Column as C;
-    let mut query = narrow()
-        .column(C::Parameters)
+    let mut query = job::Entity::find()
         .filter(waiting())
         .filter(C::HeldAt.is_null())
         .filter(C::QueueName.eq(wanted.queue))
@@ -79,8 +69,7 @@ pub async fn job_list_candidates_in_txn(txn: &Transaction, wanted: &Wanted<'_>) 
         let other = C::ConcurrencyKey.is_not_in(wanted.except_keys.iter().map(String::as_str));
         query = query.filter(Condition::any().add(C::ConcurrencyKey.is_null()).add(other));
     }
-    let rows: Vec<Waiting> = query.into_model().all(&txn.0).await?;
-    rows.into_iter().map(Waiting::into_job).collect()
+    all_whole(&txn.0, query).await
 }
 
 /// The sets of labels that waiting jobs of `queue` require.
@@ -130,7 +119,8 @@ pub async fn job_list_active_in_txn(
     limit: u64,
 ) -> Result<Vec<JobRow>, Error> {
     use job::Column as C;
-    let mut query = narrow().filter(C::AutomationId.eq(automation_id)).order_by_asc(C::Id).limit(limit).lock(LockType::NoKeyUpdate);
+    let mut query =
+        job::Entity::find().filter(C::AutomationId.eq(automation_id)).order_by_asc(C::Id).limit(limit).lock(LockType::NoKeyUpdate);
     query = match key {
         Some(key) => query.filter(Expr::cust(ACTIVE)).filter(C::ConcurrencyKey.is_not_null()).filter(C::ConcurrencyKey.eq(key)),
         None => {
@@ -138,7 +128,7 @@ pub async fn job_list_active_in_txn(
             query.filter(Condition::any().add(waits).add(dispatched()).add(Expr::cust(HELD)))
         }
     };
-    query.into_model::<Narrow>().all(&txn.0).await?.into_iter().map(Narrow::into_row).collect()
+    all(&txn.0, query).await
 }
 
 /// Keeps other hubs from counting the same free places until the transaction ends.
@@ -147,14 +137,6 @@ pub async fn job_list_active_in_txn(
 /// Any [`Error`] of the database.
 pub async fn job_lock_admission_in_txn(txn: &Transaction) -> Result<(), Error> {
     Ok(dialect::lock(&txn.0, "regente admission").await?)
-}
-
-impl Waiting {
-    fn into_job(self) -> Result<FullJob, Error> {
-        let row = self.narrow.into_row()?;
-        let parameters = object(self.parameters, row.job.id)?;
-        Ok(FullJob { row, parameters })
-    }
 }
 
 /// How many jobs of each of these automations run, are paused, or are on their way to a worker.

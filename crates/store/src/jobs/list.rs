@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     FullJob, JobRow,
     dispatch::{dispatched, waiting},
-    read::{Narrow, batches, narrow_columns, object},
+    read::{all, batches, object},
 };
 use crate::{Database, Error, entity::job};
 
@@ -70,10 +70,9 @@ const MEASURED: RangeInclusive<usize> = 16..=128;
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_list_page(database: &Database, filter: &Filter, payload: Payload, most_bytes: u64) -> Result<JobPage, Error> {
-    let query = narrow_columns(chosen(filter)).order_by_desc(job::Column::Id).limit(filter.limit);
-    let rows: Vec<Narrow> = query.into_model().all(database.connection()).await?;
+    let rows = all(database.connection(), chosen(filter).order_by_desc(job::Column::Id).limit(filter.limit)).await?;
     let mut page = JobPage { more: rows.len() as u64 == filter.limit, ..JobPage::default() };
-    let mut rest = rows.into_iter().map(Narrow::into_row).collect::<Result<Vec<_>, _>>()?.into_iter().peekable();
+    let mut rest = rows.into_iter().peekable();
     let (mut bytes, mut measured) = (0, *MEASURED.start());
     while rest.peek().is_some() {
         let rows: Vec<JobRow> = rest.by_ref().take(measured).collect();

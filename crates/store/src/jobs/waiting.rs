@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     FullJob,
     dispatch::{HELD, dispatched, waiting},
-    read::full,
+    read::all_whole,
 };
 use crate::{Database, Error, entity::job};
 
@@ -68,5 +68,5 @@ pub async fn job_next_in_line(database: &Database, queue: &str) -> Result<Option
         Some(id) => job::Entity::find_by_id(*id).filter(job::Column::Status.eq(Status::Pending.as_str())),
         None => job::Entity::find().filter(dispatched()).filter(Expr::col(job::Column::QueueName).eq(queue)).order_by_asc(job::Column::Id),
     };
-    query.limit(1).one(database.connection()).await?.map(full).transpose()
+    Ok(all_whole(database.connection(), query.limit(1)).await?.pop())
 }

@@ -1,9 +1,7 @@
-use domain::job::Status;
 use sea_orm::{
-    ConnectionTrait, StatementBuilder,
+    ConnectionTrait, IdenStatic, StatementBuilder,
     sea_query::{Asterisk, CommonTableExpression, Expr, ExprTrait, Func, IntoIden, Query, TableRef, UpdateStatement, Value, ValueTuple},
 };
-use serde_json::Value as Json;
 
 use super::{JobRow, NewJob};
 use crate::{
@@ -37,67 +35,11 @@ pub async fn job_insert_at_once(database: &Database, jobs: &[&NewJob]) -> Result
     Ok(())
 }
 
-/// The columns that a new job has, in the order of [`to_cells`].
-const NEW: [job::Column; 24] = {
-    use job::Column as C;
-    [
-        C::Id,
-        C::AutomationId,
-        C::QueueName,
-        C::Status,
-        C::Trigger,
-        C::Priority,
-        C::Parameters,
-        C::Attempt,
-        C::RetryOf,
-        C::IdempotencyKey,
-        C::CreatedAt,
-        C::NotBefore,
-        C::DispatchStartedAt,
-        C::LogLines,
-        C::LogOffset,
-        C::Version,
-        C::TimeoutS,
-        C::QueueDeadlineAt,
-        C::MaxAttempts,
-        C::CancelGraceS,
-        C::ConcurrencyKey,
-        C::Requires,
-        C::PausedMs,
-        C::RequestDigest,
-    ]
-};
-
-static INSERT: StatementTexts = StatementTexts::new(|backend, rows| insert::<job::Entity>(&NEW, backend, rows));
+static INSERT: StatementTexts =
+    StatementTexts::new(|backend, rows| insert::<job::Entity>(job::INSERTED.iter().map(|(column, _)| *column), backend, rows));
 
 fn to_cells(new: &NewJob) -> Vec<Value> {
-    let requires = Some(new.terms.requires.join(",")).filter(|labels| !labels.is_empty());
-    vec![
-        new.id.into(),
-        new.automation_id.into(),
-        new.queue_name.as_str().into(),
-        Status::Pending.as_str().into(),
-        new.trigger.as_str().into(),
-        new.priority.into(),
-        Json::Object(new.parameters.clone()).into(),
-        new.attempt.into(),
-        new.retry_of.into(),
-        new.idempotency_key.as_deref().into(),
-        new.created_at.into(),
-        new.not_before.into(),
-        new.dispatch_started_at.into(),
-        0_i64.into(),
-        0_i64.into(),
-        0_i64.into(),
-        new.terms.timeout_s.into(),
-        new.terms.queue_deadline_at.into(),
-        new.terms.max_attempts.into(),
-        new.terms.cancel_grace_s.into(),
-        new.terms.concurrency_key.as_deref().into(),
-        requires.into(),
-        0_i64.into(),
-        new.request_digest.as_deref().into(),
-    ]
+    job::INSERTED.iter().map(|(_, cell)| cell(new)).collect()
 }
 
 /// Jobs that [`job_insert_at_once`] and [`job_update_at_once`] take at most.
@@ -114,35 +56,6 @@ pub(crate) fn in_few_lengths<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
         Some(head)
     })
 }
-
-/// The columns that a job's life changes, in the order of [`to_changed_cells`], where id and version come first.
-const CHANGING: [job::Column; 22] = {
-    use job::Column as C;
-    [
-        C::Status,
-        C::Result,
-        C::ErrorClass,
-        C::ErrorMessage,
-        C::WorkerId,
-        C::LeaseToken,
-        C::LeaseExpiresAt,
-        C::Progress,
-        C::DispatchStartedAt,
-        C::DispatchedAt,
-        C::StartedAt,
-        C::CompletedAt,
-        C::LastHeartbeatAt,
-        C::CancellationRequestedAt,
-        C::LogLines,
-        C::LogBytes,
-        C::LogLeftOut,
-        C::LogOffset,
-        C::NotBefore,
-        C::DeadlineAt,
-        C::PausedAt,
-        C::PausedMs,
-    ]
-};
 
 /// Writes what changed in these jobs since they were loaded, each once.
 ///
@@ -193,7 +106,7 @@ static UPDATE_ALL: StatementTexts = StatementTexts::new(|backend, rows| {
 });
 
 fn update(rows: usize) -> UpdateStatement {
-    let tuples = cells(rows, CHANGING.len() + 2).map(ValueTuple::Many).collect();
+    let tuples = cells(rows, job::UPDATED.len() + 2).map(ValueTuple::Many).collect();
     let cell = |index: usize| Expr::col(("changed", format!("column{index}")));
     let version = || Expr::col((job::Entity, job::Column::Version));
     let mut update = Query::update();
@@ -203,11 +116,10 @@ fn update(rows: usize) -> UpdateStatement {
         .and_where(Expr::col((job::Entity, job::Column::Id)).eq(cell(1)))
         .and_where(version().eq(cell(2)))
         .value(job::Column::Version, version().add(constant(1)));
-    for (index, column) in CHANGING.into_iter().enumerate() {
+    for (index, (column, _)) in job::UPDATED.iter().enumerate() {
         let new = cell(index + 3);
-        let value =
-            if matches!(column, job::Column::Result) { Func::coalesce([new, Expr::col((job::Entity, column))]).into() } else { new };
-        update.value(column, value);
+        let stays = || Func::coalesce([new.clone(), Expr::col((job::Entity, *column))]).into();
+        update.value(*column, if *column == job::Column::Result.as_str() { stays() } else { new });
     }
     update
 }
@@ -224,33 +136,10 @@ fn changed(rows: &[&JobRow]) -> impl ExactSizeIterator<Item = Vec<Value>> {
     (0..count).map(|index| to_changed_cells(rows[Ord::min(index, rows.len() - 1)]))
 }
 
+/// The cells of a changed row: its id and the version that it was loaded at, then those of [`job::UPDATED`].
 fn to_changed_cells(row: &JobRow) -> Vec<Value> {
-    let lease = row.job.lease.as_ref();
-    let failure = row.job.failure.as_ref();
-    vec![
-        row.job.id.into(),
-        row.version.into(),
-        row.job.status.as_str().into(),
-        row.result.clone().into(),
-        failure.map(|failure| failure.class.as_str()).into(),
-        failure.map(|failure| failure.message.as_str()).into(),
-        lease.and_then(|lease| lease.worker_id).into(),
-        lease.map(|lease| lease.token).into(),
-        lease.map(|lease| lease.expires_at).into(),
-        row.progress.clone().into(),
-        row.dispatch_started_at.into(),
-        row.dispatched_at.into(),
-        row.started_at.into(),
-        row.completed_at.into(),
-        row.last_heartbeat_at.into(),
-        row.cancellation_requested_at.into(),
-        row.log_lines.into(),
-        row.log_bytes.into(),
-        row.log_left_out.into(),
-        row.log_offset.into(),
-        row.not_before.into(),
-        row.deadline_at.into(),
-        row.paused_at.into(),
-        row.paused_ms.into(),
-    ]
+    let mut values = Vec::with_capacity(job::UPDATED.len() + 2);
+    values.extend([row.job.id.into(), row.version.into()]);
+    values.extend(job::UPDATED.iter().map(|(_, cell)| cell(row)));
+    values
 }

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use domain::{
     automation::{EntrypointType, QueueProfile},
-    job::{Lease, Status, Trigger},
+    job::{Lease, Status},
     policy::Policy,
     retry::RetryPolicy,
 };
@@ -11,7 +11,7 @@ use store::{
     automations::Draft,
     job_logs::{Line, line_list, line_page},
     jobs::{
-        Filter, FullJob, JobRow, NewJob, Payload, Terms, Wanted, job_get, job_insert_many_in_txn, job_list_page, job_list_payloads,
+        Filter, FullJob, JobRow, NewJob, Payload, Wanted, job_get, job_insert_many_in_txn, job_list_page, job_list_payloads,
         job_load_for_update_in_txn, job_update_many_in_txn,
     },
 };
@@ -57,20 +57,10 @@ pub(crate) fn draft(name: &str) -> Draft {
 /// The `nth` job, accepted `nth` milliseconds after the start of 2026.
 pub(crate) fn new_job(nth: u32) -> NewJob {
     NewJob {
-        id: id_at(i64::from(nth), nth),
         automation_id: 1,
-        queue_name: "invoices".to_owned(),
-        trigger: Trigger::Api,
-        priority: 5,
         parameters: object(json!({"nth": nth})),
-        attempt: 1,
-        retry_of: None,
-        idempotency_key: None,
-        request_digest: None,
         created_at: at(i64::from(nth)),
-        not_before: None,
-        dispatch_started_at: None,
-        terms: Terms::default(),
+        ..test_support::new_job(id_at(i64::from(nth), nth), "invoices")
     }
 }
 

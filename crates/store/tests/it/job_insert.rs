@@ -2,7 +2,7 @@ use domain::job::{Job, Status, Trigger};
 use serde_json::json;
 use store::{
     Error,
-    jobs::{FullJob, JobRow, NewJob, Terms, job_find_idempotent, job_get, job_insert_many_in_txn, job_payloads},
+    jobs::{FullJob, JobRow, NewJob, Origin, Terms, job_find_idempotent, job_get, job_insert_many_in_txn, job_payloads},
 };
 
 use crate::{
@@ -33,6 +33,11 @@ async fn job_round_trips_as_pending(db: Case) {
         idempotency_key: Some("key".into()),
         not_before: Some(at(50)),
         dispatch_started_at: Some(at(40)),
+        origin: Origin {
+            requested_by: Some("ana".into()),
+            schedule_id: Some(id_at(0, 8)),
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+        },
         terms: Terms {
             timeout_s: Some(1),
             queue_deadline_at: Some(at(60)),
@@ -40,6 +45,8 @@ async fn job_round_trips_as_pending(db: Case) {
             cancel_grace_s: Some(3),
             concurrency_key: Some("portal:São Paulo".into()),
             requires: vec!["sap".into(), "windows".into()],
+            version_id: Some(id_at(0, 7)),
+            environment: Some("PROD".into()),
         },
         ..new_job(1)
     };
@@ -69,6 +76,7 @@ async fn job_round_trips_as_pending(db: Case) {
         deadline_at: None,
         paused_at: None,
         paused_ms: 0,
+        origin: new.origin.clone(),
         terms: new.terms.clone(),
         version: 0,
     };

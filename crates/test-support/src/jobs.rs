@@ -1,0 +1,27 @@
+use chrono::DateTime;
+use domain::job::Trigger;
+use store::jobs::{NewJob, Origin, Terms};
+use uuid::Uuid;
+
+/// A first run of automation 7 on `queue` without parameters, asked for by a program when its id was made.
+#[must_use]
+pub fn new_job(id: Uuid, queue: &str) -> NewJob {
+    let millis = i64::try_from(id.as_u128() >> 80).unwrap_or_default();
+    NewJob {
+        id,
+        automation_id: 7,
+        queue_name: queue.to_owned(),
+        trigger: Trigger::Api,
+        priority: 5,
+        parameters: serde_json::Map::new(),
+        attempt: 1,
+        retry_of: None,
+        idempotency_key: None,
+        request_digest: None,
+        created_at: DateTime::from_timestamp_millis(millis).unwrap_or_default(),
+        not_before: None,
+        dispatch_started_at: None,
+        origin: Origin::default(),
+        terms: Terms::default(),
+    }
+}
