@@ -18,6 +18,8 @@ mod m20261126_000030_request_digest;
 mod m20261126_000040_change_counters;
 mod m20261126_000050_log_limits;
 mod m20261126_101500_job_origin;
+mod m20261126_103000_reconciler_intervals;
+mod m20261126_103100_replica_services;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -45,6 +47,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000040_change_counters::Migration),
             Box::new(m20261126_000050_log_limits::Migration),
             Box::new(m20261126_101500_job_origin::Migration),
+            Box::new(m20261126_103000_reconciler_intervals::Migration),
+            Box::new(m20261126_103100_replica_services::Migration),
         ]
     }
 }

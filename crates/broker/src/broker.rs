@@ -43,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) state: watch::Receiver<State>,
     connected: watch::Receiver<bool>,
     pub(crate) runtime: Handle,
+    event_exchange: String,
 }
 
 impl Broker {
@@ -69,9 +70,10 @@ impl Broker {
         let (closing, closing_signal) = watch::channel(false);
         let (state_sender, state) = watch::channel(State::Down);
         let (connected_sender, connected) = watch::channel(false);
+        let event_exchange = topology.event_exchange.clone();
         let plan = Plan { uri, connection_name: connection_name.to_owned(), topology, closing: closing_signal };
         runtime.spawn(Supervisor::new(plan, state_sender, connected_sender).run());
-        let shared = Arc::new(Shared { closing, state, connected, runtime });
+        let shared = Arc::new(Shared { closing, state, connected, runtime, event_exchange });
         Ok(Broker { shared })
     }
 
@@ -236,6 +238,13 @@ impl Broker {
     /// While the broker has not noticed that an earlier connection is dead, the name is taken and subscribing is tried again.
     pub fn consume_own(&self, queue: &str, prefetch: u16) -> Consumer {
         Consumer::start(self.shared.clone(), Source { queue: queue.to_owned(), kind: Kind::Own }, prefetch)
+    }
+
+    /// Consumes all that is published to the event exchange from now on, over a queue that belongs to the consumer alone and is gone with the
+    /// subscription. What is published while the connection is lost is missed; of what waits the broker keeps the newest 10,000 messages.
+    pub fn consume_events(&self, prefetch: u16) -> Consumer {
+        let exchange = self.shared.event_exchange.clone();
+        Consumer::start(self.shared.clone(), Source { queue: exchange, kind: Kind::Events }, prefetch)
     }
 
     /// Closes the connection after waiting up to 5 s for the confirms of what was published. Consumers end; their

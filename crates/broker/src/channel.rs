@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
-use lapin::types::{FieldTable, ShortString};
+use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection};
 
 use crate::error::Fault;
@@ -24,6 +24,9 @@ pub(crate) async fn open(connection: &Arc<Connection>) -> lapin::Result<Channel>
     }
     opened
 }
+
+/// Messages with events that wait for a consumer at most; the broker then drops the oldest.
+const EVENTS_WAITING: i32 = 10_000;
 
 /// A channel for any number of consumers.
 pub(crate) struct ConsumerChannel {
@@ -52,6 +55,16 @@ impl ConsumerChannel {
         let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
         self.channel.queue_declare(queue, options, FieldTable::default()).await?;
         Ok(())
+    }
+
+    /// Declares a queue of the broker's naming, for its one consumer, and binds it to all that is published to `exchange`.
+    pub(crate) async fn event_queue_declare(&self, exchange: ShortString) -> Result<ShortString, Fault> {
+        let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-max-length".into(), AMQPValue::LongInt(EVENTS_WAITING));
+        let queue = self.channel.queue_declare(ShortString::default(), options, arguments).await?.name().clone();
+        self.channel.queue_bind(queue.clone(), exchange, "#".into(), QueueBindOptions::default(), FieldTable::default()).await?;
+        Ok(queue)
     }
 
     /// Consumes `queue` with up to `prefetch` deliveries not acked. A refusal closes the channel.

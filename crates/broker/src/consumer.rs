@@ -32,7 +32,7 @@ impl Consumer {
     pub(crate) fn start(shared: Arc<Shared>, source: Source, prefetch: u16) -> Self {
         let prefetch = prefetch.max(1);
         let (sender, deliveries) = mpsc::channel(usize::from(prefetch));
-        let apart = source.kind == Kind::Own;
+        let apart = matches!(source.kind, Kind::Own | Kind::Events);
         let subscription = Subscription { source, apart, prefetch, state: shared.state.clone(), deliveries: sender };
         shared.runtime.spawn(subscription.run());
         Self { deliveries, _shared: shared }
@@ -55,6 +55,7 @@ impl Consumer {
 
 /// Where deliveries come from.
 pub(crate) struct Source {
+    /// The queue; of [`Kind::Events`] the exchange.
     pub(crate) queue: String,
     pub(crate) kind: Kind,
 }
@@ -68,6 +69,8 @@ pub(crate) enum Kind {
     Created(QueueProfile),
     /// The consumer, whose alone it is: it lives as long as the subscription.
     Own,
+    /// The consumer, like [`Kind::Own`], under a name of the broker's: it gets what is published to the event exchange.
+    Events,
 }
 
 /// The task behind a consumer.
@@ -163,11 +166,16 @@ impl Subscription {
         }
         let subscribing = async {
             let mut channel = ConsumerChannel::open(link.connection()).await?;
-            if self.source.kind == Kind::Own {
-                channel.own_queue_declare(queue.clone()).await?;
-            }
-            channel.consume(queue.clone(), self.prefetch).await
+            let queue = match self.source.kind {
+                Kind::Events => channel.event_queue_declare(queue.clone()).await?,
+                Kind::Own => channel.own_queue_declare(queue.clone()).await.map(|()| queue.clone())?,
+                Kind::Found | Kind::Created(_) => queue.clone(),
+            };
+            channel.consume(queue, self.prefetch).await
         };
+        if self.source.kind == Kind::Events {
+            link.event_exchange_ensure().await?;
+        }
         subscribing.await.map_err(|fault: Fault| fault.or_missing(|| Error::QueueNotFound { queue: queue.to_string() }))
     }
 

@@ -198,9 +198,14 @@ impl Link {
     async fn event_channel(&self) -> Result<Channel, Error> {
         let mut slot = self.events.lock().await;
         if slot.as_ref().is_none_or(|open| !open.status().connected()) {
-            self.declarer.lock().await.exchange_ensure(&self.topology.event_exchange, ExchangeKind::Topic).await?;
+            self.event_exchange_ensure().await?;
         }
         self.open_in(&mut slot).await
+    }
+
+    /// Adopts or creates the event exchange.
+    pub(crate) async fn event_exchange_ensure(&self) -> Result<(), Error> {
+        self.declarer.lock().await.exchange_ensure(&self.topology.event_exchange, ExchangeKind::Topic).await
     }
 
     /// The open channel of `slot`, or a new one.

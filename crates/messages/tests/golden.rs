@@ -51,9 +51,21 @@ fn foreign_workers_find_what_they_need_in_a_written_message() {
 }
 
 #[test]
-fn an_event_batch_reads_and_writes_the_same_json() {
+fn an_event_batch_of_the_first_version_is_read_and_keeps_its_fields() {
     let golden = include_str!("golden/event_batch.v1.json");
     let batch: EventBatch = serde_json::from_str(golden).unwrap();
-    assert_eq!(batch.events[0].r#type, "job.failed");
+    assert_eq!((batch.events[0].r#type.as_str(), batch.replica.as_str()), ("job.failed", ""));
+    let written = serde_json::to_value(&batch).unwrap();
+    let golden: Value = serde_json::from_str(golden).unwrap();
+    for (key, value) in golden["events"][0].as_object().unwrap() {
+        assert_eq!(&written["events"][0][key], value, "{key}");
+    }
+}
+
+#[test]
+fn an_event_batch_reads_and_writes_the_same_json() {
+    let golden = include_str!("golden/event_batch.v2.json");
+    let batch: EventBatch = serde_json::from_str(golden).unwrap();
+    assert!(batch.events[0].subject.starts_with("jobs/") && !batch.events[0].traceparent.is_empty());
     assert_eq!(serde_json::to_value(&batch).unwrap(), serde_json::from_str::<Value>(golden).unwrap());
 }

@@ -1,54 +1,51 @@
-use std::{sync::Arc, time::Duration};
+//! What this service publishes on the bus of events.
 
-use bytes::Bytes;
-use messages::{EventBatch, JobEvent};
-use tokio::sync::mpsc;
+use chrono::{DateTime, Utc};
+use domain::job::Status;
+use runtime::events::Event;
+use serde_json::{Map, Value};
+use uuid::Uuid;
 
-/// How long events are gathered for one message.
-const GATHER_FOR: Duration = Duration::from_millis(50);
-/// Events that may wait while the broker is away; more are dropped, since the database is the truth.
-const MOST_WAITING: usize = 10_000;
-/// Routing key of a batch on `regente.events`.
-const ROUTING_KEY: &str = "jobs";
+/// How a job is after a commit.
+pub(crate) struct JobNow {
+    pub(crate) id: Uuid,
+    pub(crate) automation_id: i32,
+    pub(crate) status: Status,
+    pub(crate) error_class: Option<&'static str>,
+    pub(crate) worker_id: Option<Uuid>,
+}
 
-/// Where committed events go on their way to other processes; nothing is sent without a broker.
-#[derive(Clone)]
-pub(crate) struct Events(Option<mpsc::Sender<JobEvent>>);
-
-impl Events {
-    pub(crate) fn start(broker: Option<Arc<broker::Broker>>) -> Self {
-        let Some(broker) = broker else { return Self(None) };
-        let (sender, receiver) = mpsc::channel(MOST_WAITING);
-        tokio::spawn(send_batches(broker, receiver));
-        Self(Some(sender))
+impl JobNow {
+    /// It was accepted.
+    pub(crate) fn created(&self, at: DateTime<Utc>) -> Event {
+        self.event("job.created", at)
     }
 
-    pub(crate) const fn wanted(&self) -> bool {
-        self.0.is_some()
+    /// It has another status.
+    pub(crate) fn changed(&self, at: DateTime<Utc>) -> Event {
+        self.event(kind(self.status), at)
     }
 
-    pub(crate) fn tell(&self, event: JobEvent) {
-        if let Some(sender) = &self.0 {
-            // Losing an event only delays: watchers read the database.
-            let _ = sender.try_send(event);
-        }
+    fn event(&self, kind: &'static str, at: DateTime<Utc>) -> Event {
+        let data: [(&str, Value); 5] = [
+            ("job_id", self.id.to_string().into()),
+            ("automation_id", self.automation_id.into()),
+            ("status", self.status.as_str().into()),
+            ("error_class", self.error_class.unwrap_or_default().into()),
+            ("worker_id", self.worker_id.map(|id| id.to_string()).unwrap_or_default().into()),
+        ];
+        let data: Map<String, Value> = data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        Event::new(kind, format!("jobs/{}", self.id), at, data)
     }
 }
 
-async fn send_batches(broker: Arc<broker::Broker>, mut receiver: mpsc::Receiver<JobEvent>) {
-    let mut events = Vec::new();
-    while receiver.recv_many(&mut events, 500).await > 0 {
-        tokio::time::sleep(GATHER_FOR).await;
-        while events.len() < 1000 {
-            match receiver.try_recv() {
-                Ok(event) => events.push(event),
-                Err(_) => break,
-            }
-        }
-        let batch = EventBatch { events: std::mem::take(&mut events) };
-        let Ok(body) = serde_json::to_vec(&batch) else { continue };
-        if let Err(error) = broker.publish_event(ROUTING_KEY, Bytes::from(body)).await {
-            tracing::debug!(%error, events = batch.events.len(), "events not sent");
-        }
+const fn kind(status: Status) -> &'static str {
+    match status {
+        Status::Pending => "job.created",
+        Status::Running => "job.started",
+        Status::Paused => "job.paused",
+        Status::Completed | Status::CompletedNoInvoices => "job.completed",
+        Status::Failed => "job.failed",
+        Status::Canceled => "job.canceled",
     }
 }

@@ -3,4 +3,4 @@
 pub(crate) mod routes;
 mod status;
 
-pub(crate) use self::status::{BEAT_EVERY, Snapshot};
+pub(crate) use self::status::Snapshot;

@@ -1,64 +1,28 @@
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use actix_web::web::ServiceConfig;
 use broker::Broker;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use domain::automation::QueueProfile;
-use runtime::{Dispatch, LeaseSettings, Limits, RefusedKeys, Retention, Shutdown, SteadyClock, WriteHealth};
+use runtime::{Clock, Context, LeaseSettings, RefusedKeys, Replica, Shutdown, TaskError};
 use store::{Database, Error};
-use uuid::Uuid;
 
 use crate::{
-    Clock,
     automations::Catalog,
     dead_letters,
     dispatch::{BrokerQueues, ControlMessages},
-    events::Events,
     jobs::{Followed, Live},
     notices::{self, Notice, Notices},
-    ops::{BEAT_EVERY, Snapshot},
-    reconcilers::{self, Reconciler},
-    routes,
+    ops::Snapshot,
+    reconcilers, routes,
     workers::{CachedWorkers, Presence, Roster, WorkerChanges},
     writer::{self, Deps, Writer},
 };
 
 /// Jobs with refused keys that are noted in a tick.
 const MOST_REFUSED: usize = 100;
-/// How often the log is told why jobs wait, in ticks.
-const TELL_EVERY: u32 = 10;
-
-/// What the orchestrator is made of.
-pub struct Parts {
-    /// Database, migrated.
-    pub database: Database,
-    /// The same database over one connection, for the one writer: its statements are prepared once.
-    pub writer_database: Database,
-    /// Broker, and the queue its dead letters end in.
-    pub broker: Option<(Broker, String)>,
-    /// When a worker counts as lost.
-    pub lease: LeaseSettings,
-    /// How jobs are given out.
-    pub dispatch: Dispatch,
-    /// What one job may take.
-    pub limits: Limits,
-    /// How long what has ended is kept.
-    pub retention: Retention,
-    /// Where to say whether the database takes writes.
-    pub writes: WriteHealth,
-    /// Whom the worker routes refuse.
-    pub refused: RefusedKeys,
-    /// A reader of a stream that takes longer for what was sent is disconnected.
-    pub stream_patience: Duration,
-    /// The time.
-    pub clock: Clock,
-    /// The clock that has to know of other hubs.
-    pub steady_clock: SteadyClock,
-}
+/// How often the log says why jobs wait, in ticks.
+const LOG_EVERY: u32 = 10;
 
 /// The running service. Clones are the same one.
 #[derive(Clone)]
@@ -72,120 +36,94 @@ pub struct Orchestrator {
     pub(crate) followed: Followed,
     pub(crate) stream_patience: Duration,
     pub(crate) lease: LeaseSettings,
-    pub(crate) writes: WriteHealth,
     pub(crate) refused: RefusedKeys,
     pub(crate) clock: Clock,
-    pub(crate) steady_clock: SteadyClock,
     pub(crate) shutdown: Shutdown,
     pub(crate) roster: Arc<Roster>,
     pub(crate) worker_changes: Arc<WorkerChanges>,
     pub(crate) presence: Presence,
     pub(crate) control: ControlMessages,
-    pub(crate) retention: Retention,
-    pub(crate) sweep_after: TimeDelta,
-    pub(crate) consumer_timeout: TimeDelta,
     pub(crate) queue_profile: Option<QueueProfile>,
     pub(crate) tick: Duration,
-    /// This process among the replicas; new at each start.
-    pub(crate) replica_id: Uuid,
-    pub(crate) started_at: DateTime<Utc>,
-    pub(crate) started: Instant,
+    pub(crate) replica: Replica,
+    pub(crate) reconcilers: runtime::Reconcilers,
     pub(crate) snapshot: Snapshot,
 }
 
 impl Orchestrator {
-    /// Starts the background tasks, which end after `shutdown`.
+    /// Starts the tasks, which end after the context's shutdown.
     ///
     /// # Errors
     /// Any [`Error`] of the database, when the automations cannot be read.
-    pub async fn start(parts: Parts, shutdown: &Shutdown) -> Result<Self, Error> {
-        let Parts {
-            database,
-            writer_database,
-            broker,
-            lease,
-            dispatch,
-            limits,
-            retention,
-            writes,
-            refused,
-            stream_patience,
-            clock,
-            steady_clock,
-        } = parts;
-        let (broker, dead_letter_queue) = broker.map(|(broker, queue)| (Arc::new(broker), queue)).unzip();
+    pub async fn start(context: &Context) -> Result<Self, Error> {
+        let Context { settings, database, clock, tasks, shutdown, .. } = context;
+        let broker = context.broker.clone().map(Arc::new);
         let catalog = Arc::new(Catalog::new(database.clone()));
         catalog.refresh().await?;
-        let names = Reconciler::ALL.map(Reconciler::name);
-        store::reconcilers::reconciler_insert_missing(&database, &names).await?;
-        let live = Live::default();
-        let roster = Arc::new(Roster::new(database.clone()));
-        let control = ControlMessages::start(broker.clone());
-        let broker_queues = BrokerQueues::new(broker.clone(), catalog.clone(), dispatch.tick);
+        let (live, roster) = (Live::default(), Arc::new(Roster::new(database.clone())));
+        roster.refresh().await?;
+        let control = ControlMessages::start(broker.clone(), tasks);
+        let broker_queues = BrokerQueues::new(broker.clone(), catalog.clone(), settings.dispatch.tick);
         let deps = Deps {
-            database: writer_database,
+            database: context.connect_alone().await?,
             catalog: catalog.clone(),
             roster: roster.clone(),
             broker: broker.clone(),
             broker_queues: broker_queues.clone(),
             live: live.clone(),
-            events: Events::start(broker.clone()),
+            events: context.events.clone(),
             control: control.clone(),
-            leases: Deps::lease_times(&lease),
-            log: Deps::log_limits(&limits),
-            window: Deps::window(&dispatch),
-            queue_limit: dispatch.queue_limit,
-            writes: writes.clone(),
+            leases: Deps::lease_times(&settings.lease),
+            log: Deps::log_limits(&settings.limits),
+            window: Deps::window(&settings.dispatch),
+            queue_limit: settings.dispatch.queue_limit,
+            writes: context.writes.clone(),
             clock: clock.clone(),
         };
         let (notices, received) = notices::channel();
-        let writer = writer::start(deps, (notices.clone(), received), shutdown.clone());
-        tokio::spawn(broker_queues.clone().run(notices.clone(), shutdown.clone()));
-        let followed = Followed::start(database.clone(), live, shutdown.clone());
-        let presence = Presence::start(database.clone(), lease.agent, shutdown.clone());
-        let sweep_after = TimeDelta::from_std(dispatch.sweep_after).unwrap_or(TimeDelta::MAX);
-        let consumer_timeout = TimeDelta::from_std(dispatch.consumer_timeout).unwrap_or(TimeDelta::MAX);
+        let writer = writer::start(deps, (notices.clone(), received), tasks, shutdown.clone());
         let orchestrator = Self {
-            database,
+            followed: Followed::start(database.clone(), live, tasks, shutdown),
+            presence: Presence::start(database.clone(), settings.lease.agent, tasks, shutdown.clone()),
+            database: database.clone(),
             catalog,
             writer,
             notices,
             control,
             broker,
             broker_queues,
-            followed,
-            stream_patience,
-            lease,
-            started_at: clock(),
-            writes,
-            refused,
-            clock,
-            steady_clock,
+            stream_patience: settings.http.stream_patience,
+            lease: settings.lease.clone(),
+            refused: context.refused.clone(),
+            clock: clock.clone(),
             shutdown: shutdown.clone(),
             roster,
             worker_changes: Arc::default(),
-            presence,
-            retention,
-            sweep_after,
-            consumer_timeout,
-            queue_profile: dispatch.queue_profile,
-            tick: dispatch.tick,
-            replica_id: Uuid::now_v7(),
-            started: Instant::now(),
+            queue_profile: settings.dispatch.queue_profile,
+            tick: settings.dispatch.tick,
+            replica: context.replica.clone(),
+            reconcilers: context.reconcilers.clone(),
             snapshot: Snapshot::default(),
         };
-        orchestrator.roster.refresh().await?;
-        if let (Some(broker), Some(queue)) = (orchestrator.broker.clone(), dead_letter_queue) {
-            tokio::spawn(dead_letters::run(orchestrator.clone(), broker.clone(), queue));
-            tokio::spawn(orchestrator.clone().watch_broker(broker));
-        }
-        orchestrator.compare_clocks().await?;
-        let returns = orchestrator.looks_for_others().await?;
-        reconcilers::start(&orchestrator, returns);
-        tokio::spawn(orchestrator.clone().tick());
-        tokio::spawn(orchestrator.clone().count_worker_changes());
-        tokio::spawn(orchestrator.clone().keep_beating());
+        orchestrator.start_tasks(context);
+        context.reconcilers.start(reconcilers::all(&orchestrator, context), tasks).await?;
         Ok(orchestrator)
+    }
+
+    fn start_tasks(&self, context: &Context) {
+        let (tasks, settings) = (&context.tasks, &context.settings);
+        let hub = self.clone();
+        tasks.spawn("orchestrator.queues", move || hub.broker_queues.clone().run(hub.notices.clone(), hub.shutdown.clone()));
+        let hub = self.clone();
+        tasks.spawn("orchestrator.refresh", move || hub.clone().keep_fresh());
+        let hub = self.clone();
+        tasks.spawn("orchestrator.worker_changes", move || hub.clone().count_worker_changes());
+        if let Some(broker) = self.broker.clone() {
+            let (hub, queue, letters) = (self.clone(), settings.broker.dead_letter_queue.clone(), broker.clone());
+            tasks.spawn("orchestrator.dead_letters", move || dead_letters::run(hub.clone(), letters.clone(), queue.clone()));
+            let hub = self.clone();
+            tasks.spawn("orchestrator.broker", move || hub.clone().watch_broker(broker.clone()));
+        }
     }
 
     /// Routes of this service. They need the app data of [`runtime::Access`] and [`runtime::Bodies`].
@@ -199,10 +137,10 @@ impl Orchestrator {
     }
 
     /// Refreshes what each replica caches.
-    async fn tick(self) {
+    async fn keep_fresh(self) -> Result<(), TaskError> {
         let mut out_of_reach = false;
         let mut cached = CachedWorkers::default();
-        let mut told = BTreeMap::new();
+        let mut logged = BTreeMap::new();
         let mut ticks: u32 = 0;
         loop {
             match self.refresh(&mut cached).await {
@@ -214,12 +152,12 @@ impl Orchestrator {
                 }
             }
             tokio::select! {
-                () = self.shutdown.wait() => return,
+                () = self.shutdown.wait() => return Ok(()),
                 () = tokio::time::sleep(self.tick) => {}
             }
             ticks = ticks.wrapping_add(1);
-            if ticks.is_multiple_of(TELL_EVERY)
-                && let Err(error) = self.log_reasons(&mut told).await
+            if ticks.is_multiple_of(LOG_EVERY)
+                && let Err(error) = self.log_reasons(&mut logged).await
             {
                 tracing::debug!(%error, "why jobs wait was not looked at");
             }
@@ -229,16 +167,7 @@ impl Orchestrator {
         }
     }
 
-    /// Lets the hub's time follow the clock that all hubs of the database share.
-    async fn compare_clocks(&self) -> Result<(), Error> {
-        if let Some(time) = self.database.time().await? {
-            self.steady_clock.compare(time);
-        }
-        Ok(())
-    }
-
     async fn refresh(&self, cached: &mut CachedWorkers) -> Result<(), Error> {
-        self.compare_clocks().await?;
         self.catalog.refresh().await?;
         let workers = self.workers_if_changed(cached).await?;
         if workers.is_some() {
@@ -257,32 +186,13 @@ impl Orchestrator {
         Ok(())
     }
 
-    async fn keep_beating(self) {
-        loop {
-            let again = match self.beat().await {
-                Ok(()) => {
-                    self.writes.worked();
-                    BEAT_EVERY
-                }
-                Err(error) => {
-                    self.writes.failed(&error);
-                    BEAT_EVERY.min(self.tick)
-                }
-            };
-            tokio::select! {
-                () = self.shutdown.wait() => return,
-                () = tokio::time::sleep(again) => {}
-            }
-        }
-    }
-
     /// Looks for what waits as soon as the broker is back.
-    async fn watch_broker(self, broker: Arc<Broker>) {
+    async fn watch_broker(self, broker: Arc<Broker>) -> Result<(), TaskError> {
         let mut connected = broker.watch_connected();
         loop {
             tokio::select! {
-                () = self.shutdown.wait() => return,
-                changed = connected.changed() => if changed.is_err() { return },
+                () = self.shutdown.wait() => return Ok(()),
+                changed = connected.changed() => changed?,
             }
             if *connected.borrow_and_update() {
                 tracing::info!("broker connected");

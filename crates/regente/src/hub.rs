@@ -1,6 +1,5 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
     time::Duration,
 };
 
@@ -10,12 +9,12 @@ use actix_web::{
     middleware::{DefaultHeaders, from_fn},
     web,
 };
-use anyhow::{Context, bail};
+use anyhow::{Context as _, bail};
 use api_gateway::{Bootstrap, Gateway};
 use auth::{SharedKey, Tokens};
 use broker::{Broker, Topology};
-use orchestrator::{Clock, Orchestrator, Parts};
-use runtime::{Access, Bodies, RefusedKeys, Settings, Shutdown, SteadyClock, Unmatched, WorkerTokens, WriteHealth};
+use orchestrator::Orchestrator;
+use runtime::{Access, Bodies, Clock, Clocks, Context, Counts, Parts, Settings, Shutdown, SteadyClock, Unmatched, WorkerTokens};
 use secrecy::{ExposeSecret, SecretString};
 use store::Database;
 use tokio::task::JoinHandle;
@@ -25,6 +24,8 @@ use crate::data_dir::{self, DataDir};
 
 /// How long open requests may take to end at a stop, in seconds.
 const DRAIN_S: u64 = 10;
+/// How long tasks may take to end after that.
+const TASKS_END_WITHIN: Duration = Duration::from_secs(5);
 
 /// What is not in the settings.
 #[derive(Clone)]
@@ -39,9 +40,8 @@ pub struct HubOptions {
 
 impl Default for HubOptions {
     fn default() -> Self {
-        let steady_clock = SteadyClock::default();
-        let steady = steady_clock.clone();
-        Self { insecure_dev: false, clock: Arc::new(move || steady.now()), steady_clock }
+        let Clocks { now, steady } = Clocks::default();
+        Self { insecure_dev: false, clock: now, steady_clock: steady }
     }
 }
 
@@ -52,12 +52,9 @@ pub struct Hub {
     worker_key: SecretString,
     tokens: Tokens,
     admin: String,
-    orchestrator: Orchestrator,
-    shutdown: Shutdown,
+    context: Context,
     handle: ServerHandle,
     server: JoinHandle<std::io::Result<()>>,
-    databases: [Database; 2],
-    broker: Option<Broker>,
     data: DataDir,
 }
 
@@ -79,50 +76,26 @@ impl Hub {
         let tokens = tokens(&database, &settings).await?;
         let worker_key = worker_key(&data, &settings)?;
         let broker = connect_broker(&settings)?;
-        let shutdown = Shutdown::default();
-        let writer_database =
-            Database::connect(&store::Settings { max_connections: 1, by_index: true, ..store_settings(&settings) }).await?;
-        let (writes, refused) = (WriteHealth::default(), RefusedKeys::default());
-        let parts = Parts {
-            database: database.clone(),
-            writer_database: writer_database.clone(),
-            broker: broker.clone().map(|broker| (broker, settings.broker.dead_letter_queue.clone())),
-            lease: settings.lease.clone(),
-            dispatch: settings.dispatch.clone(),
-            limits: settings.limits.clone(),
-            retention: settings.retention.clone(),
-            writes: writes.clone(),
-            refused: refused.clone(),
-            stream_patience: settings.http.stream_patience,
-            clock: options.clock.clone(),
-            steady_clock: options.steady_clock,
-        };
-        let orchestrator = Orchestrator::start(parts, &shutdown).await?;
-        let gateway = Gateway::new(database.clone(), writes, broker.clone(), tokens.clone(), vec![orchestrator::api_doc()]);
+        let clocks = Clocks { now: options.clock.clone(), steady: options.steady_clock };
+        let services = vec!["api-gateway".to_owned(), "orchestrator".to_owned()];
+        let parts =
+            Parts { settings: settings.clone(), database: database.clone(), store: store_settings(&settings), broker, clocks, services };
+        let context = Context::new(parts).await?;
+        let orchestrator = Orchestrator::start(&context).await?;
+        context.start_replica();
+        let gateway =
+            Gateway::new(database.clone(), context.writes.clone(), context.broker.clone(), tokens.clone(), vec![orchestrator::api_doc()]);
         let access = Access {
             tokens: tokens.clone(),
             worker_key: SharedKey::new(&worker_key),
             worker_tokens: WorkerTokens::new(database.clone(), options.clock),
-            refused,
+            refused: context.refused.clone(),
             open: options.insecure_dev,
         };
-        let server = serve(listener, &settings, (orchestrator.clone(), gateway, access))?;
+        let server = serve(listener, &settings, (orchestrator, gateway, access))?;
         let handle = server.handle();
         let server = tokio::spawn(server);
-        Ok(Self {
-            address,
-            bootstrap,
-            worker_key,
-            tokens,
-            admin: settings.admin.username,
-            orchestrator,
-            shutdown,
-            handle,
-            server,
-            databases: [database, writer_database],
-            broker,
-            data,
-        })
+        Ok(Self { address, bootstrap, worker_key, tokens, admin: settings.admin.username, context, handle, server, data })
     }
 
     /// The port it serves on.
@@ -162,16 +135,19 @@ impl Hub {
         Ok(self.tokens.issue(&self.admin, std::time::SystemTime::now())?)
     }
 
-    /// The service that owns jobs, for tests that drive its recovery.
-    #[must_use]
-    pub const fn orchestrator(&self) -> &Orchestrator {
-        &self.orchestrator
+    /// Runs a reconciler once, for tests that drive recovery.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it fails.
+    pub async fn reconcile(&self, name: &str) -> anyhow::Result<Counts> {
+        let outcome = self.context.reconcilers.run_once(name).await.with_context(|| format!("no reconciler \"{name}\""))?;
+        outcome.map_err(|error| anyhow::anyhow!(error))
     }
 
     /// The database, for tests that look into it.
     #[must_use]
     pub const fn database(&self) -> &Database {
-        &self.databases[0]
+        &self.context.database
     }
 
     /// The data folder.
@@ -183,26 +159,19 @@ impl Hub {
     /// Tells it to end; [`Hub::stop`] waits for that.
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
-        self.shutdown.clone()
+        self.context.shutdown.clone()
     }
 
     /// Ends: no new requests, those under way are answered, then the connections are closed.
     pub async fn stop(self) {
-        self.shutdown.trigger();
+        self.context.shutdown.trigger();
         self.handle.stop(true).await;
         match self.server.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "server ended badly"),
             Err(error) => tracing::warn!(%error, "server task ended badly"),
         }
-        if let Some(broker) = self.broker {
-            broker.close().await;
-        }
-        for database in self.databases {
-            if let Err(error) = database.close().await {
-                tracing::warn!(%error, "database not closed");
-            }
-        }
+        self.context.close(TASKS_END_WITHIN).await;
     }
 }
 

@@ -10,30 +10,40 @@
 
 mod access;
 mod body;
+mod clock;
+pub mod events;
 mod extract;
 mod json;
 mod pool;
 mod problem;
+pub mod reconcile;
 mod refused_keys;
+mod replica;
+mod service;
 mod settings;
 mod shutdown;
-mod steady_clock;
+mod tasks;
 mod worker_tokens;
 mod write_health;
 
 pub use self::{
     access::{Access, Bearer, Credential, Management, WorkerCaller, WorkerLimits, check_worker_token},
     body::Bodies,
+    clock::{Clock, Clocks, SteadyClock},
+    events::Events,
     extract::{JsonBody, OpenJsonBody, OptionalJsonBody, Params, path_config},
     pool::Pool,
     problem::{Failure, Unmatched, unmatched},
+    reconcile::{Counts, Reconciler, Reconcilers},
     refused_keys::RefusedKeys,
+    replica::Replica,
+    service::{Context, Parts},
     settings::{
         Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Limits, LocalWorker, Log, Retention, Settings, SettingsError,
         WorkerSettings,
     },
     shutdown::Shutdown,
-    steady_clock::SteadyClock,
+    tasks::{TaskError, TaskState, TaskStatus, Tasks},
     worker_tokens::WorkerTokens,
     write_health::WriteHealth,
 };

@@ -35,6 +35,8 @@ pub struct Reconciler {
     pub last_error: Option<String>,
     /// Runs that ended.
     pub runs: i64,
+    /// Between two runs; `None` until a version that knows it has started.
+    pub interval: Option<TimeDelta>,
 }
 
 /// The wish to run a reconciler.
@@ -63,14 +65,22 @@ pub struct Run {
     pub outcome: Result<Value, String>,
 }
 
-/// Makes sure that the reconcilers of these names have rows.
+/// Makes sure that these reconcilers have rows, with their intervals.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn reconciler_insert_missing(database: &Database, names: &[&str]) -> Result<(), Error> {
-    let rows = names.iter().map(|name| reconciler::ActiveModel { name: Set((*name).to_owned()), runs: Set(0), ..Default::default() });
-    let nothing = OnConflict::column(reconciler::Column::Name).do_nothing().to_owned();
-    reconciler::Entity::insert_many(rows).on_conflict(nothing).exec_without_returning(database.connection()).await?;
+pub async fn reconciler_put(database: &Database, reconcilers: &[(&str, TimeDelta)]) -> Result<(), Error> {
+    if reconcilers.is_empty() {
+        return Ok(());
+    }
+    let rows = reconcilers.iter().map(|(name, interval)| reconciler::ActiveModel {
+        name: Set((*name).to_owned()),
+        runs: Set(0),
+        interval_ms: Set(Some(interval.num_milliseconds())),
+        ..Default::default()
+    });
+    let again = OnConflict::column(reconciler::Column::Name).update_column(reconciler::Column::IntervalMs).to_owned();
+    reconciler::Entity::insert_many(rows).on_conflict(again).exec_without_returning(database.connection()).await?;
     Ok(())
 }
 
@@ -128,6 +138,7 @@ pub async fn reconciler_list(database: &Database) -> Result<Vec<Reconciler>, Err
         last_outcome: row.last_outcome,
         last_error: row.last_error,
         runs: row.runs,
+        interval: row.interval_ms.and_then(TimeDelta::try_milliseconds),
     };
     Ok(rows.into_iter().map(from_row).collect())
 }
@@ -143,6 +154,8 @@ pub struct Replica {
     pub started_at: DateTime<Utc>,
     /// When it last said that it lives.
     pub last_seen_at: DateTime<Utc>,
+    /// The services that it runs; `None` of a version that always runs all.
+    pub services: Option<Vec<String>>,
 }
 
 /// Notes that a hub lives, and forgets those that have not said so since `forget_before`.
@@ -156,6 +169,7 @@ pub async fn replica_beat(database: &Database, replica: &Replica, forget_before:
         version: Set(replica.version.clone()),
         started_at: Set(replica.started_at),
         last_seen_at: Set(replica.last_seen_at),
+        services: Set(replica.services.as_ref().map(|services| services.join(","))),
     };
     let again = OnConflict::column(C::Id).update_column(C::LastSeenAt).to_owned();
     replica::Entity::insert(row).on_conflict(again).exec_without_returning(database.connection()).await?;
@@ -169,7 +183,12 @@ pub async fn replica_beat(database: &Database, replica: &Replica, forget_before:
 /// Any [`Error`] of the database.
 pub async fn replica_list(database: &Database, since: DateTime<Utc>) -> Result<Vec<Replica>, Error> {
     let query = replica::Entity::find().filter(replica::Column::LastSeenAt.gte(since)).order_by_asc(replica::Column::Id);
-    let from_row =
-        |row: replica::Model| Replica { id: row.id, version: row.version, started_at: row.started_at, last_seen_at: row.last_seen_at };
+    let from_row = |row: replica::Model| Replica {
+        id: row.id,
+        version: row.version,
+        started_at: row.started_at,
+        last_seen_at: row.last_seen_at,
+        services: row.services.map(|services| services.split(',').map(str::to_owned).collect()),
+    };
     Ok(query.all(database.connection()).await?.into_iter().map(from_row).collect())
 }

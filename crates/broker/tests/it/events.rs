@@ -4,7 +4,7 @@ use lapin::options::{BasicGetOptions, ExchangeDeclareOptions, ExchangeDeleteOpti
 use lapin::types::FieldTable;
 use lapin::{ExchangeKind, message::Delivery};
 
-use crate::support::{World, eventually, run};
+use crate::support::{World, eventually, next, run};
 
 async fn get(world: &World, queue: &str) -> Option<Delivery> {
     let channel = world.channel().await;
@@ -73,6 +73,35 @@ async fn a_deleted_exchange_is_made_again() {
             broker.queue_depth(&queue).await.unwrap().messages > 0
         })
         .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_consumer_of_events_gets_those_of_all_topics() {
+    run(async |world| {
+        let mut events = world.broker.consume_events(10);
+        let received = async |events: &mut broker::Consumer| {
+            let delivery = next(events).await;
+            let body = String::from_utf8(delivery.body.to_vec()).unwrap();
+            delivery.ack().await.unwrap();
+            body
+        };
+        // Published until it is heard: nobody knows when the subscription is there.
+        let heard = std::sync::atomic::AtomicBool::new(false);
+        let speak = async {
+            while !heard.load(std::sync::atomic::Ordering::Relaxed) {
+                let _ = world.broker.publish_event("jobs", "hello".into()).await;
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        let hear = async {
+            assert_eq!(received(&mut events).await, "hello");
+            heard.store(true, std::sync::atomic::Ordering::Relaxed);
+        };
+        tokio::join!(speak, hear);
+        world.broker.publish_event("workers", "other".into()).await.unwrap();
+        while received(&mut events).await != "other" {}
     })
     .await;
 }

@@ -9,8 +9,8 @@ use api_types::{OpsStatus, ReconcilerStatus, WorkerCounts};
 use chrono::{SubsecRound, TimeDelta, Utc};
 use domain::job::Status;
 use e2e::{Delivery, Options, World, on_both};
-use orchestrator::{Counts, Reconciler};
 use regente::HubOptions;
+use runtime::{Clock, Counts};
 use serde_json::json;
 use test_support::eventually;
 
@@ -64,8 +64,16 @@ async fn reconcilers_run_and_are_listed(delivery: Delivery) {
         Some(list().await).filter(|all| all.iter().filter(often).count() == 4 && all.iter().filter(often).all(|one| one.runs >= 2))
     })
     .await;
-    let mut names: Vec<&str> = Reconciler::ALL.iter().map(|one| one.name()).collect();
-    names.sort_unstable();
+    let names = [
+        "expired_leases",
+        "job_timeouts",
+        "lost_messages",
+        "queue_timeouts",
+        "retention_dead_letters",
+        "retention_jobs",
+        "retention_logs",
+        "unconfirmed_sweep",
+    ];
     assert_eq!(listed.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), names);
     let expired = listed.iter().find(|one| one.name == "expired_leases").unwrap();
     assert_eq!((expired.last_outcome.as_ref(), expired.last_error.as_ref()), (Some(&json!({"jobs_ended": 0, "jobs_not_ended": 0})), None));
@@ -87,7 +95,7 @@ async fn replicas_that_live_are_told(delivery: Delivery) {
 async fn what_is_too_old_is_removed(delivery: Delivery) {
     let added = Arc::new(AtomicI64::new(0));
     let hours = added.clone();
-    let clock: orchestrator::Clock = Arc::new(move || (Utc::now() + TimeDelta::hours(hours.load(Ordering::Relaxed))).trunc_subsecs(6));
+    let clock: Clock = Arc::new(move || (Utc::now() + TimeDelta::hours(hours.load(Ordering::Relaxed))).trunc_subsecs(6));
     let settings = |settings: &mut runtime::Settings| {
         settings.lease.silent = std::time::Duration::from_secs(1000 * 86_400);
         settings.retention.logs = std::time::Duration::ZERO;
@@ -103,14 +111,13 @@ async fn what_is_too_old_is_removed(delivery: Delivery) {
     let _logged = world.client.report(&format!("/jobs/{}/log", jobs[0]), None, &json!({"message": "m"})).await.expect(201);
     let _ended = world.client.report(&format!("/jobs/{}/finish", jobs[0]), None, &json!({"status": "completed"})).await.expect(200);
     start(&world, jobs[1]).await;
-    let hub = world.hub.orchestrator().clone();
-    let run = async |which| hub.reconcile(which).await.unwrap();
+    let run = async |which| world.hub.reconcile(which).await.unwrap();
     added.store(89 * 24, Ordering::Relaxed);
-    assert_eq!(run(Reconciler::RetentionJobs).await, Counts::from([("jobs_removed", 0)]));
+    assert_eq!(run("retention_jobs").await, Counts::from([("jobs_removed", 0)]));
     added.store(91 * 24, Ordering::Relaxed);
-    assert_eq!(run(Reconciler::RetentionLogs).await, Counts::from([("log_batches_removed", 0), ("events_removed", 0)]), "kept for ever");
+    assert_eq!(run("retention_logs").await, Counts::from([("log_batches_removed", 0), ("events_removed", 0)]), "kept for ever");
     // The hub's own run may be faster.
-    run(Reconciler::RetentionJobs).await;
+    run("retention_jobs").await;
     assert_eq!(world.client.get(&format!("/api/v1/jobs/{}", jobs[0])).await.problem(404).code, "not_found");
     assert_eq!(world.client.job(jobs[1]).await.status, Status::Running);
     assert_eq!(world.client.job(jobs[2]).await.status, Status::Pending);

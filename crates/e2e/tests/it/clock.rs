@@ -12,7 +12,6 @@ use api_types::{JobAssignment, RegisterResponse};
 use chrono::{TimeDelta, Utc};
 use domain::job::Status;
 use e2e::{Delivery, Options, World};
-use orchestrator::Reconciler;
 use regente::HubOptions;
 use runtime::SteadyClock;
 use serde_json::json;
@@ -40,8 +39,8 @@ async fn a_clock_that_is_set_ends_no_job_and_delays_none() {
     let report = async |what: &str, body| world.client.report(&format!("/jobs/{running}/{what}"), None, &body).await.expect(200);
     let _started = report("start", json!({})).await;
     step.store(45, Ordering::Relaxed);
-    for which in [Reconciler::ExpiredLeases, Reconciler::JobTimeouts, Reconciler::QueueTimeouts] {
-        world.hub.orchestrator().reconcile(which).await.unwrap();
+    for which in ["expired_leases", "job_timeouts", "queue_timeouts"] {
+        world.hub.reconcile(which).await.unwrap();
     }
     assert_eq!((world.client.job(running).await.status, world.client.job(waiting).await.status), (Status::Running, Status::Pending));
     let _canceled = world.client.post(&format!("/api/v1/jobs/{waiting}/cancel"), &json!({})).await.expect(200);

@@ -10,7 +10,6 @@ use broker::{Broker, Consumer};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use e2e::{Delivery, Options, World};
 use messages::JobMessage;
-use orchestrator::Reconciler;
 use regente::HubOptions;
 use reqwest::Method;
 use secrecy::ExposeSecret;
@@ -32,7 +31,7 @@ struct Taken {
 async fn taken() -> Taken {
     let ahead = Arc::new(AtomicI64::new(0));
     let minutes = ahead.clone();
-    let clock: orchestrator::Clock = Arc::new(move || (Utc::now() + TimeDelta::minutes(minutes.load(Ordering::Relaxed))).trunc_subsecs(6));
+    let clock: runtime::Clock = Arc::new(move || (Utc::now() + TimeDelta::minutes(minutes.load(Ordering::Relaxed))).trunc_subsecs(6));
     let hub = HubOptions { clock, ..HubOptions::default() };
     let world = World::start_with(Delivery::Queue, Options { hub, ..Options::default() }).await;
     let queue = world.queue("lost");
@@ -53,7 +52,7 @@ impl Taken {
     /// So many minutes later lost messages are looked for.
     async fn later(&self, minutes: i64) {
         self.ahead.store(minutes, Ordering::Relaxed);
-        self.world.hub.orchestrator().reconcile(Reconciler::LostMessages).await.unwrap();
+        self.world.hub.reconcile("lost_messages").await.unwrap();
     }
 
     async fn dispatched_at(&self) -> Option<DateTime<Utc>> {
@@ -92,7 +91,7 @@ async fn a_message_that_is_gone_is_sent_again() {
     eventually("nobody consumes", async || broker.queue_depth(&automation.queue_name).await.ok().filter(|depth| depth.consumers == 0))
         .await;
     ahead.store(2, Ordering::Relaxed);
-    world.hub.orchestrator().reconcile(Reconciler::LostMessages).await.unwrap();
+    world.hub.reconcile("lost_messages").await.unwrap();
     let mut consumer = broker.consume(&automation.queue_name, 10);
     assert_eq!(job_of(&consumer.next().await.unwrap()), job.id);
     broker.close().await;
@@ -120,7 +119,7 @@ async fn a_message_whose_robot_has_a_wrong_key_is_not_sent_for_ever() {
         })
         .await;
         ahead.store(40 * times, Ordering::Relaxed);
-        world.hub.orchestrator().reconcile(Reconciler::LostMessages).await.unwrap();
+        world.hub.reconcile("lost_messages").await.unwrap();
         if times < 3 {
             let again = consumer.next().await.unwrap();
             assert_eq!(job_of(&again), job.id);

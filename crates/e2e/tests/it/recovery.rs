@@ -98,7 +98,7 @@ async fn a_failed_job_is_tried_again_as_often_as_the_policy_says(delivery: Deliv
     assert_eq!(jobs.iter().map(|job| job.attempt).collect::<Vec<_>>(), [3, 2, 1]);
     assert_eq!((jobs[0].retry_of, jobs[1].retry_of), (Some(jobs[1].id), Some(jobs[2].id)));
     // A fourth would be due by now: what is due is looked for every 50 ms.
-    world.hub.orchestrator().reconcile(orchestrator::Reconciler::ExpiredLeases).await.unwrap();
+    world.hub.reconcile("expired_leases").await.unwrap();
     let all: Vec<api_types::Job> = world.client.get(&format!("/api/v1/jobs?automation_id={}", automation.id)).await.expect(200).json();
     assert_eq!(all.len(), 3);
     assert_eq!(std::fs::read_to_string(file).unwrap().lines().count(), 3);

@@ -25,7 +25,7 @@ const DAY: i64 = 24;
 async fn old_jobs_go_by_themselves_and_what_has_not_ended_stays(delivery: Delivery) {
     let ahead = Arc::new(AtomicI64::new(0));
     let hours = ahead.clone();
-    let clock: orchestrator::Clock = Arc::new(move || (Utc::now() + TimeDelta::hours(hours.load(Ordering::Relaxed))).trunc_subsecs(6));
+    let clock: runtime::Clock = Arc::new(move || (Utc::now() + TimeDelta::hours(hours.load(Ordering::Relaxed))).trunc_subsecs(6));
     let settings = |settings: &mut runtime::Settings| {
         settings.lease.agent = Duration::from_secs(1000 * 86_400);
         settings.retention.jobs = Duration::from_secs(90 * 86_400);

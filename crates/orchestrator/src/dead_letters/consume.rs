@@ -6,7 +6,7 @@ use api_types::DeadLetterDetail;
 use broker::{Broker, Delivery};
 use chrono::{DateTime, Utc};
 use messages::JobMessage;
-use runtime::Failure;
+use runtime::{Failure, TaskError};
 use serde_json::{Map, Value};
 use store::{
     Database,
@@ -23,15 +23,15 @@ use crate::{
 const MOST_BODY: usize = 1024 * 1024;
 
 /// Takes messages from the dead-letter queue: keeps each, and fails the job it names when that waits for it.
-pub(crate) async fn run(orchestrator: Orchestrator, broker: Arc<Broker>, queue: String) {
+pub(crate) async fn run(orchestrator: Orchestrator, broker: Arc<Broker>, queue: String) -> Result<(), TaskError> {
     let Orchestrator { database, writer, clock, shutdown, .. } = orchestrator;
     let mut consumer = broker.consume(&queue, 50);
     loop {
         let delivery = tokio::select! {
-            () = shutdown.wait() => return,
+            () = shutdown.wait() => return Ok(()),
             delivery = consumer.next() => delivery,
         };
-        let Some(delivery) = delivery else { return };
+        let delivery = delivery.ok_or("the connection to the broker was closed")?;
         match take(&database, &writer, &delivery, clock()).await {
             // A lost ack brings the message again: its job stays as it is, the letter is kept twice.
             Ok(()) => drop(delivery.ack().await),

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use broker::Broker;
 use bytes::Bytes;
 use messages::{WorkerControl, worker_control::Command};
+use runtime::{Shutdown, Tasks};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -14,10 +15,10 @@ const MOST_WAITING: usize = 10_000;
 pub(crate) struct ControlMessages(Option<mpsc::Sender<(Uuid, WorkerControl)>>);
 
 impl ControlMessages {
-    pub(crate) fn start(broker: Option<Arc<Broker>>) -> Self {
+    pub(crate) fn start(broker: Option<Arc<Broker>>, tasks: &Tasks) -> Self {
         let Some(broker) = broker else { return Self(None) };
         let (sender, receiver) = mpsc::channel(MOST_WAITING);
-        tokio::spawn(send_all(broker, receiver));
+        tasks.spawn_outlet("orchestrator.control", |drain| send_all(broker, receiver, drain));
         Self(Some(sender))
     }
 
@@ -37,8 +38,14 @@ fn control_queue(worker_id: Uuid) -> String {
     format!("regente.control.{worker_id}")
 }
 
-async fn send_all(broker: Arc<Broker>, mut receiver: mpsc::Receiver<(Uuid, WorkerControl)>) {
-    while let Some((worker_id, message)) = receiver.recv().await {
+async fn send_all(broker: Arc<Broker>, mut receiver: mpsc::Receiver<(Uuid, WorkerControl)>, drain: Shutdown) {
+    loop {
+        let next = tokio::select! {
+            biased;
+            next = receiver.recv() => next,
+            () = drain.wait() => return,
+        };
+        let Some((worker_id, message)) = next else { return };
         let Ok(body) = serde_json::to_vec(&message) else { continue };
         if let Err(error) = broker.publish_transient(&control_queue(worker_id), Bytes::from(body)).await {
             tracing::debug!(%error, worker.id = %worker_id, "control message not sent");

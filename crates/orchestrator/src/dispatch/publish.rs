@@ -4,6 +4,7 @@ use broker::{Broker, Error};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use messages::JobMessage;
+use runtime::{Shutdown, Tasks};
 use tokio::{sync::mpsc, time::Instant};
 use uuid::Uuid;
 
@@ -38,11 +39,11 @@ impl Publication {
 pub(crate) struct Publisher(mpsc::UnboundedSender<Publication>);
 
 impl Publisher {
-    pub(crate) fn start(broker: Option<Arc<Broker>>, notices: Notices) -> Self {
+    pub(crate) fn start(broker: Option<Arc<Broker>>, notices: Notices, tasks: &Tasks) -> Self {
         // Unbounded, yet small: the dispatch window bounds what the writer sends here.
         let (sender, receiver) = mpsc::unbounded_channel();
         if let Some(broker) = broker {
-            tokio::spawn(publish_all(broker, notices, receiver));
+            tasks.spawn_outlet("orchestrator.publisher", |drain| publish_all(broker, notices, receiver, drain));
         }
         Self(sender)
     }
@@ -53,15 +54,21 @@ impl Publisher {
     }
 }
 
-async fn publish_all(broker: Arc<Broker>, notices: Notices, mut receiver: mpsc::UnboundedReceiver<Publication>) {
+async fn publish_all(broker: Arc<Broker>, notices: Notices, mut receiver: mpsc::UnboundedReceiver<Publication>, drain: Shutdown) {
     let mut under_way = FuturesUnordered::new();
+    let (mut open, mut draining) = (true, false);
     loop {
         tokio::select! {
-            publication = receiver.recv() => {
-                let Some(publication) = publication else { break };
-                under_way.push(publish(&broker, publication));
-            }
+            publication = receiver.recv(), if open => match publication {
+                Some(publication) => under_way.push(publish(&broker, publication)),
+                None => open = false,
+            },
             Some(notice) = under_way.next() => notices.send(notice),
+            () = drain.wait(), if !draining => {
+                draining = true;
+                receiver.close();
+            }
+            else => break,
         }
     }
 }

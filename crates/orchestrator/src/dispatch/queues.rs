@@ -9,7 +9,7 @@ use std::{
 
 use broker::{Broker, Error, QueueDepth};
 use domain::automation::QueueProfile;
-use runtime::Shutdown;
+use runtime::{Shutdown, TaskError};
 use store::automations::Automation;
 use tokio::{
     sync::Notify,
@@ -143,13 +143,13 @@ impl BrokerQueues {
     }
 
     /// Looks at queues as they become due.
-    pub(crate) async fn run(self, notices: Notices, shutdown: Shutdown) {
+    pub(crate) async fn run(self, notices: Notices, shutdown: Shutdown) -> Result<(), TaskError> {
         loop {
             let now = Instant::now();
             let (queue, due) = self.next().unwrap_or_else(|| (String::new(), now + KEPT_FOR));
             if due > now {
                 tokio::select! {
-                    () = shutdown.wait() => return,
+                    () = shutdown.wait() => return Ok(()),
                     () = self.0.wanted.notified() => {}
                     () = sleep_until(due) => {}
                 }

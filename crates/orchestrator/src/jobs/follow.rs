@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use runtime::Shutdown;
+use runtime::{Shutdown, TaskError, Tasks};
 use serde::Serialize;
 use serde_json::Value;
 use store::{
@@ -76,9 +76,10 @@ struct Pages {
 }
 
 impl Followed {
-    pub(crate) fn start(database: Database, live: Live, shutdown: Shutdown) -> Self {
+    pub(crate) fn start(database: Database, live: Live, tasks: &Tasks, shutdown: &Shutdown) -> Self {
         let followed = Self { database, live, jobs: Arc::default() };
-        tokio::spawn(followed.clone().ask(shutdown));
+        let (asking, stop) = (followed.clone(), shutdown.clone());
+        tasks.spawn("orchestrator.followed_jobs", move || asking.clone().ask(stop.clone()));
         followed
     }
 
@@ -107,11 +108,11 @@ impl Followed {
     }
 
     /// Asks the database about all jobs that are watched, and wakes those who watch one that changed.
-    async fn ask(self, shutdown: Shutdown) {
+    async fn ask(self, shutdown: Shutdown) -> Result<(), TaskError> {
         let mut known = HashMap::new();
         loop {
             tokio::select! {
-                () = shutdown.wait() => return,
+                () = shutdown.wait() => return Ok(()),
                 () = tokio::time::sleep(ASK_EVERY) => {}
             }
             let ids = self.watched();
@@ -258,7 +259,9 @@ mod tests {
         let database = Database::connect(&Settings { max_connections: 1, ..Settings::new("sqlite::memory:") }).await.unwrap();
         database.migrate().await.unwrap();
         let id = job(&database).await;
-        let followed = Followed::start(database, Live::default(), Shutdown::default());
+        let shutdown = Shutdown::default();
+        let tasks = Tasks::new(Arc::new(chrono::Utc::now), shutdown.clone());
+        let followed = Followed::start(database, Live::default(), &tasks, &shutdown);
         let (mine, other) = (followed.job(id), followed.job(id));
         assert!(Arc::ptr_eq(&mine, &other));
         let (first, same) = (mine.page(0).await.unwrap().unwrap(), other.page(0).await.unwrap().unwrap());

@@ -15,5 +15,5 @@ pub(crate) async fn status(_: Management, hub: Data<Orchestrator>) -> Result<Htt
 #[utoipa::path(tag = "operations", responses((status = 200, body = Vec<ReconcilerStatus>), (status = 401, body = Problem)))]
 #[get("/api/v1/ops/reconcilers")]
 pub(crate) async fn reconcilers(_: Management, hub: Data<Orchestrator>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(hub.reconciler_list().await?))
+    Ok(HttpResponse::Ok().json(hub.reconcilers.statuses().await?))
 }

@@ -10,10 +10,7 @@ use api_types::{BrokerStatus, OpsStatus, QueueStatus, ReplicaStatus, WorkerCount
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{job::Status, worker::State};
 use runtime::Failure;
-use store::{
-    ops::QueueLoad,
-    reconcilers::{Replica, replica_beat, replica_list},
-};
+use store::{ops::QueueLoad, reconcilers::Replica};
 use tokio::sync::Mutex;
 
 use crate::Orchestrator;
@@ -22,13 +19,6 @@ use crate::Orchestrator;
 const FRESH_FOR: Duration = Duration::from_secs(1);
 /// How long the broker may take to tell the depths of all queues.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often a replica says that it lives.
-pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(5);
-/// A replica that has not said so for this long does not.
-const ALIVE_FOR: TimeDelta = TimeDelta::seconds(16);
-/// And after this it is forgotten.
-const KNOWN_FOR: TimeDelta = TimeDelta::hours(1);
-
 /// The last answer, and when it was read.
 pub(crate) type Snapshot = Arc<Mutex<Option<(Instant, OpsStatus)>>>;
 
@@ -48,12 +38,12 @@ impl Orchestrator {
         let loads = store::ops::queue_loads(&self.database).await?;
         let ended = store::ops::job_count_ended(&self.database, now - TimeDelta::hours(1)).await?;
         let ended_as = |wanted: &[Status]| ended.iter().filter(|(status, _)| wanted.contains(status)).map(|(_, jobs)| jobs).sum();
-        let replicas = replica_list(&self.database, now - ALIVE_FOR).await?;
+        let replicas = self.replica.alive().await?;
         let connected = self.broker.as_ref().is_some_and(|broker| broker.is_connected());
         let mut depths = self.depths(loads.keys()).await;
         Ok(OpsStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            uptime_s: self.started.elapsed().as_secs(),
+            uptime_s: self.replica.uptime().as_secs(),
             now,
             database: "ok".to_owned(),
             broker: BrokerStatus { configured: self.broker.is_some(), connected },
@@ -96,29 +86,6 @@ impl Orchestrator {
         // What was told until then is shown.
         let _ = tokio::time::timeout(PATIENCE, asking).await;
         depths
-    }
-
-    /// Says that this replica lives.
-    pub(crate) async fn beat(&self) -> Result<(), store::Error> {
-        let now = (self.clock)();
-        let replica =
-            Replica { id: self.replica_id, version: env!("CARGO_PKG_VERSION").to_owned(), started_at: self.started_at, last_seen_at: now };
-        replica_beat(&self.database, &replica, now - KNOWN_FOR).await?;
-        if !self.database.is_sqlite() {
-            let live = replica_list(&self.database, now - ALIVE_FOR).await?;
-            self.steady_clock.set_beside_others(live.iter().any(|replica| replica.id != self.replica_id));
-        }
-        Ok(())
-    }
-
-    /// Whether hubs were here before this one, and none lately.
-    pub(crate) async fn looks_for_others(&self) -> Result<bool, store::Error> {
-        let now = (self.clock)();
-        let known = replica_list(&self.database, DateTime::UNIX_EPOCH).await?;
-        let last = known.iter().map(|replica| replica.last_seen_at).max();
-        let beside_others = last.is_some_and(|last| (now - last).abs() < ALIVE_FOR) && !self.database.is_sqlite();
-        self.steady_clock.set_beside_others(beside_others);
-        Ok(last.is_some_and(|last| (now - last).abs() > self.lease_time() / 2))
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
+use runtime::TaskError;
 use store::{
     Error,
     changes::{Subject, change_add, change_count},
@@ -75,11 +76,12 @@ impl Orchestrator {
     }
 
     /// Counts this replica's changes: many at once as one, so that workers that register do not wait for each other.
-    pub(crate) async fn count_worker_changes(self) {
+    pub(crate) async fn count_worker_changes(self) -> Result<(), TaskError> {
+        // One that is started again counts once too often, which is harmless.
         let mut counted = 0;
         loop {
             tokio::select! {
-                () = self.shutdown.wait() => return,
+                () = self.shutdown.wait() => return Ok(()),
                 () = self.worker_changes.nudge.notified() => {}
             }
             while self.worker_changes.made() != counted {
@@ -90,7 +92,7 @@ impl Orchestrator {
                         tracing::debug!(%error, "a change of workers was not counted; it is tried again");
                         tokio::time::sleep(self.tick.max(Duration::from_millis(10))).await;
                         if self.shutdown.is_triggered() {
-                            return;
+                            return Ok(());
                         }
                     }
                 }

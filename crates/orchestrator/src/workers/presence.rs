@@ -8,7 +8,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use runtime::{Failure, Shutdown};
+use runtime::{Clock, Failure, Shutdown, Tasks};
 use store::{
     Database, Error,
     workers::{Seen, Vitals, worker_note_seen},
@@ -39,9 +39,9 @@ struct Sign {
 
 impl Presence {
     /// Starts the writing, which ends after `shutdown`. A worker is lost after `lease` without a sign of life.
-    pub(crate) fn start(database: Database, lease: Duration, shutdown: Shutdown) -> Self {
+    pub(crate) fn start(database: Database, lease: Duration, tasks: &Tasks, shutdown: Shutdown) -> Self {
         let (signs, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(write_signs(database, receiver, shutdown));
+        tasks.spawn_once("orchestrator.signs_of_life", write_signs(database, receiver, shutdown));
         Self { signs, noted: Arc::default(), fresh_for: lease / 3 }
     }
 
@@ -63,7 +63,7 @@ impl Presence {
     }
 
     /// Shows for as long as it is polled that a worker lives: its claim waits.
-    pub(crate) async fn keep(&self, id: Uuid, clock: &crate::Clock) {
+    pub(crate) async fn keep(&self, id: Uuid, clock: &Clock) {
         loop {
             tokio::time::sleep(self.fresh_for).await;
             let is_fresh = self.noted().get(&id).is_some_and(|at| at.elapsed() < self.fresh_for);

@@ -2,9 +2,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use api_types::ClaimRequest;
 use chrono::TimeDelta;
-use domain::job::Status;
-use messages::JobEvent;
-use runtime::{Failure, Shutdown, WriteHealth};
+use runtime::{Clock, Events, Failure, Shutdown, Tasks, WriteHealth};
 use store::{Database, Error, workers::Worker};
 use tokio::{
     sync::mpsc,
@@ -20,10 +18,9 @@ use super::{
     log::LogLimits,
 };
 use crate::{
-    Clock,
     automations::Catalog,
     dispatch::{BrokerQueues, ControlMessages, DispatchState, Publisher, Window},
-    events::Events,
+    events::JobNow,
     jobs::Live,
     notices::{Notice, Notices},
     workers::Roster,
@@ -74,11 +71,16 @@ impl Deps {
 }
 
 /// Starts the writer, which ends after `shutdown` when what was asked before is answered.
-pub(crate) fn start(deps: Deps, (notices, received): (Notices, mpsc::UnboundedReceiver<Notice>), shutdown: Shutdown) -> Writer {
+pub(crate) fn start(
+    deps: Deps,
+    (notices, received): (Notices, mpsc::UnboundedReceiver<Notice>),
+    tasks: &Tasks,
+    shutdown: Shutdown,
+) -> Writer {
     let (requests, receiver) = mpsc::channel(deps.queue_limit);
-    let publisher = Publisher::start(deps.broker.clone(), notices.clone());
+    let publisher = Publisher::start(deps.broker.clone(), notices.clone(), tasks);
     let run = Run { deps, publisher, state: DispatchState::default(), cache: RowCache::default(), confirmed: Vec::new(), flush_at: None };
-    tokio::spawn(run.until(shutdown, receiver, received));
+    tasks.spawn_once("orchestrator.writer", run.until(shutdown, receiver, received));
     Writer { requests, notices, claims: Arc::default() }
 }
 
@@ -311,10 +313,10 @@ impl Run {
             self.deps.control.send(order.worker_id, order.command, Some(order.job_id));
         }
         self.answer_claims(done.given);
-        if self.deps.events.wanted() {
-            let created = done.created.iter().map(|job| (job, "job.created"));
-            let changed = done.touched.iter().filter(|job| job.changed_status).map(|job| (job, event_type(job.status)));
-            created.chain(changed).for_each(|(job, kind)| self.deps.events.tell(event(job, kind, now)));
+        if self.deps.events.is_wanted() {
+            let created = done.created.iter().map(|job| job_now(job).created(now));
+            let changed = done.touched.iter().filter(|job| job.changed_status).map(|job| job_now(job).changed(now));
+            created.chain(changed).for_each(|event| self.deps.events.publish(event));
         }
     }
 
@@ -408,28 +410,8 @@ fn refuse(writes: Vec<Envelope>, error: &Error) {
     }
 }
 
-const fn event_type(status: Status) -> &'static str {
-    match status {
-        Status::Pending => "job.created",
-        Status::Running => "job.started",
-        Status::Paused => "job.paused",
-        Status::Completed | Status::CompletedNoInvoices => "job.completed",
-        Status::Failed => "job.failed",
-        Status::Canceled => "job.canceled",
-    }
-}
-
-fn event(job: &Touched, kind: &str, now: chrono::DateTime<chrono::Utc>) -> JobEvent {
-    JobEvent {
-        event_id: Uuid::now_v7().to_string(),
-        r#type: kind.to_owned(),
-        job_id: job.id.to_string(),
-        automation_id: job.automation_id,
-        status: job.status.as_str().to_owned(),
-        occurred_at: now.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
-        error_class: job.error_class.unwrap_or_default().to_owned(),
-        worker_id: job.worker_id.map(|id| id.to_string()).unwrap_or_default(),
-    }
+const fn job_now(job: &Touched) -> JobNow {
+    JobNow { id: job.id, automation_id: job.automation_id, status: job.status, error_class: job.error_class, worker_id: job.worker_id }
 }
 
 /// What a claim must be.

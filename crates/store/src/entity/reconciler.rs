@@ -13,6 +13,7 @@ pub struct Model {
     pub last_outcome: Option<Json>,
     pub last_error: Option<String>,
     pub runs: i64,
+    pub interval_ms: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -8,6 +8,7 @@ pub struct Model {
     pub version: String,
     pub started_at: ChronoDateTimeUtc,
     pub last_seen_at: ChronoDateTimeUtc,
+    pub services: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

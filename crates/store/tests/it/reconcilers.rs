@@ -1,8 +1,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 use store::reconcilers::{
-    Claim, Reconciler, Replica, Run, reconciler_claim, reconciler_finish, reconciler_insert_missing, reconciler_list, replica_beat,
-    replica_list,
+    Claim, Reconciler, Replica, Run, reconciler_claim, reconciler_finish, reconciler_list, reconciler_put, replica_beat, replica_list,
 };
 use uuid::Uuid;
 
@@ -31,14 +30,14 @@ async fn one(db: &Case) -> Reconciler {
 
 async fn rows_are_made_once(db: Case) {
     for _ in 0..2 {
-        reconciler_insert_missing(&db, &["sweep", "retention"]).await.unwrap();
+        reconciler_put(&db, &[("sweep", TimeDelta::seconds(1)), ("retention", TimeDelta::seconds(2))]).await.unwrap();
     }
     let names: Vec<String> = reconciler_list(&db).await.unwrap().into_iter().map(|one| one.name).collect();
     assert_eq!(names, ["retention", "sweep"]);
 }
 
 async fn one_of_many_replicas_runs_it(db: Case) {
-    reconciler_insert_missing(&db, &["sweep"]).await.unwrap();
+    reconciler_put(&db, &[("sweep", TimeDelta::seconds(1))]).await.unwrap();
     let claims = (1..=8).map(|holder| {
         let database = db.database.clone();
         tokio::spawn(async move { reconciler_claim(&database, &claim(holder, 0)).await.unwrap() })
@@ -51,7 +50,7 @@ async fn one_of_many_replicas_runs_it(db: Case) {
 }
 
 async fn it_runs_again_when_it_is_due(db: Case) {
-    reconciler_insert_missing(&db, &["sweep"]).await.unwrap();
+    reconciler_put(&db, &[("sweep", TimeDelta::seconds(1))]).await.unwrap();
     assert!(reconciler_claim(&db, &claim(1, 0)).await.unwrap());
     assert_eq!((one(&db).await.holder, one(&db).await.held_until), (Some(id_at(0, 1)), Some(at(100))));
     let run = Run { now: at(3), duration_ms: 3, outcome: Ok(json!({"jobs": 2})) };
@@ -66,6 +65,7 @@ async fn it_runs_again_when_it_is_due(db: Case) {
         last_outcome: Some(json!({"jobs": 2})),
         last_error: None,
         runs: 1,
+        interval: Some(TimeDelta::seconds(1)),
     };
     assert_eq!(one(&db).await, expected);
     assert!(!reconciler_claim(&db, &claim(2, 9)).await.unwrap(), "not due");
@@ -77,14 +77,14 @@ async fn it_runs_again_when_it_is_due(db: Case) {
 }
 
 async fn the_claim_of_a_dead_holder_ends_by_itself(db: Case) {
-    reconciler_insert_missing(&db, &["sweep"]).await.unwrap();
+    reconciler_put(&db, &[("sweep", TimeDelta::seconds(1))]).await.unwrap();
     assert!(reconciler_claim(&db, &claim(1, 0)).await.unwrap());
     assert!(!reconciler_claim(&db, &claim(2, 100)).await.unwrap());
     assert!(reconciler_claim(&db, &claim(2, 101)).await.unwrap());
 }
 
 async fn who_lost_it_notes_nothing(db: Case) {
-    reconciler_insert_missing(&db, &["sweep"]).await.unwrap();
+    reconciler_put(&db, &[("sweep", TimeDelta::seconds(1))]).await.unwrap();
     assert!(reconciler_claim(&db, &claim(1, 0)).await.unwrap());
     assert!(reconciler_claim(&db, &claim(2, 101)).await.unwrap());
     let run = Run { now: at(102), duration_ms: 102, outcome: Ok(json!({})) };
@@ -93,7 +93,14 @@ async fn who_lost_it_notes_nothing(db: Case) {
 }
 
 async fn hubs_that_live_are_told_from_those_that_do_not(db: Case) {
-    let hub = |nth: u32, seen: i64| Replica { id: id_at(0, nth), version: "1".into(), started_at: at(0), last_seen_at: at(seen) };
+    let services = Some(vec!["orchestrator".to_owned(), "toy".to_owned()]);
+    let hub = |nth: u32, seen: i64| Replica {
+        id: id_at(0, nth),
+        version: "1".into(),
+        started_at: at(0),
+        last_seen_at: at(seen),
+        services: services.clone(),
+    };
     for hub in [hub(1, 1), hub(2, 5), hub(1, 9)] {
         replica_beat(&db, &hub, at(0)).await.unwrap();
     }

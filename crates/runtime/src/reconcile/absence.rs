@@ -1,10 +1,10 @@
-//! Whether a hub was there all the time. One that was stopped, suspended or cut off from the database could not hear of the workers: before it
-//! judges them it gives them the time of a lease.
+//! Whether a replica was present all the time. One that was stopped, suspended or cut off from the database could not hear of the workers:
+//! before it judges them it gives them the time of a lease.
 
 use std::time::{Duration, Instant, SystemTime};
 
 /// What one loop knows about its own absence.
-pub(super) struct Presence {
+pub(super) struct Attendance {
     /// When it last had to do with the database.
     there: (Instant, SystemTime),
     judges_from: Instant,
@@ -13,7 +13,7 @@ pub(super) struct Presence {
     patience: Duration,
 }
 
-impl Presence {
+impl Attendance {
     /// Of a loop that runs every `pause`. `returns`: no hub was there before it started.
     pub(super) fn new(pause: Duration, lease: Duration, returns: bool, now: (Instant, SystemTime)) -> Self {
         let judges_from = if returns { now.0 + lease } else { now.0 };
@@ -43,10 +43,10 @@ mod tests {
     use super::*;
 
     /// The lease is 30 s and the loop runs every second.
-    fn presence(returns: bool) -> (Presence, impl Fn(u64, u64) -> (Instant, SystemTime)) {
+    fn presence(returns: bool) -> (Attendance, impl Fn(u64, u64) -> (Instant, SystemTime)) {
         let start = (Instant::now(), SystemTime::now());
         let at = move |elapsed, wall| (start.0 + Duration::from_secs(elapsed), start.1 + Duration::from_secs(wall));
-        (Presence::new(Duration::from_secs(1), Duration::from_secs(30), returns, start), at)
+        (Attendance::new(Duration::from_secs(1), Duration::from_secs(30), returns, start), at)
     }
 
     #[test]

@@ -1,0 +1,122 @@
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use broker::{Broker, QueueDepth};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::worker::State;
+use futures_util::future::BoxFuture;
+use runtime::{Clock, Context, Counts, Reconciler, TaskError};
+use store::{Database, Error};
+use uuid::Uuid;
+
+use super::counts;
+use crate::{
+    Orchestrator,
+    notices::{Notice, Notices},
+};
+
+/// How old a message may get in a queue that the broker says is empty before its job waits again.
+const LOST_AFTER: TimeDelta = TimeDelta::minutes(1);
+/// How long the broker may take to say how much a queue has.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Lets jobs wait again whose message the broker confirmed and no longer has.
+pub(super) struct LostMessages {
+    database: Database,
+    broker: Option<Arc<Broker>>,
+    notices: Notices,
+    clock: Clock,
+    lease: TimeDelta,
+    consumer_timeout: TimeDelta,
+    tick: Duration,
+}
+
+impl LostMessages {
+    pub(super) fn new(hub: &Orchestrator, context: &Context) -> Self {
+        let dispatch = &context.settings.dispatch;
+        Self {
+            database: hub.database.clone(),
+            broker: hub.broker.clone(),
+            notices: hub.notices.clone(),
+            clock: hub.clock.clone(),
+            lease: hub.lease_time(),
+            consumer_timeout: TimeDelta::from_std(dispatch.consumer_timeout).unwrap_or(TimeDelta::MAX),
+            tick: dispatch.tick,
+        }
+    }
+
+    async fn find(&self) -> Result<Counts, Error> {
+        let Some(broker) = self.broker.as_ref().filter(|broker| broker.is_connected()) else { return Ok(Counts::new()) };
+        let now = (self.clock)();
+        let by_queue = self.undelivered(now).await?;
+        if by_queue.is_empty() {
+            return Ok(counts([("jobs_waiting_again", 0), ("queues_not_asked", 0)]));
+        }
+        let registered = self.consuming_workers(now).await?;
+        let (mut lost, mut unknown) = (0, 0);
+        for (queue, jobs) in by_queue {
+            let Some((depth, is_there)) = look(broker, &queue).await else {
+                unknown += 1;
+                continue;
+            };
+            // Messages that a consumer has and has not acknowledged are not counted. A registered worker starts at once what it gets.
+            let known = registered.get(&queue).copied().unwrap_or(0);
+            let strangers = depth.consumers > known;
+            // Who is known starts what it takes: without it the broker has lost the message. Else somebody may have taken it.
+            let delivered = is_there && (strangers || known == 0);
+            let notice = if delivered { Notice::Unstarted } else { Notice::Unconfirmed };
+            let before = if strangers { now - LOST_AFTER - self.consumer_timeout } else { now - LOST_AFTER };
+            let ids: Vec<Uuid> = jobs.into_iter().filter(|(_, since)| *since < before).map(|(id, _)| id).collect();
+            if depth.messages == 0 && !ids.is_empty() {
+                tracing::warn!(queue.name = queue, jobs = ids.len(), "messages are gone and their jobs have not started");
+                lost += ids.len();
+                ids.into_iter().for_each(|id| self.notices.send(notice(id, queue.clone())));
+            }
+        }
+        Ok(counts([("jobs_waiting_again", lost), ("queues_not_asked", unknown)]))
+    }
+
+    /// Jobs whose message should be at the broker for a while, by queue.
+    async fn undelivered(&self, now: DateTime<Utc>) -> Result<HashMap<String, Vec<(Uuid, DateTime<Utc>)>>, Error> {
+        let mut by_queue: HashMap<String, Vec<(Uuid, DateTime<Utc>)>> = HashMap::new();
+        for (id, queue, since) in store::jobs::job_list_undelivered(&self.database).await? {
+            if since < now - LOST_AFTER {
+                by_queue.entry(queue).or_default().push((id, since));
+            }
+        }
+        Ok(by_queue)
+    }
+
+    /// How many registered workers consume each queue.
+    async fn consuming_workers(&self, now: DateTime<Utc>) -> Result<HashMap<String, u32>, Error> {
+        let mut counts = HashMap::new();
+        for worker in store::workers::worker_list_seen(&self.database, now - self.lease).await? {
+            if worker.uses_broker && worker.life.state(self.lease, now) == State::Running {
+                worker.queues.into_iter().for_each(|queue| *counts.entry(queue).or_default() += 1);
+            }
+        }
+        Ok(counts)
+    }
+}
+
+/// What the queue holds, and whether it is there; `None` when the broker does not say.
+async fn look(broker: &Broker, queue: &str) -> Option<(QueueDepth, bool)> {
+    match tokio::time::timeout(PATIENCE, broker.queue_depth(queue)).await {
+        Ok(Ok(depth)) => Some((depth, true)),
+        Ok(Err(broker::Error::QueueNotFound { .. })) => Some((QueueDepth { messages: 0, consumers: 0 }, false)),
+        Ok(Err(_)) | Err(_) => None,
+    }
+}
+
+impl Reconciler for LostMessages {
+    fn name(&self) -> &'static str {
+        "lost_messages"
+    }
+
+    fn interval(&self) -> Duration {
+        self.tick * 30
+    }
+
+    fn run_once(&self, _: DateTime<Utc>) -> BoxFuture<'_, Result<Counts, TaskError>> {
+        Box::pin(async move { Ok(self.find().await?) })
+    }
+}

@@ -1,0 +1,236 @@
+//! The bus of events: what was committed, told to whoever subscribed.
+//!
+//! An event says that something happened, never what to do; whoever hears it reads the state anew. Losing one only delays, since the database
+//! is the truth, so that the bus is bounded everywhere and nobody waits for it. Invariants: an event is published after its commit; a
+//! subscriber of this process gets it once, at once, and without a broker; with a broker other processes get it in batches over the exchange
+//! `regente.events`. Without subscribers and without a broker an event costs nothing: ask [`Events::is_wanted`] before making one.
+
+mod exchange;
+
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc, Once,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use broker::Broker;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
+use tokio::sync::{broadcast, mpsc};
+use uuid::Uuid;
+
+use crate::{Shutdown, Tasks};
+
+/// Events that may wait for a subscriber; one that is slower misses the oldest.
+const SUBSCRIBER_WAITING: usize = 4096;
+/// Events that may wait while the broker is away; more are dropped.
+const EXCHANGE_WAITING: usize = 10_000;
+
+/// What happened. Its JSON is the wire form: `data` beside the envelope's fields, so that its keys must not be `event_id`, `type`, `subject`,
+/// `occurred_at` or `traceparent`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// UUID v7.
+    #[serde(rename = "event_id")]
+    pub id: Uuid,
+    /// `<noun>.<past tense>`, such as `job.completed`.
+    #[serde(rename = "type")]
+    pub kind: Cow<'static, str>,
+    /// What it happened to, as a path of the API without its prefix: `jobs/<uuid>`.
+    #[serde(default)]
+    pub subject: String,
+    /// When it was committed.
+    #[serde(rename = "occurred_at", serialize_with = "to_microseconds")]
+    pub at: DateTime<Utc>,
+    /// W3C trace context of the request that led to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    /// What goes with its kind.
+    #[serde(flatten)]
+    pub data: Map<String, Value>,
+}
+
+impl Event {
+    /// Of this moment, without a trace.
+    #[must_use]
+    pub fn new(kind: &'static str, subject: String, at: DateTime<Utc>, data: Map<String, Value>) -> Self {
+        Self { id: Uuid::now_v7(), kind: kind.into(), subject, at, traceparent: None, data }
+    }
+
+    /// Under what it is published: the plural of its noun.
+    fn topic(&self) -> String {
+        format!("{}s", self.kind.split('.').next().unwrap_or_default())
+    }
+}
+
+fn to_microseconds<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+/// The bus. Clones are the same one.
+#[derive(Clone)]
+pub struct Events(Arc<Inner>);
+
+struct Inner {
+    here: broadcast::Sender<Arc<Event>>,
+    exchange: Option<Exchange>,
+    /// Events that the exchange did not get since the log was told.
+    dropped: Arc<AtomicU64>,
+}
+
+/// The way to other processes.
+struct Exchange {
+    broker: Broker,
+    replica: Uuid,
+    outbox: mpsc::Sender<Arc<Event>>,
+    tasks: Tasks,
+    shutdown: Shutdown,
+    /// Others are listened to from the first subscriber on.
+    listens: Once,
+}
+
+impl Events {
+    /// The bus of `replica`, over the exchange as well when there is a broker.
+    #[must_use]
+    pub fn start(broker: Option<Broker>, replica: Uuid, tasks: &Tasks, shutdown: &Shutdown) -> Self {
+        let (here, _) = broadcast::channel(SUBSCRIBER_WAITING);
+        let dropped = Arc::<AtomicU64>::default();
+        let exchange = broker.map(|broker| {
+            let (outbox, inbox) = mpsc::channel(EXCHANGE_WAITING);
+            let (to, lost) = (broker.clone(), dropped.clone());
+            tasks.spawn_outlet("events.publisher", |drain| exchange::publish(to, replica, inbox, lost, drain));
+            Exchange { broker, replica, outbox, tasks: tasks.clone(), shutdown: shutdown.clone(), listens: Once::new() }
+        });
+        Self(Arc::new(Inner { here, exchange, dropped }))
+    }
+
+    /// Whether anybody would hear of an event.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.0.exchange.is_some() || self.0.here.receiver_count() > 0
+    }
+
+    /// Hands an event to whoever subscribed, and does not wait for anybody. To be called after its commit.
+    pub fn publish(&self, event: Event) {
+        let event = Arc::new(event);
+        if self.0.here.receiver_count() > 0 {
+            // The last subscriber may have gone.
+            let _ = self.0.here.send(event.clone());
+        }
+        if let Some(exchange) = &self.0.exchange
+            && exchange.outbox.try_send(event).is_err()
+        {
+            self.0.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Subscribes to the events whose kind begins with one of `kinds` (`job.`, or `job.completed`), those of other replicas as well.
+    #[must_use]
+    pub fn subscribe(&self, kinds: &'static [&'static str]) -> Subscription {
+        let receiver = self.0.here.subscribe();
+        if let Some(exchange) = &self.0.exchange {
+            exchange.listens.call_once(|| {
+                let Exchange { broker, replica, tasks, shutdown, .. } = exchange;
+                let (broker, replica, here, shutdown) = (broker.clone(), *replica, self.0.here.clone(), shutdown.clone());
+                tasks.spawn("events.receiver", move || exchange::receive(broker.clone(), replica, here.clone(), shutdown.clone()));
+            });
+        }
+        Subscription { receiver, kinds }
+    }
+}
+
+/// What a subscriber hears.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// Something happened.
+    Event(Arc<Event>),
+    /// So many events, of any kind, came faster than they were taken, and are lost to this subscriber: it has to read the state anew.
+    Missed(u64),
+}
+
+/// Events of some kinds, from the moment of the subscription on.
+pub struct Subscription {
+    receiver: broadcast::Receiver<Arc<Event>>,
+    kinds: &'static [&'static str],
+}
+
+impl Subscription {
+    /// Waits for the next event. Cancel-safe.
+    pub async fn next(&mut self) -> Notice {
+        loop {
+            match self.receiver.recv().await {
+                Ok(event) if self.kinds.iter().any(|kind| event.kind.starts_with(kind)) => return Notice::Event(event),
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Lagged(missed)) => return Notice::Missed(missed),
+                // The bus is gone: nothing happens any more.
+                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: &'static str, nth: u64) -> Event {
+        let data = serde_json::json!({"job_id": "x", "automation_id": 7, "status": "failed", "nth": nth});
+        let Value::Object(data) = data else { unreachable!() };
+        Event::new(kind, "jobs/x".to_owned(), DateTime::UNIX_EPOCH, data)
+    }
+
+    fn alone() -> Events {
+        let shutdown = Shutdown::default();
+        Events::start(None, Uuid::now_v7(), &Tasks::new(Arc::new(Utc::now), shutdown.clone()), &shutdown)
+    }
+
+    #[tokio::test]
+    async fn without_a_broker_each_subscriber_hears_what_it_asked_for() {
+        let events = alone();
+        assert!(!events.is_wanted(), "nobody listens: nothing is to be made");
+        events.publish(event("job.created", 0));
+        let (mut jobs, mut ends) = (events.subscribe(&["job."]), events.subscribe(&["job.completed", "job.failed"]));
+        assert!(events.is_wanted());
+        for (nth, kind) in (1..).zip(["job.created", "worker.lost", "job.failed"]) {
+            events.publish(event(kind, nth));
+        }
+        for nth in [1, 3] {
+            let Notice::Event(heard) = jobs.next().await else { panic!("missed") };
+            assert_eq!(heard.data["nth"], nth);
+        }
+        let Notice::Event(heard) = ends.next().await else { panic!("missed") };
+        assert_eq!((heard.kind.as_ref(), &heard.data["nth"]), ("job.failed", &3.into()));
+        drop((jobs, ends));
+        assert!(!events.is_wanted());
+    }
+
+    #[tokio::test]
+    async fn who_is_too_slow_is_told_so_and_nobody_waits() {
+        let events = alone();
+        let mut slow = events.subscribe(&["job."]);
+        let most = u64::try_from(SUBSCRIBER_WAITING).unwrap();
+        for nth in 0..most + 3 {
+            events.publish(event("job.created", nth));
+        }
+        assert_eq!(slow.next().await, Notice::Missed(3));
+        let Notice::Event(heard) = slow.next().await else { panic!("missed more") };
+        assert_eq!(heard.data["nth"], 3);
+    }
+
+    #[test]
+    fn on_the_wire_it_is_what_the_contract_says() {
+        let event = Event { traceparent: Some("00-1-2-01".to_owned()), ..event("job.failed", 1) };
+        let written = serde_json::to_string(&event).unwrap();
+        let read: messages::JobEvent = serde_json::from_str(&written).unwrap();
+        assert_eq!(
+            (read.r#type.as_str(), read.job_id.as_str(), read.automation_id, read.status.as_str()),
+            ("job.failed", "x", 7, "failed")
+        );
+        assert_eq!((read.occurred_at.as_str(), read.subject.as_str()), ("1970-01-01T00:00:00.000000Z", "jobs/x"));
+        assert_eq!((read.event_id, read.traceparent.as_str()), (event.id.to_string(), "00-1-2-01"));
+        assert_eq!(serde_json::from_str::<Event>(&written).unwrap(), event);
+    }
+}

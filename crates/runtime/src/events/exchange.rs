@@ -1,0 +1,107 @@
+//! Events between processes, in batches: a message for each event would cost the broker more than the job.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use broker::Broker;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{broadcast, mpsc};
+use uuid::Uuid;
+
+use super::Event;
+use crate::{Shutdown, TaskError};
+
+/// How long events are gathered for one message.
+const GATHER_FOR: Duration = Duration::from_millis(50);
+/// Events of a message at most.
+const MOST: usize = 1000;
+/// Messages that are taken ahead.
+const PREFETCH: u16 = 50;
+
+#[derive(Serialize)]
+struct Outgoing<'a> {
+    events: &'a [&'a Event],
+    replica: Uuid,
+}
+
+#[derive(Deserialize)]
+struct Incoming {
+    /// Each is read by itself: one of a later version must not take the others with it.
+    events: Vec<serde_json::Value>,
+    /// None of an older version.
+    replica: Option<Uuid>,
+}
+
+/// Publishes what comes in, until `drain`, and then what is left.
+pub(super) async fn publish(
+    broker: Broker,
+    replica: Uuid,
+    mut inbox: mpsc::Receiver<Arc<Event>>,
+    dropped: Arc<AtomicU64>,
+    drain: Shutdown,
+) {
+    let mut events = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            received = inbox.recv_many(&mut events, MOST / 2) => if received == 0 { return },
+            () = drain.wait() => return,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(GATHER_FOR) => {}
+            () = drain.wait() => {}
+        }
+        while events.len() < MOST
+            && let Ok(event) = inbox.try_recv()
+        {
+            events.push(event);
+        }
+        let mut topics: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
+        events.iter().for_each(|event| topics.entry(event.topic()).or_default().push(event));
+        for (topic, events) in topics {
+            let Ok(body) = serde_json::to_vec(&Outgoing { events: &events, replica }) else { continue };
+            if let Err(error) = broker.publish_event(&topic, Bytes::from(body)).await {
+                tracing::debug!(%error, events = events.len(), "events not published");
+            }
+        }
+        events.clear();
+        let dropped = dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            tracing::warn!(events = dropped, "events were dropped: they came faster than the broker took them");
+        }
+    }
+}
+
+/// Hands what other replicas published to the subscribers of this process. What this one published they have had.
+pub(super) async fn receive(
+    broker: Broker,
+    replica: Uuid,
+    here: broadcast::Sender<Arc<Event>>,
+    shutdown: Shutdown,
+) -> Result<(), TaskError> {
+    let mut messages = broker.consume_events(PREFETCH);
+    loop {
+        let message = tokio::select! {
+            () = shutdown.wait() => return Ok(()),
+            message = messages.next() => message.ok_or("the connection to the broker was closed")?,
+        };
+        match serde_json::from_slice::<Incoming>(&message.body) {
+            Ok(batch) if batch.replica == Some(replica) => {}
+            Ok(batch) => batch.events.into_iter().filter_map(read).for_each(|event| drop(here.send(Arc::new(event)))),
+            Err(error) => tracing::debug!(%error, "a message on the event exchange is no batch of events"),
+        }
+        // One that is not acknowledged is gone with the connection, as are the others.
+        let _ = message.ack().await;
+    }
+}
+
+fn read(event: serde_json::Value) -> Option<Event> {
+    serde_json::from_value(event).inspect_err(|error| tracing::debug!(%error, "an event could not be read")).ok()
+}
