@@ -22,6 +22,8 @@ use crate::{absence::unix_now, faults::Excuse, journal::Journal};
 
 /// A process that ends by itself before this age could not start, for want of its database perhaps; it is started again.
 const YOUNG: Duration = Duration::from_secs(40);
+/// A process younger than this may not yet handle TERM.
+const DEAF: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const BEFORE_RESTART: Duration = Duration::from_millis(500);
 /// How long a process may take to end when asked.
@@ -102,6 +104,7 @@ impl Part {
         let mut state = self.state.lock().await;
         state.wanted = false;
         let Some(mut child) = state.child.take() else { return Ok(()) };
+        let young = state.started.is_some_and(|at| at.elapsed() < DEAF);
         if let Some(pid) = child.id() {
             kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGTERM)?;
         }
@@ -114,7 +117,9 @@ impl Part {
             Ok(status) => {
                 let status = status?;
                 let text = format!("{name} ended {:.1} s after TERM: {status}", asked.elapsed().as_secs_f64());
-                if status.success() { self.journal.say(&text) } else { self.journal.breach(text) }
+                // Too young to have heard of TERM: it takes signals once it has started.
+                let unheard = status.signal() == Some(Signal::SIGTERM as i32) && young;
+                if status.success() || unheard { self.journal.say(&text) } else { self.journal.breach(text) }
             }
         }
         Ok(())

@@ -26,6 +26,8 @@ pub(crate) const HUBS: usize = 2;
 /// Agents; the first half takes messages, the second half claims.
 pub(crate) const AGENTS: usize = 4;
 pub(crate) const SLOTS: usize = 5;
+/// What agents send of a job's log, in MiB: less than the loud robot prints, so that its log ends with a gap and its slot is free in seconds.
+const LOG_MIB: &str = "32";
 /// How long leases last here.
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
 /// The queue whose jobs come as messages, and the one whose jobs are claimed.
@@ -192,7 +194,8 @@ pub(crate) fn agent_program(regente: &Path, folder: &Path, name: &str, queue: &s
         (WORK_DIR, work.display().to_string()),
     ];
     let scripts = folder.display().to_string();
-    let arguments = ["worker", "--queue", queue, "--slots", &SLOTS.to_string(), "--name", name, "--scripts", &scripts];
+    let arguments =
+        ["worker", "--queue", queue, "--slots", &SLOTS.to_string(), "--name", name, "--scripts", &scripts, "--log-mib", LOG_MIB];
     Program {
         name: name.to_owned(),
         worker: Some(name.to_owned()),
