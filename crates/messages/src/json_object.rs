@@ -7,7 +7,7 @@ use prost_types::{ListValue, Struct, Value as ProtoValue, value::Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// A JSON object kept as it came. In JSON, which is what travels, numbers are exact; the protobuf form is `google.protobuf.Struct`, whose
+/// A JSON object, kept as received. In JSON, the wire form, numbers are exact; the protobuf form is `google.protobuf.Struct`, whose
 /// numbers are doubles.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -1,7 +1,7 @@
 //! Queue and event contracts.
 //!
 //! The types are generated from `proto/job.proto`; their wire form is JSON with the field names of the proto file, so that a robot in any
-//! language can read them. Knows nothing of the broker that carries them.
+//! language can read them. Does not depend on the broker that carries them.
 //!
 //! ```
 //! let message: messages::JobMessage = serde_json::from_str(

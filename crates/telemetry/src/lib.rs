@@ -1,6 +1,6 @@
-//! How the program speaks to its operators: logs on standard output, as JSON lines or as text.
+//! Logging for operators: JSON lines on standard output, or text on standard error.
 //!
-//! Knows nothing of what is logged.
+//! Every process sets up logging here, once, so that format and filter are the same everywhere. Does not depend on what is logged.
 //!
 //! ```
 //! let format: telemetry::LogFormat = "json".parse().unwrap();
@@ -12,11 +12,11 @@ use std::{io::IsTerminal, str::FromStr};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// How a log line looks.
+/// Format of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// One JSON object a line, for machines.
+    /// One JSON object per line, for machines.
     Json,
     /// For people.
     #[default]
@@ -35,16 +35,16 @@ impl FromStr for LogFormat {
     }
 }
 
-/// What can go wrong.
+/// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The filter has a mistake.
+    /// The filter cannot be parsed.
     #[error("log filter: {0}")]
     Filter(String),
-    /// No such format.
+    /// The format does not exist.
     #[error("log format must be \"json\" or \"text\", not \"{0}\"")]
     Format(String),
-    /// Something has set up logging before.
+    /// Logging was set up before.
     #[error("logging is set up already")]
     Twice,
 }
@@ -57,10 +57,10 @@ pub fn check_filter(filter: &str) -> Result<(), Error> {
     EnvFilter::try_new(filter).map(drop).map_err(|error| Error::Filter(error.to_string()))
 }
 
-/// Sends logs to standard error (text) or standard output (JSON). Once in a process.
+/// Sends logs to standard error (text) or standard output (JSON). Call it once per process.
 ///
 /// # Errors
-/// [`Error::Filter`] for an unusable filter, [`Error::Twice`] when it was done before.
+/// [`Error::Filter`] for an unusable filter, [`Error::Twice`] if logging was set up before.
 pub fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
     let filter = EnvFilter::try_new(filter).map_err(|error| Error::Filter(error.to_string()))?;
     let registry = tracing_subscriber::registry().with(filter);
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_filters_and_formats_are_refused() {
         assert!(check_filter("info,orchestrator=debug").is_ok());
         assert!(check_filter("info,orchestrator=loud").is_err());
         assert!("xml".parse::<LogFormat>().is_err());

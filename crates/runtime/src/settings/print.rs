@@ -88,7 +88,7 @@ mod tests {
             [retention]\njobs = \"400days\"\n[admin]\nusername = \"ops\"";
         let settings = from_toml(text).unwrap();
         let printed = settings.to_toml().unwrap();
-        assert!(printed.contains("at once.\nworkers = 7\n"), "{printed}");
+        assert!(printed.contains("concurrent readers.\nworkers = 7\n"), "{printed}");
         assert_eq!(format!("{:?}", from_toml(&printed).unwrap()), format!("{settings:?}"));
     }
 
