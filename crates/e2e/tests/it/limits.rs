@@ -1,6 +1,6 @@
 //! How many run at once, and who goes first.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use api_types::Automation;
 use domain::job::Status;
@@ -10,10 +10,13 @@ use serde_json::json;
 use test_support::eventually;
 use uuid::Uuid;
 
+use crate::support::world_with;
+
 on_both!(
     never_more_at_once_than_allowed,
     an_archived_automation_keeps_its_limit,
     a_higher_priority_starts_next,
+    an_end_gives_its_place_to_the_next_job_without_a_tick,
     jobs_of_one_queue_start_in_the_order_of_their_age
 );
 
@@ -98,6 +101,30 @@ async fn a_higher_priority_starts_next(delivery: Delivery) {
     let started = eventually("the second job starts", async || Some(runner.started()).filter(|started| started.len() > 1)).await;
     assert_eq!(started[1], high, "one of {} low ones started before", low.len());
     runner.open(2000);
+    worker.stop().await;
+    world.end().await;
+}
+
+/// The hub looks for work by itself once an hour: whatever starts after the first job starts because another ended.
+async fn an_end_gives_its_place_to_the_next_job_without_a_tick(delivery: Delivery) {
+    let world = world_with(delivery, |settings| settings.dispatch.tick = Duration::from_secs(3600)).await;
+    let queue = world.queue("next");
+    let body = json!({"name": "n", "queue_name": queue, "script_path": "x", "max_concurrency": 1});
+    let automation = world.client.automation(&body).await;
+    let runner = GatedRunner::default();
+    let worker = world.worker_with(world.worker_settings(&[&queue], 4), Some(Arc::new(runner.clone())));
+    let mut submitted = Vec::new();
+    for _ in 0..5 {
+        submitted.push(submit(&world, &automation, 5).await);
+    }
+    for ends in 0..submitted.len() {
+        let so_far = &submitted[..=ends];
+        eventually(&format!("{} jobs started, one after the other", ends + 1), async || (runner.started() == so_far).then_some(())).await;
+        runner.open(1);
+    }
+    for job in submitted {
+        assert_eq!(world.client.ended(job).await.status, Status::Completed);
+    }
     worker.stop().await;
     world.end().await;
 }

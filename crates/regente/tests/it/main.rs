@@ -8,6 +8,7 @@ mod crashes;
 mod process;
 mod secrets;
 mod settings;
+mod slow_bodies;
 mod start_faults;
 mod stop;
 mod up;

@@ -102,6 +102,18 @@ async fn a_wrong_password_of_the_database() {
 }
 
 #[tokio::test]
+async fn a_schema_that_does_not_exist() {
+    let url = std::env::var("TEST_DATABASE_URL").expect("TEST_DATABASE_URL is not set: run the tests with `make test`");
+    let place = Place::new().with("REGENTE__DATABASE__URL", &url).with("REGENTE__DATABASE__SCHEMA", "nowhere");
+    for command in ["up", "migrate"] {
+        let ended = place.run(&[command]).await;
+        let line = ended.one_line();
+        assert!(line.contains("no schema nowhere") && line.contains("CREATE SCHEMA nowhere"), "{line}");
+        assert!(!line.contains("another program"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn insecure_dev_beyond_this_machine() {
     let place = Place::new().with("REGENTE__HTTP__BIND", "0.0.0.0:0");
     let ended = place.start(&["up", "--insecure-dev"]).ended(Duration::from_secs(20)).await;

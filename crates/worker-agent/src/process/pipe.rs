@@ -182,3 +182,39 @@ fn take(source: Source, line: &RawLine<'_>, reading: &mut Reading, lines: &mut L
 fn show(state: &[u8], bar: &watch::Sender<String>) {
     bar.send_replace(String::from_utf8_lossy(&state[..state.len().min(MAX_BAR)]).into_owned());
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::{JobFolder, Outbox, outbox::LogLimits};
+
+    /// Fails when a read of a program that never pauses does not yield: then the runtime's own budget of 128 reads passes between two turns.
+    #[tokio::test]
+    async fn others_have_a_turn_between_two_reads_of_a_program_that_prints_without_a_pause() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = JobFolder::at(dir.path().join("job"));
+        folder.create().unwrap();
+        let limits = LogLimits { spool: 0, lines: 1000, bytes: 1 << 20 };
+        let log = RobotLog::open(&folder, Outbox::new(folder.clone(), limits, 0), 1 << 30).unwrap();
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        // As if it had printed all of it before the first read: no other process has to be fast enough.
+        let size = rustix::pipe::fcntl_setpipe_size(&writer, 16 * BUFFER).unwrap();
+        writer.write_all(&b"a line of 16 b.\n".repeat(size / 16)).unwrap();
+        drop(writer);
+        let left = reader.try_clone().unwrap();
+        let stdout = ChildStdout::from_std(std::process::ChildStdout::from(OwnedFd::from(reader))).unwrap();
+        let (bar, _) = watch::channel(String::new());
+        let (_running, ended) = watch::channel(false);
+        let reading = tokio::spawn(async move { read((Some(stdout), None), &log, &bar, ended).await });
+        let mut turns = vec![size];
+        while !reading.is_finished() {
+            tokio::task::yield_now().await;
+            turns.push(usize::try_from(rustix::io::ioctl_fionread(&left).unwrap()).unwrap());
+        }
+        let most = turns.windows(2).map(|turn| turn[0] - turn[1]).max();
+        assert_eq!(most, Some(BUFFER), "bytes that were read between two turns: {turns:?}");
+        reading.await.unwrap();
+    }
+}
