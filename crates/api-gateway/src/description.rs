@@ -16,6 +16,9 @@ pub(super) fn complete(mut doc: OpenApi) -> OpenApi {
         for operation in operations(item) {
             let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
             add_credentials(operation, &tag);
+            if operation.security.is_some() {
+                add_problem(operation, "403", "The caller lacks the permission for it");
+            }
             if operation.request_body.is_some() {
                 add_problem(operation, "413", "The body is too large");
             }

@@ -1,4 +1,4 @@
-//! Who somebody is: password hashes, access tokens, shared keys.
+//! Who somebody is and what they may do: principals and permissions, password hashes, access tokens, shared keys.
 //!
 //! Knows nothing of HTTP or of where hashes are kept.
 //!
@@ -11,13 +11,19 @@
 
 mod key;
 mod password;
+mod permission;
+mod principal;
 mod token;
+mod worker_limits;
 mod worker_token;
 
 pub use self::{
     key::{SharedKey, random_secret},
     password::{password_hash, password_matches},
-    token::{Claims, Tokens},
+    permission::{Need, Permission, Permissions, need},
+    principal::{Actor, Denied, Principal},
+    token::{Claims, Kind, Tokens},
+    worker_limits::WorkerLimits,
     worker_token::{TokenDigest, WORKER_TOKEN_PREFIX, worker_token},
 };
 

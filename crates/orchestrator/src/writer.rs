@@ -20,7 +20,8 @@ use std::{
     time::Duration,
 };
 
-use runtime::{Credential, Failure};
+use auth::Principal;
+use runtime::Failure;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -97,9 +98,9 @@ impl Writer {
         self.changed(Command::Change(job_id, Box::new(change), None)).await
     }
 
-    /// [`Writer::change`] by a worker, as far as its credential reaches.
-    pub(crate) async fn report(&self, job_id: Uuid, change: Change, credential: &Arc<Credential>) -> Result<Changed, Failure> {
-        self.changed(Command::Change(job_id, Box::new(change), Some(credential.clone()))).await
+    /// [`Writer::change`] by a worker, as far as its principal reaches.
+    pub(crate) async fn report(&self, job_id: Uuid, change: Change, principal: &Arc<Principal>) -> Result<Changed, Failure> {
+        self.changed(Command::Change(job_id, Box::new(change), Some(principal.clone()))).await
     }
 
     async fn changed(&self, command: Command) -> Result<Changed, Failure> {
@@ -112,9 +113,9 @@ impl Writer {
     pub(crate) async fn heartbeat(
         &self,
         request: api_types::HeartbeatRequest,
-        credential: Arc<Credential>,
+        principal: Arc<Principal>,
     ) -> Result<api_types::HeartbeatResponse, Failure> {
-        match self.ask(Command::Heartbeat(request, credential)).await? {
+        match self.ask(Command::Heartbeat(request, principal)).await? {
             Outcome::Renewed(response) => Ok(response),
             _ => Err(wrong_outcome()),
         }

@@ -192,7 +192,7 @@ fn serve(
             .configure(orchestrator.routes())
             .app_data(unmatched.clone())
             .default_service(web::to(runtime::unmatched))
-            .wrap(from_fn(runtime::check_worker_token))
+            .wrap(from_fn(runtime::identify))
             // No answer is a page, and what it says may be secret or out of date soon.
             .wrap(DefaultHeaders::new().add(("x-content-type-options", "nosniff")).add(("cache-control", "no-store")))
     };

@@ -1,21 +1,29 @@
+//! Who makes a request, and what they may do: [`identify`] finds out once per request, before anything else of it is looked at; the
+//! extractors [`Allowed`] and [`WorkerCaller`] are a route's authorisation and hand the principal to its use case.
+
+mod same_site;
+
 use std::{
     future::{Ready, ready},
+    marker::PhantomData,
+    ops::Deref,
     sync::Arc,
 };
 
 use actix_web::{
-    Error, FromRequest, HttpMessage, HttpRequest, ResponseError,
+    Error, FromRequest, HttpMessage, HttpRequest,
     body::MessageBody,
     dev::{Payload, ServiceRequest, ServiceResponse},
     http::header,
     middleware::Next,
     web::Data,
 };
-use auth::{Claims, SharedKey, Tokens, WORKER_TOKEN_PREFIX};
+use auth::{Need, Permission, Principal, SharedKey, Tokens, WORKER_TOKEN_PREFIX};
 
+use self::same_site::check_same_site;
 use crate::{Failure, RefusedKeys, WorkerTokens};
 
-/// Who may call what. Management routes want a signed-in person, worker routes the workers' key, a worker's token, or a signed-in person.
+/// What identifies callers. People show an access token, services too, workers the key that they share or a token of their own.
 #[derive(Clone)]
 pub struct Access {
     /// Checks access tokens.
@@ -30,138 +38,53 @@ pub struct Access {
     pub open: bool,
 }
 
-/// What the token of a single worker allows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WorkerLimits {
-    /// The only worker that its bearer may speak for; `None`: any.
-    pub worker_name: Option<String>,
-    /// The only queues that its bearer may take jobs from; `None`: any.
-    pub queues: Option<Vec<String>>,
-}
-
-impl WorkerLimits {
-    /// Nothing is limited.
-    #[must_use]
-    pub const fn is_none(&self) -> bool {
-        self.worker_name.is_none() && self.queues.is_none()
-    }
-
-    /// Checks the worker that a request speaks for.
-    ///
-    /// # Errors
-    /// [`Failure::Forbidden`] when it is another than the token's.
-    pub fn check_worker(&self, name: &str) -> Result<(), Failure> {
-        match &self.worker_name {
-            Some(own) if own != name => Err(Failure::Forbidden(format!("this token is the one of worker \"{own}\", not of \"{name}\""))),
-            _ => Ok(()),
-        }
-    }
-
-    /// Checks the queues that a worker takes jobs of; every queue becomes those of the token, if it has some.
-    ///
-    /// # Errors
-    /// [`Failure::Forbidden`] when one is not among the token's.
-    pub fn resolve_queues(&self, queues: &mut Vec<String>) -> Result<(), Failure> {
-        if let Some(own) = self.queues.as_ref().filter(|_| domain::automation::is_every_queue(queues)) {
-            queues.clone_from(own);
-        }
-        self.check_queues(queues.iter())
-    }
-
-    /// Checks the queues that a request wants jobs of.
-    ///
-    /// # Errors
-    /// [`Failure::Forbidden`] when one is not among the token's.
-    pub fn check_queues<'a>(&self, queues: impl IntoIterator<Item = &'a String>) -> Result<(), Failure> {
-        let Some(own) = &self.queues else { return Ok(()) };
-        match queues.into_iter().find(|queue| !own.contains(queue)) {
-            Some(queue) => Err(Failure::Forbidden(format!("this token does not open queue \"{queue}\", only {}", own.join(", ")))),
-            None => Ok(()),
-        }
-    }
-}
-
-/// What a worker's request is authenticated by. A worker belongs to the credential that registered it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credential {
-    /// Which one it is.
-    pub bearer: Bearer,
-    /// What it allows; nothing is limited for the shared key and for people.
-    pub limits: WorkerLimits,
-}
-
-/// Whose credential it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Bearer {
-    /// Nobody was asked: the hub is open to everybody.
-    Anybody,
-    /// The key that workers share.
-    SharedKey,
-    /// A signed-in person.
-    Person(String),
-    /// A worker token, by its id.
-    Token(uuid::Uuid),
-}
-
-impl Credential {
-    const fn unlimited(bearer: Bearer) -> Self {
-        Self { bearer, limits: WorkerLimits { worker_name: None, queues: None } }
-    }
-
-    /// As it is kept with a worker that it registers; `None` where nobody is asked who he is.
-    #[must_use]
-    pub fn key(&self) -> Option<String> {
-        match &self.bearer {
-            Bearer::Anybody => None,
-            Bearer::SharedKey => Some("key".to_owned()),
-            Bearer::Person(name) => Some(format!("person:{name}")),
-            Bearer::Token(id) => Some(format!("token:{id}")),
-        }
-    }
-
-    /// Whether it is the one that is kept as `key`. On a hub that is open to everybody, everybody is.
-    #[must_use]
-    pub fn is(&self, key: &str) -> bool {
-        match &self.bearer {
-            Bearer::Anybody => true,
-            Bearer::SharedKey => key == "key",
-            Bearer::Person(name) => key.strip_prefix("person:") == Some(name),
-            Bearer::Token(id) => key.strip_prefix("token:").and_then(|text| text.parse().ok()) == Some(*id),
-        }
-    }
-}
-
-/// What a worker's request shows.
+/// What a request shows.
 enum Shown {
     /// Enough.
-    Enough(Bearer),
-    /// A token that has to be looked up.
-    Token(String),
+    Enough(Principal),
+    /// A worker's token, which has to be looked up.
+    WorkerToken(String),
 }
 
 impl Access {
-    fn person(&self, request: &HttpRequest) -> Result<String, Failure> {
-        if self.open {
-            return check_same_site(request).map(|()| "insecure-dev".to_owned());
-        }
-        let token = bearer(request).ok_or(Failure::Unauthorized("sign in first: the request has no bearer token"))?;
-        if token.starts_with(WORKER_TOKEN_PREFIX) {
-            return Err(Failure::Unauthorized("a worker's token opens the worker routes only; sign in"));
-        }
-        let claims: Claims = self.tokens.check(token).map_err(|_| Failure::Unauthorized("the bearer token is not valid; sign in again"))?;
-        Ok(claims.sub)
+    /// Judges what needs no look-up: neither people nor the shared key cost a query.
+    fn shown(&self, request: &HttpRequest, is_worker_route: bool) -> Result<Shown, Failure> {
+        let key = request.headers().get(api_types::WORKER_KEY_HEADER).and_then(|value| value.to_str().ok());
+        if is_worker_route { self.shown_by_worker(request, key) } else { self.shown_by_person(request, key) }
     }
 
-    /// Judges what needs no look-up: the shared key costs no query.
-    fn worker(&self, request: &HttpRequest) -> Result<Shown, Failure> {
-        let key = request.headers().get(api_types::WORKER_KEY_HEADER).and_then(|value| value.to_str().ok());
+    /// On a worker route the key comes first: a wrong one is refused whatever else is shown, so that its robot's owner hears of it.
+    fn shown_by_worker(&self, request: &HttpRequest, key: Option<&str>) -> Result<Shown, Failure> {
         match (key, bearer(request)) {
-            (Some(key), _) if self.worker_key.matches(key) => Ok(Shown::Enough(Bearer::SharedKey)),
-            (Some(token), _) | (None, Some(token)) if token.starts_with(WORKER_TOKEN_PREFIX) => Ok(Shown::Token(token.to_owned())),
-            _ if self.open => check_same_site(request).map(|()| Shown::Enough(Bearer::Anybody)),
+            (Some(key), _) if self.worker_key.matches(key) => Ok(Shown::Enough(Principal::shared_key())),
+            (Some(token), _) | (None, Some(token)) if token.starts_with(WORKER_TOKEN_PREFIX) => Ok(Shown::WorkerToken(token.to_owned())),
+            _ if self.open => check_same_site(request).map(|()| Shown::Enough(Principal::anybody())),
             (Some(_), _) => Err(Failure::Unauthorized("the key in X-Worker-API-Key is not the workers' key")),
-            (None, Some(_)) => self.person(request).map(|name| Shown::Enough(Bearer::Person(name))),
+            (None, Some(token)) => self.signed_in(token),
             (None, None) => Err(Failure::Unauthorized("workers need the header X-Worker-API-Key or a bearer token")),
+        }
+    }
+
+    /// On any other route the bearer token comes first. A worker's credential tells who it is there too, and opens nothing.
+    fn shown_by_person(&self, request: &HttpRequest, key: Option<&str>) -> Result<Shown, Failure> {
+        match (bearer(request), key) {
+            _ if self.open => check_same_site(request).map(|()| Shown::Enough(Principal::anybody())),
+            (Some(token), _) | (None, Some(token)) if token.starts_with(WORKER_TOKEN_PREFIX) => Ok(Shown::WorkerToken(token.to_owned())),
+            (Some(token), _) => self.signed_in(token),
+            (None, Some(key)) if self.worker_key.matches(key) => Ok(Shown::Enough(Principal::shared_key())),
+            (None, _) => Err(Failure::Unauthorized("sign in first: the request has no bearer token")),
+        }
+    }
+
+    fn signed_in(&self, token: &str) -> Result<Shown, Failure> {
+        let claims = self.tokens.check(token).map_err(|_| Failure::Unauthorized("the bearer token is not valid; sign in again"))?;
+        Ok(Shown::Enough(claims.principal()))
+    }
+
+    async fn principal(&self, request: &HttpRequest, is_worker_route: bool) -> Result<Principal, Failure> {
+        match self.shown(request, is_worker_route)? {
+            Shown::Enough(principal) => Ok(principal),
+            Shown::WorkerToken(token) => self.worker_tokens.check(&token).await,
         }
     }
 }
@@ -172,61 +95,73 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// Refuses what a page of another site makes a browser send: where nobody signs in, nothing else tells it from the person at this machine.
-fn check_same_site(request: &HttpRequest) -> Result<(), Failure> {
-    let header = |name: header::HeaderName| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
-    let refuse = |what: &str| Err(Failure::Forbidden(format!("--insecure-dev serves this machine alone: {what}")));
-    if !header(header::HOST).is_some_and(is_this_machine) {
-        return refuse("the header Host names another");
-    }
-    let is_ours = |origin: &str| origin.strip_prefix("http://").or(origin.strip_prefix("https://")).is_some_and(is_this_machine);
-    if header(header::ORIGIN).is_some_and(|origin| !is_ours(origin)) {
-        return refuse("the header Origin names another site");
-    }
-    if header(header::HeaderName::from_static("sec-fetch-site")).is_some_and(|site| site == "cross-site") {
-        return refuse("the request comes from another site");
-    }
-    let kind = header(header::CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
-    if ["text/plain", "multipart/"].iter().any(|simple| kind.starts_with(simple)) {
-        return refuse("send JSON, as application/json");
-    }
-    Ok(())
-}
+/// Who a request is from, kept with it until its route asks. Whoever shows nothing good learns it from the route, which may be open to
+/// everybody, or not exist.
+struct Identity(Result<Arc<Principal>, Failure>);
 
-/// Whether `host`, with or without a port, is this machine.
-fn is_this_machine(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
+/// Middleware that finds out who a request is from, and counts and logs whom the worker routes refuse.
+///
+/// # Errors
+/// Those of the routes.
+pub async fn identify(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    // The path as routes see it: `%77orker` is `worker`.
+    let is_worker_route = request.match_info().as_str().starts_with("/api/v1/worker/");
+    let identity = match request.app_data::<Data<Access>>() {
+        Some(access) => {
+            let principal = access.principal(request.request(), is_worker_route).await;
+            if is_worker_route && matches!(principal, Err(Failure::Unauthorized(_) | Failure::Forbidden(_))) {
+                access.refused.note(request.peer_addr().map(|address| address.ip()), job_to_start(request.match_info().as_str()));
+            }
+            principal.map(Arc::new)
+        }
+        None => Err(Failure::Internal("no access rules in app data".to_owned())),
     };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    request.extensions_mut().insert(Identity(identity));
+    next.call(request).await
 }
 
-fn access(request: &HttpRequest) -> Result<&Data<Access>, Failure> {
-    request.app_data::<Data<Access>>().ok_or_else(|| Failure::Internal("no access rules in app data".to_owned()))
+fn job_to_start(path: &str) -> Option<uuid::Uuid> {
+    path.strip_prefix("/api/v1/worker/jobs/")?.strip_suffix("/start")?.parse().ok()
 }
 
-/// A signed-in person: extracting it makes a route a management route.
-pub struct Management {
-    /// The person's name.
-    pub username: String,
+/// The request's principal, when it has this permission.
+fn allowed(request: &HttpRequest, permission: Permission) -> Result<Arc<Principal>, Failure> {
+    let identity = request.extensions_mut().remove::<Identity>();
+    let Identity(principal) = identity.ok_or_else(|| Failure::Internal("this app does not identify who calls".to_owned()))?;
+    let principal = principal?;
+    principal.require(permission)?;
+    Ok(principal)
 }
 
-impl FromRequest for Management {
+/// Somebody who has the permission that `P` stands for. A route has one extractor of who calls.
+pub struct Allowed<P> {
+    principal: Arc<Principal>,
+    need: PhantomData<P>,
+}
+
+impl<P> Deref for Allowed<P> {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.principal
+    }
+}
+
+impl<P: Need> FromRequest for Allowed<P> {
     type Error = Failure;
     type Future = Ready<Result<Self, Failure>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(access(request).and_then(|access| access.person(request)).map(|username| Self { username }))
+        ready(allowed(request, P::PERMISSION).map(|principal| Self { principal, need: PhantomData }))
     }
 }
 
-/// A worker, or a signed-in person in its place: extracting it makes a route a worker route.
+/// Somebody who takes jobs and reports on them: a worker, or a person in its place.
 pub struct WorkerCaller {
     /// The lease token that the request shows.
     pub lease_token: Option<uuid::Uuid>,
-    /// What it is authenticated by.
-    pub credential: Arc<Credential>,
+    /// Who it is.
+    pub principal: Arc<Principal>,
 }
 
 impl FromRequest for WorkerCaller {
@@ -234,63 +169,8 @@ impl FromRequest for WorkerCaller {
     type Future = Ready<Result<Self, Failure>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(access(request).and_then(|access| access.worker(request)).and_then(|shown| {
-            let credential = match shown {
-                Shown::Enough(bearer) => Some(Arc::new(Credential::unlimited(bearer))),
-                Shown::Token(_) => request.extensions().get::<Arc<Credential>>().cloned(),
-            };
-            let credential = credential.ok_or_else(|| Failure::Internal("this app does not check worker tokens".to_owned()))?;
-            Ok(Self { lease_token: lease_token(request)?, credential })
-        }))
+        ready(allowed(request, Permission::JobsWork).and_then(|principal| Ok(Self { lease_token: lease_token(request)?, principal })))
     }
-}
-
-/// Middleware that judges the key or token of a request to a worker route, before anything else of the request is looked at, and counts those
-/// that it refuses. Shared keys and people cost no look-up.
-///
-/// A token that is not good: 401.
-///
-/// # Errors
-/// Those of the routes.
-pub async fn check_worker_token(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    match worker_token_credential(&request).await {
-        Ok(Some(credential)) => drop(request.extensions_mut().insert(Arc::new(credential))),
-        Ok(None) => {}
-        Err(failure) => return Ok(request.into_response(failure.error_response()).map_into_right_body()),
-    }
-    next.call(request).await.map(ServiceResponse::map_into_left_body)
-}
-
-/// The credential of a request's worker token; none when it shows none where one counts.
-async fn worker_token_credential(request: &ServiceRequest) -> Result<Option<Credential>, Failure> {
-    // The path as routes see it: `%77orker` is `worker`.
-    if !request.match_info().as_str().starts_with("/api/v1/worker/") {
-        return Ok(None);
-    }
-    let access = access(request.request())?;
-    let refused = || access.refused.note(request.peer_addr().map(|address| address.ip()), job_to_start(request.match_info().as_str()));
-    match access.worker(request.request()) {
-        Ok(Shown::Enough(_)) => Ok(None),
-        Ok(Shown::Token(token)) => {
-            let credential = access.worker_tokens.check(&token).await;
-            if matches!(credential, Err(Failure::Unauthorized(_))) {
-                refused();
-            }
-            credential.map(Some)
-        }
-        // Whoever shows nothing good learns it from the route, which may not exist.
-        Err(_) => {
-            refused();
-            Ok(None)
-        }
-    }
-}
-
-fn job_to_start(path: &str) -> Option<uuid::Uuid> {
-    path.strip_prefix("/api/v1/worker/jobs/")?.strip_suffix("/start")?.parse().ok()
 }
 
 fn lease_token(request: &HttpRequest) -> Result<Option<uuid::Uuid>, Failure> {

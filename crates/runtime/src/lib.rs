@@ -27,7 +27,7 @@ mod worker_tokens;
 mod write_health;
 
 pub use self::{
-    access::{Access, Bearer, Credential, Management, WorkerCaller, WorkerLimits, check_worker_token},
+    access::{Access, Allowed, WorkerCaller, identify},
     body::Bodies,
     clock::{Clock, Clocks, SteadyClock},
     events::Events,

@@ -222,6 +222,12 @@ impl From<store::Error> for Failure {
     }
 }
 
+impl From<auth::Denied> for Failure {
+    fn from(denied: auth::Denied) -> Self {
+        Self::Forbidden(denied.to_string())
+    }
+}
+
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let code = match refusal {

@@ -4,12 +4,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use auth::TokenDigest;
+use auth::{Principal, TokenDigest, WorkerLimits};
 use chrono::{DateTime, TimeDelta, Utc};
 use store::{Database, worker_tokens::WorkerToken};
 use uuid::Uuid;
 
-use crate::{Bearer, Credential, Failure, WorkerLimits};
+use crate::Failure;
 
 /// How long a token that was revoked through another replica is still accepted by this one.
 const FRESH_FOR: Duration = Duration::from_secs(2);
@@ -50,7 +50,7 @@ impl WorkerTokens {
     ///
     /// # Errors
     /// [`Failure::Unauthorized`] for one that is unknown, revoked or expired, and [`Failure::Unavailable`].
-    pub async fn check(&self, token: &str) -> Result<Credential, Failure> {
+    pub async fn check(&self, token: &str) -> Result<Principal, Failure> {
         let known = self.find(TokenDigest::of_text(token)).await?;
         let known = known.ok_or(Failure::Unauthorized("the worker token is not known; ask an administrator for another one"))?;
         if known.revoked_at.is_some() {
@@ -60,7 +60,7 @@ impl WorkerTokens {
             return Err(Failure::Unauthorized("the worker token has expired; ask an administrator for another one"));
         }
         let limits = WorkerLimits { worker_name: known.worker_name.clone(), queues: known.queues.clone() };
-        Ok(Credential { bearer: Bearer::Token(known.id), limits })
+        Ok(Principal::worker_token(known.id, limits))
     }
 
     /// Reads the token again the next time: it was revoked.

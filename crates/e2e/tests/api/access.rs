@@ -1,76 +1,73 @@
 //! Who may call what, for every route that `openapi.json` has.
 
-use std::collections::BTreeMap;
-
+use auth::Permission as P;
 use e2e::{Answer, Delivery, World};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::support::calm;
 
-/// Who may call a route.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Who {
-    Anybody,
-    Person,
-    Worker,
-}
+/// What a route needs of who calls it.
+type Needs = Option<P>;
 
-const ROUTES: [(&str, &str, Who); 54] = [
-    ("get", "/api/v1/automations", Who::Person),
-    ("post", "/api/v1/automations", Who::Person),
-    ("delete", "/api/v1/automations/{id}", Who::Person),
-    ("get", "/api/v1/automations/{id}", Who::Person),
-    ("put", "/api/v1/automations/{id}", Who::Person),
-    ("post", "/api/v1/automations/{id}/execute", Who::Person),
-    ("post", "/api/v1/automations/{id}/pause", Who::Person),
-    ("post", "/api/v1/automations/{id}/resume", Who::Person),
-    ("post", "/api/v1/auth/login", Who::Anybody),
-    ("get", "/api/v1/health", Who::Anybody),
-    ("get", "/api/v1/jobs", Who::Person),
-    ("post", "/api/v1/jobs", Who::Person),
-    ("get", "/api/v1/jobs/{id}", Who::Person),
-    ("post", "/api/v1/jobs/bulk/cancel", Who::Person),
-    ("post", "/api/v1/jobs/bulk/retry", Who::Person),
-    ("post", "/api/v1/jobs/{id}/cancel", Who::Person),
-    ("post", "/api/v1/jobs/{id}/pause", Who::Person),
-    ("post", "/api/v1/jobs/{id}/resume", Who::Person),
-    ("post", "/api/v1/jobs/{id}/retry", Who::Person),
-    ("get", "/api/v1/jobs/{id}/events", Who::Person),
-    ("get", "/api/v1/jobs/{id}/logs", Who::Person),
-    ("get", "/api/v1/jobs/{id}/logs/stream", Who::Person),
-    ("get", "/api/v1/openapi.json", Who::Anybody),
-    ("get", "/api/v1/queues", Who::Person),
-    ("post", "/api/v1/queues/{name}/pause", Who::Person),
-    ("post", "/api/v1/queues/{name}/resume", Who::Person),
-    ("post", "/api/v1/worker/heartbeat", Who::Worker),
-    ("post", "/api/v1/worker/jobs/claim", Who::Worker),
-    ("get", "/api/v1/worker/jobs/{id}/cancellation", Who::Worker),
-    ("post", "/api/v1/worker/jobs/{id}/finish", Who::Worker),
-    ("post", "/api/v1/worker/jobs/{id}/log", Who::Worker),
-    ("post", "/api/v1/worker/jobs/{id}/progress", Who::Worker),
-    ("post", "/api/v1/worker/jobs/{id}/start", Who::Worker),
-    ("get", "/api/v1/worker/jobs/{id}/status", Who::Worker),
-    ("post", "/api/v1/worker/register", Who::Worker),
-    ("post", "/api/v1/worker/reports", Who::Worker),
-    ("get", "/api/v1/dead-letters", Who::Person),
-    ("post", "/api/v1/dead-letters/replay", Who::Person),
-    ("delete", "/api/v1/dead-letters/{id}", Who::Person),
-    ("get", "/api/v1/dead-letters/{id}", Who::Person),
-    ("post", "/api/v1/dead-letters/{id}/replay", Who::Person),
-    ("get", "/api/v1/ops/reconcilers", Who::Person),
-    ("get", "/api/v1/ops/status", Who::Person),
-    ("get", "/api/v1/worker-tokens", Who::Person),
-    ("post", "/api/v1/worker-tokens", Who::Person),
-    ("delete", "/api/v1/worker-tokens/{id}", Who::Person),
-    ("post", "/api/v1/worker/goodbye", Who::Worker),
-    ("get", "/api/v1/workers", Who::Person),
-    ("delete", "/api/v1/workers/{id}", Who::Person),
-    ("get", "/api/v1/workers/{id}", Who::Person),
-    ("post", "/api/v1/workers/{id}/pause", Who::Person),
-    ("post", "/api/v1/workers/{id}/resume", Who::Person),
-    ("get", "/health/live", Who::Anybody),
-    ("get", "/health/ready", Who::Anybody),
+/// Nobody is asked who they are.
+const ANYBODY: Needs = None;
+
+const ROUTES: [(&str, &str, Needs); 54] = [
+    ("get", "/api/v1/automations", Some(P::AutomationsRead)),
+    ("post", "/api/v1/automations", Some(P::AutomationsWrite)),
+    ("delete", "/api/v1/automations/{id}", Some(P::AutomationsWrite)),
+    ("get", "/api/v1/automations/{id}", Some(P::AutomationsRead)),
+    ("put", "/api/v1/automations/{id}", Some(P::AutomationsWrite)),
+    ("post", "/api/v1/automations/{id}/execute", Some(P::JobsCreate)),
+    ("post", "/api/v1/automations/{id}/pause", Some(P::AutomationsPause)),
+    ("post", "/api/v1/automations/{id}/resume", Some(P::AutomationsPause)),
+    ("post", "/api/v1/auth/login", ANYBODY),
+    ("get", "/api/v1/health", ANYBODY),
+    ("get", "/api/v1/jobs", Some(P::JobsRead)),
+    ("post", "/api/v1/jobs", Some(P::JobsCreate)),
+    ("get", "/api/v1/jobs/{id}", Some(P::JobsRead)),
+    ("post", "/api/v1/jobs/bulk/cancel", Some(P::JobsControl)),
+    ("post", "/api/v1/jobs/bulk/retry", Some(P::JobsCreate)),
+    ("post", "/api/v1/jobs/{id}/cancel", Some(P::JobsControl)),
+    ("post", "/api/v1/jobs/{id}/pause", Some(P::JobsControl)),
+    ("post", "/api/v1/jobs/{id}/resume", Some(P::JobsControl)),
+    ("post", "/api/v1/jobs/{id}/retry", Some(P::JobsCreate)),
+    ("get", "/api/v1/jobs/{id}/events", Some(P::JobsRead)),
+    ("get", "/api/v1/jobs/{id}/logs", Some(P::JobsRead)),
+    ("get", "/api/v1/jobs/{id}/logs/stream", Some(P::JobsRead)),
+    ("get", "/api/v1/openapi.json", ANYBODY),
+    ("get", "/api/v1/queues", Some(P::QueuesRead)),
+    ("post", "/api/v1/queues/{name}/pause", Some(P::QueuesPause)),
+    ("post", "/api/v1/queues/{name}/resume", Some(P::QueuesPause)),
+    ("post", "/api/v1/worker/heartbeat", Some(P::JobsWork)),
+    ("post", "/api/v1/worker/jobs/claim", Some(P::JobsWork)),
+    ("get", "/api/v1/worker/jobs/{id}/cancellation", Some(P::JobsWork)),
+    ("post", "/api/v1/worker/jobs/{id}/finish", Some(P::JobsWork)),
+    ("post", "/api/v1/worker/jobs/{id}/log", Some(P::JobsWork)),
+    ("post", "/api/v1/worker/jobs/{id}/progress", Some(P::JobsWork)),
+    ("post", "/api/v1/worker/jobs/{id}/start", Some(P::JobsWork)),
+    ("get", "/api/v1/worker/jobs/{id}/status", Some(P::JobsWork)),
+    ("post", "/api/v1/worker/register", Some(P::JobsWork)),
+    ("post", "/api/v1/worker/reports", Some(P::JobsWork)),
+    ("get", "/api/v1/dead-letters", Some(P::DeadLettersRead)),
+    ("post", "/api/v1/dead-letters/replay", Some(P::DeadLettersReplay)),
+    ("delete", "/api/v1/dead-letters/{id}", Some(P::DeadLettersDelete)),
+    ("get", "/api/v1/dead-letters/{id}", Some(P::DeadLettersRead)),
+    ("post", "/api/v1/dead-letters/{id}/replay", Some(P::DeadLettersReplay)),
+    ("get", "/api/v1/ops/reconcilers", Some(P::OpsRead)),
+    ("get", "/api/v1/ops/status", Some(P::OpsRead)),
+    ("get", "/api/v1/worker-tokens", Some(P::WorkerTokensRead)),
+    ("post", "/api/v1/worker-tokens", Some(P::WorkerTokensWrite)),
+    ("delete", "/api/v1/worker-tokens/{id}", Some(P::WorkerTokensWrite)),
+    ("post", "/api/v1/worker/goodbye", Some(P::JobsWork)),
+    ("get", "/api/v1/workers", Some(P::WorkersRead)),
+    ("delete", "/api/v1/workers/{id}", Some(P::WorkersDelete)),
+    ("get", "/api/v1/workers/{id}", Some(P::WorkersRead)),
+    ("post", "/api/v1/workers/{id}/pause", Some(P::WorkersPause)),
+    ("post", "/api/v1/workers/{id}/resume", Some(P::WorkersPause)),
+    ("get", "/health/live", ANYBODY),
+    ("get", "/health/ready", ANYBODY),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,83 +91,118 @@ async fn the_table_has_every_route() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_route_is_open_to_whom_it_is_for_and_to_nobody_else() {
     let world = calm(Delivery::Pull).await;
+    let shown = credentials(&world).await;
     let mut wrong = Vec::new();
-    for (method, path, who) in ROUTES {
-        let shown = answers(&world, method, path).await;
-        let expected: BTreeMap<&str, bool> =
-            CREDENTIALS.iter().map(|(name, person, worker)| (*name, allowed(who, *person, *worker))).collect();
-        let actual: BTreeMap<&str, bool> = shown.iter().map(|(name, answer)| (*name, is_through(answer, path))).collect();
-        if actual != expected {
-            wrong.push(format!("{method} {path} ({who:?}): {actual:?}"));
+    for (method, path, needs) in ROUTES {
+        for (nth, credential) in CREDENTIALS.iter().enumerate() {
+            let answer = ask(&world, (method, path), &shown[nth]).await;
+            let (expected, actual) = (verdict(needs, path, credential), seen(&answer, path));
+            if actual != expected {
+                wrong.push(format!("{method} {path} with {}: {actual}, not {expected}: {}", credential.0, answer.text));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     world.end().await;
 }
 
-/// What a request shows, and whether that makes it a person or a worker.
-const CREDENTIALS: [(&str, bool, bool); 9] = [
-    ("nothing", false, false),
-    ("worker key", false, true),
-    ("wrong worker key", false, false),
-    ("token", true, true),
-    ("garbage token", false, false),
-    ("wrong worker key and token", true, false),
-    ("worker token", false, true),
-    ("worker token as bearer", false, true),
-    ("unknown worker token", false, false),
-];
+/// Who a request is from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Nobody,
+    User,
+    Service,
+    Worker,
+}
 
-fn allowed(who: Who, person: bool, worker: bool) -> bool {
-    match who {
-        Who::Anybody => true,
-        Who::Person => person,
-        Who::Worker => worker,
+impl Kind {
+    fn has(self, permission: P) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::User => true,
+            Self::Service => {
+                [P::AutomationsRead, P::QueuesRead, P::JobsRead, P::JobsCreate, P::WorkersRead, P::DeadLettersRead, P::OpsRead]
+                    .contains(&permission)
+            }
+            Self::Worker => permission == P::JobsWork,
+        }
     }
 }
 
-/// Whether the request got past the door: whatever comes after it, it is not 401. A sign-in with a wrong password is.
-fn is_through(answer: &Answer, path: &str) -> bool {
-    let refused = answer.status == 401;
-    assert!(!refused || answer.problem(401).code == "unauthorized");
-    assert!(
-        answer.status != 404 || answer.text.contains("not_found") && !answer.text.contains("page not found"),
-        "{path}: {}",
-        answer.text
-    );
-    assert!(!answer.status.is_server_error(), "{path}: {}", answer.text);
-    !refused
+/// What a request shows, and who that makes it on a worker route and on any other.
+const CREDENTIALS: [(&str, Kind, Kind); 10] = [
+    ("nothing", Kind::Nobody, Kind::Nobody),
+    ("worker key", Kind::Worker, Kind::Worker),
+    ("wrong worker key", Kind::Nobody, Kind::Nobody),
+    ("user's token", Kind::User, Kind::User),
+    ("service's token", Kind::Service, Kind::Service),
+    ("garbage token", Kind::Nobody, Kind::Nobody),
+    ("wrong worker key and user's token", Kind::Nobody, Kind::User),
+    ("worker token", Kind::Worker, Kind::Worker),
+    ("worker token as bearer", Kind::Worker, Kind::Worker),
+    ("unknown worker token", Kind::Nobody, Kind::Nobody),
+];
+
+fn verdict(needs: Needs, path: &str, (_, at_work, elsewhere): &(&str, Kind, Kind)) -> u16 {
+    let kind = if path.starts_with("/api/v1/worker/") { at_work } else { elsewhere };
+    match needs {
+        Some(_) if *kind == Kind::Nobody => 401,
+        Some(permission) if !kind.has(permission) => 403,
+        _ => 200,
+    }
 }
 
-async fn answers(world: &World, method: &str, path: &str) -> Vec<(&'static str, Answer)> {
+/// 401, 403, or 200 for whatever comes after the door.
+fn seen(answer: &Answer, path: &str) -> u16 {
+    let status = answer.status.as_u16();
+    match status {
+        401 => assert_eq!(answer.problem(401).code, "unauthorized", "{path}"),
+        403 => assert_eq!(answer.problem(403).code, "forbidden", "{path}"),
+        404 => assert!(answer.text.contains("not_found") && !answer.text.contains("page not found"), "{path}: {}", answer.text),
+        _ => assert!(status < 500, "{path}: {}", answer.text),
+    }
+    if matches!(status, 401 | 403) { status } else { 200 }
+}
+
+/// The headers of each of [`CREDENTIALS`].
+async fn credentials(world: &World) -> [Vec<(&'static str, String)>; 10] {
+    let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
+    let key = |key: &str| ("x-worker-api-key", key.to_owned());
+    let shared = secrecy::ExposeSecret::expose_secret(world.hub.worker_key()).to_owned();
+    let user = world.hub.access_token().unwrap();
+    let worker = worker_token(world).await;
+    [
+        vec![],
+        vec![key(&shared)],
+        vec![key("wrong")],
+        vec![bearer(&user)],
+        vec![bearer(&service_token(world).await)],
+        vec![bearer("garbage")],
+        vec![bearer(&user), key("wrong")],
+        vec![key(&worker)],
+        vec![bearer(&worker)],
+        vec![bearer("rgw_nobody")],
+    ]
+}
+
+async fn ask(world: &World, (method, path): (&str, &str), shown: &[(&'static str, String)]) -> Answer {
     let path = path.replace("{id}", if path.contains("automations") { "999999" } else { "0195d6f0-0000-7000-8000-000000000000" });
     let method: Method = method.to_uppercase().parse().unwrap();
     let body = if path.ends_with("login") { json!({"username": "admin", "password": "admin-password-of-a-test"}) } else { json!({}) };
-    let bare = || with_body(world.client.bare(method.clone(), &path), &method, &body);
-    let person = || with_body(world.client.request(method.clone(), &path), &method, &body);
-    let key = secrecy::ExposeSecret::expose_secret(world.hub.worker_key()).to_owned();
-    let token = worker_token(world).await;
-    let requests = [
-        bare(),
-        bare().header("X-Worker-API-Key", key),
-        bare().header("X-Worker-API-Key", "wrong"),
-        person(),
-        bare().bearer_auth("garbage"),
-        person().header("X-Worker-API-Key", "wrong"),
-        bare().header("X-Worker-API-Key", &token),
-        bare().bearer_auth(&token),
-        bare().bearer_auth("rgw_nobody"),
-    ];
-    let mut answers = Vec::new();
-    for ((name, ..), request) in CREDENTIALS.into_iter().zip(requests) {
-        answers.push((name, world.client.send(request).await));
-    }
-    answers
+    let request = with_body(world.client.bare(method.clone(), &path), &method, &body);
+    world.client.send(shown.iter().fold(request, |request, (name, value)| request.header(*name, value))).await
 }
 
 async fn worker_token(world: &World) -> String {
     let made = world.client.post("/api/v1/worker-tokens", &json!({"name": "access"})).await.expect(201);
     made.json::<api_types::WorkerTokenCreated>().token
+}
+
+/// As the services of the house make theirs: with the secret that all replicas share.
+async fn service_token(world: &World) -> String {
+    let secret = store::identity::instance_setting_get_or_insert(world.hub.database(), "jwt_secret", "none").await.unwrap();
+    let tokens = auth::Tokens::new(&secret, std::time::Duration::from_secs(600));
+    tokens.issue_for_service("scheduler", std::time::SystemTime::now()).unwrap()
 }
 
 fn with_body(request: RequestBuilder, method: &Method, body: &Value) -> RequestBuilder {

@@ -1,4 +1,5 @@
 use api_types::PauseRequest;
+use auth::Principal;
 use chrono::{DateTime, Utc};
 use domain::policy::{Pause, pause_faults};
 use runtime::Failure;
@@ -9,7 +10,7 @@ use crate::{Orchestrator, notices::Notice};
 
 impl Orchestrator {
     /// Its jobs do not start from now on. A pause that lasts is changed and keeps its beginning.
-    pub(crate) async fn automation_pause(&self, id: i32, request: PauseRequest, by: String) -> Result<Automation, Failure> {
+    pub(crate) async fn automation_pause(&self, id: i32, request: PauseRequest, by: &Principal) -> Result<Automation, Failure> {
         let current = self.automation(id).await?;
         let pause = pause(request, current.pause, by, (self.clock)())?;
         if !store::automations::automation_pause(&self.database, id, &pause).await? {
@@ -20,12 +21,12 @@ impl Orchestrator {
     }
 
     /// Its jobs start again.
-    pub(crate) async fn automation_resume(&self, id: i32, by: &str) -> Result<Automation, Failure> {
+    pub(crate) async fn automation_resume(&self, id: i32, by: &Principal) -> Result<Automation, Failure> {
         self.automation(id).await?;
         if !store::automations::automation_resume(&self.database, id, (self.clock)()).await? {
             return Err(Failure::conflict("wrong_state", format!("automation {id} is active, not paused")));
         }
-        tracing::info!(automation.id = id, user.name = by, "automation resumed");
+        tracing::info!(automation.id = id, user.name = %by.actor, "automation resumed");
         let automation = self.automation_put(id).await?;
         self.notices.send(Notice::Candidates(vec![automation.draft.queue_name.clone()]));
         Ok(automation)
@@ -39,12 +40,12 @@ impl Orchestrator {
 }
 
 /// The pause that `request` asks for, in place of the one before.
-pub(crate) fn pause(request: PauseRequest, before: Option<Pause>, by: String, now: DateTime<Utc>) -> Result<Pause, Failure> {
+pub(crate) fn pause(request: PauseRequest, before: Option<Pause>, by: &Principal, now: DateTime<Utc>) -> Result<Pause, Failure> {
     let reason = request.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
     let faults = pause_faults(request.until, reason.as_deref(), now);
     if !faults.is_empty() {
         return Err(Failure::Invalid(faults));
     }
     let at = before.filter(|before| before.holds(now)).map_or(now, |before| before.at);
-    Ok(Pause { at, until: request.until, reason, by })
+    Ok(Pause { at, until: request.until, reason, by: by.name() })
 }

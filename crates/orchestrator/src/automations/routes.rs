@@ -5,9 +5,10 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{Automation, AutomationCreate, AutomationUpdate, ExecuteOptions, Job, PauseRequest, Problem};
+use auth::need::{AutomationsPause, AutomationsRead, AutomationsWrite, JobsCreate};
 use chrono::{DateTime, Utc};
 use domain::{job::Trigger, policy::Overrides};
-use runtime::{Failure, JsonBody, Management, OptionalJsonBody, Params};
+use runtime::{Allowed, Failure, JsonBody, OptionalJsonBody, Params};
 use serde::Deserialize;
 use serde_json::Value;
 use store::automations::Filter;
@@ -23,7 +24,11 @@ use crate::{
     (status = 201, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 409, description = "The name is taken", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/automations")]
-pub(crate) async fn create(_: Management, hub: Data<Orchestrator>, body: JsonBody<AutomationCreate>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn create(
+    _: Allowed<AutomationsWrite>,
+    hub: Data<Orchestrator>,
+    body: JsonBody<AutomationCreate>,
+) -> Result<HttpResponse, Failure> {
     let automation = hub.automation_create(body.0).await?;
     let location = format!("/api/v1/automations/{}", automation.id);
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(shown(&hub, &automation)))
@@ -47,7 +52,7 @@ struct ListQuery {
     (status = 200, body = Vec<Automation>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 #[get("/api/v1/automations")]
 pub(crate) async fn list(
-    _: Management,
+    _: Allowed<AutomationsRead>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
     query: Params<ListQuery>,
@@ -63,7 +68,7 @@ pub(crate) async fn list(
 #[utoipa::path(tag = "automations", params(("id" = i32, Path)), responses(
     (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/automations/{id}")]
-pub(crate) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get(_: Allowed<AutomationsRead>, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(shown(&hub, &hub.automation(*id).await?)))
 }
 
@@ -73,7 +78,7 @@ pub(crate) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<i32>) -
     (status = 409, description = "The name is taken", body = Problem), (status = 422, body = Problem)))]
 #[put("/api/v1/automations/{id}")]
 pub(crate) async fn update(
-    _: Management,
+    _: Allowed<AutomationsWrite>,
     hub: Data<Orchestrator>,
     id: Path<i32>,
     body: JsonBody<AutomationUpdate>,
@@ -85,7 +90,7 @@ pub(crate) async fn update(
 #[utoipa::path(tag = "automations", params(("id" = i32, Path)), responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[delete("/api/v1/automations/{id}")]
-pub(crate) async fn archive(_: Management, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn archive(_: Allowed<AutomationsWrite>, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
     hub.automation_archive(*id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -96,12 +101,12 @@ pub(crate) async fn archive(_: Management, hub: Data<Orchestrator>, id: Path<i32
     (status = 409, description = "The automation is archived", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/automations/{id}/pause")]
 pub(crate) async fn pause(
-    person: Management,
+    caller: Allowed<AutomationsPause>,
     hub: Data<Orchestrator>,
     id: Path<i32>,
     body: OptionalJsonBody<PauseRequest>,
 ) -> Result<HttpResponse, Failure> {
-    let automation = hub.automation_pause(*id, body.0, person.username).await?;
+    let automation = hub.automation_pause(*id, body.0, &caller).await?;
     Ok(HttpResponse::Ok().json(shown(&hub, &automation)))
 }
 
@@ -110,8 +115,8 @@ pub(crate) async fn pause(
     (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The automation is not paused", body = Problem)))]
 #[post("/api/v1/automations/{id}/resume")]
-pub(crate) async fn resume(person: Management, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
-    let automation = hub.automation_resume(*id, &person.username).await?;
+pub(crate) async fn resume(caller: Allowed<AutomationsPause>, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
+    let automation = hub.automation_resume(*id, &caller).await?;
     Ok(HttpResponse::Ok().json(shown(&hub, &automation)))
 }
 
@@ -128,7 +133,7 @@ fn shown(hub: &Orchestrator, automation: &store::automations::Automation) -> Aut
     (status = 413, body = Problem), (status = 422, description = "The parameters break the schema, or the key was used with others", body = Problem), (status = 503, body = Problem)))]
 #[post("/api/v1/automations/{id}/execute")]
 pub(crate) async fn execute(
-    _: Management,
+    _: Allowed<JobsCreate>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
     query: Params<ExecuteOptions>,

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use api_types::DeadLetterDetail;
+use auth::Principal;
 use broker::{Broker, Delivery};
 use chrono::{DateTime, Utc};
 use messages::JobMessage;
@@ -107,8 +108,12 @@ impl Orchestrator {
         Ok(DeadLetterDetail { letter: to_api(letter), body, body_is_whole, headers, job })
     }
 
-    pub(crate) async fn dead_letter_delete(&self, id: Uuid) -> Result<(), Failure> {
-        if store::dead_letters::dead_letter_delete(&self.database, id).await? { Ok(()) } else { Err(not_found(id)) }
+    pub(crate) async fn dead_letter_delete(&self, id: Uuid, by: &Principal) -> Result<(), Failure> {
+        if !store::dead_letters::dead_letter_delete(&self.database, id).await? {
+            return Err(not_found(id));
+        }
+        tracing::info!(dead_letter.id = %id, user.name = %by.actor, "dead letter deleted");
+        Ok(())
     }
 }
 

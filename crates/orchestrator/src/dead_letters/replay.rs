@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use api_types::{DeadLetterRefusal, ReplayRequest, ReplayResponse};
+use auth::Principal;
 use bytes::Bytes;
 use domain::job::{ErrorClass, Status, Trigger};
 use runtime::Failure;
@@ -19,7 +20,7 @@ use crate::{Orchestrator, automations};
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Orchestrator {
-    pub(crate) async fn dead_letter_replay(&self, id: Uuid, by: &str) -> Result<api_types::DeadLetter, Failure> {
+    pub(crate) async fn dead_letter_replay(&self, id: Uuid, by: &Principal) -> Result<api_types::DeadLetter, Failure> {
         let letter = self.dead_letter(id).await?;
         if let Some(replay) = &letter.replay {
             return Err(already_replayed(replay));
@@ -36,7 +37,7 @@ impl Orchestrator {
     }
 
     /// Runs the job again that the message failed. The key makes one new job of a request that is sent twice, or again after a crash.
-    async fn replay_job(&self, letter: &DeadLetter, job: FullJob, by: &str) -> Result<(), Failure> {
+    async fn replay_job(&self, letter: &DeadLetter, job: FullJob, by: &Principal) -> Result<(), Failure> {
         let failed_so = job.row.job.failure.as_ref().is_some_and(|failure| failure.class == ErrorClass::DeadLettered);
         if job.row.job.status != Status::Failed || !failed_so {
             let detail = format!("the job is {} and did not fail because of this message", job.row.job.status);
@@ -68,21 +69,21 @@ impl Orchestrator {
             created_at: (self.clock)(),
             not_before: None,
             dispatch_started_at: None,
-            origin: Origin { requested_by: Some(by.to_owned()), ..job.row.origin },
+            origin: Origin { requested_by: Some(by.name()), ..job.row.origin },
             terms: Terms { queue_deadline_at: None, ..job.row.terms },
         };
         let new_job_id = self.writer.insert(new).await?.id;
-        let replay = Replay { at: (self.clock)(), by: by.to_owned(), new_job_id: Some(new_job_id) };
+        let replay = Replay { at: (self.clock)(), by: by.name(), new_job_id: Some(new_job_id) };
         if !dead_letters::dead_letter_mark_replayed(&self.database, letter.id, &replay).await? {
             return Err(self.lost_race(letter.id).await?);
         }
-        tracing::info!(dead_letter.id = %letter.id, job.id = %new_job_id, user.name = by, "dead letter replayed as a new job");
+        tracing::info!(dead_letter.id = %letter.id, job.id = %new_job_id, user.name = %by.actor, "dead letter replayed as a new job");
         Ok(())
     }
 
     /// Sends the message to its queue again. The mark and the confirm are one: a crash between leaves the letter as it was, and the message
     /// may go out twice, never not at all.
-    async fn replay_message(&self, letter: &DeadLetter, by: &str) -> Result<(), Failure> {
+    async fn replay_message(&self, letter: &DeadLetter, by: &Principal) -> Result<(), Failure> {
         if !letter.body_is_whole {
             let detail = "the message was not text, or larger than is kept, so that it cannot be sent again as it was";
             return Err(Failure::conflict("body_incomplete", detail));
@@ -93,7 +94,7 @@ impl Orchestrator {
         if self.broker.is_none() {
             return Err(Failure::conflict("no_broker", "this hub has no broker to send the message to"));
         }
-        let replay = Replay { at: (self.clock)(), by: by.to_owned(), new_job_id: None };
+        let replay = Replay { at: (self.clock)(), by: by.name(), new_job_id: None };
         let txn = self.database.begin().await?;
         if !dead_letters::dead_letter_mark_replayed_in_txn(&txn, letter.id, &replay).await? {
             drop(txn);
@@ -101,7 +102,7 @@ impl Orchestrator {
         }
         self.send_again(letter).await?;
         txn.commit().await?;
-        tracing::info!(dead_letter.id = %letter.id, queue.name = letter.queue_name, user.name = by, "dead letter sent to its queue again");
+        tracing::info!(dead_letter.id = %letter.id, queue.name = letter.queue_name, user.name = %by.actor, "dead letter sent to its queue again");
         Ok(())
     }
 
@@ -125,7 +126,7 @@ impl Orchestrator {
         Ok(letter.replay.as_ref().map_or_else(|| Failure::Unavailable("the letter changed meanwhile".to_owned()), already_replayed))
     }
 
-    pub(crate) async fn dead_letter_replay_many(&self, request: ReplayRequest, by: &str) -> Result<ReplayResponse, Failure> {
+    pub(crate) async fn dead_letter_replay_many(&self, request: ReplayRequest, by: &Principal) -> Result<ReplayResponse, Failure> {
         let limit = request.limit.unwrap_or(100);
         if !(1..=1000).contains(&limit) {
             return Err(Failure::field("limit", "must be 1 to 1000"));

@@ -3,7 +3,8 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{DeadLetter, DeadLetterDetail, DeadLetterFilter, Problem, ReplayRequest, ReplayResponse};
-use runtime::{Failure, Management, OptionalJsonBody, Params};
+use auth::need::{DeadLettersDelete, DeadLettersRead, DeadLettersReplay};
+use runtime::{Allowed, Failure, OptionalJsonBody, Params};
 use store::dead_letters::Filter;
 use uuid::Uuid;
 
@@ -17,7 +18,7 @@ use crate::{
     (status = 200, body = Vec<DeadLetter>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 #[get("/api/v1/dead-letters")]
 pub(crate) async fn list(
-    _: Management,
+    _: Allowed<DeadLettersRead>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
     query: Params<DeadLetterFilter>,
@@ -33,7 +34,7 @@ pub(crate) async fn list(
 #[utoipa::path(tag = "dead letters", params(("id" = Uuid, Path)), responses(
     (status = 200, body = DeadLetterDetail), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/dead-letters/{id}")]
-pub(crate) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get(_: Allowed<DeadLettersRead>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.dead_letter_detail(*id).await?))
 }
 
@@ -43,26 +44,26 @@ pub(crate) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) 
     (status = 200, body = DeadLetter), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "It was sent again before, or cannot be", body = Problem)))]
 #[post("/api/v1/dead-letters/{id}/replay")]
-pub(crate) async fn replay(person: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(hub.dead_letter_replay(*id, &person.username).await?))
+pub(crate) async fn replay(caller: Allowed<DeadLettersReplay>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(hub.dead_letter_replay(*id, &caller).await?))
 }
 
 /// Sends many messages again, the oldest first; with `dry_run` it only counts them.
 #[utoipa::path(post, path = "/api/v1/dead-letters/replay", tag = "dead letters", request_body = Option<ReplayRequest>, responses(
     (status = 200, body = ReplayResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn replay_many(
-    person: Management,
+    caller: Allowed<DeadLettersReplay>,
     hub: Data<Orchestrator>,
     body: OptionalJsonBody<ReplayRequest>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(hub.dead_letter_replay_many(body.0, &person.username).await?))
+    Ok(HttpResponse::Ok().json(hub.dead_letter_replay_many(body.0, &caller).await?))
 }
 
 /// Removes a message.
 #[utoipa::path(tag = "dead letters", params(("id" = Uuid, Path)), responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[delete("/api/v1/dead-letters/{id}")]
-pub(crate) async fn delete(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
-    hub.dead_letter_delete(*id).await?;
+pub(crate) async fn delete(caller: Allowed<DeadLettersDelete>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+    hub.dead_letter_delete(*id, &caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }

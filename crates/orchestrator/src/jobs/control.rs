@@ -1,6 +1,7 @@
 //! What people do to jobs.
 
 use api_types::{BulkResponse, RetryRequest};
+use auth::Principal;
 use domain::{
     Fault,
     job::{Status, Trigger},
@@ -139,8 +140,8 @@ impl Orchestrator {
 }
 
 impl Control {
-    pub(crate) const fn new(action: Action, by: String, reason: Option<String>) -> Self {
-        Self { action, by, reason }
+    pub(crate) fn new(action: Action, by: &Principal, reason: Option<String>) -> Self {
+        Self { action, by: by.name(), reason }
     }
 }
 

@@ -11,11 +11,12 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{IDEMPOTENCY_KEY_HEADER, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, Problem};
+use auth::need::{JobsCreate, JobsRead};
 use domain::{
     Fault,
     job::{ErrorClass, Status, Trigger},
 };
-use runtime::{Failure, JsonBody, Management, Params};
+use runtime::{Allowed, Failure, JsonBody, Params};
 use store::{
     job_logs::{LinePart, line_list, line_page},
     jobs::{Filter, JobRow, Payload},
@@ -44,7 +45,7 @@ const ROW_BYTES: u64 = 1024;
     (status = 200, body = Vec<Job>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 #[get("/api/v1/jobs")]
 pub(crate) async fn list(
-    _: Management,
+    _: Allowed<JobsRead>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
     query: Params<JobFilter>,
@@ -80,7 +81,7 @@ fn payload(include: Option<&str>) -> Result<Payload, Failure> {
     (status = 413, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
 #[post("/api/v1/jobs")]
 pub(crate) async fn create(
-    _: Management,
+    _: Allowed<JobsCreate>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
     body: JsonBody<JobCreate>,
@@ -152,7 +153,7 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
 #[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), responses(
     (status = 200, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/jobs/{id}")]
-pub(crate) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get(_: Allowed<JobsRead>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     let job = store::jobs::job_get(&hub.database, *id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
     Ok(HttpResponse::Ok().json(hub.shown(job).await?))
 }
@@ -162,7 +163,7 @@ pub(crate) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) 
     (status = 200, body = Vec<LogLine>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/jobs/{id}/logs")]
 pub(crate) async fn logs(
-    _: Management,
+    _: Allowed<JobsRead>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
     id: Path<Uuid>,
@@ -185,7 +186,7 @@ pub(crate) async fn logs(
     (status = 200, body = Vec<JobEvent>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/jobs/{id}/events")]
 pub(crate) async fn events(
-    _: Management,
+    _: Allowed<JobsRead>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
     id: Path<Uuid>,

@@ -1,6 +1,7 @@
 //! Pausing queues, and what is in them.
 
 use api_types::PauseRequest;
+use auth::Principal;
 use domain::automation::is_queue_name;
 use runtime::Failure;
 use store::queues::Queue;
@@ -15,7 +16,7 @@ impl Orchestrator {
     }
 
     /// Jobs in it do not start from now on. A pause that lasts is changed and keeps its beginning.
-    pub(crate) async fn queue_pause(&self, name: &str, request: PauseRequest, by: String) -> Result<Queue, Failure> {
+    pub(crate) async fn queue_pause(&self, name: &str, request: PauseRequest, by: &Principal) -> Result<Queue, Failure> {
         let queue = self.queue(name).await?;
         let pause = automations::pause(request, queue.pause, by, (self.clock)())?;
         store::queues::queue_pause(&self.database, name, &pause).await?;
@@ -25,13 +26,13 @@ impl Orchestrator {
     }
 
     /// Jobs in it start again.
-    pub(crate) async fn queue_resume(&self, name: &str, by: &str) -> Result<Queue, Failure> {
+    pub(crate) async fn queue_resume(&self, name: &str, by: &Principal) -> Result<Queue, Failure> {
         let queue = self.queue(name).await?;
         if !store::queues::queue_resume(&self.database, name, (self.clock)()).await? {
             return Err(Failure::conflict("wrong_state", format!("queue \"{name}\" is active, not paused")));
         }
         self.catalog.put_queue_pause(name, None);
-        tracing::info!(queue.name = name, user.name = by, "queue resumed");
+        tracing::info!(queue.name = name, user.name = %by.actor, "queue resumed");
         self.notices.send(Notice::Candidates(vec![name.to_owned()]));
         Ok(Queue { pause: None, ..queue })
     }

@@ -3,7 +3,8 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{PauseRequest, Problem, Queue};
-use runtime::{Failure, Management, OptionalJsonBody, Params};
+use auth::need::{QueuesPause, QueuesRead};
+use runtime::{Allowed, Failure, OptionalJsonBody, Params};
 use serde::Deserialize;
 
 use super::convert;
@@ -27,7 +28,7 @@ struct ListQuery {
     (status = 200, body = Vec<Queue>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 #[get("/api/v1/queues")]
 pub(crate) async fn list(
-    _: Management,
+    _: Allowed<QueuesRead>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
     query: Params<ListQuery>,
@@ -47,12 +48,12 @@ pub(crate) async fn list(
     (status = 404, description = "No automation, job or pause names this queue", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/queues/{name}/pause")]
 pub(crate) async fn pause(
-    person: Management,
+    caller: Allowed<QueuesPause>,
     hub: Data<Orchestrator>,
     name: Path<String>,
     body: OptionalJsonBody<PauseRequest>,
 ) -> Result<HttpResponse, Failure> {
-    let queue = hub.queue_pause(&name, body.0, person.username).await?;
+    let queue = hub.queue_pause(&name, body.0, &caller).await?;
     Ok(HttpResponse::Ok().json(convert::queue(queue, (hub.clock)())))
 }
 
@@ -62,7 +63,7 @@ pub(crate) async fn pause(
     (status = 404, description = "No automation, job or pause names this queue", body = Problem),
     (status = 409, description = "The queue is not paused", body = Problem)))]
 #[post("/api/v1/queues/{name}/resume")]
-pub(crate) async fn resume(person: Management, hub: Data<Orchestrator>, name: Path<String>) -> Result<HttpResponse, Failure> {
-    let queue = hub.queue_resume(&name, &person.username).await?;
+pub(crate) async fn resume(caller: Allowed<QueuesPause>, hub: Data<Orchestrator>, name: Path<String>) -> Result<HttpResponse, Failure> {
+    let queue = hub.queue_resume(&name, &caller).await?;
     Ok(HttpResponse::Ok().json(convert::queue(queue, (hub.clock)())))
 }

@@ -51,10 +51,10 @@ pub(crate) async fn started(
     request: StartRequest,
 ) -> Result<StartResponse, Failure> {
     if let Some(worker_id) = request.worker_id {
-        hub.check_speaker(&worker.credential, worker_id).await?;
+        hub.check_speaker(&worker.principal, worker_id).await?;
     }
     let caller = Caller { worker_id: request.worker_id, lease_token };
-    let changed = hub.writer.report(id, Change::Start { caller }, &worker.credential).await?;
+    let changed = hub.writer.report(id, Change::Start { caller }, &worker.principal).await?;
     let lease = changed.lease.ok_or_else(|| Failure::Internal(format!("job {id} was started without a lease")))?;
     Ok(StartResponse {
         message: "job started".to_owned(),
@@ -90,7 +90,7 @@ pub(crate) async fn log(
         (Some(_), Some(_)) => return Err(Failure::field("entries", "must not be there together with `message`")),
     };
     let lines = lines(entries, offset, (hub.clock)())?;
-    let changed = hub.writer.report(*id, Change::Log { caller: caller(&worker), lines }, &worker.credential).await?;
+    let changed = hub.writer.report(*id, Change::Log { caller: caller(&worker), lines }, &worker.principal).await?;
     Ok(HttpResponse::Created().json(LogResponse { message: "log stored".to_owned(), log_id: changed.log_lines }))
 }
 
@@ -126,7 +126,7 @@ pub(crate) async fn progress(
     body: JsonBody<Progress>,
 ) -> Result<HttpResponse, Failure> {
     let report = stored_progress(body.0, "")?;
-    let changed = hub.writer.report(*id, Change::Progress { caller: caller(&worker), progress: report }, &worker.credential).await?;
+    let changed = hub.writer.report(*id, Change::Progress { caller: caller(&worker), progress: report }, &worker.principal).await?;
     Ok(HttpResponse::Ok().json(WorkerJobResponse { message: "progress stored".to_owned(), job_id: *id, status: changed.status }))
 }
 
@@ -181,7 +181,7 @@ pub(crate) async fn finished(
         lines: lines(request.entries, request.offset, (hub.clock)())?,
         progress: request.progress.map(|report| stored_progress(report, "progress/")).transpose()?,
     };
-    let changed = hub.writer.report(id, Change::Finish(end), &worker.credential).await?;
+    let changed = hub.writer.report(id, Change::Finish(end), &worker.principal).await?;
     let message = if changed.late { "the job had ended before; its first result stays" } else { "job finished" };
     Ok(WorkerJobResponse { message: message.to_owned(), job_id: id, status: changed.status })
 }
@@ -230,7 +230,7 @@ pub(crate) async fn status(worker: WorkerCaller, hub: Data<Orchestrator>, id: Pa
     (status = 409, description = "The lease is another's", body = Problem)))]
 #[get("/api/v1/worker/jobs/{id}/cancellation")]
 pub(crate) async fn cancellation(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
-    let changed = hub.writer.report(*id, Change::Cancellation { caller: caller(&worker) }, &worker.credential).await?;
+    let changed = hub.writer.report(*id, Change::Cancellation { caller: caller(&worker) }, &worker.principal).await?;
     let requested = changed.cancellation_requested || changed.status == Status::Canceled;
     Ok(HttpResponse::Ok().json(CancellationResponse { cancellation_requested: requested }))
 }

@@ -6,8 +6,9 @@ use std::{
 };
 
 use api_types::{ClaimRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment};
+use auth::Principal;
 use domain::Fault;
-use runtime::{Credential, Failure};
+use runtime::Failure;
 use store::workers::Vitals;
 use uuid::Uuid;
 
@@ -17,7 +18,7 @@ impl Orchestrator {
     pub(crate) async fn worker_heartbeat(
         &self,
         request: HeartbeatRequest,
-        credential: Arc<Credential>,
+        principal: Arc<Principal>,
     ) -> Result<HeartbeatResponse, Failure> {
         let id = request.worker_id;
         let vitals = vitals(&request)?;
@@ -26,7 +27,7 @@ impl Orchestrator {
         }
         let response = match request.jobs.is_empty() {
             true => HeartbeatResponse::default(),
-            false => self.writer.heartbeat(request, credential).await?,
+            false => self.writer.heartbeat(request, principal).await?,
         };
         Ok(HeartbeatResponse { drain: self.roster.is_paused(id), ..response })
     }

@@ -1,4 +1,5 @@
 use api_types::{WorkerDetail, WorkerHeldJob};
+use auth::Principal;
 use chrono::{DateTime, Utc};
 use domain::worker::lost_before;
 use messages::worker_control::Command;
@@ -30,34 +31,35 @@ impl Orchestrator {
         Ok(WorkerDetail { worker, jobs })
     }
 
-    pub(crate) async fn worker_pause(&self, id: Uuid, by: &str) -> Result<api_types::Worker, Failure> {
+    pub(crate) async fn worker_pause(&self, id: Uuid, by: &Principal) -> Result<api_types::Worker, Failure> {
         let now = (self.clock)();
-        let paused = store::workers::worker_pause(&self.database, id, by, now, self.lost_before(now)).await?;
-        self.settle_pause(id, paused, true).await
+        let paused = store::workers::worker_pause(&self.database, id, &by.name(), now, self.lost_before(now)).await?;
+        self.settle_pause(id, paused, true, by).await
     }
 
-    pub(crate) async fn worker_resume(&self, id: Uuid) -> Result<api_types::Worker, Failure> {
+    pub(crate) async fn worker_resume(&self, id: Uuid, by: &Principal) -> Result<api_types::Worker, Failure> {
         let resumed = store::workers::worker_resume(&self.database, id).await?;
-        self.settle_pause(id, resumed, false).await
+        self.settle_pause(id, resumed, false, by).await
     }
 
     /// Tells the worker, or whoever asked why it could not be done.
-    async fn settle_pause(&self, id: Uuid, done: bool, paused: bool) -> Result<api_types::Worker, Failure> {
+    async fn settle_pause(&self, id: Uuid, done: bool, paused: bool, by: &Principal) -> Result<api_types::Worker, Failure> {
         if done {
             self.roster.set_paused(id, paused);
             self.control.send(id, if paused { Command::Drain } else { Command::Take }, None);
             self.announce(id).await?;
-            tracing::info!(worker.id = %id, paused, "worker paused or resumed");
+            tracing::info!(worker.id = %id, paused, user.name = %by.actor, "worker paused or resumed");
         }
         let worker = self.worker(id).await?;
         if done { Ok(worker) } else { Err(Failure::conflict("wrong_state", format!("the worker is {}", worker.state))) }
     }
 
-    pub(crate) async fn worker_delete(&self, id: Uuid) -> Result<(), Failure> {
+    pub(crate) async fn worker_delete(&self, id: Uuid, by: &Principal) -> Result<(), Failure> {
         if store::workers::worker_delete(&self.database, id, self.lost_before((self.clock)())).await? {
             self.roster.forget(id);
             self.presence.forget(id);
             self.worker_changes.note();
+            tracing::info!(worker.id = %id, user.name = %by.actor, "worker removed");
             return Ok(());
         }
         let state = self.worker(id).await?.state;

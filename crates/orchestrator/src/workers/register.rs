@@ -1,13 +1,14 @@
 //! Registration. A worker is a process, not a name: a name has one live worker at a time, and belongs to the credential that registered it.
 
 use api_types::{RegisterRequest, RegisterResponse};
+use auth::{Principal, WorkerLimits};
 use domain::{
     Fault,
     automation::{is_every_queue, queue_faults},
     policy::labels,
     worker::{Life, NameVerdict, Process, Standing, judge_name},
 };
-use runtime::{Credential, Failure, WorkerLimits};
+use runtime::Failure;
 use store::workers::{Vitals, Worker, worker_find, worker_insert, worker_renew, worker_replace};
 use uuid::Uuid;
 
@@ -17,9 +18,9 @@ use crate::{Orchestrator, text};
 const ATTEMPTS: usize = 8;
 
 impl Orchestrator {
-    pub(crate) async fn worker_register(&self, request: RegisterRequest, credential: &Credential) -> Result<RegisterResponse, Failure> {
-        let worker = self.to_worker(request, credential)?;
-        let worker_id = self.enter(&worker, credential).await?;
+    pub(crate) async fn worker_register(&self, request: RegisterRequest, principal: &Principal) -> Result<RegisterResponse, Failure> {
+        let worker = self.to_worker(request, principal)?;
+        let worker_id = self.enter(&worker, principal).await?;
         tracing::info!(worker.id = %worker_id, worker.name = worker.name, slots = worker.slots, queues = ?worker.queues, "worker registered");
         self.roster.learn(worker_id, worker.name, worker.credential);
         self.announce(worker_id).await?;
@@ -30,7 +31,7 @@ impl Orchestrator {
         })
     }
 
-    fn to_worker(&self, request: RegisterRequest, credential: &Credential) -> Result<Worker, Failure> {
+    fn to_worker(&self, request: RegisterRequest, principal: &Principal) -> Result<Worker, Failure> {
         let labels = check(&request)?;
         let now = (self.clock)();
         Ok(Worker {
@@ -48,12 +49,12 @@ impl Orchestrator {
             vitals: Vitals::default(),
             instance_id: request.instance_id,
             pid: request.pid.map(Into::into),
-            credential: credential.key(),
+            credential: principal.actor.credential(),
         })
     }
 
     /// Writes the worker under its name, if it may have it; gives its id.
-    async fn enter(&self, worker: &Worker, credential: &Credential) -> Result<Uuid, Failure> {
+    async fn enter(&self, worker: &Worker, principal: &Principal) -> Result<Uuid, Failure> {
         for _ in 0..ATTEMPTS {
             let Some(holder) = worker_find(&self.database, &worker.name).await? else {
                 if worker_insert(&self.database, worker).await? {
@@ -62,7 +63,7 @@ impl Orchestrator {
                 continue;
             };
             let state = holder.life.state(self.lease_time(), worker.registered_at);
-            match judge_name(process(&holder), state, process(worker), standing(&holder, credential)) {
+            match judge_name(process(&holder), state, process(worker), standing(&holder, principal)) {
                 NameVerdict::Keep => {
                     if worker_renew(&self.database, &holder, worker).await? {
                         return Ok(holder.id);
@@ -91,12 +92,12 @@ fn process(worker: &Worker) -> Process<'_> {
 }
 
 /// What allows all that the holder does may have its name when it is gone: so a token is replaced by another.
-fn standing(holder: &Worker, credential: &Credential) -> Standing {
-    let WorkerLimits { worker_name, queues } = &credential.limits;
+fn standing(holder: &Worker, principal: &Principal) -> Standing {
+    let WorkerLimits { worker_name, queues } = &principal.limits;
     let entitled = worker_name.as_ref().is_none_or(|name| *name == holder.name)
         && queues.as_ref().is_none_or(|own| holder.queues.iter().all(|queue| own.contains(queue)));
     match &holder.credential {
-        Some(key) if credential.key().as_ref() == Some(key) => Standing::Same,
+        Some(key) if principal.actor.has_credential(key) => Standing::Same,
         None if entitled => Standing::Same,
         _ if entitled => Standing::Entitled,
         _ => Standing::Stranger,

@@ -24,9 +24,9 @@ pub(crate) async fn register(
     body: JsonBody<RegisterRequest>,
 ) -> Result<HttpResponse, Failure> {
     let mut request = body.0;
-    caller.credential.limits.check_worker(&request.name)?;
-    caller.credential.limits.resolve_queues(&mut request.queues)?;
-    Ok(HttpResponse::Ok().json(hub.worker_register(request, &caller.credential).await?))
+    caller.principal.limits.check_worker(&request.name)?;
+    caller.principal.limits.resolve_queues(&mut request.queues)?;
+    Ok(HttpResponse::Ok().json(hub.worker_register(request, &caller.principal).await?))
 }
 
 /// A worker is alive: the leases of the jobs it names are prolonged.
@@ -40,8 +40,8 @@ pub(crate) async fn heartbeat(
     hub: Data<Orchestrator>,
     body: JsonBody<HeartbeatRequest>,
 ) -> Result<HttpResponse, Failure> {
-    hub.check_speaker(&caller.credential, body.worker_id).await?;
-    Ok(HttpResponse::Ok().json(hub.worker_heartbeat(body.0, caller.credential).await?))
+    hub.check_speaker(&caller.principal, body.worker_id).await?;
+    Ok(HttpResponse::Ok().json(hub.worker_heartbeat(body.0, caller.principal).await?))
 }
 
 /// A worker stops in order: it is not counted as lost.
@@ -55,7 +55,7 @@ pub(crate) async fn goodbye(
     hub: Data<Orchestrator>,
     body: JsonBody<GoodbyeRequest>,
 ) -> Result<HttpResponse, Failure> {
-    hub.check_speaker(&caller.credential, body.worker_id).await?;
+    hub.check_speaker(&caller.principal, body.worker_id).await?;
     hub.worker_goodbye(body.worker_id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -69,7 +69,7 @@ pub(crate) async fn goodbye(
 pub(crate) async fn claim(caller: WorkerCaller, hub: Data<Orchestrator>, body: JsonBody<ClaimRequest>) -> Result<HttpResponse, Failure> {
     let mut request = body.0;
     writer::check_claim(&request)?;
-    caller.credential.limits.resolve_queues(&mut request.queues)?;
-    hub.check_speaker(&caller.credential, request.worker_id).await?;
+    caller.principal.limits.resolve_queues(&mut request.queues)?;
+    hub.check_speaker(&caller.principal, request.worker_id).await?;
     Ok(HttpResponse::Ok().json(hub.worker_claim(request).await?))
 }

@@ -1,7 +1,7 @@
 //! Tokens of single workers.
 
 use api_types::{WorkerTokenCreate, WorkerTokenCreated};
-use auth::TokenDigest;
+use auth::{Principal, TokenDigest};
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::{
     Fault,
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{Orchestrator, text};
 
 impl Orchestrator {
-    pub(crate) async fn worker_token_create(&self, request: WorkerTokenCreate, by: &str) -> Result<WorkerTokenCreated, Failure> {
+    pub(crate) async fn worker_token_create(&self, request: WorkerTokenCreate, by: &Principal) -> Result<WorkerTokenCreated, Failure> {
         let now = (self.clock)();
         check(&request, now)?;
         let secret = auth::worker_token();
@@ -26,13 +26,13 @@ impl Orchestrator {
             queues: request.queues,
             digest: TokenDigest::of(&secret).to_hex(),
             created_at: now,
-            created_by: by.to_owned(),
+            created_by: by.name(),
             expires_at: request.expires_at.map(|at| at.trunc_subsecs(6)),
             revoked_at: None,
             last_used_at: None,
         };
         store::worker_tokens::worker_token_insert(&self.database, &token).await?;
-        tracing::info!(token.id = %token.id, token.name = token.name, user.name = by, "worker token made");
+        tracing::info!(token.id = %token.id, token.name = token.name, user.name = %by.actor, "worker token made");
         Ok(WorkerTokenCreated { token: secret.expose_secret().to_owned(), kept: to_api(token) })
     }
 
@@ -41,11 +41,11 @@ impl Orchestrator {
         Ok(found.into_iter().map(to_api).collect())
     }
 
-    pub(crate) async fn worker_token_revoke(&self, id: Uuid, by: &str) -> Result<(), Failure> {
+    pub(crate) async fn worker_token_revoke(&self, id: Uuid, by: &Principal) -> Result<(), Failure> {
         if !store::worker_tokens::worker_token_revoke(&self.database, id, (self.clock)()).await? {
             return Err(Failure::NotFound(format!("worker token {id}")));
         }
-        tracing::info!(token.id = %id, user.name = by, "worker token revoked");
+        tracing::info!(token.id = %id, user.name = %by.actor, "worker token revoked");
         Ok(())
     }
 }

@@ -4,12 +4,13 @@ use std::{
 };
 
 use api_types::JobAssignment;
+use auth::Principal;
 use chrono::{DateTime, Utc};
 use domain::{
     job::{Caller, Refusal, Status},
     policy::{Overlap, Pause, PauseScope},
 };
-use runtime::{Credential, Failure};
+use runtime::Failure;
 use store::{
     Error, LazyTransaction,
     job_events::JobEvent,
@@ -156,8 +157,8 @@ impl<'a> Batch<'a> {
         for command in commands {
             let reply = match command {
                 Command::Insert(new) => self.insert(new, &replayed).map(Outcome::Inserted),
-                Command::Change(id, change, credential) => self.change(*id, change, credential.as_deref()).map(Outcome::Changed),
-                Command::Heartbeat(request, credential) => Ok(Outcome::Renewed(self.heartbeat(request, credential))),
+                Command::Change(id, change, principal) => self.change(*id, change, principal.as_deref()).map(Outcome::Changed),
+                Command::Heartbeat(request, principal) => Ok(Outcome::Renewed(self.heartbeat(request, principal))),
             };
             self.done.replies.push(reply);
         }
@@ -293,14 +294,14 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn change(&mut self, id: Uuid, change: &'a Change, credential: Option<&Credential>) -> Result<Changed, Failure> {
+    fn change(&mut self, id: Uuid, change: &'a Change, principal: Option<&Principal>) -> Result<Changed, Failure> {
         let remembered = !self.careful && self.cache.get(id).is_some();
         let row = self.rows.get_mut(&id).ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
-        if let Some(credential) = credential {
-            credential.limits.check_queues([&row.queue_name])?;
+        if let Some(principal) = principal {
+            principal.limits.check_queues([&row.queue_name])?;
             if let Some(holder) = must_speak_for(row, change) {
                 let known = self.deps.roster.get(holder);
-                check_holder(credential, holder, known.as_deref()).inspect_err(|_| self.doubtful |= remembered)?;
+                check_holder(principal, holder, known.as_deref()).inspect_err(|_| self.doubtful |= remembered)?;
             }
         }
         if let Change::Start { caller } = change {
@@ -375,12 +376,12 @@ impl<'a> Batch<'a> {
         terms(self.deps, row, self.now)
     }
 
-    fn heartbeat(&mut self, request: &api_types::HeartbeatRequest, credential: &Credential) -> api_types::HeartbeatResponse {
+    fn heartbeat(&mut self, request: &api_types::HeartbeatRequest, principal: &Principal) -> api_types::HeartbeatResponse {
         let mut response = api_types::HeartbeatResponse::default();
         for held in &request.jobs {
             let caller = Caller { worker_id: Some(request.worker_id), lease_token: Some(held.lease_token) };
             let renewed = match self.rows.get_mut(&held.job_id) {
-                Some(row) if credential.limits.check_queues([&row.queue_name]).is_ok() => {
+                Some(row) if principal.limits.check_queues([&row.queue_name]).is_ok() => {
                     row.job.renew(&caller, self.deps.leases.agent, self.now).map(|()| row)
                 }
                 _ => Err(Refusal::StaleLease),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use api_types::HeartbeatRequest;
-use runtime::Credential;
+use auth::Principal;
 use store::jobs::NewJob;
 use uuid::Uuid;
 
@@ -11,10 +11,10 @@ use super::Change;
 pub(crate) enum Command {
     /// Accept a job.
     Insert(Box<NewJob>),
-    /// Change a job. A worker's report carries what it is authenticated by; what the orchestrator does itself carries none.
-    Change(Uuid, Box<Change>, Option<Arc<Credential>>),
+    /// Change a job. A worker's report carries who makes it; what the orchestrator does itself carries none.
+    Change(Uuid, Box<Change>, Option<Arc<Principal>>),
     /// Renew a worker's leases.
-    Heartbeat(HeartbeatRequest, Arc<Credential>),
+    Heartbeat(HeartbeatRequest, Arc<Principal>),
 }
 
 /// An accepted job.

@@ -72,7 +72,7 @@ impl Batch<'_> {
             Overlap::Replace => {
                 for (id, _) in beside {
                     let reason = Some(format!("replaced by job {}", new.id));
-                    self.act(id, &Change::Control(Control::new(Action::Cancel, "overlap rule".to_owned(), reason)));
+                    self.act(id, &Change::Control(Control { action: Action::Cancel, by: "overlap rule".to_owned(), reason }));
                 }
                 // Nobody has seen an earlier one of this transaction: its request gets this one.
                 match self.new.iter_mut().find(|other| Some(other.id) == earlier) {

@@ -3,12 +3,16 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{BulkRequest, BulkResponse, ControlRequest, Job, Problem, RetryRequest};
+use auth::{
+    Principal,
+    need::{JobsControl, JobsCreate},
+};
 use chrono::{DateTime, Utc};
 use domain::{
     Fault,
     job::{ErrorClass, Status, Trigger},
 };
-use runtime::{Failure, JsonBody, Management, OptionalJsonBody};
+use runtime::{Allowed, Failure, JsonBody, OptionalJsonBody};
 use store::jobs::Filter;
 use uuid::Uuid;
 
@@ -27,12 +31,12 @@ use crate::{
     (status = 409, description = "Ended already; the problem names the state", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/jobs/{id}/cancel")]
 pub(crate) async fn cancel(
-    person: Management,
+    caller: Allowed<JobsControl>,
     hub: Data<Orchestrator>,
     id: Path<Uuid>,
     body: OptionalJsonBody<ControlRequest>,
 ) -> Result<HttpResponse, Failure> {
-    let job = hub.job_control(*id, Control::new(Action::Cancel, person.username, reason(body.0.reason)?)).await?;
+    let job = hub.job_control(*id, Control::new(Action::Cancel, &caller, reason(body.0.reason)?)).await?;
     let mut response = if job.status.is_terminal() { HttpResponse::Ok() } else { HttpResponse::Accepted() };
     Ok(response.json(job))
 }
@@ -43,12 +47,12 @@ pub(crate) async fn cancel(
     (status = 409, description = "Not running, or its worker cannot do it", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/jobs/{id}/pause")]
 pub(crate) async fn pause(
-    person: Management,
+    caller: Allowed<JobsControl>,
     hub: Data<Orchestrator>,
     id: Path<Uuid>,
     body: OptionalJsonBody<ControlRequest>,
 ) -> Result<HttpResponse, Failure> {
-    let control = Control::new(Action::Pause, person.username, reason(body.0.reason)?);
+    let control = Control::new(Action::Pause, &caller, reason(body.0.reason)?);
     Ok(HttpResponse::Ok().json(hub.job_control(*id, control).await?))
 }
 
@@ -58,12 +62,12 @@ pub(crate) async fn pause(
     (status = 409, description = "Not paused, or its worker is lost", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/jobs/{id}/resume")]
 pub(crate) async fn resume(
-    person: Management,
+    caller: Allowed<JobsControl>,
     hub: Data<Orchestrator>,
     id: Path<Uuid>,
     body: OptionalJsonBody<ControlRequest>,
 ) -> Result<HttpResponse, Failure> {
-    let control = Control::new(Action::Resume, person.username, reason(body.0.reason)?);
+    let control = Control::new(Action::Resume, &caller, reason(body.0.reason)?);
     Ok(HttpResponse::Ok().json(hub.job_control(*id, control).await?))
 }
 
@@ -73,7 +77,7 @@ pub(crate) async fn resume(
     (status = 409, description = "Not ended yet, or its automation is archived", body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/jobs/{id}/retry")]
 pub(crate) async fn retry(
-    _: Management,
+    _: Allowed<JobsCreate>,
     hub: Data<Orchestrator>,
     id: Path<Uuid>,
     body: OptionalJsonBody<RetryRequest>,
@@ -86,21 +90,29 @@ pub(crate) async fn retry(
 #[utoipa::path(tag = "jobs", request_body = BulkRequest, responses(
     (status = 200, body = BulkResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/jobs/bulk/cancel")]
-pub(crate) async fn bulk_cancel(person: Management, hub: Data<Orchestrator>, body: JsonBody<BulkRequest>) -> Result<HttpResponse, Failure> {
-    bulk(Bulk::Cancel, person, &hub, body.0).await
+pub(crate) async fn bulk_cancel(
+    caller: Allowed<JobsControl>,
+    hub: Data<Orchestrator>,
+    body: JsonBody<BulkRequest>,
+) -> Result<HttpResponse, Failure> {
+    bulk(Bulk::Cancel, &caller, &hub, body.0).await
 }
 
 /// Runs every ended job that meets the conditions and was not retried before again, at most 10000, the newest first. `dry_run` only counts.
 #[utoipa::path(tag = "jobs", request_body = BulkRequest, responses(
     (status = 200, body = BulkResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/jobs/bulk/retry")]
-pub(crate) async fn bulk_retry(person: Management, hub: Data<Orchestrator>, body: JsonBody<BulkRequest>) -> Result<HttpResponse, Failure> {
-    bulk(Bulk::Retry, person, &hub, body.0).await
+pub(crate) async fn bulk_retry(
+    caller: Allowed<JobsCreate>,
+    hub: Data<Orchestrator>,
+    body: JsonBody<BulkRequest>,
+) -> Result<HttpResponse, Failure> {
+    bulk(Bulk::Retry, &caller, &hub, body.0).await
 }
 
-async fn bulk(bulk: Bulk, person: Management, hub: &Orchestrator, request: BulkRequest) -> Result<HttpResponse, Failure> {
+async fn bulk(bulk: Bulk, caller: &Principal, hub: &Orchestrator, request: BulkRequest) -> Result<HttpResponse, Failure> {
     let dry_run = request.dry_run;
-    let control = Control::new(Action::Cancel, person.username, reason(request.reason.clone())?);
+    let control = Control::new(Action::Cancel, caller, reason(request.reason.clone())?);
     let filter = bulk_filter(bulk, request)?;
     check_bulk(&filter)?;
     Ok(HttpResponse::Ok().json(hub.jobs_in_bulk(bulk, filter, dry_run, &control).await?))

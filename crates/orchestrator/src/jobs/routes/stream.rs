@@ -6,8 +6,9 @@ use actix_web::{
     web::{Bytes, Data, Path},
 };
 use api_types::Problem;
+use auth::need::JobsRead;
 use futures_util::Stream;
-use runtime::{Failure, Management};
+use runtime::{Allowed, Failure};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -24,7 +25,12 @@ const ALIVE_EVERY: Duration = Duration::from_secs(15);
     (status = 200, content_type = "text/event-stream", body = String), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 404, body = Problem)))]
 #[get("/api/v1/jobs/{id}/logs/stream")]
-pub(crate) async fn logs(_: Management, request: HttpRequest, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn logs(
+    _: Allowed<JobsRead>,
+    request: HttpRequest,
+    hub: Data<Orchestrator>,
+    id: Path<Uuid>,
+) -> Result<HttpResponse, Failure> {
     hub.job_row(*id).await?;
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let stream = events(hub.get_ref().clone(), *id, last.unwrap_or(0));

@@ -3,8 +3,9 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{Problem, Worker, WorkerDetail, WorkerFilter};
+use auth::need::{WorkersDelete, WorkersPause, WorkersRead};
 use domain::{Fault, worker::State};
-use runtime::{Failure, Management, Params};
+use runtime::{Allowed, Failure, Params};
 use store::workers::Filter;
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ use crate::{
     (status = 200, body = Vec<Worker>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 #[get("/api/v1/workers")]
 pub(crate) async fn list(
-    _: Management,
+    _: Allowed<WorkersRead>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
     query: Params<WorkerFilter>,
@@ -48,7 +49,7 @@ fn filter(query: WorkerFilter) -> Result<Filter, Failure> {
 #[utoipa::path(tag = "workers", params(("id" = Uuid, Path)), responses(
     (status = 200, body = WorkerDetail), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/workers/{id}")]
-pub(crate) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get(_: Allowed<WorkersRead>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.worker_detail(*id).await?))
 }
 
@@ -57,8 +58,8 @@ pub(crate) async fn get(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) 
     (status = 200, body = Worker), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The worker is paused, stopped or lost", body = Problem)))]
 #[post("/api/v1/workers/{id}/pause")]
-pub(crate) async fn pause(person: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(hub.worker_pause(*id, &person.username).await?))
+pub(crate) async fn pause(caller: Allowed<WorkersPause>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(hub.worker_pause(*id, &caller).await?))
 }
 
 /// Lets a paused worker take jobs again; one that is stopped or lost does so when it comes back.
@@ -66,8 +67,8 @@ pub(crate) async fn pause(person: Management, hub: Data<Orchestrator>, id: Path<
     (status = 200, body = Worker), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The worker is not paused", body = Problem)))]
 #[post("/api/v1/workers/{id}/resume")]
-pub(crate) async fn resume(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(hub.worker_resume(*id).await?))
+pub(crate) async fn resume(caller: Allowed<WorkersPause>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(hub.worker_resume(*id, &caller).await?))
 }
 
 /// Removes a worker that is stopped or lost. When it comes back, it registers anew.
@@ -75,7 +76,7 @@ pub(crate) async fn resume(_: Management, hub: Data<Orchestrator>, id: Path<Uuid
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The worker is alive", body = Problem)))]
 #[delete("/api/v1/workers/{id}")]
-pub(crate) async fn delete(_: Management, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
-    hub.worker_delete(*id).await?;
+pub(crate) async fn delete(caller: Allowed<WorkersDelete>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+    hub.worker_delete(*id, &caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }

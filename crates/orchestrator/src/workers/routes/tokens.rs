@@ -3,7 +3,8 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{Problem, WorkerToken, WorkerTokenCreate, WorkerTokenCreated, WorkerTokenFilter};
-use runtime::{Access, Failure, JsonBody, Management, Params};
+use auth::need::{WorkerTokensRead, WorkerTokensWrite};
+use runtime::{Access, Allowed, Failure, JsonBody, Params};
 use uuid::Uuid;
 
 use crate::{
@@ -16,11 +17,11 @@ use crate::{
     (status = 201, body = WorkerTokenCreated), (status = 400, body = Problem), (status = 401, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/worker-tokens")]
 pub(crate) async fn create(
-    person: Management,
+    caller: Allowed<WorkerTokensWrite>,
     hub: Data<Orchestrator>,
     body: JsonBody<WorkerTokenCreate>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Created().json(hub.worker_token_create(body.0, &person.username).await?))
+    Ok(HttpResponse::Created().json(hub.worker_token_create(body.0, &caller).await?))
 }
 
 /// Lists worker tokens in the order in which they were made, the revoked ones with them.
@@ -28,7 +29,7 @@ pub(crate) async fn create(
     (status = 200, body = Vec<WorkerToken>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 #[get("/api/v1/worker-tokens")]
 pub(crate) async fn list(
-    _: Management,
+    _: Allowed<WorkerTokensRead>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
     query: Params<WorkerTokenFilter>,
@@ -44,12 +45,12 @@ pub(crate) async fn list(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[delete("/api/v1/worker-tokens/{id}")]
 pub(crate) async fn revoke(
-    person: Management,
+    caller: Allowed<WorkerTokensWrite>,
     hub: Data<Orchestrator>,
     access: Data<Access>,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, Failure> {
-    hub.worker_token_revoke(*id, &person.username).await?;
+    hub.worker_token_revoke(*id, &caller).await?;
     access.worker_tokens.forget(*id);
     Ok(HttpResponse::NoContent().finish())
 }

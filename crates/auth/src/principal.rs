@@ -1,0 +1,188 @@
+//! Who makes a request. Identity and reach come from the credential that a request shows, never from what it says of itself; each change that
+//! it leads to keeps the name of its [`Actor`].
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::{Permission, Permissions, WorkerLimits};
+
+/// Who makes a request, and what they may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// Who it is.
+    pub actor: Actor,
+    /// What they may do.
+    pub permissions: Permissions,
+    /// What a worker's token opens; nothing is limited for anybody else.
+    pub limits: WorkerLimits,
+}
+
+/// Who it is. As text, it is the name that is kept with what they change: a user's is their name alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// Nobody was asked: the hub is open to everybody on its machine.
+    Anybody,
+    /// A signed-in user, by name.
+    User(String),
+    /// A program with an API key.
+    ApiKey {
+        /// The key.
+        id: Uuid,
+        /// What people call it.
+        name: String,
+    },
+    /// Another service of the house, by name.
+    Service(String),
+    /// A worker with the key that workers share.
+    SharedKey,
+    /// A worker with a token of its own, by the token's id.
+    WorkerToken(Uuid),
+}
+
+/// A principal may not do what it asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// It lacks a permission.
+    #[error("{actor} lacks the permission {permission}; sign in as somebody who has it")]
+    Lacks {
+        /// Who.
+        actor: Actor,
+        /// Which.
+        permission: Permission,
+    },
+    /// Its token does not reach so far.
+    #[error("{0}")]
+    OutOfReach(String),
+}
+
+impl Principal {
+    /// Whoever is at the machine of a hub that asks nobody who they are.
+    #[must_use]
+    pub fn anybody() -> Self {
+        Self::new(Actor::Anybody, Permissions::ALL)
+    }
+
+    /// An administrator.
+    #[must_use]
+    pub fn admin(name: String) -> Self {
+        Self::new(Actor::User(name), Permissions::ALL)
+    }
+
+    /// A service of the house.
+    #[must_use]
+    pub fn service(name: String) -> Self {
+        Self::new(Actor::Service(name), Permissions::SERVICE)
+    }
+
+    /// A worker with the key that workers share.
+    #[must_use]
+    pub fn shared_key() -> Self {
+        Self::new(Actor::SharedKey, Permissions::WORKER)
+    }
+
+    /// A worker with a token of its own.
+    #[must_use]
+    pub fn worker_token(id: Uuid, limits: WorkerLimits) -> Self {
+        Self { limits, ..Self::new(Actor::WorkerToken(id), Permissions::WORKER) }
+    }
+
+    fn new(actor: Actor, permissions: Permissions) -> Self {
+        Self { actor, permissions, limits: WorkerLimits::default() }
+    }
+
+    /// The name that is kept with what it changes.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.actor.to_string()
+    }
+
+    /// Checks that it may do this.
+    ///
+    /// # Errors
+    /// [`Denied::Lacks`] when it may not.
+    pub fn require(&self, permission: Permission) -> Result<(), Denied> {
+        if self.permissions.has(permission) { Ok(()) } else { Err(Denied::Lacks { actor: self.actor.clone(), permission }) }
+    }
+}
+
+impl Actor {
+    /// As it is kept with a worker that it registers, which belongs to it from then on; `None` where nobody is asked who they are.
+    #[must_use]
+    pub fn credential(&self) -> Option<String> {
+        match self {
+            Self::Anybody => None,
+            Self::SharedKey => Some("key".to_owned()),
+            Self::User(name) => Some(format!("person:{name}")),
+            Self::ApiKey { id, .. } => Some(format!("api-key:{id}")),
+            Self::Service(name) => Some(format!("service:{name}")),
+            Self::WorkerToken(id) => Some(format!("token:{id}")),
+        }
+    }
+
+    /// Whether it is the one whose [`Actor::credential`] is `kept`. On a hub that is open to everybody, everybody is.
+    #[must_use]
+    pub fn has_credential(&self, kept: &str) -> bool {
+        let is_id = |prefix, id: &Uuid| kept.strip_prefix(prefix).and_then(|text| text.parse().ok()) == Some(*id);
+        match self {
+            Self::Anybody => true,
+            Self::SharedKey => kept == "key",
+            Self::User(name) => kept.strip_prefix("person:") == Some(name),
+            Self::ApiKey { id, .. } => is_id("api-key:", id),
+            Self::Service(name) => kept.strip_prefix("service:") == Some(name),
+            Self::WorkerToken(id) => is_id("token:", id),
+        }
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anybody => formatter.write_str("insecure-dev"),
+            Self::User(name) => formatter.write_str(name),
+            Self::ApiKey { name, .. } => write!(formatter, "key:{name}"),
+            Self::Service(name) => write!(formatter, "service:{name}"),
+            Self::SharedKey => formatter.write_str("worker-key"),
+            Self::WorkerToken(id) => write!(formatter, "worker-token:{id}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actors() -> [Actor; 6] {
+        let id = Uuid::from_u128(7);
+        let user = Actor::User("ana".to_owned());
+        let key = Actor::ApiKey { id, name: "portal".to_owned() };
+        [Actor::Anybody, user, key, Actor::Service("scheduler".to_owned()), Actor::SharedKey, Actor::WorkerToken(id)]
+    }
+
+    #[test]
+    fn each_kind_has_a_name_of_its_own() {
+        let id = Uuid::from_u128(7);
+        let names = actors().map(|actor| actor.to_string());
+        assert_eq!(names, ["insecure-dev", "ana", "key:portal", "service:scheduler", "worker-key", &format!("worker-token:{id}")]);
+    }
+
+    #[test]
+    fn a_worker_belongs_to_who_registered_it_and_where_nobody_is_asked_to_everybody() {
+        for (nth, holder) in actors().iter().enumerate() {
+            let Some(kept) = holder.credential() else { continue };
+            for (other, actor) in actors().iter().enumerate() {
+                assert_eq!(actor.has_credential(&kept), nth == other || *actor == Actor::Anybody, "{actor} {kept}");
+            }
+        }
+        assert_eq!(actors().map(|actor| actor.credential().is_none()), [true, false, false, false, false, false]);
+    }
+
+    #[test]
+    fn what_somebody_lacks_is_named_with_who_lacks_it() {
+        let service = Principal::service("scheduler".to_owned());
+        assert_eq!(service.require(Permission::JobsCreate), Ok(()));
+        let denied = service.require(Permission::WorkerTokensWrite).unwrap_err();
+        assert_eq!(denied.to_string(), "service:scheduler lacks the permission worker_tokens:write; sign in as somebody who has it");
+        assert!(Permission::ALL.iter().all(|permission| Principal::admin("ana".to_owned()).require(*permission).is_ok()));
+    }
+}

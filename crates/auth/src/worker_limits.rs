@@ -1,0 +1,77 @@
+use crate::Denied;
+
+/// What the token of a single worker allows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkerLimits {
+    /// The only worker that its bearer may speak for; `None`: any.
+    pub worker_name: Option<String>,
+    /// The only queues that its bearer may take jobs from; `None`: any.
+    pub queues: Option<Vec<String>>,
+}
+
+impl WorkerLimits {
+    /// Nothing is limited.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        self.worker_name.is_none() && self.queues.is_none()
+    }
+
+    /// Checks the worker that a request speaks for.
+    ///
+    /// # Errors
+    /// [`Denied::OutOfReach`] when it is another than the token's.
+    pub fn check_worker(&self, name: &str) -> Result<(), Denied> {
+        match &self.worker_name {
+            Some(own) if own != name => Err(Denied::OutOfReach(format!("this token is the one of worker \"{own}\", not of \"{name}\""))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the queues that a worker takes jobs of; every queue becomes those of the token, if it has some.
+    ///
+    /// # Errors
+    /// [`Denied::OutOfReach`] when one is not among the token's.
+    pub fn resolve_queues(&self, queues: &mut Vec<String>) -> Result<(), Denied> {
+        if let Some(own) = self.queues.as_ref().filter(|_| domain::automation::is_every_queue(queues)) {
+            queues.clone_from(own);
+        }
+        self.check_queues(queues.iter())
+    }
+
+    /// Checks the queues that a request asks jobs of.
+    ///
+    /// # Errors
+    /// [`Denied::OutOfReach`] when one is not among the token's.
+    pub fn check_queues<'a>(&self, queues: impl IntoIterator<Item = &'a String>) -> Result<(), Denied> {
+        let Some(own) = &self.queues else { return Ok(()) };
+        match queues.into_iter().find(|queue| !own.contains(queue)) {
+            Some(queue) => Err(Denied::OutOfReach(format!("this token does not open queue \"{queue}\", only {}", own.join(", ")))),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_reaches_its_worker_and_its_queues_alone() {
+        let free = WorkerLimits::default();
+        assert!(free.is_none() && free.check_worker("w").is_ok() && free.check_queues([&"q".to_owned()]).is_ok());
+        let bound = WorkerLimits { worker_name: Some("w".to_owned()), queues: Some(vec!["q".to_owned()]) };
+        assert!(bound.check_worker("w").is_ok() && bound.check_worker("v").is_err());
+        assert!(bound.check_queues([&"q".to_owned()]).is_ok() && bound.check_queues([&"q".to_owned(), &"r".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn every_queue_becomes_those_of_the_token() {
+        let bound = WorkerLimits { worker_name: None, queues: Some(vec!["q".to_owned()]) };
+        let (mut every, mut other) = (vec!["*".to_owned()], vec!["r".to_owned()]);
+        assert!(bound.resolve_queues(&mut every).is_ok() && bound.resolve_queues(&mut other).is_err());
+        assert_eq!(every, ["q"]);
+        let mut every = vec!["*".to_owned()];
+        assert!(WorkerLimits::default().resolve_queues(&mut every).is_ok());
+        assert_eq!(every, ["*"]);
+    }
+}
