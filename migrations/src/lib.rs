@@ -1,6 +1,7 @@
 //! The database schema, as dated, reversible migrations for SQLite and PostgreSQL.
 //!
-//! One change a file. Additive: what a running older version needs stays until a later release. Never edited after landing.
+//! One change a file, named `m<date>_<time>_<what>`. Additive: what a running older version needs stays until a later release. Never edited
+//! after landing: `tests/landed.txt` has their checksums.
 
 mod m20261121_000001_automations;
 mod m20261121_000002_jobs;

@@ -1,6 +1,6 @@
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
@@ -9,15 +9,15 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, SqliteTransactionMode,
     Statement, TransactionOptions, TransactionTrait,
     sea_query::Values,
-    sqlx::{
-        self, AssertSqlSafe, Connection as _, PgConnection,
-        sqlite::{SqliteJournalMode, SqliteSynchronous},
-    },
+    sqlx::{self, AssertSqlSafe, Connection as _, PgConnection},
 };
 use sea_query_sqlx::SqlxValues;
 use tokio::sync::OnceCell;
 
 use crate::{Error, dialect, error::from_connect};
+
+/// How long to wait for SQLite's write lock before a migration.
+const MOST_PATIENCE: Duration = Duration::from_secs(120);
 
 /// How to reach the database.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ pub struct Settings {
     pub url: String,
     /// Most connections of the pool; on PostgreSQL one more is kept for statements without a transaction around them.
     pub max_connections: u32,
-    /// How long a request waits for a free connection.
+    /// How long a request waits for a free connection, and for SQLite's write lock.
     pub acquire_timeout: Duration,
     /// How long one statement may take (PostgreSQL).
     pub statement_timeout: Duration,
@@ -113,7 +113,7 @@ impl Database {
     /// # Errors
     /// [`Error::Unavailable`] when the database cannot be reached or its file not be opened, [`Error::Refused`] for an unusable URL.
     pub async fn connect(settings: &Settings) -> Result<Self, Error> {
-        let mut options = ConnectOptions::new(url_with_creation(&settings.url));
+        let mut options = ConnectOptions::new(dialect::url_with_creation(&settings.url));
         options
             .max_connections(settings.max_connections)
             .min_connections(1)
@@ -123,25 +123,7 @@ impl Database {
             .test_before_acquire(false)
             .sqlx_logging(false)
             .set_application_name("regente");
-        if settings.url.starts_with("postgres") {
-            options.statement_timeout(settings.statement_timeout);
-        }
-        if let Some(schema) = &settings.schema {
-            options.set_schema_search_path(schema);
-        }
-        if settings.by_index {
-            options.map_sqlx_postgres_opts(|postgres| {
-                let plans = ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan", "jit"];
-                postgres.options(plans.map(|plan| (plan, "off"))).options([("plan_cache_mode", "force_generic_plan")])
-            });
-        }
-        options.map_sqlx_sqlite_opts(|sqlite| {
-            sqlite
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(Duration::from_secs(5))
-                .foreign_keys(true)
-        });
+        dialect::set_options(&mut options, settings);
         options
             .map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_clean(connection))))
             .map_sqlx_postgres_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_clean(connection))));
@@ -154,13 +136,24 @@ impl Database {
     /// # Errors
     /// Any [`Error`].
     pub async fn migrate(&self) -> Result<(), Error> {
-        let txn = self.begin().await?;
+        let txn = self.begin_patiently().await?;
         if let Some(name) = dialect::missing_schema(&txn.0).await? {
             return Err(Error::Refused(format!("there is no schema {name}: create it (CREATE SCHEMA {name}) or correct database.schema")));
         }
         dialect::lock_migrations(&txn.0).await?;
         Migrator::up(&txn.0, None).await?;
         txn.commit().await
+    }
+
+    /// A transaction, also when SQLite's write lock is taken for longer than a request would wait: by another hub that migrates.
+    async fn begin_patiently(&self) -> Result<Transaction, Error> {
+        let until = Instant::now() + MOST_PATIENCE;
+        loop {
+            match self.begin().await {
+                Err(Error::Conflict(_)) if Instant::now() < until => tokio::time::sleep(Duration::from_millis(50)).await,
+                begun => return begun,
+            }
+        }
     }
 
     /// Takes every migration back: all data is lost. For tests.
@@ -206,12 +199,7 @@ impl Database {
     /// # Errors
     /// [`Error::Unavailable`] when it does not answer.
     pub async fn time(&self) -> Result<Option<DateTime<Utc>>, Error> {
-        if self.is_sqlite() {
-            return Ok(None);
-        }
-        let statement = Statement::from_string(self.backend(), "SELECT clock_timestamp() AS now");
-        let row = self.connection.query_one_raw(statement).await?;
-        row.map(|row| row.try_get("", "now")).transpose().map_err(Error::from)
+        Ok(dialect::time(&self.connection).await?)
     }
 
     /// Begins a transaction; on SQLite it takes the write lock at once.
@@ -236,7 +224,7 @@ impl Database {
     /// Whether it is the embedded one.
     #[must_use]
     pub fn is_sqlite(&self) -> bool {
-        self.backend() == DbBackend::Sqlite
+        dialect::is_sqlite(self.backend())
     }
 
     pub(crate) fn backend(&self) -> DbBackend {
@@ -282,10 +270,9 @@ impl Database {
         &self.connection
     }
 
-    /// Runs a statement that is its own transaction, and gives the number of rows that it wrote. On PostgreSQL over a connection that is kept:
-    /// a pool asks a connection for a sign of life each time that it gets one back.
+    /// Runs a statement that is its own transaction, and gives the number of rows that it wrote.
     pub(crate) async fn execute_alone(&self, statement: Statement) -> Result<u64, Error> {
-        if self.is_sqlite() {
+        if !dialect::keeps_connection(self.backend()) {
             return Ok(self.connection.execute_raw(statement).await?.rows_affected());
         }
         let kept = self.kept().take();
@@ -336,12 +323,4 @@ async fn is_clean(connection: &mut impl sqlx::Connection) -> Result<bool, sqlx::
         tracing::warn!("a transaction could not be ended; its connection is closed");
     }
     Ok(clean)
-}
-
-fn url_with_creation(url: &str) -> String {
-    if url.starts_with("sqlite:") && !url.contains("mode=") {
-        let separator = if url.contains('?') { '&' } else { '?' };
-        return format!("{url}{separator}mode=rwc");
-    }
-    url.to_owned()
 }

@@ -1,6 +1,68 @@
 //! What really differs between the databases.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement,
+    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+
+use crate::Settings;
+
+/// Whether it is the embedded one: a file, whose one writer at a time has it whole.
+pub(crate) fn is_sqlite(backend: DbBackend) -> bool {
+    backend == DbBackend::Sqlite
+}
+
+/// How to connect, beside what all connections have in common.
+pub(crate) fn set_options(options: &mut ConnectOptions, settings: &Settings) {
+    if settings.url.starts_with("postgres") {
+        options.statement_timeout(settings.statement_timeout);
+    }
+    if let Some(schema) = &settings.schema {
+        options.set_schema_search_path(schema);
+    }
+    if settings.by_index {
+        options.map_sqlx_postgres_opts(|postgres| {
+            let plans = ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan", "jit"];
+            postgres.options(plans.map(|plan| (plan, "off"))).options([("plan_cache_mode", "force_generic_plan")])
+        });
+    }
+    let write_lock_timeout = settings.acquire_timeout;
+    options.map_sqlx_sqlite_opts(move |sqlite| {
+        sqlite.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full).busy_timeout(write_lock_timeout).foreign_keys(true)
+    });
+}
+
+/// `url` of a database that is made when there is none (SQLite).
+pub(crate) fn url_with_creation(url: &str) -> String {
+    if url.starts_with("sqlite:") && !url.contains("mode=") {
+        let separator = if url.contains('?') { '&' } else { '?' };
+        return format!("{url}{separator}mode=rwc");
+    }
+    url.to_owned()
+}
+
+/// Whether a connection is kept for statements without a transaction around them: a pool asks one of PostgreSQL's for a sign of life each
+/// time that it gets it back.
+pub(crate) fn keeps_connection(backend: DbBackend) -> bool {
+    !is_sqlite(backend)
+}
+
+/// Whether data can be changed within a WITH, so that one statement can both write and check what it wrote. Where it cannot, there are no
+/// round trips to spare either.
+pub(crate) fn changes_data_in_with(backend: DbBackend) -> bool {
+    !is_sqlite(backend)
+}
+
+/// The clock of the server, if there is one.
+pub(crate) async fn time(connection: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let backend = connection.get_database_backend();
+    if is_sqlite(backend) {
+        return Ok(None);
+    }
+    let row = connection.query_one_raw(Statement::from_string(backend, "SELECT clock_timestamp() AS now")).await?;
+    row.map(|row| row.try_get("", "now")).transpose()
+}
 
 /// Waits until no other hub migrates, and keeps others from it until the transaction ends. A migration takes the time it takes: the limit for
 /// statements is for requests.

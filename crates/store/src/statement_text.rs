@@ -10,6 +10,8 @@ use sea_orm::{
     sea_query::{Expr, IntoIden, Query},
 };
 
+use crate::dialect;
+
 /// Statements of one kind for any number of rows, run so often that making their text each time would cost more than sending it: it is made
 /// once for each number.
 pub(crate) struct StatementTexts {
@@ -32,7 +34,7 @@ impl StatementTexts {
 
     fn text(&self, backend: DbBackend, rows: usize) -> Arc<str> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.entry((backend == DbBackend::Sqlite, rows)).or_insert_with(|| (self.make)(backend, rows).into()).clone()
+        made.entry((dialect::is_sqlite(backend), rows)).or_insert_with(|| (self.make)(backend, rows).into()).clone()
     }
 }
 

@@ -5,7 +5,7 @@ use sea_orm::{
 
 use super::{JobRow, NewJob};
 use crate::{
-    Database, Error, Transaction,
+    Database, Error, Transaction, dialect,
     entity::job,
     statement_text::{StatementTexts, cells, insert},
 };
@@ -78,8 +78,7 @@ pub async fn job_update_at_once(database: &Database, rows: &[&JobRow]) -> Result
         [] => Ok(()),
         // There is nothing to take back when the only row is not written.
         [_] => all_written(rows, database.execute_alone(UPDATE.statement(database.backend(), changed(rows))).await?),
-        // No data-changing WITH there, and no round trips to spare.
-        _ if database.is_sqlite() => {
+        _ if !dialect::changes_data_in_with(database.backend()) => {
             let txn = database.begin().await?;
             job_update_many_in_txn(&txn, rows).await?;
             txn.commit().await
