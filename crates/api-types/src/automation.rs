@@ -1,6 +1,7 @@
 use chrono::{DateTime, Utc};
 use domain::{
     automation::{EntrypointType, QueueProfile},
+    ids::AutomationId,
     policy::{OnWorkerLost, Overlap, RateLimit},
     retry::RetryPolicy,
 };
@@ -12,7 +13,8 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Automation {
     /// Id.
-    pub id: i32,
+    #[schema(value_type = i32)]
+    pub id: AutomationId,
     /// Unique among the automations that are not archived.
     pub name: String,
     /// For people.

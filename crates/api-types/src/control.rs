@@ -1,4 +1,5 @@
 use chrono::{DateTime, Utc};
+use domain::ids::AutomationId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -36,7 +37,8 @@ pub struct BulkRequest {
     pub status: Vec<String>,
     /// Only this automation.
     #[serde(alias = "automationId", skip_serializing_if = "Option::is_none")]
-    pub automation_id: Option<i32>,
+    #[schema(value_type = Option<i32>)]
+    pub automation_id: Option<AutomationId>,
     /// Only this queue.
     #[serde(alias = "queueName", skip_serializing_if = "Option::is_none")]
     pub queue_name: Option<String>,

@@ -1,5 +1,6 @@
 use chrono::{DateTime, Utc};
 use domain::{
+    ids::AutomationId,
     job::{ErrorClass, Status, Trigger},
     log::Level,
     policy::Overrides,
@@ -17,7 +18,8 @@ pub struct Job {
     /// The same id, under the name that workers use.
     pub job_id: Uuid,
     /// Automation it runs.
-    pub automation_id: i32,
+    #[schema(value_type = i32)]
+    pub automation_id: AutomationId,
     /// Queue it waits or waited in.
     pub queue_name: String,
     /// `pending`, `running`, `paused`, `completed`, `completed_no_invoices`, `failed` or `canceled`.
@@ -148,7 +150,8 @@ pub struct ExecuteOptions {
 pub struct JobCreate {
     /// Automation to run.
     #[serde(alias = "automationId")]
-    pub automation_id: i32,
+    #[schema(value_type = i32)]
+    pub automation_id: AutomationId,
     /// What the robot gets, over the automation's default parameters.
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -211,7 +214,8 @@ pub struct JobFilter {
     pub status: Option<String>,
     /// Only this automation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub automation_id: Option<i32>,
+    #[param(value_type = Option<i32>)]
+    pub automation_id: Option<AutomationId>,
     /// Only this queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_name: Option<String>,

@@ -1,5 +1,6 @@
 use chrono::{DateTime, Utc};
 use domain::{
+    ids::AutomationId,
     job::{ErrorClass, Status},
     log::Level,
 };
@@ -124,7 +125,8 @@ pub struct JobAssignment {
     /// The job.
     pub job_id: Uuid,
     /// Its automation.
-    pub automation_id: i32,
+    #[schema(value_type = i32)]
+    pub automation_id: AutomationId,
     /// Name of the automation.
     pub automation_name: String,
     /// Queue it waited in.

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use domain::{job::Status, worker::State};
+use domain::{ids::AutomationId, job::Status, worker::State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -66,7 +66,8 @@ pub struct WorkerHeldJob {
     /// The job.
     pub job_id: Uuid,
     /// Its automation.
-    pub automation_id: i32,
+    #[schema(value_type = i32)]
+    pub automation_id: AutomationId,
     /// Its queue.
     pub queue_name: String,
     /// `running` or `paused`.

@@ -15,14 +15,16 @@
 
 pub mod automation;
 pub mod fault;
+pub mod ids;
 pub mod job;
 pub mod json;
 pub mod log;
 pub mod policy;
 pub mod retry;
 pub mod schema;
+pub mod scope;
 pub mod text;
 pub mod waiting;
 pub mod worker;
 
-pub use fault::Fault;
+pub use self::{fault::Fault, scope::Scope};

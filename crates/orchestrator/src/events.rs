@@ -1,7 +1,7 @@
 //! What this service publishes on the bus of events.
 
 use chrono::{DateTime, Utc};
-use domain::job::Status;
+use domain::{ids::AutomationId, job::Status};
 use runtime::events::Event;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// How a job is after a commit.
 pub(crate) struct JobNow {
     pub(crate) id: Uuid,
-    pub(crate) automation_id: i32,
+    pub(crate) automation_id: AutomationId,
     pub(crate) status: Status,
     pub(crate) error_class: Option<&'static str>,
     pub(crate) worker_id: Option<Uuid>,
@@ -29,7 +29,7 @@ impl JobNow {
     fn event(&self, kind: &'static str, at: DateTime<Utc>) -> Event {
         let data: [(&str, Value); 5] = [
             ("job_id", self.id.to_string().into()),
-            ("automation_id", self.automation_id.into()),
+            ("automation_id", self.automation_id.get().into()),
             ("status", self.status.as_str().into()),
             ("error_class", self.error_class.unwrap_or_default().into()),
             ("worker_id", self.worker_id.map(|id| id.to_string()).unwrap_or_default().into()),

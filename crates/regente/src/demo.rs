@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use api_types::{Automation, AutomationCreate, Job};
-use domain::job::Status;
+use domain::{ids::AutomationId, job::Status};
 use runtime::Shutdown;
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ impl Client {
         self.post("/api/v1/automations", &serde_json::to_value(registration)?).await
     }
 
-    async fn execute(&self, automation_id: i32, parameters: &Value) -> anyhow::Result<Job> {
+    async fn execute(&self, automation_id: AutomationId, parameters: &Value) -> anyhow::Result<Job> {
         self.post(&format!("/api/v1/automations/{automation_id}/execute?priority=9"), parameters).await
     }
 

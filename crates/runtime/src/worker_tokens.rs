@@ -80,7 +80,7 @@ impl WorkerTokens {
             memory.forgotten
         };
         let read_at = Instant::now();
-        let found = store::worker_tokens::worker_token_find(&self.database, &digest.to_hex()).await?;
+        let found = store::worker_tokens::worker_token_find_unscoped(&self.database, &digest.to_hex()).await?;
         let Some(token) = found.filter(|found| digest.matches_hex(&found.digest)).map(Arc::new) else { return Ok(None) };
         let now = (self.clock)();
         if token.revoked_at.is_none() && token.last_used_at.is_none_or(|at| at <= now - USE_NOTED_EVERY) {

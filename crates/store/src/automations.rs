@@ -6,7 +6,9 @@ mod row;
 
 use chrono::{DateTime, Utc};
 use domain::{
+    Scope,
     automation::{EntrypointType, QueueProfile},
+    ids::AutomationId,
     policy::{Pause, Policy},
     retry::RetryPolicy,
 };
@@ -18,12 +20,13 @@ use serde_json::{Map, Value};
 use self::row::{from_row, to_row};
 pub use self::{
     pause::{automation_pause, automation_resume},
-    rate::{automation_list_rates, automation_lock_rates_in_txn, automation_set_rate_in_txn},
+    rate::{automation_list_rates_unscoped, automation_lock_rates_in_txn, automation_set_rate_in_txn},
 };
 use crate::{
     Database, Error, Transaction,
     changes::{Subject, change_add_in_txn},
     entity::automation,
+    scope,
 };
 
 /// What somebody says an automation is.
@@ -61,7 +64,7 @@ pub struct Draft {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Automation {
     /// Id.
-    pub id: i32,
+    pub id: AutomationId,
     /// What it is.
     pub draft: Draft,
     /// The last pause that nobody resumed; it may have ended by itself.
@@ -90,7 +93,7 @@ pub struct Filter {
     /// Page size; 0: all.
     pub limit: u64,
     /// Id of the last one of the page before.
-    pub after: Option<i32>,
+    pub after: Option<AutomationId>,
 }
 
 /// Adds an automation.
@@ -112,30 +115,35 @@ pub async fn automation_insert(database: &Database, draft: &Draft, now: DateTime
 ///
 /// # Errors
 /// [`Error::Duplicate`] when the new name is taken.
-pub async fn automation_update(database: &Database, id: i32, draft: &Draft, now: DateTime<Utc>) -> Result<Option<Automation>, Error> {
+pub async fn automation_update(
+    database: &Database,
+    id: AutomationId,
+    draft: &Draft,
+    now: DateTime<Utc>,
+) -> Result<Option<Automation>, Error> {
     let mut row = to_row(draft)?;
     row.updated_at = Set(now);
     if !write(database, id, row, Condition::all()).await? {
         return Ok(None);
     }
-    automation_get(database, id).await
+    automation_get(database, &Scope::All, id).await
 }
 
 /// Archives an automation; `false` when there is none or it is archived already.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn automation_archive(database: &Database, id: i32, now: DateTime<Utc>) -> Result<bool, Error> {
+pub async fn automation_archive(database: &Database, id: AutomationId, now: DateTime<Utc>) -> Result<bool, Error> {
     let row = automation::ActiveModel { archived_at: Set(Some(now)), updated_at: Set(now), ..Default::default() };
     write(database, id, row, Condition::all().add(automation::Column::ArchivedAt.is_null())).await
 }
 
 /// Writes to an automation that meets `when`, and marks it as changed; `false` when there is none.
-async fn write(database: &Database, id: i32, row: automation::ActiveModel, when: Condition) -> Result<bool, Error> {
+async fn write(database: &Database, id: AutomationId, row: automation::ActiveModel, when: Condition) -> Result<bool, Error> {
     let update = async |txn: &Transaction| {
         let change = Set(change_add_in_txn(txn, Subject::Automations).await?);
         let row = automation::ActiveModel { change, ..row.clone() };
-        let update = automation::Entity::update_many().set(row).filter(automation::Column::Id.eq(id)).filter(when.clone());
+        let update = automation::Entity::update_many().set(row).filter(automation::Column::Id.eq(id.get())).filter(when.clone());
         Ok(update.exec(&txn.0).await?.rows_affected == 1)
     };
     database.in_transaction(update).await
@@ -145,30 +153,30 @@ async fn write(database: &Database, id: i32, row: automation::ActiveModel, when:
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn automation_get(database: &Database, id: i32) -> Result<Option<Automation>, Error> {
-    automation::Entity::find_by_id(id).one(database.connection()).await?.map(from_row).transpose()
+pub async fn automation_get(database: &Database, scope: &Scope, id: AutomationId) -> Result<Option<Automation>, Error> {
+    automation::Entity::find_by_id(id.get()).filter(in_scope(scope)).one(database.connection()).await?.map(from_row).transpose()
 }
 
 /// The automation of this name that is not archived.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn automation_find_by_name(database: &Database, name: &str) -> Result<Option<Automation>, Error> {
+pub async fn automation_find_by_name(database: &Database, scope: &Scope, name: &str) -> Result<Option<Automation>, Error> {
     let query = automation::Entity::find().filter(automation::Column::Name.eq(name)).filter(automation::Column::ArchivedAt.is_null());
-    query.one(database.connection()).await?.map(from_row).transpose()
+    query.filter(in_scope(scope)).one(database.connection()).await?.map(from_row).transpose()
 }
 
 /// Automations by id.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn automation_list(database: &Database, filter: &Filter) -> Result<Vec<Automation>, Error> {
-    let mut query = automation::Entity::find().order_by_asc(automation::Column::Id);
+pub async fn automation_list(database: &Database, scope: &Scope, filter: &Filter) -> Result<Vec<Automation>, Error> {
+    let mut query = automation::Entity::find().filter(in_scope(scope)).order_by_asc(automation::Column::Id);
     if !filter.archived {
         query = query.filter(automation::Column::ArchivedAt.is_null());
     }
     if let Some(after) = filter.after {
-        query = query.filter(automation::Column::Id.gt(after));
+        query = query.filter(automation::Column::Id.gt(after.get()));
     }
     if filter.limit > 0 {
         query = query.limit(filter.limit);
@@ -176,11 +184,15 @@ pub async fn automation_list(database: &Database, filter: &Filter) -> Result<Vec
     query.all(database.connection()).await?.into_iter().map(from_row).collect()
 }
 
+fn in_scope(scope: &Scope) -> Condition {
+    Condition::all().add_option(scope::has(scope, automation::Column::Id))
+}
+
 /// Automations, archived or not, that were changed after `change`, and the last change among them: with it the next call goes on.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn automation_list_changed(database: &Database, change: i64) -> Result<(Vec<Automation>, i64), Error> {
+pub async fn automation_list_changed_unscoped(database: &Database, change: i64) -> Result<(Vec<Automation>, i64), Error> {
     let rows = automation::Entity::find().filter(automation::Column::Change.gt(change)).all(database.connection()).await?;
     let last = rows.iter().map(|row| row.change).max().unwrap_or(change);
     Ok((rows.into_iter().map(from_row).collect::<Result<_, _>>()?, last))
@@ -190,13 +202,14 @@ pub async fn automation_list_changed(database: &Database, change: i64) -> Result
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn automation_lock_limits_in_txn(txn: &Transaction, ids: &[i32]) -> Result<Vec<(i32, Option<i64>)>, Error> {
+pub async fn automation_lock_limits_in_txn(txn: &Transaction, ids: &[AutomationId]) -> Result<Vec<(AutomationId, Option<i64>)>, Error> {
     let query = automation::Entity::find()
         .select_only()
         .column(automation::Column::Id)
         .column(automation::Column::MaxConcurrency)
-        .filter(automation::Column::Id.is_in(ids.iter().copied()))
+        .filter(automation::Column::Id.is_in(ids.iter().map(|id| id.get())))
         .order_by_asc(automation::Column::Id)
         .lock(LockType::NoKeyUpdate);
-    Ok(query.into_tuple().all(&txn.0).await?)
+    let limits: Vec<(i32, Option<i64>)> = query.into_tuple().all(&txn.0).await?;
+    Ok(limits.into_iter().map(|(id, limit)| (id.into(), limit)).collect())
 }

@@ -1,6 +1,7 @@
 //! Messages that ended in the dead-letter queue.
 
 use chrono::{DateTime, Utc};
+use domain::Scope;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
 };
@@ -10,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     Database, Error, Transaction,
     entity::{dead_letter, job},
+    scope,
 };
 
 /// One such message.
@@ -88,8 +90,8 @@ pub async fn dead_letter_insert(database: &Database, letter: &DeadLetter) -> Res
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn dead_letter_list(database: &Database, filter: &Filter) -> Result<Vec<DeadLetter>, Error> {
-    let mut query = dead_letter::Entity::find().filter(matching(filter)).order_by_desc(dead_letter::Column::Id).limit(filter.limit);
+pub async fn dead_letter_list(database: &Database, scope: &Scope, filter: &Filter) -> Result<Vec<DeadLetter>, Error> {
+    let mut query = dead_letter::Entity::find().filter(matching(scope, filter)).order_by_desc(dead_letter::Column::Id).limit(filter.limit);
     if let Some(after) = filter.after {
         query = query.filter(dead_letter::Column::Id.lt(after));
     }
@@ -100,9 +102,9 @@ pub async fn dead_letter_list(database: &Database, filter: &Filter) -> Result<Ve
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn dead_letter_list_open(database: &Database, filter: &Filter) -> Result<Vec<DeadLetter>, Error> {
+pub async fn dead_letter_list_open(database: &Database, scope: &Scope, filter: &Filter) -> Result<Vec<DeadLetter>, Error> {
     let filter = Filter { replayed: Some(false), ..filter.clone() };
-    let mut query = dead_letter::Entity::find().filter(matching(&filter)).order_by_asc(dead_letter::Column::Id).limit(filter.limit);
+    let mut query = dead_letter::Entity::find().filter(matching(scope, &filter)).order_by_asc(dead_letter::Column::Id).limit(filter.limit);
     if let Some(after) = filter.after {
         query = query.filter(dead_letter::Column::Id.gt(after));
     }
@@ -113,18 +115,22 @@ pub async fn dead_letter_list_open(database: &Database, filter: &Filter) -> Resu
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn dead_letter_count(database: &Database, filter: &Filter) -> Result<u64, Error> {
-    Ok(dead_letter::Entity::find().filter(matching(filter)).count(database.connection()).await?)
+pub async fn dead_letter_count(database: &Database, scope: &Scope, filter: &Filter) -> Result<u64, Error> {
+    Ok(dead_letter::Entity::find().filter(matching(scope, filter)).count(database.connection()).await?)
 }
 
 async fn all(database: &Database, query: Select<dead_letter::Entity>) -> Result<Vec<DeadLetter>, Error> {
     Ok(query.all(database.connection()).await?.into_iter().map(from_row).collect())
 }
 
-fn matching(filter: &Filter) -> Condition {
+fn in_scope(scope: &Scope) -> Condition {
+    Condition::all().add_option(scope::has_dead_letter(scope))
+}
+
+fn matching(scope: &Scope, filter: &Filter) -> Condition {
     use dead_letter::Column as C;
     let replayed = |wanted: bool| if wanted { C::ReplayedAt.is_not_null() } else { C::ReplayedAt.is_null() };
-    Condition::all()
+    in_scope(scope)
         .add_option(filter.queue.as_ref().map(|queue| C::QueueName.eq(queue)))
         .add_option(filter.job_id.map(|job_id| C::JobId.eq(job_id)))
         .add_option(filter.replayed.map(replayed))
@@ -134,8 +140,8 @@ fn matching(filter: &Filter) -> Condition {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn dead_letter_get(database: &Database, id: Uuid) -> Result<Option<DeadLetter>, Error> {
-    Ok(dead_letter::Entity::find_by_id(id).one(database.connection()).await?.map(from_row))
+pub async fn dead_letter_get(database: &Database, scope: &Scope, id: Uuid) -> Result<Option<DeadLetter>, Error> {
+    Ok(dead_letter::Entity::find_by_id(id).filter(in_scope(scope)).one(database.connection()).await?.map(from_row))
 }
 
 /// Removes a message; `false` when there is no such message.

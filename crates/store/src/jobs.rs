@@ -8,22 +8,28 @@ mod waiting;
 mod write;
 
 use chrono::{DateTime, Utc};
-use domain::job::{Job, Trigger};
+use domain::{
+    ids::AutomationId,
+    job::{Job, Trigger},
+};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 pub(crate) use self::write::in_few_lengths;
 pub use self::{
     dispatch::{
-        Wanted, job_confirm_dispatched_in_txn, job_count_active_by_key_in_txn, job_count_active_in_txn, job_list_active_in_txn,
-        job_list_candidates_in_txn, job_list_expired, job_list_held, job_list_held_by, job_list_overdue, job_list_queue_overdue,
-        job_list_required_in_txn, job_list_undelivered, job_lock_admission_in_txn, job_queues_waiting, job_release_unconfirmed,
-        job_undispatch_in_txn,
+        CandidateFilter, job_confirm_dispatched_in_txn, job_count_active_by_key_in_txn, job_count_active_in_txn, job_list_active_in_txn,
+        job_list_candidates_in_txn, job_list_expired_unscoped, job_list_held_by_unscoped, job_list_held_unscoped,
+        job_list_overdue_unscoped, job_list_queue_overdue_unscoped, job_list_required_in_txn, job_list_undelivered_unscoped,
+        job_lock_admission_in_txn, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn,
     },
-    list::{Filter, JobPage, Payload, job_count, job_list_page, job_list_payloads},
-    read::{Idempotent, job_find_idempotent, job_get, job_get_row, job_list_versions, job_load, job_load_for_update_in_txn, job_payloads},
-    unstarted::{job_list_unstarted, job_note_refused, job_release_held, job_undeliver_in_txn},
-    waiting::{GivenOut, job_list_given_out, job_list_line, job_next_in_line},
+    list::{Filter, JobPage, Payload, job_count, job_list_page, job_load_payloads},
+    read::{
+        Idempotent, job_find_idempotent_unscoped, job_get, job_get_row, job_list_versions_unscoped, job_load, job_load_for_update_in_txn,
+        job_payloads,
+    },
+    unstarted::{job_list_unstarted_unscoped, job_note_refused, job_release_held, job_undeliver_in_txn},
+    waiting::{ActiveJob, job_list_active_unscoped, job_list_waiting_unscoped, job_next_unscoped},
     write::{MOST_AT_ONCE, job_insert_at_once, job_insert_many_in_txn, job_update_at_once, job_update_many_in_txn},
 };
 
@@ -33,7 +39,7 @@ pub struct NewJob {
     /// Id, UUID v7 of `created_at`.
     pub id: Uuid,
     /// Automation it runs.
-    pub automation_id: i32,
+    pub automation_id: AutomationId,
     /// Queue.
     pub queue_name: String,
     /// What created it.
@@ -100,7 +106,7 @@ pub struct JobRow {
     /// State and lease.
     pub job: Job,
     /// Automation it runs.
-    pub automation_id: i32,
+    pub automation_id: AutomationId,
     /// Queue.
     pub queue_name: String,
     /// 0 to 9.
@@ -179,7 +185,7 @@ impl JobRow {
     pub(crate) fn blank(id: Uuid) -> Self {
         Self {
             job: Job::pending(id),
-            automation_id: 0,
+            automation_id: AutomationId::new(0),
             queue_name: String::new(),
             priority: 0,
             trigger: Trigger::Manual,

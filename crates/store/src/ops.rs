@@ -126,7 +126,7 @@ fn accepted_at(id: Uuid) -> Option<DateTime<Utc>> {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_count_ended(database: &Database, since: DateTime<Utc>) -> Result<Vec<(Status, u64)>, Error> {
+pub async fn job_count_ended_unscoped(database: &Database, since: DateTime<Utc>) -> Result<Vec<(Status, u64)>, Error> {
     let query = job::Entity::find()
         .select_only()
         .column(job::Column::Status)

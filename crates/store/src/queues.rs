@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::policy::Pause;
+use domain::{Scope, policy::Pause};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect,
@@ -13,6 +13,7 @@ use sea_orm::{
 use crate::{
     Database, Error,
     entity::{automation, job, queue_pause},
+    scope,
 };
 
 /// A queue and what is in it.
@@ -61,18 +62,22 @@ pub async fn queue_resume(database: &Database, name: &str, now: DateTime<Utc>) -
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn queue_list_pauses(database: &Database) -> Result<Vec<(String, Pause)>, Error> {
+pub async fn queue_list_pauses_unscoped(database: &Database) -> Result<Vec<(String, Pause)>, Error> {
     let rows = queue_pause::Entity::find().all(database.connection()).await?;
     Ok(rows.into_iter().map(from_row).collect())
 }
 
-/// One queue; `None` when no automation, job or pause names it.
+/// One queue; `None` when no automation, job or pause names it, or none in scope does.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn queue_get(database: &Database, name: &str) -> Result<Option<Queue>, Error> {
+pub async fn queue_get(database: &Database, scope: &Scope, name: &str) -> Result<Option<Queue>, Error> {
+    let reached = Condition::all().add_option(scope::has(scope, automation::Column::Id));
     let named = automation::Entity::find().select_only().column(automation::Column::Id).filter(automation::Column::QueueName.eq(name));
-    let named: Option<i32> = named.limit(1).into_tuple().one(database.connection()).await?;
+    let named: Option<i32> = named.filter(reached).limit(1).into_tuple().one(database.connection()).await?;
+    if named.is_none() && *scope != Scope::All {
+        return Ok(None);
+    }
     let pause = queue_pause::Entity::find_by_id(name.to_owned()).one(database.connection()).await?;
     let counts = counts(database, Some(name)).await?.remove(name);
     let known = named.is_some() || pause.is_some() || counts.is_some();
@@ -80,11 +85,11 @@ pub async fn queue_get(database: &Database, name: &str) -> Result<Option<Queue>,
     Ok(known.then(|| Queue { name: name.to_owned(), waiting, running, pause: pause.map(|row| from_row(row).1) }))
 }
 
-/// The queues of automations that are not archived, of jobs that wait or run, and of pauses, by name.
+/// The queues of automations that are not archived, of jobs that wait or run, and of pauses, by name: those that an automation in scope names.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn queue_list(database: &Database) -> Result<Vec<Queue>, Error> {
+pub async fn queue_list(database: &Database, scope: &Scope) -> Result<Vec<Queue>, Error> {
     let named = automation::Entity::find()
         .select_only()
         .column(automation::Column::QueueName)
@@ -99,8 +104,11 @@ pub async fn queue_list(database: &Database) -> Result<Vec<Queue>, Error> {
         let queue = queues.entry(name.clone()).or_insert_with(|| Queue { name, ..Queue::default() });
         (queue.waiting, queue.running) = (waiting, running);
     }
-    for (name, pause) in queue_list_pauses(database).await? {
+    for (name, pause) in queue_list_pauses_unscoped(database).await? {
         queues.entry(name.clone()).or_insert_with(|| Queue { name, ..Queue::default() }).pause = Some(pause);
+    }
+    if let Some(reached) = scope::queues(database, scope).await? {
+        queues.retain(|name, _| reached.contains(name));
     }
     Ok(queues.into_values().collect())
 }

@@ -1,10 +1,13 @@
 //! Tokens of single workers. Only their digests are kept.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::Scope;
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use crate::{Database, Error, entity::worker_token};
+use crate::{Database, Error, entity::worker_token, scope};
 
 /// A token, without its secret.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,21 +59,47 @@ pub async fn worker_token_insert(database: &Database, token: &WorkerToken) -> Re
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_token_find(database: &Database, digest: &str) -> Result<Option<WorkerToken>, Error> {
+pub async fn worker_token_find_unscoped(database: &Database, digest: &str) -> Result<Option<WorkerToken>, Error> {
     let row = worker_token::Entity::find().filter(worker_token::Column::Digest.eq(digest)).one(database.connection()).await?;
     row.map(from_row).transpose()
 }
 
-/// Tokens in the order in which they were made, the revoked ones with them.
+/// Tokens in the order in which they were made, the revoked ones with them: those for queues in scope alone.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_token_list(database: &Database, after: Option<Uuid>, limit: u64) -> Result<Vec<WorkerToken>, Error> {
-    let mut query = worker_token::Entity::find().order_by_asc(worker_token::Column::Id).limit(limit);
-    if let Some(after) = after {
-        query = query.filter(worker_token::Column::Id.gt(after));
+pub async fn worker_token_list(database: &Database, scope: &Scope, mut after: Option<Uuid>, limit: u64) -> Result<Vec<WorkerToken>, Error> {
+    let reached = scope::queues(database, scope).await?;
+    let mut found = Vec::new();
+    loop {
+        let mut query = worker_token::Entity::find().order_by_asc(worker_token::Column::Id).limit(PAGE);
+        if let Some(after) = after {
+            query = query.filter(worker_token::Column::Id.gt(after));
+        }
+        let rows = query.all(database.connection()).await?;
+        let is_last = (rows.len() as u64) < PAGE;
+        after = rows.last().map(|row| row.id);
+        for row in rows {
+            let token = from_row(row)?;
+            if is_within(&token, reached.as_ref()) {
+                found.push(token);
+            }
+            if found.len() as u64 == limit {
+                return Ok(found);
+            }
+        }
+        if is_last {
+            return Ok(found);
+        }
     }
-    query.all(database.connection()).await?.into_iter().map(from_row).collect()
+}
+
+/// Rows read at a time, since no index has the queues.
+const PAGE: u64 = 500;
+
+/// Whether a token is for these queues alone; `None`: it need not be.
+fn is_within(token: &WorkerToken, queues: Option<&BTreeSet<String>>) -> bool {
+    queues.is_none_or(|queues| token.queues.as_ref().is_some_and(|own| own.iter().all(|queue| queues.contains(queue))))
 }
 
 /// Revokes a token, from the first time on; `false` when there is no such token.

@@ -3,14 +3,22 @@
 mod list;
 mod seen;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
-use domain::worker::{Life, State};
+use domain::{
+    Scope,
+    automation::is_every_queue,
+    worker::{Life, State},
+};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, sea_query::OnConflict};
 use uuid::Uuid;
 
-pub use self::list::{Filter, HeldJob, Identity, worker_jobs, worker_list, worker_list_known, worker_list_seen, worker_lives};
+pub use self::list::{
+    Filter, HeldJob, Identity, worker_jobs, worker_list, worker_list_known_unscoped, worker_list_seen_unscoped, worker_lives_unscoped,
+};
 pub use self::seen::{Seen, worker_note_seen};
-use crate::{Database, Error, entity::worker};
+use crate::{Database, Error, entity::worker, scope};
 
 /// A registered worker.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,7 +141,7 @@ fn is_whose(known: &Worker) -> Condition {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_find(database: &Database, name: &str) -> Result<Option<Worker>, Error> {
+pub async fn worker_find_unscoped(database: &Database, name: &str) -> Result<Option<Worker>, Error> {
     let row = worker::Entity::find().filter(worker::Column::Name.eq(name)).one(database.connection()).await?;
     row.map(from_row).transpose()
 }
@@ -142,8 +150,10 @@ pub async fn worker_find(database: &Database, name: &str) -> Result<Option<Worke
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_get(database: &Database, id: Uuid) -> Result<Option<Worker>, Error> {
-    worker::Entity::find_by_id(id).one(database.connection()).await?.map(from_row).transpose()
+pub async fn worker_get(database: &Database, scope: &Scope, id: Uuid) -> Result<Option<Worker>, Error> {
+    let worker = worker::Entity::find_by_id(id).one(database.connection()).await?.map(from_row).transpose()?;
+    let reached = scope::queues(database, scope).await?;
+    Ok(worker.filter(|worker| serves_any(worker, reached.as_ref())))
 }
 
 /// Notes a goodbye; `false` when there is no such worker.
@@ -202,6 +212,15 @@ fn has_state(state: State, lost_before: DateTime<Utc>) -> Condition {
         State::Stopped => Condition::all().add(C::StoppedAt.is_not_null()),
         State::Lost => Condition::all().add(C::StoppedAt.is_null()).add(C::LastSeenAt.lt(lost_before)),
     }
+}
+
+/// Whether a worker takes jobs from one of these queues; `None`: it need not.
+fn serves_any(worker: &Worker, queues: Option<&BTreeSet<String>>) -> bool {
+    queues.is_none_or(|queues| queues.iter().any(|queue| serves(worker, queue)))
+}
+
+fn serves(worker: &Worker, queue: &String) -> bool {
+    is_every_queue(&worker.queues) || worker.queues.contains(queue)
 }
 
 fn from_row(row: worker::Model) -> Result<Worker, Error> {

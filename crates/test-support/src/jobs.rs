@@ -1,5 +1,5 @@
 use chrono::DateTime;
-use domain::job::Trigger;
+use domain::{ids::AutomationId, job::Trigger};
 use store::jobs::{NewJob, Origin, Terms};
 use uuid::Uuid;
 
@@ -9,7 +9,7 @@ pub fn new_job(id: Uuid, queue: &str) -> NewJob {
     let millis = i64::try_from(id.as_u128() >> 80).unwrap_or_default();
     NewJob {
         id,
-        automation_id: 7,
+        automation_id: AutomationId::new(7),
         queue_name: queue.to_owned(),
         trigger: Trigger::Api,
         priority: 5,

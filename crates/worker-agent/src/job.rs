@@ -44,7 +44,7 @@ impl From<JobAssignment> for Job {
     fn from(given: JobAssignment) -> Self {
         Self {
             id: given.job_id,
-            automation_id: given.automation_id,
+            automation_id: given.automation_id.get(),
             automation_name: given.automation_name,
             script_path: given.script_path,
             entrypoint_type: given.entrypoint_type,

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use api_types::Job;
-use domain::json::{MOST_DEPTH, MOST_VALUES};
+use domain::{
+    Scope,
+    json::{MOST_DEPTH, MOST_VALUES},
+};
 use e2e::{Delivery, World, on_both};
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -54,7 +57,7 @@ async fn a_schema_that_costs_too_much_is_refused_when_it_is_saved() {
 async fn a_schema_that_was_stored_before_it_was_bounded_stops_no_hub(delivery: Delivery) {
     let world = calm(delivery).await;
     let made = automation(&world, "old").await;
-    let stored = store::automations::automation_get(world.hub.database(), made.id).await.unwrap().unwrap();
+    let stored = store::automations::automation_get(world.hub.database(), &Scope::All, made.id).await.unwrap().unwrap();
     let draft = store::automations::Draft { parameter_schema: Some(bomb()), ..stored.draft };
     store::automations::automation_update(world.hub.database(), made.id, &draft, chrono::Utc::now()).await.unwrap();
     let world = world.restart().await;

@@ -91,7 +91,7 @@ async fn the_same_idempotency_key_returns_the_same_job(delivery: Delivery) {
     let world = calm(delivery).await;
     let client = &world.client;
     let (one, two) = (automation(&world, "one").await, automation(&world, "two").await);
-    let send = async |id: i32, key: &str, body: &Value| {
+    let send = async |id: domain::ids::AutomationId, key: &str, body: &Value| {
         let request = client.request(Method::POST, &format!("/api/v1/automations/{id}/execute")).header("Idempotency-Key", key);
         client.send(request.json(body)).await
     };

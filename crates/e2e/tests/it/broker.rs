@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use broker::{Broker, QueueProfile};
-use domain::job::{ErrorClass, Status};
+use domain::{
+    Scope,
+    job::{ErrorClass, Status},
+};
 use e2e::{Delivery, GatedRunner, Options, World};
 use messages::JobMessage;
 use secrecy::ExposeSecret;
@@ -82,6 +85,7 @@ async fn a_rejected_message_fails_its_job_and_is_kept() {
             Some(
                 store::dead_letters::dead_letter_list(
                     world.hub.database(),
+                    &Scope::All,
                     &store::dead_letters::Filter { limit: 10, ..Default::default() },
                 )
                 .await
@@ -158,9 +162,13 @@ async fn poison_in_a_queue_is_set_aside_and_the_jobs_behind_it_run() {
     assert_eq!(runner.started(), [job.id]);
     let letters = eventually("the poison is kept", async || {
         Some(
-            store::dead_letters::dead_letter_list(world.hub.database(), &store::dead_letters::Filter { limit: 10, ..Default::default() })
-                .await
-                .unwrap(),
+            store::dead_letters::dead_letter_list(
+                world.hub.database(),
+                &Scope::All,
+                &store::dead_letters::Filter { limit: 10, ..Default::default() },
+            )
+            .await
+            .unwrap(),
         )
         .filter(|letters| letters.len() >= 4)
     })

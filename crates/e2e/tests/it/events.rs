@@ -72,7 +72,7 @@ async fn each_change_of_a_job_is_told_when_it_is_committed() {
     assert_eq!(kinds, [("job.created", "pending"), ("job.started", "running"), ("job.failed", "failed")]);
     let ended = world.client.job(job.id).await;
     assert_eq!(ended.status, Status::Failed, "what is told is there");
-    assert!(events.iter().all(|event| event.automation_id == automation.id));
+    assert!(events.iter().all(|event| event.automation_id == automation.id.get()));
     assert_eq!(events[2].error_class, serde_json::to_value(ended.error_class).unwrap());
     let at: Vec<DateTime<Utc>> = events.iter().map(|event| event.occurred_at.parse().unwrap()).collect();
     assert!(job.created_at <= at[0] && ended.started_at.unwrap() <= at[1] && ended.completed_at.unwrap() <= at[2], "{events:?}");

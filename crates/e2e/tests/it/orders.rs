@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use domain::job::Status;
+use domain::{Scope, job::Status};
 use e2e::{Delivery, World, on_both};
 use serde_json::{Value, json};
 use test_support::eventually;
@@ -123,7 +123,7 @@ echo $$ > pid; while :; do sleep 0.02; done\n";
 }
 
 async fn deadline(world: &World, job: Uuid) -> chrono::DateTime<chrono::Utc> {
-    store::jobs::job_get(world.hub.database(), job).await.unwrap().unwrap().row.deadline_at.unwrap()
+    store::jobs::job_get(world.hub.database(), &Scope::All, job).await.unwrap().unwrap().row.deadline_at.unwrap()
 }
 
 /// Appends a line every 20 ms until there is a file `go`.

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{automation::QueueProfile, policy::Pause};
+use domain::{Scope, automation::QueueProfile, ids::AutomationId, policy::Pause};
 use runtime::{Failure, Pool};
 use serde_json::{Map, Value};
 use store::{Database, automations::Automation};
@@ -46,8 +46,8 @@ pub(crate) struct Catalog {
 /// Automations by id, and which of them have a pause, which may have ended.
 #[derive(Default)]
 struct Entries {
-    by_id: HashMap<i32, Arc<Entry>>,
-    paused: BTreeSet<i32>,
+    by_id: HashMap<AutomationId, Arc<Entry>>,
+    paused: BTreeSet<AutomationId>,
 }
 
 impl Entries {
@@ -86,19 +86,19 @@ impl Catalog {
     }
 
     /// The automation, at most [`FRESH_FOR`] old.
-    pub(crate) async fn get(&self, id: i32) -> Result<Option<Arc<Entry>>, store::Error> {
+    pub(crate) async fn get(&self, id: AutomationId) -> Result<Option<Arc<Entry>>, store::Error> {
         let all_read_at = self.last_read().map(|(_, at)| at);
         let is_fresh = |entry: &Arc<Entry>| all_read_at.map_or(entry.read_at, |at| at.max(entry.read_at)).elapsed() < FRESH_FOR;
         if let Some(entry) = self.cached(id).filter(is_fresh) {
             return Ok(Some(entry));
         }
         let writes = self.writes();
-        let Some(automation) = store::automations::automation_get(&self.database, id).await? else { return Ok(None) };
+        let Some(automation) = store::automations::automation_get(&self.database, &Scope::All, id).await? else { return Ok(None) };
         Ok(Some(self.take_in(automation, Some(writes))))
     }
 
     /// The automation, however old what is known of it; read when nothing is.
-    pub(crate) async fn get_stale(&self, id: i32) -> Result<Option<Arc<Entry>>, store::Error> {
+    pub(crate) async fn get_stale(&self, id: AutomationId) -> Result<Option<Arc<Entry>>, store::Error> {
         match self.cached(id) {
             Some(entry) => Ok(Some(entry)),
             None => self.get(id).await,
@@ -133,7 +133,7 @@ impl Catalog {
         self.writes.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn cached(&self, id: i32) -> Option<Arc<Entry>> {
+    fn cached(&self, id: AutomationId) -> Option<Arc<Entry>> {
         self.entries.read().ok()?.by_id.get(&id).cloned()
     }
 
@@ -148,8 +148,8 @@ impl Catalog {
         let (writes, begun) = (self.writes(), Instant::now());
         // Counters begin with 0, which is also that of the automations that were there before them.
         let after = self.last_read().map_or(-1, |(change, _)| change);
-        let (automations, change) = store::automations::automation_list_changed(&self.database, after).await?;
-        let pauses = store::queues::queue_list_pauses(&self.database).await?.into_iter().collect();
+        let (automations, change) = store::automations::automation_list_changed_unscoped(&self.database, after).await?;
+        let pauses = store::queues::queue_list_pauses_unscoped(&self.database).await?.into_iter().collect();
         Ok(Reading { automations, pauses, writes, change, begun })
     }
 
@@ -172,7 +172,7 @@ impl Catalog {
     }
 
     /// The automation as far as it is known.
-    pub(crate) fn peek(&self, id: i32) -> Option<Arc<Entry>> {
+    pub(crate) fn peek(&self, id: AutomationId) -> Option<Arc<Entry>> {
         self.cached(id)
     }
 
@@ -193,7 +193,7 @@ impl Catalog {
     }
 
     /// Whether the automation limits how many of its jobs run at once or start in a time, as far as is known.
-    pub(crate) fn is_limited(&self, id: i32) -> bool {
+    pub(crate) fn is_limited(&self, id: AutomationId) -> bool {
         self.cached(id).is_some_and(|entry| {
             let draft = &entry.automation.draft;
             draft.max_concurrency.is_some() || draft.policy.rate_limit.is_some()

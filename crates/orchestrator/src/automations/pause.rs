@@ -1,7 +1,11 @@
 use api_types::PauseRequest;
 use auth::Principal;
 use chrono::{DateTime, Utc};
-use domain::policy::{Pause, pause_faults};
+use domain::{
+    Scope,
+    ids::AutomationId,
+    policy::{Pause, pause_faults},
+};
 use runtime::Failure;
 use store::automations::Automation;
 
@@ -10,30 +14,30 @@ use crate::{Orchestrator, notices::Notice};
 
 impl Orchestrator {
     /// Its jobs do not start from now on. A pause that lasts is changed and keeps its beginning.
-    pub(crate) async fn automation_pause(&self, id: i32, request: PauseRequest, by: &Principal) -> Result<Automation, Failure> {
+    pub(crate) async fn automation_pause(&self, id: AutomationId, request: PauseRequest, by: &Principal) -> Result<Automation, Failure> {
         let current = self.automation(id).await?;
         let pause = pause(request, current.pause, by, (self.clock)())?;
         if !store::automations::automation_pause(&self.database, id, &pause).await? {
             return Err(Failure::conflict("automation_archived", format!("automation {id} is archived")));
         }
-        tracing::info!(automation.id = id, user.name = pause.by, "automation paused");
+        tracing::info!(automation.id = id.get(), user.name = pause.by, "automation paused");
         self.automation_put(id).await
     }
 
     /// Its jobs start again.
-    pub(crate) async fn automation_resume(&self, id: i32, by: &Principal) -> Result<Automation, Failure> {
+    pub(crate) async fn automation_resume(&self, id: AutomationId, by: &Principal) -> Result<Automation, Failure> {
         self.automation(id).await?;
         if !store::automations::automation_resume(&self.database, id, (self.clock)()).await? {
             return Err(Failure::conflict("wrong_state", format!("automation {id} is active, not paused")));
         }
-        tracing::info!(automation.id = id, user.name = %by.actor, "automation resumed");
+        tracing::info!(automation.id = id.get(), user.name = %by.actor, "automation resumed");
         let automation = self.automation_put(id).await?;
         self.notices.send(Notice::Candidates(vec![automation.draft.queue_name.clone()]));
         Ok(automation)
     }
 
-    async fn automation_put(&self, id: i32) -> Result<Automation, Failure> {
-        let automation = store::automations::automation_get(&self.database, id).await?.ok_or_else(|| not_found(id))?;
+    async fn automation_put(&self, id: AutomationId) -> Result<Automation, Failure> {
+        let automation = store::automations::automation_get(&self.database, &Scope::All, id).await?.ok_or_else(|| not_found(id))?;
         self.catalog.put(automation.clone());
         Ok(automation)
     }

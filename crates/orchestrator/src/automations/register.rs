@@ -1,7 +1,7 @@
 //! Registering, changing and archiving automations.
 
 use api_types::{AutomationCreate, AutomationUpdate};
-use domain::Fault;
+use domain::{Fault, Scope, ids::AutomationId};
 use runtime::Failure;
 use serde_json::Value;
 use store::automations::{Automation, Draft, Filter};
@@ -18,7 +18,7 @@ impl Orchestrator {
         Ok(automation)
     }
 
-    pub(crate) async fn automation_update(&self, id: i32, request: AutomationUpdate) -> Result<Automation, Failure> {
+    pub(crate) async fn automation_update(&self, id: AutomationId, request: AutomationUpdate) -> Result<Automation, Failure> {
         let current = self.automation(id).await?;
         check_unchanged(&request, &convert::automation(&current, (self.clock)()))?;
         let draft = self.changed(current.draft, request).await?;
@@ -45,19 +45,19 @@ impl Orchestrator {
         self.catalog.check_schema(draft::stored_schema(schema).map_err(Failure::Invalid)?).await
     }
 
-    pub(crate) async fn automation_archive(&self, id: i32) -> Result<(), Failure> {
+    pub(crate) async fn automation_archive(&self, id: AutomationId) -> Result<(), Failure> {
         self.automation(id).await?;
         store::automations::automation_archive(&self.database, id, (self.clock)()).await?;
         self.catalog.put(self.automation(id).await?);
         Ok(())
     }
 
-    pub(crate) async fn automation(&self, id: i32) -> Result<Automation, Failure> {
-        store::automations::automation_get(&self.database, id).await?.ok_or_else(|| not_found(id))
+    pub(crate) async fn automation(&self, id: AutomationId) -> Result<Automation, Failure> {
+        store::automations::automation_get(&self.database, &Scope::All, id).await?.ok_or_else(|| not_found(id))
     }
 
     pub(crate) async fn automation_list(&self, filter: &Filter) -> Result<Vec<Automation>, Failure> {
-        Ok(store::automations::automation_list(&self.database, filter).await?)
+        Ok(store::automations::automation_list(&self.database, &Scope::All, filter).await?)
     }
 
     /// Makes it known here, and its queue to the broker, as far as that is there.
@@ -77,7 +77,7 @@ impl Orchestrator {
     }
 }
 
-pub(crate) fn not_found(id: i32) -> Failure {
+pub(crate) fn not_found(id: AutomationId) -> Failure {
     Failure::NotFound(format!("automation {id}"))
 }
 

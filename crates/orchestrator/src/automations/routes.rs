@@ -7,7 +7,7 @@ use actix_web::{
 use api_types::{Automation, AutomationCreate, AutomationUpdate, ExecuteOptions, Job, PauseRequest, Problem};
 use auth::need::{AutomationsPause, AutomationsRead, AutomationsWrite, JobsCreate};
 use chrono::{DateTime, Utc};
-use domain::{job::Trigger, policy::Overrides};
+use domain::{ids::AutomationId, job::Trigger, policy::Overrides};
 use runtime::{Allowed, Failure, JsonBody, OptionalJsonBody, Params};
 use serde::Deserialize;
 use serde_json::Value;
@@ -42,7 +42,8 @@ struct ListQuery {
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// Id of the last automation of the page before.
-    after: Option<i32>,
+    #[param(value_type = Option<i32>)]
+    after: Option<AutomationId>,
     /// Also archived ones.
     archived: bool,
 }
@@ -68,7 +69,7 @@ pub(crate) async fn list(
 #[utoipa::path(tag = "automations", params(("id" = i32, Path)), responses(
     (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/automations/{id}")]
-pub(crate) async fn get(_: Allowed<AutomationsRead>, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get(_: Allowed<AutomationsRead>, hub: Data<Orchestrator>, id: Path<AutomationId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(shown(&hub, &hub.automation(*id).await?)))
 }
 
@@ -80,7 +81,7 @@ pub(crate) async fn get(_: Allowed<AutomationsRead>, hub: Data<Orchestrator>, id
 pub(crate) async fn update(
     _: Allowed<AutomationsWrite>,
     hub: Data<Orchestrator>,
-    id: Path<i32>,
+    id: Path<AutomationId>,
     body: JsonBody<AutomationUpdate>,
 ) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(shown(&hub, &hub.automation_update(*id, body.0).await?)))
@@ -90,7 +91,11 @@ pub(crate) async fn update(
 #[utoipa::path(tag = "automations", params(("id" = i32, Path)), responses(
     (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[delete("/api/v1/automations/{id}")]
-pub(crate) async fn archive(_: Allowed<AutomationsWrite>, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn archive(
+    _: Allowed<AutomationsWrite>,
+    hub: Data<Orchestrator>,
+    id: Path<AutomationId>,
+) -> Result<HttpResponse, Failure> {
     hub.automation_archive(*id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -103,7 +108,7 @@ pub(crate) async fn archive(_: Allowed<AutomationsWrite>, hub: Data<Orchestrator
 pub(crate) async fn pause(
     caller: Allowed<AutomationsPause>,
     hub: Data<Orchestrator>,
-    id: Path<i32>,
+    id: Path<AutomationId>,
     body: OptionalJsonBody<PauseRequest>,
 ) -> Result<HttpResponse, Failure> {
     let automation = hub.automation_pause(*id, body.0, &caller).await?;
@@ -115,7 +120,11 @@ pub(crate) async fn pause(
     (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
     (status = 409, description = "The automation is not paused", body = Problem)))]
 #[post("/api/v1/automations/{id}/resume")]
-pub(crate) async fn resume(caller: Allowed<AutomationsPause>, hub: Data<Orchestrator>, id: Path<i32>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn resume(
+    caller: Allowed<AutomationsPause>,
+    hub: Data<Orchestrator>,
+    id: Path<AutomationId>,
+) -> Result<HttpResponse, Failure> {
     let automation = hub.automation_resume(*id, &caller).await?;
     Ok(HttpResponse::Ok().json(shown(&hub, &automation)))
 }

@@ -1,5 +1,6 @@
 //! Messages that the broker gave up: they are kept, shown, and fail the jobs they name.
 
+use domain::Scope;
 use std::{sync::Arc, time::Duration};
 
 use api_types::DeadLetterDetail;
@@ -91,17 +92,17 @@ fn headers(headers: &[(String, String)]) -> Option<Value> {
 
 impl Orchestrator {
     pub(crate) async fn dead_letter_list(&self, filter: &Filter) -> Result<Vec<api_types::DeadLetter>, Failure> {
-        Ok(store::dead_letters::dead_letter_list(&self.database, filter).await?.into_iter().map(to_api).collect())
+        Ok(store::dead_letters::dead_letter_list(&self.database, &Scope::All, filter).await?.into_iter().map(to_api).collect())
     }
 
     pub(crate) async fn dead_letter(&self, id: Uuid) -> Result<DeadLetter, Failure> {
-        store::dead_letters::dead_letter_get(&self.database, id).await?.ok_or_else(|| not_found(id))
+        store::dead_letters::dead_letter_get(&self.database, &Scope::All, id).await?.ok_or_else(|| not_found(id))
     }
 
     pub(crate) async fn dead_letter_detail(&self, id: Uuid) -> Result<DeadLetterDetail, Failure> {
         let letter = self.dead_letter(id).await?;
         let job = match letter.job_id {
-            Some(job_id) => store::jobs::job_get(&self.database, job_id).await?.map(|_| format!("/api/v1/jobs/{job_id}")),
+            Some(job_id) => store::jobs::job_get(&self.database, &Scope::All, job_id).await?.map(|_| format!("/api/v1/jobs/{job_id}")),
             None => None,
         };
         let (body, body_is_whole, headers) = (letter.body.clone(), letter.body_is_whole, letter.headers.clone());

@@ -5,7 +5,10 @@ use std::time::Duration;
 use api_types::{DeadLetterRefusal, ReplayRequest, ReplayResponse};
 use auth::Principal;
 use bytes::Bytes;
-use domain::job::{ErrorClass, Status, Trigger};
+use domain::{
+    Scope,
+    job::{ErrorClass, Status, Trigger},
+};
 use runtime::Failure;
 use store::{
     dead_letters::{self, DeadLetter, Filter, Replay},
@@ -26,7 +29,7 @@ impl Orchestrator {
             return Err(already_replayed(replay));
         }
         let job = match letter.job_id {
-            Some(job_id) => store::jobs::job_get(&self.database, job_id).await?,
+            Some(job_id) => store::jobs::job_get(&self.database, &Scope::All, job_id).await?,
             None => None,
         };
         match job {
@@ -136,12 +139,12 @@ impl Orchestrator {
         }
         let filter = Filter { queue: request.queue, limit: limit.into(), after: request.after, ..Filter::default() };
         let open = Filter { replayed: Some(false), ..filter.clone() };
-        let matched = dead_letters::dead_letter_count(&self.database, &open).await?;
+        let matched = dead_letters::dead_letter_count(&self.database, &Scope::All, &open).await?;
         let mut response = ReplayResponse { dry_run: request.dry_run, matched, replayed: 0, refused: Vec::new(), last: None };
         if request.dry_run {
             return Ok(response);
         }
-        for letter in dead_letters::dead_letter_list_open(&self.database, &filter).await? {
+        for letter in dead_letters::dead_letter_list_open(&self.database, &Scope::All, &filter).await? {
             match self.dead_letter_replay(letter.id, by).await {
                 Ok(_) => response.replayed += 1,
                 Err(Failure::Conflict { code, detail }) => {

@@ -8,7 +8,7 @@ use store::{automations::Automation, jobs::JobRow};
 pub(crate) fn job_message(automation: &Automation, row: &JobRow, parameters: Map<String, Value>) -> JobMessage {
     JobMessage {
         job_id: row.job.id.to_string(),
-        automation_id: automation.id,
+        automation_id: automation.id.get(),
         script_path: automation.draft.script_path.clone(),
         parameters: Some(JsonObject(parameters)),
         entrypoint_type: automation.draft.entrypoint_type.as_str().to_owned(),
@@ -72,7 +72,7 @@ mod tests {
     fn what_a_job_was_accepted_with_goes_before_its_automation() {
         let draft = Draft { timeout_s: Some(10), policy: Policy { cancel_grace_s: Some(5), ..Policy::default() }, ..Draft::default() };
         let now = DateTime::UNIX_EPOCH;
-        let automation = Automation { id: 7, draft, pause: None, archived_at: None, created_at: now, updated_at: now };
+        let automation = Automation { id: 7.into(), draft, pause: None, archived_at: None, created_at: now, updated_at: now };
         let told = |row: &JobRow| {
             let message = job_message(&automation, row, Map::new());
             (message.timeout_s, message.cancel_grace_s)
@@ -91,7 +91,7 @@ mod tests {
         {
             let now = DateTime::UNIX_EPOCH;
             let draft = Draft { policy, ..Draft::default() };
-            let automation = Automation { id: 7, draft, pause: None, archived_at: None, created_at: now, updated_at: now };
+            let automation = Automation { id: 7.into(), draft, pause: None, archived_at: None, created_at: now, updated_at: now };
             let message = job_message(&automation, &job(), Map::new());
             assert_eq!((message.cancel_grace_s, message.display, message.cpu_limit, message.memory_limit_bytes), told);
         }

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    Fault,
+    Fault, Scope,
+    ids::AutomationId,
     job::Trigger,
     policy::{Overrides, gives_up_at},
 };
@@ -23,7 +24,7 @@ const MAX_KEY: usize = 255;
 
 /// A request to run an automation.
 pub(crate) struct Execution {
-    pub(crate) automation_id: i32,
+    pub(crate) automation_id: AutomationId,
     pub(crate) parameters: Map<String, Value>,
     pub(crate) overrides: Overrides,
     pub(crate) idempotency_key: Option<String>,
@@ -106,18 +107,18 @@ impl Orchestrator {
     }
 
     /// The job that was accepted under this key.
-    async fn accepted_under(&self, automation_id: i32, key: &str) -> Result<Option<Idempotent>, Failure> {
+    async fn accepted_under(&self, automation_id: AutomationId, key: &str) -> Result<Option<Idempotent>, Failure> {
         let txn = self.database.begin_lazily();
-        Ok(store::jobs::job_find_idempotent(&txn, &[(automation_id, key.to_owned())]).await?.pop())
+        Ok(store::jobs::job_find_idempotent_unscoped(&txn, &[(automation_id, key.to_owned())]).await?.pop())
     }
 
     /// A job without its payload.
     pub(crate) async fn job_row(&self, id: Uuid) -> Result<JobRow, Failure> {
-        store::jobs::job_get_row(&self.database, id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))
+        store::jobs::job_get_row(&self.database, &Scope::All, id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))
     }
 
     pub(crate) async fn job(&self, id: Uuid) -> Result<api_types::Job, Failure> {
-        let job = store::jobs::job_get(&self.database, id).await?;
+        let job = store::jobs::job_get(&self.database, &Scope::All, id).await?;
         job.map(convert::job).ok_or_else(|| Failure::NotFound(format!("job {id}")))
     }
 }

@@ -3,7 +3,7 @@
 use api_types::{BulkResponse, RetryRequest};
 use auth::Principal;
 use domain::{
-    Fault,
+    Fault, Scope,
     job::{Status, Trigger},
     policy::Overrides,
 };
@@ -68,7 +68,7 @@ impl Orchestrator {
 
     /// Makes a new job of one that has ended.
     pub(crate) async fn job_retry(&self, id: Uuid, request: RetryRequest) -> Result<api_types::Job, Failure> {
-        let job = store::jobs::job_get(&self.database, id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
+        let job = store::jobs::job_get(&self.database, &Scope::All, id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
         self.run_again(job, request).await
     }
 
@@ -101,21 +101,21 @@ impl Orchestrator {
 
     /// Cancels or retries the jobs that `filter` chooses, the newest first.
     pub(crate) async fn jobs_in_bulk(&self, bulk: Bulk, filter: Filter, dry_run: bool, control: &Control) -> Result<BulkResponse, Failure> {
-        let matched = store::jobs::job_count(&self.database, &filter, MOST_IN_BULK + 1).await?;
+        let matched = store::jobs::job_count(&self.database, &Scope::All, &filter, MOST_IN_BULK + 1).await?;
         let mut response = BulkResponse { dry_run, matched, more: matched > MOST_IN_BULK, ..BulkResponse::default() };
         if dry_run {
             return Ok(response);
         }
         let mut page = Filter { limit: BULK_PAGE, ..filter };
         while response.done + response.refused < MOST_IN_BULK {
-            let found = store::jobs::job_list_page(&self.database, &page, Payload::Parameters, BULK_BYTES).await?;
+            let found = store::jobs::job_list_page(&self.database, &Scope::All, &page, Payload::Parameters, BULK_BYTES).await?;
             let rows: Vec<JobRow> = found.rows.into_iter().map(|(row, _)| row).collect();
             let Some(last) = rows.last() else { break };
             page.after = Some(last.job.id);
             let outcomes = match bulk {
                 Bulk::Cancel => join_all(rows.iter().map(|row| self.cancel_one(row.job.id, control))).await,
                 Bulk::Retry => {
-                    let jobs = store::jobs::job_list_payloads(&self.database, rows, Payload::Parameters).await?;
+                    let jobs = store::jobs::job_load_payloads(&self.database, rows, Payload::Parameters).await?;
                     join_all(jobs.into_iter().map(|job| self.retry_one(job))).await
                 }
             };

@@ -1,6 +1,7 @@
 //! Logs that people watch as they come. Whoever watches the same job shares what is read of it: its row when it changes, and each page of its
 //! log while somebody sends it.
 
+use domain::Scope;
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -119,7 +120,7 @@ impl Followed {
             if ids.is_empty() {
                 continue;
             }
-            match store::jobs::job_list_versions(&self.database, &ids).await {
+            match store::jobs::job_list_versions_unscoped(&self.database, &ids).await {
                 Ok(versions) => {
                     let versions: HashMap<Uuid, i64> = versions.into_iter().collect();
                     // One that is not there any more has changed, too.
@@ -198,7 +199,7 @@ async fn read(database: Database, live: Live, id: Uuid, now: watch::Sender<Optio
 }
 
 async fn look(database: &Database, id: Uuid) -> Result<Now, Error> {
-    let Some(JobRow { job, log_lines, progress, .. }) = store::jobs::job_get_row(database, id).await? else {
+    let Some(JobRow { job, log_lines, progress, .. }) = store::jobs::job_get_row(database, &Scope::All, id).await? else {
         return Ok(Now { end: Some(None), ..Now::default() });
     };
     let end = if job.status.is_terminal() { Some(last_event(database, id).await?) } else { None };
@@ -206,7 +207,7 @@ async fn look(database: &Database, id: Uuid) -> Result<Now, Error> {
 }
 
 async fn last_event(database: &Database, id: Uuid) -> Result<Option<Bytes>, Error> {
-    let Some(job) = store::jobs::job_get(database, id).await? else { return Ok(None) };
+    let Some(job) = store::jobs::job_get(database, &Scope::All, id).await? else { return Ok(None) };
     let mut text = Vec::new();
     event(&mut text, "end", None, &convert::job(job));
     Ok(Some(text.into()))

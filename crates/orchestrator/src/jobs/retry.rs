@@ -62,7 +62,7 @@ mod tests {
     fn the_next_attempt_runs_the_same_version_in_the_same_environment_for_the_same_person() {
         let now = DateTime::UNIX_EPOCH;
         let draft = Draft { retry_policy: RetryPolicy { max_attempts: 2, ..RetryPolicy::default() }, ..Draft::default() };
-        let automation = Automation { id: 7, draft, pause: None, archived_at: None, created_at: now, updated_at: now };
+        let automation = Automation { id: 7.into(), draft, pause: None, archived_at: None, created_at: now, updated_at: now };
         let mut failed = job();
         failed.job.failure = Some(Failure { class: ErrorClass::Killed, message: String::new() });
         failed.origin = Origin { requested_by: Some("ana".to_owned()), ..Origin::default() };
@@ -75,7 +75,7 @@ mod tests {
     fn what_somebody_stopped_is_not_run_again_however_it_failed() {
         let now = DateTime::UNIX_EPOCH;
         let draft = Draft { retry_policy: RetryPolicy { max_attempts: 8, ..RetryPolicy::default() }, ..Draft::default() };
-        let automation = Automation { id: 7, draft, pause: None, archived_at: None, created_at: now, updated_at: now };
+        let automation = Automation { id: 7.into(), draft, pause: None, archived_at: None, created_at: now, updated_at: now };
         let mut failed = job();
         failed.job.failure = Some(Failure { class: ErrorClass::Killed, message: String::new() });
         assert_eq!(next_attempt(&failed, &automation, 0.5, now).map(|retry| retry.attempt), Some(2));

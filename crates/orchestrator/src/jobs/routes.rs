@@ -13,7 +13,7 @@ use actix_web::{
 use api_types::{IDEMPOTENCY_KEY_HEADER, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, Problem};
 use auth::need::{JobsCreate, JobsRead};
 use domain::{
-    Fault,
+    Fault, Scope,
     job::{ErrorClass, Status, Trigger},
 };
 use runtime::{Allowed, Failure, JsonBody, Params};
@@ -51,12 +51,12 @@ pub(crate) async fn list(
     query: Params<JobFilter>,
 ) -> Result<HttpResponse, Failure> {
     let (filter, payload) = (filter(&query.0)?, payload(query.0.include.as_deref())?);
-    let found = store::jobs::job_list_page(&hub.database, &filter, payload, PAGE_BYTES.into()).await?;
+    let found = store::jobs::job_list_page(&hub.database, &Scope::All, &filter, payload, PAGE_BYTES.into()).await?;
     let reasons = hub.reasons(&found.rows.iter().map(|(row, _)| row).collect::<Vec<_>>()).await?;
     let next = found.rows.last().filter(|_| found.more).map(|(last, _)| last.job.id.to_string());
     let read = async move |part: Vec<(JobRow, u64)>| {
         let rows = part.into_iter().map(|(row, _)| row).collect();
-        let jobs = store::jobs::job_list_payloads(&hub.database, rows, payload).await?;
+        let jobs = store::jobs::job_load_payloads(&hub.database, rows, payload).await?;
         Ok(jobs.into_iter().map(|job| with_reason(job, &reasons)).collect())
     };
     let response = page(request.path(), request.query_string(), next);
@@ -154,7 +154,7 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
     (status = 200, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 #[get("/api/v1/jobs/{id}")]
 pub(crate) async fn get(_: Allowed<JobsRead>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
-    let job = store::jobs::job_get(&hub.database, *id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
+    let job = store::jobs::job_get(&hub.database, &Scope::All, *id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
     Ok(HttpResponse::Ok().json(hub.shown(job).await?))
 }
 

@@ -8,12 +8,13 @@ use std::{
 use chrono::{DateTime, Utc};
 use domain::{
     automation::is_every_queue,
+    ids::AutomationId,
     job::{Status, Trigger},
     waiting::{Facts, Full, LiveWorker, MOST_NAMED, Unstarted, WaitingReason, why_waiting},
 };
 use store::{
     Error,
-    jobs::{FullJob, GivenOut, JobRow},
+    jobs::{ActiveJob, FullJob, JobRow},
 };
 use uuid::Uuid;
 
@@ -35,8 +36,8 @@ struct Surroundings {
     workers: HashMap<String, Vec<LiveWorker>>,
     consumers: BTreeMap<String, u32>,
     lines: HashMap<String, Vec<Uuid>>,
-    given_out: Vec<GivenOut>,
-    tats: HashMap<i32, Option<DateTime<Utc>>>,
+    given_out: Vec<ActiveJob>,
+    tats: HashMap<AutomationId, Option<DateTime<Utc>>>,
     unstarted: HashMap<Uuid, Unstarted>,
 }
 
@@ -60,9 +61,9 @@ impl Orchestrator {
     async fn surroundings(&self, pending: &[&JobRow]) -> Result<Surroundings, Error> {
         let now = (self.clock)();
         let queues: BTreeSet<&str> = pending.iter().map(|row| row.queue_name.as_str()).collect();
-        let given_out = store::jobs::job_list_given_out(&self.database, MOST_GIVEN_OUT).await?;
+        let given_out = store::jobs::job_list_active_unscoped(&self.database, MOST_GIVEN_OUT).await?;
         let mut workers: HashMap<String, Vec<LiveWorker>> = HashMap::new();
-        let seen = store::workers::worker_list_seen(&self.database, now - self.lease_time()).await?;
+        let seen = store::workers::worker_list_seen_unscoped(&self.database, now - self.lease_time()).await?;
         let mut running: HashMap<Uuid, u32> = HashMap::new();
         given_out.iter().filter_map(|job| job.worker_id).for_each(|id| *running.entry(id).or_default() += 1);
         for worker in seen.into_iter().filter(|worker| worker.life.state(self.lease_time(), now).is_alive()) {
@@ -87,17 +88,17 @@ impl Orchestrator {
         }
         let mut lines = HashMap::new();
         for queue in &queues {
-            lines.insert((*queue).to_owned(), store::jobs::job_list_line(&self.database, queue, MOST_AHEAD).await?);
+            lines.insert((*queue).to_owned(), store::jobs::job_list_waiting_unscoped(&self.database, queue, MOST_AHEAD).await?);
         }
-        let has_rate = |id: &i32| self.catalog.peek(*id).is_some_and(|entry| entry.automation.draft.policy.rate_limit.is_some());
-        let limited: BTreeSet<i32> = pending.iter().map(|row| row.automation_id).filter(has_rate).collect();
-        let limited: Vec<i32> = limited.into_iter().collect();
+        let has_rate = |id: &AutomationId| self.catalog.peek(*id).is_some_and(|entry| entry.automation.draft.policy.rate_limit.is_some());
+        let limited: BTreeSet<AutomationId> = pending.iter().map(|row| row.automation_id).filter(has_rate).collect();
+        let limited: Vec<AutomationId> = limited.into_iter().collect();
         let tats = match limited.is_empty() {
             true => HashMap::new(),
-            false => store::automations::automation_list_rates(&self.database, &limited).await?.into_iter().collect(),
+            false => store::automations::automation_list_rates_unscoped(&self.database, &limited).await?.into_iter().collect(),
         };
         let ids: Vec<Uuid> = pending.iter().map(|row| row.job.id).collect();
-        let unstarted = store::jobs::job_list_unstarted(&self.database, &ids).await?.into_iter().collect();
+        let unstarted = store::jobs::job_list_unstarted_unscoped(&self.database, &ids).await?.into_iter().collect();
         let unserved = queues.iter().filter(|queue| !workers.contains_key(**queue));
         let consumers = self.consumers(unserved.copied(), pending).await;
         let broker_unreachable = self.broker.as_ref().is_some_and(|broker| !broker.is_connected());
@@ -128,7 +129,7 @@ impl Orchestrator {
     fn facts(&self, row: &JobRow, around: &Surroundings) -> Facts {
         let entry = self.catalog.peek(row.automation_id);
         let draft = entry.as_ref().map(|entry| &entry.automation.draft);
-        let full = |limit: i64, same: &dyn Fn(&GivenOut) -> bool| {
+        let full = |limit: i64, same: &dyn Fn(&ActiveJob) -> bool| {
             let held_by: Vec<Uuid> = around.given_out.iter().filter(|job| same(job)).map(|job| job.id).collect();
             let is_full = i64::try_from(held_by.len()).unwrap_or(i64::MAX) >= limit;
             is_full.then(|| Full { limit, held_by: held_by.into_iter().take(MOST_NAMED).collect() })
@@ -165,7 +166,7 @@ impl Orchestrator {
         let queues = store::jobs::job_queues_waiting(&self.database).await?;
         told.retain(|queue, _| queues.contains(queue));
         for queue in queues {
-            let Some(job) = store::jobs::job_next_in_line(&self.database, &queue).await? else { continue };
+            let Some(job) = store::jobs::job_next_unscoped(&self.database, &queue).await? else { continue };
             let reasons = self.reasons(&[&job.row]).await?;
             let Some(reason) = reasons.get(&job.row.job.id) else { continue };
             if told.insert(queue.clone(), reason.code()) != Some(reason.code()) {

@@ -36,7 +36,7 @@ impl Orchestrator {
     async fn read_status(&self) -> Result<OpsStatus, Failure> {
         let now = (self.clock)();
         let loads = store::ops::queue_loads(&self.database).await?;
-        let ended = store::ops::job_count_ended(&self.database, now - TimeDelta::hours(1)).await?;
+        let ended = store::ops::job_count_ended_unscoped(&self.database, now - TimeDelta::hours(1)).await?;
         let ended_as = |wanted: &[Status]| ended.iter().filter(|(status, _)| wanted.contains(status)).map(|(_, jobs)| jobs).sum();
         let replicas = self.replica.alive().await?;
         let connected = self.broker.as_ref().is_some_and(|broker| broker.is_connected());
@@ -61,7 +61,7 @@ impl Orchestrator {
 
     async fn worker_counts(&self, now: DateTime<Utc>) -> Result<WorkerCounts, Failure> {
         let mut counts = WorkerCounts::default();
-        for life in store::workers::worker_lives(&self.database).await? {
+        for life in store::workers::worker_lives_unscoped(&self.database).await? {
             match life.state(self.lease_time(), now) {
                 State::Running => counts.running += 1,
                 State::Paused => counts.paused += 1,

@@ -2,7 +2,7 @@
 
 use api_types::PauseRequest;
 use auth::Principal;
-use domain::automation::is_queue_name;
+use domain::{Scope, automation::is_queue_name};
 use runtime::Failure;
 use store::queues::Queue;
 
@@ -11,7 +11,7 @@ use crate::{Orchestrator, automations, notices::Notice};
 impl Orchestrator {
     pub(crate) async fn queue(&self, name: &str) -> Result<Queue, Failure> {
         // No other name is ever stored, and some cannot even be asked for.
-        let known = if is_queue_name(name) { store::queues::queue_get(&self.database, name).await? } else { None };
+        let known = if is_queue_name(name) { store::queues::queue_get(&self.database, &Scope::All, name).await? } else { None };
         known.ok_or_else(|| Failure::NotFound(format!("queue \"{}\"", name.escape_debug())))
     }
 

@@ -4,6 +4,7 @@ use actix_web::{
 };
 use api_types::{PauseRequest, Problem, Queue};
 use auth::need::{QueuesPause, QueuesRead};
+use domain::Scope;
 use runtime::{Allowed, Failure, OptionalJsonBody, Params};
 use serde::Deserialize;
 
@@ -34,7 +35,7 @@ pub(crate) async fn list(
     query: Params<ListQuery>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 1000, 1000)? as usize;
-    let queues = store::queues::queue_list(&hub.database).await?.into_iter();
+    let queues = store::queues::queue_list(&hub.database, &Scope::All).await?.into_iter();
     let rest = queues.filter(|queue| query.0.after.as_ref().is_none_or(|after| queue.name > *after));
     let found: Vec<_> = rest.take(limit).map(|queue| convert::queue(queue, (hub.clock)())).collect();
     let next = found.last().filter(|_| found.len() == limit);

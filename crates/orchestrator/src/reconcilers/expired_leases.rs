@@ -3,7 +3,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use runtime::{Counts, Reconciler, TaskError};
-use store::{Database, jobs::job_list_expired};
+use store::{Database, jobs::job_list_expired_unscoped};
 
 use super::{MOST_ENDED, end_all};
 use crate::writer::{Change, Writer};
@@ -34,7 +34,7 @@ impl Reconciler for ExpiredLeases {
 
     fn run_once(&self, now: DateTime<Utc>) -> BoxFuture<'_, Result<Counts, TaskError>> {
         Box::pin(async move {
-            let expired = job_list_expired(&self.database, now, MOST_ENDED).await?;
+            let expired = job_list_expired_unscoped(&self.database, now, MOST_ENDED).await?;
             Ok(end_all(&self.writer, expired, || Change::Expire).await)
         })
     }

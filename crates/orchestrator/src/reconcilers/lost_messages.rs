@@ -78,7 +78,7 @@ impl LostMessages {
     /// Jobs whose message should be at the broker for a while, by queue.
     async fn undelivered(&self, now: DateTime<Utc>) -> Result<HashMap<String, Vec<(Uuid, DateTime<Utc>)>>, Error> {
         let mut by_queue: HashMap<String, Vec<(Uuid, DateTime<Utc>)>> = HashMap::new();
-        for (id, queue, since) in store::jobs::job_list_undelivered(&self.database).await? {
+        for (id, queue, since) in store::jobs::job_list_undelivered_unscoped(&self.database).await? {
             if since < now - LOST_AFTER {
                 by_queue.entry(queue).or_default().push((id, since));
             }
@@ -89,7 +89,7 @@ impl LostMessages {
     /// How many registered workers consume each queue.
     async fn consuming_workers(&self, now: DateTime<Utc>) -> Result<HashMap<String, u32>, Error> {
         let mut counts = HashMap::new();
-        for worker in store::workers::worker_list_seen(&self.database, now - self.lease).await? {
+        for worker in store::workers::worker_list_seen_unscoped(&self.database, now - self.lease).await? {
             if worker.uses_broker && worker.life.state(self.lease, now) == State::Running {
                 worker.queues.into_iter().for_each(|queue| *counts.entry(queue).or_default() += 1);
             }

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use runtime::{Counts, Reconciler, TaskError};
 use store::{
     Database,
-    jobs::{job_list_overdue, job_list_queue_overdue},
+    jobs::{job_list_overdue_unscoped, job_list_queue_overdue_unscoped},
 };
 
 use super::{MOST_ENDED, end_all};
@@ -37,7 +37,7 @@ impl Reconciler for JobTimeouts {
 
     fn run_once(&self, now: DateTime<Utc>) -> BoxFuture<'_, Result<Counts, TaskError>> {
         Box::pin(async move {
-            let overdue = job_list_overdue(&self.database, now, MOST_ENDED).await?;
+            let overdue = job_list_overdue_unscoped(&self.database, now, MOST_ENDED).await?;
             Ok(end_all(&self.writer, overdue, || Change::TimeOut).await)
         })
     }
@@ -69,7 +69,7 @@ impl Reconciler for QueueTimeouts {
 
     fn run_once(&self, now: DateTime<Utc>) -> BoxFuture<'_, Result<Counts, TaskError>> {
         Box::pin(async move {
-            let overdue = job_list_queue_overdue(&self.database, now, MOST_ENDED).await?;
+            let overdue = job_list_queue_overdue_unscoped(&self.database, now, MOST_ENDED).await?;
             Ok(end_all(&self.writer, overdue, || Change::GiveUp).await)
         })
     }

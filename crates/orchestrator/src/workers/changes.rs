@@ -1,6 +1,7 @@
 //! How replicas learn of each other's workers: a counter in the database says whether there is something to read again, so that a tick does
 //! not cost more with more workers.
 
+use domain::Scope;
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
@@ -49,7 +50,7 @@ pub(crate) struct CachedWorkers(Option<(i64, Instant)>);
 impl Orchestrator {
     /// Takes in how a worker is now, and lets other replicas know that it changed.
     pub(crate) async fn announce(&self, id: Uuid) -> Result<(), Error> {
-        if let Some(worker) = store::workers::worker_get(&self.database, id).await? {
+        if let Some(worker) = store::workers::worker_get(&self.database, &Scope::All, id).await? {
             self.notices.send(Notice::Worker(Box::new(worker)));
         }
         self.worker_changes.note();
@@ -65,7 +66,7 @@ impl Orchestrator {
             return Ok(None);
         }
         let begun = Instant::now();
-        let workers = store::workers::worker_list_seen(&self.database, (self.clock)() - CLAIMED_FOR).await?;
+        let workers = store::workers::worker_list_seen_unscoped(&self.database, (self.clock)() - CLAIMED_FOR).await?;
         let is_outdated = self.worker_changes.made() != made;
         if is_outdated && cached.0.is_some_and(|(_, at)| at.elapsed() < fresh_for * 2) {
             // What was announced meanwhile is newer than what was read. It counts as a change, so that this is read again.

@@ -1,7 +1,7 @@
 use api_types::{WorkerDetail, WorkerHeldJob};
 use auth::Principal;
 use chrono::{DateTime, Utc};
-use domain::worker::lost_before;
+use domain::{Scope, worker::lost_before};
 use messages::worker_control::Command;
 use runtime::Failure;
 use store::workers::{Filter, Worker};
@@ -13,7 +13,7 @@ use crate::Orchestrator;
 impl Orchestrator {
     pub(crate) async fn worker_list(&self, filter: &Filter) -> Result<Vec<api_types::Worker>, Failure> {
         let now = (self.clock)();
-        let found = store::workers::worker_list(&self.database, filter, self.lost_before(now)).await?;
+        let found = store::workers::worker_list(&self.database, &Scope::All, filter, self.lost_before(now)).await?;
         Ok(found.into_iter().map(|worker| self.to_api(worker, now)).collect())
     }
 
@@ -27,7 +27,7 @@ impl Orchestrator {
             started_at: job.started_at,
             lease_expires_at: job.lease_expires_at,
         };
-        let jobs = store::workers::worker_jobs(&self.database, id).await?.into_iter().map(to_api).collect();
+        let jobs = store::workers::worker_jobs(&self.database, &Scope::All, id).await?.into_iter().map(to_api).collect();
         Ok(WorkerDetail { worker, jobs })
     }
 
@@ -67,7 +67,7 @@ impl Orchestrator {
     }
 
     async fn worker(&self, id: Uuid) -> Result<api_types::Worker, Failure> {
-        let worker = store::workers::worker_get(&self.database, id).await?.ok_or_else(|| not_found(id))?;
+        let worker = store::workers::worker_get(&self.database, &Scope::All, id).await?.ok_or_else(|| not_found(id))?;
         Ok(self.to_api(worker, (self.clock)()))
     }
 

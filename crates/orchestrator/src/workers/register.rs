@@ -9,7 +9,7 @@ use domain::{
     worker::{Life, NameVerdict, Process, Standing, judge_name},
 };
 use runtime::Failure;
-use store::workers::{Vitals, Worker, worker_find, worker_insert, worker_renew, worker_replace};
+use store::workers::{Vitals, Worker, worker_find_unscoped, worker_insert, worker_renew, worker_replace};
 use uuid::Uuid;
 
 use crate::{Orchestrator, text};
@@ -56,7 +56,7 @@ impl Orchestrator {
     /// Writes the worker under its name, if it may have it; gives its id.
     async fn enter(&self, worker: &Worker, principal: &Principal) -> Result<Uuid, Failure> {
         for _ in 0..ATTEMPTS {
-            let Some(holder) = worker_find(&self.database, &worker.name).await? else {
+            let Some(holder) = worker_find_unscoped(&self.database, &worker.name).await? else {
                 if worker_insert(&self.database, worker).await? {
                     return Ok(worker.id);
                 }

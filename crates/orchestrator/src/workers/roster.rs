@@ -1,3 +1,4 @@
+use domain::Scope;
 use std::{
     collections::{HashMap, HashSet},
     sync::{
@@ -8,7 +9,7 @@ use std::{
 
 use store::{
     Database, Error,
-    workers::{Identity, worker_get, worker_list_known},
+    workers::{Identity, worker_get, worker_list_known_unscoped},
 };
 use uuid::Uuid;
 
@@ -51,7 +52,7 @@ impl Roster {
         if let Some(known) = self.get(id) {
             return Ok(Some(known));
         }
-        let Some(worker) = worker_get(&self.database, id).await? else { return Ok(None) };
+        let Some(worker) = worker_get(&self.database, &Scope::All, id).await? else { return Ok(None) };
         Ok(Some(self.insert(id, worker.name, worker.credential)))
     }
 
@@ -96,7 +97,7 @@ impl Roster {
     pub(crate) async fn refresh(&self) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let stamp = self.stamp();
-            if self.read(stamp, worker_list_known(&self.database).await?) {
+            if self.read(stamp, worker_list_known_unscoped(&self.database).await?) {
                 break;
             }
         }

@@ -4,7 +4,7 @@ use api_types::{WorkerTokenCreate, WorkerTokenCreated};
 use auth::{Principal, TokenDigest};
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::{
-    Fault,
+    Fault, Scope,
     automation::{QUEUE_RULE, is_queue_name},
 };
 use runtime::Failure;
@@ -37,7 +37,7 @@ impl Orchestrator {
     }
 
     pub(crate) async fn worker_token_list(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<api_types::WorkerToken>, Failure> {
-        let found = store::worker_tokens::worker_token_list(&self.database, after, limit.into()).await?;
+        let found = store::worker_tokens::worker_token_list(&self.database, &Scope::All, after, limit.into()).await?;
         Ok(found.into_iter().map(to_api).collect())
     }
 

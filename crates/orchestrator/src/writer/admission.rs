@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use domain::policy::RateLimit;
+use domain::{ids::AutomationId, policy::RateLimit};
 use store::{Error, LazyTransaction, jobs::JobRow};
 
 use crate::automations::Catalog;
@@ -12,10 +12,10 @@ use crate::automations::Catalog;
 pub(super) struct Limits {
     locked: bool,
     /// How many more jobs of each automation may run.
-    free: HashMap<i32, Option<i64>>,
+    free: HashMap<AutomationId, Option<i64>>,
     /// How many jobs have each key.
     used: HashMap<String, i64>,
-    rates: HashMap<i32, Rate>,
+    rates: HashMap<AutomationId, Rate>,
     /// Keys that were full for some job.
     full_keys: BTreeSet<String>,
 }
@@ -31,7 +31,7 @@ struct Rate {
 
 /// What a job takes places of.
 struct Claims<'a> {
-    automation_id: i32,
+    automation_id: AutomationId,
     limited: bool,
     key: Option<(&'a str, i64)>,
     rate: Option<RateLimit>,
@@ -72,7 +72,7 @@ impl Limits {
             store::jobs::job_lock_admission_in_txn(txn).await?;
         }
         if !automations.is_empty() {
-            let ids: Vec<i32> = automations.into_iter().collect();
+            let ids: Vec<AutomationId> = automations.into_iter().collect();
             let active = store::jobs::job_count_active_in_txn(txn, &ids).await?;
             for (id, limit) in store::automations::automation_lock_limits_in_txn(txn, &ids).await? {
                 let used: i64 = active.iter().filter(|(counted, _)| *counted == id).map(|(_, jobs)| jobs).sum();
@@ -86,7 +86,7 @@ impl Limits {
             self.used.extend(used);
         }
         if !rates.is_empty() {
-            let ids: Vec<i32> = rates.into_iter().collect();
+            let ids: Vec<AutomationId> = rates.into_iter().collect();
             let tats = store::automations::automation_lock_rates_in_txn(txn, &ids).await?;
             self.rates.extend(tats.into_iter().map(|(id, tat)| (id, Rate { tat, changed: false, next_at: None })));
         }
@@ -126,7 +126,7 @@ impl Limits {
     }
 
     /// Automations none of whose jobs may start now.
-    pub(super) fn full(&self) -> Vec<i32> {
+    pub(super) fn full(&self) -> Vec<AutomationId> {
         let full = self.free.iter().filter(|(_, free)| free.is_some_and(|free| free <= 0)).map(|(id, _)| *id);
         full.chain(self.rates.iter().filter(|(_, rate)| rate.next_at.is_some()).map(|(id, _)| *id)).collect()
     }

@@ -7,6 +7,7 @@ use api_types::JobAssignment;
 use auth::Principal;
 use chrono::{DateTime, Utc};
 use domain::{
+    ids::AutomationId,
     job::{Caller, Refusal, Status},
     policy::{Overlap, Pause, PauseScope},
 };
@@ -105,7 +106,7 @@ pub(super) struct Order {
 pub(super) struct Touched {
     pub(super) id: Uuid,
     pub(super) queue: String,
-    pub(super) automation_id: i32,
+    pub(super) automation_id: AutomationId,
     pub(super) status: Status,
     pub(super) changed_status: bool,
     pub(super) error_class: Option<&'static str>,
@@ -201,8 +202,8 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    async fn replayed(&self, commands: &[&Command]) -> Result<HashMap<(i32, String), Idempotent>, Error> {
-        let keys: Vec<(i32, String)> = commands
+    async fn replayed(&self, commands: &[&Command]) -> Result<HashMap<(AutomationId, String), Idempotent>, Error> {
+        let keys: Vec<(AutomationId, String)> = commands
             .iter()
             .filter_map(|command| match command {
                 Command::Insert(new) => Some((new.automation_id, new.idempotency_key.clone()?)),
@@ -212,7 +213,7 @@ impl<'a> Batch<'a> {
         if keys.is_empty() {
             return Ok(HashMap::new());
         }
-        let found = store::jobs::job_find_idempotent(self.txn, &keys).await?;
+        let found = store::jobs::job_find_idempotent_unscoped(self.txn, &keys).await?;
         Ok(found.into_iter().map(|known| ((known.automation_id, known.key.clone()), known)).collect())
     }
 
@@ -225,7 +226,7 @@ impl<'a> Batch<'a> {
         self.limits.load(self.txn, &self.deps.catalog, starts.filter(|row| is_unannounced(row))).await
     }
 
-    fn insert(&mut self, new: &NewJob, replayed: &HashMap<(i32, String), Idempotent>) -> Result<Inserted, Failure> {
+    fn insert(&mut self, new: &NewJob, replayed: &HashMap<(AutomationId, String), Idempotent>) -> Result<Inserted, Failure> {
         if let Some(key) = &new.idempotency_key {
             let is_same = |other: &&NewJob| other.automation_id == new.automation_id && other.idempotency_key.as_ref() == Some(key);
             let earlier = || self.new.iter().find(is_same).map(|other| (other.id, &other.request_digest));

@@ -48,7 +48,7 @@ impl Batch<'_> {
         }
         let workers: Vec<Uuid> = fresh.keys().copied().collect();
         let mut lost: HashMap<u64, Vec<Uuid>> = HashMap::new();
-        for (job_id, worker_id) in store::jobs::job_list_held_by(self.txn, &workers).await? {
+        for (job_id, worker_id) in store::jobs::job_list_held_by_unscoped(self.txn, &workers).await? {
             let Some((id, waiting)) = fresh.get(&worker_id).and_then(|id| Some((*id, self.state.claims.get(*id)?))) else { continue };
             if !waiting.claim.request.holding.contains(&job_id) {
                 lost.entry(id).or_default().push(job_id);

@@ -1,6 +1,6 @@
 use store::{
     Error,
-    jobs::{FullJob, Wanted},
+    jobs::{CandidateFilter, FullJob},
 };
 
 use super::{
@@ -101,7 +101,7 @@ impl Batch<'_> {
         let mut except_automations = self.limits.full();
         except_automations.extend(self.deps.catalog.paused_automations(self.now));
         let except_keys = self.limits.full_keys();
-        let wanted = Wanted {
+        let wanted = CandidateFilter {
             queue,
             now: self.now,
             limit: limit as u64,

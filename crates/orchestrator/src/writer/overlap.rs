@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use domain::policy::Overlap;
+use domain::{ids::AutomationId, policy::Overlap};
 use runtime::Failure;
 use store::{Error, jobs::NewJob};
 use uuid::Uuid;
@@ -48,7 +48,7 @@ impl Batch<'_> {
         if overlap == Overlap::Queue {
             return Ok(None);
         }
-        let same = |automation_id: i32, key: Option<&String>| {
+        let same = |automation_id: AutomationId, key: Option<&String>| {
             automation_id == new.automation_id && (new.terms.concurrency_key.is_none() || key == new.terms.concurrency_key.as_ref())
         };
         let rows = self.overlaps.iter().filter_map(|id| self.rows.get(id));

@@ -381,8 +381,8 @@ impl Run {
             self.state.set_workers(workers, |worker| worker.life.state(self.deps.leases.agent, now));
         }
         let read = async {
-            let undelivered = store::jobs::job_list_undelivered(database).await?;
-            let held = store::jobs::job_list_held(database).await?;
+            let undelivered = store::jobs::job_list_undelivered_unscoped(database).await?;
+            let held = store::jobs::job_list_held_unscoped(database).await?;
             let waiting = store::jobs::job_queues_waiting(database).await?;
             Ok::<_, Error>((undelivered, held, waiting))
         };

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use domain::policy::Pause;
+use domain::{ids::AutomationId, policy::Pause};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition};
 
 use super::write;
@@ -9,7 +9,7 @@ use crate::{Database, Error, entity::automation};
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn automation_pause(database: &Database, id: i32, pause: &Pause) -> Result<bool, Error> {
+pub async fn automation_pause(database: &Database, id: AutomationId, pause: &Pause) -> Result<bool, Error> {
     let row = automation::ActiveModel {
         paused_at: Set(Some(pause.at)),
         paused_until: Set(pause.until),
@@ -24,7 +24,7 @@ pub async fn automation_pause(database: &Database, id: i32, pause: &Pause) -> Re
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn automation_resume(database: &Database, id: i32, now: DateTime<Utc>) -> Result<bool, Error> {
+pub async fn automation_resume(database: &Database, id: AutomationId, now: DateTime<Utc>) -> Result<bool, Error> {
     use automation::Column::{PausedAt, PausedUntil};
     let row = automation::ActiveModel {
         paused_at: Set(None),

@@ -63,7 +63,7 @@ pub(super) fn from_row(row: automation::Model) -> Result<Automation, Error> {
     };
     let (until, reason, by) = (row.paused_until, row.paused_reason, row.paused_by.unwrap_or_default());
     let pause = row.paused_at.map(|at| Pause { at, until, reason, by });
-    Ok(Automation { id: row.id, draft, pause, archived_at: row.archived_at, created_at: row.created_at, updated_at: row.updated_at })
+    Ok(Automation { id: row.id.into(), draft, pause, archived_at: row.archived_at, created_at: row.created_at, updated_at: row.updated_at })
 }
 
 fn policy_of(row: &automation::Model) -> Result<Policy, Error> {

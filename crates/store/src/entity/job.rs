@@ -11,7 +11,7 @@ columns! {
 
     #[sea_orm(primary_key, auto_increment = false)]
     id: Uuid { insert: |new| new.id, load: |row, id| row.job.id = id, }
-    automation_id: i32 { insert: |new| new.automation_id, load: |row, id| row.automation_id = id, }
+    automation_id: i32 { insert: |new| new.automation_id.get(), load: |row, id| row.automation_id = id.into(), }
     queue_name: String { insert: |new| new.queue_name.clone(), load: |row, name| row.queue_name = name, }
     status: String {
         insert: |_| Status::Pending.as_str().to_owned(),

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use domain::job::Status;
+use domain::{ids::AutomationId, job::Status};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
@@ -28,7 +28,7 @@ pub(super) fn dispatched() -> Condition {
 
 /// Which waiting jobs to look at.
 #[derive(Clone, Debug)]
-pub struct Wanted<'a> {
+pub struct CandidateFilter<'a> {
     /// Of this queue.
     pub queue: &'a str,
     /// Due by then.
@@ -36,7 +36,7 @@ pub struct Wanted<'a> {
     /// At most so many.
     pub limit: u64,
     /// None of these automations.
-    pub except_automations: &'a [i32],
+    pub except_automations: &'a [AutomationId],
     /// None with one of these concurrency keys.
     pub except_keys: &'a [String],
     /// `None`: jobs that any worker can run; else those that require exactly one of these sets of labels.
@@ -47,7 +47,7 @@ pub struct Wanted<'a> {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_candidates_in_txn(txn: &Transaction, wanted: &Wanted<'_>) -> Result<Vec<FullJob>, Error> {
+pub async fn job_list_candidates_in_txn(txn: &Transaction, wanted: &CandidateFilter<'_>) -> Result<Vec<FullJob>, Error> {
     use job::Column as C;
     let mut query = job::Entity::find()
         .filter(waiting())
@@ -63,7 +63,7 @@ pub async fn job_list_candidates_in_txn(txn: &Transaction, wanted: &Wanted<'_>) 
         .limit(wanted.limit)
         .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
     if !wanted.except_automations.is_empty() {
-        query = query.filter(C::AutomationId.is_not_in(wanted.except_automations.iter().copied()));
+        query = query.filter(C::AutomationId.is_not_in(wanted.except_automations.iter().map(|id| id.get())));
     }
     if !wanted.except_keys.is_empty() {
         let other = C::ConcurrencyKey.is_not_in(wanted.except_keys.iter().map(String::as_str));
@@ -113,14 +113,14 @@ pub async fn job_count_active_by_key_in_txn(txn: &Transaction, keys: &[String]) 
 /// Any [`Error`] of the database.
 pub async fn job_list_active_in_txn(
     txn: &Transaction,
-    automation_id: i32,
+    automation_id: AutomationId,
     queue: &str,
     key: Option<&str>,
     limit: u64,
 ) -> Result<Vec<JobRow>, Error> {
     use job::Column as C;
     let mut query =
-        job::Entity::find().filter(C::AutomationId.eq(automation_id)).order_by_asc(C::Id).limit(limit).lock(LockType::NoKeyUpdate);
+        job::Entity::find().filter(C::AutomationId.eq(automation_id.get())).order_by_asc(C::Id).limit(limit).lock(LockType::NoKeyUpdate);
     query = match key {
         Some(key) => query.filter(Expr::cust(ACTIVE)).filter(C::ConcurrencyKey.is_not_null()).filter(C::ConcurrencyKey.eq(key)),
         None => {
@@ -143,13 +143,13 @@ pub async fn job_lock_admission_in_txn(txn: &Transaction) -> Result<(), Error> {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_count_active_in_txn(txn: &Transaction, automation_ids: &[i32]) -> Result<Vec<(i32, i64)>, Error> {
+pub async fn job_count_active_in_txn(txn: &Transaction, automation_ids: &[AutomationId]) -> Result<Vec<(AutomationId, i64)>, Error> {
     let count = |condition: Condition| {
         job::Entity::find()
             .select_only()
             .column(job::Column::AutomationId)
             .column_as(Expr::col(job::Column::Id).count(), "jobs")
-            .filter(job::Column::AutomationId.is_in(automation_ids.iter().copied()))
+            .filter(job::Column::AutomationId.is_in(automation_ids.iter().map(|id| id.get())))
             .filter(condition)
             .group_by(job::Column::AutomationId)
     };
@@ -157,7 +157,7 @@ pub async fn job_count_active_in_txn(txn: &Transaction, automation_ids: &[i32]) 
     let mut counts: Vec<(i32, i64)> = count(held).into_tuple().all(&txn.0).await?;
     let on_the_way: Vec<(i32, i64)> = count(dispatched()).into_tuple().all(&txn.0).await?;
     counts.extend(on_the_way);
-    Ok(counts)
+    Ok(counts.into_iter().map(|(id, jobs)| (id.into(), jobs)).collect())
 }
 
 /// Makes these jobs wait again, those that are still pending; returns how many.
@@ -221,7 +221,7 @@ pub async fn job_queues_waiting(database: &Database) -> Result<Vec<String>, Erro
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_undelivered(database: &Database) -> Result<Vec<(Uuid, String, DateTime<Utc>)>, Error> {
+pub async fn job_list_undelivered_unscoped(database: &Database) -> Result<Vec<(Uuid, String, DateTime<Utc>)>, Error> {
     let query = job::Entity::find()
         .select_only()
         .columns([job::Column::Id, job::Column::QueueName, job::Column::DispatchStartedAt])
@@ -233,7 +233,7 @@ pub async fn job_list_undelivered(database: &Database) -> Result<Vec<(Uuid, Stri
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_held(database: &Database) -> Result<Vec<(Uuid, String, Option<Uuid>)>, Error> {
+pub async fn job_list_held_unscoped(database: &Database) -> Result<Vec<(Uuid, String, Option<Uuid>)>, Error> {
     let columns = [job::Column::Id, job::Column::QueueName, job::Column::WorkerId];
     let query = job::Entity::find().select_only().columns(columns).filter(Expr::cust(HELD));
     Ok(query.into_tuple().all(database.connection()).await?)
@@ -243,7 +243,7 @@ pub async fn job_list_held(database: &Database) -> Result<Vec<(Uuid, String, Opt
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_expired(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<Uuid>, Error> {
+pub async fn job_list_expired_unscoped(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<Uuid>, Error> {
     let query = job::Entity::find()
         .select_only()
         .column(job::Column::Id)
@@ -257,7 +257,7 @@ pub async fn job_list_expired(database: &Database, now: DateTime<Utc>, limit: u6
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_overdue(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<Uuid>, Error> {
+pub async fn job_list_overdue_unscoped(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<Uuid>, Error> {
     let query = job::Entity::find()
         .select_only()
         .column(job::Column::Id)
@@ -272,7 +272,7 @@ pub async fn job_list_overdue(database: &Database, now: DateTime<Utc>, limit: u6
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_queue_overdue(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<Uuid>, Error> {
+pub async fn job_list_queue_overdue_unscoped(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<Uuid>, Error> {
     let query = job::Entity::find()
         .select_only()
         .column(job::Column::Id)
@@ -288,7 +288,7 @@ pub async fn job_list_queue_overdue(database: &Database, now: DateTime<Utc>, lim
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_held_by(txn: &LazyTransaction<'_>, workers: &[Uuid]) -> Result<Vec<(Uuid, Uuid)>, Error> {
+pub async fn job_list_held_by_unscoped(txn: &LazyTransaction<'_>, workers: &[Uuid]) -> Result<Vec<(Uuid, Uuid)>, Error> {
     let mut held = Vec::new();
     for workers in batches(workers) {
         let query = job::Entity::find()

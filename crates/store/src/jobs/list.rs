@@ -1,7 +1,11 @@
 use std::{collections::HashMap, ops::RangeInclusive};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::job::{ErrorClass, Status, Trigger};
+use domain::{
+    Scope,
+    ids::AutomationId,
+    job::{ErrorClass, Status, Trigger},
+};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait, Func, Query},
@@ -12,7 +16,7 @@ use uuid::Uuid;
 use super::{
     FullJob, JobRow,
     dispatch::{dispatched, waiting},
-    read::{all, batches, object},
+    read::{all, batches, in_scope, object},
 };
 use crate::{Database, Error, entity::job};
 
@@ -22,7 +26,7 @@ pub struct Filter {
     /// Only these; empty: all.
     pub statuses: Vec<Status>,
     /// Only this automation.
-    pub automation_id: Option<i32>,
+    pub automation_id: Option<AutomationId>,
     /// Only this queue.
     pub queue_name: Option<String>,
     /// Only jobs that failed with this class.
@@ -69,8 +73,14 @@ const MEASURED: RangeInclusive<usize> = 16..=128;
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_page(database: &Database, filter: &Filter, payload: Payload, most_bytes: u64) -> Result<JobPage, Error> {
-    let rows = all(database.connection(), chosen(filter).order_by_desc(job::Column::Id).limit(filter.limit)).await?;
+pub async fn job_list_page(
+    database: &Database,
+    scope: &Scope,
+    filter: &Filter,
+    payload: Payload,
+    most_bytes: u64,
+) -> Result<JobPage, Error> {
+    let rows = all(database.connection(), chosen(scope, filter).order_by_desc(job::Column::Id).limit(filter.limit)).await?;
     let mut page = JobPage { more: rows.len() as u64 == filter.limit, ..JobPage::default() };
     let mut rest = rows.into_iter().peekable();
     let (mut bytes, mut measured) = (0, *MEASURED.start());
@@ -107,7 +117,7 @@ async fn sizes(database: &Database, rows: &[JobRow], payload: Payload) -> Result
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_payloads(database: &Database, rows: Vec<JobRow>, payload: Payload) -> Result<Vec<FullJob>, Error> {
+pub async fn job_load_payloads(database: &Database, rows: Vec<JobRow>, payload: Payload) -> Result<Vec<FullJob>, Error> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.job.id).collect();
     let mut found: HashMap<Uuid, (Value, Option<Value>)> = HashMap::with_capacity(ids.len());
     for ids in batches(&ids) {
@@ -141,19 +151,19 @@ fn size(payload: Payload) -> Expr {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_count(database: &Database, filter: &Filter, most: u64) -> Result<u64, Error> {
-    let some = chosen(filter).select_only().column(job::Column::Id).limit(most);
+pub async fn job_count(database: &Database, scope: &Scope, filter: &Filter, most: u64) -> Result<u64, Error> {
+    let some = chosen(scope, filter).select_only().column(job::Column::Id).limit(most);
     Ok(some.count(database.connection()).await?)
 }
 
-fn chosen(filter: &Filter) -> Select<job::Entity> {
+fn chosen(scope: &Scope, filter: &Filter) -> Select<job::Entity> {
     use job::Column as C;
-    let mut query = job::Entity::find();
+    let mut query = job::Entity::find().filter(in_scope(scope));
     if !filter.statuses.is_empty() {
         query = query.filter(has_status(&filter.statuses));
     }
     if let Some(automation_id) = filter.automation_id {
-        query = query.filter(C::AutomationId.eq(automation_id));
+        query = query.filter(C::AutomationId.eq(automation_id.get()));
     }
     if let Some(queue_name) = &filter.queue_name {
         query = query.filter(C::QueueName.eq(queue_name));

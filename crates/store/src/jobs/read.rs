@@ -1,12 +1,14 @@
+use domain::{Scope, ids::AutomationId};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult, QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult, QuerySelect,
+    Select,
     sea_query::{Expr, LockType},
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{FullJob, JobRow};
-use crate::{Database, Error, LazyTransaction, Transaction, database::Reader, entity::job};
+use crate::{Database, Error, LazyTransaction, Transaction, database::Reader, entity::job, scope};
 
 /// A row by its [`job::LOADED`] columns, which are the first that its query selects.
 pub(super) struct Loaded(JobRow);
@@ -95,7 +97,7 @@ pub(super) fn batches(ids: &[Uuid]) -> impl Iterator<Item = Vec<Uuid>> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotent {
     /// Its automation, which the key belongs to.
-    pub automation_id: i32,
+    pub automation_id: AutomationId,
     /// The key.
     pub key: String,
     /// The job.
@@ -108,46 +110,47 @@ pub struct Idempotent {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_find_idempotent(txn: &LazyTransaction<'_>, keys: &[(i32, String)]) -> Result<Vec<Idempotent>, Error> {
+pub async fn job_find_idempotent_unscoped(txn: &LazyTransaction<'_>, keys: &[(AutomationId, String)]) -> Result<Vec<Idempotent>, Error> {
     use job::Column as C;
     let query = job::Entity::find()
         .select_only()
         .columns([C::AutomationId, C::IdempotencyKey, C::Id, C::RequestDigest])
-        .filter(C::AutomationId.is_in(keys.iter().map(|(automation_id, _)| *automation_id)))
+        .filter(C::AutomationId.is_in(keys.iter().map(|(automation_id, _)| automation_id.get())))
         .filter(C::IdempotencyKey.is_in(keys.iter().map(|(_, key)| key.as_str())));
     let query = query.into_tuple();
     let found: Vec<(i32, String, Uuid, Option<String>)> = match txn.reader() {
         Reader::Database(database) => query.all(database.connection()).await?,
         Reader::Transaction(txn) => query.all(&txn.0).await?,
     };
-    let wanted = |(automation_id, key, ..): &(i32, String, Uuid, Option<String>)| {
-        keys.iter().any(|(wanted, wanted_key)| wanted == automation_id && wanted_key == key)
-    };
-    let found = found.into_iter().filter(wanted);
-    Ok(found.map(|(automation_id, key, job_id, request_digest)| Idempotent { automation_id, key, job_id, request_digest }).collect())
+    let found =
+        found.into_iter().map(|(id, key, job_id, request_digest)| Idempotent { automation_id: id.into(), key, job_id, request_digest });
+    let is_asked_for = |found: &Idempotent| keys.iter().any(|(id, key)| *id == found.automation_id && *key == found.key);
+    Ok(found.filter(is_asked_for).collect())
 }
 
 /// One job whole.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_get(database: &Database, id: Uuid) -> Result<Option<FullJob>, Error> {
-    Ok(all_whole(database.connection(), job::Entity::find_by_id(id)).await?.pop())
+pub async fn job_get(database: &Database, scope: &Scope, id: Uuid) -> Result<Option<FullJob>, Error> {
+    let query = job::Entity::find_by_id(id).filter(in_scope(scope));
+    Ok(all_whole(database.connection(), query).await?.pop())
 }
 
 /// One job without its payload.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_get_row(database: &Database, id: Uuid) -> Result<Option<JobRow>, Error> {
-    Ok(load(database.connection(), &[id], false).await?.pop())
+pub async fn job_get_row(database: &Database, scope: &Scope, id: Uuid) -> Result<Option<JobRow>, Error> {
+    let query = job::Entity::find_by_id(id).filter(in_scope(scope));
+    Ok(all(database.connection(), query).await?.pop())
 }
 
 /// The versions of these jobs, of those that are there.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_versions(database: &Database, ids: &[Uuid]) -> Result<Vec<(Uuid, i64)>, Error> {
+pub async fn job_list_versions_unscoped(database: &Database, ids: &[Uuid]) -> Result<Vec<(Uuid, i64)>, Error> {
     let mut versions = Vec::with_capacity(ids.len());
     for ids in batches(ids) {
         let query = job::Entity::find().select_only().columns([job::Column::Id, job::Column::Version]);
@@ -172,6 +175,11 @@ pub async fn job_payloads(txn: &LazyTransaction<'_>, ids: &[Uuid]) -> Result<Vec
         });
     }
     rows.into_iter().map(|(id, parameters)| Ok((id, object(parameters, id)?))).collect()
+}
+
+/// The jobs in scope.
+pub(super) fn in_scope(scope: &Scope) -> Condition {
+    Condition::all().add_option(scope::has(scope, job::Column::AutomationId))
 }
 
 pub(super) fn object(value: Value, id: Uuid) -> Result<Map<String, Value>, Error> {

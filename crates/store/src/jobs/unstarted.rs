@@ -81,7 +81,7 @@ type Row = (Uuid, i32, Option<DateTime<Utc>>, i32, Option<DateTime<Utc>>);
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_unstarted(database: &Database, ids: &[Uuid]) -> Result<Vec<(Uuid, Unstarted)>, Error> {
+pub async fn job_list_unstarted_unscoped(database: &Database, ids: &[Uuid]) -> Result<Vec<(Uuid, Unstarted)>, Error> {
     use job::Column as C;
     let mut found = Vec::new();
     for ids in batches(ids) {

@@ -1,4 +1,4 @@
-use domain::job::Status;
+use domain::{ids::AutomationId, job::Status};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
@@ -14,11 +14,11 @@ use crate::{Database, Error, entity::job};
 
 /// A job that has a place within limits: it runs, is paused, or is on its way to a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GivenOut {
+pub struct ActiveJob {
     /// The job.
     pub id: Uuid,
     /// Its automation.
-    pub automation_id: i32,
+    pub automation_id: AutomationId,
     /// Its concurrency key.
     pub concurrency_key: Option<String>,
     /// The registered worker that holds it.
@@ -29,7 +29,7 @@ pub struct GivenOut {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_given_out(database: &Database, limit: u64) -> Result<Vec<GivenOut>, Error> {
+pub async fn job_list_active_unscoped(database: &Database, limit: u64) -> Result<Vec<ActiveJob>, Error> {
     use job::Column as C;
     let query = job::Entity::find()
         .select_only()
@@ -38,7 +38,12 @@ pub async fn job_list_given_out(database: &Database, limit: u64) -> Result<Vec<G
         .order_by_asc(C::Id)
         .limit(limit);
     let rows: Vec<(Uuid, i32, Option<String>, Option<Uuid>)> = query.into_tuple().all(database.connection()).await?;
-    let given_out = |(id, automation_id, concurrency_key, worker_id)| GivenOut { id, automation_id, concurrency_key, worker_id };
+    let given_out = |(id, automation_id, concurrency_key, worker_id): (Uuid, i32, Option<String>, Option<Uuid>)| ActiveJob {
+        id,
+        automation_id: automation_id.into(),
+        concurrency_key,
+        worker_id,
+    };
     Ok(rows.into_iter().map(given_out).collect())
 }
 
@@ -46,7 +51,7 @@ pub async fn job_list_given_out(database: &Database, limit: u64) -> Result<Vec<G
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_line(database: &Database, queue: &str, limit: u64) -> Result<Vec<Uuid>, Error> {
+pub async fn job_list_waiting_unscoped(database: &Database, queue: &str, limit: u64) -> Result<Vec<Uuid>, Error> {
     let query = job::Entity::find()
         .select_only()
         .column(job::Column::Id)
@@ -62,8 +67,8 @@ pub async fn job_list_line(database: &Database, queue: &str, limit: u64) -> Resu
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_next_in_line(database: &Database, queue: &str) -> Result<Option<FullJob>, Error> {
-    let first = job_list_line(database, queue, 1).await?;
+pub async fn job_next_unscoped(database: &Database, queue: &str) -> Result<Option<FullJob>, Error> {
+    let first = job_list_waiting_unscoped(database, queue, 1).await?;
     let query = match first.first() {
         Some(id) => job::Entity::find_by_id(*id).filter(job::Column::Status.eq(Status::Pending.as_str())),
         None => job::Entity::find().filter(dispatched()).filter(Expr::col(job::Column::QueueName).eq(queue)).order_by_asc(job::Column::Id),

@@ -1,16 +1,18 @@
 use chrono::{DateTime, Utc};
 use domain::{
-    automation::is_every_queue,
+    Scope,
+    ids::AutomationId,
     job::Status,
     worker::{Life, State},
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use uuid::Uuid;
 
-use super::{Worker, from_row, has_state};
+use super::{Worker, from_row, has_state, serves, serves_any};
 use crate::{
     Database, Error,
     entity::{job, worker},
+    scope,
 };
 
 /// Which workers to list.
@@ -34,7 +36,7 @@ pub struct HeldJob {
     /// The job.
     pub id: Uuid,
     /// Its automation.
-    pub automation_id: i32,
+    pub automation_id: AutomationId,
     /// Its queue.
     pub queue_name: String,
     /// Running or paused.
@@ -49,7 +51,7 @@ pub struct HeldJob {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_list_seen(database: &Database, since: DateTime<Utc>) -> Result<Vec<Worker>, Error> {
+pub async fn worker_list_seen_unscoped(database: &Database, since: DateTime<Utc>) -> Result<Vec<Worker>, Error> {
     worker::Entity::find()
         .filter(worker::Column::LastSeenAt.gte(since))
         .all(database.connection())
@@ -76,7 +78,7 @@ pub struct Identity {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_list_known(database: &Database) -> Result<Vec<Identity>, Error> {
+pub async fn worker_list_known_unscoped(database: &Database) -> Result<Vec<Identity>, Error> {
     use worker::Column as C;
     let query = worker::Entity::find().select_only().columns([C::Id, C::Name, C::Credential, C::PausedAt]);
     type Row = (Uuid, String, Option<String>, Option<DateTime<Utc>>);
@@ -89,7 +91,7 @@ pub async fn worker_list_known(database: &Database) -> Result<Vec<Identity>, Err
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_lives(database: &Database) -> Result<Vec<Life>, Error> {
+pub async fn worker_lives_unscoped(database: &Database) -> Result<Vec<Life>, Error> {
     use worker::Column as C;
     let query = worker::Entity::find().select_only().columns([C::LastSeenAt, C::PausedAt, C::StoppedAt]);
     type Row = (DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
@@ -104,7 +106,8 @@ const PAGE: u64 = 500;
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_list(database: &Database, filter: &Filter, lost_before: DateTime<Utc>) -> Result<Vec<Worker>, Error> {
+pub async fn worker_list(database: &Database, scope: &Scope, filter: &Filter, lost_before: DateTime<Utc>) -> Result<Vec<Worker>, Error> {
+    let reached = scope::queues(database, scope).await?;
     let mut found = Vec::new();
     let mut after = filter.after;
     loop {
@@ -120,9 +123,9 @@ pub async fn worker_list(database: &Database, filter: &Filter, lost_before: Date
         after = rows.last().map(|row| row.id);
         for row in rows {
             let worker = from_row(row)?;
-            let fits = |wanted: &Option<String>, has: &[String]| wanted.as_ref().is_none_or(|wanted| has.contains(wanted));
-            let serves = is_every_queue(&worker.queues) || fits(&filter.queue, &worker.queues);
-            if serves && fits(&filter.label, &worker.labels) {
+            let fits = filter.queue.as_ref().is_none_or(|queue| serves(&worker, queue))
+                && filter.label.as_ref().is_none_or(|label| worker.labels.contains(label));
+            if fits && serves_any(&worker, reached.as_ref()) {
                 found.push(worker);
             }
             if found.len() == filter.limit {
@@ -139,19 +142,20 @@ pub async fn worker_list(database: &Database, filter: &Filter, lost_before: Date
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_jobs(database: &Database, id: Uuid) -> Result<Vec<HeldJob>, Error> {
+pub async fn worker_jobs(database: &Database, scope: &Scope, id: Uuid) -> Result<Vec<HeldJob>, Error> {
     use job::Column as C;
     let query = job::Entity::find()
         .select_only()
         .columns([C::Id, C::AutomationId, C::QueueName, C::Status, C::StartedAt, C::LeaseExpiresAt])
         // A literal, so that the planner sees that the partial index fits.
         .filter(Expr::cust("status IN ('running', 'paused')"))
-        .filter(C::WorkerId.eq(id));
+        .filter(C::WorkerId.eq(id))
+        .filter(Condition::all().add_option(scope::has(scope, C::AutomationId)));
     type Row = (Uuid, i32, String, String, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
     let rows: Vec<Row> = query.into_tuple().all(database.connection()).await?;
     let to_job = |(id, automation_id, queue_name, status, started_at, lease_expires_at): Row| {
         let status = Status::parse(&status).ok_or_else(|| Error::Corrupt(format!("jobs.status of {id}")))?;
-        Ok(HeldJob { id, automation_id, queue_name, status, started_at, lease_expires_at })
+        Ok(HeldJob { id, automation_id: automation_id.into(), queue_name, status, started_at, lease_expires_at })
     };
     let mut jobs = rows.into_iter().map(to_job).collect::<Result<Vec<_>, Error>>()?;
     jobs.sort_unstable_by_key(|job| job.id);

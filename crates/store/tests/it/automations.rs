@@ -1,5 +1,7 @@
 use domain::{
+    Scope,
     automation::{EntrypointType, QueueProfile},
+    ids::AutomationId,
     job::ErrorClass,
     policy::{ConcurrencyKey, OnWorkerLost, Overlap, Pause, Policy, RateLimit},
     retry::{Backoff, RetryPolicy},
@@ -10,7 +12,7 @@ use store::{
     Error,
     automations::{
         Draft, Filter, automation_archive, automation_find_by_name, automation_get, automation_insert, automation_list,
-        automation_list_changed, automation_lock_limits_in_txn, automation_lock_rates_in_txn, automation_pause, automation_resume,
+        automation_list_changed_unscoped, automation_lock_limits_in_txn, automation_lock_rates_in_txn, automation_pause, automation_resume,
         automation_set_rate_in_txn, automation_update,
     },
 };
@@ -44,15 +46,15 @@ both!(
 async fn every_change_is_found_once(db: Case) {
     let mut seen = -1;
     let mut changed = async || {
-        let (changed, last) = automation_list_changed(&db, seen).await.unwrap();
+        let (changed, last) = automation_list_changed_unscoped(&db, seen).await.unwrap();
         seen = last;
         changed.into_iter().map(|automation| automation.id).collect::<Vec<_>>()
     };
-    assert_eq!(changed().await, [0; 0]);
+    assert_eq!(changed().await, Vec::<AutomationId>::new());
     let a = automation_insert(&db, &draft("a"), at(0)).await.unwrap().id;
     let b = automation_insert(&db, &draft("b"), at(0)).await.unwrap().id;
     assert_eq!(changed().await, [a, b]);
-    assert_eq!(changed().await, [0; 0], "what did not change is not read again");
+    assert_eq!(changed().await, Vec::<AutomationId>::new(), "what did not change is not read again");
     // No clock says so: all of it has one time.
     automation_update(&db, a, &Draft { max_concurrency: Some(3), ..draft("a") }, at(0)).await.unwrap().unwrap();
     assert_eq!(changed().await, [a]);
@@ -64,7 +66,7 @@ async fn every_change_is_found_once(db: Case) {
     assert!(automation_archive(&db, b, at(1)).await.unwrap());
     assert_eq!(changed().await, [b]);
     commit(&db, async |txn| automation_set_rate_in_txn(txn, a, at(5)).await).await.unwrap();
-    assert_eq!(changed().await, [0; 0], "each start moves the rate, which nobody caches");
+    assert_eq!(changed().await, Vec::<AutomationId>::new(), "each start moves the rate, which nobody caches");
 }
 
 /// Changes that are committed at the same time are counted in the order of their commits.
@@ -75,7 +77,7 @@ async fn a_change_is_found_by_who_has_seen_a_later_one(db: Case) {
     let reader = async {
         let (mut seen, mut found) = (-1, Vec::new());
         while found.len() < drafts.len() {
-            let (changed, last) = automation_list_changed(&db, seen).await.unwrap();
+            let (changed, last) = automation_list_changed_unscoped(&db, seen).await.unwrap();
             found.extend(changed.into_iter().map(|automation| automation.draft.name));
             seen = last;
         }
@@ -128,9 +130,9 @@ async fn insert_round_trips_every_field(db: Case) {
     assert_eq!(inserted.draft, wanted);
     assert_eq!(inserted.pause, None);
     assert_eq!((inserted.archived_at, inserted.created_at, inserted.updated_at), (None, at(1), at(1)));
-    assert_eq!(automation_get(&db, inserted.id).await.unwrap().as_ref(), Some(&inserted));
-    assert_eq!(automation_find_by_name(&db, "emissão").await.unwrap(), Some(inserted));
-    assert_eq!(automation_find_by_name(&db, "Emissão").await.unwrap(), None);
+    assert_eq!(automation_get(&db, &Scope::All, inserted.id).await.unwrap().as_ref(), Some(&inserted));
+    assert_eq!(automation_find_by_name(&db, &Scope::All, "emissão").await.unwrap(), Some(inserted));
+    assert_eq!(automation_find_by_name(&db, &Scope::All, "Emissão").await.unwrap(), None);
 }
 
 async fn insert_refuses_a_live_name(db: Case) {
@@ -142,10 +144,10 @@ async fn insert_refuses_a_live_name(db: Case) {
 async fn name_is_free_again_after_the_archive(db: Case) {
     let old = automation_insert(&db, &draft("a"), at(1)).await.unwrap();
     assert!(automation_archive(&db, old.id, at(2)).await.unwrap());
-    assert_eq!(automation_find_by_name(&db, "a").await.unwrap(), None);
+    assert_eq!(automation_find_by_name(&db, &Scope::All, "a").await.unwrap(), None);
     let new = automation_insert(&db, &draft("a"), at(3)).await.unwrap();
     assert!(new.id > old.id);
-    assert_eq!(automation_find_by_name(&db, "a").await.unwrap().map(|found| found.id), Some(new.id));
+    assert_eq!(automation_find_by_name(&db, &Scope::All, "a").await.unwrap().map(|found| found.id), Some(new.id));
     assert!(automation_archive(&db, new.id, at(4)).await.unwrap(), "any number of archived ones may share a name");
 }
 
@@ -153,8 +155,8 @@ async fn archive_happens_once(db: Case) {
     let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
     assert!(automation_archive(&db, id, at(2)).await.unwrap());
     assert!(!automation_archive(&db, id, at(3)).await.unwrap());
-    assert!(!automation_archive(&db, id + 1, at(3)).await.unwrap());
-    let archived = automation_get(&db, id).await.unwrap().unwrap();
+    assert!(!automation_archive(&db, (id.get() + 1).into(), at(3)).await.unwrap());
+    let archived = automation_get(&db, &Scope::All, id).await.unwrap().unwrap();
     assert_eq!((archived.archived_at, archived.updated_at), (Some(at(2)), at(2)));
 }
 
@@ -179,7 +181,7 @@ async fn update_replaces_every_field(db: Case) {
     let updated = automation_update(&db, first.id, &wanted, at(2)).await.unwrap().unwrap();
     assert_eq!(updated.draft, wanted);
     assert_eq!((updated.id, updated.created_at, updated.updated_at), (first.id, at(1), at(2)));
-    assert_eq!(automation_get(&db, other.id).await.unwrap(), Some(other));
+    assert_eq!(automation_get(&db, &Scope::All, other.id).await.unwrap(), Some(other));
 }
 
 async fn update_clears_what_may_be_empty(db: Case) {
@@ -195,12 +197,12 @@ async fn update_refuses_a_live_name(db: Case) {
     automation_insert(&db, &draft("a"), at(1)).await.unwrap();
     let b = automation_insert(&db, &draft("b"), at(1)).await.unwrap();
     assert!(matches!(automation_update(&db, b.id, &draft("a"), at(2)).await, Err(Error::Duplicate(_))));
-    assert_eq!(automation_get(&db, b.id).await.unwrap(), Some(b));
+    assert_eq!(automation_get(&db, &Scope::All, b.id).await.unwrap(), Some(b));
 }
 
 async fn update_of_nothing_is_none(db: Case) {
-    assert_eq!(automation_update(&db, 1, &draft("a"), at(1)).await.unwrap(), None);
-    assert_eq!(automation_get(&db, 1).await.unwrap(), None);
+    assert_eq!(automation_update(&db, 1.into(), &draft("a"), at(1)).await.unwrap(), None);
+    assert_eq!(automation_get(&db, &Scope::All, 1.into()).await.unwrap(), None);
 }
 
 async fn json_numbers_stay_exact(db: Case) {
@@ -211,7 +213,7 @@ async fn json_numbers_stay_exact(db: Case) {
     });
     let wanted = Draft { default_params: object(numbers.clone()), parameter_schema: Some(numbers), ..draft("a") };
     let id = automation_insert(&db, &wanted, at(1)).await.unwrap().id;
-    let read = automation_get(&db, id).await.unwrap().unwrap().draft;
+    let read = automation_get(&db, &Scope::All, id).await.unwrap().unwrap().draft;
     assert_eq!(read, wanted);
     assert_eq!(serde_json::to_string(&read.default_params).unwrap(), serde_json::to_string(&wanted.default_params).unwrap());
 }
@@ -243,14 +245,15 @@ async fn list_pages_by_id(db: Case) {
     assert_eq!(seen, ids);
 }
 
-async fn listed(db: &Case, filter: &Filter) -> Vec<i32> {
-    automation_list(db, filter).await.unwrap().into_iter().map(|automation| automation.id).collect()
+async fn listed(db: &Case, filter: &Filter) -> Vec<AutomationId> {
+    automation_list(db, &Scope::All, filter).await.unwrap().into_iter().map(|automation| automation.id).collect()
 }
 
 async fn lock_limits_returns_known_automations_by_id(db: Case) {
     let limited = automation_insert(&db, &draft("limited"), at(1)).await.unwrap().id;
     let free = automation_insert(&db, &Draft { max_concurrency: None, ..draft("free") }, at(1)).await.unwrap().id;
-    let limits = commit(&db, async |txn| automation_lock_limits_in_txn(txn, &[free, limited, free + 1]).await).await.unwrap();
+    let limits =
+        commit(&db, async |txn| automation_lock_limits_in_txn(txn, &[free, limited, (free.get() + 1).into()]).await).await.unwrap();
     assert_eq!(limits, [(limited, Some(2)), (free, None)]);
     assert_eq!(commit(&db, async |txn| automation_lock_limits_in_txn(txn, &[]).await).await.unwrap(), []);
 }
@@ -263,7 +266,7 @@ async fn a_row_without_policies_has_the_usual_ones(db: Case) {
          script_path, default_params, priority, retry_policy, created_at, updated_at FROM automations";
     raw.execute_unprepared(old).await.unwrap();
     raw.close().await.unwrap();
-    let read = automation_find_by_name(&db, "old").await.unwrap().unwrap();
+    let read = automation_find_by_name(&db, &Scope::All, "old").await.unwrap().unwrap();
     assert_eq!((read.draft.policy, read.pause), (Policy::default(), None));
     assert_eq!(read.draft.queue_profile, None, "nobody said that this hub is to declare it");
     assert!(read.id > id);
@@ -278,21 +281,21 @@ async fn a_pause_lasts_until_its_end_or_somebody_resumes(db: Case) {
     let other = automation_insert(&db, &draft("b"), at(1)).await.unwrap();
     assert!(!automation_resume(&db, id, at(10)).await.unwrap(), "it was never paused");
     assert!(automation_pause(&db, id, &pause(None)).await.unwrap());
-    let paused = automation_get(&db, id).await.unwrap().unwrap();
+    let paused = automation_get(&db, &Scope::All, id).await.unwrap().unwrap();
     assert_eq!(paused.pause, Some(pause(None)));
     assert!(paused.is_paused(at(11)));
     assert_eq!(paused.updated_at, at(1), "a pause is no edit");
 
     assert!(automation_pause(&db, id, &pause(Some(20))).await.unwrap(), "another takes its place");
-    let limited = automation_get(&db, id).await.unwrap().unwrap();
+    let limited = automation_get(&db, &Scope::All, id).await.unwrap().unwrap();
     assert_eq!((limited.is_paused(at(19)), limited.is_paused(at(20))), (true, false));
     assert!(!automation_resume(&db, id, at(20)).await.unwrap(), "it ended by itself");
     assert!(automation_resume(&db, id, at(19)).await.unwrap());
-    assert_eq!(automation_get(&db, id).await.unwrap().unwrap().pause, None);
+    assert_eq!(automation_get(&db, &Scope::All, id).await.unwrap().unwrap().pause, None);
     assert!(!automation_resume(&db, id, at(19)).await.unwrap(), "resumed once");
 
-    assert_eq!(automation_get(&db, other.id).await.unwrap().unwrap(), other);
-    assert!(!automation_pause(&db, other.id + 1, &pause(None)).await.unwrap());
+    assert_eq!(automation_get(&db, &Scope::All, other.id).await.unwrap().unwrap(), other);
+    assert!(!automation_pause(&db, (other.id.get() + 1).into(), &pause(None)).await.unwrap());
     automation_archive(&db, id, at(30)).await.unwrap();
     assert!(!automation_pause(&db, id, &pause(None)).await.unwrap(), "an archived one runs no more anyway");
 }
@@ -309,7 +312,7 @@ async fn an_edit_leaves_pause_and_rate_alone(db: Case) {
 async fn rates_are_kept_for_each_automation(db: Case) {
     let a = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
     let b = automation_insert(&db, &draft("b"), at(1)).await.unwrap().id;
-    let rates = async || commit(&db, async |txn| automation_lock_rates_in_txn(txn, &[b, a, b + 1]).await).await.unwrap();
+    let rates = async || commit(&db, async |txn| automation_lock_rates_in_txn(txn, &[b, a, (b.get() + 1).into()]).await).await.unwrap();
     assert_eq!(rates().await, [(a, None), (b, None)]);
     commit(&db, async |txn| automation_set_rate_in_txn(txn, b, at(7)).await).await.unwrap();
     assert_eq!(rates().await, [(a, None), (b, Some(at(7)))]);

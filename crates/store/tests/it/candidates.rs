@@ -1,3 +1,4 @@
+use domain::ids::AutomationId;
 use store::{
     Transaction,
     jobs::{NewJob, job_list_candidates_in_txn},
@@ -21,13 +22,14 @@ both!(
 
 suite!(two_dispatchers, Postgres, what_another_dispatcher_has_locked_is_passed_over, locked_candidates_are_free_after_a_rollback);
 
-async fn candidates(txn: &Transaction, except: &[i32], limit: u64) -> Result<Vec<Uuid>, store::Error> {
+async fn candidates(txn: &Transaction, except: &[AutomationId], limit: u64) -> Result<Vec<Uuid>, store::Error> {
     let found = job_list_candidates_in_txn(txn, &wanted(except, at(1_000), limit)).await?;
     Ok(found.into_iter().map(|candidate| candidate.row.job.id).collect())
 }
 
 async fn all(db: &Case, except: &[i32], limit: u64) -> Vec<Uuid> {
-    commit(db, async |txn| candidates(txn, except, limit).await).await.unwrap()
+    let except: Vec<AutomationId> = except.iter().copied().map(AutomationId::new).collect();
+    commit(db, async |txn| candidates(txn, &except, limit).await).await.unwrap()
 }
 
 async fn order_is_priority_then_age(db: Case) {
@@ -47,7 +49,8 @@ async fn other_queues_are_left_alone(db: Case) {
 }
 
 async fn automations_can_be_excepted(db: Case) {
-    insert(&db, &(1..=6).map(|nth| NewJob { automation_id: i32::try_from(nth % 3).unwrap(), ..new_job(nth) }).collect::<Vec<_>>()).await;
+    insert(&db, &(1..=6).map(|nth| NewJob { automation_id: i32::try_from(nth % 3).unwrap().into(), ..new_job(nth) }).collect::<Vec<_>>())
+        .await;
     assert_eq!(all(&db, &[1, 2], 10).await, [new_job(3).id, new_job(6).id]);
     assert_eq!(all(&db, &[0, 1, 2, 3], 10).await, NONE);
 }
@@ -64,9 +67,12 @@ async fn only_waiting_jobs_are_candidates(db: Case) {
 }
 
 async fn candidates_name_their_automation(db: Case) {
-    insert(&db, &[NewJob { automation_id: 42, ..new_job(1) }]).await;
+    insert(&db, &[NewJob { automation_id: AutomationId::new(42), ..new_job(1) }]).await;
     let found = commit(&db, async |txn| job_list_candidates_in_txn(txn, &wanted(&[], at(1_000), 1)).await).await.unwrap();
-    assert_eq!(found.iter().map(|candidate| (candidate.row.job.id, candidate.row.automation_id)).collect::<Vec<_>>(), [(id_at(1, 1), 42)]);
+    assert_eq!(
+        found.iter().map(|candidate| (candidate.row.job.id, candidate.row.automation_id)).collect::<Vec<_>>(),
+        [(id_at(1, 1), 42.into())]
+    );
 }
 
 async fn what_another_dispatcher_has_locked_is_passed_over(db: Case) {

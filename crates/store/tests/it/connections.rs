@@ -1,3 +1,4 @@
+use domain::Scope;
 use std::{net::TcpListener, time::Duration};
 
 use store::{Database, Error, Settings, jobs::job_get};
@@ -52,7 +53,7 @@ async fn closed_pool_is_unavailable(db: Case) {
     hub.close().await.unwrap();
     assert!(matches!(hub.ping().await, Err(Error::Unavailable(_))));
     assert!(matches!(hub.begin().await.map(drop), Err(Error::Unavailable(_))));
-    assert!(matches!(job_get(&hub, id_at(1, 1)).await, Err(Error::Unavailable(_))));
+    assert!(matches!(job_get(&hub, &Scope::All, id_at(1, 1)).await, Err(Error::Unavailable(_))));
 }
 
 async fn exhausted_pool_is_unavailable(db: Case) {
@@ -71,7 +72,7 @@ async fn rows_outlive_the_connection(db: Case) {
     db.close().await.unwrap();
     let later = db.other_hub().await;
     later.migrate().await.unwrap();
-    assert!(job_get(&later, new_job(1).id).await.unwrap().is_some());
+    assert!(job_get(&later, &Scope::All, new_job(1).id).await.unwrap().is_some());
     later.close().await.unwrap();
 }
 

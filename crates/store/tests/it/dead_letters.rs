@@ -1,3 +1,4 @@
+use domain::Scope;
 use serde_json::json;
 use store::{
     Error,
@@ -22,7 +23,7 @@ both!(
     a_deleted_letter_is_gone,
 );
 
-fn letter(nth: u32) -> DeadLetter {
+pub(crate) fn letter(nth: u32) -> DeadLetter {
     DeadLetter {
         id: id_at(i64::from(nth), nth),
         queue_name: "invoices".into(),
@@ -50,10 +51,10 @@ async fn letters_round_trip_newest_first(db: Case) {
     let replay = Some(Replay { at: at(9), by: "admin".into(), new_job_id: Some(id_at(1, 1)) });
     let second = DeadLetter { headers: None, replay, ..letter(2) };
     fill(&db, &[second.clone(), letter(1), letter(3)]).await;
-    assert_eq!(dead_letter_list(&db, &page(10)).await.unwrap(), [letter(3), second.clone(), letter(1)]);
-    assert_eq!(dead_letter_list(&db, &page(2)).await.unwrap(), [letter(3), second.clone()]);
-    assert_eq!(dead_letter_get(&db, second.id).await.unwrap(), Some(second));
-    assert_eq!(dead_letter_get(&db, Uuid::nil()).await.unwrap(), None);
+    assert_eq!(dead_letter_list(&db, &Scope::All, &page(10)).await.unwrap(), [letter(3), second.clone(), letter(1)]);
+    assert_eq!(dead_letter_list(&db, &Scope::All, &page(2)).await.unwrap(), [letter(3), second.clone()]);
+    assert_eq!(dead_letter_get(&db, &Scope::All, second.id).await.unwrap(), Some(second));
+    assert_eq!(dead_letter_get(&db, &Scope::All, Uuid::nil()).await.unwrap(), None);
 }
 
 async fn an_id_is_taken_once(db: Case) {
@@ -66,15 +67,15 @@ async fn filters_and_pages_choose_letters(db: Case) {
     fill(&db, &[letter(1), letter(2), letter(3), other.clone()]).await;
     let of = |filter: Filter| Filter { limit: 10, ..filter };
     let queue = || of(Filter { queue: Some("invoices".into()), ..Filter::default() });
-    assert_eq!(dead_letter_list(&db, &queue()).await.unwrap(), [letter(3), letter(2), letter(1)]);
-    assert_eq!(dead_letter_count(&db, &queue()).await.unwrap(), 3);
-    assert_eq!(dead_letter_list(&db, &Filter { after: Some(letter(3).id), ..queue() }).await.unwrap(), [letter(2), letter(1)]);
-    assert_eq!(dead_letter_list(&db, &of(Filter { job_id: Some(id_at(0, 4)), ..Filter::default() })).await.unwrap(), [other]);
+    assert_eq!(dead_letter_list(&db, &Scope::All, &queue()).await.unwrap(), [letter(3), letter(2), letter(1)]);
+    assert_eq!(dead_letter_count(&db, &Scope::All, &queue()).await.unwrap(), 3);
+    assert_eq!(dead_letter_list(&db, &Scope::All, &Filter { after: Some(letter(3).id), ..queue() }).await.unwrap(), [letter(2), letter(1)]);
+    assert_eq!(dead_letter_list(&db, &Scope::All, &of(Filter { job_id: Some(id_at(0, 4)), ..Filter::default() })).await.unwrap(), [other]);
     let replay = Replay { at: at(9), by: "admin".into(), new_job_id: None };
     assert!(dead_letter_mark_replayed(&db, letter(1).id, &replay).await.unwrap());
-    assert_eq!(dead_letter_list_open(&db, &queue()).await.unwrap(), [letter(2), letter(3)], "oldest first");
-    assert_eq!(dead_letter_list_open(&db, &Filter { after: Some(letter(2).id), ..queue() }).await.unwrap(), [letter(3)]);
-    let replayed = dead_letter_list(&db, &Filter { replayed: Some(true), ..queue() }).await.unwrap();
+    assert_eq!(dead_letter_list_open(&db, &Scope::All, &queue()).await.unwrap(), [letter(2), letter(3)], "oldest first");
+    assert_eq!(dead_letter_list_open(&db, &Scope::All, &Filter { after: Some(letter(2).id), ..queue() }).await.unwrap(), [letter(3)]);
+    let replayed = dead_letter_list(&db, &Scope::All, &Filter { replayed: Some(true), ..queue() }).await.unwrap();
     assert_eq!(replayed, [DeadLetter { replay: Some(replay), ..letter(1) }]);
 }
 
@@ -97,14 +98,14 @@ async fn a_replay_that_is_rolled_back_leaves_no_mark(db: Case) {
     let txn = db.begin().await.unwrap();
     assert!(dead_letter_mark_replayed_in_txn(&txn, letter(1).id, &replay).await.unwrap());
     drop(txn);
-    assert_eq!(dead_letter_get(&db, letter(1).id).await.unwrap().unwrap().replay, None);
+    assert_eq!(dead_letter_get(&db, &Scope::All, letter(1).id).await.unwrap().unwrap().replay, None);
     assert!(commit(&db, async |txn| dead_letter_mark_replayed_in_txn(txn, letter(1).id, &replay).await).await.unwrap());
-    assert_eq!(dead_letter_get(&db, letter(1).id).await.unwrap().unwrap().replay, Some(replay));
+    assert_eq!(dead_letter_get(&db, &Scope::All, letter(1).id).await.unwrap().unwrap().replay, Some(replay));
 }
 
 async fn a_deleted_letter_is_gone(db: Case) {
     fill(&db, &[letter(1), letter(2)]).await;
     assert!(dead_letter_delete(&db, letter(1).id).await.unwrap());
     assert!(!dead_letter_delete(&db, letter(1).id).await.unwrap());
-    assert_eq!(dead_letter_list(&db, &page(10)).await.unwrap(), [letter(2)]);
+    assert_eq!(dead_letter_list(&db, &Scope::All, &page(10)).await.unwrap(), [letter(2)]);
 }

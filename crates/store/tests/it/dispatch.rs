@@ -2,7 +2,7 @@ use domain::job::Status;
 use store::{
     automations::automation_insert,
     jobs::{
-        JobRow, NewJob, job_confirm_dispatched_in_txn, job_list_undelivered, job_queues_waiting, job_release_unconfirmed,
+        JobRow, NewJob, job_confirm_dispatched_in_txn, job_list_undelivered_unscoped, job_queues_waiting, job_release_unconfirmed,
         job_undispatch_in_txn,
     },
 };
@@ -89,7 +89,7 @@ async fn steps_of_many_jobs_at_once(db: Case) {
         job_undispatch_in_txn(txn, &ids[5..]).await
     });
     assert_eq!(count.await.unwrap(), 1_020);
-    let undelivered = job_list_undelivered(&db).await.unwrap();
+    let undelivered = job_list_undelivered_unscoped(&db).await.unwrap();
     assert_eq!(sorted(undelivered), jobs[..5].iter().map(|job| (job.id, "invoices".to_owned(), at(1))).collect::<Vec<_>>());
     assert_eq!(row(&db, jobs[4].id).await.dispatched_at, Some(at(2)));
 }
@@ -112,7 +112,7 @@ async fn steps_of_no_jobs_are_fine(db: Case) {
 async fn undelivered_are_the_chosen_ones(db: Case) {
     let all = one_of_each(&db).await;
     let wanted = all[1..3].iter().map(|(_, id)| (*id, "invoices".to_owned(), at(100))).collect::<Vec<_>>();
-    assert_eq!(sorted(job_list_undelivered(&db).await.unwrap()), wanted);
+    assert_eq!(sorted(job_list_undelivered_unscoped(&db).await.unwrap()), wanted);
 }
 
 async fn queues_waiting_are_those_with_a_waiting_job(db: Case) {

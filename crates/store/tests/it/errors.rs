@@ -1,3 +1,4 @@
+use domain::Scope;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 use store::{
@@ -29,16 +30,18 @@ async fn what_cannot_be_read_is_corrupt_and_named(db: Case) {
     insert(&db, &[new_job(1), new_job(2)]).await;
     let sql = "UPDATE jobs SET status = 'lost' WHERE priority = 5";
     raw.execute_unprepared(sql).await.unwrap();
-    let error = job_get(&db, new_job(1).id).await.unwrap_err();
+    let error = job_get(&db, &Scope::All, new_job(1).id).await.unwrap_err();
     assert!(matches!(&error, Error::Corrupt(what) if *what == format!("jobs.status of {}", new_job(1).id)), "{error}");
     raw.execute_unprepared("UPDATE jobs SET status = 'failed', parameters = '[1]'").await.unwrap();
-    assert!(matches!(job_get(&db, new_job(1).id).await, Err(Error::Corrupt(what)) if what.contains("jobs.parameters")));
+    assert!(matches!(job_get(&db, &Scope::All, new_job(1).id).await, Err(Error::Corrupt(what)) if what.contains("jobs.parameters")));
     raw.execute_unprepared("UPDATE jobs SET parameters = '{}', trigger = 'WHIM'").await.unwrap();
     let loaded = commit(&db, async |txn| job_load_for_update_in_txn(txn, &[new_job(1).id]).await).await;
     assert!(matches!(loaded, Err(Error::Corrupt(what)) if what.contains("jobs.trigger")));
     store::automations::automation_insert(&db, &crate::fixtures::draft("a"), at(1)).await.unwrap();
     raw.execute_unprepared("UPDATE automations SET queue_profile = 'odd'").await.unwrap();
-    assert!(matches!(automation_get(&db, 1).await, Err(Error::Corrupt(what)) if what.contains("automations.queue_profile of 1")));
+    assert!(
+        matches!(automation_get(&db, &Scope::All, 1.into()).await, Err(Error::Corrupt(what)) if what.contains("automations.queue_profile of 1"))
+    );
     let line = store::job_logs::Line { timestamp: at(1), level: domain::log::Level::Info, message: String::new(), actionable: false };
     let chunk = store::job_logs::Chunk { job_id: id_at(1, 1), first_line: 1, lines: &[line] };
     commit(&db, async |txn| store::job_logs::chunk_insert_many_in_txn(txn, &[chunk], at(1)).await).await.unwrap();
@@ -68,7 +71,7 @@ async fn text_with_nul_round_trips(db: Case) {
     for bad in with_nul() {
         let new = NewJob { id: id_at(1, 1), ..bad };
         insert(&db, std::slice::from_ref(&new)).await;
-        let read = job_get(&db, new.id).await.unwrap().unwrap();
+        let read = job_get(&db, &Scope::All, new.id).await.unwrap().unwrap();
         assert_eq!((read.row.queue_name, read.parameters), (new.queue_name, new.parameters));
         db.raw().await.execute_unprepared("DELETE FROM jobs").await.unwrap();
     }
@@ -106,7 +109,7 @@ async fn writes_are_conflicts_and_reads_go_on(db: Case) {
     insert(&db, &[new_job(1)]).await;
     let raw = db.raw().await;
     raw.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
-    assert!(job_get(&db, new_job(1).id).await.unwrap().is_some());
+    assert!(job_get(&db, &Scope::All, new_job(1).id).await.unwrap().is_some());
     let letter = store::dead_letters::DeadLetter {
         id: id_at(1, 1),
         queue_name: String::new(),

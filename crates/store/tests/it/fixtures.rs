@@ -1,6 +1,8 @@
 use chrono::{DateTime, Utc};
 use domain::{
+    Scope,
     automation::{EntrypointType, QueueProfile},
+    ids::AutomationId,
     job::{Lease, Status},
     policy::Policy,
     retry::RetryPolicy,
@@ -11,8 +13,8 @@ use store::{
     automations::Draft,
     job_logs::{Line, line_list, line_page},
     jobs::{
-        Filter, FullJob, JobRow, NewJob, Payload, Wanted, job_get, job_insert_many_in_txn, job_list_page, job_list_payloads,
-        job_load_for_update_in_txn, job_update_many_in_txn,
+        CandidateFilter, Filter, FullJob, JobRow, NewJob, Payload, job_get, job_insert_many_in_txn, job_list_page,
+        job_load_for_update_in_txn, job_load_payloads, job_update_many_in_txn,
     },
 };
 use uuid::{Builder, Uuid};
@@ -57,7 +59,7 @@ pub(crate) fn draft(name: &str) -> Draft {
 /// The `nth` job, accepted `nth` milliseconds after the start of 2026.
 pub(crate) fn new_job(nth: u32) -> NewJob {
     NewJob {
-        automation_id: 1,
+        automation_id: AutomationId::new(1),
         parameters: object(json!({"nth": nth})),
         created_at: at(i64::from(nth)),
         ..test_support::new_job(id_at(i64::from(nth), nth), "invoices")
@@ -79,9 +81,9 @@ pub(crate) async fn insert(database: &Database, jobs: &[NewJob]) {
 
 /// Jobs whole, as one page has them.
 pub(crate) async fn list(database: &Database, filter: &Filter) -> Vec<FullJob> {
-    let page = job_list_page(database, filter, Payload::All, u64::MAX).await.unwrap();
+    let page = job_list_page(database, &Scope::All, filter, Payload::All, u64::MAX).await.unwrap();
     let rows = page.rows.into_iter().map(|(row, _)| row).collect();
-    job_list_payloads(database, rows, Payload::All).await.unwrap()
+    job_load_payloads(database, rows, Payload::All).await.unwrap()
 }
 
 /// Log lines after this one, at most so many.
@@ -91,8 +93,8 @@ pub(crate) async fn read_lines(database: &Database, job_id: Uuid, after: i64, li
 }
 
 /// Waiting jobs of the queue "invoices".
-pub(crate) const fn wanted(except_automations: &[i32], now: DateTime<Utc>, limit: u64) -> Wanted<'_> {
-    Wanted { queue: "invoices", now, limit, except_automations, except_keys: &[], requires: None }
+pub(crate) const fn wanted(except_automations: &[AutomationId], now: DateTime<Utc>, limit: u64) -> CandidateFilter<'_> {
+    CandidateFilter { queue: "invoices", now, limit, except_automations, except_keys: &[], requires: None }
 }
 
 /// Chooses these jobs for the broker.
@@ -127,7 +129,7 @@ pub(crate) async fn hold(database: &Database, id: Uuid, worker_id: Option<Uuid>,
 }
 
 pub(crate) async fn row(database: &Database, id: Uuid) -> JobRow {
-    job_get(database, id).await.unwrap().unwrap().row
+    job_get(database, &Scope::All, id).await.unwrap().unwrap().row
 }
 
 /// One job in each status, and those that wait in each stage of their way to the broker: `(what, id)`.

@@ -1,5 +1,5 @@
-use domain::job::Status;
-use store::jobs::{NewJob, job_count_active_in_txn, job_list_expired, job_list_held, job_list_held_by};
+use domain::{ids::AutomationId, job::Status};
+use store::jobs::{NewJob, job_count_active_in_txn, job_list_expired_unscoped, job_list_held_by_unscoped, job_list_held_unscoped};
 use uuid::Uuid;
 
 use crate::{
@@ -19,17 +19,24 @@ async fn held_are_running_and_paused_jobs(db: Case) {
     let all = one_of_each(&db).await;
     let held: Vec<_> =
         all.iter().filter(|(what, _)| ["running", "paused"].contains(what)).map(|(_, id)| (*id, "invoices".to_owned(), None)).collect();
-    assert_eq!(sorted(job_list_held(&db).await.unwrap()), held);
+    assert_eq!(sorted(job_list_held_unscoped(&db).await.unwrap()), held);
 }
 
 async fn active_are_held_and_chosen_jobs_of_each_automation(db: Case) {
     one_of_each(&db).await;
     for nth in 100..103 {
-        insert(&db, &[NewJob { automation_id: 2, ..new_job(nth) }, NewJob { automation_id: 3, ..new_job(nth + 100) }]).await;
+        insert(
+            &db,
+            &[
+                NewJob { automation_id: AutomationId::new(2), ..new_job(nth) },
+                NewJob { automation_id: AutomationId::new(3), ..new_job(nth + 100) },
+            ],
+        )
+        .await;
         set_status(&db, new_job(nth).id, Status::Running).await;
     }
-    let counted = commit(&db, async |txn| job_count_active_in_txn(txn, &[1, 2, 4]).await).await.unwrap();
-    let of = |id| counted.iter().filter(|(counted, _)| *counted == id).map(|(_, jobs)| jobs).sum::<i64>();
+    let counted = commit(&db, async |txn| job_count_active_in_txn(txn, &[1, 2, 4].map(AutomationId::new)).await).await.unwrap();
+    let of = |id: i32| counted.iter().filter(|(counted, _)| counted.get() == id).map(|(_, jobs)| jobs).sum::<i64>();
     // Running and paused, chosen and confirmed.
     assert_eq!([1, 2, 3, 4].map(of), [4, 3, 0, 0]);
     assert_eq!(commit(&db, async |txn| job_count_active_in_txn(txn, &[]).await).await.unwrap(), []);
@@ -42,7 +49,7 @@ async fn expired_are_held_jobs_whose_lease_ended(db: Case) {
     }
     set_status(&db, new_job(4).id, Status::Paused).await;
     set_status(&db, new_job(5).id, Status::Completed).await;
-    let expired = job_list_expired(&db, at(1_000), 10).await.unwrap();
+    let expired = job_list_expired_unscoped(&db, at(1_000), 10).await.unwrap();
     assert_eq!(sorted(expired), [1, 2, 4].map(|nth| new_job(nth).id));
 }
 
@@ -51,7 +58,7 @@ async fn expired_are_limited(db: Case) {
     for nth in 1..=5 {
         hold(&db, new_job(nth).id, None, at(1)).await;
     }
-    assert_eq!(job_list_expired(&db, at(2), 3).await.unwrap().len(), 3);
+    assert_eq!(job_list_expired_unscoped(&db, at(2), 3).await.unwrap().len(), 3);
 }
 
 async fn claimed_by_a_worker_is_what_it_holds(db: Case) {
@@ -63,7 +70,7 @@ async fn claimed_by_a_worker_is_what_it_holds(db: Case) {
     set_status(&db, new_job(4).id, Status::Failed).await;
     change(&db, new_job(5).id, |row| row.job.status = Status::Paused).await;
     let held_by = async |workers: &[Uuid]| {
-        let mut held = job_list_held_by(&db.begin_lazily(), workers).await.unwrap();
+        let mut held = job_list_held_by_unscoped(&db.begin_lazily(), workers).await.unwrap();
         held.sort_unstable();
         held
     };

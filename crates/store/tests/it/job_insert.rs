@@ -1,8 +1,12 @@
-use domain::job::{Job, Status, Trigger};
+use domain::{
+    Scope,
+    ids::AutomationId,
+    job::{Job, Status, Trigger},
+};
 use serde_json::json;
 use store::{
     Error,
-    jobs::{FullJob, JobRow, NewJob, Origin, Terms, job_find_idempotent, job_get, job_insert_many_in_txn, job_payloads},
+    jobs::{FullJob, JobRow, NewJob, Origin, Terms, job_find_idempotent_unscoped, job_get, job_insert_many_in_txn, job_payloads},
 };
 
 use crate::{
@@ -23,7 +27,7 @@ both!(
 
 async fn job_round_trips_as_pending(db: Case) {
     let new = NewJob {
-        automation_id: 7,
+        automation_id: AutomationId::new(7),
         queue_name: "ação".into(),
         trigger: Trigger::Retry,
         priority: 9,
@@ -53,7 +57,7 @@ async fn job_round_trips_as_pending(db: Case) {
     insert(&db, std::slice::from_ref(&new)).await;
     let row = JobRow {
         job: Job::pending(new.id),
-        automation_id: 7,
+        automation_id: AutomationId::new(7),
         queue_name: "ação".into(),
         priority: 9,
         trigger: Trigger::Retry,
@@ -80,8 +84,8 @@ async fn job_round_trips_as_pending(db: Case) {
         terms: new.terms.clone(),
         version: 0,
     };
-    assert_eq!(job_get(&db, new.id).await.unwrap(), Some(FullJob { row, parameters: new.parameters }));
-    assert_eq!(job_get(&db, id_at(1, 2)).await.unwrap(), None);
+    assert_eq!(job_get(&db, &Scope::All, new.id).await.unwrap(), Some(FullJob { row, parameters: new.parameters }));
+    assert_eq!(job_get(&db, &Scope::All, id_at(1, 2)).await.unwrap(), None);
 }
 
 async fn any_count_of_jobs_is_added_whole(db: Case) {
@@ -115,7 +119,7 @@ async fn one_taken_id_refuses_them_all(db: Case) {
 
 fn keyed(nth: u32, automation_id: i32, key: Option<&str>) -> NewJob {
     NewJob {
-        automation_id,
+        automation_id: automation_id.into(),
         idempotency_key: key.map(Into::into),
         request_digest: key.map(|key| format!("digest of {key}")),
         ..new_job(nth)
@@ -132,12 +136,13 @@ async fn idempotency_key_is_unique_within_an_automation(db: Case) {
 
 async fn find_idempotent_matches_pairs(db: Case) {
     insert(&db, &[keyed(1, 1, Some("a")), keyed(2, 2, Some("a")), keyed(3, 1, Some("b")), keyed(4, 3, Some("c"))]).await;
-    let keys = [(1, "a"), (2, "b"), (3, "c"), (3, "c"), (4, "a")].map(|(id, key)| (id, key.to_owned()));
-    let found = job_find_idempotent(&db.begin_lazily(), &keys).await.unwrap();
-    let found = found.into_iter().map(|known| (known.automation_id, known.key, known.job_id, known.request_digest.unwrap())).collect();
+    let keys = [(1, "a"), (2, "b"), (3, "c"), (3, "c"), (4, "a")].map(|(id, key)| (AutomationId::new(id), key.to_owned()));
+    let found = job_find_idempotent_unscoped(&db.begin_lazily(), &keys).await.unwrap();
+    let found =
+        found.into_iter().map(|known| (known.automation_id.get(), known.key, known.job_id, known.request_digest.unwrap())).collect();
     let known = |automation_id, key: &str, nth| (automation_id, key.to_owned(), new_job(nth).id, format!("digest of {key}"));
     assert_eq!(sorted(found), [known(1, "a", 1), known(3, "c", 4)]);
-    assert_eq!(job_find_idempotent(&db.begin_lazily(), &[]).await.unwrap(), []);
+    assert_eq!(job_find_idempotent_unscoped(&db.begin_lazily(), &[]).await.unwrap(), []);
 }
 
 async fn payloads_are_the_parameters(db: Case) {
@@ -155,6 +160,6 @@ async fn parameters_keep_numbers_exact(db: Case) {
     let numbers = json!({"key": [35_230_112_345_678_901_u64, -9_007_199_254_740_993_i64], "amount": [0.1, 1e-7, 123_456_789.123_456_78]});
     let new = NewJob { parameters: object(numbers), ..new_job(1) };
     insert(&db, std::slice::from_ref(&new)).await;
-    let read = job_get(&db, new.id).await.unwrap().unwrap();
+    let read = job_get(&db, &Scope::All, new.id).await.unwrap().unwrap();
     assert_eq!((read.row.job.status, read.parameters), (Status::Pending, new.parameters));
 }

@@ -1,9 +1,15 @@
 use std::collections::BTreeSet;
 
 use chrono::{TimeDelta, Utc};
-use domain::job::{ErrorClass, Failure, Status, Trigger};
+use domain::{
+    Scope,
+    ids::AutomationId,
+    job::{ErrorClass, Failure, Status, Trigger},
+};
 use serde_json::json;
-use store::jobs::{Filter, NewJob, Payload, Terms, job_count, job_list_overdue, job_list_page, job_list_payloads, job_list_queue_overdue};
+use store::jobs::{
+    Filter, NewJob, Payload, Terms, job_count, job_list_overdue_unscoped, job_list_page, job_list_queue_overdue_unscoped, job_load_payloads,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -52,7 +58,7 @@ async fn a_page_ends_by_the_bytes_of_what_it_is_to_have(db: Case) {
     for nth in [250, 249, 247] {
         change(&db, new_job(nth).id, |row| row.result = Some(text(100_000))).await;
     }
-    let page = async |payload, most| job_list_page(&db, &everything(), payload, most).await.unwrap();
+    let page = async |payload, most| job_list_page(&db, &Scope::All, &everything(), payload, most).await.unwrap();
     let small = page(Payload::Parameters, 1_000_000).await;
     assert_eq!((small.rows.len(), small.more), (250, false), "results do not count when they are left out");
     assert!(small.rows.iter().all(|(row, bytes)| row.result.is_none() && (100..200).contains(bytes)));
@@ -63,7 +69,7 @@ async fn a_page_ends_by_the_bytes_of_what_it_is_to_have(db: Case) {
     assert_eq!((alone.rows.len(), alone.more), (1, true), "what has more than the page takes is a page of its own");
     let (mut filter, mut sizes) = (everything(), Vec::new());
     loop {
-        let page = job_list_page(&db, &filter, Payload::All, 150_000).await.unwrap();
+        let page = job_list_page(&db, &Scope::All, &filter, Payload::All, 150_000).await.unwrap();
         sizes.push(page.rows.len());
         filter.after = page.rows.last().map(|(row, _)| row.job.id);
         if !page.more {
@@ -72,8 +78,8 @@ async fn a_page_ends_by_the_bytes_of_what_it_is_to_have(db: Case) {
     }
     assert_eq!((sizes.iter().sum::<usize>(), sizes[0], sizes[1]), (250, 1, 2), "{sizes:?}");
     let rows = vec![small.rows[0].0.clone()];
-    let without = job_list_payloads(&db, rows.clone(), Payload::Parameters).await.unwrap().remove(0);
-    let with = job_list_payloads(&db, rows, Payload::All).await.unwrap().remove(0);
+    let without = job_load_payloads(&db, rows.clone(), Payload::Parameters).await.unwrap().remove(0);
+    let with = job_load_payloads(&db, rows, Payload::All).await.unwrap().remove(0);
     assert_eq!((without.row.result, with.row.result), (None, Some(text(100_000))));
     assert_eq!((without.parameters, with.parameters), (object(text(100)), object(text(100))));
 }
@@ -93,20 +99,20 @@ async fn statuses_filter_alone_and_together(db: Case) {
 async fn automation_and_trigger_filter(db: Case) {
     let triggers = Trigger::ALL.into_iter().zip(1..);
     let jobs: Vec<NewJob> =
-        triggers.map(|(trigger, nth)| NewJob { trigger, automation_id: i32::try_from(nth % 2).unwrap(), ..new_job(nth) }).collect();
+        triggers.map(|(trigger, nth)| NewJob { trigger, automation_id: i32::try_from(nth % 2).unwrap().into(), ..new_job(nth) }).collect();
     insert(&db, &jobs).await;
     for job in &jobs {
         assert_eq!(ids(&db, &Filter { trigger: Some(job.trigger), ..everything() }).await, [job.id]);
     }
     let odd: Vec<Uuid> = [5, 3, 1].map(|nth| new_job(nth).id).to_vec();
-    assert_eq!(ids(&db, &Filter { automation_id: Some(1), ..everything() }).await, odd);
-    assert_eq!(ids(&db, &Filter { automation_id: Some(7), ..everything() }).await, NONE);
+    assert_eq!(ids(&db, &Filter { automation_id: Some(AutomationId::new(1)), ..everything() }).await, odd);
+    assert_eq!(ids(&db, &Filter { automation_id: Some(AutomationId::new(7)), ..everything() }).await, NONE);
 }
 
 async fn filters_combine(db: Case) {
     let jobs: Vec<NewJob> = (0..64)
         .map(|nth| NewJob {
-            automation_id: if nth & 1 == 0 { 1 } else { 2 },
+            automation_id: if nth & 1 == 0 { 1.into() } else { 2.into() },
             trigger: if nth & 2 == 0 { Trigger::Api } else { Trigger::Manual },
             ..new_job(nth)
         })
@@ -117,7 +123,7 @@ async fn filters_combine(db: Case) {
     }
     let filter = Filter {
         statuses: vec![Status::Failed, Status::Canceled],
-        automation_id: Some(1),
+        automation_id: Some(AutomationId::new(1)),
         trigger: Some(Trigger::Api),
         created_from: Some(at(5)),
         created_to: Some(at(60)),
@@ -128,8 +134,8 @@ async fn filters_combine(db: Case) {
     assert_eq!(ids(&db, &filter).await, [44, 36, 28].map(|nth| new_job(nth).id));
     let last = Filter { after: Some(new_job(28).id), ..filter };
     assert_eq!(ids(&db, &last).await, [20, 12].map(|nth| new_job(nth).id));
-    assert_eq!(job_count(&db, &last, 100).await.unwrap(), 2);
-    assert_eq!(job_count(&db, &Filter { after: None, ..last.clone() }, 4).await.unwrap(), 4, "counts no further than told");
+    assert_eq!(job_count(&db, &Scope::All, &last, 100).await.unwrap(), 2);
+    assert_eq!(job_count(&db, &Scope::All, &Filter { after: None, ..last.clone() }, 4).await.unwrap(), 4, "counts no further than told");
 }
 
 async fn queue_class_and_ids_choose(db: Case) {
@@ -154,8 +160,8 @@ async fn overdue_jobs_are_found(db: Case) {
     let waits_until = |nth, millis| NewJob { terms: Terms { queue_deadline_at: Some(at(millis)), ..Terms::default() }, ..new_job(nth) };
     insert(&db, &[waits_until(1, 100), waits_until(2, 99), waits_until(3, 101), waits_until(4, 50), new_job(5)]).await;
     set_status(&db, new_job(4).id, Status::Running).await;
-    assert_eq!(job_list_queue_overdue(&db, at(100), 10).await.unwrap(), [2, 1].map(|nth| new_job(nth).id));
-    assert_eq!(job_list_queue_overdue(&db, at(100), 1).await.unwrap(), [new_job(2).id]);
+    assert_eq!(job_list_queue_overdue_unscoped(&db, at(100), 10).await.unwrap(), [2, 1].map(|nth| new_job(nth).id));
+    assert_eq!(job_list_queue_overdue_unscoped(&db, at(100), 1).await.unwrap(), [new_job(2).id]);
     for (nth, status, deadline) in [(1, Status::Running, 100), (2, Status::Paused, 99), (3, Status::Running, 101), (5, Status::Failed, 1)] {
         change(&db, new_job(nth).id, |row| {
             row.job.status = status;
@@ -163,7 +169,7 @@ async fn overdue_jobs_are_found(db: Case) {
         })
         .await;
     }
-    let mut found = job_list_overdue(&db, at(100), 10).await.unwrap();
+    let mut found = job_list_overdue_unscoped(&db, at(100), 10).await.unwrap();
     found.sort_unstable();
     assert_eq!(found, [new_job(1).id], "a paused job's clock stands still");
 }

@@ -1,4 +1,8 @@
-use domain::job::{ErrorClass, Failure, Lease, Status};
+use domain::{
+    Scope,
+    ids::AutomationId,
+    job::{ErrorClass, Failure, Lease, Status},
+};
 use serde_json::{Value, json};
 use store::jobs::{JobRow, NewJob, job_get, job_insert_many_in_txn, job_load_for_update_in_txn, job_payloads, job_update_many_in_txn};
 use uuid::Uuid;
@@ -99,9 +103,9 @@ async fn update_clears_to_null(db: Case) {
 async fn update_keeps_what_a_job_is_born_with(db: Case) {
     let new = NewJob { retry_of: Some(id_at(0, 1)), idempotency_key: Some("k".into()), attempt: 2, ..new_job(1) };
     insert(&db, std::slice::from_ref(&new)).await;
-    let mut before = job_get(&db, new.id).await.unwrap().unwrap();
+    let mut before = job_get(&db, &Scope::All, new.id).await.unwrap().unwrap();
     let forged = JobRow {
-        automation_id: 99,
+        automation_id: AutomationId::new(99),
         queue_name: "other".into(),
         priority: 0,
         attempt: 9,
@@ -111,7 +115,7 @@ async fn update_keeps_what_a_job_is_born_with(db: Case) {
     };
     write(&db, &[&forged]).await;
     before.row.version = 1;
-    assert_eq!(job_get(&db, new.id).await.unwrap(), Some(before));
+    assert_eq!(job_get(&db, &Scope::All, new.id).await.unwrap(), Some(before));
 }
 
 async fn result_stays_until_another_is_written(db: Case) {

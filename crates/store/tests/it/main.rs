@@ -43,6 +43,7 @@ mod plans;
 mod queues;
 mod reconcilers;
 mod retention;
+mod scopes;
 mod statistics;
 mod transactions;
 mod unstarted;

@@ -1,5 +1,11 @@
+use domain::Scope;
+use std::time::Duration;
+
 use sea_orm::{ConnectionTrait, Statement};
-use store::automations::{automation_get, automation_insert};
+use store::{
+    Database, Settings,
+    automations::{automation_get, automation_insert},
+};
 use test_support::TestDatabase;
 
 use crate::{
@@ -8,6 +14,7 @@ use crate::{
 };
 
 both!(up_down_up_leaves_the_same_schema, up_twice_changes_nothing, hubs_that_start_together_migrate_once);
+suite!(locked_file, Sqlite, a_hub_waits_for_another_that_migrates_for_long);
 
 /// What the schema consists of, as lines.
 async fn schema(db: &Case) -> Vec<String> {
@@ -34,7 +41,7 @@ async fn up_down_up_leaves_the_same_schema(db: Case) {
     db.migrate().await.unwrap();
     assert_eq!(schema(&db).await, up);
     insert(&db, &[new_job(1)]).await;
-    assert_eq!(automation_get(&db, 1).await.unwrap(), None);
+    assert_eq!(automation_get(&db, &Scope::All, 1.into()).await.unwrap(), None);
 }
 
 async fn up_twice_changes_nothing(db: Case) {
@@ -42,7 +49,7 @@ async fn up_twice_changes_nothing(db: Case) {
     let up = schema(&db).await;
     db.migrate().await.unwrap();
     assert_eq!(schema(&db).await, up);
-    assert!(automation_get(&db, id).await.unwrap().is_some());
+    assert!(automation_get(&db, &Scope::All, id).await.unwrap().is_some());
 }
 
 async fn hubs_that_start_together_migrate_once(db: Case) {
@@ -54,4 +61,18 @@ async fn hubs_that_start_together_migrate_once(db: Case) {
         hub.close().await.unwrap();
     }
     home.close().await.unwrap();
+}
+
+async fn a_hub_waits_for_another_that_migrates_for_long(db: Case) {
+    let hub = Database::connect(&Settings { acquire_timeout: Duration::from_millis(50), ..db.settings.clone() }).await.unwrap();
+    let migrates = db.begin().await.unwrap();
+    let waits = tokio::spawn(async move {
+        hub.migrate().await.unwrap();
+        hub.close().await.unwrap();
+    });
+    // Longer than it would wait for a write of its own.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!waits.is_finished());
+    migrates.commit().await.unwrap();
+    waits.await.unwrap();
 }

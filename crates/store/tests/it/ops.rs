@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use domain::job::Status;
 use store::{
     automations::{Draft, automation_archive, automation_insert},
-    ops::{QueueLoad, job_count_ended, queue_loads},
+    ops::{QueueLoad, job_count_ended_unscoped, queue_loads},
 };
 
 use crate::{
@@ -55,7 +55,7 @@ async fn ended_jobs_are_counted_by_time(db: Case) {
         })
         .await;
     }
-    let mut counts = job_count_ended(&db, at(100)).await.unwrap();
+    let mut counts = job_count_ended_unscoped(&db, at(100)).await.unwrap();
     counts.sort_by_key(|(status, _)| status.as_str());
     assert_eq!(counts, [(Status::Completed, 1), (Status::Failed, 2)]);
 }

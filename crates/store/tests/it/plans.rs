@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use domain::job::Status;
+use domain::{Scope, ids::AutomationId, job::Status};
 use sea_orm::ConnectionTrait;
 use store::{
     Database,
     jobs::{
-        Filter, NewJob, Payload, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_find_idempotent, job_get,
-        job_list_candidates_in_txn, job_list_expired, job_list_held, job_list_held_by, job_list_page, job_list_undelivered, job_load,
-        job_load_for_update_in_txn, job_payloads, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn, job_update_at_once,
-        job_update_many_in_txn,
+        Filter, NewJob, Payload, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_find_idempotent_unscoped, job_get,
+        job_list_candidates_in_txn, job_list_expired_unscoped, job_list_held_by_unscoped, job_list_held_unscoped, job_list_page,
+        job_list_undelivered_unscoped, job_load, job_load_for_update_in_txn, job_payloads, job_queues_waiting, job_release_unconfirmed,
+        job_undispatch_in_txn, job_update_at_once, job_update_many_in_txn,
     },
     queues::{Queue, queue_get, queue_list},
 };
@@ -108,7 +108,9 @@ async fn candidates_read_what_waits(db: Case) {
     })
     .await;
     uses_filled(&db, &["ix_jobs_waiting"], async |hub| {
-        let found = commit(hub, async |txn| job_list_candidates_in_txn(txn, &wanted(&[1, 2, 3], at(9), 10)).await).await.unwrap();
+        let found = commit(hub, async |txn| job_list_candidates_in_txn(txn, &wanted(&[1, 2, 3].map(AutomationId::new), at(9), 10)).await)
+            .await
+            .unwrap();
         assert_eq!(found, []);
     })
     .await;
@@ -122,24 +124,24 @@ async fn queues_count_what_waits_and_runs(db: Case) {
     let indexes = ["ix_jobs_dispatched", "ix_jobs_held", "ix_jobs_waiting"];
     uses(&db, &indexes, async |hub| {
         let counted = Queue { name: "invoices".into(), waiting: 40, running: 10, pause: None };
-        assert_eq!(queue_list(hub).await.unwrap(), std::slice::from_ref(&counted));
-        assert_eq!(queue_get(hub, "invoices").await.unwrap(), Some(counted));
+        assert_eq!(queue_list(hub, &Scope::All).await.unwrap(), std::slice::from_ref(&counted));
+        assert_eq!(queue_get(hub, &Scope::All, "invoices").await.unwrap(), Some(counted));
     })
     .await;
 }
 
 async fn sweeps_read_what_is_on_its_way(db: Case) {
     fill(&db).await;
-    uses_filled(&db, &["ix_jobs_dispatched"], async |hub| assert_eq!(job_list_undelivered(hub).await.unwrap().len(), 20)).await;
+    uses_filled(&db, &["ix_jobs_dispatched"], async |hub| assert_eq!(job_list_undelivered_unscoped(hub).await.unwrap().len(), 20)).await;
     uses_filled(&db, &["ix_jobs_dispatched"], async |hub| assert_eq!(job_release_unconfirmed(hub, at(0)).await.unwrap(), 0)).await;
 }
 
 async fn held_jobs_are_read_alone(db: Case) {
     fill(&db).await;
-    uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(job_list_held(hub).await.unwrap().len(), 10)).await;
-    uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(job_list_expired(hub, at(9), 5).await.unwrap().len(), 5)).await;
+    uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(job_list_held_unscoped(hub).await.unwrap().len(), 10)).await;
+    uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(job_list_expired_unscoped(hub, at(9), 5).await.unwrap().len(), 5)).await;
     uses_filled(&db, &["ix_jobs_held"], async |hub| {
-        let held = job_list_held_by(&hub.begin_lazily(), &[id_at(0, 1)]).await.unwrap();
+        let held = job_list_held_by_unscoped(&hub.begin_lazily(), &[id_at(0, 1)]).await.unwrap();
         assert_eq!(held.len(), 10);
     })
     .await;
@@ -147,8 +149,8 @@ async fn held_jobs_are_read_alone(db: Case) {
 
 async fn active_jobs_are_counted_without_the_ended_ones(db: Case) {
     uses(&db, &["ix_jobs_dispatched", "ix_jobs_held"], async |hub| {
-        let active = commit(hub, async |txn| job_count_active_in_txn(txn, &[1, 2]).await).await.unwrap();
-        assert_eq!(active, [(1, 10), (1, 20)]);
+        let active = commit(hub, async |txn| job_count_active_in_txn(txn, &[1, 2].map(AutomationId::new)).await).await.unwrap();
+        assert_eq!(active, [(1.into(), 10), (1.into(), 20)]);
     })
     .await;
 }
@@ -157,7 +159,7 @@ async fn single_jobs_are_found_by_their_keys(db: Case) {
     fill(&db).await;
     let ids = [20, 21, 22].map(|nth| id_at(-1_000, nth));
     uses_filled(&db, &["jobs_pkey"], async |hub| {
-        job_get(hub, ids[0]).await.unwrap().unwrap();
+        job_get(hub, &Scope::All, ids[0]).await.unwrap().unwrap();
         assert_eq!(job_load(&hub.begin_lazily(), &ids).await.unwrap().len(), 3);
         job_payloads(&hub.begin_lazily(), &ids).await.unwrap();
         job_update_at_once(hub, &job_load(&hub.begin_lazily(), &ids).await.unwrap().iter().collect::<Vec<_>>()).await.unwrap();
@@ -184,8 +186,8 @@ async fn single_jobs_are_found_by_their_keys(db: Case) {
         assert!(by_id(&used), "{planner}: {used:?}");
     }
     uses_filled(&db, &["ux_jobs_idempotency"], async |hub| {
-        let keys = [(1, "k1".to_owned()), (2, "k2".to_owned())];
-        let found = job_find_idempotent(&hub.begin_lazily(), &keys).await.unwrap();
+        let keys = [(1.into(), "k1".to_owned()), (2.into(), "k2".to_owned())];
+        let found = job_find_idempotent_unscoped(&hub.begin_lazily(), &keys).await.unwrap();
         assert_eq!(found.len(), 1);
     })
     .await;
@@ -193,7 +195,7 @@ async fn single_jobs_are_found_by_their_keys(db: Case) {
 
 /// The sizes of what is found are read by id.
 async fn listed(hub: &Database, filter: Filter) -> usize {
-    job_list_page(hub, &Filter { limit: 30, ..filter }, Payload::All, u64::MAX).await.unwrap().rows.len()
+    job_list_page(hub, &Scope::All, &Filter { limit: 30, ..filter }, Payload::All, u64::MAX).await.unwrap().rows.len()
 }
 
 async fn list_of_failed_jobs_reads_these(db: Case) {
@@ -229,8 +231,8 @@ async fn lists_of_unfinished_jobs_read_these(db: Case) {
 
 async fn list_of_an_automation_reads_its_jobs(db: Case) {
     uses(&db, &["ix_jobs_automation", "jobs_pkey"], async |hub| {
-        assert_eq!(listed(hub, Filter { automation_id: Some(7), ..Filter::default() }).await, 30);
-        assert_eq!(listed(hub, Filter { automation_id: Some(999), ..Filter::default() }).await, 0);
+        assert_eq!(listed(hub, Filter { automation_id: Some(AutomationId::new(7)), ..Filter::default() }).await, 30);
+        assert_eq!(listed(hub, Filter { automation_id: Some(AutomationId::new(999)), ..Filter::default() }).await, 0);
     })
     .await;
 }
@@ -278,7 +280,7 @@ async fn figures_of_queues_read_what_has_not_ended(db: Case) {
     })
     .await;
     uses_filled(&db, &["ix_jobs_held"], async |hub| {
-        assert_eq!(store::workers::worker_jobs(hub, id_at(0, 1)).await.unwrap().len(), 10);
+        assert_eq!(store::workers::worker_jobs(hub, &Scope::All, id_at(0, 1)).await.unwrap().len(), 10);
     })
     .await;
 }
@@ -289,7 +291,7 @@ async fn jobs_that_ended_lately_are_counted_alone(db: Case) {
     raw.execute_unprepared("UPDATE jobs SET completed_at = created_at WHERE status = 'completed'; ANALYZE jobs").await.unwrap();
     raw.close().await.unwrap();
     let later = chrono::Utc::now() + chrono::TimeDelta::hours(1);
-    uses_filled(&db, &["ix_jobs_ended"], async |hub| assert_eq!(store::ops::job_count_ended(hub, later).await.unwrap(), [])).await;
+    uses_filled(&db, &["ix_jobs_ended"], async |hub| assert_eq!(store::ops::job_count_ended_unscoped(hub, later).await.unwrap(), [])).await;
 }
 
 async fn retention_reads_the_oldest(db: Case) {

@@ -1,7 +1,7 @@
-use domain::{job::Status, policy::Pause};
+use domain::{Scope, job::Status, policy::Pause};
 use store::{
     automations::{Draft, automation_archive, automation_insert},
-    queues::{Queue, queue_get, queue_list, queue_list_pauses, queue_pause, queue_resume},
+    queues::{Queue, queue_get, queue_list, queue_list_pauses_unscoped, queue_pause, queue_resume},
 };
 
 use crate::{
@@ -27,13 +27,13 @@ async fn a_pause_lasts_until_its_end_or_somebody_resumes(db: Case) {
     queue_pause(&db, other, &pause(None)).await.unwrap();
     let with_reason = Pause { reason: Some("manutenção".into()), ..pause(Some(20)) };
     queue_pause(&db, mine, &with_reason).await.unwrap();
-    let mut pauses = queue_list_pauses(&db).await.unwrap();
+    let mut pauses = queue_list_pauses_unscoped(&db).await.unwrap();
     pauses.sort_by(|a, b| a.0.cmp(&b.0));
     assert_eq!(pauses, [(mine.to_owned(), with_reason), (other.to_owned(), pause(None))], "another takes its place");
     assert!(!queue_resume(&db, mine, at(20)).await.unwrap(), "it ended by itself");
     assert!(queue_resume(&db, mine, at(19)).await.unwrap());
     assert!(!queue_resume(&db, mine, at(19)).await.unwrap(), "resumed once");
-    assert_eq!(queue_list_pauses(&db).await.unwrap(), [(other.to_owned(), pause(None))]);
+    assert_eq!(queue_list_pauses_unscoped(&db).await.unwrap(), [(other.to_owned(), pause(None))]);
 }
 
 async fn queues_are_those_of_automations_jobs_and_pauses(db: Case) {
@@ -48,11 +48,11 @@ async fn queues_are_those_of_automations_jobs_and_pauses(db: Case) {
     queue_pause(&db, "of two", &pause(Some(20))).await.unwrap();
     let queue = |name: &str, waiting, pause| Queue { name: name.into(), waiting, running: 0, pause };
     let expected = [queue("archived with jobs", 1, None), queue("of two", 0, Some(pause(Some(20)))), queue("paused", 0, Some(pause(None)))];
-    assert_eq!(queue_list(&db).await.unwrap(), expected);
+    assert_eq!(queue_list(&db, &Scope::All).await.unwrap(), expected);
     for queue in expected {
-        assert_eq!(queue_get(&db, &queue.name).await.unwrap(), Some(queue));
+        assert_eq!(queue_get(&db, &Scope::All, &queue.name).await.unwrap(), Some(queue));
     }
-    assert_eq!(queue_get(&db, "archived").await.unwrap(), Some(queue("archived", 0, None)));
+    assert_eq!(queue_get(&db, &Scope::All, "archived").await.unwrap(), Some(queue("archived", 0, None)));
 }
 
 async fn jobs_are_counted_by_what_they_do(db: Case) {
@@ -62,13 +62,13 @@ async fn jobs_are_counted_by_what_they_do(db: Case) {
     }
     set_status(&db, id_at(100, 100), Status::Running).await;
     let counted = |queue: Queue| (queue.name, queue.waiting, queue.running);
-    let all: Vec<_> = queue_list(&db).await.unwrap().into_iter().map(counted).collect();
+    let all: Vec<_> = queue_list(&db, &Scope::All).await.unwrap().into_iter().map(counted).collect();
     assert_eq!(all, [("invoices".to_owned(), 3, 2), ("other".to_owned(), 4, 1)]);
-    assert_eq!(queue_get(&db, "other").await.unwrap().map(counted), Some(("other".to_owned(), 4, 1)));
+    assert_eq!(queue_get(&db, &Scope::All, "other").await.unwrap().map(counted), Some(("other".to_owned(), 4, 1)));
 }
 
 async fn a_queue_that_nothing_names_is_none(db: Case) {
     one_of_each(&db).await;
-    assert_eq!(queue_get(&db, "nothing").await.unwrap(), None);
-    assert_eq!(queue_get(&db, "Invoices").await.unwrap(), None);
+    assert_eq!(queue_get(&db, &Scope::All, "nothing").await.unwrap(), None);
+    assert_eq!(queue_get(&db, &Scope::All, "Invoices").await.unwrap(), None);
 }

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use domain::{job::Status, log::Level};
+use domain::{Scope, job::Status, log::Level};
 use serde_json::json;
 use store::{
     dead_letters::{DeadLetter, dead_letter_insert},
@@ -57,7 +57,7 @@ async fn old_ended_jobs_go_with_lines_and_events_in_batches(db: Case) {
     }
     for (nth, id) in (1..).zip(&ids) {
         let gone = nth < 4;
-        assert_eq!(job_get(&db, *id).await.unwrap().is_none(), gone, "{nth}");
+        assert_eq!(job_get(&db, &Scope::All, *id).await.unwrap().is_none(), gone, "{nth}");
         assert_eq!(
             (lines(&db, *id).await, job_event_list(&db, *id, None, 10).await.unwrap().len()),
             if gone { (0, 0) } else { (1, 1) },
@@ -71,8 +71,8 @@ async fn a_job_that_has_not_ended_stays_however_old(db: Case) {
     let late = ended_job(&db, 2, Some(at(900))).await;
     let old = ended_job(&db, 3, Some(at(4))).await;
     assert_eq!(retention_jobs(&db, at(500), 10).await.unwrap(), 1);
-    assert!(job_get(&db, running).await.unwrap().is_some() && job_get(&db, late).await.unwrap().is_some());
-    assert_eq!((job_get(&db, old).await.unwrap(), lines(&db, running).await), (None, 1));
+    assert!(job_get(&db, &Scope::All, running).await.unwrap().is_some() && job_get(&db, &Scope::All, late).await.unwrap().is_some());
+    assert_eq!((job_get(&db, &Scope::All, old).await.unwrap(), lines(&db, running).await), (None, 1));
 }
 
 async fn old_lines_go_in_batches_and_late_lines_stay(db: Case) {
@@ -86,7 +86,7 @@ async fn old_lines_go_in_batches_and_late_lines_stay(db: Case) {
         assert_eq!(retention_log_chunks(&db, at(3), limit).await.unwrap(), expected);
     }
     assert_eq!((lines(&db, ids[0]).await, lines(&db, ids[1]).await, lines(&db, ids[2]).await), (1, 0, 2));
-    assert!(job_get(&db, ids[1]).await.unwrap().is_some(), "the job stays");
+    assert!(job_get(&db, &Scope::All, ids[1]).await.unwrap().is_some(), "the job stays");
 }
 
 async fn old_events_go_in_batches(db: Case) {

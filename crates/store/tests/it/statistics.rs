@@ -46,7 +46,7 @@ async fn counted(raw: &DatabaseConnection) -> BTreeMap<String, i64> {
 /// Process of the only session in the pool of `hub`, known by a lock that it holds.
 async fn session_of(hub: &Database, raw: &DatabaseConnection) -> i64 {
     let txn = hub.begin().await.unwrap();
-    automation_lock_limits_in_txn(&txn, &[0]).await.unwrap();
+    automation_lock_limits_in_txn(&txn, &[0.into()]).await.unwrap();
     let pid =
         number(raw, "SELECT max(pid)::bigint FROM pg_locks WHERE relation = 'automations'::regclass AND pid <> pg_backend_pid()").await;
     txn.commit().await.unwrap();

@@ -1,7 +1,10 @@
 use chrono::TimeDelta;
+use domain::Scope;
 use store::{
     Error,
-    worker_tokens::{WorkerToken, worker_token_find, worker_token_insert, worker_token_list, worker_token_note_use, worker_token_revoke},
+    worker_tokens::{
+        WorkerToken, worker_token_find_unscoped, worker_token_insert, worker_token_list, worker_token_note_use, worker_token_revoke,
+    },
 };
 use uuid::Uuid;
 
@@ -17,7 +20,7 @@ both!(
     use_is_noted_once_in_a_while,
 );
 
-fn token(nth: u32) -> WorkerToken {
+pub(crate) fn token(nth: u32) -> WorkerToken {
     WorkerToken {
         id: id_at(i64::from(nth), nth),
         name: format!("token {nth}"),
@@ -36,10 +39,10 @@ async fn tokens_round_trip_in_the_order_they_were_made(db: Case) {
     for nth in [2, 1, 3] {
         worker_token_insert(&db, &token(nth)).await.unwrap();
     }
-    assert_eq!(worker_token_list(&db, None, 10).await.unwrap(), [token(1), token(2), token(3)]);
-    assert_eq!(worker_token_list(&db, Some(token(1).id), 1).await.unwrap(), [token(2)]);
-    assert_eq!(worker_token_find(&db, &token(2).digest).await.unwrap(), Some(token(2)));
-    assert_eq!(worker_token_find(&db, &token(4).digest).await.unwrap(), None);
+    assert_eq!(worker_token_list(&db, &Scope::All, None, 10).await.unwrap(), [token(1), token(2), token(3)]);
+    assert_eq!(worker_token_list(&db, &Scope::All, Some(token(1).id), 1).await.unwrap(), [token(2)]);
+    assert_eq!(worker_token_find_unscoped(&db, &token(2).digest).await.unwrap(), Some(token(2)));
+    assert_eq!(worker_token_find_unscoped(&db, &token(4).digest).await.unwrap(), None);
 }
 
 async fn a_digest_is_taken_once(db: Case) {
@@ -52,7 +55,7 @@ async fn a_token_is_revoked_from_the_first_time_on(db: Case) {
     worker_token_insert(&db, &token(1)).await.unwrap();
     assert!(worker_token_revoke(&db, token(1).id, at(5)).await.unwrap());
     assert!(worker_token_revoke(&db, token(1).id, at(6)).await.unwrap());
-    assert_eq!(worker_token_find(&db, &token(1).digest).await.unwrap().unwrap().revoked_at, Some(at(5)));
+    assert_eq!(worker_token_find_unscoped(&db, &token(1).digest).await.unwrap().unwrap().revoked_at, Some(at(5)));
     assert!(!worker_token_revoke(&db, Uuid::nil(), at(6)).await.unwrap());
 }
 
@@ -61,7 +64,7 @@ async fn use_is_noted_once_in_a_while(db: Case) {
     let mut noted = Vec::new();
     for now in [100, 159, 160, 161] {
         worker_token_note_use(&db, token(1).id, at(now), TimeDelta::milliseconds(60)).await.unwrap();
-        noted.push(worker_token_find(&db, &token(1).digest).await.unwrap().unwrap().last_used_at.unwrap());
+        noted.push(worker_token_find_unscoped(&db, &token(1).digest).await.unwrap().unwrap().last_used_at.unwrap());
     }
     assert_eq!(noted, [100, 100, 160, 160].map(at));
 }

@@ -1,13 +1,15 @@
 use std::collections::HashSet;
 
 use domain::{
+    Scope,
+    ids::AutomationId,
     job::Status,
     worker::{Life, State},
 };
 use store::workers::{
-    Filter, HeldJob, Identity, Seen, Vitals, Worker, worker_delete, worker_find, worker_get, worker_insert, worker_jobs, worker_list,
-    worker_list_known, worker_list_seen, worker_lives, worker_note_seen, worker_pause, worker_renew, worker_replace, worker_resume,
-    worker_stop,
+    Filter, HeldJob, Identity, Seen, Vitals, Worker, worker_delete, worker_find_unscoped, worker_get, worker_insert, worker_jobs,
+    worker_list, worker_list_known_unscoped, worker_list_seen_unscoped, worker_lives_unscoped, worker_note_seen, worker_pause,
+    worker_renew, worker_replace, worker_resume, worker_stop,
 };
 use uuid::Uuid;
 
@@ -37,7 +39,7 @@ fn life(seen: i64) -> Life {
     Life { last_seen_at: at(seen), paused_at: None, stopped_at: None }
 }
 
-fn worker(id: Uuid, name: &str) -> Worker {
+pub(crate) fn worker(id: Uuid, name: &str) -> Worker {
     Worker {
         id,
         name: name.into(),
@@ -67,10 +69,10 @@ async fn worker_round_trips(db: Case) {
     let vitals = Vitals { running_jobs: 3, cpu_percent: Some(12.5), memory_bytes: Some(1 << 40) };
     let wanted = Worker { life: paused, paused_by: Some("admin".into()), vitals, ..worker(id_at(1, 1), "a") };
     assert!(worker_insert(&db, &wanted).await.unwrap());
-    assert_eq!(worker_get(&db, wanted.id).await.unwrap(), Some(wanted.clone()));
-    assert_eq!(worker_find(&db, "a").await.unwrap(), Some(wanted));
-    assert_eq!((worker_find(&db, "b").await.unwrap(), worker_get(&db, id_at(1, 2)).await.unwrap()), (None, None));
-    assert_eq!(worker_lives(&db).await.unwrap(), [paused]);
+    assert_eq!(worker_get(&db, &Scope::All, wanted.id).await.unwrap(), Some(wanted.clone()));
+    assert_eq!(worker_find_unscoped(&db, "a").await.unwrap(), Some(wanted));
+    assert_eq!((worker_find_unscoped(&db, "b").await.unwrap(), worker_get(&db, &Scope::All, id_at(1, 2)).await.unwrap()), (None, None));
+    assert_eq!(worker_lives_unscoped(&db).await.unwrap(), [paused]);
 }
 
 async fn one_that_renews_keeps_id_first_time_and_pause(db: Case) {
@@ -95,7 +97,7 @@ async fn one_that_renews_keeps_id_first_time_and_pause(db: Case) {
     assert!(worker_renew(&db, &known, &again).await.unwrap());
     let kept = Life { paused_at: Some(at(1)), ..life(5) };
     let expected = Worker { id: id_at(1, 1), registered_at: at(1), life: kept, paused_by: Some("admin".into()), ..again.clone() };
-    assert_eq!(worker_list_seen(&db, at(0)).await.unwrap(), [expected]);
+    assert_eq!(worker_list_seen_unscoped(&db, at(0)).await.unwrap(), [expected]);
     assert!(!worker_renew(&db, &known, &again).await.unwrap(), "it has changed hands since it was read");
 }
 
@@ -108,13 +110,13 @@ async fn a_name_changes_hands_only_when_its_worker_is_gone(db: Case) {
     let read_wrong = Worker { instance_id: Some(id_at(9, 9)), ..known.clone() };
     assert!(!worker_replace(&db, &read_wrong, &next, Some(at(101))).await.unwrap(), "it has changed hands");
     assert!(worker_replace(&db, &known, &next, Some(at(101))).await.unwrap());
-    assert_eq!(worker_get(&db, known.id).await.unwrap(), None, "the earlier id is no longer good");
+    assert_eq!(worker_get(&db, &Scope::All, known.id).await.unwrap(), None, "the earlier id is no longer good");
     let kept = Life { paused_at: Some(at(1)), ..life(120) };
     let held = Worker { life: kept, paused_by: Some("admin".into()), ..next };
-    assert_eq!(worker_find(&db, "a").await.unwrap(), Some(held.clone()));
+    assert_eq!(worker_find_unscoped(&db, "a").await.unwrap(), Some(held.clone()));
     let same_process = Worker { id: id_at(3, 3), credential: Some("token:2".into()), ..held.clone() };
     assert!(worker_replace(&db, &held, &same_process, None).await.unwrap(), "the same process with another credential does not wait");
-    assert_eq!(worker_find(&db, "a").await.unwrap(), Some(same_process));
+    assert_eq!(worker_find_unscoped(&db, "a").await.unwrap(), Some(same_process));
 }
 
 async fn of_concurrent_registrations_one_gets_the_name(db: Case) {
@@ -129,7 +131,7 @@ async fn of_concurrent_registrations_one_gets_the_name(db: Case) {
         got += usize::from(task.await.unwrap());
     }
     assert_eq!((got, db.rows("workers").await), (1, 1));
-    let known = worker_find(&db, "a").await.unwrap().unwrap();
+    let known = worker_find_unscoped(&db, "a").await.unwrap().unwrap();
     let heirs: Vec<_> = (10..18)
         .map(|nth| {
             let (database, known) = (db.database.clone(), known.clone());
@@ -148,10 +150,10 @@ async fn touch_notes_a_sign_of_life(db: Case) {
     let id = add(&db, 1, Life { stopped_at: Some(at(2)), ..life(1) }).await;
     let seen = |id, second, revives| Seen { id, at: at(second), vitals: None, revives };
     assert_eq!(worker_note_seen(&db, &[seen(id, 8, false)]).await.unwrap(), HashSet::new());
-    assert_eq!(worker_get(&db, id).await.unwrap().unwrap().life, Life { stopped_at: Some(at(2)), ..life(8) });
+    assert_eq!(worker_get(&db, &Scope::All, id).await.unwrap().unwrap().life, Life { stopped_at: Some(at(2)), ..life(8) });
     let unknown = worker_note_seen(&db, &[seen(id, 9, true), seen(id_at(1, 2), 9, true)]).await.unwrap();
     assert_eq!(unknown, HashSet::from([id_at(1, 2)]));
-    assert_eq!(worker_get(&db, id).await.unwrap().unwrap().life, life(9));
+    assert_eq!(worker_get(&db, &Scope::All, id).await.unwrap().unwrap().life, life(9));
 }
 
 async fn a_heartbeat_notes_vitals_and_does_not_revive(db: Case) {
@@ -162,11 +164,11 @@ async fn a_heartbeat_notes_vitals_and_does_not_revive(db: Case) {
         assert_eq!(worker_note_seen(&db, &[seen]).await.unwrap(), HashSet::new());
     };
     heartbeat(9).await;
-    assert_eq!(worker_get(&db, id).await.unwrap().unwrap(), Worker { life: life(9), vitals, ..worker(id, "w1") });
+    assert_eq!(worker_get(&db, &Scope::All, id).await.unwrap().unwrap(), Worker { life: life(9), vitals, ..worker(id, "w1") });
     assert!(worker_stop(&db, id, at(10)).await.unwrap());
     assert!(!worker_stop(&db, id_at(1, 2), at(10)).await.unwrap());
     heartbeat(11).await;
-    let stopped = worker_get(&db, id).await.unwrap().unwrap();
+    let stopped = worker_get(&db, &Scope::All, id).await.unwrap().unwrap();
     assert_eq!(stopped.life, Life { stopped_at: Some(at(10)), ..life(11) });
 }
 
@@ -180,9 +182,12 @@ async fn many_signs_of_life_are_noted_at_once(db: Case) {
     signs.push(Seen { id: ids[0], at: at(8), vitals: Some(vitals), revives: false });
     signs.push(Seen { id: ids[0], at: at(9), vitals: None, revives: false });
     assert_eq!(worker_note_seen(&db, &signs).await.unwrap(), HashSet::new());
-    assert_eq!(worker_get(&db, ids[0]).await.unwrap().unwrap(), Worker { life: life(9), vitals, ..worker(ids[0], "w1") });
+    assert_eq!(worker_get(&db, &Scope::All, ids[0]).await.unwrap().unwrap(), Worker { life: life(9), vitals, ..worker(ids[0], "w1") });
     for (nth, id) in ids.iter().enumerate().skip(1) {
-        assert_eq!(worker_get(&db, *id).await.unwrap().unwrap(), Worker { life: life(7), ..worker(*id, &format!("w{}", nth + 1)) });
+        assert_eq!(
+            worker_get(&db, &Scope::All, *id).await.unwrap().unwrap(),
+            Worker { life: life(7), ..worker(*id, &format!("w{}", nth + 1)) }
+        );
     }
 }
 
@@ -196,10 +201,10 @@ async fn those_heard_of_since_are_listed_in_any_state(db: Case) {
     ] {
         add(&db, nth, life).await;
     }
-    let mut seen: Vec<String> = worker_list_seen(&db, at(101)).await.unwrap().into_iter().map(|worker| worker.name).collect();
+    let mut seen: Vec<String> = worker_list_seen_unscoped(&db, at(101)).await.unwrap().into_iter().map(|worker| worker.name).collect();
     seen.sort();
     assert_eq!(seen, ["w2", "w3", "w4", "w5"]);
-    let mut known = worker_list_known(&db).await.unwrap();
+    let mut known = worker_list_known_unscoped(&db).await.unwrap();
     known.sort_by_key(|known| known.id);
     let identity = |nth| Identity { id: id_at(1, nth), name: format!("w{nth}"), credential: Some("key".into()), paused: nth == 4 };
     assert_eq!(known, [1, 2, 3, 4, 5].map(identity));
@@ -212,7 +217,7 @@ async fn only_a_running_worker_is_paused(db: Case) {
     for (id, expected) in [(running, true), (running, false), (lost, false), (stopped, false), (id_at(9, 9), false)] {
         assert_eq!(worker_pause(&db, id, "admin", at(120), at(100)).await.unwrap(), expected, "{id}");
     }
-    let paused = worker_get(&db, running).await.unwrap().unwrap();
+    let paused = worker_get(&db, &Scope::All, running).await.unwrap().unwrap();
     assert_eq!((paused.life.paused_at, paused.paused_by.as_deref()), (Some(at(120)), Some("admin")));
 }
 
@@ -222,7 +227,7 @@ async fn a_paused_worker_is_resumed_alive_or_not(db: Case) {
     for id in [alive, stopped] {
         assert!(worker_resume(&db, id).await.unwrap());
         assert!(!worker_resume(&db, id).await.unwrap());
-        assert_eq!(worker_get(&db, id).await.unwrap().unwrap().life.paused_at, None);
+        assert_eq!(worker_get(&db, &Scope::All, id).await.unwrap().unwrap().life.paused_at, None);
     }
 }
 
@@ -237,7 +242,7 @@ async fn only_a_worker_that_is_gone_is_deleted(db: Case) {
     for (nth, (life, expected)) in (1..).zip(lives) {
         let id = add(&db, nth, life).await;
         assert_eq!(worker_delete(&db, id, at(100)).await.unwrap(), expected, "{life:?}");
-        assert_eq!(worker_get(&db, id).await.unwrap().is_none(), expected);
+        assert_eq!(worker_get(&db, &Scope::All, id).await.unwrap().is_none(), expected);
     }
 }
 
@@ -255,7 +260,7 @@ async fn conditions_and_rule_agree_on_states(db: Case) {
     let lease = chrono::TimeDelta::milliseconds(20);
     let mut told = 0;
     for state in State::ALL {
-        let listed = worker_list(&db, &Filter { state: Some(state), limit: 100, ..Filter::default() }, at(100)).await.unwrap();
+        let listed = worker_list(&db, &Scope::All, &Filter { state: Some(state), limit: 100, ..Filter::default() }, at(100)).await.unwrap();
         assert!(listed.iter().all(|worker| worker.life.state(lease, at(120)) == state), "{state}: {listed:?}");
         told += listed.len();
     }
@@ -270,7 +275,7 @@ async fn queues_labels_and_pages_choose_workers(db: Case) {
         assert!(worker_insert(&db, &one).await.unwrap());
     }
     let names = async |filter: Filter| -> Vec<String> {
-        worker_list(&db, &filter, at(0)).await.unwrap().into_iter().map(|worker| worker.name).collect()
+        worker_list(&db, &Scope::All, &filter, at(0)).await.unwrap().into_iter().map(|worker| worker.name).collect()
     };
     let odd = |limit, after| Filter { queue: Some("odd".into()), limit, after, ..Filter::default() };
     assert_eq!(names(odd(2, None)).await, ["w1", "w3"]);
@@ -293,12 +298,12 @@ async fn jobs_of_a_worker_are_those_it_holds(db: Case) {
     set_status(&db, jobs[3].id, Status::Completed).await;
     let held = |nth: usize, status, started_at| HeldJob {
         id: jobs[nth].id,
-        automation_id: 1,
+        automation_id: AutomationId::new(1),
         queue_name: "invoices".into(),
         status,
         started_at,
         lease_expires_at: Some(at(9)),
     };
     let expected = [held(0, Status::Running, None), held(2, Status::Paused, Some(at(3)))];
-    assert_eq!(worker_jobs(&db, mine).await.unwrap(), expected);
+    assert_eq!(worker_jobs(&db, &Scope::All, mine).await.unwrap(), expected);
 }

@@ -252,7 +252,7 @@ impl State {
 pub(crate) fn assignment(kind: &str, script: &str, timeout_s: u32, parameters: Map<String, Value>) -> JobAssignment {
     JobAssignment {
         job_id: Uuid::now_v7(),
-        automation_id: 7,
+        automation_id: 7.into(),
         automation_name: "Notas".into(),
         queue_name: "q".into(),
         script_path: script.into(),

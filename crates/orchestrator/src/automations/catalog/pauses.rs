@@ -1,5 +1,8 @@
 use chrono::{DateTime, Utc};
-use domain::policy::{Pause, PauseScope};
+use domain::{
+    ids::AutomationId,
+    policy::{Pause, PauseScope},
+};
 
 use super::Catalog;
 
@@ -18,7 +21,7 @@ impl Catalog {
 /// Pauses that last at a time, as far as they are known: at once those made by this replica, with the next tick those of others.
 impl Catalog {
     /// What keeps a job of this automation in this queue from starting; the queue's pause before the automation's.
-    pub(crate) fn pause_of(&self, automation_id: i32, queue: &str, now: DateTime<Utc>) -> Option<(PauseScope, Pause)> {
+    pub(crate) fn pause_of(&self, automation_id: AutomationId, queue: &str, now: DateTime<Utc>) -> Option<(PauseScope, Pause)> {
         let of_automation = || self.automation_pause(automation_id, now).map(|pause| (PauseScope::Automation, pause));
         self.queue_pause(queue, now).map(|pause| (PauseScope::Queue, pause)).or_else(of_automation)
     }
@@ -29,14 +32,14 @@ impl Catalog {
     }
 
     /// The automation's own pause.
-    pub(crate) fn automation_pause(&self, automation_id: i32, now: DateTime<Utc>) -> Option<Pause> {
+    pub(crate) fn automation_pause(&self, automation_id: AutomationId, now: DateTime<Utc>) -> Option<Pause> {
         self.cached(automation_id)?.automation.pause.clone().filter(|pause| pause.holds(now))
     }
 
     /// Automations that are paused themselves.
-    pub(crate) fn paused_automations(&self, now: DateTime<Utc>) -> Vec<i32> {
+    pub(crate) fn paused_automations(&self, now: DateTime<Utc>) -> Vec<AutomationId> {
         let Ok(entries) = self.entries.read() else { return Vec::new() };
-        let is_paused = |id: &&i32| entries.by_id.get(id).is_some_and(|entry| entry.automation.is_paused(now));
+        let is_paused = |id: &&AutomationId| entries.by_id.get(id).is_some_and(|entry| entry.automation.is_paused(now));
         entries.paused.iter().filter(is_paused).copied().collect()
     }
 }

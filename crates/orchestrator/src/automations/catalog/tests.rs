@@ -1,5 +1,9 @@
 use chrono::{DateTime, Utc};
-use domain::policy::{Pause, PauseScope};
+use domain::{
+    Scope,
+    ids::AutomationId,
+    policy::{Pause, PauseScope},
+};
 use store::{Database, Settings, automations};
 
 use super::Catalog;
@@ -19,7 +23,7 @@ async fn database() -> Database {
     database
 }
 
-async fn automation(database: &Database, name: &str) -> i32 {
+async fn automation(database: &Database, name: &str) -> AutomationId {
     let draft = automations::Draft { name: name.into(), queue_name: "nfe".into(), ..automations::Draft::default() };
     automations::automation_insert(database, &draft, at(0)).await.unwrap().id
 }
@@ -70,13 +74,13 @@ async fn what_was_read_before_a_pause_does_not_take_it_back() {
     assert_eq!(catalog.queue_pause("nfe", at(1)), Some(pause(None)));
 
     automations::automation_pause(&database, id, &pause(None)).await.unwrap();
-    catalog.put(automations::automation_get(&database, id).await.unwrap().unwrap());
+    catalog.put(automations::automation_get(&database, &Scope::All, id).await.unwrap().unwrap());
     catalog.take_in_all(second);
     assert_eq!(catalog.paused_automations(at(1)), vec![id]);
 
     automations::automation_resume(&database, id, at(1)).await.unwrap();
     catalog.refresh().await.unwrap();
-    assert_eq!(catalog.paused_automations(at(1)), Vec::<i32>::new(), "what is read later counts again");
+    assert_eq!(catalog.paused_automations(at(1)), Vec::<AutomationId>::new(), "what is read later counts again");
 }
 
 #[tokio::test]
@@ -86,12 +90,12 @@ async fn only_what_changed_is_read_again() {
     let catalog = Catalog::new(database.clone());
     let read = async || {
         let reading = catalog.read().await.unwrap();
-        let ids: Vec<i32> = reading.automations.iter().map(|automation| automation.id).collect();
+        let ids: Vec<AutomationId> = reading.automations.iter().map(|automation| automation.id).collect();
         catalog.take_in_all(reading);
         ids
     };
     assert_eq!(read().await, [a, b]);
-    assert_eq!(read().await, [0; 0]);
+    assert_eq!(read().await, Vec::<AutomationId>::new());
     let draft = automations::Draft { max_concurrency: Some(1), ..catalog.peek(b).unwrap().automation.draft.clone() };
     automations::automation_update(&database, b, &draft, at(0)).await.unwrap();
     assert!(!catalog.is_limited(b));
