@@ -7,7 +7,7 @@ use runtime::{Admin, Failure, OpenJsonBody};
 use secrecy::ExposeSecret;
 use store::Database;
 
-use crate::Gateway;
+use crate::service::Gateway;
 
 /// Characters of a password that is made here: 22 letters and digits have 130 bits.
 const PASSWORD_LENGTH: usize = 22;
@@ -45,7 +45,7 @@ pub(super) async fn login(gateway: Data<Gateway>, body: OpenJsonBody<LoginReques
 
 /// What the first start has to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Bootstrap {
+pub(crate) enum Bootstrap {
     /// The administrator was there, or the settings name the password.
     Ready,
     /// The administrator was made with this password, which is kept nowhere: show it.
@@ -56,7 +56,7 @@ pub enum Bootstrap {
 ///
 /// # Errors
 /// [`Failure::Unavailable`] or [`Failure::Internal`] when the database or hashing fails.
-pub async fn bootstrap_admin(database: &Database, admin: &Admin) -> Result<Bootstrap, Failure> {
+pub(crate) async fn bootstrap_admin(database: &Database, admin: &Admin) -> Result<Bootstrap, Failure> {
     let configured = admin.password.expose_secret();
     let existing = store::identity::user_find(database, &admin.username).await?;
     match existing {

@@ -27,7 +27,7 @@ pub use control::{BulkRequest, BulkResponse, ControlRequest, RetryRequest};
 pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterFilter, DeadLetterRefusal, ReplayRequest, ReplayResponse};
 pub use identity::{LoginRequest, LoginResponse};
 pub use job::{ExecuteOptions, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, Progress, WaitingReason};
-pub use ops::{BrokerStatus, OpsStatus, QueueStatus, ReconcilerStatus, ReplicaStatus, WorkerCounts};
+pub use ops::{BrokerStatus, OpsStatus, QueueStatus, ReconcilerStatus, ReplicaStatus, TaskState, TaskStatus, WorkerCounts};
 pub use problem::{FieldError, Problem};
 pub use queue::{PauseRequest, Queue};
 pub use report::{Report, ReportBody, ReportOutcome};

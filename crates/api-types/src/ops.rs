@@ -114,3 +114,32 @@ pub struct ReconcilerStatus {
     /// Runs that ended.
     pub runs: i64,
 }
+
+/// A named task of a replica: what runs beside its requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TaskStatus {
+    /// Its name, such as `orchestrator.writer`.
+    pub name: String,
+    /// Whether it runs.
+    pub state: TaskState,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// How often it was restarted.
+    pub restarts: u64,
+    /// Why it last failed.
+    pub last_error: Option<String>,
+}
+
+/// How a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskState {
+    /// It runs.
+    Running,
+    /// It failed, and is restarted after a pause.
+    Restarting,
+    /// It failed and cannot be restarted: `/health/live` answers 503, so that the process is.
+    Broken,
+    /// It ended because the process stops.
+    Ended,
+}

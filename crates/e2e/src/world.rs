@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use domain::automation::QueueProfile;
 use regente::{Hub, HubOptions};
-use runtime::{Settings, Shutdown};
+use runtime::{Section, Service, Settings, Shutdown};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use test_support::{Backend, Proxy, TestDatabase};
@@ -31,6 +31,8 @@ pub struct Options {
     pub settings: Option<ChangeSettings>,
     /// What the hub is told beside its settings.
     pub hub: HubOptions,
+    /// Mounted beside those of the house.
+    pub services: Vec<Box<dyn Service>>,
 }
 
 /// A hub with its database and a client, for one test.
@@ -104,11 +106,14 @@ impl World {
         let database = TestDatabase::create(backend).await.unwrap_or_else(|error| panic!("{error}"));
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
         let suffix = Uuid::new_v4().simple().to_string();
-        let mut settings = settings(&database, delivery, &folder, &suffix).unwrap_or_else(|error| panic!("{error}"));
+        let mut services = regente::services();
+        services.extend(options.services);
+        let sections: Vec<Section> = services.iter().filter_map(|service| service.section()).collect();
+        let mut settings = settings(&database, delivery, &folder, (&suffix, &sections)).unwrap_or_else(|error| panic!("{error}"));
         if let Some(change) = options.settings {
             change(&mut settings);
         }
-        let hub = Hub::start(settings.clone(), options.hub).await.unwrap_or_else(|error| panic!("{error:#}"));
+        let hub = Hub::start_with(settings.clone(), options.hub, services).await.unwrap_or_else(|error| panic!("{error:#}"));
         let client = client(&hub);
         let front = Proxy::start(address(&hub)).await.unwrap_or_else(|error| panic!("{error}"));
         Self { delivery, hub, client, settings, folder, database, front, suffix }
@@ -214,8 +219,13 @@ fn client(hub: &Hub) -> Client {
     Client::new(hub.url(), token, key).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn settings(database: &TestDatabase, delivery: Delivery, folder: &TempDir, suffix: &str) -> anyhow::Result<Settings> {
-    let mut settings = Settings::load(None)?;
+fn settings(
+    database: &TestDatabase,
+    delivery: Delivery,
+    folder: &TempDir,
+    (suffix, sections): (&str, &[Section]),
+) -> anyhow::Result<Settings> {
+    let mut settings = Settings::load_with(None, sections)?;
     settings.data_dir = folder.path().join("data");
     settings.http.bind = "127.0.0.1:0".to_owned();
     settings.http.workers = 1;

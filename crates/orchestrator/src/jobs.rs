@@ -9,6 +9,8 @@ mod retry;
 pub(crate) mod routes;
 mod waiting;
 
+use actix_web::web::ServiceConfig;
+
 pub(crate) use self::{
     accept::{Execution, KEY_HEADER, differs},
     follow::Followed,
@@ -16,3 +18,41 @@ pub(crate) use self::{
     retry::next_attempt,
     routes::{accepted, idempotency_key},
 };
+
+/// The description of the routes.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    paths(
+        routes::list,
+        routes::create,
+        routes::stream::logs,
+        routes::logs,
+        routes::events,
+        routes::control::bulk_cancel,
+        routes::control::bulk_retry,
+        routes::control::cancel,
+        routes::control::pause,
+        routes::control::resume,
+        routes::control::retry,
+        routes::get,
+    ),
+    components(schemas(api_types::Problem))
+)]
+pub(crate) struct Description;
+
+/// The routes, in the order in which they are tried.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(routes::list)
+        .service(routes::create)
+        .service(routes::stream::logs)
+        .service(routes::logs)
+        .service(routes::events)
+        .service(routes::control::bulk_cancel)
+        .service(routes::control::bulk_retry)
+        .service(routes::control::cancel)
+        .service(routes::control::pause)
+        .service(routes::control::resume)
+        .service(routes::control::retry)
+        .service(routes::get);
+}

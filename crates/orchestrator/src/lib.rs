@@ -1,14 +1,12 @@
 //! Owns automations, jobs and workers: accepts executions, gives jobs to workers over the broker or by claim, takes their reports, and
 //! recovers what got lost on the way.
 //!
-//! A library with routes ([`Orchestrator::routes`]) and background tasks ([`Orchestrator::start`]); knows nothing of who mounts it. All
-//! writes about jobs go through one writer, which lets concurrent requests share a transaction; see `docs/ARCHITECTURE.md`.
+//! One service of the house, for whoever mounts it. All writes about jobs go through one writer, which lets concurrent requests share a
+//! transaction; see `docs/ARCHITECTURE.md`.
 //!
-//! ```no_run
-//! # async fn example(context: runtime::Context) -> Result<(), store::Error> {
-//! let orchestrator = orchestrator::Orchestrator::start(&context).await?;
-//! let app = actix_web::App::new().configure(orchestrator.routes());
-//! # Ok(()) }
+//! ```
+//! let services: Vec<Box<dyn runtime::Service>> = vec![Box::new(orchestrator::Service)];
+//! assert!(runtime::describe(&services).paths.paths.contains_key("/api/v1/jobs/{id}"));
 //! ```
 
 mod automations;
@@ -29,4 +27,5 @@ mod worker_api;
 mod workers;
 mod writer;
 
-pub use self::{routes::api_doc, service::Orchestrator};
+use self::service::Orchestrator;
+pub use self::service::Service;

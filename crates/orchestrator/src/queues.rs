@@ -3,3 +3,15 @@
 mod convert;
 mod pause;
 pub(crate) mod routes;
+
+use actix_web::web::ServiceConfig;
+
+/// The description of the routes.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(routes::list, routes::pause, routes::resume,), components(schemas(api_types::Problem)))]
+pub(crate) struct Description;
+
+/// The routes, in the order in which they are tried.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config.service(routes::list).service(routes::pause).service(routes::resume);
+}

@@ -1,10 +1,11 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use actix_web::web::ServiceConfig;
+use actix_web::web::Data;
 use broker::Broker;
 use chrono::TimeDelta;
 use domain::automation::QueueProfile;
-use runtime::{Clock, Context, LeaseSettings, RefusedKeys, Replica, Shutdown, TaskError};
+use futures_util::future::BoxFuture;
+use runtime::{Clock, Context, LeaseSettings, RefusedKeys, Replica, Running, Shutdown, StartError, TaskError};
 use store::{Database, Error};
 
 use crate::{
@@ -24,9 +25,33 @@ const MOST_REFUSED: usize = 100;
 /// How often the log says why jobs wait, in ticks.
 const LOG_EVERY: u32 = 10;
 
+/// The orchestrator as a service.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Service;
+
+impl runtime::Service for Service {
+    fn name(&self) -> &'static str {
+        "orchestrator"
+    }
+
+    fn describe(&self) -> utoipa::openapi::OpenApi {
+        routes::description()
+    }
+
+    fn start<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Running, StartError>> {
+        Box::pin(async move {
+            let orchestrator = Orchestrator::start(context).await?;
+            let reconcilers = reconcilers::all(&orchestrator, context);
+            let shared = Data::new(orchestrator);
+            let running = Running::new(move |config| routes::routes(shared.clone(), config));
+            Ok(running.with_reconcilers(reconcilers))
+        })
+    }
+}
+
 /// The running service. Clones are the same one.
 #[derive(Clone)]
-pub struct Orchestrator {
+pub(crate) struct Orchestrator {
     pub(crate) database: Database,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) writer: Writer,
@@ -46,7 +71,6 @@ pub struct Orchestrator {
     pub(crate) queue_profile: Option<QueueProfile>,
     pub(crate) tick: Duration,
     pub(crate) replica: Replica,
-    pub(crate) reconcilers: runtime::Reconcilers,
     pub(crate) snapshot: Snapshot,
 }
 
@@ -55,7 +79,7 @@ impl Orchestrator {
     ///
     /// # Errors
     /// Any [`Error`] of the database, when the automations cannot be read.
-    pub async fn start(context: &Context) -> Result<Self, Error> {
+    async fn start(context: &Context) -> Result<Self, Error> {
         let Context { settings, database, clock, tasks, shutdown, .. } = context;
         let broker = context.broker.clone().map(Arc::new);
         let catalog = Arc::new(Catalog::new(database.clone()));
@@ -94,7 +118,7 @@ impl Orchestrator {
             broker_queues,
             stream_patience: settings.http.stream_patience,
             lease: settings.lease.clone(),
-            refused: context.refused.clone(),
+            refused: context.access.refused.clone(),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
             roster,
@@ -102,11 +126,9 @@ impl Orchestrator {
             queue_profile: settings.dispatch.queue_profile,
             tick: settings.dispatch.tick,
             replica: context.replica.clone(),
-            reconcilers: context.reconcilers.clone(),
             snapshot: Snapshot::default(),
         };
         orchestrator.start_tasks(context);
-        context.reconcilers.start(reconcilers::all(&orchestrator, context), tasks).await?;
         Ok(orchestrator)
     }
 
@@ -124,11 +146,6 @@ impl Orchestrator {
             let hub = self.clone();
             tasks.spawn("orchestrator.broker", move || hub.clone().watch_broker(broker.clone()));
         }
-    }
-
-    /// Routes of this service. They need the app data of [`runtime::Access`] and [`runtime::Bodies`].
-    pub fn routes(&self) -> impl FnOnce(&mut ServiceConfig) + use<> {
-        routes::routes(self.clone())
     }
 
     /// How long a registered worker's lease lasts.

@@ -10,9 +10,52 @@ mod roster;
 pub(crate) mod routes;
 mod tokens;
 
+use actix_web::web::ServiceConfig;
+
 pub(crate) use self::{
     changes::{CachedWorkers, WorkerChanges},
     limits::check_holder,
     presence::Presence,
     roster::Roster,
 };
+
+/// The description of the routes.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    paths(
+        routes::claim,
+        routes::heartbeat,
+        routes::register,
+        routes::goodbye,
+        routes::manage::list,
+        routes::manage::pause,
+        routes::manage::resume,
+        routes::manage::get,
+        routes::manage::delete,
+        routes::tokens::create,
+        routes::tokens::list,
+        routes::tokens::revoke,
+    ),
+    components(schemas(api_types::Problem))
+)]
+pub(crate) struct Description;
+
+/// Those on the path of every job, which are tried first.
+pub(crate) fn hot_routes(config: &mut ServiceConfig) {
+    config.service(routes::claim).service(routes::heartbeat);
+}
+
+/// The others, in the order in which they are tried.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(routes::register)
+        .service(routes::goodbye)
+        .service(routes::manage::list)
+        .service(routes::manage::pause)
+        .service(routes::manage::resume)
+        .service(routes::manage::get)
+        .service(routes::manage::delete)
+        .service(routes::tokens::create)
+        .service(routes::tokens::list)
+        .service(routes::tokens::revoke);
+}

@@ -3,7 +3,6 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use runtime::Settings;
 
 use crate::{
     terminal, up,
@@ -25,6 +24,10 @@ pub struct Cli {
 enum Command {
     /// Serve everything in one process.
     Up(UpArgs),
+    /// Serve the orchestrator alone: automations, jobs, workers and their API.
+    Orchestrator(ServiceArgs),
+    /// Serve the edge alone: sign-in.
+    ApiGateway(ServiceArgs),
     /// Run jobs on this machine, or prepare it for that.
     Worker(Box<WorkerArgs>),
     /// Bring the database's schema up to date, then end.
@@ -34,6 +37,14 @@ enum Command {
     Config(ConfigCommand),
     /// Print the API's description.
     Openapi,
+}
+
+/// How a single service serves.
+#[derive(Args, Clone, Default)]
+pub(crate) struct ServiceArgs {
+    /// Let everybody do everything; only on an address of this machine.
+    #[arg(long)]
+    pub(crate) insecure_dev: bool,
 }
 
 /// How `up` serves.
@@ -62,10 +73,10 @@ impl Cli {
     /// Does what the command line says. Faults are one line on standard error: exit code 1, or 64 (`EX_USAGE` of sysexits.h) for settings.
     #[must_use]
     pub fn run(self) -> ExitCode {
-        if matches!(self.command, Command::Up(_) | Command::Worker(_)) {
+        if matches!(self.command, Command::Up(_) | Command::Orchestrator(_) | Command::ApiGateway(_) | Command::Worker(_)) {
             worker_agent::allocator::settle();
         }
-        let settings = || Settings::load(self.config.as_deref());
+        let settings = || crate::load_settings(self.config.as_deref());
         let done = match self.command {
             Command::Worker(args) => match work::run(*args) {
                 Ok(code) => return code,
@@ -74,6 +85,14 @@ impl Cli {
             Command::Openapi => terminal::line(&crate::api_doc().to_pretty_json().unwrap_or_default()).map_err(Into::into),
             Command::Up(args) => match settings() {
                 Ok(settings) => up::run(settings, args),
+                Err(error) => return unusable(&error),
+            },
+            Command::Orchestrator(args) => match settings() {
+                Ok(settings) => up::run_alone(settings, "orchestrator", &args),
+                Err(error) => return unusable(&error),
+            },
+            Command::ApiGateway(args) => match settings() {
+                Ok(settings) => up::run_alone(settings, "api-gateway", &args),
                 Err(error) => return unusable(&error),
             },
             Command::Migrate => match settings() {

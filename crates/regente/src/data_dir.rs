@@ -2,13 +2,14 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions, Permissions, TryLockError},
-    io::{Read, Write},
+    fs::{self, OpenOptions, Permissions, TryLockError},
+    io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
+use secrecy::{ExposeSecret, SecretString};
 use worker_agent::FolderLock;
 
 /// The folder, held by this process alone until dropped.
@@ -33,28 +34,36 @@ impl DataDir {
         &self.path
     }
 
-    /// The secret in this file, made when missing. Only the owner can read it.
-    pub(crate) fn secret(&self, name: &str, make: impl FnOnce() -> String) -> anyhow::Result<String> {
+    /// The secret in this file, when there is one.
+    pub(crate) fn secret(&self, name: &str) -> anyhow::Result<Option<SecretString>> {
         let path = self.path.join(name);
-        match File::open(&path) {
-            Ok(mut file) => {
-                let mut text = String::new();
-                file.read_to_string(&mut text).with_context(|| format!("cannot read {}", path.display()))?;
-                let secret = text.trim();
-                if secret.is_empty() {
-                    bail!("{} is empty: delete it to have a new key made", path.display());
-                }
-                Ok(secret.to_owned())
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let secret = make();
-                let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
-                let written = file.and_then(|mut file| writeln!(file, "{secret}"));
-                written.with_context(|| format!("cannot write {}", path.display()))?;
-                Ok(secret)
-            }
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let secret = text.trim();
+        if secret.is_empty() {
+            bail!("{} is empty: delete it to have it written again", path.display());
         }
+        Ok(Some(secret.into()))
+    }
+
+    /// Keeps a secret in this file, in the place of another. Only the owner can read it.
+    pub(crate) fn keep_secret(&self, name: &str, secret: &SecretString) -> anyhow::Result<()> {
+        let path = self.path.join(name);
+        match self.secret(name)? {
+            Some(kept) if kept.expose_secret() == secret.expose_secret() => return Ok(()),
+            Some(_) => {
+                tracing::warn!(path = %path.display(), "this file had another key than the database, which counts; it is written again")
+            }
+            None => {}
+        }
+        // Whole or not at all: a reader may come at any time.
+        let new = self.path.join(format!("{name}.new"));
+        let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new);
+        let written = file.and_then(|mut file| writeln!(file, "{}", secret.expose_secret())).and_then(|()| fs::rename(&new, &path));
+        written.with_context(|| format!("cannot write {}", path.display()))
     }
 }
 
@@ -151,10 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_stays() {
+    fn a_secret_is_kept_until_there_is_another() {
         let folder = tempfile::tempdir().unwrap();
         let data = DataDir::open(folder.path()).unwrap();
-        let first = data.secret("key", || "abc".into()).unwrap();
-        assert_eq!(data.secret("key", || "def".into()).unwrap(), first);
+        assert!(data.secret("key").unwrap().is_none());
+        for secret in ["abc", "abc", "def"] {
+            data.keep_secret("key", &secret.into()).unwrap();
+            assert_eq!(data.secret("key").unwrap().unwrap().expose_secret(), secret);
+            assert_eq!(mode(&folder.path().join("key")), 0o600);
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
-//! let settings = runtime::Settings::load(None)?;
+//! let settings = regente::load_settings(None)?;
 //! let hub = regente::Hub::start(settings, regente::HubOptions::default()).await?;
 //! println!("http://127.0.0.1:{}", hub.port());
 //! hub.stop().await;
@@ -10,14 +10,19 @@
 //! ```
 
 pub mod cli;
+mod connect;
 mod data_dir;
 mod demo;
 mod examples;
 mod hub;
 mod local;
 mod progress;
+mod services;
 mod terminal;
 mod up;
 mod work;
 
-pub use self::hub::{Hub, HubOptions, api_doc};
+pub use self::{
+    hub::{Hub, HubOptions},
+    services::{api_doc, load_settings, services},
+};

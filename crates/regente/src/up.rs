@@ -1,11 +1,16 @@
-//! `regente up` and `regente migrate`.
+//! `regente up`, a single service, and `regente migrate`.
 
 use anyhow::Context;
-use api_gateway::Bootstrap;
 use domain::automation::EVERY_QUEUE;
 use runtime::{Settings, Shutdown};
 
-use crate::{Hub, HubOptions, cli::UpArgs, data_dir, demo, examples, hub, local::LocalWorker, terminal};
+use crate::{
+    Hub, HubOptions,
+    cli::{ServiceArgs, UpArgs},
+    connect, data_dir, demo, examples,
+    local::LocalWorker,
+    services, terminal,
+};
 
 /// Serves until a signal.
 pub(crate) fn run(settings: Settings, args: UpArgs) -> anyhow::Result<()> {
@@ -16,7 +21,6 @@ pub(crate) fn run(settings: Settings, args: UpArgs) -> anyhow::Result<()> {
 
 async fn serve(settings: Settings, args: UpArgs) -> anyhow::Result<()> {
     let options = HubOptions { insecure_dev: args.insecure_dev, ..HubOptions::default() };
-    let username = settings.admin.username.clone();
     let every_queue = settings.has_local_worker();
     let hub = Hub::start(settings, options).await?;
     // The hub hears of it last: until then the local worker reports how its jobs ended.
@@ -30,7 +34,7 @@ async fn serve(settings: Settings, args: UpArgs) -> anyhow::Result<()> {
     if args.demo {
         demo::run(&hub, &stop).await?;
     }
-    announce(&hub, &username, every_queue)?;
+    announce(&hub, every_queue)?;
     let hub_stops = hub.shutdown();
     tokio::select! { () = stop.wait() => {}, () = hub_stops.wait() => {} }
     if let Some(local) = local {
@@ -38,6 +42,23 @@ async fn serve(settings: Settings, args: UpArgs) -> anyhow::Result<()> {
     }
     hub.stop().await;
     Ok(())
+}
+
+/// Serves one service until a signal.
+pub(crate) fn run_alone(settings: Settings, name: &str, args: &ServiceArgs) -> anyhow::Result<()> {
+    telemetry::init(&settings.log.filter, settings.log.format)?;
+    let options = HubOptions { insecure_dev: args.insecure_dev, ..HubOptions::default() };
+    let service: Vec<_> = services().into_iter().filter(|service| service.name() == name).collect();
+    runtime()?.block_on(async {
+        let hub = Hub::start_with(settings, options, service).await?;
+        let stop = hub.shutdown();
+        stop.on_signals()?;
+        terminal::line(&format!("The service {name} serves on {}  (API: {}/api/v1/openapi.json)", hub.url(), hub.url()))?;
+        hub.announcements().iter().try_for_each(|line| terminal::line(line))?;
+        stop.wait().await;
+        hub.stop().await;
+        Ok(())
+    })
 }
 
 /// What the local worker takes: every queue, or those of the examples that are to be shown.
@@ -49,11 +70,9 @@ fn local_queues(every_queue: bool, demo: bool) -> anyhow::Result<Vec<String>> {
     })
 }
 
-fn announce(hub: &Hub, username: &str, every_queue: bool) -> anyhow::Result<()> {
+fn announce(hub: &Hub, every_queue: bool) -> anyhow::Result<()> {
     terminal::line(&format!("Regente serves on {}  (API: {}/api/v1/openapi.json)", hub.url(), hub.url()))?;
-    if let Bootstrap::Created(password) = hub.bootstrap() {
-        terminal::line(&format!("Sign in as {username} with the password {password}  (shown this once; only its hash is kept)"))?;
-    }
+    hub.announcements().iter().try_for_each(|line| terminal::line(line))?;
     if every_queue {
         let folder = hub.data_dir().display();
         terminal::line(&format!("Jobs of every queue run on this machine: scripts in {folder}, and in folders that --scripts names"))?;
@@ -69,7 +88,7 @@ pub(crate) fn migrate(settings: &Settings) -> anyhow::Result<()> {
         if settings.database_url_is_default() {
             data_dir::make(&settings.data_dir)?;
         }
-        let database = hub::open_database(settings).await?;
+        let database = connect::database(settings).await?;
         database.close().await?;
         terminal::line("the schema is up to date")?;
         Ok(())

@@ -13,6 +13,8 @@ mod body;
 mod clock;
 pub mod events;
 mod extract;
+mod first_start;
+mod host;
 mod json;
 mod pool;
 mod problem;
@@ -32,15 +34,16 @@ pub use self::{
     clock::{Clock, Clocks, SteadyClock},
     events::Events,
     extract::{JsonBody, OpenJsonBody, OptionalJsonBody, Params, path_config},
+    host::{Host, describe},
     pool::Pool,
     problem::{Failure, Unmatched, unmatched},
     reconcile::{Counts, Reconciler, Reconcilers},
     refused_keys::RefusedKeys,
     replica::Replica,
-    service::{Context, Parts},
+    service::{Context, Parts, Running, Service, StartError},
     settings::{
-        Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Limits, LocalWorker, Log, Retention, Settings, SettingsError,
-        WorkerSettings,
+        Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Limits, LocalWorker, Log, Retention, Section, SectionSettings,
+        Settings, SettingsError, WorkerSettings,
     },
     shutdown::Shutdown,
     tasks::{TaskError, TaskState, TaskStatus, Tasks},

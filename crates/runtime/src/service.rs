@@ -1,15 +1,90 @@
-//! What a service is handed to work with.
+//! What a service is, and what it is handed to work with.
+//!
+//! A service is a library that implements [`Service`]; whoever runs it, alone or with others in one process, only puts it in a list. What all
+//! services share is in the [`Context`]: a service opens no database, connects to no broker, reads no clock and spawns no task of its own.
+//! Between services there are three ways only: rows that one owns, events on the bus, and the owner's HTTP API.
 
 use std::{
+    future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use actix_web::web::ServiceConfig;
+use auth::SharedKey;
 use broker::Broker;
 use chrono::TimeDelta;
+use futures_util::future::BoxFuture;
+use secrecy::SecretString;
 use store::{Database, Error};
+use utoipa::openapi::OpenApi;
 
-use crate::{Clock, Clocks, Events, Reconcilers, RefusedKeys, Replica, Settings, Shutdown, Tasks, WriteHealth, reconcile::Terms};
+use crate::{
+    Access, Clock, Clocks, Events, Reconciler, Reconcilers, RefusedKeys, Replica, Section, Settings, Shutdown, Tasks, WorkerTokens,
+    WriteHealth, first_start::Keys, reconcile::Terms,
+};
+
+/// What is in the way of a start.
+pub type StartError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A part of the house that owns resources: their routes, use cases and rows.
+pub trait Service: Send + Sync {
+    /// Its name on the command line, in `/api/v1/ops/status` and among the replicas: lower case, with dashes.
+    fn name(&self) -> &'static str;
+
+    /// The section of the settings that is its alone; it reads it with [`Settings::section`].
+    fn section(&self) -> Option<Section> {
+        None
+    }
+
+    /// The description of its routes. Needs nothing that runs.
+    fn describe(&self) -> OpenApi;
+
+    /// Starts it: spawns its tasks on the context's, which end after the shutdown, and says what else the process has to run for it.
+    fn start<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Running, StartError>>;
+}
+
+type Routes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
+type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// A service that was started.
+pub struct Running {
+    pub(crate) routes: Routes,
+    pub(crate) reconcilers: Vec<Arc<dyn Reconciler>>,
+    pub(crate) readiness: Option<Readiness>,
+    pub(crate) announcement: Option<String>,
+}
+
+impl Running {
+    /// With these routes: they are configured once for each thread that serves, and tried in their order.
+    pub fn new(routes: impl Fn(&mut ServiceConfig) + Send + Sync + 'static) -> Self {
+        Self { routes: Arc::new(routes), reconcilers: Vec::new(), readiness: None, announcement: None }
+    }
+
+    /// Runs these, each by one replica at a time.
+    #[must_use]
+    pub fn with_reconcilers(mut self, reconcilers: Vec<Arc<dyn Reconciler>>) -> Self {
+        self.reconcilers = reconcilers;
+        self
+    }
+
+    /// The process is ready for requests only as long as this says so; why not goes into the answer of `/health/ready`.
+    #[must_use]
+    pub fn ready_when<F>(mut self, ready: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.readiness = Some(Arc::new(move || Box::pin(ready())));
+        self
+    }
+
+    /// Shows a line to the person who started the process, and nowhere else: a secret that is generated once may be in it.
+    #[must_use]
+    pub fn announce(mut self, line: String) -> Self {
+        self.announcement = Some(line);
+        self
+    }
+}
 
 /// What a [`Context`] is made of.
 pub struct Parts {
@@ -25,6 +100,10 @@ pub struct Parts {
     pub clocks: Clocks,
     /// Names of the services that this process runs.
     pub services: Vec<String>,
+    /// A workers' key that an earlier version generated on this machine: the database takes it in when it has none.
+    pub worker_key: Option<SecretString>,
+    /// Everybody may do everything.
+    pub insecure_dev: bool,
 }
 
 /// What all services of a process share. Clones are the same one.
@@ -50,21 +129,24 @@ pub struct Context {
     pub shutdown: Shutdown,
     /// Whether the database takes writes.
     pub writes: WriteHealth,
-    /// Requests of workers that were refused.
-    pub refused: RefusedKeys,
+    /// Who may call what.
+    pub access: Access,
+    /// The key that workers share.
+    pub worker_key: SecretString,
     store: store::Settings,
     opened: Arc<Mutex<Vec<Database>>>,
 }
 
 impl Context {
-    /// Joins the replicas of the database, and starts the bus.
+    /// Joins the replicas of the database, agrees with them on keys, and starts the bus.
     ///
     /// # Errors
     /// Any [`Error`] of the database.
     pub async fn new(parts: Parts) -> Result<Self, Error> {
-        let Parts { settings, database, store, broker, clocks, services } = parts;
+        let Parts { settings, database, store, broker, clocks, services, worker_key, insecure_dev } = parts;
         let (shutdown, writes) = (Shutdown::default(), WriteHealth::default());
         let clock = clocks.now.clone();
+        let Keys { tokens, worker_key } = Keys::load(&database, &settings, worker_key).await?;
         let tasks = Tasks::new(clock.clone(), shutdown.clone());
         let replica = Replica::new(database.clone(), clocks, services).await?;
         let terms = Terms {
@@ -77,11 +159,32 @@ impl Context {
             writes: writes.clone(),
             shutdown: shutdown.clone(),
         };
+        let access = Access {
+            tokens,
+            worker_key: SharedKey::new(&worker_key),
+            worker_tokens: WorkerTokens::new(database.clone(), clock.clone()),
+            refused: RefusedKeys::default(),
+            open: insecure_dev,
+        };
         let events = Events::start(broker.clone(), replica.id, &tasks, &shutdown);
-        let (reconcilers, refused, opened) =
-            (Reconcilers::new(terms), RefusedKeys::default(), Arc::new(Mutex::new(vec![database.clone()])));
+        let (reconcilers, opened) = (Reconcilers::new(terms), Arc::new(Mutex::new(vec![database.clone()])));
         let settings = Arc::new(settings);
-        Ok(Self { settings, database, broker, clock, replica, events, tasks, reconcilers, shutdown, writes, refused, store, opened })
+        Ok(Self {
+            settings,
+            database,
+            broker,
+            clock,
+            replica,
+            events,
+            tasks,
+            reconcilers,
+            shutdown,
+            writes,
+            access,
+            worker_key,
+            store,
+            opened,
+        })
     }
 
     /// The same database over one connection of its own, whose statements find their rows by an index and are prepared once.
@@ -94,13 +197,9 @@ impl Context {
         Ok(database)
     }
 
-    /// Says from now on that this replica lives.
-    pub fn start_replica(&self) {
-        self.replica.start(&self.tasks, &self.writes, self.settings.dispatch.tick, &self.shutdown);
-    }
-
-    /// Ends what was started: waits for the tasks, at most `limit`, then closes the broker and the databases. To be called after the shutdown.
-    pub async fn close(self, limit: Duration) {
+    /// Ends what was started: waits for the tasks, at most `limit`, then closes the broker and the databases.
+    pub(crate) async fn close(self, limit: Duration) {
+        self.shutdown.trigger();
         self.tasks.join(limit).await;
         if let Some(broker) = self.broker {
             broker.close().await;

@@ -1,6 +1,7 @@
 mod load;
 mod optional_profile;
 mod print;
+mod section;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -8,6 +9,9 @@ use domain::automation::QueueProfile;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use telemetry::LogFormat;
+
+use self::section::Sections;
+pub use self::section::{Section, SectionSettings};
 
 /// Every setting of the program. Read from the embedded defaults, then `regente.toml`, then the environment.
 #[derive(Clone, Debug, Serialize)]
@@ -36,6 +40,9 @@ pub struct Settings {
     pub retention: Retention,
     /// Log.
     pub log: Log,
+    /// Those of single services.
+    #[serde(flatten)]
+    sections: Sections,
 }
 
 macro_rules! section {
@@ -218,6 +225,14 @@ const RETENTION_MOST: Duration = Duration::from_secs(100 * 366 * 86_400);
 pub struct SettingsError(pub Vec<String>);
 
 impl Settings {
+    /// The section of a service.
+    ///
+    /// # Errors
+    /// When the settings were read without it: see [`Settings::load_with`].
+    pub fn section<T: SectionSettings>(&self) -> Result<std::sync::Arc<T>, SettingsError> {
+        self.sections.get().ok_or_else(|| SettingsError(vec![format!("the settings were read without the section \"{}\"", T::NAME)]))
+    }
+
     /// The database's URL, with the default filled in.
     #[must_use]
     pub fn database_url(&self) -> SecretString {

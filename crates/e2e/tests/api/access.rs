@@ -13,7 +13,7 @@ type Needs = Option<P>;
 /// Nobody is asked who they are.
 const ANYBODY: Needs = None;
 
-const ROUTES: [(&str, &str, Needs); 54] = [
+const ROUTES: [(&str, &str, Needs); 55] = [
     ("get", "/api/v1/automations", Some(P::AutomationsRead)),
     ("post", "/api/v1/automations", Some(P::AutomationsWrite)),
     ("delete", "/api/v1/automations/{id}", Some(P::AutomationsWrite)),
@@ -57,6 +57,7 @@ const ROUTES: [(&str, &str, Needs); 54] = [
     ("post", "/api/v1/dead-letters/{id}/replay", Some(P::DeadLettersReplay)),
     ("get", "/api/v1/ops/reconcilers", Some(P::OpsRead)),
     ("get", "/api/v1/ops/status", Some(P::OpsRead)),
+    ("get", "/api/v1/ops/tasks", Some(P::OpsRead)),
     ("get", "/api/v1/worker-tokens", Some(P::WorkerTokensRead)),
     ("post", "/api/v1/worker-tokens", Some(P::WorkerTokensWrite)),
     ("delete", "/api/v1/worker-tokens/{id}", Some(P::WorkerTokensWrite)),

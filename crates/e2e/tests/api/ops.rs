@@ -101,7 +101,7 @@ async fn what_is_too_old_is_removed(delivery: Delivery) {
         settings.retention.logs = std::time::Duration::ZERO;
     };
     let hub = HubOptions { clock, ..HubOptions::default() };
-    let world = World::start_with(delivery, Options { settings: Some(Box::new(settings)), hub }).await;
+    let world = World::start_with(delivery, Options { settings: Some(Box::new(settings)), hub, ..Options::default() }).await;
     let automation = automation(&world, "old").await;
     let mut jobs = Vec::new();
     for _ in 0..3 {

@@ -29,7 +29,7 @@ async fn a_clock_that_is_set_ends_no_job_and_delays_none() {
         settings.lease.agent = Duration::from_secs(30);
         settings.lease.silent = Duration::from_secs(30);
     };
-    let world = World::start_with(Delivery::Pull, Options { hub, settings: Some(Box::new(leases)) }).await;
+    let world = World::start_with(Delivery::Pull, Options { hub, settings: Some(Box::new(leases)), ..Options::default() }).await;
     let queue = world.queue("clock");
     let body = json!({"name": "c", "queue_name": queue, "script_path": "x", "timeout_s": 30, "queue_timeout_s": 30,
         "retry_policy": {"max_attempts": 2, "base_s": 0.5, "jitter": 0}});

@@ -25,4 +25,5 @@ mod replicas;
 mod results;
 mod retention;
 mod retries;
+mod services;
 mod support;

@@ -32,7 +32,7 @@ async fn old_jobs_go_by_themselves_and_what_has_not_ended_stays(delivery: Delive
         settings.retention.logs = Duration::from_secs(30 * 86_400);
     };
     let hub = HubOptions { clock, ..HubOptions::default() };
-    let world = World::start_with(delivery, Options { settings: Some(Box::new(settings)), hub }).await;
+    let world = World::start_with(delivery, Options { settings: Some(Box::new(settings)), hub, ..Options::default() }).await;
     let (queue, dir) = (world.queue("old"), tempfile::tempdir().unwrap());
     let quick = shell(&world, &queue, "echo said\n", json!({})).await;
     let stays = shell(&world, &queue, UNTIL_GO, json!({})).await;

@@ -1,5 +1,5 @@
 use actix_web::{HttpResponse, get, web::Data};
-use api_types::{OpsStatus, Problem, ReconcilerStatus};
+use api_types::{OpsStatus, Problem};
 use auth::need::OpsRead;
 use runtime::{Allowed, Failure};
 
@@ -10,11 +10,4 @@ use crate::Orchestrator;
 #[get("/api/v1/ops/status")]
 pub(crate) async fn status(_: Allowed<OpsRead>, hub: Data<Orchestrator>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.ops_status().await?))
-}
-
-/// The loops that put right what went wrong, and how their last runs went.
-#[utoipa::path(tag = "operations", responses((status = 200, body = Vec<ReconcilerStatus>), (status = 401, body = Problem)))]
-#[get("/api/v1/ops/reconcilers")]
-pub(crate) async fn reconcilers(_: Allowed<OpsRead>, hub: Data<Orchestrator>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(hub.reconcilers.statuses().await?))
 }

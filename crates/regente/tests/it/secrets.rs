@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::{
     client::{Client, PASSWORD, sign_in},
+    process::Place,
     worker::place,
 };
 
@@ -108,4 +109,22 @@ async fn a_robot_finds_the_worker_s_key_nowhere_above_it() {
         worker.stop().await;
     }
     hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_s_key_of_an_earlier_version_goes_on_and_is_written_again() {
+    let place = Place::new();
+    place.write("data/worker-key", "key-of-an-earlier-version\n");
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for _ in 0..2 {
+        let mut hub = place.start(&["up"]);
+        let register = http.post(format!("{}/api/v1/worker/register", hub.address().await));
+        let body = serde_json::json!({"name": "w", "queues": ["q"], "slots": 1});
+        let answer = register.header("X-Worker-API-Key", "key-of-an-earlier-version").json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        hub.stop().await;
+        assert_eq!(std::fs::read_to_string(place.path("data/worker-key")).unwrap(), "key-of-an-earlier-version\n");
+        std::fs::remove_file(place.path("data/worker-key")).unwrap();
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
+use config::{Config, ConfigBuilder, Environment, File, FileFormat, Map, Value, ValueKind, builder::DefaultState};
 use serde::de::DeserializeOwned;
 
-use super::{Settings, SettingsError};
+use super::{Section, Settings, SettingsError, section::Sections};
 
 pub(super) const DEFAULTS: &str = include_str!("../defaults.toml");
 
@@ -15,20 +15,28 @@ impl Settings {
     /// # Errors
     /// Every fault found, each naming its key.
     pub fn load(file: Option<&str>) -> Result<Self, SettingsError> {
+        Self::load_with(file, &[])
+    }
+
+    /// Reads the settings with sections of services.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn load_with(file: Option<&str>, sections: &[Section]) -> Result<Self, SettingsError> {
         let source = match file {
             Some(path) => File::new(path, FileFormat::Toml).required(true),
             None => File::new("regente.toml", FileFormat::Toml).required(false),
         };
         let environment = Environment::with_prefix("REGENTE").prefix_separator("__").separator("__");
-        let config = Config::builder().add_source(defaults()).add_source(source).add_source(environment).build();
-        Self::from_config(config.map_err(|error| SettingsError(vec![one_line(&error.to_string())]))?)
+        let config = with_defaults(sections).add_source(source).add_source(environment).build();
+        Self::from_config(config.map_err(|error| SettingsError(vec![one_line(&error.to_string())]))?, sections)
     }
 
-    pub(super) fn from_config(config: Config) -> Result<Self, SettingsError> {
-        let built = Config::builder().add_source(defaults()).build().map_err(|error| SettingsError(vec![error.to_string()]))?;
+    pub(super) fn from_config(config: Config, sections: &[Section]) -> Result<Self, SettingsError> {
+        let built = with_defaults(sections).build().map_err(|error| SettingsError(vec![error.to_string()]))?;
         let mut reading = Reading { values: tables(config), defaults: tables(built), faults: Vec::new(), keys: BTreeSet::new() };
         reading.refuse_unknown_sections();
-        let settings = reading.settings();
+        let settings = reading.settings(sections);
         let Reading { mut faults, keys, .. } = reading;
         if let Some(settings) = &settings {
             // A value that could not be read has its default here: a rule that concerns it says nothing.
@@ -42,8 +50,10 @@ impl Settings {
     }
 }
 
-pub(super) fn defaults() -> File<config::FileSourceString, FileFormat> {
-    File::from_str(DEFAULTS, FileFormat::Toml)
+/// The defaults, those of `sections` as well.
+pub(super) fn with_defaults(sections: &[Section]) -> ConfigBuilder<DefaultState> {
+    let defaults = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+    sections.iter().fold(defaults, |all, section| all.add_source(File::from_str(section.defaults, FileFormat::Toml)))
 }
 
 fn tables(config: Config) -> Map<String, Value> {
@@ -52,7 +62,7 @@ fn tables(config: Config) -> Map<String, Value> {
 }
 
 /// Settings on their way, and what is wrong with them so far.
-struct Reading {
+pub(super) struct Reading {
     values: Map<String, Value>,
     defaults: Map<String, Value>,
     faults: Vec<String>,
@@ -61,13 +71,14 @@ struct Reading {
 }
 
 impl Reading {
-    fn settings(&mut self) -> Option<Settings> {
+    fn settings(&mut self, sections: &[Section]) -> Option<Settings> {
         // Each is read before the first that is missing ends it.
         let data_dir = self.value("data_dir");
         let (http, database, broker) = (self.section("http"), self.section("database"), self.section("broker"));
         let (auth, admin, worker) = (self.section("auth"), self.section("admin"), self.section("worker"));
         let (lease, dispatch, limits) = (self.section("lease"), self.section("dispatch"), self.section("limits"));
         let (retention, log) = (self.section("retention"), self.section("log"));
+        let sections = self.sections(sections);
         Some(Settings {
             data_dir: data_dir?,
             http: http?,
@@ -81,7 +92,19 @@ impl Reading {
             limits: limits?,
             retention: retention?,
             log: log?,
+            sections,
         })
+    }
+
+    fn sections(&mut self, specs: &[Section]) -> Sections {
+        let mut sections = Sections { specs: specs.to_vec(), ..Sections::default() };
+        for spec in specs {
+            if let Some((value, mut faults)) = (spec.read)(self) {
+                sections.values.insert(spec.name, value);
+                self.faults.append(&mut faults);
+            }
+        }
+        sections
     }
 
     fn refuse_unknown_sections(&mut self) {
@@ -97,7 +120,7 @@ impl Reading {
     }
 
     /// One section. What cannot be read is noted and gives way to its default, so that it does not hide what else is wrong.
-    fn section<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+    pub(super) fn section<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let mut table = match self.values.get(name).cloned()?.into_table() {
             Ok(table) => table,
             Err(error) => {
@@ -140,8 +163,8 @@ pub(super) mod tests {
     use super::*;
 
     pub(in crate::settings) fn from_toml(text: &str) -> Result<Settings, SettingsError> {
-        let builder = Config::builder().add_source(defaults()).add_source(File::from_str(text, FileFormat::Toml));
-        Settings::from_config(builder.build().unwrap())
+        let builder = with_defaults(&[]).add_source(File::from_str(text, FileFormat::Toml));
+        Settings::from_config(builder.build().unwrap(), &[])
     }
 
     fn faults(text: &str) -> Vec<String> {

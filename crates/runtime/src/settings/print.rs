@@ -1,12 +1,11 @@
 //! The settings in force as a file.
 
-use config::Config;
 use secrecy::{ExposeSecret, SecretString};
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
 use super::{
     Settings, SettingsError,
-    load::{DEFAULTS, defaults},
+    load::{DEFAULTS, with_defaults},
 };
 
 impl Settings {
@@ -17,10 +16,12 @@ impl Settings {
     /// When a value has no form in TOML, such as a folder whose name is not Unicode.
     pub fn to_toml(&self) -> Result<String, SettingsError> {
         let unwritable = |error: &dyn std::fmt::Display| SettingsError(vec![format!("cannot be written as TOML: {error}")]);
-        let usual = Config::builder().add_source(defaults()).build().map_err(|error| unwritable(&error))?;
-        let usual = toml_edit::ser::to_document(&Self::from_config(usual)?).map_err(|error| unwritable(&error))?;
+        let specs = &self.sections.specs;
+        let usual = with_defaults(specs).build().map_err(|error| unwritable(&error))?;
+        let usual = toml_edit::ser::to_document(&Self::from_config(usual, specs)?).map_err(|error| unwritable(&error))?;
         let own = toml_edit::ser::to_document(self).map_err(|error| unwritable(&error))?;
-        let mut document: DocumentMut = DEFAULTS.parse().map_err(|error| unwritable(&error))?;
+        let text = specs.iter().fold(DEFAULTS.to_owned(), |text, section| format!("{text}\n{}", section.defaults));
+        let mut document: DocumentMut = text.parse().map_err(|error| unwritable(&error))?;
         fill(document.as_table_mut(), own.as_table(), usual.as_table());
         Ok(self.without_secrets(&document.to_string()))
     }

@@ -1,4 +1,4 @@
-//! What all operations have in common, added to the descriptions that their services give.
+//! The description of the API: those of the services and of the routes of every process, with what all operations have in common.
 
 use utoipa::openapi::{
     OpenApi, Ref, RefOr, Response, ResponseBuilder,
@@ -7,11 +7,42 @@ use utoipa::openapi::{
     security::SecurityRequirement,
 };
 
+use super::{app, health, ops};
+use crate::Service;
+
 const PROBLEM: &str = "application/problem+json";
 const PROBLEM_SCHEMA: &str = "#/components/schemas/Problem";
 
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Regente", description = "Orchestrates RPA robots."),
+    paths(health::health, health::live, health::ready, ops::reconcilers, ops::tasks, app::describe),
+    components(schemas(api_types::Problem)),
+    modifiers(&SecuritySchemes),
+)]
+struct Common;
+
+struct SecuritySchemes;
+
+impl utoipa::Modify for SecuritySchemes {
+    fn modify(&self, doc: &mut OpenApi) {
+        use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+        let components = doc.components.get_or_insert_default();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme("worker_key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Worker-API-Key"))));
+    }
+}
+
+/// The description of the API of a process that runs `services`.
+#[must_use]
+pub fn describe(services: &[Box<dyn Service>]) -> OpenApi {
+    let common = <Common as utoipa::OpenApi>::openapi();
+    complete(services.iter().map(|service| service.describe()).fold(common, OpenApi::merge_from))
+}
+
 /// Adds to each operation the refusals and credentials that go with its kind.
-pub(super) fn complete(mut doc: OpenApi) -> OpenApi {
+fn complete(mut doc: OpenApi) -> OpenApi {
     for item in doc.paths.paths.values_mut() {
         for operation in operations(item) {
             let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();

@@ -1,0 +1,40 @@
+//! Connections by the settings.
+
+use anyhow::Context as _;
+use broker::{Broker, Topology};
+use runtime::Settings;
+use secrecy::ExposeSecret;
+use store::Database;
+
+use crate::data_dir;
+
+/// Opens the database and brings its schema up to date.
+pub(crate) async fn database(settings: &Settings) -> anyhow::Result<Database> {
+    data_dir::keep_database_private(settings.database_url().expose_secret())?;
+    let database = Database::connect(&store_settings(settings)).await.context("cannot open the database")?;
+    database.migrate().await.map_err(|error| {
+        let held = matches!(error, store::Error::Conflict(_) | store::Error::Unavailable(_));
+        let hint = if held { ": is another program holding it?" } else { "" };
+        anyhow::Error::new(error).context(format!("cannot bring the database's schema up to date{hint}"))
+    })?;
+    Ok(database)
+}
+
+/// How the database is opened.
+pub(crate) fn store_settings(settings: &Settings) -> store::Settings {
+    store::Settings {
+        max_connections: settings.database.max_connections,
+        acquire_timeout: settings.database.acquire_timeout,
+        statement_timeout: settings.database.statement_timeout,
+        schema: Some(settings.database.schema.clone()).filter(|schema| !schema.is_empty()),
+        ..store::Settings::new(settings.database_url().expose_secret())
+    }
+}
+
+/// Begins to connect to the broker, when there is one.
+pub(crate) fn broker(settings: &Settings) -> anyhow::Result<Option<Broker>> {
+    let Some(url) = settings.broker_url() else { return Ok(None) };
+    let topology = Topology { dead_letter_queue: settings.broker.dead_letter_queue.clone(), ..Topology::default() };
+    let broker = Broker::connect_with(url.expose_secret(), "regente-hub", topology).context("broker.url")?;
+    Ok(Some(broker))
+}

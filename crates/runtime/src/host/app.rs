@@ -1,0 +1,88 @@
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    dev::Server,
+    get,
+    middleware::{DefaultHeaders, from_fn},
+    web::{self, Data, ServiceConfig},
+};
+use utoipa::openapi::{OpenApi, path::PathItem};
+
+use super::{health, ops};
+use crate::{Bodies, Context, Unmatched, identify, path_config, service::Running, unmatched};
+
+/// How long open requests may take to end at a stop, in seconds.
+const DRAIN_S: u64 = 10;
+
+/// What the routes of every process need.
+pub(super) struct Frame {
+    pub(super) context: Context,
+    /// By their names.
+    pub(super) services: Vec<(&'static str, Running)>,
+    description: Arc<str>,
+}
+
+/// Serves the services, the first one's routes first, then those of every process.
+pub(super) fn serve(
+    listener: TcpListener,
+    context: &Context,
+    services: Vec<(&'static str, Running)>,
+    doc: &OpenApi,
+) -> std::io::Result<Server> {
+    let bodies = Bodies::new(&context.settings.http);
+    let access = Data::new(context.access.clone());
+    let routes = Data::new(Unmatched::new(documented_routes(doc)));
+    // The description is made of literals; `{}` stands for what could not be.
+    let description = serde_json::to_string(doc).unwrap_or_else(|_| "{}".to_owned()).into();
+    let frame = Data::new(Frame { context: context.clone(), services, description });
+    let app = move || {
+        App::new()
+            .app_data(access.clone())
+            .app_data(path_config())
+            .app_data(bodies.clone())
+            .configure(|config| frame.services.iter().for_each(|(_, service)| (service.routes)(config)))
+            .configure(|config| common_routes(config, frame.clone()))
+            .app_data(routes.clone())
+            .default_service(web::to(unmatched))
+            .wrap(from_fn(identify))
+            // No answer is a page, and what it says may be secret or out of date soon.
+            .wrap(DefaultHeaders::new().add(("x-content-type-options", "nosniff")).add(("cache-control", "no-store")))
+    };
+    let server = HttpServer::new(app)
+        .workers(context.settings.http.workers)
+        .disable_signals()
+        .shutdown_timeout(DRAIN_S)
+        .keep_alive(Duration::from_secs(75))
+        // Whoever hangs up does not wait for an answer: a claim of a worker that is gone must not get a job.
+        .h1_allow_half_closed(false)
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+fn common_routes(config: &mut ServiceConfig, frame: Data<Frame>) {
+    config
+        .app_data(frame)
+        .service(health::health)
+        .service(health::live)
+        .service(health::ready)
+        .service(ops::reconcilers)
+        .service(ops::tasks)
+        .service(describe);
+}
+
+/// Every path of the API with its methods.
+fn documented_routes(doc: &OpenApi) -> Vec<(String, Vec<String>)> {
+    let methods = |item: &PathItem| {
+        let operations = [("delete", &item.delete), ("get", &item.get), ("post", &item.post), ("put", &item.put), ("patch", &item.patch)];
+        operations.into_iter().filter(|(_, operation)| operation.is_some()).map(|(method, _)| method.to_owned()).collect()
+    };
+    doc.paths.paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
+}
+
+/// This description.
+#[utoipa::path(tag = "system", responses((status = 200, description = "OpenAPI 3.1")))]
+#[get("/api/v1/openapi.json")]
+pub(super) async fn describe(frame: Data<Frame>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(frame.description.to_string())
+}

@@ -1,0 +1,77 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use actix_web::{HttpResponse, get, web::Data};
+use api_types::Health;
+use chrono::Utc;
+use serde_json::json;
+
+use super::app::Frame;
+use crate::Context;
+
+/// How long the database may take to give a sign of life.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const OK: &str = "ok";
+
+/// How the hub is. `degraded`: the broker is out of reach, jobs are accepted and wait.
+#[utoipa::path(tag = "system", responses((status = 200, body = Health), (status = 503, description = "The database is out of reach, or takes no writes", body = Health)))]
+#[get("/api/v1/health")]
+pub(super) async fn health(frame: Data<Frame>) -> HttpResponse {
+    let context = &frame.context;
+    let database = database(context).await;
+    let broker = context.broker.as_ref().map(broker::Broker::is_connected);
+    let status = match broker {
+        _ if database != OK => "unavailable",
+        Some(false) => "degraded",
+        _ => OK,
+    };
+    let health = Health {
+        status: status.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        database: database.to_owned(),
+        broker: broker.map_or("none", |connected| if connected { "ok" } else { "unreachable" }).to_owned(),
+        uptime_s: context.replica.uptime().as_secs(),
+        now: Utc::now(),
+    };
+    let mut response = if database == OK { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    response.json(health)
+}
+
+/// The process answers and its tasks run. 503 when a task has ended that cannot be started again: restart the process.
+#[utoipa::path(tag = "system", responses((status = 200), (status = 503)))]
+#[get("/health/live")]
+pub(super) async fn live(frame: Data<Frame>) -> HttpResponse {
+    match frame.context.tasks.broken() {
+        None => HttpResponse::Ok().json(json!({"status": OK})),
+        Some(task) => HttpResponse::ServiceUnavailable().json(json!({"status": "broken", "task": task})),
+    }
+}
+
+/// The process can serve requests.
+#[utoipa::path(tag = "system", responses((status = 200), (status = 503)))]
+#[get("/health/ready")]
+pub(super) async fn ready(frame: Data<Frame>) -> HttpResponse {
+    let database = database(&frame.context).await;
+    let mut services = BTreeMap::new();
+    for (name, service) in &frame.services {
+        let Some(readiness) = &service.readiness else { continue };
+        let outcome = tokio::time::timeout(PATIENCE, readiness()).await;
+        if let Err(reason) = outcome.unwrap_or_else(|_| Err("it did not answer in time".to_owned())) {
+            services.insert(*name, reason);
+        }
+    }
+    if database == OK && services.is_empty() {
+        return HttpResponse::Ok().json(json!({"status": OK}));
+    }
+    HttpResponse::ServiceUnavailable().json(json!({"status": "unavailable", "database": database, "services": services}))
+}
+
+async fn database(context: &Context) -> &'static str {
+    match tokio::time::timeout(PATIENCE, context.database.ping()).await {
+        Ok(Ok(())) if context.writes.is_failing() => "not_writable",
+        Ok(Ok(())) => OK,
+        // Every connection waits for the lock of the file that another program holds.
+        Err(_elapsed) if context.database.is_sqlite() && context.writes.is_failing() => "not_writable",
+        _ => "unreachable",
+    }
+}

@@ -1,0 +1,33 @@
+use actix_web::{HttpResponse, get, web::Data};
+use api_types::{Problem, ReconcilerStatus, TaskStatus};
+
+use auth::need::OpsRead;
+
+use super::app::Frame;
+use crate::{Allowed, Failure, TaskState};
+
+/// Lists the reconcilers of the installation, whichever service and replica runs them, and how their last runs went.
+#[utoipa::path(tag = "operations", responses((status = 200, body = Vec<ReconcilerStatus>), (status = 401, body = Problem)))]
+#[get("/api/v1/ops/reconcilers")]
+pub(super) async fn reconcilers(_: Allowed<OpsRead>, frame: Data<Frame>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(frame.context.reconcilers.statuses().await?))
+}
+
+/// Lists the named tasks of the replica that answers, and how each stands.
+#[utoipa::path(tag = "operations", responses((status = 200, body = Vec<TaskStatus>), (status = 401, body = Problem)))]
+#[get("/api/v1/ops/tasks")]
+pub(super) async fn tasks(_: Allowed<OpsRead>, frame: Data<Frame>) -> HttpResponse {
+    let to_api = |task: crate::TaskStatus| TaskStatus {
+        name: task.name.into_owned(),
+        state: match task.state {
+            TaskState::Running => api_types::TaskState::Running,
+            TaskState::Restarting => api_types::TaskState::Restarting,
+            TaskState::Broken => api_types::TaskState::Broken,
+            TaskState::Ended => api_types::TaskState::Ended,
+        },
+        since: task.since,
+        restarts: task.restarts,
+        last_error: task.last_error,
+    };
+    HttpResponse::Ok().json(frame.context.tasks.statuses().into_iter().map(to_api).collect::<Vec<_>>())
+}
