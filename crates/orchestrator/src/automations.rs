@@ -1,5 +1,6 @@
 //! Automations: registered, changed, paused and archived; what of them jobs need is cached in [`Catalog`].
 
+mod cached;
 mod catalog;
 mod convert;
 mod draft;
@@ -10,7 +11,7 @@ mod schema;
 
 use actix_web::web::ServiceConfig;
 
-pub(crate) use self::{catalog::Catalog, draft::unkept, pause::pause, register::not_found};
+pub(crate) use self::{cached::CachedAutomations, catalog::Catalog, draft::unkept, pause::pause, register::not_found};
 
 /// The description of the routes.
 #[derive(utoipa::OpenApi)]

@@ -4,18 +4,15 @@ mod accept;
 mod control;
 mod convert;
 mod follow;
-mod live;
-mod retry;
+
 pub(crate) mod routes;
 mod waiting;
 
 use actix_web::web::ServiceConfig;
 
 pub(crate) use self::{
-    accept::{Execution, KEY_HEADER, differs},
+    accept::{Execution, KEY_HEADER},
     follow::Followed,
-    live::Live,
-    retry::next_attempt,
     routes::{accepted, idempotency_key},
 };
 

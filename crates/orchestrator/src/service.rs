@@ -12,10 +12,11 @@ use crate::{
     automations::Catalog,
     dead_letters,
     dispatch::{BrokerQueues, ControlMessages},
-    jobs::{Followed, Live},
+    jobs::Followed,
     notices::{self, Notice, Notices},
     ops::Snapshot,
     reconcilers, routes,
+    watchers::Watchers,
     workers::{CachedWorkers, Presence, Roster, WorkerChanges},
     writer::{self, Deps, Writer},
 };
@@ -84,7 +85,7 @@ impl Orchestrator {
         let broker = context.broker.clone().map(Arc::new);
         let catalog = Arc::new(Catalog::new(database.clone()));
         catalog.refresh().await?;
-        let (live, roster) = (Live::default(), Arc::new(Roster::new(database.clone())));
+        let (followers, roster) = (Watchers::default(), Arc::new(Roster::new(database.clone())));
         roster.refresh().await?;
         let control = ControlMessages::start(broker.clone(), tasks);
         let broker_queues = BrokerQueues::new(broker.clone(), catalog.clone(), settings.dispatch.tick);
@@ -94,7 +95,7 @@ impl Orchestrator {
             roster: roster.clone(),
             broker: broker.clone(),
             broker_queues: broker_queues.clone(),
-            live: live.clone(),
+            followers: followers.clone(),
             events: context.events.clone(),
             control: control.clone(),
             leases: Deps::lease_times(&settings.lease),
@@ -107,7 +108,7 @@ impl Orchestrator {
         let (notices, received) = notices::channel();
         let writer = writer::start(deps, (notices.clone(), received), tasks, shutdown.clone());
         let orchestrator = Self {
-            followed: Followed::start(database.clone(), live, tasks, shutdown),
+            followed: Followed::start(database.clone(), followers, tasks, shutdown),
             presence: Presence::start(database.clone(), settings.lease.agent, tasks, shutdown.clone()),
             database: database.clone(),
             catalog,

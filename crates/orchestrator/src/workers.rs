@@ -16,7 +16,7 @@ pub(crate) use self::{
     changes::{CachedWorkers, WorkerChanges},
     limits::check_holder,
     presence::Presence,
-    roster::Roster,
+    roster::{Known, Roster},
 };
 
 /// The description of the routes.

@@ -1,16 +1,19 @@
-//! The one writer of job rows. Requests that come in while a transaction is under way share the next one; each is answered after its
-//! commit with its own outcome, and one that the database refuses fails alone.
+//! The one writer of job rows. Every change of a job goes through one task per process: commands that come in while a transaction is under way
+//! share the next one, and each is answered after its commit with its own outcome.
+//!
+//! A [`plan`] decides, without a database, what commands lead to; [`commit`] makes it last; [`run`] does what follows. What must hold:
+//!
+//! - No answer before the commit, and no effect either: messages, events and assignments are lost with the transaction.
+//! - One bad row fails alone: what the database refuses is tried again in halves.
+//! - An idle writer commits a lone request at once. There is no timer that gathers requests.
 
-mod admission;
-mod batch;
 mod cache;
-mod change;
-mod claims;
 mod command;
-mod giveout;
-mod log;
-mod overlap;
+mod commit;
+mod deps;
+mod plan;
 mod run;
+mod upkeep;
 
 use std::{
     sync::{
@@ -25,13 +28,15 @@ use runtime::Failure;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use self::command::{Command, Done, Envelope, Reply, Request};
 pub(crate) use self::{
-    change::{Action, Change, Changed, Control, Finish, Lines},
-    command::{Command, Inserted},
-    run::{Deps, check_claim, start},
+    command::{Action, Change, Changed, Control, Finish, Inserted, Lines},
+    deps::Deps,
+    plan::differs,
+    run::start,
 };
 use crate::{
-    dispatch::{Claim, ClaimReply},
+    dispatch::Claim,
     notices::{Notice, Notices},
 };
 
@@ -41,27 +46,6 @@ pub(crate) struct Writer {
     requests: mpsc::Sender<Request>,
     notices: Notices,
     claims: Arc<AtomicU64>,
-}
-
-/// What the writer is handed, with the way back to whoever waits for the outcome.
-pub(crate) enum Request {
-    Write(Envelope),
-    Claim(Claim, ClaimReply),
-}
-
-/// A command with the way back to whoever waits for its outcome.
-pub(crate) struct Envelope {
-    pub(crate) command: Command,
-    pub(crate) reply: oneshot::Sender<Reply>,
-}
-
-pub(crate) type Reply = Result<Outcome, Failure>;
-
-/// What a command led to.
-pub(crate) enum Outcome {
-    Inserted(Inserted),
-    Changed(Changed),
-    Renewed(api_types::HeartbeatResponse),
 }
 
 /// Lets the writer know when whoever waits for a claim goes away.
@@ -77,6 +61,10 @@ impl Drop for Waits<'_> {
 }
 
 impl Writer {
+    fn new(requests: mpsc::Sender<Request>, notices: Notices) -> Self {
+        Self { requests, notices, claims: Arc::default() }
+    }
+
     async fn send<T>(&self, request: Request, answer: oneshot::Receiver<Result<T, Failure>>) -> Result<T, Failure> {
         self.requests.try_send(request).map_err(|_| Failure::Overloaded)?;
         answer.await.map_err(|_| Failure::Unavailable("the writer ended before it answered".to_owned()))?
@@ -89,7 +77,7 @@ impl Writer {
 
     pub(crate) async fn insert(&self, new: store::jobs::NewJob) -> Result<Inserted, Failure> {
         match self.ask(Command::Insert(Box::new(new))).await? {
-            Outcome::Inserted(inserted) => Ok(inserted),
+            Done::Inserted(inserted) => Ok(inserted),
             _ => Err(wrong_outcome()),
         }
     }
@@ -98,14 +86,14 @@ impl Writer {
         self.changed(Command::Change(job_id, Box::new(change), None)).await
     }
 
-    /// [`Writer::change`] by a worker, as far as its principal reaches.
+    /// [`Writer::change`] by a worker, as far as its credential reaches.
     pub(crate) async fn report(&self, job_id: Uuid, change: Change, principal: &Arc<Principal>) -> Result<Changed, Failure> {
         self.changed(Command::Change(job_id, Box::new(change), Some(principal.clone()))).await
     }
 
     async fn changed(&self, command: Command) -> Result<Changed, Failure> {
         match self.ask(command).await? {
-            Outcome::Changed(changed) => Ok(changed),
+            Done::Changed(changed) => Ok(changed),
             _ => Err(wrong_outcome()),
         }
     }
@@ -116,7 +104,7 @@ impl Writer {
         principal: Arc<Principal>,
     ) -> Result<api_types::HeartbeatResponse, Failure> {
         match self.ask(Command::Heartbeat(request, principal)).await? {
-            Outcome::Renewed(response) => Ok(response),
+            Done::Renewed(response) => Ok(response),
             _ => Err(wrong_outcome()),
         }
     }

@@ -234,6 +234,21 @@ impl WaitingClaims {
     }
 }
 
+/// Checks what a worker asks for.
+///
+/// # Errors
+/// [`Failure::Invalid`] with each fault.
+pub(crate) fn check_claim(request: &ClaimRequest) -> Result<(), Failure> {
+    let mut faults = domain::automation::queue_faults(&request.queues);
+    if request.max > 1000 {
+        faults.push(domain::Fault::new("max", "must be 0 to 1000"));
+    }
+    if !(0.0..=60.0).contains(&request.wait_s) {
+        faults.push(domain::Fault::new("wait_s", "must be 0 to 60 seconds"));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Failure::Invalid(faults)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

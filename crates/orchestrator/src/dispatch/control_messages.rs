@@ -10,6 +10,14 @@ use uuid::Uuid;
 /// Messages that may wait for the broker; more are dropped, since a heartbeat says the same later.
 const MOST_WAITING: usize = 10_000;
 
+/// What a worker must do at once, with a job or as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ControlMessage {
+    pub(crate) worker_id: Uuid,
+    pub(crate) command: Command,
+    pub(crate) job_id: Option<Uuid>,
+}
+
 /// Sends connected workers at once what the answer to a heartbeat would say later. Does nothing without a broker.
 #[derive(Clone)]
 pub(crate) struct ControlMessages(Option<mpsc::Sender<(Uuid, WorkerControl)>>);
@@ -22,9 +30,9 @@ impl ControlMessages {
         Self(Some(sender))
     }
 
-    /// Sends `command` to a worker, about `job_id` where it is about a job, and does not wait for it. A worker that is not there, or not
-    /// connected to the broker, does not get it.
-    pub(crate) fn send(&self, worker_id: Uuid, command: Command, job_id: Option<Uuid>) {
+    /// Sends a message and does not wait for it. A worker that is not there, or not connected to the broker, does not get it.
+    pub(crate) fn send(&self, message: ControlMessage) {
+        let ControlMessage { worker_id, command, job_id } = message;
         let Some(sender) = &self.0 else { return };
         let job_id = job_id.map(|id| id.to_string()).unwrap_or_default();
         if sender.try_send((worker_id, WorkerControl { command: command.into(), job_id })).is_err() {

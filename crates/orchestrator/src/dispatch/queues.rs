@@ -99,7 +99,7 @@ impl BrokerQueues {
 
     /// Has all queues looked at for which an automation names a profile.
     pub(crate) fn want_named(&self) {
-        for queue in self.0.catalog.named_queues() {
+        for queue in self.0.catalog.cached().named_queues() {
             self.want(&queue);
         }
     }
@@ -169,7 +169,7 @@ impl BrokerQueues {
     /// Declares `queue`, or adopts it. Whether messages can be sent to it.
     async fn look(&self, queue: &str) -> bool {
         let Some(broker) = &self.0.broker else { return false };
-        let found = timeout(PATIENCE, find(broker, queue, self.0.catalog.queue_profile(queue))).await;
+        let found = timeout(PATIENCE, find(broker, queue, self.0.catalog.cached().queue_profile(queue))).await;
         let finding = found.unwrap_or(Err(Error::Disconnected));
         let mut queues = self.queues();
         let known = queues.entry(queue.to_owned()).or_default();

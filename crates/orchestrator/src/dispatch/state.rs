@@ -18,7 +18,10 @@ use store::workers::Worker;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::claims::{Ability, Claim, ClaimReply, WaitingClaims};
+use super::{
+    claims::{Ability, Claim, ClaimReply, WaitingClaims},
+    findings::Findings,
+};
 
 /// Where jobs are and who waits for them, as this replica saw it last.
 #[derive(Default)]
@@ -111,6 +114,8 @@ impl DispatchState {
             return 0;
         }
         let allowed = match self.intake_of(queue) {
+            // Nobody would take a message: its workers only claim, or are paused.
+            Some(Intake { slots: 0, .. }) => 0,
             Some(Intake { slots, .. }) => slots.saturating_sub(self.held.count(queue)) + window.lookahead,
             None => window.unknown,
         };
@@ -146,10 +151,28 @@ impl DispatchState {
         self.claims.insert(claim, reply, ability, now);
     }
 
-    /// These queues have no more candidates.
-    pub(crate) fn found_empty(&mut self, queues: Vec<String>, now: Instant) {
+    /// Takes in what a committed selection found out. `next_start` is how long a rate limit keeps jobs back.
+    pub(crate) fn found(&mut self, findings: Findings, next_start: Option<Duration>, now: Instant) {
+        self.candidate_queues.extend(findings.candidate_queues);
+        self.held_back.extend(findings.held_back);
+        for queue in &findings.exhausted {
+            self.candidate_queues.remove(queue);
+        }
         self.empty_at.retain(|_, at| now.duration_since(*at) < EMPTY_FOR);
-        self.empty_at.extend(queues.into_iter().map(|queue| (queue, now)));
+        self.empty_at.extend(findings.empty.into_iter().map(|queue| (queue, now)));
+        self.next_start_at = self.next_start_at.into_iter().chain(next_start.map(|pause| now + pause)).min();
+    }
+
+    /// A place may be free: jobs that a limit held back are candidates again.
+    pub(crate) fn retry_held_back(&mut self) {
+        let held_back = std::mem::take(&mut self.held_back);
+        self.candidate_queues.extend(held_back);
+    }
+
+    /// Whether a queue with candidates has claims, or room at the broker; `window` is `None` without a broker.
+    pub(crate) fn could_dispatch(&self, window: Option<Window>) -> bool {
+        let has_room = |queue: &String| window.is_some_and(|window| self.room(queue, window) > 0);
+        self.claims.has_fresh() || self.candidate_queues.iter().any(|queue| self.claims.has_claims(queue) || has_room(queue))
     }
 
     /// Jobs whose messages nobody takes: they were sent before it was known that the live workers of their queue only claim, or are paused.
@@ -184,6 +207,7 @@ impl DispatchState {
             Status::Completed | Status::CompletedNoInvoices | Status::Failed | Status::Canceled => {
                 self.undelivered.remove(id);
                 self.held.remove(id);
+                self.retry_held_back();
             }
         }
     }

@@ -17,7 +17,7 @@ use store::{
 use uuid::Uuid;
 
 use super::convert;
-use crate::{Orchestrator, automations};
+use crate::{Orchestrator, automations, writer::differs};
 
 /// Longest idempotency key, in bytes.
 const MAX_KEY: usize = 255;
@@ -141,11 +141,6 @@ fn check_key(key: &str, field: &'static str) -> Result<(), Failure> {
 fn other_request(field: &str) -> Failure {
     let message = "was used before with other parameters or options: use another key, or send the request again as it was";
     Failure::field(field, message)
-}
-
-/// Whether two requests ask for different things. One of which that is not known is taken for the same.
-pub(crate) fn differs(one: Option<&str>, other: Option<&str>) -> bool {
-    matches!((one, other), (Some(one), Some(other)) if one != other)
 }
 
 /// A digest of what is asked, as it was sent: defaults of the automation may change between a request and its repetition.

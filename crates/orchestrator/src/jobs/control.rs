@@ -1,7 +1,6 @@
 //! What people do to jobs.
 
 use api_types::{BulkResponse, RetryRequest};
-use auth::Principal;
 use domain::{
     Fault, Scope,
     job::{Status, Trigger},
@@ -57,7 +56,8 @@ pub(crate) fn reason(given: Option<String>) -> Result<Option<String>, Failure> {
 impl Orchestrator {
     pub(crate) async fn job_control(&self, id: Uuid, control: Control) -> Result<api_types::Job, Failure> {
         if control.action == Action::Resume
-            && let Some(queue) = store::jobs::job_release_held(&self.database, &control.event(id, "job.resumed", (self.clock)())).await?
+            && let Some(queue) =
+                store::jobs::job_release_held(&self.database, &control.event(Uuid::now_v7(), id, "job.resumed", (self.clock)())).await?
         {
             self.notices.send(Notice::Candidates(vec![queue]));
             return self.job(id).await;
@@ -136,12 +136,6 @@ impl Orchestrator {
 
     async fn retry_one(&self, job: FullJob) -> Result<(), Failure> {
         self.run_again(job, RetryRequest::default()).await.map(drop)
-    }
-}
-
-impl Control {
-    pub(crate) fn new(action: Action, by: &Principal, reason: Option<String>) -> Self {
-        Self { action, by: by.name(), reason }
     }
 }
 

@@ -20,7 +20,8 @@ use store::{
 use tokio::{sync::watch, task::AbortHandle};
 use uuid::Uuid;
 
-use super::{convert, live::Live};
+use super::convert;
+use crate::watchers::Watchers;
 
 /// How often the database is asked whether another replica changed a job that somebody watches.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -37,7 +38,7 @@ const KEPT_PAGES: usize = 2;
 #[derive(Clone)]
 pub(crate) struct Followed {
     database: Database,
-    live: Live,
+    watchers: Watchers,
     jobs: Arc<Mutex<HashMap<Uuid, Weak<FollowedJob>>>>,
 }
 
@@ -77,8 +78,8 @@ struct Pages {
 }
 
 impl Followed {
-    pub(crate) fn start(database: Database, live: Live, tasks: &Tasks, shutdown: &Shutdown) -> Self {
-        let followed = Self { database, live, jobs: Arc::default() };
+    pub(crate) fn start(database: Database, watchers: Watchers, tasks: &Tasks, shutdown: &Shutdown) -> Self {
+        let followed = Self { database, watchers, jobs: Arc::default() };
         let (asking, stop) = (followed.clone(), shutdown.clone());
         tasks.spawn("orchestrator.followed_jobs", move || asking.clone().ask(stop.clone()));
         followed
@@ -91,7 +92,7 @@ impl Followed {
             return job;
         }
         let (sender, now) = watch::channel(None);
-        let reading = tokio::spawn(read(self.database.clone(), self.live.clone(), id, sender)).abort_handle();
+        let reading = tokio::spawn(read(self.database.clone(), self.watchers.clone(), id, sender)).abort_handle();
         let job = Arc::new(FollowedJob { id, database: self.database.clone(), now, pages: tokio::sync::Mutex::default(), reading });
         jobs.insert(id, Arc::downgrade(&job));
         job
@@ -124,7 +125,7 @@ impl Followed {
                 Ok(versions) => {
                     let versions: HashMap<Uuid, i64> = versions.into_iter().collect();
                     // One that is not there any more has changed, too.
-                    ids.into_iter().filter(|id| known.get(id) != versions.get(id)).for_each(|id| self.live.notify(id));
+                    ids.into_iter().filter(|id| known.get(id) != versions.get(id)).for_each(|id| self.watchers.wake(id));
                     known = versions;
                 }
                 Err(error) => tracing::debug!(%error, jobs = ids.len(), "watched jobs were not looked at"),
@@ -177,8 +178,8 @@ impl Drop for FollowedJob {
 }
 
 /// Reads how a job is whenever it may have changed, until it has ended.
-async fn read(database: Database, live: Live, id: Uuid, now: watch::Sender<Option<Now>>) {
-    let mut watch = live.watch(id);
+async fn read(database: Database, watchers: Watchers, id: Uuid, now: watch::Sender<Option<Now>>) {
+    let mut watch = watchers.watch(id);
     loop {
         match look(&database, id).await {
             Ok(seen) => {
@@ -262,7 +263,7 @@ mod tests {
         let id = job(&database).await;
         let shutdown = Shutdown::default();
         let tasks = Tasks::new(Arc::new(chrono::Utc::now), shutdown.clone());
-        let followed = Followed::start(database, Live::default(), &tasks, &shutdown);
+        let followed = Followed::start(database, Watchers::default(), &tasks, &shutdown);
         let (mine, other) = (followed.job(id), followed.job(id));
         assert!(Arc::ptr_eq(&mine, &other));
         let (first, same) = (mine.page(0).await.unwrap().unwrap(), other.page(0).await.unwrap().unwrap());

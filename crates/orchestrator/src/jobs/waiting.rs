@@ -90,7 +90,8 @@ impl Orchestrator {
         for queue in &queues {
             lines.insert((*queue).to_owned(), store::jobs::job_list_waiting_unscoped(&self.database, queue, MOST_AHEAD).await?);
         }
-        let has_rate = |id: &AutomationId| self.catalog.peek(*id).is_some_and(|entry| entry.automation.draft.policy.rate_limit.is_some());
+        let has_rate =
+            |id: &AutomationId| self.catalog.cached().get(*id).is_some_and(|entry| entry.automation.draft.policy.rate_limit.is_some());
         let limited: BTreeSet<AutomationId> = pending.iter().map(|row| row.automation_id).filter(has_rate).collect();
         let limited: Vec<AutomationId> = limited.into_iter().collect();
         let tats = match limited.is_empty() {
@@ -127,7 +128,7 @@ impl Orchestrator {
     }
 
     fn facts(&self, row: &JobRow, around: &Surroundings) -> Facts {
-        let entry = self.catalog.peek(row.automation_id);
+        let entry = self.catalog.cached().get(row.automation_id);
         let draft = entry.as_ref().map(|entry| &entry.automation.draft);
         let full = |limit: i64, same: &dyn Fn(&ActiveJob) -> bool| {
             let held_by: Vec<Uuid> = around.given_out.iter().filter(|job| same(job)).map(|job| job.id).collect();
@@ -145,8 +146,8 @@ impl Orchestrator {
             queue: row.queue_name.clone(),
             not_before: row.not_before,
             is_retry: row.trigger == Trigger::Retry,
-            queue_pause: self.catalog.queue_pause(&row.queue_name, around.now),
-            automation_pause: self.catalog.automation_pause(row.automation_id, around.now),
+            queue_pause: self.catalog.cached().queue_pause(&row.queue_name, around.now),
+            automation_pause: self.catalog.cached().automation_pause(row.automation_id, around.now),
             concurrency: concurrency.and_then(|limit| full(limit, &|job| job.automation_id == row.automation_id)),
             concurrency_key: key.and_then(|key| Some((key.clone(), full(key_limit, &|job| job.concurrency_key.as_ref() == Some(key))?))),
             rate_next_at: rate.and_then(|rate| rate.admit(around.tats.get(&row.automation_id).copied().flatten(), around.now).err()),

@@ -8,7 +8,7 @@ use store::workers::{Filter, Worker};
 use uuid::Uuid;
 
 use super::live::not_found;
-use crate::Orchestrator;
+use crate::{Orchestrator, dispatch::ControlMessage};
 
 impl Orchestrator {
     pub(crate) async fn worker_list(&self, filter: &Filter) -> Result<Vec<api_types::Worker>, Failure> {
@@ -46,7 +46,8 @@ impl Orchestrator {
     async fn settle_pause(&self, id: Uuid, done: bool, paused: bool, by: &Principal) -> Result<api_types::Worker, Failure> {
         if done {
             self.roster.set_paused(id, paused);
-            self.control.send(id, if paused { Command::Drain } else { Command::Take }, None);
+            let command = if paused { Command::Drain } else { Command::Take };
+            self.control.send(ControlMessage { worker_id: id, command, job_id: None });
             self.announce(id).await?;
             tracing::info!(worker.id = %id, paused, user.name = %by.actor, "worker paused or resumed");
         }

@@ -9,7 +9,7 @@ use api_types::{
 };
 use runtime::{Failure, JsonBody, WorkerCaller};
 
-use crate::{Orchestrator, writer};
+use crate::{Orchestrator, dispatch};
 
 /// A worker says who it is, and learns its id.
 #[utoipa::path(tag = "worker", request_body = RegisterRequest, responses(
@@ -68,7 +68,7 @@ pub(crate) async fn goodbye(
 #[post("/api/v1/worker/jobs/claim")]
 pub(crate) async fn claim(caller: WorkerCaller, hub: Data<Orchestrator>, body: JsonBody<ClaimRequest>) -> Result<HttpResponse, Failure> {
     let mut request = body.0;
-    writer::check_claim(&request)?;
+    dispatch::check_claim(&request)?;
     caller.principal.limits.resolve_queues(&mut request.queues)?;
     hub.check_speaker(&caller.principal, request.worker_id).await?;
     Ok(HttpResponse::Ok().json(hub.worker_claim(request).await?))

@@ -34,17 +34,17 @@ async fn pauses_that_another_replica_made_are_known_after_the_next_look() {
     let (a, b) = (automation(&database, "a").await, automation(&database, "b").await);
     let catalog = Catalog::new(database.clone());
     catalog.refresh().await.unwrap();
-    assert_eq!((catalog.pause_of(a, "nfe", at(1)), catalog.paused_automations(at(1))), (None, vec![]));
+    assert_eq!((catalog.cached().pause_of(a, "nfe", at(1)), catalog.cached().paused_automations(at(1))), (None, vec![]));
 
     automations::automation_pause(&database, a, &pause(Some(60))).await.unwrap();
     store::queues::queue_pause(&database, "nfe", &pause(Some(30))).await.unwrap();
     catalog.refresh().await.unwrap();
-    let scope = |id, second| catalog.pause_of(id, "nfe", at(second)).map(|(scope, _)| scope);
+    let scope = |id, second| catalog.cached().pause_of(id, "nfe", at(second)).map(|(scope, _)| scope);
     assert_eq!((scope(a, 29), scope(b, 29)), (Some(PauseScope::Queue), Some(PauseScope::Queue)), "the queue's comes first");
     assert_eq!((scope(a, 30), scope(b, 30)), (Some(PauseScope::Automation), None));
     assert_eq!(scope(a, 60), None, "both ended by themselves");
-    assert_eq!(catalog.pause_of(b, "other", at(1)), None, "of this queue only");
-    assert_eq!((catalog.paused_automations(at(59)), catalog.paused_automations(at(60))), (vec![a], vec![]));
+    assert_eq!(catalog.cached().pause_of(b, "other", at(1)), None, "of this queue only");
+    assert_eq!((catalog.cached().paused_automations(at(59)), catalog.cached().paused_automations(at(60))), (vec![a], vec![]));
 
     store::queues::queue_resume(&database, "nfe", at(1)).await.unwrap();
     automations::automation_resume(&database, a, at(1)).await.unwrap();
@@ -58,9 +58,9 @@ async fn pauses_that_this_replica_made_are_known_at_once() {
     let id = automation(&database, "a").await;
     let catalog = Catalog::new(database);
     catalog.put_queue_pause("nfe", Some(pause(None)));
-    assert_eq!(catalog.queue_pause("nfe", at(1_000_000)), Some(pause(None)));
+    assert_eq!(catalog.cached().queue_pause("nfe", at(1_000_000)), Some(pause(None)));
     catalog.put_queue_pause("nfe", None);
-    assert_eq!(catalog.pause_of(id, "nfe", at(1)), None);
+    assert_eq!(catalog.cached().pause_of(id, "nfe", at(1)), None);
 }
 
 #[tokio::test]
@@ -71,16 +71,16 @@ async fn what_was_read_before_a_pause_does_not_take_it_back() {
     let [first, second] = [catalog.read().await.unwrap(), catalog.read().await.unwrap()];
     catalog.put_queue_pause("nfe", Some(pause(None)));
     catalog.take_in_all(first);
-    assert_eq!(catalog.queue_pause("nfe", at(1)), Some(pause(None)));
+    assert_eq!(catalog.cached().queue_pause("nfe", at(1)), Some(pause(None)));
 
     automations::automation_pause(&database, id, &pause(None)).await.unwrap();
     catalog.put(automations::automation_get(&database, &Scope::All, id).await.unwrap().unwrap());
     catalog.take_in_all(second);
-    assert_eq!(catalog.paused_automations(at(1)), vec![id]);
+    assert_eq!(catalog.cached().paused_automations(at(1)), vec![id]);
 
     automations::automation_resume(&database, id, at(1)).await.unwrap();
     catalog.refresh().await.unwrap();
-    assert_eq!(catalog.paused_automations(at(1)), Vec::<AutomationId>::new(), "what is read later counts again");
+    assert_eq!(catalog.cached().paused_automations(at(1)), Vec::<AutomationId>::new(), "what is read later counts again");
 }
 
 #[tokio::test]
@@ -96,11 +96,11 @@ async fn only_what_changed_is_read_again() {
     };
     assert_eq!(read().await, [a, b]);
     assert_eq!(read().await, Vec::<AutomationId>::new());
-    let draft = automations::Draft { max_concurrency: Some(1), ..catalog.peek(b).unwrap().automation.draft.clone() };
+    let draft = automations::Draft { max_concurrency: Some(1), ..catalog.cached().get(b).unwrap().automation.draft.clone() };
     automations::automation_update(&database, b, &draft, at(0)).await.unwrap();
-    assert!(!catalog.is_limited(b));
+    assert!(!catalog.cached().is_limited(b));
     assert_eq!(read().await, [b]);
-    assert!(catalog.is_limited(b));
+    assert!(catalog.cached().is_limited(b));
     // What is not taken in, because this replica wrote meanwhile, is read again.
     automations::automation_archive(&database, a, at(0)).await.unwrap();
     let reading = catalog.read().await.unwrap();

@@ -1,115 +1,36 @@
+//! What a change makes of a job's row. A refusal leaves the row as it was.
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::job::{Caller, FinishOutcome, Outcome, Refusal, StartOutcome, Status};
 use messages::worker_control::Command;
 use serde_json::{Value, json};
-use store::{job_events::JobEvent, job_logs::Line, jobs::JobRow};
+use store::{job_events::JobEvent, jobs::JobRow};
 use uuid::Uuid;
 
 use super::log::{self, LogLimits, Numbered, append, append_last};
-
-/// What somebody reports about a job, or does to it.
-pub(crate) enum Change {
-    Start {
-        caller: Caller,
-    },
-    Log {
-        caller: Caller,
-        lines: Lines,
-    },
-    Progress {
-        caller: Caller,
-        progress: Value,
-    },
-    Finish(Finish),
-    /// A foreign worker asks whether to stop, which is its heartbeat.
-    Cancellation {
-        caller: Caller,
-    },
-    /// The lease may have ended.
-    Expire,
-    /// Its time may be up.
-    TimeOut,
-    /// It may have waited too long.
-    GiveUp,
-    /// Somebody acts on it.
-    Control(Control),
-    /// The message ended in the dead-letter queue.
-    DeadLetter {
-        reason: String,
-    },
-}
-
-/// What somebody does to a job.
-#[derive(Clone, Debug)]
-pub(crate) struct Control {
-    pub(crate) action: Action,
-    /// Who.
-    pub(crate) by: String,
-    /// Why, in their words.
-    pub(crate) reason: Option<String>,
-}
-
-impl Control {
-    /// What is kept of it.
-    pub(crate) fn event(&self, job_id: Uuid, kind: &str, now: DateTime<Utc>) -> JobEvent {
-        let detail = json!({"by": self.by, "reason": self.reason});
-        JobEvent { id: Uuid::now_v7(), job_id, kind: kind.into(), detail, created_at: now }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    Cancel,
-    Pause,
-    Resume,
-}
-
-/// The end of a job, with its last words.
-pub(crate) struct Finish {
-    pub(crate) caller: Caller,
-    pub(crate) outcome: Outcome,
-    pub(crate) result: Option<Value>,
-    pub(crate) lines: Lines,
-    pub(crate) progress: Option<Value>,
-}
-
-/// Log lines, and how many the worker had sent before them.
-#[derive(Default)]
-pub(crate) struct Lines {
-    pub(crate) lines: Vec<Line>,
-    pub(crate) offset: Option<i64>,
-}
-
-/// How a change went.
-#[derive(Clone, Debug)]
-pub(crate) struct Changed {
-    pub(crate) status: Status,
-    pub(crate) lease: Option<domain::job::Lease>,
-    pub(crate) log_lines: i64,
-    pub(crate) cancellation_requested: bool,
-    /// It had happened before and changed nothing now.
-    pub(crate) late: bool,
-}
+use crate::writer::command::{Action, Change, Changed, Control, Finish};
 
 /// What a change leads to beside the row.
-pub(super) struct Effects<'a> {
+pub(super) struct Applied<'a> {
     pub(super) changed: Changed,
     /// The row has to be written.
     pub(super) dirty: bool,
     pub(super) lines: Numbered<'a>,
     pub(super) event: Option<JobEvent>,
     /// What the worker that holds it must do at once.
-    pub(super) order: Option<Command>,
+    pub(super) control: Option<Command>,
 }
 
 /// What a change is judged by beside the row.
 #[derive(Clone, Copy)]
-pub(super) struct Terms {
+pub(super) struct Terms<'a> {
     pub(super) leases: LeaseTimes,
     /// Seconds the job may run.
     pub(super) timeout_s: Option<i64>,
     pub(super) log: LogLimits,
     pub(super) now: DateTime<Utc>,
+    /// Makes ids of leases and events.
+    pub(super) new_id: &'a (dyn Fn() -> Uuid + Sync),
 }
 
 /// How long leases last.
@@ -133,61 +54,62 @@ impl LeaseTimes {
 }
 
 /// Applies `change` to `row`; a refusal leaves the row as it was.
-pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, terms: Terms) -> Result<Effects<'a>, Refusal> {
+pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, terms: Terms<'_>) -> Result<Applied<'a>, Refusal> {
     let Terms { leases, now, .. } = terms;
     let had_ended = row.job.status.is_terminal();
-    let mut effects = Effects { changed: snapshot(row), dirty: true, lines: None, event: None, order: None };
+    let mut applied = Applied { changed: snapshot(row), dirty: true, lines: None, event: None, control: None };
     match change {
         Change::Start { caller } => start(row, caller, terms)?,
         Change::Log { caller, lines } => {
             row.job.authorise(caller)?;
-            effects.lines = append(row, lines, terms.log, now);
+            applied.lines = append(row, lines, terms.log, now);
             heard_of(row, caller, None, now);
         }
         Change::Progress { caller, progress } => {
             row.job.authorise(caller)?;
             if row.job.status.is_terminal() {
-                effects.dirty = false;
+                applied.dirty = false;
             } else {
                 row.progress = Some(progress.clone());
                 heard_of(row, caller, None, now);
             }
         }
-        Change::Finish(finish) => finished(row, finish, terms, &mut effects)?,
+        Change::Finish(finish) => finished(row, finish, terms, &mut applied)?,
         Change::Cancellation { caller } => {
             row.job.authorise(caller)?;
             let holder = row.job.lease.as_ref().and_then(|lease| lease.worker_id);
-            effects.dirty = heard_of(row, caller, Some(leases.once_it_asked(holder)), now);
+            applied.dirty = heard_of(row, caller, Some(leases.once_it_asked(holder)), now);
         }
-        Change::Expire => effects.dirty = row.job.expire(now),
+        Change::Expire => applied.dirty = row.job.expire(now),
         Change::TimeOut => {
             let overdue = row.job.status == Status::Running && row.deadline_at.is_some_and(|deadline| deadline <= now);
-            effects.dirty = overdue && row.job.time_out();
-            effects.order = effects.dirty.then_some(Command::Cancel);
+            applied.dirty = overdue && row.job.time_out();
+            applied.control = applied.dirty.then_some(Command::Cancel);
         }
         Change::GiveUp => {
             let overdue = row.terms.queue_deadline_at.is_some_and(|deadline| deadline <= now);
-            effects.dirty = overdue && row.job.give_up();
+            applied.dirty = overdue && row.job.give_up();
         }
-        Change::DeadLetter { reason } => effects.dirty = row.job.dead_letter(reason),
-        Change::Control(control) => controlled(row, control, now, &mut effects)?,
+        Change::DeadLetter { reason } => applied.dirty = row.job.dead_letter(reason),
+        Change::Control(control) => controlled(row, control, terms, &mut applied)?,
     }
-    if effects.dirty && row.job.status.is_terminal() {
+    if applied.dirty && row.job.status.is_terminal() {
         row.completed_at.get_or_insert(now);
         if !had_ended && !matches!(change, Change::Finish(_)) {
-            effects.lines = log::gap(row, now);
+            applied.lines = log::gap(row, now);
         }
     }
-    effects.changed = Changed { late: effects.changed.late, ..snapshot(row) };
-    Ok(effects)
+    applied.changed = Changed { late: applied.changed.late, ..snapshot(row) };
+    Ok(applied)
 }
 
-fn controlled(row: &mut JobRow, control: &Control, now: DateTime<Utc>, effects: &mut Effects<'_>) -> Result<(), Refusal> {
-    let (kind, order) = match control.action {
+fn controlled(row: &mut JobRow, control: &Control, terms: Terms<'_>, applied: &mut Applied<'_>) -> Result<(), Refusal> {
+    let now = terms.now;
+    let (kind, command) = match control.action {
         Action::Cancel if row.job.cancellation_requested && row.job.status.is_held() && !row.job.is_lost(now) => {
-            // Asked twice: whoever holds it is told again.
-            effects.dirty = false;
-            effects.order = Some(Command::Cancel);
+            // Asked twice: whoever holds it gets the message again.
+            applied.dirty = false;
+            applied.control = Some(Command::Cancel);
             return Ok(());
         }
         Action::Cancel => {
@@ -206,8 +128,8 @@ fn controlled(row: &mut JobRow, control: &Control, now: DateTime<Utc>, effects: 
             ("job.resumed", Command::Resume)
         }
     };
-    effects.order = row.job.status.is_held().then_some(order);
-    effects.event = Some(control.event(row.job.id, kind, now));
+    applied.control = row.job.status.is_held().then_some(command);
+    applied.event = Some(control.event((terms.new_id)(), row.job.id, kind, now));
     Ok(())
 }
 
@@ -233,9 +155,9 @@ fn snapshot(row: &JobRow) -> Changed {
 const SLACK: TimeDelta = TimeDelta::seconds(60);
 
 /// Starts the job for `caller`.
-pub(super) fn start(row: &mut JobRow, caller: &Caller, terms: Terms) -> Result<(), Refusal> {
-    let Terms { leases, timeout_s, now, .. } = terms;
-    let outcome = row.job.start(caller, Uuid::now_v7(), leases.at_start(caller.worker_id), now)?;
+pub(super) fn start(row: &mut JobRow, caller: &Caller, terms: Terms<'_>) -> Result<(), Refusal> {
+    let Terms { leases, timeout_s, now, new_id, .. } = terms;
+    let outcome = row.job.start(caller, new_id(), leases.at_start(caller.worker_id), now)?;
     row.last_heartbeat_at = Some(now);
     if outcome == StartOutcome::Started {
         row.started_at = Some(now);
@@ -248,11 +170,11 @@ pub(super) fn start(row: &mut JobRow, caller: &Caller, terms: Terms) -> Result<(
     Ok(())
 }
 
-fn finished<'a>(row: &mut JobRow, finish: &'a Finish, terms: Terms, effects: &mut Effects<'a>) -> Result<(), Refusal> {
-    let Terms { log, now, .. } = terms;
+fn finished<'a>(row: &mut JobRow, finish: &'a Finish, terms: Terms<'_>, applied: &mut Applied<'a>) -> Result<(), Refusal> {
+    let Terms { log, now, new_id, .. } = terms;
     match row.job.finish(&finish.caller, finish.outcome.clone())? {
         FinishOutcome::Ended => {
-            effects.lines = append_last(row, &finish.lines, log, now);
+            applied.lines = append_last(row, &finish.lines, log, now);
             row.result.clone_from(&finish.result);
             if finish.progress.is_some() {
                 row.progress.clone_from(&finish.progress);
@@ -262,12 +184,11 @@ fn finished<'a>(row: &mut JobRow, finish: &'a Finish, terms: Terms, effects: &mu
         }
         FinishOutcome::Late => {
             let before = (row.log_lines, row.log_left_out);
-            effects.lines = append(row, &finish.lines, log, now);
-            effects.dirty = before != (row.log_lines, row.log_left_out);
-            effects.changed.late = true;
+            applied.lines = append(row, &finish.lines, log, now);
+            applied.dirty = before != (row.log_lines, row.log_left_out);
+            applied.changed.late = true;
             let detail = reported(finish);
-            effects.event =
-                Some(JobEvent { id: Uuid::now_v7(), job_id: row.job.id, kind: "job.finished_late".into(), detail, created_at: now });
+            applied.event = Some(JobEvent { id: new_id(), job_id: row.job.id, kind: "job.finished_late".into(), detail, created_at: now });
         }
     }
     Ok(())

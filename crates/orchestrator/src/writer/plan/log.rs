@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::log::Level;
 use store::{job_logs::Line, jobs::JobRow};
 
-use super::change::Lines;
+use crate::writer::command::Lines;
 
 /// How much of one job's log is stored.
 #[derive(Clone, Copy)]
@@ -164,7 +164,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::writer::change::{self, Change, LeaseTimes};
+    use crate::writer::{
+        command::Change,
+        plan::apply::{self, LeaseTimes},
+    };
 
     const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
@@ -224,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_job_that_ends_without_a_last_word_says_what_is_missing_once() {
-        let terms = change::Terms {
+        let terms = apply::Terms {
             leases: LeaseTimes {
                 agent: chrono::TimeDelta::hours(1),
                 foreign: chrono::TimeDelta::hours(1),
@@ -233,13 +236,14 @@ mod tests {
             timeout_s: Some(0),
             log: LogLimits { lines: 100, bytes: 1 << 20 },
             now: NOW,
+            new_id: &Uuid::now_v7,
         };
         let caller = Caller { worker_id: None, lease_token: None };
         let mut row = row();
-        change::apply(&mut row, &Change::Start { caller }, terms).unwrap();
-        change::apply(&mut row, &Change::Log { caller, lines: lines(150, Level::Info, "x") }, terms).unwrap();
-        let (first, kept) = change::apply(&mut row, &Change::TimeOut, terms).unwrap().lines.unwrap();
+        apply::apply(&mut row, &Change::Start { caller }, terms).unwrap();
+        apply::apply(&mut row, &Change::Log { caller, lines: lines(150, Level::Info, "x") }, terms).unwrap();
+        let (first, kept) = apply::apply(&mut row, &Change::TimeOut, terms).unwrap().lines.unwrap();
         assert_eq!((row.job.status, first, kept[0].message.as_str()), (Status::Failed, 102, "50 lines before this one are left out"));
-        assert!(change::apply(&mut row, &Change::Expire, terms).unwrap().lines.is_none());
+        assert!(apply::apply(&mut row, &Change::Expire, terms).unwrap().lines.is_none());
     }
 }

@@ -1,4 +1,6 @@
-//! The next attempt of a job that failed.
+//! The next attempt of a job that failed. Both are one transaction.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
@@ -6,15 +8,44 @@ use domain::{
     policy::gives_up_at,
     retry::{self, Attempt},
 };
-use serde_json::Map;
+use serde_json::{Map, Value};
 use store::{
     automations::Automation,
     jobs::{JobRow, NewJob, Terms},
 };
 use uuid::Uuid;
 
+use super::{Chance, Plan};
+
+impl Plan<'_> {
+    /// Lets the retry policy of a job that failed decide. It decides at once, so that what follows in the transaction sees the retry.
+    pub(super) fn retry(&mut self, failed: Uuid) {
+        let (view, chance) = (self.circumstances.view, self.circumstances.chance);
+        let Some(row) = self.rows.get(failed) else { return };
+        let Some(entry) = view.automations.get(row.automation_id) else { return };
+        if let Some(retry) = next_attempt(row, &entry.automation, chance, view.now) {
+            self.facts.retried.push(failed);
+            self.add(retry);
+        }
+    }
+
+    /// Jobs whose parameters are to be read for [`Plan::add_parameters`], because they are retried.
+    pub(in crate::writer) fn retried(&self) -> &[Uuid] {
+        &self.facts.retried
+    }
+
+    pub(in crate::writer) fn add_parameters(&mut self, parameters: Vec<(Uuid, Map<String, Value>)>) {
+        let mut parameters: HashMap<Uuid, Map<String, Value>> = parameters.into_iter().collect();
+        for retry in self.rows.new_jobs_mut().iter_mut().filter(|new| new.trigger == Trigger::Retry) {
+            if let Some(parameters) = retry.retry_of.and_then(|id| parameters.remove(&id)) {
+                retry.parameters = parameters;
+            }
+        }
+    }
+}
+
 /// The next attempt of a job that failed, when its automation's policy wants one; its parameters are still to be filled in.
-pub(crate) fn next_attempt(row: &JobRow, automation: &Automation, random: f64, now: DateTime<Utc>) -> Option<NewJob> {
+fn next_attempt(row: &JobRow, automation: &Automation, chance: Chance<'_>, now: DateTime<Utc>) -> Option<NewJob> {
     let failure = row.job.failure.as_ref()?;
     // It failed before it could be stopped: whoever wanted that does not want it run again.
     if row.job.cancellation_requested {
@@ -23,10 +54,10 @@ pub(crate) fn next_attempt(row: &JobRow, automation: &Automation, random: f64, n
     let number = u32::try_from(row.attempt).unwrap_or(1);
     let attempt = Attempt { number, class: failure.class, max_attempts: row.terms.max_attempts.and_then(|most| u32::try_from(most).ok()) };
     let draft = &automation.draft;
-    let delay = retry::next_delay(&draft.retry_policy, draft.policy.on_worker_lost, attempt, random)?;
+    let delay = retry::next_delay(&draft.retry_policy, draft.policy.on_worker_lost, attempt, (chance.fraction)())?;
     let not_before = Some(now + TimeDelta::from_std(delay).unwrap_or_default());
     Some(NewJob {
-        id: Uuid::now_v7(),
+        id: (chance.id)(),
         automation_id: row.automation_id,
         queue_name: row.queue_name.clone(),
         trigger: Trigger::Retry,
@@ -54,6 +85,8 @@ mod tests {
 
     use super::*;
 
+    const CHANCE: Chance<'static> = Chance { id: &Uuid::now_v7, fraction: &|| 0.5 };
+
     fn job() -> JobRow {
         test_support::new_job(Uuid::from_u128(9), "q").row()
     }
@@ -67,7 +100,7 @@ mod tests {
         failed.job.failure = Some(Failure { class: ErrorClass::Killed, message: String::new() });
         failed.origin = Origin { requested_by: Some("ana".to_owned()), ..Origin::default() };
         failed.terms = Terms { version_id: Some(Uuid::from_u128(3)), environment: Some("HML".to_owned()), ..Terms::default() };
-        let retry = next_attempt(&failed, &automation, 0.5, now).unwrap();
+        let retry = next_attempt(&failed, &automation, CHANCE, now).unwrap();
         assert_eq!((retry.origin, retry.terms), (failed.origin, failed.terms));
     }
 
@@ -78,8 +111,8 @@ mod tests {
         let automation = Automation { id: 7.into(), draft, pause: None, archived_at: None, created_at: now, updated_at: now };
         let mut failed = job();
         failed.job.failure = Some(Failure { class: ErrorClass::Killed, message: String::new() });
-        assert_eq!(next_attempt(&failed, &automation, 0.5, now).map(|retry| retry.attempt), Some(2));
+        assert_eq!(next_attempt(&failed, &automation, CHANCE, now).map(|retry| retry.attempt), Some(2));
         failed.job.cancellation_requested = true;
-        assert_eq!(next_attempt(&failed, &automation, 0.5, now).map(|retry| retry.attempt), None);
+        assert_eq!(next_attempt(&failed, &automation, CHANCE, now).map(|retry| retry.attempt), None);
     }
 }

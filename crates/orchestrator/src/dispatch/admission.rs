@@ -1,0 +1,178 @@
+//! Places within limits: how many jobs of an automation or with a concurrency key may be held, and how many may start in a time.
+//!
+//! Whoever decides counts first what is taken, under one lock of the database that all replicas share, and writes what it admitted in the same
+//! transaction. So no two replicas take the same free place.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use domain::{ids::AutomationId, policy::RateLimit};
+use store::jobs::JobRow;
+
+use crate::automations::CachedAutomations;
+
+/// Free places, as far as they are counted.
+#[derive(Default)]
+pub(crate) struct Admission {
+    /// How many more jobs of each automation may be held; `None`: any number.
+    free: HashMap<AutomationId, Option<i64>>,
+    /// How many jobs with each key are held.
+    used: HashMap<String, i64>,
+    rates: HashMap<AutomationId, Rate>,
+    /// Keys that were full for some job.
+    full_keys: BTreeSet<String>,
+    /// Automations that are gone.
+    gone: BTreeSet<AutomationId>,
+}
+
+/// The rate limit of an automation.
+struct Rate {
+    tat: Option<DateTime<Utc>>,
+    /// A start was admitted that is not written yet.
+    changed: bool,
+    /// When a start is admitted next, once one was refused.
+    next_at: Option<DateTime<Utc>>,
+}
+
+/// Limits whose places are not counted yet.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Uncounted {
+    /// Automations whose held jobs are to be counted.
+    pub(crate) automations: Vec<AutomationId>,
+    /// Concurrency keys whose held jobs are to be counted.
+    pub(crate) keys: Vec<String>,
+    /// Automations whose rate is to be read.
+    pub(crate) rates: Vec<AutomationId>,
+}
+
+/// Places as they were counted.
+#[derive(Default)]
+pub(crate) struct Counted {
+    /// The limit of each automation, and how many of its jobs are held or on their way.
+    pub(crate) automations: Vec<(AutomationId, Option<i64>, i64)>,
+    /// How many jobs with each key are held or on their way.
+    pub(crate) keys: Vec<(String, i64)>,
+    /// The theoretical arrival time of each automation's rate limit.
+    pub(crate) rates: Vec<(AutomationId, Option<DateTime<Utc>>)>,
+}
+
+/// The limits that a job is subject to.
+struct Applicable<'a> {
+    automation_id: AutomationId,
+    concurrency: bool,
+    key: Option<(&'a str, i64)>,
+    rate: Option<RateLimit>,
+}
+
+fn applicable<'a>(automations: &CachedAutomations, row: &'a JobRow) -> Applicable<'a> {
+    let entry = automations.get(row.automation_id);
+    let draft = entry.as_ref().map(|entry| &entry.automation.draft);
+    let key_limit = draft.map_or(1, |draft| draft.policy.concurrency_key_limit);
+    Applicable {
+        automation_id: row.automation_id,
+        concurrency: draft.is_some_and(|draft| draft.max_concurrency.is_some()),
+        key: row.terms.concurrency_key.as_deref().map(|key| (key, key_limit)),
+        rate: draft.and_then(|draft| draft.policy.rate_limit),
+    }
+}
+
+impl Uncounted {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.automations.is_empty() && self.keys.is_empty() && self.rates.is_empty()
+    }
+}
+
+impl Admission {
+    /// The limits of these jobs that are not counted yet.
+    pub(crate) fn uncounted<'a>(&self, automations: &CachedAutomations, rows: impl Iterator<Item = &'a JobRow>) -> Uncounted {
+        let (mut limited, mut keys, mut rates) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for row in rows {
+            let limits = applicable(automations, row);
+            limited.extend(Some(limits.automation_id).filter(|id| limits.concurrency && !self.free.contains_key(id)));
+            keys.extend(limits.key.map(|(key, _)| key.to_owned()).filter(|key| !self.used.contains_key(key)));
+            rates.extend(Some(limits.automation_id).filter(|id| limits.rate.is_some() && !self.rates.contains_key(id)));
+        }
+        Uncounted { automations: limited.into_iter().collect(), keys: keys.into_iter().collect(), rates: rates.into_iter().collect() }
+    }
+
+    /// Takes in what was counted.
+    pub(crate) fn count(&mut self, counted: Counted) {
+        let free = |(id, limit, used): (AutomationId, Option<i64>, i64)| (id, limit.map(|limit| limit - used));
+        self.free.extend(counted.automations.into_iter().map(free));
+        self.used.extend(counted.keys);
+        self.rates.extend(counted.rates.into_iter().map(|(id, tat)| (id, Rate { tat, changed: false, next_at: None })));
+    }
+
+    /// Takes a place of each of the job's limits; none when one of them has none left. They must be counted.
+    pub(crate) fn admit(&mut self, automations: &CachedAutomations, row: &JobRow, now: DateTime<Utc>) -> Result<(), &'static str> {
+        let limits = applicable(automations, row);
+        let free = self.free.get_mut(&limits.automation_id).and_then(Option::as_mut);
+        if free.as_ref().is_some_and(|free| **free <= 0) {
+            return Err("as many jobs of this automation run as may run at once; the job waits");
+        }
+        let used = limits.key.and_then(|(key, limit)| Some((self.used.get_mut(key)?, key, limit)));
+        if let Some((used, key, limit)) = &used
+            && **used >= *limit
+        {
+            self.full_keys.insert((*key).to_owned());
+            return Err("as many jobs with this concurrency key run as may run at once; the job waits");
+        }
+        if let Some((limit, rate)) = limits.rate.zip(self.rates.get_mut(&limits.automation_id)) {
+            match limit.admit(rate.tat, now) {
+                Ok(tat) => *rate = Rate { tat: Some(tat), changed: true, next_at: None },
+                Err(next_at) => {
+                    rate.next_at = Some(next_at);
+                    return Err("the automation started as many jobs lately as it may; the job waits");
+                }
+            }
+        }
+        if let Some(free) = free {
+            *free -= 1;
+        }
+        if let Some((used, ..)) = used {
+            *used += 1;
+        }
+        Ok(())
+    }
+
+    /// Gives back the places of a job that was counted and is not held any more.
+    pub(crate) fn free(&mut self, row: &JobRow) {
+        if let Some(free) = self.free.get_mut(&row.automation_id).and_then(Option::as_mut) {
+            *free += 1;
+        }
+        if let Some(key) = &row.terms.concurrency_key
+            && let Some(used) = self.used.get_mut(key)
+        {
+            *used -= 1;
+            self.full_keys.remove(key);
+        }
+    }
+
+    /// Jobs of this automation cannot start: it is gone.
+    pub(crate) fn exclude(&mut self, automation_id: AutomationId) {
+        self.gone.insert(automation_id);
+    }
+
+    /// Automations none of whose jobs may start now.
+    pub(crate) fn full(&self) -> Vec<AutomationId> {
+        let full = self.free.iter().filter(|(_, free)| free.is_some_and(|free| free <= 0)).map(|(id, _)| *id);
+        let rates = self.rates.iter().filter(|(_, rate)| rate.next_at.is_some()).map(|(id, _)| *id);
+        full.chain(rates).chain(self.gone.iter().copied()).collect()
+    }
+
+    /// Concurrency keys that have no place left.
+    pub(crate) fn full_keys(&self) -> Vec<String> {
+        self.full_keys.iter().cloned().collect()
+    }
+
+    /// When a rate limit that refused a start admits the next one.
+    pub(crate) fn next_start_at(&self) -> Option<DateTime<Utc>> {
+        self.rates.values().filter_map(|rate| rate.next_at).min()
+    }
+
+    /// The rates that changed since the last call; they are to be written.
+    pub(crate) fn take_changed_rates(&mut self) -> Vec<(AutomationId, DateTime<Utc>)> {
+        let changed = self.rates.iter_mut().filter_map(|(id, rate)| std::mem::take(&mut rate.changed).then_some((*id, rate.tat?)));
+        changed.collect()
+    }
+}

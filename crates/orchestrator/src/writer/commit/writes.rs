@@ -1,0 +1,49 @@
+//! Writes what a plan changes.
+
+use store::{
+    Error, automations::automation_set_rate_in_txn, job_events::job_event_insert_many_in_txn, job_logs::chunk_insert_many_in_txn, jobs,
+};
+
+use super::Attempt;
+use crate::writer::plan::Plan;
+
+impl Attempt<'_> {
+    /// What the commands changed: one statement a table, and without a transaction when that is a single one and nothing `follows`.
+    pub(super) async fn write(&self, plan: &mut Plan<'_>, follows: bool) -> Result<(), Error> {
+        self.write_rates(plan).await?;
+        let changes = plan.rows.changes();
+        let is_alone = !follows && !self.txn.has_begun() && changes.chunks.is_empty() && changes.events.is_empty();
+        let are_few = |count: usize| count <= jobs::MOST_AT_ONCE;
+        if is_alone && changes.rows.is_empty() && are_few(changes.new.len()) {
+            jobs::job_insert_at_once(&self.deps.database, &changes.new).await?;
+        } else if is_alone && changes.new.is_empty() && are_few(changes.rows.len()) {
+            jobs::job_update_at_once(&self.deps.database, &changes.rows).await?;
+        } else {
+            let txn = self.txn.get().await?;
+            jobs::job_insert_many_in_txn(txn, &changes.new).await?;
+            jobs::job_update_many_in_txn(txn, &changes.rows).await?;
+            chunk_insert_many_in_txn(txn, &changes.chunks, plan.now()).await?;
+            job_event_insert_many_in_txn(txn, changes.events).await?;
+        }
+        plan.rows.changes_written();
+        Ok(())
+    }
+
+    /// What was dispatched since the last time. The rows are locked.
+    pub(super) async fn write_placed(&self, plan: &mut Plan<'_>) -> Result<(), Error> {
+        let placed = plan.rows.placed();
+        if !placed.is_empty() {
+            jobs::job_update_many_in_txn(self.txn.get().await?, &placed).await?;
+            plan.rows.placed_written();
+        }
+        Ok(())
+    }
+
+    /// What the rate limits must remember.
+    pub(super) async fn write_rates(&self, plan: &mut Plan<'_>) -> Result<(), Error> {
+        for (id, tat) in plan.selection.admission.take_changed_rates() {
+            automation_set_rate_in_txn(self.txn.get().await?, id, tat).await?;
+        }
+        Ok(())
+    }
+}

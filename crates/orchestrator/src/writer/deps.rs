@@ -1,0 +1,47 @@
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use runtime::{Clock, Events, WriteHealth};
+use store::Database;
+
+use super::plan::{LeaseTimes, LogLimits};
+use crate::{
+    automations::Catalog,
+    dispatch::{BrokerQueues, ControlMessages, Window},
+    watchers::Watchers,
+    workers::Roster,
+};
+
+/// What the writer works with.
+pub(crate) struct Deps {
+    pub(crate) database: Database,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) broker: Option<Arc<broker::Broker>>,
+    pub(crate) broker_queues: BrokerQueues,
+    /// Those who follow jobs.
+    pub(crate) followers: Watchers,
+    pub(crate) events: Events,
+    pub(crate) control: ControlMessages,
+    pub(crate) leases: LeaseTimes,
+    pub(crate) log: LogLimits,
+    pub(crate) window: Window,
+    pub(crate) queue_limit: usize,
+    pub(crate) writes: WriteHealth,
+    pub(crate) clock: Clock,
+}
+
+impl Deps {
+    pub(crate) fn lease_times(lease: &runtime::LeaseSettings) -> LeaseTimes {
+        let seconds = |duration: Duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
+        LeaseTimes { agent: seconds(lease.agent), foreign: seconds(lease.foreign), silent: seconds(lease.silent) }
+    }
+
+    pub(crate) const fn log_limits(limits: &runtime::Limits) -> LogLimits {
+        LogLimits { lines: limits.log_lines, bytes: limits.log_bytes }
+    }
+
+    pub(crate) const fn window(dispatch: &runtime::Dispatch) -> Window {
+        Window { unknown: dispatch.window, lookahead: dispatch.lookahead }
+    }
+}

@@ -1,0 +1,268 @@
+//! What commands lead to, decided without a database: rows and commands in, row changes, effects and replies out.
+//!
+//! A [`Plan`] is one transaction in the making. It waits for nothing, reads no clock and makes no random number by itself; what it has to know
+//! it asks for, step by step, and [`super::commit`] reads it. What must hold, whatever the commands and their order:
+//!
+//! - A terminal state is written once, and a job has at most one lease.
+//! - A command that is refused leaves its row as it was; the others of the transaction do not notice.
+//! - No start passes a limit: places are counted under a lock and taken here.
+//! - Commands that share a transaction lead to what they lead to one after the other, so that a refused transaction can be tried in halves.
+//! - Nothing is refused by a remembered row alone: such a plan is doubtful, and is made again with rows that are read and locked.
+
+mod accept;
+pub(super) mod apply;
+mod chunks;
+mod effects;
+pub(super) mod log;
+mod place;
+mod report;
+mod retry;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use domain::{ids::AutomationId, policy::Overlap};
+use store::jobs::{CandidateFilter, FullJob, Idempotent, JobRow, NewJob};
+use uuid::Uuid;
+
+pub(super) use self::effects::{Effects, JobChange};
+pub(crate) use self::{accept::differs, apply::LeaseTimes, log::LogLimits};
+use self::{
+    apply::Terms,
+    report::{is_undispatched, must_speak_for},
+    rows::Rows,
+};
+use super::{
+    cache::RowCache,
+    command::{Change, Command, Done},
+};
+use crate::{
+    dispatch::{
+        Uncounted, overlap,
+        select::{Look, Selection, View},
+    },
+    workers::Known,
+};
+
+/// What a plan decides by, beside commands and what is read for them.
+#[derive(Clone, Copy)]
+pub(crate) struct Circumstances<'a> {
+    pub(crate) view: View<'a>,
+    /// Rows that need not be read; `None`: all rows are read and locked.
+    pub(crate) cache: Option<&'a RowCache>,
+    pub(crate) leases: LeaseTimes,
+    pub(crate) log: LogLimits,
+    pub(crate) chance: Chance<'a>,
+}
+
+/// Where ids and random numbers come from.
+#[derive(Clone, Copy)]
+pub(crate) struct Chance<'a> {
+    /// A new id, UUID v7.
+    pub(crate) id: &'a (dyn Fn() -> Uuid + Sync),
+    /// A number from 0 to 1.
+    pub(crate) fraction: &'a (dyn Fn() -> f64 + Sync),
+}
+
+/// One transaction in the making.
+pub(super) struct Plan<'a> {
+    circumstances: Circumstances<'a>,
+    commands: &'a [&'a Command],
+    facts: Facts,
+    pub(super) rows: Rows<'a>,
+    pub(super) selection: Selection<'a>,
+    effects: Effects,
+    /// Something was decided by a remembered row that is not written.
+    is_doubtful: bool,
+}
+
+/// What was read beside the rows, and what is to be read next.
+#[derive(Default)]
+struct Facts {
+    /// Jobs that were accepted before under the keys of new ones, by automation and key.
+    accepted: HashMap<(AutomationId, String), Idempotent>,
+    /// Jobs beside which new ones are asked for, oldest first.
+    neighbors: Vec<Uuid>,
+    /// Workers that hold jobs.
+    holders: HashMap<Uuid, Arc<Known>>,
+    /// Jobs that failed in this transaction and are retried.
+    retried: Vec<Uuid>,
+}
+
+/// Jobs beside which a new one is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Neighborhood<'a> {
+    pub(super) automation_id: AutomationId,
+    /// Of those that wait, only the ones in this queue.
+    pub(super) queue: &'a str,
+    /// With this concurrency key; `None`: all.
+    pub(super) key: Option<&'a str>,
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(circumstances: Circumstances<'a>, commands: &'a [&'a Command]) -> Self {
+        Self {
+            selection: Selection::new(circumstances.view),
+            circumstances,
+            commands,
+            facts: Facts::default(),
+            rows: Rows::default(),
+            effects: Effects::default(),
+            is_doubtful: false,
+        }
+    }
+
+    /// Takes the rows that are remembered, and names those that are to be read for [`Plan::add_rows`].
+    pub(super) fn take_remembered(&mut self) -> Vec<Uuid> {
+        let mut unknown = Vec::new();
+        for id in self.commands.iter().flat_map(|command| command.job_ids()) {
+            match self.circumstances.cache.and_then(|cache| cache.get(id)) {
+                Some(row) => self.rows.insert(row.clone()),
+                None => unknown.push(id),
+            }
+        }
+        unknown
+    }
+
+    pub(super) fn add_rows(&mut self, rows: Vec<JobRow>) {
+        rows.into_iter().for_each(|row| self.rows.insert(row));
+    }
+
+    /// Workers that are to be found for [`Plan::add_holder`]: their jobs are reported on without a lease token.
+    pub(super) fn holders(&self) -> Vec<Uuid> {
+        let holder = |command: &&Command| match command {
+            Command::Change(id, change, Some(_)) => must_speak_for(self.rows.get(*id)?, change),
+            _ => None,
+        };
+        self.commands.iter().filter_map(holder).collect()
+    }
+
+    /// Automations whose retry policies may have to decide. They must be cached for [`Plan::carry_out`].
+    pub(super) fn policies(&self) -> Vec<AutomationId> {
+        let may_fail = |command: &&Command| match command {
+            Command::Change(id, change, _) if change.may_fail() => Some(self.rows.get(*id)?.automation_id),
+            _ => None,
+        };
+        self.commands.iter().filter_map(may_fail).collect()
+    }
+
+    pub(super) fn add_holder(&mut self, id: Uuid, worker: Arc<Known>) {
+        self.facts.holders.insert(id, worker);
+    }
+
+    /// Idempotency keys, with their automations, whose jobs are to be read for [`Plan::add_accepted`].
+    pub(super) fn keys(&self) -> Vec<(AutomationId, String)> {
+        self.inserts().filter_map(|new| Some((new.automation_id, new.idempotency_key.clone()?))).collect()
+    }
+
+    pub(super) fn add_accepted(&mut self, accepted: Vec<Idempotent>) {
+        self.facts.accepted.extend(accepted.into_iter().map(|job| ((job.automation_id, job.key.clone()), job)));
+    }
+
+    /// Limits to count for starts of jobs that are not dispatched, or no longer are: these must not pass a limit either.
+    pub(super) fn uncounted_starts(&self) -> Uncounted {
+        let start = |command: &&Command| match command {
+            Command::Change(id, change, _) if matches!(**change, Change::Start { .. }) => self.rows.get(*id),
+            _ => None,
+        };
+        let starts = self.commands.iter().filter_map(start).filter(|row| is_undispatched(row));
+        self.selection.admission.uncounted(self.circumstances.view.automations, starts)
+    }
+
+    /// Where jobs are to be read for [`Plan::add_neighbors`].
+    pub(super) fn neighborhoods(&self) -> Vec<Neighborhood<'a>> {
+        let mut seen = HashSet::new();
+        let overlapping = self.inserts().filter(|new| overlap::rule(self.circumstances.view.automations, new) != Overlap::Queue);
+        let place = |new: &'a NewJob| (new.automation_id, new.terms.concurrency_key.as_deref());
+        let first = overlapping.filter(|new| seen.insert(place(new)));
+        first.map(|new| Neighborhood { automation_id: new.automation_id, queue: &new.queue_name, key: place(new).1 }).collect()
+    }
+
+    pub(super) fn add_neighbors(&mut self, rows: Vec<JobRow>) {
+        for row in rows {
+            self.facts.neighbors.push(row.job.id);
+            self.rows.insert_missing(row);
+        }
+    }
+
+    /// Carries out the commands, in their order.
+    pub(super) fn carry_out(&mut self) {
+        self.effects.replies.reserve(self.commands.len());
+        for command in self.commands {
+            let reply = match command {
+                Command::Insert(new) => self.accept(new).map(Done::Inserted),
+                Command::Change(id, change, principal) => self.change(*id, change, principal.as_deref()).map(Done::Changed),
+                Command::Heartbeat(request, principal) => Ok(Done::Renewed(self.heartbeat(request, principal))),
+            };
+            self.effects.replies.push(reply);
+        }
+    }
+
+    /// Whether the plan must be made again, with rows that are read and locked.
+    pub(super) const fn is_doubtful(&self) -> bool {
+        self.is_doubtful
+    }
+
+    /// Begins to dispatch, if that is wanted and anything could be; whether [`Selection::next_read`] is to be followed. To be called once all
+    /// commands and retries are in.
+    pub(super) fn begin_dispatch(&mut self, wanted: bool) -> bool {
+        if self.effects.changed.iter().any(|job| job.status.is_terminal()) {
+            self.selection.place_freed();
+        }
+        if !wanted {
+            self.selection.give_up();
+            return false;
+        }
+        let could = self.selection.could_dispatch();
+        if could {
+            self.selection.begin();
+        }
+        could
+    }
+
+    /// The candidates that a look asks for.
+    pub(super) fn candidates<'l>(&self, look: &'l Look) -> CandidateFilter<'l> {
+        look.candidates(self.now())
+    }
+
+    /// Limits of candidates that are not counted yet.
+    pub(super) fn uncounted(&self, jobs: &[FullJob]) -> Uncounted {
+        self.selection.admission.uncounted(self.circumstances.view.automations, jobs.iter().map(|job| &job.row))
+    }
+
+    pub(super) const fn now(&self) -> DateTime<Utc> {
+        self.circumstances.view.now
+    }
+
+    /// What the transaction leads to once it is committed.
+    pub(super) fn finish(self) -> Effects {
+        Effects { findings: self.selection.finish(), written: self.rows.into_written(), ..self.effects }
+    }
+
+    fn inserts(&self) -> impl Iterator<Item = &'a NewJob> + use<'a> {
+        self.commands.iter().filter_map(|command| match command {
+            Command::Insert(new) => Some(&**new),
+            Command::Change(..) | Command::Heartbeat(..) => None,
+        })
+    }
+}
+
+impl<'a> Circumstances<'a> {
+    /// Whether this row was not read.
+    fn remembers(&self, id: Uuid) -> bool {
+        self.cache.is_some_and(|cache| cache.get(id).is_some())
+    }
+
+    /// What changes of this row are judged by.
+    fn terms(&self, row: &JobRow) -> Terms<'a> {
+        let automation = || self.view.automations.get(row.automation_id).and_then(|entry| entry.automation.draft.timeout_s);
+        let timeout_s = row.terms.timeout_s.or_else(automation);
+        Terms { leases: self.leases, timeout_s, log: self.log, now: self.view.now, new_id: self.chance.id }
+    }
+}

@@ -1,0 +1,111 @@
+//! New jobs.
+
+use domain::{job::Trigger, policy::Overlap};
+use runtime::Failure;
+use store::jobs::NewJob;
+use uuid::Uuid;
+
+use super::{JobChange, Plan, apply::apply, report::has_place};
+use crate::{
+    dispatch::{
+        Publication, message,
+        overlap::{self, Decision, Neighbor},
+    },
+    writer::command::{Action, Change, Control, Inserted},
+};
+
+impl Plan<'_> {
+    pub(super) fn accept(&mut self, new: &NewJob) -> Result<Inserted, Failure> {
+        if let Some(replayed) = self.accepted_before(new) {
+            return Ok(replayed);
+        }
+        let added = Inserted { id: new.id, replayed: false, differs: false };
+        match self.beside_others(new) {
+            Decision::Add => {}
+            Decision::Skip(id) => {
+                let detail = format!("job {id} of this automation waits or runs; its overlap rule is to skip the new request");
+                return Err(Failure::conflict("overlap_skipped", detail));
+            }
+            Decision::Join(id) => return Ok(Inserted { id, replayed: true, differs: false }),
+            Decision::Replace(others) => self.replace(&others, new.id),
+            Decision::Supersede(others, earlier) => {
+                self.replace(&others, new.id);
+                for earlier in self.rows.new_jobs_mut().iter_mut().filter(|other| other.id == earlier) {
+                    earlier.parameters.clone_from(&new.parameters);
+                }
+                return Ok(Inserted { id: earlier, ..added });
+            }
+        }
+        self.add(new.clone());
+        Ok(added)
+    }
+
+    /// The job that was accepted under the same idempotency key, before or in this transaction.
+    fn accepted_before(&self, new: &NewJob) -> Option<Inserted> {
+        let key = new.idempotency_key.as_ref()?;
+        let is_same = |other: &&NewJob| other.automation_id == new.automation_id && other.idempotency_key.as_ref() == Some(key);
+        let earlier = || self.rows.new_jobs().iter().find(is_same).map(|other| (other.id, &other.request_digest));
+        let stored = self.facts.accepted.get(&(new.automation_id, key.clone())).map(|job| (job.job_id, &job.request_digest));
+        let (id, digest) = stored.or_else(earlier)?;
+        Some(Inserted { id, replayed: true, differs: differs(digest.as_deref(), new.request_digest.as_deref()) })
+    }
+
+    fn beside_others(&self, new: &NewJob) -> Decision {
+        let rule = overlap::rule(self.circumstances.view.automations, new);
+        let neighbors = self.facts.neighbors.iter().filter_map(|id| self.rows.get(*id));
+        let neighbors = neighbors
+            .filter(|row| !row.job.status.is_terminal() && overlap::is_beside(new, row.automation_id, row.terms.concurrency_key.as_ref()));
+        let neighbors = neighbors.map(|row| Neighbor { id: row.job.id, is_held: row.job.status.is_held() });
+        // A retry of this transaction is not taken over by a new request.
+        let is_beside = |other: &&NewJob| {
+            overlap::is_beside(new, other.automation_id, other.terms.concurrency_key.as_ref())
+                && (rule != Overlap::Replace || other.trigger != Trigger::Retry)
+        };
+        let earlier = || self.rows.new_jobs().iter().find(is_beside).map(|other| other.id);
+        overlap::decide(rule, neighbors, earlier)
+    }
+
+    fn replace(&mut self, others: &[Uuid], by: Uuid) {
+        for id in others {
+            let reason = Some(format!("replaced by job {by}"));
+            self.act(*id, &Change::Control(Control { action: Action::Cancel, by: "overlap rule".to_owned(), reason }));
+        }
+    }
+
+    /// Does to a job what nobody asked for by itself; one that it does not fit stays as it is.
+    fn act(&mut self, id: Uuid, change: &Change) {
+        let Some(row) = self.rows.get_mut(id) else { return };
+        let (before, had_place) = (row.job.status, has_place(row));
+        let terms = self.circumstances.terms(row);
+        if let Ok(applied) = apply(row, change, terms)
+            && applied.dirty
+        {
+            let lines = applied.lines.map(|(first, lines)| (first, lines.into_owned().into()));
+            self.rows.add_lines(id, lines);
+            self.rows.add_event(applied.event);
+            self.send_control(id, applied.control);
+            self.changed(id, before, had_place);
+        }
+    }
+
+    /// Adds a job, and publishes it in the same transaction when nothing is before it.
+    pub(super) fn add(&mut self, mut new: NewJob) {
+        let automation = self.circumstances.view.automations.get(new.automation_id);
+        let publishes = automation.filter(|_| self.selection.publishes_at_once(&new));
+        let message = publishes.map(|entry| message::job_message(&entry.automation, &new.row(), new.parameters.clone()));
+        match message.and_then(Publication::new) {
+            Some(publication) => {
+                self.effects.publications.push(publication);
+                new.dispatch_started_at = Some(self.circumstances.view.now);
+            }
+            None => self.selection.add_candidate(&new.queue_name),
+        }
+        self.effects.created.push(JobChange::created(&new));
+        self.rows.add(new);
+    }
+}
+
+/// Whether two requests ask for different things. One of which that is not known is taken for the same.
+pub(crate) fn differs(one: Option<&str>, other: Option<&str>) -> bool {
+    matches!((one, other), (Some(one), Some(other)) if one != other)
+}

@@ -1,0 +1,98 @@
+//! What a transaction leads to once it is committed. Nothing of it is done before, and all of it is lost with a transaction that is not.
+
+use std::{collections::HashMap, time::Duration};
+
+use api_types::JobAssignment;
+use chrono::{DateTime, Utc};
+use domain::{ids::AutomationId, job::Status};
+use store::jobs::{JobRow, NewJob};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::{
+    dispatch::{ControlMessage, DispatchState, Findings, Publication},
+    writer::{cache::RowCache, command::Reply},
+};
+
+#[derive(Default)]
+pub(crate) struct Effects {
+    /// One for each command, in their order.
+    pub(crate) replies: Vec<Reply>,
+    /// Jobs that changed.
+    pub(crate) changed: Vec<JobChange>,
+    /// Jobs that were accepted.
+    pub(crate) created: Vec<JobChange>,
+    /// Messages to publish.
+    pub(crate) publications: Vec<Publication>,
+    /// Jobs for claims that wait, by the claims' ids.
+    pub(crate) assignments: HashMap<u64, Vec<JobAssignment>>,
+    /// What workers must do at once.
+    pub(crate) control: Vec<ControlMessage>,
+    /// Jobs that wait again, with their queues.
+    pub(crate) released: Vec<(Uuid, String)>,
+    /// What was found out about queues.
+    pub(crate) findings: Findings,
+    /// Rows as they were written.
+    pub(crate) written: Vec<JobRow>,
+    /// Remembered rows that may be outdated.
+    pub(crate) outdated: Vec<Uuid>,
+}
+
+/// A rate limit's next start is looked for again at least this often: the limit may be changed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+impl Effects {
+    /// Brings up to date what the writer remembers. `now` and `instant` are the same time.
+    pub(crate) fn remember(&mut self, state: &mut DispatchState, cache: &mut RowCache, now: DateTime<Utc>, instant: Instant) {
+        cache.forget(std::mem::take(&mut self.outdated));
+        std::mem::take(&mut self.written).into_iter().for_each(|row| cache.committed(row));
+        for job in self.changed.iter().chain(&self.created) {
+            state.committed(&job.queue, job.id, job.status, job.worker_id);
+        }
+        self.released.iter().for_each(|(id, queue)| state.released(queue, *id));
+        self.publications.iter().for_each(|publication| state.dispatched(&publication.queue, publication.job_id));
+        let findings = std::mem::take(&mut self.findings);
+        let next_start = findings.next_start_at.map(|at| (at - now).to_std().unwrap_or_default().min(LONGEST_PAUSE));
+        state.found(findings, next_start, instant);
+        state.claims.mark_seen();
+    }
+}
+
+/// A job that changed, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct JobChange {
+    pub(crate) id: Uuid,
+    pub(crate) queue: String,
+    pub(crate) automation_id: AutomationId,
+    pub(crate) status: Status,
+    pub(crate) changed_status: bool,
+    pub(crate) error_class: Option<&'static str>,
+    pub(crate) worker_id: Option<Uuid>,
+}
+
+impl JobChange {
+    /// A row that had the status `before`.
+    pub(super) fn of(row: &JobRow, before: Status) -> Self {
+        Self {
+            id: row.job.id,
+            queue: row.queue_name.clone(),
+            automation_id: row.automation_id,
+            status: row.job.status,
+            changed_status: row.job.status != before,
+            error_class: row.job.failure.as_ref().map(|failure| failure.class.as_str()),
+            worker_id: row.job.lease.as_ref().and_then(|lease| lease.worker_id),
+        }
+    }
+
+    pub(super) fn created(new: &NewJob) -> Self {
+        Self {
+            id: new.id,
+            queue: new.queue_name.clone(),
+            automation_id: new.automation_id,
+            status: Status::Pending,
+            changed_status: true,
+            error_class: None,
+            worker_id: None,
+        }
+    }
+}

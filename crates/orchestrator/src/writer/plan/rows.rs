@@ -1,0 +1,132 @@
+//! The rows of a plan: as they were read, as they are changed, and what is to be written of them.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
+
+use store::{
+    job_events::JobEvent,
+    job_logs::{Chunk, Line},
+    jobs::{JobRow, NewJob},
+};
+use uuid::Uuid;
+
+use super::chunks::chunks;
+
+/// Rows and what is to be written.
+#[derive(Default)]
+pub(crate) struct Rows<'a> {
+    rows: HashMap<Uuid, JobRow>,
+    /// Rows that changed.
+    dirty: BTreeSet<Uuid>,
+    /// Jobs to add.
+    new: Vec<NewJob>,
+    /// Log lines to add: the job, the number of the first, the lines.
+    lines: Vec<(Uuid, i64, Cow<'a, [Line]>)>,
+    /// Events to add.
+    events: Vec<JobEvent>,
+    /// Rows that were dispatched. They are locked by the transaction.
+    placed: Vec<JobRow>,
+    /// Rows as they are in the database once the transaction is committed.
+    written: Vec<JobRow>,
+}
+
+/// What is to be written.
+pub(crate) struct Changes<'p> {
+    pub(crate) new: Vec<&'p NewJob>,
+    pub(crate) rows: Vec<&'p JobRow>,
+    pub(crate) chunks: Vec<Chunk<'p>>,
+    pub(crate) events: &'p [JobEvent],
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn insert(&mut self, row: JobRow) {
+        self.rows.insert(row.job.id, row);
+    }
+
+    pub(super) fn insert_missing(&mut self, row: JobRow) {
+        self.rows.entry(row.job.id).or_insert(row);
+    }
+
+    pub(super) fn get(&self, id: Uuid) -> Option<&JobRow> {
+        self.rows.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: Uuid) -> Option<&mut JobRow> {
+        self.rows.get_mut(&id)
+    }
+
+    /// The row is to be written.
+    pub(super) fn touch(&mut self, id: Uuid) {
+        self.dirty.insert(id);
+    }
+
+    pub(super) fn add(&mut self, new: NewJob) {
+        self.new.push(new);
+    }
+
+    pub(super) fn new_jobs(&self) -> &[NewJob] {
+        &self.new
+    }
+
+    pub(super) fn new_jobs_mut(&mut self) -> &mut [NewJob] {
+        &mut self.new
+    }
+
+    pub(super) fn add_lines(&mut self, id: Uuid, lines: Option<(i64, Cow<'a, [Line]>)>) {
+        self.lines.extend(lines.map(|(first, lines)| (id, first, lines)));
+    }
+
+    pub(super) fn add_event(&mut self, event: Option<JobEvent>) {
+        self.events.extend(event);
+    }
+
+    pub(super) fn add_placed(&mut self, row: JobRow) {
+        self.placed.push(row);
+    }
+
+    /// What the commands changed.
+    pub(crate) fn changes(&self) -> Changes<'_> {
+        Changes {
+            new: self.new.iter().collect(),
+            rows: self.dirty.iter().filter_map(|id| self.rows.get(id)).collect(),
+            chunks: self.lines.iter().flat_map(|(id, first, lines)| chunks(*id, *first, lines)).collect(),
+            events: &self.events,
+        }
+    }
+
+    /// The [`Rows::changes`] were written.
+    pub(crate) fn changes_written(&mut self) {
+        self.written.extend(self.new.iter().map(NewJob::row));
+        let changed = self.dirty.iter().filter_map(|id| self.rows.remove(id));
+        self.written.extend(changed.map(written));
+        self.dirty.clear();
+        self.lines.clear();
+        self.events.clear();
+    }
+
+    /// Whether rows of this queue were dispatched and are not written yet.
+    pub(crate) fn has_placed(&self, queue: &str) -> bool {
+        self.placed.iter().any(|row| row.queue_name == queue)
+    }
+
+    /// What was dispatched and is not written yet.
+    pub(crate) fn placed(&self) -> Vec<&JobRow> {
+        self.placed.iter().collect()
+    }
+
+    /// What was [`Rows::placed`] was written.
+    pub(crate) fn placed_written(&mut self) {
+        self.written.extend(self.placed.drain(..).map(written));
+    }
+
+    pub(super) fn into_written(self) -> Vec<JobRow> {
+        self.written
+    }
+}
+
+/// The row as it is after its write.
+fn written(row: JobRow) -> JobRow {
+    JobRow { version: row.version + 1, result: None, ..row }
+}

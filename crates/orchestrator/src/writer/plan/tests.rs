@@ -1,0 +1,6 @@
+//! Plans against a database in memory.
+
+mod cases;
+mod properties;
+mod selection;
+mod world;
