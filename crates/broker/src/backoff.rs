@@ -1,21 +1,21 @@
-//! Waiting times between attempts that keep failing.
+//! Waits between failing attempts.
 
 use std::time::Duration;
 
-/// The first wait, and the shortest one.
+/// The first and shortest wait.
 const MIN: Duration = Duration::from_millis(100);
 
 /// The longest wait.
 pub(crate) const MAX: Duration = Duration::from_secs(5);
 
-/// Doubling waits from [`MIN`] to [`MAX`], spread so that replicas do not knock at the same moment.
+/// Doubling waits from [`MIN`] to [`MAX`], with jitter, so that replicas do not reconnect at the same moment.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     attempt: u32,
 }
 
 impl Backoff {
-    /// The next wait. `jitter` is in `0.0..1.0` and takes up to half of the wait away.
+    /// The next wait. `jitter` is in `0.0..1.0` and shortens the wait by up to half.
     pub(crate) fn next(&mut self, jitter: f64) -> Duration {
         let doubled = MIN.saturating_mul(2_u32.saturating_pow(self.attempt));
         self.attempt = self.attempt.saturating_add(1);
@@ -23,7 +23,7 @@ impl Backoff {
         ceiling.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0).max(MIN)
     }
 
-    /// Starts over when what was attempted lasted for `lasted`, unless it failed so soon that it hardly worked.
+    /// Starts over if the attempt lasted at least [`MAX`]; one that failed sooner counts as a failure.
     pub(crate) fn reset_after(&mut self, lasted: Duration) {
         if lasted >= MAX {
             self.attempt = 0;
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn starts_over_only_after_something_that_lasted() {
+    fn starts_over_only_after_an_attempt_that_lasted() {
         let mut backoff = Backoff { attempt: 4 };
         backoff.reset_after(Duration::from_millis(10));
         assert_eq!(backoff.attempt, 4);

@@ -1,4 +1,8 @@
-//! The handle that the rest of the house holds.
+//! The handle that other crates hold.
+//!
+//! Nothing here waits for a connection: publishing fails at once while there is none, and the caller's database decides what to publish
+//! again. Names and sizes are checked before they reach the connection, because the broker answers a bad one by closing a channel that
+//! others share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +21,16 @@ use crate::supervisor::{State, Supervisor};
 use crate::topology::{QueueDepth, QueueProfile, Topology};
 use crate::{Error, names};
 
-/// Largest body published: the `max_message_size` of RabbitMQ 4. The broker answers a larger one by closing the
-/// channel, which would fail the messages of everybody else.
+/// Largest body published: the `max_message_size` of RabbitMQ 4. The broker answers a larger one by closing the channel, which would fail
+/// the messages of all other callers.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
-/// Time for a probe to get in.
+/// Time limit of a probe.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Largest frame, unless the URL says otherwise. The library keeps 64 of them in memory; a longer message is several frames.
+/// Largest frame, unless the URL says otherwise. The library buffers 64 of them; a longer message is several frames.
 const FRAME_BYTES: u32 = 16 * 1024;
-/// Seconds between heartbeats unless the URL says otherwise. A dead peer is noticed after two of them.
+/// Seconds between heartbeats unless the URL says otherwise. A dead peer is detected after two missed ones.
 const HEARTBEAT_SECONDS: u16 = 10;
 
 /// A connection to RabbitMQ that reconnects by itself. Clones share it.
@@ -37,7 +41,7 @@ pub struct Broker {
     shared: Arc<Shared>,
 }
 
-/// What clones and consumers share. Dropping it ends the supervisor.
+/// Shared by clones and consumers. Dropping it ends the supervisor.
 pub(crate) struct Shared {
     closing: watch::Sender<bool>,
     pub(crate) state: watch::Receiver<State>,
@@ -47,21 +51,21 @@ pub(crate) struct Shared {
 }
 
 impl Broker {
-    /// Starts connecting to `url` and returns at once. `connection_name` is shown by RabbitMQ's own tools.
+    /// Starts connecting to `url` and returns at once. RabbitMQ's tools show `connection_name`.
     ///
     /// A task of the current tokio runtime connects, and reconnects with growing pauses between 100 ms and 5 s, until
     /// the connection is closed. An empty path in `url` means the virtual host `/`.
     ///
     /// # Errors
-    /// [`Error::InvalidUrl`] and [`Error::NoRuntime`]. A broker that cannot be reached is not an error.
+    /// [`Error::InvalidUrl`] and [`Error::NoRuntime`]. An unreachable broker is not an error.
     pub fn connect(url: &str, connection_name: &str) -> Result<Broker, Error> {
         Self::connect_with(url, connection_name, Topology::default())
     }
 
-    /// [`Broker::connect`] with other names for what all queues share.
+    /// [`Broker::connect`] with other names for the shared queue and exchange.
     ///
     /// # Errors
-    /// As [`Broker::connect`], and [`Error::InvalidName`] for a name in `topology` that cannot be one.
+    /// As [`Broker::connect`], and [`Error::InvalidName`] for an invalid name in `topology`.
     pub fn connect_with(url: &str, connection_name: &str, topology: Topology) -> Result<Broker, Error> {
         names::name(&topology.dead_letter_queue)?;
         names::name(&topology.event_exchange)?;
@@ -77,7 +81,7 @@ impl Broker {
         Ok(Broker { shared })
     }
 
-    /// Connects to `url` once, logs in, and hangs up.
+    /// Connects to `url` once, logs in, and disconnects.
     ///
     /// # Errors
     /// [`Error::InvalidUrl`], [`Error::Refused`] (the login or the virtual host), [`Error::Unreachable`].
@@ -87,7 +91,7 @@ impl Broker {
         let unreachable = |reason: String| Error::Unreachable { reason };
         match connection.map_err(|_| unreachable("no answer".to_owned()))? {
             Ok(connection) => {
-                // It has served its purpose, however it ends.
+                // The probe has succeeded, however the connection ends.
                 let _ended = connection.close(200, "OK".into()).await;
                 Ok(())
             }
@@ -108,19 +112,18 @@ impl Broker {
         self.shared.connected.clone()
     }
 
-    /// Adopts `queue` with whatever arguments it has, or creates it by `profile`, and makes sure that its dead letters
-    /// are collected. Asks the broker once per connection and queue, and again after the queue was found missing:
-    /// `None` means that it did not ask this time.
+    /// Adopts `queue` with whatever arguments it has, or creates it by `profile`, and ensures that its dead letters are collected. Queries
+    /// the broker once per connection and queue, and again after the queue was found missing: `None` means that this call made no query.
     ///
     /// # Errors
     /// [`Error::InvalidName`], [`Error::Refused`] (no permission, a queue exclusive to another connection),
-    /// [`Error::Disconnected`], [`Error::Closed`]. Cancel safe: doing it again completes it.
+    /// [`Error::Disconnected`], [`Error::Closed`]. Cancel safe: repeating the call completes it.
     pub async fn ensure_queue(&self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
         self.link()?.queue_ensure(queue, profile).await
     }
 
-    /// [`Broker::ensure_queue`] for a queue that somebody else declares: it is looked for and never created. May be asked as often as one
-    /// likes.
+    /// [`Broker::ensure_queue`] for a queue that another client declares: it is looked up and never created. Cheap to repeat for a missing
+    /// queue.
     ///
     /// # Errors
     /// [`Error::QueueNotFound`], and as [`Broker::ensure_queue`]. Cancel safe.
@@ -128,22 +131,23 @@ impl Broker {
         self.link()?.queue_adopt(queue).await
     }
 
-    /// Gives `queue` the arguments of `profile`: creates it, or makes it anew when it is there with others, empty, and nobody consumes it.
-    /// `Some` tells what it holds when it is in use and therefore stays as it is.
+    /// Gives `queue` the arguments of `profile`: creates it, or recreates it when it exists with other arguments, is empty and has no
+    /// consumer. `Some` means that it is in use and stays as it is, with its depth.
     ///
     /// # Errors
-    /// As [`Broker::ensure_queue`]; [`Error::Disconnected`] also when the broker knows no such change, as with a queue of another type.
-    /// Cancel safe: doing it again completes it.
+    /// As [`Broker::ensure_queue`]; [`Error::Disconnected`] also when the broker does not support the change, as with a queue of another
+    /// type. Cancel safe: repeating the call completes it.
     pub async fn apply_profile(&self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
         self.link()?.queue_apply(queue, profile).await
     }
 
-    /// Whether [`Broker::ensure_queue`], or one of those like it, has seen `queue` on this connection, and would return at once.
+    /// Whether [`Broker::ensure_queue`], [`Broker::adopt_queue`] or [`Broker::apply_profile`] has succeeded for `queue` on this connection,
+    /// so that a repeated call returns at once.
     pub fn has_ensured(&self, queue: &str) -> bool {
         self.link().is_ok_and(|link| link.is_ensured(queue))
     }
 
-    /// Asks the broker how many messages and consumers `queue` has.
+    /// Queries how many messages and consumers `queue` has.
     ///
     /// # Errors
     /// [`Error::QueueNotFound`], [`Error::InvalidName`], [`Error::Refused`], [`Error::Disconnected`],
@@ -152,17 +156,17 @@ impl Broker {
         self.link()?.queue_depth(queue).await
     }
 
-    /// [`Broker::queue_depth`] of a queue that [`Broker::ensure_queue`] has seen on this connection; `None` for any other. It can be asked as
-    /// often as one likes: asking for a queue that is not there costs the connection a channel.
+    /// [`Broker::queue_depth`] of a queue for which [`Broker::has_ensured`] is true; `None` for any other. Cheap to repeat, because it
+    /// never queries a missing queue, which costs the connection a channel.
     ///
     /// # Errors
     /// As [`Broker::queue_depth`].
-    pub async fn queue_depth_if_known(&self, queue: &str) -> Result<Option<QueueDepth>, Error> {
+    pub async fn queue_depth_if_ensured(&self, queue: &str) -> Result<Option<QueueDepth>, Error> {
         let link = self.link()?;
         if link.is_ensured(queue) { link.queue_depth(queue).await.map(Some) } else { Ok(None) }
     }
 
-    /// Publishes a persistent JSON message to `queue` and returns when the broker has taken responsibility for it.
+    /// Publishes a persistent JSON message to `queue` and returns when the broker has confirmed it.
     ///
     /// Never waits for a reconnect, but does wait while the broker has blocked its publishers (memory or disk alarm).
     /// Calls first polled in some order by one task arrive in that order.
@@ -184,7 +188,7 @@ impl Broker {
         match verdict.await {
             Ok(Verdict::Routed) => Ok(()),
             Ok(Verdict::Unroutable) => {
-                link.forget(queue);
+                link.invalidate(queue);
                 Err(Error::Unroutable { queue: queue.to_owned() })
             }
             Ok(Verdict::Nacked) => Err(Error::Nacked { queue: queue.to_owned() }),
@@ -192,8 +196,8 @@ impl Broker {
         }
     }
 
-    /// Publishes to the event exchange, which is created when needed, and returns when the message is written to the
-    /// socket. It is not persistent and not confirmed, and is dropped when nobody is bound to the exchange.
+    /// Publishes to the event exchange, which is created when needed, and returns when the message is written to the socket. The message is
+    /// neither persistent nor confirmed, and is dropped when no queue is bound to the exchange.
     ///
     /// # Errors
     /// [`Error::InvalidName`], [`Error::BodyTooLarge`], [`Error::Refused`], [`Error::Disconnected`],
@@ -206,8 +210,8 @@ impl Broker {
         self.link()?.publish_event(routing_key, body).await
     }
 
-    /// Publishes to `queue` and returns when the message is written to the socket. It is not persistent and not confirmed, and is dropped
-    /// when there is no such queue.
+    /// Publishes to `queue` and returns when the message is written to the socket. The message is neither persistent nor confirmed, and is
+    /// dropped when there is no such queue.
     ///
     /// # Errors
     /// As [`Broker::publish_event`].
@@ -219,42 +223,42 @@ impl Broker {
         self.link()?.publish_transient(queue, body).await
     }
 
-    /// Starts consuming `queue` with up to `prefetch` deliveries not acked (at least 1). Returns at once: subscribing
-    /// goes on in the background for as long as it takes the connection and the queue to be there.
+    /// Starts consuming `queue` with up to `prefetch` unacknowledged deliveries (at least 1). Returns at once: the consumer subscribes in
+    /// the background as soon as there are a connection and the queue.
     ///
-    /// A name that cannot be a queue's gives a consumer that ends at once.
+    /// An invalid queue name gives a consumer that ends at once.
     pub fn consume(&self, queue: &str, prefetch: u16) -> Consumer {
         Consumer::start(self.shared.clone(), Source { queue: queue.to_owned(), kind: Kind::Found }, prefetch)
     }
 
-    /// As [`Broker::consume`], of a queue that is created by `profile` whenever it is missing. One that is there is used as it is.
+    /// As [`Broker::consume`], but creates a missing queue by `profile`. An existing queue is used as it is.
     pub fn consume_or_create(&self, queue: &str, profile: QueueProfile, prefetch: u16) -> Consumer {
         Consumer::start(self.shared.clone(), Source { queue: queue.to_owned(), kind: Kind::Created(profile) }, prefetch)
     }
 
-    /// As [`Broker::consume`], of a queue that belongs to the consumer alone: exclusive, not durable, and gone with the subscription. It is
-    /// declared with each subscription, so also after a loss of the connection; what was in it then is lost.
+    /// As [`Broker::consume`], of an exclusive queue of this consumer: not durable, and deleted with the subscription. Each subscription
+    /// declares it, also after a lost connection; the messages that it held are lost.
     ///
-    /// While the broker has not noticed that an earlier connection is dead, the name is taken and subscribing is tried again.
+    /// While the broker has not detected that an earlier connection is dead, the name is taken, and the consumer retries.
     pub fn consume_own(&self, queue: &str, prefetch: u16) -> Consumer {
         Consumer::start(self.shared.clone(), Source { queue: queue.to_owned(), kind: Kind::Own }, prefetch)
     }
 
-    /// Consumes all that is published to the event exchange from now on, over a queue that belongs to the consumer alone and is gone with the
-    /// subscription. What is published while the connection is lost is missed; of what waits the broker keeps the newest 10,000 messages.
+    /// Consumes everything that is published to the event exchange from now on, through an exclusive queue that is deleted with the
+    /// subscription. Messages published while the connection is lost are missed; the broker keeps the newest 10,000 waiting messages.
     pub fn consume_events(&self, prefetch: u16) -> Consumer {
         let exchange = self.shared.event_exchange.clone();
         Consumer::start(self.shared.clone(), Source { queue: exchange, kind: Kind::Events }, prefetch)
     }
 
-    /// Closes the connection after waiting up to 5 s for the confirms of what was published. Consumers end; their
-    /// deliveries not acked go back to their queues. Returns when all is closed, also when called again.
+    /// Closes the connection after waiting up to 5 s for outstanding confirms. Consumers end; their unacknowledged deliveries return to
+    /// their queues. Returns when everything is closed, also when called again.
     ///
-    /// Cancel safe: closing goes on without the caller.
+    /// Cancel safe: closing continues without the caller.
     pub async fn close(&self) {
         self.shared.closing.send_replace(true);
         let mut state = self.shared.state.clone();
-        // An error means that the supervisor is gone already, with its runtime.
+        // An error means that the supervisor has ended already, with its runtime.
         let _ = state.wait_for(|state| matches!(state, State::Closed)).await;
     }
 
@@ -291,8 +295,7 @@ fn parse(url: &str) -> Result<AMQPUri, Error> {
     Ok(uri)
 }
 
-/// The IPv6 address in a URL such as `amqp://user@[::1]:5672/`, which the URL parser of the library takes for
-/// `localhost`.
+/// The IPv6 address in a URL such as `amqp://user@[::1]:5672/`, which the library's URL parser reads as `localhost`.
 fn ipv6_host(url: &str) -> Option<&str> {
     let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
@@ -304,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_read_as_people_mean_them() {
+    fn common_forms_of_urls_are_parsed() {
         let table = [
             ("amqp://broker", "broker", 5672, "/"),
             ("amqp://broker/", "broker", 5672, "/"),

@@ -1,4 +1,7 @@
-//! Opening channels, and those that are consumed on.
+//! Opens channels, and keeps those of consumers.
+//!
+//! A channel number that the broker closed with an error is lost to the connection, so operations that may be refused stay away from the
+//! shared connection where possible, and a connection without free channels is replaced.
 
 use std::sync::Arc;
 
@@ -8,30 +11,30 @@ use lapin::{Channel, Connection};
 
 use crate::error::Fault;
 
-/// Opens a channel. lapin never gives a channel number back that the broker closed with an error, and has 2,047 of them: when it has no more
-/// on a live connection, the connection is ended, and its successor begins anew.
+/// Opens a channel. lapin never reuses a channel number that the broker closed with an error, and has 2,047 of them. When a live connection
+/// has none left, it is closed, and a new one replaces it.
 pub(crate) async fn open(connection: &Arc<Connection>) -> lapin::Result<Channel> {
     let opened = connection.create_channel().await;
     if let Err(error) = &opened
         && connection.status().connected()
     {
-        tracing::warn!(%error, "no channel can be opened, connecting anew");
+        tracing::warn!(%error, "no channel can be opened; reconnecting");
         let connection = connection.clone();
         tokio::spawn(async move {
-            // A connection that does not close in order is dead as well, which is the aim.
+            // A connection that does not close in order is dead too, which is the aim.
             let _ = connection.close(200, "no more channels".into()).await;
         });
     }
     opened
 }
 
-/// Messages with events that wait for a consumer at most; the broker then drops the oldest.
+/// Maximum number of event messages that wait for a consumer; beyond it the broker drops the oldest.
 const EVENTS_WAITING: i32 = 10_000;
 
 /// A channel for any number of consumers.
 pub(crate) struct ConsumerChannel {
     channel: Arc<Channel>,
-    /// What the next consumer's prefetch is set to.
+    /// Prefetch that the next consumer gets.
     prefetch: u16,
 }
 
@@ -57,7 +60,7 @@ impl ConsumerChannel {
         Ok(())
     }
 
-    /// Declares a queue of the broker's naming, for its one consumer, and binds it to all that is published to `exchange`.
+    /// Declares a queue with a generated name for its one consumer, and binds it to everything published to `exchange`.
     pub(crate) async fn event_queue_declare(&self, exchange: ShortString) -> Result<ShortString, Fault> {
         let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
         let mut arguments = FieldTable::default();
@@ -67,10 +70,10 @@ impl ConsumerChannel {
         Ok(queue)
     }
 
-    /// Consumes `queue` with up to `prefetch` deliveries not acked. A refusal closes the channel.
+    /// Consumes `queue` with up to `prefetch` unacknowledged deliveries. A refusal closes the channel.
     pub(crate) async fn consume(&mut self, queue: ShortString, prefetch: u16) -> Result<Subscribed, Fault> {
         if self.prefetch != prefetch {
-            // Not global: for each of the consumers that follow.
+            // Not global: applies to each consumer that follows.
             self.channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
             self.prefetch = prefetch;
         }

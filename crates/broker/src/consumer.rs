@@ -1,4 +1,8 @@
-//! Consumers that outlive their connection.
+//! Consumers that survive their connection.
+//!
+//! A consumer subscribes again after every loss of the connection or the queue, and its user sees only deliveries. A delivery can be
+//! settled only on its own channel: those of a lost connection are never returned to the user, because the broker redelivers them. Dropping
+//! a consumer loses nothing: what it has not returned goes back to the queue, and what it has can still be settled.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,8 +25,8 @@ use crate::{Delivery, Error, names};
 
 /// A subscription to a queue, renewed after every loss of the connection or the queue.
 ///
-/// Keeps the [`Broker`](crate::Broker) connected. Dropping it ends the subscription and gives back what
-/// [`Consumer::next`] has not handed out; deliveries handed out can still be settled.
+/// Keeps the [`Broker`](crate::Broker) connected. Dropping it ends the subscription and requeues what [`Consumer::next`] has not returned;
+/// returned deliveries can still be settled.
 pub struct Consumer {
     deliveries: mpsc::Receiver<Delivery>,
     _shared: Arc<Shared>,
@@ -32,20 +36,20 @@ impl Consumer {
     pub(crate) fn start(shared: Arc<Shared>, source: Source, prefetch: u16) -> Self {
         let prefetch = prefetch.max(1);
         let (sender, deliveries) = mpsc::channel(usize::from(prefetch));
-        let apart = matches!(source.kind, Kind::Own | Kind::Events);
-        let subscription = Subscription { source, apart, prefetch, state: shared.state.clone(), deliveries: sender };
+        let own_channel = matches!(source.kind, Kind::Own | Kind::Events);
+        let subscription = Subscription { source, own_channel, prefetch, state: shared.state.clone(), deliveries: sender };
         shared.runtime.spawn(subscription.run());
         Self { deliveries, _shared: shared }
     }
 
-    /// Waits for the next delivery. `None` when the broker connection was closed by
-    /// [`Broker::close`](crate::Broker::close), or when the queue's name cannot be one.
+    /// Waits for the next delivery. `None` when the broker connection was closed by [`Broker::close`](crate::Broker::close), or when the
+    /// queue's name is invalid.
     ///
     /// Cancel safe: no delivery is lost when the call is dropped.
     pub async fn next(&mut self) -> Option<Delivery> {
         loop {
             let delivery = self.deliveries.recv().await?;
-            // One from a lost connection is delivered again anyway.
+            // The broker redelivers those of a lost connection.
             if delivery.is_live() {
                 return Some(delivery);
             }
@@ -55,7 +59,7 @@ impl Consumer {
 
 /// Where deliveries come from.
 pub(crate) struct Source {
-    /// The queue; of [`Kind::Events`] the exchange.
+    /// The queue, or the exchange of [`Kind::Events`].
     pub(crate) queue: String,
     pub(crate) kind: Kind,
 }
@@ -63,21 +67,21 @@ pub(crate) struct Source {
 /// Who declares the queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Somebody else.
+    /// Another client.
     Found,
-    /// The consumer, when nobody else has.
+    /// The consumer, if it is missing.
     Created(QueueProfile),
-    /// The consumer, whose alone it is: it lives as long as the subscription.
+    /// The consumer, exclusively: it lives as long as the subscription.
     Own,
-    /// The consumer, like [`Kind::Own`], under a name of the broker's: it gets what is published to the event exchange.
+    /// The consumer, like [`Kind::Own`], under a name that the broker generates. It is bound to the event exchange.
     Events,
 }
 
 /// The task behind a consumer.
 struct Subscription {
     source: Source,
-    /// On a channel of its own, because what the broker refuses closes the channel it was asked on.
-    apart: bool,
+    /// Uses a channel of its own, because the broker closes the channel of an operation that it refuses.
+    own_channel: bool,
     prefetch: u16,
     state: watch::Receiver<State>,
     deliveries: mpsc::Sender<Delivery>,
@@ -86,7 +90,7 @@ struct Subscription {
 /// Why deliveries stopped.
 #[derive(PartialEq, Eq)]
 enum End {
-    /// Worth another try.
+    /// Subscribe again.
     Lost,
     /// The consumer was dropped or the connection closed.
     Over,
@@ -95,12 +99,12 @@ enum End {
 impl Subscription {
     async fn run(mut self) {
         let Ok(queue) = names::name(&self.source.queue) else {
-            tracing::error!(queue.name = %self.source.queue, "queue name is not valid, nothing to consume");
+            tracing::error!(queue.name = %self.source.queue, "invalid queue name; nothing is consumed");
             return;
         };
         let mut backoff = Backoff::default();
-        // What is wrong was said.
-        let mut told = false;
+        // The fault was logged.
+        let mut reported = false;
         while let Some(link) = self.link().await {
             let started = Instant::now();
             let mut subscribed = self.subscribe(&link, &queue).await;
@@ -113,7 +117,7 @@ impl Subscription {
             drop(link);
             match subscribed {
                 Ok(subscribed) => {
-                    if std::mem::take(&mut told) {
+                    if std::mem::take(&mut reported) {
                         tracing::info!(queue.name = %self.source.queue, "subscribed again");
                     } else {
                         tracing::debug!(queue.name = %self.source.queue, "subscribed");
@@ -121,23 +125,23 @@ impl Subscription {
                     if self.forward(subscribed).await == End::Over {
                         return;
                     }
-                    // A lost connection is told by whoever keeps it.
+                    // The supervisor logs a lost connection.
                     if matches!(&*self.state.borrow(), State::Up(_)) {
-                        told = true;
-                        tracing::warn!(queue.name = %self.source.queue, "the broker ended the subscription, as it does when a queue is deleted");
+                        reported = true;
+                        tracing::warn!(queue.name = %self.source.queue, "the broker ended the subscription, as it does when a queue is deleted; subscribing again");
                     } else {
                         tracing::debug!(queue.name = %self.source.queue, "subscription lost");
                     }
                 }
                 Err(error) => {
                     let missing = matches!(error, Error::QueueNotFound { .. });
-                    if missing && !std::mem::replace(&mut told, true) {
-                        tracing::warn!(queue.name = %self.source.queue, "there is no such queue; it is consumed as soon as somebody declares it");
+                    if missing && !std::mem::replace(&mut reported, true) {
+                        tracing::warn!(queue.name = %self.source.queue, "the queue does not exist; it is consumed once it is declared");
                     } else {
-                        tracing::debug!(queue.name = %self.source.queue, %error, "not subscribed yet");
+                        tracing::debug!(queue.name = %self.source.queue, %error, "cannot subscribe; trying again");
                     }
-                    // Tried again, it is refused again.
-                    self.apart |= matches!(error, Error::Refused { .. });
+                    // A retry is refused too, and must not close the shared channel.
+                    self.own_channel |= matches!(error, Error::Refused { .. });
                 }
             }
             backoff.reset_after(started.elapsed());
@@ -161,7 +165,7 @@ impl Subscription {
     }
 
     async fn subscribe(&self, link: &Link, queue: &ShortString) -> Result<Subscribed, Error> {
-        if !self.apart {
+        if !self.own_channel {
             return link.subscribe(queue, self.prefetch).await;
         }
         let subscribing = async {
@@ -191,7 +195,7 @@ impl Subscription {
                 delivery = received.next() => match delivery {
                     Some(Ok(delivery)) => {
                         let delivery = Delivery::new(delivery, channel.clone());
-                        // Only a dropped consumer refuses: the next round sees that, and the delivery goes back.
+                        // Sending fails only when the consumer was dropped: the next round detects that, and the delivery is requeued.
                         let _ = self.deliveries.send(delivery).await;
                     }
                     Some(Err(_)) | None => return End::Lost,
@@ -209,10 +213,10 @@ async fn over(state: &mut watch::Receiver<State>, deliveries: &mpsc::Sender<Deli
     }
 }
 
-/// Ends the subscription and gives back what arrived and was not forwarded. The channel stays open for the
-/// deliveries that were, and closes with the last of them unless others consume on it.
+/// Ends the subscription and requeues what arrived and was not forwarded. The channel stays open for the deliveries that were forwarded,
+/// and closes with the last of them unless others consume on it.
 async fn cancel(channel: &Arc<Channel>, mut received: lapin::Consumer) {
-    // An error means that the channel is gone, and with it all that was not acked.
+    // An error means that the channel is gone; the broker requeues its unacknowledged deliveries.
     if channel.basic_cancel(received.tag(), BasicCancelOptions::default()).await.is_err() {
         return;
     }

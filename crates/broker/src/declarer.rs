@@ -1,4 +1,8 @@
-//! Declarations on a channel of their own, which the broker closes whenever it refuses one.
+//! Declarations of queues, exchanges and bindings.
+//!
+//! They have a channel of their own, because the broker closes the channel of a declaration that it refuses. An existing queue is adopted
+//! with whatever arguments it has: robots declare the same queues, and a second opinion would be a 406. A queue is never created without
+//! its dead-letter side, which comes first.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,8 +17,8 @@ use crate::{Error, channel, names};
 
 /// Declares on one connection, one operation at a time.
 ///
-/// Cancel safe: an operation takes the channel out and puts it back when it succeeded, so that the late refusal of an
-/// abandoned operation cannot be taken for the answer to the next one.
+/// Cancel safe: an operation takes the channel out and puts it back when it succeeded, so that the late refusal of an abandoned operation
+/// cannot be mistaken for the answer to the next one.
 pub(crate) struct Declarer {
     connection: Arc<Connection>,
     channel: Option<Channel>,
@@ -26,10 +30,10 @@ impl Declarer {
         Self { connection, channel: None, dead_letters_ready: HashSet::new() }
     }
 
-    /// Adopts or creates `queue`, and makes sure that its dead letters reach `dead_letter_queue`.
+    /// Adopts or creates `queue`, and ensures that its dead letters reach `dead_letter_queue`.
     ///
-    /// The dead-letter side comes first: a queue never exists without it. It is there on the exchanges of all profiles, because a queue that is
-    /// adopted has the arguments that somebody else gave it, and nobody can ask which.
+    /// The dead-letter side comes first: a queue never exists without it. It covers the exchanges of all profiles, because AMQP cannot
+    /// query with which arguments an adopted queue was declared.
     pub(crate) async fn queue_ensure(&mut self, queue: &str, profile: QueueProfile, dead_letter_queue: &str) -> Result<QueueDepth, Error> {
         let name = names::name(queue)?;
         for exchange in QueueProfile::dead_letter_exchanges() {
@@ -38,7 +42,7 @@ impl Declarer {
         self.queue_adopt_or_create(&name, profile.arguments()).await
     }
 
-    /// [`Declarer::queue_ensure`] for a queue that is there: it is not created.
+    /// [`Declarer::queue_ensure`] for an existing queue: it is not created.
     pub(crate) async fn queue_adopt(&mut self, queue: &str, dead_letter_queue: &str) -> Result<QueueDepth, Error> {
         let name = names::name(queue)?;
         for exchange in QueueProfile::dead_letter_exchanges() {
@@ -52,8 +56,8 @@ impl Declarer {
         self.queue_adopt_or_create(&names::name(queue)?, profile.arguments()).await
     }
 
-    /// Creates `queue` by `profile`. One that is there with other arguments is made anew if it is empty and nobody consumes it; otherwise it
-    /// stays as it is, and `Some` says what it holds.
+    /// Creates `queue` by `profile`. An existing queue with other arguments is recreated if it is empty and has no consumer; otherwise it
+    /// stays as it is, and `Some` has its depth.
     pub(crate) async fn queue_apply(&mut self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
         let name = names::name(queue)?;
         let missing = || Error::QueueNotFound { queue: queue.to_owned() };
@@ -75,7 +79,7 @@ impl Declarer {
         }
         match self.queue_declare(&name, durable(), profile.arguments()).await {
             Ok(_) => Ok(None),
-            // Somebody else was faster.
+            // Another client was faster.
             Err(Fault::Mismatch(_)) => self.queue_depth(queue).await.map(Some),
             Err(fault) => Err(fault.or_missing(missing)),
         }
@@ -89,13 +93,13 @@ impl Declarer {
         Ok(())
     }
 
-    /// Binds `dead_letter_queue` to `exchange` for what is dead-lettered by `queue`: such a message keeps its routing
-    /// key, which is the name of its queue.
+    /// Binds `dead_letter_queue` to `exchange` for the dead letters of `queue`: a dead letter keeps its routing key, which is the name of
+    /// its queue.
     async fn dead_letters_ensure(&mut self, queue: &ShortString, exchange: &'static str, dead_letter_queue: &str) -> Result<(), Error> {
         let collector = names::name(dead_letter_queue)?;
         if self.dead_letters_ready.contains(exchange) {
             match self.queue_bind(&collector, exchange, queue).await {
-                // The exchange or the dead-letter queue was deleted since: create it again.
+                // The exchange or the dead-letter queue was deleted meanwhile: create it again.
                 Err(Fault::Missing) => self.dead_letters_ready.remove(exchange),
                 bound => return bound.map_err(|fault| fault.or_missing(|| Error::Disconnected)),
             };
@@ -118,36 +122,36 @@ impl Declarer {
             Err(fault) => return Err(fault.or_missing(|| Error::Disconnected)),
         }
         match self.exchange_declare(&name, kind.clone(), false).await {
-            // Somebody else created it meanwhile, with another type.
+            // Another client created it meanwhile, with another type.
             Err(Fault::Mismatch(_)) => self.exchange_declare(&name, kind, true).await,
             other => other,
         }
         .map_err(|fault| fault.or_missing(|| Error::Disconnected))
     }
 
-    /// How much `queue` holds.
+    /// Depth of `queue`.
     pub(crate) async fn queue_depth(&mut self, queue: &str) -> Result<QueueDepth, Error> {
         let name = names::name(queue)?;
-        self.queue_look(&name).await.map_err(|fault| fault.or_missing(|| Error::QueueNotFound { queue: queue.to_owned() }))
+        self.queue_inspect(&name).await.map_err(|fault| fault.or_missing(|| Error::QueueNotFound { queue: queue.to_owned() }))
     }
 
     async fn queue_adopt_or_create(&mut self, queue: &ShortString, arguments: FieldTable) -> Result<QueueDepth, Error> {
         let missing = || Error::QueueNotFound { queue: queue.to_string() };
-        match self.queue_look(queue).await {
+        match self.queue_inspect(queue).await {
             Ok(depth) => return Ok(depth),
             Err(Fault::Missing) => {}
             Err(fault) => return Err(fault.or_missing(missing)),
         }
         let options = QueueDeclareOptions::durable();
         match self.queue_declare(queue, options, arguments).await {
-            // Somebody else created it meanwhile, with other arguments.
-            Err(Fault::Mismatch(_)) => self.queue_look(queue).await,
+            // Another client created it meanwhile, with other arguments.
+            Err(Fault::Mismatch(_)) => self.queue_inspect(queue).await,
             other => other,
         }
         .map_err(|fault| fault.or_missing(missing))
     }
 
-    async fn queue_look(&mut self, queue: &ShortString) -> Result<QueueDepth, Fault> {
+    async fn queue_inspect(&mut self, queue: &ShortString) -> Result<QueueDepth, Fault> {
         let options = QueueDeclareOptions::default().passive();
         self.queue_declare(queue, options, FieldTable::default()).await
     }

@@ -1,4 +1,7 @@
-//! Messages received, and what becomes of them.
+//! Received messages, and how they are settled.
+//!
+//! A delivery is settled exactly once: each way to settle it consumes it, and dropping it requeues it. So a message can neither be
+//! acknowledged by mistake nor stay unsettled for ever.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,8 +14,8 @@ use lapin::{Acker, Channel};
 
 use crate::Error;
 
-/// A message received. It must be settled by [`Delivery::ack`], [`Delivery::reject`] or [`Delivery::requeue`]; one
-/// that is dropped goes back to its queue.
+/// A message received. It must be settled by [`Delivery::ack`], [`Delivery::reject`] or [`Delivery::requeue`]; a dropped one returns to its
+/// queue.
 pub struct Delivery {
     /// The message.
     pub body: Bytes,
@@ -20,9 +23,9 @@ pub struct Delivery {
     pub routing_key: String,
     /// Whether it may have been delivered before.
     pub redelivered: bool,
-    /// The headers whose values are strings, such as `traceparent`.
+    /// The headers with text values, such as `traceparent`.
     pub headers: Vec<(String, String)>,
-    /// How it died, if it was dead-lettered.
+    /// Why and where it was dead-lettered, if it was.
     pub death: Option<Death>,
     settling: Settling,
 }
@@ -30,15 +33,15 @@ pub struct Delivery {
 /// The latest entry of the `x-death` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Death {
-    /// The queue the message died in.
+    /// The queue that dead-lettered the message.
     pub queue: String,
-    /// Why: `rejected`, `expired`, `maxlen` or `delivery_limit`.
+    /// Reason: `rejected`, `expired`, `maxlen` or `delivery_limit`.
     pub reason: String,
-    /// How often it died in this queue for this reason.
+    /// How often this queue dead-lettered it for this reason.
     pub count: u64,
 }
 
-/// The right to settle a delivery, given back to the broker when dropped unused.
+/// The right to settle a delivery. Dropped unused, it requeues the message.
 struct Settling {
     acker: Option<Acker>,
     /// Keeps the channel open, for a delivery can only be settled on its own channel.
@@ -58,17 +61,17 @@ impl Delivery {
         }
     }
 
-    /// Tells the broker that the message is dealt with, and returns when that is written to the socket.
+    /// Acknowledges the message, and returns when the acknowledgement is written to the socket.
     ///
     /// # Errors
-    /// [`Error::Disconnected`] when the connection it came over is gone: it will be delivered again. Not cancel safe:
-    /// a dropped call may have acked, or not.
+    /// [`Error::Disconnected`] when its connection is gone: the message will be redelivered. Not cancel safe: a dropped call may or may not
+    /// have acknowledged.
     pub async fn ack(mut self) -> Result<(), Error> {
         let acker = self.settling.acker.take().ok_or(Error::Disconnected)?;
         sent(acker.ack(BasicAckOptions::default()).await)
     }
 
-    /// Refuses the message for good: it goes to the dead-letter exchange of its queue, or is dropped without one.
+    /// Rejects the message for good: it goes to the dead-letter exchange of its queue, or is dropped if there is none.
     ///
     /// # Errors
     /// As [`Delivery::ack`].
@@ -76,7 +79,7 @@ impl Delivery {
         self.refuse(false).await
     }
 
-    /// Puts the message back into its queue, from where it is delivered again, perhaps at once.
+    /// Returns the message to its queue, which redelivers it, perhaps at once.
     ///
     /// # Errors
     /// As [`Delivery::ack`].
@@ -89,13 +92,13 @@ impl Delivery {
         sent(acker.reject(BasicRejectOptions { requeue }).await)
     }
 
-    /// Whether its connection still lives, so that it can be settled.
+    /// Whether its connection is alive, so that it can be settled.
     pub(crate) fn is_live(&self) -> bool {
         self.settling.acker.as_ref().is_some_and(Acker::usable)
     }
 }
 
-/// Without the contents, which may be confidential.
+/// Without the content, which may be confidential.
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
@@ -110,14 +113,14 @@ impl fmt::Debug for Delivery {
 impl Drop for Settling {
     fn drop(&mut self) {
         if let Some(acker) = self.acker.take() {
-            // The first poll hands it to the connection, which needs nobody to wait for it.
+            // The first poll passes it to the connection, which does not need to be awaited.
             let options = BasicRejectOptions { requeue: true };
             let _ = acker.reject(options).now_or_never();
         }
     }
 }
 
-/// `false` means that the channel was gone before, an error that it went meanwhile.
+/// `false` means that the channel was gone before, an error that it closed meanwhile.
 fn sent(result: lapin::Result<bool>) -> Result<(), Error> {
     match result {
         Ok(true) => Ok(()),
@@ -129,7 +132,7 @@ fn string_headers(table: &FieldTable) -> Vec<(String, String)> {
     table.into_iter().filter_map(|(key, value)| Some((key.to_string(), text(value)?))).collect()
 }
 
-/// The broker keeps the latest death first.
+/// The broker puts the latest entry first.
 fn latest_death(table: &FieldTable) -> Option<Death> {
     let deaths = table.inner().get("x-death")?.as_array()?;
     let AMQPValue::FieldTable(latest) = deaths.as_slice().first()? else {

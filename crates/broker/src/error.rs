@@ -1,4 +1,4 @@
-//! What can go wrong, in the words of this crate's callers.
+//! Errors in terms of this crate's callers.
 
 use lapin::ErrorKind;
 use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPSoftError};
@@ -6,7 +6,7 @@ use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPSoftError};
 /// Why a broker operation failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The URL is not an `amqp://` or `amqps://` URL. Says nothing more, because URLs carry passwords.
+    /// The URL is not an `amqp://` or `amqps://` URL. Without details, because URLs contain passwords.
     #[error("the broker url is not a valid amqp:// or amqps:// url")]
     InvalidUrl,
     /// [`Broker::connect`](crate::Broker::connect) was called outside a tokio runtime.
@@ -38,13 +38,13 @@ pub enum Error {
         /// The missing queue.
         queue: String,
     },
-    /// The broker did not take responsibility for the message (a full queue that rejects, a failed queue process).
+    /// The broker rejected the message (a full queue with overflow policy, a failed queue process).
     #[error("the broker did not accept the message for queue `{queue}`")]
     Nacked {
         /// The queue published to.
         queue: String,
     },
-    /// The broker refused the operation: no permission, a locked queue, arguments that differ from what exists.
+    /// The broker refused the operation: no permission, a locked queue, or arguments that differ from the existing ones.
     #[error("the broker refused the operation: {reason} ({code})")]
     Refused {
         /// AMQP reply code, such as 403, 405 or 406.
@@ -52,10 +52,10 @@ pub enum Error {
         /// The broker's explanation.
         reason: String,
     },
-    /// No connection could be made.
-    #[error("the broker cannot be reached: {reason}")]
+    /// No connection could be established.
+    #[error("the broker is unreachable: {reason}")]
     Unreachable {
-        /// What is known of the cause.
+        /// The cause, as far as it can be determined.
         reason: String,
     },
     /// There is no connection, or it was lost before the answer came: the operation may or may not have happened.
@@ -66,12 +66,12 @@ pub enum Error {
     Closed,
 }
 
-/// A failed channel operation, before it is known what it was about.
+/// A failed channel operation, before its object is named.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// What the operation names does not exist (404).
+    /// The object of the operation does not exist (404).
     Missing,
-    /// What exists differs from what was asked for (406).
+    /// The existing object differs from the requested one (406).
     Mismatch(Error),
     /// Refused for another reason.
     Refused(Error),
@@ -80,7 +80,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// The error for an operation in which a missing object is the object `missing` tells of.
+    /// The error of an operation; `missing` gives the one for a missing object.
     pub(crate) fn or_missing(self, missing: impl FnOnce() -> Error) -> Error {
         match self {
             Fault::Missing => missing(),

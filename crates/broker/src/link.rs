@@ -1,4 +1,7 @@
 //! One live connection and its channels.
+//!
+//! When the connection dies, everything here dies with it, caches included: what is cached is what this connection has seen. Publishing,
+//! declarations, events and consumers use separate channels, so that a refusal of one never fails the others.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,27 +21,27 @@ use crate::publisher::{self, Message, Publisher};
 use crate::topology::{QueueDepth, QueueProfile, Topology};
 use crate::{Error, channel, names};
 
-/// A connection with its channels. When it dies, all that it holds dies with it, caches included.
+/// A connection with its channels and caches.
 pub(crate) struct Link {
     connection: Arc<Connection>,
-    /// Hands messages to the publishing task.
+    /// Passes messages to the publishing task.
     outbox: mpsc::Sender<Message>,
     declarer: tokio::sync::Mutex<Declarer>,
-    /// Asks what the broker may well refuse, over a connection of its own that is made when it is needed: each refusal costs a connection one
-    /// of its channels for ever, and some refusals the connection.
-    doubtful: tokio::sync::Mutex<Option<Declarer>>,
+    /// For operations that the broker is likely to refuse. They use a connection of their own, opened on demand: each refusal costs a
+    /// connection one of its channels for ever, and some refusals cost the connection.
+    apart: tokio::sync::Mutex<Option<Declarer>>,
     uri: AMQPUri,
-    /// Shared by the consumers that no queue has refused: a channel costs the broker several processes, and each delivery a switch to one of
+    /// Shared by the consumers that were never refused: a channel costs the broker several processes, and each delivery a switch to one of
     /// them.
     consuming: tokio::sync::Mutex<Option<ConsumerChannel>>,
     events: tokio::sync::Mutex<Option<Channel>>,
-    /// For messages to the default exchange that nobody confirms.
+    /// For unconfirmed messages to the default exchange.
     transient: tokio::sync::Mutex<Option<Channel>>,
     ensured: Mutex<HashSet<String>>,
     topology: Topology,
 }
 
-/// What a new link is made with.
+/// Parameters of a new link.
 pub(crate) struct Plan {
     pub(crate) uri: AMQPUri,
     pub(crate) connection_name: String,
@@ -47,7 +50,7 @@ pub(crate) struct Plan {
 }
 
 impl Link {
-    /// Connects, and opens the publish channel. The second value publishes and must be run as a task.
+    /// Connects, and opens the publish channel. The second value is the publishing task, which the caller must run.
     pub(crate) async fn open(plan: &Plan) -> lapin::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
         let properties = ConnectionProperties::default()
             .with_connection_name(plan.connection_name.as_str().into())
@@ -59,7 +62,7 @@ impl Link {
         let publisher = Publisher::new(connection.clone(), inbox, plan.closing.clone());
         let link = Self {
             declarer: tokio::sync::Mutex::new(Declarer::new(connection.clone())),
-            doubtful: tokio::sync::Mutex::default(),
+            apart: tokio::sync::Mutex::default(),
             uri: plan.uri.clone(),
             connection,
             outbox,
@@ -76,10 +79,10 @@ impl Link {
         &self.connection
     }
 
-    /// Hands a message to the publishing task, waiting while that has too many. `false` when it takes no more.
+    /// Passes a message to the publishing task, and waits while its queue is full. `false` when the task accepts no more.
     pub(crate) async fn accept(&self, message: Message) -> bool {
-        // Sending at once where possible keeps the order of many calls: a waiting one may be told to let other tasks
-        // run first, and would be overtaken.
+        // Sending at once where possible keeps the order of many calls: a waiting one may have to yield to other tasks, and would be
+        // overtaken.
         match self.outbox.try_send(message) {
             Ok(()) => true,
             Err(TrySendError::Full(message)) => self.outbox.send(message).await.is_ok(),
@@ -87,7 +90,7 @@ impl Link {
         }
     }
 
-    /// Declares `queue` unless that was done before on this connection.
+    /// Declares `queue` unless this connection has done so before.
     pub(crate) async fn queue_ensure(&self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
         if self.ensured().contains(queue) {
             return Ok(None);
@@ -101,13 +104,13 @@ impl Link {
         Ok(Some(depth))
     }
 
-    /// [`Self::queue_ensure`] for a queue that somebody else declares.
+    /// [`Self::queue_ensure`] for a queue that another client declares.
     pub(crate) async fn queue_adopt(&self, queue: &str) -> Result<Option<QueueDepth>, Error> {
         if self.ensured().contains(queue) {
             return Ok(None);
         }
-        // It may well be missing.
-        self.doubtfully(queue, None).await?;
+        // It is likely to be missing.
+        self.query_apart(queue, None).await?;
         let depth = self.declarer.lock().await.queue_adopt(queue, &self.topology.dead_letter_queue).await?;
         self.ensured().insert(queue.to_owned());
         Ok(Some(depth))
@@ -120,17 +123,18 @@ impl Link {
 
     /// Gives `queue` this profile; `Some` when it is in use with another.
     pub(crate) async fn queue_apply(&self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
-        let differs = self.doubtfully(queue, Some(profile)).await?;
+        let differs = self.query_apart(queue, Some(profile)).await?;
         self.declarer.lock().await.queue_adopt(queue, &self.topology.dead_letter_queue).await?;
         self.ensured().insert(queue.to_owned());
         Ok(differs)
     }
 
-    /// Applies a profile to `queue`, or looks for it, which may be refused. A connection that was lost by an earlier refusal is made anew.
-    async fn doubtfully(&self, queue: &str, profile: Option<QueueProfile>) -> Result<Option<QueueDepth>, Error> {
-        let mut slot = self.doubtful.lock().await;
+    /// Applies a profile to `queue`, or looks it up, over the connection for likely refusals. If an earlier refusal has closed that
+    /// connection, it is opened again.
+    async fn query_apart(&self, queue: &str, profile: Option<QueueProfile>) -> Result<Option<QueueDepth>, Error> {
+        let mut slot = self.apart.lock().await;
         if let Some(mut declarer) = slot.take() {
-            match ask(&mut declarer, queue, profile).await {
+            match query(&mut declarer, queue, profile).await {
                 Err(Error::Disconnected) => {}
                 outcome => {
                     *slot = Some(declarer);
@@ -141,7 +145,7 @@ impl Link {
         let properties = ConnectionProperties::default().with_connection_name("regente queues".into());
         let connection = Connection::connect_uri(self.uri.clone(), properties).await.map_err(lost)?;
         let mut declarer = Declarer::new(Arc::new(connection));
-        let outcome = ask(&mut declarer, queue, profile).await;
+        let outcome = query(&mut declarer, queue, profile).await;
         *slot = Some(declarer);
         outcome
     }
@@ -151,23 +155,23 @@ impl Link {
         self.ensured().contains(queue)
     }
 
-    /// Asks how much `queue` holds.
+    /// Queries the depth of `queue`.
     pub(crate) async fn queue_depth(&self, queue: &str) -> Result<QueueDepth, Error> {
         let depth = self.declarer.lock().await.queue_depth(queue).await;
         if let Err(Error::QueueNotFound { .. }) = depth {
-            self.forget(queue);
+            self.invalidate(queue);
         }
         depth
     }
 
-    /// Makes the next [`Self::queue_ensure`] ask the broker, because `queue` is known to be missing.
-    pub(crate) fn forget(&self, queue: &str) {
+    /// Makes the next [`Self::queue_ensure`] query the broker, because `queue` turned out to be missing.
+    pub(crate) fn invalidate(&self, queue: &str) {
         self.ensured().remove(queue);
     }
 
     /// Consumes `queue` on the channel that consumers share. Cancel safe.
     ///
-    /// A refusal ends everybody's subscription, and they begin anew; hence the look at whether the queue is there.
+    /// A refusal ends all subscriptions on the shared channel, which then subscribe again; hence the check that the queue exists.
     pub(crate) async fn subscribe(&self, queue: &ShortString, prefetch: u16) -> Result<Subscribed, Error> {
         self.declarer.lock().await.queue_depth(queue.as_str()).await?;
         let mut slot = self.consuming.lock().await;
@@ -194,7 +198,7 @@ impl Link {
         write(&channel, ShortString::default(), queue, body).await
     }
 
-    /// The open event channel, or a new one after making sure that the exchange exists.
+    /// The open event channel, or a new one after ensuring that the exchange exists.
     async fn event_channel(&self) -> Result<Channel, Error> {
         let mut slot = self.events.lock().await;
         if slot.as_ref().is_none_or(|open| !open.status().connected()) {
@@ -223,14 +227,14 @@ impl Link {
     }
 }
 
-async fn ask(declarer: &mut Declarer, queue: &str, profile: Option<QueueProfile>) -> Result<Option<QueueDepth>, Error> {
+async fn query(declarer: &mut Declarer, queue: &str, profile: Option<QueueProfile>) -> Result<Option<QueueDepth>, Error> {
     match profile {
         Some(profile) => declarer.queue_apply(queue, profile).await,
         None => declarer.queue_depth(queue).await.map(Some),
     }
 }
 
-/// Writes a message that is neither persistent nor confirmed, and that is dropped when nobody takes it.
+/// Writes a message that is neither persistent nor confirmed, and is dropped when it cannot be routed.
 async fn write(channel: &Channel, exchange: ShortString, routing_key: ShortString, body: Bytes) -> Result<(), Error> {
     let options = BasicPublishOptions::default();
     channel.basic_publish(exchange, routing_key, options, &body, publisher::json()).await.map(|_unconfirmed| ()).map_err(lost)

@@ -1,7 +1,9 @@
-//! Confirmed publishing: one task and one channel for everything a connection publishes to queues.
+//! Confirmed publishing: one task and one channel for everything that a connection publishes to queues.
 //!
-//! The task, not each caller, waits for confirms: the channel numbers messages in the order they are written, and
-//! finding out which message was returned takes a look at all of them (see [`settlement`]).
+//! A caller learns that its message is routed only after the broker has confirmed it, and a message is never reported as routed when it was
+//! returned. The task, and not each caller, waits for confirms: the channel numbers messages in the order in which they are written, and
+//! only a look at all confirms shows which message was returned (see [`settlement`]). Every message that the task accepted gets a verdict,
+//! or its reply is dropped with the connection.
 
 mod ready;
 mod settlement;
@@ -19,18 +21,18 @@ use self::settlement::{Confirmed, Settlement};
 
 pub(crate) use self::settlement::Verdict;
 
-/// Messages accepted ahead of the publish channel before callers wait.
+/// Messages queued ahead of the publish channel before callers wait.
 pub(crate) const QUEUE_LIMIT: usize = 1024;
 
-/// Messages written to the broker and not confirmed yet before the task takes no more.
+/// Maximum number of written but unconfirmed messages.
 const IN_FLIGHT_LIMIT: usize = 4096;
 
-/// Messages taken over at once.
+/// Messages taken from the queue at once.
 const BATCH: usize = 256;
 
 const PERSISTENT: u8 = 2;
 
-/// A message on its way to the publish channel. Its caller learns of a lost connection by the drop of `reply`.
+/// A message for the publish channel. A dropped `reply` reports a lost connection to its caller.
 pub(crate) struct Message {
     pub(crate) queue: ShortString,
     pub(crate) headers: Option<FieldTable>,
@@ -46,7 +48,7 @@ pub(crate) struct Publisher {
     next_id: u64,
 }
 
-/// Why publishing on one channel came to an end.
+/// Why publishing on one channel ended.
 enum End {
     ChannelLost,
     Drained,
@@ -63,7 +65,7 @@ impl Publisher {
             channel = match open(&self.connection).await {
                 Ok(reopened) => reopened,
                 Err(error) => {
-                    tracing::debug!(%error, "publish channel not reopened");
+                    tracing::debug!(%error, "publish channel cannot be reopened");
                     return;
                 }
             };
@@ -100,9 +102,9 @@ impl Publisher {
     }
 }
 
-/// Resolves when the broker connection is closed by its owner, or dropped.
+/// Resolves when the owner closes or drops the broker connection.
 pub(crate) async fn closing(signal: &mut watch::Receiver<bool>) {
-    // An error means that the owner is gone.
+    // An error means that the owner was dropped.
     let _ = signal.wait_for(|closing| *closing).await;
 }
 
@@ -113,7 +115,7 @@ pub(crate) async fn open(connection: &Connection) -> lapin::Result<Channel> {
     Ok(channel)
 }
 
-/// The properties every message has.
+/// Properties of every message.
 pub(crate) fn json() -> BasicProperties {
     BasicProperties::default().with_content_type("application/json".into())
 }
@@ -140,7 +142,7 @@ fn returned_id(confirmation: Confirmation) -> Option<u64> {
     id.as_str().parse().ok()
 }
 
-/// Answers what can be answered. An error means that the channel is gone.
+/// Replies to the callers whose verdict is certain. An error means that the channel is gone.
 fn settle(settlement: &mut Settlement<oneshot::Sender<Verdict>>, outcomes: Vec<Outcome>, idle: bool) -> lapin::Result<()> {
     let mut alive = Ok(());
     let mut confirmed = Vec::with_capacity(outcomes.len());
@@ -151,7 +153,7 @@ fn settle(settlement: &mut Settlement<oneshot::Sender<Verdict>>, outcomes: Vec<O
         }
     }
     for (reply, verdict) in settlement.settle(confirmed, idle && alive.is_ok()) {
-        // A caller that gave up waiting does not want to know.
+        // The caller may have given up waiting.
         let _ = reply.send(verdict);
     }
     alive

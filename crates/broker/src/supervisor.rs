@@ -1,4 +1,8 @@
 //! The task that keeps a connection alive.
+//!
+//! There is at most one link, and its users see one state: down, up, closing or closed. A dead link is replaced as a whole, caches
+//! included, so that nothing learned on one connection is believed on the next. Closing drains first, for at most 5 s: confirms that are
+//! under way still reach their callers.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,39 +18,39 @@ use crate::backoff::Backoff;
 use crate::link::{Link, Plan};
 use crate::publisher::closing;
 
-/// Time for one attempt to connect and open the first channel.
+/// Time limit of one attempt to connect and open the first channel.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
-/// Time for accepted messages to be confirmed when closing.
+/// Time limit for the confirms of accepted messages when closing.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
-/// Time for the broker to answer the goodbye.
-const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
+/// Time limit for the broker to answer the close.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
-/// How often the connection's state is looked at, should an event about its end get lost.
+/// How often the connection's state is checked, in case the event of its end is lost.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// What users of the connection see of it.
+/// State of the connection, as its users see it.
 #[derive(Clone)]
 pub(crate) enum State {
-    /// No connection at present.
+    /// Not connected.
     Down,
     /// Usable.
     Up(Arc<Link>),
-    /// Finishing what was accepted. Takes nothing new.
+    /// Drains accepted messages; accepts no new ones.
     Closing,
-    /// Over.
+    /// Closed for good.
     Closed,
 }
 
-/// Connects again and again until closed.
+/// Reconnects until closed.
 pub(crate) struct Supervisor {
     plan: Plan,
     state: watch::Sender<State>,
     connected: watch::Sender<bool>,
 }
 
-/// Why a connection is not served any longer.
+/// Why a connection is no longer served.
 #[derive(PartialEq, Eq)]
 enum End {
     Lost,
@@ -70,8 +74,8 @@ impl Supervisor {
                 opened = timeout(CONNECT_LIMIT, Link::open(&self.plan)) => match opened {
                     Ok(Ok((link, publishing))) => self.serve(link, tokio::spawn(publishing)).await,
                     Ok(Err(error)) => failed(&error),
-                    // The library's own thread stays with a peer that accepted the connection and says nothing. It
-                    // ends when that peer speaks or hangs up.
+                    // The library's own thread stays with a peer that accepted the connection and sends nothing. It ends when that peer
+                    // answers or disconnects.
                     Err(elapsed) => failed(&elapsed),
                 },
             };
@@ -93,11 +97,11 @@ impl Supervisor {
         self.state.send_replace(State::Up(Arc::new(link)));
         self.connected.send_replace(true);
         let end = tokio::select! {
-            // First, because the publishing task follows the same signal and may be done already.
+            // First, because the publishing task follows the same signal and may have ended already.
             biased;
             () = closing(&mut self.plan.closing) => End::Closing,
             () = lost(&connection) => End::Lost,
-            // The publishing task ends by itself only when it cannot have a channel.
+            // The publishing task ends by itself only when it cannot open a channel.
             _ = &mut publishing => End::Lost,
         };
         match end {
@@ -110,43 +114,43 @@ impl Supervisor {
                 self.state.send_replace(State::Down);
             }
         }
-        // Answers the callers whose messages are still under way: these are dropped with the task.
+        // Drops the replies of messages under way, which reports the loss to their callers.
         publishing.abort();
         self.connected.send_replace(false);
-        goodbye(&connection).await;
+        close(&connection).await;
         end
     }
 }
 
 fn failed(error: &dyn std::error::Error) -> End {
-    tracing::warn!(%error, "broker not reached");
+    tracing::warn!(%error, "broker unreachable");
     End::Lost
 }
 
-/// Resolves when the connection is not usable any more.
+/// Resolves when the connection is no longer usable.
 async fn lost(connection: &Connection) {
     let mut events = pin!(connection.events_listener());
     let mut check = interval(CHECK_EVERY);
     while connection.status().connected() {
         tokio::select! {
-            // Channel errors are told here too, hence the look at the state.
+            // Channel errors are events here too, hence the check of the state.
             event = events.next() => tracing::trace!(?event, "broker connection event"),
             _ = check.tick() => {}
         }
     }
 }
 
-/// Lets what was accepted be confirmed.
+/// Waits for the confirms of accepted messages.
 async fn drain(publishing: &mut JoinHandle<()>) {
     if timeout(DRAIN_LIMIT, publishing).await.is_err() {
-        tracing::warn!("broker connection closed with messages not confirmed");
+        tracing::warn!("broker connection closed with unconfirmed messages");
     }
 }
 
 /// Closes the connection if there is one, so that channels still held do not keep it open.
-async fn goodbye(connection: &Connection) {
+async fn close(connection: &Connection) {
     if connection.status().connected() {
-        let closed = timeout(GOODBYE_LIMIT, connection.close(200, "OK".into())).await;
+        let closed = timeout(CLOSE_LIMIT, connection.close(200, "OK".into())).await;
         tracing::debug!(?closed, "broker connection closed");
     }
 }

@@ -1,4 +1,8 @@
-//! The names and arguments of the queues and exchanges the house declares.
+//! Names and arguments of the queues and exchanges that the hub declares.
+//!
+//! The arguments of a profile are a wire contract: robots declare the same queues, and RabbitMQ answers 406 to other arguments. So a
+//! profile never gains or loses an argument; a new need is a new profile. Dead letters keep their routing key, which is why the dead-letter
+//! queue is bound once per queue name.
 
 use lapin::types::{AMQPValue, FieldTable};
 
@@ -23,7 +27,7 @@ impl QueueProfile {
         }
     }
 
-    /// The exchanges that dead letters of the house's queues go to.
+    /// The dead-letter exchanges of all profiles.
     pub(crate) fn dead_letter_exchanges() -> impl Iterator<Item = &'static str> {
         [Self::Regente, Self::Maestro, Self::Plain].into_iter().filter_map(Self::dead_letter_exchange)
     }
@@ -38,7 +42,7 @@ impl QueueProfile {
     }
 }
 
-/// Names of what is shared by all queues.
+/// Names of the queue and exchange that all queues share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topology {
     /// Durable queue that collects the dead letters of all queues.
@@ -53,12 +57,12 @@ impl Default for Topology {
     }
 }
 
-/// What a queue holds at the moment of asking.
+/// Depth of a queue at the moment of the query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueDepth {
-    /// Messages ready to be delivered. Delivered ones that are not acked yet do not count.
+    /// Messages ready to be delivered. Unacknowledged deliveries do not count.
     pub messages: u32,
-    /// Consumers subscribed.
+    /// Subscribed consumers.
     pub consumers: u32,
 }
 

@@ -1,12 +1,17 @@
-//! The agent: registers, takes jobs, keeps their leases alive, stops in order.
+//! The agent's lifecycle: register, take jobs, keep their leases alive, stop in order.
+//!
+//! Order is what keeps jobs safe here. The work folder is locked before anything in it is read, so that two processes never report the same
+//! job. What an earlier agent left running is killed before this one registers. The first heartbeat precedes the first job, so that a
+//! paused worker stays paused across a restart. At a stop the intake ends first, then the jobs, then the connections; the worker signs off
+//! last, when it holds nothing any more.
 
 mod claim;
 mod control;
 mod core;
+mod desired_state;
 mod execute;
 mod folders;
 mod heartbeat;
-mod orders;
 mod queue;
 mod recovery;
 
@@ -17,16 +22,16 @@ use tokio::{sync::watch, task::JoinSet};
 use self::{core::Core, heartbeat::Heart};
 use crate::{Error, HubClient, ProcessRunner, Runner, Settings, children::Children, signal::Stop};
 
-/// After the drain, and beyond the grace for killed programs: how long their ends may take to be reported.
+/// Time for the ends of killed programs to be reported, after the drain and the grace.
 const LAST_REPORTS: Duration = Duration::from_secs(5);
 
-/// How long a worker that is stopped while it registers waits for the answer.
+/// How long a worker that is stopped during its registration waits for the answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
-/// How long the hub may take to hear a goodbye.
-const GOODBYE: Duration = Duration::from_secs(5);
+/// Limit of the request that signs the worker off.
+const SIGN_OFF_LIMIT: Duration = Duration::from_secs(5);
 
-/// Runs jobs of one worker.
+/// Runs the jobs of one worker.
 pub struct Agent {
     core: Arc<Core>,
     children: Children,
@@ -42,7 +47,7 @@ impl Drop for EndOfTasks {
 }
 
 impl Agent {
-    /// An agent that runs jobs with `runner`, by default as programs of this host. Does nothing before [`Agent::run`].
+    /// Creates an agent that runs jobs with `runner`, by default as programs on this host. It does nothing before [`Agent::run`].
     ///
     /// # Errors
     /// [`Error::Settings`] and [`Error::Client`].
@@ -55,13 +60,13 @@ impl Agent {
         Ok(Self { core: Arc::new(Core::new(settings, hub, runner)), children })
     }
 
-    /// Works until `shutdown` resolves; then takes no more jobs, waits for the running ones as long as the settings say, and kills the
-    /// rest. Waits for the hub at the start as long as it is away. Dropping the future kills the running programs and reports nothing;
-    /// ends that are on disk are sent by the next agent with this work folder.
+    /// Runs until `shutdown` resolves. Then it takes no more jobs, waits up to the `drain` setting for the running ones, and kills the
+    /// rest. At the start it waits without limit for an unreachable hub. Dropping the future kills the running programs and reports
+    /// nothing; the next agent with this work folder sends the ends that are on disk.
     ///
     /// # Errors
-    /// [`Error::Refused`], [`Error::NameTaken`] or [`Error::Registration`] when the hub does not want this worker, [`Error::WorkFolder`],
-    /// [`Error::Broker`]. Another worker that got the name while this one was away ends it as a stop does.
+    /// [`Error::Refused`], [`Error::NameTaken`] or [`Error::Registration`] when the hub refuses this worker, [`Error::WorkFolder`],
+    /// [`Error::Broker`]. If another worker takes the name over while this one is unreachable, the agent stops as it does on `shutdown`.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let core = self.core;
         let _end_of_tasks = EndOfTasks(core.clone());
@@ -69,15 +74,15 @@ impl Agent {
         let _lock = folders::lock(&core.settings)?;
         let name = core.identify()?.name.clone();
         let unreported = recovery::find(&core);
-        folders::clean_beside(core.clone()).await;
-        folders::look_for_room(&core).await;
+        folders::clean_in_background(core.clone()).await;
+        folders::check_space(&core).await;
         let mut registering = pin!(core.register());
         let registered = tokio::select! {
             biased;
             () = &mut shutdown => {
-                // The hub may know of it already.
+                // The hub may have registered the worker already.
                 if let Ok(Ok(_)) = tokio::time::timeout(LAST_ANSWER, &mut registering).await {
-                    say_goodbye(&core).await;
+                    sign_off(&core).await;
                 }
                 return Ok(());
             }
@@ -87,11 +92,11 @@ impl Agent {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.children.reap());
         let mut heart = Heart::new(core.clone(), registered.heartbeat_interval_s);
-        // Before the first job: a worker that is paused stays so when it is started again.
+        // Before the first job: a paused worker stays paused across a restart.
         tokio::select! {
             biased;
             () = &mut shutdown => {
-                say_goodbye(&core).await;
+                sign_off(&core).await;
                 return Ok(());
             }
             _ = heart.beat() => {}
@@ -108,7 +113,7 @@ impl Agent {
             tasks.spawn(control::run(core.clone(), broker.clone()));
             queue::spawn(&core, broker, &stopped, &mut intake);
         }
-        // Jobs that require labels never travel through a queue, where any worker might take them.
+        // Jobs that require labels are never published to a queue, where any worker might take them.
         if broker.is_none() || !core.settings.labels.is_empty() {
             intake.spawn(claim::run(core.clone(), stopped));
         }
@@ -117,7 +122,7 @@ impl Agent {
             () = &mut shutdown => None,
             error = core.displaced() => Some(error),
         };
-        tracing::info!(jobs = core.held.ids().len(), "stopping: no more jobs are taken");
+        tracing::info!(jobs = core.held.ids().len(), "stopping: taking no more jobs");
         stop.send_replace(true);
         while intake.join_next().await.is_some() {}
         drain(&core).await;
@@ -128,7 +133,7 @@ impl Agent {
         if let Some(error) = displaced {
             return Err(error);
         }
-        say_goodbye(&core).await;
+        sign_off(&core).await;
         Ok(())
     }
 }
@@ -139,22 +144,22 @@ async fn drain(core: &Core) {
     if tokio::time::timeout(core.settings.drain, all()).await.is_ok() {
         return;
     }
-    tracing::warn!(jobs = core.held.ids().len(), "the time to stop is over: running jobs are killed");
+    tracing::warn!(jobs = core.held.ids().len(), "drain time exceeded: killing running jobs");
     core.held.stop_all(Stop::Shutdown);
     if tokio::time::timeout(core.settings.kill_grace + LAST_REPORTS, all()).await.is_ok() {
         return;
     }
-    tracing::warn!(jobs = core.held.ids().len(), "the hub does not have the end of every job; it is sent at the next start");
+    tracing::warn!(jobs = core.held.ids().len(), "not every job's end has reached the hub; the next start sends the rest");
     core.abort.send_replace(true);
-    // Tasks end at once now: this only lets them.
+    // The tasks end at once now; this only gives them the chance.
     let _ended = tokio::time::timeout(Duration::from_secs(1), all()).await;
 }
 
-/// Tells the hub that this worker is not lost. A hub that is away finds out by its silence.
-async fn say_goodbye(core: &Core) {
-    match tokio::time::timeout(GOODBYE, core.hub.goodbye(core.worker_id())).await {
+/// Reports to the hub that this worker stops, so that it does not count as lost. An unreachable hub notices the missing heartbeats.
+async fn sign_off(core: &Core) {
+    match tokio::time::timeout(SIGN_OFF_LIMIT, core.hub.sign_off(core.worker_id())).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "the hub did not take the goodbye"),
-        Err(_elapsed) => tracing::debug!("the hub did not answer the goodbye"),
+        Ok(Err(error)) => tracing::debug!(%error, "the hub refused the sign-off"),
+        Err(_elapsed) => tracing::debug!("the hub did not answer the sign-off in time"),
     }
 }

@@ -1,4 +1,7 @@
-//! The agent's own children, told apart from orphans that the system gives it.
+//! Distinguishes the agent's own children from orphans that the system reparents to it.
+//!
+//! An own child is waited for by whoever started it, and must not be reaped here; an orphan of a job has nobody else. So a child is
+//! registered under the same lock under which orphans are searched.
 
 use std::{
     collections::HashSet,
@@ -13,18 +16,18 @@ use tokio::process::{Child, Command};
 
 use crate::process::tree;
 
-/// Between two looks for ended orphans.
+/// Between two searches for ended orphans.
 const REAP_EVERY: Duration = Duration::from_secs(5);
 
-/// The children that somebody here waits for. Clones share them.
+/// The agent's own children, which it waits for. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Children {
-    known: Arc<Mutex<HashSet<i32>>>,
-    /// This process is there for nothing else: any other child is an orphan of a job.
+    own_children: Arc<Mutex<HashSet<i32>>>,
+    /// This process is only a worker: any other child is an orphan of a job.
     reaps_orphans: bool,
 }
 
-/// A child that somebody here waits for, until this is dropped.
+/// An own child, registered until this is dropped.
 pub(crate) struct OwnChild {
     child: Child,
     pid: i32,
@@ -41,22 +44,22 @@ impl Children {
     /// # Errors
     /// What the system says.
     pub(crate) fn spawn(&self, command: &mut Command) -> io::Result<OwnChild> {
-        // Held during the start: nobody may take it for an orphan before it is known.
-        let mut known = self.known();
+        // Held during the start, so that the child cannot be taken for an orphan before it is registered.
+        let mut own_children = self.own_children();
         let child = command.spawn()?;
         let pid = child.id().map_or(0, u32::cast_signed);
-        known.insert(pid);
-        drop(known);
+        own_children.insert(pid);
+        drop(own_children);
         Ok(OwnChild { child, pid, children: self.clone() })
     }
 
-    /// Takes over the orphans of supervisors that are killed, and reaps all that end, until the agent does.
+    /// Adopts the orphans of killed supervisors, and reaps those that end, until the agent ends.
     pub(crate) async fn reap(self) {
         if !self.reaps_orphans {
             return;
         }
         if let Err(error) = nix::sys::prctl::set_child_subreaper(true) {
-            tracing::warn!(%error, "a job whose supervisor somebody kills may leave processes");
+            tracing::warn!(%error, "a job whose supervisor is killed may leave processes");
         }
         loop {
             tokio::time::sleep(REAP_EVERY).await;
@@ -64,15 +67,15 @@ impl Children {
         }
     }
 
-    /// Reaps the ended orphans that this process was given: as process 1 of a container, or as the subreaper of supervisors that were killed.
-    /// With `kill` it ends those that live first. Gives the number of those.
+    /// Reaps ended orphans that were reparented to this process: as process 1 of a container, or as the subreaper of killed supervisors.
+    /// With `kill` it first kills those that live, and returns their number.
     fn reap_orphans(&self, kill: bool) -> usize {
         if !self.reaps_orphans {
             return 0;
         }
-        let known = self.known();
+        let own_children = self.own_children();
         let own = std::process::id().cast_signed();
-        let orphans = tree::children_of(own).into_iter().filter(|process| !known.contains(&process.pid()));
+        let orphans = tree::children_of(own).into_iter().filter(|process| !own_children.contains(&process.pid()));
         let mut killed = 0;
         for orphan in orphans {
             if kill && orphan.is_alive() {
@@ -80,24 +83,24 @@ impl Children {
                 killed += 1;
             }
             if let Some(pid) = Pid::from_raw(orphan.pid()) {
-                // One that was just killed is reaped next time.
+                // One that was just killed is reaped in the next round.
                 let _reaped = waitpid(Some(pid), WaitOptions::NOHANG);
             }
         }
         killed
     }
 
-    fn known(&self) -> MutexGuard<'_, HashSet<i32>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn own_children(&self) -> MutexGuard<'_, HashSet<i32>> {
+        self.own_children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl OwnChild {
-    /// This supervisor was killed: ends what has come to this process instead.
+    /// This supervisor was killed: kills the processes that were reparented to this process.
     pub(crate) fn end_orphans(&self) {
         let processes = self.children.reap_orphans(true);
         if processes > 0 {
-            tracing::warn!(processes, "killed what a job without a supervisor had left");
+            tracing::warn!(processes, "killed processes of a job whose supervisor was killed");
         }
     }
 }
@@ -118,6 +121,6 @@ impl DerefMut for OwnChild {
 
 impl Drop for OwnChild {
     fn drop(&mut self) {
-        self.children.known().remove(&self.pid);
+        self.children.own_children().remove(&self.pid);
     }
 }

@@ -1,4 +1,4 @@
-//! Looks whether this host can work, before it does.
+//! Checks whether this host can run a worker, before it does.
 
 mod host;
 mod reach;
@@ -9,28 +9,28 @@ use serde::Serialize;
 
 use crate::Settings;
 
-/// How a check came out.
+/// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// As it should be.
+    /// Nothing to do.
     Ok,
-    /// The worker works, some jobs may not.
+    /// The worker can run, but some jobs may fail.
     Warn,
-    /// The worker does not work.
+    /// The worker cannot run.
     Fail,
 }
 
-/// What one check found.
+/// Finding of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at: one word.
+    /// Name of the check, one word.
     pub check: &'static str,
-    /// How it is.
+    /// Its result.
     pub verdict: Verdict,
     /// What was found.
     pub message: String,
-    /// What to do about it; absent when all is well.
+    /// The next step; absent when there is nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
@@ -49,8 +49,8 @@ impl Finding {
     }
 }
 
-/// Checks the folders, what robots need, the hub, the broker and the clock. Changes nothing but for files that it makes in the work folder and
-/// takes away again. Takes at most about a minute.
+/// Checks the folders, what robots need, the hub, the broker and the clock. Changes nothing except for files in the work folder that it
+/// creates and removes again. Takes at most about 1 min.
 pub async fn examine(settings: &Settings) -> Vec<Finding> {
     let settings = &settings.clone().into_absolute();
     let mut findings = vec![host::settings(settings), host::work_folder(settings), host::space(settings), host::base_folder(settings)];

@@ -1,15 +1,15 @@
 use crate::HubError;
 
-/// Why the agent stopped by itself or could not start.
+/// Why the agent could not start or stopped by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A setting is unusable.
     #[error("{0}")]
     Settings(String),
     /// No TLS set-up: usually a host without CA certificates and a server address with `https`.
-    #[error("the HTTP client cannot be made: {0} (an https server needs the host's CA certificates, or SSL_CERT_FILE)")]
+    #[error("the HTTP client cannot be created: {0} (an https server needs the host's CA certificates, or SSL_CERT_FILE)")]
     Client(String),
-    /// The hub does not know this worker's key or token.
+    /// The hub rejects this worker's key or token.
     #[error("the hub refuses this worker ({0}): check its key or token")]
     Refused(HubError),
     /// The hub refuses the registration for another reason.
@@ -26,7 +26,7 @@ pub enum Error {
     WorkFolder {
         /// The folder.
         path: String,
-        /// What the system says.
+        /// Error of the system.
         cause: std::io::Error,
     },
 }

@@ -1,7 +1,7 @@
 //! A job's folder: `config.json`, `progress.json`, `status.json`, `result.json`, `control.json`, `lease.json`, `finish.json` and `logs/`.
 //!
-//! The job's program may put anything there at any time. So no link is followed, no file is opened for writing that was not made here,
-//! what is read is a regular file of a bounded size, and nothing that is opened can block (FIFOs, devices).
+//! The job's program may put anything there at any time. So no link is followed, no file is opened for writing that was not created here,
+//! only regular files of bounded size are read, and no open can block (FIFOs, devices).
 
 mod removal;
 
@@ -28,7 +28,7 @@ const FILE: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCT
 const FOLDER_MODE: Mode = Mode::RWXU;
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-/// Where a job's files are. Names of files may have one folder before them: `logs/rpa.log`.
+/// A job's folder. File names may contain one folder: `logs/rpa.log`.
 #[derive(Clone, Debug)]
 pub struct JobFolder(PathBuf);
 
@@ -47,13 +47,13 @@ impl JobFolder {
         &self.0
     }
 
-    /// Whether the folder is there; a link to one is not.
+    /// Whether the folder exists; a link to a folder does not count.
     #[must_use]
     pub fn exists(&self) -> bool {
         self.open().is_ok()
     }
 
-    /// Makes the folder and `logs` in it, if they are not there.
+    /// Creates the folder and `logs` in it, if they do not exist.
     ///
     /// # Errors
     /// What the system says.
@@ -61,7 +61,7 @@ impl JobFolder {
         self.create_private()?;
         match mkdirat(self.open()?, "logs", FOLDER_MODE) {
             Err(error) if error != Errno::EXIST => Err(error.into()),
-            // Something else in its place is found by whoever opens a file in it.
+            // Anything else in its place is detected when a file in it is opened.
             _ => Ok(()),
         }
     }
@@ -70,7 +70,7 @@ impl JobFolder {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0)
     }
 
-    /// Makes the folder anew. What an interrupted run of the same job has left stays beside it.
+    /// Creates the folder anew. What an interrupted run of the same job left is kept under another name.
     pub(crate) fn create_anew(&self) -> io::Result<()> {
         if self.0.symlink_metadata().is_ok() {
             let mut name = self.0.clone().into_os_string();
@@ -82,7 +82,7 @@ impl JobFolder {
         self.create()
     }
 
-    /// The path of a file in it, to be named to others: it is read by this agent alone.
+    /// The path of a file in it, for use outside this type; the agent itself opens files only by the methods below.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
@@ -91,15 +91,15 @@ impl JobFolder {
     /// The text of a file.
     ///
     /// # Errors
-    /// It is not there, no regular file, or longer than `most` bytes ([`io::ErrorKind::FileTooLarge`]).
+    /// It does not exist, is not a regular file, or is longer than `most` bytes ([`io::ErrorKind::FileTooLarge`]).
     pub(crate) fn read(&self, name: &str, most: u64) -> io::Result<Vec<u8>> {
         read_all(self.open_file(name)?, most)
     }
 
-    /// The text of a file that this process's user has made: not one that a program of another user has put there.
+    /// The text of a file that this process's user owns, and not a program of another user.
     ///
     /// # Errors
-    /// As [`JobFolder::read`], and somebody else owns it.
+    /// As [`JobFolder::read`], and when another user owns it.
     pub(crate) fn read_own(&self, name: &str, most: u64) -> io::Result<Vec<u8>> {
         let file = self.open_file(name)?;
         if fstat(&file)?.st_uid != geteuid().as_raw() {
@@ -111,7 +111,7 @@ impl JobFolder {
     /// Opens a regular file for reading.
     ///
     /// # Errors
-    /// It is not there, or no regular file.
+    /// It does not exist, or is not a regular file.
     pub(crate) fn open_file(&self, name: &str) -> io::Result<File> {
         self.open_regular(name, OFlags::RDONLY)
     }
@@ -128,7 +128,7 @@ impl JobFolder {
         let (folder, name) = self.place_of(name)?;
         let file = openat(&folder, name, FILE | access, Mode::empty()).map_err(|error| match error {
             Errno::LOOP => io::Error::new(io::ErrorKind::InvalidData, "it is a link, which is not followed"),
-            // A FIFO or socket that nobody serves, opened for writing.
+            // A FIFO or socket without a reader, opened for writing.
             Errno::NXIO => no_regular_file(),
             error => error.into(),
         })?;
@@ -138,7 +138,7 @@ impl JobFolder {
         Ok(file.into())
     }
 
-    /// Makes a file for reading and writing, in the place of whatever has its name.
+    /// Creates a file for reading and writing, and replaces whatever has its name.
     ///
     /// # Errors
     /// What the system says.
@@ -151,7 +151,7 @@ impl JobFolder {
         create_new(&folder, name, OFlags::RDWR)
     }
 
-    /// Writes a JSON file so that a reader sees the old text or the new one, never a half. It belongs to whoever the folder belongs to.
+    /// Writes a JSON file atomically: a reader sees the old text or the new one. It gets the folder's owner.
     ///
     /// # Errors
     /// What the system says.
@@ -171,7 +171,7 @@ impl JobFolder {
         let mut text = serde_json::to_vec_pretty(value).map_err(io::Error::other)?;
         text.push(b'\n');
         let (folder, name) = self.place_of(name)?;
-        // Nobody can have something ready under this name.
+        // No program can have prepared something under this name.
         let temporary = format!(".{name}.{:016x}", rand::random::<u64>());
         let written = create_new(&folder, &temporary, OFlags::WRONLY)
             .and_then(|mut file| {
@@ -185,7 +185,7 @@ impl JobFolder {
         written
     }
 
-    /// Makes the folder another user's, who may do with it as it likes.
+    /// Gives the folder to another user.
     ///
     /// # Errors
     /// What the system says.
@@ -197,7 +197,7 @@ impl JobFolder {
         Ok(())
     }
 
-    /// Makes a file for reading and writing that belongs to whoever the folder belongs to.
+    /// Creates a file for reading and writing with the folder's owner.
     ///
     /// # Errors
     /// What the system says.
@@ -207,7 +207,7 @@ impl JobFolder {
         Ok(file)
     }
 
-    /// What the system knows of a file, or of a link in its place.
+    /// Metadata of a file, or of a link in its place.
     ///
     /// # Errors
     /// What the system says.
@@ -221,7 +221,7 @@ impl JobFolder {
         self.stat(name).is_ok()
     }
 
-    /// Removes a file; that it is not there is fine.
+    /// Removes a file, if it exists.
     pub(crate) fn remove_file(&self, name: &str) {
         let removed = self.place_of(name).and_then(|(folder, name)| Ok(unlinkat(folder, name, AtFlags::empty())?));
         if let Err(error) = removed
@@ -231,7 +231,7 @@ impl JobFolder {
         }
     }
 
-    /// Removes the folder with what is in it, however deep; that it is not there is fine.
+    /// Removes the folder with its content, however deep, if it exists.
     ///
     /// # Errors
     /// What the system says.
@@ -243,7 +243,7 @@ impl JobFolder {
         Ok(openat(CWD, &self.0, DIRECTORY, Mode::empty())?)
     }
 
-    /// The folder that a name is in, and the last part of the name.
+    /// The folder that contains a name, and the last part of the name.
     fn place_of<'a>(&self, name: &'a str) -> io::Result<(OwnedFd, &'a str)> {
         let folder = self.open()?;
         match name.split_once('/') {
@@ -267,7 +267,7 @@ fn create_new(folder: &OwnedFd, name: &str, access: OFlags) -> io::Result<File> 
 }
 
 fn no_regular_file() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "it is no regular file")
+    io::Error::new(io::ErrorKind::InvalidData, "it is not a regular file")
 }
 
 fn read_all(file: File, most: u64) -> io::Result<Vec<u8>> {

@@ -4,15 +4,15 @@ use std::{
     path::Path,
 };
 
-/// A file by which one process keeps a folder to itself until this is dropped, or the process is gone.
+/// A lock file that reserves a folder for one process until this is dropped or the process ends.
 #[derive(Debug)]
 pub struct FolderLock(File);
 
 impl FolderLock {
-    /// Takes the file, which is made when missing and stays behind. Its folder must be there.
+    /// Locks the file, which is created if missing and stays. Its folder must exist.
     ///
     /// # Errors
-    /// [`TryLockError::WouldBlock`] when another has it, [`TryLockError::Error`] when it cannot be made or locked.
+    /// [`TryLockError::WouldBlock`] when another process has the lock, [`TryLockError::Error`] when the file cannot be created or locked.
     pub fn take(path: &Path) -> Result<Self, TryLockError> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(TryLockError::Error)?;
         file.try_lock()?;
@@ -22,10 +22,10 @@ impl FolderLock {
 
 impl Drop for FolderLock {
     fn drop(&mut self) {
-        // To close it is not enough: a program that is just being started has a copy of the descriptor until it runs, and the lock is
-        // held while there is any.
+        // Closing the file is not enough: a program that is just starting has a copy of the descriptor until it runs, and any copy holds
+        // the lock.
         if let Err(error) = self.0.unlock() {
-            tracing::warn!(%error, "a folder's lock was not given back");
+            tracing::warn!(%error, "a folder's lock could not be released");
         }
     }
 }

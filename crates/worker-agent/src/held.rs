@@ -1,3 +1,9 @@
+//! The jobs that this worker holds, with their leases and their stop and pause signals.
+//!
+//! A job is held from before its start until the hub has its end, and at most once: this is what makes a redelivered message or a repeated
+//! claim harmless. Holding ends with a guard, never by hand. Heartbeats and claims list what is here, so an entry that stayed too long
+//! would keep a lease alive for nothing.
+
 use std::{
     collections::{HashMap, hash_map},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -9,7 +15,7 @@ use uuid::Uuid;
 
 use crate::signal::{PauseSignal, Pauser, Stop, StopSignal, Stopper};
 
-/// The jobs that this worker holds: those that run, and those whose end the hub does not have yet.
+/// The held jobs: those that run, and those whose end the hub has not received.
 #[derive(Clone, Default)]
 pub(crate) struct Held(Arc<Mutex<HashMap<Uuid, Entry>>>);
 
@@ -68,7 +74,7 @@ impl Held {
         }
     }
 
-    /// Pauses or resumes a job now. Whether that changes anything.
+    /// Pauses or resumes a job now. Returns whether that changed anything.
     pub(crate) fn pause(&self, job: Uuid, paused: bool) -> bool {
         self.map().get_mut(&job).is_some_and(|entry| {
             entry.controlled_at = Some(Instant::now());
@@ -76,15 +82,15 @@ impl Held {
         })
     }
 
-    /// Brings `jobs` to the state that the hub knew at `asked`: those in `paused` stand still, the others run. What a control message has
-    /// said since is younger and stays. Gives the jobs that changed, and whether they stand still now.
-    pub(crate) fn level(&self, jobs: &[HeldJob], paused: &[Uuid], asked: Instant) -> Vec<(Uuid, bool)> {
+    /// Brings `jobs` to the state that the hub had at `asked`: those in `paused` are paused, the others run. A change by a later control
+    /// message stays. Returns the jobs that changed, and whether they are paused now.
+    pub(crate) fn reconcile(&self, jobs: &[HeldJob], paused: &[Uuid], asked: Instant) -> Vec<(Uuid, bool)> {
         let mut map = self.map();
         let change = |job: &HeldJob| {
             let entry = map.get_mut(&job.job_id)?;
-            let stands_still = paused.contains(&job.job_id);
+            let is_paused = paused.contains(&job.job_id);
             let outdated = entry.lease != Some(job.lease_token) || entry.controlled_at.is_some_and(|at| at >= asked);
-            (!outdated && entry.pauser.set(stands_still)).then_some((job.job_id, stands_still))
+            (!outdated && entry.pauser.set(is_paused)).then_some((job.job_id, is_paused))
         };
         jobs.iter().filter_map(change).collect()
     }
@@ -123,22 +129,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_heartbeat_sets_what_it_asked_about_unless_a_control_message_came_later() {
+    fn a_heartbeat_sets_the_state_of_its_jobs_unless_a_control_message_came_later() {
         let held = Held::default();
         let (one, two, lease) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(9));
         let holds = [held.hold(one, Some(lease)).unwrap(), held.hold(two, Some(lease)).unwrap()];
         let jobs = held.leases();
         let asked = Instant::now();
-        assert_eq!(held.level(&jobs, &[one], asked), [(one, true)]);
-        assert!(held.level(&jobs, &[one], asked).is_empty(), "nothing new");
+        assert_eq!(held.reconcile(&jobs, &[one], asked), [(one, true)]);
+        assert!(held.reconcile(&jobs, &[one], asked).is_empty(), "nothing new");
         assert!(held.pause(two, true) && held.pause(one, false));
-        assert!(held.level(&jobs, &[one], asked).is_empty(), "the control messages are younger");
-        let mut changed = held.level(&jobs, &[one], Instant::now() + std::time::Duration::from_millis(1));
+        assert!(held.reconcile(&jobs, &[one], asked).is_empty(), "the control messages are newer");
+        let mut changed = held.reconcile(&jobs, &[one], Instant::now() + std::time::Duration::from_millis(1));
         changed.sort();
         assert_eq!(changed, [(one, true), (two, false)]);
         let other = HeldJob { job_id: one, lease_token: Uuid::from_u128(8) };
         let later = Instant::now() + std::time::Duration::from_millis(2);
-        assert!(held.level(&[other], &[], later).is_empty(), "an older lease says nothing about this run");
+        assert!(held.reconcile(&[other], &[], later).is_empty(), "an older lease does not concern this run");
         drop(holds);
     }
 }

@@ -1,4 +1,4 @@
-//! How busy the host is, from `/proc`.
+//! The host's load, from `/proc`.
 
 use std::fs;
 
@@ -9,16 +9,16 @@ struct Ticks {
     all: u64,
 }
 
-/// What the host is doing. `None`: it does not say.
+/// The host's load. `None`: not available.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Measured {
     /// Since the measurement before, 0 to 100.
     pub(crate) cpu_percent: Option<f64>,
-    /// In use, without what is only cached.
+    /// Memory in use, without caches.
     pub(crate) memory_bytes: Option<u64>,
 }
 
-/// Measures again and again.
+/// Measures the load repeatedly.
 #[derive(Default)]
 pub(crate) struct Load {
     last: Option<Ticks>,
@@ -26,7 +26,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// The first time the processors' time is that since the host's start.
+    /// The first measurement covers the time since the host's start.
     pub(crate) fn measure(&mut self) -> Measured {
         let now = fs::read_to_string("/proc/stat").ok().and_then(|text| ticks(&text));
         if let Some(now) = now {
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn this_host_says() {
+    fn this_host_reports_its_load() {
         let measured = Load::default().measure();
         assert!(measured.cpu_percent.is_some_and(|percent| (0.0..=100.0).contains(&percent)), "{measured:?}");
         assert!(measured.memory_bytes.is_some_and(|bytes| bytes > 1 << 20), "{measured:?}");

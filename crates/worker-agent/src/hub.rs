@@ -1,7 +1,7 @@
-//! The hub's worker API.
+//! Client of the hub's worker API: one attempt per call; whoever calls decides about retries.
 
 mod error;
-mod look;
+mod health;
 mod reports;
 
 use std::{sync::Arc, time::Duration};
@@ -21,22 +21,22 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use self::error::HubError;
-pub(crate) use self::look::Look;
+pub(crate) use self::health::HubHealth;
 use self::reports::{Report, Reports};
 use crate::{Auth, Claimed, Error};
 
-/// Requests about jobs under way at once. More would cost memory and not be answered sooner.
+/// Concurrent requests about jobs. More would cost memory without being answered sooner.
 const AT_ONCE: usize = 64;
 
-/// Client of the hub's worker API. Every method gives one attempt; dropping its future abandons the attempt, which the hub may have
-/// performed all the same.
+/// Client of the hub's worker API. Every method makes one attempt. Dropping its future abandons the attempt, which the hub may have carried
+/// out all the same.
 pub struct HubClient {
     link: Arc<Link>,
     reports: Reports,
     at_once: Semaphore,
 }
 
-/// The way to the hub.
+/// The connection to the hub.
 struct Link {
     http: reqwest::Client,
     /// The hub's API.
@@ -48,9 +48,9 @@ impl HubClient {
     /// A client for the hub at `server`. `timeout` is the limit of one request.
     ///
     /// # Errors
-    /// `server` is no address, the key is not a header value, or there are no CA certificates for an `https` server.
+    /// `server` is not a URL, the key is not a valid header value, or there are no CA certificates for an `https` server.
     pub fn new(server: &str, auth: &Auth, timeout: Duration) -> Result<Self, Error> {
-        // A second call finds the provider that the first, or the embedding program, has set: that one is as good.
+        // A second call finds the provider that the first call, or the embedding program, installed.
         let _already = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .default_headers(auth_headers(auth)?)
@@ -64,13 +64,13 @@ impl HubClient {
             builder = builder.tls_certs_only([]);
         }
         let http = builder.build().map_err(|error| Error::Client(error::chain(&error)))?;
-        let mut base = Url::parse(server).map_err(|error| Error::Settings(format!("server {server:?} is no address: {error}")))?;
+        let mut base = Url::parse(server).map_err(|error| Error::Settings(format!("server {server:?} is not a URL: {error}")))?;
         base.set_path(&format!("{}/api/v1", base.path().trim_end_matches('/')));
         let link = Arc::new(Link { http, base, timeout });
         Ok(Self { reports: Reports::new(link.clone()), link, at_once: Semaphore::new(AT_ONCE) })
     }
 
-    /// Says who this worker is.
+    /// Registers this worker.
     ///
     /// # Errors
     /// As every method: see [`HubError`].
@@ -78,36 +78,36 @@ impl HubClient {
         read(self.link.post("register", request)?).await
     }
 
-    /// Prolongs the leases of the jobs named in it.
+    /// Renews the leases of the jobs listed in it.
     ///
     /// # Errors
-    /// 404 when the hub does not know the worker; see [`HubError`].
+    /// 404 when the worker is not registered; see [`HubError`].
     pub async fn heartbeat(&self, request: &HeartbeatRequest) -> Result<HeartbeatResponse, HubError> {
         read(self.link.post("heartbeat", request)?).await
     }
 
-    /// Says that this worker stops in order.
+    /// Signs the worker off: it stops in order and is not lost.
     ///
     /// # Errors
-    /// 404 when the hub does not know the worker; see [`HubError`].
-    pub async fn goodbye(&self, worker: Uuid) -> Result<(), HubError> {
+    /// 404 when the worker is not registered; see [`HubError`].
+    pub async fn sign_off(&self, worker: Uuid) -> Result<(), HubError> {
         done(self.link.post("goodbye", &GoodbyeRequest { worker_id: worker })?).await
     }
 
-    /// Takes jobs; waits on the hub for `wait_s` of the request.
+    /// Claims jobs. The hub holds the request for up to `wait_s`.
     ///
     /// # Errors
-    /// 404 when the hub does not know the worker; see [`HubError`].
+    /// 404 when the worker is not registered; see [`HubError`].
     pub async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, HubError> {
         let wait = Duration::try_from_secs_f64(request.wait_s).unwrap_or_default();
         let answer = send(self.link.post("jobs/claim", request)?.timeout(self.link.timeout + wait)).await?;
         Claimed::parse_all(&answer).map_err(|error| HubError::Answer(error.to_string()))
     }
 
-    /// Takes the lease of a job that came as a message.
+    /// Starts a job that came as a message, and takes its lease.
     ///
     /// # Errors
-    /// 409 when somebody else has it or it has ended, 404 when there is no such job; see [`HubError`].
+    /// 409 when another worker has the job or it has ended, 404 when there is no such job; see [`HubError`].
     pub async fn start(&self, job: Uuid, worker: Uuid) -> Result<StartResponse, HubError> {
         let body = json(&StartRequest { worker_id: Some(worker) })?;
         parse(&self.reports.send(Report { job, lease: None, action: "start", body }).await?)
@@ -122,13 +122,13 @@ impl HubClient {
         self.log_raw(job, lease, json(&request)?).await
     }
 
-    /// Stores log lines whose request is written already.
+    /// Stores log lines whose request is already serialised.
     pub(crate) async fn log_raw(&self, job: Uuid, lease: Uuid, body: Bytes) -> Result<LogResponse, HubError> {
         let _turn = self.at_once.acquire().await;
         read(leased(self.link.raw(&format!("jobs/{job}/log"), body), lease)).await
     }
 
-    /// Stores how far the job is.
+    /// Stores the job's progress.
     ///
     /// # Errors
     /// As [`HubClient::log`].
@@ -137,7 +137,7 @@ impl HubClient {
         done(leased(self.link.post(&format!("jobs/{job}/progress"), progress)?, lease)).await
     }
 
-    /// Ends the job. Sent again for an ended job it changes nothing.
+    /// Ends the job. Repeated for an ended job, it changes nothing.
     ///
     /// # Errors
     /// As [`HubClient::log`].
@@ -146,7 +146,7 @@ impl HubClient {
         self.reports.send(Report { job, lease: Some(lease), action: "finish", body }).await.map(drop)
     }
 
-    /// How the job stands.
+    /// The job's status.
     ///
     /// # Errors
     /// 404 when there is no such job; see [`HubError`].
@@ -167,7 +167,7 @@ impl Link {
         request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body)
     }
 
-    /// Of a path in the API. The server's name is not parsed again for each request.
+    /// URL of a path in the API. The base is parsed once, not per request.
     fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{}/{path}", self.base.path()));

@@ -1,4 +1,5 @@
-//! Who a work folder's worker is: an id that stays in the folder, which one process has at a time.
+//! The instance id: which worker a work folder belongs to. It stays in the folder, which one process locks at a time, so a restarted worker
+//! keeps its id and its jobs.
 
 use std::{io, path::Path};
 
@@ -9,7 +10,7 @@ use crate::JobFolder;
 const FILE: &str = "instance.json";
 const MOST_BYTES: u64 = 1024;
 
-/// The id in this folder, made when there is none or it cannot be read as one. The caller holds the folder's lock.
+/// The id in this folder, created if it is missing or unreadable. The caller holds the folder's lock.
 ///
 /// # Errors
 /// What the system says.
@@ -19,7 +20,7 @@ pub(crate) fn instance_id(work_dir: &Path) -> io::Result<Uuid> {
         Ok(id) => return Ok(id),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => {
-            tracing::warn!(folder = %work_dir.display(), %error, "the file with the instance id is no good; the worker gets another")
+            tracing::warn!(folder = %work_dir.display(), %error, "the instance id cannot be read; the worker gets a new one")
         }
     }
     let id = Uuid::new_v4();

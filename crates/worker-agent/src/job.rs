@@ -16,13 +16,13 @@ pub struct Job {
     pub id: Uuid,
     /// Its automation.
     pub automation_id: i32,
-    /// Name of the automation; empty when the message does not say.
+    /// Name of the automation; empty when the message has none.
     pub automation_name: String,
     /// Path of the script or program.
     pub script_path: String,
     /// `PYTHON`, `SHELL` or `EXE`; empty means `PYTHON`.
     pub entrypoint_type: String,
-    /// What the robot gets.
+    /// Parameters of the robot.
     pub parameters: Arc<Map<String, Value>>,
     /// Seconds after which it is killed; 0: no limit.
     pub timeout_s: u32,
@@ -30,11 +30,11 @@ pub struct Job {
     pub attempt: u32,
     /// Seconds between asking the program to stop and killing it; absent: the worker's own setting.
     pub cancel_grace_s: Option<u32>,
-    /// It needs a virtual display.
+    /// The program needs a virtual display.
     pub display: bool,
-    /// Processors it may use; absent: no limit.
+    /// Maximum number of processors; absent: no limit.
     pub cpu_limit: Option<f64>,
-    /// Memory it may use, in bytes; absent: no limit.
+    /// Maximum memory in bytes; absent: no limit.
     pub memory_limit_bytes: Option<u64>,
     /// W3C trace context that the job came with.
     pub traceparent: Option<String>,
@@ -61,7 +61,7 @@ impl From<JobAssignment> for Job {
 }
 
 impl Job {
-    /// Reads a message of the queue. The text of the error says what is wrong with it, its id which job it was for, if that can be read.
+    /// Parses a message of the queue. The error has the reason and, if it can be read, the id of the message's job.
     pub(crate) fn from_message(body: &[u8]) -> Result<Self, (Option<Uuid>, String)> {
         let message: JobMessage = serde_json::from_slice(body).map_err(|error| (Envelope::job_of(body), format!("not a job: {error}")))?;
         let id = Uuid::parse_str(&message.job_id).map_err(|_| (None, format!("job_id {:?} is not a UUID", message.job_id)))?;
@@ -83,7 +83,7 @@ impl Job {
     }
 }
 
-/// What identifies a job in JSON that is no job otherwise: parameters that nobody can read do not hide it.
+/// The identity of a job in JSON that is otherwise not a job: unreadable parameters do not hide it.
 #[derive(Deserialize)]
 struct Envelope {
     job_id: Uuid,
@@ -96,12 +96,12 @@ impl Envelope {
     }
 }
 
-/// A job that the hub has given.
+/// A job that the hub has dispatched to a claim.
 #[derive(Debug)]
 pub enum Claimed {
-    /// To be run.
+    /// Must be run.
     Job(Box<JobAssignment>),
-    /// To be failed: this worker cannot read it.
+    /// Must fail: this worker cannot parse it.
     Unreadable {
         /// Its id.
         job: Uuid,
@@ -113,8 +113,8 @@ pub enum Claimed {
 }
 
 impl Claimed {
-    /// The jobs of a claim's answer, each read by itself: one that is unreadable does not hide its neighbours. The error is that of an answer
-    /// that is no list.
+    /// Parses a claim's answer job by job, so that an unreadable one does not hide its neighbours. An answer that is not a list is an
+    /// error.
     pub(crate) fn parse_all(body: &[u8]) -> Result<Vec<Self>, serde_json::Error> {
         let items: Vec<&RawValue> = serde_json::from_slice(body)?;
         Ok(items.into_iter().filter_map(Self::parse).collect())
@@ -130,7 +130,7 @@ impl Claimed {
                 Some(Self::Unreadable { job, lease, reason: format!("not a job: {error}") })
             }
             _ => {
-                tracing::error!(%error, "the hub gave something that is no job");
+                tracing::error!(%error, "the hub's answer to a claim contains something that is not a job");
                 None
             }
         }
@@ -142,7 +142,7 @@ impl Claimed {
 pub struct Outcome {
     /// A terminal status.
     pub status: Status,
-    /// What the robot gives back.
+    /// Result of the robot.
     #[serde(default)]
     pub result: Option<Value>,
     /// Set when it failed.
@@ -154,31 +154,31 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Ended well.
+    /// A run that succeeded.
     #[must_use]
     pub const fn completed(result: Option<Value>) -> Self {
         Self { status: Status::Completed, result, error_class: None, error_message: None }
     }
 
-    /// Ended badly.
+    /// A run that failed.
     #[must_use]
     pub fn failed(class: ErrorClass, message: impl Into<String>) -> Self {
         Self { status: Status::Failed, result: None, error_class: Some(class), error_message: Some(message.into()) }
     }
 
-    /// How a run ends that was stopped for `stop`.
+    /// Outcome of a run that was stopped for `stop`.
     #[must_use]
     pub fn stopped(stop: Stop) -> Self {
         match stop {
             Stop::Cancel => Self { status: Status::Canceled, result: None, error_class: None, error_message: None },
-            Stop::Stale => Self::failed(ErrorClass::WorkerLost, "the worker has lost the job"),
+            Stop::Stale => Self::failed(ErrorClass::WorkerLost, "the worker has lost the job's lease"),
             Stop::Shutdown => Self::failed(ErrorClass::Killed, "the worker was stopped"),
         }
     }
 
-    /// A job that this worker could not read.
+    /// Outcome of a job that this worker could not parse.
     pub(crate) fn unreadable(reason: &str) -> Self {
-        Self::failed(ErrorClass::InvalidParameters, format!("the worker cannot read the job: {reason}"))
+        Self::failed(ErrorClass::InvalidParameters, format!("the worker cannot parse the job: {reason}"))
     }
 
     pub(crate) fn launch_failed(message: impl Into<String>) -> Self {

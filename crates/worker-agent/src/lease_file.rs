@@ -9,8 +9,8 @@ use crate::{JobFolder, process::tree::Root};
 const FILE: &str = "lease.json";
 const MOST_BYTES: u64 = 64 * 1024;
 
-/// A job that this worker runs, on disk from before its program starts until the hub has its end: with it a later agent can tell the hub
-/// what became of the job.
+/// The lease of a running job, on disk from before its program starts until the hub has its end, so that a later agent can report what
+/// became of the job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct LeaseFile {
     pub(crate) job_id: Uuid,
@@ -19,7 +19,7 @@ pub(crate) struct LeaseFile {
     /// Absent until the program has started.
     #[serde(default)]
     pub(crate) program: Option<Root>,
-    /// What reaps the program's processes.
+    /// The supervisor, which reaps the program's processes.
     #[serde(default)]
     pub(crate) supervisor: Option<Root>,
 }
@@ -30,7 +30,7 @@ impl LeaseFile {
     }
 
     /// # Errors
-    /// There is no such file, or it is not one that an agent has written about this job.
+    /// There is no such file, or it is not one that an agent has written for this job.
     pub(crate) fn read(folder: &JobFolder, job: Uuid) -> io::Result<Self> {
         let lease: Self = serde_json::from_slice(&folder.read_own(FILE, MOST_BYTES)?).map_err(io::Error::other)?;
         if lease.job_id == job { Ok(lease) } else { Err(io::Error::other("it is another job's")) }
@@ -42,7 +42,7 @@ impl LeaseFile {
         folder.write_own_json(FILE, self)
     }
 
-    /// The hub has the job's end, or does not want it.
+    /// The hub has received or refused the job's end.
     pub(crate) fn remove(folder: &JobFolder) {
         folder.remove_file(FILE);
     }

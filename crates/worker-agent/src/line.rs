@@ -13,23 +13,23 @@ pub(crate) use self::{
     spoken::Spoken,
 };
 
-/// Longest message of a log line, in bytes.
+/// Maximum bytes of a log line's message.
 pub(crate) const MAX_LINE: usize = 64 * 1024;
-/// Kept free for the words that say how much was cut.
+/// Bytes reserved for the note that says how much was cut.
 const CUT_NOTE: usize = 64;
 
-/// One line as the program wrote it, without its end.
+/// One line as the program wrote it, without its line end.
 pub(crate) struct RawLine<'a> {
     /// The line, or its beginning.
     pub(crate) bytes: &'a [u8],
     /// Bytes of the line that are not in `bytes`.
     pub(crate) missing: u64,
-    /// It is the last state of a line that the program has rewritten.
+    /// The last state of a line that the program has rewritten.
     pub(crate) rewritten: bool,
 }
 
 /// Text that every database takes: UTF-8 without control characters except tab and colours, at most [`MAX_LINE`] bytes. Other escape
-/// sequences are left out. What is over is cut, and the text says how many bytes of the original that were.
+/// sequences are removed. A longer text is cut, with a note of how many bytes of the original are missing.
 pub(crate) fn clean(bytes: &[u8], missing: u64) -> String {
     let mut text = Cut { text: String::with_capacity(bytes.len().min(MAX_LINE)), taken: 0, taken_at_limit: 0, limit: 0 };
     let mut fits = true;
@@ -57,18 +57,18 @@ pub(crate) fn clean(bytes: &[u8], missing: u64) -> String {
 
 const REPLACEMENT: &str = "\u{fffd}";
 
-/// A text that is cut where it gets too long.
+/// A text with a maximum length.
 struct Cut {
     text: String,
-    /// Bytes of the original that are in the text.
+    /// Bytes of the original in the text.
     taken: u64,
-    /// The same, and the text's length, where a note still fits.
+    /// The same, and the text's length, at the last point where a note still fits.
     taken_at_limit: u64,
     limit: usize,
 }
 
 impl Cut {
-    /// Adds what stands for `width` bytes of the original; false when it does not fit.
+    /// Adds the text for `width` bytes of the original; `false` when it does not fit.
     fn push(&mut self, piece: &str, width: usize) -> bool {
         if self.text.len() + piece.len() > MAX_LINE {
             return false;

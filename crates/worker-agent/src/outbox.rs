@@ -1,5 +1,7 @@
-//! What a job has to tell the hub: log lines and progress, in order, in bounded memory. Lines that the hub does not take fast enough wait
-//! on disk.
+//! A job's unsent log lines and progress, in order and in bounded memory.
+//!
+//! A program never waits for the hub: lines that the hub does not accept fast enough wait on disk, and what exceeds that limit too is
+//! counted and noted in the log. A batch is repeated unchanged until it is confirmed, so that each line is stored once.
 
 mod backlog;
 mod limit;
@@ -22,12 +24,12 @@ pub(crate) use self::{
 };
 use crate::{JobFolder, line};
 
-/// A line is sent at the latest this long after it was written.
+/// Maximum age of an unsent line while the hub is reachable.
 const MAX_AGE: Duration = Duration::from_millis(200);
-/// So many lines are sent without waiting.
+/// Number of lines that are sent without waiting.
 const FULL: u64 = 500;
 
-/// Takes a job's log lines and progress. Clones share it. Never waits for the hub.
+/// Accepts a job's log lines and progress. Clones share it. Never waits for the hub.
 #[derive(Clone)]
 pub struct Outbox(Arc<Shared>);
 
@@ -59,10 +61,10 @@ impl Outbox {
         Self::with(Backlog::new(folder, limits.spool, offset), limit, None)
     }
 
-    /// What a worker before this one has left in the job's folder.
+    /// Restores what an earlier worker left in the job's folder.
     pub(crate) fn restore(folder: JobFolder, saved: Saved, spool_limit: u64) -> Self {
         let progress = saved.progress.clone();
-        // What is saved has its end already.
+        // What is saved already includes the end of the log.
         let limit = Limit::new(LogLimits { spool: spool_limit, lines: u64::MAX, bytes: u64::MAX }, 0);
         Self::with(Backlog::restore(folder, saved, spool_limit), limit, progress)
     }
@@ -76,7 +78,7 @@ impl Outbox {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds one line of now. Control characters are replaced, and what is over 64 KiB is cut with a note.
+    /// Adds one line with the current time. Control characters are replaced; a line over 64 KiB is cut, with a note.
     pub fn log(&self, level: Level, message: impl AsRef<str>) {
         let message = line::clean(message.as_ref().as_bytes(), 0);
         self.extend(vec![LogEntry { level, message, timestamp: Some(Utc::now()), actionable: false }]);
@@ -94,7 +96,7 @@ impl Outbox {
         }
     }
 
-    /// Says how far the job is. Only the last word counts when they come faster than they can be sent.
+    /// Sets the job's progress. Only the newest is sent when they come faster than they can be sent.
     pub fn progress(&self, progress: Progress) {
         let mut state = self.state();
         if state.progress.as_ref() != Some(&progress) {
@@ -136,7 +138,7 @@ impl Outbox {
         }
     }
 
-    /// Waits, but not past a change. Cancel safe.
+    /// Waits that long, or until something changes. Cancel safe.
     async fn pause(&self, wait: Duration) {
         tokio::select! {
             () = self.0.changed.notified() => {}
@@ -155,17 +157,17 @@ impl Outbox {
         }
     }
 
-    /// The next lines to send; the same again until they are confirmed.
+    /// The next lines to send; the same lines until they are confirmed.
     pub(crate) fn batch(&self) -> Option<Batch> {
         self.state().backlog.batch()
     }
 
-    /// The hub has these lines.
+    /// The hub has stored these lines.
     pub(crate) fn confirm(&self, batch: &Batch) {
         self.state().backlog.confirm(batch);
     }
 
-    /// The hub will never take the lines: drops them and those to come.
+    /// The hub will never accept the lines: drops them and all later ones.
     pub(crate) fn refuse(&self) {
         self.state().backlog.refuse();
     }
@@ -177,7 +179,7 @@ impl Outbox {
         if new { state.progress.clone() } else { None }
     }
 
-    /// Progress taken could not be sent.
+    /// The progress that was taken could not be sent.
     pub(crate) fn return_progress(&self) {
         self.state().progress_is_new = true;
     }
@@ -186,18 +188,18 @@ impl Outbox {
         self.state().progress.clone()
     }
 
-    /// All lines that are left, with their offset, if they are few enough to go with the end.
+    /// All remaining lines with their offset, if they are few enough to go with the end.
     pub(crate) fn remainder(&self) -> Option<(Vec<LogEntry>, i64)> {
         self.state().backlog.remainder()
     }
 
-    /// What has to be on disk beside the spool for [`Outbox::restore`].
+    /// What [`Outbox::restore`] needs beside the spool.
     pub(crate) fn save(&self) -> Saved {
         let state = self.state();
         state.backlog.save(state.progress.clone())
     }
 
-    /// As [`Outbox::refuse`], and forgets the progress.
+    /// As [`Outbox::refuse`], and drops the progress too.
     pub(crate) fn discard(&self) {
         let mut state = self.state();
         state.backlog.refuse();
@@ -206,7 +208,7 @@ impl Outbox {
 }
 
 impl State {
-    /// How long nothing needs to be sent; `None`: until there is a change.
+    /// How long nothing has to be sent; `None`: until something changes.
     fn wait(&self) -> Option<Duration> {
         let lines = self.backlog.lines();
         if lines >= FULL || self.backlog.is_spooled() {

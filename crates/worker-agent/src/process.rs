@@ -1,4 +1,8 @@
 //! Runs jobs as programs of this host.
+//!
+//! A job's slot is free only when none of its processes is left: the program runs below a supervisor, and its end is followed by the end of
+//! everything that it started. Whatever the program writes is bounded on entry (output, files, progress), and nothing that it leaves in its
+//! folder is followed or trusted. Every failure, also one before the start, becomes an [`Outcome`]; dropping the run kills the program.
 
 mod clock;
 mod command;
@@ -34,7 +38,7 @@ use self::{
 };
 pub(crate) use self::{
     log::read as read_log,
-    outcome::{read_result, well},
+    outcome::{read_result, succeeded},
     status::{read_end, write_end},
 };
 use crate::{Job, JobFolder, Outcome, RunAs, RunContext, Runner, Settings, children::Children, lease_file::LeaseFile};
@@ -53,13 +57,13 @@ pub struct ProcessRunner {
     limits: Limits,
 }
 
-/// What is followed while a program runs.
+/// State of the job's files while its program runs.
 struct Files {
     log: RobotLog,
     lease: LeaseFile,
-    /// `progress.json` as it was before the program.
+    /// Stamp of `progress.json` before the program started.
     progress: progress::Stamp,
-    /// The parameters.
+    /// The parameters as environment variables.
     environment: Vec<(String, String)>,
 }
 
@@ -84,7 +88,9 @@ impl ProcessRunner {
         let folder = &context.folder;
         let mut files = match self.prepare(job, &context).await {
             Ok(files) => files,
-            Err(error) => return Outcome::launch_failed(format!("the job's folder {} cannot be made: {error}", folder.path().display())),
+            Err(error) => {
+                return Outcome::launch_failed(format!("the job's folder {} cannot be created: {error}", folder.path().display()));
+            }
         };
         let display = match self.display(job, &context).await {
             Ok(display) => display,
@@ -131,7 +137,7 @@ impl ProcessRunner {
         files.lease.program = program.tree().identity();
         files.lease.supervisor = program.tree().supervisor_identity();
         if let Err(error) = files.lease.write(folder) {
-            tracing::warn!(job.id = %job.id, %error, "a restarted worker will not find the program by its id, only by its environment");
+            tracing::warn!(job.id = %job.id, %error, "cannot save the program's id; a restarted worker will find the program only by its environment");
         }
         StatusFile::new(job, folder).running(program.tree().root());
         let (ended, last_error) = self.wait(job, context, &mut program, files).await;
@@ -144,7 +150,7 @@ impl ProcessRunner {
         }
     }
 
-    /// Waits for the end of the program, of its output and of its progress. Gives what the program has said last about its failure.
+    /// Waits for the end of the program, of its output and of its progress. Returns the last error that the program printed.
     async fn wait(&self, job: &Job, context: &RunContext, program: &mut Program, files: &Files) -> (Ended, Option<String>) {
         let outputs = (program.supervisor().stdout.take(), program.supervisor().stderr.take());
         let (end, ended) = watch::channel(false);
@@ -169,7 +175,7 @@ impl ProcessRunner {
     async fn prepare(&self, job: &Job, context: &RunContext) -> io::Result<Files> {
         let folder = &context.folder;
         let lease = LeaseFile::new(job.id, context.lease_token, Utc::now());
-        // Beside the loop: the parameters may be many.
+        // On a blocking thread: the parameters may be large.
         let (place, first, parameters) = (folder.clone(), lease.clone(), job.parameters.clone());
         let ids = self.run_as.as_ref().map(RunAs::ids);
         let prepared = tokio::task::spawn_blocking(move || {
@@ -192,7 +198,7 @@ impl ProcessRunner {
     }
 }
 
-/// Reads the result beside the loop: it may be long.
+/// Reads the result on a blocking thread: it may be large.
 async fn outcome(status: ExitStatus, folder: &JobFolder, log: &RobotLog, last_error: Option<String>) -> Outcome {
     let place = folder.clone();
     let read = tokio::task::spawn_blocking(move || outcome::read_result(&place)).await;
@@ -207,13 +213,13 @@ async fn outcome(status: ExitStatus, folder: &JobFolder, log: &RobotLog, last_er
     outcome::of_exit(status, result, last_error)
 }
 
-/// Whether a virtual display can be had; the text of the error says why not. Its files are made in `folder`.
+/// Checks that a virtual display can be started; the error text says why not. Its files are created in `folder`.
 pub(crate) async fn check_display(xvfb: &str, folder: &JobFolder) -> Result<(), String> {
     Display::start(xvfb, uuid::Uuid::nil(), folder, (&Children::default(), None)).await?.stop().await;
     Ok(())
 }
 
-/// What is left to do for the limits once the program has started.
+/// Applies the limits that need a running program.
 fn limit(plan: &Plan, tree: &Tree, log: &RobotLog) {
     if let Some(bytes) = plan.data_limit
         && let Err(error) = limits::limit_data(tree.root(), bytes)

@@ -1,4 +1,8 @@
-//! Sends a job's outbox and its end to the hub, for as long as it takes.
+//! Reports a job to the hub: its log and progress while it runs, and its end, retried without limit.
+//!
+//! The end matters most. It is on disk before a second attempt, so that it survives the agent; a log or a result that the hub refuses is
+//! dropped rather than the end. Nothing is reported under a lease that is lost. Lines go out in order, each with its offset, so that a
+//! repeated request stores nothing twice.
 
 use std::{io, time::Duration};
 
@@ -15,9 +19,9 @@ use crate::{
     signal::{Stop, Stopper},
 };
 
-/// File of an end that the hub does not have yet.
+/// File with an end that the hub has not received.
 pub(crate) const FINISH_FILE: &str = "finish.json";
-/// A result and the lines in memory, each byte escaped.
+/// Maximum size of that file: a result and the lines in memory, each byte escaped.
 const MOST_BYTES: u64 = 32 << 20;
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
@@ -30,7 +34,7 @@ pub(crate) struct Reporter<'a> {
     pub(crate) folder: JobFolder,
 }
 
-/// An end as it is kept across a restart of the worker.
+/// An end as stored across a restart of the worker.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SavedEnd {
     pub(crate) job_id: Uuid,
@@ -39,18 +43,18 @@ pub(crate) struct SavedEnd {
     pub(crate) outbox: Saved,
 }
 
-/// What became of a report.
+/// Result of a report.
 enum Sent {
     Done,
-    /// Worth another try after this pause.
+    /// Try again after this pause.
     Later(Duration),
-    /// The hub will never take it.
+    /// The hub will never accept it.
     Never(HubError),
 }
 
 impl Reporter<'_> {
-    /// Sends lines and progress while the job runs, and returns after its outbox was closed. Tells `stopper` when the hub says that the
-    /// job is lost.
+    /// Sends lines and progress while the job runs, and returns after its outbox was closed. Stops the run by `stopper` when the hub
+    /// reports that the lease is lost.
     pub(crate) async fn pump(&self, stopper: &Stopper) {
         let mut backoff = Backoff::new(MAX_PAUSE);
         while self.outbox.due().await == Due::Now {
@@ -62,7 +66,7 @@ impl Reporter<'_> {
                 Sent::Done => backoff.reset(),
                 Sent::Later(pause) => self.outbox.pause_unless_closed(pause).await,
                 Sent::Never(error) => {
-                    tracing::warn!(job.id = %self.job, %error, "the hub does not take the job's log");
+                    tracing::warn!(job.id = %self.job, %error, "the hub refuses the job's log");
                     self.outbox.refuse();
                     if error.is_stale_lease() {
                         stopper.stop(Stop::Stale);
@@ -87,7 +91,7 @@ impl Reporter<'_> {
                     tokio::time::sleep(pause).await;
                 }
                 Some(Sent::Never(error)) => {
-                    tracing::warn!(job.id = %self.job, %error, "the hub does not take the job's end");
+                    tracing::warn!(job.id = %self.job, %error, "the hub refuses the job's end");
                     break;
                 }
             }
@@ -98,7 +102,7 @@ impl Reporter<'_> {
         }
     }
 
-    /// One batch, or the end when the rest fits. `None`: there is more to do at once.
+    /// Sends one batch, or the end when the remaining lines fit. `None`: there is more to send at once.
     async fn step(&self, outcome: &mut Outcome, backoff: &mut Backoff) -> Option<Sent> {
         let Some((entries, offset)) = self.outbox.remainder() else {
             return match self.send_batch(backoff).await {
@@ -109,7 +113,7 @@ impl Reporter<'_> {
                 Sent::Later(pause) => Some(Sent::Later(pause)),
                 Sent::Never(error) if error.is_stale_lease() => Some(Sent::Never(error)),
                 Sent::Never(error) => {
-                    tracing::warn!(job.id = %self.job, %error, "the hub does not take the job's log");
+                    tracing::warn!(job.id = %self.job, %error, "the hub refuses the job's log");
                     self.outbox.refuse();
                     None
                 }
@@ -130,29 +134,28 @@ impl Reporter<'_> {
         }
     }
 
-    /// The end matters more than what goes with it: a refused log or result is left out. What the program did stays done, whatever becomes of
-    /// its result.
+    /// Drops a refused log or result, because the end matters more. The status stays: the program did its work even if its result is lost.
     fn after_refusal(&self, error: HubError, request: &FinishRequest, outcome: &mut Outcome, backoff: &mut Backoff) -> Option<Sent> {
         if !matches!(error.status(), Some(400 | 413 | 422)) {
-            return Some(self.judge(error, backoff));
+            return Some(self.classify(error, backoff));
         }
         let log_goes_first = error.status() != Some(413) || outcome.result.is_none();
         if log_goes_first && (!request.entries.is_empty() || request.progress.is_some()) {
-            tracing::warn!(job.id = %self.job, %error, "the hub does not take the job's last log lines");
+            tracing::warn!(job.id = %self.job, %error, "the hub refuses the job's last log lines");
             self.outbox.discard();
             return None;
         }
         if let Some(result) = outcome.result.take() {
             let bytes = result.to_string().len();
-            tracing::warn!(job.id = %self.job, %error, bytes, "the hub does not take the job's result");
-            self.outbox.log(Level::Error, format!("the result of {bytes} bytes is not kept, the hub does not take it: {error}"));
+            tracing::warn!(job.id = %self.job, %error, bytes, "the hub refuses the job's result");
+            self.outbox.log(Level::Error, format!("the result of {bytes} bytes is lost because the hub refuses it: {error}"));
             return None;
         }
         let bare = Outcome { status: Status::Failed, result: None, error_class: outcome.error_class, error_message: None };
         if *outcome == bare {
             return Some(Sent::Never(error));
         }
-        tracing::warn!(job.id = %self.job, %error, "the hub does not take the job's end as it is");
+        tracing::warn!(job.id = %self.job, %error, "the hub refuses the job's end; sending the status alone");
         *outcome = bare;
         None
     }
@@ -164,12 +167,12 @@ impl Reporter<'_> {
                 self.outbox.confirm(&batch);
                 Sent::Done
             }
-            // The lines are stored: only the words of the answer are strange.
+            // The lines are stored; only the body of the answer is unreadable.
             Err(HubError::Answer(_)) => {
                 self.outbox.confirm(&batch);
                 Sent::Done
             }
-            Err(error) => self.judge(error, backoff),
+            Err(error) => self.classify(error, backoff),
         }
     }
 
@@ -179,19 +182,19 @@ impl Reporter<'_> {
             Ok(()) => Sent::Done,
             Err(error) if error.is_transient() || error.is_stale_lease() => {
                 self.outbox.return_progress();
-                self.judge(error, backoff)
+                self.classify(error, backoff)
             }
             Err(error) => {
-                tracing::debug!(job.id = %self.job, %error, "the hub does not take the job's progress");
+                tracing::debug!(job.id = %self.job, %error, "the hub refuses the job's progress");
                 Sent::Done
             }
         }
     }
 
-    fn judge(&self, error: HubError, backoff: &mut Backoff) -> Sent {
-        // A key that is refused may be put right while the job runs; its log and end must not be lost over it.
+    fn classify(&self, error: HubError, backoff: &mut Backoff) -> Sent {
+        // A refused key may be corrected while the job runs; the job's log and end must not be lost because of it.
         if error.is_transient() || error.is_unauthorized() {
-            tracing::debug!(job.id = %self.job, %error, "a report has to wait");
+            tracing::debug!(job.id = %self.job, %error, "the report failed; trying again");
             Sent::Later(backoff.step(error.retry_after()))
         } else {
             Sent::Never(error)
@@ -202,13 +205,13 @@ impl Reporter<'_> {
         let end = SavedEnd { job_id: self.job, lease_token: self.lease, outcome: outcome.clone(), outbox: self.outbox.save() };
         let written = self.folder.create().and_then(|()| self.folder.write_own_json(FINISH_FILE, &end));
         if let Err(error) = &written {
-            tracing::warn!(job.id = %self.job, %error, "the job's end cannot be kept on disk");
+            tracing::warn!(job.id = %self.job, %error, "the job's end cannot be saved to disk");
         }
         written.is_ok()
     }
 }
 
-/// There is nothing more to tell the hub about the folder's job.
+/// Removes the files of unsent reports: nothing more is reported about the folder's job.
 pub(crate) fn forget(folder: &JobFolder) {
     folder.remove_file("logs/outbox.jsonl");
     folder.remove_file(FINISH_FILE);
@@ -217,7 +220,7 @@ pub(crate) fn forget(folder: &JobFolder) {
 
 impl SavedEnd {
     /// # Errors
-    /// There is no such file, or it is not this job's end as an agent has written it.
+    /// There is no such file, or it is not an end of this job that an agent has written.
     pub(crate) fn read(folder: &JobFolder, job: Uuid) -> io::Result<Self> {
         let end: Self = serde_json::from_slice(&folder.read_own(FINISH_FILE, MOST_BYTES)?).map_err(io::Error::other)?;
         if end.job_id == job { Ok(end) } else { Err(io::Error::other("it is another job's")) }

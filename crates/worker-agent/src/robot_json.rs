@@ -1,24 +1,27 @@
-//! JSON as robots write it: what can be read of it is read, and what had to be replaced is said.
+//! JSON as robots write it, read as leniently as its meaning allows.
+//!
+//! A robot's result must not be lost because of a `NaN` or a byte that is not UTF-8. What had to be replaced is reported, so that nothing
+//! changes silently.
 
 use std::{borrow::Cow, fmt};
 
 use serde_json::Value;
 
-/// How often something was replaced.
+/// What was replaced, and how often.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Replaced {
-    /// Bytes that are no UTF-8, read as Windows-1252.
+    /// Bytes that are not UTF-8, read as Windows-1252.
     bytes: usize,
     /// `NaN`, `Infinity` and `-Infinity`, which JSON does not have.
     numbers: usize,
-    /// Halves of UTF-16 pairs, which no text can hold, and U+0000, which PostgreSQL cannot.
+    /// Unpaired UTF-16 surrogates, which no text can hold, and U+0000, which PostgreSQL cannot.
     characters: usize,
     /// Control characters and backslashes in texts that had to be escaped.
     escapes: usize,
 }
 
 impl Replaced {
-    /// Whether everything was read as it is.
+    /// Whether nothing was replaced.
     pub(crate) fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
@@ -32,16 +35,16 @@ impl fmt::Display for Replaced {
             (self.characters, "characters that cannot be stored (now U+FFFD)"),
             (self.escapes, "characters of texts that were not escaped"),
         ];
-        let told: Vec<_> = kinds.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-        to.write_str(&told.join(", "))
+        let parts: Vec<_> = kinds.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        to.write_str(&parts.join(", "))
     }
 }
 
-/// Reads a JSON document. Whole numbers of more than 64 bits, and numbers beyond what a float holds, become texts, which keep their digits;
-/// of a key that is there twice the last counts. UTF-16 needs its byte order mark.
+/// Parses a JSON document. Integers of more than 64 bits, and numbers that a float cannot hold, become texts, which keep their digits. Of a
+/// repeated key the last value counts. UTF-16 needs its byte order mark.
 ///
 /// # Errors
-/// It is no JSON even then.
+/// It is not JSON even so.
 pub(crate) fn read(bytes: &[u8]) -> Result<(Value, Replaced), serde_json::Error> {
     let mut replaced = Replaced::default();
     let text = decode(bytes, &mut replaced);
@@ -69,7 +72,7 @@ fn decode<'a>(bytes: &'a [u8], replaced: &mut Replaced) -> Cow<'a, str> {
         text.push_str(chunk.valid());
         rest = &rest[chunk.valid().len()..];
         let taken = match rest {
-            // Half of a UTF-16 pair, written as if it were a character.
+            // An unpaired surrogate, written as if it were a character.
             [0xed, 0xa0..=0xbf, 0x80..=0xbf, ..] => {
                 text.push(char::REPLACEMENT_CHARACTER);
                 replaced.characters += 1;
@@ -87,7 +90,7 @@ fn decode<'a>(bytes: &'a [u8], replaced: &mut Replaced) -> Cow<'a, str> {
     Cow::Owned(text)
 }
 
-/// The JSON with texts for long numbers, and without what a strict reader refuses although its meaning is clear.
+/// The JSON with texts for long numbers, and with everything replaced that a strict parser refuses although its meaning is clear.
 fn strict<'a>(json: &'a str, replaced: &mut Replaced) -> Cow<'a, str> {
     let mut kept = String::new();
     // Of `json`, what is in `kept` or was replaced.
@@ -272,8 +275,8 @@ mod tests {
         for (bytes, expected, note) in table {
             let (value, replaced) = read(&bytes).unwrap_or_else(|error| panic!("{}: {error}", String::from_utf8_lossy(&bytes)));
             assert_eq!(value, expected);
-            let told = replaced.to_string();
-            assert!(told.starts_with(note) && replaced.is_nothing() == note.is_empty(), "{expected}: {told}");
+            let text = replaced.to_string();
+            assert!(text.starts_with(note) && replaced.is_nothing() == note.is_empty(), "{expected}: {text}");
         }
         for broken in ["{", "", "{\"a", "[1,", "[01]", "[-]", "[NaNs]", "[0123456789012345678901234567890]", "half a res", "\u{fffd}"] {
             assert!(read(broken.as_bytes()).is_err(), "{broken}");

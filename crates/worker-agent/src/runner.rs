@@ -4,17 +4,17 @@ use uuid::Uuid;
 
 use crate::{Job, JobFolder, Outbox, Outcome, PauseSignal, StopSignal};
 
-/// What a run has beside its job.
+/// What a run gets in addition to its job.
 pub struct RunContext {
-    /// Takes log lines and progress.
+    /// Accepts log lines and progress.
     pub outbox: Outbox,
-    /// Says when to stop.
+    /// Signals when to stop.
     pub stop: StopSignal,
-    /// Says when to stand still and when to go on. The job's time-out stands still with it.
+    /// Signals when to suspend and when to resume. The job's time-out clock stops meanwhile.
     pub pause: PauseSignal,
     /// Token of the job's lease.
     pub lease_token: Uuid,
-    /// The job's folder; it does not exist until somebody creates it.
+    /// The job's folder; the runner creates it.
     pub folder: JobFolder,
 }
 
@@ -22,6 +22,6 @@ pub struct RunContext {
 #[async_trait]
 pub trait Runner: Send + Sync {
     /// Runs `job` to its end, or to [`StopSignal::stopped`], after which it ends soon with [`Outcome::stopped`]. Every failure is an
-    /// [`Outcome`]. Dropping the future must stop the run, by force.
+    /// [`Outcome`]. Dropping the future must kill the run.
     async fn run(&self, job: &Job, context: RunContext) -> Outcome;
 }

@@ -5,22 +5,22 @@ use uuid::Uuid;
 
 use crate::{Error, outbox::LogLimits, supervisor::Ids};
 
-/// How the worker shows the hub who it is.
+/// Credential of the worker.
 #[derive(Clone, Debug, Default)]
 pub enum Auth {
-    /// Not at all.
+    /// None.
     #[default]
     None,
-    /// The workers' key, in `X-Worker-API-Key`.
+    /// The shared key, in `X-Worker-API-Key`.
     WorkerKey(SecretString),
     /// A token, in `Authorization: Bearer`.
     Bearer(SecretString),
 }
 
-/// Which jobs run in a systemd scope of their own, where scopes can be had.
+/// Which jobs run in a systemd scope of their own, where the host supports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scopes {
-    /// Those with a limit of processors or memory.
+    /// Jobs with a limit of processors or memory.
     #[default]
     Auto,
     /// All.
@@ -34,9 +34,9 @@ pub enum Scopes {
 pub struct RunAs {
     /// Name.
     pub name: String,
-    /// Number.
+    /// User id.
     pub user: u32,
-    /// Number of the primary group, the only one that programs have.
+    /// Id of the primary group, the only group that programs get.
     pub group: u32,
     /// Home folder.
     pub home: PathBuf,
@@ -48,13 +48,13 @@ impl RunAs {
     /// The user of this name.
     ///
     /// # Errors
-    /// There is none, or it is root.
+    /// There is no such user, or it is root.
     pub fn named(name: &str) -> Result<Self, Error> {
         let found =
             nix::unistd::User::from_name(name).map_err(|error| Error::Settings(format!("cannot look up the user {name}: {error}")))?;
         let Some(user) = found else {
             return Err(Error::Settings(format!(
-                "there is no user {name}: make it with `useradd --system --create-home --shell /usr/sbin/nologin {name}`"
+                "there is no user {name}: create it with `useradd --system --create-home --shell /usr/sbin/nologin {name}`"
             )));
         };
         if user.uid.is_root() {
@@ -68,62 +68,61 @@ impl RunAs {
     }
 }
 
-/// What an agent needs to know. Made by the command line; [`Settings::new`] has the defaults.
+/// Settings of an agent. The command line sets them; [`Settings::new`] has the defaults.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Base address of the hub: `http://host:8080`.
     pub server: String,
-    /// Who it is for the hub.
+    /// Credential for the hub.
     pub auth: Auth,
-    /// Unique name of the worker. Absent: the host's name, and with a work folder of one's own something of the folder's instance id behind
-    /// it, so that two workers of one host have two names.
+    /// Unique name of the worker. Absent: the host's name; with a non-default work folder, a part of the folder's instance id is appended,
+    /// so that two workers of one host have two names.
     pub name: Option<String>,
-    /// Queues it takes jobs from; at least one, or `*` alone: every queue, also those made later. Not with RabbitMQ.
+    /// Queues it takes jobs from; at least one, or `*` alone: every queue, including those created later. Not with RabbitMQ.
     pub queues: Vec<String>,
-    /// What it can do, as words such as `windows` or `sap`: jobs that require some are only given to workers that have them.
+    /// Capabilities such as `windows` or `sap`: jobs that require labels are dispatched only to workers that have them all.
     pub labels: Vec<String>,
-    /// Jobs at once, 1 to 10000; default 1.
+    /// Concurrent jobs, 1 to 10000; default 1.
     pub slots: u32,
     /// Address of RabbitMQ. Set: jobs come as messages. Absent: they are claimed over HTTP.
     pub amqp: Option<String>,
     /// Each job's folder is `jobs/<job id>` in here. Not shared between workers. Default `regente-worker` in `XDG_STATE_HOME`, else in
     /// `~/.local/state`, else in the folder for temporary files.
     pub work_dir: PathBuf,
-    /// Relative script paths start here, and the scripts in it may be run unless it is `/`; default the current folder.
+    /// Relative script paths start here, and scripts in it may run unless it is `/`; default the current folder.
     pub base_dir: PathBuf,
-    /// Folders beside it whose scripts may be run; default none.
+    /// Other folders whose scripts may run; default none.
     pub scripts: Vec<PathBuf>,
     /// User that programs run as; only root may name one. Default the worker's own.
     pub run_as: Option<RunAs>,
     /// Python for `PYTHON` jobs; default `REGENTE_PYTHON` of the environment, or `python3`.
     pub python: String,
-    /// Program that starts jobs' programs and reaps what they leave: one whose `main` calls [`crate::supervise_if_asked`]; default this one.
+    /// Executable that supervises jobs' programs; its `main` calls [`crate::supervise_if_asked`]. Default this executable.
     pub supervisor: PathBuf,
-    /// This process is a worker and nothing else: it takes what is left of jobs whose supervisor was killed, and reaps every orphan that the
-    /// system gives it. Default false.
+    /// This process is only a worker: it adopts what is left of jobs whose supervisor was killed, and reaps every orphan that the system
+    /// gives it. Default false.
     pub reaps_orphans: bool,
     /// X server for jobs that need a display; default `Xvfb`.
     pub xvfb: String,
-    /// Jobs in systemd scopes; default [`Scopes::Auto`].
+    /// Which jobs run in systemd scopes; default [`Scopes::Auto`].
     pub scopes: Scopes,
     /// How long a stop waits for running jobs before it kills them; default 30 s.
     pub drain: Duration,
-    /// Between TERM and KILL; default 5 s.
+    /// Time between TERM and KILL; default 5 s.
     pub kill_grace: Duration,
-    /// Job folders that are kept, the newest; default 200.
+    /// Maximum number of kept job folders; default 200.
     pub keep_folders: usize,
     /// Job folders older than this are removed; default 7 days.
     pub keep_for: Duration,
-    /// Bytes on disk of the job folders that are kept, the newest; default 10 GiB.
+    /// Maximum bytes of kept job folders on disk; default 10 GiB.
     pub keep_bytes: u64,
-    /// With fewer bytes free on the disk of the work folder no job is started; folders that nobody needs are removed for it. Default 32 MiB.
+    /// With fewer bytes free on the disk of the work folder, unneeded folders are removed, and no job is started. Default 32 MiB.
     pub least_free: u64,
-    /// Unsent log lines of one job on disk, in bytes; what is over is dropped, and the log says so.
-    /// Default 1 GiB.
+    /// Maximum bytes of one job's unsent log lines on disk; lines beyond it are dropped, with a note in the log. Default 1 GiB.
     pub spool_limit: u64,
-    /// Lines of one job's log that are kept, the first and the last; default 1,000,000.
+    /// Maximum lines kept of one job's log, the first and the last; default 1,000,000.
     pub log_lines: u64,
-    /// Bytes of the same, and of `logs/rpa.log`; default 256 MiB.
+    /// Maximum bytes of those lines, and of `logs/rpa.log`; default 256 MiB.
     pub log_bytes: u64,
     /// Limit of one request to the hub; default 30 s.
     pub request_timeout: Duration,
@@ -164,7 +163,7 @@ impl Settings {
     }
 
     /// # Errors
-    /// Names every unusable setting at once.
+    /// Lists every unusable setting.
     pub fn validate(&self) -> Result<(), Error> {
         let mut faults = Vec::new();
         if !self.server.starts_with("http://") && !self.server.starts_with("https://") {
@@ -194,14 +193,14 @@ impl Settings {
         if faults.is_empty() { Ok(()) } else { Err(Error::Settings(faults.join("; "))) }
     }
 
-    /// As they are seen from every folder: a program has its own.
+    /// With absolute paths, because each program has its own current folder.
     pub(crate) fn into_absolute(mut self) -> Self {
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
         for path in [&mut self.work_dir, &mut self.base_dir].into_iter().chain(&mut self.scripts) {
             *path = absolute(path);
         }
         let python = PathBuf::from(&self.python);
-        // A bare name is looked for in PATH.
+        // A bare name is searched in PATH.
         if python.components().count() > 1 {
             self.python = absolute(&python).display().to_string();
         }
@@ -232,7 +231,7 @@ impl Settings {
     }
 }
 
-/// Also when its file was replaced by a newer one meanwhile.
+/// Works also when its file was replaced by a newer version meanwhile.
 fn this_program() -> PathBuf {
     let own = PathBuf::from("/proc/self/exe");
     if own.exists() { own } else { std::env::current_exe().unwrap_or(own) }

@@ -1,24 +1,24 @@
-//! What the hub or the host wants of a run.
+//! Signals to a run: stop, pause, resume. They are states and not events, so that a run that starts late sees what was requested before.
 
 use tokio::sync::watch;
 
-/// Why a run has to stop before its end.
+/// Why a run must stop before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Somebody asked for it at the hub.
+    /// Its cancellation was requested at the hub.
     Cancel,
-    /// The worker has lost the job's lease; nothing is reported.
+    /// The worker has lost the job's lease; nothing more is reported.
     Stale,
-    /// The worker itself stops.
+    /// The worker stops.
     Shutdown,
 }
 
-/// Tells a run that it has to stop.
+/// Signals a run to stop.
 #[derive(Clone, Debug)]
 pub struct StopSignal(watch::Receiver<Option<Stop>>);
 
 impl StopSignal {
-    /// Waits until the run has to stop, for ever when it need not. Cancel safe.
+    /// Waits until the run must stop. Cancel safe.
     pub async fn stopped(&mut self) -> Stop {
         if let Ok(stop) = self.0.wait_for(Option::is_some).await
             && let Some(stop) = *stop
@@ -28,21 +28,21 @@ impl StopSignal {
         std::future::pending().await
     }
 
-    /// Waits until the reason changes: a lost lease beats the others. Cancel safe.
+    /// Waits until the reason changes: a lost lease overrides the others. Cancel safe.
     pub(crate) async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
             std::future::pending().await
         }
     }
 
-    /// Why the run has to stop, if it has to.
+    /// Why the run must stop, if it must.
     #[must_use]
     pub fn now(&self) -> Option<Stop> {
         *self.0.borrow()
     }
 }
 
-/// The other end of a [`StopSignal`].
+/// Sender of a [`StopSignal`].
 #[derive(Clone, Debug)]
 pub(crate) struct Stopper(watch::Sender<Option<Stop>>);
 
@@ -55,7 +55,7 @@ impl Stopper {
         StopSignal(self.0.subscribe())
     }
 
-    /// The first reason stays, but a lost lease beats every other: then nothing may be reported.
+    /// Requests a stop. The first reason stays, except that a lost lease overrides every other: then nothing may be reported.
     pub(crate) fn stop(&self, stop: Stop) {
         self.0.send_if_modified(|current| {
             let new = current.is_none() || (stop == Stop::Stale && *current != Some(Stop::Stale));
@@ -71,12 +71,12 @@ impl Stopper {
     }
 }
 
-/// Tells a run whether it has to stand still.
+/// Signals a run to suspend or resume.
 #[derive(Clone, Debug)]
 pub struct PauseSignal(watch::Receiver<bool>);
 
 impl PauseSignal {
-    /// Waits until the run has to stand still (`true`) or to go on (`false`), not at all when that is so. Cancel safe.
+    /// Waits until the run must be suspended (`true`) or running (`false`); returns at once if it already is. Cancel safe.
     pub async fn becomes(&mut self, paused: bool) {
         if self.0.wait_for(|now| *now == paused).await.is_err() {
             std::future::pending().await
@@ -84,7 +84,7 @@ impl PauseSignal {
     }
 }
 
-/// The other end of a [`PauseSignal`].
+/// Sender of a [`PauseSignal`].
 #[derive(Clone, Debug)]
 pub(crate) struct Pauser(watch::Sender<bool>);
 
@@ -97,7 +97,7 @@ impl Pauser {
         PauseSignal(self.0.subscribe())
     }
 
-    /// Whether that is new.
+    /// Sets the state. Returns whether it changed.
     pub(crate) fn set(&self, paused: bool) -> bool {
         self.0.send_if_modified(|now| std::mem::replace(now, paused) != paused)
     }
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lost_lease_beats_other_reasons() {
+    fn a_lost_lease_overrides_other_reasons() {
         let stopper = Stopper::new();
         stopper.stop(Stop::Cancel);
         stopper.stop(Stop::Shutdown);

@@ -1,9 +1,9 @@
-//! A process between the agent and one job's program, to which all that descends from the program comes back.
+//! A process between the agent and one job's program, the subreaper of everything that descends from the program.
 //!
-//! It is the program's subreaper (`PR_SET_CHILD_SUBREAPER`): whatever leaves the process group, the session, the environment or its parent
-//! is still its descendant, so that the agent finds every process of the job below it, and none of another job. It lives until the last of
-//! them has ended and reaps them all; its end is the end of the job's processes. The agent could be the subreaper itself, but then nothing
-//! would say which job an orphan came from.
+//! As subreaper (`PR_SET_CHILD_SUBREAPER`) it remains the ancestor of whatever leaves the process group, the session, the environment or
+//! its parent. So the agent finds every process of the job below it, and none of another job. It lives until the last of them has ended and
+//! reaps them all; its exit is the end of the job's processes. The agent could be the subreaper itself, but then nothing would show which
+//! job an orphan came from.
 
 use std::{
     ffi::OsString,
@@ -18,10 +18,10 @@ use std::{
 use nix::sys::signal::{SigSet, Signal};
 use rustix::process::{Pid, WaitOptions, wait};
 
-/// The word after the program's name that makes it a supervisor.
+/// First argument that makes this executable a supervisor.
 pub const SUPERVISE: &str = "supervise-job";
 
-/// What a supervisor tells its agent, a line each.
+/// What a supervisor reports to its agent, one line each.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The program runs as this process.
@@ -53,14 +53,14 @@ impl Event {
     }
 }
 
-/// Whose rights a program has.
+/// User and group that a program runs as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ids {
     pub(crate) user: u32,
     pub(crate) group: u32,
 }
 
-/// How [`Ids`] are written for a supervisor.
+/// [`Ids`] as an argument of a supervisor.
 pub(crate) fn rights_word(ids: Option<Ids>) -> String {
     ids.map_or_else(|| "-".to_owned(), |Ids { user, group }| format!("{user}:{group}"))
 }
@@ -70,9 +70,9 @@ fn rights(word: &str) -> Option<Ids> {
     Some(Ids { user: user.parse().ok()?, group: group.parse().ok()? })
 }
 
-/// Does the work of a supervisor when the command line asks for it: `supervise-job <user:group or -> <program> <argument>…`, with a socket to
-/// the agent as standard input. To be called first in the `main` of a program whose agents start supervisors, which is the agent's own
-/// unless its settings name another.
+/// Runs as a supervisor if the command line requests it: `supervise-job <user:group or -> <program> <argument>…`, with a socket to the
+/// agent as standard input. Call it first in `main` of the executable that agents start as supervisor: their own, unless their settings
+/// name another.
 #[must_use]
 pub fn supervise_if_asked() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
@@ -93,19 +93,19 @@ fn supervise(mut arguments: impl Iterator<Item = OsString>) -> io::Result<()> {
     nix::sys::prctl::set_name(c"regente-job")?;
     nix::sys::prctl::set_child_subreaper(true)?;
     let started = command.spawn();
-    // A stop of the whole group or session is the agent's to carry out. Later than the start: the program would inherit it.
+    // The agent carries out a stop of the whole group or session. Blocked after the start, because the program would inherit the mask.
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();
     signals.thread_block()?;
     let program = match started {
         Ok(program) => program.id().cast_signed(),
-        Err(error) => return tell(&mut agent, &Event::Failed(error.raw_os_error().unwrap_or_default())),
+        Err(error) => return send(&mut agent, &Event::Failed(error.raw_os_error().unwrap_or_default())),
     };
-    // An agent that is gone is told nothing; the processes are reaped all the same.
-    let _gone = tell(&mut agent, &Event::Started(program));
+    // If the agent is gone, the report fails; the processes are reaped all the same.
+    let _gone = send(&mut agent, &Event::Started(program));
     loop {
         match wait(WaitOptions::empty()) {
             Ok(Some((pid, status))) if pid == own(program) => {
-                let _gone = tell(&mut agent, &Event::Ended(status.as_raw()));
+                let _gone = send(&mut agent, &Event::Ended(status.as_raw()));
             }
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             // No child is left, hence no descendant.
@@ -118,7 +118,7 @@ fn own(pid: i32) -> Pid {
     Pid::from_raw(pid).unwrap_or(Pid::INIT)
 }
 
-fn tell(agent: &mut UnixStream, event: &Event) -> io::Result<()> {
+fn send(agent: &mut UnixStream, event: &Event) -> io::Result<()> {
     agent.write_all(event.line().as_bytes())
 }
 

@@ -1,4 +1,4 @@
-//! Taking everything that is ready out of a set of futures, leaving nothing behind.
+//! Takes everything that is ready out of a set of futures; settlement relies on complete batches.
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-/// Futures under way, taken out in batches.
+/// Pending futures, taken out in batches.
 ///
-/// A batch holds *every* future whose result was there when its last one was taken. `FuturesUnordered` by itself
-/// does not promise that: it pauses after a while and may hand out a later result before an earlier one.
+/// A batch contains *every* future whose result was there when its last one was taken. `FuturesUnordered` alone does not guarantee that: it
+/// yields after a while, and may return a later result before an earlier one.
 pub(super) struct Ready<F: Future> {
     pending: FuturesUnordered<F>,
     woken: Arc<Woken>,
@@ -35,7 +35,7 @@ impl<F: Future> Ready<F> {
         self.pending.len()
     }
 
-    /// Waits until something is ready and takes all that is. Empty only when nothing is under way.
+    /// Waits until something is ready and takes everything that is. Empty only when nothing is pending.
     ///
     /// Cancel safe: results are taken in the same poll that returns them.
     pub(super) async fn next_ready(&mut self) -> Vec<F::Output> {
@@ -54,7 +54,7 @@ impl<F: Future> Ready<F> {
         batch
     }
 
-    /// Polls until the set is found at rest: pending, and nothing woken while it was looked through.
+    /// Polls until the set is at rest: pending, and nothing woken during the pass.
     fn drain(&mut self, batch: &mut Vec<F::Output>) {
         let waker = Waker::from(self.woken.clone());
         let mut cx = Context::from_waker(&waker);
@@ -67,7 +67,7 @@ impl<F: Future> Ready<F> {
     }
 }
 
-/// A waker that only remembers that it was called.
+/// A waker that only records that it was called.
 struct Woken(AtomicBool);
 
 impl Wake for Woken {
@@ -84,7 +84,7 @@ mod tests {
 
     use super::*;
 
-    // Outside a runtime, whose channels say "pending" after many uses so that other tasks get their turn.
+    // Outside a runtime, whose channels return "pending" after many uses so that other tasks run.
     #[test]
     fn a_batch_holds_all_that_is_ready() {
         let mut ready: Ready<BoxFuture<'static, u32>> = Ready::default();
@@ -94,7 +94,7 @@ mod tests {
             senders.push(sender);
             ready.push(Box::pin(async move {
                 let received = receiver.await.unwrap_or(u32::MAX);
-                // Several in a row that wake themselves make the set pause before it has looked at all of them.
+                // Several in a row that wake themselves make the set yield before it has polled all of them.
                 if number % 5 < 3 {
                     tokio::task::yield_now().await;
                 }

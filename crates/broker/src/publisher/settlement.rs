@@ -1,20 +1,20 @@
-//! Which of the confirmed messages were returned as unroutable.
+//! Decides which of the confirmed messages were returned as unroutable.
 //!
-//! The broker returns an unroutable message before it confirms it, but may confirm others in between, or many at
-//! once. The client library hands a returned message to whichever confirm it sees next, so a confirm may carry the
-//! return of another message. Taking it at its word would report a lost message as delivered. Hence returned messages
-//! are told apart by their id, and a message is called routed only when its own return cannot be under way any more.
+//! The broker returns an unroutable message before it confirms it, but may confirm others in between, or many at once. The client library
+//! attaches a returned message to whichever confirm it sees next, so a confirm may carry the return of another message. Trusting it would
+//! report a lost message as delivered. Hence returned messages are matched by their id, and a message counts as routed only when its own
+//! return can no longer be under way.
 
 use std::collections::HashSet;
 
-/// What became of a published message.
+/// Verdict on a published message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// In its queue, and on disk.
+    /// It is in its queue, and on disk.
     Routed,
-    /// Returned: there is no such queue.
+    /// It was returned: there is no such queue.
     Unroutable,
-    /// Not accepted by the broker.
+    /// The broker rejected it.
     Nacked,
 }
 
@@ -38,10 +38,10 @@ impl<R> Confirmed<R> {
 
 /// The confirms of one channel.
 ///
-/// The library queues returns and lets each confirm take the first. Therefore a confirm that carries nothing shows
-/// that no return was left, and one that carries another message's return shows nothing about its own message.
+/// The library queues returns, and each confirm takes the first. So a confirm without a return shows that the queue was empty, and a
+/// confirm with another message's return shows nothing about its own message.
 pub(super) struct Settlement<R> {
-    /// Confirmed with the return of another message, so that their own may still be queued.
+    /// Confirmed with the return of another message: their own may still be queued.
     held: Vec<Confirmed<R>>,
     /// Returned, and not confirmed yet.
     returned: HashSet<u64>,
@@ -54,10 +54,10 @@ impl<R> Default for Settlement<R> {
 }
 
 impl<R> Settlement<R> {
-    /// Decides what it can about messages confirmed since the last call, and about those held back then.
+    /// Decides about messages confirmed since the last call and about those held back then, as far as possible.
     ///
-    /// `batch` must hold all the confirms that arrived before its last one; their order does not matter. `idle` tells
-    /// that no other message waits for a confirm, in which case nothing stays undecided.
+    /// `batch` must contain all confirms that arrived before its last one; their order does not matter. `idle` means that no other message
+    /// waits for a confirm; then nothing stays undecided.
     pub(super) fn settle(&mut self, batch: Vec<Confirmed<R>>, idle: bool) -> Vec<(R, Verdict)> {
         let returns_exhausted = idle || batch.iter().any(|confirmed| confirmed.returned.is_none());
         self.returned.extend(batch.iter().filter_map(|confirmed| confirmed.returned));

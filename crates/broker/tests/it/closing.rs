@@ -1,4 +1,4 @@
-//! Coming and going on purpose.
+//! Orderly opening and closing.
 
 use broker::{Broker, Error, QueueProfile};
 use futures_util::future::join_all;
@@ -57,7 +57,7 @@ async fn a_consumer_keeps_the_connection_and_its_drop_ends_it() {
         next(&mut consumer).await.ack().await.unwrap();
         assert!(*connected.borrow_and_update());
         drop(consumer);
-        // The sender goes with the supervisor.
+        // The sender is dropped with the supervisor.
         eventually(async || connected.has_changed().is_err()).await;
         assert!(!*connected.borrow());
     })
@@ -65,7 +65,7 @@ async fn a_consumer_keeps_the_connection_and_its_drop_ends_it() {
 }
 
 #[tokio::test]
-async fn an_impossible_url_is_refused_without_repeating_it() {
+async fn an_invalid_url_is_refused_without_repeating_it() {
     for url in ["", "localhost", "http://localhost", "amqp//:secret@host"] {
         let error = Broker::connect(url, "test").err().expect(url);
         assert_eq!(error, Error::InvalidUrl);

@@ -1,4 +1,4 @@
-//! Consumers and what becomes of deliveries.
+//! Consumers and how deliveries are settled.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::support::{World, eventually, next, publish, run};
 
-/// Subscribing is tried again after 100 ms, and then after longer and longer pauses.
+/// The consumer retries after 100 ms, and then after growing pauses.
 const REFUSED_AT_LEAST_TWICE: Duration = Duration::from_millis(600);
 
 async fn queue_with(world: &World, messages: usize) -> String {
@@ -23,7 +23,7 @@ async fn queue_with(world: &World, messages: usize) -> String {
 }
 
 #[tokio::test]
-async fn an_acked_message_is_gone() {
+async fn an_acknowledged_message_is_gone() {
     run(async |world| {
         let queue = world.queue_name();
         world.broker.ensure_queue(&queue, QueueProfile::Regente).await.unwrap();
@@ -44,7 +44,7 @@ async fn an_acked_message_is_gone() {
 }
 
 #[tokio::test]
-async fn a_requeued_or_dropped_delivery_comes_again() {
+async fn a_requeued_or_dropped_delivery_is_redelivered() {
     run(async |world| {
         let queue = queue_with(&world, 1).await;
         let mut consumer = world.broker.consume(&queue, 1);
@@ -60,7 +60,7 @@ async fn a_requeued_or_dropped_delivery_comes_again() {
 }
 
 #[tokio::test]
-async fn no_more_than_the_prefetch_is_taken() {
+async fn a_consumer_takes_at_most_its_prefetch() {
     run(async |world| {
         let queue = queue_with(&world, 5).await;
         let mut consumer = world.broker.consume(&queue, 2);
@@ -76,7 +76,7 @@ async fn no_more_than_the_prefetch_is_taken() {
 }
 
 #[tokio::test]
-async fn a_dropped_consumer_gives_back_what_it_has_not_handed_out() {
+async fn a_dropped_consumer_requeues_what_it_has_not_returned() {
     run(async |world| {
         let queue = queue_with(&world, 5).await;
         let mut consumer = world.broker.consume(&queue, 4);
@@ -84,7 +84,7 @@ async fn a_dropped_consumer_gives_back_what_it_has_not_handed_out() {
         world.expect_depth(&queue, 1).await;
         drop(consumer);
         world.expect_depth(&queue, 4).await;
-        // The one handed out can still be settled.
+        // The returned delivery can still be settled.
         held.ack().await.unwrap();
         let mut rest = world.broker.consume(&queue, 4);
         for _ in 0..4 {
@@ -97,7 +97,7 @@ async fn a_dropped_consumer_gives_back_what_it_has_not_handed_out() {
 }
 
 #[tokio::test]
-async fn a_consumer_waits_for_its_queue_to_appear_and_to_come_back() {
+async fn a_consumer_waits_until_its_queue_is_declared_or_declared_again() {
     run(async |world| {
         let queue = world.queue_name();
         let mut consumer = world.broker.consume(&queue, 1);
@@ -130,7 +130,7 @@ async fn each_consumer_has_its_own_prefetch() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_gone_or_refused_does_not_end_the_subscriptions_of_others() {
+async fn a_deleted_or_refused_queue_does_not_end_other_subscriptions() {
     run(async |world| {
         let (sound, gone, refused) = (queue_with(&world, 2).await, queue_with(&world, 1).await, queue_with(&world, 1).await);
         let options = BasicConsumeOptions { exclusive: true, ..BasicConsumeOptions::default() };
@@ -146,7 +146,7 @@ async fn a_queue_that_is_gone_or_refused_does_not_end_the_subscriptions_of_other
         assert!(timeout(REFUSED_AT_LEAST_TWICE, leaving.next()).await.is_err(), "a delivery out of nowhere");
         held.ack().await.unwrap();
         let second = next(&mut sound).await;
-        assert!(!second.redelivered, "the first subscription goes on");
+        assert!(!second.redelivered, "the first subscription continues");
         second.ack().await.unwrap();
 
         foreign.basic_cancel(exclusive.tag(), BasicCancelOptions::default()).await.unwrap();
@@ -158,7 +158,7 @@ async fn a_queue_that_is_gone_or_refused_does_not_end_the_subscriptions_of_other
 }
 
 #[tokio::test]
-async fn a_consumer_of_an_impossible_queue_ends() {
+async fn a_consumer_of_an_invalid_queue_name_ends() {
     run(async |world| {
         let mut consumer = world.broker.consume("", 1);
         assert!(consumer.next().await.is_none());

@@ -1,4 +1,4 @@
-//! Where rejected messages end up.
+//! Dead letters.
 
 use broker::QueueProfile;
 use lapin::types::AMQPValue;
@@ -54,7 +54,7 @@ async fn dead_letters_of_an_adopted_queue_are_collected_too() {
 }
 
 #[tokio::test]
-async fn a_deleted_dead_letter_queue_comes_back_with_the_next_queue() {
+async fn a_deleted_dead_letter_queue_is_created_again_with_the_next_queue() {
     run(async |world| {
         let ensure = async || {
             let queue = world.queue_name();

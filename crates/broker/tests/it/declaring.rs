@@ -1,4 +1,4 @@
-//! Queues as they are declared here and by foreign clients.
+//! Queues declared here and by foreign clients.
 
 use broker::{Error, QueueDepth, QueueProfile};
 use futures_util::future::join_all;
@@ -60,7 +60,7 @@ async fn an_existing_queue_is_adopted_whatever_its_arguments() {
 }
 
 #[tokio::test]
-async fn the_broker_is_asked_once_per_queue() {
+async fn the_broker_is_queried_once_per_queue() {
     run(async |world| {
         let queue = world.queue_name();
         let ensures = join_all((0..20).map(|_| world.broker.ensure_queue(&queue, QueueProfile::Regente)));
@@ -141,7 +141,7 @@ async fn a_queue_exclusive_to_another_connection_is_refused() {
     .await;
 }
 
-/// lapin gives no channel number back that the broker closed with an error, and has 2,047.
+/// lapin never reuses a channel number that the broker closed with an error, and has 2,047.
 #[tokio::test]
 async fn refusals_do_not_use_up_the_connection() {
     run(async move |world| {
@@ -156,25 +156,25 @@ async fn refusals_do_not_use_up_the_connection() {
 }
 
 #[tokio::test]
-async fn depth_is_asked_for_queues_that_were_seen() {
+async fn depth_is_queried_only_for_ensured_queues() {
     run(async |world| {
         let (seen, other) = (world.queue_name(), world.queue_name());
         world.declare(&other, &[]).await.unwrap();
         world.broker.ensure_queue(&seen, QueueProfile::Plain).await.unwrap();
-        assert_eq!(world.broker.queue_depth_if_known(&seen).await.unwrap().map(|depth| depth.messages), Some(0));
-        assert_eq!(world.broker.queue_depth_if_known(&other).await.unwrap(), None);
+        assert_eq!(world.broker.queue_depth_if_ensured(&seen).await.unwrap().map(|depth| depth.messages), Some(0));
+        assert_eq!(world.broker.queue_depth_if_ensured(&other).await.unwrap(), None);
         world.delete(&seen).await;
-        assert!(matches!(world.broker.queue_depth_if_known(&seen).await, Err(Error::QueueNotFound { .. })));
-        assert_eq!(world.broker.queue_depth_if_known(&seen).await.unwrap(), None, "known to be gone");
+        assert!(matches!(world.broker.queue_depth_if_ensured(&seen).await, Err(Error::QueueNotFound { .. })));
+        assert_eq!(world.broker.queue_depth_if_ensured(&seen).await.unwrap(), None, "no longer ensured");
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_queue_that_nobody_declared_is_never_created_by_looking_for_it() {
+async fn looking_up_an_undeclared_queue_never_creates_it() {
     run(async |world| {
         let queue = world.queue_name();
-        // More than a connection has channels for, if each refusal cost it one.
+        // More than a connection has channels, if each refusal cost one.
         for _ in 0..2100 {
             let looked = world.broker.adopt_queue(&queue).await;
             assert!(matches!(looked, Err(Error::QueueNotFound { .. })), "{looked:?}");
@@ -212,7 +212,7 @@ async fn a_profile_is_applied_when_the_queue_is_empty_and_unused() {
 }
 
 #[tokio::test]
-async fn a_queue_of_another_type_stays_and_the_connection_with_it() {
+async fn a_queue_of_another_type_is_kept_and_the_connection_survives() {
     run(async |world| {
         let queue = world.queue_name();
         world.declare(&queue, &[("x-queue-type", AMQPValue::LongString("quorum".into()))]).await.unwrap();
@@ -228,7 +228,7 @@ async fn a_queue_of_another_type_stays_and_the_connection_with_it() {
 }
 
 #[tokio::test]
-async fn a_consumer_creates_its_queue_unless_somebody_has() {
+async fn a_consumer_creates_its_queue_unless_it_exists() {
     run(async |world| {
         let (new, old) = (world.queue_name(), world.queue_name());
         world.declare(&old, &[]).await.unwrap();

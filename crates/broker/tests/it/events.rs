@@ -14,12 +14,12 @@ async fn get(world: &World, queue: &str) -> Option<Delivery> {
 }
 
 #[tokio::test]
-async fn events_reach_those_bound_to_their_topic() {
+async fn events_reach_queues_bound_to_their_topic() {
     run(async |world| {
         let queue = world.queue_name();
         world.declare(&queue, &[]).await.unwrap();
         let broker = &world.broker;
-        // The first one makes the exchange; nobody is there to get it.
+        // The first one creates the exchange; no queue is bound yet.
         broker.publish_event("job.started", "0".into()).await.unwrap();
         let exchange = &world.topology.event_exchange;
         world.bind(&queue, exchange, "job.*").await;
@@ -50,7 +50,7 @@ async fn an_exchange_of_another_type_is_adopted() {
 }
 
 #[tokio::test]
-async fn a_deleted_exchange_is_made_again() {
+async fn a_deleted_exchange_is_created_again() {
     run(async |world| {
         let queue = world.queue_name();
         world.declare(&queue, &[]).await.unwrap();
@@ -58,7 +58,7 @@ async fn a_deleted_exchange_is_made_again() {
         broker.publish_event("job.started", "1".into()).await.unwrap();
         let exchange = &world.topology.event_exchange;
         world.channel().await.exchange_delete(exchange.as_str().into(), ExchangeDeleteOptions::default()).await.unwrap();
-        // Events are not confirmed: the one that finds the exchange gone is lost, and closes the channel.
+        // Events are not confirmed: the one that meets the deleted exchange is lost, and closes the channel.
         eventually(async || {
             let _ = broker.publish_event("job.started", "2".into()).await;
             let channel = world.channel().await;
@@ -78,7 +78,7 @@ async fn a_deleted_exchange_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_consumer_of_events_gets_those_of_all_topics() {
+async fn a_consumer_of_events_receives_all_topics() {
     run(async |world| {
         let mut events = world.broker.consume_events(10);
         let received = async |events: &mut broker::Consumer| {
@@ -87,7 +87,7 @@ async fn a_consumer_of_events_gets_those_of_all_topics() {
             delivery.ack().await.unwrap();
             body
         };
-        // Published until it is heard: nobody knows when the subscription is there.
+        // Published until it is received: the time of the subscription cannot be observed.
         let heard = std::sync::atomic::AtomicBool::new(false);
         let speak = async {
             while !heard.load(std::sync::atomic::Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! Queues that belong to one consumer.
+//! Exclusive queues of one consumer.
 
 use broker::Error;
 
@@ -21,7 +21,7 @@ async fn an_own_queue_lives_as_long_as_its_consumer() {
 }
 
 #[tokio::test]
-async fn nobody_else_gets_an_own_queue() {
+async fn an_own_queue_is_exclusive() {
     run(async |world| {
         let queue = unique("own");
         let _consumer = world.broker.consume_own(&queue, 5);

@@ -1,11 +1,11 @@
-//! One look at the broker.
+//! Probing a broker.
 
 use broker::{Broker, Error};
 
 use crate::support::url;
 
 #[tokio::test]
-async fn a_probe_says_whether_one_can_log_in() {
+async fn a_probe_reports_whether_the_login_is_accepted() {
     Broker::probe(&url()).await.unwrap();
     let at = url().rfind('@').unwrap();
     let address = url()[at + 1..].to_owned();

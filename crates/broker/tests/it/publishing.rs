@@ -17,7 +17,7 @@ async fn a_message_is_what_robots_expect_on_the_wire() {
         let channel = world.channel().await;
         let options = BasicGetOptions { no_ack: true };
         let received = channel.basic_get(queue.as_str().into(), options).await;
-        let message = received.unwrap().expect("confirmed but not there").delivery;
+        let message = received.unwrap().expect("confirmed but missing").delivery;
         assert_eq!(message.data, br#"{"job_id":"1"}"#);
         assert_eq!(message.exchange.as_str(), "");
         assert_eq!(message.routing_key.as_str(), queue);
@@ -99,7 +99,7 @@ async fn messages_to_missing_queues_do_not_mix_with_others() {
 }
 
 #[tokio::test]
-async fn a_full_queue_that_rejects_nacks() {
+async fn a_full_queue_that_rejects_is_a_nack() {
     run(async |world| {
         let queue = world.queue_name();
         let arguments = [("x-max-length", AMQPValue::LongInt(1)), ("x-overflow", AMQPValue::LongString("reject-publish".into()))];
@@ -129,7 +129,7 @@ async fn refused_declarations_do_not_disturb_publishing() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_refused_here() {
+async fn unsendable_messages_are_refused_before_they_are_sent() {
     run(async |world| {
         let long = "q".repeat(256);
         let invalid = Err(Error::InvalidName { length: 256 });

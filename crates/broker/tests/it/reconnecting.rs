@@ -1,4 +1,4 @@
-//! Losing the broker and finding it again.
+//! Losing the connection and reconnecting.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::support::proxy::{Mode, Proxy};
 use crate::support::{connected, disconnected, eventually, next, publish, run, url};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_goes_on_after_the_connection_was_cut() {
+async fn publishing_and_consuming_resume_after_the_connection_was_cut() {
     run(async |world| {
         let proxy = Proxy::start(&url()).await;
         let broker = world.connect(&proxy.url(&url()));
@@ -30,7 +30,7 @@ async fn everything_goes_on_after_the_connection_was_cut() {
         assert_eq!(event, down);
         assert_eq!(broker.queue_depth(&queue).await.err(), down.err());
         assert!(asked.elapsed() < Duration::from_secs(1));
-        // The other way is still open: what is published there waits for the consumer, once the broker has noticed the cut.
+        // The direct connection is still open: what is published there waits for the consumer, once the broker has detected the cut.
         eventually(async || world.broker.queue_depth(&queue).await.unwrap().consumers == 0).await;
         publish(&world.broker, &queue, "meanwhile").await.unwrap();
 
@@ -87,7 +87,7 @@ async fn nothing_confirmed_is_lost_through_repeated_cuts() {
 }
 
 #[tokio::test]
-async fn a_silent_connection_is_found_dead_by_heartbeats() {
+async fn heartbeats_detect_a_silent_connection() {
     run(async |world| {
         let proxy = Proxy::start(&url()).await;
         let separator = if url().contains('?') { '&' } else { '?' };
@@ -97,7 +97,7 @@ async fn a_silent_connection_is_found_dead_by_heartbeats() {
         let queue = world.queue_name();
         world.declare(&queue, &[]).await.unwrap();
         proxy.set(Mode::Frozen);
-        // Under way when the connection is found dead: answered then, not left waiting.
+        // Under way when the connection is found dead: it must fail then and not wait.
         let unanswered = publish(&broker, &queue, "{}").await;
         assert_eq!(unanswered, Err(Error::Disconnected));
         proxy.set(Mode::Cut);
@@ -110,7 +110,7 @@ async fn a_silent_connection_is_found_dead_by_heartbeats() {
 }
 
 #[tokio::test]
-async fn a_broker_that_appears_late_is_found() {
+async fn a_broker_that_starts_late_is_reached() {
     run(async |world| {
         let proxy = Proxy::start(&url()).await;
         proxy.set(Mode::Cut);

@@ -1,4 +1,4 @@
-//! What every test needs: a broker with names of its own, a foreign client, and removal of what was made.
+//! Shared by all tests: a broker with names of its own, a foreign client, and the clean-up.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, Mutex};
@@ -13,18 +13,18 @@ use tokio::time::timeout;
 
 pub(crate) mod proxy;
 
-/// Patience with the broker. Long, since a test that passes never waits for it.
+/// Limit of every wait. Long, because a passing test never reaches it.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) fn url() -> String {
     std::env::var("TEST_AMQP_URL").expect("TEST_AMQP_URL must hold the URL of a RabbitMQ, such as amqp://guest:guest@127.0.0.1:5672")
 }
 
-/// A test's own corner of the broker.
+/// A test's own names on the broker.
 pub(crate) struct World {
     pub(crate) broker: Broker,
     pub(crate) topology: Topology,
-    /// A client that knows nothing of this crate.
+    /// A client that does not use this crate.
     pub(crate) foreign: Connection,
     queues: Mutex<Vec<String>>,
 }
@@ -42,7 +42,7 @@ impl World {
         }
     }
 
-    /// A queue name that nothing has yet. The queue is deleted after the test.
+    /// A new queue name. The queue is deleted after the test.
     pub(crate) fn queue_name(&self) -> String {
         let name = unique("queue");
         self.queues.lock().unwrap().push(name.clone());

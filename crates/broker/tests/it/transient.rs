@@ -1,11 +1,11 @@
-//! Messages that nobody confirms.
+//! Unconfirmed messages.
 
 use lapin::options::BasicGetOptions;
 
 use crate::support::{eventually, run};
 
 #[tokio::test]
-async fn a_transient_message_reaches_its_queue_and_does_not_last() {
+async fn a_transient_message_reaches_its_queue_and_is_not_persistent() {
     run(async |world| {
         let queue = world.queue_name();
         world.declare(&queue, &[]).await.unwrap();
@@ -21,7 +21,7 @@ async fn a_transient_message_reaches_its_queue_and_does_not_last() {
 }
 
 #[tokio::test]
-async fn one_for_a_queue_that_is_not_there_is_dropped_without_harm() {
+async fn a_transient_message_for_a_missing_queue_is_dropped_without_harm() {
     run(async |world| {
         let queue = world.queue_name();
         for _ in 0..3 {

@@ -21,7 +21,7 @@ async fn a_result_that_the_hub_does_not_take_changes_nothing_else(delivery: Deli
         assert_eq!(job.error_message.as_deref(), class.map(|_| "exit code 3"));
         let lines: Vec<String> = world.client.logs(job.id).await.into_iter().map(|line| line.message).collect();
         assert!(lines.iter().any(|line| line == "done"), "{lines:?}");
-        assert!(lines.last().is_some_and(|line| line.starts_with("the result of 100008 bytes is not kept")), "{lines:?}");
+        assert!(lines.last().is_some_and(|line| line.starts_with("the result of 100008 bytes is lost")), "{lines:?}");
     }
     worker.stop().await;
     world.end().await;

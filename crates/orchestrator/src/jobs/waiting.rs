@@ -117,7 +117,7 @@ impl Orchestrator {
                 if sent_to(queue) {
                     let _ = broker.adopt_queue(queue).await;
                 }
-                if let Ok(Some(depth)) = broker.queue_depth_if_known(queue).await {
+                if let Ok(Some(depth)) = broker.queue_depth_if_ensured(queue).await {
                     consumers.insert(queue.to_owned(), depth.consumers);
                 }
             }

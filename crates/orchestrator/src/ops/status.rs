@@ -78,7 +78,7 @@ impl Orchestrator {
         let Some(broker) = &self.broker else { return depths };
         let asking = async {
             for queue in queues {
-                if let Ok(Some(depth)) = broker.queue_depth_if_known(queue).await {
+                if let Ok(Some(depth)) = broker.queue_depth_if_ensured(queue).await {
                     depths.insert(queue.clone(), depth.messages);
                 }
             }

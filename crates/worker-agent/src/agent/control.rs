@@ -1,4 +1,7 @@
-//! The control queue: what the hub wants at once.
+//! Consumes this worker's control queue.
+//!
+//! A control message only makes a change arrive sooner: every state that it can set is also in the answer to the next heartbeat. So a
+//! message may be lost, repeated or unreadable without harm.
 
 use std::sync::Arc;
 
@@ -7,7 +10,7 @@ use uuid::Uuid;
 
 use super::core::Core;
 
-/// Its messages are small and taken at once.
+/// Control messages are small and are handled at once.
 const PREFETCH: u16 = 50;
 
 /// Name of a worker's control queue.
@@ -15,7 +18,7 @@ fn queue_name(worker: Uuid) -> String {
     format!("regente.control.{worker}")
 }
 
-/// Obeys the control queue of this worker until the agent ends. A message that gets lost is made good by the next heartbeat.
+/// Applies control messages until the agent ends.
 pub(super) async fn run(core: Arc<Core>, broker: Broker) {
     let mut worker_id = core.watch_worker_id();
     loop {
@@ -31,8 +34,8 @@ pub(super) async fn run(core: Arc<Core>, broker: Broker) {
                 delivery = consumer.next() => delivery,
             };
             let Some(delivery) = delivery else { return };
-            if let Err(reason) = core.control(&delivery.body) {
-                tracing::warn!(reason, "a control message is not understood; the next heartbeat says what it meant");
+            if let Err(reason) = core.apply_control(&delivery.body) {
+                tracing::warn!(reason, "unreadable control message; the next heartbeat brings the state");
             }
             if let Err(error) = delivery.ack().await {
                 tracing::debug!(%error, "a control message could not be settled");

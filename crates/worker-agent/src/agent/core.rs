@@ -1,3 +1,9 @@
+//! The state that all tasks of an agent share.
+//!
+//! Each part has one owner of its truth: slots are semaphore permits held by the tasks that use them, never counted by hand; the worker id
+//! is the hub's last answer to a registration; whether jobs are taken is the conjunction of the hub's pause and the disk's space. State
+//! that tasks wait for is in `watch` channels, so that a change between the check and the wait is never missed.
+
 use std::{
     future::Future,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -11,22 +17,22 @@ use uuid::Uuid;
 
 use crate::{Error, HubClient, HubError, Runner, Settings, backoff::Backoff, held::Held};
 
-/// Why a worker takes nothing new.
+/// Why a worker takes no new jobs.
 #[derive(Clone, Copy, Default)]
 struct Closed {
     /// The hub has paused it.
     by_hub: bool,
-    /// Its disk is full: a job would fail at once, and the next one too, while other workers could do them.
-    no_room: bool,
+    /// Its disk is full. Jobs would fail here one after the other, while other workers could run them.
+    disk_full: bool,
 }
 
 impl Closed {
     const fn any(self) -> bool {
-        self.by_hub || self.no_room
+        self.by_hub || self.disk_full
     }
 }
 
-/// What the tasks of an agent share.
+/// Shared by the tasks of an agent.
 pub(super) struct Core {
     pub(super) settings: Settings,
     pub(super) hub: HubClient,
@@ -38,13 +44,13 @@ pub(super) struct Core {
     /// True: every task ends at once.
     pub(super) abort: watch::Sender<bool>,
     worker_id: watch::Sender<Uuid>,
-    /// What tells this process from another of its name, and the name; known once the work folder is this process's.
+    /// Instance id and name. Set once this process has locked the work folder.
     identity: OnceLock<Identity>,
-    /// Another worker has the name, says the hub.
+    /// Set when the hub reports that another worker has the name.
     displaced: watch::Sender<Option<String>>,
-    /// Why nothing new is taken.
+    /// Why no new jobs are taken.
     intake: watch::Sender<Closed>,
-    /// When a control message last said whether to drain.
+    /// When a control message last set the drain state.
     drain_controlled_at: Mutex<Option<Instant>>,
 }
 
@@ -83,20 +89,20 @@ impl Core {
         self.worker_id.subscribe()
     }
 
-    /// Waits until the worker takes nothing new (`true`) or takes jobs (`false`). Cancel safe.
+    /// Waits until the worker takes no new jobs (`true`) or takes jobs (`false`). Cancel safe.
     pub(super) async fn drains(&self, drain: bool) {
         let mut now = self.intake.subscribe();
         // The sender lives in `self`: waiting cannot fail.
         let _so = now.wait_for(|now| now.any() == drain).await;
     }
 
-    /// What a control message says holds at once.
+    /// Applies the drain state of a control message.
     pub(super) fn drain_now(&self, drain: bool) {
         *self.drain_controlled_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.set_drain(drain);
     }
 
-    /// What a heartbeat asked at `asked` says holds unless a control message came later.
+    /// Applies the drain state of a heartbeat that was sent at `asked`, unless a control message came later.
     pub(super) fn drain_since(&self, drain: bool, asked: Instant) {
         let outdated = self.drain_controlled_at.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at >= asked);
         if !outdated {
@@ -108,30 +114,30 @@ impl Core {
         if self.intake.send_if_modified(|now| std::mem::replace(&mut now.by_hub, drain) != drain) {
             let jobs = self.held.ids().len();
             if drain {
-                tracing::info!(jobs, "the worker is paused: it ends what it has and takes nothing new");
+                tracing::info!(jobs, "the worker is paused: it finishes its jobs and takes no new ones");
             } else {
                 tracing::info!(jobs, "the worker takes jobs again");
             }
         }
     }
 
-    /// Notes whether the work folder has room for another job.
-    pub(super) fn set_cramped(&self, cramped: bool) {
-        if self.intake.send_if_modified(|now| std::mem::replace(&mut now.no_room, cramped) != cramped) {
+    /// Sets whether the disk of the work folder is too full for another job.
+    pub(super) fn set_disk_full(&self, full: bool) {
+        if self.intake.send_if_modified(|now| std::mem::replace(&mut now.disk_full, full) != full) {
             let folder = self.settings.work_dir.display();
-            if cramped {
-                tracing::warn!(%folder, "the disk of the work folder is full: no job is started until there is room");
+            if full {
+                tracing::warn!(%folder, "the disk of the work folder is full: no job is started until there is space");
             } else {
-                tracing::info!(%folder, "there is room in the work folder again");
+                tracing::info!(%folder, "the disk of the work folder has space again");
             }
         }
     }
 
-    /// Waits until the work folder has room. Cancel safe.
-    pub(super) async fn has_room(&self) {
+    /// Waits until the work folder has space. Cancel safe.
+    pub(super) async fn has_space(&self) {
         let mut now = self.intake.subscribe();
         // The sender lives in `self`: waiting cannot fail.
-        let _so = now.wait_for(|now| !now.no_room).await;
+        let _so = now.wait_for(|now| !now.disk_full).await;
     }
 
     /// Waits until every task has to end. Cancel safe.
@@ -141,10 +147,10 @@ impl Core {
         let _aborted = abort.wait_for(|abort| *abort).await;
     }
 
-    /// Registers with the hub, for as long as it takes.
+    /// Registers with the hub; retries without limit while the hub is unreachable.
     pub(super) async fn register(&self) -> Result<RegisterResponse, Error> {
         let mut backoff = Backoff::new(Duration::from_secs(10));
-        let mut told = false;
+        let mut logged = false;
         loop {
             match self.register_once().await {
                 Ok(registered) => return Ok(registered),
@@ -154,8 +160,8 @@ impl Core {
                 }
                 Err(error) if !error.is_transient() => return Err(Error::Registration(error)),
                 Err(error) => {
-                    if !std::mem::replace(&mut told, true) {
-                        tracing::warn!(server = self.settings.server, %error, "cannot register yet");
+                    if !std::mem::replace(&mut logged, true) {
+                        tracing::warn!(server = self.settings.server, %error, "cannot register; trying again");
                     }
                     tokio::time::sleep(backoff.step(error.retry_after())).await;
                 }
@@ -163,12 +169,12 @@ impl Core {
         }
     }
 
-    /// Registers again with a hub that does not know this worker any more. Another worker that has the name meanwhile ends the agent.
+    /// Registers again after the hub has lost this worker's registration. If another worker has the name meanwhile, the agent stops.
     pub(super) async fn register_again(&self) -> Result<(), HubError> {
-        tracing::warn!("the hub does not know this worker any more, registering again");
+        tracing::warn!("the hub has no registration of this worker any more; registering again");
         let registered = self.register_once().await;
         if let Err(error) = &registered {
-            tracing::warn!(%error, "cannot register again yet");
+            tracing::warn!(%error, "cannot register again; trying again");
             if let Some(holder) = error.name_taken() {
                 self.displaced.send_replace(Some(holder.to_owned()));
             }
@@ -176,7 +182,7 @@ impl Core {
         registered.map(drop)
     }
 
-    /// Waits until another worker has this one's name. Cancel safe.
+    /// Waits until another worker has taken this one's name. Cancel safe.
     pub(super) async fn displaced(&self) -> Error {
         let mut displaced = self.displaced.subscribe();
         // The sender lives in `self`: waiting cannot fail.
@@ -184,7 +190,7 @@ impl Core {
         Error::NameTaken(holder.unwrap_or_default())
     }
 
-    /// Learns who this worker is from its work folder, whose lock this process has.
+    /// Reads the worker's identity from its work folder. The caller holds the folder's lock.
     pub(super) fn identify(&self) -> Result<&Identity, Error> {
         let folder = &self.settings.work_dir;
         let failed = |cause| Error::WorkFolder { path: folder.display().to_string(), cause };
@@ -210,7 +216,7 @@ impl Core {
             labels: self.settings.labels.clone(),
         };
         let registered = self.hub.register(&request).await?;
-        self.worker_id.send_if_modified(|known| std::mem::replace(known, registered.worker_id) != registered.worker_id);
+        self.worker_id.send_if_modified(|current| std::mem::replace(current, registered.worker_id) != registered.worker_id);
         Ok(registered)
     }
 

@@ -1,3 +1,9 @@
+//! Runs one job under its lease, from the folder to the reported end.
+//!
+//! What an earlier run left in the folder is killed first, so that two programs of one job never run at once. The log is sent while the
+//! program runs; the end follows only after the outbox is closed, so that no line comes after it. Once the lease is lost nothing more is
+//! reported, because the job may be another worker's.
+
 use std::time::Duration;
 
 use api_types::LogEntry;
@@ -15,11 +21,11 @@ use crate::{
 };
 
 impl Core {
-    /// Runs a job whose lease this worker has, and reports it. Returns when the hub has its end, or does not want it.
+    /// Runs a job whose lease this worker holds, and reports it. Returns when the hub has received its end or has refused it.
     pub(super) async fn execute(&self, job: &Job, hold: &Hold, lease: Uuid) {
         let folder = JobFolder::of(&self.settings.jobs_dir(), job.id);
         let offset = if folder.exists() {
-            // The program may have removed what the start of this worker would have found it by.
+            // The program may have removed the file by which the recovery at the start would have found it.
             tree::kill_left(job.id, None, None);
             self.offset_of_rerun(job.id, hold, lease).await
         } else {
@@ -29,20 +35,20 @@ impl Core {
         let reporter = Reporter { hub: &self.hub, job: job.id, lease, outbox: outbox.clone(), folder: folder.clone() };
         let (stop, pause) = hold.signals();
         let context = RunContext { outbox: outbox.clone(), stop, pause, lease_token: lease, folder: folder.clone() };
-        tracing::debug!(job.id = %job.id, automation.id = job.automation_id, "job runs");
+        tracing::debug!(job.id = %job.id, automation.id = job.automation_id, "job started");
         let run = async {
             let mut stop = context.stop.clone();
             let outcome = tokio::select! {
                 biased;
                 reason = stop.stopped() => Outcome::stopped(reason),
-                () = folders::await_room(self) => self.runner.run(job, context).await,
+                () = folders::wait_for_space(self) => self.runner.run(job, context).await,
             };
             outbox.close();
             outcome
         };
         let (outcome, ()) = tokio::join!(run, reporter.pump(&hold.stopper));
         if hold.stopper.now() == Some(Stop::Stale) {
-            tracing::warn!(job.id = %job.id, "the worker has lost the job, nothing is reported");
+            tracing::warn!(job.id = %job.id, "the worker has lost the job's lease; nothing is reported");
             outbox.discard();
             forget(&folder);
             return;
@@ -51,19 +57,19 @@ impl Core {
         reporter.end(&outcome).await;
     }
 
-    /// Fails a job that this worker cannot read.
+    /// Fails a job that this worker cannot parse.
     pub(super) async fn refuse(&self, hold: &Hold, lease: Uuid, reason: &str) {
         let job = hold.job();
-        tracing::error!(job.id = %job, reason, "a job cannot be read and is failed");
+        tracing::error!(job.id = %job, reason, "the job cannot be parsed and fails");
         let folder = JobFolder::of(&self.settings.jobs_dir(), job);
         let outbox = Outbox::new(folder.clone(), self.settings.log_limits(), 0);
         let outcome = Outcome::unreadable(reason);
         Reporter { hub: &self.hub, job, lease, outbox, folder }.end(&outcome).await;
     }
 
-    /// A worker that died while it ran this job has sent lines that nobody counted. One line more tells how many there are.
+    /// A worker that crashed while it ran this job has sent an unknown number of lines. The answer to one more line contains the count.
     async fn offset_of_rerun(&self, job: Uuid, hold: &Hold, lease: Uuid) -> i64 {
-        let message = "the worker was started again in the middle of the job, which now runs again from its beginning".to_owned();
+        let message = "the worker was restarted during the job, which now runs again from its beginning".to_owned();
         let line = LogEntry { level: Level::Warning, message, timestamp: Some(chrono::Utc::now()), actionable: false };
         let mut backoff = Backoff::new(Duration::from_secs(10));
         while hold.stopper.now().is_none() {
@@ -73,7 +79,7 @@ impl Core {
                     tokio::time::sleep(backoff.step(error.retry_after())).await
                 }
                 Err(error) => {
-                    tracing::warn!(job.id = %job, %error, "the hub does not say how many log lines it has");
+                    tracing::warn!(job.id = %job, %error, "the number of log lines at the hub cannot be determined");
                     if error.is_stale_lease() {
                         hold.stopper.stop(Stop::Stale);
                     }

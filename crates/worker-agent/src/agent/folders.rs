@@ -1,4 +1,8 @@
-//! The agent's work folder: what an earlier run has left, and how long job folders stay.
+//! The agent's work folder: its lock, the space on its disk, and how long job folders stay.
+//!
+//! One process owns the folder at a time. A folder that is still needed is never removed, however full the disk: that of a held job, and
+//! one whose end the hub has not received. Sizes are measured and trees removed on blocking threads, because robots make them as large as
+//! they like and heartbeats must not wait.
 
 use std::{
     fs::{self, TryLockError},
@@ -15,97 +19,97 @@ use uuid::Uuid;
 use super::core::Core;
 use crate::{Error, FolderLock, JobFolder, Settings, lease_file::LeaseFile, report::FINISH_FILE};
 
-/// Between two looks at the room that is left.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Between two checks of the free space.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 const CLEAN_EVERY: Duration = Duration::from_secs(3600);
 
-/// Makes the work folder and keeps other agents out of it until the lock is dropped.
+/// Creates the work folder and locks other agents out until the lock is dropped.
 pub(super) fn lock(settings: &Settings) -> Result<FolderLock, Error> {
     let failed = |cause| Error::WorkFolder { path: settings.work_dir.display().to_string(), cause };
     JobFolder::at(settings.work_dir.clone()).create_private().map_err(failed)?;
     if settings.run_as.is_some() {
         JobFolder::at(settings.jobs_dir()).create_private().map_err(failed)?;
-        // Programs of another user have to reach their own folder, and may not look into this one.
+        // Programs of another user must reach their own folder, but not list this one.
         for folder in [settings.work_dir.clone(), settings.jobs_dir()] {
             fs::set_permissions(folder, fs::Permissions::from_mode(0o711)).map_err(failed)?;
         }
     }
     FolderLock::take(&settings.work_dir.join("agent.lock")).map_err(|error| match error {
-        TryLockError::WouldBlock => failed(io::Error::other("another worker uses it; give each its own")),
+        TryLockError::WouldBlock => failed(io::Error::other("another worker uses it; give each worker its own with --work-dir")),
         TryLockError::Error(error) => failed(error),
     })
 }
 
-/// Looks after the room in the work folder until the agent ends: what is too old goes every hour, and whatever nobody needs when room is short.
-/// Without room no job is started.
+/// Keeps space free in the work folder until the agent ends: removes expired folders every hour, and unneeded ones when space is short.
+/// Without space no job is started.
 pub(super) async fn keep_clean(core: Arc<Core>) {
     let mut cleaned = Instant::now();
     loop {
         tokio::select! {
             () = core.aborted() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(CHECK_EVERY) => {}
         }
         if cleaned.elapsed() > CLEAN_EVERY {
-            clean_beside(core.clone()).await;
+            clean_in_background(core.clone()).await;
             cleaned = Instant::now();
         }
-        look_for_room(&core).await;
+        check_space(&core).await;
     }
 }
 
-/// Makes room when it is short, and says whether there is some.
-pub(super) async fn look_for_room(core: &Arc<Core>) {
-    if !has_room(&core.settings) {
+/// Frees space when it is short, and sets whether there is enough.
+pub(super) async fn check_space(core: &Arc<Core>) {
+    if !has_space(&core.settings) {
         let this = core.clone();
-        beside(move || make_room(&this)).await;
+        in_background(move || free_space(&this)).await;
     }
-    core.set_cramped(!has_room(&core.settings));
+    core.set_disk_full(!has_space(&core.settings));
 }
 
 /// Waits until a job can be started.
-pub(super) async fn await_room(core: &Core) {
-    // The disk may have become full since the last look.
-    if !has_room(&core.settings) {
-        core.set_cramped(true);
+pub(super) async fn wait_for_space(core: &Core) {
+    // The disk may have filled up since the last check.
+    if !has_space(&core.settings) {
+        core.set_disk_full(true);
     }
-    core.has_room().await;
+    core.has_space().await;
 }
 
-fn has_room(settings: &Settings) -> bool {
-    // A disk that does not say is taken for one with room: the job itself will say what is wrong.
+fn has_space(settings: &Settings) -> bool {
+    // A disk that does not report its space counts as free: the job itself will show the fault.
     statvfs(&settings.work_dir).map_or(true, |disk| disk.blocks_available().saturating_mul(disk.fragment_size()) >= settings.least_free)
 }
 
-/// Removes the oldest folders that nobody needs until there is room.
-fn make_room(core: &Core) {
-    let looked = entries(&core.settings.jobs_dir()).into_iter().map(|(name, folder)| Kept::look(core, &name, folder));
-    let mut folders: Vec<_> = looked.filter(|kept| !kept.needed).collect();
+/// Removes unneeded folders, oldest first, until there is space.
+fn free_space(core: &Core) {
+    let inspected = entries(&core.settings.jobs_dir()).into_iter().map(|(name, folder)| Kept::inspect(core, &name, folder));
+    let mut folders: Vec<_> = inspected.filter(|kept| !kept.needed).collect();
     folders.sort_by_key(|kept| kept.modified);
     for kept in folders {
-        if has_room(&core.settings) {
+        if has_space(&core.settings) {
             return;
         }
         kept.remove();
     }
 }
 
-/// Removes old folders beside the loop: many take long to look at, and heartbeats must not wait for it.
-pub(super) async fn clean_beside(core: Arc<Core>) {
-    beside(move || clean(&core)).await;
+/// Removes old folders on a blocking thread: many take long to inspect, and heartbeats must not wait.
+pub(super) async fn clean_in_background(core: Arc<Core>) {
+    in_background(move || clean(&core)).await;
 }
 
-async fn beside(work: impl FnOnce() + Send + 'static) {
+async fn in_background(work: impl FnOnce() + Send + 'static) {
     if let Err(error) = tokio::task::spawn_blocking(work).await {
         tracing::warn!(%error, "old job folders could not be removed");
     }
 }
 
-/// Removes the folders that are too old, and the oldest beyond the number and the size to keep. Those of running jobs and of ends that the
-/// hub does not have stay, and count for the size.
+/// Removes expired folders, and the oldest beyond the number and the size to keep. Folders of running jobs, and of ends that the hub has
+/// not received, stay and count towards the size.
 fn clean(core: &Core) {
     let settings = &core.settings;
-    let looked = entries(&settings.jobs_dir()).into_iter().map(|(name, folder)| Kept::look(core, &name, folder));
-    let (needed, mut folders): (Vec<_>, Vec<_>) = looked.partition(|kept| kept.needed);
+    let inspected = entries(&settings.jobs_dir()).into_iter().map(|(name, folder)| Kept::inspect(core, &name, folder));
+    let (needed, mut folders): (Vec<_>, Vec<_>) = inspected.partition(|kept| kept.needed);
     folders.sort_by_key(|kept| std::cmp::Reverse(kept.modified));
     let oldest = SystemTime::now().checked_sub(settings.keep_for).unwrap_or(SystemTime::UNIX_EPOCH);
     let mut bytes: u64 = needed.iter().map(|kept| kept.bytes).sum();
@@ -119,7 +123,7 @@ fn clean(core: &Core) {
     }
 }
 
-/// A job folder as the cleaning sees it.
+/// A job folder, as inspected for the clean-up.
 struct Kept {
     folder: JobFolder,
     needed: bool,
@@ -128,7 +132,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn look(core: &Core, name: &str, folder: JobFolder) -> Self {
+    fn inspect(core: &Core, name: &str, folder: JobFolder) -> Self {
         let unreported = || folder.has(FINISH_FILE) || LeaseFile::exists(&folder);
         let needed = Uuid::parse_str(name).is_ok_and(|job| core.held.contains(job) || unreported());
         let modified = fs::symlink_metadata(folder.path()).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -142,9 +146,9 @@ impl Kept {
     }
 }
 
-/// Bytes on the disk of a folder with all that is in it; links are not followed.
+/// Bytes that a folder and its content take on disk; links are not followed.
 fn size(folder: &Path) -> u64 {
-    // No recursion: a program can make its folders as deep as it likes.
+    // No recursion: a program can nest folders to any depth.
     let (mut bytes, mut folders) = (0, vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
         let Ok(entries) = fs::read_dir(folder) else { continue };

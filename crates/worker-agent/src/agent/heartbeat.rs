@@ -1,3 +1,9 @@
+//! Keeps the leases of held jobs alive.
+//!
+//! A heartbeat carries every lease that this worker holds, and its answer the desired state of all of them, so that one lost request or
+//! answer is repaired by the next. Heartbeats go on through a drain and until every end is reported: without them the hub would count the
+//! jobs as lost.
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -8,7 +14,7 @@ use api_types::HeartbeatRequest;
 use super::core::Core;
 use crate::{HubError, host::Load};
 
-/// After a heartbeat that failed the next one comes at the latest after this.
+/// Maximum pause after a failed heartbeat.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// Sends heartbeats.
@@ -16,17 +22,17 @@ pub(super) struct Heart {
     core: Arc<Core>,
     load: Load,
     interval: Duration,
-    away: bool,
+    unreachable: bool,
 }
 
 impl Heart {
     pub(super) fn new(core: Arc<Core>, interval_s: f64) -> Self {
         let interval = Duration::try_from_secs_f64(interval_s).unwrap_or(AFTER_FAILURE);
         let interval = interval.clamp(Duration::from_millis(20), Duration::from_secs(300));
-        Self { core, load: Load::default(), interval, away: false }
+        Self { core, load: Load::default(), interval, unreachable: false }
     }
 
-    /// Prolongs the leases of the held jobs until the agent ends.
+    /// Renews the leases of the held jobs until the agent ends.
     pub(super) async fn run(mut self) {
         let mut pause = self.interval;
         loop {
@@ -38,7 +44,7 @@ impl Heart {
         }
     }
 
-    /// One heartbeat; its answer is obeyed. Gives the time until the next one.
+    /// Sends one heartbeat and applies its answer. Returns the time until the next one.
     pub(super) async fn beat(&mut self) -> Duration {
         let core = &self.core;
         let load = self.load.measure();
@@ -51,10 +57,10 @@ impl Heart {
         let asked = Instant::now();
         match core.hub.heartbeat(&request).await {
             Ok(answer) => {
-                if std::mem::take(&mut self.away) {
-                    tracing::info!("the hub is back");
+                if std::mem::take(&mut self.unreachable) {
+                    tracing::info!("the hub is reachable again");
                 }
-                core.obey(&request, &answer, asked);
+                core.apply_heartbeat(&request, &answer, asked);
                 self.interval
             }
             Err(error) => {
@@ -66,18 +72,18 @@ impl Heart {
 
     async fn after_failure(&mut self, error: &HubError) {
         if error.status() == Some(404) && !error.is_transient() {
-            // The next attempt follows.
+            // The next heartbeat tries again.
             let _again = self.core.register_again().await;
-        } else if std::mem::replace(&mut self.away, true) {
-            // Told when it began.
+        } else if std::mem::replace(&mut self.unreachable, true) {
+            // Logged when it began.
         } else if error.is_unauthorized() {
             tracing::error!(
                 %error,
-                "the hub refuses this worker, and its jobs count as lost when their leases end: start it again with a key or token that the \
+                "the hub refuses this worker, and its jobs are lost when their leases expire: restart it with a key or token that the \
                  hub accepts"
             );
         } else {
-            tracing::warn!(%error, "no heartbeat reaches the hub; jobs go on and are reported later");
+            tracing::warn!(%error, "no heartbeat reaches the hub; jobs keep running and are reported later");
         }
     }
 }

@@ -1,4 +1,9 @@
 //! Takes jobs from RabbitMQ.
+//!
+//! A message is acknowledged only when its job needs it no longer: after the hub has the end, or after the hub has said that the job is
+//! another's or has ended. Until then the broker would deliver it again, which is harmless because `start` decides. What cannot be started
+//! returns to its queue; what cannot be parsed is rejected to the dead-letter queue. No delivery is settled while its job may still need
+//! it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,20 +14,20 @@ use uuid::Uuid;
 use super::core::{Core, over};
 use crate::{HubError, Job, backoff::Backoff, held::Hold};
 
-/// Attempts to start a job before its message goes back to the queue.
+/// Attempts to start a job before its message returns to the queue.
 const ATTEMPTS: u32 = 6;
-/// Before a message goes back, so that it does not come again at once.
+/// Pause before a message returns to the queue, so that it is not redelivered at once.
 const BEFORE_REQUEUE: Duration = Duration::from_secs(5);
-/// Between two looks at whether the job of a message that came twice has started.
-const BEFORE_LOOK: Duration = Duration::from_millis(50);
+/// Between two checks whether the job of a redelivered message has started.
+const RECHECK: Duration = Duration::from_millis(50);
 
 /// What to do with a message whose job does not run here.
 enum Unstarted {
-    /// Somebody else has the job, or it has ended, or it is gone.
+    /// Another worker has the job, it has ended, or it is gone.
     Drop,
-    /// The hub cannot say now.
+    /// The hub cannot decide now.
     Requeue,
-    /// The hub does not understand it.
+    /// The hub refuses it for another reason.
     Reject,
 }
 
@@ -36,7 +41,7 @@ pub(super) fn spawn(core: &Arc<Core>, broker: &Broker, stopped: &watch::Receiver
 async fn consume(core: Arc<Core>, broker: Broker, queue: String, mut stopped: watch::Receiver<bool>) {
     let prefetch = u16::try_from(core.settings.slots).unwrap_or(u16::MAX);
     while takes(&core, &mut stopped).await {
-        // Dropped when the worker is paused: what was fetched and not started goes back to its queue.
+        // Dropped when the worker is paused: fetched but unstarted messages return to the queue.
         let consumer = broker.consume_or_create(&queue, QueueProfile::Regente, prefetch);
         if start_all(&core, consumer, &queue, &mut stopped).await == Intake::Over {
             return;
@@ -44,7 +49,7 @@ async fn consume(core: Arc<Core>, broker: Broker, queue: String, mut stopped: wa
     }
 }
 
-/// Why a consumer is not read any further.
+/// Why a consumer is no longer read.
 #[derive(PartialEq, Eq)]
 enum Intake {
     /// The worker is paused.
@@ -81,7 +86,7 @@ async fn start_all(core: &Arc<Core>, mut consumer: Consumer, queue: &str, stoppe
             }
             Err((Some(id), reason)) => Received::Unreadable(id, reason),
             Err((None, reason)) => {
-                tracing::warn!(queue.name = queue, reason, "an unusable message goes to the dead-letter queue");
+                tracing::warn!(queue.name = queue, reason, "rejecting an unusable message to the dead-letter queue");
                 settle(delivery.reject().await);
                 continue;
             }
@@ -104,10 +109,10 @@ async fn start_all(core: &Arc<Core>, mut consumer: Consumer, queue: &str, stoppe
     }
 }
 
-/// What a message brings.
+/// What a message contains.
 enum Received {
     Job(Job),
-    /// To be failed: this worker cannot read it.
+    /// Must fail: this worker cannot parse it.
     Unreadable(Uuid, String),
 }
 
@@ -137,17 +142,17 @@ impl Core {
         }
     }
 
-    /// Settles another message for a job that an earlier one has brought. That one may still be given back, over a connection that is gone
-    /// perhaps: until its job has started, this one is all that the broker has.
+    /// Settles a redelivered message for a job that this worker holds. The first message may still be requeued, perhaps over a connection
+    /// that is gone: until the job has started, this message is the only one that the broker has.
     async fn deliver_again(&self, job: Uuid, delivery: Delivery) {
         while self.held.contains(job) {
             if self.held.is_started(job) {
-                tracing::debug!(job.id = %job, "a message came again for a job that runs here");
+                tracing::debug!(job.id = %job, "redelivered message of a job that runs here; acknowledged");
                 return settle(delivery.ack().await);
             }
-            tokio::time::sleep(BEFORE_LOOK).await;
+            tokio::time::sleep(RECHECK).await;
         }
-        tracing::debug!(job.id = %job, "a message came again for a job that did not start here, and goes back to its queue");
+        tracing::debug!(job.id = %job, "redelivered message of a job that did not start here; requeued");
         settle(delivery.requeue().await);
     }
 
@@ -168,11 +173,11 @@ impl Core {
             self.judge_start(job, &error).await?;
             tokio::time::sleep(backoff.step(error.retry_after())).await;
         }
-        tracing::warn!(job.id = %job, "the hub does not answer, the message goes back to its queue");
+        tracing::warn!(job.id = %job, "the hub does not answer; the message is requeued");
         Err(Unstarted::Requeue)
     }
 
-    /// `Ok`: worth another try.
+    /// `Ok`: try again.
     async fn judge_start(&self, job: Uuid, error: &HubError) -> Result<(), Unstarted> {
         if error.is_transient() || error.is_unauthorized() {
             return Ok(());
@@ -182,26 +187,26 @@ impl Core {
                 tracing::debug!(job.id = %job, %error, "the job is not for this worker");
                 Err(Unstarted::Drop)
             }
-            // The hub may not know the job, or this worker.
+            // The hub has lost either the job or this worker's registration.
             Some(404) => match self.hub.status(job).await {
                 Ok(_) => self.register_again().await.map_err(|_| Unstarted::Requeue),
-                // A job of another worker: it is this worker that the hub does not know.
+                // The job is another worker's, so it is this worker's registration that is gone.
                 Err(error) if error.status() == Some(403) => self.register_again().await.map_err(|_| Unstarted::Requeue),
                 Err(error) if error.status() == Some(404) && !error.is_transient() => {
-                    tracing::warn!(job.id = %job, "a message for a job that the hub does not know is dropped");
+                    tracing::warn!(job.id = %job, "dropping a message of a job that the hub does not have");
                     Err(Unstarted::Drop)
                 }
                 Err(_) => Ok(()),
             },
             _ => {
-                tracing::warn!(job.id = %job, %error, "the hub refuses to start the job, its message goes to the dead-letter queue");
+                tracing::warn!(job.id = %job, %error, "the hub refuses to start the job; its message is rejected to the dead-letter queue");
                 Err(Unstarted::Reject)
             }
         }
     }
 }
 
-/// A message that cannot be settled comes again, and is settled then.
+/// A message that cannot be settled is redelivered, and settled then.
 fn settle(settled: Result<(), broker::Error>) {
     if let Err(error) = settled {
         tracing::debug!(%error, "a message could not be settled");

@@ -1,4 +1,9 @@
-//! What became of the jobs of an agent that died: found at the start, told to the hub as it is.
+//! What became of the jobs of an agent that crashed: determined at the start, reported to the hub.
+//!
+//! A job's program runs at most once, so recovery never runs a job again. It kills what is left of the job's processes, identified by start
+//! time or by the job's id in their environment, never by a number alone, and reports the end as far as the disk shows it. The lease file
+//! stays until the hub has the end, so that a crash during recovery loses nothing. Jobs are held before the worker registers: the hub
+//! cannot dispatch one of them here a second time.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -15,12 +20,12 @@ use crate::{
     held::Hold,
     lease_file::LeaseFile,
     outbox::LogLimits,
-    process::{read_end, read_log, read_result, tree, well, write_end},
+    process::{read_end, read_log, read_result, succeeded, tree, write_end},
     report::{Reporter, SavedEnd},
     signal::Stop,
 };
 
-/// Lines taken from the disk at once.
+/// Lines read from the disk at once.
 const CHUNK: usize = 500;
 
 /// A job of an earlier agent, held from now on.
@@ -31,13 +36,13 @@ pub(super) struct Unreported {
 }
 
 enum End {
-    /// The earlier agent knew it and could not send it.
+    /// The earlier agent saved it but could not send it.
     Saved(SavedEnd),
-    /// The earlier agent died before it knew it; `note` is for the job's log.
+    /// The earlier agent crashed before the job's end; `note` is for the job's log.
     Found { lease: LeaseFile, outcome: Outcome, note: &'static str },
 }
 
-/// Ends the programs that an earlier agent has left, and gives the jobs whose end the hub does not have.
+/// Kills the programs that an earlier agent left, and returns the jobs whose end the hub has not received.
 pub(super) fn find(core: &Core) -> Vec<Unreported> {
     let mut found = Vec::new();
     for (job, folder) in job_folders(&core.settings.jobs_dir()) {
@@ -48,7 +53,7 @@ pub(super) fn find(core: &Core) -> Vec<Unreported> {
 }
 
 fn end_in(job: Uuid, folder: &JobFolder) -> Option<End> {
-    // What is no end, the job's program may have put there.
+    // Anything that is not a saved end may come from the job's program.
     if let Ok(end) = SavedEnd::read(folder, job) {
         return Some(End::Saved(end));
     }
@@ -56,28 +61,28 @@ fn end_in(job: Uuid, folder: &JobFolder) -> Option<End> {
         Ok(lease) => lease,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
-            tracing::warn!(job.id = %job, %error, "the lease that an earlier worker has left of a job cannot be read");
+            tracing::warn!(job.id = %job, %error, "the lease file that an earlier agent left cannot be read");
             tree::kill_left(job, None, None);
             return None;
         }
     };
     let left = tree::kill_left(lease.job_id, lease.program.as_ref(), lease.supervisor.as_ref());
     if left.killed > 0 {
-        tracing::warn!(job.id = %lease.job_id, processes = left.killed, "killed what an earlier worker had left running");
+        tracing::warn!(job.id = %lease.job_id, processes = left.killed, "killed processes that an earlier agent left running");
     }
-    let (outcome, note) = judge(&lease, folder, left.root_ran);
+    let (outcome, note) = determine_end(&lease, folder, left.root_ran);
     write_end(folder, &outcome);
     Some(End::Found { lease, outcome, note })
 }
 
-/// How the job ended, as far as the disk tells. The exit code of a program whose parent has died is nobody's to know.
-fn judge(lease: &LeaseFile, folder: &JobFolder, ran: bool) -> (Outcome, &'static str) {
+/// How the job ended, as far as the disk shows. The exit code of a program whose parent has died is lost.
+fn determine_end(lease: &LeaseFile, folder: &JobFolder, ran: bool) -> (Outcome, &'static str) {
     let result = result_since(lease.started_at, folder);
     if let Some(end) = read_end(folder) {
-        return (Outcome { result, ..end }, "the worker was restarted before it could report the job's end, which it does now");
+        return (Outcome { result, ..end }, "the worker was restarted before it could report the job's end; it reports it now");
     }
     if ran {
-        let message = "the worker died while the program ran; when it was back it killed the program, which nobody followed any more";
+        let message = "the worker crashed while the program ran; after its restart it killed the unsupervised program";
         return (Outcome { result, ..Outcome::failed(ErrorClass::Killed, message) }, "the worker was restarted while the program ran");
     }
     match result {
@@ -86,17 +91,17 @@ fn judge(lease: &LeaseFile, folder: &JobFolder, ran: bool) -> (Outcome, &'static
         }
         None => {
             let message =
-                "the worker died while the program ran; the program ended meanwhile without a result, and its exit code is unknown";
+                "the worker crashed while the program ran; the program ended meanwhile without a result, and its exit code is unknown";
             (Outcome::failed(ErrorClass::Killed, message), "the worker was restarted; meanwhile the program ended without a result")
         }
     }
 }
 
-/// A result that the program itself calls a failure is one.
+/// A result whose `status` says that the program failed is a failure.
 fn of_result(result: Value) -> Outcome {
     let failed = matches!(result["status"].as_str(), Some("failed" | "error"));
     if !failed {
-        return well(Some(result));
+        return succeeded(Some(result));
     }
     let reason = ["error", "message", "mensagem"].iter().find_map(|name| result[*name].as_str());
     let message = reason.unwrap_or("the program's result says that it failed").to_owned();
@@ -104,15 +109,15 @@ fn of_result(result: Value) -> Outcome {
     Outcome { result: Some(result), ..Outcome::failed(class, message) }
 }
 
-/// `result.json`, unless it is older than the job's start: then it is not this program's.
+/// `result.json`, unless it is older than the job's start and so not this program's.
 fn result_since(started_at: DateTime<Utc>, folder: &JobFolder) -> Option<Value> {
     let modified = DateTime::from_timestamp(folder.stat("result.json").ok()?.st_mtime, 0)?;
-    // The clock of a file system is a little behind, and only its seconds are looked at.
+    // A file system's clock lags a little, and only its seconds are compared.
     if modified + Duration::from_secs(2) < started_at {
         return None;
     }
     let read = read_result(folder).unwrap_or_else(|reason| {
-        tracing::warn!(folder = %folder.path().display(), reason, "the result of an earlier worker's job is not reported");
+        tracing::warn!(folder = %folder.path().display(), reason, "the result of an earlier agent's job cannot be read and is not reported");
         None
     });
     Some(read?.0)
@@ -128,7 +133,7 @@ impl End {
 }
 
 impl Unreported {
-    /// Sends the lines that the hub does not have, and the end, for as long as it takes. Cancel safe: what is not sent stays on disk.
+    /// Sends the lines that the hub does not have, then the end; retries without limit. Cancel safe: unsent data stays on disk.
     pub(super) async fn send(self, core: Arc<Core>) {
         let Self { hold, folder, end } = self;
         let mut stop = hold.signals().0;
@@ -138,7 +143,7 @@ impl Unreported {
             }
         };
         let (job, lease) = (hold.job(), end.lease_token());
-        tracing::info!(job.id = %job, "sending the end of a job of an earlier run");
+        tracing::info!(job.id = %job, "sending the end of an earlier agent's job");
         let work = async {
             let (outbox, outcome) = match end {
                 End::Saved(end) => {
@@ -164,7 +169,7 @@ impl Unreported {
             sent = work => sent,
         };
         if !sent {
-            tracing::warn!(job.id = %job, "the job of an earlier run is not this worker's any more, nothing is reported");
+            tracing::warn!(job.id = %job, "the lease of an earlier agent's job is lost; nothing is reported");
             crate::report::forget(&folder);
         }
     }
@@ -177,18 +182,18 @@ async fn late_lines(core: &Core, lease: &LeaseFile, folder: &JobFolder) -> Optio
     let place = folder.clone();
     let first = off_loop(move || read_log(&place, limit).ok()?.next()).await.flatten();
     let Some(first) = first else { return Some(Outbox::new(folder.clone(), limits, 0)) };
-    let known = match lines_at_hub(core, lease, first).await {
-        Ok(known) => known,
+    let stored = match lines_at_hub(core, lease, first).await {
+        Ok(stored) => stored,
         Err(error) if error.is_stale_lease() => return None,
         Err(error) => {
-            tracing::warn!(job.id = %lease.job_id, %error, "the hub does not say how many log lines it has");
+            tracing::warn!(job.id = %lease.job_id, %error, "the number of log lines at the hub cannot be determined");
             return Some(Outbox::new(folder.clone(), LogLimits { spool: 0, ..limits }, 0));
         }
     };
-    let (outbox, place) = (Outbox::new(folder.clone(), limits, known), folder.clone());
+    let (outbox, place) = (Outbox::new(folder.clone(), limits, stored), folder.clone());
     off_loop(move || {
         let Ok(lines) = read_log(&place, limit) else { return outbox };
-        let mut late = lines.skip(usize::try_from(known).unwrap_or_default());
+        let mut late = lines.skip(usize::try_from(stored).unwrap_or_default());
         loop {
             let chunk: Vec<_> = late.by_ref().take(CHUNK).collect();
             if chunk.is_empty() {
@@ -200,12 +205,12 @@ async fn late_lines(core: &Core, lease: &LeaseFile, folder: &JobFolder) -> Optio
     .await
 }
 
-/// Reads what may be long while heartbeats go on. `None`: the agent ends.
+/// Reads possibly large files on a blocking thread, so that heartbeats continue. `None`: the agent ends.
 async fn off_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     tokio::task::spawn_blocking(work).await.ok()
 }
 
-/// How many lines the hub has, at least one: the first line is sent as the first, and passed over when it is there.
+/// How many lines the hub has, at least one: the first line is sent again with its offset, and ignored if the hub has it.
 async fn lines_at_hub(core: &Core, lease: &LeaseFile, first: LogEntry) -> Result<i64, HubError> {
     let mut backoff = Backoff::new(Duration::from_secs(10));
     loop {

@@ -1,4 +1,4 @@
-//! What is on the host itself.
+//! Checks of the host itself.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -18,7 +18,7 @@ const GIB: u64 = 1 << 30;
 const ENOUGH: u64 = GIB;
 const TOO_LITTLE: u64 = 100 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Older ones have no security fixes any more.
+/// Oldest Python that still gets security fixes.
 const OLDEST_PYTHON: (u32, u32) = (3, 10);
 
 pub(super) fn settings(settings: &Settings) -> Finding {
@@ -37,7 +37,7 @@ pub(super) fn work_folder(settings: &Settings) -> Finding {
     let probe = JobFolder::at(settings.work_dir.join(format!(".doctor-{}", Uuid::now_v7())));
     let written = probe.create().and_then(|()| probe.write_json("probe", &())).and_then(|()| probe.remove());
     if let Err(error) = written {
-        let remedy = format!("give the worker's user the folder (chown), or another with --work-dir; {path} must be writable");
+        let remedy = format!("{path} must be writable: give it to the worker's user (chown), or name another folder with --work-dir");
         return Finding::fail(CHECK, format!("{path}: {error}"), remedy);
     }
     let lock = File::open(settings.work_dir.join("agent.lock"));
@@ -49,10 +49,10 @@ pub(super) fn work_folder(settings: &Settings) -> Finding {
 
 pub(super) fn space(settings: &Settings) -> Finding {
     const CHECK: &str = "space";
-    let remedy = "make room, or keep less with --keep-folders, --keep-days and --keep-gib";
+    let remedy = "free space, or keep less with --keep-folders, --keep-days and --keep-gib";
     let free = match statvfs(&settings.work_dir) {
         Ok(data) => data.blocks_available().saturating_mul(data.fragment_size()),
-        Err(error) => return Finding::warn(CHECK, format!("free space is not known: {error}"), "make the work folder first"),
+        Err(error) => return Finding::warn(CHECK, format!("the free space cannot be read: {error}"), "create the work folder first"),
     };
     let message = format!("{:.1} GiB free for job folders", free as f64 / GIB as f64);
     if free < TOO_LITTLE {
@@ -66,18 +66,16 @@ pub(super) fn base_folder(settings: &Settings) -> Finding {
     let path = settings.base_dir.display();
     match fs::read_dir(&settings.base_dir) {
         Ok(_) => Finding::ok(CHECK, format!("relative script paths start at {path}")),
-        Err(error) => {
-            Finding::fail(CHECK, format!("{path}: {error}"), "make the folder of the robots readable, or name another with --base-dir")
-        }
+        Err(error) => Finding::fail(CHECK, format!("{path}: {error}"), "make the robots' folder readable, or name another with --base-dir"),
     }
 }
 
-/// Whose scripts are run.
+/// Checks which folders' scripts may run, and who can write there.
 pub(super) fn scripts(settings: &Settings) -> Finding {
     const CHECK: &str = "scripts";
     let folders = settings.script_folders();
     if folders.is_empty() {
-        let remedy = "name the folders of the robots with --scripts, or start the worker in theirs";
+        let remedy = "name the robots' folders with --scripts, or start the worker in one of them";
         return Finding::fail(CHECK, "no script may be run: / is no script folder unless --scripts names it", remedy);
     }
     for folder in &folders {
@@ -85,11 +83,11 @@ pub(super) fn scripts(settings: &Settings) -> Finding {
         let data = match fs::metadata(folder) {
             Ok(data) if data.is_dir() => data,
             Ok(_) => return Finding::fail(CHECK, format!("{path} is no folder"), "name folders with --scripts"),
-            Err(error) => return Finding::fail(CHECK, format!("{path}: {error}"), "make the folder, or name another with --scripts"),
+            Err(error) => return Finding::fail(CHECK, format!("{path}: {error}"), "create the folder, or name another with --scripts"),
         };
         if data.permissions().mode() & 0o002 != 0 {
-            let remedy = format!("take the right from others (chmod o-w {path}), or name another folder with --scripts");
-            return Finding::warn(CHECK, format!("everybody on this host can put scripts into {path}"), remedy);
+            let remedy = format!("remove the write permission of others (chmod o-w {path}), or name another folder with --scripts");
+            return Finding::warn(CHECK, format!("everybody on this host can write scripts into {path}"), remedy);
         }
     }
     let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
@@ -122,11 +120,11 @@ pub(super) async fn python(settings: &Settings) -> Finding {
             let remedy = format!("install Python {}.{} or newer", OLDEST_PYTHON.0, OLDEST_PYTHON.1);
             Finding::warn(CHECK, format!("{python} is Python {major}.{minor}.{patch}, which is out of support"), remedy)
         }
-        _ => Finding::fail(CHECK, format!("{python} is no working Python: {}", output.status), remedy),
+        _ => Finding::fail(CHECK, format!("{python} is not a working Python: {}", output.status), remedy),
     }
 }
 
-/// Starts a display and ends it.
+/// Starts a virtual display and stops it.
 pub(super) async fn display(settings: &Settings) -> Finding {
     let folder = JobFolder::at(settings.work_dir.join(format!(".doctor-{}", Uuid::now_v7())));
     if let Err(error) = folder.create() {
@@ -145,10 +143,10 @@ pub(super) async fn display(settings: &Settings) -> Finding {
 pub(super) async fn scopes(settings: &Settings) -> Finding {
     const CHECK: &str = "scopes";
     if settings.scopes == Scopes::Off {
-        return Finding::ok(CHECK, "switched off: limits of processors and of whole jobs' memory are not enforced");
+        return Finding::ok(CHECK, "switched off: processor limits, and memory limits of whole jobs, are not enforced");
     }
     match limits::probe(&Children::default()).await {
-        Ok(manager) => Finding::ok(CHECK, format!("systemd makes scopes ({manager:?})")),
+        Ok(manager) => Finding::ok(CHECK, format!("systemd creates scopes ({manager:?})")),
         Err(reason) => {
             let remedy = "only needed for jobs with limits of processors or memory: a host with systemd, run as root or with `loginctl \
                           enable-linger` for the worker's user; --scopes off stops trying";

@@ -1,13 +1,13 @@
-//! What the worker has to reach.
+//! Checks of what the worker must reach: hub, key, clock and broker.
 
 use broker::Broker;
 
 use super::Finding;
-use crate::{HubClient, HubError, Settings, hub::Look};
+use crate::{HubClient, HubError, Settings, hub::HubHealth};
 
-/// Seconds of difference from the hub's clock that people would notice.
+/// Difference from the hub's clock that people would notice, in seconds.
 const CLOCK_WARN_S: f64 = 10.0;
-/// And that break TLS and tokens.
+/// Difference that breaks TLS and tokens, in seconds.
 const CLOCK_FAIL_S: f64 = 300.0;
 
 pub(super) async fn hub(settings: &Settings) -> Vec<Finding> {
@@ -15,8 +15,8 @@ pub(super) async fn hub(settings: &Settings) -> Vec<Finding> {
         Ok(hub) => hub,
         Err(error) => return vec![Finding::fail("hub", error, "correct --server, or the key"), unknown_key(), unknown_clock()],
     };
-    match hub.look().await {
-        Ok(look) => vec![health(settings, &look), key(&hub).await, clock(&look)],
+    match hub.health().await {
+        Ok(found) => vec![health(settings, &found), key(&hub).await, clock(&found)],
         Err(error) => {
             let remedy = "check --server, the network, proxies and firewalls, and that the hub runs (`regente up`)";
             vec![Finding::fail("hub", format!("{}: {error}", settings.server), remedy), unknown_key(), unknown_clock()]
@@ -24,15 +24,15 @@ pub(super) async fn hub(settings: &Settings) -> Vec<Finding> {
     }
 }
 
-fn health(settings: &Settings, look: &Look) -> Finding {
+fn health(settings: &Settings, found: &HubHealth) -> Finding {
     const CHECK: &str = "hub";
-    let (health, own) = (&look.health, env!("CARGO_PKG_VERSION"));
+    let (health, own) = (&found.health, env!("CARGO_PKG_VERSION"));
     let message = format!("{} answers: {}, version {}", settings.server, health.status, health.version);
     if health.database != "ok" {
-        return Finding::fail(CHECK, message, "the hub's database is out of reach: see the hub's log");
+        return Finding::fail(CHECK, message, "the hub cannot reach its database: see the hub's log");
     }
     if health.status != "ok" {
-        return Finding::warn(CHECK, message, "the hub's broker is out of reach: jobs wait; see the hub's log");
+        return Finding::warn(CHECK, message, "the hub cannot reach its broker, and jobs wait: see the hub's log");
     }
     if health.version != own {
         return Finding::warn(CHECK, format!("{message}, this worker has {own}"), "install the same version on both");
@@ -42,19 +42,19 @@ fn health(settings: &Settings, look: &Look) -> Finding {
 
 async fn key(hub: &HubClient) -> Finding {
     const CHECK: &str = "key";
-    match hub.knock().await {
+    match hub.check_key().await {
         Ok(()) => Finding::ok(CHECK, "the hub accepts this worker"),
         Err(error @ HubError::Refused { status: 401 | 403, .. }) => {
-            Finding::fail(CHECK, error, "give --key-file, or REGENTE_WORKER_KEY: the shared key, or a token that an administrator made")
+            Finding::fail(CHECK, error, "set --key-file or REGENTE_WORKER_KEY: the shared key, or a token that an administrator created")
         }
         Err(error) => Finding::warn(CHECK, error, "try again"),
     }
 }
 
-fn clock(look: &Look) -> Finding {
+fn clock(found: &HubHealth) -> Finding {
     const CHECK: &str = "clock";
-    let remedy = "keep the clock right (systemctl enable --now systemd-timesyncd, or chrony)";
-    let ahead = look.clock_ahead_s;
+    let remedy = "synchronise the clock (systemctl enable --now systemd-timesyncd, or chrony)";
+    let ahead = found.clock_ahead_s;
     let side = if ahead < 0.0 { "behind" } else { "ahead of" };
     let message = format!("{:.0} s {side} the hub's clock", ahead.abs());
     match ahead.abs() {
@@ -78,7 +78,7 @@ pub(super) async fn broker(settings: &Settings) -> Finding {
         return Finding::ok(CHECK, "not used: jobs are claimed over HTTP");
     };
     match Broker::probe(url).await {
-        Ok(()) => Finding::ok(CHECK, "reachable, the login works"),
+        Ok(()) => Finding::ok(CHECK, "reachable, login accepted"),
         Err(error @ broker::Error::InvalidUrl) => Finding::fail(CHECK, error, "correct --amqp: amqp://user:password@host:5672/%2f"),
         Err(error @ broker::Error::Refused { .. }) => {
             Finding::fail(CHECK, error, "check user, password and virtual host of --amqp, and the user's permissions in RabbitMQ")
@@ -96,30 +96,30 @@ mod tests {
     use super::*;
     use crate::doctor::Verdict;
 
-    fn look(clock_ahead_s: f64) -> Look {
+    fn found(clock_ahead_s: f64) -> HubHealth {
         let words = |word: &str| word.to_owned();
         let (version, now) = (words(env!("CARGO_PKG_VERSION")), chrono::Utc::now());
         let health = Health { status: words("ok"), version, database: words("ok"), broker: words("none"), uptime_s: 1, now };
-        Look { health, clock_ahead_s }
+        HubHealth { health, clock_ahead_s }
     }
 
     #[test]
     fn a_wrong_clock_is_told_from_a_right_one() {
-        let verdict = |ahead| clock(&look(ahead)).verdict;
+        let verdict = |ahead| clock(&found(ahead)).verdict;
         assert_eq!([0.4, -9.0, 11.0, -301.0].map(verdict), {
             use Verdict::{Fail, Ok, Warn};
             [Ok, Ok, Warn, Fail]
         });
-        assert_eq!(clock(&look(-20.0)).message, "20 s behind the hub's clock");
+        assert_eq!(clock(&found(-20.0)).message, "20 s behind the hub's clock");
     }
 
     #[test]
     fn an_ill_or_other_hub_is_told() {
         let settings = Settings::new("http://x", vec![]);
         let with = |change: fn(&mut Health)| {
-            let mut look = look(0.0);
-            change(&mut look.health);
-            health(&settings, &look).verdict
+            let mut found = found(0.0);
+            change(&mut found.health);
+            health(&settings, &found).verdict
         };
         assert_eq!(with(|_| {}), Verdict::Ok);
         assert_eq!(with(|health| health.version = "9".into()), Verdict::Warn);

@@ -1,4 +1,5 @@
-//! Removes a folder whose content somebody else has made: a tree so deep that no path reaches its end, folders that may not be entered.
+//! Removes a folder whose content a robot has made: perhaps a tree so deep that no path reaches its end, or folders without permission to
+//! enter.
 
 use std::{
     ffi::CString,
@@ -40,7 +41,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
                 }
             }
             match unlinkat(&top, &name, AtFlags::REMOVEDIR) {
-                // Something came meanwhile: the next round finds it.
+                // Something was created meanwhile: the next round finds it.
                 Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY) => {}
                 Err(error) => return Err(error.into()),
             }

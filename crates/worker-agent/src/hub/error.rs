@@ -6,37 +6,37 @@ use reqwest::{
     header::{HeaderMap, RETRY_AFTER},
 };
 
-/// Why the hub did not do what was asked.
+/// Why a request to the hub failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum HubError {
     /// No connection, or no answer in time.
     #[error("the hub is unreachable: {0}")]
     Unreachable(String),
-    /// It answered that it cannot now: 5xx, 429, or a proxy in front of it that does not find it.
+    /// It cannot serve the request now: 5xx, 429, or a 404 of a proxy in front of it.
     #[error("the hub answered {status}: {detail}")]
     Unavailable {
         /// HTTP status.
         status: u16,
-        /// What it says.
+        /// Detail of the answer.
         detail: String,
-        /// How long it wants to be left alone.
+        /// Value of `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// It refused: the same request will be refused again.
+    /// It refused the request; the same request will be refused again.
     #[error("the hub refused with {status} {code}: {detail}")]
     Refused {
         /// HTTP status.
         status: u16,
-        /// Why, for programs.
+        /// Problem code.
         code: String,
-        /// Why, for people.
+        /// Problem detail.
         detail: String,
     },
-    /// Its answer is not what this program understands.
-    #[error("the hub's answer is not understood: {0}")]
+    /// Its answer cannot be parsed.
+    #[error("the hub's answer cannot be parsed: {0}")]
     Answer(String),
-    /// The request cannot be written as JSON.
-    #[error("the request cannot be written: {0}")]
+    /// The request cannot be serialised as JSON.
+    #[error("the request cannot be serialised: {0}")]
     Encode(String),
 }
 
@@ -49,7 +49,7 @@ impl HubError {
         let problem: Option<Problem> = serde_json::from_slice(body).ok();
         let spoken = problem.is_some();
         let (code, detail) = problem.map_or_else(|| (String::new(), plain_detail(status, body)), |problem| (problem.code, problem.detail));
-        // A 404 that is no problem body comes from a proxy, not from the hub.
+        // A 404 without a problem body comes from a proxy, not from the hub.
         let elsewhere = status == StatusCode::NOT_FOUND && !spoken;
         if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) || elsewhere {
             return Self::Unavailable { status: status.as_u16(), detail, retry_after: retry_after(headers) };
@@ -66,7 +66,7 @@ impl HubError {
         }
     }
 
-    /// The same request may succeed later: the hub is away, busy, or its answer was garbled on the way.
+    /// The same request may succeed later: the hub is unreachable or busy, or its answer was garbled in transit.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Unavailable { .. } | Self::Answer(_))
@@ -84,7 +84,7 @@ impl HubError {
         matches!(self, Self::Refused { status: 409, code, .. } if code == "stale_lease")
     }
 
-    /// Another worker with this name is alive: what the hub says of it.
+    /// The hub's description of the live worker that has this name, if that is the refusal.
     #[must_use]
     pub fn name_taken(&self) -> Option<&str> {
         match self {
@@ -93,7 +93,7 @@ impl HubError {
         }
     }
 
-    /// How long the hub wants to be left alone, at most a minute.
+    /// `Retry-After` of the answer, at most 60 s.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -109,12 +109,12 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 fn plain_detail(status: StatusCode, body: &[u8]) -> String {
     if status.is_redirection() {
-        return "it redirects; give the worker the address it redirects to".into();
+        return "it redirects; set --server to the address it redirects to".into();
     }
     String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
-/// An error with its causes, which hold what matters ("connection refused").
+/// An error with its causes, which carry the essential part ("connection refused").
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,7 @@
-//! Reports of many jobs in one request: what gathers while requests are under way goes with the next one. A lone report waits for nobody.
+//! Sends the reports of many jobs in one request: reports that arrive while requests are under way share the next one.
+//!
+//! A lone report never waits for others. Each report gets its own answer; a batch that the hub refuses as a whole is sent again report by
+//! report, so that one bad report cannot fail its neighbours.
 
 use std::{
     collections::VecDeque,
@@ -14,22 +17,22 @@ use uuid::Uuid;
 
 use super::{HubError, Link, send};
 
-/// Requests under way at once. One keeps the reports of a busy worker together, the second keeps the hub from waiting for the network.
+/// Concurrent requests. The first batches the reports of a busy worker, the second keeps the hub busy during network latency.
 const AT_ONCE: usize = 2;
-/// Reports in a request.
+/// Maximum reports per request.
 const MOST: usize = 200;
-/// Bytes of the reports' bodies in a request.
+/// Maximum bytes of the reports' bodies per request.
 const MOST_BYTES: usize = 1 << 20;
 
 type Answer = Result<Bytes, HubError>;
 
-/// What happened to a job.
+/// A report about one job.
 pub(super) struct Report {
     pub(super) job: Uuid,
     pub(super) lease: Option<Uuid>,
     /// `start` or `finish`: the last part of the path, and the name of the body in a batch.
     pub(super) action: &'static str,
-    /// The body of the request of its own, in JSON.
+    /// JSON body of the report when it is sent alone.
     pub(super) body: Bytes,
 }
 
@@ -42,7 +45,7 @@ impl Report {
         }
     }
 
-    /// As an item of a batch.
+    /// Serialises it as an item of a batch.
     fn write_to(&self, batch: &mut Vec<u8>) {
         let lease = self.lease.map(|lease| format!("\"lease_token\":\"{lease}\",")).unwrap_or_default();
         batch.extend_from_slice(format!("{{\"job_id\":\"{}\",{lease}\"{}\":", self.job, self.action).as_bytes());
@@ -51,7 +54,7 @@ impl Report {
     }
 }
 
-/// A report on its way.
+/// A report that waits for its answer.
 struct Waiting {
     report: Report,
     answer: oneshot::Sender<Answer>,
@@ -63,7 +66,7 @@ struct Queue {
     senders: usize,
 }
 
-/// Gathers reports.
+/// Batches reports.
 pub(super) struct Reports {
     link: Arc<Link>,
     queue: Arc<Mutex<Queue>>,
@@ -98,7 +101,7 @@ impl Reports {
     }
 }
 
-/// Sends what waits until nothing does.
+/// Sends waiting reports until there are none.
 async fn send_all(link: Arc<Link>, queue: Arc<Mutex<Queue>>) {
     loop {
         let batch = {
@@ -143,7 +146,7 @@ async fn send_batch(link: &Link, batch: Vec<Waiting>) {
     body.push(b']');
     match send(link.raw("reports", body.into())).await {
         Ok(text) => distribute(&text, batch),
-        // The hub cannot read the batch as a whole, or does not know the route: each report speaks for itself.
+        // The hub refuses the batch as a whole, or is older than the route: send each report by itself.
         Err(HubError::Refused { status: 400 | 404 | 405 | 413 | 422, .. }) => send_alone(link, batch).await,
         Err(error) => batch.into_iter().for_each(|waiting| drop(waiting.answer.send(Err(error.clone())))),
     }
@@ -151,7 +154,7 @@ async fn send_batch(link: &Link, batch: Vec<Waiting>) {
 
 async fn send_alone(link: &Link, batch: Vec<Waiting>) {
     for Waiting { report, answer } in batch {
-        // Whoever asked may be gone; the report is made all the same.
+        // The caller may be gone; the report is sent all the same.
         drop(answer.send(send(report.alone(link)).await));
     }
 }

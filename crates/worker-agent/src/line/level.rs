@@ -1,5 +1,5 @@
-//! The level of a line, found where the loggers of the field write it: at its beginning, behind a time stamp, a logger's name or a process's
-//! number, in brackets or between bars. Words inside of a sentence are not looked at.
+//! The level of a line, found where the loggers of the field write it: at its beginning, behind a time stamp, a logger's name or a
+//! process's number, in brackets or between bars. Words inside a sentence are ignored.
 
 mod word;
 
@@ -11,7 +11,7 @@ pub(super) use self::word::{level as of_word, of_number};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) level: Level,
-    /// As loggers write it. `Error: text` is rather the text of an error.
+    /// Written as loggers do. `Error: text` is rather the text of an error.
     pub(super) by_logger: bool,
 }
 
@@ -42,7 +42,7 @@ struct Scan<'a> {
     parted: bool,
 }
 
-/// What a field says about the level.
+/// Role of a field.
 enum Field {
     Level(Level, bool),
     /// Something that loggers write before a level.

@@ -14,10 +14,10 @@ pub(crate) enum Source {
     Stderr,
 }
 
-/// Reads the lines of one program: their levels, and which of them tells why it failed.
+/// Reads the lines of one program: their levels, and which of them is the error that it failed with.
 ///
-/// A level is what the line itself says. Without one, a line of a stack trace is an error, a line that begins with blanks is like the one
-/// before, and another line is `INFO`; on standard error it is `ERROR` for as long as the program has not shown that it writes levels.
+/// A line's own level comes first. Without one, a line of a stack trace is an error, a line that begins with blanks gets the level of the
+/// line before, and any other line is `INFO`; on standard error it is `ERROR` until the program has printed a line with a level.
 #[derive(Default)]
 pub(crate) struct Reading {
     writes_levels: bool,
@@ -29,7 +29,7 @@ pub(crate) struct Reading {
 /// What the next line of an output may belong to.
 #[derive(Default)]
 struct Context {
-    /// Level of the line before, unless that was a line by itself.
+    /// Level of the line before, unless that line stands alone.
     before: Option<Level>,
     trace: Trace,
 }
@@ -40,24 +40,24 @@ enum Trace {
     None,
     /// Between the first line of a traceback of Python and its exception.
     Python,
-    /// Behind an exception.
-    Told,
-    /// Before the text of an error, which is in the next line.
+    /// After an exception.
+    Reported,
+    /// The text of the error is in the next line.
     Announced,
 }
 
-/// What a program has said last about its failure.
+/// The last error that a program printed.
 #[derive(Default)]
 struct LastError {
-    told: Option<String>,
+    message: Option<String>,
     cause: Option<String>,
-    /// The last line of standard error that is nothing else.
+    /// The last plain line of standard error.
     plain: Option<String>,
 }
 
 impl Reading {
-    /// Gives the line as a log entry of now, with its text for `rpa.log` when that differs from the message. It is two entries when a
-    /// program that has died left a progress bar without an end of line.
+    /// Passes the line to `each` as a log entry with the current time, and its text for `rpa.log` if that differs from the message. A crash
+    /// line behind a progress bar without a line end gives two entries.
     pub(crate) fn read(&mut self, source: Source, line: &RawLine<'_>, mut each: impl FnMut((LogEntry, Option<String>))) {
         let text = clean(line.bytes, line.missing);
         if let Some((bar, behind)) = trace::behind_bar(&text).filter(|_| line.rewritten).map(|at| text.split_at(at)) {
@@ -84,13 +84,13 @@ impl Reading {
         (LogEntry { level, message, timestamp: Some(Utc::now()), actionable }, original)
     }
 
-    /// The last real error: an exception or a line with a level of an error; else the last line of standard error.
+    /// The last real error: an exception or a line with an error level, else the last line of standard error.
     pub(crate) fn error(&self) -> Option<String> {
-        let told = self.error.told.as_ref().map(|told| match &self.error.cause {
-            Some(cause) => format!("{told}; {cause}"),
-            None => told.clone(),
+        let message = self.error.message.as_ref().map(|message| match &self.error.cause {
+            Some(cause) => format!("{message}; {cause}"),
+            None => message.clone(),
         });
-        told.or_else(|| self.error.plain.clone()).map(|text| text.chars().take(MAX_ERROR).collect())
+        message.or_else(|| self.error.plain.clone()).map(|text| text.chars().take(MAX_ERROR).collect())
     }
 
     fn level(&mut self, source: Source, text: &str, rewritten: bool) -> Level {
@@ -111,18 +111,18 @@ impl Reading {
         self.unsaid(source, plain)
     }
 
-    /// The program itself says the level.
+    /// The line has a level of its own.
     fn said(&mut self, source: Source, level: Level, by_logger: bool, text: &str) -> Level {
         self.writes_levels |= by_logger;
-        let trace = if level >= Level::Error && !by_logger { Trace::Told } else { Trace::None };
+        let trace = if level >= Level::Error && !by_logger { Trace::Reported } else { Trace::None };
         *self.context(source) = Context { before: Some(level), trace };
         if level >= Level::Error {
-            self.error.tell(text);
+            self.error.set(text);
         }
         level
     }
 
-    /// The level of a line that says none.
+    /// The level of a line without one.
     fn unsaid(&mut self, source: Source, text: &str) -> Level {
         let default = if source == Source::Stderr && !self.writes_levels { Level::Error } else { Level::Info };
         let Context { before, trace } = *self.context(source);
@@ -133,14 +133,14 @@ impl Reading {
         let blanks = text.starts_with([' ', '\t']);
         if trace == Trace::Python {
             if let Some(exception) = trace::python_exception(text).filter(|_| !trace::is_joint(text)) {
-                self.error.tell(exception);
-                self.context(source).trace = Trace::Told;
+                self.error.set(exception);
+                self.context(source).trace = Trace::Reported;
             }
             return Level::Error;
         }
         if trace == Trace::Announced {
             self.error.add(text);
-            self.context(source).trace = Trace::Told;
+            self.context(source).trace = Trace::Reported;
             return Level::Error;
         }
         if trace::is_cause(text) && is_error {
@@ -148,12 +148,12 @@ impl Reading {
             return Level::Error;
         }
         if (source == Source::Stderr || is_error) && trace::is_error(text) {
-            self.error.tell(text);
-            let trace = if trace::is_rust_panic(text) { Trace::Announced } else { Trace::Told };
+            self.error.set(text);
+            let trace = if trace::is_rust_panic(text) { Trace::Announced } else { Trace::Reported };
             *self.context(source) = Context { before: Some(Level::Error), trace };
             return Level::Error;
         }
-        if blanks || (trace == Trace::Told && (source == Source::Stderr || trace::is_joint(text) || trace::is_detail(text))) {
+        if blanks || (trace == Trace::Reported && (source == Source::Stderr || trace::is_joint(text) || trace::is_detail(text))) {
             return before.unwrap_or(default);
         }
         *self.context(source) = Context::default();
@@ -172,17 +172,17 @@ impl Reading {
 }
 
 impl LastError {
-    fn tell(&mut self, text: &str) {
+    fn set(&mut self, text: &str) {
         let text = ansi::plain(text);
         if !text.trim().is_empty() {
-            (self.told, self.cause) = (Some(text.trim().to_owned()), None);
+            (self.message, self.cause) = (Some(text.trim().to_owned()), None);
         }
     }
 
     fn add(&mut self, text: &str) {
-        if let Some(told) = &mut self.told {
-            told.push(' ');
-            told.push_str(text.trim());
+        if let Some(message) = &mut self.message {
+            message.push(' ');
+            message.push_str(text.trim());
         }
     }
 }

@@ -4,11 +4,11 @@ use super::{MAX_LINE, RawLine, ansi};
 
 /// Cuts a stream of bytes into lines as a terminal shows them, with bounded memory: of a long line it keeps the beginning.
 ///
-/// A carriage return ends a state of the line, which the next state replaces (progress bars); before an end of line it says nothing. After
-/// a cursor has gone up, ends of lines only take it down again, over lines that are replaced too (several bars at once).
+/// A carriage return ends a state of the line, which the next state replaces (progress bars); before a line end it has no effect. After a
+/// cursor has gone up, ends of lines only take it down again, over lines that are replaced too (several bars at once).
 #[derive(Default)]
 pub(crate) struct Splitter {
-    /// What has come since the last carriage return.
+    /// Bytes since the last carriage return.
     state: Text,
     /// The last state before it that shows something.
     replaced: Text,
@@ -31,7 +31,7 @@ struct Text {
 const MAX_UP: usize = 50;
 
 impl Splitter {
-    /// Gives each line that ends in `chunk` to `each`.
+    /// Passes each line that ends in `chunk` to `each`.
     pub(crate) fn feed(&mut self, chunk: &[u8], mut each: impl FnMut(RawLine<'_>)) {
         let mut rest = chunk;
         while let Some(end) = memchr(b'\n', rest) {
@@ -48,7 +48,7 @@ impl Splitter {
         self.keep(rest);
     }
 
-    /// Gives what is left without an end of line.
+    /// Passes on what is left without a line end.
     pub(crate) fn finish(&mut self, mut each: impl FnMut(RawLine<'_>)) {
         if self.state.is_empty() {
             self.end_passed(&mut each);
@@ -70,7 +70,7 @@ impl Splitter {
         self.state.is_empty() && !self.returned && self.up == 0 && self.passed.is_empty()
     }
 
-    /// Takes bytes without an end of line.
+    /// Adds bytes without a line end.
     fn keep(&mut self, mut bytes: &[u8]) {
         while let Some(end) = memchr(b'\r', bytes) {
             self.add(&bytes[..end]);

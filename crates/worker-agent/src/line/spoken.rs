@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use super::level;
 use crate::robot_json;
 
-/// What a line of JSON says, as structured loggers write it.
+/// A line of JSON as structured loggers write it.
 pub(crate) struct Spoken {
     pub(crate) level: Option<Level>,
     /// Absent: the line itself is the message.
@@ -14,7 +14,7 @@ pub(crate) struct Spoken {
 
 const LEVELS: [&str; 9] = ["level", "levelname", "severity", "nivel", "lvl", "log.level", "log_level", "loglevel", "@l"];
 const MESSAGES: [&str; 3] = ["message", "msg", "mensagem"];
-/// These say the message only beside a level.
+/// Keys of the message only if there is a level.
 const MESSAGES_OF_LOGGERS: [&str; 4] = ["event", "@m", "@mt", "text"];
 
 impl Spoken {

@@ -1,6 +1,6 @@
 //! Stack traces, as Python, Node, Java, .NET, Go and Rust write them.
 
-/// The line that begins a traceback of Python, perhaps behind a progress bar, which has no end of line.
+/// The first line of a Python traceback, perhaps behind a progress bar, which has no line end.
 pub(super) const PYTHON: &str = "Traceback (most recent call last):";
 
 /// What joins two tracebacks of Python.
@@ -18,7 +18,7 @@ pub(super) fn python_exception(line: &str) -> Option<&str> {
     (!name.is_empty() && name.trim_end().chars().all(fits)).then_some(line)
 }
 
-/// Whether the line tells an error by its form: `java.lang.IllegalStateException: text`, `TypeError: text`, `panic: text`.
+/// Whether the line has the form of an error: `java.lang.IllegalStateException: text`, `TypeError: text`, `panic: text`.
 pub(super) fn is_error(line: &str) -> bool {
     const BEGINNINGS: [&str; 5] = ["panic: ", "fatal error: ", "Exception in thread ", "Unhandled exception. ", "Uncaught "];
     if BEGINNINGS.iter().any(|beginning| line.starts_with(beginning)) || is_rust_panic(line) {
@@ -33,7 +33,7 @@ pub(super) fn is_error(line: &str) -> bool {
     is_told && ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
-/// Rust's text is in the next line.
+/// Rust prints the text in the next line.
 pub(super) fn is_rust_panic(line: &str) -> bool {
     line.starts_with("thread '") && line.contains(" panicked at ") && line.ends_with(':')
 }
@@ -49,7 +49,7 @@ pub(super) fn is_detail(line: &str) -> bool {
     BEGINNINGS.iter().any(|beginning| line.starts_with(beginning))
 }
 
-/// Lines that tell nothing by themselves when a program ends.
+/// Lines without information of their own when a program ends.
 pub(super) fn is_noise(line: &str) -> bool {
     const BEGINNINGS: [&str; 4] = ["Node.js v", "(Use `node --", "exit status ", "note: run with `RUST_BACKTRACE"];
     let line = line.trim();

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::spool::Spool;
 use crate::JobFolder;
 
-/// Lines kept in memory before the disk is used; also the most that go with the end of a job.
+/// Lines kept in memory before the disk is used; also the maximum that goes with the end of a job.
 const MAX_LINES: usize = 500;
-/// Bytes of the same.
+/// Bytes of those lines.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Log lines that the hub does not have yet. The older ones are in memory, the younger ones, if there are too many, on disk.
+/// Log lines that the hub does not have yet. The oldest are in memory; newer ones, if there are too many, on disk.
 pub(super) struct Backlog {
     memory: VecDeque<LogEntry>,
     memory_bytes: usize,
@@ -34,7 +34,7 @@ pub(crate) struct Batch {
     spool_bytes: Option<u64>,
 }
 
-/// A backlog as it is kept across a restart of the worker.
+/// A backlog as stored across a restart of the worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Saved {
     pub(crate) progress: Option<Progress>,
@@ -113,21 +113,21 @@ impl Backlog {
         }
     }
 
-    /// A line that says how many were lost, if any were.
+    /// A line with the number of lost lines, if any.
     fn loss(&self) -> Option<LogEntry> {
-        let message = || format!("{} log lines were not kept: {}", self.lost, self.lost_why);
+        let message = || format!("{} log lines were lost: {}", self.lost, self.lost_why);
         let is_lost = self.lost > 0 && !self.refused;
         is_lost.then(|| LogEntry { level: Level::Warning, message: message(), timestamp: Some(Utc::now()), actionable: false })
     }
 
-    /// Puts a line in the log that says how many were lost.
+    /// Adds a line with the number of lost lines.
     pub(super) fn note_losses(&mut self) {
         let Some(note) = self.loss() else { return };
         if self.spool.lines() == 0 {
             self.memory_bytes += size(&note);
             self.memory.push_back(note);
         } else if let Err(error) = self.spool.append(&[note], true) {
-            tracing::warn!(%error, lines = self.lost, "the note about lost log lines has to wait");
+            tracing::warn!(%error, lines = self.lost, "the note about lost log lines cannot be stored; trying again");
             return;
         }
         self.lost = 0;
@@ -193,13 +193,13 @@ impl Backlog {
             let lines = chunk.text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
             entries.extend(lines.filter_map(|line| serde_json::from_slice::<LogEntry>(line).ok()));
         }
-        // What could not be noted for want of room.
+        // Losses that could not be noted for lack of space.
         entries.extend(self.loss());
         Some((entries, self.offset))
     }
 }
 
-/// What a line costs in memory, about.
+/// Approximate memory cost of a line.
 fn size(entry: &LogEntry) -> usize {
     entry.message.len() + size_of::<LogEntry>()
 }
@@ -264,7 +264,7 @@ mod tests {
         backlog.note_losses();
         let seen = drain(&mut backlog);
         let note = seen.last().unwrap();
-        assert!(note.contains("log lines were not kept"), "{note}");
+        assert!(note.contains("log lines were lost"), "{note}");
         let lost: usize = note.split(' ').next().unwrap().parse().unwrap();
         assert_eq!(seen.len() - 1 + lost, MAX_LINES + 100);
     }

@@ -4,9 +4,9 @@ use api_types::LogEntry;
 use chrono::Utc;
 use domain::log::Level;
 
-/// Lines of the end of a log that is too long; the beginning has the rest.
+/// Lines kept from the end of a log that exceeds its limit; the rest of the limit is for the beginning.
 const LAST_LINES: u64 = 1000;
-/// Bytes of the same.
+/// Bytes of those lines.
 const LAST_BYTES: u64 = 256 * 1024;
 
 /// How much of one job's log is kept.
@@ -20,7 +20,7 @@ pub(crate) struct LogLimits {
     pub(crate) bytes: u64,
 }
 
-/// Lets the beginning of a log pass, and keeps the end of what is beyond its limit.
+/// Passes the beginning of a log, and keeps the end of what exceeds its limit.
 pub(super) struct Limit {
     limits: LogLimits,
     lines_left: u64,
@@ -28,19 +28,19 @@ pub(super) struct Limit {
     is_over: bool,
     last: VecDeque<LogEntry>,
     last_bytes: u64,
-    /// Lines between the two, and bytes of them.
+    /// Number and bytes of the lines between the two.
     left_out: (u64, u64),
 }
 
 impl Limit {
-    /// `known` lines have passed before.
-    pub(super) fn new(limits: LogLimits, known: u64) -> Self {
-        let lines_left = limits.lines.saturating_sub(LAST_LINES).saturating_sub(known);
+    /// `sent` lines have passed before.
+    pub(super) fn new(limits: LogLimits, sent: u64) -> Self {
+        let lines_left = limits.lines.saturating_sub(LAST_LINES).saturating_sub(sent);
         let bytes_left = limits.bytes.saturating_sub(LAST_BYTES);
         Self { limits, lines_left, bytes_left, is_over: false, last: VecDeque::new(), last_bytes: 0, left_out: (0, 0) }
     }
 
-    /// Those of these lines that are sent now.
+    /// Returns those of these lines that are sent now.
     pub(super) fn pass(&mut self, entries: Vec<LogEntry>) -> Vec<LogEntry> {
         let mut passed = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -52,7 +52,7 @@ impl Limit {
             }
             if !std::mem::replace(&mut self.is_over, true) {
                 passed.push(note(format!(
-                    "the log may have {} lines and {} bytes: from here on only its last {LAST_LINES} lines are kept, and come with the job's end",
+                    "the log has reached its limit of {} lines or {} bytes: from here on only its last {LAST_LINES} lines are kept, and come with the job's end",
                     self.limits.lines, self.limits.bytes
                 )));
             }
@@ -73,7 +73,7 @@ impl Limit {
         }
     }
 
-    /// The end of the log, after a line that says what is missing before it.
+    /// The end of the log, after a line that gives what is missing before it.
     pub(super) fn end(&mut self) -> Vec<LogEntry> {
         let (lines, bytes) = std::mem::take(&mut self.left_out);
         let gap = (lines > 0).then(|| note(format!("{lines} lines of {bytes} bytes are left out here")));

@@ -4,13 +4,13 @@ use api_types::LogEntry;
 
 use crate::JobFolder;
 
-/// Bytes read at once. Longer than any line: 64 KiB of text, each byte escaped.
+/// Bytes per read. Longer than any line: 64 KiB of text, each byte escaped.
 const CHUNK: usize = 512 * 1024;
 /// Lines of one chunk.
 const CHUNK_LINES: usize = 1000;
 const NAME: &str = "logs/outbox.jsonl";
 
-/// A queue of lines in a file, one JSON object per line. The file is made when the first line comes and emptied when the last has gone.
+/// A queue of lines in a file, one JSON object per line. The file is created with the first line and emptied after the last.
 pub(super) struct Spool {
     folder: JobFolder,
     limit: u64,
@@ -20,7 +20,7 @@ pub(super) struct Spool {
     lines: u64,
 }
 
-/// Whole lines, each with its end of line.
+/// Complete lines, each with its line end.
 pub(super) struct Chunk {
     pub(super) text: Vec<u8>,
     pub(super) lines: usize,
@@ -31,7 +31,7 @@ impl Spool {
         Self { folder, limit, file: None, start: 0, end: 0, lines: 0 }
     }
 
-    /// What an earlier worker has left. An unreadable file is empty.
+    /// Restores what an earlier worker left. An unreadable file counts as empty.
     pub(super) fn open(folder: JobFolder, start: u64, limit: u64) -> Self {
         let mut spool = Self::new(folder, limit);
         if let Err(error) = spool.reopen(start)
@@ -98,7 +98,7 @@ impl Spool {
         let end = self.end;
         let file = self.file()?;
         if let Err(error) = file.write_all_at(&text, end) {
-            // Half of it may be there, which the next worker would take for lines.
+            // A part may have been written, which the next worker would read as lines.
             let _as_it_was = file.set_len(end);
             return Err(error);
         }
@@ -115,7 +115,7 @@ impl Spool {
         self.file.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 
-    /// The oldest lines; the same again until [`Spool::advance`].
+    /// The oldest lines; the same lines until [`Spool::advance`].
     pub(super) fn read(&mut self) -> io::Result<Option<Chunk>> {
         if self.lines == 0 {
             return Ok(None);
@@ -133,7 +133,7 @@ impl Spool {
         Ok(Some(Chunk { text, lines }))
     }
 
-    /// The oldest `lines`, of `bytes` in all, have gone.
+    /// Removes the oldest `lines`, of `bytes` in all.
     pub(super) fn advance(&mut self, bytes: u64, lines: u64) {
         self.start += bytes;
         self.lines = self.lines.saturating_sub(lines);
@@ -142,7 +142,7 @@ impl Spool {
         }
     }
 
-    /// Forgets all lines.
+    /// Removes all lines.
     pub(super) fn clear(&mut self) {
         (self.start, self.end, self.lines) = (0, 0, 0);
         if let Some(file) = &self.file

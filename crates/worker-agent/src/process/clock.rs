@@ -1,17 +1,19 @@
+//! The time-out of a program. It counts running time only: a paused job must not time out.
+
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time-out of a program, which stands still while the program does.
+/// The time-out clock of a program, stopped while the program is suspended.
 pub(super) struct Clock {
-    /// Of the time-out, when the clock last began to run; `None`: no limit.
+    /// Time left when the clock last started; `None`: no limit.
     left: Option<Duration>,
-    /// `None` while it stands still.
+    /// When the clock last started; `None` while it is stopped.
     since: Option<Instant>,
 }
 
 impl Clock {
-    /// Runs from `now` on. 0 is no limit.
+    /// Starts at `now`. 0 means no limit.
     pub(super) fn new(timeout_s: u32, now: Instant) -> Self {
         let left = (timeout_s > 0).then(|| Duration::from_secs(timeout_s.into()));
         Self { left, since: Some(now) }
@@ -31,12 +33,12 @@ impl Clock {
         self.since.get_or_insert(now);
     }
 
-    /// When the time is over; `None` without a limit and while it stands still.
+    /// When the time-out expires; `None` without a limit and while the clock is stopped.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.since?.checked_add(self.left?)
     }
 
-    /// Waits until the time is over. Cancel safe.
+    /// Waits until the time-out expires. Cancel safe.
     pub(super) async fn over(&self) {
         match self.deadline() {
             None => std::future::pending().await,

@@ -1,4 +1,7 @@
-//! How a job's program is started.
+//! Builds the command that starts a job's program.
+//!
+//! The agent's own environment has secrets, so a program inherits only the listed variables. What cannot start is detected before a wrapper
+//! (`systemd-run`) takes over, because the wrapper would hide the reason behind an exit code.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -24,7 +27,7 @@ use crate::{
     supervisor::{SUPERVISE, rights_word},
 };
 
-/// What a program inherits from the agent, which has secrets in its own environment. `LC_*` beside it.
+/// Variables that a program inherits from the agent, in addition to `LC_*`.
 const INHERITED: [&str; 25] = [
     "PATH",
     "HOME",
@@ -53,16 +56,16 @@ const INHERITED: [&str; 25] = [
     "SystemRoot",
 ];
 
-/// What a program is started with beside its job.
+/// What a program is started with, in addition to its job.
 pub(super) struct Surroundings<'a> {
     pub(super) folder: &'a JobFolder,
-    /// The parameters.
+    /// The parameters as environment variables.
     pub(super) environment: Vec<(String, String)>,
     pub(super) display: Option<&'a Display>,
     pub(super) plan: &'a Plan,
 }
 
-/// Starts the program below a supervisor. The text of the error says why it cannot be started.
+/// Starts the program below a supervisor. The error text says why it cannot be started.
 pub(super) async fn start(runner: &ProcessRunner, job: &Job, around: Surroundings<'_>) -> Result<Program, String> {
     let kind = match job.entrypoint_type.as_str() {
         "" => EntrypointType::Python,
@@ -76,7 +79,7 @@ pub(super) async fn start(runner: &ProcessRunner, job: &Job, around: Surrounding
     };
     let words: Vec<&OsStr> = interpreter.iter().map(OsString::as_os_str).chain([script.as_os_str()]).collect();
     let cannot = |error| why_not(kind, interpreter.first(), &script, &error);
-    // Only root can ask systemd for a scope of the host, which then drops the rights itself.
+    // Only root can request a scope from the host's systemd, which then drops the rights itself.
     let (in_scope, outside) = match &runner.run_as {
         Some(user) if !around.plan.wrapper.is_empty() => (Some(user), None),
         user => (None, user.as_ref().map(RunAs::ids)),
@@ -90,8 +93,8 @@ pub(super) async fn start(runner: &ProcessRunner, job: &Job, around: Surrounding
     Program::start(command, job.id, &runner.children).await.map_err(cannot)
 }
 
-/// The words behind those of the wrapper, which then becomes the program. It would tell by an exit code what it cannot start: hence the look
-/// before.
+/// Prefixes the words with the wrapper's, which then becomes the program. The wrapper reports a failed start only by its exit code: hence
+/// the check before.
 fn wrapped<'a>(words: &[&'a OsStr], wrapper: &'a [OsString]) -> io::Result<Vec<&'a OsStr>> {
     if let (false, Some(program)) = (wrapper.is_empty(), words.first()) {
         find(Path::new(program))?;
@@ -99,7 +102,7 @@ fn wrapped<'a>(words: &[&'a OsStr], wrapper: &'a [OsString]) -> io::Result<Vec<&
     Ok(wrapper.iter().map(OsString::as_os_str).chain(words.iter().copied()).collect())
 }
 
-/// Looks for a program as the system does.
+/// Searches for a program as the system does.
 fn find(program: &Path) -> io::Result<()> {
     let executable = |path: &Path| match std::fs::metadata(path) {
         Ok(data) if data.is_file() && data.permissions().mode() & 0o111 != 0 => Ok(()),
@@ -124,7 +127,7 @@ fn environment(command: &mut Command, job: &Job, run_as: Option<&RunAs>, around:
     }
     if let Some(RunAs { name, home, shell, .. }) = run_as {
         command.env("USER", name).env("LOGNAME", name).env("HOME", home).env("SHELL", shell);
-        // The worker's own.
+        // The worker's own user.
         command.env_remove("XDG_RUNTIME_DIR").env_remove("XAUTHORITY");
     }
     command.envs(around.environment);
@@ -156,7 +159,9 @@ fn why_not(kind: EntrypointType, interpreter: Option<&OsString>, script: &Path, 
         }
         (EntrypointType::Shell, _) => format!("{script} cannot be started with {interpreter:?}: {error}"),
         (EntrypointType::Exe, io::ErrorKind::PermissionDenied) => format!("not executable: {script}"),
-        (EntrypointType::Exe, io::ErrorKind::NotFound) => format!("{script} cannot be started: the interpreter that it names is missing"),
+        (EntrypointType::Exe, io::ErrorKind::NotFound) => {
+            format!("{script} cannot be started: the interpreter that its first line names is missing")
+        }
         (EntrypointType::Exe, _) => format!("{script} cannot be started: {error}"),
     }
 }

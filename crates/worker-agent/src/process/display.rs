@@ -25,10 +25,10 @@ use crate::{
 };
 
 const START_LIMIT: Duration = Duration::from_secs(10);
-/// For its lock file and socket to be removed.
+/// Time for the server to remove its lock file and socket.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 const SCREEN: &str = "1920x1080x24";
-/// Of the server's own log, when it is read for its last words.
+/// Bytes read from the end of the server's log.
 const MOST_LOG: u64 = 1 << 20;
 const AUTHORITY: &str = "Xauthority";
 const LOG: &str = "logs/xvfb.log";
@@ -41,8 +41,8 @@ pub(super) struct Display {
 }
 
 impl Display {
-    /// Starts `xvfb` and waits until it takes clients. Only those that can read the job's folder may connect. The text of the error says
-    /// what to do.
+    /// Starts `xvfb` and waits until it accepts clients. Only clients that can read the job's folder may connect. The error text says what
+    /// to do.
     pub(super) async fn start(
         xvfb: &str,
         job: Uuid,
@@ -73,21 +73,21 @@ impl Display {
         }
     }
 
-    /// What the job's program needs to find it.
+    /// Environment by which the job's program finds the display.
     pub(super) fn environment(&self) -> [(&'static str, OsString); 2] {
         [("DISPLAY", self.name.clone().into()), ("XAUTHORITY", self.authority.clone().into())]
     }
 
-    /// Ends it.
+    /// Stops the server.
     pub(super) async fn stop(mut self) {
         if let Some(pid) = self.server.id().and_then(|pid| i32::try_from(pid).ok()) {
-            // It fails when the server has ended, which is as good.
+            // It fails when the server has already ended.
             let _ended = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
         if tokio::time::timeout(STOP_LIMIT, self.server.wait()).await.is_err()
             && let Err(error) = self.server.kill().await
         {
-            tracing::warn!(%error, "a virtual display cannot be ended");
+            tracing::warn!(%error, "a virtual display cannot be stopped");
         }
     }
 }
@@ -116,7 +116,7 @@ fn write_authority(folder: &JobFolder) -> io::Result<()> {
 fn why_not(xvfb: &str, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => format!(
-            "no virtual display: {xvfb:?} is not found on this worker; install it (Debian: apt install xvfb) or take `display` from the automation"
+            "no virtual display: {xvfb:?} is not found on this worker; install it (Debian: apt install xvfb) or remove `display` from the automation"
         ),
         _ => format!("no virtual display: {xvfb:?} cannot be started: {error}"),
     }
@@ -126,5 +126,5 @@ fn last_words(folder: &JobFolder) -> String {
     let text = folder.read(LOG, MOST_LOG).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-    line.map_or_else(|| "it says nothing".to_owned(), |line| line.chars().take(300).collect())
+    line.map_or_else(|| "no output".to_owned(), |line| line.chars().take(300).collect())
 }

@@ -1,4 +1,5 @@
-//! Limits of a job's processors and memory: a systemd scope where there is one, what the system has otherwise.
+//! Enforces a job's limits of processors and memory: in a systemd scope where the host has one, per process otherwise. What cannot be
+//! enforced is never silently dropped: the job's log gets a line.
 
 use std::{ffi::OsString, path::Path, process::Stdio, time::Duration};
 
@@ -10,13 +11,13 @@ use crate::{Job, RunAs, Scopes, children::Children};
 
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
 
-/// Finds out once whether scopes can be had here.
+/// Detects once whether this host can create scopes.
 pub(super) struct Limits {
     scopes: Scopes,
     manager: OnceCell<Result<Manager, String>>,
 }
 
-/// The systemd that makes scopes for this user.
+/// The systemd that creates scopes for this user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manager {
     /// The host's, for root.
@@ -28,9 +29,9 @@ pub(crate) enum Manager {
 /// How one job's limits are enforced.
 #[derive(Debug, PartialEq)]
 pub(super) struct Plan {
-    /// The program and its arguments come behind these words.
+    /// Words that precede the program and its arguments.
     pub(super) wrapper: Vec<OsString>,
-    /// Bytes that each process may have for its data.
+    /// Maximum data bytes of each process.
     pub(super) data_limit: Option<u64>,
     /// What is not enforced, for the job's log.
     pub(super) shortfall: Option<String>,
@@ -57,7 +58,7 @@ impl Limits {
     }
 }
 
-/// Makes a scope for a program that does nothing.
+/// Creates a scope for a program that does nothing.
 pub(crate) async fn probe(children: &Children) -> Result<Manager, String> {
     if !Path::new("/run/systemd/system").is_dir() {
         return Err("this host does not run systemd".to_owned());
@@ -78,7 +79,7 @@ pub(crate) async fn probe(children: &Children) -> Result<Manager, String> {
     };
     match tokio::time::timeout(PROBE_LIMIT, output).await {
         Err(_) => Err("systemd-run does not answer".to_owned()),
-        Ok(Err(error)) => Err(format!("systemd-run has no end: {error}")),
+        Ok(Err(error)) => Err(format!("the end of systemd-run cannot be read: {error}")),
         Ok(Ok(status)) if status.success() => Ok(manager),
         Ok(Ok(_)) => {
             let text = String::from_utf8_lossy(&text);
@@ -104,7 +105,7 @@ pub(super) fn as_user(wrapper: &[OsString], user: Option<&RunAs>) -> Vec<OsStrin
     words
 }
 
-/// `made_at` tells the scopes of two runs of one job apart.
+/// `made_at` distinguishes the scopes of two runs of one job.
 fn in_scope(manager: Manager, job: &Job, made_at: i64) -> Plan {
     let mut wrapper = scope(manager);
     wrapper.push(format!("--unit=regente-job-{}-{made_at}", job.id).into());
@@ -124,13 +125,13 @@ fn without_scope(job: &Job, reason: &str) -> Plan {
     let processors = job.cpu_limit.map(|processors| format!("the limit of {processors} processors is not enforced"));
     let memory = job
         .memory_limit_bytes
-        .map(|bytes| format!("the memory limit of {bytes} bytes holds for each of the job's processes, not for all together"));
+        .map(|bytes| format!("the memory limit of {bytes} bytes applies to each of the job's processes, not to all together"));
     let said: Vec<_> = [processors, memory].into_iter().flatten().collect();
     let shortfall = (!said.is_empty()).then(|| format!("{} (no systemd scope: {reason})", said.join("; ")));
     Plan { wrapper: Vec::new(), data_limit: job.memory_limit_bytes, shortfall }
 }
 
-/// Limits the data of a program that has just been started, and of all that it will start.
+/// Limits the data size of a program that has just started, and of everything that it will start.
 pub(super) fn limit_data(pid: i32, bytes: u64) -> std::io::Result<()> {
     let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
     prlimit(Pid::from_raw(pid), Resource::Data, limit)?;
@@ -164,7 +165,7 @@ mod tests {
         let plan = limits.plan(&job(Some(2.0), Some(4096)), &Children::default()).await;
         assert_eq!((plan.wrapper.len(), plan.data_limit), (0, Some(4096)));
         let words = plan.shortfall.unwrap();
-        for word in ["2 processors is not enforced", "4096 bytes holds for each", "switched off"] {
+        for word in ["2 processors is not enforced", "4096 bytes applies to each", "switched off"] {
             assert!(words.contains(word), "{words}");
         }
         let free = limits.plan(&job(None, None), &Children::default()).await;

@@ -1,3 +1,8 @@
+//! A robot's log on its way to the hub and to `logs/rpa.log`.
+//!
+//! Both have the same lines in the same order, so that after a crash the next agent can send from the file what the hub does not have. A
+//! line that the disk could not hold is counted in the file, because the hub may have it and offsets must match.
+
 use std::{
     fs::File,
     io::{self, BufRead as _, BufReader, Read as _},
@@ -15,7 +20,7 @@ use crate::{
 };
 
 const FILE: &str = "logs/rpa.log";
-/// Bytes of a line in the file: longer ones were not written here.
+/// Maximum bytes of a line in the file; longer ones were not written by an agent.
 const LONGEST: u64 = 2 * MAX_LINE as u64;
 
 /// A robot's log: each line goes to the outbox, and to `logs/rpa.log` for people on the host.
@@ -27,9 +32,9 @@ pub(super) struct RobotLog {
 struct State {
     file: File,
     room: u64,
-    /// Bytes of the file that are whole lines.
+    /// Bytes of complete lines in the file.
     length: u64,
-    /// Lines that could not be written, and are not yet told in the file.
+    /// Lines that could not be written and are not yet counted in the file.
     missing: u64,
 }
 
@@ -41,7 +46,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// `original` is the line as the program wrote it, when that is not the message.
+    /// `original` is the line as the program wrote it, if it differs from the message.
     pub(super) fn push(&mut self, (entry, original): (LogEntry, Option<String>)) {
         let time = entry.timestamp.unwrap_or_else(Utc::now).to_rfc3339_opts(SecondsFormat::Millis, true);
         let words = [time.as_str(), " ", entry.level.as_str(), " ", original.as_ref().unwrap_or(&entry.message), "\n"];
@@ -52,7 +57,7 @@ impl Lines {
 
 impl RobotLog {
     /// # Errors
-    /// The file cannot be made.
+    /// The file cannot be created.
     pub(super) fn open(folder: &JobFolder, outbox: Outbox, limit: u64) -> io::Result<Self> {
         let file = folder.create_file(FILE)?;
         Ok(Self { outbox, state: Mutex::new(State { file, room: limit, length: 0, missing: 0 }) })
@@ -72,7 +77,7 @@ impl RobotLog {
         self.outbox.extend(lines.entries);
     }
 
-    /// A line of the agent's own.
+    /// Adds a line of the agent's own.
     pub(super) fn note(&self, level: Level, message: &str) {
         let entry = LogEntry { level, message: clean(message.as_bytes(), 0), timestamp: Some(Utc::now()), actionable: false };
         let mut lines = Lines::default();
@@ -80,15 +85,15 @@ impl RobotLog {
         self.add(lines);
     }
 
-    /// Tells in the file what is not in it.
+    /// Writes the count of missing lines into the file.
     pub(super) fn flush(&self) {
         self.state().write("", 0);
     }
 }
 
 impl State {
-    /// The file is for people on the host: when it is full or the disk is, the lines still go to the hub. When the disk has room again, the
-    /// file goes on with the number of lines that are missing.
+    /// When the file or the disk is full, lines still go to the hub. Once the disk has space again, the file continues with the number of
+    /// missing lines.
     fn write(&mut self, text: &str, lines: u64) {
         if self.room == 0 {
             return;
@@ -107,17 +112,17 @@ impl State {
                     tracing::warn!(%error, "a job's rpa.log cannot be written");
                 }
                 self.missing += lines;
-                // Without the half of a line.
+                // Removes a partly written line.
                 let _as_it_was = self.file.set_len(self.length);
             }
         }
     }
 }
 
-/// Begins the line that tells how many are missing; those of programs begin with a time.
+/// Prefix of the line with the number of missing lines; lines of programs begin with a time.
 const GAP: &str = "-- ";
 
-/// The lines in the first `most` bytes of `logs/rpa.log`, as they were sent to the hub or were to be.
+/// The lines in the first `most` bytes of `logs/rpa.log`, as they were or would have been sent to the hub.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -131,18 +136,18 @@ pub(crate) fn read(folder: &JobFolder, most: u64) -> io::Result<impl Iterator<It
     });
     Ok(lines.flat_map(|line| {
         let line = String::from_utf8_lossy(&line);
-        // The hub may have those that are missing: they count.
+        // The hub may have the missing lines, so they count.
         let missing = line.strip_prefix(GAP).and_then(|gap| gap.split(' ').next()?.parse().ok()).unwrap_or(0);
         std::iter::repeat_with(unwritten).take(missing).chain(parse(&line))
     }))
 }
 
 fn unwritten() -> LogEntry {
-    let message = "a line that the worker could not keep, because its disk was full".to_owned();
+    let message = "a line that the worker could not store because its disk was full".to_owned();
     LogEntry { level: Level::Warning, message, timestamp: Some(Utc::now()), actionable: false }
 }
 
-/// `None` for a line that is no line of a program, such as the one about a full file.
+/// `None` for a line that no program wrote, such as the one about a full file.
 fn parse(line: &str) -> Option<LogEntry> {
     let (time, rest) = line.split_once(' ')?;
     let timestamp = DateTime::parse_from_rfc3339(time).ok()?.to_utc();

@@ -1,4 +1,4 @@
-//! From a program's end to a job's.
+//! Maps a program's end to the job's outcome.
 
 use std::{io, os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
@@ -8,32 +8,32 @@ use serde_json::Value;
 
 use crate::{JobFolder, Outcome, robot_json};
 
-/// Longest `result.json` that is reported, in bytes: the hub takes requests of 4 MiB unless it is told otherwise, and log lines go along.
+/// Maximum bytes of a reported `result.json`: by default the hub accepts requests of 4 MiB, and log lines go along.
 const MAX_RESULT: u64 = 3 * 1024 * 1024;
 
 pub(super) fn of_exit(status: ExitStatus, result: Option<Value>, last_error: Option<String>) -> Outcome {
-    let told = |what: String| last_error.map_or_else(|| what.clone(), |line| format!("{what}: {line}"));
+    let with_error = |what: String| last_error.map_or_else(|| what.clone(), |line| format!("{what}: {line}"));
     if let Some(signal) = status.signal() {
         let name = Signal::try_from(signal).map_or_else(|_| signal.to_string(), |signal| signal.as_str().to_owned());
         let hint =
             if signal == Signal::SIGKILL as i32 { " (perhaps the job was over its memory limit, or the host out of memory)" } else { "" };
-        return Outcome { result, ..Outcome::failed(ErrorClass::Killed, told(format!("ended by signal {name}{hint}"))) };
+        return Outcome { result, ..Outcome::failed(ErrorClass::Killed, with_error(format!("ended by signal {name}{hint}"))) };
     }
     match status.code() {
-        Some(0) => well(result),
+        Some(0) => succeeded(result),
         code => {
             let code = format!("exit code {}", code.unwrap_or(-1));
-            // What the robot itself says about it goes before its last words.
+            // The robot's own error takes precedence over its last error line.
             let said = result.as_ref().and_then(|result| result.get("error")?.as_str());
-            let message = said.map_or_else(|| told(code.clone()), |said| format!("{code}: {said}"));
+            let message = said.map_or_else(|| with_error(code.clone()), |said| format!("{code}: {said}"));
             let class = result.as_ref().and_then(ErrorClass::of_result).unwrap_or(ErrorClass::RobotError);
             Outcome { result, ..Outcome::failed(class, message) }
         }
     }
 }
 
-/// A program that ended well; its result may say that there was nothing to do.
-pub(crate) fn well(result: Option<Value>) -> Outcome {
+/// The outcome of a program that succeeded; its result may say that there was nothing to do.
+pub(crate) fn succeeded(result: Option<Value>) -> Outcome {
     let no_data = result.as_ref().is_some_and(|result| result["status"] == Status::CompletedNoInvoices.as_str());
     let status = if no_data { Status::CompletedNoInvoices } else { Status::Completed };
     Outcome { status, ..Outcome::completed(result) }
@@ -43,7 +43,7 @@ pub(super) fn timed_out(timeout_s: u32) -> Outcome {
     Outcome::failed(ErrorClass::JobTimeout, format!("the program ran longer than {timeout_s} s and was killed"))
 }
 
-/// What is in `result.json`, and what had to be replaced to read it. The text of the error is for the job's log.
+/// Content of `result.json`, and what had to be replaced to parse it. The error text is for the job's log.
 pub(crate) fn read_result(folder: &JobFolder) -> Result<Option<(Value, Option<String>)>, String> {
     let text = match folder.read("result.json", MAX_RESULT) {
         Ok(text) => text,

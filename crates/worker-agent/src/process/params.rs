@@ -1,3 +1,8 @@
+//! A job's parameters as environment variables.
+//!
+//! The system refuses to start a program whose environment is too large, so parameters are left out rather than the job lost; `config.json`
+//! always has them all, and the log names what is left out.
+
 use std::collections::HashSet;
 
 use rustix::process::{Resource, getrlimit};
@@ -7,29 +12,29 @@ use serde_json::{Map, Value};
 const MAX_VARIABLE: usize = 100 * 1024;
 /// All variables together.
 const MAX_TOTAL: usize = 1024 * 1024;
-/// What each costs beside its name and value: `=`, the end, a pointer.
+/// Cost of each variable beyond its name and value: `=`, the end, a pointer.
 const OVERHEAD: usize = 10;
-/// Kept for the command line and what is inherited.
+/// Reserved for the command line and inherited variables.
 const RESERVED: u64 = 128 * 1024;
-/// Names that are told of those left out.
+/// Maximum number of names listed per reason.
 const NAMED: usize = 3;
 
 /// Parameters as environment variables.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Environment {
     pub(super) variables: Vec<(String, String)>,
-    /// Which are not among them and why, in a line; they are in `config.json` all the same.
+    /// One line that says which parameters are missing and why; `config.json` has them all the same.
     pub(super) left_out: Option<String>,
 }
 
-/// Why a parameter is left out, with the number of those and the names of the first.
+/// A reason for leaving parameters out, with their number and the first names.
 struct Reason {
     words: &'static str,
     count: usize,
     names: Vec<String>,
 }
 
-/// The parameters as environment variables, as far as a program can be started with them.
+/// The parameters as environment variables, as far as a program can start with them.
 pub(super) fn environment(parameters: &Map<String, Value>) -> Environment {
     let room = room();
     let mut variables = Vec::new();
@@ -56,20 +61,19 @@ pub(super) fn environment(parameters: &Map<String, Value>) -> Environment {
         };
         reasons[reason].add(key);
     }
-    Environment { variables, left_out: told(&reasons, parameters.len()) }
+    Environment { variables, left_out: describe(&reasons, parameters.len()) }
 }
 
-/// A quarter of the stack is the system's limit for all that a program is started with.
+/// The system's limit for arguments and environment is a quarter of the stack.
 fn room() -> usize {
     let stack = getrlimit(Resource::Stack).current.unwrap_or(u64::MAX);
     usize::try_from((stack / 4).saturating_sub(RESERVED)).unwrap_or(MAX_TOTAL).min(MAX_TOTAL)
 }
 
-fn told(reasons: &[Reason], all: usize) -> Option<String> {
+fn describe(reasons: &[Reason], all: usize) -> Option<String> {
     let count: usize = reasons.iter().map(|reason| reason.count).sum();
-    let words: Vec<_> = reasons.iter().filter(|reason| reason.count > 0).map(Reason::told).collect();
-    (count > 0)
-        .then(|| format!("{count} of {all} parameters are only in config.json, the environment does not hold them: {}", words.join("; ")))
+    let words: Vec<_> = reasons.iter().filter(|reason| reason.count > 0).map(Reason::describe).collect();
+    (count > 0).then(|| format!("{count} of {all} parameters are only in config.json, not in the environment: {}", words.join("; ")))
 }
 
 impl Reason {
@@ -81,7 +85,7 @@ impl Reason {
         }
     }
 
-    fn told(&self) -> String {
+    fn describe(&self) -> String {
         let more = if self.count > self.names.len() { ", …" } else { "" };
         format!("{} {} ({}{more})", self.count, self.words, self.names.join(", "))
     }
@@ -130,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_system_refuses_is_left_out_and_told() {
+    fn parameters_that_the_system_refuses_are_left_out_and_named() {
         let Value::Object(mut map) = json!({"a-b": 1, "a_b": 2, "long": "x".repeat(MAX_VARIABLE + 1), "nul": "a\u{0}b"}) else { panic!() };
         map.insert("y".repeat(MAX_VARIABLE), json!(1));
         let Environment { variables, left_out } = environment(&map);
@@ -142,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn very_many_are_told_in_a_line() {
+    fn very_many_parameters_are_summed_up_in_one_line() {
         let map: Map<_, _> = (0..200_000).map(|n| (format!("key{n}"), json!(n))).collect();
         let Environment { variables, left_out } = environment(&map);
         assert!((10_000..100_000).contains(&variables.len()), "{}", variables.len());

@@ -1,4 +1,8 @@
-//! Reads what a program writes, in the order in which it was written as far as that can be seen.
+//! Reads what a program prints, in the order in which it was printed as far as that can be determined.
+//!
+//! The reader must keep up with any program: a full pipe would block it. So nothing here waits for the hub, memory is bounded, and a
+//! program that prints without a pause yields to the other tasks. A process that outlives the program with its output open cannot hold the
+//! job up for more than 5 s.
 
 use std::{io, os::fd::OwnedFd, time::Duration};
 
@@ -14,17 +18,17 @@ use tokio::{
 use super::log::{Lines, RobotLog};
 use crate::line::{RawLine, Reading, Source, Splitter};
 
-/// What a pipe holds: one read takes all of it.
+/// Capacity of a pipe: one read empties it.
 const BUFFER: usize = 64 * 1024;
-/// Of a progress bar, so many bytes are shown while it moves.
+/// Maximum bytes of a moving progress bar that are shown.
 const MAX_BAR: usize = 4 * 1024;
-/// After the program's end its output is read until it has been silent for this long, if somebody keeps it open.
+/// After the program's end, output that another process keeps open is read until nothing has come for this long.
 const SILENCE: Duration = Duration::from_millis(250);
-/// And not longer than this.
+/// Maximum time to read output after the program's end.
 const AFTER_END: Duration = Duration::from_secs(5);
 
-/// Reads both outputs of a program to their end into the log, and the newest state of a progress bar into `bar`. Gives what the program has
-/// said last about its failure.
+/// Reads both outputs of a program to their end into the log, and the newest state of a progress bar into `bar`. Returns the last error
+/// that the program printed.
 pub(super) async fn read(
     outputs: (Option<ChildStdout>, Option<ChildStderr>),
     log: &RobotLog,
@@ -67,9 +71,9 @@ pub(super) async fn read(
     outputs.reading.error()
 }
 
-/// Both outputs of a program, which are two pipes. Nothing tells which of two bytes in different pipes is older. But a program that prints
-/// before it fails has filled standard output before standard error: so whatever is taken from standard error goes into the log behind
-/// everything that is in standard output a moment later, and never before.
+/// Both outputs of a program, which are two pipes. Which of two bytes in different pipes is older cannot be determined. But a program that
+/// prints before it fails writes standard output before standard error. So what is read from standard error goes into the log after
+/// everything that is in standard output a moment later.
 struct Outputs {
     stdout: Output,
     stderr: Output,
@@ -95,10 +99,10 @@ impl Outputs {
         self.stdout.pipe.is_some() || self.stderr.pipe.is_some()
     }
 
-    /// Lets others have their turn, then waits until there is something to read. Cancel safe.
+    /// Yields, then waits until there is something to read. Cancel safe.
     async fn ready(&self) {
-        // A program that writes without a pause must not keep the others, and the heartbeats, from their turn: each read is much work, so that
-        // the runtime's own budget of a hundred of them is seconds.
+        // A program that prints without a pause must not starve the other jobs and the heartbeats: each read is much work, so the runtime's
+        // own budget of a hundred reads would be seconds.
         tokio::task::yield_now().await;
         tokio::select! {
             () = self.stdout.ready() => {}
@@ -106,7 +110,7 @@ impl Outputs {
         }
     }
 
-    /// Takes what is there: of standard error first, and into the log last.
+    /// Reads what is there: standard error first, which goes into the log last.
     fn read(&mut self, log: &RobotLog, bar: &watch::Sender<String>) {
         let errors = self.stderr.read();
         let words = self.stdout.read();
@@ -134,13 +138,13 @@ impl Output {
 
     async fn ready(&self) {
         match &self.pipe {
-            // What is wrong with it is seen when it is read.
+            // A fault shows when the pipe is read.
             Some(pipe) => drop(pipe.readable().await),
             None => std::future::pending().await,
         }
     }
 
-    /// Reads what is there into the buffer, and gives its length.
+    /// Reads what is there into the buffer, and returns its length.
     fn read(&mut self) -> usize {
         let Some(pipe) = &self.pipe else { return 0 };
         let mut length = 0;
@@ -154,7 +158,7 @@ impl Output {
         if end {
             self.pipe = None;
         } else if length == 0 {
-            // That there was no event says nothing about this moment: only the pipe itself knows. Its end has an event too.
+            // A missing event says nothing about this moment: only a read of the pipe does. The end of the pipe is an event too.
             length = retry_on_intr(|| rustix::io::read(pipe, &mut self.buffer[..])).unwrap_or(0);
         }
         length

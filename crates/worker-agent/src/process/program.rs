@@ -15,7 +15,7 @@ use crate::{
     supervisor::Event,
 };
 
-/// A program that was started. Dropped before its end, it is killed with all that it has started.
+/// A running program. Dropped before its end, it is killed with everything it started.
 pub(super) struct Program {
     tree: Tree,
     supervisor: OwnChild,
@@ -24,16 +24,16 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Starts it: `command` is a supervisor's. Dropping the future undoes it.
+    /// Starts the program; `command` starts its supervisor. Dropping the future kills both.
     ///
     /// # Errors
-    /// As if the program had been started by itself.
+    /// As if the program had been started directly.
     pub(super) async fn start(mut command: Command, job: Uuid, children: &Children) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         command.stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(theirs)));
         let supervisor = children.spawn(&mut command).map_err(|error| no_supervisor(&error))?;
-        // It has the other end, which has to close with the supervisor.
+        // The command holds the other end of the socket, which must close with the supervisor.
         drop(command);
         let tree = Tree::below(&supervisor, job).ok_or_else(|| no_supervisor(&"it has no process id"))?;
         let mut program = Self { tree, supervisor, events: BufReader::new(UnixStream::from_std(ours)?).lines(), ended: false };
@@ -42,7 +42,7 @@ impl Program {
             Some(Event::Failed(error)) => return Err(io::Error::from_raw_os_error(error)),
             Some(Event::Ended(_)) | None => {
                 program.lose();
-                return Err(no_supervisor(&"it does not say that it has started the program"));
+                return Err(no_supervisor(&"it has not reported the start of the program"));
             }
         }
         Ok(program)
@@ -63,13 +63,13 @@ impl Program {
                 self.ended = true;
                 Ended::Exit(ExitStatus::from_raw(status))
             }
-            Some(Event::Started(_) | Event::Failed(_)) | None => Ended::Unknown(io::Error::other("somebody has killed its supervisor")),
+            Some(Event::Started(_) | Event::Failed(_)) | None => Ended::Unknown(io::Error::other("its supervisor was killed")),
         }
     }
 
     /// Waits until no process of the job is left. Cancel safe.
     pub(super) async fn gone(&mut self) {
-        // It ends well after the last of them.
+        // The supervisor exits after the last of them, with success.
         if self.supervisor.wait().await.is_ok_and(|status| status.success()) {
             return;
         }
@@ -84,7 +84,7 @@ impl Program {
         self.ended
     }
 
-    /// Somebody has killed the supervisor: what is left of the job is another's child now, perhaps this process's.
+    /// The supervisor was killed: what is left of the job has been reparented, perhaps to this process.
     fn lose(&mut self) {
         self.tree.kill();
         self.supervisor.end_orphans();

@@ -15,20 +15,20 @@ use crate::{
 
 const FILE: &str = "progress.json";
 const EVERY: Duration = Duration::from_millis(250);
-/// A bar's states are shown at most so often.
+/// Minimum time between two shown states of a bar.
 const BAR_EVERY: Duration = Duration::from_secs(1);
 const MAX_BYTES: u64 = 64 * 1024;
 const MAX_MESSAGE: usize = 1000;
 
-/// Writes the file as robots find it, and gives what tells it from what they write.
+/// Writes the initial file, and returns the stamp that distinguishes it from what robots write.
 pub(super) fn start(folder: &JobFolder) -> io::Result<Stamp> {
     folder.write_json(FILE, &json!({"etapa_atual": 0, "total_etapas": 0, "percentual": 0, "mensagem": ""}))?;
     Ok(stamp(folder))
 }
 
-/// Follows the file until the program's output has ended, and reads it once more then. While the program has not written the file, the
-/// newest state of its progress bar is the message: a bar is no log line before it is done, and the job's progress is where whoever watches
-/// the job looks, one row that is replaced, at most once a second.
+/// Follows the file until the program's output has ended, and then reads it once more. While the program has not written the file, the
+/// newest state of its progress bar is the message. A moving bar is progress and not a log line: one row that is replaced, at most once a
+/// second.
 pub(super) async fn watch(
     folder: &JobFolder,
     outbox: &Outbox,
@@ -44,7 +44,7 @@ pub(super) async fn watch(
             () = tokio::time::sleep(EVERY) => false,
         };
         let now = stamp(folder);
-        // At the end without regard to what was seen: a file written twice within one tick of the clock has one time.
+        // At the end the file is read whatever its stamp: two writes within one tick of the clock have the same time.
         if (now != seen || (over && now != start))
             && let Some(progress) = read_beside(folder.clone()).await
         {
@@ -65,7 +65,7 @@ pub(super) async fn watch(
     }
 }
 
-/// What a progress bar says.
+/// The progress that a bar shows.
 fn of_bar(state: &str) -> Progress {
     let percent = state.match_indices('%').find_map(|(at, _)| {
         let number = state[..at].rsplit(|c: char| !(c.is_ascii_digit() || c == '.' || c == ',')).next()?;
@@ -91,13 +91,13 @@ async fn read_beside(folder: JobFolder) -> Option<Progress> {
     tokio::task::spawn_blocking(move || read(&folder)).await.ok()?
 }
 
-/// `None` for a file that is half written or no object: the next look may find it whole.
+/// `None` for a file that is half written or not an object: the next check may find it complete.
 fn read(folder: &JobFolder) -> Option<Progress> {
     let (Value::Object(fields), _) = robot_json::read(&folder.read(FILE, MAX_BYTES).ok()?).ok()? else { return None };
     Some(parse(&fields))
 }
 
-/// Takes the words of both spellings; numbers may be text.
+/// Reads both spellings; numbers may be text.
 fn parse(fields: &Map<String, Value>) -> Progress {
     let number = |names: [&str; 2]| {
         let value = names.iter().find_map(|name| fields.get(*name))?;

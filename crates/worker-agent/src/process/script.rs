@@ -1,4 +1,5 @@
-//! Which file is run, and by what.
+//! Resolves which file is run, and by which interpreter. A script must lie in one of the worker's script folders after all links are
+//! followed, so that whoever may register an automation cannot run any file of the host.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -8,11 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Bytes of a first line that the system looks at.
+/// Bytes of a first line that the system reads.
 const FIRST_LINE: u64 = 256;
 
-/// The file of a `script_path`, which starts from `base` when it is relative, with every link on its way followed: it has to be in one of
-/// `folders` then. The text of the error says what to do.
+/// The file of a `script_path`, which starts from `base` if it is relative. With every link followed, it must be in one of `folders`. The
+/// error text says what to do.
 pub(super) fn resolve(base: &Path, folders: &[PathBuf], script_path: &str) -> Result<PathBuf, String> {
     if script_path.is_empty() {
         return Err("the automation has no script_path".into());
@@ -32,7 +33,7 @@ pub(super) fn resolve(base: &Path, folders: &[PathBuf], script_path: &str) -> Re
     match fs::metadata(&real) {
         Ok(data) if data.is_file() => Ok(real),
         Ok(data) if data.is_dir() => Err(format!("{} is a folder, not a program", path.display())),
-        Ok(_) => Err(format!("{} is no regular file", path.display())),
+        Ok(_) => Err(format!("{} is not a regular file", path.display())),
         Err(error) => Err(format!("{}: {error}", path.display())),
     }
 }
@@ -41,22 +42,22 @@ fn is_in(real: &Path, folders: &[PathBuf]) -> bool {
     folders.iter().filter_map(|folder| fs::canonicalize(folder).ok()).any(|folder| real.starts_with(folder))
 }
 
-/// Whether what there is of the way to a missing file is in a folder.
+/// Whether the existing part of the path to a missing file is in one of the folders.
 fn is_near(path: &Path, folders: &[PathBuf]) -> bool {
     path.ancestors().skip(1).find_map(|way| fs::canonicalize(way).ok()).is_some_and(|real| is_in(&real, folders))
 }
 
 fn outside(path: &Path, folders: &[PathBuf]) -> String {
-    let known: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
-    let known = if known.is_empty() { "it has none".to_owned() } else { known.join(", ") };
+    let names: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    let names = if names.is_empty() { "it has none".to_owned() } else { names.join(", ") };
     let parent = path.parent().unwrap_or(path).display();
     format!(
-        "{} is in none of this worker's script folders ({known}): put the script there, or start the worker with --scripts {parent}",
+        "{} is in none of this worker's script folders ({names}): move the script there, or start the worker with --scripts {parent}",
         path.display()
     )
 }
 
-/// What the script's first line names, as the system reads it: a program and at most one argument. `None` without such a line.
+/// The interpreter of the script's first line, as the system reads it: a program and at most one argument. `None` without such a line.
 pub(super) fn interpreter(script: &Path) -> Option<Vec<OsString>> {
     let mut head = Vec::new();
     File::open(script).ok()?.take(FIRST_LINE).read_to_end(&mut head).ok()?;
@@ -105,7 +106,7 @@ mod tests {
             ("missing", Err("file not found")),
             ("sub/missing/x", Err("file not found")),
             ("sub", Err("is a folder")),
-            ("fifo", Err("no regular file")),
+            ("fifo", Err("not a regular file")),
             ("loop", Err("loop")),
             ("", Err("no script_path")),
         ];

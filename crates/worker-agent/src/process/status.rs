@@ -14,7 +14,7 @@ pub(super) struct StatusFile<'a> {
     folder: &'a JobFolder,
 }
 
-/// The words of RPA V3 first, then Regente's own.
+/// The keys of RPA V3 first, then Regente's own.
 #[derive(Serialize)]
 struct Content<'a> {
     session_id: String,
@@ -31,7 +31,7 @@ struct Content<'a> {
     error_class: Option<ErrorClass>,
 }
 
-/// What stands in the file.
+/// Content of the file.
 struct Words<'a> {
     status: &'a str,
     message: &'a str,
@@ -83,7 +83,7 @@ impl<'a> StatusFile<'a> {
     }
 }
 
-/// The end of the folder's job as far as its `status.json` knows it; without the result.
+/// The job's end as far as `status.json` has it, without the result.
 pub(crate) fn read_end(folder: &JobFolder) -> Option<Outcome> {
     let fields = read(folder)?;
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
@@ -94,7 +94,7 @@ pub(crate) fn read_end(folder: &JobFolder) -> Option<Outcome> {
     Some(Outcome { status, result: None, error_class, error_message })
 }
 
-/// Writes how the job of an earlier agent ended into its `status.json`.
+/// Writes the end of an earlier agent's job into its `status.json`.
 pub(crate) fn write_end(folder: &JobFolder, outcome: &Outcome) {
     let message = outcome.error_message.as_deref().unwrap_or(outcome.status.as_str());
     let mut fields = read(folder).unwrap_or_default();

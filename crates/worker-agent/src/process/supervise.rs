@@ -1,3 +1,9 @@
+//! Follows a running program: pauses and resumes it, enforces its time-out, and ends it.
+//!
+//! On return no process that descends from the program is left, whatever ended it. A process that cannot be killed yet keeps the job's
+//! slot: freeing it would overload the host. The reason that came first decides how the job ends, except that a lost lease overrides all
+//! others.
+
 use std::{io, process::ExitStatus, time::Duration};
 
 use domain::log::Level;
@@ -9,17 +15,17 @@ use crate::{Job, RunContext, signal::Stop};
 
 /// How a program ended.
 pub(super) enum Ended {
-    /// By itself, or by somebody else's signal.
+    /// By itself, or by a signal from outside.
     Exit(ExitStatus),
-    /// Killed here: it ran too long.
+    /// Killed here: its time-out expired.
     TimedOut,
     /// Killed here: it had to stop.
     Stopped(Stop),
-    /// The system does not say.
+    /// Its end cannot be determined.
     Unknown(io::Error),
 }
 
-/// What the program may read in `control.json`.
+/// Content of `control.json`, for the program.
 #[derive(Serialize)]
 struct Control {
     cancel: bool,
@@ -31,16 +37,15 @@ pub(super) struct Supervisor<'a> {
     pub(super) job: &'a Job,
     pub(super) context: &'a RunContext,
     pub(super) log: &'a RobotLog,
-    /// Between TERM and KILL, unless the job says otherwise.
+    /// Time between TERM and KILL, unless the job has its own.
     pub(super) grace: Duration,
 }
 
-/// Between two looks for processes that should have ended; grows to a second.
+/// Between two checks for processes that should have ended; grows to 1 s.
 pub(super) const POLL: Duration = Duration::from_millis(25);
 
 impl Supervisor<'_> {
-    /// Waits for the end of the program, pauses and resumes it, and brings the end about when it has to. Afterwards nothing is left that
-    /// descends from it.
+    /// Waits for the end of the program, pauses and resumes it, and ends it when it must stop. Afterwards none of its descendants is left.
     pub(super) async fn run(&self, program: &mut Program) -> Ended {
         let (mut stop, mut pause) = (self.context.stop.clone(), self.context.pause.clone());
         let mut clock = Clock::new(self.job.timeout_s, Instant::now());
@@ -54,37 +59,37 @@ impl Supervisor<'_> {
             }
         };
         if matches!(ended, Ended::Stopped(Stop::Cancel)) {
-            self.tell(&Control { cancel: true, paused: false });
+            self.write_control(&Control { cancel: true, paused: false });
         }
         terminate(program, self.grace_for(&ended)).await;
         ended
     }
 
-    /// Pauses what runs, resumes what stands still.
+    /// Pauses a running program, resumes a paused one.
     fn turn(&self, tree: &Tree, clock: &mut Clock) {
         let status = StatusFile::new(self.job, &self.context.folder);
         if clock.is_paused() {
-            self.tell(&Control { cancel: false, paused: false });
+            self.write_control(&Control { cancel: false, paused: false });
             status.running(tree.root());
-            self.log.note(Level::Info, "the job goes on");
+            self.log.note(Level::Info, "the job is resumed");
             clock.resume(Instant::now());
             tree.resume();
         } else {
-            self.tell(&Control { cancel: false, paused: true });
+            self.write_control(&Control { cancel: false, paused: true });
             tree.pause();
             clock.pause(Instant::now());
             status.paused(tree.root());
-            self.log.note(Level::Info, "the job is paused: its processes and its time-out stand still");
+            self.log.note(Level::Info, "the job is paused: its processes are suspended and its time-out clock is stopped");
         }
     }
 
-    fn tell(&self, control: &Control) {
+    fn write_control(&self, control: &Control) {
         if let Err(error) = self.context.folder.write_json("control.json", control) {
             tracing::warn!(job.id = %self.job.id, %error, "control.json cannot be written");
         }
     }
 
-    /// The job's own grace is for its sake. When the worker stops or somebody else has the job, it may only be shorter.
+    /// The job's own grace serves the job. When the worker stops or has lost the lease, it can only shorten the worker's grace.
     fn grace_for(&self, ended: &Ended) -> Duration {
         let own = self.job.cancel_grace_s.map(|seconds| Duration::from_secs(seconds.into()));
         match ended {
@@ -94,10 +99,10 @@ impl Supervisor<'_> {
     }
 }
 
-/// TERM for all that is left of the job, and KILL for what is left of that after `grace`. A process in an uninterruptible system call is waited
-/// for: the slot is not free before.
+/// Sends TERM to everything that is left of the job, and KILL to what is left after `grace`. Waits for a process in an uninterruptible
+/// system call: the slot is not free before.
 async fn terminate(program: &mut Program, grace: Duration) {
-    // Most programs leave nothing: then nothing has to be looked for.
+    // Most programs leave nothing: then no search is needed.
     if program.has_ended() && tokio::time::timeout(POLL, program.gone()).await.is_ok() {
         return;
     }

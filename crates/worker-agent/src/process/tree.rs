@@ -1,5 +1,8 @@
-//! Finds, stops, resumes and kills all processes of a job: what descends from its supervisor, wherever it has gone, and
-//! after a crash whatever carries its mark.
+//! Finds, suspends, resumes and kills all processes of a job: the descendants of its supervisor and, after a crash, whatever carries the
+//! job's mark.
+//!
+//! Process ids are reused. So a process is identified by id and start time, and across a restart also by the boot; a number alone never
+//! decides about a kill. Before a kill the processes are suspended until no new one appears, so that none escapes by forking.
 
 use std::{
     fs,
@@ -14,15 +17,15 @@ use serde::{Deserialize, Serialize};
 use tokio::process::Child;
 use uuid::Uuid;
 
-/// Looks at processes that may be forking meanwhile end after so many, whatever was found.
+/// Maximum rounds of a search through processes that may be forking meanwhile.
 const ROUNDS: usize = 10;
 
 /// Variable in the environment of a job's program, and of what it starts, that names the job.
 pub(super) const JOB_MARK: &str = "REGENTE_JOB_ID";
-/// Variable in the environment of a job's virtual display, which is no part of the tree: it ends after the program.
+/// Variable in the environment of a job's virtual display, which is not part of the tree: it ends after the program.
 pub(super) const DISPLAY_MARK: &str = "REGENTE_DISPLAY_OF";
 
-/// A job's processes: all that descends from its supervisor, but not that. Dropped before [`Tree::settle`], it kills them.
+/// A job's processes: the descendants of its supervisor, without the supervisor. Dropped before [`Tree::settle`], it kills them.
 pub(crate) struct Tree {
     supervisor: Process,
     /// The program itself; 0 before its start.
@@ -31,7 +34,7 @@ pub(crate) struct Tree {
     settled: AtomicBool,
 }
 
-/// One process, known by its id and start time: ids are used again.
+/// One process, identified by id and start time.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Process {
     pid: i32,
@@ -41,7 +44,7 @@ pub(crate) struct Process {
     started: u64,
 }
 
-/// The program itself, known across a restart of the agent, and of the host.
+/// The program itself, identified across restarts of the agent and of the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Root {
     pid: i32,
@@ -50,10 +53,10 @@ pub(crate) struct Root {
     boot_id: String,
 }
 
-/// What was found of the processes of an earlier agent's job.
+/// What was left of the processes of an earlier agent's job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Left {
-    /// The program itself still ran.
+    /// The program itself was still running.
     pub(crate) root_ran: bool,
     /// Processes that were killed, the program among them.
     pub(crate) killed: usize,
@@ -76,12 +79,12 @@ impl Tree {
         self.root
     }
 
-    /// What a later agent needs to find the program again; `None` when it has ended.
+    /// Identity by which a later agent finds the program again; `None` when it has ended.
     pub(crate) fn identity(&self) -> Option<Root> {
         Root::of(&read(self.root)?)
     }
 
-    /// The same of the supervisor.
+    /// Identity of the supervisor.
     pub(crate) fn supervisor_identity(&self) -> Option<Root> {
         Root::of(&self.supervisor)
     }
@@ -96,17 +99,17 @@ impl Tree {
         freeze(|| self.members());
     }
 
-    /// Lets every process go on.
+    /// Resumes every process.
     pub(crate) fn resume(&self) {
         self.members().iter().for_each(|process| process.signal(Signal::SIGCONT));
     }
 
-    /// Every process has ended and was reaped: nothing has to be killed any more.
+    /// Every process has ended and was reaped: there is nothing left to kill.
     pub(crate) fn settle(&self) {
         self.settled.store(true, Ordering::Relaxed);
     }
 
-    /// Asks every process to end. One that is suspended is woken with the request already waiting for it. Whether there was one.
+    /// Sends TERM to every process. A suspended one is resumed with the signal already pending. Returns whether there was any.
     pub(crate) fn terminate(&self) -> bool {
         let members = self.members();
         for signal in [Signal::SIGTERM, Signal::SIGCONT] {
@@ -125,7 +128,7 @@ impl Tree {
         if self.supervisor.is_alive() {
             return family(|process| process.parent == self.supervisor.pid);
         }
-        // Somebody has killed it: what carries no mark has gone to another parent.
+        // The supervisor was killed: processes without a mark have been reparented.
         let is_of_group = |process: &Process| self.root != 0 && process.group == self.root;
         let mut left = family(|process| is_of_group(process) || is_marked(process.pid, &[JOB_MARK], self.job));
         left.retain(|process| process.pid != self.supervisor.pid);
@@ -138,7 +141,7 @@ impl Drop for Tree {
         if self.settled.load(Ordering::Relaxed) {
             return;
         }
-        // It might be starting the program just now. Afterwards it reaps what was killed, and ends.
+        // The supervisor may be starting the program just now. Afterwards it reaps what was killed, and exits.
         self.supervisor.signal(Signal::SIGSTOP);
         self.kill();
         self.supervisor.signal(if self.root == 0 { Signal::SIGKILL } else { Signal::SIGCONT });
@@ -159,24 +162,24 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) {
-        // It fails when the process has ended, which is as good.
+        // It fails when the process has already ended.
         let _ended = kill(Pid::from_raw(self.pid), signal);
     }
 }
 
-/// Suspends the processes that `look` gives. Looks again until no new one has appeared: one that was not stopped yet may have forked.
+/// Suspends the processes that `look` finds. Repeats until no new one appears: one that was not yet suspended may have forked.
 fn freeze(look: impl Fn() -> Vec<Process>) -> Vec<Process> {
-    let mut known: Vec<Process> = Vec::new();
+    let mut seen: Vec<Process> = Vec::new();
     for _ in 0..ROUNDS {
-        let is_known = |process: &Process| known.iter().any(|other| (other.pid, other.started) == (process.pid, process.started));
-        let fresh: Vec<_> = look().into_iter().filter(|process| !is_known(process)).collect();
+        let is_seen = |process: &Process| seen.iter().any(|other| (other.pid, other.started) == (process.pid, process.started));
+        let fresh: Vec<_> = look().into_iter().filter(|process| !is_seen(process)).collect();
         if fresh.is_empty() {
             break;
         }
         fresh.iter().for_each(|process| process.signal(Signal::SIGSTOP));
-        known.extend(fresh);
+        seen.extend(fresh);
     }
-    known
+    seen
 }
 
 /// The children of a process, also those that have ended and were not reaped.
@@ -184,8 +187,8 @@ pub(crate) fn children_of(parent: i32) -> Vec<Process> {
     snapshot().into_iter().filter(|process| process.parent == parent).collect()
 }
 
-/// Kills every process with the mark of `job`, its supervisor, the program `root` with its group, and what these have started. A process that
-/// merely has the number of one of them is left alone.
+/// Kills every process with the mark of `job`, its supervisor, the program `root` with its group, and what these have started. A process
+/// that merely reuses the id of one of them is left alone.
 pub(crate) fn kill_left(job: Uuid, root: Option<&Root>, supervisor: Option<&Root>) -> Left {
     let root = root.filter(|root| root.is_alive());
     let root_ran = root.is_some();
@@ -214,12 +217,12 @@ impl Root {
     }
 }
 
-/// Which start of the host this is.
+/// Id of the host's current boot.
 fn boot_id() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|text| text.trim().to_owned())
 }
 
-/// The living processes that `seed` picks, and their descendants: one that is just being started may not show its mark yet.
+/// The living processes that `seed` picks, and their descendants: a process that is just starting may not show its mark yet.
 fn family(seed: impl Fn(&Process) -> bool) -> Vec<Process> {
     let (mut family, mut others): (Vec<_>, Vec<_>) = snapshot().into_iter().partition(seed);
     loop {
@@ -238,8 +241,8 @@ fn family(seed: impl Fn(&Process) -> bool) -> Vec<Process> {
 /// Whether the environment names the job in one of the variables `marks`.
 fn is_marked(pid: i32, marks: &[&str], job: Uuid) -> bool {
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
-    let wanted: Vec<_> = marks.iter().map(|mark| format!("{mark}={job}")).collect();
-    environment.split(|byte| *byte == 0).any(|variable| wanted.iter().any(|mark| mark.as_bytes() == variable))
+    let expected: Vec<_> = marks.iter().map(|mark| format!("{mark}={job}")).collect();
+    environment.split(|byte| *byte == 0).any(|variable| expected.iter().any(|mark| mark.as_bytes() == variable))
 }
 
 /// Every other process of the host; empty on systems without `/proc`.

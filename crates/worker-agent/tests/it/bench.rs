@@ -1,4 +1,4 @@
-//! A runner that does nothing costs nothing but its requests.
+//! A job whose runner does nothing costs only its requests.
 
 use std::sync::Arc;
 

@@ -27,7 +27,7 @@ async fn exit_codes_and_signals() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_started_says_why() {
+async fn a_program_that_cannot_start_gives_the_reason() {
     let mut bed = Bed::new().await;
     let mut settings = bed.settings();
     settings.python = "no-such-python".into();
@@ -58,7 +58,7 @@ async fn what_cannot_be_started_says_why() {
 }
 
 #[tokio::test]
-async fn a_shell_script_is_run_by_what_its_first_line_names() {
+async fn a_shell_script_runs_with_the_interpreter_of_its_first_line() {
     let bed = Bed::with_agent().await;
     bed.script("names.sh", "#!/usr/bin/env python3\nimport sys\nprint(len(sys.argv), sys.argv[1])\n");
     let named = bed.hub.job("SHELL", "names.sh", 0, json!({}));
@@ -106,7 +106,7 @@ wait";
 }
 
 #[tokio::test]
-async fn term_gives_time_to_tidy_up() {
+async fn term_leaves_time_to_clean_up() {
     let mut bed = Bed::new().await;
     let mut settings = bed.settings();
     settings.kill_grace = Duration::from_secs(20);
@@ -117,7 +117,7 @@ async fn term_gives_time_to_tidy_up() {
 }
 
 #[tokio::test]
-async fn what_is_left_of_the_group_dies_with_the_program() {
+async fn the_rest_of_the_group_dies_with_the_program() {
     let bed = Bed::with_agent().await;
     let job = bed.shell("sleep 1000 & echo $! > left; echo done");
     assert_eq!(bed.end_of(job).await.status, Status::Completed);
@@ -150,12 +150,12 @@ async fn nothing_that_a_job_started_outlives_it() {
     bed.end_of(innocent).await;
     assert_eq!(bed.log_of(innocent)[0].message, "lives");
     assert!(!runs(innocent_helper));
-    // Those of other tests in this process are there for a moment.
+    // Zombies of other tests in this process exist for a moment.
     until(|| (zombies() == 0).then_some(())).await;
 }
 
 #[tokio::test]
-async fn helpers_are_asked_to_end_first() {
+async fn helpers_get_term_before_kill() {
     let mut bed = Bed::new().await;
     let mut settings = bed.settings();
     settings.kill_grace = Duration::from_secs(30);
@@ -166,17 +166,17 @@ async fn helpers_are_asked_to_end_first() {
 }
 
 #[tokio::test]
-async fn a_job_whose_supervisor_is_killed_fails_and_its_group_is_ended() {
+async fn a_job_whose_supervisor_is_killed_fails_and_its_group_is_killed() {
     let bed = Bed::with_agent().await;
     let job = bed.shell("sleep 1000 & echo $! > helper; until grep -q running status.json; do sleep 0.02; done; kill -9 $PPID; wait");
     let helper = bed.pid_in(job, "helper").await;
     let end = bed.end_of(job).await;
-    assert!(end.error_message.as_deref().unwrap().contains("killed its supervisor"), "{end:?}");
+    assert!(end.error_message.as_deref().unwrap().contains("supervisor was killed"), "{end:?}");
     assert!(!runs(helper));
 }
 
 #[tokio::test]
-async fn a_program_that_is_no_supervisor_fails_the_job() {
+async fn an_executable_that_is_not_a_supervisor_fails_the_job() {
     let mut bed = Bed::new().await;
     let mut settings = bed.settings();
     settings.supervisor = "true".into();

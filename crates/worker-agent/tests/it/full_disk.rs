@@ -1,4 +1,4 @@
-//! A disk that fills while a job runs, and has room again.
+//! A disk that fills up while a job runs, and has space again.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -9,11 +9,11 @@ use crate::{
     support::{Bed, until},
 };
 
-/// A small file system in memory, mounted until it is dropped.
+/// A small tmpfs, mounted until this is dropped.
 struct Disk(PathBuf);
 
 impl Disk {
-    /// `None` where that is not allowed.
+    /// `None` where mounting is not allowed.
     fn mount(path: PathBuf) -> Option<Self> {
         fs::create_dir_all(&path).unwrap();
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs"]).arg(&path).output();
@@ -28,7 +28,7 @@ impl Drop for Disk {
 }
 
 #[tokio::test]
-async fn a_full_disk_loses_no_job_and_tells_what_lines_it_cost() {
+async fn a_full_disk_loses_no_job_and_the_log_counts_the_lost_lines() {
     let mut bed = Bed::new().await;
     let Some(disk) = Disk::mount(bed.dir.path().join("work")) else {
         println!("skipped: this user cannot mount a file system");
@@ -62,7 +62,7 @@ async fn a_full_disk_loses_no_job_and_tells_what_lines_it_cost() {
 
     let (mut next, mut notes) = (1, 0);
     for line in bed.log_of(job) {
-        let lost = line.message.strip_suffix(" log lines were not kept: No space left on device (os error 28)");
+        let lost = line.message.strip_suffix(" log lines were lost: No space left on device (os error 28)");
         notes += u32::from(lost.is_some());
         next += lost.map_or(1, |lost| lost.parse().unwrap());
         assert!(lost.is_some() || line.message == (next - 1).to_string(), "{} is not {}", line.message, next - 1);

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Bed, until};
 
-/// Ways to put something else in the place of the file `$1`, and whether the system may refuse it for a name in use.
+/// Ways to replace the file `$1` by something else, and whether the system may refuse it for a name in use.
 const PLANTS: [&str; 6] = [
     "rm -rf $1; mkfifo $1",
     "rm -rf $1; ln -s /dev/zero $1",
@@ -37,7 +37,7 @@ fn plants(victim: &std::path::Path) -> String {
     script
 }
 
-/// One job for each file and kind, and beside them one that only has to be left alone.
+/// One job for each file and kind, and one beside them that must not be disturbed.
 #[tokio::test]
 async fn whatever_a_robot_plants_its_job_and_others_end() {
     let bed = Bed::with_agent().await;
@@ -47,7 +47,7 @@ async fn whatever_a_robot_plants_its_job_and_others_end() {
     let mut jobs = Vec::new();
     for name in NAMES {
         for plant in 0..PLANTS.len() {
-            // More lines than stay in memory, after the plant: some are written to the outbox in the folder.
+            // More lines than fit into memory, after the plant: some are written to the outbox in the folder.
             let script = format!("{}plant{plant} {name}\nseq 1 1200\nsleep 0.3", plants(&victim));
             jobs.push((name, plant, bed.shell(&script)));
         }
@@ -57,9 +57,9 @@ async fn whatever_a_robot_plants_its_job_and_others_end() {
         assert_eq!((end.status, end.result), (Status::Completed, None), "{name} {plant}");
         let log = bed.log_of(job);
         let numbers = log.iter().filter(|line| line.message.parse::<u32>().is_ok()).count();
-        assert!(numbers == 1200 || log.iter().any(|line| line.message.contains("were not kept")), "{name} {plant}: {numbers}");
-        let told = log.iter().any(|line| line.message.contains("result.json is not reported"));
-        assert_eq!(told, name == "result.json", "{name} {plant}: {:?}", log.last());
+        assert!(numbers == 1200 || log.iter().any(|line| line.message.contains("lines were lost")), "{name} {plant}: {numbers}");
+        let noted = log.iter().any(|line| line.message.contains("result.json is not reported"));
+        assert_eq!(noted, name == "result.json", "{name} {plant}: {:?}", log.last());
     }
     assert_eq!(fs::read_to_string(&victim).unwrap(), "as it was");
     fs::write(bed.folder(innocent).join("go"), "").unwrap();
@@ -83,7 +83,7 @@ async fn a_folder_replaced_by_a_link_is_not_written_through() {
 async fn what_was_planted_does_not_stop_the_next_agent_either() {
     let mut bed = Bed::new().await;
     let mut settings = bed.settings();
-    // A job whose lease is not found is given again, and stays.
+    // A job without a lease file is dispatched again, and stays.
     settings.slots = 32;
     bed.start(settings.clone(), None);
     let victim = bed.dir.path().join("victim");
@@ -104,7 +104,7 @@ async fn what_was_planted_does_not_stop_the_next_agent_either() {
         }
     }
     for (names, job) in &jobs {
-        // Without its lease the job is the hub's to give up.
+        // Without its lease file the hub ends the job.
         if !names.contains(&"lease.json") {
             let end = bed.end_of(*job).await;
             assert_eq!((end.status, end.error_class), (Status::Failed, Some(ErrorClass::Killed)), "{names:?}");
@@ -115,9 +115,9 @@ async fn what_was_planted_does_not_stop_the_next_agent_either() {
     assert_eq!(fs::read_to_string(&victim).unwrap(), "as it was");
 }
 
-/// As a robot would forge it, to have somebody else's processes killed.
+/// A lease file as a robot would forge it, to have other processes killed.
 #[tokio::test]
-async fn the_lease_of_another_job_is_not_believed() {
+async fn a_forged_lease_of_another_job_is_ignored() {
     let mut bed = Bed::new().await;
     let job = uuid::Uuid::now_v7();
     fs::create_dir_all(bed.folder(job)).unwrap();

@@ -1,4 +1,4 @@
-//! A hub in memory with just the rules that matter to a worker.
+//! A hub in memory with only the rules that matter to a worker.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -22,7 +22,7 @@ pub(crate) enum Mode {
     Away,
     /// Answers 503.
     Busy,
-    /// Does what is asked and closes the connection without an answer.
+    /// Carries the request out and closes the connection without an answer.
     LosesAnswers,
     /// Answers 401.
     Locked,
@@ -32,7 +32,7 @@ pub(crate) enum Mode {
 pub(crate) struct State {
     pub(crate) waiting: VecDeque<JobAssignment>,
     pub(crate) given: HashMap<Uuid, JobAssignment>,
-    /// Of these, the ones that a claim has taken.
+    /// Those of them that a claim has taken.
     claimed: HashSet<Uuid>,
     pub(crate) logs: HashMap<Uuid, Vec<LogEntry>>,
     pub(crate) progress: HashMap<Uuid, Vec<Progress>>,
@@ -57,7 +57,7 @@ pub(crate) struct State {
 pub(crate) struct Hub {
     state: Arc<Mutex<State>>,
     pub(crate) url: String,
-    /// What it calls its worker.
+    /// Id that it gives its worker.
     pub(crate) worker: Uuid,
 }
 
@@ -83,13 +83,13 @@ impl Hub {
         self.state().mode = Some(mode);
     }
 
-    /// Adds a job and gives its id.
+    /// Adds a job and returns its id.
     pub(crate) fn job(&self, kind: &str, script: &str, timeout_s: u32, parameters: Value) -> Uuid {
         let Value::Object(parameters) = parameters else { panic!("parameters are an object") };
         self.add(assignment(kind, script, timeout_s, parameters))
     }
 
-    /// Adds this job and gives its id.
+    /// Adds this job and returns its id.
     pub(crate) fn add(&self, job: JobAssignment) -> Uuid {
         let id = job.job_id;
         self.state().waiting.push_back(job);

@@ -37,7 +37,7 @@ async fn very_many_lines() {
 }
 
 #[tokio::test]
-async fn of_a_log_without_end_the_first_and_the_last_part_are_kept() {
+async fn an_endless_log_keeps_its_first_and_its_last_part() {
     let mut bed = Bed::new().await;
     let mut settings = bed.settings();
     (settings.log_lines, settings.log_bytes) = (3000, 1 << 20);
@@ -65,7 +65,7 @@ async fn lines_are_sent_while_the_job_runs() {
     assert_eq!(log, [(Level::Info, "first".to_owned()), (Level::Error, "ERROR second".to_owned())]);
 }
 
-/// Runs a job of 5000 lines through a time in which the hub is not well.
+/// Runs a job of 5000 lines through a failure of the hub.
 async fn through(mode: Mode) {
     let bed = Bed::with_agent().await;
     let job = bed.shell("seq 1 100; while [ ! -e go ]; do sleep 0.02; done; seq 101 4900; touch gone; while [ ! -e end ]; do sleep 0.02; done; seq 4901 5000");
@@ -85,17 +85,17 @@ async fn through(mode: Mode) {
 }
 
 #[tokio::test]
-async fn everything_arrives_once_after_the_hub_was_away() {
+async fn each_line_arrives_once_after_the_hub_was_unreachable() {
     through(Mode::Away).await;
 }
 
 #[tokio::test]
-async fn everything_arrives_once_after_the_hub_was_busy() {
+async fn each_line_arrives_once_after_the_hub_was_busy() {
     through(Mode::Busy).await;
 }
 
 #[tokio::test]
-async fn everything_arrives_once_when_answers_are_lost() {
+async fn each_line_arrives_once_when_answers_are_lost() {
     through(Mode::LosesAnswers).await;
 }
 

@@ -1,4 +1,4 @@
-//! What people read about a program is what it said: bars, levels, errors, results, order.
+//! People read what the program printed: bars, levels, errors, results, order.
 
 use domain::{
     job::{ErrorClass, Status},
@@ -20,7 +20,7 @@ fn lines(bed: &Bed, job: Uuid) -> Vec<(Level, String)> {
 }
 
 #[tokio::test]
-async fn a_progress_bar_is_seen_while_it_moves_and_is_one_line_at_its_end() {
+async fn a_progress_bar_is_progress_while_it_moves_and_one_line_at_its_end() {
     let bed = Bed::with_agent().await;
     let bar = r#"
 import os, sys, time
@@ -42,12 +42,12 @@ sys.exit(3)
     assert_eq!(end.progress.unwrap().percent, Some(100.0));
     let last = "100%|##########| 100/100 [00:01<00:01, 9.9it/s]";
     assert_eq!(lines(&bed, job), [(Level::Info, "begin".to_owned()), (Level::Info, last.to_owned())]);
-    // At most one state a second, whatever moved in between.
+    // At most one state per second, however fast the bar moves.
     assert!(bed.hub.state().progress[&job].len() <= 62, "{:?}", bed.hub.state().progress[&job]);
 }
 
 #[tokio::test]
-async fn a_robot_that_writes_its_progress_itself_is_not_overruled_by_a_bar() {
+async fn progress_json_overrides_a_bar() {
     let bed = Bed::with_agent().await;
     let job = bed.shell(
         r#"echo '{"percent": 5, "message": "Tela 1"}' > p && mv p progress.json
@@ -59,7 +59,7 @@ printf '\r 50%%\r 60%%\n'"#,
 }
 
 #[tokio::test]
-async fn levels_of_pythons_logging_are_its_own() {
+async fn levels_of_python_logging_are_kept() {
     let bed = Bed::with_agent().await;
     let job = python(
         &bed,
@@ -125,7 +125,7 @@ async fn a_result_that_is_not_quite_json_keeps_its_error_class() {
 }
 
 #[tokio::test]
-async fn what_was_printed_before_an_error_is_read_before_it() {
+async fn output_printed_before_an_error_comes_before_it() {
     let bed = Bed::with_agent().await;
     let job = python(
         &bed,

@@ -1,4 +1,4 @@
-//! Parameters as nobody means them to be.
+//! Unusable and excessive parameters.
 
 use domain::job::{ErrorClass, Status};
 use serde_json::{Map, Value, json};
@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_job_that_cannot_be_read_fails_and_its_neighbours_run() {
+async fn a_job_that_cannot_be_parsed_fails_and_its_neighbours_run() {
     let mut bed = Bed::new().await;
     let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
     let jobs = [bed.shell("true"), bed.hub.job("SHELL", "x.sh", 0, json!({"deep": deep})), bed.shell("true")];
@@ -23,7 +23,7 @@ async fn a_job_that_cannot_be_read_fails_and_its_neighbours_run() {
 }
 
 #[tokio::test]
-async fn very_many_parameters_do_not_hold_up_heartbeats() {
+async fn very_many_parameters_do_not_delay_heartbeats() {
     let bed = Bed::with_agent().await;
     until(|| (bed.hub.state().heartbeats.len() > 1).then_some(())).await;
     bed.script("many.sh", "test \"$PARAM_KEY1\" = 1 && grep -q key199999 config.json && echo ran");

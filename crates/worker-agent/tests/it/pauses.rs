@@ -1,4 +1,4 @@
-//! Jobs that stand still, and workers that take nothing new.
+//! Paused jobs and paused workers.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 use domain::job::{ErrorClass, Status};
 use serde_json::{Value, json};
 
-use crate::support::{Bed, runs, stands_still, until};
+use crate::support::{Bed, is_suspended, runs, until};
 
 fn control(bed: &Bed, job: uuid::Uuid) -> Value {
     let text = fs::read(bed.folder(job).join("control.json")).unwrap_or_default();
@@ -21,7 +21,7 @@ fn status(bed: &Bed, job: uuid::Uuid) -> Value {
 }
 
 #[tokio::test]
-async fn a_paused_job_stands_still_with_all_its_processes_until_it_goes_on() {
+async fn a_paused_job_is_suspended_with_all_its_processes_until_it_is_resumed() {
     let bed = Bed::with_agent().await;
     let script = "setsid sh -c 'echo $$ > far; while [ ! -e go ]; do sleep 0.02; done; echo far' &
 sh -c 'echo $$ > near; while [ ! -e go ]; do sleep 0.02; done; echo near' &
@@ -34,47 +34,47 @@ echo $$ > pid; wait";
     }
     let other_pid = bed.pid_in(other, "pid").await;
     bed.hub.state().paused.insert(job);
-    until(|| pids.iter().all(|pid| stands_still(*pid)).then_some(())).await;
+    until(|| pids.iter().all(|pid| is_suspended(*pid)).then_some(())).await;
     until(|| (status(&bed, job) == "paused").then_some(())).await;
     assert_eq!(control(&bed, job), json!({"cancel": false, "paused": true}));
-    // It is in state `D` now and then, when it starts a program.
-    until(|| (!stands_still(other_pid)).then_some(())).await;
+    // It is in state `D` at times, when it starts a program.
+    until(|| (!is_suspended(other_pid)).then_some(())).await;
     fs::write(bed.folder(job).join("go"), "").unwrap();
     let before = bed.hub.state().heartbeats.len();
     until(|| (bed.hub.state().heartbeats.len() > before + 3).then_some(())).await;
-    assert!(pids.iter().all(|pid| stands_still(*pid)));
+    assert!(pids.iter().all(|pid| is_suspended(*pid)));
     bed.hub.state().paused.clear();
     assert_eq!(bed.end_of(job).await.status, Status::Completed);
     assert_eq!(control(&bed, job), json!({"cancel": false, "paused": false}));
     let mut log: Vec<_> = bed.log_of(job).into_iter().map(|line| line.message).collect();
     log.sort();
-    assert!(log[0] == "far" && log[1] == "near" && log[2].contains("goes on") && log[3].contains("paused"), "{log:?}");
+    assert!(log[0] == "far" && log[1] == "near" && log[2].contains("paused") && log[3].contains("resumed"), "{log:?}");
     fs::write(bed.folder(other).join("go"), "").unwrap();
     assert_eq!(bed.end_of(other).await.status, Status::Completed);
 }
 
 #[tokio::test]
-async fn the_time_out_stands_still_with_the_job() {
+async fn the_time_out_clock_stops_while_the_job_is_paused() {
     let bed = Bed::with_agent().await;
     let job = bed.shell_with("echo $$ > pid; exec sleep 1000", 1, json!({}));
     let pid = bed.pid_in(job, "pid").await;
     bed.hub.state().paused.insert(job);
-    until(|| stands_still(pid).then_some(())).await;
+    until(|| is_suspended(pid).then_some(())).await;
     let paused = Instant::now();
     until(|| (paused.elapsed() > Duration::from_millis(1500)).then_some(())).await;
-    assert!(stands_still(pid) && !bed.hub.state().ends.contains_key(&job));
+    assert!(is_suspended(pid) && !bed.hub.state().ends.contains_key(&job));
     bed.hub.state().paused.clear();
     assert_eq!(bed.end_of(job).await.error_class, Some(ErrorClass::JobTimeout));
 }
 
 #[tokio::test]
-async fn a_paused_job_that_is_canceled_can_react() {
+async fn a_paused_job_is_resumed_to_react_to_its_cancellation() {
     let bed = Bed::with_agent().await;
     let script = "trap 'echo tidy; cp control.json seen.json; exit 0' TERM; echo $$ > pid; while :; do sleep 0.02; done";
     let job = bed.shell_as(script, |job| job.cancel_grace_s = Some(30));
     let pid = bed.pid_in(job, "pid").await;
     bed.hub.state().paused.insert(job);
-    until(|| stands_still(pid).then_some(())).await;
+    until(|| is_suspended(pid).then_some(())).await;
     bed.hub.state().cancel.insert(job);
     assert_eq!(bed.end_of(job).await.status, Status::Canceled);
     assert!(bed.log_of(job).iter().any(|line| line.message == "tidy"));
@@ -83,7 +83,7 @@ async fn a_paused_job_that_is_canceled_can_react() {
 }
 
 #[tokio::test]
-async fn a_job_may_have_a_grace_of_its_own() {
+async fn a_job_may_have_its_own_grace() {
     let mut bed = Bed::new().await;
     let mut settings = bed.settings();
     settings.kill_grace = Duration::from_secs(1000);
@@ -96,7 +96,7 @@ async fn a_job_may_have_a_grace_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_job_paused_before_its_program_starts_stands_still_from_the_start() {
+async fn a_job_paused_before_its_program_starts_is_suspended_from_the_start() {
     let bed = Bed::with_agent().await;
     let job = {
         let job = bed.shell("while [ ! -e go ]; do sleep 0.02; done; echo $$ > pid");
@@ -110,7 +110,7 @@ async fn a_job_paused_before_its_program_starts_stands_still_from_the_start() {
 }
 
 #[tokio::test]
-async fn a_paused_worker_ends_what_it_has_and_takes_nothing_new() {
+async fn a_paused_worker_finishes_its_jobs_and_takes_no_new_ones() {
     let bed = Bed::with_agent().await;
     let job = bed.shell("echo $$ > pid; while [ ! -e go ]; do sleep 0.02; done");
     bed.pid_in(job, "pid").await;
@@ -120,7 +120,7 @@ async fn a_paused_worker_ends_what_it_has_and_takes_nothing_new() {
     let waiting = bed.shell("true");
     fs::write(bed.folder(job).join("go"), "").unwrap();
     assert_eq!(bed.end_of(job).await.status, Status::Completed);
-    // The claim under way ends empty, and no other follows.
+    // The claim under way ends empty, and no other follows it.
     let claims = || bed.hub.state().calls.get("claim").copied().unwrap_or_default();
     let (seen, start) = (claims(), Instant::now());
     until(|| (start.elapsed() > Duration::from_secs(3)).then_some(())).await;
@@ -143,7 +143,7 @@ async fn a_worker_that_is_paused_when_it_starts_claims_nothing() {
 }
 
 #[tokio::test]
-async fn the_hub_hears_the_labels_and_how_busy_the_host_is() {
+async fn registration_and_heartbeats_carry_labels_and_load() {
     let mut bed = Bed::new().await;
     let mut settings = bed.settings();
     settings.labels = vec!["windows".into(), "sap".into()];

@@ -31,7 +31,7 @@ impl QueueBed {
         Self::beside(Bed::new().await, change).await
     }
 
-    /// With this hub.
+    /// With this bed's hub.
     pub(crate) async fn beside(mut bed: Bed, change: impl FnOnce(&mut Settings)) -> Self {
         let url = std::env::var("TEST_AMQP_URL").unwrap_or_else(|_| panic!("TEST_AMQP_URL must hold the URL of a RabbitMQ"));
         let unique = Uuid::now_v7();
@@ -70,7 +70,7 @@ impl QueueBed {
         self.broker.publish(&self.queue, body.into(), &trace).await.unwrap();
     }
 
-    /// Stops the agent and gives the number of messages left in the queue.
+    /// Stops the agent and returns the number of messages left in the queue.
     pub(crate) async fn left(mut self) -> u64 {
         self.bed.stop().await.unwrap();
         self.broker.queue_depth(&self.queue).await.unwrap().messages.into()
@@ -78,7 +78,7 @@ impl QueueBed {
 }
 
 #[tokio::test]
-async fn a_message_is_run_and_acked() {
+async fn a_message_is_run_and_acknowledged() {
     let queue = QueueBed::new().await;
     let job = queue.job("echo $PARAM_N $TRACEPARENT");
     queue.publish(&job).await;
@@ -88,13 +88,13 @@ async fn a_message_is_run_and_acked() {
 }
 
 #[tokio::test]
-async fn a_message_twice_is_run_once() {
+async fn a_message_delivered_twice_is_run_once() {
     let queue = QueueBed::new().await;
     let job = queue.job("echo ran; while [ ! -e go ]; do sleep 0.02; done");
     queue.publish(&job).await;
     queue.publish(&job).await;
     until(|| (queue.bed.log_of(job.job_id).len() == 1).then_some(())).await;
-    // The second has been dropped when a third one, of another job, has been run after it.
+    // The second has been dropped once a third message, of another job, has been run after it.
     let other = queue.job("true");
     queue.publish(&other).await;
     queue.bed.end_of(other.job_id).await;
@@ -107,9 +107,9 @@ async fn a_message_twice_is_run_once() {
     assert_eq!(queue.left().await, 0);
 }
 
-/// As after a broken connection, over which the first copy cannot be given back.
+/// As after a broken connection, over which the first copy cannot be requeued.
 #[tokio::test]
-async fn a_second_message_is_kept_as_long_as_the_first_has_not_started_its_job() {
+async fn a_redelivered_message_is_kept_until_the_first_has_started_its_job() {
     let queue = QueueBed::with(|settings| settings.drain = Duration::ZERO).await;
     until(|| (queue.bed.hub.state().registered == 1).then_some(())).await;
     queue.bed.hub.set(Mode::Away);
@@ -145,7 +145,7 @@ async fn unusable_messages_are_dead_letters_and_unknown_jobs_are_dropped() {
 }
 
 #[tokio::test]
-async fn a_message_whose_parameters_cannot_be_read_fails_its_job() {
+async fn a_message_whose_parameters_cannot_be_parsed_fails_its_job() {
     let queue = QueueBed::new().await;
     let unreadable = queue.job("true");
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
@@ -162,7 +162,7 @@ async fn a_message_whose_parameters_cannot_be_read_fails_its_job() {
 }
 
 #[tokio::test]
-async fn a_message_waits_for_a_hub_that_is_busy() {
+async fn a_message_waits_while_the_hub_is_busy() {
     let queue = QueueBed::new().await;
     until(|| (queue.bed.hub.state().registered == 1).then_some(())).await;
     queue.bed.hub.set(Mode::Away);

@@ -1,4 +1,4 @@
-//! What survives the agent.
+//! What survives a crash or a restart of the agent.
 
 use std::{fs, os::unix::process::CommandExt as _, time::Duration};
 
@@ -33,7 +33,7 @@ async fn an_unsent_end_is_sent_by_the_next_agent() {
 }
 
 #[tokio::test]
-async fn a_stop_without_hub_keeps_the_end() {
+async fn a_stop_without_a_hub_keeps_the_end() {
     let mut bed = Bed::new().await;
     let mut settings = bed.settings();
     settings.drain = Duration::from_millis(100);
@@ -50,7 +50,7 @@ async fn a_stop_without_hub_keeps_the_end() {
 }
 
 #[tokio::test]
-async fn a_job_cut_short_is_reported_with_the_lines_that_were_not_sent() {
+async fn a_job_cut_short_is_reported_with_its_unsent_lines() {
     let mut bed = Bed::with_agent().await;
     let job = bed.shell("seq 1 20; echo $$ > pid; while [ ! -e go ]; do sleep 0.02; done; seq 21 3000; echo $$ > all; sleep 1000");
     until(|| (bed.log_of(job).len() == 20).then_some(())).await;
@@ -75,7 +75,7 @@ async fn a_job_cut_short_is_reported_with_the_lines_that_were_not_sent() {
     assert_eq!((&status["status"], &status["error_class"]), (&json!("failed"), &json!("KILLED")));
 }
 
-/// A folder as an agent leaves it that was killed while it ran the job, given out by the hub.
+/// The folder of an agent that was killed while it ran a job dispatched by the hub.
 fn left_behind(bed: &Bed, program: Value) -> Uuid {
     let job = assignment("SHELL", "x.sh", 0, serde_json::Map::new());
     let (id, lease) = (job.job_id, job.lease_token);
@@ -88,7 +88,7 @@ fn left_behind(bed: &Bed, program: Value) -> Uuid {
 }
 
 #[tokio::test]
-async fn what_a_program_left_that_ended_meanwhile_is_its_end() {
+async fn a_program_that_ended_meanwhile_ends_its_job_by_the_result_it_left() {
     let mut bed = Bed::new().await;
     let table = [
         (r#"{"n": 1}"#, Status::Completed, ""),
@@ -120,7 +120,7 @@ async fn what_a_program_left_that_ended_meanwhile_is_its_end() {
 }
 
 #[tokio::test]
-async fn a_program_that_an_agent_left_running_is_killed_and_reported_so() {
+async fn a_program_that_an_agent_left_running_is_killed_and_reported_as_killed() {
     let mut bed = Bed::new().await;
     let mut left = std::process::Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
     let pid = left.id().cast_signed();
@@ -128,15 +128,15 @@ async fn a_program_that_an_agent_left_running_is_killed_and_reported_so() {
     let started: u64 = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap();
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let job = left_behind(&bed, json!({"pid": pid, "started": started, "boot_id": boot.trim()}));
-    // Not in the group, found by its environment.
+    // Outside the group, found by its environment.
     let mut far = std::process::Command::new("sleep").arg("1000").env("REGENTE_JOB_ID", job.to_string()).spawn().unwrap();
     let far_pid = far.id().cast_signed();
-    // For a moment after its start a process has no environment that others can read.
+    // For a moment after its start others cannot read a process's environment.
     until(|| fs::read_to_string(format!("/proc/{far_pid}/environ")).unwrap().contains(&job.to_string()).then_some(())).await;
     let mut display = std::process::Command::new("sleep").arg("1000").env("REGENTE_DISPLAY_OF", job.to_string()).spawn().unwrap();
     let display_pid = display.id().cast_signed();
     until(|| fs::read_to_string(format!("/proc/{display_pid}/environ")).unwrap().contains(&job.to_string()).then_some(())).await;
-    // Its number was given to another process meanwhile.
+    // Its process id was reused meanwhile.
     let mut innocent = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
     let reused = left_behind(&bed, json!({"pid": innocent.id(), "started": 1, "boot_id": boot.trim()}));
     bed.start(bed.settings(), None);
@@ -153,7 +153,7 @@ async fn a_program_that_an_agent_left_running_is_killed_and_reported_so() {
 }
 
 #[tokio::test]
-async fn a_job_that_somebody_else_has_by_now_is_forgotten() {
+async fn nothing_is_reported_about_a_job_that_another_worker_has_by_now() {
     let mut bed = Bed::new().await;
     let job = left_behind(&bed, Value::Null);
     bed.hub.state().stale.insert(job);

@@ -1,4 +1,4 @@
-//! What a program gets and gives.
+//! What a program gets and returns.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Bed, until, zombies};
 
 #[tokio::test]
-async fn a_python_robot_reads_its_parameters_and_gives_a_result() {
+async fn a_python_robot_reads_its_parameters_and_writes_a_result() {
     let bed = Bed::with_agent().await;
     let robot = r#"
 import json, os, sys
@@ -33,7 +33,7 @@ json.dump({"n": config["n"] + 1}, open("result.json", "w"))
 }
 
 #[tokio::test]
-async fn the_folder_has_the_seed_files_and_nobody_else_reads_it() {
+async fn the_folder_has_the_documented_files_and_is_private() {
     let bed = Bed::with_agent().await;
     let job =
         bed.shell_with("pwd; until grep -q running status.json; do sleep 0.02; done; cp status.json seen.json", 0, json!({"cpf": "123"}));

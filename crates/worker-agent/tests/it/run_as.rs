@@ -9,7 +9,7 @@ use worker_agent::{Agent, RunAs};
 use crate::support::{Bed, runs};
 
 #[tokio::test]
-async fn a_robot_of_another_user_has_its_folder_and_nothing_else() {
+async fn a_robot_of_another_user_can_access_only_its_folder() {
     let mut bed = Bed::new().await;
     let mut settings = bed.settings();
     settings.run_as = Some(RunAs::named("nobody").unwrap());
@@ -37,7 +37,7 @@ echo '{\"percent\": 50}' > progress.json; echo '{\"n\": 1}' > result.json";
 }
 
 #[test]
-fn only_users_that_exist_and_are_not_root() {
+fn a_robot_user_must_exist_and_must_not_be_root() {
     for (name, words) in [("no-such-user-here", "useradd"), ("root", "not run as root")] {
         let refused = RunAs::named(name).unwrap_err().to_string();
         assert!(refused.contains(words), "{refused}");

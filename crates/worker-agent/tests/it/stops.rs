@@ -1,4 +1,4 @@
-//! Jobs and workers that have to stop.
+//! Jobs and workers that must stop.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
 const LONG: &str = "echo $$ > pid; exec sleep 1000";
 
 #[tokio::test]
-async fn a_canceled_job_is_told_and_ended() {
+async fn a_canceled_job_is_notified_and_ended() {
     let bed = Bed::with_agent().await;
     let job = bed.shell("trap 'cp control.json seen.json; kill $!; exit 0' TERM; echo $$ > pid; sleep 1000 & wait");
     let pid = bed.pid_in(job, "pid").await;
@@ -27,7 +27,7 @@ async fn a_canceled_job_is_told_and_ended() {
 }
 
 #[tokio::test]
-async fn a_lost_job_is_killed_and_nothing_is_reported() {
+async fn a_job_whose_lease_is_lost_is_killed_and_not_reported() {
     let mut bed = Bed::with_agent().await;
     let job = bed.shell(LONG);
     let pid = bed.pid_in(job, "pid").await;
@@ -41,7 +41,7 @@ async fn a_lost_job_is_killed_and_nothing_is_reported() {
 }
 
 #[tokio::test]
-async fn a_job_lost_at_the_log_is_killed_too() {
+async fn a_lease_lost_at_a_log_request_kills_the_job_too() {
     let bed = Bed::with_agent().await;
     let job = bed.shell("echo $$ > pid; while :; do echo line; sleep 0.05; done");
     let pid = bed.pid_in(job, "pid").await;
@@ -50,7 +50,7 @@ async fn a_job_lost_at_the_log_is_killed_too() {
 }
 
 #[tokio::test]
-async fn a_stop_waits_and_then_kills() {
+async fn a_stop_waits_for_jobs_and_then_kills_them() {
     let mut bed = Bed::new().await;
     let mut settings = bed.settings();
     settings.drain = Duration::from_millis(300);
@@ -64,7 +64,7 @@ async fn a_stop_waits_and_then_kills() {
 }
 
 #[tokio::test]
-async fn a_stop_lets_short_jobs_end() {
+async fn a_stop_lets_short_jobs_finish() {
     let mut bed = Bed::with_agent().await;
     let job = bed.shell("echo $$ > pid; sleep 0.3; echo done");
     bed.pid_in(job, "pid").await;
@@ -84,7 +84,7 @@ async fn a_dropped_agent_leaves_no_program() {
 }
 
 #[tokio::test]
-async fn a_refused_key_is_fatal_and_an_absent_hub_is_not() {
+async fn a_refused_key_is_fatal_and_an_unreachable_hub_is_not() {
     let mut bed = Bed::new().await;
     bed.hub.set(Mode::Locked);
     let mut settings = bed.settings();
@@ -103,7 +103,7 @@ async fn a_refused_key_is_fatal_and_an_absent_hub_is_not() {
 }
 
 #[tokio::test]
-async fn a_forgotten_worker_registers_again() {
+async fn a_worker_whose_registration_is_gone_registers_again() {
     let bed = Bed::with_agent().await;
     until(|| (bed.hub.state().registered == 1).then_some(())).await;
     bed.hub.state().forget_worker = true;
@@ -113,7 +113,7 @@ async fn a_forgotten_worker_registers_again() {
 }
 
 #[tokio::test]
-async fn heartbeats_name_the_held_jobs() {
+async fn heartbeats_list_the_held_jobs() {
     let bed = Bed::with_agent().await;
     let job = bed.shell("while [ ! -e go ]; do sleep 0.02; done");
     let token = until(|| bed.hub.state().given.get(&job).map(|given| given.lease_token)).await;

@@ -57,20 +57,20 @@ impl Bed {
         self.agent = Some((task, stop));
     }
 
-    /// Stops the agent as a signal does.
+    /// Stops the agent in order, as a signal does.
     pub(crate) async fn stop(&mut self) -> Result<(), Error> {
         let (task, stop) = self.agent.take().unwrap();
         let _ = stop.send(());
         limited(task).await.unwrap()
     }
 
-    /// What the agent itself ends with.
+    /// Waits for the end of the agent by itself.
     pub(crate) async fn agent_end(&mut self) -> Result<(), Error> {
         let (task, _stop) = self.agent.take().unwrap();
         limited(task).await.unwrap()
     }
 
-    /// Ends the agent without giving it time for anything.
+    /// Aborts the agent without a clean-up.
     pub(crate) async fn crash(&mut self) {
         let (task, _stop) = self.agent.take().unwrap();
         task.abort();
@@ -94,7 +94,7 @@ impl Bed {
         self.hub.job("SHELL", &name, timeout_s, parameters)
     }
 
-    /// Adds a shell job with this text, changed.
+    /// Adds a shell job with this text, modified by `change`.
     pub(crate) fn shell_as(&self, text: &str, change: impl FnOnce(&mut JobAssignment)) -> Uuid {
         let name = format!("{}.sh", Uuid::now_v7());
         self.script(&name, text);
@@ -143,8 +143,9 @@ pub(crate) fn runs(pid: i32) -> bool {
     state(pid).is_some_and(|state| state != 'Z')
 }
 
-/// Whether the process stands still. A shell that was just starting a program waits for that, which stands still itself, in state `D`.
-pub(crate) fn stands_still(pid: i32) -> bool {
+/// Whether the process is suspended. A shell that was just starting a program waits in state `D` for that program, which is suspended
+/// itself.
+pub(crate) fn is_suspended(pid: i32) -> bool {
     matches!(state(pid), Some('T' | 'D'))
 }
 

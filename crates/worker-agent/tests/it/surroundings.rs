@@ -7,7 +7,7 @@ use worker_agent::Scopes;
 
 use crate::support::{Bed, runs, until};
 
-/// Speaks just enough of the X protocol to be let in or turned away.
+/// Speaks just enough of the X protocol to be accepted or rejected.
 const CLIENT: &str = r#"
 import os, socket, struct, sys
 number = os.environ["DISPLAY"].lstrip(":")
@@ -77,7 +77,7 @@ async fn a_display_dies_with_a_canceled_job_and_with_the_agent() {
 }
 
 #[tokio::test]
-async fn a_host_without_displays_says_what_to_do() {
+async fn a_host_without_displays_names_the_next_step() {
     let mut bed = Bed::new().await;
     let mut settings = bed.settings();
     settings.xvfb = "no-such-xvfb".into();
@@ -86,7 +86,7 @@ async fn a_host_without_displays_says_what_to_do() {
     let end = bed.end_of(job).await;
     assert_eq!(end.error_class, Some(ErrorClass::LaunchFailed));
     assert!(end.error_message.unwrap().contains("apt install xvfb"));
-    // Else either may take the next job.
+    // Otherwise either may take the next job.
     bed.stop().await.unwrap();
     let mut settings = bed.settings();
     settings.xvfb = "false".into();
@@ -97,7 +97,7 @@ async fn a_host_without_displays_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn limits_that_cannot_be_enforced_are_told_in_one_line() {
+async fn limits_that_cannot_be_enforced_are_noted_in_one_line() {
     let mut bed = Bed::new().await;
     let mut settings = bed.settings();
     settings.scopes = Scopes::Off;
@@ -110,7 +110,7 @@ async fn limits_that_cannot_be_enforced_are_told_in_one_line() {
     assert_eq!(end.error_class, Some(ErrorClass::RobotError));
     assert!(end.error_message.as_deref().unwrap().contains("MemoryError"), "{:?}", end.error_message);
     let log = bed.log_of(limited);
-    let told: Vec<_> = log.iter().filter(|line| line.message.contains("switched off")).collect();
-    assert_eq!(told.len(), 1, "{log:?}");
-    assert!(told[0].message.contains("0.5 processors is not enforced") && told[0].message.contains("200000000 bytes"), "{told:?}");
+    let notes: Vec<_> = log.iter().filter(|line| line.message.contains("switched off")).collect();
+    assert_eq!(notes.len(), 1, "{log:?}");
+    assert!(notes[0].message.contains("0.5 processors is not enforced") && notes[0].message.contains("200000000 bytes"), "{notes:?}");
 }

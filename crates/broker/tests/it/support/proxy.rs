@@ -12,13 +12,13 @@ use tokio::sync::watch;
 pub(crate) enum Mode {
     /// Forwards.
     Open,
-    /// Ends all, and every new one at once.
+    /// Closes all, and every new one at once.
     Cut,
-    /// Forwards nothing, and says nothing.
+    /// Forwards nothing, and keeps the connections open.
     Frozen,
 }
 
-/// A way to the broker under test that the test controls.
+/// A controllable route to the broker.
 pub(crate) struct Proxy {
     address: SocketAddr,
     mode: watch::Sender<Mode>,
@@ -40,7 +40,7 @@ impl Proxy {
         Self { address, mode }
     }
 
-    /// `url` with the proxy's address instead.
+    /// `url` with the proxy's address.
     pub(crate) fn url(&self, url: &str) -> String {
         let mut uri: AMQPUri = url.parse().unwrap();
         uri.authority.host = self.address.ip().to_string();

@@ -1,4 +1,8 @@
-//! What the hub wants of this worker and its jobs, by heartbeat or by control message.
+//! Applies the hub's desired state of this worker and its jobs, from heartbeats and from control messages.
+//!
+//! Both carry the same state; the newest one must win although they travel different ways. A heartbeat's answer reflects the hub at some
+//! moment after the request was sent, a control message the moment at which it arrives. So an answer changes nothing that a control message
+//! has set since its request was sent. A stale lease and a cancellation are never undone.
 
 use std::time::Instant;
 
@@ -10,22 +14,22 @@ use super::core::Core;
 use crate::signal::Stop;
 
 impl Core {
-    /// A heartbeat says how everything is to be, as the hub knew it when it was `asked`.
-    pub(super) fn obey(&self, request: &HeartbeatRequest, answer: &HeartbeatResponse, asked: Instant) {
+    /// Applies the answer of a heartbeat that was sent at `asked`: the whole desired state.
+    pub(super) fn apply_heartbeat(&self, request: &HeartbeatRequest, answer: &HeartbeatResponse, asked: Instant) {
         for job in &answer.stale {
             self.held.stop(*job, Stop::Stale);
         }
         for job in &answer.cancel {
             self.cancel(*job);
         }
-        for (job, paused) in self.held.level(&request.jobs, &answer.paused, asked) {
-            tell_pause(job, paused);
+        for (job, paused) in self.held.reconcile(&request.jobs, &answer.paused, asked) {
+            log_pause(job, paused);
         }
         self.drain_since(answer.drain, asked);
     }
 
-    /// A control message says what is to change. The text of the error says why it is not understood.
-    pub(super) fn control(&self, body: &[u8]) -> Result<(), String> {
+    /// Applies a control message: one change. The error text says why it cannot be read.
+    pub(super) fn apply_control(&self, body: &[u8]) -> Result<(), String> {
         let message: WorkerControl = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let job = || Uuid::parse_str(&message.job_id).map_err(|_| format!("job_id {:?} is not a UUID", message.job_id));
         match message.command() {
@@ -40,18 +44,18 @@ impl Core {
     }
 
     fn cancel(&self, job: Uuid) {
-        tracing::debug!(job.id = %job, "somebody asked to stop the job");
+        tracing::debug!(job.id = %job, "cancellation requested");
         self.held.stop(job, Stop::Cancel);
     }
 
     fn pause(&self, job: Uuid, paused: bool) {
         if self.held.pause(job, paused) {
-            tell_pause(job, paused);
+            log_pause(job, paused);
         }
     }
 }
 
-fn tell_pause(job: Uuid, paused: bool) {
+fn log_pause(job: Uuid, paused: bool) {
     if paused {
         tracing::info!(job.id = %job, "the job is paused");
     } else {

@@ -6,20 +6,20 @@ use uuid::Uuid;
 use super::{HubClient, parse};
 use crate::HubError;
 
-/// What the hub says of itself.
+/// The hub's health, and the clock difference to this host.
 #[derive(Debug)]
-pub(crate) struct Look {
+pub(crate) struct HubHealth {
     pub(crate) health: Health,
-    /// By how many seconds at least this host's clock is ahead of the hub's; negative: behind.
+    /// Seconds by which this host's clock is at least ahead of the hub's; negative: behind.
     pub(crate) clock_ahead_s: f64,
 }
 
 impl HubClient {
-    /// Asks for the hub's health, which needs no key.
+    /// Requests the hub's health. Needs no key.
     ///
     /// # Errors
     /// See [`HubError`].
-    pub(crate) async fn look(&self) -> Result<Look, HubError> {
+    pub(crate) async fn health(&self) -> Result<HubHealth, HubError> {
         let asked = Utc::now();
         let response = self.link.http.request(Method::GET, self.link.url("health")).timeout(self.link.timeout).send().await;
         let response = response.map_err(|error| HubError::unreachable(&error))?;
@@ -32,16 +32,16 @@ impl HubClient {
             Err(error) => return Err(error),
         };
         let clock_ahead_s = ahead(asked, health.now, answered);
-        Ok(Look { health, clock_ahead_s })
+        Ok(HubHealth { health, clock_ahead_s })
     }
 
     /// Whether the hub accepts this worker's key or token.
     ///
     /// # Errors
     /// See [`HubError::is_unauthorized`].
-    pub(crate) async fn knock(&self) -> Result<(), HubError> {
+    pub(crate) async fn check_key(&self) -> Result<(), HubError> {
         match self.status(Uuid::nil()).await {
-            // Whoever is let in learns that there is no such job.
+            // An accepted key gets the 404 of a job that does not exist.
             Err(HubError::Refused { status: 404, .. }) | Ok(_) => Ok(()),
             Err(error) => Err(error),
         }

@@ -1,4 +1,4 @@
-//! What the hub says over the control queue of a real RabbitMQ (`TEST_AMQP_URL`), and jobs for labels beside a queue.
+//! Control messages over a real RabbitMQ (`TEST_AMQP_URL`), and claims for labels beside a queue.
 
 use std::{
     fs,
@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 use crate::{
     queue::QueueBed,
-    support::{Bed, runs, stands_still, until},
+    support::{Bed, is_suspended, runs, until},
 };
 
 const RUNS: &str = "echo $$ > pid; while [ ! -e go ]; do sleep 0.02; done";
 
-/// An agent that hears of nothing by heartbeat.
+/// An agent that learns nothing by heartbeat.
 async fn quiet() -> QueueBed {
     let bed = Bed::new().await;
     bed.hub.state().heartbeat_interval_s = Some(300.0);
@@ -24,12 +24,12 @@ async fn quiet() -> QueueBed {
 }
 
 impl QueueBed {
-    async fn order(&self, command: Command, job: Option<Uuid>) {
+    async fn control(&self, command: Command, job: Option<Uuid>) {
         let message = WorkerControl { command: command.into(), job_id: job.map(|job| job.to_string()).unwrap_or_default() };
         self.send_control(serde_json::to_vec(&message).unwrap()).await;
     }
 
-    /// Waits for the queue to be there: the agent may not have declared it yet.
+    /// Waits for the queue: the agent may not have declared it yet.
     async fn send_control(&self, body: Vec<u8>) {
         let queue = format!("regente.control.{}", self.bed.hub.worker);
         let start = Instant::now();
@@ -39,13 +39,13 @@ impl QueueBed {
         }
     }
 
-    /// Waits until so many messages wait in the queue of jobs.
+    /// Waits until the queue of jobs holds this many messages.
     async fn expect_depth(&self, messages: u32) {
         let start = Instant::now();
         while self.broker.queue_depth(&self.queue).await.unwrap().messages != messages {
             assert!(
                 start.elapsed() < Duration::from_secs(30),
-                "the queue does not come to {messages} messages: {:?} {:?}",
+                "the queue does not reach {messages} messages: {:?} {:?}",
                 self.broker.queue_depth(&self.queue).await,
                 self.bed.hub.state().calls
             );
@@ -60,7 +60,7 @@ impl QueueBed {
     }
 }
 
-/// Waits for it and tells how long it took. Promised is less than 200 ms; a slow machine does not make the test fail.
+/// Waits for it and prints how long it took. The target is less than 200 ms; a slow machine does not fail the test.
 #[expect(clippy::print_stdout, reason = "the figure is for whoever runs the test")]
 async fn timed<T>(what: &str, start: Instant, look: impl FnMut() -> Option<T>) {
     until(look).await;
@@ -71,37 +71,37 @@ async fn timed<T>(what: &str, start: Instant, look: impl FnMut() -> Option<T>) {
 async fn control_messages_act_at_once() {
     let queue = quiet().await;
     let (job, pid) = queue.starts("trap 'exit 0' TERM; echo $$ > pid; while :; do sleep 0.02; done").await;
-    queue.order(Command::Take, None).await;
+    queue.control(Command::Take, None).await;
     let start = Instant::now();
-    queue.order(Command::Pause, Some(job)).await;
-    timed("pause", start, || stands_still(pid).then_some(())).await;
+    queue.control(Command::Pause, Some(job)).await;
+    timed("pause", start, || is_suspended(pid).then_some(())).await;
     let start = Instant::now();
-    queue.order(Command::Resume, Some(job)).await;
-    timed("resume", start, || (!stands_still(pid)).then_some(())).await;
+    queue.control(Command::Resume, Some(job)).await;
+    timed("resume", start, || (!is_suspended(pid)).then_some(())).await;
     let start = Instant::now();
-    queue.order(Command::Cancel, Some(job)).await;
+    queue.control(Command::Cancel, Some(job)).await;
     timed("cancel", start, || (!runs(pid)).then_some(())).await;
     assert_eq!(queue.bed.end_of(job).await.status, Status::Canceled);
     assert_eq!(queue.left().await, 0);
 }
 
 #[tokio::test]
-async fn what_is_not_understood_changes_nothing() {
+async fn unreadable_control_messages_change_nothing() {
     let queue = quiet().await;
     let (job, pid) = queue.starts(RUNS).await;
     for body in ["no json", "{}", r#"{"command":"CANCEL","job_id":"7"}"#, r#"{"command":"EXPLODE"}"#] {
         queue.send_control(body.into()).await;
     }
-    queue.order(Command::Cancel, Some(Uuid::now_v7())).await;
-    queue.order(Command::Pause, Some(job)).await;
-    until(|| stands_still(pid).then_some(())).await;
-    queue.order(Command::Resume, Some(job)).await;
+    queue.control(Command::Cancel, Some(Uuid::now_v7())).await;
+    queue.control(Command::Pause, Some(job)).await;
+    until(|| is_suspended(pid).then_some(())).await;
+    queue.control(Command::Resume, Some(job)).await;
     fs::write(queue.bed.folder(job).join("go"), "").unwrap();
     assert_eq!(queue.bed.end_of(job).await.status, Status::Completed);
 }
 
 #[tokio::test]
-async fn a_paused_worker_gives_back_the_messages_it_has_not_started() {
+async fn a_paused_worker_requeues_the_messages_it_has_not_started() {
     let bed = Bed::new().await;
     bed.hub.state().heartbeat_interval_s = Some(300.0);
     let queue = QueueBed::beside(bed, |settings| (settings.slots, settings.labels) = (2, vec!["sap".into()])).await;
@@ -112,17 +112,17 @@ async fn a_paused_worker_gives_back_the_messages_it_has_not_started() {
     queue.publish(&second).await;
     // Fetched, and waits for a slot.
     queue.expect_depth(0).await;
-    queue.order(Command::Drain, None).await;
+    queue.control(Command::Drain, None).await;
     let start = Instant::now();
     queue.expect_depth(1).await;
-    println!("given back: {} ms", start.elapsed().as_millis());
+    println!("requeued: {} ms", start.elapsed().as_millis());
     for job in [claimed, first] {
         fs::write(queue.bed.folder(job).join("go"), "").unwrap();
         assert_eq!(queue.bed.end_of(job).await.status, Status::Completed);
     }
     assert_eq!(queue.bed.hub.state().calls["start"], 1);
     queue.expect_depth(1).await;
-    queue.order(Command::Take, None).await;
+    queue.control(Command::Take, None).await;
     queue.bed.pid_in(second.job_id, "pid").await;
     fs::write(queue.bed.folder(second.job_id).join("go"), "").unwrap();
     assert_eq!(queue.bed.end_of(second.job_id).await.status, Status::Completed);
@@ -135,7 +135,7 @@ async fn a_worker_with_labels_takes_jobs_from_its_queue_and_by_claim() {
     let claimed = queue.bed.shell("echo claimed");
     assert_eq!(queue.bed.end_of(claimed).await.status, Status::Completed);
     let (fetched, _) = queue.starts(RUNS).await;
-    // While the one slot is taken no claim is open: somebody else may have a free one.
+    // While the only slot is taken no claim is open: another worker may have a free one.
     let waiting = queue.bed.shell("true");
     let claims = || queue.bed.hub.state().calls.get("claim").copied().unwrap_or_default();
     let before = claims();

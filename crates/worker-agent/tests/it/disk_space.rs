@@ -1,4 +1,4 @@
-//! What a worker does when its disk is full.
+//! A worker whose disk is full.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::support::{Bed, until};
 
 #[tokio::test]
-async fn a_worker_without_room_takes_no_job_and_one_with_room_does() {
+async fn a_worker_without_disk_space_takes_no_job_and_resumes_with_space() {
     let mut bed = Bed::new().await;
     let job = bed.shell("true");
     let mut settings = bed.settings();
@@ -24,7 +24,7 @@ async fn a_worker_without_room_takes_no_job_and_one_with_room_does() {
 }
 
 #[tokio::test]
-async fn folders_that_nobody_needs_go_when_room_is_short() {
+async fn unneeded_folders_are_removed_when_space_is_short() {
     let mut bed = Bed::new().await;
     let (old, unreported) = (Uuid::now_v7(), Uuid::now_v7());
     for job in [old, unreported] {
