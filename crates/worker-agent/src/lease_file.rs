@@ -1,3 +1,9 @@
+//! The lease of a running job on disk, for the agent that comes after a crash.
+//!
+//! It is written before the program starts and removed only when the hub has received or refused the end. So a job whose program may have
+//! run always has a file, and the next agent can report its end instead of running it again. A file counts only if this user wrote it for
+//! this job: a robot may put a forged one into its folder, to have other processes killed.
+
 use std::io;
 
 use chrono::{DateTime, Utc};

@@ -88,18 +88,18 @@ async fn a_consumer_of_events_receives_all_topics() {
             body
         };
         // Published until it is received: the time of the subscription cannot be observed.
-        let heard = std::sync::atomic::AtomicBool::new(false);
-        let speak = async {
-            while !heard.load(std::sync::atomic::Ordering::Relaxed) {
+        let arrived = std::sync::atomic::AtomicBool::new(false);
+        let publish = async {
+            while !arrived.load(std::sync::atomic::Ordering::Relaxed) {
                 let _ = world.broker.publish_event("jobs", "hello".into()).await;
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             }
         };
-        let hear = async {
+        let receive = async {
             assert_eq!(received(&mut events).await, "hello");
-            heard.store(true, std::sync::atomic::Ordering::Relaxed);
+            arrived.store(true, std::sync::atomic::Ordering::Relaxed);
         };
-        tokio::join!(speak, hear);
+        tokio::join!(publish, receive);
         world.broker.publish_event("workers", "other".into()).await.unwrap();
         while received(&mut events).await != "other" {}
     })

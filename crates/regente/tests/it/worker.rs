@@ -97,7 +97,10 @@ async fn a_killed_worker_tells_the_truth_when_it_is_back() {
     let worker = place.start(&arguments("2"));
     let stays = client.ended(stays.id).await;
     assert_eq!((stays.status, stays.error_class), (Status::Failed, Some(ErrorClass::Killed)));
-    assert!(stays.error_message.as_deref().is_some_and(|message| message.contains("the worker crashed while the program ran")), "{stays:?}");
+    assert!(
+        stays.error_message.as_deref().is_some_and(|message| message.contains("the worker crashed while the program ran")),
+        "{stays:?}"
+    );
     test_support::eventually("the program is gone", async || (!alive()).then_some(())).await;
     let ends = client.ended(ends.id).await;
     assert_eq!((ends.status, ends.result), (Status::Completed, Some(serde_json::json!({"n": 7}))), "{:?}", ends.error_message);

@@ -1,3 +1,8 @@
+//! Log lines that the hub does not have yet.
+//!
+//! Lines leave in the order in which they came, each with its offset in the job's log. The oldest are in memory and the newest on disk,
+//! never the other way round. A line that neither can hold is counted, and the count becomes a line of the log at the place of the loss.
+
 use std::collections::VecDeque;
 
 use api_types::{LogEntry, LogRequest, Progress};
@@ -97,7 +102,7 @@ impl Backlog {
     fn spool_or_lose(&mut self, mut entries: Vec<LogEntry>) {
         let lines = entries.len() as u64;
         // Together, so that a disk with a few bytes left does not fill with notes.
-        let note = self.loss().filter(|_| self.spool.has_room());
+        let note = self.loss().filter(|_| self.spool.has_space());
         let notes_loss = note.is_some();
         entries.splice(0..0, note);
         match self.spool.append(&entries, false) {

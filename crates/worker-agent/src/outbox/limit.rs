@@ -1,3 +1,8 @@
+//! Limits how much of a job's log is sent.
+//!
+//! The beginning passes at once. Of what exceeds the limit the last lines are kept in bounded memory, because the reason of a failure is at
+//! the end; a line between the two gives what is missing.
+
 use std::collections::VecDeque;
 
 use api_types::LogEntry;

@@ -1,3 +1,8 @@
+//! A queue of lines in a file, for what does not fit into memory.
+//!
+//! An append is complete or has no effect: a partly written line is cut off again, because the next worker would read it as lines of the
+//! log. The file's size is bounded, and a file that a robot has enlarged is not read.
+
 use std::{fs::File, io, os::unix::fs::FileExt as _};
 
 use api_types::LogEntry;
@@ -81,7 +86,7 @@ impl Spool {
         self.end - self.start
     }
 
-    pub(super) const fn has_room(&self) -> bool {
+    pub(super) const fn has_space(&self) -> bool {
         self.end < self.limit
     }
 

@@ -1,3 +1,8 @@
+//! A job's progress: from `progress.json`, or from a progress bar in the output while the program has not written the file.
+//!
+//! Progress is a state and not a log: only the newest value counts, and it is read once more after the program's end, so that the last
+//! value is never lost.
+
 use std::{
     io,
     time::{Duration, Instant},
@@ -46,7 +51,7 @@ pub(super) async fn watch(
         let now = stamp(folder);
         // At the end the file is read whatever its stamp: two writes within one tick of the clock have the same time.
         if (now != seen || (over && now != start))
-            && let Some(progress) = read_beside(folder.clone()).await
+            && let Some(progress) = read_in_background(folder.clone()).await
         {
             seen = now;
             outbox.progress(progress);
@@ -87,7 +92,7 @@ fn stamp(folder: &JobFolder) -> Stamp {
     Some(((data.st_mtime, data.st_mtime_nsec as i64), data.st_size, data.st_ino))
 }
 
-async fn read_beside(folder: JobFolder) -> Option<Progress> {
+async fn read_in_background(folder: JobFolder) -> Option<Progress> {
     tokio::task::spawn_blocking(move || read(&folder)).await.ok()?
 }
 

@@ -1,3 +1,5 @@
+//! `status.json`, for people and scripts on the host, and for the next agent: after a crash it shows whether the job had ended and how.
+
 use chrono::{SecondsFormat, Utc};
 use domain::job::{ErrorClass, Status};
 use serde::Serialize;

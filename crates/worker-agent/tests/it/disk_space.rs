@@ -35,6 +35,6 @@ async fn unneeded_folders_are_removed_when_space_is_short() {
     settings.least_free = u64::MAX;
     bed.start(settings, None);
     until(|| (bed.hub.state().registered == 1).then_some(())).await;
-    assert!(!bed.folder(old).exists(), "nobody needs it");
+    assert!(!bed.folder(old).exists(), "it is not needed");
     assert!(bed.folder(unreported).exists(), "the hub does not have its end");
 }

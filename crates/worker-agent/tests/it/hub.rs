@@ -220,7 +220,7 @@ impl State {
                 self.ends.entry(job).or_insert(request);
                 (200, json!({"message": "ended", "job_id": job, "status": status}))
             }
-            other => panic!("nobody calls {other}"),
+            other => panic!("unexpected call of {other}"),
         }
     }
 
