@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 type Connection = SendRequest<Full<Bytes>>;
 
-/// The hub's API as its users see it. What it costs itself is part of the latencies, so there is little between it and the sockets.
+/// The hub's API as its users see it. Its own cost is part of the latencies, so it is a thin layer above the sockets.
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) base: String,
@@ -46,14 +46,14 @@ struct Created {
     id: i32,
 }
 
-/// A request that submits a job, ready to be written: nothing is between the clock and the socket.
+/// A serialised request that submits a job: nothing happens between the clock and the socket.
 pub(crate) struct Prepared {
     stream: BufReader<TcpStream>,
     request: String,
 }
 
 impl Prepared {
-    /// Submits a job; gives its id and when the request was written, in microseconds of the wall clock.
+    /// Submits a job; returns its id and the time of the write, in microseconds of the wall clock.
     pub(crate) async fn send(&mut self) -> Result<(Uuid, i64)> {
         let submitted_us = now_us();
         self.stream.write_all(self.request.as_bytes()).await?;
@@ -81,12 +81,12 @@ impl Api {
         Self { base: format!("http://{host}"), host: host.to_owned(), authorization: String::new(), idle: Arc::default() }
     }
 
-    /// The address that it is reached at.
+    /// Its address.
     pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
-    /// What a request of the signed-in person shows.
+    /// Authorization header of the signed-in user.
     pub(crate) fn authorization(&self) -> &str {
         &self.authorization
     }
@@ -116,7 +116,7 @@ impl Api {
         Ok(serde_json::from_slice::<Accepted>(&answer)?.id)
     }
 
-    /// A connection for nothing but submitting jobs with these parameters, one after the other.
+    /// A connection that only submits jobs with these parameters, one after the other.
     pub(crate) async fn prepared(&self, automation: i32, parameters: &str) -> Result<Prepared> {
         let stream = TcpStream::connect(&self.host).await?;
         stream.set_nodelay(true)?;
@@ -142,7 +142,7 @@ impl Api {
         request.header(HOST, &self.host).header(CONTENT_TYPE, "application/json")
     }
 
-    /// The body of a good answer.
+    /// The body of a successful answer.
     async fn send(&self, request: Builder, body: impl Into<Bytes>) -> Result<Bytes> {
         let request = request.body(Full::new(body.into()))?;
         let path = request.uri().clone();
@@ -160,7 +160,7 @@ impl Api {
         Ok(body)
     }
 
-    /// One that is idle and still open, or a new one.
+    /// An idle open connection, or a new one.
     async fn connection(&self) -> Result<Connection> {
         loop {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -172,7 +172,7 @@ impl Api {
         let stream = TcpStream::connect(&self.host).await?;
         stream.set_nodelay(true)?;
         let (connection, exchange) = handshake(TokioIo::new(stream)).await?;
-        // It ends when either side closes the connection; whoever sends on it learns why.
+        // It ends when either side closes the connection; the sender on it gets the error.
         tokio::spawn(exchange);
         Ok(connection)
     }

@@ -12,13 +12,13 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-/// How long a process may take to end after it was asked to.
+/// Maximum time of an orderly stop.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long a process may say nothing: more than the longest of its measurements takes on a slow machine.
+/// Maximum time without output: more than its longest measurement takes on a slow machine.
 const SILENCE: Duration = Duration::from_secs(600);
 
-/// A process of the measurement, spoken to in lines. Killed when dropped.
+/// A process of the measurement, with a line protocol. Killed when dropped.
 pub(crate) struct Process {
     pub(crate) pid: u32,
     name: String,
@@ -44,10 +44,10 @@ impl Process {
         Ok(Self { pid, name: name.to_owned(), input: child.stdin.take(), child, output })
     }
 
-    /// The next line that the process writes. One that is silent for long has lost what it waits for.
+    /// The next line of the process. A long silence means that it waits for something that will not come.
     pub(crate) async fn line(&mut self) -> Result<String> {
         let output = self.output.as_mut().context("no standard output")?;
-        let line = timeout(SILENCE, output.next_line()).await.with_context(|| format!("{} said nothing for {SILENCE:?}", self.name))?;
+        let line = timeout(SILENCE, output.next_line()).await.with_context(|| format!("{} wrote nothing for {SILENCE:?}", self.name))?;
         line?.with_context(|| format!("{} ended", self.name))
     }
 
@@ -68,7 +68,7 @@ impl Process {
         }
     }
 
-    /// Asks the process to end, by closing its input and by TERM, and waits for it.
+    /// Stops the process by closing its input and by TERM, and waits for it.
     pub(crate) async fn stop(mut self) -> Result<()> {
         drop(self.input.take());
         if let Some(pid) = self.child.id() {

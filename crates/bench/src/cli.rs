@@ -19,7 +19,7 @@ pub(crate) enum Command {
     Floor(FloorOptions),
     /// A worker whose jobs do nothing (started by run).
     NoopWorker(WorkerOptions),
-    /// A worker that tells when it received and started each job (started by run).
+    /// A worker that reports when it received and started each job (started by run).
     ProbeWorker(WorkerOptions),
 }
 
@@ -27,17 +27,17 @@ pub(crate) enum Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Part {
-    /// Jobs a second from end to end, and CPU a job.
+    /// Jobs per second from end to end, and CPU per job.
     Throughput,
     /// From submit to start, one job at a time.
     Latency,
-    /// Log lines a second.
+    /// Log lines per second.
     Logs,
     /// Throughput and latency with many old jobs and with many queues.
     Growth,
     /// What many idle workers, watchers, automations and sign-ins cost.
     Crowd,
-    /// Pieces of work for which other engines have published figures.
+    /// Workloads for which other engines have published figures.
     Published,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct RunOptions {
     /// Readers of logs.
     #[arg(long, default_value_t = 2_000)]
     pub(crate) watchers: usize,
-    /// Automations that are registered meanwhile.
+    /// Automations that are registered.
     #[arg(long, default_value_t = 10_000)]
     pub(crate) automations: usize,
     /// Sign-ins at once.
@@ -79,16 +79,16 @@ pub(crate) struct RunOptions {
     /// Concurrent submitters.
     #[arg(long, default_value_t = 16)]
     pub(crate) submitters: usize,
-    /// Slots of the worker. The default is where it is fastest.
+    /// Slots of the worker. The default is its fastest setting.
     #[arg(long, default_value_t = 64)]
     pub(crate) slots: u32,
-    /// Jobs that the floor runs at once. The default is where it is fastest.
+    /// Concurrent jobs of the floor. The default is its fastest setting.
     #[arg(long, default_value_t = 32)]
     pub(crate) floor_slots: u32,
-    /// A tenth of everything, for a look; the report is printed and not kept.
+    /// A tenth of everything, for a quick look; the report is printed and not stored.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// The program to measure; default the one beside this one.
+    /// The executable to measure; default the one beside this one.
     #[arg(long)]
     #[serde(skip)]
     pub(crate) regente: Option<PathBuf>,
@@ -98,11 +98,11 @@ pub(crate) struct RunOptions {
 }
 
 impl RunOptions {
-    pub(crate) fn wants(&self, part: Part) -> bool {
+    pub(crate) fn includes(&self, part: Part) -> bool {
         self.parts.is_empty() || self.parts.contains(&part)
     }
 
-    /// The options with what `--quick` changes.
+    /// The options with the changes of `--quick`.
     pub(crate) fn resolved(mut self) -> Self {
         if self.quick {
             let crowd = [&mut self.idle_workers, &mut self.watchers, &mut self.automations, &mut self.sign_ins];

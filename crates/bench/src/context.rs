@@ -12,10 +12,10 @@ use crate::{
     servers::Servers,
 };
 
-/// The key that all workers of the measurement show.
+/// The key of all workers of the measurement.
 pub(crate) const WORKER_KEY: &str = "bench-worker-key-0123456789abcdef";
 
-/// What all parts of the measurement share.
+/// Shared by all parts of the measurement.
 pub(crate) struct Bench {
     pub(crate) options: RunOptions,
     pub(crate) servers: Servers,
@@ -44,19 +44,19 @@ impl Bench {
         Ok(Self { options, servers: Servers::from_env()?, regente, exe, scratch })
     }
 
-    /// A folder of its own, removed at the end.
+    /// A new folder, removed at the end.
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.scratch.path().join(name);
         fs::create_dir_all(&folder)?;
         Ok(folder)
     }
 
-    /// A file for what a process says on standard error.
+    /// A file for the standard error of a process.
     pub(crate) fn log_file(&self, name: &str) -> Result<Stdio> {
         Ok(fs::File::options().create(true).append(true).open(self.scratch.path().join(format!("{name}.log")))?.into())
     }
 
-    /// The end of what the processes said, for the message of an error.
+    /// The last output of the processes, for an error message.
     pub(crate) fn last_words(&self) -> String {
         let files = fs::read_dir(self.scratch.path()).into_iter().flatten().flatten();
         let logs = files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|end| end == "log"));
@@ -68,7 +68,7 @@ impl Bench {
         .collect()
     }
 
-    /// A floor with an empty database and so many queues.
+    /// A floor with an empty database and this many queues.
     pub(crate) async fn floor(&self, queues: usize) -> Result<Process> {
         let mut command = Command::new(&self.exe);
         command

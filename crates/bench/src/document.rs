@@ -1,4 +1,4 @@
-//! Where results go.
+//! Writes the results.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ pub(crate) fn say(text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Writes the report into `bench/results` and, when it is a whole one, the table into `docs/PERFORMANCE.md`.
+/// Writes the report into `bench/results` and, if it is complete, the table into `docs/PERFORMANCE.md`.
 pub(crate) fn keep(report: &Report, table: &str) -> Result<()> {
     let root = root()?;
     let results = root.join("bench/results");
@@ -45,7 +45,7 @@ fn root() -> Result<PathBuf> {
     Ok(here.ancestors().nth(2).context("the repository")?.to_owned())
 }
 
-/// The page with `table` in the place of what is between the markers; at the end when there are none.
+/// The page with `table` between the markers, or at the end if there are none.
 fn between_markers(page: &str, table: &str) -> String {
     let block = format!("{BEGIN}\n\n{}\n\n{END}", table.trim());
     match (page.find(BEGIN), page.find(END)) {

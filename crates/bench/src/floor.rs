@@ -1,5 +1,5 @@
-//! The floor: what a job costs at least when each of its steps is a commit of its own, written by hand without anything else. One process
-//! holds the submitters and the consumers; it takes commands on standard input and answers with one line of JSON each.
+//! The floor: the minimum cost of a job when each of its steps is a commit of its own, written by hand without anything else. One process
+//! contains the submitters and the consumers; it reads commands on standard input and answers each with one line of JSON.
 
 mod consumer;
 mod database;
@@ -21,21 +21,21 @@ use crate::{
     clock::now_us,
 };
 
-/// Queue of the floor; of several the beginning of their names.
+/// Queue of the floor; with several, the prefix of their names.
 const QUEUE: &str = "bench-floor";
-/// Between jobs of the latency measurement, so that each meets an idle machine.
+/// Pause between jobs of the latency measurement, so that each meets an idle machine.
 pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
-/// What the floor is told to do.
+/// Commands of the floor.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Order {
-    /// So many jobs as fast as possible.
+    /// Runs this many jobs as fast as possible.
     Throughput(usize),
-    /// So many jobs one after the other.
+    /// Runs this many jobs one after the other.
     Latency(usize),
 }
 
-/// What it answers.
+/// Answers of the floor.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
     /// Connected and consuming.
@@ -46,7 +46,7 @@ pub(crate) enum Answer {
     Latency { received_us: Vec<i64>, started_us: Vec<i64> },
 }
 
-/// When a job came to the steps that are measured.
+/// Times at which a job reached the measured steps.
 #[derive(Clone, Copy, Debug)]
 struct Steps {
     received_us: i64,

@@ -16,9 +16,9 @@ use crate::{
 
 const PASSWORD: &str = "bench-password-0123456789";
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// Longest time without any job ending before a measurement is given up.
+/// Maximum time without any ended job before a measurement is aborted.
 const STALL_LIMIT: Duration = Duration::from_secs(60);
-/// Jobs asked about at once.
+/// Jobs per query.
 const ASKED: usize = 500;
 
 /// A database for a hub, which keeps its jobs across starts.
@@ -33,7 +33,7 @@ pub(crate) struct Hub {
     /// Name of its site.
     pub(crate) site: &'static str,
     pub(crate) api: Api,
-    /// The bench's own view of the hub's database.
+    /// The benchmark's own connection to the hub's database.
     pub(crate) database: PgPool,
 }
 
@@ -55,7 +55,7 @@ impl Hub {
             .stderr(bench.log_file(&name)?);
         let process = Process::spawn_without_output(&name, command.stdout(Stdio::null()))?;
         let api = Api::new(&bind);
-        // The looks for ended jobs must not cost more as the table grows, whatever PostgreSQL knows of it yet.
+        // The query for ended jobs must not cost more as the table grows, whatever statistics PostgreSQL has so far.
         let options = PgConnectOptions::from_str(&site.database_url)?.options([("enable_seqscan", "off"), ("jit", "off")]);
         let database = PgPoolOptions::new().max_connections(2).connect_lazy_with(options);
         let mut hub = Self { process, site: site.name, api, database };
@@ -93,7 +93,7 @@ impl Hub {
         }
     }
 
-    /// Waits until all these jobs have ended, and checks that they ended well. Asks the database about each job once or twice.
+    /// Waits until all these jobs have ended, and checks that they completed. Queries the database about each job once or twice.
     pub(crate) async fn await_ended(&self, jobs: &[Uuid], every: Duration) -> Result<()> {
         let mut rest = jobs.to_vec();
         let mut moved_at = Instant::now();
@@ -115,7 +115,7 @@ impl Hub {
         Ok(())
     }
 
-    /// Waits until the broker has the messages of all these jobs.
+    /// Waits until all these jobs are dispatched to the broker.
     pub(crate) async fn await_dispatched(&self, jobs: &[Uuid]) -> Result<()> {
         let deadline = Instant::now() + START_LIMIT;
         loop {
@@ -124,7 +124,7 @@ impl Hub {
             if waiting == 0 {
                 return Ok(());
             }
-            ensure!(Instant::now() < deadline, "{waiting} jobs were not handed to the broker");
+            ensure!(Instant::now() < deadline, "{waiting} jobs were not dispatched to the broker");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

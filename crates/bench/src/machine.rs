@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::context::Bench;
 
-/// What it was measured on.
+/// The machine of the measurement.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Machine {
     pub(crate) cores: usize,
@@ -43,14 +43,14 @@ impl Machine {
     }
 }
 
-/// The first line that a program writes; `unknown` when it does not run.
+/// The first line that a program prints; `unknown` when it does not run.
 fn first_line(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().ok().filter(|output| output.status.success());
     let text = output.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
     text.lines().next().unwrap_or("unknown").to_owned()
 }
 
-/// Processes that wanted to run, over the last minute.
+/// Load average of the last minute.
 pub(crate) fn load_average() -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(f64::NAN)

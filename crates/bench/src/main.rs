@@ -1,7 +1,7 @@
 //! Measures Regente against a hand-written minimum, the floor, beside a PostgreSQL and a RabbitMQ of its own.
 //!
 //! `bench run` measures and writes the report; the other commands are the processes that it starts. `docs/PERFORMANCE.md` says how each
-//! figure is found.
+//! figure is measured.
 
 mod api;
 mod child;

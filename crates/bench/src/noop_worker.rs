@@ -31,10 +31,10 @@ impl Runner for Noop {
     }
 }
 
-/// Writes a line for whoever started this process.
+/// Writes a line for the parent process.
 pub(crate) fn stamp(line: &str) {
     let mut output = std::io::stdout().lock();
-    // Without a reader there is nobody to tell.
+    // Without a reader the line is lost.
     let _ = writeln!(output, "{line}").and_then(|()| output.flush());
 }
 
@@ -52,7 +52,7 @@ pub(crate) async fn run(options: WorkerOptions) -> Result<()> {
     Ok(())
 }
 
-/// Ends when whoever started this process closes its input, also by dying.
+/// Ends when the parent process closes the input, also by exiting.
 pub(crate) async fn end_of_input() {
     let mut rest = Vec::new();
     let _ = tokio::io::stdin().read_to_end(&mut rest).await;

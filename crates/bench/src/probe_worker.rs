@@ -1,4 +1,4 @@
-//! A worker made of the agent's own parts that tells when each message came in, which the agent keeps to itself.
+//! A worker built from the agent's parts that reports when each message arrived, which the agent does not expose.
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs};
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-/// `USER_HZ`, which the kernel fixes at 100 for what it shows to programs, whatever its own clock is.
+/// `USER_HZ`, which the kernel fixes at 100 for user space, whatever its own clock is.
 const TICKS_PER_S: f64 = 100.0;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub(crate) fn cpu_of_self() -> Result<f64> {
     parse_stat(&text).map(|stat| seconds(stat.own)).context("/proc/self/stat")
 }
 
-/// CPU seconds of the whole machine: all that is not idle, waiting for disks or taken by another guest.
+/// CPU seconds of the whole machine: everything except idle, waiting for disks and stolen by other guests.
 pub(crate) fn cpu_of_machine() -> Result<f64> {
     let text = fs::read_to_string("/proc/stat").context("/proc/stat")?;
     parse_machine(&text).map(seconds).context("/proc/stat")
@@ -77,7 +77,7 @@ fn parse_machine(text: &str) -> Option<u64> {
 pub(crate) struct Memory {
     /// Resident now.
     pub(crate) rss_mib: f64,
-    /// Most that was ever resident.
+    /// Peak resident size.
     pub(crate) peak_mib: f64,
 }
 

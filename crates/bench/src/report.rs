@@ -15,7 +15,7 @@ use crate::{
     stats::{Versus, ratio_of_ratios, versus},
 };
 
-/// All that one run has found, with every round.
+/// Results of one run, with every round.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
     /// RFC 3339, UTC.
@@ -33,7 +33,7 @@ pub(crate) struct Report {
     pub(crate) published: Option<Published>,
 }
 
-/// Both sides in turns.
+/// Both sides, measured alternately.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Throughput {
     pub(crate) jobs_per_s: Versus,
@@ -54,11 +54,11 @@ impl Throughput {
 /// From submit, in milliseconds.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Latency {
-    /// The message has come to the worker.
+    /// The worker has received the message.
     pub(crate) received: Step,
     /// The start is committed.
     pub(crate) started: Step,
-    /// The worker knows that, and begins.
+    /// The worker has received the answer, and begins.
     pub(crate) known: Step,
 }
 
@@ -84,13 +84,13 @@ fn percentiles(percent: usize, regente: &Samples, floor: &Samples) -> Versus {
     Versus { regente: ours, floor: theirs, ratio: ours / theirs, pairwise }
 }
 
-/// What many queues leave of each side's figures with one queue: what the broker takes for them, it takes from both.
+/// The fraction of each side's single-queue figures that remains with many queues; the broker's cost affects both sides.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ManyQueues {
     pub(crate) queues: usize,
     /// Ratios of jobs a second, and Regente's in relation to the floor's.
     pub(crate) jobs_per_s: Versus,
-    /// The same of the median from submit to the start.
+    /// Ratios of the median time from submit to start.
     pub(crate) started_p50: Versus,
 }
 

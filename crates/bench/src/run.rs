@@ -1,4 +1,4 @@
-//! `bench run`: measures part by part and writes what it found.
+//! `bench run`: measures part by part and writes the results.
 
 use anyhow::{Context as _, Result, bail};
 use chrono::{SecondsFormat, Utc};
@@ -39,7 +39,7 @@ pub(crate) async fn run(options: RunOptions) -> Result<()> {
 }
 
 async fn measure(bench: &Bench) -> Result<Report> {
-    let wants = |part| bench.options.wants(part);
+    let includes = |part| bench.options.includes(part);
     let mut report = Report {
         started_at: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
         machine: Machine::look(bench).await?,
@@ -54,21 +54,21 @@ async fn measure(bench: &Bench) -> Result<Report> {
         crowd: None,
         published: None,
     };
-    if wants(Part::Throughput) || wants(Part::Latency) || wants(Part::Logs) {
+    if includes(Part::Throughput) || includes(Part::Latency) || includes(Part::Logs) {
         under_load(bench, &mut report).await?;
     }
-    if wants(Part::Growth) {
+    if includes(Part::Growth) {
         document::say("growth …")?;
         let worlds = growth::measure(bench).await?;
         report.many_queues = ManyQueues::new(&worlds);
         report.growth = Some(worlds);
         report.long_run = Some(growth::long_run(bench).await?);
     }
-    if wants(Part::Crowd) {
+    if includes(Part::Crowd) {
         document::say("crowd …")?;
         report.crowd = Some(crowd::measure(bench).await?);
     }
-    if wants(Part::Published) {
+    if includes(Part::Published) {
         document::say("published work …")?;
         report.published = Some(published::measure(bench).await?);
     }
@@ -82,14 +82,14 @@ async fn under_load(bench: &Bench, report: &mut Report) -> Result<()> {
     let automations = load::automations_create(&hub.api, plan.queue, 1).await?;
     let worker = bench.worker(&hub, &plan)?;
     hub.await_worker(plan.queue).await?;
-    if bench.options.wants(Part::Throughput) {
+    if bench.options.includes(Part::Throughput) {
         report.throughput = Some(throughput_in_turns(bench, &hub, &worker, &automations).await?);
     }
-    if bench.options.wants(Part::Latency) {
+    if bench.options.includes(Part::Latency) {
         document::say("latency …")?;
         report.latency = Some(latency_in_turns(bench, &hub).await?);
     }
-    if bench.options.wants(Part::Logs) {
+    if bench.options.includes(Part::Logs) {
         document::say("logs …")?;
         report.logs = Some(logs::measure(bench, &hub).await?);
     }
@@ -143,7 +143,7 @@ async fn latency_in_turns(bench: &Bench, hub: &Hub) -> Result<Latency> {
     Ok(Latency {
         received: Step::new(received, floor_received),
         started: Step::new(started, floor_started.clone()),
-        // The floor's one process records the start and knows it at once.
+        // The floor's single process records the start itself, so both moments are the same.
         known: Step::new(known, floor_started),
     })
 }

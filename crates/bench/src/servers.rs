@@ -2,7 +2,7 @@ use anyhow::{Context as _, Result};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use test_support::server_variable;
 
-/// The servers that everything runs beside, from `scripts/with-servers`.
+/// The servers of `scripts/with-servers`.
 pub(crate) struct Servers {
     database_url: String,
     pub(crate) amqp_url: String,
@@ -20,7 +20,7 @@ impl Servers {
         })
     }
 
-    /// Makes an empty database and gives its address.
+    /// Creates an empty database and returns its address.
     pub(crate) async fn database_create(&self, name: &str) -> Result<String> {
         let mut connection = PgConnection::connect(&self.database_url).await?;
         sqlx::query(AssertSqlSafe(format!("DROP DATABASE IF EXISTS bench_{name} WITH (FORCE)"))).execute(&mut connection).await?;
@@ -28,8 +28,8 @@ impl Servers {
         self.address(name)
     }
 
-    /// Does now what PostgreSQL would do by itself some time, so that each round begins alike and none pays for another: clears away
-    /// dead rows, counts, and writes out what is in memory.
+    /// Does now what PostgreSQL would do at some later time, so that each round begins alike and none pays for another: vacuum, analyse,
+    /// checkpoint.
     pub(crate) async fn settle(&self, database: &'static str) -> Result<()> {
         let mut connection = PgConnection::connect(&self.address(database)?).await?;
         sqlx::query("VACUUM (ANALYZE)").execute(&mut connection).await?;

@@ -1,7 +1,7 @@
 use serde::Serialize;
 pub(crate) use test_support::{median, percentile};
 
-/// One figure of both sides, measured in turns.
+/// One figure of both sides, measured alternately.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Versus {
     pub(crate) regente: f64,

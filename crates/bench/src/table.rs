@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use crate::{measure::published::Published, report::Report, stats::median};
 
-/// One figure beside what it should be.
+/// One figure beside its target.
 #[derive(Clone)]
 pub(crate) struct Row {
     pub(crate) figure: String,
@@ -16,10 +16,10 @@ pub(crate) struct Row {
     pub(crate) target: Option<Target>,
 }
 
-/// What a figure should be, and whether it is.
+/// A target, and whether it is met.
 #[derive(Clone)]
 pub(crate) struct Target {
-    pub(crate) wanted: String,
+    pub(crate) text: String,
     pub(crate) met: bool,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn render(report: &Report) -> String {
 
 fn judged(row: &Row) -> (&str, &'static str) {
     match &row.target {
-        Some(Target { wanted, met }) => (wanted, if *met { "met" } else { "**missed**" }),
+        Some(Target { text, met }) => (text, if *met { "met" } else { "**missed**" }),
         None => ("", ""),
     }
 }

@@ -2,7 +2,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::faults::Excuse;
 
-/// A time in which an agent had an excuse, in seconds of the system's clock.
+/// A period in which an agent had an excuse, in seconds of the system's clock.
 #[derive(Clone, Debug)]
 pub(crate) struct Absence {
     pub(crate) worker: String,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-/// A request that is not answered by then is asked again.
+/// A request that is not answered by then is repeated.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The hubs' API as programs use it.
@@ -23,12 +23,12 @@ struct WithId<T> {
     id: T,
 }
 
-/// What came of a request to run an automation.
+/// Result of a request to run an automation.
 pub(crate) enum Submitted {
     Accepted(Uuid),
-    /// Nobody knows whether it was accepted: ask again.
+    /// It is unknown whether it was accepted: repeat it.
     Unknown(String),
-    /// It will never be.
+    /// It was refused for good.
     Refused(String),
 }
 
@@ -65,7 +65,7 @@ impl Api {
         Ok(answer.json::<WithId<i32>>().await?.id)
     }
 
-    /// Asks a hub once to run an automation.
+    /// Sends one request to run an automation.
     pub(crate) async fn execute(&self, hub: usize, job: &Request) -> Submitted {
         let url = format!("{}/api/v1/automations/{}/execute?priority={}", self.hubs[hub], job.automation, job.priority);
         let request = self.http.post(url).bearer_auth(&self.token).header(IDEMPOTENCY_KEY_HEADER, &job.key).json(&job.parameters);
@@ -75,7 +75,7 @@ impl Api {
         }
     }
 
-    /// Asks a hub once to do what the path says; gives the answer.
+    /// Sends one request to the path; returns the answer.
     pub(crate) async fn act(&self, hub: usize, path: &str) -> Result<(StatusCode, String)> {
         let answer = self.http.post(format!("{}/api/v1/{path}", self.hubs[hub])).bearer_auth(&self.token).send().await?;
         let status = answer.status();
@@ -83,21 +83,21 @@ impl Api {
     }
 }
 
-/// Whether the answer says to ask again; 408 is that of a hub that was stopped in the middle of the request.
+/// Whether the answer asks for a repetition; a hub that was stopped during the request answers 408.
 pub(crate) fn is_to_be_repeated(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
 }
 
-/// What robots without an agent ask.
+/// Requests of robots without an agent.
 impl Api {
-    /// Asks a hub once about a job, as `path` says.
+    /// Sends one request about a job to `path`.
     pub(crate) async fn work(&self, hub: usize, path: &str, body: &Value, key: &str) -> Result<StatusCode> {
         let request = self.http.post(format!("{}/api/v1/worker/jobs/{path}", self.hubs[hub])).header("X-Worker-API-Key", key);
         Ok(request.json(body).send().await?.status())
     }
 }
 
-/// A run of an automation that somebody wants.
+/// A request to run an automation.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) automation: i32,

@@ -1,4 +1,5 @@
-//! The promises of `docs/RELIABILITY.md` as code: pure functions over what was seen from outside.
+//! The guarantees of `docs/RELIABILITY.md` as code: pure functions over what was observed from outside. Nothing here asks a hub: a system
+//! that is checked must not testify for itself.
 
 mod books;
 mod history;
@@ -23,12 +24,12 @@ use crate::{
     shapes::Shape,
 };
 
-/// Everything that was seen.
+/// All observations.
 #[derive(Default)]
 pub(crate) struct Evidence {
     /// Accepted keys, each with its job and automation.
     pub(crate) accepted: HashMap<String, (Uuid, i32)>,
-    /// Jobs that somebody wanted to be canceled.
+    /// Jobs whose cancellation was requested.
     pub(crate) cancels: HashSet<Uuid>,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) jobs: Vec<JobRow>,
@@ -41,16 +42,16 @@ pub(crate) struct Evidence {
     pub(crate) workers: HashMap<Uuid, String>,
     /// When agents had an excuse.
     pub(crate) absences: Vec<Absence>,
-    /// How robots without an agent said that their jobs ended.
+    /// Ends that robots without an agent reported.
     pub(crate) reports: HashMap<Uuid, &'static str>,
-    /// The most memory that each hub and agent took, in MiB.
+    /// Peak memory of each hub and agent, in MiB.
     pub(crate) peaks_mib: BTreeMap<String, u64>,
 }
 
-/// A promise that was not kept.
+/// A violated guarantee.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Breach {
-    /// Which one, in a word.
+    /// Its name, one word.
     pub(crate) promise: &'static str,
     /// The jobs it concerns.
     pub(crate) jobs: Vec<Uuid>,
@@ -70,7 +71,7 @@ impl fmt::Display for Breach {
     }
 }
 
-/// Every promise that was not kept.
+/// Every violated guarantee.
 pub(crate) fn breaches(seen: &Evidence) -> Vec<Breach> {
     let rules = [
         lines::accepted,

@@ -2,44 +2,44 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// Time for a full disk, and one with a kill.
+/// Time for one full disk, and one with a kill.
 const SQLITE_LEAST: u64 = 12;
 
-/// Breaks a busy Regente at random and checks that nothing was lost or done twice.
+/// Injects random faults into a busy Regente and checks that nothing was lost or done twice.
 #[derive(Clone, Debug, Parser)]
 #[command(version, about)]
 pub(crate) struct Cli {
-    /// Decides what is broken in which order; by default another one each time.
+    /// Determines the faults and their order; by default a new one each time.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// How long things are broken.
+    /// Duration of the faults, in seconds.
     #[arg(long, default_value_t = 600)]
     pub(crate) seconds: u64,
-    /// Jobs, spread over that time; by default eight a second.
+    /// Number of jobs, spread over that time; by default eight per second.
     #[arg(long)]
     pub(crate) jobs: Option<usize>,
-    /// How long everything may take to come to rest afterwards, in seconds.
+    /// Maximum time until the system is idle afterwards, in seconds.
     #[arg(long, default_value_t = 150)]
     pub(crate) rest_limit: u64,
-    /// The program; by default the one beside this one.
+    /// The regente executable; by default the one beside this one.
     #[arg(long)]
     pub(crate) regente: Option<PathBuf>,
-    /// Folder for logs and evidence, emptied at the start; by default target/chaos/seed-SEED. It goes when all is well.
+    /// Folder for logs and evidence, emptied at the start; by default target/chaos/seed-SEED. It is removed after a run without violations.
     #[arg(long)]
     pub(crate) folder: Option<PathBuf>,
-    /// Only faults with this in their name; may be given again.
+    /// Only faults with this in their name; may be repeated.
     #[arg(long)]
     pub(crate) fault: Vec<String>,
-    /// Only the part with a hub on SQLite; otherwise it follows, a tenth as long.
+    /// Only the part with a hub on SQLite; otherwise that part follows, a tenth as long.
     #[arg(long)]
     pub(crate) sqlite: bool,
-    /// Keep the folder also when all is well.
+    /// Keep the folder also after a run without violations.
     #[arg(long)]
     pub(crate) keep: bool,
 }
 
 impl Cli {
-    /// How long the hub on SQLite is broken.
+    /// Duration of the faults of the hub on SQLite.
     pub(crate) fn sqlite_seconds(&self) -> u64 {
         if self.sqlite { self.seconds } else { (self.seconds / 10).max(SQLITE_LEAST) }
     }

@@ -1,4 +1,4 @@
-//! The wall clock of one process. libfaketime sets it and reads anew what it is to be; the monotonic clock is left alone.
+//! The wall clock of one process. libfaketime sets it and re-reads its offset; the monotonic clock is not changed.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ impl Clock {
         std::env::var_os("CHAOS_FAKETIME").filter(|path| !path.is_empty()).map(Into::into)
     }
 
-    /// A clock that is right.
+    /// A clock without an offset.
     pub(crate) fn new(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let clock = Self { file: folder.join("clock") };
@@ -26,7 +26,7 @@ impl Clock {
         Ok(clock)
     }
 
-    /// What a process needs to have this clock; nothing where no clock can be set.
+    /// Environment that gives a process this clock; empty where clocks cannot be set.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let Some(library) = Self::library() else { return Vec::new() };
         let settings = [
@@ -40,9 +40,9 @@ impl Clock {
         settings.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
-    /// Steps the clock to so many seconds ahead of the system's.
+    /// Steps the clock to this many seconds ahead of the system's.
     pub(crate) fn set(&self, seconds: i64) -> Result<()> {
-        // At once: a half-written file would be another time.
+        // Atomically: a half-written file would be a wrong time.
         let fresh = self.file.with_extension("new");
         fs::write(&fresh, format!("{seconds:+}\n")).with_context(|| fresh.display().to_string())?;
         fs::rename(&fresh, &self.file).with_context(|| self.file.display().to_string())

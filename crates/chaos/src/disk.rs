@@ -15,16 +15,16 @@ use nix::{
 };
 use tokio::time::{Instant, sleep};
 
-/// What others give up meanwhile is taken as often as this.
+/// How often space that others free meanwhile is taken.
 const TAKE_EVERY: Duration = Duration::from_millis(50);
 
-/// A file system of its own.
+/// A separate file system.
 pub(crate) struct Disk {
     pub(crate) folder: PathBuf,
 }
 
 impl Disk {
-    /// The disks of `scripts/chaos`; none where it could not make any.
+    /// The disks of `scripts/chaos`; none where it could not create them.
     pub(crate) fn all() -> Option<PathBuf> {
         std::env::var_os("CHAOS_DISKS").filter(|path| !path.is_empty()).map(Into::into)
     }
@@ -36,11 +36,11 @@ impl Disk {
     pub(crate) fn open(disks: &Path, name: &str) -> Result<Self> {
         let folder = disks.join(name);
         let device = |path: &Path| fs::metadata(path).map(|data| data.dev()).with_context(|| path.display().to_string());
-        ensure!(device(&folder)? != device(disks)?, "{} is no file system of its own", folder.display());
+        ensure!(device(&folder)? != device(disks)?, "{} is not a separate file system", folder.display());
         Ok(Self { folder })
     }
 
-    /// Leaves no room for so long.
+    /// Keeps the disk full for this long.
     pub(crate) async fn hold_full(&self, time: Duration) -> Result<()> {
         let until = Instant::now() + time;
         let ballast = self.folder.join("ballast");
@@ -58,12 +58,12 @@ impl Disk {
     }
 }
 
-/// Takes what is free, to the last block.
+/// Fills the disk to the last block.
 fn take_all(file: &File, folder: &Path) -> io::Result<()> {
     let room = statvfs(folder)?;
     let free = i64::try_from(room.blocks_available().saturating_mul(room.fragment_size())).unwrap_or(i64::MAX);
     let mut take = free;
-    // Others take some at the same time.
+    // Other processes write at the same time.
     while take > 0 {
         let end = i64::try_from(file.metadata()?.len()).unwrap_or(i64::MAX);
         match fallocate(file.as_fd(), FallocateFlags::empty(), end, take) {

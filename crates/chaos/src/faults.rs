@@ -1,17 +1,17 @@
 use std::fmt;
 
-/// What is broken.
+/// Kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
-    /// One hub: kill -9, then started again.
+    /// One hub: kill -9, then restarted.
     KillHub,
-    /// One hub is asked to end (TERM), then started again.
+    /// One hub is stopped in order (TERM), then restarted.
     DrainHub,
-    /// Both hubs at once: kill -9, then started again.
+    /// Both hubs at once: kill -9, then restarted.
     KillBothHubs,
-    /// One hub is stopped for longer than a lease and goes on as if nothing had been.
+    /// One hub is suspended for longer than a lease, then resumes.
     StopHub,
-    /// Both hubs at once are stopped for longer than a lease: a host that was suspended.
+    /// Both hubs at once are suspended for longer than a lease, as on a suspended host.
     StopBothHubs,
     /// The clock of one hub steps 45 s ahead, and later back.
     ClockAhead,
@@ -19,52 +19,52 @@ pub(crate) enum Kind {
     ClockBehind,
     /// The disk with PostgreSQL's data is full for a while.
     FillDatabase,
-    /// The disk with the SQLite file of a hub is full for a while; in a run of its own.
+    /// The disk with the SQLite file of a hub is full for a while; in a separate run.
     FillHub,
-    /// RabbitMQ: kill -9, then started again.
+    /// RabbitMQ: kill -9, then restarted.
     KillBroker,
-    /// PostgreSQL with all its processes: kill -9, then started again.
+    /// PostgreSQL with all its processes: kill -9, then restarted.
     KillDatabase,
     /// Both servers at once.
     KillBrokerAndDatabase,
-    /// The connections between a hub and PostgreSQL are ended and refused for a while.
+    /// The connections between a hub and PostgreSQL are cut and refused for a while.
     CutHubDatabase,
     /// The same between a hub and RabbitMQ.
     CutHubBroker,
-    /// Nothing goes through between a hub and PostgreSQL for a while, and nobody is told.
+    /// The connections between a hub and PostgreSQL stall for a while, without being closed.
     StallHubDatabase,
     /// The same between a hub and RabbitMQ.
     StallHubBroker,
-    /// One agent: kill -9, and back at once.
+    /// One agent: kill -9, restarted at once.
     KillAgent,
-    /// One agent is asked to end (TERM): it lets its jobs end first. Then it is started again.
+    /// One agent is stopped in order (TERM): it finishes its jobs first. Then it is restarted.
     DrainAgent,
-    /// One agent: kill -9, and back when its leases are over.
+    /// One agent: kill -9, restarted after its leases have expired.
     LoseAgent,
-    /// One agent is stopped for longer than a lease, while its programs go on.
+    /// One agent is suspended for longer than a lease, while its programs keep running.
     StopAgent,
-    /// One agent and its programs are stopped for longer than a lease: its host was suspended.
+    /// One agent and its programs are suspended for longer than a lease, as on a suspended host.
     SuspendAgent,
     /// The disk with an agent's work folder is full for a while.
     FillAgent,
     /// The clock of one agent steps 10 min back, and later ahead again.
     ClockAgent,
-    /// A second agent is started under the name of one that runs, with another work folder.
+    /// A second agent starts under the name of a running one, with another work folder.
     TwinAgent,
-    /// One agent is stopped for longer than a lease, another takes its name, and then it goes on.
+    /// One agent is suspended for longer than a lease, another takes its name over, then the first resumes.
     TakeOverAgent,
-    /// The connections between an agent and its hub are ended and refused for a while.
+    /// The connections between an agent and its hub are cut and refused for a while.
     CutAgentHub,
     /// The same between an agent and RabbitMQ.
     CutAgentBroker,
-    /// Nothing goes through between an agent and its hub for a while.
+    /// The connections between an agent and its hub stall for a while.
     StallAgentHub,
-    /// An agent is led to the other hub in the middle of everything.
+    /// An agent is routed to the other hub.
     SwitchAgent,
 }
 
 impl Kind {
-    /// What concerns everybody; one at a time, so that its recovery can be measured.
+    /// Faults of services, one at a time, so that recovery can be measured.
     pub(crate) const OF_SERVICES: [Self; 15] = [
         Self::KillHub,
         Self::DrainHub,
@@ -82,7 +82,7 @@ impl Kind {
         Self::ClockBehind,
         Self::FillDatabase,
     ];
-    /// What concerns one agent; these go on beside the others.
+    /// Faults of one agent, injected beside those of services.
     pub(crate) const OF_AGENTS: [Self; 13] = [
         Self::KillAgent,
         Self::DrainAgent,
@@ -99,7 +99,7 @@ impl Kind {
         Self::TakeOverAgent,
     ];
 
-    /// Least and most time that it stays broken, in milliseconds. Leases last [`crate::world::LEASE`].
+    /// Minimum and maximum duration, in milliseconds. Leases last [`crate::world::LEASE`].
     pub(crate) const fn duration_ms(self) -> (u64, u64) {
         match self {
             Self::KillHub | Self::DrainHub | Self::KillBothHubs | Self::KillBroker | Self::KillDatabase | Self::KillBrokerAndDatabase => {
@@ -118,7 +118,7 @@ impl Kind {
         }
     }
 
-    /// What it takes that not every system gives.
+    /// What it needs that not every host provides.
     pub(crate) const fn needs(self) -> Option<Need> {
         match self {
             Self::FillDatabase | Self::FillHub | Self::FillAgent => Some(Need::Disks),
@@ -127,7 +127,7 @@ impl Kind {
         }
     }
 
-    /// Whether it concerns one hub only, so that the other one goes on.
+    /// Whether it affects only one hub, so that the other one continues.
     pub(crate) const fn concerns_one_hub(self) -> bool {
         !matches!(
             self,
@@ -140,8 +140,8 @@ impl Kind {
         )
     }
 
-    /// What it means for the jobs of the agents concerned: of those at the hub, or of the one. All others, and where nobody could have ended
-    /// them meanwhile theirs too, have no excuse to be lost.
+    /// The excuse that it gives the agents concerned, those at the hub or the one, to lose jobs. All others have no excuse; nor have these
+    /// where no hub could have ended their jobs meanwhile.
     pub(crate) const fn excuse(self) -> Option<Excuse> {
         match self {
             Self::KillHub | Self::DrainHub | Self::StopHub | Self::CutHubDatabase | Self::StallHubDatabase => Some(Excuse::Away),
@@ -195,7 +195,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What some faults need from the system; `scripts/chaos` provides it where it can.
+/// What some faults need from the host; `scripts/chaos` provides it where possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Need {
     /// Small file systems that can be filled.
@@ -204,27 +204,27 @@ pub(crate) enum Need {
     Clocks,
 }
 
-/// Why a job may end without having been done.
+/// Why a job may end without being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Excuse {
-    /// Its agent did not run, or could not get at its hub.
+    /// Its agent did not run, or could not reach its hub.
     Away,
-    /// Its agent could write nothing.
+    /// Its agent could not write.
     NoRoom,
 }
 
-/// One thing to break.
+/// One fault to inject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) kind: Kind,
     /// Which hub or agent, from 0.
     pub(crate) target: usize,
-    /// How long, in milliseconds.
+    /// Duration, in milliseconds.
     pub(crate) hold_ms: u64,
     /// Wait before it, in milliseconds.
     pub(crate) pause_ms: u64,
-    /// Agents of the hub that fails are led to the other one meanwhile, as a load balancer would.
+    /// Agents of the failing hub are routed to the other one meanwhile, as by a load balancer.
     pub(crate) failover: bool,
-    /// It waits until the services are well, and they stay well meanwhile: for a clear figure.
+    /// It waits until all services are well and no other is broken meanwhile, for a clear figure.
     pub(crate) alone: bool,
 }

@@ -1,4 +1,4 @@
-//! Robots without an agent: they take messages and speak the plain contract, some of them not well.
+//! Robots without an agent: they consume messages and speak the plain contract, some of them badly.
 
 use std::{
     collections::HashSet,
@@ -37,9 +37,9 @@ const WRONG_KEY: &str = "no-key-of-anybody-0123456789abcdef";
 enum Manner {
     /// `start`, work, `finish`.
     Well,
-    /// Its `start` gets lost: the hub hears `finish` only.
+    /// Its `start` gets lost: the hub receives only `finish`.
     Unheard,
-    /// Somebody with a wrong key says first that the job failed.
+    /// A request with a wrong key first reports that the job failed.
     Intruded,
 }
 
@@ -78,13 +78,13 @@ impl Robots {
     async fn take(&self, message: Delivery) -> Result<()> {
         let body: serde_json::Value = serde_json::from_slice(&message.body)?;
         let job: Uuid = body["job_id"].as_str().context("a message without job_id")?.parse()?;
-        // One that comes again because its acknowledgement was lost is done.
+        // One that is redelivered because its acknowledgement was lost is done.
         let known = self.done.lock().unwrap_or_else(PoisonError::into_inner).contains(&job);
         if !known {
             self.work(job, body["parameters"]["quarters"].as_u64().unwrap_or(0)).await?;
             self.done.lock().unwrap_or_else(PoisonError::into_inner).insert(job);
         }
-        // Where the connection is gone, it comes again.
+        // If the connection is gone, it is redelivered.
         let _ = message.ack().await;
         Ok(())
     }
@@ -101,16 +101,16 @@ impl Robots {
         let book = book(&self.world.books(), job)?;
         sleep(Duration::from_millis(250 * quarters)).await;
         note(&book, "effect")?;
-        // Before it is said: it may be heard and the answer lost.
+        // Before it is reported: the report may be received and its answer lost.
         self.ledger.note_report(job, "completed");
         let answer = self.ask(job, "finish", &json!({"status": "completed"})).await;
         if !answer.is_success() && !self.ledger.cancels().contains(&job) {
-            self.world.journal.breach(format!("a robot without an agent ({manner:?}) said that {job} completed: {answer}"));
+            self.world.journal.breach(format!("a robot without an agent ({manner:?}) reported that {job} completed: {answer}"));
         }
         Ok(())
     }
 
-    /// Asks one hub after the other until one decides.
+    /// Tries one hub after the other until one decides.
     async fn ask(&self, job: Uuid, what: &str, body: &serde_json::Value) -> StatusCode {
         loop {
             match self.once(job, what, body, WORKER_KEY).await {

@@ -1,4 +1,4 @@
-//! Robots that do what robots should not: what they leave, print or kill must hurt nobody but themselves.
+//! Hostile robots: what they leave, print or kill must harm only their own job.
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -14,13 +14,13 @@ use crate::{
     world::World,
 };
 
-/// The program that is left running, known by its path.
+/// The program that is left running, identified by its path.
 pub(crate) const SLEEPER: &str = "sleeper";
-/// One of them is wanted as often as this.
+/// Interval between two of them.
 const EVERY: Duration = Duration::from_secs(3);
 const BEFORE_REPEAT: Duration = Duration::from_millis(200);
 const TIMEOUT_S: i64 = 30;
-/// The robot whose parameters are hostile, not its program.
+/// The robot with hostile parameters instead of a hostile program.
 const WIDE: &str = "wide";
 
 /// A hostile robot.
@@ -35,7 +35,7 @@ pub(crate) struct Hostile {
 const COMPLETES: &[&str] = &["completed"];
 const KILLED: &[&str] = &["KILLED", "WORKER_LOST"];
 
-/// All of them. Each has written down that it began, and writes that it did its work at the end.
+/// All of them. Each records that it began, and at the end that it did its work.
 pub(crate) const ROBOTS: [Hostile; 9] = [
     Hostile {
         name: "pipes",
@@ -72,7 +72,7 @@ sleep 0.5
         ends: COMPLETES,
         script: "yes 'this line is one of two million, and each of them is as little worth reading as the one before it' | head -c \"$PARAM_BYTES\"\n",
     },
-    // Its parent is what the agent starts and follows it by: without it nobody knows how it ended, nor, when it is quick, that it began.
+    // Its parent is the supervisor: without it the end of the program cannot be determined nor, if it is quick, its beginning.
     Hostile {
         name: "parricide",
         timeout_s: TIMEOUT_S,
@@ -89,7 +89,7 @@ kill -9 "$pid"
 sleep 5
 "#,
     },
-    // What the hub takes, the system may not: no program can be started with so many.
+    // The hub may accept what the system does not: no program can be started with so many.
     Hostile { name: WIDE, timeout_s: TIMEOUT_S, ends: &["completed", "LAUNCH_FAILED", "INVALID_PARAMETERS"], script: "" },
 ];
 
@@ -101,19 +101,19 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
     copy_program("/bin/sleep", &folder.join(SLEEPER))
 }
 
-/// What the loud robot prints in a run that lasts so long: there must be time to send it.
+/// Bytes that the loud robot prints in a run of this length: there must be time to send them.
 pub(crate) fn loud_bytes(run: Duration) -> u64 {
     if run < Duration::from_secs(300) { 20_000_000 } else { 200_000_000 }
 }
 
-/// Lets the robots loose, one after the other, until then; the loud one prints so many bytes.
+/// Submits the robots one after the other until then; the loud one prints this many bytes.
 pub(crate) async fn run(world: Arc<World>, ledger: Arc<Ledger>, until: Instant, loud_bytes: u64) {
     let hostile: Vec<&Shape> = world.shapes.iter().filter(|shape| shape.is_hostile()).collect();
     for number in 0.. {
         if Instant::now() >= until {
             break;
         }
-        // Each comes in one queue and, the next time, in the other.
+        // Each alternates between the two queues.
         let queue = (number + number / ROBOTS.len()) % 2;
         let name = format!("{}-{queue}", ROBOTS[number % ROBOTS.len()].name);
         if let Some(shape) = hostile.iter().find(|shape| shape.name == name) {
@@ -137,7 +137,7 @@ async fn submit(world: &World, ledger: &Ledger, shape: &Shape, (number, loud_byt
                 ledger.note(&request, job);
                 return;
             }
-            // Too much is refused in so many words.
+            // The hub refuses too many parameters.
             Submitted::Refused(text) if wide => return world.journal.say(&format!("hostile parameters are refused: {text}")),
             Submitted::Refused(text) => return world.journal.breach(format!("{} was refused: {text}", shape.name)),
             Submitted::Unknown(_) => sleep(BEFORE_REPEAT).await,

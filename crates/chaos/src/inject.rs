@@ -1,4 +1,4 @@
-//! Breaks things as planned, puts them right, and measures how long it takes until work goes on.
+//! Injects the planned faults, repairs them, and measures the time until work resumes.
 
 mod agents;
 mod services;
@@ -28,21 +28,21 @@ use crate::{
     world::{AGENTS, HUBS, World},
 };
 
-/// Breaks what it is told to.
+/// Injects faults.
 pub(crate) struct Injector {
     pub(crate) world: Arc<World>,
     pub(crate) recoveries: Arc<Recoveries>,
     pub(crate) ledger: Arc<Ledger>,
     /// When faults stop.
     pub(crate) until: Instant,
-    /// Held by what breaks services, and by a fault of an agent that is to be alone.
+    /// Held by faults of services, and by a fault of an agent that must be alone.
     pub(crate) services: Mutex<()>,
 }
 
-/// How long it took until work went on.
+/// Time until work resumed.
 enum Recovered {
     After(Duration),
-    /// It did not, within the limit.
+    /// Work did not resume within the limit.
     Never,
     Unmeasured,
 }
@@ -54,7 +54,7 @@ impl Recovered {
 }
 
 impl Injector {
-    /// Breaks services as planned, one fault after the other.
+    /// Injects the planned faults of services, one after the other.
     pub(crate) async fn break_services(&self, mut plan: Plan) -> Result<()> {
         let mut number = 0;
         while let Some(fault) = self.next(&mut plan).await {
@@ -69,12 +69,12 @@ impl Injector {
             self.recoveries.service_is_well();
             concerned.extend(self.agents_at(fault.target));
             self.excuse(fault, begun, concerned);
-            self.tell(fault, recovered, false);
+            self.record(fault, recovered, false);
         }
         Ok(())
     }
 
-    /// Breaks agents as planned, one fault after the other, beside what happens to services.
+    /// Injects the planned faults of agents, one after the other, beside those of services.
     pub(crate) async fn break_agents(&self, mut plan: Plan) -> Result<()> {
         while let Some(fault) = self.next(&mut plan).await {
             let _services = if fault.alone { Some(self.services.lock().await) } else { None };
@@ -83,7 +83,7 @@ impl Injector {
             let begun = unix_now();
             let recovered = self.agent(fault).await.with_context(|| fault.kind.name())?;
             self.excuse(fault, begun, [fault.target].into());
-            self.tell(fault, recovered, self.recoveries.overlapped_since(mark));
+            self.record(fault, recovered, self.recoveries.overlapped_since(mark));
         }
         Ok(())
     }
@@ -94,7 +94,7 @@ impl Injector {
         }
     }
 
-    /// Agents that are led to this hub now.
+    /// Agents that are currently routed to this hub.
     fn agents_at(&self, hub: usize) -> BTreeSet<usize> {
         (0..AGENTS).filter(|agent| self.world.agents[*agent].at.load(Ordering::Relaxed) == hub).collect()
     }
@@ -113,20 +113,20 @@ impl Injector {
         self.world.journal.say(&format!("{} ({}), {:.1} s", fault.kind, fault.target, hold(fault).as_secs_f64()));
     }
 
-    fn tell(&self, fault: Fault, recovered: Recovered, overlapped: bool) {
+    fn record(&self, fault: Fault, recovered: Recovered, overlapped: bool) {
         match recovered {
             Recovered::Unmeasured => {}
             Recovered::After(time) => {
                 self.recoveries.note(fault.kind, time, overlapped);
-                self.world.journal.say(&format!("{} ({}): work went on after {:.2} s", fault.kind, fault.target, time.as_secs_f64()));
+                self.world.journal.say(&format!("{} ({}): work resumed after {:.2} s", fault.kind, fault.target, time.as_secs_f64()));
             }
             Recovered::Never => {
-                self.world.journal.breach(format!("{} ({}): work did not go on within {LIMIT:?}", fault.kind, fault.target))
+                self.world.journal.breach(format!("{} ({}): work did not resume within {LIMIT:?}", fault.kind, fault.target))
             }
         }
     }
 
-    /// Leads the agents of the fault's hub to the other one, when the fault says so.
+    /// Routes the agents of the fault's hub to the other one, if the fault requires it.
     fn lead_away(&self, fault: Fault) {
         if fault.failover {
             self.agents_at(fault.target).into_iter().for_each(|agent| self.lead(agent, (fault.target + 1) % HUBS));
@@ -139,7 +139,7 @@ impl Injector {
         agent.hub.switch(self.world.hubs[hub].address.clone());
     }
 
-    /// Runs a small job through these hubs, one each and in both ways of delivery; returns how long after `since` all had completed.
+    /// Runs a small job through each of these hubs in each delivery mode; returns how long after `since` all had completed.
     async fn probe(&self, key: &str, hubs: &[usize], since: Instant) -> Recovered {
         let fast = self.world.shapes.iter().filter(|shape| shape.is_fast());
         let probes = fast.flat_map(|shape| hubs.iter().map(move |hub| (shape, *hub))).map(|(shape, hub)| {

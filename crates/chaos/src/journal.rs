@@ -13,7 +13,7 @@ use crate::{
     faults::Excuse,
 };
 
-/// What was done when, on the terminal and in `journal.log`.
+/// Record of what was done when, on the terminal and in `journal.log`.
 pub(crate) struct Journal {
     begun: Instant,
     file: Mutex<File>,
@@ -27,21 +27,21 @@ impl Journal {
         Ok(Self { begun: Instant::now(), file: Mutex::new(file), notes: Mutex::default(), absences: Mutex::default() })
     }
 
-    /// Tells people, with the seconds since the start.
+    /// Prints a line with the seconds since the start.
     pub(crate) fn say(&self, text: &str) {
         let line = format!("{:8.2} s  {text}", self.begun.elapsed().as_secs_f64());
-        // Nobody is left to be told when these fail.
+        // A failure here cannot be reported anywhere.
         let _ = writeln!(self.file.lock().unwrap_or_else(PoisonError::into_inner), "{line}");
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
 
-    /// Notes a promise that was seen broken while things went on.
+    /// Records a violation that was observed during the run.
     pub(crate) fn breach(&self, text: String) {
         self.say(&format!("BREACH: {text}"));
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(text);
     }
 
-    /// Notes that an agent has had an excuse since `from`, and has none from now on.
+    /// Records that an agent had an excuse from `from` until now.
     pub(crate) fn excuse(&self, worker: &str, from: f64, excuse: Excuse) {
         let absence = Absence { worker: worker.to_owned(), from, to: unix_now(), excuse };
         self.absences.lock().unwrap_or_else(PoisonError::into_inner).push(absence);
@@ -52,7 +52,7 @@ impl Journal {
         self.absences.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The promises seen broken so far.
+    /// The violations observed so far.
     pub(crate) fn breaches(&self) -> Vec<String> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,4 +1,4 @@
-//! Clients that want jobs, repeat what was not answered, and remember what was accepted.
+//! Clients that submit jobs, repeat unanswered requests, and record what was accepted.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -25,9 +25,9 @@ use crate::{
 };
 
 const CLIENTS: usize = 6;
-/// How the keys of their requests begin.
+/// Prefix of their requests' keys.
 pub(crate) const CLIENT_KEY: &str = "job-";
-/// One of so many accepted requests is sent again, to both hubs at once.
+/// One in this many accepted requests is repeated, at both hubs at once.
 const REPEATED: u32 = 8;
 /// Concurrency keys, which jobs of both queues share: few, so that they are short.
 const LANES: u32 = 2;
@@ -36,33 +36,33 @@ const LANES: u32 = 2;
 #[derive(Default)]
 pub(crate) struct Ledger {
     jobs: Mutex<HashMap<String, (Uuid, i32)>>,
-    /// Jobs that somebody wanted to be canceled.
+    /// Jobs whose cancellation was requested.
     cancels: Mutex<HashSet<Uuid>>,
-    /// How robots without an agent said that their jobs ended.
+    /// Ends that robots without an agent reported.
     reports: Mutex<HashMap<Uuid, &'static str>>,
-    /// Requests that were sent again because nobody knew what had become of them.
+    /// Requests that were repeated because their outcome was unknown.
     pub(crate) repeats: AtomicUsize,
 }
 
 impl Ledger {
-    /// Notes an answer; gives the job that an earlier answer named when that is another one.
+    /// Records an answer; returns the job of an earlier answer if that differs.
     pub(crate) fn note(&self, request: &Request, job: Uuid) -> Option<Uuid> {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let (first, _) = *jobs.entry(request.key.clone()).or_insert((job, request.automation));
         (first != job).then_some(first)
     }
 
-    /// Notes that a job is about to be canceled.
+    /// Records that a job is about to be canceled.
     pub(crate) fn note_cancel(&self, job: Uuid) {
         self.cancels.lock().unwrap_or_else(PoisonError::into_inner).insert(job);
     }
 
-    /// Every job that was to be canceled.
+    /// Every job whose cancellation was requested.
     pub(crate) fn cancels(&self) -> HashSet<Uuid> {
         self.cancels.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Notes how a robot without an agent says that its job ended.
+    /// Records the end that a robot without an agent reports.
     pub(crate) fn note_report(&self, job: Uuid, status: &'static str) {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).insert(job, status);
     }
@@ -78,7 +78,7 @@ impl Ledger {
     }
 }
 
-/// What the clients share.
+/// Shared by the clients.
 #[derive(Clone)]
 pub(crate) struct Load {
     pub(crate) api: Api,
@@ -125,7 +125,7 @@ impl Load {
         Request { automation: shape.automation, parameters, priority: random.random_range(0..=8), key }
     }
 
-    /// Asks one hub or the other until the job is accepted.
+    /// Submits to one hub or the other until the job is accepted.
     async fn submit(&self, request: &Request, random: &mut StdRng) {
         loop {
             let hub = random.random_range(0..self.api.hubs());

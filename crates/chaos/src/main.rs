@@ -1,7 +1,7 @@
-//! Kills, stops and cuts off every part of a busy Regente at random, and checks from outside that nothing was lost or done twice.
+//! Kills, suspends and disconnects every part of a busy Regente at random, and checks from outside that nothing was lost or done twice.
 //!
-//! Two hubs on one PostgreSQL and RabbitMQ, four agents, clients that repeat what was not answered, robots that write down what they do.
-//! `docs/RELIABILITY.md` says what is promised; [`check`] is that page as code. Run it by `make chaos`.
+//! Two hubs on one PostgreSQL and RabbitMQ, four agents, clients that repeat unanswered requests, robots that record what they do.
+//! `docs/RELIABILITY.md` has the guarantees; [`check`] is that page as code. Run it by `make chaos`.
 
 mod absence;
 mod api;

@@ -12,12 +12,12 @@ use crate::part::Part;
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// The most memory that each process took.
+/// Peak memory of each process.
 #[derive(Default)]
 pub(crate) struct Peaks(Mutex<BTreeMap<String, u64>>);
 
 impl Peaks {
-    /// Looks at the processes for ever.
+    /// Samples the processes without end.
     pub(crate) async fn watch(&self, parts: &[Arc<Part>]) -> Infallible {
         loop {
             for part in parts {
@@ -37,7 +37,7 @@ impl Peaks {
     }
 }
 
-/// The most that the process has had in memory so far.
+/// Peak resident memory of the process so far.
 fn peak_mib(pid: i32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,4 +1,4 @@
-//! Looks at the database beside the hubs: a trigger writes down every change of a job as it is committed.
+//! Observes the database beside the hubs: a trigger records every change of a job as it is committed.
 
 use std::{collections::HashMap, str::FromStr as _, time::Duration};
 
@@ -12,14 +12,14 @@ use uuid::Uuid;
 
 use crate::load::CLIENT_KEY;
 
-/// The trigger is deferred to the end of the transaction, so that the rows of `chaos_changes` stand in an order that commits could have
-/// had. It passes over what changes without meaning: heartbeats, log counts, progress.
+/// The trigger is deferred to the end of the transaction, so that the rows of `chaos_changes` are in a possible commit order. It skips
+/// changes without meaning: heartbeats, log counts, progress.
 const TRIGGER: &str = include_str!("../assets/trigger.sql");
 
-/// How long the observer waits for a database that is down.
+/// How long the observer waits for an unavailable database.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A job as it stands.
+/// Current state of a job.
 #[derive(Clone, Debug)]
 pub(crate) struct JobRow {
     pub(crate) id: Uuid,
@@ -32,11 +32,11 @@ pub(crate) struct JobRow {
     pub(crate) idempotency_key: Option<String>,
     pub(crate) concurrency_key: Option<String>,
     pub(crate) ended: bool,
-    /// Somebody's wish to cancel it was accepted before it ended.
+    /// Its cancellation was accepted before it ended.
     pub(crate) cancel_accepted: bool,
 }
 
-/// A job that somebody may act on.
+/// A job that the operator may act on.
 pub(crate) struct Target {
     pub(crate) id: Uuid,
     pub(crate) status: String,
@@ -51,7 +51,7 @@ pub(crate) struct Change {
     pub(crate) at: f64,
     pub(crate) job_id: Uuid,
     pub(crate) automation_id: i32,
-    /// `None`: the job was made now.
+    /// `None`: the job was created.
     pub(crate) before: Option<String>,
     /// `None`: the row was deleted.
     pub(crate) after: Option<String>,
@@ -93,7 +93,7 @@ impl From<ChangeColumns> for Change {
     }
 }
 
-/// The database, seen from outside.
+/// The database, observed from outside.
 #[derive(Clone)]
 pub(crate) struct Observer {
     pool: PgPool,
@@ -106,7 +106,7 @@ impl Observer {
         Ok(Self { pool })
     }
 
-    /// Begins to write down changes.
+    /// Begins to record changes.
     pub(crate) async fn watch(&self) -> Result<()> {
         sqlx::raw_sql(TRIGGER).execute(&self.pool).await?;
         Ok(())
@@ -135,14 +135,14 @@ impl Observer {
         Ok(sqlx::query_as("SELECT queue_name, job_id, reason FROM dead_letters").fetch_all(&self.pool).await?)
     }
 
-    /// Jobs that have not ended, as (id, status, queue, on its way to a worker, lease has ended, age in seconds).
+    /// Jobs that have not ended, as (id, status, queue, dispatched, lease has expired, age in seconds).
     pub(crate) async fn open_jobs(&self) -> Result<Vec<(Uuid, String, String, bool, Option<bool>, f64)>> {
         let statement = "SELECT id, status, queue_name, dispatch_started_at IS NOT NULL, lease_expires_at < now(),
             extract(epoch FROM now() - created_at)::float8 FROM jobs WHERE status IN ('pending', 'running', 'paused') ORDER BY id";
         Ok(sqlx::query_as(statement).fetch_all(&self.pool).await?)
     }
 
-    /// Jobs of clients that have not ended, except retries of these automations' jobs: what measures recovery is left alone.
+    /// Jobs of clients that have not ended, except retries of these automations' jobs: jobs that measure recovery are excluded.
     pub(crate) async fn targets(&self, except: &[i32]) -> Result<Vec<Target>> {
         let statement = "SELECT id, status FROM jobs WHERE status IN ('pending', 'running', 'paused')
             AND (starts_with(idempotency_key, $1) OR automation_id <> ALL($2)) ORDER BY id";
@@ -164,14 +164,14 @@ impl Observer {
         self.until(limit, async || Ok(sqlx::query_scalar::<_, i64>(statement).fetch_one(&self.pool).await? >= workers)).await
     }
 
-    /// Jobs that this worker holds. Waits for a database that is down.
+    /// Jobs that this worker holds. Waits for an unavailable database.
     pub(crate) async fn held_by(&self, worker: &str) -> Result<Vec<Uuid>> {
         let statement = "SELECT jobs.id FROM jobs JOIN workers ON workers.id = jobs.worker_id
             WHERE workers.name = $1 AND status IN ('running', 'paused')";
         self.patiently(async || sqlx::query_scalar(statement).bind(worker).fetch_all(&self.pool).await).await
     }
 
-    /// Waits until none of these jobs is held any more; returns when that was seen.
+    /// Waits until none of these jobs is held any more; returns the time of the observation.
     pub(crate) async fn released(&self, jobs: &[Uuid], limit: Duration) -> Result<Instant> {
         let statement = "SELECT count(*) FROM jobs WHERE id = ANY($1) AND status IN ('running', 'paused')";
         self.until(limit, async || {
@@ -181,7 +181,7 @@ impl Observer {
         .await
     }
 
-    /// Waits until this job or a retry of it has completed; returns when that was seen.
+    /// Waits until this job or a retry of it has completed; returns the time of the observation.
     pub(crate) async fn completed(&self, job: Uuid, limit: Duration) -> Result<Instant> {
         let statement = "WITH RECURSIVE line AS (SELECT id, status FROM jobs WHERE id = $1
             UNION ALL SELECT jobs.id, jobs.status FROM jobs JOIN line ON jobs.retry_of = line.id)
@@ -193,13 +193,13 @@ impl Observer {
         .await
     }
 
-    /// Waits until a retry of this job is there.
+    /// Waits until this job has a retry.
     pub(crate) async fn retried(&self, job: Uuid, limit: Duration) -> Result<Instant> {
         let statement = "SELECT count(*) FROM jobs WHERE retry_of = $1";
         self.until(limit, async || Ok(sqlx::query_scalar::<_, i64>(statement).bind(job).fetch_one(&self.pool).await? > 0)).await
     }
 
-    /// How many changes there are.
+    /// Number of recorded changes.
     pub(crate) async fn mark(&self) -> Result<i64> {
         let statement = "SELECT coalesce(max(seq), 0) FROM chaos_changes";
         self.patiently(async || sqlx::query_scalar(statement).fetch_one(&self.pool).await).await
@@ -219,7 +219,7 @@ impl Observer {
     async fn until(&self, limit: Duration, ask: impl AsyncFn() -> sqlx::Result<bool>) -> Result<Instant> {
         let deadline = Instant::now() + limit;
         loop {
-            // The database may be what is down.
+            // The database may be unavailable.
             if ask().await.unwrap_or(false) {
                 return Ok(Instant::now());
             }

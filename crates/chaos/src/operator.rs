@@ -1,4 +1,4 @@
-//! A person who cancels and pauses while everything breaks.
+//! An operator who cancels and pauses during the faults.
 
 use std::{
     convert::Infallible,
@@ -24,13 +24,13 @@ use crate::{
     world::{HUBS, World},
 };
 
-/// Least and most pause between two acts, in milliseconds.
+/// Minimum and maximum pause between two actions, in milliseconds.
 const EVERY_MS: (u64, u64) = (500, 2_000);
-/// Least and most time that something stays paused, in milliseconds.
+/// Minimum and maximum duration of a pause, in milliseconds.
 const PAUSED_MS: (u64, u64) = (1_000, 3_000);
 const BEFORE_REPEAT: Duration = Duration::from_millis(200);
 
-/// Asks the hubs for what people ask for. Only what it asked counts: any of it may be refused, or not be answered.
+/// Sends the requests of an operator. Only what was requested counts: each may be refused or stay unanswered.
 pub(crate) struct Operator {
     pub(crate) world: Arc<World>,
     pub(crate) ledger: Arc<Ledger>,
@@ -44,7 +44,7 @@ impl Operator {
         Arc::new(Self { world, ledger, job_pauses: AtomicUsize::default(), automation_pauses: AtomicUsize::default() })
     }
 
-    /// Acts until then, and ends what it paused.
+    /// Acts until then, and resumes what it paused.
     pub(crate) async fn run(self: Arc<Self>, seed: u64, until: Instant) {
         let mut random = StdRng::seed_from_u64(seed ^ 0x0be5);
         let mut pauses = JoinSet::new();
@@ -60,7 +60,7 @@ impl Operator {
                     }
                 }
                 _ => {
-                    // Whether work goes on is measured by the fast ones.
+                    // The fast jobs measure whether work resumes.
                     let slow: Vec<_> = self.world.shapes.iter().filter(|shape| !shape.measures()).collect();
                     let automation = slow[random.random_range(0..slow.len())].automation;
                     pauses.spawn(self.clone().pause(hub, format!("automations/{automation}"), hold, |this| &this.automation_pauses));
@@ -70,7 +70,7 @@ impl Operator {
         pauses.join_all().await;
     }
 
-    /// Ends every pause that is left, for ever: a request to pause whose answer nobody waited for may be carried out late.
+    /// Resumes every remaining pause, repeatedly: an unanswered request to pause may be carried out late.
     pub(crate) async fn keep_resumed(&self) -> Infallible {
         loop {
             for path in self.world.observer.paused().await.unwrap_or_default() {
@@ -83,7 +83,7 @@ impl Operator {
 
     async fn cancel(&self, hub: usize, random: &mut StdRng) {
         if let Some(job) = self.choose(random, |_| true).await {
-            // Before it is asked: it may be done before the answer is here.
+            // Before the request: it may be carried out before the answer arrives.
             self.ledger.note_cancel(job);
             self.ask(hub, &format!("jobs/{job}/cancel")).await;
         }
@@ -97,7 +97,7 @@ impl Operator {
         self.resume(&path).await;
     }
 
-    /// Asks one hub after the other until one answers.
+    /// Tries one hub after the other until one answers.
     async fn resume(&self, path: &str) {
         let resume = format!("{path}/resume");
         for hub in (0..HUBS).cycle() {
@@ -108,14 +108,14 @@ impl Operator {
         }
     }
 
-    /// A job of a client that has not ended; none when the database does not say.
-    async fn choose(&self, random: &mut StdRng, wanted: impl Fn(&Target) -> bool) -> Option<Uuid> {
+    /// A job of a client that has not ended; `None` when the database is unavailable.
+    async fn choose(&self, random: &mut StdRng, eligible: impl Fn(&Target) -> bool) -> Option<Uuid> {
         let fast: Vec<_> = self.world.shapes.iter().filter(|shape| shape.measures()).map(|shape| shape.automation).collect();
-        let targets: Vec<_> = self.world.observer.targets(&fast).await.ok()?.into_iter().filter(wanted).collect();
+        let targets: Vec<_> = self.world.observer.targets(&fast).await.ok()?.into_iter().filter(eligible).collect();
         if targets.is_empty() { None } else { Some(targets[random.random_range(0..targets.len())].id) }
     }
 
-    /// Asks a hub once; `None` when nobody knows what came of it.
+    /// Sends one request; `None` when its outcome is unknown.
     async fn ask(&self, hub: usize, path: &str) -> Option<StatusCode> {
         let answer = self.world.api.act(hub, path).await;
         let (status, text) = answer.ok()?;
@@ -126,7 +126,7 @@ impl Operator {
     }
 }
 
-/// What a hub may say to somebody who acts on what others change meanwhile.
+/// Answers that are allowed when others change the same thing meanwhile.
 fn is_allowed(status: StatusCode) -> bool {
     let refusals = [StatusCode::NOT_FOUND, StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
     let later = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::REQUEST_TIMEOUT];

@@ -20,23 +20,23 @@ use tokio::{
 
 use crate::{absence::unix_now, faults::Excuse, journal::Journal};
 
-/// A process that ends by itself before this age could not start, for want of its database perhaps; it is started again.
+/// A process that exits by itself before this age could not start, perhaps because its database was unavailable; it is restarted.
 const YOUNG: Duration = Duration::from_secs(40);
 /// A process younger than this may not yet handle TERM.
 const DEAF: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const BEFORE_RESTART: Duration = Duration::from_millis(500);
-/// How long a process may take to end when asked.
+/// Maximum time of an orderly stop.
 const PATIENCE: Duration = Duration::from_secs(45);
 
-/// Memory that a process may have, and every program that it starts: far more than any needs.
+/// Memory limit of a process and of every program that it starts: far more than any needs.
 const MOST_BYTES: u64 = 4 << 30;
 
-/// How a part is started.
+/// How to start a part.
 #[derive(Clone)]
 pub(crate) struct Program {
     pub(crate) name: String,
-    /// The name that it has as an agent: robots may kill it.
+    /// Its name as an agent: robots may kill it.
     pub(crate) worker: Option<String>,
     pub(crate) path: PathBuf,
     pub(crate) arguments: Vec<String>,
@@ -56,7 +56,7 @@ pub(crate) struct Part {
 struct State {
     child: Option<Child>,
     started: Option<Instant>,
-    wanted: bool,
+    should_run: bool,
 }
 
 impl Part {
@@ -76,21 +76,21 @@ impl Part {
     /// Starts it after [`Part::kill`].
     pub(crate) async fn up(&self) -> Result<()> {
         let mut state = self.state.lock().await;
-        state.wanted = true;
+        state.should_run = true;
         self.spawn(&mut state)
     }
 
     /// kill -9; it stays down until [`Part::up`].
     pub(crate) async fn kill(&self) -> Result<()> {
         let mut state = self.state.lock().await;
-        state.wanted = false;
+        state.should_run = false;
         if let Some(mut child) = state.child.take() {
             child.kill().await?;
         }
         Ok(())
     }
 
-    /// STOP or CONT for the process, not for what it has started.
+    /// Sends STOP or CONT to the process, not to what it has started.
     pub(crate) async fn signal(&self, signal: Signal) -> Result<()> {
         let state = self.state.lock().await;
         if let Some(pid) = state.child.as_ref().and_then(Child::id) {
@@ -99,10 +99,10 @@ impl Part {
         Ok(())
     }
 
-    /// Asks the process to end and waits for it; it has to end by itself, in time and well. It stays down until [`Part::up`].
+    /// Sends TERM and waits for the process; it must exit by itself, in time and with success. It stays down until [`Part::up`].
     pub(crate) async fn stop(&self) -> Result<()> {
         let mut state = self.state.lock().await;
-        state.wanted = false;
+        state.should_run = false;
         let Some(mut child) = state.child.take() else { return Ok(()) };
         let young = state.started.is_some_and(|at| at.elapsed() < DEAF);
         if let Some(pid) = child.id() {
@@ -117,7 +117,7 @@ impl Part {
             Ok(status) => {
                 let status = status?;
                 let text = format!("{name} ended {:.1} s after TERM: {status}", asked.elapsed().as_secs_f64());
-                // Too young to have heard of TERM: it takes signals once it has started.
+                // Too young to handle TERM: it handles signals once it has started.
                 let unheard = status.signal() == Some(Signal::SIGTERM as i32) && young;
                 if status.success() || unheard { self.journal.say(&text) } else { self.journal.breach(text) }
             }
@@ -128,7 +128,7 @@ impl Part {
     fn spawn(&self, state: &mut State) -> Result<()> {
         let Program { name, path, arguments, environment, folder, worker: _ } = &self.program;
         let log = |kind| File::options().create(true).append(true).open(folder.join(format!("{name}.{kind}"))).map(Stdio::from);
-        // One that grows without bounds must not take the machine with it.
+        // One that grows without bounds must not exhaust the machine.
         let mut command = Command::new("prlimit");
         command
             .arg(format!("--data={MOST_BYTES}"))
@@ -142,7 +142,7 @@ impl Part {
         Ok(())
     }
 
-    /// Starts the process again when it has ended by itself.
+    /// Restarts the process after it has exited by itself.
     async fn look_after(&self) -> Result<()> {
         let mut state = self.state.lock().await;
         let Some(status) = state.child.as_mut().map(Child::try_wait).transpose()?.flatten() else { return Ok(()) };
@@ -160,7 +160,7 @@ impl Part {
         drop(state);
         sleep(BEFORE_RESTART).await;
         let mut state = self.state.lock().await;
-        if state.wanted && state.child.is_none() {
+        if state.should_run && state.child.is_none() {
             self.spawn(&mut state)?;
         }
         if let Some(worker) = killed {

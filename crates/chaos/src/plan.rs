@@ -5,7 +5,7 @@ use crate::{
     world::{AGENTS, HUBS},
 };
 
-/// An endless row of faults that a seed decides. Every kind comes once before any comes again.
+/// An endless sequence of faults, determined by a seed. Every kind comes once before any comes again.
 pub(crate) struct Plan {
     random: StdRng,
     kinds: Vec<Kind>,
@@ -15,7 +15,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Faults of hubs, broker and database, as far as the system has what they need.
+    /// Faults of hubs, broker and database, as far as the host supports them.
     pub(crate) fn of_services(seed: u64, has: &[Need]) -> Self {
         let random = StdRng::seed_from_u64(seed);
         Self { random, kinds: possible(&Kind::OF_SERVICES, has), targets: HUBS, pause_ms: (1_000, 4_000), bag: Vec::new() }
@@ -41,7 +41,7 @@ impl Plan {
         }
         let kind = self.bag.pop()?;
         let (least, most) = kind.duration_ms();
-        // Only agents that take messages have a way to the broker.
+        // Only agents that consume messages have a connection to the broker.
         let targets = if kind == Kind::CutAgentBroker { AGENTS / 2 } else { self.targets };
         Some(Fault {
             kind,
@@ -107,7 +107,7 @@ mod tests {
         }
     }
 
-    /// `scripts/test` runs for so short a time that its seed has to bring first what matters.
+    /// The run in `scripts/test` is so short that its seed must bring the important faults first.
     #[test]
     fn the_short_form_has_the_kinds_that_matter() {
         let script = include_str!("../../../scripts/test");

@@ -11,16 +11,16 @@ use serde::Serialize;
 
 use crate::{faults::Kind, world::LEASE};
 
-/// Nothing may take longer than this.
+/// Limit of every recovery.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-/// What was measured after a fault.
+/// Measurement after a fault.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Measured {
     #[serde(serialize_with = "name")]
     pub(crate) kind: Kind,
     pub(crate) seconds: f64,
-    /// Something else was broken at the same time, so that the figure says little about this kind.
+    /// Another fault overlapped, so the figure says little about this kind.
     pub(crate) overlapped: bool,
 }
 
@@ -28,12 +28,12 @@ fn name<S: serde::Serializer>(kind: &Kind, out: S) -> Result<S::Ok, S::Error> {
     out.serialize_str(kind.name())
 }
 
-/// Counts faults and keeps recovery times.
+/// Counts faults and records recovery times.
 #[derive(Default)]
 pub(crate) struct Recoveries {
     counts: Mutex<BTreeMap<Kind, usize>>,
     measured: Mutex<Vec<Measured>>,
-    /// Faults of services that have begun, and that are over.
+    /// Faults of services that have begun, and that have ended.
     begun: AtomicUsize,
     over: AtomicUsize,
 }
@@ -56,7 +56,7 @@ impl Recoveries {
         self.over.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// To be compared later by [`Recoveries::overlapped_since`].
+    /// A mark for [`Recoveries::overlapped_since`].
     pub(crate) fn mark(&self) -> (usize, usize) {
         (self.begun.load(Ordering::SeqCst), self.over.load(Ordering::SeqCst))
     }
@@ -75,7 +75,7 @@ impl Recoveries {
     }
 }
 
-/// What the kind's recovery must not take longer than, when nothing else is broken.
+/// Limit of the kind's recovery without overlapping faults.
 pub(crate) const fn target(kind: Kind) -> Option<Duration> {
     match kind {
         Kind::KillHub | Kind::DrainHub | Kind::KillBothHubs | Kind::KillBroker | Kind::KillDatabase | Kind::KillBrokerAndDatabase => {

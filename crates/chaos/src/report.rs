@@ -9,7 +9,7 @@ use crate::{
     recovery::{Measured, target},
 };
 
-/// What a run has found.
+/// Findings of a run.
 #[derive(Serialize)]
 pub(crate) struct Report {
     pub(crate) seed: u64,
@@ -25,17 +25,17 @@ pub(crate) struct Report {
     pub(crate) faults: BTreeMap<String, usize>,
     pub(crate) recoveries: Vec<Measured>,
     pub(crate) rest_s: Option<f64>,
-    /// The most memory that each hub and agent took.
+    /// Peak memory of each hub and agent.
     pub(crate) peaks_mib: BTreeMap<String, u64>,
-    /// Seen while things went on, or at their end.
+    /// Violations observed during the run or at its end.
     pub(crate) failures: Vec<String>,
     pub(crate) breaches: Vec<Breach>,
 }
 
-/// What the operator did.
+/// Actions of the operator.
 #[derive(Default, Serialize)]
 pub(crate) struct Acts {
-    /// Jobs that it wanted to be canceled, and that are.
+    /// Jobs whose cancellation it requested, and that are canceled.
     pub(crate) cancels: usize,
     pub(crate) canceled: usize,
     pub(crate) job_pauses: usize,
@@ -47,7 +47,7 @@ impl Report {
         self.failures.is_empty() && self.breaches.is_empty()
     }
 
-    /// For people.
+    /// Text for people.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string does not fail.
@@ -70,7 +70,7 @@ impl Report {
         let Acts { cancels, canceled, job_pauses, automation_pauses } = &self.acts;
         writeln!(
             out,
-            "{cancels} cancels asked, {canceled} jobs canceled; {job_pauses} jobs and {automation_pauses} automations paused for a while\n"
+            "{cancels} cancellations requested, {canceled} jobs canceled; {job_pauses} jobs and {automation_pauses} automations paused for a while\n"
         )?;
         writeln!(out, "| fault | times | measured | p50 s | p99 s | max s | target s |")?;
         writeln!(out, "|---|---:|---:|---:|---:|---:|---:|")?;
@@ -83,7 +83,7 @@ impl Report {
             writeln!(out, "| {kind} | {count} | {} | {p50} | {p99} | {max} | {target} |", times.len())?;
         }
         if let Some(rest) = self.rest_s {
-            writeln!(out, "\nat rest {rest:.1} s after the last fault")?;
+            writeln!(out, "\nidle {rest:.1} s after the last fault")?;
         }
         if !self.peaks_mib.is_empty() {
             let peaks: Vec<_> = self.peaks_mib.iter().map(|(name, mib)| format!("{name} {mib}")).collect();
@@ -95,20 +95,20 @@ impl Report {
         for breach in self.breaches.iter().take(50) {
             writeln!(out, "BREACH {breach}")?;
         }
-        let verdict = if self.is_fine() { "nothing lost, nothing doubled, nothing stuck" } else { "PROMISES WERE BROKEN" };
+        let verdict = if self.is_fine() { "nothing lost, nothing duplicated, nothing stuck" } else { "GUARANTEES WERE VIOLATED" };
         writeln!(out, "\n{verdict}")
     }
 }
 
-/// Times of a kind when nothing else was broken.
+/// Times of a kind without overlapping faults.
 fn clear(measured: &[Measured], kind: Kind) -> Vec<f64> {
     measured.iter().filter(|one| one.kind == kind && !one.overlapped).map(|one| one.seconds).collect()
 }
 
-/// Recoveries that took longer than they may.
+/// Recoveries that exceeded their limit.
 pub(crate) fn too_slow(measured: &[Measured]) -> Vec<String> {
     let late = |one: &&Measured| !one.overlapped && target(one.kind).is_some_and(|limit| Duration::from_secs_f64(one.seconds) > limit);
-    let text = |one: &Measured| format!("{}: work went on only after {:.1} s", one.kind, one.seconds);
+    let text = |one: &Measured| format!("{}: work resumed only after {:.1} s", one.kind, one.seconds);
     measured.iter().filter(late).map(text).collect()
 }
 

@@ -1,4 +1,4 @@
-//! The end: everything comes to rest, and nothing is left over.
+//! The end of a run: the system becomes idle, and nothing is left over.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -13,13 +13,13 @@ use crate::{
     world::{DEAD_LETTERS, QUEUES, World},
 };
 
-/// How often people are told what is not at rest.
+/// How often the remaining work is printed.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 
-/// Waits until no job waits or runs and no message is with the broker; gives how long that took.
+/// Waits until no job waits or runs and the broker has no message; returns how long that took.
 ///
 /// # Errors
-/// Names what is stuck.
+/// Lists what is stuck.
 pub(crate) async fn await_rest(world: &World, limit: Duration) -> Result<Duration> {
     let broker = Broker::connect(&world.servers.amqp_url, "chaos")?;
     let begun = Instant::now();
@@ -32,11 +32,11 @@ pub(crate) async fn await_rest(world: &World, limit: Duration) -> Result<Duratio
             && told_at.elapsed() > TOLD_EVERY
         {
             told_at = Instant::now();
-            world.journal.say(&format!("not at rest: {}", left.join("; ")));
+            world.journal.say(&format!("not idle: {}", left.join("; ")));
         }
         match left {
             Ok(left) if left.is_empty() => break Ok(begun.elapsed()),
-            left if begun.elapsed() > limit => break Err(anyhow::anyhow!("not at rest after {limit:?}: {}", left?.join("; "))),
+            left if begun.elapsed() > limit => break Err(anyhow::anyhow!("not idle after {limit:?}: {}", left?.join("; "))),
             _ => sleep(Duration::from_millis(200)).await,
         }
     };
@@ -50,8 +50,8 @@ async fn left_over(world: &World, broker: &Broker, queues: &[&str]) -> Result<Ve
         .iter()
         .take(20)
         .map(|(id, status, queue, sent, lease_over, age)| {
-            let sent = if *sent { ", on its way to a worker" } else { "" };
-            let lease = if *lease_over == Some(true) { ", its lease is over" } else { "" };
+            let sent = if *sent { ", dispatched" } else { "" };
+            let lease = if *lease_over == Some(true) { ", lease expired" } else { "" };
             format!("job {id} of {queue} is {status} after {age:.0} s{sent}{lease}")
         })
         .collect();
@@ -61,7 +61,7 @@ async fn left_over(world: &World, broker: &Broker, queues: &[&str]) -> Result<Ve
     for queue in queues {
         let messages = match broker.queue_depth(queue).await {
             Ok(depth) => depth.messages,
-            // Nothing was ever sent there.
+            // Nothing was ever published there.
             Err(broker::Error::QueueNotFound { .. }) => 0,
             Err(error) => return Err(error.into()),
         };
@@ -72,7 +72,7 @@ async fn left_over(world: &World, broker: &Broker, queues: &[&str]) -> Result<Ve
     Ok(left)
 }
 
-/// Programs of robots that still run; they are known by where they keep their books, or by their own path.
+/// Programs of robots that still run, identified by the folder of their books or by their own path.
 pub(crate) fn programs_left(books: &Path) -> Vec<i32> {
     let mark = format!("PARAM_BOOKS={}", books.display());
     let sleeper = books.with_file_name(SLEEPER);

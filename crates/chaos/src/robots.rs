@@ -1,4 +1,4 @@
-//! The robots: small programs that write down what they do, and their books.
+//! The robots: small programs that record what they do, and their books.
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// Each run has a file of its own. `/proc/uptime` is one clock for all of them that nobody sets.
+/// Each run has its own file. `/proc/uptime` is a clock that all of them share and nothing sets.
 pub(crate) const BEGIN: &str = r#"read -r now _ < /proc/uptime
 book="$PARAM_BOOKS/$REGENTE_JOB_ID.$$.$now"
 note() { read -r now _ < /proc/uptime; echo "$1 $now $REGENTE_ATTEMPT" >> "$book"; }
@@ -69,17 +69,17 @@ pub(crate) fn parameters(books: &Path, quarters: u32, failures: u32) -> Map<Stri
         .collect()
 }
 
-/// One run of a robot's program, as it wrote it down itself. Times are seconds since the machine started.
+/// One run of a robot's program, as the program recorded it. Times are seconds since the machine started.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Run {
     pub(crate) job: Uuid,
     /// When it began.
     pub(crate) from: f64,
-    /// When it was last alive for certain; for whoever looks at the evidence.
+    /// When it was last certainly alive, for the evidence.
     pub(crate) to: f64,
-    /// It did what it is for.
+    /// It did its work.
     pub(crate) effects: usize,
-    /// It failed on purpose, or said that it could not go on.
+    /// It failed on purpose, or reported that it could not continue.
     pub(crate) failed: bool,
 }
 
@@ -133,8 +133,8 @@ mod tests {
         assert_eq!(run("sh", "robot.sh", shell, "2"), Some(0));
         assert_eq!(run("python3", "robot.py", python, "1"), Some(0));
         let runs = read_books(&books).unwrap();
-        let told: Vec<_> = runs[&shell].iter().map(|run| (run.effects, run.failed)).collect();
-        assert_eq!(told, [(0, true), (1, false)]);
+        let recorded: Vec<_> = runs[&shell].iter().map(|run| (run.effects, run.failed)).collect();
+        assert_eq!(recorded, [(0, true), (1, false)]);
         assert!(runs[&shell][0].to <= runs[&shell][1].from && runs[&shell][0].to >= runs[&shell][0].from + 0.2);
         assert_eq!((runs[&python].len(), runs[&python][0].effects), (1, 1));
     }

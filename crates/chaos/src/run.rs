@@ -31,10 +31,10 @@ use crate::{
     world::World,
 };
 
-/// How long clients and the operator may take to have their last requests answered after the faults.
+/// How long the last requests of clients and operator may stay unanswered after the faults.
 pub(crate) const LAST_REQUESTS: Duration = Duration::from_secs(60);
 
-/// Breaks things and tells what came of it; the code is 1 when a promise was broken.
+/// Runs the faults and reports the findings; the exit code is 1 when a guarantee was violated.
 pub(crate) async fn run(options: Cli) -> Result<ExitCode> {
     let seed = options.seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
     let exe = std::env::current_exe()?;
@@ -119,7 +119,7 @@ async fn play(options: &Cli, seed: u64, regente: &Path, folder: &Path, journal: 
     Ok(Report { acts, ..report })
 }
 
-/// Compares what was seen with what is promised.
+/// Compares the observations with the guarantees.
 pub(crate) fn judge(
     seen: &Evidence,
     folder: &Path,
@@ -175,7 +175,7 @@ fn ends(seen: &Evidence) -> BTreeMap<String, usize> {
     ends
 }
 
-/// All that is known of the jobs that the breaches name.
+/// All observations of the jobs that the breaches name.
 fn evidence(seen: &Evidence, breaches: &[check::Breach]) -> String {
     let mut text = String::new();
     for breach in breaches {
@@ -207,7 +207,7 @@ fn fresh_folder(folder: PathBuf) -> Result<PathBuf> {
     Ok(std::path::absolute(folder)?)
 }
 
-/// Prints the reports and keeps them with the logs; they go when nobody needs them.
+/// Prints the reports and stores them with the logs, which are removed when they are not needed.
 fn keep(reports: &[Report], folder: &Path, always: bool) -> Result<()> {
     let mut out = std::io::stdout().lock();
     let text: String = reports.iter().map(Report::text).collect();

@@ -18,17 +18,17 @@ use tokio::{
 };
 
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// A server that did not come is asked for again: its port may have been taken for a moment.
+/// A server that did not start is started again: its port may have been taken for a moment.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A server that everything runs beside.
+/// A server that all parts use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Server {
     Postgres,
     Rabbitmq,
 }
 
-/// PostgreSQL and RabbitMQ of `scripts/with-servers`, which starts them again when asked.
+/// PostgreSQL and RabbitMQ of `scripts/with-servers`, which restarts them on a signal.
 #[derive(Clone)]
 pub(crate) struct Servers {
     pub(crate) database_url: String,
@@ -63,7 +63,7 @@ impl Servers {
         let mut doomed = children(pid);
         doomed.push(pid);
         for pid in &doomed {
-            // One that has ended meanwhile is as good.
+            // It may have ended meanwhile.
             let _ended = kill(Pid::from_raw(*pid), Signal::SIGKILL);
         }
         while doomed.iter().any(|pid| lives(*pid)) {

@@ -11,13 +11,13 @@ use domain::{
 
 use crate::{api::Api, foreign, hostile, robots};
 
-/// The kind of job that takes no time.
+/// The kind of job that ends at once.
 const FAST: &str = "fast";
 /// The kind of job whose first attempt fails and whose second one comes after [`PATIENT_S`].
 const PATIENT: &str = "patient";
 /// Seconds before the second attempt of a patient job.
 const PATIENT_S: f64 = 3.0;
-/// Longer than any job runs or waits here, and shorter than a clock steps ahead.
+/// Longer than any job runs or waits here, and shorter than a clock step ahead.
 const TIMEOUT_S: i64 = 40;
 
 /// Jobs of one kind.
@@ -26,17 +26,17 @@ pub(crate) struct Shape {
     pub(crate) automation: i32,
     pub(crate) name: String,
     pub(crate) queue: usize,
-    /// Least and most quarters of a second that its program takes.
+    /// Minimum and maximum duration of its program, in quarters of a second.
     pub(crate) quarters: (u32, u32),
     /// First attempts that fail on purpose.
     pub(crate) failures: u32,
     pub(crate) max_attempts: u32,
     pub(crate) max_concurrency: Option<i64>,
-    /// Most jobs with one concurrency key at once, when they have one.
+    /// Limit of the concurrency key, if there is one.
     pub(crate) key_limit: Option<i64>,
-    /// How often, against the others.
+    /// Weight among the kinds.
     pub(crate) weight: u32,
-    /// How its jobs end when nothing is broken: `completed`, or the error class.
+    /// How its jobs end without faults: `completed`, or the error class.
     pub(crate) ends: &'static [&'static str],
 }
 
@@ -80,7 +80,7 @@ const JOB_KINDS: [JobKind; 8] = [
 ];
 
 impl Shape {
-    /// Whether its jobs are the small ones by which it is measured how soon work goes on.
+    /// Whether its jobs are the small ones that measure when work resumes.
     pub(crate) fn is_fast(&self) -> bool {
         self.name.starts_with(FAST)
     }
@@ -90,12 +90,12 @@ impl Shape {
         self.name.starts_with(PATIENT)
     }
 
-    /// Whether something is measured by its jobs: people leave them alone.
+    /// Whether its jobs measure something: the operator leaves them alone.
     pub(crate) fn measures(&self) -> bool {
         self.is_fast() || self.is_patient()
     }
 
-    /// Whether its robot does what robots should not.
+    /// Whether its robot is hostile.
     pub(crate) fn is_hostile(&self) -> bool {
         hostile::ROBOTS.iter().any(|robot| self.name.starts_with(robot.name))
     }
@@ -128,7 +128,7 @@ pub(crate) async fn register(api: &Api, folder: &Path, queues: &[&str]) -> Resul
     Ok(shapes)
 }
 
-/// Registers the jobs of robots without an agent. Their queue is theirs alone, and they do not declare it.
+/// Registers the jobs of robots without an agent. They have their own queue, and do not declare it.
 pub(crate) async fn register_foreign(api: &Api, folder: &Path, queue: usize) -> Result<Shape> {
     let kind = JobKind { name: "foreign", quarters: (0, 2), ..PLAIN };
     register_kind(api, folder, &kind, (queue, foreign::QUEUE)).await
@@ -156,7 +156,7 @@ async fn register_kind(api: &Api, folder: &Path, kind: &JobKind, (queue, queue_n
     Ok(Shape { automation, name, queue, quarters, failures, max_attempts, max_concurrency, key_limit, weight, ends })
 }
 
-/// Makes a copy of a program of the system under another name, by which what it becomes is known.
+/// Copies a program of the system under another name, by which its processes are identified.
 pub(crate) fn copy_program(from: &str, to: &Path) -> Result<()> {
     fs::copy(from, to).with_context(|| format!("{from} cannot be copied"))?;
     Ok(())

@@ -26,14 +26,14 @@ use crate::{
 };
 
 const AGENTS: usize = 2;
-/// How long the disk stays full, and for how long there is room before that.
+/// How long the disk stays full, and how long it has space before that.
 const FULL: Duration = Duration::from_secs(3);
 const ROOM: Duration = Duration::from_secs(2);
-/// Another process may have to wait that long for the write lock.
+/// Maximum time that another process waits for the write lock.
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
 const BEFORE_REPEAT: Duration = Duration::from_millis(50);
 
-/// Everything that runs here.
+/// All parts of this run.
 struct World {
     hub: Arc<Part>,
     agents: Vec<Arc<Part>>,
@@ -46,7 +46,7 @@ struct World {
     recoveries: Recoveries,
 }
 
-/// Breaks a hub on SQLite for `seconds`, and tells what came of it.
+/// Injects faults into a hub on SQLite for `seconds`, and reports the findings.
 pub(crate) async fn play(seed: u64, seconds: u64, regente: &Path, folder: &Path, rest_limit: Duration) -> Result<Report> {
     let folder = folder.join("sqlite");
     std::fs::create_dir_all(folder.join("books"))?;
@@ -106,7 +106,7 @@ impl World {
         Ok(Self { hub, agents, api, observer, shapes, disk, journal, ledger, recoveries })
     }
 
-    /// Fills the disk, kills the hub every other time, and waits until work goes on.
+    /// Fills the disk, kills the hub every other time, and waits until work resumes.
     async fn break_it(&self, until: Instant, books: &Path) -> Result<()> {
         for number in 0.. {
             sleep(ROOM).await;
@@ -155,10 +155,10 @@ impl World {
         match timeout(LIMIT, self.completes(&request)).await {
             Ok(Ok(())) => {
                 self.recoveries.note(kind, since.elapsed(), false);
-                self.journal.say(&format!("{kind}: work went on after {:.2} s", since.elapsed().as_secs_f64()));
+                self.journal.say(&format!("{kind}: work resumed after {:.2} s", since.elapsed().as_secs_f64()));
             }
             Ok(Err(error)) => self.journal.breach(format!("{kind}: {error:#}")),
-            Err(_) => self.journal.breach(format!("{kind}: work did not go on within {LIMIT:?}")),
+            Err(_) => self.journal.breach(format!("{kind}: work did not resume within {LIMIT:?}")),
         }
     }
 
@@ -177,13 +177,13 @@ impl World {
         Ok(())
     }
 
-    /// Takes the write lock as another process would, again and again: the hub must not keep it, whatever has failed.
+    /// Takes the write lock as another process would, again and again: the hub must release it, whatever has failed.
     async fn keep_locking(&self) -> std::convert::Infallible {
         loop {
             let begun = Instant::now();
             match self.observer.lock(LOCK_LIMIT).await {
                 Ok(()) => {}
-                // Other reasons than the lock: a full disk, a file that is just being made.
+                // Other reasons than the lock: a full disk, a file that is just being created.
                 Err(_) if begun.elapsed() < LOCK_LIMIT => {}
                 Err(error) => self.journal.breach(format!("another process cannot get the write lock: {error:#}")),
             }
@@ -196,7 +196,7 @@ impl World {
         loop {
             match self.observer.open_jobs().await {
                 Ok(0) => return Ok(begun.elapsed()),
-                open => ensure!(begun.elapsed() < limit, "not at rest after {limit:?}: {} jobs", open?),
+                open => ensure!(begun.elapsed() < limit, "not idle after {limit:?}: {} jobs", open?),
             }
             sleep(Duration::from_millis(200)).await;
         }

@@ -23,12 +23,13 @@ use crate::{
 
 /// Replicas of the hub.
 pub(crate) const HUBS: usize = 2;
-/// Agents; the first half takes messages, the second half claims.
+/// Agents; the first half consumes messages, the second half claims.
 pub(crate) const AGENTS: usize = 4;
 pub(crate) const SLOTS: usize = 5;
-/// What agents send of a job's log, in MiB: less than the loud robot prints, so that its log ends with a gap and its slot is free in seconds.
+/// Limit of a job's log at agents, in MiB: less than the loud robot prints, so that its log ends with a gap and its slot is free within
+/// seconds.
 const LOG_MIB: &str = "32";
-/// How long leases last here.
+/// Duration of leases here.
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
 /// The queue whose jobs come as messages, and the one whose jobs are claimed.
 pub(crate) const QUEUES: [&str; 2] = ["chaos.messages", "chaos.claims"];
@@ -39,7 +40,7 @@ pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 
 const WORK_DIR: &str = "REGENTE_WORK_DIR";
 
-/// A hub with its ways to the servers.
+/// A hub with its connections to the servers.
 pub(crate) struct Hub {
     pub(crate) part: Arc<Part>,
     pub(crate) address: String,
@@ -48,21 +49,21 @@ pub(crate) struct Hub {
     pub(crate) clock: Clock,
 }
 
-/// An agent with its ways to a hub and to the broker.
+/// An agent with its connections to a hub and to the broker.
 pub(crate) struct Agent {
     pub(crate) part: Arc<Part>,
     pub(crate) hub: Proxy,
-    /// The hub that it is led to.
+    /// The hub that it is routed to.
     pub(crate) at: std::sync::atomic::AtomicUsize,
     pub(crate) broker: Proxy,
     pub(crate) clock: Clock,
-    /// The file system of its work folder, where it has one of its own.
+    /// The file system of its work folder, if that is a separate one.
     pub(crate) disk: Option<Disk>,
     /// Another agent of the same name, with another work folder.
     pub(crate) twin: Program,
 }
 
-/// Everything that runs.
+/// All running parts.
 pub(crate) struct World {
     pub(crate) servers: Servers,
     pub(crate) folder: PathBuf,
@@ -72,7 +73,7 @@ pub(crate) struct World {
     pub(crate) observer: Observer,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) journal: Arc<Journal>,
-    /// The file system of PostgreSQL's data, where it has one of its own.
+    /// The file system of PostgreSQL's data, if that is a separate one.
     pub(crate) database_disk: Option<Disk>,
 }
 
@@ -90,7 +91,7 @@ impl World {
         await_health(&api, folder, HUBS).await?;
         api.login("admin", PASSWORD).await?;
         let observer = Observer::new(&servers.database_url)?;
-        observer.watch().await.context("the trigger cannot be made")?;
+        observer.watch().await.context("the trigger cannot be created")?;
         let mut shapes = shapes::register(&api, folder, &QUEUES).await?;
         shapes.push(shapes::register_foreign(&api, folder, QUEUES.len()).await?);
         let mut agents = Vec::new();
@@ -102,7 +103,7 @@ impl World {
         Ok(Self { servers, folder: folder.to_owned(), hubs, agents, api, observer, shapes, journal, database_disk })
     }
 
-    /// What the faults can have here.
+    /// What this host supports for the faults.
     pub(crate) fn has(&self) -> Vec<Need> {
         let disks = self.database_disk.as_ref().map(|_| Need::Disks);
         disks.into_iter().chain(Clock::library().map(|_| Need::Clocks)).collect()
@@ -114,12 +115,12 @@ impl World {
         hubs.chain(agents).cloned().collect()
     }
 
-    /// Where the robots write down what they do.
+    /// Folder of the robots' records.
     pub(crate) fn books(&self) -> PathBuf {
         books(&self.folder)
     }
 
-    /// Asks every process to end: agents first, then hubs.
+    /// Stops every process in order: agents first, then hubs.
     pub(crate) async fn stop(&self) -> Result<()> {
         futures_util::future::try_join_all(self.agents.iter().map(|agent| agent.part.stop())).await?;
         futures_util::future::try_join_all(self.hubs.iter().map(|hub| hub.part.stop())).await?;
@@ -145,7 +146,7 @@ async fn hub(regente: &Path, folder: &Path, servers: &Servers, number: usize, jo
     Ok(Hub { part: Part::start(program, journal).await?, address, database, broker, clock })
 }
 
-/// What every hub is told.
+/// Environment of every hub.
 pub(crate) fn hub_environment(address: &str, data: &Path) -> Vec<(String, String)> {
     let lease = format!("{}s", LEASE.as_secs());
     let settings = [
@@ -186,7 +187,7 @@ async fn agent(regente: &Path, folder: &Path, servers: &Servers, (number, hub): 
     Ok(Agent { part: Part::start(program, journal).await?, hub, at: (number % HUBS).into(), broker, clock, disk, twin })
 }
 
-/// An agent that knows a hub and has a work folder.
+/// An agent with a hub and a work folder.
 pub(crate) fn agent_program(regente: &Path, folder: &Path, name: &str, queue: &str, (hub, work): (&str, &Path)) -> Program {
     let environment = [
         ("REGENTE_SERVER", format!("http://{hub}")),

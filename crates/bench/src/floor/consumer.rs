@@ -15,12 +15,12 @@ use uuid::Uuid;
 use super::{Steps, database::Database};
 use crate::clock::now_us;
 
-/// Runs every job that comes to any of `queues`, at most `slots` at once over all of them.
+/// Runs every job of `queues`, at most `slots` at once over all of them.
 ///
-/// RabbitMQ counts the prefetch for each consumer, so it alone would let `slots` jobs of every queue run. Its limit for a whole channel
-/// (`global`) makes the broker ask one process before each delivery, and a small prefetch for each consumer would leave a lone busy queue
-/// waiting for acks: so each consumer may fetch as much as with one queue, and permits limit what is worked on. With one queue the
-/// prefetch is the limit, and a permit is always there.
+/// RabbitMQ counts the prefetch per consumer, which alone would allow `slots` jobs of every queue. Its limit per channel (`global`) makes
+/// the broker ask one process before each delivery, and a small prefetch per consumer would leave a lone busy queue waiting for
+/// acknowledgements. So each consumer may fetch as much as with one queue, and permits limit the concurrent jobs. With one queue the
+/// prefetch is the limit, and a permit is always free.
 pub(super) async fn start(
     connection: &Connection,
     queues: &[String],
@@ -38,7 +38,7 @@ pub(super) async fn start(
     Ok(())
 }
 
-/// Holds the channel too, which keeps it open.
+/// Holds the channel, which keeps it open.
 async fn consume(
     (_channel, mut consumer): (Channel, Consumer),
     permits: Arc<Semaphore>,
@@ -49,7 +49,7 @@ async fn consume(
         let Ok(permit) = permits.clone().acquire_owned().await else { return };
         let (database, done) = (database.clone(), done.clone());
         tokio::spawn(async move {
-            // A failed job is missing in the count, which then never ends and is noticed.
+            // A failed job is missing in the count, so the measurement does not end and the fault is noticed.
             if let Ok(started_us) = work(&database, delivery).await {
                 let _ = done.send(Steps { received_us, started_us });
             }
@@ -58,7 +58,7 @@ async fn consume(
     }
 }
 
-/// One job; gives the time at which its start was recorded.
+/// Runs one job; returns the time at which its start was recorded.
 async fn work(database: &Database, delivery: Delivery) -> Result<i64> {
     let message: JobMessage = serde_json::from_slice(&delivery.data)?;
     let id = Uuid::parse_str(&message.job_id)?;

@@ -38,12 +38,12 @@ impl Submitter {
         Ok(Self { channel, queues: queues.iter().map(|queue| queue.as_str().into()).collect(), database })
     }
 
-    /// How many there are.
+    /// Number of queues.
     pub(super) fn queues(&self) -> usize {
         self.queues.len()
     }
 
-    /// Job `number` is for the queue whose turn that is.
+    /// Jobs go to the queues in turn.
     pub(super) async fn submit(&self, number: usize) -> Result<()> {
         let queue = &self.queues[number % self.queues.len()];
         let id = Uuid::now_v7();
@@ -59,7 +59,7 @@ impl Submitter {
     }
 }
 
-/// The same body that the hub sends.
+/// The same body that the hub publishes.
 fn message(queue: &ShortString, id: Uuid, parameters: Value) -> JobMessage {
     let Value::Object(parameters) = parameters else { return JobMessage::default() };
     JobMessage {

@@ -14,37 +14,37 @@ use self::wire::Wire;
 use super::{load::PARAMETERS, meter::Meter};
 use crate::{context::Bench, document, hub::Hub, procfs::memory, stats::percentile};
 
-/// How long an idle hub is watched: as long as a claim waits, so that each is made again once.
+/// How long an idle hub is observed: as long as a claim waits, so that each worker claims again once.
 const IDLE: Duration = Duration::from_secs(60);
-/// Requests that are under way at once while a crowd gathers.
+/// Concurrent requests while the crowd registers.
 const GATHERING: usize = 64;
 /// Jobs whose request is timed while workers wait.
 const EXECUTED: usize = 500;
-/// Jobs that are watched.
+/// Jobs whose logs are followed.
 const WATCHED: usize = 10;
 
-/// What many at once cost the hub.
+/// Cost of many workers, readers, automations and sign-ins.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Crowd {
     /// The hub alone.
     pub(crate) alone: Idle,
     pub(crate) automations: usize,
-    /// With so many automations.
+    /// With this many automations.
     pub(crate) with_automations: Idle,
     pub(crate) workers: usize,
-    /// And with so many workers, each with a claim that waits 60 s.
+    /// With this many workers, each with a claim that waits 60 s.
     pub(crate) with_workers: Idle,
     /// From the request to the answer, in milliseconds, while they wait.
     pub(crate) execute_ms: Vec<f64>,
     pub(crate) watchers: usize,
-    /// With so many readers of logs, before there are workers.
+    /// With this many readers of logs, before there are workers.
     pub(crate) with_watchers: Idle,
     pub(crate) sign_ins: usize,
-    /// Health checks while so many sign in at once, in milliseconds.
+    /// Health checks during this many concurrent sign-ins, in milliseconds.
     pub(crate) health_ms: Vec<f64>,
 }
 
-/// A hub that nobody asks for anything.
+/// A hub without requests.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Idle {
     /// Of one core.
@@ -84,7 +84,7 @@ fn say(what: &str, idle: Idle) -> Result<()> {
 }
 
 async fn idle(hub: &Hub) -> Result<Idle> {
-    // What came before has settled.
+    // The work before has settled.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let meter = Meter::start(&[("hub", hub.process.pid)])?;
     let begun = Instant::now();
@@ -106,7 +106,7 @@ async fn automations_create(hub: &Hub, count: usize) -> Result<()> {
     stream::iter(0..count).map(create).buffer_unordered(8).try_collect().await
 }
 
-/// Workers that claim and end at once what they get. They are gone when this returns.
+/// Workers that claim, and end each job at once. They have ended when this returns.
 async fn workers(hub: &Hub, count: usize) -> Result<(Idle, Vec<f64>)> {
     let queue = "crowd-idle";
     let automation = super::load::automations_create(&hub.api, queue, 1).await?[0];
@@ -155,7 +155,7 @@ async fn work(mut wire: Wire, worker: RegisterResponse, queue: &str) -> Result<(
 }
 
 async fn watchers(hub: &Hub, count: usize) -> Result<Idle> {
-    // Nobody takes them: they stay as they are.
+    // No worker takes them: they stay pending.
     let automation = super::load::automations_create(&hub.api, "crowd-watched", 1).await?[0];
     let mut jobs = Vec::new();
     for _ in 0..WATCHED {
@@ -175,7 +175,7 @@ async fn watchers(hub: &Hub, count: usize) -> Result<Idle> {
     Ok(with_watchers)
 }
 
-/// Times health checks while many sign in, none with a good password.
+/// Times health checks while many sign in, all with a wrong password.
 async fn sign_ins(hub: &Hub, count: usize) -> Result<Vec<f64>> {
     let host = hub.api.host();
     let mut wires: Vec<Wire> = stream::iter(0..=count).map(|_| Wire::connect(host)).buffer_unordered(GATHERING).try_collect().await?;

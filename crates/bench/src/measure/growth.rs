@@ -141,9 +141,9 @@ async fn regente_round(bench: &Bench, grown: &mut Grown, kept: &mut Kept) -> Res
     hub.stop().await
 }
 
-/// Waits until every queue is there, by a job for each. The hub declares the queue of a new automation by itself, but meanwhile a worker would
-/// be refused once for each attempt and missing queue, each of which costs a channel of its connection: with a thousand queues it runs out of
-/// them and connects anew, and then the warm-up no longer tells that it consumes all queues.
+/// Waits until every queue is there, by a job for each. The hub declares the queue of a new automation by itself, but meanwhile a worker
+/// would be refused once for each attempt and missing queue, each of which costs a channel of its connection: with a thousand queues it
+/// runs out of them and reconnects, and then the warm-up no longer shows that it consumes all queues.
 async fn queues_await(bench: &Bench, hub: &Hub, automations: &[i32]) -> Result<()> {
     let jobs = load::submit(&hub.api, automations, automations.len(), bench.options.submitters).await?;
     hub.await_dispatched(&jobs).await

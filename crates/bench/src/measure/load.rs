@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{api::Api, cli::queue_names, hub::Hub};
 
-/// Between two looks for what has ended.
+/// Between two queries for ended jobs.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// What each job gets; the floor sends the same.
 pub(crate) const PARAMETERS: &str = r#"{"n":1}"#;

@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use super::latency::{Timed, to_ms};
 
-/// How long the event of a start may be on its way.
+/// Maximum delay of a start's event.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Listens to what hubs tell on the exchange for events: when each start was committed.
+/// Consumes the hubs' events, which carry when each start was committed.
 pub(crate) struct Starts {
     _connection: Connection,
     events: Consumer,
@@ -47,7 +47,7 @@ impl Starts {
         for timed in round {
             while !self.committed_us.contains_key(&timed.job) {
                 let next = timeout(PATIENCE, self.events.next()).await;
-                let delivery = next.with_context(|| format!("no event tells of the start of job {}", timed.job))?;
+                let delivery = next.with_context(|| format!("no event of the start of job {}", timed.job))?;
                 self.take_in(&delivery.context("the broker has ended the queue for events")??.data)?;
             }
             latencies.push(to_ms(self.committed_us[&timed.job] - timed.submitted_us));

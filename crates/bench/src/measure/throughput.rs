@@ -15,7 +15,7 @@ use crate::{
     machine,
 };
 
-/// Jobs before a measured round: connections are open and statements prepared then.
+/// Jobs before a measured round, which open connections and prepare statements.
 const WARM_UP: usize = 300;
 
 /// One round of one side.
@@ -27,14 +27,14 @@ pub(crate) struct Round {
     /// From the first submit to the end of the last submit.
     pub(crate) submit_seconds: f64,
     pub(crate) jobs_per_s: f64,
-    /// Milliseconds of CPU per job, over all that is measured.
+    /// Milliseconds of CPU per job, over all measured processes.
     pub(crate) cpu_ms_per_job: f64,
     /// The same by process.
     pub(crate) cpu_ms_by_part: BTreeMap<&'static str, f64>,
     pub(crate) generator_cpu_ms_per_job: f64,
-    /// CPU of other programs of the machine, in processors that were busy with them.
+    /// CPU of other programs of the machine, in busy processors.
     pub(crate) others_busy: f64,
-    /// Processes that wanted to run, over the minute before.
+    /// Load average of the minute before.
     pub(crate) load_average: f64,
 }
 
@@ -55,7 +55,7 @@ fn round(jobs: usize, seconds: f64, submit_seconds: f64, usage: &Usage) -> Round
     }
 }
 
-/// A round of the floor with so many queues. All of its process is counted: submitting and consuming are its work.
+/// A round of the floor with this many queues. Its process is counted whole, including the submitters.
 pub(crate) async fn floor_round(bench: &Bench, floor: &mut Process, queues: usize, jobs: usize) -> Result<Round> {
     let _: Answer = floor.ask(Some(&Order::Throughput(WARM_UP.max(queues)))).await?;
     bench.servers.settle("floor").await?;
@@ -66,7 +66,7 @@ pub(crate) async fn floor_round(bench: &Bench, floor: &mut Process, queues: usiz
     Ok(round(jobs, seconds, submit_seconds, &usage))
 }
 
-/// Jobs until everything is open and prepared, at least one for each queue.
+/// Number of warm-up jobs, at least one per queue.
 pub(crate) async fn warm_up(bench: &Bench, hub: &Hub, automations: &[i32]) -> Result<()> {
     load::run(hub, automations, WARM_UP.max(automations.len()), bench.options.submitters).await.map(drop)
 }

@@ -21,15 +21,15 @@ pub(super) fn all(report: &Report) -> Vec<Row> {
     rows
 }
 
-/// The most that other programs of the machine did in a round.
+/// Maximum load by other programs of the machine in a round.
 pub(super) fn others_busy(report: &Report) -> f64 {
     let turns = report.throughput.iter().flat_map(|turns| turns.regente.iter().chain(&turns.floor));
     let grown = report.growth.iter().flatten().flat_map(|grown| &grown.rounds);
     turns.chain(grown).map(|round| round.others_busy).fold(0.0, f64::max)
 }
 
-fn target(wanted: impl Into<String>, met: bool) -> Option<Target> {
-    Some(Target { wanted: wanted.into(), met })
+fn target(text: impl Into<String>, met: bool) -> Option<Target> {
+    Some(Target { text: text.into(), met })
 }
 
 fn versus(figure: &str, both: &Versus, decimals: usize, target: Option<Target>) -> Row {

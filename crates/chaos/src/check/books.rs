@@ -2,12 +2,12 @@
 
 use super::{Breach, Evidence};
 
-/// The program of a job runs once at most, whatever dies: a second run would be another job. A job that completed has done its work; one
-/// that is said to have failed by itself did; nothing runs that is no job.
+/// The program of a job runs at most once, whatever dies: a second run would be another job. A completed job has done its work, a job
+/// reported as failed by itself did fail, and no program runs without a job.
 pub(super) fn runs(seen: &Evidence) -> Vec<Breach> {
     let jobs = seen.by_id();
     let strangers = seen.runs.keys().filter(|job| !jobs.contains_key(job));
-    let mut found: Vec<_> = strangers.map(|job| Breach::new("runs", *job, "a program ran for a job that is not there")).collect();
+    let mut found: Vec<_> = strangers.map(|job| Breach::new("runs", *job, "a program ran for a job that does not exist")).collect();
     for job in &seen.jobs {
         let runs = seen.runs.get(&job.id).map(Vec::as_slice).unwrap_or_default();
         if runs.len() > 1 {

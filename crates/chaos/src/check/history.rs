@@ -1,4 +1,4 @@
-//! What happened to each job, in the order of the commits.
+//! The changes of each job, in commit order.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use uuid::Uuid;
 use super::{Breach, Evidence, is_terminal};
 use crate::observer::Change;
 
-/// Each job is made once, given to at most one worker under one lease, and ends once; then nothing changes it.
+/// Each job is created once, dispatched to at most one worker under one lease, and ends once; then nothing changes it.
 pub(super) fn once(seen: &Evidence) -> Vec<Breach> {
     let mut by_job: BTreeMap<Uuid, Vec<&Change>> = BTreeMap::new();
     for change in &seen.changes {
         by_job.entry(change.job_id).or_default().push(change);
     }
     let unseen = seen.jobs.iter().filter(|job| !by_job.contains_key(&job.id));
-    let mut found: Vec<_> = unseen.map(|job| Breach::new("once", job.id, "a job whose making nobody saw")).collect();
+    let mut found: Vec<_> = unseen.map(|job| Breach::new("once", job.id, "a job whose creation was not observed")).collect();
     for (job, changes) in &by_job {
         found.extend(fault(changes).map(|text| Breach::new("once", *job, text)));
     }
@@ -22,7 +22,7 @@ pub(super) fn once(seen: &Evidence) -> Vec<Breach> {
     for (job, changes) in by_job {
         let last = changes.last().and_then(|change| change.after.as_deref());
         if statuses.get(&job).map(|row| row.status.as_str()) != last {
-            found.push(Breach::new("once", job, format!("the last change that was seen led to {last:?}")));
+            found.push(Breach::new("once", job, format!("the last observed change led to {last:?}")));
         }
     }
     found
@@ -35,8 +35,8 @@ fn fault(changes: &[&Change]) -> Option<String> {
         let Some(after) = change.after.as_deref() else { return Some("its row was deleted".to_owned()) };
         let next = (after, change.lease, change.worker);
         match now {
-            None if before.is_some() => return Some(format!("it was {before:?} before it was made")),
-            None if after != "pending" => return Some(format!("it was made as {after}")),
+            None if before.is_some() => return Some(format!("it was {before:?} before it was created")),
+            None if after != "pending" => return Some(format!("it was created as {after}")),
             Some((status, ..)) if before != Some(status) => return Some(format!("it was {status}, and then {before:?}")),
             Some((status, ..)) if is_terminal(status) => return Some(format!("it changed after it was {status}")),
             Some((status, lease, worker)) => {

@@ -1,4 +1,4 @@
-//! Jobs of a limited automation, and jobs with one concurrency key, at once: by their leases.
+//! Concurrent jobs of a limited automation and of a concurrency key, counted by their leases.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -26,13 +26,13 @@ impl fmt::Display for Group<'_> {
     }
 }
 
-/// The jobs of a group that are held, and how many may be.
+/// The held jobs of a group, and their limit.
 struct Held {
     jobs: BTreeSet<Uuid>,
     limit: usize,
 }
 
-/// No moment between two commits has more jobs of a group held than its limit.
+/// Between any two commits a group holds at most as many jobs as its limit.
 pub(super) fn kept(seen: &Evidence) -> Vec<Breach> {
     let keys: HashMap<Uuid, &str> = seen.jobs.iter().filter_map(|job| Some((job.id, job.concurrency_key.as_deref()?))).collect();
     let mut held: BTreeMap<Group<'_>, Held> = BTreeMap::new();
@@ -47,7 +47,7 @@ pub(super) fn kept(seen: &Evidence) -> Vec<Breach> {
                 _ => now.jobs.remove(&change.job_id),
             };
         }
-        // What one transaction does happens at once.
+        // The changes of one transaction are simultaneous.
         let last = changes.peek().is_none_or(|(next, _)| next.xid != change.xid);
         if last {
             found.extend(held.iter().filter(|(_, held)| held.jobs.len() > held.limit).map(|(group, held)| Breach {
@@ -69,11 +69,11 @@ fn groups<'a>(seen: &Evidence, change: &Change, key: Option<&'a str>) -> Vec<(Gr
     known.filter_map(|(group, limit)| Some((group, usize::try_from(limit).ok()?))).collect()
 }
 
-/// A job has a concurrency key when its automation says so: without it no limit would be seen broken.
+/// A job has a concurrency key if its automation has one: without the key no violated limit would be detected.
 pub(super) fn keyed(seen: &Evidence) -> Vec<Breach> {
     let wrong = seen.jobs.iter().filter(|job| {
-        let wanted = seen.shape(job.automation_id).is_some_and(|shape| shape.key_limit.is_some());
-        job.concurrency_key.is_some() != wanted
+        let expected = seen.shape(job.automation_id).is_some_and(|shape| shape.key_limit.is_some());
+        job.concurrency_key.is_some() != expected
     });
     wrong.map(|job| Breach::new("keyed", job.id, format!("its concurrency key is {:?}", job.concurrency_key))).collect()
 }

@@ -1,4 +1,4 @@
-//! Jobs that ended without having been done, and whether their agent had an excuse.
+//! Jobs that ended without being done, and whether their agent had an excuse.
 
 use std::collections::HashMap;
 
@@ -7,15 +7,15 @@ use uuid::Uuid;
 use super::{Breach, Evidence};
 use crate::{faults::Excuse, observer::Change};
 
-/// The time in which a worker had a job.
+/// The period in which a worker held a job.
 struct Hold<'a> {
     worker: Option<&'a str>,
     from: f64,
     to: f64,
 }
 
-/// A job is lost only with its agent: one that ran and could reach a hub, as far as there was one, keeps its jobs. That all hubs or the database
-/// slept, that a clock stepped or that somebody else came in its name is no reason.
+/// A job is lost only with its agent: one that ran and could reach a live hub keeps its jobs. Suspended hubs, an unavailable database, a
+/// clock step or a second agent under its name are no excuse.
 pub(super) fn with_their_agents(seen: &Evidence) -> Vec<Breach> {
     let holds = holds(seen);
     let lost = seen.jobs.iter().filter_map(|job| {
@@ -35,7 +35,7 @@ pub(super) fn with_their_agents(seen: &Evidence) -> Vec<Breach> {
     lost.collect()
 }
 
-/// A worker whose name another has taken is not in the table any more: whose it was is not known.
+/// A worker whose name was taken over is no longer in the table: its agent cannot be determined.
 fn is_excused(seen: &Evidence, hold: &Hold<'_>, excuse: Excuse) -> bool {
     let concerned = seen.absences.iter().filter(|absence| hold.worker.is_none_or(|worker| absence.worker == worker));
     concerned.into_iter().any(|absence| absence.excuse == excuse && absence.from <= hold.to && hold.from <= absence.to)
@@ -52,22 +52,23 @@ fn holds(seen: &Evidence) -> HashMap<Uuid, Hold<'_>> {
     holds
 }
 
-/// What a robot without an agent reported is how its job ended, whether its start was heard or not, and whoever said something else.
+/// A job of a robot without an agent ended as the robot reported, whether its start was received or not, and whatever anybody else
+/// reported.
 pub(super) fn reports_kept(seen: &Evidence) -> Vec<Breach> {
     let jobs = seen.by_id();
     let wrong = seen.reports.iter().filter(|(id, _)| !seen.cancels.contains(id)).filter_map(|(id, reported)| {
         let status = jobs.get(id).map(|job| job.status.as_str());
-        (status != Some(reported)).then(|| Breach::new("reports", *id, format!("its robot said {reported}, and it is {status:?}")))
+        (status != Some(reported)).then(|| Breach::new("reports", *id, format!("its robot reported {reported}, and it is {status:?}")))
     });
     wrong.collect()
 }
 
-/// What robots print, leave or are given does not make the processes beside them grow without bounds.
+/// What robots print, leave or receive does not make the processes beside them grow without bounds.
 pub(super) fn memory_is_bounded(seen: &Evidence) -> Vec<Breach> {
     let grown = seen.peaks_mib.iter().filter(|(_, mib)| **mib > MOST_MIB);
-    let text = |(name, mib): (&String, &u64)| format!("{name} took {mib} MiB of memory, {MOST_MIB} are a lot");
+    let text = |(name, mib): (&String, &u64)| format!("{name} took {mib} MiB of memory, more than {MOST_MIB}");
     grown.map(|one| Breach { promise: "memory", jobs: Vec::new(), text: text(one) }).collect()
 }
 
-/// Far more than any hub or agent needs here.
+/// Far above what any hub or agent needs here.
 const MOST_MIB: u64 = 256;

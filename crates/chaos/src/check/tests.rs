@@ -1,4 +1,4 @@
-//! Each promise, broken: the rule must see it.
+//! Each guarantee, violated: its rule must detect it.
 
 use super::*;
 use crate::faults::Excuse;

@@ -1,4 +1,4 @@
-//! What concerns one agent.
+//! Faults of one agent.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -27,11 +27,11 @@ use crate::{
 /// Pause between jobs that keep an agent busy.
 const FEED_EVERY: Duration = Duration::from_millis(250);
 
-/// How long an agent runs beside the one that has its name.
+/// How long an agent runs beside the one that holds its name.
 const BESIDE: Duration = Duration::from_secs(2);
 
 impl Injector {
-    /// Breaks and repairs an agent; returns how long it took until work went on.
+    /// Breaks and repairs an agent; returns the time until work resumed.
     pub(super) async fn agent(&self, fault: Fault) -> Result<Recovered> {
         let agent = &self.world.agents[fault.target];
         let observer = &self.world.observer;
@@ -70,7 +70,7 @@ impl Injector {
                 agent.hub.restore();
             }
             Kind::SwitchAgent => self.lead(fault.target, (agent.at.load(Ordering::Relaxed) + 1) % HUBS),
-            kind => anyhow::bail!("{kind} is no fault of agents"),
+            kind => anyhow::bail!("{kind} is not a fault of agents"),
         }
         let since = Instant::now();
         let mark = observer.mark().await?;
@@ -84,7 +84,7 @@ impl Injector {
         Ok(Recovered::since(since, completed))
     }
 
-    /// Goes on submitting small jobs of each way of delivery: an agent cannot show that it is back when the load has come to its end.
+    /// Keeps submitting small jobs in each delivery mode: without load a recovered agent could not be detected.
     async fn feed(&self, enough: &AtomicBool) {
         let mut hubs = (0..HUBS).cycle();
         while !enough.load(Ordering::Relaxed) {
@@ -92,7 +92,7 @@ impl Injector {
                 let parameters = robots::parameters(&self.world.books(), 0, 0);
                 let key = format!("feed-{}", Uuid::new_v4());
                 let request = Request { automation: shape.automation, parameters, priority: 9, key };
-                // One that is not answered is sent again at once: whether it was accepted would not be known otherwise.
+                // An unanswered request is repeated at once: otherwise it would be unknown whether it was accepted.
                 let accepted = loop {
                     match self.world.api.execute(hubs.next().unwrap_or(0), &request).await {
                         Submitted::Accepted(job) => break Some(job),
@@ -111,7 +111,7 @@ impl Injector {
         }
     }
 
-    /// Takes an agent away until its leases are over; measures how long it took until none of its jobs was held any more.
+    /// Removes an agent until its leases have expired; measures the time until none of its jobs is held any more.
     async fn lose(&self, fault: Fault) -> Result<Recovered> {
         let agent = &self.world.agents[fault.target];
         let observer = &self.world.observer;
@@ -138,7 +138,7 @@ impl Injector {
         Ok(if held.is_empty() { Recovered::Unmeasured } else { Recovered::since(begun, released) })
     }
 
-    /// Stops an agent until another one has its name and works, and lets it go on beside that one.
+    /// Suspends an agent until another has taken its name over and works, then resumes it beside that one.
     async fn take_over(&self, agent: &Agent, fault: Fault) -> Result<()> {
         let observer = &self.world.observer;
         agent.part.signal(Signal::SIGSTOP).await?;
@@ -152,7 +152,7 @@ impl Injector {
             completed
         };
         if tokio::join!(watch, self.feed(&seen)).0.is_err() {
-            self.world.journal.breach(format!("{} ({}): nobody could take the name", fault.kind, fault.target));
+            self.world.journal.breach(format!("{} ({}): no other agent could take the name over", fault.kind, fault.target));
         }
         agent.part.signal(Signal::SIGCONT).await?;
         sleep(BESIDE).await;
@@ -162,7 +162,7 @@ impl Injector {
 
 fn signal_all(pids: &[i32], signal: Signal) {
     for pid in pids {
-        // One that has ended meanwhile is as good.
+        // It may have ended meanwhile.
         let _ended = kill(Pid::from_raw(*pid), signal);
     }
 }

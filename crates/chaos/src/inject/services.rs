@@ -1,4 +1,4 @@
-//! What concerns everybody: hubs, broker, database.
+//! Faults of services: hubs, broker, database.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::{
     servers::Server,
 };
 
-/// A retry that is due in 3 s has to come by then, though an agent be lost meanwhile; a clock steps further.
+/// A retry that is due in 3 s must come by then, even if an agent is lost meanwhile. A clock step is larger.
 const RETRY_LIMIT: Duration = Duration::from_secs(30);
 /// How far a clock steps, in seconds.
 const AHEAD_S: i64 = 45;
 pub(super) const BEHIND_S: i64 = -600;
 
 impl Injector {
-    /// Breaks and repairs; returns when the repair was done: when the process was started, the server answered, the network was whole.
+    /// Breaks and repairs a service; returns the time of the repair: when the process was started, the server answered, the network worked.
     pub(super) async fn service(&self, fault: Fault) -> Result<Instant> {
         let Fault { kind, target, .. } = fault;
         let hub = &self.world.hubs[target];
@@ -55,7 +55,7 @@ impl Injector {
                 if let Some(disk) = &self.world.database_disk {
                     disk.hold_full(hold(fault)).await?;
                 }
-                // It may have ended for want of room, and is started again as a host would.
+                // It may have exited for lack of space, and is restarted as a host would do.
                 self.world.servers.revive(Server::Postgres).await?;
             }
             Kind::KillBroker => self.restart(&[Server::Rabbitmq], fault).await?,
@@ -73,7 +73,7 @@ impl Injector {
                 sleep(hold(fault)).await;
                 way.restore();
             }
-            kind => anyhow::bail!("{kind} is no fault of services"),
+            kind => anyhow::bail!("{kind} is not a fault of services"),
         }
         Ok(Instant::now())
     }
@@ -88,7 +88,7 @@ impl Injector {
         Ok(())
     }
 
-    /// Steps a hub's clock and back. Retries come at their time: those of the time between, and those that were planned by the wrong clock.
+    /// Steps a hub's clock and back. Retries must come on time: those due meanwhile, and those scheduled by the wrong clock.
     async fn step_clock(&self, fault: Fault, seconds: i64) -> Result<()> {
         let clock = &self.world.hubs[fault.target].clock;
         clock.set(seconds)?;
@@ -102,11 +102,11 @@ impl Injector {
             }
         }
         clock.set(0)?;
-        self.retries_come(&jobs, fault, "after its clock was set right").await;
+        self.retries_come(&jobs, fault, "after its clock was corrected").await;
         Ok(())
     }
 
-    /// Jobs whose first attempt fails, one of each way of delivery.
+    /// Jobs whose first attempt fails, one per delivery mode.
     async fn patient_jobs(&self, hub: usize) -> Result<Vec<Uuid>> {
         let mut jobs = Vec::new();
         for shape in self.world.shapes.iter().filter(|shape| shape.is_patient()) {
@@ -122,7 +122,7 @@ impl Injector {
         let deadline = Instant::now() + RETRY_LIMIT;
         for job in jobs {
             if self.world.observer.completed(*job, deadline - Instant::now()).await.is_err() {
-                let text = format!("{} ({}): {job} was not tried again within {RETRY_LIMIT:?} {when}", fault.kind, fault.target);
+                let text = format!("{} ({}): {job} was not retried within {RETRY_LIMIT:?} {when}", fault.kind, fault.target);
                 self.world.journal.breach(text);
             }
         }

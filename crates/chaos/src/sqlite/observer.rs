@@ -1,4 +1,4 @@
-//! Looks at the hub's SQLite file beside the hub.
+//! Observes the hub's SQLite file beside the hub.
 
 use std::{collections::HashMap, path::Path, time::Duration};
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::observer::{Change, ChangeColumns, JOBS, JobColumns, JobRow};
 
-/// As for PostgreSQL. There is one writer at a time, so that rows stand in the order of the commits.
+/// As for PostgreSQL. There is one writer at a time, so the rows are in commit order.
 const TRIGGER: &str = include_str!("../../assets/trigger-sqlite.sql");
 
 pub(super) struct Observer {
@@ -26,7 +26,7 @@ impl Observer {
         Self { options, pool }
     }
 
-    /// Begins to write down changes.
+    /// Begins to record changes.
     pub(super) async fn watch(&self) -> Result<()> {
         sqlx::raw_sql(TRIGGER).execute(&self.pool).await?;
         Ok(())
@@ -62,10 +62,10 @@ impl Observer {
         Ok(sqlx::query_scalar::<_, i64>(statement).bind(job).fetch_one(&self.pool).await? > 0)
     }
 
-    /// Takes the write lock and gives it back.
+    /// Takes the write lock and releases it.
     ///
     /// # Errors
-    /// When it cannot be had within `limit`.
+    /// When the lock is not available within `limit`.
     pub(super) async fn lock(&self, limit: Duration) -> Result<()> {
         let mut connection = SqliteConnection::connect_with(&self.options.clone().busy_timeout(limit)).await?;
         sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK").execute(&mut connection).await?;

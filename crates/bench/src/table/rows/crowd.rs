@@ -4,16 +4,16 @@ use crate::{
     stats::{median, percentile},
 };
 
-/// Most that a core is busy for the sake of idle workers, in percent.
+/// Maximum CPU for idle workers, in percent of a core.
 const MOST_CPU: f64 = 2.0;
-/// Most that `execute` takes while they wait, in milliseconds.
+/// Maximum time of `execute` while they wait, in milliseconds.
 const MOST_P99_MS: f64 = 50.0;
 
 pub(crate) fn rows(found: &Crowd) -> Vec<Row> {
     let idle = |what: String, idle: &Idle, most: Option<f64>| {
-        let wanted = most.and_then(|most| target(format!("< {most} %"), idle.cpu_percent < most));
+        let goal = most.and_then(|most| target(format!("< {most} %"), idle.cpu_percent < most));
         [
-            single(format!("{what}, CPU, % of a core"), format!("{:.2}", idle.cpu_percent), wanted),
+            single(format!("{what}, CPU, % of a core"), format!("{:.2}", idle.cpu_percent), goal),
             single(format!("{what}, MiB resident"), format!("{:.1}", idle.rss_mib), None),
         ]
     };

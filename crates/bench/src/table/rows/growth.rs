@@ -5,7 +5,7 @@ use crate::{
     stats::median,
 };
 
-/// Least that throughput may fall to, and most that the median from submit to the start may rise to.
+/// Lower limit of the throughput ratio, and upper limit of the ratio of the median from submit to start.
 const LEAST: f64 = 0.9;
 const MOST: f64 = 1.1;
 
@@ -18,14 +18,14 @@ pub(super) fn worlds(found: &[Grown]) -> Vec<Row> {
 fn beside(grown: &Grown, empty: &Grown) -> [Row; 2] {
     let has_targets = grown.queues == empty.queues;
     let what = if has_targets { format!("{} old jobs", grown.old_jobs) } else { format!("{} queues", grown.queues) };
-    let row = |name: &str, of: fn(&Grown) -> f64, decimals: usize, wanted: String, is_met: fn(f64) -> bool| {
+    let row = |name: &str, of: fn(&Grown) -> f64, decimals: usize, text: String, is_met: fn(f64) -> bool| {
         let (now, before) = (of(grown), of(empty));
         Row {
             figure: format!("{name}, with {what} (floor column: Regente without)"),
             regente: format!("{now:.decimals$}"),
             floor: format!("{before:.decimals$}"),
             ratio: format!("{:.2} ×", now / before),
-            target: if has_targets { target(wanted, is_met(now / before)) } else { None },
+            target: if has_targets { target(text, is_met(now / before)) } else { None },
         }
     };
     [
@@ -34,7 +34,7 @@ fn beside(grown: &Grown, empty: &Grown) -> [Row; 2] {
     ]
 }
 
-/// What many queues leave of each side's figures: RabbitMQ takes for them from both.
+/// The fraction of each side's figures that remains with many queues; RabbitMQ's cost affects both.
 pub(super) fn many_queues(found: &ManyQueues) -> [Row; 2] {
     let figure = |name: &str| format!("{name}, with {} queues ÷ with one (floor column: the floor's own)", found.queues);
     let (speed, start) = (&found.jobs_per_s, &found.started_p50);
@@ -126,8 +126,8 @@ mod tests {
         assert_eq!((speed.regente.as_str(), speed.floor.as_str(), speed.ratio.as_str()), ("0.70", "0.75", "0.93 × (0.93–0.93)"));
         assert_eq!((start.regente.as_str(), start.floor.as_str(), start.ratio.as_str()), ("1.50", "1.40", "1.07 × (1.07–1.07)"));
         assert_eq!((met(&speed), met(&start)), (Some(true), Some(true)));
-        assert!(matches!(&speed.target, Some(Target { wanted, .. }) if wanted == "≥ 0.9 ×"));
-        assert!(matches!(&start.target, Some(Target { wanted, .. }) if wanted == "≤ 1.1 ×"));
+        assert!(matches!(&speed.target, Some(Target { text, .. }) if text == "≥ 0.9 ×"));
+        assert!(matches!(&start.target, Some(Target { text, .. }) if text == "≤ 1.1 ×"));
     }
 
     #[test]
