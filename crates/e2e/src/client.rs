@@ -62,7 +62,7 @@ impl Client {
     /// For the hub at `url`.
     ///
     /// # Errors
-    /// When no client can be made.
+    /// When no client can be created.
     pub fn new(url: String, token: String, worker_key: String) -> anyhow::Result<Self> {
         drop(rustls::crypto::ring::default_provider().install_default());
         Ok(Self { http: reqwest::Client::builder().no_proxy().build()?, url, token, worker_key })
@@ -128,10 +128,10 @@ impl Client {
         self.get(&format!("/api/v1/jobs/{id}")).await.expect(200).json()
     }
 
-    /// Waits until the job satisfies `wanted`, at most 60 s.
-    pub async fn job_when(&self, id: Uuid, what: &str, wanted: impl Fn(&Job) -> bool) -> Job {
+    /// Waits until the job satisfies `expected`, at most 60 s.
+    pub async fn job_when(&self, id: Uuid, what: &str, expected: impl Fn(&Job) -> bool) -> Job {
         let limit = std::time::Duration::from_secs(60);
-        let ask = async || Some(self.job(id).await).filter(|job| wanted(job));
+        let ask = async || Some(self.job(id).await).filter(|job| expected(job));
         test_support::eventually_within(limit, &format!("job {id} {what}"), ask).await
     }
 

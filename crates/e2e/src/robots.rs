@@ -30,7 +30,7 @@ impl Robots {
     }
 }
 
-/// Runs no program: notes which jobs were started, in their order, and lets each end when the test says so.
+/// Runs no program: records which jobs were started, in order, and ends each when the test allows it.
 #[derive(Clone)]
 pub struct GatedRunner {
     started: Arc<Mutex<Vec<Uuid>>>,
@@ -44,7 +44,7 @@ impl Default for GatedRunner {
 }
 
 impl GatedRunner {
-    /// Lets this many more jobs end.
+    /// Allows this many more jobs to end.
     pub fn open(&self, jobs: usize) {
         self.gate.add_permits(jobs);
     }

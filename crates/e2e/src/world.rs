@@ -24,12 +24,12 @@ pub enum Delivery {
 /// Changes the settings of a hub.
 pub type ChangeSettings = Box<dyn FnOnce(&mut Settings) + Send>;
 
-/// What a test wants otherwise.
+/// What a test changes.
 #[derive(Default)]
 pub struct Options {
     /// Changes the settings before the start.
     pub settings: Option<ChangeSettings>,
-    /// What the hub is told beside its settings.
+    /// Options of the hub beside its settings.
     pub hub: HubOptions,
     /// Mounted beside those of the house.
     pub services: Vec<Box<dyn Service>>,
@@ -61,10 +61,10 @@ pub struct RunningWorker {
 }
 
 impl RunningWorker {
-    /// Lets it end its jobs and stop.
+    /// Stops it in order, after its jobs.
     ///
     /// # Panics
-    /// When it ended badly.
+    /// When it ended with an error.
     pub async fn stop(self) {
         self.shutdown.trigger();
         self.task.await.unwrap_or_else(|error| panic!("{error}")).unwrap_or_else(|error| panic!("{error}"));
@@ -89,12 +89,12 @@ impl RunningWorker {
 }
 
 impl World {
-    /// Starts a hub with short waits: leases of 3 s, a look at what is due every 50 ms.
+    /// Starts a hub with short waits: leases of 3 s, a tick of 50 ms.
     pub async fn start(delivery: Delivery) -> Self {
         Self::start_with(delivery, Options::default()).await
     }
 
-    /// Starts a hub as the test wants it.
+    /// Starts a hub with changes.
     ///
     /// # Panics
     /// When it does not start.
@@ -184,8 +184,8 @@ impl World {
     pub fn worker_with(&self, settings: worker_agent::Settings, runner: Option<std::sync::Arc<dyn Runner>>) -> RunningWorker {
         let agent = Agent::new(settings, runner).unwrap_or_else(|error| panic!("{error}"));
         let shutdown = Shutdown::default();
-        let told = shutdown.clone();
-        let task = tokio::spawn(agent.run(async move { told.wait().await }));
+        let signal = shutdown.clone();
+        let task = tokio::spawn(agent.run(async move { signal.wait().await }));
         RunningWorker { shutdown, task }
     }
 

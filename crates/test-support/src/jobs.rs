@@ -3,7 +3,7 @@ use domain::{ids::AutomationId, job::Trigger};
 use store::jobs::{NewJob, Origin, Terms};
 use uuid::Uuid;
 
-/// A first run of automation 7 on `queue` without parameters, asked for by a program when its id was made.
+/// A first run of automation 7 on `queue` without parameters, requested by a program when its id was generated.
 #[must_use]
 pub fn new_job(id: Uuid, queue: &str) -> NewJob {
     let millis = i64::try_from(id.as_u128() >> 80).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What the tests share: a database of their own, a job to add to it, the address of a broker, a proxy that can cut connections, polling
-//! with a limit, and the middle of many figures.
+//! Shared by tests: a database per test, a job to add to it, the address of a broker, a proxy that can cut connections, polling with a
+//! limit, and statistics.
 
 mod database;
 mod jobs;
@@ -18,15 +18,15 @@ pub use self::{
 /// Address of the RabbitMQ that tests use.
 ///
 /// # Errors
-/// Says what to do when `TEST_AMQP_URL` is not set.
+/// When `TEST_AMQP_URL` is not set; the text names the next step.
 pub fn amqp_url() -> anyhow::Result<String> {
     server_variable("TEST_AMQP_URL")
 }
 
-/// What `scripts/with-servers` tells of its servers under `name`.
+/// Value of the variable `name` that `scripts/with-servers` sets for its servers.
 ///
 /// # Errors
-/// Says what to do when it is not set.
+/// When it is not set; the text names the next step.
 pub fn server_variable(name: &str) -> anyhow::Result<String> {
     std::env::var(name).map_err(|_| anyhow::anyhow!("{name} is not set: run this through `scripts/with-servers`, tests with `make test`"))
 }

@@ -10,21 +10,21 @@ use tokio::{
     sync::watch,
 };
 
-/// A TCP proxy that plays a network that fails: it can cut its connections, hold up what is on the way, and forward to another place.
+/// A TCP proxy that simulates a failing network: it can cut its connections, stall them, and forward to another target.
 pub struct Proxy {
     address: SocketAddr,
     target: Arc<Mutex<String>>,
     flow: Arc<watch::Sender<Flow>>,
 }
 
-/// What becomes of connections.
+/// State of the connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
-    /// They are forwarded. A greater number than that which a connection began with ends it.
+    /// Forwarded. A number greater than the one that a connection began with closes it.
     Open(u64),
-    /// Nothing goes through, and nobody is told.
+    /// Stalled: nothing is forwarded, and no connection is closed.
     Stalled(u64),
-    /// They are ended, and new ones refused.
+    /// Closed, and new ones refused.
     Cut(u64),
 }
 
@@ -40,7 +40,7 @@ impl Proxy {
     /// Listens on a free port of this machine and forwards to `target` (`host:port`).
     ///
     /// # Errors
-    /// When no port can be had.
+    /// When no port is free.
     pub async fn start(target: String) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -50,29 +50,29 @@ impl Proxy {
         Ok(Self { address, target, flow })
     }
 
-    /// Where to connect to.
+    /// Address of the proxy.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Ends every connection, which both sides can see when this returns, and refuses new ones.
+    /// Closes every connection, visibly to both sides when this returns, and refuses new ones.
     pub async fn cut(&self) {
         self.flow.send_modify(|flow| *flow = Flow::Cut(flow.generation() + 1));
         self.flow.closed().await;
     }
 
-    /// Lets nothing through; connections stay open, and new ones are accepted.
+    /// Stalls all connections; they stay open, and new ones are accepted.
     pub fn stall(&self) {
         self.flow.send_modify(|flow| *flow = Flow::Stalled(flow.generation()));
     }
 
-    /// Forwards again, also what was held up.
+    /// Forwards again, including what was stalled.
     pub fn restore(&self) {
         self.flow.send_modify(|flow| *flow = Flow::Open(flow.generation()));
     }
 
-    /// Ends every connection and forwards new ones to `target` from now on.
+    /// Closes every connection and forwards new ones to `target` from now on.
     pub fn switch(&self, target: String) {
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
         self.flow.send_modify(|flow| *flow = Flow::Open(flow.generation() + 1));
@@ -88,7 +88,7 @@ async fn accept(listener: TcpListener, target: Arc<Mutex<String>>, flow: Arc<wat
     }
 }
 
-/// `flow` comes first because it is dropped last: while anybody listens to it, a connection may be open.
+/// `flow` comes first because it is dropped last: while it has a receiver, a connection may be open.
 async fn forward(mut flow: watch::Receiver<Flow>, mut client: TcpStream, target: Arc<Mutex<String>>, generation: u64) {
     // The proxy lives as long as its connections: waiting cannot fail while it matters.
     let Ok(now) = flow.wait_for(|flow| !matches!(flow, Flow::Stalled(_))).await.map(|flow| *flow) else { return };
@@ -104,7 +104,7 @@ async fn forward(mut flow: watch::Receiver<Flow>, mut client: TcpStream, target:
             return;
         }
         tokio::select! {
-            // How a connection ends is its ends' affair.
+            // How a connection ends is up to its two ends.
             _ = &mut copy, if matches!(now, Flow::Open(_)) => return,
             changed = flow.changed() => if changed.is_err() { return },
         }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cut_ends_connections_and_a_restore_lets_new_ones_through() {
+    async fn a_cut_closes_connections_and_a_restore_accepts_new_ones() {
         let proxy = Proxy::start(server(1).await).await.unwrap();
         let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
         assert_eq!(ask(&mut connection).await.unwrap(), 1);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stall_holds_everything_up_and_loses_nothing() {
+    async fn a_stall_delays_everything_and_loses_nothing() {
         let proxy = Proxy::start(server(1).await).await.unwrap();
         let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
         assert_eq!(ask(&mut connection).await.unwrap(), 1);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_switch_ends_connections_and_leads_elsewhere() {
+    async fn a_switch_closes_connections_and_changes_the_target() {
         let proxy = Proxy::start(server(1).await).await.unwrap();
         let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
         assert_eq!(ask(&mut connection).await.unwrap(), 1);

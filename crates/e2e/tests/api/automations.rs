@@ -180,7 +180,7 @@ async fn what_was_read_can_be_sent_back(delivery: Delivery) {
     let mut stored: Value = client.get(&place).await.expect(200).json();
     assert_eq!(sent, stored);
     let again = send(&read).await.problem(409);
-    assert_eq!(again.code, "changed_meanwhile", "somebody else's change is not undone unseen");
+    assert_eq!(again.code, "changed_meanwhile", "a concurrent change is not overwritten");
     stored["updated_at"] = read["updated_at"].take();
     read["updated_at"] = stored["updated_at"].clone();
     assert_eq!(stored, read);

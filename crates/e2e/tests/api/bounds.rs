@@ -177,7 +177,7 @@ async fn a_body_that_does_not_arrive_in_time_is_refused_and_one_without_sign_in_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bodies_share_a_memory_and_what_finds_no_room_comes_again() {
+async fn bodies_share_a_memory_and_one_beyond_it_can_be_retried() {
     let world = with(Delivery::Pull, |settings| {
         settings.http.body_timeout = Duration::from_secs(3600);
         settings.http.body_limit = 1 << 20;
@@ -188,12 +188,12 @@ async fn bodies_share_a_memory_and_what_finds_no_room_comes_again() {
     let execute = format!("/api/v1/automations/{}/execute", made.id);
     let large = json!({"a": "x".repeat(1 << 10)});
     let held = tokio::sync::Mutex::new(Vec::new());
-    // A body that is still being read may be the one that finds no room: there is always another.
+    // The refused body may be one that is still being read: there is always another.
     let refused = async || {
         held.lock().await.push(half_sent(&world, &execute, &signed_in(&world), (1 << 20) - 1, 1 << 20).await);
         Some(world.client.post(&execute, &large).await).filter(|answer| answer.status == 503)
     };
-    let refused = test_support::eventually("there is no room", refused).await;
+    let refused = test_support::eventually("the memory is used up", refused).await;
     assert_eq!((refused.problem(503).code.as_str(), refused.headers.contains_key("retry-after")), ("overloaded", true));
     drop(held);
     let room = async || Some(world.client.post(&execute, &large).await).filter(|answer| answer.status == 202);

@@ -1,4 +1,4 @@
-//! Workers that ask for their jobs.
+//! Workers that claim jobs.
 
 use std::{collections::HashSet, time::Duration, time::Instant};
 
@@ -101,7 +101,7 @@ async fn claimed(world: &World, worker: Uuid, queue: &str, more: Value) -> Vec<J
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_claim_gives_what_the_robot_needs_under_a_lease() {
+async fn a_claim_returns_what_the_robot_needs_under_a_lease() {
     let world = calm(Delivery::Pull).await;
     let queue = world.queue("whole");
     let body = json!({"name": "whole", "queue_name": queue, "script_path": "a.sh", "entrypoint_type": "SHELL", "timeout_s": 77});
@@ -134,7 +134,7 @@ async fn a_claim_waits_and_is_answered_when_a_job_comes() {
     assert!(asked.elapsed() >= Duration::from_millis(600), "{:?}", asked.elapsed());
     let asked = Instant::now();
     let execution = async {
-        // Long enough for the claim to be waiting, which no answer can tell.
+        // Long enough for the claim to be waiting, which no answer shows.
         tokio::time::sleep(Duration::from_millis(300)).await;
         world.client.execute(&automation, &json!({})).await
     };
@@ -178,12 +178,12 @@ async fn a_new_claim_ends_the_earlier_one_of_its_worker() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_hangs_up_gets_nothing() {
+async fn a_disconnected_claim_gets_nothing() {
     let world = calm(Delivery::Pull).await;
     let automation = automation(&world, "gone").await;
     let (queue, gone) = (automation.queue_name.clone(), register(&world, "gone", &["x"]).await);
     let claim = waiting(&world, gone, &queue);
-    // Long enough for the claim to be waiting, and for the hub to see that nobody does any more, which no answer can tell.
+    // Long enough for the claim to be waiting, and for the hub to detect that its client is gone, which no answer shows.
     tokio::time::sleep(Duration::from_millis(300)).await;
     claim.abort();
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -243,7 +243,7 @@ async fn two_workers_never_get_the_same_job() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_worker_does_not_hold_is_given_to_it_again() {
+async fn jobs_that_a_worker_does_not_list_are_dispatched_to_it_again() {
     let world = calm(Delivery::Pull).await;
     let automation = automation(&world, "again").await;
     let queue = automation.queue_name.as_str();
@@ -261,8 +261,8 @@ async fn what_a_worker_does_not_hold_is_given_to_it_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_end_wakes_the_claim_that_waits_for_its_place() {
-    // Whatever is not done at once comes too late.
+async fn an_end_wakes_the_claim_that_waits_for_its_slot() {
+    // Anything that is not done at once comes too late.
     let world = with(Delivery::Pull, |settings| settings.dispatch.tick = Duration::from_secs(600)).await;
     let queue = world.queue("one");
     let body = json!({"name": "one", "queue_name": queue, "script_path": "main.py", "max_concurrency": 1});
@@ -286,7 +286,7 @@ async fn an_end_wakes_the_claim_that_waits_for_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thousands_that_wait_get_one_job_each() {
+async fn thousands_of_waiting_claims_get_one_job_each() {
     const WORKERS: usize = 2_000;
     let world = calm(Delivery::Pull).await;
     let automation = automation(&world, "crowd").await;

@@ -12,8 +12,8 @@ use crate::support::{ask, automation, calm, claim, fields, pending, register, re
 
 on_both!(
     a_waiting_job_is_canceled_at_once,
-    a_running_job_is_asked_to_stop,
-    a_job_pauses_and_goes_on,
+    cancellation_of_a_running_job_is_requested,
+    a_job_is_paused_and_resumed,
     each_wrong_state_is_named,
     a_job_that_has_ended_runs_again,
     many_jobs_are_counted_then_canceled,
@@ -64,7 +64,7 @@ async fn a_waiting_job_is_canceled_at_once(delivery: Delivery) {
     world.end().await;
 }
 
-async fn a_running_job_is_asked_to_stop(delivery: Delivery) {
+async fn cancellation_of_a_running_job_is_requested(delivery: Delivery) {
     let world = calm(delivery).await;
     let held = held(&world).await;
     assert!(beat(&world, &held).await.cancel.is_empty());
@@ -84,7 +84,7 @@ async fn a_running_job_is_asked_to_stop(delivery: Delivery) {
     world.end().await;
 }
 
-async fn a_job_pauses_and_goes_on(delivery: Delivery) {
+async fn a_job_is_paused_and_resumed(delivery: Delivery) {
     let world = calm(delivery).await;
     let held = held(&world).await;
     let paused: Job = act(&world, held.0.id, "pause").await.expect(200).json();
@@ -132,7 +132,7 @@ async fn each_wrong_state_is_named(delivery: Delivery) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_of_a_lost_worker_is_not_paused_and_is_canceled_at_once() {
-    // Nobody looks for expired leases before the test is over.
+    // No reconciler runs for expired leases before the test is over.
     let settings = |settings: &mut runtime::Settings| {
         settings.lease.agent = Duration::from_millis(300);
         settings.dispatch.tick = Duration::from_secs(600);

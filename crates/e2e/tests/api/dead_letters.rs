@@ -1,4 +1,4 @@
-//! Messages that the broker gave up: shown, sent again, removed.
+//! Messages that the broker gave up: shown, replayed, removed.
 
 use api_types::{DeadLetter, DeadLetterDetail, Job, ReplayResponse};
 use domain::job::{ErrorClass, Status, Trigger};
@@ -78,7 +78,7 @@ async fn letters_are_listed_shown_and_removed(delivery: Delivery) {
     let whole = shown(first).await;
     assert_eq!((whole.body.as_str(), whole.body_is_whole, whole.letter.reason.as_str()), ("{\"x\":1}", true, "rejected"));
     assert_eq!((whole.headers, whole.job), (Some(json!({"traceparent": "00-1"})), Some(format!("/api/v1/jobs/{}", job.id))));
-    assert_eq!((shown(second).await.job, shown(third).await.job), (None, None), "the hub does not know the job");
+    assert_eq!((shown(second).await.job, shown(third).await.job), (None, None), "the hub has no such job");
     let delete = async |id: Uuid| world.client.send(world.client.request(Method::DELETE, &format!("/api/v1/dead-letters/{id}"))).await;
     let _gone = delete(third).await.expect(204);
     assert_eq!(delete(third).await.problem(404).code, "not_found");

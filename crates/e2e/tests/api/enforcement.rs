@@ -17,7 +17,7 @@ on_both!(
     skip_refuses_beside_another_job,
     coalesce_returns_the_job_that_waits,
     replace_cancels_the_others,
-    a_paused_queue_gives_nothing_out,
+    a_paused_queue_dispatches_nothing,
     a_paused_automation_lets_others_pass,
     a_job_that_waits_too_long_fails,
     a_foreign_workers_job_is_ended_at_its_limit,
@@ -36,7 +36,7 @@ async fn execute(world: &World, automation: &Automation, parameters: Value) -> e
     world.client.post(&format!("/api/v1/automations/{}/execute", automation.id), &parameters).await
 }
 
-/// A worker of one queue that knows what it was given.
+/// A worker of one queue that records its jobs.
 struct Taker<'a> {
     world: &'a World,
     id: Uuid,
@@ -49,7 +49,7 @@ impl<'a> Taker<'a> {
         Self { world, id: register(world, "taker", &[queue]).await, queue, holding: Vec::new() }
     }
 
-    /// What it is given within this time.
+    /// Jobs dispatched to it within this time.
     async fn take(&mut self, wait_s: f64) -> Vec<JobAssignment> {
         let more = json!({"max": 100, "wait_s": wait_s, "holding": self.holding});
         let given = claim(self.world, self.id, &[self.queue], more).await;
@@ -67,7 +67,7 @@ impl<'a> Taker<'a> {
 async fn a_key_is_shared_by_automations_and_freed_at_the_end(delivery: Delivery) {
     let world = calm(delivery).await;
     let queue = world.queue("keys");
-    // Keys are known everywhere: a test has its own.
+    // Keys are global: a test has its own.
     let template = format!("{queue}:{{cnpj}}");
     let first = automation(&world, &queue, json!({"concurrency_key": template})).await;
     let second = automation(&world, &queue, json!({"concurrency_key": template, "concurrency_key_limit": 1})).await;
@@ -158,7 +158,7 @@ async fn replace_cancels_the_others(delivery: Delivery) {
     world.end().await;
 }
 
-async fn a_paused_queue_gives_nothing_out(delivery: Delivery) {
+async fn a_paused_queue_dispatches_nothing(delivery: Delivery) {
     let world = calm(delivery).await;
     let queue = world.queue("paused");
     let automation = automation(&world, &queue, json!({})).await;

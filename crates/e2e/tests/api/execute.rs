@@ -13,7 +13,7 @@ use crate::support::{automation, calm, fields, with};
 on_both!(
     the_parameters_are_the_body_over_the_defaults,
     numbers_are_kept_exactly,
-    faults_of_the_schema_are_told_with_their_paths,
+    schema_faults_are_reported_with_their_paths,
     the_same_idempotency_key_returns_the_same_job,
     a_requested_job_has_one_key_wherever_it_is_given,
     the_same_idempotency_key_returns_the_same_job_whatever_changed_since,
@@ -62,7 +62,7 @@ async fn numbers_are_kept_exactly(delivery: Delivery) {
     world.end().await;
 }
 
-async fn faults_of_the_schema_are_told_with_their_paths(delivery: Delivery) {
+async fn schema_faults_are_reported_with_their_paths(delivery: Delivery) {
     let world = calm(delivery).await;
     let schema = json!({"type": "object", "required": ["cnpj"], "additionalProperties": false, "properties": {
         "cnpj": {"type": "string", "pattern": "^[0-9]{14}$"}, "notas": {"type": "array", "items": {"type": "integer", "minimum": 1}},
@@ -146,8 +146,8 @@ async fn what_a_fault_says_does_not_repeat_the_value(delivery: Delivery) {
     let body = json!({"name": "p", "queue_name": world.queue("p"), "script_path": "x", "parameter_schema": schema});
     let path = format!("/api/v1/automations/{}/execute", world.client.automation(&body).await.id);
     let problem = world.client.post(&path, &json!({"senha": ["s3gredo"], "lojas": [1, "s3gredo"]})).await.problem(422);
-    let told: HashSet<&str> = fields(&problem).into_iter().collect();
-    assert_eq!(told, HashSet::from(["senha", "lojas/1"]));
+    let reported: HashSet<&str> = fields(&problem).into_iter().collect();
+    assert_eq!(reported, HashSet::from(["senha", "lojas/1"]));
     assert!(problem.detail.contains("string") && !format!("{problem:?}").contains("s3gredo"), "{problem:?}");
     world.end().await;
 }

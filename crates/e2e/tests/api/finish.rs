@@ -10,19 +10,19 @@ use crate::support::{calm, fields, pending, report, running, start};
 
 on_both!(
     each_status_ends_a_job,
-    why_a_job_failed_is_taken_from_what_is_told,
+    the_failure_comes_from_the_report,
     the_first_end_stays_and_a_late_one_is_kept_as_an_event,
     bad_ends_are_refused,
-    an_end_without_a_start_is_the_truth,
-    what_a_robot_refuses_before_its_start_is_not_tried_again,
-    a_stop_that_nobody_asked_for_is_for_the_policy,
+    an_end_without_a_start_counts,
+    a_job_refused_before_its_start_is_not_retried,
+    a_stop_that_nobody_requested_is_decided_by_the_policy,
 );
 
 async fn ended(world: &World, body: &Value) -> Job {
     let job = running(world).await;
-    let told: WorkerJobResponse = report(world, job.id, "finish", body).await.expect(200).json();
+    let answered: WorkerJobResponse = report(world, job.id, "finish", body).await.expect(200).json();
     let stored = world.client.job(job.id).await;
-    assert_eq!((told.job_id, told.status), (job.id, stored.status));
+    assert_eq!((answered.job_id, answered.status), (job.id, stored.status));
     stored
 }
 
@@ -54,7 +54,7 @@ async fn each_status_ends_a_job(delivery: Delivery) {
     world.end().await;
 }
 
-async fn why_a_job_failed_is_taken_from_what_is_told(delivery: Delivery) {
+async fn the_failure_comes_from_the_report(delivery: Delivery) {
     let world = calm(delivery).await;
     let table = [
         (json!({}), ErrorClass::RobotError, "without saying why"),
@@ -84,8 +84,8 @@ async fn the_first_end_stays_and_a_late_one_is_kept_as_an_event(delivery: Delive
     let world = calm(delivery).await;
     let job = ended(&world, &json!({"status": "completed", "result": {"first": true}})).await;
     let late = report(&world, job.id, "finish", &json!({"status": "failed", "error_message": "tarde", "result": {"second": true}})).await;
-    let told: WorkerJobResponse = late.expect(200).json();
-    assert_eq!(told.status, Status::Completed);
+    let answered: WorkerJobResponse = late.expect(200).json();
+    assert_eq!(answered.status, Status::Completed);
     assert_eq!(world.client.job(job.id).await, job, "nothing of the job changes");
     let events: Vec<JobEvent> = world.client.get(&format!("/api/v1/jobs/{}/events", job.id)).await.expect(200).json();
     assert_eq!(events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["job.finished_late"]);
@@ -129,12 +129,12 @@ async fn bad_ends_are_refused(delivery: Delivery) {
     world.end().await;
 }
 
-async fn an_end_without_a_start_is_the_truth(delivery: Delivery) {
+async fn an_end_without_a_start_counts(delivery: Delivery) {
     let world = calm(delivery).await;
     for (word, status) in [("completed", Status::Completed), ("failed", Status::Failed)] {
         let job = pending(&world).await;
-        let told = json!({"status": word, "result": {"pages": 3}, "entries": [{"message": "fim"}]});
-        let answer: WorkerJobResponse = report(&world, job.id, "finish", &told).await.expect(200).json();
+        let answered = json!({"status": word, "result": {"pages": 3}, "entries": [{"message": "fim"}]});
+        let answer: WorkerJobResponse = report(&world, job.id, "finish", &answered).await.expect(200).json();
         let ended = world.client.job(job.id).await;
         assert_eq!((answer.status, ended.status, &ended.result), (status, status, &Some(json!({"pages": 3}))));
         assert!(ended.started_at.is_none() && ended.completed_at.is_some() && ended.waiting_reason.is_none(), "{ended:?}");
@@ -148,7 +148,7 @@ async fn an_end_without_a_start_is_the_truth(delivery: Delivery) {
     world.end().await;
 }
 
-/// An automation that gives every class that may pass three attempts, and a job of it.
+/// An automation with three attempts for every temporary class, and a job of it.
 async fn retried(world: &World, more: Value) -> (Automation, Job) {
     let name = format!("r-{}", Uuid::new_v4().simple());
     let mut body = json!({"name": name, "queue_name": world.queue(&name), "script_path": "main.py",
@@ -163,7 +163,7 @@ async fn attempts(world: &World, automation: &Automation) -> usize {
     world.client.get(&format!("/api/v1/jobs?automation_id={}", automation.id)).await.expect(200).json::<Vec<Job>>().len()
 }
 
-async fn what_a_robot_refuses_before_its_start_is_not_tried_again(delivery: Delivery) {
+async fn a_job_refused_before_its_start_is_not_retried(delivery: Delivery) {
     let world = calm(delivery).await;
     for (class, expected) in [("INVALID_PARAMETERS", 1), ("PORTAL_DOWN", 2)] {
         let (automation, job) = retried(&world, json!({})).await;
@@ -176,7 +176,7 @@ async fn what_a_robot_refuses_before_its_start_is_not_tried_again(delivery: Deli
     world.end().await;
 }
 
-async fn a_stop_that_nobody_asked_for_is_for_the_policy(delivery: Delivery) {
+async fn a_stop_that_nobody_requested_is_decided_by_the_policy(delivery: Delivery) {
     let world = calm(delivery).await;
     for (more, asked, status, expected) in [
         (json!({}), false, Status::Failed, 2),

@@ -1,4 +1,4 @@
-//! Who a worker is: a process, not a name; and what it reaches: what its credential says, not what the request says of itself.
+//! Identity of workers: a process, not a name. Access of workers: by their credential, never by what a request claims.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::support::{automation, calm, claim, register, replica};
 on_both!(
     a_second_live_process_does_not_get_the_name,
     the_same_process_keeps_its_id_at_once,
-    a_name_goes_on_when_its_worker_is_gone_and_the_old_id_is_no_good,
+    a_name_can_be_taken_over_when_its_worker_is_gone_and_the_old_id_is_invalid,
     a_token_reaches_no_other_worker_and_no_other_queue,
     a_token_is_replaced_by_one_that_opens_as_much,
 );
@@ -67,7 +67,7 @@ async fn the_same_process_keeps_its_id_at_once(delivery: Delivery) {
     if delivery == Delivery::Pull {
         assert_eq!(claim(&world, id, &[queue], json!({})).await[0].job_id, job);
     }
-    assert_eq!(id_of(enter(&world, &body).await), id, "killed and started again: it waits for nothing");
+    assert_eq!(id_of(enter(&world, &body).await), id, "killed and restarted: it registers without waiting");
     if delivery == Delivery::Pull {
         assert_eq!(claim(&world, id, &[queue], json!({})).await[0].job_id, job, "what it had is its own still");
     }
@@ -76,7 +76,7 @@ async fn the_same_process_keeps_its_id_at_once(delivery: Delivery) {
     world.end().await;
 }
 
-async fn a_name_goes_on_when_its_worker_is_gone_and_the_old_id_is_no_good(delivery: Delivery) {
+async fn a_name_can_be_taken_over_when_its_worker_is_gone_and_the_old_id_is_invalid(delivery: Delivery) {
     let settings = |settings: &mut runtime::Settings| settings.lease.agent = Duration::from_secs(2);
     let world = World::start_with(delivery, Options { settings: Some(Box::new(settings)), ..Options::default() }).await;
     let (other, other_client) = replica(&world).await;
@@ -102,7 +102,7 @@ async fn a_name_goes_on_when_its_worker_is_gone_and_the_old_id_is_no_good(delive
         ("/goodbye".to_owned(), json!({"worker_id": old})),
     ] {
         assert_eq!(world.client.report(&path, None, &body).await.problem(404).code, "not_found", "{path}");
-        eventually("the other replica knows", async || (other_client.report(&path, None, &body).await.status == 404).then_some(())).await;
+        eventually("the other replica sees it", async || (other_client.report(&path, None, &body).await.status == 404).then_some(())).await;
     }
     assert_eq!(enter(&world, &lost).await.problem(409).code, "worker_name_taken", "so that the old process ends");
     let listed: Vec<api_types::Worker> = world.client.get("/api/v1/workers").await.expect(200).json();
@@ -238,7 +238,7 @@ async fn a_token_reaches_no_other_worker_and_no_other_queue(delivery: Delivery) 
             check(format!("{shows:?} status of a job that waits"), answer.status == 403, &answer);
         }
     }
-    // Under its own name it has nothing to prolong of another queue's.
+    // Under its own name it can renew no lease of another queue.
     let own = registration("B", &world.queue("qb"), None, "");
     let b = id_of(place.ask(Shows::OtherQueue, (Method::POST, "/register"), None, &own).await);
     let before = world.client.job(job).await.lease_expires_at;
@@ -277,9 +277,9 @@ async fn a_token_is_replaced_by_one_that_opens_as_much(delivery: Delivery) {
     if delivery == Delivery::Pull {
         let automation = automation(world, "qa").await;
         let job = world.client.execute(&automation, &json!({})).await.id;
-        let wish = json!({"worker_id": plain, "queues": [queue]});
-        let given: Vec<JobAssignment> = place.ask(Shows::Own, (Method::POST, "/jobs/claim"), None, &wish).await.expect(200).json();
-        assert_eq!(given[0].job_id, job);
+        let claim_body = json!({"worker_id": plain, "queues": [queue]});
+        let claimed: Vec<JobAssignment> = place.ask(Shows::Own, (Method::POST, "/jobs/claim"), None, &claim_body).await.expect(200).json();
+        assert_eq!(claimed[0].job_id, job);
     }
     let shared = register(world, "of the shared key", &[&queue]).await;
     let refused = place.ask(Shows::Any, (Method::POST, "/heartbeat"), None, &json!({"worker_id": shared})).await.problem(403);

@@ -22,7 +22,7 @@ fn query_time(at: DateTime<Utc>) -> String {
 /// So that the next job has another time of acceptance, in milliseconds too.
 async fn next_moment() {
     let now = Utc::now();
-    test_support::eventually("the clock goes on", async || (Utc::now() > now + TimeDelta::milliseconds(5)).then_some(())).await;
+    test_support::eventually("the clock advances", async || (Utc::now() > now + TimeDelta::milliseconds(5)).then_some(())).await;
 }
 
 async fn filters_choose_jobs(delivery: Delivery) {

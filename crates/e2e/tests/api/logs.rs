@@ -13,7 +13,7 @@ on_both!(
     bad_lines_are_refused_whole,
     what_the_database_cannot_keep_is_replaced_and_what_is_too_long_is_cut,
     a_batch_that_is_sent_again_adds_nothing,
-    of_a_log_without_end_the_first_and_the_last_part_are_stored,
+    an_endless_log_keeps_its_first_and_its_last_part,
     a_log_is_read_in_pages,
     a_page_of_a_log_ends_by_bytes,
 );
@@ -42,7 +42,7 @@ async fn one_line_and_many_are_stored_in_their_order(delivery: Delivery) {
         (6, Level::Warning, "", false),
     ];
     assert_eq!(shown, expected);
-    assert_eq!(answer.json::<Value>()[0]["level"], "WARNING", "WARN is told as WARNING");
+    assert_eq!(answer.json::<Value>()[0]["level"], "WARNING", "WARN is shown as WARNING");
     assert_eq!(lines[2].timestamp.to_rfc3339(), "2025-01-02T03:04:05.678+00:00");
     world.end().await;
 }
@@ -108,7 +108,7 @@ async fn a_batch_that_is_sent_again_adds_nothing(delivery: Delivery) {
     world.end().await;
 }
 
-async fn of_a_log_without_end_the_first_and_the_last_part_are_stored(delivery: Delivery) {
+async fn an_endless_log_keeps_its_first_and_its_last_part(delivery: Delivery) {
     let world = with(delivery, |settings| settings.limits.log_lines = 200).await;
     let job = running(&world).await;
     let batch = |from: i64, to: i64| {

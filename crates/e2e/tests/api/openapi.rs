@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::support::calm;
 
-on_both!(health_is_told_to_everybody);
+on_both!(health_is_public);
 
-async fn health_is_told_to_everybody(delivery: Delivery) {
+async fn health_is_public(delivery: Delivery) {
     let world = calm(delivery).await;
     let broker = if delivery == Delivery::Queue { "ok" } else { "none" };
     let ask = async || -> Health { world.client.send(world.client.bare(Method::GET, "/api/v1/health")).await.expect(200).json() };

@@ -1,4 +1,4 @@
-//! How the hub and its work stand.
+//! Status and reconcilers.
 
 use std::sync::{
     Arc,
@@ -16,13 +16,13 @@ use test_support::eventually;
 
 use crate::support::{automation, calm, register, replica, start};
 
-on_both!(status_tells_how_work_stands, reconcilers_run_and_are_listed, replicas_that_live_are_told, what_is_too_old_is_removed);
+on_both!(status_shows_workers_queues_and_jobs, reconcilers_run_and_are_listed, live_replicas_are_listed, what_is_too_old_is_removed);
 
 async fn status(world: &World) -> OpsStatus {
     world.client.get("/api/v1/ops/status").await.expect(200).json()
 }
 
-async fn status_tells_how_work_stands(delivery: Delivery) {
+async fn status_shows_workers_queues_and_jobs(delivery: Delivery) {
     let world = calm(delivery).await;
     let (busy, idle) = (automation(&world, "busy").await, automation(&world, "idle").await);
     let mut jobs = Vec::new();
@@ -38,21 +38,21 @@ async fn status_tells_how_work_stands(delivery: Delivery) {
     let id = register(&world, "w", &[&idle.queue_name]).await;
     let _paused = world.client.post(&format!("/api/v1/workers/{id}/pause"), &json!({})).await.expect(200);
     let has_broker = delivery == Delivery::Queue;
-    let told = eventually("the figures are there", async || {
-        let told = status(&world).await;
-        let fine = (told.running, told.pending, told.failed_last_hour, told.completed_last_hour) == (1, 2, 1, 1);
-        let delivered = !has_broker || told.queues.iter().any(|queue| queue.depth.is_some_and(|depth| depth > 0));
-        (fine && told.workers.paused == 1 && delivered).then_some(told)
+    let shown = eventually("the figures are there", async || {
+        let shown = status(&world).await;
+        let fine = (shown.running, shown.pending, shown.failed_last_hour, shown.completed_last_hour) == (1, 2, 1, 1);
+        let delivered = !has_broker || shown.queues.iter().any(|queue| queue.depth.is_some_and(|depth| depth > 0));
+        (fine && shown.workers.paused == 1 && delivered).then_some(shown)
     })
     .await;
-    assert_eq!(told.workers, WorkerCounts { paused: 1, ..WorkerCounts::default() });
-    assert_eq!((told.database.as_str(), told.broker.configured, told.broker.connected), ("ok", has_broker, has_broker));
-    assert!(!told.version.is_empty() && told.oldest_pending_s.is_some_and(|age| (0.0..60.0).contains(&age)), "{told:?}");
-    let names: Vec<&str> = told.queues.iter().map(|queue| queue.name.as_str()).collect();
+    assert_eq!(shown.workers, WorkerCounts { paused: 1, ..WorkerCounts::default() });
+    assert_eq!((shown.database.as_str(), shown.broker.configured, shown.broker.connected), ("ok", has_broker, has_broker));
+    assert!(!shown.version.is_empty() && shown.oldest_pending_s.is_some_and(|age| (0.0..60.0).contains(&age)), "{shown:?}");
+    let names: Vec<&str> = shown.queues.iter().map(|queue| queue.name.as_str()).collect();
     assert_eq!(names, [busy.queue_name.as_str(), idle.queue_name.as_str()]);
-    assert_eq!((told.queues[0].waiting + told.queues[0].dispatched, told.queues[0].running), (2, 1));
-    assert_eq!((told.queues[1].waiting, told.queues[1].running, told.queues[1].oldest_waiting_s), (0, 0, None));
-    assert_eq!(told.queues[0].depth.is_some(), has_broker);
+    assert_eq!((shown.queues[0].waiting + shown.queues[0].dispatched, shown.queues[0].running), (2, 1));
+    assert_eq!((shown.queues[1].waiting, shown.queues[1].running, shown.queues[1].oldest_waiting_s), (0, 0, None));
+    assert_eq!(shown.queues[0].depth.is_some(), has_broker);
     world.end().await;
 }
 
@@ -82,16 +82,16 @@ async fn reconcilers_run_and_are_listed(delivery: Delivery) {
     world.end().await;
 }
 
-async fn replicas_that_live_are_told(delivery: Delivery) {
+async fn live_replicas_are_listed(delivery: Delivery) {
     let world = calm(delivery).await;
     let (other, _) = replica(&world).await;
-    let two = eventually("both are told", async || Some(status(&world).await.replicas).filter(|all| all.len() == 2)).await;
+    let two = eventually("both are listed", async || Some(status(&world).await.replicas).filter(|all| all.len() == 2)).await;
     assert_ne!(two[0].id, two[1].id);
     other.stop().await;
     world.end().await;
 }
 
-/// The hub's clock goes on by itself, and by what the test adds.
+/// The hub's clock advances by itself, and by what the test adds.
 async fn what_is_too_old_is_removed(delivery: Delivery) {
     let added = Arc::new(AtomicI64::new(0));
     let hours = added.clone();

@@ -1,4 +1,4 @@
-//! The database is away or busy: the hub says so, and recovers.
+//! The database is unavailable or busy: the hub reports that, and recovers.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use test_support::{Proxy, eventually};
 
 use crate::support::{automation, running, with};
 
-fn assert_told_to_come_back(answer: &Answer, codes: &[&str]) {
+fn assert_retry_after(answer: &Answer, codes: &[&str]) {
     let problem = answer.problem(503);
     assert!(codes.contains(&problem.code.as_str()), "{problem:?}");
     assert!(answer.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
@@ -30,13 +30,13 @@ async fn lock(world: &World) -> (Database, Transaction) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_locked_file_is_a_503_and_reading_goes_on() {
+async fn a_locked_file_is_a_503_and_reads_continue() {
     let world = with(Delivery::Pull, |_| {}).await;
     let automation = automation(&world, "locked").await;
     let job = running(&world).await;
     let (other, held) = lock(&world).await;
     let execute = format!("/api/v1/automations/{}/execute", automation.id);
-    assert_told_to_come_back(&world.client.post(&execute, &json!({})).await, &["unavailable"]);
+    assert_retry_after(&world.client.post(&execute, &json!({})).await, &["unavailable"]);
     assert_eq!(world.client.job(job.id).await.status, Status::Running, "reading needs no lock");
     for path in ["/api/v1/health", "/health/ready"] {
         let answer = world.client.send(world.client.bare(Method::GET, path)).await.expect(503);
@@ -87,7 +87,7 @@ async fn more_than_can_wait_for_the_database_is_refused_at_once() {
     other.close().await.unwrap();
     let (accepted, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 202);
     assert!(!refused.is_empty() && !accepted.is_empty(), "{} accepted", accepted.len());
-    refused.iter().for_each(|answer| assert_told_to_come_back(answer, &["overloaded"]));
+    refused.iter().for_each(|answer| assert_retry_after(answer, &["overloaded"]));
     let _more = world.client.post(&execute, &json!({})).await.expect(202);
     let jobs: Vec<Job> = world.client.get("/api/v1/jobs?limit=1000").await.expect(200).json();
     let ids: std::collections::HashSet<_> = jobs.iter().map(|job| job.id).collect();
@@ -96,7 +96,7 @@ async fn more_than_can_wait_for_the_database_is_refused_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_out_of_reach_is_a_503_until_it_is_back() {
+async fn an_unreachable_database_is_a_503_until_it_is_back() {
     let url = std::env::var("TEST_DATABASE_URL").expect("TEST_DATABASE_URL is not set: run the tests with `make test`");
     let (credentials, rest) = url.split_once('@').unwrap();
     let (server, name) = rest.split_once('/').unwrap();
@@ -122,7 +122,7 @@ async fn a_database_out_of_reach_is_a_503_until_it_is_back() {
     for (method, path) in requests {
         let request = world.client.request(method.clone(), &path).timeout(Duration::from_secs(20));
         let answer = world.client.send(if method == Method::POST { request.json(&json!({"status": "completed"})) } else { request }).await;
-        assert_told_to_come_back(&answer, &["unavailable"]);
+        assert_retry_after(&answer, &["unavailable"]);
     }
     for path in ["/api/v1/health", "/health/ready"] {
         let answer = world.client.send(world.client.bare(Method::GET, path)).await.expect(503);

@@ -1,4 +1,4 @@
-//! How the jobs of an automation wait, start and end: kept as they were said, and told to workers.
+//! How the jobs of an automation wait, start and end: stored as given, and passed to workers.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use crate::support::{self, calm, claim, register};
 
 on_both!(
-    policies_are_kept_as_they_were_said,
-    what_is_not_said_is_as_usual,
+    policies_are_stored_as_given,
+    absent_fields_have_their_defaults,
     null_clears_what_may_be_empty,
-    a_lost_worker_is_what_the_automation_says,
+    on_worker_lost_decides_about_a_retry,
 );
 
 fn policies() -> Value {
@@ -43,7 +43,7 @@ fn with(mut body: Value, more: Value) -> Value {
     body
 }
 
-async fn policies_are_kept_as_they_were_said(delivery: Delivery) {
+async fn policies_are_stored_as_given(delivery: Delivery) {
     let world = calm(delivery).await;
     let client = &world.client;
     let body = with(json!({"name": "p", "queue_name": world.queue("p"), "script_path": "x"}), policies());
@@ -58,7 +58,7 @@ async fn policies_are_kept_as_they_were_said(delivery: Delivery) {
     world.end().await;
 }
 
-async fn what_is_not_said_is_as_usual(delivery: Delivery) {
+async fn absent_fields_have_their_defaults(delivery: Delivery) {
     let world = calm(delivery).await;
     let body = json!({"name": "p", "queue_name": world.queue("p"), "script_path": "x"});
     let created: Value = world.client.post("/api/v1/automations", &body).await.expect(201).json();
@@ -83,10 +83,10 @@ async fn null_clears_what_may_be_empty(delivery: Delivery) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_learns_how_to_run_and_to_stop_the_job() {
+async fn a_worker_gets_the_limits_and_the_grace_of_the_job() {
     let world = calm(Delivery::Pull).await;
     let limits = json!({"cancel_grace_s": 3, "display": true, "cpu_limit": 0.5, "memory_limit_bytes": 1_i64 << 53});
-    for (name, more, told) in [
+    for (name, more, expected_policies) in [
         ("limits", limits, (Some(3), true, Some(0.5), Some(1_u64 << 53))),
         ("no limits", json!({}), (None, false, None, None)),
         ("at once", json!({"cancel_grace_s": 0}), (Some(0), false, None, None)),
@@ -98,12 +98,12 @@ async fn a_worker_learns_how_to_run_and_to_stop_the_job() {
         let claimed: Vec<JobAssignment> = claim(&world, worker, &[&queue], json!({"wait_s": 5})).await;
         let [found] = claimed.as_slice() else { panic!("{name}: {claimed:?}") };
         assert_eq!(found.job_id, job.id);
-        assert_eq!((found.cancel_grace_s, found.display, found.cpu_limit, found.memory_limit_bytes), told, "{name}");
+        assert_eq!((found.cancel_grace_s, found.display, found.cpu_limit, found.memory_limit_bytes), expected_policies, "{name}");
     }
     world.end().await;
 }
 
-async fn a_lost_worker_is_what_the_automation_says(delivery: Delivery) {
+async fn on_worker_lost_decides_about_a_retry(delivery: Delivery) {
     let world = support::with(delivery, |settings| settings.lease.silent = Duration::from_millis(1)).await;
     let client = &world.client;
     let patient = json!({"max_attempts": 5, "base_s": 600});

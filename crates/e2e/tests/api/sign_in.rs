@@ -54,7 +54,7 @@ async fn a_wrong_name_or_password_is_refused_alike(delivery: Delivery) {
         answers.push(answer.text);
     }
     answers.dedup();
-    assert_eq!(answers.len(), 1, "the answer does not tell which of the two was wrong");
+    assert_eq!(answers.len(), 1, "the answer does not reveal which of the two was wrong");
     assert_eq!(fields(&login(&world, &json!({"username": "admin", "password": 7})).await.problem(422)), ["password"]);
     assert_eq!(fields(&login(&world, &json!({"username": "admin"})).await.problem(422)), ["password"]);
     let broken = world.client.send(world.client.bare(Method::POST, "/api/v1/auth/login").body("{")).await;

@@ -15,7 +15,7 @@ use crate::support::{calm, report, running, with};
 on_both!(
     past_lines_come_first_then_new_ones_then_the_end,
     a_stream_continues_after_a_break,
-    progress_is_told_when_it_changes,
+    progress_is_sent_when_it_changes,
     a_reader_that_does_not_keep_up_learns_why_its_stream_ends,
 );
 
@@ -123,7 +123,7 @@ async fn a_stream_continues_after_a_break(delivery: Delivery) {
     world.end().await;
 }
 
-async fn progress_is_told_when_it_changes(delivery: Delivery) {
+async fn progress_is_sent_when_it_changes(delivery: Delivery) {
     let world = calm(delivery).await;
     let job = running(&world).await;
     let mut events = Events::open(&world, job.id, None).await;
@@ -138,7 +138,7 @@ async fn progress_is_told_when_it_changes(delivery: Delivery) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_at_one_hub_tells_what_was_reported_to_another() {
+async fn a_stream_at_one_hub_carries_what_was_reported_to_another() {
     let world = calm(Delivery::Queue).await;
     let (other, there) = world.replica().await;
     let job = running(&world).await;
@@ -201,7 +201,7 @@ async fn a_reader_that_does_not_keep_up_learns_why_its_stream_ends(delivery: Del
         assert!(end.data["detail"].as_str().unwrap().contains("Last-Event-ID"), "{end:?}");
         assert_eq!(events.next().await, None);
         let mut again = Events::open(&world, job.id, Some(&last.to_string())).await;
-        assert_eq!(again.line().await.0, last + 1, "it goes on where it was");
+        assert_eq!(again.line().await.0, last + 1, "it continues where it was");
         is_disconnected = true;
         break;
     }

@@ -9,11 +9,11 @@ use uuid::Uuid;
 use crate::support::{calm, claim, register, with};
 
 on_both!(
-    workers_that_are_missing_paused_or_busy_are_told,
-    pauses_are_told,
+    missing_paused_and_busy_workers_are_a_reason,
+    pauses_are_a_reason,
     limits_name_who_holds_them,
-    times_are_told,
-    the_place_in_the_line_is_told,
+    times_are_a_reason,
+    the_position_in_the_queue_is_a_reason,
     a_job_that_does_not_wait_has_no_reason,
 );
 
@@ -24,7 +24,7 @@ async fn execute(world: &World, queue: &str, automation: Value, parameters: Valu
     world.client.execute(&automation, &parameters).await
 }
 
-/// Waits until the job waits for this reason, and gives the facts; the sentence must have `words`.
+/// Waits until the job waits for this reason, and returns the facts; the sentence must contain `words`.
 async fn reason(world: &World, job: Uuid, code: &str, words: &str) -> Value {
     let what = format!("the job waits for {code}");
     let found = eventually(&what, async || world.client.job(job).await.waiting_reason.filter(|reason| reason.code == code)).await;
@@ -39,7 +39,7 @@ async fn take(world: &World, worker: Uuid, queue: &str, holding: &[Uuid]) -> Vec
     claim(world, worker, &[queue], json!({"wait_s": 10, "holding": holding})).await
 }
 
-async fn workers_that_are_missing_paused_or_busy_are_told(delivery: Delivery) {
+async fn missing_paused_and_busy_workers_are_a_reason(delivery: Delivery) {
     let world = calm(delivery).await;
     let queue = world.queue("served");
     let first = execute(&world, &queue, json!({}), json!({})).await;
@@ -59,7 +59,7 @@ async fn workers_that_are_missing_paused_or_busy_are_told(delivery: Delivery) {
     world.end().await;
 }
 
-async fn pauses_are_told(delivery: Delivery) {
+async fn pauses_are_a_reason(delivery: Delivery) {
     let world = calm(delivery).await;
     let queue = world.queue("quiet");
     let _worker = register(&world, "awake", &[&queue]).await;
@@ -100,7 +100,7 @@ async fn limits_name_who_holds_them(delivery: Delivery) {
     world.end().await;
 }
 
-async fn times_are_told(delivery: Delivery) {
+async fn times_are_a_reason(delivery: Delivery) {
     let world = calm(delivery).await;
     let queue = world.queue("later");
     let at = "2030-05-06T07:08:09Z";
@@ -118,7 +118,7 @@ async fn times_are_told(delivery: Delivery) {
     world.end().await;
 }
 
-async fn the_place_in_the_line_is_told(delivery: Delivery) {
+async fn the_position_in_the_queue_is_a_reason(delivery: Delivery) {
     let world = with(delivery, |settings| settings.dispatch.window = 0).await;
     let queue = world.queue("line");
     let _worker = register(&world, "w", &[&queue]).await;
@@ -145,7 +145,7 @@ async fn a_job_that_does_not_wait_has_no_reason(delivery: Delivery) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_out_of_reach_is_told() {
+async fn an_unreachable_broker_is_a_reason() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("amqp://127.0.0.1:{}", nobody.local_addr().unwrap().port());
     drop(nobody);

@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 use crate::support::{ask, automation, calm, claim, fields, pending, register, report, running, start, with};
 
 on_both!(
-    start_gives_the_lease_to_one_worker,
+    start_grants_the_lease_to_one_worker,
     start_is_refused_once_a_job_has_ended,
     start_by_a_worker_that_never_registered_is_refused,
     progress_is_taken_in_both_spellings,
     status_and_cancellation_have_their_documented_shapes,
     a_token_of_another_lease_changes_nothing,
-    a_worker_that_asks_whether_to_stop_is_missed_sooner,
+    a_worker_that_polls_for_cancellation_is_lost_sooner,
 );
 
-async fn start_gives_the_lease_to_one_worker(delivery: Delivery) {
+async fn start_grants_the_lease_to_one_worker(delivery: Delivery) {
     let world = calm(delivery).await;
     let job = pending(&world).await;
     let (mine, other) = (register(&world, "mine", &["x"]).await, register(&world, "other", &["x"]).await);
@@ -74,8 +74,8 @@ async fn progress_is_taken_in_both_spellings(delivery: Delivery) {
     let job = running(&world).await;
     let ours = json!({"step": 2, "total_steps": 5, "percent": 40.5, "message": "lendo"});
     let theirs = json!({"etapa_atual": 3, "total_etapas": 5, "percentual": 60, "mensagem": "a\u{0}b"});
-    let told: Value = report(&world, job.id, "progress", &ours).await.expect(200).json();
-    assert_eq!((&told["job_id"], &told["status"]), (&json!(job.id), &json!("running")));
+    let answered: Value = report(&world, job.id, "progress", &ours).await.expect(200).json();
+    assert_eq!((&answered["job_id"], &answered["status"]), (&json!(job.id), &json!("running")));
     assert_eq!(json!(world.client.job(job.id).await.progress), ours);
     let _stored = report(&world, job.id, "progress", &theirs).await.expect(200);
     let stored = json!(world.client.job(job.id).await.progress);
@@ -161,7 +161,7 @@ async fn a_worker_that_lost_its_lease_cannot_end_the_next_ones_job() {
 }
 
 /// A robot of the plain contract that starts, works for long and finishes must not be taken for dead, one that reports its life must.
-async fn a_worker_that_asks_whether_to_stop_is_missed_sooner(delivery: Delivery) {
+async fn a_worker_that_polls_for_cancellation_is_lost_sooner(delivery: Delivery) {
     let world = with(delivery, |settings| {
         settings.lease.foreign = Duration::from_secs(60);
         settings.lease.silent = Duration::from_secs(600);
@@ -181,7 +181,7 @@ async fn a_worker_that_asks_whether_to_stop_is_missed_sooner(delivery: Delivery)
     assert_eq!(lasts().await, 60);
     word("log", json!({"message": "lendo"})).await;
     word("progress", json!({"percent": 6})).await;
-    assert_eq!(lasts().await, 60, "it goes on asking");
+    assert_eq!(lasts().await, 60, "it continues polling");
     word("start", json!({})).await;
     assert_eq!(lasts().await, 600, "perhaps another process, which has the message again");
     world.end().await;

@@ -14,9 +14,9 @@ use crate::support::{automation, calm, claim, fields, register, replica, with};
 
 on_both!(
     lists_take_filters_and_pages,
-    a_pause_through_another_replica_is_heard_of,
-    each_action_wants_its_state,
-    a_silent_worker_is_lost_and_comes_back,
+    a_pause_through_another_replica_takes_effect,
+    each_action_requires_its_state,
+    a_silent_worker_is_lost_and_returns,
     a_pause_outlives_a_restart_of_the_worker,
 );
 
@@ -36,18 +36,18 @@ async fn beat(world: &World, id: Uuid) -> HeartbeatResponse {
     world.client.report("/heartbeat", None, &json!({"worker_id": id})).await.expect(200).json()
 }
 
-async fn goodbye(world: &World, id: Uuid) -> Answer {
+async fn sign_off(world: &World, id: Uuid) -> Answer {
     world.client.report("/goodbye", None, &json!({"worker_id": id})).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_is_shown_with_what_it_told() {
+async fn a_worker_is_shown_with_what_it_reported() {
     let world = calm(Delivery::Pull).await;
     let automation = automation(&world, "shown").await;
     let queue = automation.queue_name.clone();
     let body = json!({"name": "r1", "queues": [queue], "slots": 3, "version": "2", "hostname": "pc", "labels": ["SAP", "windows", "sap"]});
-    let told: api_types::RegisterResponse = world.client.report("/register", None, &body).await.expect(200).json();
-    let id = told.worker_id;
+    let registered: api_types::RegisterResponse = world.client.report("/register", None, &body).await.expect(200).json();
+    let id = registered.worker_id;
     let job = world.client.execute(&automation, &json!({})).await;
     let given = eventually("the job is given", async || claim(&world, id, &[&queue], json!({"wait_s": 1})).await.pop()).await;
     let held = json!([{"job_id": job.id, "lease_token": given.lease_token}]);
@@ -106,7 +106,7 @@ async fn lists_take_filters_and_pages(delivery: Delivery) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_paused_worker_gets_nothing_new_and_is_told() {
+async fn a_paused_worker_gets_no_new_jobs_and_is_notified() {
     let world = calm(Delivery::Pull).await;
     let automation = automation(&world, "paused").await;
     let queue = automation.queue_name.clone();
@@ -131,12 +131,12 @@ async fn a_paused_worker_gets_nothing_new_and_is_told() {
     world.end().await;
 }
 
-async fn a_pause_through_another_replica_is_heard_of(delivery: Delivery) {
+async fn a_pause_through_another_replica_takes_effect(delivery: Delivery) {
     let world = calm(delivery).await;
     let (other, client) = replica(&world).await;
     let id = register(&world, "w", &["q"]).await;
     let _paused = client.post(&format!("/api/v1/workers/{id}/pause"), &json!({})).await.expect(200);
-    eventually("the first replica knows", async || beat(&world, id).await.drain.then_some(())).await;
+    eventually("the first replica sees it", async || beat(&world, id).await.drain.then_some(())).await;
     let _resumed = client.post(&format!("/api/v1/workers/{id}/resume"), &json!({})).await.expect(200);
     eventually("and that it is over", async || (!beat(&world, id).await.drain).then_some(())).await;
     other.stop().await;
@@ -159,7 +159,7 @@ async fn a_paused_worker_gets_again_what_got_lost_on_the_way() {
     world.end().await;
 }
 
-async fn each_action_wants_its_state(delivery: Delivery) {
+async fn each_action_requires_its_state(delivery: Delivery) {
     let world = calm(delivery).await;
     let id = register(&world, "w", &["q"]).await;
     let refused = |answer: Answer, state: &str| {
@@ -172,7 +172,7 @@ async fn each_action_wants_its_state(delivery: Delivery) {
     let _paused = act(&world, id, "pause").await.expect(200);
     refused(act(&world, id, "pause").await, "paused");
     refused(delete(&world, id).await, "paused");
-    let _gone = goodbye(&world, id).await.expect(204);
+    let _gone = sign_off(&world, id).await.expect(204);
     assert_eq!(shown(&world, id).await.worker.state, State::Stopped);
     refused(act(&world, id, "pause").await, "stopped");
     let resumed: Worker = act(&world, id, "resume").await.expect(200).json();
@@ -183,21 +183,21 @@ async fn each_action_wants_its_state(delivery: Delivery) {
         delete(&world, id).await,
         act(&world, id, "pause").await,
         act(&world, id, "resume").await,
-        goodbye(&world, id).await,
+        sign_off(&world, id).await,
         world.client.report("/heartbeat", None, &json!({"worker_id": id})).await,
         world.client.report("/jobs/claim", None, &json!({"worker_id": id, "queues": ["q"]})).await,
     ] {
         assert_eq!(answer.problem(404).code, "not_found");
     }
-    assert_eq!(fields(&goodbye_with(&world, json!({"worker_id": "me"})).await.problem(422)), ["worker_id"]);
+    assert_eq!(fields(&sign_off_with(&world, json!({"worker_id": "me"})).await.problem(422)), ["worker_id"]);
     world.end().await;
 }
 
-async fn goodbye_with(world: &World, body: Value) -> Answer {
+async fn sign_off_with(world: &World, body: Value) -> Answer {
     world.client.report("/goodbye", None, &body).await
 }
 
-async fn a_silent_worker_is_lost_and_comes_back(delivery: Delivery) {
+async fn a_silent_worker_is_lost_and_returns(delivery: Delivery) {
     let world = with(delivery, |settings| {
         settings.lease.agent = Duration::from_millis(400);
         settings.lease.heartbeat = Duration::from_millis(100);
@@ -223,7 +223,7 @@ async fn a_pause_outlives_a_restart_of_the_worker(delivery: Delivery) {
     let world = calm(delivery).await;
     let id = register(&world, "w", &["q"]).await;
     let _paused = act(&world, id, "pause").await.expect(200);
-    let _gone = goodbye(&world, id).await.expect(204);
+    let _gone = sign_off(&world, id).await.expect(204);
     assert_eq!(register(&world, "w", &["q"]).await, id);
     assert_eq!(shown(&world, id).await.worker.state, State::Paused);
     assert!(beat(&world, id).await.drain);

@@ -13,9 +13,9 @@ use uuid::Uuid;
 use crate::support::{automation, calm, fields, register, replica};
 
 on_both!(
-    a_token_is_told_once_and_opens_worker_routes,
-    a_bound_token_speaks_for_its_worker_alone,
-    a_token_opens_its_queues_alone,
+    a_token_is_shown_once_and_opens_worker_routes,
+    a_bound_token_acts_only_for_its_worker,
+    a_token_opens_only_its_queues,
     a_revoked_token_is_refused_at_once,
     a_revocation_reaches_the_other_replicas,
     an_expired_token_is_refused,
@@ -46,7 +46,7 @@ async fn revoke(world: &World, id: Uuid) -> Answer {
     world.client.send(world.client.request(Method::DELETE, &format!("/api/v1/worker-tokens/{id}"))).await
 }
 
-async fn a_token_is_told_once_and_opens_worker_routes(delivery: Delivery) {
+async fn a_token_is_shown_once_and_opens_worker_routes(delivery: Delivery) {
     let world = calm(delivery).await;
     let made = create(&world, json!({"name": "for the robots of finance"})).await;
     assert!(made.token.starts_with("rgw_") && made.token.len() > 40);
@@ -66,7 +66,7 @@ async fn a_token_is_told_once_and_opens_worker_routes(delivery: Delivery) {
     world.end().await;
 }
 
-async fn a_bound_token_speaks_for_its_worker_alone(delivery: Delivery) {
+async fn a_bound_token_acts_only_for_its_worker(delivery: Delivery) {
     let world = calm(delivery).await;
     let automation = automation(&world, "bound").await;
     let queue = automation.queue_name.as_str();
@@ -106,7 +106,7 @@ async fn a_bound_token_speaks_for_its_worker_alone(delivery: Delivery) {
     world.end().await;
 }
 
-async fn a_token_opens_its_queues_alone(delivery: Delivery) {
+async fn a_token_opens_only_its_queues(delivery: Delivery) {
     let world = calm(delivery).await;
     let (open, closed) = (automation(&world, "open").await, automation(&world, "closed").await);
     let (open_queue, closed_queue) = (open.queue_name.as_str(), closed.queue_name.as_str());

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::support::{calm, fields, pending, register, report, with};
 
-on_both!(a_name_keeps_its_id, bad_registrations_name_their_fields, heartbeats_renew_leases_and_tell_the_stale);
+on_both!(a_name_keeps_its_id, bad_registrations_name_their_fields, heartbeats_renew_leases_and_name_the_stale);
 
 async fn a_name_keeps_its_id(delivery: Delivery) {
     let world = with(delivery, |settings| {
@@ -18,12 +18,12 @@ async fn a_name_keeps_its_id(delivery: Delivery) {
     })
     .await;
     let body = json!({"name": "robô 1", "queues": ["a", "b"], "slots": 3, "version": "1.2", "hostname": "pc", "uses_broker": true});
-    let told: RegisterResponse = world.client.report("/register", None, &body).await.expect(200).json();
-    assert_eq!((told.heartbeat_interval_s, told.lease_s), (7.5, 40.0));
+    let answer_body: RegisterResponse = world.client.report("/register", None, &body).await.expect(200).json();
+    assert_eq!((answer_body.heartbeat_interval_s, answer_body.lease_s), (7.5, 40.0));
     let least = json!({"name": "robô 1", "queues": ["c"], "slots": 1});
     let again: RegisterResponse = world.client.report("/register", None, &least).await.expect(200).json();
-    assert_eq!(again.worker_id, told.worker_id);
-    assert_ne!(register(&world, "robô 2", &["a"]).await, told.worker_id);
+    assert_eq!(again.worker_id, answer_body.worker_id);
+    assert_ne!(register(&world, "robô 2", &["a"]).await, answer_body.worker_id);
     world.end().await;
 }
 
@@ -58,7 +58,7 @@ async fn bad_registrations_name_their_fields(delivery: Delivery) {
     world.end().await;
 }
 
-async fn heartbeats_renew_leases_and_tell_the_stale(delivery: Delivery) {
+async fn heartbeats_renew_leases_and_name_the_stale(delivery: Delivery) {
     let world = calm(delivery).await;
     let worker = register(&world, "beating", &["q"]).await;
     let job = pending(&world).await;
@@ -66,8 +66,8 @@ async fn heartbeats_renew_leases_and_tell_the_stale(delivery: Delivery) {
     let beat = async |body: Value| world.client.report("/heartbeat", None, &body).await;
     let (token, other) = (given.lease_token, Uuid::now_v7());
     let held = json!([{"job_id": job.id, "lease_token": token}, {"job_id": job.id, "lease_token": other}, {"job_id": other, "lease_token": token}]);
-    let told: HeartbeatResponse = beat(json!({"worker_id": worker, "jobs": held})).await.expect(200).json();
-    assert_eq!((told.stale, told.cancel), (vec![job.id, other], vec![]));
+    let answer_body: HeartbeatResponse = beat(json!({"worker_id": worker, "jobs": held})).await.expect(200).json();
+    assert_eq!((answer_body.stale, answer_body.cancel), (vec![job.id, other], vec![]));
     let renewed = world.client.job(job.id).await;
     assert!(renewed.lease_expires_at.unwrap() > given.lease_expires_at && renewed.last_heartbeat_at > renewed.started_at);
     let nothing: HeartbeatResponse = beat(json!({"worker_id": worker})).await.expect(200).json();

@@ -1,4 +1,4 @@
-//! What the broker does to us.
+//! Faults of the broker.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ fn target() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn jobs_are_accepted_while_the_broker_is_away_and_run_when_it_is_back() {
+async fn jobs_are_accepted_while_the_broker_is_unreachable_and_run_when_it_is_back() {
     let proxy = Proxy::start(target()).await.unwrap();
     let url = through(&proxy);
     let settings = move |settings: &mut runtime::Settings| settings.broker.url = url.into();
@@ -103,7 +103,7 @@ async fn a_rejected_message_fails_its_job_and_is_kept() {
     }
 }
 
-/// The queue of a new automation is declared while its first jobs come in, and somebody else asks the broker about queues all the time.
+/// The queue of a new automation is declared while its first jobs come in, and another client queries the broker about queues all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_messages_of_a_new_queue_keep_their_order() {
     let world = World::start(Delivery::Queue).await;
@@ -141,7 +141,7 @@ async fn the_first_messages_of_a_new_queue_keep_their_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn poison_in_a_queue_is_set_aside_and_the_jobs_behind_it_run() {
+async fn invalid_messages_are_dead_lettered_and_the_jobs_behind_them_run() {
     let world = World::start(Delivery::Queue).await;
     let queue = world.queue("poison");
     let automation = world.client.automation(&json!({"name": "p", "queue_name": queue, "script_path": "x"})).await;
@@ -180,7 +180,7 @@ async fn poison_in_a_queue_is_set_aside_and_the_jobs_behind_it_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_that_comes_twice_runs_once() {
+async fn a_message_delivered_twice_runs_once() {
     let world = World::start(Delivery::Queue).await;
     let queue = world.queue("twice");
     let automation = world.client.automation(&json!({"name": "t", "queue_name": queue, "script_path": "x"})).await;
@@ -210,9 +210,9 @@ async fn a_message_that_comes_twice_runs_once() {
     world.end().await;
 }
 
-/// What a hub leaves that dies between the commit of a job and the confirmation of its message.
+/// As after a hub that dies between the commit of a job and the confirm of its message.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_that_was_never_confirmed_is_sent_again() {
+async fn an_unconfirmed_message_is_published_again() {
     let sweep = |settings: &mut runtime::Settings| settings.dispatch.sweep_after = std::time::Duration::from_millis(300);
     let world = World::start_with(Delivery::Queue, Options { settings: Some(Box::new(sweep)), ..Options::default() }).await;
     let queue = world.queue("sweep");
@@ -277,7 +277,7 @@ async fn an_existing_queue_is_adopted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hub_that_was_started_again_knows_who_holds_a_message() {
+async fn a_restarted_hub_detects_who_holds_a_message() {
     let world = World::start(Delivery::Queue).await;
     let queue = world.queue("held");
     let made = world.client.automation(&json!({"name": "held", "queue_name": queue, "script_path": "x"})).await;
@@ -286,7 +286,7 @@ async fn a_hub_that_was_started_again_knows_who_holds_a_message() {
     let mut consumer = broker.consume(&queue, 1);
     let held = consumer.next().await.unwrap();
     let world = world.restart().await;
-    eventually("the hub knows that a robot holds the message", async || {
+    eventually("the hub detects that a robot holds the message", async || {
         world.client.job(job.id).await.waiting_reason.filter(|reason| reason.code == "on_the_way")
     })
     .await;

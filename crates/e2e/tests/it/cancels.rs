@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use crate::support::{UNTIL_GO, begun, lines, shell, submit, world_with};
 
-on_both!(what_is_canceled_on_its_way_never_begins, many_are_canceled_at_once_and_run_again);
+on_both!(a_job_canceled_after_dispatch_never_begins, many_are_canceled_at_once_and_run_again);
 
-async fn what_is_canceled_on_its_way_never_begins(delivery: Delivery) {
+async fn a_job_canceled_after_dispatch_never_begins(delivery: Delivery) {
     let world = world_with(delivery, |settings| settings.dispatch.lookahead = 3).await;
     let (queue, dir) = (world.queue("on-its-way"), tempfile::tempdir().unwrap());
     let automation = shell(&world, &queue, UNTIL_GO, json!({})).await;

@@ -1,4 +1,4 @@
-//! Workers that claim, of a hub that has a broker.
+//! Claiming workers of a hub with a broker.
 
 use broker::Broker;
 use domain::job::Status;
@@ -33,7 +33,7 @@ async fn a_worker_of_every_queue_runs_jobs_of_queues_made_later_too(delivery: De
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn jobs_sent_to_the_broker_before_their_worker_came_are_claimed() {
+async fn jobs_published_before_their_worker_registered_are_claimed() {
     let world = World::start(Delivery::Queue).await;
     let queue = world.queue("claimed-later");
     let script = Robots::new(world.folder.path()).shell("robot.sh", "exit 0\n");
@@ -52,11 +52,11 @@ async fn jobs_sent_to_the_broker_before_their_worker_came_are_claimed() {
         assert_eq!(ended.status, Status::Completed, "{ended:?}");
     }
     worker.stop().await;
-    // Nobody takes messages of this queue: none is sent any more, whether the worker is there or not. The worker has its name again, so
-    // that it also gets what was given to its last claim while it stopped.
+    // This queue has no consumer: nothing is published to it any more, whether the worker runs or not. The worker has its name again, so it
+    // also gets what was dispatched to its last claim while it stopped.
     let broker = Broker::connect(&test_support::amqp_url().unwrap(), "test").unwrap();
     let messages = async || broker.queue_depth(&queue).await.ok().map(|depth| depth.messages);
-    let before = eventually("the broker tells its messages", messages).await;
+    let before = eventually("the broker reports its messages", messages).await;
     let later = world.client.execute(&automation, &json!({})).await.id;
     let worker = world.worker_with(settings, None);
     let ended = world.client.ended(later).await;

@@ -1,4 +1,4 @@
-//! Workers are told at once over the broker.
+//! Workers are notified at once over the broker.
 
 use broker::{Broker, Consumer, QueueProfile};
 use domain::worker::State;
@@ -8,13 +8,13 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 use test_support::eventually;
 
-on_both!(an_agent_that_stops_says_goodbye, an_agent_that_crashes_is_lost);
+on_both!(an_agent_that_stops_signs_off, an_agent_that_crashes_is_lost);
 
 async fn state(world: &World) -> Option<State> {
     world.client.get("/api/v1/workers").await.expect(200).json::<Vec<api_types::Worker>>().pop().map(|worker| worker.state)
 }
 
-async fn an_agent_that_stops_says_goodbye(delivery: Delivery) {
+async fn an_agent_that_stops_signs_off(delivery: Delivery) {
     let world = World::start(delivery).await;
     let worker = world.worker(&[&world.queue("q")], 1);
     eventually("it runs", async || (state(&world).await == Some(State::Running)).then_some(())).await;
@@ -32,7 +32,7 @@ async fn an_agent_that_crashes_is_lost(delivery: Delivery) {
     world.end().await;
 }
 
-async fn told(consumer: &mut Consumer) -> (Command, String) {
+async fn received(consumer: &mut Consumer) -> (Command, String) {
     let delivery = consumer.next().await.unwrap();
     let message: WorkerControl = serde_json::from_slice(&delivery.body).unwrap();
     delivery.ack().await.unwrap();
@@ -40,7 +40,7 @@ async fn told(consumer: &mut Consumer) -> (Command, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connected_worker_is_told_to_drain_and_to_take_again() {
+async fn a_connected_worker_is_notified_to_drain_and_to_take_again() {
     let world = World::start(Delivery::Queue).await;
     let broker = Broker::connect(world.settings.broker_url().unwrap().expose_secret(), "test").unwrap();
     let body = json!({"name": "w", "queues": ["q"], "slots": 1, "uses_broker": true});
@@ -55,25 +55,25 @@ async fn a_connected_worker_is_told_to_drain_and_to_take_again() {
     let mut consumer = broker.consume(&queue, 1);
     let act = async |what: &str| world.client.post(&format!("/api/v1/workers/{worker}/{what}"), &json!({})).await.expect(200);
     act("pause").await;
-    assert_eq!(told(&mut consumer).await, (Command::Drain, String::new()));
+    assert_eq!(received(&mut consumer).await, (Command::Drain, String::new()));
     act("resume").await;
-    assert_eq!(told(&mut consumer).await, (Command::Take, String::new()));
+    assert_eq!(received(&mut consumer).await, (Command::Take, String::new()));
     broker.close().await;
     world.end().await;
 }
 
-/// Nobody listens on the control queue of a worker that claims: that is no fault, and no dead letter.
+/// A claiming worker has no consumer on its control queue: that is neither a fault nor a dead letter.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_does_not_listen_is_paused_all_the_same() {
+async fn a_worker_without_a_control_queue_is_paused_all_the_same() {
     let world = World::start(Delivery::Queue).await;
     let body = json!({"name": "w", "queues": ["q"], "slots": 1});
     let worker = world.client.report("/register", None, &body).await.expect(200).json::<api_types::RegisterResponse>().worker_id;
     for what in ["pause", "resume", "pause"] {
         let _done = world.client.post(&format!("/api/v1/workers/{worker}/{what}"), &json!({})).await.expect(200);
     }
-    let told: api_types::HeartbeatResponse =
+    let received: api_types::HeartbeatResponse =
         world.client.report("/heartbeat", None, &json!({"worker_id": worker})).await.expect(200).json();
-    assert!(told.drain);
+    assert!(received.drain);
     assert_eq!(world.client.get("/api/v1/dead-letters").await.expect(200).json::<Vec<api_types::DeadLetter>>(), []);
     world.end().await;
 }

@@ -1,4 +1,4 @@
-//! What the broker gave up is sent again.
+//! Dead letters are replayed.
 
 use std::sync::Arc;
 
@@ -71,11 +71,11 @@ async fn a_robot_that_refuses_a_job_before_its_start_keeps_its_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_without_a_job_goes_to_its_queue_again() {
+async fn a_message_without_a_job_is_published_to_its_queue_again() {
     let world = World::start(Delivery::Queue).await;
     let queue = world.queue("foreign");
     let broker = connect(&world);
-    // With its first message the hub has declared the queue and where its dead letters go.
+    // With its first message the hub has declared the queue and its dead-letter side.
     let automation = world.client.automation(&json!({"name": "a", "queue_name": queue, "script_path": "x"})).await;
     world.client.execute(&automation, &json!({})).await;
     let mut consumer = broker.consume(&queue, 1);

@@ -1,4 +1,4 @@
-//! A worker that is paused ends what it has; what it has not begun waits for it or for others.
+//! A paused worker finishes its jobs; jobs it has not begun wait for it or for others.
 
 use domain::{job::Status, worker::State};
 use e2e::{Delivery, World, on_both};
@@ -7,9 +7,13 @@ use uuid::Uuid;
 
 use crate::support::{UNTIL_GO, begun, heartbeats, lines, shell, submit, worker_named, world_with};
 
-on_both!(a_paused_worker_drains_and_nothing_is_lost, what_a_paused_worker_leaves_another_takes, jobs_that_come_while_workers_stop_are_run,);
+on_both!(
+    a_paused_worker_drains_and_nothing_is_lost,
+    jobs_that_a_paused_worker_leaves_are_taken_by_another,
+    jobs_that_come_while_workers_stop_are_run,
+);
 
-/// Waits until these jobs wait with the hub: none is on its way to a worker.
+/// Waits until these jobs wait at the hub: none is dispatched.
 pub(crate) async fn wait_with_the_hub(world: &World, jobs: &[Uuid]) {
     for job in jobs {
         let waits = |job: &api_types::Job| job.status == Status::Pending && job.dispatched_at.is_none();
@@ -47,7 +51,7 @@ async fn a_paused_worker_drains_and_nothing_is_lost(delivery: Delivery) {
     }
     wait_with_the_hub(&world, &jobs[2..]).await;
     heartbeats(&world, &name, 3).await;
-    assert_eq!(lines(&dir.path().join("begun")).len(), 2, "it takes nothing new");
+    assert_eq!(lines(&dir.path().join("begun")).len(), 2, "it takes no new jobs");
     wait_with_the_hub(&world, &jobs[2..]).await;
     let _resumed = world.client.post(&format!("/api/v1/workers/{id}/resume"), &json!({})).await.expect(200);
     for job in &jobs {
@@ -58,7 +62,7 @@ async fn a_paused_worker_drains_and_nothing_is_lost(delivery: Delivery) {
     world.end().await;
 }
 
-async fn what_a_paused_worker_leaves_another_takes(delivery: Delivery) {
+async fn jobs_that_a_paused_worker_leaves_are_taken_by_another(delivery: Delivery) {
     let world = World::start(delivery).await;
     let (queue, dir) = (world.queue("leave"), tempfile::tempdir().unwrap());
     let automation = shell(&world, &queue, UNTIL_GO, json!({})).await;
@@ -90,7 +94,7 @@ async fn what_a_paused_worker_leaves_another_takes(delivery: Delivery) {
     world.end().await;
 }
 
-/// Whatever the hub gives in the instant in which a worker stops is run: by it, or by the next one.
+/// Jobs dispatched in the instant in which a worker stops are run, by it or by the next one.
 async fn jobs_that_come_while_workers_stop_are_run(delivery: Delivery) {
     let world = World::start(delivery).await;
     let (queue, dir) = (world.queue("stops"), tempfile::tempdir().unwrap());

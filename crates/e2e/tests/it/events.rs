@@ -1,4 +1,4 @@
-//! What other programs hear of jobs: events on `regente.events`, each after its commit.
+//! Events of jobs on `regente.events`, each after its commit.
 
 use std::process::Stdio;
 
@@ -14,7 +14,7 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-/// A program of somebody else's: it writes a line when it listens, and then each message.
+/// A foreign consumer: it writes a line once it is subscribed, and then each message.
 const LISTENER: &str = r#"
 import os, pika
 channel = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"])).channel()
@@ -59,10 +59,10 @@ impl Listener {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_change_of_a_job_is_told_when_it_is_committed() {
+async fn each_change_of_a_job_is_published_after_its_commit() {
     let world = World::start(Delivery::Queue).await;
     let mut listener = Listener::start(&world).await;
-    let queue = world.queue("told");
+    let queue = world.queue("events");
     let worker = world.worker(&[&queue], 1);
     let body = json!({"name": "t", "queue_name": queue, "entrypoint_type": "EXE", "script_path": "/bin/false"});
     let automation = world.client.automation(&body).await;
@@ -71,7 +71,7 @@ async fn each_change_of_a_job_is_told_when_it_is_committed() {
     let kinds: Vec<_> = events.iter().map(|event| (event.r#type.as_str(), event.status.as_str())).collect();
     assert_eq!(kinds, [("job.created", "pending"), ("job.started", "running"), ("job.failed", "failed")]);
     let ended = world.client.job(job.id).await;
-    assert_eq!(ended.status, Status::Failed, "what is told is there");
+    assert_eq!(ended.status, Status::Failed, "the event follows the commit");
     assert!(events.iter().all(|event| event.automation_id == automation.id.get()));
     assert_eq!(events[2].error_class, serde_json::to_value(ended.error_class).unwrap());
     let at: Vec<DateTime<Utc>> = events.iter().map(|event| event.occurred_at.parse().unwrap()).collect();

@@ -25,7 +25,7 @@ const LAYERS: [(&str, u32); 17] = [
     ("chaos", 6),
 ];
 
-/// Libraries with one user in the house.
+/// Libraries with a single user crate.
 const SOLE_USERS: [(&str, &[&str]); 3] =
     [("sea-orm", &["store"]), ("lapin", &["broker", "bench"]), ("sea-orm-migration", &["store", "migrations"])];
 
@@ -52,7 +52,7 @@ fn crates_import_only_lower_layers() {
                 faults.push(format!("{name} uses {target}, which is another crate's to use"));
             }
             if FORBIDDEN.contains(&(name, target)) {
-                faults.push(format!("{name} must not know {target}"));
+                faults.push(format!("{name} must not import {target}"));
             }
         }
     }

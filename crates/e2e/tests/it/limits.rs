@@ -105,7 +105,7 @@ async fn a_higher_priority_starts_next(delivery: Delivery) {
     world.end().await;
 }
 
-/// The hub looks for work by itself once an hour: whatever starts after the first job starts because another ended.
+/// The tick is one hour: whatever starts after the first job starts because another ended.
 async fn an_end_gives_its_place_to_the_next_job_without_a_tick(delivery: Delivery) {
     let world = world_with(delivery, |settings| settings.dispatch.tick = Duration::from_secs(3600)).await;
     let queue = world.queue("next");

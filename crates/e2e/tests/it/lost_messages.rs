@@ -1,4 +1,4 @@
-//! Messages that the broker confirmed and no longer has, and those that only look so.
+//! Messages that the broker confirmed and no longer has, and those that only seem lost.
 
 use std::sync::{
     Arc,
@@ -17,7 +17,7 @@ use serde_json::json;
 use test_support::eventually;
 use uuid::Uuid;
 
-/// A hub whose clock can be put forward, and a robot of the plain contract that took the message of a job.
+/// A hub whose clock can be advanced, and a robot of the plain contract that took the message of a job.
 struct Taken {
     world: World,
     ahead: Arc<AtomicI64>,
@@ -49,7 +49,7 @@ fn job_of(delivery: &broker::Delivery) -> Uuid {
 }
 
 impl Taken {
-    /// So many minutes later lost messages are looked for.
+    /// Advances the clock by this many minutes and searches for lost messages.
     async fn later(&self, minutes: i64) {
         self.ahead.store(minutes, Ordering::Relaxed);
         self.world.hub.reconcile("lost_messages").await.unwrap();
@@ -71,7 +71,7 @@ async fn a_message_that_a_robot_has_not_acknowledged_is_not_lost() {
     let mut taken = taken().await;
     let sent = eventually("the message is confirmed", async || taken.dispatched_at().await).await;
     taken.later(5).await;
-    // The writer takes what it was told before what it is asked after.
+    // The writer handles commands in order.
     let other = taken.world.client.execute(&taken.automation, &json!({})).await;
     let not_acknowledged = taken.consumer.next().await.unwrap();
     assert_eq!(job_of(&not_acknowledged), other.id);
@@ -84,7 +84,7 @@ async fn a_message_that_a_robot_has_not_acknowledged_is_not_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_that_is_gone_is_sent_again() {
+async fn a_lost_message_is_published_again() {
     let Taken { world, ahead, broker, consumer, automation, job, delivery } = taken().await;
     delivery.ack().await.unwrap();
     drop(consumer);
@@ -100,7 +100,7 @@ async fn a_message_that_is_gone_is_sent_again() {
 
 /// The production robot: it runs the message whatever the hub answers, and acknowledges it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_whose_robot_has_a_wrong_key_is_not_sent_for_ever() {
+async fn a_message_whose_robot_has_a_wrong_key_is_not_published_for_ever() {
     let Taken { world, ahead, broker, mut consumer, automation, job, delivery } = taken().await;
     let why = async |code: &str| {
         let reason = world.client.job(job.id).await.waiting_reason;

@@ -16,9 +16,9 @@ use crate::{
 
 on_both!(
     a_second_agent_with_the_name_of_a_live_one_ends_and_no_job_runs_twice,
-    an_agent_that_was_killed_begins_again_at_once_with_what_it_is,
-    an_agent_whose_name_went_to_another_ends_when_it_hears_of_it,
-    agents_without_a_name_do_not_meet_under_one,
+    a_killed_agent_restarts_at_once_with_its_identity,
+    an_agent_whose_name_was_taken_over_ends,
+    agents_without_a_name_get_different_names,
 );
 
 async fn a_second_agent_with_the_name_of_a_live_one_ends_and_no_job_runs_twice(delivery: Delivery) {
@@ -48,7 +48,7 @@ async fn a_second_agent_with_the_name_of_a_live_one_ends_and_no_job_runs_twice(d
     world.end().await;
 }
 
-async fn an_agent_that_was_killed_begins_again_at_once_with_what_it_is(delivery: Delivery) {
+async fn a_killed_agent_restarts_at_once_with_its_identity(delivery: Delivery) {
     let world = world_with(delivery, |settings| settings.lease.agent = Duration::from_secs(300)).await;
     let queue = world.queue("again");
     let settings = world.worker_settings(&[&queue], 1);
@@ -57,7 +57,7 @@ async fn an_agent_that_was_killed_begins_again_at_once_with_what_it_is(delivery:
     let before = worker_named(&world, &name).await;
     worker.kill().await;
     let worker = world.worker_with(settings, None);
-    let after = eventually("it is heard of again", async || {
+    let after = eventually("it is alive again", async || {
         Some(worker_named(&world, &name).await).filter(|worker| worker.last_heartbeat_at > before.last_heartbeat_at)
     })
     .await;
@@ -66,7 +66,7 @@ async fn an_agent_that_was_killed_begins_again_at_once_with_what_it_is(delivery:
     world.end().await;
 }
 
-async fn an_agent_whose_name_went_to_another_ends_when_it_hears_of_it(delivery: Delivery) {
+async fn an_agent_whose_name_was_taken_over_ends(delivery: Delivery) {
     let world = world_with(delivery, |settings| {
         settings.lease.agent = Duration::from_secs(2);
         settings.lease.heartbeat = Duration::from_millis(200);
@@ -95,12 +95,12 @@ async fn an_agent_whose_name_went_to_another_ends_when_it_hears_of_it(delivery: 
     let ended = first.await.unwrap();
     assert!(matches!(&ended, Err(Error::NameTaken(line)) if line.contains(&name)), "{ended:?}");
     let new = worker_named(&world, &name).await;
-    assert!(new.id != old && new.state.is_alive(), "it did not say goodbye for the other");
+    assert!(new.id != old && new.state.is_alive(), "it did not sign off for the other");
     heir.stop().await;
     world.end().await;
 }
 
-async fn agents_without_a_name_do_not_meet_under_one(delivery: Delivery) {
+async fn agents_without_a_name_get_different_names(delivery: Delivery) {
     let world = World::start(delivery).await;
     let mut workers = Vec::new();
     for queue in ["one", "two"] {

@@ -12,17 +12,17 @@ use serde_json::{Value, json};
 use test_support::eventually;
 use uuid::Uuid;
 
-use crate::support::{act, heartbeats, listens, pid_in, runs, shell, stands_still, worker_named, world_with};
+use crate::support::{act, heartbeats, is_suspended, listens, pid_in, runs, shell, worker_named, world_with};
 
 on_both!(
-    a_canceled_program_can_tidy_up,
-    one_that_does_not_listen_is_killed_with_its_whole_tree,
-    a_paused_job_and_its_clocks_stand_still,
+    a_canceled_program_can_clean_up,
+    a_program_that_ignores_term_is_killed_with_its_whole_tree,
+    a_paused_job_is_suspended_and_its_clocks_stop,
     a_pause_outlives_a_restart_of_the_hub,
     a_paused_job_can_be_canceled,
 );
 
-/// A hub whose heartbeats come often where they are the only way, and so seldom beside a control queue that they cannot be what acts.
+/// A hub with frequent heartbeats where they are the only way, and with rare ones beside a control queue, so that they cannot be what acts.
 async fn world(delivery: Delivery) -> World {
     world_with(delivery, move |settings| {
         settings.lease.agent = Duration::from_secs(300);
@@ -34,7 +34,7 @@ async fn world(delivery: Delivery) -> World {
     .await
 }
 
-/// The folders of a worker's jobs, after its start: it listens where there is something to listen to.
+/// The folders of a worker's jobs, after its start and, with a broker, after its subscription to the control queue.
 struct Jobs {
     worker: e2e::RunningWorker,
     name: String,
@@ -44,7 +44,7 @@ struct Jobs {
 impl Jobs {
     async fn start(world: &World, queue: &str) -> Self {
         let mut settings = world.worker_settings(&[queue], 4);
-        // Whatever is killed in time is not killed by this.
+        // Large enough that no kill in time comes from this.
         settings.kill_grace = Duration::from_secs(1000);
         let (name, folder) = (settings.name.clone().unwrap(), settings.work_dir.join("jobs"));
         let worker = world.worker_with(settings, None);
@@ -64,7 +64,7 @@ fn json_of(file: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(file).unwrap_or_default()).unwrap_or_default()
 }
 
-/// Promised are 200 ms over the control queue and a heartbeat over HTTP; a slow machine does not make the test fail.
+/// The targets are 200 ms over the control queue and one heartbeat over HTTP; a slow machine does not fail the test.
 #[expect(clippy::print_stdout, reason = "the figure is for whoever runs the test")]
 async fn timed(world: &World, what: &str, seen: impl Fn() -> bool) {
     let start = Instant::now();
@@ -74,7 +74,7 @@ async fn timed(world: &World, what: &str, seen: impl Fn() -> bool) {
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
-async fn a_canceled_program_can_tidy_up(delivery: Delivery) {
+async fn a_canceled_program_can_clean_up(delivery: Delivery) {
     let world = world(delivery).await;
     let queue = world.queue("tidy");
     let script = "trap 'cp control.json seen.json; echo tidied; exit 0' TERM; echo $$ > pid; while :; do sleep 0.02; done\n";
@@ -93,7 +93,7 @@ async fn a_canceled_program_can_tidy_up(delivery: Delivery) {
     world.end().await;
 }
 
-async fn one_that_does_not_listen_is_killed_with_its_whole_tree(delivery: Delivery) {
+async fn a_program_that_ignores_term_is_killed_with_its_whole_tree(delivery: Delivery) {
     let world = world(delivery).await;
     let queue = world.queue("deaf");
     let script = "trap '' TERM
@@ -129,7 +129,7 @@ async fn deadline(world: &World, job: Uuid) -> chrono::DateTime<chrono::Utc> {
 /// Appends a line every 20 ms until there is a file `go`.
 const BEATS: &str = "echo $$ > pid; while [ ! -e go ]; do echo x >> beats; sleep 0.02; done\n";
 
-async fn a_paused_job_and_its_clocks_stand_still(delivery: Delivery) {
+async fn a_paused_job_is_suspended_and_its_clocks_stop(delivery: Delivery) {
     let world = world(delivery).await;
     let queue = world.queue("still");
     let automation = shell(&world, &queue, BEATS, json!({"timeout_s": 3})).await;
@@ -141,7 +141,7 @@ async fn a_paused_job_and_its_clocks_stand_still(delivery: Delivery) {
     let before = deadline(&world, job).await;
     let paused = act(&world.client, job, "pause").await;
     assert!(paused.status == Status::Paused && paused.paused_at.is_some());
-    timed(&world, "pause", || stands_still(pid)).await;
+    timed(&world, "pause", || is_suspended(pid)).await;
     let seen = beats();
     // Longer than it may run.
     tokio::time::sleep(Duration::from_secs(4)).await;
@@ -166,13 +166,13 @@ async fn a_pause_outlives_a_restart_of_the_hub(delivery: Delivery) {
     let job = world.client.execute(&automation, &json!({})).await.id;
     let pid = pid_in(&jobs.file(job, "pid")).await;
     let _paused = act(&world.client, job, "pause").await;
-    eventually("it stands still", async || stands_still(pid).then_some(())).await;
+    eventually("it is suspended", async || is_suspended(pid).then_some(())).await;
     let world = world.restart().await;
     heartbeats(&world, &jobs.name, 3).await;
-    assert!(stands_still(pid), "the new hub says so too");
+    assert!(is_suspended(pid), "the new hub keeps it paused");
     assert_eq!(world.client.job(job).await.status, Status::Paused);
     let _resumed = act(&world.client, job, "resume").await;
-    eventually("it goes on", async || (!stands_still(pid)).then_some(())).await;
+    eventually("it is resumed", async || (!is_suspended(pid)).then_some(())).await;
     std::fs::write(jobs.file(job, "go"), "").unwrap();
     assert_eq!(world.client.ended(job).await.status, Status::Completed);
     jobs.worker.stop().await;
@@ -188,7 +188,7 @@ async fn a_paused_job_can_be_canceled(delivery: Delivery) {
     let job = world.client.execute(&automation, &json!({})).await.id;
     let pid = pid_in(&jobs.file(job, "pid")).await;
     let _paused = act(&world.client, job, "pause").await;
-    eventually("it stands still", async || stands_still(pid).then_some(())).await;
+    eventually("it is suspended", async || is_suspended(pid).then_some(())).await;
     let _asked = act(&world.client, job, "cancel").await;
     assert_eq!(world.client.ended(job).await.status, Status::Canceled);
     assert!(world.client.logs(job).await.iter().any(|line| line.message == "tidied"), "it could react");
@@ -196,9 +196,9 @@ async fn a_paused_job_can_be_canceled(delivery: Delivery) {
     world.end().await;
 }
 
-/// A hub without a broker cannot tell the worker at once: the heartbeat says how things are to be.
+/// Without a broker the hub cannot notify the worker at once: the heartbeat carries the desired state.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_control_queue_did_not_bring_the_next_heartbeat_does() {
+async fn the_next_heartbeat_brings_what_the_control_queue_did_not() {
     let world = world_with(Delivery::Queue, |settings| settings.lease.agent = Duration::from_secs(300)).await;
     let queue = world.queue("lost-order");
     let automation = shell(&world, &queue, BEATS, json!({})).await;
@@ -211,9 +211,9 @@ async fn what_the_control_queue_did_not_bring_the_next_heartbeat_does() {
     let job = world.client.execute(&automation, &json!({})).await.id;
     let pid = pid_in(&jobs.file(job, "pid")).await;
     let _paused = act(&client, job, "pause").await;
-    eventually("it stands still", async || stands_still(pid).then_some(())).await;
+    eventually("it is suspended", async || is_suspended(pid).then_some(())).await;
     let _resumed = act(&client, job, "resume").await;
-    eventually("it goes on", async || (!stands_still(pid)).then_some(())).await;
+    eventually("it is resumed", async || (!is_suspended(pid)).then_some(())).await;
     let _asked = act(&client, job, "cancel").await;
     assert_eq!(world.client.ended(job).await.status, Status::Canceled);
     mute.stop().await;

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 
 use crate::support::world_with;
 
-/// A robot that declares its queue without a look at what is there.
+/// A robot that declares its queue without checking the existing one.
 const ROBOT: &str = r#"
 import json, os, pika, requests
 URL, QUEUE = os.environ["MAESTRO_URL"], os.environ["QUEUE_NAME"]
@@ -69,7 +69,7 @@ async fn put(world: &World, automation: &Automation, body: &Value) -> Automation
     world.client.send(request).await.expect(200).json()
 }
 
-/// Whether the queue has the arguments of this profile. It is not changed: somebody consumes it meanwhile.
+/// Whether the queue has the arguments of this profile. The check does not change it, because it has a consumer meanwhile.
 async fn has(broker: &Broker, queue: &str, profile: QueueProfile) -> bool {
     let consumer = broker.consume(queue, 1);
     eventually("it is consumed", async || broker.queue_depth(queue).await.ok().filter(|depth| depth.consumers > 0)).await;
@@ -174,7 +174,7 @@ async fn a_changed_profile_takes_effect_when_the_queue_is_empty_and_says_so_unti
 
     let unnamed = put(&world, &automation, &json!({"queue_profile": null})).await;
     assert_eq!((unnamed.queue_profile, unnamed.warnings), (None, vec![]));
-    assert!(has(&broker, &queue, QueueProfile::Maestro).await, "nobody asks for another");
+    assert!(has(&broker, &queue, QueueProfile::Maestro).await, "no other profile is requested");
     broker.close().await;
     world.end().await;
 }

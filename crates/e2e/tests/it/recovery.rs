@@ -1,4 +1,4 @@
-//! What a crash leaves behind is put right.
+//! Recovery after crashes.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ on_both!(
     waiting_jobs_survive_a_restart_of_the_hub,
     a_running_job_outlives_a_restart_of_the_hub,
     a_crashed_worker_loses_its_job_and_the_policy_decides,
-    a_failed_job_is_tried_again_as_often_as_the_policy_says,
-    the_policy_leaves_out_what_it_should_not_retry,
+    a_failed_job_is_retried_as_often_as_the_policy_allows,
+    the_policy_excludes_classes_from_retries,
 );
 
 async fn waiting_jobs_survive_a_restart_of_the_hub(delivery: Delivery) {
@@ -79,7 +79,7 @@ async fn a_crashed_worker_loses_its_job_and_the_policy_decides(delivery: Deliver
     world.end().await;
 }
 
-async fn a_failed_job_is_tried_again_as_often_as_the_policy_says(delivery: Delivery) {
+async fn a_failed_job_is_retried_as_often_as_the_policy_allows(delivery: Delivery) {
     let world = World::start(delivery).await;
     let queue = world.queue("retry");
     let script = Robots::new(world.folder.path()).shell("robot.sh", "echo attempt >> \"$PARAM_FILE\"; exit 3\n");
@@ -97,7 +97,7 @@ async fn a_failed_job_is_tried_again_as_often_as_the_policy_says(delivery: Deliv
     .await;
     assert_eq!(jobs.iter().map(|job| job.attempt).collect::<Vec<_>>(), [3, 2, 1]);
     assert_eq!((jobs[0].retry_of, jobs[1].retry_of), (Some(jobs[1].id), Some(jobs[2].id)));
-    // A fourth would be due by now: what is due is looked for every 50 ms.
+    // A fourth would be due by now: the tick is 50 ms.
     world.hub.reconcile("expired_leases").await.unwrap();
     let all: Vec<api_types::Job> = world.client.get(&format!("/api/v1/jobs?automation_id={}", automation.id)).await.expect(200).json();
     assert_eq!(all.len(), 3);
@@ -106,7 +106,7 @@ async fn a_failed_job_is_tried_again_as_often_as_the_policy_says(delivery: Deliv
     world.end().await;
 }
 
-async fn the_policy_leaves_out_what_it_should_not_retry(delivery: Delivery) {
+async fn the_policy_excludes_classes_from_retries(delivery: Delivery) {
     let world = World::start(delivery).await;
     let queue = world.queue("never");
     let body = json!({"name": "n", "queue_name": queue, "entrypoint_type": "EXE", "script_path": "/no/such",

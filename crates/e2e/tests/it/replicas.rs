@@ -1,4 +1,4 @@
-//! Two hubs on one database: neither knows what the other did last.
+//! Two hubs on one database: neither sees at once what the other did.
 
 use std::collections::BTreeSet;
 
@@ -32,8 +32,8 @@ async fn a_job_may_be_reported_to_any_hub_in_turn() {
             let entries = json!({"entries": [{"message": format!("line {nth}")}], "offset": nth});
             let _stored = client.report(&format!("/jobs/{job}/log"), Some(lease), &entries).await.expect(201);
             let beat = json!({"worker_id": worker, "jobs": [{"job_id": job, "lease_token": lease}]});
-            let told = client.report("/heartbeat", None, &beat).await.expect(200);
-            assert_eq!(told.json::<serde_json::Value>()["stale"], json!([]));
+            let answer = client.report("/heartbeat", None, &beat).await.expect(200);
+            assert_eq!(answer.json::<serde_json::Value>()["stale"], json!([]));
         }
         let _first =
             here.report(&format!("/jobs/{job}/finish"), Some(lease), &json!({"status": "completed", "result": {"n": 1}})).await.expect(200);

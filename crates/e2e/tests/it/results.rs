@@ -1,4 +1,4 @@
-//! What robots give back.
+//! Results of robots.
 
 use domain::job::{ErrorClass, Status};
 use e2e::{Delivery, on_both};
@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::support::{shell, world_with};
 
-on_both!(a_result_that_the_hub_does_not_take_changes_nothing_else, a_robot_says_why_it_failed, an_access_key_keeps_its_digits);
+on_both!(a_result_that_the_hub_refuses_changes_nothing_else, a_robot_says_why_it_failed, an_access_key_keeps_its_digits);
 
-async fn a_result_that_the_hub_does_not_take_changes_nothing_else(delivery: Delivery) {
+async fn a_result_that_the_hub_refuses_changes_nothing_else(delivery: Delivery) {
     let world = world_with(delivery, |settings| settings.http.body_limit = 65_536).await;
     let queue = world.queue("big");
     let write = "echo done; head -c 100000 /dev/zero | tr '\\0' x | sed 's/^/{\"x\": \"/; s/$/\"}/' > result.json\n";

@@ -1,4 +1,4 @@
-//! What is old goes by itself, as time goes by.
+//! Retention removes old records by itself.
 
 use std::{
     sync::{
@@ -17,12 +17,12 @@ use test_support::eventually;
 
 use crate::support::{UNTIL_GO, begun, shell, submit};
 
-on_both!(old_jobs_go_by_themselves_and_what_has_not_ended_stays);
+on_both!(old_jobs_are_removed_and_unended_ones_stay);
 
 const DAY: i64 = 24;
 
-/// Nothing but the hub's clock is put forward: its reconcilers find out.
-async fn old_jobs_go_by_themselves_and_what_has_not_ended_stays(delivery: Delivery) {
+/// Only the hub's clock is advanced: its reconcilers do the rest.
+async fn old_jobs_are_removed_and_unended_ones_stay(delivery: Delivery) {
     let ahead = Arc::new(AtomicI64::new(0));
     let hours = ahead.clone();
     let clock: runtime::Clock = Arc::new(move || (Utc::now() + TimeDelta::hours(hours.load(Ordering::Relaxed))).trunc_subsecs(6));

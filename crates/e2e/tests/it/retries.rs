@@ -1,4 +1,4 @@
-//! Which ends of real programs and workers are tried again.
+//! Which ends of real programs and workers are retried.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::support::{UNTIL_GO, begun, shell, submit, worker_named, world_with};
 
-on_both!(each_class_of_failure_is_what_the_policy_says, a_lost_worker_is_what_the_automation_says, attempts_wait_for_their_time);
+on_both!(the_policy_decides_about_each_error_class, on_worker_lost_decides_about_a_retry, attempts_wait_for_their_time);
 
 /// Attempts of an automation, the first one first.
 async fn attempts(world: &World, automation: &Automation) -> Vec<Job> {
@@ -37,7 +37,7 @@ const FAILURES: [(&str, ErrorClass, Option<&str>); 4] = [
     ("", ErrorClass::LaunchFailed, Some("/no/such/program")),
 ];
 
-async fn each_class_of_failure_is_what_the_policy_says(delivery: Delivery) {
+async fn the_policy_decides_about_each_error_class(delivery: Delivery) {
     let world = World::start(delivery).await;
     let queue = world.queue("classes");
     let worker = world.worker(&[&queue], 8);
@@ -77,7 +77,7 @@ async fn crash_with(world: &World, automation: &Automation, dir: &Path) -> Uuid 
     job
 }
 
-async fn a_lost_worker_is_what_the_automation_says(delivery: Delivery) {
+async fn on_worker_lost_decides_about_a_retry(delivery: Delivery) {
     let world = world_with(delivery, |settings| settings.lease.agent = std::time::Duration::from_secs(1)).await;
     let many = json!({"max_attempts": 5, "base_s": 0.05});
     let once = json!({"max_attempts": 1, "base_s": 0.05});

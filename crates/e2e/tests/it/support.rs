@@ -1,4 +1,4 @@
-//! What the tests of orders share: robots that run for real, and looks at their processes and files.
+//! Shared by the tests with real robots: starting them, and checking their processes and files.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use test_support::eventually;
 use uuid::Uuid;
 
-/// A robot that tells that it has begun and runs until there is a file `go`.
+/// A robot that records its begin and runs until there is a file `go`.
 pub(crate) const UNTIL_GO: &str = "echo \"$PARAM_N\" >> \"$PARAM_DIR/begun\"; while [ ! -e \"$PARAM_DIR/go\" ]; do sleep 0.02; done\n";
 
 /// A hub with other settings.
@@ -48,7 +48,7 @@ pub(crate) fn lines(file: &Path) -> Vec<String> {
     std::fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
-/// Waits until so many robots have begun.
+/// Waits until this many robots have begun.
 pub(crate) async fn begun(dir: &Path, robots: usize) {
     let file = dir.join("begun");
     eventually(&format!("{robots} robots begin"), async || (lines(&file).len() >= robots).then_some(())).await;
@@ -63,7 +63,7 @@ pub(crate) async fn worker_named(world: &World, name: &str) -> Worker {
     .await
 }
 
-/// Waits until a worker hears its control queue.
+/// Waits until a worker consumes its control queue.
 pub(crate) async fn listens(world: &World, worker: Uuid) {
     let broker = Broker::connect(world.settings.broker_url().unwrap().expose_secret(), "test").unwrap();
     let nothing_new = serde_json::to_vec(&WorkerControl { command: Command::Take.into(), job_id: String::new() }).unwrap();
@@ -72,7 +72,7 @@ pub(crate) async fn listens(world: &World, worker: Uuid) {
     broker.close().await;
 }
 
-/// Waits for so many more heartbeats of a worker.
+/// Waits for this many more heartbeats of a worker.
 pub(crate) async fn heartbeats(world: &World, name: &str, count: usize) {
     let mut last = worker_named(world, name).await.last_heartbeat_at;
     for _ in 0..count {
@@ -90,11 +90,11 @@ pub(crate) fn runs(pid: i32) -> bool {
     state(pid).is_some_and(|state| state != 'Z')
 }
 
-/// Whether the process is stopped.
-pub(crate) fn stands_still(pid: i32) -> bool {
+/// Whether the process is suspended.
+pub(crate) fn is_suspended(pid: i32) -> bool {
     match state(pid) {
         Some('T') => true,
-        // It starts a program and waits until that one, which is stopped already, has begun.
+        // It waits for a program that it is starting and that is suspended already.
         Some('D') => children(pid).into_iter().any(|child| state(child) == Some('T')),
         _ => false,
     }
