@@ -142,7 +142,7 @@ async fn a_program_that_an_agent_left_running_is_killed_and_reported_as_killed()
     bed.start(bed.settings(), None);
     let end = bed.end_of(job).await;
     assert_eq!((end.status, end.error_class), (Status::Failed, Some(ErrorClass::Killed)));
-    assert!(end.error_message.as_deref().unwrap().contains("it killed the program"), "{:?}", end.error_message);
+    assert!(end.error_message.as_deref().unwrap().contains("killed the unsupervised program"), "{:?}", end.error_message);
     assert!(!runs(pid) && !runs(far_pid) && !runs(display_pid));
     assert!(bed.end_of(reused).await.error_message.unwrap().contains("ended meanwhile"));
     assert!(runs(innocent.id().cast_signed()));

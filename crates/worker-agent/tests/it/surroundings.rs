@@ -93,7 +93,7 @@ async fn a_host_without_displays_names_the_next_step() {
     bed.start(settings, None);
     let job = bed.shell_as("true", |job| job.display = true);
     let message = bed.end_of(job).await.error_message.unwrap();
-    assert!(message.contains("does not start (it says nothing)"), "{message}");
+    assert!(message.contains("does not start (no output)"), "{message}");
 }
 
 #[tokio::test]
