@@ -1,12 +1,15 @@
 //! JSON from outside: read into a type, with what is wrong said where it is.
 
+mod strict;
+
 use domain::{
     Fault,
     json::{MOST_DEPTH, MOST_VALUES},
 };
-use serde::de::{DeserializeOwned, Visitor};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, error::Category};
 
+use self::strict::Strict;
 use crate::Failure;
 
 /// Parts of a path that a fault of size names: what is inside them is beyond reading.
@@ -113,12 +116,8 @@ impl<'a> Scan<'a> {
 /// # Errors
 /// [`Failure::BadRequest`] when it is not JSON, [`Failure::Invalid`] with the path of the field that does not fit.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
-    let is_list = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    if is_list && T::deserialize(Probe).is_err_and(|wanted| wanted == Wanted::Object) {
-        return Err(Failure::field("", "must be an object"));
-    }
     let mut input = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Strict(&mut input)).map_err(|error| {
         let path = error.path().to_string();
         let cause = error.into_inner();
         if cause.classify() == Category::Data {
@@ -132,54 +131,6 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     })?;
     input.end().map_err(|error| not_json(&error))?;
     Ok(value)
-}
-
-/// What a type asks its input for. Serde would take a list for an object whose fields it has in their order.
-struct Probe;
-
-#[derive(Debug, PartialEq, Eq)]
-enum Wanted {
-    Object,
-    Other,
-}
-
-impl std::fmt::Display for Wanted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self:?}")
-    }
-}
-
-impl std::error::Error for Wanted {}
-
-impl serde::de::Error for Wanted {
-    fn custom<T: std::fmt::Display>(_: T) -> Self {
-        Self::Other
-    }
-}
-
-impl<'de> serde::Deserializer<'de> for Probe {
-    type Error = Wanted;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Wanted> {
-        Err(Wanted::Other)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], _: V) -> Result<V::Value, Wanted> {
-        Err(Wanted::Object)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wanted> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Wanted> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map enum
-        identifier ignored_any
-    }
 }
 
 fn not_json(error: &serde_json::Error) -> Failure {
@@ -243,16 +194,47 @@ mod tests {
         }
     }
 
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Body {
+        a: i32,
+        #[serde(default)]
+        inner: Option<Inner>,
+        #[serde(default)]
+        many: Vec<Inner>,
+        #[serde(default)]
+        any: Value,
+    }
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Inner {
+        b: u32,
+    }
+
     #[test]
-    fn a_list_is_no_object() {
-        #[derive(Debug, serde::Deserialize)]
-        struct Body {
-            #[expect(dead_code, reason = "only read")]
-            a: i32,
+    fn a_list_is_no_object_at_any_depth() {
+        let refused = |json: &str| match parse::<Option<Body>>(json.as_bytes()) {
+            Err(Failure::Invalid(faults)) => (faults[0].field.clone(), faults[0].message.clone()),
+            other => panic!("{json}: {other:?}"),
+        };
+        for (json, field) in [(" [1]", ""), (r#"{"a": 1, "inner": [5]}"#, "inner"), (r#"{"a": 1, "many": [{"b": 1}, [2]]}"#, "many/1")] {
+            assert_eq!(refused(json), (field.to_owned(), "must be an object".to_owned()), "{json}");
         }
-        assert!(parse::<Body>(b" [1]").unwrap_err().to_string().contains("object"));
-        assert!(parse::<Option<Body>>(b"[1]").unwrap_err().to_string().contains("object"));
-        assert!(parse::<Body>(br#"{"a": 1}"#).is_ok() && parse::<Vec<i32>>(b"[1]").is_ok() && parse::<Value>(b"[1]").is_ok());
+        assert!(parse::<Body>(b"[1]").is_err() && parse::<Vec<i32>>(b"[1]").is_ok() && parse::<Value>(b"[1]").is_ok());
+        let read = parse::<Body>(br#"{"a": 1, "inner": {"b": 2}, "many": [{"b": 3}], "any": [1, {"x": [2.0]}]}"#).unwrap();
+        let expected = Body { a: 1, inner: Some(Inner { b: 2 }), many: vec![Inner { b: 3 }], any: serde_json::json!([1, {"x": [2.0]}]) };
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        assert_eq!(parse::<Body>(br#"{"a": -5.0, "inner": {"b": 1e3}}"#).unwrap().inner, Some(Inner { b: 1000 }));
+        assert_eq!(parse::<i64>(b"9007199254740992.0").unwrap(), 1 << 53);
+        for wrong in ["0.5", "1e300", "9007199254740994.0"] {
+            assert!(parse::<i64>(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+        for wrong in ["-1.0", "4294967296.0", "-1", "1.5"] {
+            assert!(parse::<u32>(wrong.as_bytes()).is_err(), "{wrong}");
+        }
     }
 
     #[test]
