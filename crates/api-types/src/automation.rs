@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::schema;
+
 /// A registered piece of work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Automation {
@@ -22,10 +24,10 @@ pub struct Automation {
     /// Queue its jobs wait in.
     pub queue_name: String,
     /// How the hub declares the queue: `regente`, `maestro` or `plain`; null: it does not, and jobs wait until a robot or worker has declared it.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::QueueProfile>)]
     pub queue_profile: Option<QueueProfile>,
     /// `PYTHON`, `SHELL` or `EXE`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::EntrypointType)]
     pub entrypoint_type: EntrypointType,
     /// Path of the script or program on the worker.
     pub script_path: String,
@@ -41,7 +43,7 @@ pub struct Automation {
     /// Priority of its jobs, 0 to 9; higher goes first.
     pub priority: i32,
     /// When a failed job is run again.
-    #[schema(value_type = Object)]
+    #[schema(value_type = schema::RetryPolicy)]
     pub retry_policy: RetryPolicy,
     /// Seconds that a job may wait for its start before it fails as `QUEUE_TIMEOUT`; null: any time.
     pub queue_timeout_s: Option<i64>,
@@ -52,13 +54,13 @@ pub struct Automation {
     /// Most jobs with one key at once.
     pub concurrency_key_limit: i64,
     /// Most starts in a time: `{max, per_s}`; null: no limit.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<schema::RateLimit>)]
     pub rate_limit: Option<RateLimit>,
     /// What a request does while another job of it (with the same concurrency key) waits or runs: `queue`, `skip`, `replace` or `coalesce`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::Overlap)]
     pub overlap: Overlap,
     /// What happens to a job whose worker was lost: `retry` or `fail`; null: the retry policy decides.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::OnWorkerLost>)]
     pub on_worker_lost: Option<OnWorkerLost>,
     /// Labels that a worker must have to run its jobs.
     pub requires: Vec<String>,
@@ -92,28 +94,33 @@ pub struct Automation {
 #[serde(deny_unknown_fields)]
 pub struct AutomationCreate {
     /// Unique among the automations that are not archived.
+    #[schema(value_type = schema::GivenName)]
     pub name: String,
     /// For people.
     #[serde(default)]
+    #[schema(pattern = r"^[^\u0000]*$")]
     pub description: Option<String>,
     /// Queue; made from the name when absent.
     #[serde(default, alias = "queueName")]
+    #[schema(value_type = Option<schema::QueueName>)]
     pub queue_name: Option<String>,
     /// How the hub declares the queue, at once: `regente`, `maestro` or `plain`. Absent: the hub's setting `dispatch.queue_profile`, or else as
     /// whoever consumes it does; jobs wait until then.
     #[serde(default, alias = "queueProfile")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::QueueProfile>)]
     pub queue_profile: Option<QueueProfile>,
     /// `PYTHON` (default), `SHELL` or `EXE`.
     #[serde(default, alias = "entrypointType")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::EntrypointType>)]
     pub entrypoint_type: Option<EntrypointType>,
     /// Path of the script or program on the worker.
     #[serde(default, alias = "scriptPath")]
+    #[schema(value_type = schema::ScriptPath)]
     pub script_path: String,
     /// JSON Schema, or a list of fields `[{name,label,type,placeholder,…}]`, which is converted. A field of an unknown type is taken as text,
     /// and its property has the type as `x-field-type`.
     #[serde(default, alias = "parameterSchema")]
+    #[schema(value_type = Option<schema::ParameterSchema>)]
     pub parameter_schema: Option<Value>,
     /// Used for parameters that `execute` does not give.
     #[serde(default, alias = "defaultParams")]
@@ -133,7 +140,7 @@ pub struct AutomationCreate {
     pub priority: Option<i32>,
     /// When a failed job is run again; absent: never.
     #[serde(default, alias = "retryPolicy")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<schema::RetryPolicy>)]
     pub retry_policy: Option<RetryPolicy>,
     /// Seconds that a job may wait for its start before it fails as `QUEUE_TIMEOUT`, 1 to 2592000.
     #[serde(default, alias = "queueTimeoutS")]
@@ -146,6 +153,7 @@ pub struct AutomationCreate {
     /// Template such as `portal-sefaz:{cnpj}`: jobs with the same key, also of other automations, share a limit. `{name}` or `{a.b}` stands
     /// for a parameter, `{{` and `}}` for the braces.
     #[serde(default, alias = "concurrencyKey")]
+    #[schema(value_type = Option<schema::ConcurrencyKey>)]
     pub concurrency_key: Option<String>,
     /// Most jobs with one key at once, 1 to 10000 (default 1).
     #[serde(default, alias = "concurrencyKeyLimit")]
@@ -153,19 +161,20 @@ pub struct AutomationCreate {
     pub concurrency_key_limit: Option<i64>,
     /// At most `max` starts in any `per_s` seconds: `{max, per_s}`.
     #[serde(default, alias = "rateLimit")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<schema::RateLimit>)]
     pub rate_limit: Option<RateLimit>,
     /// What a request does while another job of it (with the same concurrency key) waits or runs: `queue` (default), `skip`, `replace` or
     /// `coalesce`.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Overlap>)]
     pub overlap: Option<Overlap>,
     /// What happens to a job whose worker was lost: `retry` or `fail`; absent: the retry policy decides.
     #[serde(default, alias = "onWorkerLost")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::OnWorkerLost>)]
     pub on_worker_lost: Option<OnWorkerLost>,
     /// Labels that a worker must have to run its jobs, at most 20.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<schema::Label>>, max_items = 20)]
     pub requires: Option<Vec<String>>,
     /// Its programs need a virtual display.
     #[serde(default)]
@@ -176,7 +185,7 @@ pub struct AutomationCreate {
     pub cpu_limit: Option<f64>,
     /// Bytes of memory that a program may use, at least 1048576.
     #[serde(default, alias = "memoryLimitBytes")]
-    #[schema(minimum = 1_048_576)]
+    #[schema(minimum = 1_048_576, maximum = 9_007_199_254_740_992i64)]
     pub memory_limit_bytes: Option<i64>,
 }
 
@@ -188,28 +197,32 @@ pub struct AutomationCreate {
 pub struct AutomationUpdate {
     /// New name.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::GivenName>)]
     pub name: Option<String>,
     /// New description.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = r"^[^\u0000]*$")]
     pub description: Option<String>,
     /// New queue, for jobs made from now on.
     #[serde(alias = "queueName", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::QueueName>)]
     pub queue_name: Option<String>,
     /// New queue profile, or null for what whoever consumes it declares. It takes effect when the queue is empty and nobody consumes it;
     /// until then `warnings` of the answer says so.
     #[serde(alias = "queueProfile", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::QueueProfile>)]
     pub queue_profile: Option<Option<QueueProfile>>,
     /// New entry point type.
     #[serde(alias = "entrypointType", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::EntrypointType>)]
     pub entrypoint_type: Option<EntrypointType>,
     /// New path.
     #[serde(alias = "scriptPath", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::ScriptPath>)]
     pub script_path: Option<String>,
     /// New schema, or null for none.
     #[serde(alias = "parameterSchema", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Value>)]
+    #[schema(value_type = Option<schema::ParameterSchema>)]
     pub parameter_schema: Option<Option<Value>>,
     /// New default parameters.
     #[serde(alias = "defaultParams", skip_serializing_if = "Option::is_none")]
@@ -229,7 +242,7 @@ pub struct AutomationUpdate {
     pub priority: Option<i32>,
     /// New retry policy.
     #[serde(alias = "retryPolicy", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<schema::RetryPolicy>)]
     pub retry_policy: Option<RetryPolicy>,
     /// New limit of waiting, or null for none.
     #[serde(alias = "queueTimeoutS", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
@@ -241,7 +254,7 @@ pub struct AutomationUpdate {
     pub cancel_grace_s: Option<Option<i64>>,
     /// New template, or null for none; for jobs made from now on.
     #[serde(alias = "concurrencyKey", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::ConcurrencyKey>)]
     pub concurrency_key: Option<Option<String>>,
     /// New limit of a key.
     #[serde(alias = "concurrencyKeyLimit", skip_serializing_if = "Option::is_none")]
@@ -249,18 +262,19 @@ pub struct AutomationUpdate {
     pub concurrency_key_limit: Option<i64>,
     /// New limit of starts, or null for none.
     #[serde(alias = "rateLimit", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<schema::RateLimit>)]
     pub rate_limit: Option<Option<RateLimit>>,
     /// New rule for requests while another job waits or runs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Overlap>)]
     pub overlap: Option<Overlap>,
     /// New rule for lost workers, or null to let the retry policy decide.
     #[serde(alias = "onWorkerLost", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::OnWorkerLost>)]
     pub on_worker_lost: Option<Option<OnWorkerLost>>,
     /// New labels that a worker must have.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<schema::Label>>, max_items = 20)]
     pub requires: Option<Vec<String>>,
     /// Whether its programs need a virtual display.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -271,7 +285,7 @@ pub struct AutomationUpdate {
     pub cpu_limit: Option<Option<f64>>,
     /// New limit of memory, or null for none.
     #[serde(alias = "memoryLimitBytes", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<i64>, minimum = 1_048_576)]
+    #[schema(value_type = Option<i64>, minimum = 1_048_576, maximum = 9_007_199_254_740_992i64)]
     pub memory_limit_bytes: Option<Option<i64>>,
     /// As it is.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]

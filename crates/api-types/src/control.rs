@@ -1,9 +1,17 @@
 use chrono::{DateTime, Utc};
-use domain::ids::AutomationId;
+use domain::{ids::AutomationId, job::Status};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr, Schema,
+        schema::{ArrayItems, ObjectBuilder, Type},
+    },
+};
 use uuid::Uuid;
+
+use crate::schema;
 
 /// Body of `cancel`, `pause` and `resume`; may be absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -11,6 +19,7 @@ use uuid::Uuid;
 pub struct ControlRequest {
     /// Why, for the job's events; at most 1000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1000)]
     pub reason: Option<String>,
 }
 
@@ -34,6 +43,7 @@ pub struct RetryRequest {
 pub struct BulkRequest {
     /// Only these statuses. Absent: all that can be canceled, or `failed` and `canceled` for retry.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<schema::JobStatus>)]
     pub status: Vec<String>,
     /// Only this automation.
     #[serde(alias = "automationId", skip_serializing_if = "Option::is_none")]
@@ -41,28 +51,79 @@ pub struct BulkRequest {
     pub automation_id: Option<AutomationId>,
     /// Only this queue.
     #[serde(alias = "queueName", skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = r"^[^\u0000]*$")]
     pub queue_name: Option<String>,
     /// Only this trigger.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::JobTrigger>)]
     pub trigger: Option<String>,
     /// Only jobs that failed with this class.
     #[serde(alias = "errorClass", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::ErrorClass>)]
     pub error_class: Option<String>,
     /// Accepted at this time or later: RFC 3339, or a date for its start in UTC.
     #[serde(deserialize_with = "crate::moment::optional", alias = "createdFrom", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Moment>)]
     pub created_from: Option<DateTime<Utc>>,
     /// Accepted before this time: RFC 3339, or a date for its start in UTC.
     #[serde(deserialize_with = "crate::moment::optional", alias = "createdTo", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Moment>)]
     pub created_to: Option<DateTime<Utc>>,
     /// Only these jobs, at most 1000.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 1000)]
     pub ids: Vec<Uuid>,
     /// Only count.
     #[serde(alias = "dryRun")]
     pub dry_run: bool,
     /// Why, for the jobs' events.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1000)]
     pub reason: Option<String>,
+}
+
+/// [`BulkRequest`] as cancel takes it.
+#[derive(Debug)]
+pub struct BulkCancelRequest;
+
+/// [`BulkRequest`] as retry takes it.
+#[derive(Debug)]
+pub struct BulkRetryRequest;
+
+impl PartialSchema for BulkCancelRequest {
+    fn schema() -> RefOr<Schema> {
+        bulk_of(Status::ALL.into_iter().filter(|status| !status.is_terminal()))
+    }
+}
+
+impl PartialSchema for BulkRetryRequest {
+    fn schema() -> RefOr<Schema> {
+        bulk_of(Status::ALL.into_iter().filter(|status| status.is_terminal()))
+    }
+}
+
+impl ToSchema for BulkCancelRequest {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        BulkRequest::schemas(schemas);
+    }
+}
+
+impl ToSchema for BulkRetryRequest {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        BulkRequest::schemas(schemas);
+    }
+}
+
+/// The schema of [`BulkRequest`] with the statuses of jobs that can be acted on.
+fn bulk_of(statuses: impl Iterator<Item = Status>) -> RefOr<Schema> {
+    let mut schema = BulkRequest::schema();
+    if let RefOr::T(Schema::Object(request)) = &mut schema
+        && let Some(RefOr::T(Schema::Array(list))) = request.properties.get_mut("status")
+    {
+        let status = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(statuses.map(Status::as_str)));
+        list.items = ArrayItems::RefOrSchema(Box::new(status.into()));
+    }
+    schema
 }
 
 /// What became of the jobs.
@@ -78,4 +139,18 @@ pub struct BulkResponse {
     pub refused: u64,
     /// More jobs meet the conditions than a request takes: send it again.
     pub more: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_bulk_request_takes_the_statuses_it_can_act_on() {
+        let statuses = |schema: RefOr<Schema>| json!(schema)["properties"]["status"]["items"]["enum"].clone();
+        assert_eq!(statuses(BulkCancelRequest::schema()), json!(["pending", "running", "paused"]));
+        assert_eq!(statuses(BulkRetryRequest::schema()), json!(["completed", "completed_no_invoices", "failed", "canceled"]));
+    }
 }

@@ -48,6 +48,7 @@ pub struct DeadLetterDetail {
 pub struct DeadLetterFilter {
     /// Only those meant for this queue.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = r"^[^\u0000]*$")]
     pub queue: Option<String>,
     /// Only those that name this job.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,11 +56,11 @@ pub struct DeadLetterFilter {
     /// Only those that were (`true`) or were not (`false`) sent again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replayed: Option<bool>,
-    /// Page size, 1 to 1000 (default 50).
+    /// Most items of the page, 1 to 1000. Each list has its own default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
-    /// Id of the last letter of the page before.
+    /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Uuid>,
 }
@@ -69,6 +70,7 @@ pub struct DeadLetterFilter {
 #[serde(default, deny_unknown_fields)]
 pub struct ReplayRequest {
     /// Only those meant for this queue.
+    #[schema(pattern = r"^[^\u0000]*$")]
     pub queue: Option<String>,
     /// At most so many, 1 to 1000 (default 100).
     #[schema(minimum = 1, maximum = 1000)]

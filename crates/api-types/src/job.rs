@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::schema;
+
 /// One requested run of an automation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Job {
@@ -23,10 +25,10 @@ pub struct Job {
     /// Queue it waits or waited in.
     pub queue_name: String,
     /// `pending`, `running`, `paused`, `completed`, `completed_no_invoices`, `failed` or `canceled`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::JobStatus)]
     pub status: Status,
     /// `MANUAL`, `API`, `SCHEDULED`, `RETRY`, `PORTAL` or `CHAIN`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::JobTrigger)]
     pub trigger: Trigger,
     /// 0 to 9; higher goes first.
     pub priority: i32,
@@ -36,7 +38,7 @@ pub struct Job {
     /// What the robot gave back.
     pub result: Option<Value>,
     /// Why it failed.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::ErrorClass>)]
     pub error_class: Option<ErrorClass>,
     /// Why it failed, in words.
     pub error_message: Option<String>,
@@ -138,9 +140,11 @@ pub struct ExecuteOptions {
     pub cancel_grace_s: Option<i64>,
     /// Its concurrency key itself, not a template; at most 256 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<schema::ConcurrencyKey>)]
     pub concurrency_key: Option<String>,
     /// It does not start before this, RFC 3339 or a date; a time that has passed: at once.
     #[serde(deserialize_with = "crate::moment::optional", skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<schema::Moment>)]
     pub not_before: Option<DateTime<Utc>>,
 }
 
@@ -178,13 +182,15 @@ pub struct JobCreate {
     pub cancel_grace_s: Option<i64>,
     /// Its concurrency key itself, not a template; at most 256 bytes.
     #[serde(default, alias = "concurrencyKey", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::ConcurrencyKey>)]
     pub concurrency_key: Option<String>,
     /// It does not start before this; a time that has passed: at once.
     #[serde(default, alias = "notBefore", deserialize_with = "crate::moment::optional", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Moment>)]
     pub not_before: Option<DateTime<Utc>>,
     /// The same key returns the same job; 1 to 255 bytes.
     #[serde(default, alias = "idempotencyKey", skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(min_length = 1, max_length = 255, pattern = r"^[^\u0000]*$")]
     pub idempotency_key: Option<String>,
 }
 
@@ -211,6 +217,7 @@ impl JobCreate {
 pub struct JobFilter {
     /// Only these statuses, with commas between.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<Vec<schema::JobStatus>>)]
     pub status: Option<String>,
     /// Only this automation.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,28 +225,34 @@ pub struct JobFilter {
     pub automation_id: Option<AutomationId>,
     /// Only this queue.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = r"^[^\u0000]*$")]
     pub queue_name: Option<String>,
     /// Only jobs that failed with this class.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<schema::ErrorClass>)]
     pub error_class: Option<String>,
     /// Only this trigger.
     #[serde(alias = "trigger_type", skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<schema::JobTrigger>)]
     pub trigger: Option<String>,
     /// Accepted at this time or later: RFC 3339, or a date for its start in UTC.
     #[serde(deserialize_with = "crate::moment::optional", skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<schema::Moment>)]
     pub created_from: Option<DateTime<Utc>>,
     /// Accepted before this time: RFC 3339, or a date for its start in UTC.
     #[serde(deserialize_with = "crate::moment::optional", skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<schema::Moment>)]
     pub created_to: Option<DateTime<Utc>>,
-    /// Page size, 1 to 1000 (default 50). A page ends earlier when its parameters and results have 4 MiB: the `Link` header goes on.
+    /// Most items of the page, 1 to 1000. Each list has its own default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
-    /// Id of the last job of the page before.
+    /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Uuid>,
     /// What a list leaves out unless it is asked for: `result`. Without it `result` is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(inline, value_type = Option<Vec<schema::JobPart>>)]
     pub include: Option<String>,
 }
 
@@ -262,11 +275,11 @@ pub struct LogFilter {
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct JobEventFilter {
-    /// Page size, 1 to 1000 (default 100).
+    /// Most items of the page, 1 to 1000. Each list has its own default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
-    /// `id` of the last event of the page before.
+    /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Uuid>,
 }
@@ -279,7 +292,7 @@ pub struct LogLine {
     /// When it was written.
     pub timestamp: DateTime<Utc>,
     /// `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::LogLevel)]
     pub level: Level,
     /// The line.
     pub message: String,

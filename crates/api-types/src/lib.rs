@@ -15,15 +15,17 @@ mod identity;
 mod job;
 mod moment;
 mod ops;
+pub mod params;
 mod problem;
 mod queue;
 mod report;
+mod schema;
 mod system;
 mod worker;
 mod workers;
 
 pub use automation::{Automation, AutomationCreate, AutomationUpdate};
-pub use control::{BulkRequest, BulkResponse, ControlRequest, RetryRequest};
+pub use control::{BulkCancelRequest, BulkRequest, BulkResponse, BulkRetryRequest, ControlRequest, RetryRequest};
 pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterFilter, DeadLetterRefusal, ReplayRequest, ReplayResponse};
 pub use identity::{LoginRequest, LoginResponse};
 pub use job::{ExecuteOptions, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, Progress, WaitingReason};

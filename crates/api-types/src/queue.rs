@@ -30,5 +30,6 @@ pub struct PauseRequest {
     pub until: Option<DateTime<Utc>>,
     /// Why, for people; at most 500 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 500, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub reason: Option<String>,
 }

@@ -9,30 +9,35 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::Progress;
+use crate::{Progress, schema};
 
 /// A worker says who it is. A name has one live worker at a time. Sent again by the same worker (the same `instance_id` on the same host, or
 /// without one the same credential), it keeps its id.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct RegisterRequest {
     /// Unique name.
+    #[schema(value_type = schema::GivenName)]
     pub name: String,
     /// Queues it takes jobs from; `["*"]` for a worker that claims: every queue that its credential opens, also those made later.
+    #[schema(value_type = Vec<schema::QueueOrEvery>, min_items = 1, max_items = 1000)]
     pub queues: Vec<String>,
     /// Jobs it runs at once, 1 to 10000.
     #[schema(minimum = 1, maximum = 10_000)]
     pub slots: u32,
     /// Version of its program.
     #[serde(default)]
+    #[schema(value_type = schema::ShortText)]
     pub version: String,
     /// Its host.
     #[serde(default)]
+    #[schema(value_type = schema::ShortText)]
     pub hostname: String,
     /// Takes messages from RabbitMQ (true) or claims over HTTP (false).
     #[serde(default)]
     pub uses_broker: bool,
     /// What it can do, as words: it takes only jobs whose `requires` are all among them.
     #[serde(default)]
+    #[schema(value_type = Vec<schema::Label>, max_items = 20)]
     pub labels: Vec<String>,
     /// What tells this worker from another of its name: kept through restarts, one process has it at a time. Optional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,6 +105,7 @@ pub struct ClaimRequest {
     /// The worker, from `register`.
     pub worker_id: Uuid,
     /// Queues, the order has no meaning; `["*"]`: every queue that the worker's credential opens, also those made later.
+    #[schema(value_type = Vec<schema::QueueOrEvery>, min_items = 1, max_items = 1000)]
     pub queues: Vec<String>,
     /// Most jobs it takes now, 0 to 1000 (default 1). A worker has one claim: a new one ends its earlier one, and with 0 it gets nothing but
     /// what that one was given.
@@ -134,6 +140,7 @@ pub struct JobAssignment {
     /// Path of the script or program.
     pub script_path: String,
     /// `PYTHON`, `SHELL` or `EXE`.
+    #[schema(value_type = schema::EntrypointType)]
     pub entrypoint_type: String,
     /// What the robot gets.
     #[schema(value_type = Object)]
@@ -176,7 +183,7 @@ pub struct StartResponse {
     /// The job.
     pub job_id: Uuid,
     /// `running`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::JobStatus)]
     pub status: Status,
     /// Token of the lease, for the header `X-Lease-Token`.
     pub lease_token: Uuid,
@@ -189,7 +196,7 @@ pub struct StartResponse {
 pub struct LogEntry {
     /// `DEBUG`, `INFO`, `WARNING`, `WARN`, `ERROR` or `CRITICAL`; absent: `INFO`.
     #[serde(default)]
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::LogLevelGiven)]
     pub level: Level,
     /// The line, at most 64 KiB.
     pub message: String,
@@ -210,14 +217,15 @@ fn is_false(flag: &bool) -> bool {
 pub struct LogRequest {
     /// Lines; at most 10000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 10_000)]
     pub entries: Option<Vec<LogEntry>>,
     /// How many lines this worker sent for this job before. Lines that the hub has are passed over, so that a batch can be sent again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_992i64)]
     pub offset: Option<i64>,
     /// Level of the one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::LogLevelGiven>)]
     pub level: Option<Level>,
     /// The one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -243,7 +251,7 @@ pub struct LogResponse {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FinishRequest {
     /// `completed`, `completed_no_invoices`, `failed` or `canceled`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::JobEnd)]
     pub status: Status,
     /// What the robot gives back: any JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -257,10 +265,11 @@ pub struct FinishRequest {
     pub error_message: Option<String>,
     /// The last log lines, stored before the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 10_000)]
     pub entries: Vec<LogEntry>,
     /// As in `log`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_992i64)]
     pub offset: Option<i64>,
     /// The last progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -275,7 +284,7 @@ pub struct WorkerJobResponse {
     /// The job.
     pub job_id: Uuid,
     /// Its status now.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::JobStatus)]
     pub status: Status,
 }
 
@@ -283,7 +292,7 @@ pub struct WorkerJobResponse {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct JobStatusResponse {
     /// Its status.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::JobStatus)]
     pub status: Status,
     /// It has ended.
     pub terminal: bool,

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::schema;
+
 /// A robot host that registered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Worker {
@@ -12,7 +14,7 @@ pub struct Worker {
     /// Unique name.
     pub name: String,
     /// `running`, `paused` (ends what it has, takes nothing new), `stopped` (said goodbye) or `lost` (not heard of).
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::WorkerState)]
     pub state: State,
     /// Queues it takes jobs from.
     pub queues: Vec<String>,
@@ -71,7 +73,7 @@ pub struct WorkerHeldJob {
     /// Its queue.
     pub queue_name: String,
     /// `running` or `paused`.
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::JobStatus)]
     pub status: Status,
     /// When it was started.
     pub started_at: Option<DateTime<Utc>>,
@@ -86,18 +88,21 @@ pub struct WorkerHeldJob {
 pub struct WorkerFilter {
     /// Only those in this state.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<schema::WorkerState>)]
     pub state: Option<String>,
     /// Only those that take jobs from this queue.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = r"^[^\u0000]*$")]
     pub queue: Option<String>,
     /// Only those with this label.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = r"^[^\u0000]*$")]
     pub label: Option<String>,
-    /// Page size, 1 to 1000 (default 100).
+    /// Most items of the page, 1 to 1000. Each list has its own default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
-    /// Id of the last worker of the page before.
+    /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Uuid>,
 }
@@ -114,12 +119,15 @@ pub struct GoodbyeRequest {
 #[serde(deny_unknown_fields)]
 pub struct WorkerTokenCreate {
     /// For people: what or whom it is for.
+    #[schema(value_type = schema::GivenName)]
     pub name: String,
     /// The only worker that may use it; absent: any.
     #[serde(default)]
+    #[schema(value_type = Option<schema::GivenName>)]
     pub worker_name: Option<String>,
     /// The only queues that its bearer may take jobs from; absent: any.
     #[serde(default)]
+    #[schema(value_type = Option<Vec<schema::QueueName>>, min_items = 1, max_items = 1000)]
     pub queues: Option<Vec<String>>,
     /// It is not accepted from then on; absent: until it is revoked.
     #[serde(default)]
@@ -164,11 +172,11 @@ pub struct WorkerTokenCreated {
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct WorkerTokenFilter {
-    /// Page size, 1 to 1000 (default 100).
+    /// Most items of the page, 1 to 1000. Each list has its own default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
-    /// Id of the last token of the page before.
+    /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Uuid>,
 }

@@ -1,75 +1,39 @@
 //! What a valid automation is.
 
-use serde::{Deserialize, Serialize};
+use crate::{Fault, text::has_hidden, wire::wire_names};
 
-use crate::{Fault, text::has_hidden};
-
-/// How a robot's program is started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum EntrypointType {
-    /// A Python script, run with the worker's Python.
-    #[default]
-    Python,
-    /// A shell script, run with `sh`.
-    Shell,
-    /// A program, run as it is.
-    Exe,
+wire_names! {
+    /// How a robot's program is started.
+    pub enum EntrypointType as "EntrypointType" {
+        /// A Python script, run with the worker's Python.
+        Python = "PYTHON",
+        /// A shell script, run with `sh`.
+        Shell = "SHELL",
+        /// A program, run as it is.
+        Exe = "EXE",
+    }
+    default Python;
 }
 
 impl EntrypointType {
-    /// Every type.
-    pub const ALL: [Self; 3] = [Self::Python, Self::Shell, Self::Exe];
-
-    /// The name on the wire.
+    /// Reads the name in any case.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Python => "PYTHON",
-            Self::Shell => "SHELL",
-            Self::Exe => "EXE",
-        }
-    }
-
-    /// Reads the name on the wire, in any case.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
+    pub fn parse_in_any_case(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(name))
     }
 }
 
-/// With which arguments an automation's queue is declared when it does not exist yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum QueueProfile {
-    /// Durable, dead-letter exchange `regente.dlx`.
-    #[default]
-    Regente,
-    /// Durable, dead-letter exchange `maestro.dlx`: what workers of RPS Maestro declare.
-    Maestro,
-    /// Durable, no argument.
-    Plain,
-}
-
-impl QueueProfile {
-    /// Every profile.
-    pub const ALL: [Self; 3] = [Self::Regente, Self::Maestro, Self::Plain];
-
-    /// The name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Regente => "regente",
-            Self::Maestro => "maestro",
-            Self::Plain => "plain",
-        }
+wire_names! {
+    /// The arguments with which the hub declares an automation's queue.
+    pub enum QueueProfile as "QueueProfile" {
+        /// Durable, dead-letter exchange `regente.dlx`.
+        Regente = "regente",
+        /// Durable, dead-letter exchange `maestro.dlx`: what workers of RPS Maestro declare.
+        Maestro = "maestro",
+        /// Durable, no argument.
+        Plain = "plain",
     }
-
-    /// Reads the name on the wire.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|profile| profile.as_str() == name)
-    }
+    default Regente;
 }
 
 /// Lowest and highest priority of a job; higher goes first.
@@ -222,17 +186,5 @@ mod tests {
         );
         assert_eq!(faults(&["a", "amq.x"]), ["queues/1"]);
         assert!(!is_queue_name(EVERY_QUEUE), "no automation has it");
-    }
-
-    #[test]
-    fn names_round_trip() {
-        for kind in EntrypointType::ALL {
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
-            assert_eq!(EntrypointType::parse(kind.as_str()), Some(kind));
-        }
-        for profile in QueueProfile::ALL {
-            assert_eq!(serde_json::to_value(profile).unwrap(), profile.as_str());
-            assert_eq!(QueueProfile::parse(profile.as_str()), Some(profile));
-        }
     }
 }

@@ -25,6 +25,7 @@ pub mod schema;
 pub mod scope;
 pub mod text;
 pub mod waiting;
+pub mod wire;
 pub mod worker;
 
 pub use self::{fault::Fault, scope::Scope};

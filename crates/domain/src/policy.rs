@@ -7,7 +7,6 @@ mod pause;
 mod rate;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
 pub use self::{
     key::{ConcurrencyKey, MAX_KEY},
@@ -16,72 +15,30 @@ pub use self::{
     pause::{MAX_AHEAD, MAX_REASON, Pause, PauseScope, pause_faults},
     rate::RateLimit,
 };
-use crate::{Fault, automation::MAX_TIMEOUT_S};
+use crate::{Fault, automation::MAX_TIMEOUT_S, wire::wire_names};
 
-/// What happens to a request while another job of the automation waits or runs; with a concurrency key, another job of the same key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Overlap {
-    /// The new job waits its turn.
-    #[default]
-    Queue,
-    /// The request is refused, naming the job that is there (409 `overlap_skipped`).
-    Skip,
-    /// The others are canceled and the new job is queued.
-    Replace,
-    /// A job that waits and has not started is returned in place of a new one; beside one that runs, the new job is queued.
-    Coalesce,
+wire_names! {
+    /// What happens to a request while another job of the automation waits or runs; with a concurrency key, another job of the same key.
+    pub enum Overlap as "Overlap" {
+        /// The new job waits its turn.
+        Queue = "queue",
+        /// The request is refused with 409 `overlap_skipped`, which names the other job.
+        Skip = "skip",
+        /// The others are canceled and the new job is queued.
+        Replace = "replace",
+        /// The request returns a job that waits, if there is one; otherwise the new job is queued.
+        Coalesce = "coalesce",
+    }
+    default Queue;
 }
 
-impl Overlap {
-    /// Every rule.
-    pub const ALL: [Self; 4] = [Self::Queue, Self::Skip, Self::Replace, Self::Coalesce];
-
-    /// The name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queue => "queue",
-            Self::Skip => "skip",
-            Self::Replace => "replace",
-            Self::Coalesce => "coalesce",
-        }
-    }
-
-    /// Reads the name on the wire.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|overlap| overlap.as_str() == name)
-    }
-}
-
-/// What happens to a job whose worker was lost, in place of what the retry policy says about that error class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnWorkerLost {
-    /// It gets another attempt, up to [`crate::retry::LOST_ATTEMPTS`] or what the policy allows, whichever is more.
-    Retry,
-    /// It has failed: for robots whose work must not be done twice.
-    Fail,
-}
-
-impl OnWorkerLost {
-    /// Every rule.
-    pub const ALL: [Self; 2] = [Self::Retry, Self::Fail];
-
-    /// The name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Retry => "retry",
-            Self::Fail => "fail",
-        }
-    }
-
-    /// Reads the name on the wire.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|rule| rule.as_str() == name)
+wire_names! {
+    /// What happens to a job whose worker was lost. It overrides the retry policy for that error class.
+    pub enum OnWorkerLost as "OnWorkerLost" {
+        /// The job gets another attempt: at least 3 in all, or as many as the retry policy allows.
+        Retry = "retry",
+        /// The job fails: for robots whose work must not be done twice.
+        Fail = "fail",
     }
 }
 
@@ -224,18 +181,5 @@ mod tests {
         assert_eq!(gives_up_at(at(0), Some(at(-600)), Some(60)), Some(at(60)));
         assert_eq!(gives_up_at(at(0), None, None), None);
         assert_eq!(gives_up_at(at(0), None, Some(i64::MAX)), None);
-    }
-
-    #[test]
-    fn names_round_trip() {
-        for overlap in Overlap::ALL {
-            assert_eq!(serde_json::to_value(overlap).unwrap(), overlap.as_str());
-            assert_eq!(Overlap::parse(overlap.as_str()), Some(overlap));
-        }
-        for rule in OnWorkerLost::ALL {
-            assert_eq!(serde_json::to_value(rule).unwrap(), rule.as_str());
-            assert_eq!(OnWorkerLost::parse(rule.as_str()), Some(rule));
-        }
-        assert_eq!((Overlap::parse("none"), OnWorkerLost::parse("")), (None, None));
     }
 }

@@ -8,17 +8,18 @@ use crate::{
     Fault,
     job::{ErrorClass, known_classes},
     policy::OnWorkerLost,
+    wire::wire_names,
 };
 
-/// How the delay between attempts grows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Backoff {
-    /// `base_s` before each attempt.
-    Fixed,
-    /// `base_s`, twice that, four times that …
-    #[default]
-    Exponential,
+wire_names! {
+    /// How the delay between attempts grows.
+    pub enum Backoff as "Backoff" {
+        /// `base_s` before each attempt.
+        Fixed = "fixed",
+        /// `base_s`, then twice that, then four times that, up to `max_s`.
+        Exponential = "exponential",
+    }
+    default Exponential;
 }
 
 /// Whether and when a failed job gets another attempt. The default is one attempt: no retry.

@@ -2,58 +2,30 @@
 
 mod name;
 
-use std::fmt;
-
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
 pub use self::name::{NameVerdict, Process, Standing, judge_name};
+use crate::wire::wire_names;
 
-/// How a worker stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Alive, takes jobs.
-    Running,
-    /// Alive, ends what it has and takes nothing new.
-    Paused,
-    /// Said goodbye.
-    Stopped,
-    /// Not heard of for longer than a lease lasts.
-    Lost,
+wire_names! {
+    /// How a worker stands.
+    pub enum State as "WorkerState" {
+        /// Alive; takes jobs.
+        Running = "running",
+        /// Alive; finishes its jobs and takes no new ones.
+        Paused = "paused",
+        /// Signed off in order.
+        Stopped = "stopped",
+        /// No heartbeat for longer than a lease lasts.
+        Lost = "lost",
+    }
 }
 
 impl State {
-    /// Every state.
-    pub const ALL: [Self; 4] = [Self::Running, Self::Paused, Self::Stopped, Self::Lost];
-
-    /// The name on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Paused => "paused",
-            Self::Stopped => "stopped",
-            Self::Lost => "lost",
-        }
-    }
-
-    /// Reads the name on the wire.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
-    }
-
     /// The worker is heard of.
     #[must_use]
     pub const fn is_alive(self) -> bool {
         matches!(self, Self::Running | Self::Paused)
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
     }
 }
 
@@ -118,13 +90,5 @@ mod tests {
         let now = DateTime::from_timestamp(100, 0).unwrap();
         let life = Life { last_seen_at: now, paused_at: None, stopped_at: None };
         assert_eq!(life.state(TimeDelta::MAX, now), State::Running);
-    }
-
-    #[test]
-    fn names_are_read_back() {
-        for state in State::ALL {
-            assert_eq!(State::parse(state.as_str()), Some(state));
-        }
-        assert_eq!(State::parse("dead"), None);
     }
 }

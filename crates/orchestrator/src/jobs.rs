@@ -22,7 +22,7 @@ pub(crate) use self::{
     paths(
         routes::list,
         routes::create,
-        routes::stream::logs,
+        routes::stream::stream_logs,
         routes::logs,
         routes::events,
         routes::control::bulk_cancel,
@@ -42,7 +42,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(routes::list)
         .service(routes::create)
-        .service(routes::stream::logs)
+        .service(routes::stream::stream_logs)
         .service(routes::logs)
         .service(routes::events)
         .service(routes::control::bulk_cancel)

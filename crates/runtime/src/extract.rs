@@ -1,4 +1,4 @@
-use std::{future::Future, ops::Deref, pin::Pin};
+use std::{borrow::Cow, future::Future, ops::Deref, pin::Pin};
 
 use actix_web::{
     FromRequest, HttpRequest,
@@ -89,11 +89,27 @@ impl<T: DeserializeOwned> FromRequest for Params<T> {
         if let Some((name, _)) = form_pairs(request.query_string()).find(|(_, value)| value.contains('\0')) {
             return std::future::ready(Err(Failure::BadQuery(vec![Fault::new(name, "must not contain NUL characters")])));
         }
-        let pairs = serde_urlencoded::Deserializer::new(form_pairs(request.query_string()));
+        let query = joined_lists(request.query_string());
+        let pairs = serde_urlencoded::Deserializer::new(form_pairs(&query));
         let params = serde_path_to_error::deserialize(pairs)
             .map_err(|error| Failure::BadQuery(vec![named_fault(&error.path().to_string(), error.inner().to_string())]));
         std::future::ready(params.map(Self))
     }
+}
+
+/// Parameters that are lists: their items come with commas between, or as the parameter repeated.
+const LISTS: [&str; 2] = ["status", "include"];
+
+/// The query with each list that is repeated as one parameter, which is how it is read.
+fn joined_lists(query: &str) -> Cow<'_, str> {
+    let values = |list: &str| form_pairs(query).filter(|(name, _)| name == list).map(|(_, value)| value).collect::<Vec<_>>();
+    if LISTS.into_iter().all(|list| values(list).len() < 2) {
+        return query.into();
+    }
+    let mut joined = form_urlencoded::Serializer::new(String::new());
+    joined.extend_pairs(form_pairs(query).filter(|(name, _)| !LISTS.contains(&&**name)));
+    joined.extend_pairs(LISTS.into_iter().map(|list| (list, values(list).join(","))).filter(|(_, items)| !items.is_empty()));
+    joined.finish().into()
 }
 
 fn form_pairs(query: &str) -> form_urlencoded::Parse<'_> {
@@ -105,5 +121,16 @@ impl<T> Deref for JsonBody<T> {
 
     fn deref(&self) -> &T {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_may_be_repeated_and_nothing_else() {
+        assert_eq!(joined_lists("status=failed&limit=5"), "status=failed&limit=5");
+        assert_eq!(joined_lists("status=failed&limit=5&limit=6&status=a%26b"), "limit=5&limit=6&status=failed%2Ca%26b");
     }
 }

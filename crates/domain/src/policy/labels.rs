@@ -10,6 +10,9 @@ pub const MAX_LABELS: usize = 20;
 /// # Errors
 /// A fault for the first that is unusable, at its index, or for too many; fields are relative to the list.
 pub fn labels(given: &[String]) -> Result<Vec<String>, Fault> {
+    if given.len() > MAX_LABELS {
+        return Err(Fault::new("", format!("must have at most {MAX_LABELS} labels")));
+    }
     let mut stored = BTreeSet::new();
     for (index, label) in given.iter().enumerate() {
         let folded = label.to_ascii_lowercase();
@@ -18,9 +21,6 @@ pub fn labels(given: &[String]) -> Result<Vec<String>, Fault> {
             return Err(Fault::new(index.to_string(), "must have 1 to 64 letters a to z, digits, dots, hyphens or underscores"));
         }
         stored.insert(folded);
-    }
-    if stored.len() > MAX_LABELS {
-        return Err(Fault::new("", format!("must have at most {MAX_LABELS} labels")));
     }
     Ok(stored.into_iter().collect())
 }

@@ -1,21 +1,20 @@
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
-use crate::Fault;
+use crate::{Fault, wire::wire_names};
 
 /// Longest reason, in characters.
 pub const MAX_REASON: usize = 500;
 /// How far ahead a time may lie that somebody asks for: ten years.
 pub const MAX_AHEAD: TimeDelta = TimeDelta::days(3653);
 
-/// What a pause is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PauseScope {
-    /// Jobs of the whole queue do not start.
-    Queue,
-    /// Jobs of the automation do not start.
-    Automation,
+wire_names! {
+    /// What a pause is of.
+    pub enum PauseScope as "PauseScope" {
+        /// Jobs of the whole queue do not start.
+        Queue = "queue",
+        /// Jobs of the automation do not start.
+        Automation = "automation",
+    }
 }
 
 /// Jobs do not start for a while: they are accepted and wait. Those that run go on.

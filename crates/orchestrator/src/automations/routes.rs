@@ -20,9 +20,10 @@ use crate::{
 };
 
 /// Registers an automation.
+///
+/// The answer's `warnings` say what has not taken effect yet. 409 when the name is taken.
 #[utoipa::path(tag = "automations", request_body = AutomationCreate, responses(
-    (status = 201, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 409, description = "The name is taken", body = Problem), (status = 422, body = Problem)))]
+    (status = 201, body = Automation), (status = 409, description = "The name is taken", body = Problem)))]
 #[post("/api/v1/automations")]
 pub(crate) async fn create(
     _: Allowed<AutomationsWrite>,
@@ -38,7 +39,7 @@ pub(crate) async fn create(
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListQuery {
-    /// Page size, 1 to 1000 (default 100).
+    /// Most items of the page, 1 to 1000. Each list has its own default.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// Id of the last automation of the page before.
@@ -48,9 +49,11 @@ struct ListQuery {
     archived: bool,
 }
 
-/// Lists automations by id.
+/// Lists automations by id, 100 a page.
+///
+/// Archived ones are left out unless `archived=true`.
 #[utoipa::path(tag = "automations", params(ListQuery), responses(
-    (status = 200, body = Vec<Automation>), (status = 400, body = Problem), (status = 401, body = Problem)))]
+    (status = 200, body = Vec<Automation>)))]
 #[get("/api/v1/automations")]
 pub(crate) async fn list(
     _: Allowed<AutomationsRead>,
@@ -65,18 +68,20 @@ pub(crate) async fn list(
     Ok(page(request.path(), request.query_string(), next).json(found.iter().map(|automation| shown(&hub, automation)).collect::<Vec<_>>()))
 }
 
-/// One automation.
-#[utoipa::path(tag = "automations", params(("id" = i32, Path)), responses(
-    (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+/// Returns an automation.
+#[utoipa::path(tag = "automations", params(api_types::params::AutomationId), responses(
+    (status = 200, body = Automation)))]
 #[get("/api/v1/automations/{id}")]
 pub(crate) async fn get(_: Allowed<AutomationsRead>, hub: Data<Orchestrator>, id: Path<AutomationId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(shown(&hub, &hub.automation(*id).await?)))
 }
 
-/// Changes the fields that are given.
-#[utoipa::path(tag = "automations", params(("id" = i32, Path)), request_body = AutomationUpdate, responses(
-    (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "The name is taken", body = Problem), (status = 422, body = Problem)))]
+/// Changes an automation.
+///
+/// Absent fields stay as they are, null clears a field that may be empty. What `GET` answered can be sent back; with an `updated_at` that is no
+/// longer current the answer is 409.
+#[utoipa::path(tag = "automations", params(api_types::params::AutomationId), request_body = AutomationUpdate, responses(
+    (status = 200, body = Automation), (status = 409, description = "The name is taken", body = Problem)))]
 #[put("/api/v1/automations/{id}")]
 pub(crate) async fn update(
     _: Allowed<AutomationsWrite>,
@@ -87,9 +92,11 @@ pub(crate) async fn update(
     Ok(HttpResponse::Ok().json(shown(&hub, &hub.automation_update(*id, body.0).await?)))
 }
 
-/// Archives an automation: it takes no more jobs, and stays with those that it has. What waits still runs, under its limits; bulk cancel stops it.
-#[utoipa::path(tag = "automations", params(("id" = i32, Path)), responses(
-    (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+/// Archives an automation.
+///
+/// It takes no more jobs and is kept with its jobs. Jobs that wait still run, under its limits; bulk cancel stops them.
+#[utoipa::path(tag = "automations", params(api_types::params::AutomationId), responses(
+    (status = 204)))]
 #[delete("/api/v1/automations/{id}")]
 pub(crate) async fn archive(
     _: Allowed<AutomationsWrite>,
@@ -100,10 +107,11 @@ pub(crate) async fn archive(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Pauses an automation: its jobs are accepted and wait; those that run go on. A pause that lasts is changed.
-#[utoipa::path(tag = "automations", params(("id" = i32, Path)), request_body = Option<PauseRequest>, responses(
-    (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "The automation is archived", body = Problem), (status = 422, body = Problem)))]
+/// Pauses an automation.
+///
+/// New jobs are accepted and wait, running jobs go on. Send it again to change the end or the reason.
+#[utoipa::path(tag = "automations", params(api_types::params::AutomationId), request_body = Option<PauseRequest>, responses(
+    (status = 200, body = Automation), (status = 409, description = "The automation is archived", body = Problem)))]
 #[post("/api/v1/automations/{id}/pause")]
 pub(crate) async fn pause(
     caller: Allowed<AutomationsPause>,
@@ -115,10 +123,11 @@ pub(crate) async fn pause(
     Ok(HttpResponse::Ok().json(shown(&hub, &automation)))
 }
 
-/// Ends a pause: the jobs that wait start as there is room.
-#[utoipa::path(tag = "automations", params(("id" = i32, Path)), responses(
-    (status = 200, body = Automation), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "The automation is not paused", body = Problem)))]
+/// Ends the pause of an automation.
+///
+/// Waiting jobs start as limits allow.
+#[utoipa::path(tag = "automations", params(api_types::params::AutomationId), responses(
+    (status = 200, body = Automation), (status = 409, description = "The automation is not paused", body = Problem)))]
 #[post("/api/v1/automations/{id}/resume")]
 pub(crate) async fn resume(
     caller: Allowed<AutomationsPause>,
@@ -133,13 +142,15 @@ fn shown(hub: &Orchestrator, automation: &store::automations::Automation) -> Aut
     hub.automation_shown(automation)
 }
 
-/// Runs an automation. The body is the parameters object itself; it may be empty.
-#[utoipa::path(tag = "automations", params(("id" = i32, Path), ExecuteOptions,
-    ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request returns the same job, with another request 422; 1 to 255 bytes")),
+/// Runs an automation.
+///
+/// The body is the parameters object itself and may be empty; the query overrides the automation's settings for this job. The answer is 202 once
+/// the job is stored.
+#[utoipa::path(tag = "automations", params(api_types::params::AutomationId, ExecuteOptions,
+    api_types::params::IdempotencyKey),
     request_body(content = Option<Object>, description = "The parameters"), responses(
-    (status = 202, body = Job), (status = 400, description = "The body is not an object", body = Problem), (status = 401, body = Problem),
-    (status = 404, body = Problem), (status = 409, description = "The automation is archived", body = Problem),
-    (status = 413, body = Problem), (status = 422, description = "The parameters break the schema, or the key was used with others", body = Problem), (status = 503, body = Problem)))]
+    (status = 202, body = Job), (status = 400, description = "The body is not an object", body = Problem), (status = 409, description = "The automation is archived", body = Problem),
+    (status = 422, description = "The parameters break the schema, or the key was used with others", body = Problem)))]
 #[post("/api/v1/automations/{id}/execute")]
 pub(crate) async fn execute(
     _: Allowed<JobsCreate>,

@@ -13,9 +13,11 @@ use crate::{
     pages::{page, page_size},
 };
 
-/// Lists the messages that the broker gave up, newest first.
+/// Lists dead letters, newest first, 50 a page.
+///
+/// A dead letter is a message that the broker gave up.
 #[utoipa::path(tag = "dead letters", params(DeadLetterFilter), responses(
-    (status = 200, body = Vec<DeadLetter>), (status = 400, body = Problem), (status = 401, body = Problem)))]
+    (status = 200, body = Vec<DeadLetter>)))]
 #[get("/api/v1/dead-letters")]
 pub(crate) async fn list(
     _: Allowed<DeadLettersRead>,
@@ -30,27 +32,29 @@ pub(crate) async fn list(
     Ok(page(request.path(), request.query_string(), next).json(found))
 }
 
-/// One such message whole.
-#[utoipa::path(tag = "dead letters", params(("id" = Uuid, Path)), responses(
-    (status = 200, body = DeadLetterDetail), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+/// Returns a dead letter with its message.
+#[utoipa::path(tag = "dead letters", params(api_types::params::DeadLetterId), responses(
+    (status = 200, body = DeadLetterDetail)))]
 #[get("/api/v1/dead-letters/{id}")]
 pub(crate) async fn get(_: Allowed<DeadLettersRead>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.dead_letter_detail(*id).await?))
 }
 
-/// Sends a message again. When it names a job that failed because of it, a new job runs with the same parameters; otherwise the message
-/// itself goes to its queue.
-#[utoipa::path(tag = "dead letters", params(("id" = Uuid, Path)), responses(
-    (status = 200, body = DeadLetter), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "It was sent again before, or cannot be", body = Problem)))]
+/// Replays a dead letter.
+///
+/// If it names a job that failed because of it, a new job runs with the same parameters; otherwise the message goes back to its queue.
+#[utoipa::path(tag = "dead letters", params(api_types::params::DeadLetterId), responses(
+    (status = 200, body = DeadLetter), (status = 409, description = "It was sent again before, or cannot be", body = Problem)))]
 #[post("/api/v1/dead-letters/{id}/replay")]
 pub(crate) async fn replay(caller: Allowed<DeadLettersReplay>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.dead_letter_replay(*id, &caller).await?))
 }
 
-/// Sends many messages again, the oldest first; with `dry_run` it only counts them.
+/// Replays dead letters, the oldest first.
+///
+/// With `dry_run` it only counts.
 #[utoipa::path(post, path = "/api/v1/dead-letters/replay", tag = "dead letters", request_body = Option<ReplayRequest>, responses(
-    (status = 200, body = ReplayResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 422, body = Problem)))]
+    (status = 200, body = ReplayResponse)))]
 pub(crate) async fn replay_many(
     caller: Allowed<DeadLettersReplay>,
     hub: Data<Orchestrator>,
@@ -59,9 +63,9 @@ pub(crate) async fn replay_many(
     Ok(HttpResponse::Ok().json(hub.dead_letter_replay_many(body.0, &caller).await?))
 }
 
-/// Removes a message.
-#[utoipa::path(tag = "dead letters", params(("id" = Uuid, Path)), responses(
-    (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+/// Deletes a dead letter.
+#[utoipa::path(tag = "dead letters", params(api_types::params::DeadLetterId), responses(
+    (status = 204)))]
 #[delete("/api/v1/dead-letters/{id}")]
 pub(crate) async fn delete(caller: Allowed<DeadLettersDelete>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     hub.dead_letter_delete(*id, &caller).await?;

@@ -23,7 +23,7 @@ use store::{
 };
 use uuid::Uuid;
 
-use self::control::{class_fault, time_faults, trigger_fault};
+use self::control::time_faults;
 use super::{
     accept::{Execution, KEY_HEADER},
     convert,
@@ -40,9 +40,12 @@ const PAGE_BYTES: u32 = 4 * 1024 * 1024;
 /// What a job takes beside its payload, about.
 const ROW_BYTES: u64 = 1024;
 
-/// Lists jobs, newest first. Results are left out unless `include=result` asks for them.
+/// Lists jobs, newest first, 50 a page.
+///
+/// Results are left out unless `include=result` asks for them. A page ends early when its parameters and results reach 4 MiB; the header `Link` has
+/// the next one.
 #[utoipa::path(tag = "jobs", params(JobFilter), responses(
-    (status = 200, body = Vec<Job>), (status = 400, body = Problem), (status = 401, body = Problem)))]
+    (status = 200, body = Vec<Job>)))]
 #[get("/api/v1/jobs")]
 pub(crate) async fn list(
     _: Allowed<JobsRead>,
@@ -72,13 +75,13 @@ fn payload(include: Option<&str>) -> Result<Payload, Failure> {
     })
 }
 
-/// Requests a job, with what this one does otherwise than its automation says.
+/// Requests a job.
+///
+/// Its fields override the automation's settings for this job. The answer is 202 once the job is stored.
 #[utoipa::path(tag = "jobs", request_body = JobCreate, params(
-    ("Idempotency-Key" = Option<String>, Header, description = "In place of the field `idempotency_key`")), responses(
-    (status = 202, body = Job), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 404, description = "No such automation", body = Problem),
-    (status = 409, description = "The automation is archived, or its overlap rule skips the request", body = Problem),
-    (status = 413, body = Problem), (status = 422, body = Problem), (status = 503, body = Problem)))]
+    api_types::params::IdempotencyKey), responses(
+    (status = 202, body = Job), (status = 404, description = "No such automation", body = Problem),
+    (status = 409, description = "The automation is archived, or its overlap rule skips the request", body = Problem)))]
 #[post("/api/v1/jobs")]
 pub(crate) async fn create(
     _: Allowed<JobsCreate>,
@@ -127,10 +130,9 @@ pub(crate) fn accepted(job: &Job, replayed: bool) -> HttpResponse {
 fn filter(query: &JobFilter) -> Result<Filter, Failure> {
     let bad = |field: &str, message: String| Failure::BadQuery(vec![Fault::new(field, message)]);
     let words = query.status.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
-    let known = || Status::ALL.map(Status::as_str).join(", ");
-    let status = |word: &str| Status::parse(word).ok_or_else(|| bad("status", format!("\"{word}\" is none of {}", known())));
-    let trigger = |word: &String| Trigger::parse(word).ok_or_else(|| Failure::BadQuery(vec![trigger_fault(word)]));
-    let class = |word: &String| ErrorClass::known(word).ok_or_else(|| Failure::BadQuery(vec![class_fault(word)]));
+    let status = |word: &str| word.parse::<Status>().map_err(|unknown| bad("status", unknown.to_string()));
+    let trigger = |word: &String| word.parse::<Trigger>().map_err(|unknown| bad("trigger", unknown.to_string()));
+    let class = |word: &String| word.parse::<ErrorClass>().map_err(|unknown| bad("error_class", unknown.to_string()));
     let faults: Vec<Fault> = time_faults(query.created_from, query.created_to).collect();
     if !faults.is_empty() {
         return Err(Failure::BadQuery(faults));
@@ -149,18 +151,20 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
     })
 }
 
-/// One job.
-#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), responses(
-    (status = 200, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+/// Returns a job with its result and, while it waits, the reason.
+#[utoipa::path(tag = "jobs", params(api_types::params::JobId), responses(
+    (status = 200, body = Job)))]
 #[get("/api/v1/jobs/{id}")]
 pub(crate) async fn get(_: Allowed<JobsRead>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     let job = store::jobs::job_get(&hub.database, &Scope::All, *id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
     Ok(HttpResponse::Ok().json(hub.shown(job).await?))
 }
 
-/// A job's log lines, oldest first.
-#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path), LogFilter), responses(
-    (status = 200, body = Vec<LogLine>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+/// Lists a job's log lines, oldest first, 1000 a page.
+///
+/// A page ends early when its lines reach 4 MiB; the header `Link` has the next one.
+#[utoipa::path(tag = "jobs", params(api_types::params::JobId, LogFilter), responses(
+    (status = 200, body = Vec<LogLine>)))]
 #[get("/api/v1/jobs/{id}/logs")]
 pub(crate) async fn logs(
     _: Allowed<JobsRead>,
@@ -181,9 +185,11 @@ pub(crate) async fn logs(
     listing::array(response, listing::parts(found.parts, |part| part.bytes as u64), read).await
 }
 
-/// What happened to a job beside its state, oldest first.
-#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path), JobEventFilter), responses(
-    (status = 200, body = Vec<JobEvent>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+/// Lists a job's events, oldest first, 100 a page.
+///
+/// Events are what happened beside its status: late results, control requests, dispatches that failed.
+#[utoipa::path(tag = "jobs", params(api_types::params::JobId, JobEventFilter), responses(
+    (status = 200, body = Vec<JobEvent>)))]
 #[get("/api/v1/jobs/{id}/events")]
 pub(crate) async fn events(
     _: Allowed<JobsRead>,

@@ -18,15 +18,18 @@ use crate::{
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct ListQuery {
-    /// Page size, 1 to 1000 (default 1000).
+    /// Most items of the page, 1 to 1000. Each list has its own default.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// Name of the last queue of the page before.
     after: Option<String>,
 }
 
-/// Lists queues by name: those that automations use, that jobs wait in or come from, and that are paused.
+/// Lists queues by name, 1000 a page.
+///
+/// These are the queues of automations, those with jobs, and those that are paused.
 #[utoipa::path(tag = "queues", params(ListQuery), responses(
-    (status = 200, body = Vec<Queue>), (status = 400, body = Problem), (status = 401, body = Problem)))]
+    (status = 200, body = Vec<Queue>)))]
 #[get("/api/v1/queues")]
 pub(crate) async fn list(
     _: Allowed<QueuesRead>,
@@ -43,10 +46,11 @@ pub(crate) async fn list(
     Ok(page(request.path(), request.query_string(), next).json(found))
 }
 
-/// Pauses a queue: jobs are accepted and wait in it; those that run go on. A pause that lasts is changed.
-#[utoipa::path(tag = "queues", params(("name" = String, Path)), request_body = Option<PauseRequest>, responses(
-    (status = 200, body = Queue), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 404, description = "No automation, job or pause names this queue", body = Problem), (status = 422, body = Problem)))]
+/// Pauses a queue.
+///
+/// New jobs are accepted and wait in it, running jobs go on. Send it again to change the end or the reason.
+#[utoipa::path(tag = "queues", params(api_types::params::QueueName), request_body = Option<PauseRequest>, responses(
+    (status = 200, body = Queue), (status = 404, description = "No automation, job or pause names this queue", body = Problem)))]
 #[post("/api/v1/queues/{name}/pause")]
 pub(crate) async fn pause(
     caller: Allowed<QueuesPause>,
@@ -58,10 +62,11 @@ pub(crate) async fn pause(
     Ok(HttpResponse::Ok().json(convert::queue(queue, (hub.clock)())))
 }
 
-/// Ends a pause: the jobs that wait start as there is room.
-#[utoipa::path(tag = "queues", params(("name" = String, Path)), responses(
-    (status = 200, body = Queue), (status = 401, body = Problem),
-    (status = 404, description = "No automation, job or pause names this queue", body = Problem),
+/// Ends the pause of a queue.
+///
+/// Waiting jobs start as limits allow.
+#[utoipa::path(tag = "queues", params(api_types::params::QueueName), responses(
+    (status = 200, body = Queue), (status = 404, description = "No automation, job or pause names this queue", body = Problem),
     (status = 409, description = "The queue is not paused", body = Problem)))]
 #[post("/api/v1/queues/{name}/resume")]
 pub(crate) async fn resume(caller: Allowed<QueuesPause>, hub: Data<Orchestrator>, name: Path<String>) -> Result<HttpResponse, Failure> {

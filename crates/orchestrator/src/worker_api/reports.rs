@@ -9,11 +9,11 @@ use crate::Orchestrator;
 /// Reports that a request may carry.
 const MOST_REPORTS: usize = 1000;
 
-/// A worker sends several reports at once. Each has its own outcome, in the order of the request; one that is refused does not harm the
-/// others.
+/// Sends several reports at once.
+///
+/// Each gets its own outcome, in the order of the request; a refused report does not affect the others.
 #[utoipa::path(tag = "worker", request_body = Vec<Report>, responses(
-    (status = 200, body = Vec<ReportOutcome>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 413, body = Problem),
-    (status = 422, description = "The request as a whole cannot be read: nothing was done", body = Problem)))]
+    (status = 200, body = Vec<ReportOutcome>), (status = 422, description = "The request as a whole cannot be read: nothing was done", body = Problem)))]
 #[post("/api/v1/worker/reports")]
 pub(crate) async fn reports(worker: WorkerCaller, hub: Data<Orchestrator>, body: JsonBody<Vec<Report>>) -> Result<HttpResponse, Failure> {
     if body.len() > MOST_REPORTS {

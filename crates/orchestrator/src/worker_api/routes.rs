@@ -30,10 +30,11 @@ const fn caller(worker: &WorkerCaller) -> Caller {
     Caller { worker_id: None, lease_token: worker.lease_token }
 }
 
-/// A worker begins a job, and gets the lease. The body may be empty.
-#[utoipa::path(tag = "worker", params(("id" = Uuid, Path), ("X-Lease-Token" = Option<Uuid>, Header, description = "The lease token that `start` or `claim` gave: only its bearer changes the job. A worker that shows none is judged by the job's id alone")), request_body = Option<StartRequest>, responses(
-    (status = 200, body = StartResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "Ended, or held by another worker", body = Problem), (status = 422, body = Problem)))]
+/// Starts a job and returns its lease.
+///
+/// The body may be empty. Sent again by the holder it returns the same lease.
+#[utoipa::path(tag = "worker", params(api_types::params::JobId, api_types::params::LeaseToken), request_body = Option<StartRequest>, responses(
+    (status = 200, body = StartResponse), (status = 409, description = "Ended, or held by another worker", body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/start")]
 pub(crate) async fn start(
     worker: WorkerCaller,
@@ -65,11 +66,12 @@ pub(crate) async fn started(
     })
 }
 
-/// A worker sends log lines: one, or many as `entries`. Beyond the hub's limit for one log they are accepted and counted; stored are only up to
-/// 1,000 errors then, and up to 1,000 lines of `finish`, with a line that says how many are missing. `log_id` is the number of the last line stored.
-#[utoipa::path(tag = "worker", params(("id" = Uuid, Path), ("X-Lease-Token" = Option<Uuid>, Header, description = "The lease token that `start` or `claim` gave: only its bearer changes the job. A worker that shows none is judged by the job's id alone")), request_body = LogRequest, responses(
-    (status = 201, body = LogResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "The lease is another's", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
+/// Appends lines to a job's log: one, or many as `entries`.
+///
+/// Past the hub's limit for one log, lines are accepted and counted, but only 1,000 errors and the last 1,000 lines of `finish` are stored, with a
+/// line that says how many are missing. `log_id` is the number of the last line stored.
+#[utoipa::path(tag = "worker", params(api_types::params::JobId, api_types::params::LeaseToken), request_body = LogRequest, responses(
+    (status = 201, body = LogResponse), (status = 409, description = "The lease is another's", body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/log")]
 pub(crate) async fn log(
     worker: WorkerCaller,
@@ -114,10 +116,9 @@ fn lines(entries: Vec<LogEntry>, offset: Option<i64>, now: DateTime<Utc>) -> Res
     Ok(Lines { lines: entries.into_iter().map(line).collect(), offset })
 }
 
-/// A worker tells how far a job is.
-#[utoipa::path(tag = "worker", params(("id" = Uuid, Path), ("X-Lease-Token" = Option<Uuid>, Header, description = "The lease token that `start` or `claim` gave: only its bearer changes the job. A worker that shows none is judged by the job's id alone")), request_body = Progress, responses(
-    (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "The lease is another's", body = Problem), (status = 422, body = Problem)))]
+/// Reports how far a job is.
+#[utoipa::path(tag = "worker", params(api_types::params::JobId, api_types::params::LeaseToken), request_body = Progress, responses(
+    (status = 200, body = WorkerJobResponse), (status = 409, description = "The lease is another's", body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/progress")]
 pub(crate) async fn progress(
     worker: WorkerCaller,
@@ -152,11 +153,12 @@ fn short(message: String) -> String {
     if message.len() <= MOST_MESSAGE { message } else { format!("{} …", &message[..message.floor_char_boundary(MOST_MESSAGE)]) }
 }
 
-/// A worker ends a job. The first result stays; a later one is kept as an event. A worker without a lease may end a job whose `start` the hub
-/// did not hear. `canceled` that nobody asked for becomes `failed` (`KILLED`), and the retry policy decides.
-#[utoipa::path(tag = "worker", params(("id" = Uuid, Path), ("X-Lease-Token" = Option<Uuid>, Header, description = "The lease token that `start` or `claim` gave: only its bearer changes the job. A worker that shows none is judged by the job's id alone")), request_body = FinishRequest, responses(
-    (status = 200, body = WorkerJobResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "The lease is another's, or never was", body = Problem), (status = 413, body = Problem), (status = 422, body = Problem)))]
+/// Ends a job.
+///
+/// The first result counts; a later one is kept as an event. A worker without a lease may end a job whose `start` never reached the hub. A
+/// `canceled` that nobody asked for becomes `failed` (`KILLED`), and the retry policy decides.
+#[utoipa::path(tag = "worker", params(api_types::params::JobId, api_types::params::LeaseToken), request_body = FinishRequest, responses(
+    (status = 200, body = WorkerJobResponse), (status = 409, description = "The lease is another's, or never was", body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/finish")]
 pub(crate) async fn finish(
     worker: WorkerCaller,
@@ -207,9 +209,9 @@ fn outcome(request: &mut FinishRequest) -> Result<Outcome, Failure> {
     }
 }
 
-/// How a job stands.
-#[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), responses(
-    (status = 200, body = JobStatusResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem)))]
+/// Returns the status of a job.
+#[utoipa::path(tag = "worker", params(api_types::params::JobId), responses(
+    (status = 200, body = JobStatusResponse)))]
 #[get("/api/v1/worker/jobs/{id}/status")]
 pub(crate) async fn status(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     let job = hub.job_for_worker(&worker, *id).await?;
@@ -224,10 +226,11 @@ pub(crate) async fn status(worker: WorkerCaller, hub: Data<Orchestrator>, id: Pa
     }))
 }
 
-/// Whether somebody asked to stop the job. Asking is a heartbeat.
-#[utoipa::path(tag = "worker", params(("id" = Uuid, Path)), responses(
-    (status = 200, body = CancellationResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, description = "The job's worker registered with another credential and no lease token is shown, or the token does not open the job's queue", body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "The lease is another's", body = Problem)))]
+/// Tells whether somebody asked to cancel the job.
+///
+/// The request counts as a heartbeat.
+#[utoipa::path(tag = "worker", params(api_types::params::JobId), responses(
+    (status = 200, body = CancellationResponse), (status = 409, description = "The lease is another's", body = Problem)))]
 #[get("/api/v1/worker/jobs/{id}/cancellation")]
 pub(crate) async fn cancellation(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     let changed = hub.writer.report(*id, Change::Cancellation { caller: caller(&worker) }, &worker.principal).await?;

@@ -11,12 +11,12 @@ use runtime::{Failure, JsonBody, WorkerCaller};
 
 use crate::{Orchestrator, dispatch};
 
-/// A worker says who it is, and learns its id.
+/// Registers a worker and returns its id.
+///
+/// The same worker (the same `instance_id` on the same host or, without one, the same credential) keeps its id.
 #[utoipa::path(tag = "worker", request_body = RegisterRequest, responses(
-    (status = 200, body = RegisterResponse), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, description = "The token is another worker's, or does not open a queue, or the name belongs to another credential", body = Problem),
-    (status = 409, description = "`worker_name_taken`: another worker with this name is alive; the text names its host, process and since when", body = Problem),
-    (status = 422, body = Problem)))]
+    (status = 200, body = RegisterResponse), (status = 403, description = "The token is another worker's, or does not open a queue, or the name belongs to another credential", body = Problem),
+    (status = 409, description = "`worker_name_taken`: another worker with this name is alive; the text names its host, process and since when", body = Problem)))]
 #[post("/api/v1/worker/register")]
 pub(crate) async fn register(
     caller: WorkerCaller,
@@ -29,11 +29,11 @@ pub(crate) async fn register(
     Ok(HttpResponse::Ok().json(hub.worker_register(request, &caller.principal).await?))
 }
 
-/// A worker is alive: the leases of the jobs it names are prolonged.
+/// Renews the leases of a worker's jobs.
+///
+/// The answer names the jobs to stop, to suspend, and those whose lease is lost.
 #[utoipa::path(tag = "worker", request_body = HeartbeatRequest, responses(
-    (status = 200, body = HeartbeatResponse), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, description = "The worker registered with another credential", body = Problem),
-    (status = 404, description = "No such worker: register again", body = Problem), (status = 422, body = Problem)))]
+    (status = 200, body = HeartbeatResponse), (status = 404, description = "No such worker: register again", body = Problem)))]
 #[post("/api/v1/worker/heartbeat")]
 pub(crate) async fn heartbeat(
     caller: WorkerCaller,
@@ -44,11 +44,9 @@ pub(crate) async fn heartbeat(
     Ok(HttpResponse::Ok().json(hub.worker_heartbeat(body.0, caller.principal).await?))
 }
 
-/// A worker stops in order: it is not counted as lost.
+/// Signs a worker off, so that it does not count as lost.
 #[utoipa::path(tag = "worker", request_body = GoodbyeRequest, responses(
-    (status = 204), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 403, description = "The worker registered with another credential", body = Problem),
-    (status = 404, description = "No such worker", body = Problem), (status = 422, body = Problem)))]
+    (status = 204), (status = 404, description = "No such worker", body = Problem)))]
 #[post("/api/v1/worker/goodbye")]
 pub(crate) async fn goodbye(
     caller: WorkerCaller,
@@ -60,11 +58,12 @@ pub(crate) async fn goodbye(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// A worker asks for jobs, and waits for them. The jobs of the answer run under its lease. A paused worker gets none.
+/// Claims jobs for a worker that does not use the broker.
+///
+/// The answer waits up to `wait_s` for a job. The jobs run under the worker's lease from then on. A paused worker gets none.
 #[utoipa::path(tag = "worker", request_body = ClaimRequest, responses(
-    (status = 200, description = "The jobs; empty when none came in time", body = Vec<JobAssignment>), (status = 400, body = Problem),
-    (status = 401, body = Problem), (status = 403, description = "The worker registered with another credential, or the token does not open a queue", body = Problem),
-    (status = 404, description = "No such worker: register again", body = Problem), (status = 422, body = Problem)))]
+    (status = 200, description = "The jobs; empty when none came in time", body = Vec<JobAssignment>), (status = 403, description = "The worker registered with another credential, or the token does not open a queue", body = Problem),
+    (status = 404, description = "No such worker: register again", body = Problem)))]
 #[post("/api/v1/worker/jobs/claim")]
 pub(crate) async fn claim(caller: WorkerCaller, hub: Data<Orchestrator>, body: JsonBody<ClaimRequest>) -> Result<HttpResponse, Failure> {
     let mut request = body.0;

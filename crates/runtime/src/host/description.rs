@@ -1,9 +1,9 @@
 //! The description of the API: those of the services and of the routes of every process, with what all operations have in common.
 
 use utoipa::openapi::{
-    OpenApi, Ref, RefOr, Response, ResponseBuilder,
+    Components, OpenApi, Ref, RefOr, Response, ResponseBuilder,
     content::ContentBuilder,
-    path::{Operation, PathItem},
+    path::{Operation, Parameter, ParameterIn, PathItem},
     security::SecurityRequirement,
 };
 
@@ -41,29 +41,36 @@ pub fn describe(services: &[Box<dyn Service>]) -> OpenApi {
     complete(services.iter().map(|service| service.describe()).fold(common, OpenApi::merge_from))
 }
 
-/// Adds to each operation the refusals and credentials that go with its kind.
+/// Completes each operation with what goes with its kind.
 fn complete(mut doc: OpenApi) -> OpenApi {
-    for item in doc.paths.paths.values_mut() {
+    let shared = api_types::params::shared();
+    for (path, item) in &mut doc.paths.paths {
         for operation in operations(item) {
             let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
+            name(operation, &tag);
             add_credentials(operation, &tag);
-            if operation.security.is_some() {
-                add_problem(operation, "403", "The caller lacks the permission for it");
+            add_refusals(operation, path, &tag);
+            for (status, response) in &mut operation.responses.responses {
+                complete_response(status, response);
             }
-            if operation.request_body.is_some() {
-                add_problem(operation, "413", "The body is too large");
+            if let Some(parameters) = &mut operation.parameters {
+                keep_described(parameters);
+                parameters.iter_mut().for_each(|parameter| share(parameter, &shared));
             }
-            if tag != "system" {
-                add_problem(operation, "503", "The database is out of reach, or too many requests wait for it; see Retry-After");
-            }
-            operation.responses.responses.values_mut().for_each(tell_problem_type);
         }
     }
+    let components = doc.components.get_or_insert_with(Components::new);
+    components.parameters.extend(shared.into_iter().map(|(name, parameter)| (name.to_owned(), parameter.into())));
     doc
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
+}
+
+/// An operation is named by its subject and its handler: `jobs_list`. Generated clients have a function of this name.
+fn name(operation: &mut Operation, tag: &str) {
+    operation.operation_id = operation.operation_id.take().map(|handler| format!("{}_{handler}", tag.replace(' ', "_")));
 }
 
 fn add_credentials(operation: &mut Operation, tag: &str) {
@@ -75,19 +82,40 @@ fn add_credentials(operation: &mut Operation, tag: &str) {
     };
 }
 
-fn add_problem(operation: &mut Operation, status: &str, description: &str) {
-    let schema = ContentBuilder::new().schema(Some(Ref::new(PROBLEM_SCHEMA))).build();
-    let response = || ResponseBuilder::new().description(description).content(PROBLEM, schema).build().into();
-    operation.responses.responses.entry(status.to_owned()).or_insert_with(response);
+/// Adds the refusals that follow from what the operation takes.
+fn add_refusals(operation: &mut Operation, path: &str, tag: &str) {
+    let has_body = operation.request_body.is_some();
+    let is_in =
+        |parameter: &RefOr<Parameter>, place: &ParameterIn| matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == *place);
+    // Any text names a queue; the other parameters have a form.
+    let has_form = operation.parameters.iter().flatten().any(|parameter| !is_in(parameter, &ParameterIn::Path)) || path.contains("{id}");
+    for (status, is_possible) in [
+        ("400", has_body || has_form),
+        ("401", operation.security.is_some()),
+        ("403", operation.security.is_some()),
+        ("404", path.contains('{')),
+        ("413", has_body),
+        ("422", has_body),
+        ("503", tag != "system"),
+    ] {
+        if is_possible {
+            let schema = ContentBuilder::new().schema(Some(Ref::new(PROBLEM_SCHEMA))).build();
+            let response = || ResponseBuilder::new().content(PROBLEM, schema).build().into();
+            operation.responses.responses.entry(status.to_owned()).or_insert_with(response);
+        }
+    }
 }
 
-/// A problem travels as [`PROBLEM`], whatever the service's description says.
-fn tell_problem_type(response: &mut RefOr<Response>) {
+fn complete_response(status: &str, response: &mut RefOr<Response>) {
     let RefOr::T(response) = response else { return };
+    if response.description.is_empty() {
+        meaning(status).clone_into(&mut response.description);
+    }
     // A stream is no text of which a schema could speak.
     if let Some(RefOr::T(stream)) = response.content.get_mut("text/event-stream") {
         stream.schema = None;
     }
+    // A problem travels as its own type, whatever the service's description says.
     let is_problem = |content: &RefOr<utoipa::openapi::Content>| match content {
         RefOr::T(content) => matches!(&content.schema, Some(RefOr::Ref(schema)) if schema.ref_location == PROBLEM_SCHEMA),
         RefOr::Ref(_) => false,
@@ -95,5 +123,43 @@ fn tell_problem_type(response: &mut RefOr<Response>) {
     if let Some(problem) = response.content.get("application/json").filter(|content| is_problem(content)).cloned() {
         response.content.clear();
         response.content.insert(PROBLEM.to_owned(), problem);
+    }
+}
+
+/// What a status means where the operation does not say.
+fn meaning(status: &str) -> &'static str {
+    match status {
+        "201" => "Created",
+        "202" => "Accepted",
+        "204" => "Done; the answer has no body",
+        "400" => "The request cannot be read: `detail` says why",
+        "401" => "The credential is missing or wrong",
+        "403" => "The caller lacks the permission, or the worker belongs to another credential",
+        "404" => "Not found",
+        "409" => "The current state does not allow this: `detail` says why",
+        "413" => "The body is too large",
+        "422" => "A field is not valid: `errors` names it",
+        "503" => "The database does not answer, or too many requests wait for it; see `Retry-After`",
+        _ => "OK",
+    }
+}
+
+/// Leaves out parameters that are there twice: as the operation describes them, and as they were found in its handler's signature.
+fn keep_described(parameters: &mut Vec<RefOr<Parameter>>) {
+    let mut seen = Vec::new();
+    parameters.retain(|parameter| {
+        let RefOr::T(Parameter { name, parameter_in, .. }) = parameter else { return true };
+        let place = (name.clone(), parameter_in.clone());
+        let is_new = !seen.contains(&place);
+        seen.push(place);
+        is_new
+    });
+}
+
+/// Replaces a parameter that others share by a reference to its component.
+fn share(parameter: &mut RefOr<Parameter>, shared: &[(&str, Parameter)]) {
+    let RefOr::T(own) = parameter else { return };
+    if let Some((name, _)) = shared.iter().find(|(_, one)| one == own) {
+        *parameter = RefOr::Ref(Ref::new(format!("#/components/parameters/{name}")));
     }
 }

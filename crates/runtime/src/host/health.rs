@@ -13,7 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 const OK: &str = "ok";
 
-/// How the hub is. `degraded`: the broker is out of reach, jobs are accepted and wait.
+/// Returns the health of the hub.
+///
+/// `degraded`: the broker does not answer; jobs are accepted and wait.
 #[utoipa::path(tag = "system", responses((status = 200, body = Health), (status = 503, description = "The database is out of reach, or takes no writes", body = Health)))]
 #[get("/api/v1/health")]
 pub(super) async fn health(frame: Data<Frame>) -> HttpResponse {
@@ -37,7 +39,9 @@ pub(super) async fn health(frame: Data<Frame>) -> HttpResponse {
     response.json(health)
 }
 
-/// The process answers and its tasks run. 503 when a task has ended that cannot be started again: restart the process.
+/// Answers 200 while the process and its tasks run.
+///
+/// 503 when a task has ended that cannot be started again: restart the process.
 #[utoipa::path(tag = "system", responses((status = 200), (status = 503)))]
 #[get("/health/live")]
 pub(super) async fn live(frame: Data<Frame>) -> HttpResponse {
@@ -47,7 +51,7 @@ pub(super) async fn live(frame: Data<Frame>) -> HttpResponse {
     }
 }
 
-/// The process can serve requests.
+/// Answers 200 while the process can serve requests, otherwise 503.
 #[utoipa::path(tag = "system", responses((status = 200), (status = 503)))]
 #[get("/health/ready")]
 pub(super) async fn ready(frame: Data<Frame>) -> HttpResponse {

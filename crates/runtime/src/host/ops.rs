@@ -1,20 +1,20 @@
 use actix_web::{HttpResponse, get, web::Data};
-use api_types::{Problem, ReconcilerStatus, TaskStatus};
+use api_types::{ReconcilerStatus, TaskStatus};
 
 use auth::need::OpsRead;
 
 use super::app::Frame;
 use crate::{Allowed, Failure, TaskState};
 
-/// Lists the reconcilers of the installation, whichever service and replica runs them, and how their last runs went.
-#[utoipa::path(tag = "operations", responses((status = 200, body = Vec<ReconcilerStatus>), (status = 401, body = Problem)))]
+/// Lists the reconcilers of all services and replicas, and how their last runs went.
+#[utoipa::path(tag = "operations", responses((status = 200, body = Vec<ReconcilerStatus>)))]
 #[get("/api/v1/ops/reconcilers")]
 pub(super) async fn reconcilers(_: Allowed<OpsRead>, frame: Data<Frame>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(frame.context.reconcilers.statuses().await?))
 }
 
-/// Lists the named tasks of the replica that answers, and how each stands.
-#[utoipa::path(tag = "operations", responses((status = 200, body = Vec<TaskStatus>), (status = 401, body = Problem)))]
+/// Lists the named tasks of the replica that answers, and the state of each.
+#[utoipa::path(tag = "operations", responses((status = 200, body = Vec<TaskStatus>)))]
 #[get("/api/v1/ops/tasks")]
 pub(super) async fn tasks(_: Allowed<OpsRead>, frame: Data<Frame>) -> HttpResponse {
     let to_api = |task: crate::TaskStatus| TaskStatus {

@@ -13,6 +13,6 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Option<
     if name.is_empty() {
         return Ok(None);
     }
-    let unknown = || D::Error::unknown_variant(&name, &["", "regente", "maestro", "plain"]);
-    QueueProfile::parse(&name).map(Some).ok_or_else(unknown)
+
+    name.parse().map(Some).map_err(D::Error::custom)
 }

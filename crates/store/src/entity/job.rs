@@ -29,7 +29,7 @@ columns! {
     error_class: Option<String> {
         update: |row| row.job.failure.as_ref().map(|failure| failure.class.as_str().to_owned()),
         load: |row, class| {
-            row.job.failure = class.map(|class| Failure { class: ErrorClass::parse(&class), message: String::new() });
+            row.job.failure = class.map(|class| Failure { class: ErrorClass::parse_or_unknown(&class), message: String::new() });
         },
     }
     error_message: Option<String> {

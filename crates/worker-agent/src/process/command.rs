@@ -69,7 +69,8 @@ pub(super) struct Surroundings<'a> {
 pub(super) async fn start(runner: &ProcessRunner, job: &Job, around: Surroundings<'_>) -> Result<Program, String> {
     let kind = match job.entrypoint_type.as_str() {
         "" => EntrypointType::Python,
-        name => EntrypointType::parse(name).ok_or_else(|| format!("unknown entry point type {name:?}: must be PYTHON, SHELL or EXE"))?,
+        name => EntrypointType::parse_in_any_case(name)
+            .ok_or_else(|| format!("unknown entry point type {name:?}: must be PYTHON, SHELL or EXE"))?,
     };
     let script = script::resolve(&runner.base_dir, &runner.scripts, &job.script_path)?;
     let interpreter = match kind {

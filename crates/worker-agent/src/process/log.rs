@@ -152,7 +152,7 @@ fn parse(line: &str) -> Option<LogEntry> {
     let (time, rest) = line.split_once(' ')?;
     let timestamp = DateTime::parse_from_rfc3339(time).ok()?.to_utc();
     let (level, text) = rest.split_once(' ')?;
-    let level = Level::parse(level)?;
+    let level = Level::parse_word(level)?;
     let spoken = Spoken::read(text);
     let actionable = spoken.as_ref().is_some_and(|spoken| spoken.actionable);
     let message = spoken.and_then(|spoken| spoken.message).unwrap_or_else(|| text.to_owned());

@@ -92,7 +92,7 @@ pub(crate) fn read_end(folder: &JobFolder) -> Option<Outcome> {
     let status = Status::parse(text("status")?).filter(|status| status.is_terminal())?;
     let failed = status == Status::Failed;
     let error_message = failed.then(|| text("message").unwrap_or_default().to_owned());
-    let error_class = failed.then(|| text("error_class").map_or(ErrorClass::Unknown, ErrorClass::parse));
+    let error_class = failed.then(|| text("error_class").map_or(ErrorClass::Unknown, ErrorClass::parse_or_unknown));
     Some(Outcome { status, result: None, error_class, error_message })
 }
 

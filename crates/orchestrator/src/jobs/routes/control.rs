@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     Fault,
     job::{ErrorClass, Status, Trigger},
+    wire::UnknownName,
 };
 use runtime::{Allowed, Failure, JsonBody, OptionalJsonBody};
 use store::jobs::Filter;
@@ -24,11 +25,12 @@ use crate::{
     writer::{Action, Control},
 };
 
-/// Stops a job: one that waits at once, one that runs by asking its program first and killing its whole process tree after `cancel_grace_s`.
-#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), request_body = Option<ControlRequest>, responses(
+/// Cancels a job.
+///
+/// A job that waits ends at once (200). A job that runs is asked to stop (202); its process tree is killed after `cancel_grace_s`.
+#[utoipa::path(tag = "jobs", params(api_types::params::JobId), request_body = Option<ControlRequest>, responses(
     (status = 200, description = "Ended", body = Job), (status = 202, description = "Its worker was told to stop it", body = Job),
-    (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "Ended already; the problem names the state", body = Problem), (status = 422, body = Problem)))]
+    (status = 409, description = "Ended already; the problem names the state", body = Problem)))]
 #[post("/api/v1/jobs/{id}/cancel")]
 pub(crate) async fn cancel(
     caller: Allowed<JobsControl>,
@@ -41,10 +43,9 @@ pub(crate) async fn cancel(
     Ok(response.json(job))
 }
 
-/// Lets a job's processes stand still, and its time-out clock.
-#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), request_body = Option<ControlRequest>, responses(
-    (status = 200, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "Not running, or its worker cannot do it", body = Problem), (status = 422, body = Problem)))]
+/// Suspends a running job's processes and stops its time-out clock.
+#[utoipa::path(tag = "jobs", params(api_types::params::JobId), request_body = Option<ControlRequest>, responses(
+    (status = 200, body = Job), (status = 409, description = "Not running, or its worker cannot do it", body = Problem)))]
 #[post("/api/v1/jobs/{id}/pause")]
 pub(crate) async fn pause(
     caller: Allowed<JobsControl>,
@@ -56,10 +57,11 @@ pub(crate) async fn pause(
     Ok(HttpResponse::Ok().json(hub.job_control(*id, control).await?))
 }
 
-/// Lets a paused job go on, and one that waits for a person (`waiting_reason` `worker_key_refused` or `never_started`) be sent again.
-#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), request_body = Option<ControlRequest>, responses(
-    (status = 200, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "Not paused, or its worker is lost", body = Problem), (status = 422, body = Problem)))]
+/// Resumes a paused job.
+///
+/// A job that is held back (`waiting_reason` `worker_key_refused` or `never_started`) is dispatched again.
+#[utoipa::path(tag = "jobs", params(api_types::params::JobId), request_body = Option<ControlRequest>, responses(
+    (status = 200, body = Job), (status = 409, description = "Not paused, or its worker is lost", body = Problem)))]
 #[post("/api/v1/jobs/{id}/resume")]
 pub(crate) async fn resume(
     caller: Allowed<JobsControl>,
@@ -71,10 +73,11 @@ pub(crate) async fn resume(
     Ok(HttpResponse::Ok().json(hub.job_control(*id, control).await?))
 }
 
-/// Runs a job that has ended again, as a new job, with the same or other parameters.
-#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path)), request_body = Option<RetryRequest>, responses(
-    (status = 202, body = Job), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "Not ended yet, or its automation is archived", body = Problem), (status = 422, body = Problem)))]
+/// Runs an ended job again, as a new job.
+///
+/// The new job has the same parameters unless the body gives others.
+#[utoipa::path(tag = "jobs", params(api_types::params::JobId), request_body = Option<RetryRequest>, responses(
+    (status = 202, body = Job), (status = 409, description = "Not ended yet, or its automation is archived", body = Problem)))]
 #[post("/api/v1/jobs/{id}/retry")]
 pub(crate) async fn retry(
     _: Allowed<JobsCreate>,
@@ -86,9 +89,11 @@ pub(crate) async fn retry(
     Ok(accepted(&job, false))
 }
 
-/// Stops every job that meets the conditions, at most 10000, the newest first. `dry_run` only counts.
-#[utoipa::path(tag = "jobs", request_body = BulkRequest, responses(
-    (status = 200, body = BulkResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 422, body = Problem)))]
+/// Cancels all jobs that match.
+///
+/// A request takes at most 10000 jobs, the newest first. With `dry_run` it only counts.
+#[utoipa::path(tag = "jobs", request_body = api_types::BulkCancelRequest, responses(
+    (status = 200, body = BulkResponse)))]
 #[post("/api/v1/jobs/bulk/cancel")]
 pub(crate) async fn bulk_cancel(
     caller: Allowed<JobsControl>,
@@ -98,9 +103,11 @@ pub(crate) async fn bulk_cancel(
     bulk(Bulk::Cancel, &caller, &hub, body.0).await
 }
 
-/// Runs every ended job that meets the conditions and was not retried before again, at most 10000, the newest first. `dry_run` only counts.
-#[utoipa::path(tag = "jobs", request_body = BulkRequest, responses(
-    (status = 200, body = BulkResponse), (status = 400, body = Problem), (status = 401, body = Problem), (status = 422, body = Problem)))]
+/// Retries all ended jobs that match and were not retried before.
+///
+/// A request takes at most 10000 jobs, the newest first. With `dry_run` it only counts.
+#[utoipa::path(tag = "jobs", request_body = api_types::BulkRetryRequest, responses(
+    (status = 200, body = BulkResponse)))]
 #[post("/api/v1/jobs/bulk/retry")]
 pub(crate) async fn bulk_retry(
     caller: Allowed<JobsCreate>,
@@ -124,18 +131,18 @@ fn bulk_filter(bulk: Bulk, request: BulkRequest) -> Result<Filter, Failure> {
     for (nth, word) in request.status.iter().enumerate() {
         match Status::parse(word).filter(|status| bulk.statuses().contains(status)) {
             Some(status) => statuses.push(status),
-            None => faults.push(Fault::new(format!("status/{nth}"), format!("\"{word}\" is none of {}", names(bulk.statuses())))),
+            None => faults.push(Fault::new(format!("status/{nth}"), UnknownName::new(word, bulk.statuses()).to_string())),
         }
     }
     if statuses.is_empty() {
         let usual = if bulk == Bulk::Retry { &[Status::Failed, Status::Canceled] } else { bulk.statuses() };
         statuses.extend(usual);
     }
-    let trigger = request.trigger.as_deref().map(|word| Trigger::parse(word).ok_or_else(|| trigger_fault(word)));
-    let error_class = request.error_class.as_deref().map(|word| ErrorClass::known(word).ok_or_else(|| class_fault(word)));
-    let mut unless_faulty = |fault: Fault| faults.push(fault);
-    let trigger = trigger.transpose().map_err(&mut unless_faulty).ok().flatten();
-    let error_class = error_class.transpose().map_err(&mut unless_faulty).ok().flatten();
+    let mut fault = |field: &str, unknown: UnknownName| faults.push(Fault::new(field, unknown.to_string()));
+    let trigger = request.trigger.as_deref().map(str::parse::<Trigger>);
+    let trigger = trigger.transpose().map_err(|unknown| fault("trigger", unknown)).ok().flatten();
+    let error_class = request.error_class.as_deref().map(str::parse::<ErrorClass>);
+    let error_class = error_class.transpose().map_err(|unknown| fault("error_class", unknown)).ok().flatten();
     faults.extend(time_faults(request.created_from, request.created_to));
     if request.queue_name.as_ref().is_some_and(|name| name.contains('\0')) {
         faults.push(Fault::new("queue_name", "must not contain NUL characters"));
@@ -157,20 +164,8 @@ fn bulk_filter(bulk: Bulk, request: BulkRequest) -> Result<Filter, Failure> {
     })
 }
 
-fn names(statuses: &[Status]) -> String {
-    statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>().join(", ")
-}
-
 /// What is wrong with the times between which jobs were created.
 pub(crate) fn time_faults(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> impl Iterator<Item = Fault> {
     let times = [("created_from", from), ("created_to", to)];
     times.into_iter().filter(|(_, at)| at.is_some_and(|at| !text::is_kept_date(at))).map(|(field, _)| Fault::new(field, text::DATE_RULE))
-}
-
-pub(crate) fn trigger_fault(word: &str) -> Fault {
-    Fault::new("trigger", format!("\"{word}\" is none of {}", Trigger::ALL.map(Trigger::as_str).join(", ")))
-}
-
-pub(crate) fn class_fault(word: &str) -> Fault {
-    Fault::new("error_class", format!("\"{word}\" is none of {}", ErrorClass::names()))
 }

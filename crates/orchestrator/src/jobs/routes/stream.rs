@@ -5,7 +5,6 @@ use actix_web::{
     http::header,
     web::{Bytes, Data, Path},
 };
-use api_types::Problem;
 use auth::need::JobsRead;
 use futures_util::Stream;
 use runtime::{Allowed, Failure};
@@ -17,15 +16,14 @@ use crate::{Orchestrator, jobs::follow::event};
 /// After this long a silent stream shows that it lives.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
-/// A job's log as server-sent events: past lines, then new ones, then the end.
+/// Streams a job's log as server-sent events: past lines, then new ones, then the end.
 ///
-/// Events: `log` (a log line, its id is the line's number), `progress` (when it changes), `end` (the job, when it has ended), `slow` (the reader
-/// does not keep up and is disconnected; `detail` says so). After a break the browser's `Last-Event-ID` continues where it was.
-#[utoipa::path(tag = "jobs", params(("id" = Uuid, Path), ("Last-Event-ID" = Option<i64>, Header)), responses(
-    (status = 200, content_type = "text/event-stream", body = String), (status = 400, body = Problem), (status = 401, body = Problem),
-    (status = 404, body = Problem)))]
+/// Events: `log` (a log line; its id is the line's number), `progress` (when it changes), `end` (the job, when it has ended), `slow` (the reader
+/// does not keep up and is disconnected; `detail` says so). After a break, `Last-Event-ID` continues where the stream was.
+#[utoipa::path(tag = "jobs", params(api_types::params::JobId, ("Last-Event-ID" = Option<i64>, Header, description = "Number of the last line that the reader has")), responses(
+    (status = 200, content_type = "text/event-stream", body = String)))]
 #[get("/api/v1/jobs/{id}/logs/stream")]
-pub(crate) async fn logs(
+pub(crate) async fn stream_logs(
     _: Allowed<JobsRead>,
     request: HttpRequest,
     hub: Data<Orchestrator>,

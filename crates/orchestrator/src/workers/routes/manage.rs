@@ -14,9 +14,9 @@ use crate::{
     pages::{page, page_size},
 };
 
-/// Lists workers in the order in which they first registered.
+/// Lists workers in the order of their first registration, 100 a page.
 #[utoipa::path(tag = "workers", params(WorkerFilter), responses(
-    (status = 200, body = Vec<Worker>), (status = 400, body = Problem), (status = 401, body = Problem)))]
+    (status = 200, body = Vec<Worker>)))]
 #[get("/api/v1/workers")]
 pub(crate) async fn list(
     _: Allowed<WorkersRead>,
@@ -31,11 +31,7 @@ pub(crate) async fn list(
 }
 
 fn filter(query: WorkerFilter) -> Result<Filter, Failure> {
-    let known = || State::ALL.map(State::as_str).join(", ");
-    let state = |word: &String| {
-        let unknown = || Failure::BadQuery(vec![Fault::new("state", format!("\"{word}\" is none of {}", known()))]);
-        State::parse(word).ok_or_else(unknown)
-    };
+    let state = |word: &String| word.parse::<State>().map_err(|unknown| Failure::BadQuery(vec![Fault::new("state", unknown.to_string())]));
     Ok(Filter {
         state: query.state.as_ref().map(state).transpose()?,
         queue: query.queue,
@@ -45,36 +41,39 @@ fn filter(query: WorkerFilter) -> Result<Filter, Failure> {
     })
 }
 
-/// One worker, with the jobs it holds.
-#[utoipa::path(tag = "workers", params(("id" = Uuid, Path)), responses(
-    (status = 200, body = WorkerDetail), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+/// Returns a worker with the jobs it holds.
+#[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
+    (status = 200, body = WorkerDetail)))]
 #[get("/api/v1/workers/{id}")]
 pub(crate) async fn get(_: Allowed<WorkersRead>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.worker_detail(*id).await?))
 }
 
-/// Pauses a running worker: it ends the jobs it has and takes nothing new, until it is resumed.
-#[utoipa::path(tag = "workers", params(("id" = Uuid, Path)), responses(
-    (status = 200, body = Worker), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "The worker is paused, stopped or lost", body = Problem)))]
+/// Drains a running worker.
+///
+/// It finishes its jobs and takes no new ones until it is resumed, also after a restart.
+#[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
+    (status = 200, body = Worker), (status = 409, description = "The worker is paused, stopped or lost", body = Problem)))]
 #[post("/api/v1/workers/{id}/pause")]
 pub(crate) async fn pause(caller: Allowed<WorkersPause>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.worker_pause(*id, &caller).await?))
 }
 
-/// Lets a paused worker take jobs again; one that is stopped or lost does so when it comes back.
-#[utoipa::path(tag = "workers", params(("id" = Uuid, Path)), responses(
-    (status = 200, body = Worker), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "The worker is not paused", body = Problem)))]
+/// Resumes a paused worker.
+///
+/// One that is stopped or lost takes jobs again when it comes back.
+#[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
+    (status = 200, body = Worker), (status = 409, description = "The worker is not paused", body = Problem)))]
 #[post("/api/v1/workers/{id}/resume")]
 pub(crate) async fn resume(caller: Allowed<WorkersPause>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.worker_resume(*id, &caller).await?))
 }
 
-/// Removes a worker that is stopped or lost. When it comes back, it registers anew.
-#[utoipa::path(tag = "workers", params(("id" = Uuid, Path)), responses(
-    (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
-    (status = 409, description = "The worker is alive", body = Problem)))]
+/// Deletes a worker that is stopped or lost.
+///
+/// When it comes back, it registers anew.
+#[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
+    (status = 204), (status = 409, description = "The worker is alive", body = Problem)))]
 #[delete("/api/v1/workers/{id}")]
 pub(crate) async fn delete(caller: Allowed<WorkersDelete>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
     hub.worker_delete(*id, &caller).await?;

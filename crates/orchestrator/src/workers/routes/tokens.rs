@@ -2,7 +2,7 @@ use actix_web::{
     HttpRequest, HttpResponse, delete, get, post,
     web::{Data, Path},
 };
-use api_types::{Problem, WorkerToken, WorkerTokenCreate, WorkerTokenCreated, WorkerTokenFilter};
+use api_types::{WorkerToken, WorkerTokenCreate, WorkerTokenCreated, WorkerTokenFilter};
 use auth::need::{WorkerTokensRead, WorkerTokensWrite};
 use runtime::{Access, Allowed, Failure, JsonBody, Params};
 use uuid::Uuid;
@@ -12,9 +12,11 @@ use crate::{
     pages::{page, page_size},
 };
 
-/// Makes a token for a worker. The token is told this once: only its hash is kept.
+/// Creates a token for a worker.
+///
+/// The answer shows it this one time: only its hash is stored.
 #[utoipa::path(tag = "worker tokens", request_body = WorkerTokenCreate, responses(
-    (status = 201, body = WorkerTokenCreated), (status = 400, body = Problem), (status = 401, body = Problem), (status = 422, body = Problem)))]
+    (status = 201, body = WorkerTokenCreated)))]
 #[post("/api/v1/worker-tokens")]
 pub(crate) async fn create(
     caller: Allowed<WorkerTokensWrite>,
@@ -24,9 +26,9 @@ pub(crate) async fn create(
     Ok(HttpResponse::Created().json(hub.worker_token_create(body.0, &caller).await?))
 }
 
-/// Lists worker tokens in the order in which they were made, the revoked ones with them.
+/// Lists worker tokens in the order of their creation, revoked ones included, 100 a page.
 #[utoipa::path(tag = "worker tokens", params(WorkerTokenFilter), responses(
-    (status = 200, body = Vec<WorkerToken>), (status = 400, body = Problem), (status = 401, body = Problem)))]
+    (status = 200, body = Vec<WorkerToken>)))]
 #[get("/api/v1/worker-tokens")]
 pub(crate) async fn list(
     _: Allowed<WorkerTokensRead>,
@@ -40,9 +42,11 @@ pub(crate) async fn list(
     Ok(page(request.path(), request.query_string(), next).json(found))
 }
 
-/// Revokes a worker token: at once on the replica that answers, within two seconds on the others. Revoking it again changes nothing.
-#[utoipa::path(tag = "worker tokens", params(("id" = Uuid, Path)), responses(
-    (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+/// Revokes a worker token.
+///
+/// It is refused at once by the replica that answers, within 2 s by the others. Revoking it again changes nothing.
+#[utoipa::path(tag = "worker tokens", params(api_types::params::WorkerTokenId), responses(
+    (status = 204)))]
 #[delete("/api/v1/worker-tokens/{id}")]
 pub(crate) async fn revoke(
     caller: Allowed<WorkerTokensWrite>,

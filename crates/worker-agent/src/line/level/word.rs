@@ -5,7 +5,7 @@ pub(in crate::line) fn level(word: &str) -> Option<Level> {
     if !(3..=15).contains(&word.len()) {
         return None;
     }
-    if let Some(level) = Level::parse(word) {
+    if let Some(level) = Level::parse_word(word) {
         return Some(level);
     }
     Some(match word.to_lowercase().as_str() {

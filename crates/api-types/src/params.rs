@@ -1,0 +1,86 @@
+//! Parameters that several operations share. Handlers name them in their description; the description of the whole API has each once, as a
+//! component.
+
+use utoipa::{
+    IntoParams,
+    openapi::path::{Parameter, ParameterIn},
+};
+use uuid::Uuid;
+
+macro_rules! shared {
+    ($($(#[$doc:meta])+ $place:ident $Struct:ident { $(#[$field_doc:meta])+ $name:literal $field:ident: $type:ty $(, $attribute:ident = $value:tt)* })+) => {
+        $(
+            $(#[$doc])+
+            #[derive(Debug, IntoParams)]
+            #[into_params(parameter_in = $place)]
+            pub struct $Struct {
+                $(#[$field_doc])+
+                #[param(rename = $name $(, $attribute = $value)*)]
+                #[expect(dead_code, reason = "only described")]
+                $field: $type,
+            }
+        )+
+
+        /// Every shared parameter, by the name of its component.
+        #[must_use]
+        pub fn shared() -> Vec<(&'static str, Parameter)> {
+            let of = [$((stringify!($Struct), $Struct::into_params(|| Some(ParameterIn::$place)))),+];
+            of.into_iter().flat_map(|(name, parameters)| parameters.into_iter().map(move |parameter| (name, parameter))).collect()
+        }
+    };
+}
+
+shared! {
+    /// `{id}` of an automation.
+    Path AutomationId {
+        /// Id of the automation.
+        "id" id: i32, minimum = 1
+    }
+    /// `{id}` of a job.
+    Path JobId {
+        /// Id of the job.
+        "id" id: Uuid
+    }
+    /// `{id}` of a worker.
+    Path WorkerId {
+        /// Id of the worker.
+        "id" id: Uuid
+    }
+    /// `{id}` of a worker token.
+    Path WorkerTokenId {
+        /// Id of the token.
+        "id" id: Uuid
+    }
+    /// `{id}` of a dead letter.
+    Path DeadLetterId {
+        /// Id of the dead letter.
+        "id" id: Uuid
+    }
+    /// `{name}` of a queue.
+    Path QueueName {
+        /// Name of the queue.
+        "name" name: String
+    }
+    /// Header with a lease token.
+    Header LeaseToken {
+        /// The lease token that `start` or `claim` answered. Only its bearer changes the job; a worker that sends none is identified by the job's
+        /// id alone.
+        "X-Lease-Token" lease_token: Option<Uuid>
+    }
+    /// Header that makes a request repeatable.
+    Header IdempotencyKey {
+        /// Makes the request repeatable: the same key with the same request returns the same job, with another request 422. 1 to 255 bytes of
+        /// ASCII.
+        "Idempotency-Key" idempotency_key: Option<String>, min_length = 1, max_length = 255
+    }
+    /// `limit` of most lists.
+    Query PageSize {
+        /// Most items of the page, 1 to 1000. Each list has its own default.
+        "limit" limit: Option<u32>, minimum = 1, maximum = 1000
+    }
+    /// `after` of lists whose items have UUIDs.
+    Query AfterId {
+        /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
+        "after" after: Option<Uuid>
+    }
+}

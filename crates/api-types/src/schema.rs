@@ -1,0 +1,374 @@
+//! Schemas of values that have rules of their own. They stand in for the Rust types of fields (`value_type`), whose rules are checked elsewhere:
+//! enums by `domain`, names and queues by the service that keeps them.
+
+use std::{borrow::Cow, marker::PhantomData};
+
+use domain::{job::Status, log::Level, wire::WireName};
+use serde::{Deserialize, Serialize};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr, Schema,
+        schema::{AnyOfBuilder, ArrayBuilder, KnownFormat, Object, ObjectBuilder, SchemaFormat, SchemaType, Type},
+    },
+};
+
+/// An enum of `domain`, as it is written: its names and what they mean.
+pub(crate) struct Name<E>(PhantomData<E>);
+
+impl<E: WireName> PartialSchema for Name<E> {
+    fn schema() -> RefOr<Schema> {
+        enumeration(E::VARIANTS, E::VARIANTS.iter().map(|variant| variant.as_str()))
+    }
+}
+
+impl<E: WireName> ToSchema for Name<E> {
+    fn name() -> Cow<'static, str> {
+        E::NAME.into()
+    }
+}
+
+/// Status of a job.
+pub(crate) type JobStatus = Name<Status>;
+/// What created a job.
+pub(crate) type JobTrigger = Name<domain::job::Trigger>;
+/// Why a job failed.
+pub(crate) type ErrorClass = Name<domain::job::ErrorClass>;
+/// Level of a log line.
+pub(crate) type LogLevel = Name<Level>;
+/// How a robot's program is started.
+pub(crate) type EntrypointType = Name<domain::automation::EntrypointType>;
+/// How a queue is declared.
+pub(crate) type QueueProfile = Name<domain::automation::QueueProfile>;
+/// What a request does while another job waits or runs.
+pub(crate) type Overlap = Name<domain::policy::Overlap>;
+/// What happens to a job whose worker was lost.
+pub(crate) type OnWorkerLost = Name<domain::policy::OnWorkerLost>;
+/// How the delay between attempts grows.
+pub(crate) type Backoff = Name<domain::retry::Backoff>;
+/// State of a worker.
+pub(crate) type WorkerState = Name<domain::worker::State>;
+
+fn enumeration<E: WireName>(meanings: &[E], names: impl Iterator<Item = &'static str>) -> RefOr<Schema> {
+    let lines = meanings.iter().map(|variant| format!("`{}`:{}", variant.as_str(), variant.meaning()));
+    let description = lines.collect::<Vec<_>>().join("\n\n");
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).description(Some(description)).into()
+}
+
+/// A status that a job can end with.
+pub(crate) struct JobEnd;
+
+impl PartialSchema for JobEnd {
+    fn schema() -> RefOr<Schema> {
+        let ends: Vec<Status> = Status::ALL.into_iter().filter(|status| status.is_terminal()).collect();
+        enumeration(&ends, ends.iter().map(|status| status.as_str()))
+    }
+}
+
+impl ToSchema for JobEnd {}
+
+/// A level as it is read: with its other spellings.
+pub(crate) struct LogLevelGiven;
+
+impl PartialSchema for LogLevelGiven {
+    fn schema() -> RefOr<Schema> {
+        enumeration(
+            &Level::ALL,
+            Level::ALL.into_iter().flat_map(|level| [level.as_str()].into_iter().chain(level.aliases().iter().copied())),
+        )
+    }
+}
+
+impl ToSchema for LogLevelGiven {}
+
+/// The characters of [`domain::text::is_hidden`] below U+10000, as the inside of a class in a pattern.
+macro_rules! hidden {
+    () => {
+        r"\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
+    };
+}
+
+fn text(shortest: Option<usize>, longest: usize, pattern: &str, description: &str) -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(shortest)
+        .max_length(Some(longest))
+        .pattern(Some(pattern))
+        .description(Some(description))
+        .build()
+}
+
+/// A name that people give.
+pub(crate) struct GivenName;
+
+impl PartialSchema for GivenName {
+    fn schema() -> RefOr<Schema> {
+        let pattern = concat!("^[^", hidden!(), "]*[^", hidden!(), r"\s][^", hidden!(), "]*$");
+        text(Some(1), 200, pattern, "A name. It has no control or invisible characters, and is not blank.").into()
+    }
+}
+
+impl ToSchema for GivenName {
+    fn name() -> Cow<'static, str> {
+        "Name".into()
+    }
+}
+
+/// A short text on one line.
+pub(crate) struct ShortText;
+
+impl PartialSchema for ShortText {
+    fn schema() -> RefOr<Schema> {
+        text(None, 200, concat!("^[^", hidden!(), "]*$"), "Text without control or invisible characters.").into()
+    }
+}
+
+impl ToSchema for ShortText {}
+
+/// A path on a worker.
+pub(crate) struct ScriptPath;
+
+impl PartialSchema for ScriptPath {
+    fn schema() -> RefOr<Schema> {
+        text(None, 1024, concat!("^[^", hidden!(), "]*$"), "A path on a worker, without control or invisible characters.").into()
+    }
+}
+
+impl ToSchema for ScriptPath {}
+
+/// The name of a queue.
+pub(crate) struct QueueName;
+
+impl PartialSchema for QueueName {
+    fn schema() -> RefOr<Schema> {
+        let pattern = concat!(r"^(?!amq\.|regente\.|\*$)[^", hidden!(), r"\s](?:[^", hidden!(), "]*[^", hidden!(), r"\s])?$");
+        let description = "The name of a queue: 1 to 200 bytes in UTF-8, no control or invisible characters, no space at its ends. Names that \
+                           start with `amq.` or `regente.` are reserved.";
+        text(Some(1), 200, pattern, description).into()
+    }
+}
+
+impl ToSchema for QueueName {}
+
+/// The name of a queue, or `*`.
+pub(crate) struct QueueOrEvery;
+
+impl PartialSchema for QueueOrEvery {
+    fn schema() -> RefOr<Schema> {
+        let pattern = concat!(r"^(?!amq\.|regente\.)[^", hidden!(), r"\s](?:[^", hidden!(), "]*[^", hidden!(), r"\s])?$");
+        text(Some(1), 200, pattern, "The name of a queue. `*`, alone in its list, stands for every queue.").into()
+    }
+}
+
+impl ToSchema for QueueOrEvery {}
+
+/// A label of workers.
+pub(crate) struct Label;
+
+impl PartialSchema for Label {
+    fn schema() -> RefOr<Schema> {
+        text(Some(1), 64, "^[A-Za-z0-9._-]+$", "A label. Upper and lower case are the same.").into()
+    }
+}
+
+impl ToSchema for Label {}
+
+/// A key that jobs share a limit by.
+pub(crate) struct ConcurrencyKey;
+
+impl PartialSchema for ConcurrencyKey {
+    fn schema() -> RefOr<Schema> {
+        let description = "Jobs with the same key share a limit. 1 to 256 bytes in UTF-8, no control characters.";
+        text(Some(1), domain::policy::MAX_KEY, r"^[^\u0000-\u001f\u007f-\u009f]+$", description).into()
+    }
+}
+
+impl ToSchema for ConcurrencyKey {}
+
+/// A time, or a date.
+pub(crate) struct Moment;
+
+impl PartialSchema for Moment {
+    fn schema() -> RefOr<Schema> {
+        let of = |format: KnownFormat| ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(format)));
+        let description = "A time of RFC 3339, or a date, which stands for its first moment in UTC.";
+        AnyOfBuilder::new().item(of(KnownFormat::DateTime)).item(of(KnownFormat::Date)).description(Some(description)).into()
+    }
+}
+
+impl ToSchema for Moment {}
+
+/// What a list of jobs leaves out unless it is asked for.
+pub(crate) struct JobPart;
+
+impl PartialSchema for JobPart {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["result"])).into()
+    }
+}
+
+impl ToSchema for JobPart {}
+
+/// A JSON Schema, or the list of fields that is converted to one.
+pub(crate) struct ParameterSchema;
+
+impl PartialSchema for ParameterSchema {
+    fn schema() -> RefOr<Schema> {
+        let description = "A JSON Schema, or a list of fields `[{name, label, type, placeholder, …}]`, which is converted to one.";
+        let text = || ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+        let field = ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .property("name", ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)))
+            .property("type", text())
+            .property("itemType", text())
+            .required("name");
+        AnyOfBuilder::new()
+            .item(ObjectBuilder::new().schema_type(Type::Object))
+            .item(ArrayBuilder::new().items(field))
+            .description(Some(description))
+            .into()
+    }
+}
+
+impl ToSchema for ParameterSchema {}
+
+/// Whether and when a failed job gets another attempt.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RetryPolicy {
+    /// Attempts in all, the first included; 1: no retry.
+    #[schema(minimum = 1, maximum = 100, default = 1)]
+    max_attempts: u32,
+    /// How the delay between attempts grows.
+    #[schema(value_type = Backoff)]
+    backoff: domain::retry::Backoff,
+    /// Seconds before the second attempt.
+    #[schema(minimum = 0, maximum = 604_800, default = 10)]
+    base_s: f64,
+    /// Longest delay in seconds, before jitter.
+    #[schema(minimum = 0, maximum = 604_800, default = 600)]
+    max_s: f64,
+    /// Share of the delay that is random: 0.2 spreads it over 80 to 120 %.
+    #[schema(minimum = 0, maximum = 1, default = 0.2)]
+    jitter: f64,
+    /// Error classes that are retried. Empty: all but `QUEUE_TIMEOUT`, `CREDENTIAL_INVALID` and `INVALID_PARAMETERS`.
+    #[schema(value_type = Vec<ErrorClass>)]
+    on: Vec<domain::job::ErrorClass>,
+    /// Error classes that are never retried.
+    #[schema(value_type = Vec<ErrorClass>)]
+    never_on: Vec<domain::job::ErrorClass>,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        let domain::retry::RetryPolicy { max_attempts, backoff, base_s, max_s, jitter, on, never_on } =
+            domain::retry::RetryPolicy::default();
+        Self { max_attempts, backoff, base_s, max_s, jitter, on, never_on }
+    }
+}
+
+/// At most `max` starts in any `per_s` seconds. A tenth of `max` may start at once; the others are spread over the time.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RateLimit {
+    /// Most starts in that time.
+    #[schema(minimum = 1, maximum = 100_000)]
+    max: u32,
+    /// The time, in seconds.
+    #[schema(minimum = 0.1, maximum = 86_400)]
+    per_s: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{automation::is_queue_name, text::is_hidden};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn takes<S: PartialSchema>(value: &str) -> bool {
+        let schema: Value = serde_json::to_value(S::schema()).unwrap();
+        jsonschema::validator_for(&schema).unwrap().is_valid(&json!(value))
+    }
+
+    #[test]
+    fn patterns_know_every_hidden_character() {
+        let schema = serde_json::to_value(ShortText::schema()).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        for character in (0..=0xffff).filter_map(char::from_u32) {
+            let is_taken = validator.is_valid(&json!(format!("a{character}b")));
+            assert_eq!(is_taken, !is_hidden(character), "U+{:04X}", u32::from(character));
+        }
+    }
+
+    #[test]
+    fn queue_names_are_those_of_the_rule() {
+        let long = "q".repeat(201);
+        for name in ["q", "a b", "emissão", "*a", "amq", "regente-x", "", " a", "a ", "amq.x", "regente.x", "*", "a\nb", "\u{200b}", &long]
+        {
+            assert_eq!(takes::<QueueName>(name), is_queue_name(name), "{name:?}");
+            assert_eq!(takes::<QueueOrEvery>(name), is_queue_name(name) || name == "*", "{name:?}");
+        }
+    }
+
+    #[test]
+    fn labels_and_names_are_those_of_their_rules() {
+        for label in ["SAP", "sap-7.70", "a_b", "", "a b", "é", &"x".repeat(64), &"x".repeat(65)] {
+            assert_eq!(takes::<Label>(label), domain::policy::labels(&[label.to_owned()]).is_ok(), "{label:?}");
+        }
+        for key in ["k", "a b", "{", "\n", "", &"x".repeat(256), &"x".repeat(257)] {
+            assert_eq!(takes::<ConcurrencyKey>(key), domain::policy::ConcurrencyKey::check(key).is_ok(), "{key:?}");
+        }
+        for (name, fine) in [("a", true), (" a ", true), ("São Paulo", true), ("", false), (" ", false), ("a\u{202e}b", false)] {
+            assert_eq!(takes::<GivenName>(name), fine, "{name:?}");
+        }
+    }
+
+    /// What the schema says of one field after another.
+    fn bounds(schema: RefOr<Schema>, key: &str) -> Vec<f64> {
+        let schema: Value = serde_json::to_value(schema).unwrap();
+        schema["properties"].as_object().unwrap().values().filter_map(|field| field[key].as_f64()).collect()
+    }
+
+    #[test]
+    fn the_policies_are_those_of_domain() {
+        use domain::{policy, retry};
+        let default = json!(retry::RetryPolicy::default());
+        assert_eq!(json!(serde_json::from_value::<RetryPolicy>(default.clone()).unwrap()), default);
+        let schema = serde_json::to_value(RetryPolicy::schema()).unwrap();
+        for (field, value) in
+            default.as_object().unwrap().iter().filter(|(field, _)| !["backoff", "on", "never_on"].contains(&field.as_str()))
+        {
+            assert_eq!(schema["properties"][field]["default"].as_f64(), value.as_f64(), "{field}");
+        }
+        let at = |max_attempts, base_s, max_s, jitter| retry::RetryPolicy {
+            max_attempts,
+            base_s,
+            max_s,
+            jitter,
+            ..retry::RetryPolicy::default()
+        };
+        let longest = retry::RetryPolicy::MAX_DELAY_S;
+        let mut highest = bounds(RetryPolicy::schema(), "maximum");
+        highest.sort_by(f64::total_cmp);
+        assert_eq!(highest, [1.0, f64::from(retry::RetryPolicy::MAX_ATTEMPTS), longest, longest]);
+        assert_eq!(bounds(RetryPolicy::schema(), "minimum").iter().sum::<f64>(), 1.0);
+        assert_eq!((at(1, 0.0, 0.0, 0.0).faults(), at(100, longest, longest, 1.0).faults()), (vec![], vec![]));
+        let limit = json!(policy::RateLimit { max: 1, per_s: 0.5 });
+        assert_eq!(json!(serde_json::from_value::<RateLimit>(limit.clone()).unwrap()), limit);
+        assert_eq!(
+            (bounds(RateLimit::schema(), "minimum"), bounds(RateLimit::schema(), "maximum")),
+            (vec![1.0, 0.1], vec![100_000.0, 86_400.0])
+        );
+        let edges = [policy::RateLimit { max: 1, per_s: 0.1 }, policy::RateLimit { max: policy::RateLimit::MOST, per_s: 86_400.0 }];
+        assert!(edges.iter().all(|limit| limit.faults().is_empty()));
+    }
+
+    #[test]
+    fn enums_are_those_of_domain() {
+        let names = |schema: RefOr<Schema>| serde_json::to_value(schema).unwrap()["enum"].clone();
+        assert_eq!(names(JobEnd::schema()), json!(["completed", "completed_no_invoices", "failed", "canceled"]));
+        assert_eq!(names(LogLevelGiven::schema()), json!(["DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL"]));
+        assert_eq!(names(JobStatus::schema()), json!(Status::ALL));
+    }
+}

@@ -1,0 +1,93 @@
+"""What the hub may refuse although its description allows it: rules that no JSON Schema can state, and what schemathesis takes for valid.
+
+scripts/schemathesis.toml loads this file. A request that the description allows and the hub refuses is a finding, unless each fault of the answer
+is one of these.
+"""
+
+import re
+
+import schemathesis
+from schemathesis.openapi.checks import RejectedPositiveData
+
+ANY = ".*"
+
+
+def longer_in_bytes(value):
+    return isinstance(value, str) and not value.isascii()
+
+
+def beyond_patterns(value):
+    return isinstance(value, str) and any(character > "\uffff" for character in value)
+
+
+# (status and operation, field, message) as patterns, and what the value must be. Fields are paths in the body, parameters or headers.
+UNSTATED = [
+    # The time of the request decides.
+    (ANY, "until|expires_at|not_before", "must be in the future|must be within ten years"),
+    # The years of RFC 3339 begin with 0, those of a database do not.
+    (ANY, ANY, "must be in the years 1 to 9999"),
+    # JSON Schema counts characters; names of queues, keys and paths are counted in bytes.
+    (ANY, ANY, r"must have (1 to|at most) \d+ bytes", longer_in_bytes),
+    # Above U+FFFF there is no way to name a character in a pattern that all engines read alike.
+    (ANY, ANY, "control or invisible characters", beyond_patterns),
+    # An object that may have any key and value may still have no NUL, and no number that would lose digits.
+    ("422 (POST .*/(jobs|retry|automations)|PUT .*)", "(parameters|default_params|parameter_schema)/.*", "NUL characters|more digits than"),
+    # A schema has rules of its own, and bounds of what checking it may cost.
+    ("422 (POST|PUT) .*/automations.*", "parameter_schema(/.*)?", ANY),
+    # An automation's own schema and key template judge the parameters of its jobs.
+    ("422 POST .*/execute", ANY, ANY),
+    ("422 POST .*/jobs(/{id}/retry)?", "parameters(/.*)?|concurrency_key", ANY),
+    # A template of a key has a grammar.
+    ("422 (POST|PUT) .*/automations.*", "concurrency_key", r"has a [{}]|must name a parameter"),
+    # Two places for one key, and a key that an earlier request used.
+    ("(400|422) POST .*", "(?i)idempotency.key", "is not that of the header|was used before"),
+    # One condition of several must be there.
+    ("422 POST .*/bulk/.*", "ids", "must be there"),
+    # One of two fields must be there.
+    ("422 POST .*/log", "message|entries", "must be there|must not be there"),
+    # "*" stands alone, and is for workers that claim.
+    ("422 POST .*/worker/.*", r"queues/\d+", r'"\*"'),
+    # What `GET` answered can be sent back with a change, and only so.
+    ("422 PUT .*", ANY, "not changed by this request"),
+    # schemathesis takes the empty text for a UUID or a time where null is allowed too.
+    (ANY, ANY, r"UUID parsing failed: invalid length: (expected.*)?found 0|premature end of input|X-Lease-Token is not a UUID"),
+]
+
+
+def sent(case, field):
+    """The value of a field, as far as the request has it."""
+    value = case.body
+    try:
+        for step in field.split("/"):
+            value = value[int(step) if isinstance(value, list) else step]
+        return value
+    except (KeyError, IndexError, TypeError, ValueError):
+        return (case.query or {}).get(field)
+
+
+@schemathesis.hook
+def filter_failure(context, failure, case, response):
+    """Keeps a failure, unless it is a refusal for nothing but unstated rules."""
+    if not isinstance(failure, RejectedPositiveData):
+        return True
+    operation, problem = f"{response.status_code} {case.operation.label}", response.json()
+    faults = problem.get("errors") or [{"field": "", "message": problem["detail"]}]
+
+    def is_unstated(fault):
+        field, message = fault["field"], fault["message"]
+        return any(
+            re.fullmatch(rule[0], operation)
+            and re.fullmatch(rule[1], field)
+            and re.search(rule[2], message)
+            and all(fits(sent(case, field)) for fits in rule[3:])
+            for rule in UNSTATED
+        )
+
+    return not all(is_unstated(fault) for fault in faults)
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """A claim may wait a minute for a job; the run does not."""
+    if case.operation.label.endswith("/claim") and isinstance(case.body, dict) and isinstance(case.body.get("wait_s"), float):
+        case.body["wait_s"] = min(case.body["wait_s"], 0.1)
