@@ -21,6 +21,7 @@ mod m20261126_000050_log_limits;
 mod m20261126_101500_job_origin;
 mod m20261126_103000_reconciler_intervals;
 mod m20261126_103100_replica_services;
+mod m20261126_104000_who_changed;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_101500_job_origin::Migration),
             Box::new(m20261126_103000_reconciler_intervals::Migration),
             Box::new(m20261126_103100_replica_services::Migration),
+            Box::new(m20261126_104000_who_changed::Migration),
         ]
     }
 }

@@ -84,6 +84,9 @@ pub struct Automation {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+    /// Who changed it last, or registered it; null: done before that was kept.
+    #[serde(default)]
+    pub updated_by: Option<String>,
     /// What has not taken effect, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -319,6 +322,10 @@ pub struct AutomationUpdate {
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     pub updated_at: Option<Value>,
+    /// As it is.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub updated_by: Option<Value>,
     /// Not looked at: it may be other by now.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
@@ -328,7 +335,7 @@ pub struct AutomationUpdate {
 impl AutomationUpdate {
     /// The fields that are not changed by this, with what was sent.
     #[must_use]
-    pub fn unchanged(&self) -> [(&'static str, Option<&Value>); 8] {
+    pub fn unchanged(&self) -> [(&'static str, Option<&Value>); 9] {
         [
             ("id", self.id.as_ref()),
             ("paused_at", self.paused_at.as_ref()),
@@ -338,6 +345,7 @@ impl AutomationUpdate {
             ("archived_at", self.archived_at.as_ref()),
             ("created_at", self.created_at.as_ref()),
             ("updated_at", self.updated_at.as_ref()),
+            ("updated_by", self.updated_by.as_ref()),
         ]
     }
 }

@@ -70,6 +70,9 @@ pub struct Job {
     pub paused_at: Option<DateTime<Utc>>,
     /// Jobs with the same key share a limit.
     pub concurrency_key: Option<String>,
+    /// Who requested it: a user's name, `key:NAME` or `service:NAME`; null: accepted before that was kept. A retry by the policy keeps the name.
+    #[serde(default)]
+    pub requested_by: Option<String>,
     /// Labels its worker must have.
     #[serde(default)]
     pub requires: Vec<String>,
@@ -235,6 +238,9 @@ pub struct JobFilter {
     #[serde(alias = "trigger_type", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<schema::JobTrigger>)]
     pub trigger: Option<String>,
+    /// Only jobs that this user, key or service requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
     /// Accepted at this time or later: RFC 3339, or a date for its start in UTC.
     #[serde(deserialize_with = "crate::moment::optional", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<schema::Moment>)]
@@ -308,6 +314,9 @@ pub struct JobEvent {
     pub id: Uuid,
     /// `job.finished_late` …
     pub kind: String,
+    /// Who did it: a user's name, `key:NAME`, `service:NAME`, or a worker's credential; null: the hub itself.
+    #[serde(default)]
+    pub actor: Option<String>,
     /// More.
     pub detail: Value,
     /// When.

@@ -153,6 +153,9 @@ pub struct WorkerToken {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// Who revoked it.
+    #[serde(default)]
+    pub revoked_by: Option<String>,
     /// When it was last shown, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
 }

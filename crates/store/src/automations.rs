@@ -58,6 +58,8 @@ pub struct Draft {
     pub retry_policy: RetryPolicy,
     /// How its jobs wait, start and end.
     pub policy: Policy,
+    /// Who says so; `None`: said before that was kept.
+    pub updated_by: Option<String>,
 }
 
 /// A registered automation.
@@ -133,8 +135,9 @@ pub async fn automation_update(
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn automation_archive(database: &Database, id: AutomationId, now: DateTime<Utc>) -> Result<bool, Error> {
-    let row = automation::ActiveModel { archived_at: Set(Some(now)), updated_at: Set(now), ..Default::default() };
+pub async fn automation_archive(database: &Database, id: AutomationId, by: &str, now: DateTime<Utc>) -> Result<bool, Error> {
+    let (archived_at, updated_by) = (Set(Some(now)), Set(Some(by.to_owned())));
+    let row = automation::ActiveModel { archived_at, updated_at: Set(now), updated_by, ..Default::default() };
     write(database, id, row, Condition::all().add(automation::Column::ArchivedAt.is_null())).await
 }
 

@@ -16,6 +16,8 @@ pub struct JobEvent {
     pub job_id: Uuid,
     /// `job.finish_late` …
     pub kind: String,
+    /// Who did it; `None`: the hub itself, or done before that was kept.
+    pub actor: Option<String>,
     /// More, as JSON.
     pub detail: Value,
     /// When.
@@ -34,6 +36,7 @@ pub async fn job_event_insert_many_in_txn(txn: &Transaction, events: &[JobEvent]
         id: Set(event.id),
         job_id: Set(event.job_id),
         kind: Set(event.kind.clone()),
+        actor: Set(event.actor.clone()),
         detail: Set(event.detail.clone()),
         created_at: Set(event.created_at),
     });
@@ -50,7 +53,13 @@ pub async fn job_event_list(database: &Database, job_id: Uuid, after: Option<Uui
     if let Some(after) = after {
         query = query.filter(job_event::Column::Id.gt(after));
     }
-    let to_event =
-        |row: job_event::Model| JobEvent { id: row.id, job_id: row.job_id, kind: row.kind, detail: row.detail, created_at: row.created_at };
+    let to_event = |row: job_event::Model| JobEvent {
+        id: row.id,
+        job_id: row.job_id,
+        kind: row.kind,
+        actor: row.actor,
+        detail: row.detail,
+        created_at: row.created_at,
+    };
     Ok(query.all(database.connection()).await?.into_iter().map(to_event).collect())
 }

@@ -30,6 +30,8 @@ pub struct WorkerToken {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// Who revoked it.
+    pub revoked_by: Option<String>,
     /// When it was last shown, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
 }
@@ -49,6 +51,7 @@ pub async fn worker_token_insert(database: &Database, token: &WorkerToken) -> Re
         created_by: Set(token.created_by.clone()),
         expires_at: Set(token.expires_at),
         revoked_at: Set(token.revoked_at),
+        revoked_by: Set(token.revoked_by.clone()),
         last_used_at: Set(token.last_used_at),
     };
     worker_token::Entity::insert(row).exec_without_returning(database.connection()).await?;
@@ -106,9 +109,9 @@ fn is_within(token: &WorkerToken, queues: Option<&BTreeSet<String>>) -> bool {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_token_revoke(database: &Database, id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
+pub async fn worker_token_revoke(database: &Database, id: Uuid, by: &str, now: DateTime<Utc>) -> Result<bool, Error> {
     use worker_token::Column as C;
-    let row = worker_token::ActiveModel { revoked_at: Set(Some(now)), ..Default::default() };
+    let row = worker_token::ActiveModel { revoked_at: Set(Some(now)), revoked_by: Set(Some(by.to_owned())), ..Default::default() };
     let update = worker_token::Entity::update_many().set(row).filter(C::Id.eq(id)).filter(C::RevokedAt.is_null());
     if update.exec(database.connection()).await?.rows_affected == 1 {
         return Ok(true);
@@ -140,6 +143,7 @@ fn from_row(row: worker_token::Model) -> Result<WorkerToken, Error> {
         created_by: row.created_by,
         expires_at: row.expires_at,
         revoked_at: row.revoked_at,
+        revoked_by: row.revoked_by,
         last_used_at: row.last_used_at,
     })
 }

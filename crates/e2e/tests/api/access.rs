@@ -5,7 +5,7 @@ use e2e::{Answer, Delivery, World};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::support::calm;
+use crate::support::{calm, service_token};
 
 /// What a route needs of who calls it.
 type Needs = Option<P>;
@@ -197,13 +197,6 @@ async fn ask(world: &World, (method, path): (&str, &str), shown: &[(&'static str
 async fn worker_token(world: &World) -> String {
     let made = world.client.post("/api/v1/worker-tokens", &json!({"name": "access"})).await.expect(201);
     made.json::<api_types::WorkerTokenCreated>().token
-}
-
-/// As the services of the house make theirs: with the secret that all replicas share.
-async fn service_token(world: &World) -> String {
-    let secret = store::identity::instance_setting_get_or_insert(world.hub.database(), "jwt_secret", "none").await.unwrap();
-    let tokens = auth::Tokens::new(&secret, std::time::Duration::from_secs(600));
-    tokens.issue_for_service("scheduler", std::time::SystemTime::now()).unwrap()
 }
 
 fn with_body(request: RequestBuilder, method: &Method, body: &Value) -> RequestBuilder {

@@ -41,7 +41,7 @@ async fn beat(world: &World, (job, worker, lease): &(Job, Uuid, Uuid)) -> Heartb
 
 async fn kinds(world: &World, job: Uuid) -> Vec<String> {
     let events: Vec<JobEvent> = world.client.get(&format!("/api/v1/jobs/{job}/events")).await.expect(200).json();
-    assert!(events.iter().all(|event| event.detail["by"] == "admin"), "{events:?}");
+    assert!(events.iter().all(|event| event.detail["by"] == "admin" && event.actor.as_deref() == Some("admin")), "{events:?}");
     events.into_iter().map(|event| event.kind).collect()
 }
 

@@ -28,6 +28,7 @@ mod sign_in;
 mod stream;
 mod support;
 mod waiting;
+mod who;
 mod worker_jobs;
 mod worker_states;
 mod worker_tokens;

@@ -89,3 +89,10 @@ pub(crate) async fn replica(world: &World) -> (regente::Hub, e2e::Client) {
     let client = e2e::Client::new(hub.url(), hub.access_token().unwrap(), key).unwrap();
     (hub, client)
 }
+
+/// As the services of the house make theirs: with the secret that all replicas share.
+pub(crate) async fn service_token(world: &World) -> String {
+    let secret = store::identity::instance_setting_get_or_insert(world.hub.database(), "jwt_secret", "none").await.unwrap();
+    let tokens = auth::Tokens::new(&secret, std::time::Duration::from_secs(600));
+    tokens.issue_for_service("scheduler", std::time::SystemTime::now()).unwrap()
+}

@@ -40,6 +40,7 @@ pub(crate) fn automation(from: &Automation, now: DateTime<Utc>) -> api_types::Au
         archived_at: from.archived_at,
         created_at: from.created_at,
         updated_at: from.updated_at,
+        updated_by: draft.updated_by,
         warnings: Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! Registering, changing and archiving automations.
 
 use api_types::{AutomationCreate, AutomationUpdate};
+use auth::Principal;
 use domain::{Fault, Scope, ids::AutomationId};
 use runtime::Failure;
 use serde_json::Value;
@@ -10,18 +11,23 @@ use super::{convert, draft};
 use crate::Orchestrator;
 
 impl Orchestrator {
-    pub(crate) async fn automation_create(&self, request: AutomationCreate) -> Result<Automation, Failure> {
-        let draft = self.changed(draft::empty(&request, self.queue_profile), request.into()).await?;
+    pub(crate) async fn automation_create(&self, request: AutomationCreate, by: &Principal) -> Result<Automation, Failure> {
+        let draft = self.changed(draft::empty(&request, self.queue_profile), request.into(), by).await?;
         let created = store::automations::automation_insert(&self.database, &draft, (self.clock)()).await;
         let automation = created.map_err(|error| name_taken(error, &draft.name))?;
         self.settle(&automation).await;
         Ok(automation)
     }
 
-    pub(crate) async fn automation_update(&self, id: AutomationId, request: AutomationUpdate) -> Result<Automation, Failure> {
+    pub(crate) async fn automation_update(
+        &self,
+        id: AutomationId,
+        request: AutomationUpdate,
+        by: &Principal,
+    ) -> Result<Automation, Failure> {
         let current = self.automation(id).await?;
         check_unchanged(&request, &convert::automation(&current, (self.clock)()))?;
-        let draft = self.changed(current.draft, request).await?;
+        let draft = self.changed(current.draft, request, by).await?;
         let updated = store::automations::automation_update(&self.database, id, &draft, (self.clock)()).await;
         let automation = updated.map_err(|error| name_taken(error, &draft.name))?.ok_or_else(|| not_found(id))?;
         self.settle(&automation).await;
@@ -29,7 +35,7 @@ impl Orchestrator {
     }
 
     /// The draft with what the request says, fit to be stored.
-    async fn changed(&self, draft: Draft, mut request: AutomationUpdate) -> Result<Draft, Failure> {
+    async fn changed(&self, draft: Draft, mut request: AutomationUpdate, by: &Principal) -> Result<Draft, Failure> {
         let mut faults = Vec::new();
         if let Some(Some(schema)) = request.parameter_schema.take_if(|schema| schema.is_some()) {
             match self.usable_schema(schema).await {
@@ -38,16 +44,16 @@ impl Orchestrator {
                 Err(failure) => return Err(failure),
             }
         }
-        draft::changed(draft, request, faults)
+        Ok(Draft { updated_by: Some(by.name()), ..draft::changed(draft, request, faults)? })
     }
 
     async fn usable_schema(&self, schema: Value) -> Result<Value, Failure> {
         self.catalog.check_schema(draft::stored_schema(schema).map_err(Failure::Invalid)?).await
     }
 
-    pub(crate) async fn automation_archive(&self, id: AutomationId) -> Result<(), Failure> {
+    pub(crate) async fn automation_archive(&self, id: AutomationId, by: &Principal) -> Result<(), Failure> {
         self.automation(id).await?;
-        store::automations::automation_archive(&self.database, id, (self.clock)()).await?;
+        store::automations::automation_archive(&self.database, id, &by.name(), (self.clock)()).await?;
         self.catalog.put(self.automation(id).await?);
         Ok(())
     }

@@ -26,11 +26,11 @@ use crate::{
     (status = 201, body = Automation), (status = 409, description = "The name is taken", body = Problem)))]
 #[post("/api/v1/automations")]
 pub(crate) async fn create(
-    _: Allowed<AutomationsWrite>,
+    caller: Allowed<AutomationsWrite>,
     hub: Data<Orchestrator>,
     body: JsonBody<AutomationCreate>,
 ) -> Result<HttpResponse, Failure> {
-    let automation = hub.automation_create(body.0).await?;
+    let automation = hub.automation_create(body.0, &caller).await?;
     let location = format!("/api/v1/automations/{}", automation.id);
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(shown(&hub, &automation)))
 }
@@ -84,12 +84,12 @@ pub(crate) async fn get(_: Allowed<AutomationsRead>, hub: Data<Orchestrator>, id
     (status = 200, body = Automation), (status = 409, description = "The name is taken", body = Problem)))]
 #[put("/api/v1/automations/{id}")]
 pub(crate) async fn update(
-    _: Allowed<AutomationsWrite>,
+    caller: Allowed<AutomationsWrite>,
     hub: Data<Orchestrator>,
     id: Path<AutomationId>,
     body: JsonBody<AutomationUpdate>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(shown(&hub, &hub.automation_update(*id, body.0).await?)))
+    Ok(HttpResponse::Ok().json(shown(&hub, &hub.automation_update(*id, body.0, &caller).await?)))
 }
 
 /// Archives an automation.
@@ -99,11 +99,11 @@ pub(crate) async fn update(
     (status = 204)))]
 #[delete("/api/v1/automations/{id}")]
 pub(crate) async fn archive(
-    _: Allowed<AutomationsWrite>,
+    caller: Allowed<AutomationsWrite>,
     hub: Data<Orchestrator>,
     id: Path<AutomationId>,
 ) -> Result<HttpResponse, Failure> {
-    hub.automation_archive(*id).await?;
+    hub.automation_archive(*id, &caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -153,7 +153,7 @@ fn shown(hub: &Orchestrator, automation: &store::automations::Automation) -> Aut
     (status = 422, description = "The parameters break the schema, or the key was used with others", body = Problem)))]
 #[post("/api/v1/automations/{id}/execute")]
 pub(crate) async fn execute(
-    _: Allowed<JobsCreate>,
+    caller: Allowed<JobsCreate>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
     query: Params<ExecuteOptions>,
@@ -173,6 +173,7 @@ pub(crate) async fn execute(
         idempotency_key: idempotency_key(&request)?,
         key_field: KEY_HEADER,
         trigger: Trigger::Api,
+        requested_by: caller.name(),
         retry_of: None,
         version_id: None,
         environment: None,

@@ -31,6 +31,8 @@ pub(crate) struct Execution {
     /// Where the key was given.
     pub(crate) key_field: &'static str,
     pub(crate) trigger: Trigger,
+    /// Who asks.
+    pub(crate) requested_by: String,
     /// The job that this one runs again.
     pub(crate) retry_of: Option<Uuid>,
     /// As in [`Terms`].
@@ -93,7 +95,7 @@ impl Orchestrator {
             created_at: now,
             not_before: not_before.filter(|at| *at > now),
             dispatch_started_at: None,
-            origin: Origin::default(),
+            origin: Origin { requested_by: Some(execution.requested_by), ..Origin::default() },
             terms: Terms { version_id: execution.version_id, environment: execution.environment, ..terms },
         };
         let inserted = self.writer.insert(new.clone()).await?;

@@ -1,6 +1,7 @@
 //! What people do to jobs.
 
 use api_types::{BulkResponse, RetryRequest};
+use auth::Principal;
 use domain::{
     Fault, Scope,
     job::{Status, Trigger},
@@ -67,12 +68,12 @@ impl Orchestrator {
     }
 
     /// Makes a new job of one that has ended.
-    pub(crate) async fn job_retry(&self, id: Uuid, request: RetryRequest) -> Result<api_types::Job, Failure> {
+    pub(crate) async fn job_retry(&self, id: Uuid, request: RetryRequest, by: &Principal) -> Result<api_types::Job, Failure> {
         let job = store::jobs::job_get(&self.database, &Scope::All, id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
-        self.run_again(job, request).await
+        self.run_again(job, request, by.name()).await
     }
 
-    async fn run_again(&self, job: FullJob, request: RetryRequest) -> Result<api_types::Job, Failure> {
+    async fn run_again(&self, job: FullJob, request: RetryRequest, requested_by: String) -> Result<api_types::Job, Failure> {
         let FullJob { row, parameters } = job;
         if !row.job.status.is_terminal() {
             let status = row.job.status;
@@ -91,6 +92,7 @@ impl Orchestrator {
             idempotency_key: None,
             key_field: KEY_HEADER,
             trigger: Trigger::Retry,
+            requested_by,
             retry_of: Some(row.job.id),
             version_id: row.terms.version_id,
             environment: row.terms.environment,
@@ -116,7 +118,7 @@ impl Orchestrator {
                 Bulk::Cancel => join_all(rows.iter().map(|row| self.cancel_one(row.job.id, control))).await,
                 Bulk::Retry => {
                     let jobs = store::jobs::job_load_payloads(&self.database, rows, Payload::Parameters).await?;
-                    join_all(jobs.into_iter().map(|job| self.retry_one(job))).await
+                    join_all(jobs.into_iter().map(|job| self.retry_one(job, &control.by))).await
                 }
             };
             for outcome in outcomes {
@@ -134,8 +136,8 @@ impl Orchestrator {
         self.writer.change(id, Change::Control(control.clone())).await.map(drop)
     }
 
-    async fn retry_one(&self, job: FullJob) -> Result<(), Failure> {
-        self.run_again(job, RetryRequest::default()).await.map(drop)
+    async fn retry_one(&self, job: FullJob, by: &str) -> Result<(), Failure> {
+        self.run_again(job, RetryRequest::default(), by.to_owned()).await.map(drop)
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) fn job(from: FullJob) -> api_types::Job {
         cancellation_requested_at: row.cancellation_requested_at,
         paused_at: row.paused_at,
         concurrency_key: row.terms.concurrency_key,
+        requested_by: row.origin.requested_by,
         requires: row.terms.requires,
         queue_deadline_at: row.terms.queue_deadline_at,
         waiting_reason: None,

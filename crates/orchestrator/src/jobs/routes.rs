@@ -84,7 +84,7 @@ fn payload(include: Option<&str>) -> Result<Payload, Failure> {
     (status = 409, description = "The automation is archived, or its overlap rule skips the request", body = Problem)))]
 #[post("/api/v1/jobs")]
 pub(crate) async fn create(
-    _: Allowed<JobsCreate>,
+    caller: Allowed<JobsCreate>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
     body: JsonBody<JobCreate>,
@@ -102,6 +102,7 @@ pub(crate) async fn create(
         key_field: if in_body.is_some() { "idempotency_key" } else { KEY_HEADER },
         idempotency_key: in_body.or(in_header),
         trigger: Trigger::Api,
+        requested_by: caller.name(),
         retry_of: None,
         version_id: None,
         environment: None,
@@ -143,6 +144,7 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
         queue_name: query.queue_name.clone(),
         error_class: query.error_class.as_ref().map(class).transpose()?,
         trigger: query.trigger.as_ref().map(trigger).transpose()?,
+        requested_by: query.requested_by.clone(),
         created_from: query.created_from,
         created_to: query.created_to,
         limit: page_size(query.limit, 50, 1000)?.into(),
@@ -205,6 +207,7 @@ pub(crate) async fn events(
     let to_api = |event: store::job_events::JobEvent| JobEvent {
         id: event.id,
         kind: event.kind,
+        actor: event.actor,
         detail: event.detail,
         created_at: event.created_at,
     };

@@ -29,6 +29,7 @@ impl Orchestrator {
             created_by: by.name(),
             expires_at: request.expires_at.map(|at| at.trunc_subsecs(6)),
             revoked_at: None,
+            revoked_by: None,
             last_used_at: None,
         };
         store::worker_tokens::worker_token_insert(&self.database, &token).await?;
@@ -42,7 +43,7 @@ impl Orchestrator {
     }
 
     pub(crate) async fn worker_token_revoke(&self, id: Uuid, by: &Principal) -> Result<(), Failure> {
-        if !store::worker_tokens::worker_token_revoke(&self.database, id, (self.clock)()).await? {
+        if !store::worker_tokens::worker_token_revoke(&self.database, id, &by.name(), (self.clock)()).await? {
             return Err(Failure::NotFound(format!("worker token {id}")));
         }
         tracing::info!(token.id = %id, user.name = %by.actor, "worker token revoked");
@@ -60,6 +61,7 @@ fn to_api(token: WorkerToken) -> api_types::WorkerToken {
         created_by: token.created_by,
         expires_at: token.expires_at,
         revoked_at: token.revoked_at,
+        revoked_by: token.revoked_by,
         last_used_at: token.last_used_at,
     }
 }

@@ -131,7 +131,7 @@ impl Control {
     /// What is kept of it, under the id `id`.
     pub(crate) fn event(&self, id: Uuid, job_id: Uuid, kind: &str, now: DateTime<Utc>) -> JobEvent {
         let detail = json!({"by": self.by, "reason": self.reason});
-        JobEvent { id, job_id, kind: kind.into(), detail, created_at: now }
+        JobEvent { id, job_id, kind: kind.into(), actor: Some(self.by.clone()), detail, created_at: now }
     }
 }
 

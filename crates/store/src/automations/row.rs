@@ -39,6 +39,7 @@ pub(super) fn to_row(draft: &Draft) -> Result<automation::ActiveModel, Error> {
         display: Set(policy.display),
         cpu_limit: Set(policy.cpu_limit),
         memory_limit_bytes: Set(policy.memory_limit_bytes),
+        updated_by: Set(draft.updated_by.clone()),
         ..Default::default()
     })
 }
@@ -60,6 +61,7 @@ pub(super) fn from_row(row: automation::Model) -> Result<Automation, Error> {
         timeout_s: row.timeout_s,
         max_concurrency: row.max_concurrency,
         priority: row.priority,
+        updated_by: row.updated_by,
     };
     let (until, reason, by) = (row.paused_until, row.paused_reason, row.paused_by.unwrap_or_default());
     let pause = row.paused_at.map(|at| Pause { at, until, reason, by });

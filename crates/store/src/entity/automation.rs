@@ -37,6 +37,7 @@ pub struct Model {
     pub archived_at: Option<ChronoDateTimeUtc>,
     pub created_at: ChronoDateTimeUtc,
     pub updated_at: ChronoDateTimeUtc,
+    pub updated_by: Option<String>,
     pub change: i64,
 }
 

@@ -8,6 +8,7 @@ pub struct Model {
     pub job_id: Uuid,
     pub kind: String,
     pub detail: Json,
+    pub actor: Option<String>,
     pub created_at: ChronoDateTimeUtc,
 }
 

@@ -13,6 +13,7 @@ pub struct Model {
     pub created_by: String,
     pub expires_at: Option<ChronoDateTimeUtc>,
     pub revoked_at: Option<ChronoDateTimeUtc>,
+    pub revoked_by: Option<String>,
     pub last_used_at: Option<ChronoDateTimeUtc>,
 }
 

@@ -37,6 +37,8 @@ pub struct Filter {
     pub not_retried: bool,
     /// Only this trigger.
     pub trigger: Option<Trigger>,
+    /// Only jobs that this user, key or service requested.
+    pub requested_by: Option<String>,
     /// Accepted at this time or later.
     pub created_from: Option<DateTime<Utc>>,
     /// Accepted before this time.
@@ -184,6 +186,9 @@ fn chosen(scope: &Scope, filter: &Filter) -> Select<job::Entity> {
     }
     if let Some(trigger) = filter.trigger {
         query = query.filter(C::Trigger.eq(trigger.as_str()));
+    }
+    if let Some(requested_by) = &filter.requested_by {
+        query = query.filter(C::RequestedBy.eq(requested_by));
     }
     if let Some(from) = filter.created_from {
         query = query.filter(C::Id.gte(first_id(from - AROUND))).filter(C::CreatedAt.gte(from));

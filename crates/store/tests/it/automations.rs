@@ -63,7 +63,7 @@ async fn every_change_is_found_once(db: Case) {
     assert_eq!(changed().await, [b]);
     assert!(automation_resume(&db, b, at(1)).await.unwrap());
     assert_eq!(changed().await, [b]);
-    assert!(automation_archive(&db, b, at(1)).await.unwrap());
+    assert!(automation_archive(&db, b, "ana", at(1)).await.unwrap());
     assert_eq!(changed().await, [b]);
     commit(&db, async |txn| automation_set_rate_in_txn(txn, a, at(5)).await).await.unwrap();
     assert_eq!(changed().await, Vec::<AutomationId>::new(), "each start moves the rate, which nobody caches");
@@ -143,19 +143,19 @@ async fn insert_refuses_a_live_name(db: Case) {
 
 async fn name_is_free_again_after_the_archive(db: Case) {
     let old = automation_insert(&db, &draft("a"), at(1)).await.unwrap();
-    assert!(automation_archive(&db, old.id, at(2)).await.unwrap());
+    assert!(automation_archive(&db, old.id, "ana", at(2)).await.unwrap());
     assert_eq!(automation_find_by_name(&db, &Scope::All, "a").await.unwrap(), None);
     let new = automation_insert(&db, &draft("a"), at(3)).await.unwrap();
     assert!(new.id > old.id);
     assert_eq!(automation_find_by_name(&db, &Scope::All, "a").await.unwrap().map(|found| found.id), Some(new.id));
-    assert!(automation_archive(&db, new.id, at(4)).await.unwrap(), "any number of archived ones may share a name");
+    assert!(automation_archive(&db, new.id, "ana", at(4)).await.unwrap(), "any number of archived ones may share a name");
 }
 
 async fn archive_happens_once(db: Case) {
     let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
-    assert!(automation_archive(&db, id, at(2)).await.unwrap());
-    assert!(!automation_archive(&db, id, at(3)).await.unwrap());
-    assert!(!automation_archive(&db, (id.get() + 1).into(), at(3)).await.unwrap());
+    assert!(automation_archive(&db, id, "ana", at(2)).await.unwrap());
+    assert!(!automation_archive(&db, id, "ana", at(3)).await.unwrap());
+    assert!(!automation_archive(&db, (id.get() + 1).into(), "ana", at(3)).await.unwrap());
     let archived = automation_get(&db, &Scope::All, id).await.unwrap().unwrap();
     assert_eq!((archived.archived_at, archived.updated_at), (Some(at(2)), at(2)));
 }
@@ -177,6 +177,7 @@ async fn update_replaces_every_field(db: Case) {
         priority: 9,
         retry_policy: RetryPolicy { max_attempts: 7, ..RetryPolicy::default() },
         policy: full_policy(),
+        updated_by: Some("bia".into()),
     };
     let updated = automation_update(&db, first.id, &wanted, at(2)).await.unwrap().unwrap();
     assert_eq!(updated.draft, wanted);
@@ -223,7 +224,7 @@ async fn list_leaves_out_what_is_archived(db: Case) {
     for name in ["a", "b", "c"] {
         ids.push(automation_insert(&db, &draft(name), at(1)).await.unwrap().id);
     }
-    automation_archive(&db, ids[1], at(2)).await.unwrap();
+    automation_archive(&db, ids[1], "ana", at(2)).await.unwrap();
     assert_eq!(listed(&db, &Filter::default()).await, [ids[0], ids[2]]);
     assert_eq!(listed(&db, &Filter { archived: true, ..Filter::default() }).await, ids);
 }
@@ -296,7 +297,7 @@ async fn a_pause_lasts_until_its_end_or_somebody_resumes(db: Case) {
 
     assert_eq!(automation_get(&db, &Scope::All, other.id).await.unwrap().unwrap(), other);
     assert!(!automation_pause(&db, (other.id.get() + 1).into(), &pause(None)).await.unwrap());
-    automation_archive(&db, id, at(30)).await.unwrap();
+    automation_archive(&db, id, "ana", at(30)).await.unwrap();
     assert!(!automation_pause(&db, id, &pause(None)).await.unwrap(), "an archived one runs no more anyway");
 }
 

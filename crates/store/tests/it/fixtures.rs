@@ -53,6 +53,7 @@ pub(crate) fn draft(name: &str) -> Draft {
         priority: 5,
         retry_policy: RetryPolicy::default(),
         policy: Policy::default(),
+        updated_by: Some("ana".into()),
     }
 }
 

@@ -13,7 +13,14 @@ use crate::{
 both!(events_of_one_job_come_oldest_first, no_events_are_fine, an_event_is_kept_once);
 
 fn event(nth: u32, job_id: Uuid, detail: Value) -> JobEvent {
-    JobEvent { id: id_at(i64::from(nth), nth), job_id, kind: "job.finished_late".into(), detail, created_at: at(i64::from(nth)) }
+    JobEvent {
+        id: id_at(i64::from(nth), nth),
+        job_id,
+        kind: "job.finished_late".into(),
+        actor: Some("ana".into()),
+        detail,
+        created_at: at(i64::from(nth)),
+    }
 }
 
 async fn events_of_one_job_come_oldest_first(db: Case) {

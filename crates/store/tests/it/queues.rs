@@ -40,7 +40,7 @@ async fn queues_are_those_of_automations_jobs_and_pauses(db: Case) {
     for (name, queue) in [("a", "of two"), ("b", "of two"), ("c", "archived"), ("d", "archived with jobs")] {
         let automation = automation_insert(&db, &Draft { queue_name: queue.into(), ..draft(name) }, at(1)).await.unwrap();
         if queue.starts_with("archived") {
-            automation_archive(&db, automation.id, at(2)).await.unwrap();
+            automation_archive(&db, automation.id, "ana", at(2)).await.unwrap();
         }
     }
     insert(&db, &[store::jobs::NewJob { queue_name: "archived with jobs".into(), ..new_job(1) }]).await;

@@ -33,7 +33,8 @@ async fn ended_job(db: &Case, nth: u32, ended: Option<DateTime<Utc>>) -> Uuid {
     })
     .await;
     add_line(db, job.id, 1, at(i64::from(nth))).await;
-    let event = JobEvent { id: id_at(i64::from(nth), nth), job_id: job.id, kind: "x".into(), detail: json!({}), created_at: at(1) };
+    let event =
+        JobEvent { id: id_at(i64::from(nth), nth), job_id: job.id, kind: "x".into(), actor: None, detail: json!({}), created_at: at(1) };
     commit(db, async |txn| job_event_insert_many_in_txn(txn, &[event]).await).await.unwrap();
     job.id
 }

@@ -76,7 +76,7 @@ async fn queues_are_those_that_its_automations_name(db: Case) {
     insert(&db, &[of(mine, "mine", 1), of(yours, "yours", 2)]).await;
     let pause = domain::policy::Pause { at: at(1), until: None, reason: None, by: "ana".into() };
     queue_pause(&db, "nobody's", &pause).await.unwrap();
-    automation_archive(&db, mine, at(2)).await.unwrap();
+    automation_archive(&db, mine, "ana", at(2)).await.unwrap();
     let names = ["mine", "nobody's", "yours"];
     for (scope, expected) in scopes.into_iter().zip([names.to_vec(), vec!["mine"], vec![]]) {
         let listed: Vec<_> = queue_list(&db, &scope).await.unwrap().into_iter().map(|queue| queue.name).collect();

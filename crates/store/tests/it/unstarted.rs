@@ -37,7 +37,8 @@ async fn what_was_delivered_so_often_is_held_and_only_that(db: Case) {
         found.iter().map(|job| job.row.job.id).collect::<Vec<_>>()
     };
     assert_eq!(candidates().await, ids[1..]);
-    let event = |job_id| JobEvent { id: id_at(1, 7), job_id, kind: "job.resumed".into(), detail: json!({}), created_at: at(10) };
+    let event =
+        |job_id| JobEvent { id: id_at(1, 7), job_id, kind: "job.resumed".into(), actor: None, detail: json!({}), created_at: at(10) };
     assert_eq!(job_release_held(&db, &event(ids[1])).await.unwrap(), None);
     assert_eq!(job_release_held(&db, &event(ids[0])).await.unwrap(), Some(new_job(1).queue_name));
     assert_eq!(job_release_held(&db, &event(ids[0])).await.unwrap(), None);

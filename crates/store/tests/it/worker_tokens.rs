@@ -31,6 +31,7 @@ pub(crate) fn token(nth: u32) -> WorkerToken {
         created_by: "admin".into(),
         expires_at: nth.is_multiple_of(2).then(|| at(1_000)),
         revoked_at: None,
+        revoked_by: None,
         last_used_at: None,
     }
 }
@@ -53,10 +54,10 @@ async fn a_digest_is_taken_once(db: Case) {
 
 async fn a_token_is_revoked_from_the_first_time_on(db: Case) {
     worker_token_insert(&db, &token(1)).await.unwrap();
-    assert!(worker_token_revoke(&db, token(1).id, at(5)).await.unwrap());
-    assert!(worker_token_revoke(&db, token(1).id, at(6)).await.unwrap());
+    assert!(worker_token_revoke(&db, token(1).id, "ana", at(5)).await.unwrap());
+    assert!(worker_token_revoke(&db, token(1).id, "bia", at(6)).await.unwrap());
     assert_eq!(worker_token_find_unscoped(&db, &token(1).digest).await.unwrap().unwrap().revoked_at, Some(at(5)));
-    assert!(!worker_token_revoke(&db, Uuid::nil(), at(6)).await.unwrap());
+    assert!(!worker_token_revoke(&db, Uuid::nil(), "ana", at(6)).await.unwrap());
 }
 
 async fn use_is_noted_once_in_a_while(db: Case) {

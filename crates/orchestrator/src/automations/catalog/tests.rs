@@ -102,7 +102,7 @@ async fn only_what_changed_is_read_again() {
     assert_eq!(read().await, [b]);
     assert!(catalog.cached().is_limited(b));
     // What is not taken in, because this replica wrote meanwhile, is read again.
-    automations::automation_archive(&database, a, at(0)).await.unwrap();
+    automations::automation_archive(&database, a, "ana", at(0)).await.unwrap();
     let reading = catalog.read().await.unwrap();
     catalog.put_queue_pause("nfe", None);
     catalog.take_in_all(reading);

@@ -80,12 +80,12 @@ pub(crate) async fn resume(
     (status = 202, body = Job), (status = 409, description = "Not ended yet, or its automation is archived", body = Problem)))]
 #[post("/api/v1/jobs/{id}/retry")]
 pub(crate) async fn retry(
-    _: Allowed<JobsCreate>,
+    caller: Allowed<JobsCreate>,
     hub: Data<Orchestrator>,
     id: Path<Uuid>,
     body: OptionalJsonBody<RetryRequest>,
 ) -> Result<HttpResponse, Failure> {
-    let job = hub.job_retry(*id, body.0).await?;
+    let job = hub.job_retry(*id, body.0, &caller).await?;
     Ok(accepted(&job, false))
 }
 

@@ -188,7 +188,8 @@ fn finished<'a>(row: &mut JobRow, finish: &'a Finish, terms: Terms<'_>, applied:
             applied.dirty = before != (row.log_lines, row.log_left_out);
             applied.changed.late = true;
             let detail = reported(finish);
-            applied.event = Some(JobEvent { id: new_id(), job_id: row.job.id, kind: "job.finished_late".into(), detail, created_at: now });
+            let (job_id, kind) = (row.job.id, "job.finished_late".to_owned());
+            applied.event = Some(JobEvent { id: new_id(), job_id, kind, actor: None, detail, created_at: now });
         }
     }
     Ok(())

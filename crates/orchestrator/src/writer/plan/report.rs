@@ -8,7 +8,7 @@ use domain::{
 };
 use messages::worker_control;
 use runtime::Failure;
-use store::jobs::JobRow;
+use store::{job_events::JobEvent, jobs::JobRow};
 use uuid::Uuid;
 
 use super::{JobChange, Plan, apply::apply};
@@ -49,7 +49,8 @@ impl<'a> Plan<'a> {
         let applied = apply(row, change, terms).inspect_err(|_| self.is_doubtful |= is_remembered)?;
         self.is_doubtful |= is_remembered && !applied.dirty;
         self.rows.add_lines(id, applied.lines);
-        self.rows.add_event(applied.event);
+        let actor = |event: &JobEvent| event.actor.clone().or_else(|| principal.map(Principal::name));
+        self.rows.add_event(applied.event.map(|event| JobEvent { actor: actor(&event), ..event }));
         self.send_control(id, applied.control);
         if applied.dirty {
             self.changed(id, before, had_place);
