@@ -16,6 +16,7 @@ mod events;
 mod jobs;
 mod notices;
 mod ops;
+mod orchestrator;
 mod pages;
 mod queues;
 mod reconcilers;
@@ -27,5 +28,5 @@ mod worker_api;
 mod workers;
 mod writer;
 
-use self::service::Orchestrator;
+use self::orchestrator::Orchestrator;
 pub use self::service::Service;

@@ -1,11 +1,12 @@
 //! How the hub and its work stand.
 
 pub(crate) mod routes;
+mod snapshot;
 mod status;
 
 use actix_web::web::ServiceConfig;
 
-pub(crate) use self::status::Snapshot;
+pub(crate) use self::snapshot::Snapshot;
 
 /// The description of the routes.
 #[derive(utoipa::OpenApi)]

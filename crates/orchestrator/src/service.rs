@@ -1,24 +1,25 @@
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+//! Puts the service together and runs its tasks.
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use actix_web::web::Data;
 use broker::Broker;
-use chrono::TimeDelta;
-use domain::automation::QueueProfile;
 use futures_util::future::BoxFuture;
-use runtime::{Clock, Context, LeaseSettings, RefusedKeys, Replica, Running, Shutdown, StartError, TaskError};
-use store::{Database, Error};
+use runtime::{Context, Running, StartError, TaskError};
+use store::Error;
 
 use crate::{
+    Orchestrator,
     automations::Catalog,
     dead_letters,
     dispatch::{BrokerQueues, ControlMessages},
     jobs::Followed,
-    notices::{self, Notice, Notices},
+    notices::{self, Notice},
     ops::Snapshot,
     reconcilers, routes,
     watchers::Watchers,
-    workers::{CachedWorkers, Presence, Roster, WorkerChanges},
-    writer::{self, Deps, Writer},
+    workers::{CachedWorkers, Presence, Roster},
+    writer::{self, Deps},
 };
 
 /// Jobs with refused keys that are noted in a tick.
@@ -48,31 +49,6 @@ impl runtime::Service for Service {
             Ok(running.with_reconcilers(reconcilers))
         })
     }
-}
-
-/// The running service. Clones are the same one.
-#[derive(Clone)]
-pub(crate) struct Orchestrator {
-    pub(crate) database: Database,
-    pub(crate) catalog: Arc<Catalog>,
-    pub(crate) writer: Writer,
-    pub(crate) notices: Notices,
-    pub(crate) broker: Option<Arc<Broker>>,
-    pub(crate) broker_queues: BrokerQueues,
-    pub(crate) followed: Followed,
-    pub(crate) stream_patience: Duration,
-    pub(crate) lease: LeaseSettings,
-    pub(crate) refused: RefusedKeys,
-    pub(crate) clock: Clock,
-    pub(crate) shutdown: Shutdown,
-    pub(crate) roster: Arc<Roster>,
-    pub(crate) worker_changes: Arc<WorkerChanges>,
-    pub(crate) presence: Presence,
-    pub(crate) control: ControlMessages,
-    pub(crate) queue_profile: Option<QueueProfile>,
-    pub(crate) tick: Duration,
-    pub(crate) replica: Replica,
-    pub(crate) snapshot: Snapshot,
 }
 
 impl Orchestrator {
@@ -147,11 +123,6 @@ impl Orchestrator {
             let hub = self.clone();
             tasks.spawn("orchestrator.broker", move || hub.clone().watch_broker(broker.clone()));
         }
-    }
-
-    /// How long a registered worker's lease lasts.
-    pub(crate) fn lease_time(&self) -> TimeDelta {
-        TimeDelta::from_std(self.lease.agent).unwrap_or(TimeDelta::MAX)
     }
 
     /// Refreshes what each replica caches.

@@ -1,6 +1,8 @@
 //! Workers: they register, show that they live, take jobs, and are paused by people.
 
 mod changes;
+mod counter;
+mod holder;
 mod limits;
 mod live;
 mod manage;
@@ -13,8 +15,9 @@ mod tokens;
 use actix_web::web::ServiceConfig;
 
 pub(crate) use self::{
-    changes::{CachedWorkers, WorkerChanges},
-    limits::check_holder,
+    changes::CachedWorkers,
+    counter::WorkerChanges,
+    holder::check_holder,
     presence::Presence,
     roster::{Known, Roster},
 };

@@ -11,6 +11,7 @@ mod cache;
 mod command;
 mod commit;
 mod deps;
+mod memory;
 mod plan;
 mod run;
 mod upkeep;

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,7 +10,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{job::Status, worker::State};
 use runtime::Failure;
 use store::{ops::QueueLoad, reconcilers::Replica};
-use tokio::sync::Mutex;
 
 use crate::Orchestrator;
 
@@ -19,8 +17,6 @@ use crate::Orchestrator;
 const FRESH_FOR: Duration = Duration::from_secs(1);
 /// How long the broker may take to tell the depths of all queues.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The last answer, and when it was read.
-pub(crate) type Snapshot = Arc<Mutex<Option<(Instant, OpsStatus)>>>;
 
 impl Orchestrator {
     pub(crate) async fn ops_status(&self) -> Result<OpsStatus, Failure> {

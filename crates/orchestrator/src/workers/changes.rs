@@ -2,10 +2,7 @@
 //! not cost more with more workers.
 
 use domain::Scope;
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use runtime::TaskError;
@@ -14,7 +11,6 @@ use store::{
     changes::{Subject, change_add, change_count},
     workers::Worker,
 };
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{Orchestrator, notices::Notice};
@@ -23,25 +19,6 @@ use crate::{Orchestrator, notices::Notice};
 const CLAIMED_FOR: TimeDelta = TimeDelta::days(1);
 /// Who works is read again at least this often in the time of a lease: that a worker is lost changes no row.
 const READS_PER_LEASE: u32 = 3;
-
-/// What this replica did to workers.
-#[derive(Default)]
-pub(crate) struct WorkerChanges {
-    made: AtomicU64,
-    nudge: Notify,
-}
-
-impl WorkerChanges {
-    /// Other replicas are to read again who works.
-    pub(crate) fn note(&self) {
-        self.made.fetch_add(1, Ordering::AcqRel);
-        self.nudge.notify_one();
-    }
-
-    fn made(&self) -> u64 {
-        self.made.load(Ordering::Acquire)
-    }
-}
 
 /// What was last read of the workers, by the counter and by this replica's own changes, and when.
 #[derive(Default)]
@@ -83,7 +60,7 @@ impl Orchestrator {
         loop {
             tokio::select! {
                 () = self.shutdown.wait() => return Ok(()),
-                () = self.worker_changes.nudge.notified() => {}
+                () = self.worker_changes.made_another() => {}
             }
             while self.worker_changes.made() != counted {
                 let made = self.worker_changes.made();

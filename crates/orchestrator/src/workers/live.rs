@@ -12,6 +12,7 @@ use runtime::Failure;
 use store::workers::Vitals;
 use uuid::Uuid;
 
+use super::holder::not_found;
 use crate::Orchestrator;
 
 impl Orchestrator {
@@ -75,10 +76,6 @@ impl Orchestrator {
         self.presence.forget(id);
         not_found(id)
     }
-}
-
-pub(super) fn not_found(id: Uuid) -> Failure {
-    Failure::NotFound(format!("worker {id}"))
 }
 
 /// Jobs a heartbeat may name: as many as a worker may have slots.

@@ -7,7 +7,7 @@ use runtime::Failure;
 use store::workers::{Filter, Worker};
 use uuid::Uuid;
 
-use super::live::not_found;
+use super::holder::not_found;
 use crate::{Orchestrator, dispatch::ControlMessage};
 
 impl Orchestrator {

@@ -6,7 +6,8 @@
 //!   again with rows that are read and locked.
 //! - What is dispatched beside commands does not fail them: when the database refuses it, the commands are written alone.
 //!
-//! It changes nothing in memory: the state and the cache are lent, and what follows from the commit is returned.
+//! It changes nothing in memory: what is remembered is lent, and what follows from the commit is returned. So another transaction could be under way
+//! beside it.
 
 mod reads;
 mod writes;
@@ -18,12 +19,12 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    cache::RowCache,
     command::Command,
     deps::Deps,
+    memory::Memory,
     plan::{Chance, Circumstances, Effects, Plan},
 };
-use crate::dispatch::{DispatchState, select::View};
+use crate::dispatch::select::View;
 
 /// How long a transaction that met another one is tried again.
 const CONFLICT_PATIENCE: Duration = Duration::from_secs(3);
@@ -31,8 +32,7 @@ const CONFLICT_PATIENCE: Duration = Duration::from_secs(3);
 /// Runs transactions.
 pub(super) struct Commit<'a> {
     pub(super) deps: &'a Deps,
-    pub(super) state: &'a DispatchState,
-    pub(super) cache: &'a RowCache,
+    pub(super) memory: &'a Memory,
 }
 
 /// Where rows come from.
@@ -75,12 +75,12 @@ impl Commit<'_> {
     }
 
     async fn attempt(&self, commands: &[&Command], source: Source, dispatches: bool) -> Result<Effects, Error> {
-        let Self { deps, state, cache } = *self;
+        let Self { deps, memory: Memory { state, rows } } = *self;
         let is_ready = |queue: &str| deps.broker_queues.is_ready(queue);
         let (automations, now) = (deps.catalog.cached(), (deps.clock)());
         let circumstances = Circumstances {
             view: View { state, automations, window: deps.window, is_ready: &is_ready, now },
-            cache: (source == Source::Remembered).then_some(cache),
+            cache: (source == Source::Remembered).then_some(rows),
             leases: deps.leases,
             log: deps.log,
             chance: Chance { id: &Uuid::now_v7, fraction: &rand::random },

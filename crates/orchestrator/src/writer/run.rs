@@ -9,17 +9,17 @@ use tokio::{
 
 use super::{
     Writer,
-    cache::RowCache,
     command::{Command, Envelope, Request},
     commit::{Commit, job_ids},
     deps::Deps,
+    memory::Memory,
     plan::{Effects, JobChange},
+    upkeep::{self, Upkeep},
 };
 use crate::{
-    dispatch::{DispatchState, Publisher},
+    dispatch::Publisher,
     events::JobNow,
     notices::{Notice, Notices},
-    writer::upkeep::Upkeep,
 };
 
 /// Commands that share a transaction at most.
@@ -36,17 +36,16 @@ pub(crate) fn start(
 ) -> Writer {
     let (requests, receiver) = mpsc::channel(deps.queue_limit);
     let publisher = Publisher::start(deps.broker.clone(), notices.clone(), tasks);
-    let run = Run { deps, publisher, state: DispatchState::default(), cache: RowCache::default(), upkeep: Upkeep::default() };
+    let run = Run { deps, publisher, memory: Memory::default(), upkeep: Upkeep::default() };
     tasks.spawn_once("orchestrator.writer", run.until(shutdown, receiver, received));
     Writer::new(requests, notices)
 }
 
-pub(super) struct Run {
-    pub(super) deps: Deps,
-    pub(super) publisher: Publisher,
-    pub(super) state: DispatchState,
-    pub(super) cache: RowCache,
-    pub(super) upkeep: Upkeep,
+struct Run {
+    deps: Deps,
+    publisher: Publisher,
+    memory: Memory,
+    upkeep: Upkeep,
 }
 
 impl Run {
@@ -80,27 +79,27 @@ impl Run {
         while requests.recv_many(&mut asked, MOST_COMMANDS).await > 0 {
             self.step(&mut asked, &mut news).await;
         }
-        self.state.claims.drain().for_each(|waiting| waiting.answer(Vec::new()));
+        self.memory.state.claims.drain().for_each(|waiting| waiting.answer(Vec::new()));
     }
 
     fn wake_at(&self) -> Instant {
-        let due = self.state.claims.next_deadline().into_iter().chain(self.upkeep.confirm_at).chain(self.state.next_start_at);
+        let due = self.memory.state.claims.next_deadline().into_iter().chain(self.upkeep.confirm_at).chain(self.memory.state.next_start_at);
         due.min().unwrap_or_else(|| Instant::now() + IDLE)
     }
 
     async fn step(&mut self, asked: &mut Vec<Request>, news: &mut Vec<Notice>) {
         self.take_notices(news).await;
-        if self.state.next_start_at.is_some_and(|at| at <= Instant::now()) {
-            self.state.next_start_at = None;
-            self.state.retry_held_back();
+        if self.memory.state.next_start_at.is_some_and(|at| at <= Instant::now()) {
+            self.memory.state.next_start_at = None;
+            self.memory.state.retry_held_back();
         }
         let writes = self.keep_claims(asked);
-        self.keep_up().await;
+        self.upkeep.run(&self.deps, &mut self.memory).await;
         if !writes.is_empty() || self.could_dispatch() {
             self.write(writes).await;
         }
         let now = Instant::now();
-        while let Some(expired) = self.state.claims.remove_expired(now) {
+        while let Some(expired) = self.memory.state.claims.remove_expired(now) {
             expired.answer(Vec::new());
         }
     }
@@ -112,17 +111,17 @@ impl Run {
                 Notice::Confirmed(id) => self.upkeep.confirmed(id, Instant::now()),
                 Notice::Unconfirmed(id, queue) => self.upkeep.unconfirmed.push((id, queue)),
                 Notice::Unstarted(id, queue) => self.upkeep.unstarted.push((id, queue)),
-                Notice::Candidates(queues) => self.state.candidate_queues.extend(queues),
-                Notice::ClaimAbandoned(claim) => drop(self.state.claims.remove(claim)),
+                Notice::Candidates(queues) => self.memory.state.candidate_queues.extend(queues),
+                Notice::ClaimAbandoned(claim) => drop(self.memory.state.claims.remove(claim)),
                 Notice::Worker(worker) => {
                     let (lease, now) = (self.deps.leases.agent, (self.deps.clock)());
-                    self.state.set_worker(*worker, |worker| worker.life.state(lease, now));
+                    self.memory.state.set_worker(*worker, |worker| worker.life.state(lease, now));
                 }
                 Notice::Refresh(workers) => refresh = Some(workers.or(refresh.flatten())),
             }
         }
         if let Some(workers) = refresh {
-            self.refresh(workers).await;
+            upkeep::refresh(&self.deps, &mut self.memory, workers).await;
         }
     }
 
@@ -134,12 +133,12 @@ impl Run {
                 Request::Write(envelope) => writes.push(envelope),
                 Request::Claim(claim, reply) => {
                     // A worker has one claim. Nobody waits any more for the answer to an earlier one; what it got is assigned again.
-                    if let Some(earlier) = self.state.claims.remove_of(claim.request.worker_id) {
+                    if let Some(earlier) = self.memory.state.claims.remove_of(claim.request.worker_id) {
                         earlier.answer(Vec::new());
                     }
                     // Whoever hung up before this has been forgotten already.
                     if !reply.is_closed() {
-                        self.state.add_claim(claim, reply, Instant::now());
+                        self.memory.state.add_claim(claim, reply, Instant::now());
                     }
                 }
             }
@@ -149,7 +148,7 @@ impl Run {
 
     fn could_dispatch(&self) -> bool {
         let is_connected = self.deps.broker.as_ref().is_some_and(|broker| broker.is_connected());
-        self.state.could_dispatch(is_connected.then_some(self.deps.window))
+        self.memory.state.could_dispatch(is_connected.then_some(self.deps.window))
     }
 
     /// Writes what came in, in one transaction; when the database refuses, in halves, so that what is bad fails alone.
@@ -157,11 +156,11 @@ impl Run {
         let mut stack = vec![writes];
         while let Some(mut part) = stack.pop() {
             let commands: Vec<&Command> = part.iter().map(|envelope| &envelope.command).collect();
-            let commit = Commit { deps: &self.deps, state: &self.state, cache: &self.cache };
+            let commit = Commit { deps: &self.deps, memory: &self.memory };
             match commit.run(&commands).await {
                 Ok(effects) => self.perform(part, effects),
                 Err(error) => {
-                    self.cache.forget(job_ids(&commands));
+                    self.memory.rows.forget(job_ids(&commands));
                     // What met another transaction again and again would do so in parts too, each taking its time.
                     let is_hopeless = matches!(error, Error::Unavailable(_) | Error::Conflict(_));
                     if is_hopeless {
@@ -186,7 +185,7 @@ impl Run {
         if !effects.written.is_empty() {
             self.deps.writes.worked();
         }
-        effects.remember(&mut self.state, &mut self.cache, now, Instant::now());
+        effects.remember(&mut self.memory, now, Instant::now());
         effects.changed.iter().chain(&effects.created).for_each(|job| self.deps.followers.wake(job.id));
         effects.publications.into_iter().for_each(|publication| self.publisher.publish(publication));
         for (envelope, reply) in writes.into_iter().zip(effects.replies) {
@@ -195,7 +194,7 @@ impl Run {
         }
         effects.control.into_iter().for_each(|message| self.deps.control.send(message));
         for (claim, jobs) in effects.assignments {
-            if let Some(waiting) = self.state.claims.remove(claim) {
+            if let Some(waiting) = self.memory.state.claims.remove(claim) {
                 waiting.answer(jobs);
             }
         }

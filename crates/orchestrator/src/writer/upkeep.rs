@@ -7,7 +7,7 @@ use store::{Error, workers::Worker};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::run::Run;
+use super::{deps::Deps, memory::Memory};
 
 /// How long confirmations wait for others, to be noted together.
 const CONFIRM_WITHIN: Duration = Duration::from_millis(100);
@@ -33,88 +33,88 @@ impl Upkeep {
     }
 }
 
-impl Run {
-    pub(super) async fn keep_up(&mut self) {
-        let unconfirmed = std::mem::take(&mut self.upkeep.unconfirmed);
+impl Upkeep {
+    /// Does what is due.
+    pub(super) async fn run(&mut self, deps: &Deps, memory: &mut Memory) {
+        let unconfirmed = std::mem::take(&mut self.unconfirmed);
         if !unconfirmed.is_empty() {
-            self.release(&unconfirmed, false).await;
+            release(deps, memory, &unconfirmed, false).await;
         }
-        let unstarted = std::mem::take(&mut self.upkeep.unstarted);
+        let unstarted = std::mem::take(&mut self.unstarted);
         if !unstarted.is_empty() {
-            self.release(&unstarted, true).await;
+            release(deps, memory, &unstarted, true).await;
         }
-        if self.upkeep.confirm_at.is_some_and(|at| at <= Instant::now()) {
-            self.note_confirmed().await;
+        if self.confirm_at.is_some_and(|at| at <= Instant::now()) {
+            self.confirm_at = None;
+            note_confirmed(deps, memory, std::mem::take(&mut self.confirmed)).await;
         }
     }
+}
 
-    /// Lets jobs wait again. A message that was delivered is not published for ever.
-    async fn release(&mut self, jobs: &[(Uuid, String)], delivered: bool) {
-        let ids: Vec<Uuid> = jobs.iter().map(|(id, _)| *id).collect();
-        let now = (self.deps.clock)();
-        let attempt = async {
-            let txn = self.deps.database.begin().await?;
-            let held = match delivered {
-                true => store::jobs::job_undeliver_in_txn(&txn, &ids, MOST_UNSTARTED, now).await?,
-                false => store::jobs::job_undispatch_in_txn(&txn, &ids).await.map(|_| 0)?,
-            };
-            txn.commit().await.map(|()| held)
+/// Lets jobs wait again. A message that was delivered is not published for ever.
+async fn release(deps: &Deps, memory: &mut Memory, jobs: &[(Uuid, String)], delivered: bool) {
+    let ids: Vec<Uuid> = jobs.iter().map(|(id, _)| *id).collect();
+    let now = (deps.clock)();
+    let attempt = async {
+        let txn = deps.database.begin().await?;
+        let held = match delivered {
+            true => store::jobs::job_undeliver_in_txn(&txn, &ids, MOST_UNSTARTED, now).await?,
+            false => store::jobs::job_undispatch_in_txn(&txn, &ids).await.map(|_| 0)?,
         };
-        match attempt.await {
-            Ok(held) => {
-                if held > 0 {
-                    tracing::warn!(jobs = held, "messages were delivered several times and never started; their jobs wait for a person");
-                }
-                self.cache.forget(ids);
-                jobs.iter().for_each(|(id, queue)| self.state.released(queue, *id));
+        txn.commit().await.map(|()| held)
+    };
+    match attempt.await {
+        Ok(held) => {
+            if held > 0 {
+                tracing::warn!(jobs = held, "messages were delivered several times and never started; their jobs wait for a person");
             }
-            // The sweep finds them later.
-            Err(error) => tracing::warn!(%error, jobs = ids.len(), "jobs without a message do not wait again yet"),
+            memory.rows.forget(ids);
+            jobs.iter().for_each(|(id, queue)| memory.state.released(queue, *id));
         }
+        // The sweep finds them later.
+        Err(error) => tracing::warn!(%error, jobs = ids.len(), "jobs without a message do not wait again yet"),
     }
+}
 
-    async fn note_confirmed(&mut self) {
-        self.upkeep.confirm_at = None;
-        let mut ids = std::mem::take(&mut self.upkeep.confirmed);
-        // A job that was started meanwhile needs no note: its start says that the message arrived.
-        ids.retain(|id| self.state.is_undelivered(*id));
-        if ids.is_empty() {
-            return;
-        }
-        let attempt = async {
-            let txn = self.deps.database.begin().await?;
-            store::jobs::job_confirm_dispatched_in_txn(&txn, &ids, (self.deps.clock)()).await?;
-            txn.commit().await
-        };
-        if let Err(error) = attempt.await {
-            tracing::warn!(%error, jobs = ids.len(), "confirmations not noted; the messages may be published twice");
-        }
-        self.cache.forget(ids);
+async fn note_confirmed(deps: &Deps, memory: &mut Memory, mut ids: Vec<Uuid>) {
+    // A job that was started meanwhile needs no note: its start says that the message arrived.
+    ids.retain(|id| memory.state.is_undelivered(*id));
+    if ids.is_empty() {
+        return;
     }
+    let attempt = async {
+        let txn = deps.database.begin().await?;
+        store::jobs::job_confirm_dispatched_in_txn(&txn, &ids, (deps.clock)()).await?;
+        txn.commit().await
+    };
+    if let Err(error) = attempt.await {
+        tracing::warn!(%error, jobs = ids.len(), "confirmations not noted; the messages may be published twice");
+    }
+    memory.rows.forget(ids);
+}
 
-    /// Reads again what waits and runs, and takes in the workers, when they were read.
-    pub(super) async fn refresh(&mut self, workers: Option<Vec<Worker>>) {
-        let now = (self.deps.clock)();
-        let database = &self.deps.database;
-        if let Some(workers) = workers {
-            self.state.set_workers(workers, |worker| worker.life.state(self.deps.leases.agent, now));
-        }
-        let read = async {
-            let undelivered = store::jobs::job_list_undelivered_unscoped(database).await?;
-            let held = store::jobs::job_list_held_unscoped(database).await?;
-            let waiting = store::jobs::job_queues_waiting(database).await?;
-            Ok::<_, Error>((undelivered, held, waiting))
-        };
-        match read.await {
-            Ok((undelivered, held, waiting)) => {
-                self.state.set_jobs(undelivered.into_iter().map(|(id, queue, _)| (id, queue)).collect(), held);
-                self.state.candidate_queues.extend(waiting);
-                let stranded = self.state.stranded();
-                if !stranded.is_empty() {
-                    self.release(&stranded, false).await;
-                }
+/// Reads again what waits and runs, and takes in the workers, when they were read.
+pub(super) async fn refresh(deps: &Deps, memory: &mut Memory, workers: Option<Vec<Worker>>) {
+    let now = (deps.clock)();
+    let database = &deps.database;
+    if let Some(workers) = workers {
+        memory.state.set_workers(workers, |worker| worker.life.state(deps.leases.agent, now));
+    }
+    let read = async {
+        let undelivered = store::jobs::job_list_undelivered_unscoped(database).await?;
+        let held = store::jobs::job_list_held_unscoped(database).await?;
+        let waiting = store::jobs::job_queues_waiting(database).await?;
+        Ok::<_, Error>((undelivered, held, waiting))
+    };
+    match read.await {
+        Ok((undelivered, held, waiting)) => {
+            memory.state.set_jobs(undelivered.into_iter().map(|(id, queue, _)| (id, queue)).collect(), held);
+            memory.state.candidate_queues.extend(waiting);
+            let stranded = memory.state.stranded();
+            if !stranded.is_empty() {
+                release(deps, memory, &stranded, false).await;
             }
-            Err(error) => tracing::warn!(%error, "what waits and runs could not be read"),
         }
+        Err(error) => tracing::warn!(%error, "what waits and runs could not be read"),
     }
 }

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    dispatch::{ControlMessage, DispatchState, Findings, Publication},
-    writer::{cache::RowCache, command::Reply},
+    dispatch::{ControlMessage, Findings, Publication},
+    writer::{command::Reply, memory::Memory},
 };
 
 #[derive(Default)]
@@ -43,9 +43,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Effects {
     /// Brings up to date what the writer remembers. `now` and `instant` are the same time.
-    pub(crate) fn remember(&mut self, state: &mut DispatchState, cache: &mut RowCache, now: DateTime<Utc>, instant: Instant) {
-        cache.forget(std::mem::take(&mut self.outdated));
-        std::mem::take(&mut self.written).into_iter().for_each(|row| cache.committed(row));
+    pub(crate) fn remember(&mut self, memory: &mut Memory, now: DateTime<Utc>, instant: Instant) {
+        let Memory { state, rows } = memory;
+        rows.forget(std::mem::take(&mut self.outdated));
+        std::mem::take(&mut self.written).into_iter().for_each(|row| rows.committed(row));
         for job in self.changed.iter().chain(&self.created) {
             state.committed(&job.queue, job.id, job.status, job.worker_id);
         }

@@ -389,7 +389,7 @@ proptest! {
             // Nothing is dispatched between the halves.
             world.has_broker = false;
             for claim in 0..100 {
-                world.replicas[0].state.claims.remove(claim);
+                world.replicas[0].memory.state.claims.remove(claim);
             }
             world
         };

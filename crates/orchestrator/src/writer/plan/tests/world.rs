@@ -27,12 +27,12 @@ use super::super::{Chance, Circumstances, Effects, LeaseTimes, LogLimits, Plan, 
 use crate::{
     automations::CachedAutomations,
     dispatch::{
-        Claim, Counted, DispatchState, Uncounted, Window,
+        Claim, Counted, Uncounted, Window,
         select::{Read, View},
     },
     writer::{
-        cache::RowCache,
         command::{Change, Command, Reply},
+        memory::Memory,
     },
 };
 
@@ -52,8 +52,7 @@ pub(super) struct Stored {
 
 /// What one replica remembers.
 pub(super) struct Replica {
-    pub(super) state: DispatchState,
-    pub(super) cache: RowCache,
+    pub(super) memory: Memory,
     pub(super) answers: BTreeMap<u64, Answer>,
 }
 
@@ -116,7 +115,7 @@ pub(super) fn worker(number: u128, queues: &[&str], labels: &[&str], uses_broker
 
 impl World {
     pub(super) fn new(automations: impl IntoIterator<Item = Automation>, replicas: usize) -> Self {
-        let replica = |_| Replica { state: DispatchState::default(), cache: RowCache::default(), answers: BTreeMap::new() };
+        let replica = |_| Replica { memory: Memory::default(), answers: BTreeMap::new() };
         Self {
             now: DateTime::UNIX_EPOCH + TimeDelta::days(20_000),
             instant: Instant::now(),
@@ -137,7 +136,7 @@ impl World {
         let now = self.now;
         let alive = |worker: &Worker| Worker { life: Life { last_seen_at: now, ..worker.life }, ..worker.clone() };
         for replica in &mut self.replicas {
-            replica.state.set_workers(workers.iter().map(alive).collect(), |worker| worker.life.state(LEASE, now));
+            replica.memory.state.set_workers(workers.iter().map(alive).collect(), |worker| worker.life.state(LEASE, now));
         }
     }
 
@@ -145,9 +144,9 @@ impl World {
         self.now += TimeDelta::seconds(i64::from(seconds));
         self.instant += Duration::from_secs(u64::from(seconds));
         for replica in &mut self.replicas {
-            if replica.state.next_start_at.is_some_and(|at| at <= self.instant) {
-                replica.state.next_start_at = None;
-                replica.state.retry_held_back();
+            if replica.memory.state.next_start_at.is_some_and(|at| at <= self.instant) {
+                replica.memory.state.next_start_at = None;
+                replica.memory.state.retry_held_back();
             }
         }
     }
@@ -160,12 +159,12 @@ impl World {
             let sent = rows.iter().filter(pending).filter(|row| row.dispatch_started_at.is_some());
             let held = rows.iter().filter(|row| row.job.status.is_held());
             let holder = |row: &JobRow| row.job.lease.as_ref().and_then(|lease| lease.worker_id);
-            replica.state.set_jobs(
+            replica.memory.state.set_jobs(
                 sent.map(|row| (row.job.id, row.queue_name.clone())).collect(),
                 held.map(|row| (row.job.id, row.queue_name.clone(), holder(row))).collect(),
             );
             let waiting = rows.iter().filter(pending).filter(|row| row.dispatch_started_at.is_none());
-            replica.state.candidate_queues.extend(waiting.map(|row| row.queue_name.clone()));
+            replica.memory.state.candidate_queues.extend(waiting.map(|row| row.queue_name.clone()));
         }
     }
 
@@ -197,17 +196,17 @@ impl World {
         let request = ClaimRequest { worker_id, queues, max, wait_s: 10.0, holding };
         let claim = Claim { id: self.claims, request, wait: Duration::from_secs(10) };
         let replica = &mut self.replicas[replica];
-        if let Some(earlier) = replica.state.claims.remove_of(worker_id) {
+        if let Some(earlier) = replica.memory.state.claims.remove_of(worker_id) {
             earlier.answer(Vec::new());
         }
-        replica.state.add_claim(claim, reply, self.instant);
+        replica.memory.state.add_claim(claim, reply, self.instant);
         replica.answers.insert(self.claims, answer);
         self.claims
     }
 
     /// The worker of a claim does not know what it holds: the answer to its last claim got lost.
     pub(super) fn forget_held(&mut self, replica: usize, claim: u64) {
-        let state = &mut self.replicas[replica].state;
+        let state = &mut self.replicas[replica].memory.state;
         let mut waiting = state.claims.remove(claim).unwrap();
         waiting.claim.request.holding.clear();
         state.add_claim(waiting.claim, waiting.reply, self.instant);
@@ -257,10 +256,10 @@ impl World {
                 self.starts.push((job.row.automation_id, self.now));
             }
         }
-        let Replica { state, cache, .. } = &mut self.replicas[replica];
-        effects.remember(state, cache, self.now, self.instant);
+        let memory = &mut self.replicas[replica].memory;
+        effects.remember(memory, self.now, self.instant);
         for (claim, jobs) in effects.assignments {
-            state.claims.remove(claim).unwrap().answer(jobs);
+            memory.state.claims.remove(claim).unwrap().answer(jobs);
         }
         assert_eq!(effects.replies.len(), commands.len());
         effects.replies
@@ -268,13 +267,13 @@ impl World {
 
     fn attempt(&mut self, replica: usize, commands: &[&Command], remembers: bool, dispatches: bool) -> Result<Effects, Outdated> {
         let Self { jobs, tats, automations, replicas, ids, .. } = self;
-        let Replica { state, cache, .. } = &replicas[replica];
+        let Memory { state, rows } = &replicas[replica].memory;
         let (has_broker, fraction) = (self.has_broker, self.chance);
         let is_ready = |_: &str| has_broker;
         let id = || next_id(ids);
         let circumstances = Circumstances {
             view: View { state, automations, window: WINDOW, is_ready: &is_ready, now: self.now },
-            cache: remembers.then_some(cache),
+            cache: remembers.then_some(rows),
             leases: LeaseTimes { agent: LEASE, foreign: LEASE * 2, silent: LEASE * 4 },
             log: LogLimits { lines: 100, bytes: 10_000 },
             chance: Chance { id: &id, fraction: &|| fraction },
