@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use test_support::eventually;
 use utoipa::OpenApi as _;
 
-/// A service that nobody else knows of.
+/// A service that exists only here.
 #[derive(Clone, Default)]
 struct Toy(Arc<State>);
 
@@ -45,7 +45,7 @@ impl SectionSettings for ToySettings {
     const DEFAULTS: &'static str = "[toy]\n# What it says first.\ngreeting = \"hello\"\n";
 }
 
-/// Lists what the toy said and heard.
+/// Lists the toy's greeting and the events it received.
 #[utoipa::path(tag = "toys", responses((status = 200, body = Vec<String>)))]
 #[get("/api/v1/toys")]
 async fn list(_: Allowed<OpsRead>, toy: Data<Toy>) -> HttpResponse {
@@ -114,10 +114,10 @@ impl Reconciler for Toy {
     }
 }
 
-/// What the toy says at this client's hub that it heard of one of these jobs, which are executed until it does.
+/// Runs jobs until the toy at this client's hub has received an event of one; returns its list.
 async fn heard_of_a_job(world: &World, toy: &Client) -> Vec<String> {
     let automation = world.client.automation(&json!({"name": "t", "queue_name": world.queue("toys"), "script_path": "x"})).await;
-    eventually("the toy hears of a job", async || {
+    eventually("the toy receives an event of a job", async || {
         let job = world.client.execute(&automation, &json!({})).await.id;
         let heard: Vec<String> = toy.get("/api/v1/toys").await.expect(200).json();
         (heard.len() > 1).then_some((job, heard))
