@@ -88,9 +88,11 @@ pub struct ReplicaStatus {
     pub started_at: DateTime<Utc>,
     /// When it last said that it lives.
     pub last_seen_at: DateTime<Utc>,
+    /// The services that it runs; empty for a version that always runs all.
+    pub services: Vec<String>,
 }
 
-/// How a reconciler stands: one of the loops that put right what went wrong. Of several replicas one runs it at a time.
+/// How a reconciler stands: one of the loops that repair what went wrong. Of several replicas one runs it at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReconcilerStatus {
     /// Its name.

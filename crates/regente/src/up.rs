@@ -53,8 +53,10 @@ pub(crate) fn run_alone(settings: Settings, name: &str, args: &ServiceArgs) -> a
         let hub = Hub::start_with(settings, options, service).await?;
         let stop = hub.shutdown();
         stop.on_signals()?;
-        terminal::line(&format!("The service {name} serves on {}  (API: {}/api/v1/openapi.json)", hub.url(), hub.url()))?;
+        let url = hub.url();
+        terminal::line(&format!("Regente serves on {url}  (the service {name} alone; API: {url}/api/v1/openapi.json)"))?;
         hub.announcements().iter().try_for_each(|line| terminal::line(line))?;
+        terminal::line("Stop with Ctrl-C.")?;
         stop.wait().await;
         hub.stop().await;
         Ok(())

@@ -1,6 +1,7 @@
-//! What every service needs to run: settings, problem responses, request extractors, identity of callers, signals.
+//! The frame of a service: what it is ([`Service`]), what it works with ([`Context`]: database, broker, clock, events, named tasks,
+//! reconcilers), and what serves it ([`Host`]); beside that settings, problem responses, request extractors and who calls.
 //!
-//! Knows nothing of what a service does.
+//! Knows nothing of what a service does, and services know of each other only through it.
 //!
 //! ```
 //! let settings = runtime::Settings::load(None)?;

@@ -5,11 +5,11 @@ use std::{
 };
 
 use auth::{Principal, TokenDigest, WorkerLimits};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use store::{Database, worker_tokens::WorkerToken};
 use uuid::Uuid;
 
-use crate::Failure;
+use crate::{Clock, Failure};
 
 /// How long a token that was revoked through another replica is still accepted by this one.
 const FRESH_FOR: Duration = Duration::from_secs(2);
@@ -23,7 +23,7 @@ const USE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
 #[derive(Clone)]
 pub struct WorkerTokens {
     database: Database,
-    clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    clock: Clock,
     memory: Arc<Mutex<Memory>>,
 }
 
@@ -42,7 +42,7 @@ struct Remembered {
 
 impl WorkerTokens {
     /// Those of this database; `clock` tells whether one has expired.
-    pub fn new(database: Database, clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>) -> Self {
+    pub fn new(database: Database, clock: Clock) -> Self {
         Self { database, clock, memory: Arc::default() }
     }
 

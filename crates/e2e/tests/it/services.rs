@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use actix_web::{HttpResponse, get, web::Data};
-use api_types::{ReconcilerStatus, TaskState, TaskStatus};
+use api_types::{OpsStatus, ReconcilerStatus, TaskState, TaskStatus};
 use auth::need::OpsRead;
 use chrono::{DateTime, Utc};
 use e2e::{Client, Delivery, Options, World};
@@ -143,6 +143,11 @@ async fn a_sixth_service_is_mounted_by_one_line() {
     toy.0.ready.store(true, Ordering::SeqCst);
     let _ready = client.get("/health/ready").await.expect(200);
     assert!(world.hub.reconcile("toys_wound").await.unwrap()["toys_wound"] > 0);
+    let replica = eventually("the replica says that it lives", async || {
+        client.get("/api/v1/ops/status").await.expect(200).json::<OpsStatus>().replicas.pop()
+    })
+    .await;
+    assert_eq!(replica.services, ["orchestrator", "api-gateway", "toy"]);
     let names = reconcilers(client).await;
     assert!(["expired_leases", "toys_wound"].iter().all(|name| names.iter().any(|one| one == name)), "{names:?}");
     let tasks: Vec<TaskStatus> = client.get("/api/v1/ops/tasks").await.expect(200).json();

@@ -101,5 +101,6 @@ fn queue_status(depth: Option<u32>, name: String, load: &QueueLoad, now: DateTim
 }
 
 fn replica_status(replica: Replica) -> ReplicaStatus {
-    ReplicaStatus { id: replica.id, version: replica.version, started_at: replica.started_at, last_seen_at: replica.last_seen_at }
+    let Replica { id, version, started_at, last_seen_at, services } = replica;
+    ReplicaStatus { id, version, started_at, last_seen_at, services: services.unwrap_or_default() }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "every failing step fails the test")]
 
+mod alone;
 mod client;
 mod commands;
 mod crashes;
