@@ -14,7 +14,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
-use tokio::task::JoinHandle;
+use tokio::{runtime::Handle, task::JoinHandle};
 
 use crate::{Clock, Shutdown};
 
@@ -64,6 +64,8 @@ struct Inner {
     clock: Clock,
     shutdown: Shutdown,
     drain: Shutdown,
+    /// That of whoever made these, whichever thread spawns: a thread that serves requests has one of its own, which ends with the server.
+    runtime: Option<Handle>,
     statuses: Mutex<Vec<TaskStatus>>,
     handles: Mutex<[Handles; 2]>,
 }
@@ -81,11 +83,11 @@ enum Stage {
 }
 
 impl Tasks {
-    /// Tasks that are to end after `shutdown`.
+    /// Tasks of the current tokio runtime that are to end after `shutdown`.
     #[must_use]
     pub fn new(clock: Clock, shutdown: Shutdown) -> Self {
-        let (drain, statuses, handles) = (Shutdown::default(), Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { clock, shutdown, drain, statuses, handles }))
+        let (drain, runtime) = (Shutdown::default(), Handle::try_current().ok());
+        Self(Arc::new(Inner { clock, shutdown, drain, runtime, statuses: Mutex::default(), handles: Mutex::default() }))
     }
 
     /// Runs what `start` makes until the shutdown, which it has to watch itself. When it fails, panics or returns before that, it is made
@@ -149,7 +151,11 @@ impl Tasks {
     }
 
     fn keep(&self, stage: Stage, task: usize, work: impl Future<Output = ()> + Send + 'static) {
-        self.handles()[stage as usize].push((task, tokio::spawn(work)));
+        let handle = match &self.0.runtime {
+            Some(runtime) => runtime.spawn(work),
+            None => tokio::spawn(work),
+        };
+        self.handles()[stage as usize].push((task, handle));
     }
 
     async fn supervise<F>(self, task: usize, mut start: impl FnMut() -> F)
@@ -324,6 +330,21 @@ mod tests {
         tasks.join(Duration::from_secs(30)).await;
         assert_eq!(passes.recv().await, Some("last words"));
         assert!(tasks.statuses().iter().all(|status| status.state == TaskState::Ended));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_task_outlives_the_runtime_of_the_thread_that_spawned_it() {
+        let (tasks, shutdown) = tasks();
+        let (spawner, stop) = (tasks.clone(), shutdown.clone());
+        let thread = std::thread::spawn(move || {
+            let own = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            own.block_on(async { spawner.spawn_once("late", async move { stop.wait().await }) });
+        });
+        thread.join().unwrap();
+        assert_eq!(tasks.statuses()[0].state, TaskState::Running);
+        shutdown.trigger();
+        tasks.join(Duration::from_secs(30)).await;
+        assert_eq!(tasks.statuses()[0].state, TaskState::Ended);
     }
 
     #[tokio::test]
