@@ -7,7 +7,7 @@ use domain::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::schema;
 
@@ -190,6 +190,24 @@ pub struct AutomationCreate {
     #[serde(default, alias = "memoryLimitBytes")]
     #[schema(minimum = 1_048_576, maximum = 9_007_199_254_740_992i64)]
     pub memory_limit_bytes: Option<i64>,
+}
+
+/// Query of the list of automations.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AutomationFilter {
+    /// Most items of the page, 1 to 1000. Each list has its own default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<u32>,
+    /// Id of the last automation of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<i32>)]
+    pub after: Option<AutomationId>,
+    /// Also archived ones.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub archived: bool,
 }
 
 /// Changes an automation: fields that are absent stay as they are, null clears a field that may be empty. What `GET` gives can be sent back:

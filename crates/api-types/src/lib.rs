@@ -24,14 +24,15 @@ mod system;
 mod worker;
 mod workers;
 
-pub use automation::{Automation, AutomationCreate, AutomationUpdate};
+pub use automation::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate};
 pub use control::{BulkCancelRequest, BulkRequest, BulkResponse, BulkRetryRequest, ControlRequest, RetryRequest};
 pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterFilter, DeadLetterRefusal, ReplayRequest, ReplayResponse};
 pub use identity::{LoginRequest, LoginResponse};
 pub use job::{ExecuteOptions, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, Progress, WaitingReason};
+pub use moment::parse as parse_moment;
 pub use ops::{BrokerStatus, OpsStatus, QueueStatus, ReconcilerStatus, ReplicaStatus, TaskState, TaskStatus, WorkerCounts};
 pub use problem::{FieldError, Problem};
-pub use queue::{PauseRequest, Queue};
+pub use queue::{PauseRequest, Queue, QueueFilter};
 pub use report::{Report, ReportBody, ReportOutcome};
 pub use system::Health;
 pub use worker::{

@@ -9,7 +9,11 @@ pub(crate) fn optional<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Dat
     parse(&text).map(Some).map_err(D::Error::custom)
 }
 
-fn parse(text: &str) -> Result<DateTime<Utc>, String> {
+/// Reads a time of RFC 3339, or a date, which stands for its first moment in UTC.
+///
+/// # Errors
+/// Says what is expected.
+pub fn parse(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.to_utc());
     }

@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
+    commands::{self, HubCommand},
     terminal, up,
     work::{self, WorkerArgs},
 };
@@ -28,6 +29,8 @@ enum Command {
     Orchestrator(ServiceArgs),
     /// Serve the edge alone: sign-in.
     ApiGateway(ServiceArgs),
+    #[command(flatten)]
+    Hub(HubCommand),
     /// Run jobs on this machine, or prepare it for that.
     Worker(Box<WorkerArgs>),
     /// Bring the database's schema up to date, then end.
@@ -82,6 +85,7 @@ impl Cli {
                 Ok(code) => return code,
                 Err(error) => Err(error),
             },
+            Command::Hub(command) => return commands::run(command),
             Command::Openapi => terminal::line(&crate::api_doc().to_pretty_json().unwrap_or_default()).map_err(Into::into),
             Command::Up(args) => match settings() {
                 Ok(settings) => up::run(settings, args),

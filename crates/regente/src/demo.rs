@@ -3,28 +3,35 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use api_types::{Automation, AutomationCreate, Job};
-use domain::{ids::AutomationId, job::Status};
+use api_types::{Automation, AutomationCreate, Job, JobCreate};
+use client::{Client, LogEvent, Settings};
+use domain::job::Status;
+use futures_util::TryStreamExt as _;
 use runtime::Shutdown;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
-use crate::{Hub, examples, progress, terminal};
+use crate::{
+    Hub,
+    commands::{Lines, LogPrinter, View},
+    examples, terminal,
+};
 
 /// Pause of the example between two invoices, so that one can watch.
 const DELAY_MS: u64 = 150;
 
 /// Registers the examples, runs the first and shows it. A local worker takes their queues.
 pub(crate) async fn run(hub: &Hub, stop: &Shutdown) -> anyhow::Result<()> {
-    let client = Client::new(hub)?;
+    let client = client(hub)?;
     let mut automations = Vec::new();
     for registration in examples::registrations()? {
-        automations.push(client.register(&registration).await?);
+        automations.push(register(&client, &registration).await?);
     }
     let first = automations.first().context("there are no examples")?;
     terminal::line(&format!("Running the example {}: {}", first.name, first.description))?;
-    let job = client.execute(first.id, &json!({"delay_ms": DELAY_MS})).await?;
+    let parameters = Map::from_iter([("delay_ms".to_owned(), DELAY_MS.into())]);
+    let job = client.job_create(&JobCreate { automation_id: first.id, parameters, priority: Some(9), ..JobCreate::default() }).await?;
     let job = tokio::select! {
-        job = client.follow(&job) => job?,
+        job = follow(&client, &job) => job?,
         () = stop.wait() => return Ok(()),
     };
     show_result(&job, &hub.data_dir().join("worker/jobs").join(job.id.to_string()))
@@ -65,52 +72,26 @@ fn summary(result: &Value, folder: &Path) -> String {
     lines.join("\n")
 }
 
-/// The hub as its own client.
-struct Client {
-    http: reqwest::Client,
-    url: String,
-    token: String,
+/// The hub as its own client, signed in as the administrator.
+fn client(hub: &Hub) -> anyhow::Result<Client> {
+    Ok(Client::new(Settings::new(hub.url()))?.with_token(&hub.access_token()?.into())?)
 }
 
-impl Client {
-    fn new(hub: &Hub) -> anyhow::Result<Self> {
-        // An earlier choice of the process serves as well.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        Ok(Self { http: reqwest::Client::builder().no_proxy().build()?, url: hub.url(), token: hub.access_token()? })
+async fn register(client: &Client, registration: &AutomationCreate) -> anyhow::Result<Automation> {
+    match client.automation_named(&registration.name).await? {
+        Some(found) => Ok(found),
+        None => Ok(client.automation_create(registration).await?),
     }
+}
 
-    async fn register(&self, registration: &AutomationCreate) -> anyhow::Result<Automation> {
-        let existing: Vec<Automation> = self.get("/api/v1/automations?limit=1000").await?;
-        if let Some(found) = existing.into_iter().find(|automation| automation.name == registration.name) {
-            return Ok(found);
+async fn follow(client: &Client, job: &Job) -> anyhow::Result<Job> {
+    let view = View::new(Lines::Text(LogPrinter::live()));
+    let mut events = client.job_follow(job.id, 0);
+    while let Some(event) = events.try_next().await? {
+        view.show(&event)?;
+        if let LogEvent::Ended(job) = event {
+            return Ok(*job);
         }
-        self.post("/api/v1/automations", &serde_json::to_value(registration)?).await
     }
-
-    async fn execute(&self, automation_id: AutomationId, parameters: &Value) -> anyhow::Result<Job> {
-        self.post(&format!("/api/v1/automations/{automation_id}/execute?priority=9"), parameters).await
-    }
-
-    async fn follow(&self, job: &Job) -> anyhow::Result<Job> {
-        let request = self.http.get(format!("{}/api/v1/jobs/{}/logs/stream", self.url, job.id));
-        progress::follow(checked(request.bearer_auth(&self.token).send().await?).await?).await
-    }
-
-    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        let response = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token).send().await?;
-        Ok(checked(response).await?.json().await?)
-    }
-
-    async fn post<T: serde::de::DeserializeOwned>(&self, path: &str, body: &Value) -> anyhow::Result<T> {
-        let response = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body).send().await?;
-        Ok(checked(response).await?.json().await?)
-    }
-}
-
-async fn checked(response: reqwest::Response) -> anyhow::Result<reqwest::Response> {
-    if response.status().is_success() {
-        return Ok(response);
-    }
-    let status = response.status();
-    bail!("the hub answered {status}: {}", response.text().await.unwrap_or_default())
+    bail!("the log ended before the job did")
 }

@@ -10,13 +10,13 @@
 //! ```
 
 pub mod cli;
+mod commands;
 mod connect;
 mod data_dir;
 mod demo;
 mod examples;
 mod hub;
 mod local;
-mod progress;
 mod services;
 mod terminal;
 mod up;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
-/// Layer of each crate; a crate imports only lower ones. `telemetry`, `store` and `broker` share a layer and never import each other.
-const LAYERS: [(&str, u32); 17] = [
+/// Layer of each crate; a crate imports only lower ones. Those that share a layer never import each other.
+const LAYERS: [(&str, u32); 18] = [
     ("domain", 0),
     ("messages", 1),
     ("api-types", 1),
@@ -14,6 +14,7 @@ const LAYERS: [(&str, u32); 17] = [
     ("store", 2),
     ("broker", 2),
     ("telemetry", 2),
+    ("client", 2),
     ("runtime", 3),
     ("api-gateway", 4),
     ("orchestrator", 4),

@@ -4,12 +4,11 @@ use actix_web::{
     post, put,
     web::{Data, Path},
 };
-use api_types::{Automation, AutomationCreate, AutomationUpdate, ExecuteOptions, Job, PauseRequest, Problem};
+use api_types::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate, ExecuteOptions, Job, PauseRequest, Problem};
 use auth::need::{AutomationsPause, AutomationsRead, AutomationsWrite, JobsCreate};
 use chrono::{DateTime, Utc};
 use domain::{ids::AutomationId, job::Trigger, policy::Overrides};
 use runtime::{Allowed, Failure, JsonBody, OptionalJsonBody, Params};
-use serde::Deserialize;
 use serde_json::Value;
 use store::automations::Filter;
 
@@ -35,31 +34,17 @@ pub(crate) async fn create(
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(shown(&hub, &automation)))
 }
 
-#[derive(Default, Deserialize, utoipa::IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ListQuery {
-    /// Most items of the page, 1 to 1000. Each list has its own default.
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<u32>,
-    /// Id of the last automation of the page before.
-    #[param(value_type = Option<i32>)]
-    after: Option<AutomationId>,
-    /// Also archived ones.
-    archived: bool,
-}
-
 /// Lists automations by id, 100 a page.
 ///
 /// Archived ones are left out unless `archived=true`.
-#[utoipa::path(tag = "automations", params(ListQuery), responses(
+#[utoipa::path(tag = "automations", params(AutomationFilter), responses(
     (status = 200, body = Vec<Automation>)))]
 #[get("/api/v1/automations")]
 pub(crate) async fn list(
     _: Allowed<AutomationsRead>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
-    query: Params<ListQuery>,
+    query: Params<AutomationFilter>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 100, 1000)?;
     let filter = Filter { archived: query.0.archived, limit: limit.into(), after: query.0.after };

@@ -2,11 +2,10 @@ use actix_web::{
     HttpRequest, HttpResponse, get, post,
     web::{Data, Path},
 };
-use api_types::{PauseRequest, Problem, Queue};
+use api_types::{PauseRequest, Problem, Queue, QueueFilter};
 use auth::need::{QueuesPause, QueuesRead};
 use domain::Scope;
 use runtime::{Allowed, Failure, OptionalJsonBody, Params};
-use serde::Deserialize;
 
 use super::convert;
 use crate::{
@@ -14,28 +13,17 @@ use crate::{
     pages::{page, page_size},
 };
 
-#[derive(Default, Deserialize, utoipa::IntoParams)]
-#[serde(default, deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ListQuery {
-    /// Most items of the page, 1 to 1000. Each list has its own default.
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<u32>,
-    /// Name of the last queue of the page before.
-    after: Option<String>,
-}
-
 /// Lists queues by name, 1000 a page.
 ///
 /// These are the queues of automations, those with jobs, and those that are paused.
-#[utoipa::path(tag = "queues", params(ListQuery), responses(
+#[utoipa::path(tag = "queues", params(QueueFilter), responses(
     (status = 200, body = Vec<Queue>)))]
 #[get("/api/v1/queues")]
 pub(crate) async fn list(
     _: Allowed<QueuesRead>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
-    query: Params<ListQuery>,
+    query: Params<QueueFilter>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 1000, 1000)? as usize;
     let queues = store::queues::queue_list(&hub.database, &Scope::All).await?.into_iter();

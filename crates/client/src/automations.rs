@@ -1,0 +1,66 @@
+use api_types::{
+    Automation, AutomationCreate, AutomationFilter, AutomationUpdate, ExecuteOptions, IDEMPOTENCY_KEY_HEADER, Job, PauseRequest,
+};
+use domain::ids::AutomationId;
+use futures_util::TryStreamExt as _;
+use reqwest::header::HeaderName;
+use serde_json::{Map, Value};
+
+use crate::{Call, Client, Error, List};
+
+impl Client {
+    /// Registers an automation.
+    pub fn automation_create(&self, request: &AutomationCreate) -> Call<Automation> {
+        self.post(&["automations"]).json(request)
+    }
+
+    /// Automations by id.
+    pub fn automations(&self, filter: &AutomationFilter) -> List<Automation> {
+        self.list(&["automations"], filter)
+    }
+
+    /// One automation.
+    pub fn automation(&self, id: AutomationId) -> Call<Automation> {
+        self.get(&["automations", &id.to_string()])
+    }
+
+    /// The automation with this name that is not archived. The API has no such question: the list is read until it is there.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn automation_named(&self, name: &str) -> Result<Option<Automation>, Error> {
+        let all = self.automations(&AutomationFilter { limit: Some(1000), ..AutomationFilter::default() }).items();
+        let named = all.try_filter(|automation| std::future::ready(automation.name == name));
+        std::pin::pin!(named).try_next().await
+    }
+
+    /// Changes the fields that are given.
+    pub fn automation_update(&self, id: AutomationId, request: &AutomationUpdate) -> Call<Automation> {
+        self.put(&["automations", &id.to_string()]).json(request)
+    }
+
+    /// Archives an automation.
+    pub fn automation_archive(&self, id: AutomationId) -> Call<()> {
+        self.delete(&["automations", &id.to_string()])
+    }
+
+    /// Pauses an automation: its jobs wait.
+    pub fn automation_pause(&self, id: AutomationId, request: &PauseRequest) -> Call<Automation> {
+        self.post(&["automations", &id.to_string(), "pause"]).repeatable().json(request)
+    }
+
+    /// Ends a pause.
+    pub fn automation_resume(&self, id: AutomationId) -> Call<Automation> {
+        self.post(&["automations", &id.to_string(), "resume"])
+    }
+
+    /// Runs an automation, as programs written for the older platforms ask; [`Client::job_create`] is the native request. It is repeated when
+    /// its answer was lost only with an idempotency key.
+    pub fn automation_execute(&self, id: AutomationId, parameters: &Map<String, Value>, options: &ExecuteOptions, key: Option<&str>) -> Call<Job> {
+        let call = self.post(&["automations", &id.to_string(), "execute"]).query(options).json(parameters);
+        match key {
+            Some(key) => call.header(HeaderName::from_static(IDEMPOTENCY_KEY_HEADER), key).repeatable(),
+            None => call,
+        }
+    }
+}

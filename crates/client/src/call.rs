@@ -1,0 +1,211 @@
+use std::{marker::PhantomData, pin::Pin, time::Duration};
+
+use backon::BackoffBuilder as _;
+use bytes::Bytes;
+use reqwest::{
+    Method, RequestBuilder, Response, Url,
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
+
+use crate::{Client, Error};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// When a request may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Whenever its answer was lost: asked for twice it leads to the same.
+    Always,
+    /// When the hub certainly did nothing.
+    Undone,
+}
+
+/// One request: await it for the typed answer. Dropping the future abandons it; the hub may have done it all the same.
+#[must_use = "nothing is sent until it is awaited"]
+pub struct Call<T> {
+    client: Client,
+    method: Method,
+    url: Url,
+    repeat: Repeat,
+    headers: HeaderMap,
+    /// What was to be sent, or why it cannot be written.
+    body: Result<Bytes, Error>,
+    answer: PhantomData<fn() -> T>,
+}
+
+/// A good answer, whole.
+pub(crate) struct Answer {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl<T> Call<T> {
+    pub(crate) fn new(client: Client, method: Method, url: Url, repeat: Repeat) -> Self {
+        Self { client, method, url, repeat, headers: HeaderMap::new(), body: Ok(Bytes::new()), answer: PhantomData }
+    }
+
+    /// With this as its body.
+    pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.body = serde_json::to_vec(body).map(Bytes::from).map_err(|error| Error::Encode(error.to_string()));
+        self
+    }
+
+    pub(crate) fn query(mut self, filter: &impl Serialize) -> Self {
+        match serde_urlencoded::to_string(filter) {
+            Ok(query) => self.url.set_query(Some(&query).filter(|query| !query.is_empty()).map(String::as_str)),
+            Err(error) => self.body = Err(Error::Encode(error.to_string())),
+        }
+        self
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Self {
+        match HeaderValue::from_str(value) {
+            Ok(value) => drop(self.headers.insert(name, value)),
+            Err(_) => self.body = Err(Error::Encode(format!("\"{value}\" is no value of the header {name}"))),
+        }
+        self
+    }
+
+    /// It may be repeated whenever its answer was lost.
+    pub(crate) const fn repeatable(mut self) -> Self {
+        self.repeat = Repeat::Always;
+        self
+    }
+
+    /// The same request, for an answer of another type.
+    pub(crate) fn typed<U>(self) -> Call<U> {
+        let Self { client, method, url, repeat, headers, body, answer: _ } = self;
+        Call { client, method, url, repeat, headers, body, answer: PhantomData }
+    }
+
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    pub(crate) fn set_query(&mut self, query: &str) {
+        self.url.set_query(Some(query));
+    }
+
+    /// The body of the answer, as the hub wrote it.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn text(&self) -> Result<String, Error> {
+        let body = self.answer().await?.body;
+        String::from_utf8(body.into()).map_err(|error| Error::Answer { url: self.url.to_string(), reason: error.to_string() })
+    }
+
+    /// The good answer, asked for as often as is safe.
+    pub(crate) async fn answer(&self) -> Result<Answer, Error> {
+        let mut attempts = self.attempts();
+        loop {
+            match self.attempt().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => attempts.after(error).await?,
+            }
+        }
+    }
+
+    /// The good answer, whose body is still to be read and takes as long as it takes.
+    pub(crate) async fn stream(&self) -> Result<Response, Error> {
+        let mut attempts = self.attempts();
+        loop {
+            match self.response(self.request()?).await {
+                Ok(response) => return Ok(response),
+                Err(error) => attempts.after(error).await?,
+            }
+        }
+    }
+
+    fn attempts(&self) -> Attempts {
+        Attempts { repeat: self.repeat, end: Instant::now() + self.client.settings.patience, pauses: Pauses::default(), is_known: false }
+    }
+
+    async fn attempt(&self) -> Result<Answer, Error> {
+        let response = self.response(self.request()?.timeout(self.client.settings.timeout)).await?;
+        let headers = response.headers().clone();
+        let body = response.bytes().await.map_err(|error| Error::of_transport(self.client.url(), &error))?;
+        Ok(Answer { headers, body })
+    }
+
+    fn request(&self) -> Result<RequestBuilder, Error> {
+        let body = self.body.clone()?;
+        let request = self.client.http.request(self.method.clone(), self.url.clone()).headers(self.headers.clone());
+        let request = self.client.signed(request);
+        Ok(if body.is_empty() { request } else { request.body(body) })
+    }
+
+    async fn response(&self, request: RequestBuilder) -> Result<Response, Error> {
+        let lost = |error: reqwest::Error| Error::of_transport(self.client.url(), &error);
+        let response = request.send().await.map_err(lost)?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let headers = response.headers().clone();
+        let body = response.bytes().await.map_err(lost)?;
+        Err(Error::of_answer(status, &headers, &body))
+    }
+}
+
+/// What decides whether a request is sent again.
+struct Attempts {
+    repeat: Repeat,
+    end: Instant,
+    pauses: Pauses,
+    /// The hub was there in an attempt before: whoever is not there at all is not waited for.
+    is_known: bool,
+}
+
+impl Attempts {
+    /// Waits until the next attempt, unless there is none.
+    async fn after(&mut self, error: Error) -> Result<(), Error> {
+        self.is_known |= !matches!(error, Error::Unreachable { .. });
+        let is_safe = error.is_undone() || self.repeat == Repeat::Always;
+        let pause = error.retry_after().unwrap_or_default().max(self.pauses.next());
+        if !(self.is_known && is_safe && error.is_transient()) || Instant::now() + pause > self.end {
+            return Err(error);
+        }
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
+}
+
+/// Growing pauses, spread so that clients do not knock at the same moment.
+pub(crate) struct Pauses(backon::ExponentialBackoff);
+
+impl Default for Pauses {
+    fn default() -> Self {
+        let pauses = backon::ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE);
+        Self(pauses.with_jitter().without_max_times().build())
+    }
+}
+
+impl Pauses {
+    /// The next one.
+    pub(crate) fn next(&mut self) -> Duration {
+        self.0.next().unwrap_or(LONGEST_PAUSE)
+    }
+}
+
+impl<T: DeserializeOwned + 'static> IntoFuture for Call<T> {
+    type Output = Result<T, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let body = self.answer().await?.body;
+            // An empty answer is that of a call which answers nothing.
+            let body = if body.is_empty() { &b"null"[..] } else { &body };
+            serde_json::from_slice(body).map_err(|error| Error::of_body(self.client.url(), &error))
+        })
+    }
+}

@@ -1,0 +1,31 @@
+use api_types::{DeadLetter, DeadLetterDetail, DeadLetterFilter, ReplayRequest, ReplayResponse};
+use uuid::Uuid;
+
+use crate::{Call, Client, List};
+
+impl Client {
+    /// Dead letters, newest first.
+    pub fn dead_letters(&self, filter: &DeadLetterFilter) -> List<DeadLetter> {
+        self.list(&["dead-letters"], filter)
+    }
+
+    /// One dead letter, with its message.
+    pub fn dead_letter(&self, id: Uuid) -> Call<DeadLetterDetail> {
+        self.get(&["dead-letters", &id.to_string()])
+    }
+
+    /// Replays a dead letter as a new job.
+    pub fn dead_letter_replay(&self, id: Uuid) -> Call<DeadLetter> {
+        self.post(&["dead-letters", &id.to_string(), "replay"])
+    }
+
+    /// Replays those that meet the conditions. One that was replayed is not replayed again: it may be asked for twice.
+    pub fn dead_letters_replay(&self, request: &ReplayRequest) -> Call<ReplayResponse> {
+        self.post(&["dead-letters", "replay"]).repeatable().json(request)
+    }
+
+    /// Deletes a dead letter.
+    pub fn dead_letter_delete(&self, id: Uuid) -> Call<()> {
+        self.delete(&["dead-letters", &id.to_string()])
+    }
+}

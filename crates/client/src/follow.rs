@@ -1,0 +1,114 @@
+use std::time::Duration;
+
+use api_types::{Job, LogLine, Progress};
+use futures_util::{StreamExt as _, stream::BoxStream};
+use reqwest::header::HeaderName;
+use serde::de::DeserializeOwned;
+use sse_stream::{Sse, SseByteStream};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::{Client, Error, call::Pauses};
+
+/// A connection that lasted this long worked: the hub is there.
+const STEADY: Duration = Duration::from_secs(20);
+
+/// What a job that is followed does.
+#[derive(Clone, Debug)]
+pub enum LogEvent {
+    /// It has a new log line.
+    Line(LogLine),
+    /// It came further.
+    Progress(Progress),
+    /// The stream broke off, for this reason; it is being resumed after the last line.
+    Interrupted(Error),
+    /// The job has ended. Nothing follows.
+    Ended(Box<Job>),
+}
+
+impl Client {
+    /// A job's log lines after the line `after` (0: all), its progress, and its end. A stream that breaks off, as when the hub starts again, is
+    /// resumed for [`crate::Settings::resume`]; no line comes twice, none is left out. The first error is the last item.
+    #[must_use]
+    pub fn job_follow(&self, id: Uuid, after: i64) -> BoxStream<'static, Result<LogEvent, Error>> {
+        let client = self.clone();
+        let events = async_stream::try_stream! {
+            let (mut last, mut off_since) = (after, None);
+            let mut connection = Connection::open(&client, id, last).await?;
+            loop {
+                let opened = Instant::now();
+                let error = loop {
+                    let event = match connection.next().await {
+                        Ok(event) => event,
+                        Err(error) => break error,
+                    };
+                    off_since = None;
+                    if let LogEvent::Line(line) = &event {
+                        last = line.log_id;
+                    }
+                    let has_ended = matches!(event, LogEvent::Ended(_));
+                    yield event;
+                    if has_ended {
+                        return;
+                    }
+                };
+                let since = off_since.take_if(|_| opened.elapsed() < STEADY).unwrap_or_else(Instant::now);
+                off_since = Some(since);
+                let end = since + client.settings.resume;
+                if !error.is_transient() || Instant::now() > end {
+                    Err(error.clone())?;
+                }
+                yield LogEvent::Interrupted(error);
+                connection = Connection::reopen(&client, id, last, end).await?;
+            }
+        };
+        events.boxed()
+    }
+}
+
+/// One connection of a stream.
+struct Connection {
+    url: String,
+    events: BoxStream<'static, Result<Sse, sse_stream::Error>>,
+}
+
+impl Connection {
+    async fn open(client: &Client, id: Uuid, last: i64) -> Result<Self, Error> {
+        let response = client.log_stream(id).header(HeaderName::from_static("last-event-id"), &last.to_string()).stream().await?;
+        Ok(Self { url: client.url().to_owned(), events: SseByteStream::new(response.bytes_stream()).boxed() })
+    }
+
+    /// Tries until `end`.
+    async fn reopen(client: &Client, id: Uuid, last: i64, end: Instant) -> Result<Self, Error> {
+        let mut pauses = Pauses::default();
+        loop {
+            tokio::time::sleep(pauses.next()).await;
+            match Self::open(client, id, last).await {
+                Err(error) if error.is_transient() && Instant::now() < end => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The next event; that the stream is over is an error, which is transient.
+    async fn next(&mut self) -> Result<LogEvent, Error> {
+        let broken = |url: &str, reason: &str| Error::Unanswered { url: url.to_owned(), reason: reason.to_owned() };
+        while let Some(event) = self.events.next().await {
+            let event = event.map_err(|error| broken(&self.url, &format!("the log stream broke off ({error})")))?;
+            let data = event.data.unwrap_or_default();
+            match event.event.as_deref() {
+                Some("log") => return Ok(LogEvent::Line(self.parse(&data)?)),
+                Some("progress") => return Ok(LogEvent::Progress(self.parse::<Option<_>>(&data)?.unwrap_or_default())),
+                Some("end") => return Ok(LogEvent::Ended(Box::new(self.parse(&data)?))),
+                Some("slow") => return Err(broken(&self.url, "the log was not read as fast as it comes")),
+                // What later hubs may send.
+                _ => {}
+            }
+        }
+        Err(broken(&self.url, "the log stream ended before the job did"))
+    }
+
+    fn parse<T: DeserializeOwned>(&self, data: &str) -> Result<T, Error> {
+        serde_json::from_str(data).map_err(|error| Error::of_body(&self.url, &error))
+    }
+}

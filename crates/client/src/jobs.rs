@@ -1,0 +1,68 @@
+use api_types::{
+    BulkRequest, BulkResponse, ControlRequest, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, RetryRequest,
+};
+use uuid::Uuid;
+
+use crate::{Call, Client, List};
+
+impl Client {
+    /// Requests a job. It is repeated when its answer was lost only with an idempotency key.
+    pub fn job_create(&self, request: &JobCreate) -> Call<Job> {
+        let call = self.post(&["jobs"]).json(request);
+        if request.idempotency_key.is_some() { call.repeatable() } else { call }
+    }
+
+    /// Jobs, newest first.
+    pub fn jobs(&self, filter: &JobFilter) -> List<Job> {
+        self.list(&["jobs"], filter)
+    }
+
+    /// One job.
+    pub fn job(&self, id: Uuid) -> Call<Job> {
+        self.get(&["jobs", &id.to_string()])
+    }
+
+    /// A job's log lines, oldest first. [`Client::job_follow`] goes on with those that come.
+    pub fn job_logs(&self, id: Uuid, filter: &LogFilter) -> List<LogLine> {
+        self.list(&["jobs", &id.to_string(), "logs"], filter)
+    }
+
+    /// What happened to a job beside its state, oldest first.
+    pub fn job_events(&self, id: Uuid, filter: &JobEventFilter) -> List<JobEvent> {
+        self.list(&["jobs", &id.to_string(), "events"], filter)
+    }
+
+    /// Stops a job.
+    pub fn job_cancel(&self, id: Uuid, request: &ControlRequest) -> Call<Job> {
+        self.post(&["jobs", &id.to_string(), "cancel"]).json(request)
+    }
+
+    /// Suspends a job's processes.
+    pub fn job_pause(&self, id: Uuid, request: &ControlRequest) -> Call<Job> {
+        self.post(&["jobs", &id.to_string(), "pause"]).json(request)
+    }
+
+    /// Lets a paused job go on.
+    pub fn job_resume(&self, id: Uuid, request: &ControlRequest) -> Call<Job> {
+        self.post(&["jobs", &id.to_string(), "resume"]).json(request)
+    }
+
+    /// Runs a job that has ended again, as a new job.
+    pub fn job_retry(&self, id: Uuid, request: &RetryRequest) -> Call<Job> {
+        self.post(&["jobs", &id.to_string(), "retry"]).json(request)
+    }
+
+    /// Stops every job that meets the conditions.
+    pub fn jobs_cancel(&self, request: &BulkRequest) -> Call<BulkResponse> {
+        self.post(&["jobs", "bulk", "cancel"]).repeatable().json(request)
+    }
+
+    /// Runs every ended job that meets the conditions again. A job that was retried is not retried again: it may be asked for twice.
+    pub fn jobs_retry(&self, request: &BulkRequest) -> Call<BulkResponse> {
+        self.post(&["jobs", "bulk", "retry"]).repeatable().json(request)
+    }
+
+    pub(crate) fn log_stream(&self, id: Uuid) -> Call<()> {
+        self.get(&["jobs", &id.to_string(), "logs", "stream"])
+    }
+}

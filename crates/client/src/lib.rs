@@ -1,0 +1,40 @@
+//! A typed async client of Regente's HTTP API: for the command line, the demonstration, tests, and services that ask one another.
+//!
+//! Every management route has a method on [`Client`]. A method returns a [`Call`] or a [`List`], which says what is asked and sends nothing: await
+//! a call for its typed answer or read [`Call::text`] for the exact body; read a list item by item, over all its pages.
+//!
+//! What it must hold: a request is repeated only where repeating it is safe (see [`Settings::patience`]); a refusal keeps all that the hub said
+//! ([`Refusal`]); a log stream that breaks off goes on after the last line that was read; nothing panics. It knows the API's types alone, never
+//! the store or the broker. The worker routes are `worker-agent`'s, whose client batches reports and counts bytes.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), client::Error> {
+//! use client::{Client, Settings};
+//!
+//! let hub = Client::new(Settings::new("http://127.0.0.1:8080"))?;
+//! let signed_in = hub.login("admin", "the password").await?;
+//! let hub = hub.with_token(&signed_in.access_token.into())?;
+//! let job = hub.job_create(&api_types::JobCreate { automation_id: 1, ..Default::default() }).await?;
+//! println!("{}", job.status);
+//! # Ok(()) }
+//! ```
+
+mod automations;
+mod call;
+mod dead_letters;
+mod error;
+mod follow;
+mod hub;
+mod jobs;
+mod link;
+mod list;
+mod queues;
+mod workers;
+
+pub use self::{
+    call::Call,
+    error::{Error, Refusal},
+    follow::LogEvent,
+    link::{Client, Settings},
+    list::List,
+};

@@ -1,0 +1,194 @@
+use std::{sync::Arc, time::Duration};
+
+use reqwest::{
+    Method, RequestBuilder, Url,
+    header::{AUTHORIZATION, HeaderValue},
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+
+use crate::{Call, Error, List, call::Repeat};
+
+/// A stream that is silent for longer is broken: the hub shows every 15 s that it is alive.
+const SILENCE: Duration = Duration::from_secs(45);
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Where the hub is, and how long it is waited for.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Address of the hub, without the API's path: `http://127.0.0.1:8080`.
+    pub url: String,
+    /// Limit of one attempt; a log stream has none as long as the hub shows that it is alive.
+    pub timeout: Duration,
+    /// How long a request is repeated, as `Retry-After` says or with growing pauses, when the hub is busy or its answer was lost. Repeated are
+    /// reads, changes that may be made twice, requests for jobs with an idempotency key, and what the hub certainly did not begin
+    /// ([`Error::is_undone`]). A hub that cannot be reached in the first place is an error at once. Zero: one attempt.
+    pub patience: Duration,
+    /// How long a log stream that broke off is tried to be resumed.
+    pub resume: Duration,
+}
+
+impl Settings {
+    /// For the hub at `url`: 30 s an attempt, 30 s of patience, and streams that are resumed for five minutes.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        let thirty = Duration::from_secs(30);
+        Self { url: url.into(), timeout: thirty, patience: thirty, resume: Duration::from_secs(300) }
+    }
+}
+
+/// A client of one hub. Clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub(crate) http: reqwest::Client,
+    pub(crate) settings: Arc<Settings>,
+    /// The API below the hub's address.
+    base: Url,
+    token: Option<HeaderValue>,
+}
+
+impl Client {
+    /// A client that is not signed in.
+    ///
+    /// # Errors
+    /// [`Error::Address`] when the address is none, or when this host has no CA certificates for an `https` one.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        let address = |reason: String| Error::Address { url: settings.url.clone(), reason };
+        let mut base = Url::parse(&settings.url).map_err(|error| address(error.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(address("it must begin with http:// or https://".to_owned()));
+        }
+        base.set_query(None);
+        base.set_fragment(None);
+        base.set_path(&format!("{}/api/v1/", base.path().trim_end_matches('/')));
+        // A second call finds the provider that the first, or the embedding program, has set: that one is as good.
+        let _already = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("regente-client/", env!("CARGO_PKG_VERSION")))
+            // A redirected POST would be another request, and the token may not go elsewhere.
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(settings.timeout.min(CONNECT))
+            .read_timeout(settings.timeout.max(SILENCE));
+        if base.scheme() == "http" {
+            // Plain HTTP works on hosts without CA certificates; loading them would fail there.
+            builder = builder.tls_certs_only([]);
+        }
+        if is_this_machine(&base) {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| address(error.to_string()))?;
+        Ok(Self { http, settings: Arc::new(settings), base, token: None })
+    }
+
+    /// The same client, signed in with this access token.
+    ///
+    /// # Errors
+    /// [`Error::Token`] when no header takes it.
+    pub fn with_token(mut self, token: &SecretString) -> Result<Self, Error> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| Error::Token)?;
+        value.set_sensitive(true);
+        self.token = Some(value);
+        Ok(self)
+    }
+
+    /// Address of the hub, as it was given.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.settings.url
+    }
+
+    /// A request that no method makes, signed in when the client is: `path` begins with `/` and stands below the hub's address.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.signed(self.bare(method, path))
+    }
+
+    /// [`Client::request`] without the token.
+    pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.settings.url.trim_end_matches('/'))).timeout(self.settings.timeout)
+    }
+
+    pub(crate) fn signed(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.token {
+            Some(token) => request.header(AUTHORIZATION, token.clone()),
+            None => request,
+        }
+    }
+
+    /// Of a path in the API; its segments are escaped.
+    fn path(&self, segments: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+
+    pub(crate) fn get<T>(&self, path: &[&str]) -> Call<T> {
+        Call::new(self.clone(), Method::GET, self.path(path), Repeat::Always)
+    }
+
+    pub(crate) fn list<T>(&self, path: &[&str], filter: &impl Serialize) -> List<T> {
+        List::new(self.get(path).query(filter))
+    }
+
+    /// A change that is made once: asked for twice it is refused or made twice.
+    pub(crate) fn post<T>(&self, path: &[&str]) -> Call<T> {
+        Call::new(self.clone(), Method::POST, self.path(path), Repeat::Undone)
+    }
+
+    /// A change that leads to the same when it is made twice.
+    pub(crate) fn put<T>(&self, path: &[&str]) -> Call<T> {
+        Call::new(self.clone(), Method::PUT, self.path(path), Repeat::Always)
+    }
+
+    /// Not repeated when the answer was lost: the second would be a 404.
+    pub(crate) fn delete(&self, path: &[&str]) -> Call<()> {
+        Call::new(self.clone(), Method::DELETE, self.path(path), Repeat::Undone)
+    }
+}
+
+/// A proxy for this machine makes no sense, whatever the environment names.
+fn is_this_machine(url: &Url) -> bool {
+    let name = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stand_below_the_hub_s_own_and_are_escaped() {
+        for (url, path) in [
+            ("http://hub:8080", "http://hub:8080/api/v1/queues/a%2Fb%20%C3%A7/pause"),
+            ("http://hub/", "http://hub/api/v1/queues/a%2Fb%20%C3%A7/pause"),
+            ("https://proxy/regente/?x=1#y", "https://proxy/regente/api/v1/queues/a%2Fb%20%C3%A7/pause"),
+        ] {
+            let client = Client::new(Settings::new(url)).unwrap();
+            assert_eq!(client.path(&["queues", "a/b ç", "pause"]).as_str(), path);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_named() {
+        for url in ["", "hub:8080", "http://", "http://hub:port", "ftp://hub", "http://[::1", "não é"] {
+            let refused = Client::new(Settings::new(url)).unwrap_err();
+            assert!(matches!(&refused, Error::Address { .. }) && refused.to_string().contains(url), "{url}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_never_shown() {
+        let client = Client::new(Settings::new("http://hub")).unwrap();
+        let signed = client.clone().with_token(&"abc.def".into()).unwrap();
+        assert!(!format!("{signed:?}").contains("abc"), "{signed:?}");
+        assert!(matches!(client.with_token(&"a\nb".into()), Err(Error::Token)));
+    }
+
+    #[test]
+    fn loopback_needs_no_proxy() {
+        let here = |url: &str| is_this_machine(&Url::parse(url).unwrap());
+        assert!(here("http://localhost:1") && here("http://127.0.0.9") && here("http://[::1]:8080"));
+        assert!(!here("http://hub") && !here("http://10.0.0.1"));
+    }
+}

@@ -1,0 +1,93 @@
+//! Every management route of the API's description has a method.
+
+use std::collections::BTreeSet;
+
+use api_types::{
+    AutomationCreate, AutomationFilter, AutomationUpdate, BulkRequest, ControlRequest, DeadLetterFilter, ExecuteOptions, JobCreate,
+    JobEventFilter, JobFilter, LogFilter, PauseRequest, QueueFilter, ReplayRequest, RetryRequest, WorkerFilter, WorkerTokenCreate,
+    WorkerTokenFilter,
+};
+use client::{Client, Error, Settings};
+use futures_util::TryStreamExt as _;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::server::{Server, problem};
+
+/// Calls that are there beside a description: to be compared with it.
+const METHODS: usize = 40;
+
+/// Sends each request there is, and gives what was refused.
+async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
+    let id = Uuid::nil();
+    macro_rules! sent {
+        ($($call:expr),* $(,)?) => { vec![$($call.await.err()),*] };
+    }
+    sent![
+        hub.login("admin", "x"),
+        hub.health(),
+        hub.openapi(),
+        hub.ops_status(),
+        hub.ops_reconcilers(),
+        hub.automation_create(&AutomationCreate::default()),
+        hub.automations(&AutomationFilter::default()).page(),
+        hub.automation(1),
+        hub.automation_update(1, &AutomationUpdate::default()),
+        hub.automation_archive(1),
+        hub.automation_pause(1, &PauseRequest::default()),
+        hub.automation_resume(1),
+        hub.automation_execute(1, &Map::new(), &ExecuteOptions::default(), None),
+        hub.job_create(&JobCreate::default()),
+        hub.jobs(&JobFilter::default()).page(),
+        hub.job(id),
+        hub.job_logs(id, &LogFilter::default()).page(),
+        hub.job_events(id, &JobEventFilter::default()).page(),
+        hub.job_follow(id, 0).try_next(),
+        hub.job_cancel(id, &ControlRequest::default()),
+        hub.job_pause(id, &ControlRequest::default()),
+        hub.job_resume(id, &ControlRequest::default()),
+        hub.job_retry(id, &RetryRequest::default()),
+        hub.jobs_cancel(&BulkRequest::default()),
+        hub.jobs_retry(&BulkRequest::default()),
+        hub.queues(&QueueFilter::default()).page(),
+        hub.queue_pause("q", &PauseRequest::default()),
+        hub.queue_resume("q"),
+        hub.workers(&WorkerFilter::default()).page(),
+        hub.worker(id),
+        hub.worker_pause(id),
+        hub.worker_resume(id),
+        hub.worker_delete(id),
+        hub.worker_token_create(&WorkerTokenCreate::default()),
+        hub.worker_tokens(&WorkerTokenFilter::default()).page(),
+        hub.worker_token_revoke(id),
+        hub.dead_letters(&DeadLetterFilter::default()).page(),
+        hub.dead_letter(id),
+        hub.dead_letter_replay(id),
+        hub.dead_letters_replay(&ReplayRequest::default()),
+        hub.dead_letter_delete(id),
+    ]
+}
+
+#[tokio::test]
+async fn every_management_route_has_a_method() {
+    let server = Server::start((0..=METHODS).map(|_| problem(418, "x", ""))).await;
+    let refused = call_everything(&Client::new(Settings::new(&server.url)).unwrap()).await;
+    assert!(refused.iter().all(|error| error.as_ref().and_then(Error::status) == Some(418)), "{refused:?}");
+    let route = |request: &String| {
+        let path = request.lines().next().unwrap().trim_end_matches(" HTTP/1.1").split('?').next().unwrap().to_owned();
+        path.replace(&Uuid::nil().to_string(), "{id}").replace("/automations/1", "/automations/{id}").replace("/queues/q", "/queues/{name}")
+    };
+    let asked: BTreeSet<String> = server.requests().iter().map(route).collect();
+    assert_eq!(asked.len(), refused.len(), "each its own");
+    let doc: Value = serde_json::from_str(include_str!("../../../../docs/openapi.json")).unwrap();
+    let described: BTreeSet<String> = doc["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(path, _)| path.starts_with("/api/v1/") && !path.starts_with("/api/v1/worker/"))
+        .flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |method| (method, path)))
+        .filter(|(method, _)| ["get", "post", "put", "delete", "patch"].contains(&method.as_str()))
+        .map(|(method, path)| format!("{} {path}", method.to_uppercase()))
+        .collect();
+    assert_eq!(asked, described);
+}

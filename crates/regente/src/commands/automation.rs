@@ -1,0 +1,218 @@
+//! `regente automation`.
+
+use api_types::{Automation, AutomationCreate, AutomationFilter};
+use clap::{Args, Subcommand, ValueEnum};
+use domain::automation::EntrypointType;
+use serde_json::Value;
+
+use super::{
+    Exit, Fault, Outcome,
+    output::{Width, facts, json_list, moment, pretty, table},
+    parameters::read_json,
+    remote::{Hub, Remote},
+};
+use crate::terminal;
+
+/// What to do with automations.
+#[derive(Args)]
+pub(crate) struct AutomationArgs {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: AutomationCommand,
+}
+
+#[derive(Subcommand)]
+enum AutomationCommand {
+    /// Register an automation, from options, a file, or both.
+    Create(Box<CreateArgs>),
+    /// List automations.
+    List {
+        /// Also those that were archived.
+        #[arg(long)]
+        archived: bool,
+    },
+    /// Show one automation.
+    Show {
+        /// Its name, or its id.
+        name: String,
+    },
+}
+
+/// An automation to be. What is not said is as the hub's API says.
+#[derive(Args)]
+struct CreateArgs {
+    /// Its name; unless the file says it.
+    #[arg(required_unless_present = "file")]
+    name: Option<String>,
+    /// File with the registration as JSON, as the API takes it, - for standard input; options go over it.
+    #[arg(long, short = 'F', value_name = "FILE")]
+    file: Option<String>,
+    /// Path of the script or program on the worker.
+    #[arg(long, value_name = "PATH", required_unless_present = "file")]
+    script: Option<String>,
+    /// What runs it; by default Python.
+    #[arg(long = "type", value_enum, value_name = "TYPE")]
+    kind: Option<Kind>,
+    /// For people.
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Queue its jobs wait in; by default made from its name.
+    #[arg(long, value_name = "NAME")]
+    queue: Option<String>,
+    /// File with the JSON Schema of its parameters, - for standard input.
+    #[arg(long, value_name = "FILE")]
+    schema: Option<String>,
+    /// Seconds after which a job's processes are killed.
+    #[arg(long, value_name = "SECONDS")]
+    timeout_s: Option<i64>,
+    /// Most jobs of it at once.
+    #[arg(long, value_name = "N")]
+    max_concurrency: Option<i64>,
+    /// Labels that a worker must have to run it.
+    #[arg(long = "requires", value_delimiter = ',', value_name = "LABEL")]
+    requires: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    Python,
+    Shell,
+    Exe,
+}
+
+impl From<Kind> for EntrypointType {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Python => Self::Python,
+            Kind::Shell => Self::Shell,
+            Kind::Exe => Self::Exe,
+        }
+    }
+}
+
+pub(super) async fn run(args: AutomationArgs) -> Outcome {
+    let (hub, is_json) = (args.remote.hub()?, args.remote.is_json());
+    match args.command {
+        AutomationCommand::Create(args) => create(&hub, *args, is_json).await,
+        AutomationCommand::List { archived } => list(&hub, archived, is_json).await,
+        AutomationCommand::Show { name } => {
+            let automation = find(&hub, &name).await?;
+            if is_json {
+                terminal::line(&hub.client.automation(automation.id).text().await.map_err(|error| hub.fault(error))?)?;
+            } else {
+                show(&automation)?;
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// The automation with this name, or else with this id.
+pub(super) async fn find(hub: &Hub, name: &str) -> Result<Automation, Fault> {
+    if let Some(automation) = hub.client.automation_named(name).await.map_err(|error| hub.fault(error))? {
+        return Ok(automation);
+    }
+    let missing =
+        || Fault::here(format!("there is no automation \"{name}\" at {}: `regente automation list` shows them", hub.client.url()));
+    let Ok(id) = name.parse() else { return Err(missing()) };
+    match hub.client.automation(id).await {
+        Err(error) if error.status() == Some(404) => Err(missing()),
+        outcome => outcome.map_err(|error| hub.fault(error)),
+    }
+}
+
+async fn create(hub: &Hub, args: CreateArgs, is_json: bool) -> Outcome {
+    let request = registration(args)?;
+    let text = hub.client.automation_create(&request).text().await.map_err(|error| hub.fault(error))?;
+    if is_json {
+        terminal::line(&text)?;
+        return Ok(Exit::Done);
+    }
+    let automation: Automation =
+        serde_json::from_str(&text).map_err(|error| Fault::here(format!("the hub's answer is no automation ({error})")))?;
+    automation.warnings.iter().for_each(|warning| terminal::note(warning));
+    let Automation { id, name, queue_name, .. } = &automation;
+    terminal::line(&format!("Automation {name} is registered (id {id}, queue {queue_name}). `regente run {name}` runs it."))?;
+    Ok(Exit::Done)
+}
+
+fn registration(args: CreateArgs) -> Result<AutomationCreate, Fault> {
+    let mut request: AutomationCreate = match &args.file {
+        Some(file) => read_json(file, "a registration")?,
+        None => AutomationCreate::default(),
+    };
+    if let Some(name) = args.name {
+        request.name = name;
+    }
+    if let Some(script) = args.script {
+        request.script_path = script;
+    }
+    if let Some(file) = &args.schema {
+        request.parameter_schema = Some(read_json::<Value>(file, "a JSON Schema")?);
+    }
+    request.entrypoint_type = args.kind.map(Into::into).or(request.entrypoint_type);
+    request.description = args.description.or(request.description);
+    request.queue_name = args.queue.or(request.queue_name);
+    request.timeout_s = args.timeout_s.or(request.timeout_s);
+    request.max_concurrency = args.max_concurrency.or(request.max_concurrency);
+    request.requires = Some(args.requires).filter(|labels| !labels.is_empty()).or(request.requires);
+    Ok(request)
+}
+
+async fn list(hub: &Hub, archived: bool, is_json: bool) -> Outcome {
+    let automations = hub.client.automations(&AutomationFilter { limit: Some(1000), archived, ..AutomationFilter::default() });
+    if is_json {
+        json_list(hub, automations, usize::MAX).await?;
+        return Ok(Exit::Done);
+    }
+    let automations = automations.take(usize::MAX).await.map_err(|error| hub.fault(error))?;
+    let columns = [
+        ("id", Width::Whole),
+        ("name", Width::Whole),
+        ("queue", Width::Cut),
+        ("state", Width::Whole),
+        ("script", Width::Cut),
+        ("description", Width::Cut),
+    ];
+    let row = |automation: &Automation| {
+        let Automation { id, name, queue_name, script_path, description, .. } = automation.clone();
+        vec![id.to_string(), name, queue_name, state(automation).to_owned(), script_path, description]
+    };
+    table(&columns, automations.iter().map(row))?;
+    Ok(Exit::Done)
+}
+
+const fn state(automation: &Automation) -> &'static str {
+    match automation {
+        Automation { archived_at: Some(_), .. } => "archived",
+        Automation { paused_at: Some(_), .. } => "paused",
+        _ => "active",
+    }
+}
+
+fn show(automation: &Automation) -> std::io::Result<()> {
+    let paused = automation.paused_at.map(|since| {
+        let reason = automation.paused_reason.as_ref().map(|reason| format!(": {reason}"));
+        format!("since {}{}", moment(since), reason.unwrap_or_default())
+    });
+    facts([
+        ("automation", Some(automation.name.clone())),
+        ("id", Some(automation.id.to_string())),
+        ("description", Some(automation.description.clone())),
+        ("state", Some(state(automation).to_owned())),
+        ("paused", paused),
+        ("queue", Some(automation.queue_name.clone())),
+        ("type", Some(automation.entrypoint_type.as_str().to_owned())),
+        ("script", Some(automation.script_path.clone())),
+        ("priority", Some(automation.priority.to_string())),
+        ("time-out", automation.timeout_s.map(|seconds| format!("{seconds} s"))),
+        ("at once", automation.max_concurrency.map(|most| most.to_string())),
+        ("requires", Some(automation.requires.join(", "))),
+        ("registered", Some(moment(automation.created_at))),
+        ("changed", Some(moment(automation.updated_at))),
+        ("defaults", Some(pretty(&Value::Object(automation.default_params.clone()))).filter(|text| text != "{}")),
+        ("parameters", automation.parameter_schema.as_ref().map(pretty)),
+        ("warnings", Some(automation.warnings.join("\n"))),
+    ])
+}

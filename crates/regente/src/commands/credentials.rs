@@ -1,0 +1,79 @@
+//! Tokens of hubs that somebody signed in at, in a file of the user that nobody else can read.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    fs::{self, DirBuilder, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Fault;
+
+/// The file's content.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Credentials {
+    /// The hub that commands ask unless another is named: where somebody signed in last.
+    pub(super) current: Option<String>,
+    /// By the hub's address.
+    pub(super) hubs: BTreeMap<String, SignIn>,
+}
+
+/// Somebody signed in at a hub.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct SignIn {
+    pub(super) username: String,
+    pub(super) token: String,
+    pub(super) expires_at: DateTime<Utc>,
+}
+
+impl Credentials {
+    /// None when nobody signed in yet.
+    pub(super) fn load() -> Result<Self, Fault> {
+        let Ok(path) = path() else { return Ok(Self::default()) };
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(Fault::here(format!("cannot read {}: {error}", path.display()))),
+        };
+        serde_json::from_slice(&text)
+            .map_err(|error| Fault::here(format!("{} is damaged ({error}): delete it and sign in again", path.display())))
+    }
+
+    /// Writes the file whole, or leaves it as it was.
+    pub(super) fn save(&self) -> Result<(), Fault> {
+        let path = path()?;
+        write(&path, self).map_err(|error| Fault::here(format!("cannot write {}: {error}", path.display())))
+    }
+}
+
+fn write(path: &Path, credentials: &Credentials) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    // Of this process alone: two sign-ins at once each write a whole file.
+    let new = path.with_extension(format!("{}.new", std::process::id()));
+    // One that a crash left may have another mode.
+    let _ = fs::remove_file(&new);
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new)?;
+    let written = serde_json::to_vec_pretty(credentials).map_err(io::Error::other).and_then(|text| file.write_all(&text));
+    let outcome = written.and_then(|()| file.sync_all()).and_then(|()| fs::rename(&new, path));
+    if outcome.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    outcome
+}
+
+fn path() -> Result<PathBuf, Fault> {
+    let absolute = |path: PathBuf| Some(path).filter(|path| path.is_absolute());
+    let folder = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).and_then(absolute);
+    let folder = folder.or_else(|| Some(env::home_dir().and_then(absolute)?.join(".config")));
+    let folder =
+        folder.ok_or_else(|| Fault::here("there is no folder for the sign-in: set HOME or XDG_CONFIG_HOME, or use REGENTE_TOKEN"))?;
+    Ok(folder.join("regente/credentials.json"))
+}

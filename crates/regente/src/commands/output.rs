@@ -1,0 +1,196 @@
+//! What commands print: tables that fit the terminal, the API's JSON as it is, log lines.
+
+use std::{
+    borrow::Cow,
+    fmt::Write as _,
+    io::{self, IsTerminal as _, Write as _},
+};
+
+use api_types::LogLine;
+use chrono::{DateTime, Local, TimeDelta, Utc};
+use client::List;
+use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Row, Table, presets};
+use console::{Style, Term};
+use domain::log::Level;
+use futures_util::TryStreamExt as _;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Fault, remote::Hub};
+use crate::terminal;
+
+/// A table of one line a row. On a terminal the columns that are not `whole` are cut to its width; elsewhere nothing is cut.
+pub(super) fn table(columns: &[(&str, Width)], rows: impl IntoIterator<Item = Vec<String>>) -> io::Result<()> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_truncation_indicator("…");
+    if let Some((_, width)) = terminal_size() {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    let row = |cells: Vec<String>| {
+        let mut row = Row::from(cells.iter().map(|text| Cell::new(one_line(text))).collect::<Vec<_>>());
+        row.max_height(1);
+        row
+    };
+    table.set_header(row(columns.iter().map(|(name, _)| name.to_uppercase()).collect()));
+    table.add_rows(rows.into_iter().map(row));
+    for (column, (_, width)) in table.column_iter_mut().zip(columns) {
+        column.set_padding((0, 2));
+        if *width == Width::Whole {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    let text = table.to_string();
+    let lines: Vec<_> = text.lines().map(str::trim_end).collect();
+    terminal::line(&lines.join("\n"))
+}
+
+/// What becomes of a column in a narrow terminal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Width {
+    /// It is there to be copied: never cut.
+    Whole,
+    /// It may be cut.
+    Cut,
+}
+
+fn terminal_size() -> Option<(u16, u16)> {
+    Term::stdout().size_checked()
+}
+
+/// Names and values below each other; those without a value are left out.
+pub(super) fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, Option<String>)>) -> io::Result<()> {
+    let mut text = String::new();
+    for (name, value) in facts {
+        let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
+        let value = plain(&value).replace('\n', "\n               ");
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{name:<14} {value}");
+    }
+    terminal::text(&text)
+}
+
+/// A value as people read it: a text as it is, the rest as JSON.
+pub(super) fn pretty(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        value => serde_json::to_string_pretty(value).unwrap_or_default(),
+    }
+}
+
+/// A list as one JSON array of the items that the hub wrote, item by item as they come.
+pub(super) async fn json_list<T: DeserializeOwned + Send + 'static>(hub: &Hub, list: List<T>, most: usize) -> Result<(), Fault> {
+    let mut items = list.raw().items();
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut before = "[";
+    for _ in 0..most {
+        let Some(item) = items.try_next().await.map_err(|error| hub.fault(error))? else { break };
+        write!(out, "{before}{item}")?;
+        before = ",\n";
+    }
+    out.write_all(if before == "[" { b"[]\n" } else { b"]\n" })?;
+    Ok(out.flush()?)
+}
+
+/// A time, in the zone of this machine.
+pub(super) fn moment(time: DateTime<Utc>) -> String {
+    time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A duration in the two largest of its units.
+pub(super) fn duration(time: TimeDelta) -> String {
+    let (seconds, tenths) = (time.num_seconds().max(0), time.subsec_millis().max(0) / 100);
+    match seconds {
+        0..60 => format!("{seconds}.{tenths} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86400, seconds / 3600 % 24),
+    }
+}
+
+/// Text of others without what steers a terminal.
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
+    let harmless = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    if text.chars().all(harmless) {
+        return text.into();
+    }
+    let text = console::strip_ansi_codes(text).replace("\r\n", "\n");
+    text.chars().map(|c| if harmless(c) { c } else { '\u{fffd}' }).collect::<String>().into()
+}
+
+fn one_line(text: &str) -> String {
+    plain(text).replace(['\n', '\t'], " ")
+}
+
+/// Prints log lines for people, coloured where it is a terminal.
+pub(crate) struct LogPrinter {
+    is_error_stream: bool,
+    time_format: &'static str,
+}
+
+impl LogPrinter {
+    /// To standard output, with times of the day.
+    pub(crate) const fn live() -> Self {
+        Self { is_error_stream: false, time_format: "%H:%M:%S%.3f" }
+    }
+
+    /// With dates.
+    pub(super) const fn dated() -> Self {
+        Self { time_format: "%Y-%m-%d %H:%M:%S%.3f", ..Self::live() }
+    }
+
+    /// To standard error: standard output is for something else.
+    pub(super) const fn beside() -> Self {
+        Self { is_error_stream: true, ..Self::live() }
+    }
+
+    pub(crate) fn print(&self, line: &LogLine) -> io::Result<()> {
+        let style = Style::new().for_stdout();
+        let style = if self.is_error_stream { Style::new().for_stderr() } else { style };
+        let (level, message) = match line.level {
+            Level::Debug => (style.clone().dim(), style.dim()),
+            Level::Info => (style.clone().green(), style),
+            Level::Warning => (style.clone().yellow(), style),
+            Level::Error => (style.clone().red(), style),
+            Level::Critical => (style.clone().red().bold(), style.bold()),
+        };
+        let time = line.timestamp.with_timezone(&Local).format(self.time_format).to_string();
+        let indent = format!("\n{:width$}", "", width = time.len() + 12);
+        let text = plain(line.message.trim_end_matches(['\n', '\r'])).replace('\n', &indent);
+        let text = format!("  {time} {} {}", level.apply_to(format!("{:8}", line.level.as_str())), message.apply_to(text));
+        if self.is_error_stream { writeln!(io::stderr().lock(), "{text}") } else { terminal::line(&text) }
+    }
+}
+
+/// Whether somebody sits there who can be asked.
+pub(super) fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_taken_out() {
+        for (text, shown) in [
+            ("São João\tR$ 1,00\n2", "São João\tR$ 1,00\n2"),
+            ("\u{1b}[31mred\u{1b}[0m", "red"),
+            ("\u{1b}]0;title\u{7}x", "x"),
+            ("a\r\nb\rc\u{9b}2J\u{7}", "a\nb\u{fffd}c\u{fffd}2J\u{fffd}"),
+        ] {
+            let shown_text = plain(text);
+            assert!(!shown_text.contains(['\u{1b}', '\u{7}', '\u{9b}']), "{shown_text:?}");
+            if !text.contains("title") && !text.contains('\u{9b}') {
+                assert_eq!(shown_text, shown);
+            }
+        }
+    }
+
+    #[test]
+    fn durations_have_two_units() {
+        for (seconds, text) in [(0, "0.0 s"), (59, "59.0 s"), (61, "1 min 1 s"), (3700, "1 h 1 min"), (100_000, "1 d 3 h"), (-5, "0.0 s")] {
+            assert_eq!(duration(TimeDelta::seconds(seconds)), text);
+        }
+        assert_eq!(duration(TimeDelta::milliseconds(2150)), "2.1 s");
+    }
+}

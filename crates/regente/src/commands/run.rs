@@ -1,0 +1,87 @@
+//! `regente run`.
+
+use api_types::JobCreate;
+use chrono::{DateTime, Utc};
+use clap::Args;
+use uuid::Uuid;
+
+use super::{
+    Exit, Outcome, automation,
+    interrupt::OnInterrupt,
+    output::LogPrinter,
+    parameters::ParameterArgs,
+    remote::Remote,
+    watch::{self, Lines},
+};
+use crate::terminal;
+
+/// What to run, and how.
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// Name of the automation, or its id.
+    #[arg(value_name = "NAME")]
+    automation: String,
+    #[command(flatten)]
+    parameters: ParameterArgs,
+    /// 0 to 9; higher goes first.
+    #[arg(long, value_name = "N")]
+    priority: Option<i32>,
+    /// Do not start before this time: 2026-11-26T08:30:00-03:00, or a date (UTC).
+    #[arg(long, value_name = "TIME", value_parser = api_types::parse_moment)]
+    not_before: Option<DateTime<Utc>>,
+    /// The same key gives the same job, however often it is asked for.
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    #[command(flatten)]
+    follow: FollowArgs,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// Whether a new job is followed.
+#[derive(Args)]
+pub(super) struct FollowArgs {
+    /// Show the log as it comes and a progress bar; the exit code says how the job ended.
+    #[arg(long, short)]
+    follow: bool,
+    /// Ctrl-C cancels the job, without asking.
+    #[arg(long, requires = "follow")]
+    cancel_on_interrupt: bool,
+}
+
+pub(super) async fn run(args: RunArgs) -> Outcome {
+    let from_file = args.parameters.from_file()?;
+    let hub = args.remote.hub()?;
+    let automation = automation::find(&hub, &args.automation).await?;
+    let mut parameters = from_file.unwrap_or_default();
+    args.parameters.set(&mut parameters, automation.parameter_schema.as_ref())?;
+    let request = JobCreate {
+        automation_id: automation.id,
+        parameters,
+        priority: args.priority,
+        not_before: args.not_before,
+        // With a key the request may be sent again when its answer is lost.
+        idempotency_key: Some(args.idempotency_key.unwrap_or_else(|| Uuid::new_v4().to_string())),
+        ..JobCreate::default()
+    };
+    let text = hub.client.job_create(&request).text().await.map_err(|error| hub.fault(error))?;
+    accepted(&hub, &text, &args.follow, args.remote.is_json()).await
+}
+
+/// Goes on with a job that was accepted, whose body is `text`.
+pub(super) async fn accepted(hub: &super::remote::Hub, text: &str, args: &FollowArgs, is_json: bool) -> Outcome {
+    let job = super::job::parse(text)?;
+    if !args.follow {
+        if is_json {
+            terminal::line(text)?;
+        } else {
+            terminal::line(&format!("Job {} is {}. `regente job logs -f {}` follows it.", job.id, job.status, job.id))?;
+        }
+        return Ok(Exit::Done);
+    }
+    terminal::note(&format!("job {} is {}", job.id, job.status));
+    let on_interrupt = if args.cancel_on_interrupt { OnInterrupt::Cancel } else { OnInterrupt::Ask };
+    let lines = Lines::Text(if is_json { LogPrinter::beside() } else { LogPrinter::live() });
+    let ended = watch::follow(hub, job.id, lines, on_interrupt).await?;
+    watch::conclude(hub, job.id, ended, is_json).await
+}

@@ -1,0 +1,198 @@
+//! A job on the terminal: its log as it comes, a bar, its end.
+
+use std::{io, time::Duration};
+
+use api_types::{ControlRequest, Job, Progress};
+use client::{Client, LogEvent};
+use futures_util::TryStreamExt as _;
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::{
+    Exit, Fault,
+    interrupt::{Decision, Interrupts, OnInterrupt},
+    output::{LogPrinter, duration, plain, pretty},
+    remote::Hub,
+};
+use crate::terminal;
+
+/// How often is asked why a job has not started yet.
+const REASON_EVERY: Duration = Duration::from_secs(2);
+const TICK: Duration = Duration::from_millis(120);
+const SPINNER: &str = "  {spinner} {elapsed}  {wide_msg}";
+const BAR: &str = "  [{bar:30}] {pos:>3} %  {wide_msg}";
+
+/// How log lines are printed.
+pub(crate) enum Lines {
+    /// For people.
+    Text(LogPrinter),
+    /// As JSON, one a line.
+    Json,
+}
+
+/// Shows what a job does.
+pub(crate) struct View {
+    bar: ProgressBar,
+    lines: Lines,
+}
+
+impl View {
+    /// The bar is at standard error, where that is a terminal.
+    pub(crate) fn new(lines: Lines) -> Self {
+        let bar = ProgressBar::new_spinner().with_style(style(SPINNER)).with_finish(ProgressFinish::AndClear);
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(TICK);
+        }
+        Self { bar, lines }
+    }
+
+    /// Shows one event.
+    pub(crate) fn show(&self, event: &LogEvent) -> io::Result<()> {
+        match event {
+            LogEvent::Line(line) => self.bar.suspend(|| match &self.lines {
+                Lines::Text(printer) => printer.print(line),
+                Lines::Json => terminal::line(&serde_json::to_string(line)?),
+            })?,
+            LogEvent::Progress(progress) => self.progress(progress),
+            LogEvent::Interrupted(error) => self.note(&format!("{error}; trying again")),
+            LogEvent::Ended(_) => self.bar.finish_and_clear(),
+        }
+        Ok(())
+    }
+
+    fn progress(&self, progress: &Progress) {
+        if let Some(percent) = percent(progress) {
+            self.bar.set_style(style(BAR).progress_chars("=> "));
+            self.bar.set_length(100);
+            self.bar.set_position(percent);
+        }
+        self.say(progress.message.as_deref().unwrap_or_default());
+    }
+
+    /// Beside the bar.
+    fn say(&self, message: &str) {
+        self.bar.set_message(plain(message).replace('\n', " "));
+    }
+
+    fn note(&self, text: &str) {
+        self.bar.suspend(|| terminal::note(text));
+    }
+
+    /// Why the job waits; a line of its own where there is no bar.
+    fn waits(&self, reason: &str) {
+        if self.bar.is_hidden() { terminal::note(reason) } else { self.say(reason) }
+    }
+}
+
+/// The template is one of those above; another would show nothing.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+fn percent(progress: &Progress) -> Option<u64> {
+    let of_steps = || Some(100 * u64::try_from(progress.step?).ok()? / u64::try_from(progress.total_steps?).ok()?.max(1));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0–100 before")]
+    let reported = progress.percent.map(|percent| percent.clamp(0.0, 100.0) as u64);
+    reported.or_else(of_steps).map(|percent| percent.min(100))
+}
+
+/// Follows a job to its end, or until somebody wants to go on without. Only the job's end is a job.
+pub(super) async fn follow(hub: &Hub, id: Uuid, lines: Lines, on_interrupt: OnInterrupt) -> Result<Option<Job>, Fault> {
+    let mut interrupts = Interrupts::listen()?;
+    let mut events = hub.client.job_follow(id, 0);
+    let view = View::new(lines);
+    let mut reasons = Reasons::of(hub.client.clone(), id);
+    loop {
+        tokio::select! {
+            event = events.try_next() => match event.map_err(|error| hub.fault(error))? {
+                Some(LogEvent::Ended(job)) => return Ok(Some(*job)),
+                Some(event) => view.show(&event)?,
+                None => return Err(Fault::here("the log ended before the job did")),
+            },
+            Some(reason) = reasons.receiver.recv() => view.waits(&reason),
+            is_from_terminal = interrupts.next() => {
+                let decision = view.bar.suspend(|| interrupts.decide(on_interrupt, is_from_terminal)).await;
+                match decision {
+                    Decision::Detach => return Ok(None),
+                    Decision::Cancel => cancel(hub, id, &view).await?,
+                    Decision::GoOn => {}
+                }
+            }
+        }
+    }
+}
+
+async fn cancel(hub: &Hub, id: Uuid, view: &View) -> Result<(), Fault> {
+    let request = ControlRequest { reason: Some("interrupted at the command line".to_owned()) };
+    match hub.client.job_cancel(id, &request).await {
+        Ok(_) => view.note("canceling the job; interrupt again to leave it to itself"),
+        // It has ended meanwhile: the log says how.
+        Err(error) if error.status() == Some(409) => {}
+        Err(error) => return Err(hub.fault(error)),
+    }
+    Ok(())
+}
+
+/// Why a job has not started, as long as it has not.
+struct Reasons {
+    receiver: mpsc::Receiver<String>,
+    asking: tokio::task::AbortHandle,
+}
+
+impl Reasons {
+    fn of(client: Client, id: Uuid) -> Self {
+        let (sender, receiver) = mpsc::channel(1);
+        let asking = tokio::spawn(async move {
+            let mut last = None;
+            loop {
+                tokio::time::sleep(REASON_EVERY).await;
+                // Errors are the log stream's to tell.
+                let Ok(job) = client.job(id).await else { continue };
+                let Some(reason) = job.waiting_reason.map(|reason| reason.message) else {
+                    if job.started_at.is_some() || job.status.is_terminal() {
+                        return;
+                    }
+                    continue;
+                };
+                if last.as_ref() != Some(&reason) {
+                    last = Some(reason.clone());
+                    if sender.send(format!("the job waits: {reason}")).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        Self { receiver, asking: asking.abort_handle() }
+    }
+}
+
+impl Drop for Reasons {
+    fn drop(&mut self) {
+        self.asking.abort();
+    }
+}
+
+/// Says how a followed job ended, or how to find it again; what comes of it is the command's exit code. Its result goes to standard output.
+pub(super) async fn conclude(hub: &Hub, id: Uuid, ended: Option<Job>, is_json: bool) -> Result<Exit, Fault> {
+    let Some(job) = ended else {
+        terminal::note(&format!("job {id} goes on; `regente job logs -f {id}` follows it again"));
+        return Ok(Exit::Interrupted);
+    };
+    if is_json {
+        terminal::line(&hub.client.job(id).text().await.map_err(|error| hub.fault(error))?)?;
+    } else {
+        terminal::note(&ending(&job));
+        if let Some(result) = &job.result {
+            terminal::line(&plain(&pretty(result)))?;
+        }
+    }
+    Ok(job.status.into())
+}
+
+fn ending(job: &Job) -> String {
+    let took = job.started_at.zip(job.completed_at).map(|(from, to)| format!(" after {}", duration(to - from)));
+    let class = job.error_class.as_ref().map(|class| format!(": {}", class.as_str()));
+    let message = job.error_message.as_ref().map(|message| format!(": {}", plain(message)));
+    format!("job {} is {}{}{}{}", job.id, job.status, took.unwrap_or_default(), class.unwrap_or_default(), message.unwrap_or_default())
+}
