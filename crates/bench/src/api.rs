@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 type Connection = SendRequest<Full<Bytes>>;
 
-/// The hub's API as its users see it. Its own cost is part of the latencies, so it is a thin layer above the sockets.
+/// The hub's API as its users see it. Its own cost is part of the latencies, so it is a thin layer above the sockets. It is not the
+/// crate `client`, whose retries and parsing would be measured with the hub.
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) base: String,

@@ -97,14 +97,15 @@ impl Client {
         &self.settings.url
     }
 
-    /// A request that no method makes, signed in when the client is: `path` begins with `/` and stands below the hub's address.
+    /// A request that no method makes, signed in when the client is: `path` begins with `/` and stands below the hub's address. It is sent once,
+    /// and has no limit of time but that of silence.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.signed(self.bare(method, path))
     }
 
     /// [`Client::request`] without the token.
     pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.settings.url.trim_end_matches('/'))).timeout(self.settings.timeout)
+        self.http.request(method, format!("{}{path}", self.settings.url.trim_end_matches('/')))
     }
 
     pub(crate) fn signed(&self, request: RequestBuilder) -> RequestBuilder {

@@ -1,15 +1,20 @@
-use api_types::{Automation, Job, LogLine, Problem};
+use std::time::Duration;
+
+use api_types::{Automation, Job, LogFilter, LogLine, Problem, WORKER_KEY_HEADER};
+use client::Settings;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// A client of the hub's API, signed in as the administrator.
+/// Longest silence of the hub, also in a long poll.
+const SILENCE: Duration = Duration::from_secs(120);
+
+/// A client of the hub's API, signed in as the administrator. Most tests are about the answers themselves (their status, headers, problem),
+/// so it sends requests as they are written; what is only looked at is read by the typed client.
 #[derive(Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    url: String,
-    token: String,
+    hub: client::Client,
     worker_key: String,
 }
 
@@ -64,23 +69,29 @@ impl Client {
     /// # Errors
     /// When no client can be created.
     pub fn new(url: String, token: String, worker_key: String) -> anyhow::Result<Self> {
-        drop(rustls::crypto::ring::default_provider().install_default());
-        Ok(Self { http: reqwest::Client::builder().no_proxy().build()?, url, token, worker_key })
+        let settings = Settings { timeout: SILENCE, patience: Duration::ZERO, ..Settings::new(url) };
+        Ok(Self { hub: client::Client::new(settings)?.with_token(&token.into())?, worker_key })
+    }
+
+    /// The typed client.
+    #[must_use]
+    pub const fn hub(&self) -> &client::Client {
+        &self.hub
     }
 
     /// A request without any credential; the path begins with `/`.
     pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.url))
+        self.hub.bare(method, path)
     }
 
     /// A request of the administrator.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.bare(method, path).bearer_auth(&self.token)
+        self.hub.request(method, path)
     }
 
     /// A request of a worker with the shared key; the path begins below `/api/v1/worker`.
     pub fn worker(&self, method: Method, path: &str) -> RequestBuilder {
-        self.bare(method, &format!("/api/v1/worker{path}")).header("X-Worker-API-Key", &self.worker_key)
+        self.bare(method, &format!("/api/v1/worker{path}")).header(WORKER_KEY_HEADER, &self.worker_key)
     }
 
     /// Sends a request and reads the answer.
@@ -124,13 +135,16 @@ impl Client {
     }
 
     /// One job.
+    ///
+    /// # Panics
+    /// When there is no answer.
     pub async fn job(&self, id: Uuid) -> Job {
-        self.get(&format!("/api/v1/jobs/{id}")).await.expect(200).json()
+        self.hub.job(id).await.unwrap_or_else(|error| panic!("job {id}: {error}"))
     }
 
     /// Waits until the job satisfies `expected`, at most 60 s.
     pub async fn job_when(&self, id: Uuid, what: &str, expected: impl Fn(&Job) -> bool) -> Job {
-        let limit = std::time::Duration::from_secs(60);
+        let limit = Duration::from_secs(60);
         let ask = async || Some(self.job(id).await).filter(|job| expected(job));
         test_support::eventually_within(limit, &format!("job {id} {what}"), ask).await
     }
@@ -141,7 +155,11 @@ impl Client {
     }
 
     /// All log lines of a job.
+    ///
+    /// # Panics
+    /// When there is no answer.
     pub async fn logs(&self, id: Uuid) -> Vec<LogLine> {
-        self.get(&format!("/api/v1/jobs/{id}/logs?limit=10000")).await.expect(200).json()
+        let lines = self.hub.job_logs(id, &LogFilter { limit: Some(10_000), after: None }).take(usize::MAX).await;
+        lines.unwrap_or_else(|error| panic!("log of job {id}: {error}"))
     }
 }

@@ -30,6 +30,9 @@ const AT_ONCE: usize = 64;
 
 /// Client of the hub's worker API. Every method makes one attempt. Dropping its future abandons the attempt, which the hub may have carried
 /// out all the same.
+///
+/// It is not the crate `client`, which is for people and services: it sends the reports of many jobs in one request and log lines as they were
+/// written, its memory is counted in MiB, and what is sent again is the outbox's decision.
 pub struct HubClient {
     link: Arc<Link>,
     reports: Reports,

@@ -179,7 +179,7 @@ async fn list(hub: &Hub, archived: bool, is_json: bool) -> Outcome {
         let Automation { id, name, queue_name, script_path, description, .. } = automation.clone();
         vec![id.to_string(), name, queue_name, state(automation).to_owned(), script_path, description]
     };
-    table(&columns, automations.iter().map(row))?;
+    table(&columns, &automations.iter().map(row).collect::<Vec<_>>())?;
     Ok(Exit::Done)
 }
 

@@ -5,13 +5,14 @@ use std::collections::{HashMap, HashSet};
 use api_types::{AutomationFilter, ControlRequest, Job, JobFilter, LogFilter, Progress, RetryRequest};
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
+use domain::job::Status;
 use futures_util::TryStreamExt as _;
 use uuid::Uuid;
 
 use super::{
     Exit, Fault, Outcome, automation,
     interrupt::OnInterrupt,
-    output::{LogPrinter, Width, duration, facts, json_list, moment, pretty, table},
+    output::{LogPrinter, Width, age, duration, facts, json_list, moment, pretty, table},
     parameters::ParameterArgs,
     remote::{Hub, Remote},
     run::{FollowArgs, accepted},
@@ -123,7 +124,7 @@ pub(super) async fn run(args: JobArgs) -> Outcome {
         JobCommand::Cancel { id, reason } => {
             let text = hub.client.job_cancel(id, &ControlRequest { reason }).text().await.map_err(|error| hub.fault(error))?;
             let job = parse(&text)?;
-            let what = if job.status.is_terminal() { format!("is {}", job.status) } else { "is asked to stop".to_owned() };
+            let what = if job.status.is_terminal() { format!("is {}", status(job.status)) } else { "is asked to stop".to_owned() };
             terminal::line(&if is_json { text } else { format!("Job {id} {what}.") })?;
             Ok(Exit::Done)
         }
@@ -165,18 +166,19 @@ async fn list(hub: &Hub, args: ListArgs, is_json: bool) -> Outcome {
     let names = names(hub, &jobs).await?;
     let columns = [
         ("job", Width::Whole),
-        ("automation", Width::Cut),
+        ("automation", Width::AtLeast(12)),
         ("status", Width::Whole),
-        ("accepted", Width::Whole),
+        ("age", Width::Whole),
         ("took", Width::Whole),
         ("remark", Width::Cut),
     ];
+    let now = Utc::now();
     let row = |job: &Job| {
         let name = names.get(&job.automation_id).cloned().unwrap_or_else(|| job.automation_id.to_string());
-        let took = job.started_at.map(|from| duration(job.completed_at.unwrap_or_else(Utc::now) - from));
-        vec![job.id.to_string(), name, job.status.to_string(), moment(job.created_at), took.unwrap_or_default(), remark(job)]
+        let took = job.started_at.map(|from| duration(job.completed_at.unwrap_or(now) - from));
+        vec![job.id.to_string(), name, status(job.status), age(now - job.created_at), took.unwrap_or_default(), remark(job)]
     };
-    table(&columns, jobs.iter().map(row))?;
+    table(&columns, &jobs.iter().map(row).collect::<Vec<_>>())?;
     if are_more {
         terminal::note(&format!("there are more than these {most}: --limit N or --all shows them"));
     }
@@ -195,6 +197,14 @@ async fn names(hub: &Hub, jobs: &[Job]) -> Result<HashMap<i32, String>, Fault> {
         }
     }
     Ok(names)
+}
+
+/// As people read it.
+pub(super) fn status(status: Status) -> String {
+    match status {
+        Status::CompletedNoInvoices => "completed, no data".to_owned(),
+        status => status.to_string(),
+    }
 }
 
 /// What there is to know about a job in a list.
@@ -237,7 +247,7 @@ async fn show(hub: &Hub, id: Uuid, is_json: bool) -> Outcome {
         ("job", Some(job.id.to_string())),
         ("automation", Some(format!("{} (id {})", automation.name, automation.id))),
         ("queue", Some(job.queue_name.clone())),
-        ("status", Some(job.status.to_string())),
+        ("status", Some(status(job.status))),
         ("waits", job.waiting_reason.as_ref().map(|reason| reason.message.clone())),
         ("error", failure(&job)),
         ("progress", job.progress.as_ref().map(progress)),
@@ -272,7 +282,7 @@ async fn logs(hub: &Hub, id: Uuid, is_json: bool) -> Outcome {
 }
 
 async fn retry(hub: &Hub, args: RetryArgs, is_json: bool) -> Outcome {
-    let mut request = RetryRequest { parameters: args.parameters.from_file()?, priority: args.priority };
+    let mut request = RetryRequest { parameters: args.parameters.file()?, priority: args.priority };
     if !args.parameters.is_empty() {
         let job = hub.client.job(args.id).await.map_err(|error| hub.fault(error))?;
         let automation = hub.client.automation(job.automation_id).await.map_err(|error| hub.fault(error))?;

@@ -19,25 +19,31 @@ use serde_json::Value;
 use super::{Fault, remote::Hub};
 use crate::terminal;
 
-/// A table of one line a row. On a terminal the columns that are not `whole` are cut to its width; elsewhere nothing is cut.
-pub(super) fn table(columns: &[(&str, Width)], rows: impl IntoIterator<Item = Vec<String>>) -> io::Result<()> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_truncation_indicator("…");
-    if let Some((_, width)) = terminal_size() {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    }
-    let row = |cells: Vec<String>| {
-        let mut row = Row::from(cells.iter().map(|text| Cell::new(one_line(text))).collect::<Vec<_>>());
+/// A table of one line a row, without the columns that have nothing in them. On a terminal the columns that are not `whole` are cut to its
+/// width; elsewhere nothing is cut.
+pub(super) fn table(columns: &[(&str, Width)], rows: &[Vec<String>]) -> io::Result<()> {
+    let has_text = |nth: usize| rows.iter().filter_map(|row| row.get(nth)).any(|cell| !cell.is_empty());
+    let used: Vec<usize> = (0..columns.len()).filter(|nth| rows.is_empty() || has_text(*nth)).collect();
+    let row = |cells: &[String]| {
+        let cells = used.iter().filter_map(|nth| cells.get(*nth)).map(|text| Cell::new(one_line(text)));
+        let mut row = Row::from(cells.collect::<Vec<_>>());
         row.max_height(1);
         row
     };
-    table.set_header(row(columns.iter().map(|(name, _)| name.to_uppercase()).collect()));
-    table.add_rows(rows.into_iter().map(row));
-    for (column, (_, width)) in table.column_iter_mut().zip(columns) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_truncation_indicator("…");
+    if let Some((_, width)) = Term::stdout().size_checked() {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    table.set_header(row(&columns.iter().map(|(name, _)| name.to_uppercase()).collect::<Vec<_>>()));
+    table.add_rows(rows.iter().map(|cells| row(cells)));
+    for (column, nth) in table.column_iter_mut().zip(&used) {
         column.set_padding((0, 2));
-        if *width == Width::Whole {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
+        match columns.get(*nth).map(|(_, width)| *width) {
+            Some(Width::Whole) => column.set_constraint(ColumnConstraint::ContentWidth),
+            Some(Width::AtLeast(width)) => column.set_constraint(ColumnConstraint::LowerBoundary(comfy_table::Width::Fixed(width))),
+            Some(Width::Cut) | None => column,
+        };
     }
     let text = table.to_string();
     let lines: Vec<_> = text.lines().map(str::trim_end).collect();
@@ -49,12 +55,10 @@ pub(super) fn table(columns: &[(&str, Width)], rows: impl IntoIterator<Item = Ve
 pub(super) enum Width {
     /// It is there to be copied: never cut.
     Whole,
+    /// It may be cut, not to less than this.
+    AtLeast(u16),
     /// It may be cut.
     Cut,
-}
-
-fn terminal_size() -> Option<(u16, u16)> {
-    Term::stdout().size_checked()
 }
 
 /// Names and values below each other; those without a value are left out.
@@ -104,6 +108,17 @@ pub(super) fn duration(time: TimeDelta) -> String {
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         3600..86400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
         _ => format!("{} d {} h", seconds / 86400, seconds / 3600 % 24),
+    }
+}
+
+/// A time that has passed, in its largest unit.
+pub(super) fn age(time: TimeDelta) -> String {
+    let seconds = time.num_seconds().max(0);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86400 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86400),
     }
 }
 

@@ -39,7 +39,7 @@ impl ParameterArgs {
     }
 
     /// Those of the file; nothing when there is none.
-    pub(super) fn from_file(&self) -> Result<Option<Map<String, Value>>, Fault> {
+    pub(super) fn file(&self) -> Result<Option<Map<String, Value>>, Fault> {
         self.param_file.as_deref().map(|name| read_json(name, "a JSON object with the parameters")).transpose()
     }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     Exit, Outcome, automation,
     interrupt::OnInterrupt,
+    job::status,
     output::LogPrinter,
     parameters::ParameterArgs,
     remote::Remote,
@@ -50,7 +51,7 @@ pub(super) struct FollowArgs {
 }
 
 pub(super) async fn run(args: RunArgs) -> Outcome {
-    let from_file = args.parameters.from_file()?;
+    let from_file = args.parameters.file()?;
     let hub = args.remote.hub()?;
     let automation = automation::find(&hub, &args.automation).await?;
     let mut parameters = from_file.unwrap_or_default();
@@ -75,11 +76,11 @@ pub(super) async fn accepted(hub: &super::remote::Hub, text: &str, args: &Follow
         if is_json {
             terminal::line(text)?;
         } else {
-            terminal::line(&format!("Job {} is {}. `regente job logs -f {}` follows it.", job.id, job.status, job.id))?;
+            terminal::line(&format!("Job {} is {}. `regente job logs -f {}` follows it.", job.id, status(job.status), job.id))?;
         }
         return Ok(Exit::Done);
     }
-    terminal::note(&format!("job {} is {}", job.id, job.status));
+    terminal::note(&format!("job {} is {}", job.id, status(job.status)));
     let on_interrupt = if args.cancel_on_interrupt { OnInterrupt::Cancel } else { OnInterrupt::Ask };
     let lines = Lines::Text(if is_json { LogPrinter::beside() } else { LogPrinter::live() });
     let ended = watch::follow(hub, job.id, lines, on_interrupt).await?;

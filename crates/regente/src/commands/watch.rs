@@ -5,13 +5,14 @@ use std::{io, time::Duration};
 use api_types::{ControlRequest, Job, Progress};
 use client::{Client, LogEvent};
 use futures_util::TryStreamExt as _;
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::{
     Exit, Fault,
     interrupt::{Decision, Interrupts, OnInterrupt},
+    job::status,
     output::{LogPrinter, duration, plain, pretty},
     remote::Hub,
 };
@@ -34,6 +35,8 @@ pub(crate) enum Lines {
 /// Shows what a job does.
 pub(crate) struct View {
     bar: ProgressBar,
+    /// There is a terminal for it.
+    has_terminal: bool,
     lines: Lines,
 }
 
@@ -41,10 +44,22 @@ impl View {
     /// The bar is at standard error, where that is a terminal.
     pub(crate) fn new(lines: Lines) -> Self {
         let bar = ProgressBar::new_spinner().with_style(style(SPINNER)).with_finish(ProgressFinish::AndClear);
-        if !bar.is_hidden() {
-            bar.enable_steady_tick(TICK);
+        let view = Self { has_terminal: !bar.is_hidden(), bar, lines };
+        view.draw();
+        view
+    }
+
+    fn draw(&self) {
+        if self.has_terminal {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            self.bar.enable_steady_tick(TICK);
         }
-        Self { bar, lines }
+    }
+
+    /// Takes the bar away until [`View::draw`]: somebody is asked something.
+    fn hide(&self) {
+        self.bar.disable_steady_tick();
+        self.bar.suspend(|| self.bar.set_draw_target(ProgressDrawTarget::hidden()));
     }
 
     /// Shows one event.
@@ -81,7 +96,7 @@ impl View {
 
     /// Why the job waits; a line of its own where there is no bar.
     fn waits(&self, reason: &str) {
-        if self.bar.is_hidden() { terminal::note(reason) } else { self.say(reason) }
+        if self.has_terminal { self.say(reason) } else { terminal::note(reason) }
     }
 }
 
@@ -112,7 +127,9 @@ pub(super) async fn follow(hub: &Hub, id: Uuid, lines: Lines, on_interrupt: OnIn
             },
             Some(reason) = reasons.receiver.recv() => view.waits(&reason),
             is_from_terminal = interrupts.next() => {
-                let decision = view.bar.suspend(|| interrupts.decide(on_interrupt, is_from_terminal)).await;
+                view.hide();
+                let decision = interrupts.decide(on_interrupt, is_from_terminal).await;
+                view.draw();
                 match decision {
                     Decision::Detach => return Ok(None),
                     Decision::Cancel => cancel(hub, id, &view).await?,
@@ -194,5 +211,12 @@ fn ending(job: &Job) -> String {
     let took = job.started_at.zip(job.completed_at).map(|(from, to)| format!(" after {}", duration(to - from)));
     let class = job.error_class.as_ref().map(|class| format!(": {}", class.as_str()));
     let message = job.error_message.as_ref().map(|message| format!(": {}", plain(message)));
-    format!("job {} is {}{}{}{}", job.id, job.status, took.unwrap_or_default(), class.unwrap_or_default(), message.unwrap_or_default())
+    format!(
+        "job {} is {}{}{}{}",
+        job.id,
+        status(job.status),
+        took.unwrap_or_default(),
+        class.unwrap_or_default(),
+        message.unwrap_or_default()
+    )
 }
