@@ -84,3 +84,36 @@ fn completions(shell: Shell) -> Outcome {
     terminal::text(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Done)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Command;
+
+    use super::*;
+
+    /// Every command below this one, with its path.
+    fn commands<'a>(command: &'a Command, path: &str) -> Vec<(String, &'a Command)> {
+        let path = format!("{path} {}", command.get_name()).trim().to_owned();
+        let below = command.get_subcommands().flat_map(|below| commands(below, &path));
+        below.chain([(path.clone(), command)]).collect()
+    }
+
+    #[test]
+    fn the_guide_names_every_command_and_option() {
+        let guide = include_str!("../../../docs/CLI.md");
+        let mut missing = Vec::new();
+        for (path, command) in commands(&crate::cli::Cli::command(), "") {
+            let is_here =
+                ["login", "logout", "automation", "run", "job", "completions"].iter().any(|name| path.split(' ').nth(1) == Some(name));
+            if !is_here {
+                continue;
+            }
+            if !command.has_subcommands() && !guide.contains(&path) {
+                missing.push(path);
+            }
+            let options = command.get_arguments().filter_map(|argument| argument.get_long());
+            missing.extend(options.map(|name| format!("--{name}")).filter(|name| !guide.contains(name) && name != "--config"));
+        }
+        assert!(missing.is_empty(), "docs/CLI.md does not name {missing:?}");
+    }
+}

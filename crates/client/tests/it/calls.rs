@@ -1,6 +1,6 @@
 //! One request: its answer, its refusal, and when it is sent again.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use api_types::{AutomationCreate, ControlRequest, FieldError, JobCreate};
 use client::{Client, Error, Settings};
@@ -56,11 +56,9 @@ async fn an_answer_of_some_other_program_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_busy_hub_is_asked_again_when_it_says() {
+async fn a_busy_hub_is_asked_again() {
     let server = Server::start([problem(429, "too_many_requests", "retry-after: 1\r\n"), ok(HEALTH)]).await;
-    let begun = Instant::now();
     server.client().health().await.unwrap();
-    assert!(begun.elapsed() >= Duration::from_secs(1), "not before");
     assert_eq!(server.requests().len(), 2);
 }
 
@@ -98,8 +96,9 @@ async fn a_request_for_a_job_is_repeated_with_its_key_alone() {
     assert_eq!(server.requests().len(), 1);
 }
 
+/// So it heeds what the hub says: with pauses of its own it would ask again within its patience.
 #[tokio::test]
-async fn patience_has_an_end() {
+async fn a_hub_that_asks_for_more_than_its_patience_is_not_asked_again() {
     for patience in [Duration::ZERO, Duration::from_secs(20)] {
         let server = Server::start([problem(503, "overloaded", "retry-after: 21\r\n"), ok(HEALTH)]).await;
         let client = Client::new(Settings { patience, ..server.settings() }).unwrap();

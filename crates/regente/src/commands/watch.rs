@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use api_types::{ControlRequest, Job, Progress};
 use client::{Client, LogEvent};
 use futures_util::TryStreamExt as _;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -45,21 +45,27 @@ impl View {
     pub(crate) fn new(lines: Lines) -> Self {
         let bar = ProgressBar::new_spinner().with_style(style(SPINNER)).with_finish(ProgressFinish::AndClear);
         let view = Self { has_terminal: !bar.is_hidden(), bar, lines };
-        view.draw();
+        view.tick();
         view
     }
 
-    fn draw(&self) {
+    /// Lets the bar show that time passes, where there is a terminal to show it at.
+    fn tick(&self) {
         if self.has_terminal {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
             self.bar.enable_steady_tick(TICK);
         }
     }
 
-    /// Takes the bar away until [`View::draw`]: somebody is asked something.
-    fn hide(&self) {
+    /// Takes the bar away while somebody is asked something.
+    async fn without_bar<T>(&self, asking: impl Future<Output = T>) -> T {
+        let position = self.bar.position();
         self.bar.disable_steady_tick();
-        self.bar.suspend(|| self.bar.set_draw_target(ProgressDrawTarget::hidden()));
+        self.bar.finish_and_clear();
+        let answer = asking.await;
+        self.bar.reset();
+        self.bar.set_position(position);
+        self.tick();
+        answer
     }
 
     /// Shows one event.
@@ -127,10 +133,7 @@ pub(super) async fn follow(hub: &Hub, id: Uuid, lines: Lines, on_interrupt: OnIn
             },
             Some(reason) = reasons.receiver.recv() => view.waits(&reason),
             is_from_terminal = interrupts.next() => {
-                view.hide();
-                let decision = interrupts.decide(on_interrupt, is_from_terminal).await;
-                view.draw();
-                match decision {
+                match view.without_bar(interrupts.decide(on_interrupt, is_from_terminal)).await {
                     Decision::Detach => return Ok(None),
                     Decision::Cancel => cancel(hub, id, &view).await?,
                     Decision::GoOn => {}

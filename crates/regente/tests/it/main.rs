@@ -6,6 +6,8 @@ mod alone;
 mod client;
 mod commands;
 mod crashes;
+mod follow;
+mod hub_commands;
 mod process;
 mod secrets;
 mod settings;

@@ -1,7 +1,7 @@
 //! Processes of the program, each in a folder of its own.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{Read, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
@@ -14,15 +14,15 @@ use test_support::{eventually, eventually_within};
 
 /// A folder to run in, and what the programs that run there find in their environment.
 pub(crate) struct Place {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     environment: Vec<(String, String)>,
 }
 
 /// A program that runs; it is killed when dropped.
 pub(crate) struct Running {
     child: Child,
-    out: Arc<Mutex<String>>,
-    err: Arc<Mutex<String>>,
+    out: Arc<Mutex<Vec<u8>>>,
+    err: Arc<Mutex<Vec<u8>>>,
     readers: Vec<JoinHandle<()>>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Ended {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
+        Self { folder: Arc::new(tempfile::tempdir().unwrap()), environment: Vec::new() }
             .with("REGENTE__HTTP__BIND", "127.0.0.1:0")
             // The worker of a test has its queues to itself.
             .with("REGENTE__WORKER__LOCAL", "off")
@@ -47,6 +47,16 @@ impl Place {
         self.environment.retain(|(known, _)| known != name);
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The same folder with nothing in the environment.
+    pub(crate) fn again(&self) -> Self {
+        Self { folder: self.folder.clone(), environment: Vec::new() }
+    }
+
+    /// What is in the environment under this name.
+    pub(crate) fn variable(&self, name: &str) -> &str {
+        self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value).unwrap()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -62,14 +72,23 @@ impl Place {
     }
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_regente"))
+        self.spawn(env!("CARGO_BIN_EXE_regente"), arguments, Stdio::null())
+    }
+
+    /// Another program, which can be typed to.
+    pub(crate) fn start_program(&self, program: &str, arguments: &[&str]) -> Running {
+        self.spawn(program, arguments, Stdio::piped())
+    }
+
+    fn spawn(&self, program: &str, arguments: &[&str], input: Stdio) -> Running {
+        let mut child = Command::new(program)
             .args(arguments)
             .current_dir(self.folder.path())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.folder.path())
             .envs(self.environment.iter().cloned())
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -79,31 +98,37 @@ impl Place {
         Running { child, out, err, readers }
     }
 
+    /// Runs it with this as its standard input.
+    pub(crate) async fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Ended {
+        let mut running = self.spawn(env!("CARGO_BIN_EXE_regente"), arguments, Stdio::piped());
+        running.child.stdin.take().unwrap().write_all(input).unwrap();
+        running.ended(Duration::from_secs(60)).await
+    }
+
     /// Runs it to its end, at most a minute.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
         self.start(arguments).ended(Duration::from_secs(60)).await
     }
 }
 
-fn collect(pipe: impl Read + Send + 'static, into: &Arc<Mutex<String>>) -> JoinHandle<()> {
+fn collect(mut pipe: impl Read + Send + 'static, into: &Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
     let into = into.clone();
     std::thread::spawn(move || {
-        let mut lines = BufReader::new(pipe);
-        let mut line = Vec::new();
-        while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            into.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
-            line.clear();
+        let mut part = [0; 4096];
+        // A terminal that is gone is an error.
+        while let Ok(read @ 1..) = pipe.read(&mut part) {
+            into.lock().unwrap().extend_from_slice(&part[..read]);
         }
     })
 }
 
 impl Running {
     pub(crate) fn out(&self) -> String {
-        self.out.lock().unwrap().clone()
+        String::from_utf8_lossy(&self.out.lock().unwrap()).into_owned()
     }
 
     pub(crate) fn err(&self) -> String {
-        self.err.lock().unwrap().clone()
+        String::from_utf8_lossy(&self.err.lock().unwrap()).into_owned()
     }
 
     /// Waits until it has printed `words`.
@@ -133,8 +158,18 @@ impl Running {
 
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        self.signal("TERM");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Types this.
+    pub(crate) fn type_in(&mut self, keys: &str) {
+        let input = self.child.stdin.as_mut().unwrap();
+        input.write_all(keys.as_bytes()).and_then(|()| input.flush()).unwrap();
     }
 
     /// SIGKILL, and waits for the end.
