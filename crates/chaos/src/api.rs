@@ -48,13 +48,13 @@ impl Api {
     }
 
     pub(crate) async fn automation_create(&self, create: &AutomationCreate) -> Result<i32> {
-        Ok(self.hubs[0].automation_create(create).await.with_context(|| create.name.clone())?.id)
+        Ok(self.hubs[0].automation_create(create).await.with_context(|| create.name.clone())?.id.get())
     }
 
     /// Sends one request to run an automation.
     pub(crate) async fn execute(&self, hub: usize, job: &Request) -> Submitted {
         let options = ExecuteOptions { priority: Some(job.priority), ..ExecuteOptions::default() };
-        match self.hubs[hub].automation_execute(job.automation, &job.parameters, &options, Some(&job.key)).await {
+        match self.hubs[hub].automation_execute(job.automation.into(), &job.parameters, &options, Some(&job.key)).await {
             Ok(job) => Submitted::Accepted(job.id),
             Err(error) => match error.status().filter(|status| (400..500).contains(status)) {
                 Some(status) if !error.is_transient() => Submitted::Refused(format!("{status}: {error}")),

@@ -56,7 +56,13 @@ impl Client {
 
     /// Runs an automation, as programs written for the older platforms ask; [`Client::job_create`] is the native request. It is repeated when
     /// its answer was lost only with an idempotency key.
-    pub fn automation_execute(&self, id: AutomationId, parameters: &Map<String, Value>, options: &ExecuteOptions, key: Option<&str>) -> Call<Job> {
+    pub fn automation_execute(
+        &self,
+        id: AutomationId,
+        parameters: &Map<String, Value>,
+        options: &ExecuteOptions,
+        key: Option<&str>,
+    ) -> Call<Job> {
         let call = self.post(&["automations", &id.to_string(), "execute"]).query(options).json(parameters);
         match key {
             Some(key) => call.header(HeaderName::from_static(IDEMPOTENCY_KEY_HEADER), key).repeatable(),

@@ -14,7 +14,7 @@
 //! let hub = Client::new(Settings::new("http://127.0.0.1:8080"))?;
 //! let signed_in = hub.login("admin", "the password").await?;
 //! let hub = hub.with_token(&signed_in.access_token.into())?;
-//! let job = hub.job_create(&api_types::JobCreate { automation_id: 1, ..Default::default() }).await?;
+//! let job = hub.job_create(&api_types::JobCreate { automation_id: 1.into(), ..Default::default() }).await?;
 //! println!("{}", job.status);
 //! # Ok(()) }
 //! ```

@@ -12,7 +12,7 @@ const HEALTH: &str =
     r#"{"status":"ok","version":"9","database":"ok","broker":"none","uptime_s":1,"now":"2026-11-26T00:00:00Z","later":[1.0]}"#;
 
 fn request(key: Option<&str>) -> JobCreate {
-    JobCreate { automation_id: 1, idempotency_key: key.map(str::to_owned), ..JobCreate::default() }
+    JobCreate { automation_id: 1.into(), idempotency_key: key.map(str::to_owned), ..JobCreate::default() }
 }
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn an_answer_is_typed_and_its_text_is_the_hub_s_own() {
 #[tokio::test]
 async fn an_empty_answer_is_one() {
     let server = Server::start([answer("204 No Content", "", "")]).await;
-    server.client().automation_archive(7).await.unwrap();
+    server.client().automation_archive(7.into()).await.unwrap();
     assert!(server.requests()[0].starts_with("DELETE /api/v1/automations/7 HTTP/1.1\r\n"));
 }
 
@@ -87,7 +87,7 @@ async fn a_request_for_a_job_is_repeated_with_its_key_alone() {
     assert_eq!((error.status(), server.requests().len()), (Some(404), 3));
     assert!(server.requests().iter().all(|request| request.contains("\"idempotency_key\":\"k-1\"")));
     let server = Server::start(lost()).await;
-    let error = server.client().automation_execute(7, &serde_json::Map::new(), &Default::default(), Some("k-2")).await.unwrap_err();
+    let error = server.client().automation_execute(7.into(), &serde_json::Map::new(), &Default::default(), Some("k-2")).await.unwrap_err();
     assert_eq!((error.status(), server.requests().len()), (Some(404), 3));
     assert!(server.requests().iter().all(|request| request.contains("idempotency-key: k-2")));
     let server = Server::start(lost()).await;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use api_types::{AutomationFilter, ControlRequest, Job, JobFilter, LogFilter, Progress, RetryRequest};
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
-use domain::job::Status;
+use domain::{ids::AutomationId, job::Status};
 use futures_util::TryStreamExt as _;
 use uuid::Uuid;
 
@@ -186,8 +186,8 @@ async fn list(hub: &Hub, args: ListArgs, is_json: bool) -> Outcome {
 }
 
 /// Names of these jobs' automations, archived ones too.
-async fn names(hub: &Hub, jobs: &[Job]) -> Result<HashMap<i32, String>, Fault> {
-    let mut wanted: HashSet<i32> = jobs.iter().map(|job| job.automation_id).collect();
+async fn names(hub: &Hub, jobs: &[Job]) -> Result<HashMap<AutomationId, String>, Fault> {
+    let mut wanted: HashSet<AutomationId> = jobs.iter().map(|job| job.automation_id).collect();
     let mut names = HashMap::new();
     let mut all = hub.client.automations(&AutomationFilter { limit: Some(1000), archived: true, ..AutomationFilter::default() }).items();
     while !wanted.is_empty() {

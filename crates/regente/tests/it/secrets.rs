@@ -115,11 +115,10 @@ async fn a_robot_finds_the_worker_s_key_nowhere_above_it() {
 async fn a_worker_s_key_of_an_earlier_version_goes_on_and_is_written_again() {
     let place = Place::new();
     place.write("data/worker-key", "key-of-an-earlier-version\n");
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
     for _ in 0..2 {
         let mut hub = place.start(&["up"]);
-        let register = http.post(format!("{}/api/v1/worker/register", hub.address().await));
+        let client = ::client::Client::new(::client::Settings::new(hub.address().await)).unwrap();
+        let register = client.bare(reqwest::Method::POST, "/api/v1/worker/register");
         let body = serde_json::json!({"name": "w", "queues": ["q"], "slots": 1});
         let answer = register.header("X-Worker-API-Key", "key-of-an-earlier-version").json(&body).send().await.unwrap();
         assert_eq!(answer.status(), 200);
