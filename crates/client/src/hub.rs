@@ -1,6 +1,6 @@
 //! The hub itself: signing in, how it is.
 
-use api_types::{Health, LoginRequest, LoginResponse, OpsStatus, ReconcilerStatus};
+use api_types::{Health, LoginRequest, LoginResponse, OpsStatus, ReconcilerStatus, TaskStatus};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{Call, Client};
@@ -25,6 +25,11 @@ impl Client {
     /// What the reconcilers did last.
     pub fn ops_reconcilers(&self) -> Call<Vec<ReconcilerStatus>> {
         self.get(&["ops", "reconcilers"])
+    }
+
+    /// What the background tasks of a replica do.
+    pub fn ops_tasks(&self) -> Call<Vec<TaskStatus>> {
+        self.get(&["ops", "tasks"])
     }
 
     /// The description of the API.
