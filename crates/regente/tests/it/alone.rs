@@ -4,8 +4,6 @@ use crate::{client::PASSWORD, process::Place};
 
 #[tokio::test]
 async fn a_single_service_serves_its_own_routes_and_stops_in_order() {
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
     for (service, path, status) in [
         ("orchestrator", "/api/v1/jobs", 401),
         ("orchestrator", "/api/v1/auth/login", 404),
@@ -16,7 +14,8 @@ async fn a_single_service_serves_its_own_routes_and_stops_in_order() {
         let mut running = place.start(&[service]);
         let address = running.address().await;
         for (path, status) in [("/health/live", 200), ("/health/ready", 200), (path, status)] {
-            let answer = http.get(format!("{address}{path}")).send().await.unwrap();
+            let client = ::client::Client::new(::client::Settings::new(&address)).unwrap();
+            let answer = client.bare(reqwest::Method::GET, path).send().await.unwrap();
             assert_eq!(answer.status(), status, "{service} {path}");
         }
         let ended = running.stop().await;
