@@ -95,6 +95,7 @@ pub struct Automation {
 /// Registers an automation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Download invoices", "queue_name": "invoices", "script_path": "invoices/main.py", "timeout_s": 1800, "retry_policy": {"max_attempts": 3, "base_s": 60}}))]
 pub struct AutomationCreate {
     /// Unique among the automations that are not archived.
     #[schema(value_type = schema::GivenName)]

@@ -16,6 +16,7 @@ use crate::schema;
 /// Body of `cancel`, `pause` and `resume`; may be absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(example = json!({"reason": "The portal is down"}))]
 pub struct ControlRequest {
     /// Why, for the job's events; at most 1000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,6 +27,7 @@ pub struct ControlRequest {
 /// Body of `retry`; may be absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(example = json!({"parameters": {"cnpj": "12345678000195"}}))]
 pub struct RetryRequest {
     /// Parameters of the new job, whole; absent: those of the job.
     #[schema(value_type = Option<Object>)]

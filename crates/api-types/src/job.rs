@@ -98,6 +98,7 @@ pub struct WaitingReason {
 
 /// How far a job is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"step": 3, "total_steps": 12, "percent": 25, "message": "Downloading invoices"}))]
 pub struct Progress {
     /// Step it is at, from 1.
     #[serde(default, alias = "etapa_atual", skip_serializing_if = "Option::is_none")]
@@ -154,6 +155,7 @@ pub struct ExecuteOptions {
 /// Requests a job. What is absent is as the automation says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"automation_id": 7, "parameters": {"cnpj": "12345678000195"}, "priority": 8, "idempotency_key": "invoices-2026-11-26"}))]
 pub struct JobCreate {
     /// Automation to run.
     #[serde(alias = "automationId")]

@@ -3,6 +3,7 @@ use utoipa::ToSchema;
 
 /// An error, as RFC 9457 `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"type": "urn:regente:problem:invalid", "title": "Unprocessable Entity", "status": 422, "detail": "priority: must be 0 to 9", "code": "invalid", "error": "priority: must be 0 to 9", "errors": [{"field": "priority", "message": "must be 0 to 9"}]}))]
 pub struct Problem {
     /// URI of the kind of problem.
     #[serde(rename = "type")]

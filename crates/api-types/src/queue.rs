@@ -38,6 +38,7 @@ pub struct QueueFilter {
 /// Pauses an automation or a queue; may be absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(example = json!({"reason": "Maintenance of the portal"}))]
 pub struct PauseRequest {
     /// When the pause ends by itself, in the future; absent: when somebody resumes.
     #[serde(skip_serializing_if = "Option::is_none")]

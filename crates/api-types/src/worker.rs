@@ -14,6 +14,7 @@ use crate::{Progress, schema};
 /// A worker says who it is. A name has one live worker at a time. Sent again by the same worker (the same `instance_id` on the same host, or
 /// without one the same credential), it keeps its id.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"name": "robot-01", "queues": ["invoices"], "slots": 2, "hostname": "robot-01", "labels": ["windows"]}))]
 pub struct RegisterRequest {
     /// Unique name.
     #[schema(value_type = schema::GivenName)]
@@ -177,6 +178,7 @@ pub struct StartRequest {
 
 /// The job runs.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"message": "job started", "job_id": "019ac1f0-0000-7000-8000-000000000001", "status": "running", "lease_token": "019ac1f0-0000-7000-8000-000000000002", "lease_expires_at": "2026-11-26T08:30:30Z"}))]
 pub struct StartResponse {
     /// For people.
     pub message: String,
@@ -214,6 +216,7 @@ fn is_false(flag: &bool) -> bool {
 
 /// Log lines: one, or `entries`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"level": "INFO", "message": "3 of 12 invoices downloaded"}))]
 pub struct LogRequest {
     /// Lines; at most 10000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -249,6 +252,7 @@ pub struct LogResponse {
 
 /// The job has ended.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"status": "failed", "error_class": "PORTAL_DOWN", "error_message": "The portal answered 503"}))]
 pub struct FinishRequest {
     /// `completed`, `completed_no_invoices`, `failed` or `canceled`.
     #[schema(value_type = schema::JobEnd)]

@@ -79,3 +79,50 @@ fn each_operation_documents_its_refusals() {
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
+
+/// Generated clients name their functions by these ids.
+#[test]
+fn each_operation_has_an_id_of_its_own() {
+    let doc = serde_json::to_value(regente::api_doc()).unwrap();
+    let operations = doc["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    let mut ids = std::collections::BTreeSet::new();
+    for operation in operations {
+        let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("an operation has no id: {operation}"));
+        let subject = operation["tags"][0].as_str().unwrap().replace(' ', "_");
+        let action = id.strip_prefix(&format!("{subject}_")).unwrap_or_default();
+        assert!(!action.is_empty() && action.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{id} of {subject}");
+        assert!(ids.insert(id), "two operations are named {id}");
+    }
+    assert!(ids.contains("jobs_list") && ids.contains("automations_create"));
+}
+
+#[test]
+fn each_reference_leads_to_a_component_and_each_example_fits_its_schema() {
+    let doc = serde_json::to_value(regente::api_doc()).unwrap();
+    let mut references = Vec::new();
+    collect_references(&doc, &mut references);
+    for reference in references {
+        assert!(doc.pointer(reference.trim_start_matches('#')).is_some(), "{reference} leads nowhere");
+    }
+    let schemas = doc["components"]["schemas"].as_object().unwrap();
+    let mut examples = 0;
+    for (name, schema) in schemas {
+        let Some(example) = schema.get("example") else { continue };
+        examples += 1;
+        let whole = serde_json::json!({"$ref": format!("#/components/schemas/{name}"), "components": doc["components"]});
+        let faults: Vec<_> = jsonschema::validator_for(&whole).unwrap().iter_errors(example).map(|fault| fault.to_string()).collect();
+        assert!(faults.is_empty(), "the example of {name}: {faults:?}");
+    }
+    assert!(examples >= 8, "only {examples} schemas have an example");
+}
+
+fn collect_references<'a>(value: &'a Value, into: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(object) => {
+            into.extend(object.get("$ref").and_then(Value::as_str));
+            object.values().for_each(|value| collect_references(value, into));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_references(item, into)),
+        _ => {}
+    }
+}

@@ -1,9 +1,11 @@
 //! The description of the API: those of the services and of the routes of every process, with what all operations have in common.
 
 use utoipa::openapi::{
-    Components, OpenApi, Ref, RefOr, Response, ResponseBuilder,
+    Components, Content, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema,
     content::ContentBuilder,
     path::{Operation, Parameter, ParameterIn, PathItem},
+    request_body::RequestBody,
+    schema::{AdditionalProperties, ArrayItems, SchemaType, Type},
     security::SecurityRequirement,
 };
 
@@ -50,6 +52,9 @@ fn complete(mut doc: OpenApi) -> OpenApi {
             name(operation, &tag);
             add_credentials(operation, &tag);
             add_refusals(operation, path, &tag);
+            for content in operation.request_body.iter_mut().flat_map(contents) {
+                content.schema.iter_mut().for_each(fit_generators);
+            }
             for (status, response) in &mut operation.responses.responses {
                 complete_response(status, response);
             }
@@ -60,12 +65,56 @@ fn complete(mut doc: OpenApi) -> OpenApi {
         }
     }
     let components = doc.components.get_or_insert_with(Components::new);
+    components.schemas.values_mut().for_each(fit_generators);
     components.parameters.extend(shared.into_iter().map(|(name, parameter)| (name.to_owned(), parameter.into())));
     doc
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
+}
+
+fn contents(body: &mut RefOr<RequestBody>) -> impl Iterator<Item = &mut Content> {
+    let body = if let RefOr::T(body) = body { Some(body) } else { None };
+    body.into_iter()
+        .flat_map(|body| body.content.values_mut())
+        .filter_map(|content| if let RefOr::T(content) = content { Some(content) } else { None })
+}
+
+/// Says what generators of clients take otherwise: an object of which nothing is said may have any key (they take none), and what has a default
+/// may be left out (they take it for required).
+fn fit_generators(schema: &mut RefOr<Schema>) {
+    let schema = match schema {
+        RefOr::T(schema) => schema,
+        RefOr::Ref(reference) => {
+            reference.default = None;
+            return;
+        }
+    };
+    match schema {
+        Schema::Object(object) => {
+            object.default = None;
+            let is_object = match &object.schema_type {
+                SchemaType::Type(kind) => *kind == Type::Object,
+                SchemaType::Array(kinds) => kinds.contains(&Type::Object),
+                SchemaType::AnyValue => false,
+            };
+            if is_object && object.properties.is_empty() && object.additional_properties.is_none() {
+                object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(true)));
+            }
+            object.properties.values_mut().for_each(fit_generators);
+        }
+        Schema::Array(array) => {
+            array.default = None;
+            if let ArrayItems::RefOrSchema(items) = &mut array.items {
+                fit_generators(items);
+            }
+        }
+        Schema::OneOf(choice) => choice.items.iter_mut().for_each(fit_generators),
+        Schema::AnyOf(choice) => choice.items.iter_mut().for_each(fit_generators),
+        Schema::AllOf(parts) => parts.items.iter_mut().for_each(fit_generators),
+        _ => {}
+    }
 }
 
 /// An operation is named by its subject and its handler: `jobs_list`. Generated clients have a function of this name.
@@ -116,7 +165,7 @@ fn complete_response(status: &str, response: &mut RefOr<Response>) {
         stream.schema = None;
     }
     // A problem travels as its own type, whatever the service's description says.
-    let is_problem = |content: &RefOr<utoipa::openapi::Content>| match content {
+    let is_problem = |content: &RefOr<Content>| match content {
         RefOr::T(content) => matches!(&content.schema, Some(RefOr::Ref(schema)) if schema.ref_location == PROBLEM_SCHEMA),
         RefOr::Ref(_) => false,
     };
