@@ -1,5 +1,6 @@
 //! The job: its states, who may change it, and what each change leads to.
 
+mod accept;
 mod control;
 mod error_class;
 mod finish;
@@ -12,6 +13,10 @@ mod tests;
 use uuid::Uuid;
 
 pub use self::{
+    accept::{
+        Accepted, Complete, Earlier, IdempotencyKey, Origin, ParameterSchema, Rejection, Request, Rules, Terms, accept, next_attempt,
+        replay,
+    },
     control::CancelOutcome,
     error_class::{ErrorClass, known_classes},
     finish::{Failure, FinishOutcome, Outcome},

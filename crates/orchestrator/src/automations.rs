@@ -11,7 +11,12 @@ mod schema;
 
 use actix_web::web::ServiceConfig;
 
-pub(crate) use self::{cached::CachedAutomations, catalog::Catalog, draft::unkept, pause::pause, register::not_found};
+pub(crate) use self::{
+    cached::CachedAutomations,
+    catalog::{Catalog, rejected},
+    pause::pause,
+    register::not_found,
+};
 
 /// The description of the routes.
 #[derive(utoipa::OpenApi)]

@@ -11,9 +11,8 @@ mod waiting;
 use actix_web::web::ServiceConfig;
 
 pub(crate) use self::{
-    accept::{Execution, KEY_HEADER},
     follow::Followed,
-    routes::{accepted, idempotency_key},
+    routes::{accepted, header_key, idempotency_key, key_in_header},
 };
 
 /// The description of the routes.

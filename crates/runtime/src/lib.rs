@@ -16,6 +16,7 @@ pub mod events;
 mod extract;
 mod first_start;
 mod host;
+mod intake;
 mod json;
 mod pool;
 mod problem;
@@ -36,6 +37,7 @@ pub use self::{
     events::Events,
     extract::{JsonBody, OpenJsonBody, OptionalJsonBody, Params, path_config},
     host::{Host, describe},
+    intake::{Ask, Intake, JobIntake},
     pool::Pool,
     problem::{Failure, Unmatched, unmatched},
     reconcile::{Counts, Reconciler, Reconcilers},

@@ -9,6 +9,7 @@ use domain::{
     Scope,
     automation::{EntrypointType, QueueProfile},
     ids::AutomationId,
+    job::Rules,
     policy::{Pause, Policy},
     retry::RetryPolicy,
 };
@@ -80,6 +81,20 @@ pub struct Automation {
 }
 
 impl Automation {
+    /// What it says about its jobs.
+    #[must_use]
+    pub const fn rules(&self) -> Rules<'_> {
+        let draft = &self.draft;
+        Rules {
+            is_archived: self.archived_at.is_some(),
+            queue_name: draft.queue_name.as_str(),
+            priority: draft.priority,
+            default_params: &draft.default_params,
+            retry_policy: &draft.retry_policy,
+            policy: &draft.policy,
+        }
+    }
+
     /// Whether its jobs do not start at `now` because it is paused.
     #[must_use]
     pub fn is_paused(&self, now: DateTime<Utc>) -> bool {

@@ -10,10 +10,12 @@ mod write;
 use chrono::{DateTime, Utc};
 use domain::{
     ids::AutomationId,
-    job::{Job, Trigger},
+    job::{Accepted, Earlier, Job, Trigger},
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
+
+pub use domain::job::{Origin, Terms};
 
 pub(crate) use self::write::in_few_lengths;
 pub use self::{
@@ -66,38 +68,6 @@ pub struct NewJob {
     pub origin: Origin,
     /// What it was accepted with.
     pub terms: Terms,
-}
-
-/// Who or what asked for a job. An attempt by the retry policy has that of the one before it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Origin {
-    /// Name of the user, key or service; `None`: accepted before that was kept.
-    pub requested_by: Option<String>,
-    /// The schedule whose fire it is.
-    pub schedule_id: Option<Uuid>,
-    /// W3C trace context of the request.
-    pub traceparent: Option<String>,
-}
-
-/// What a job was accepted with, beside what its automation says at any time. Its retries have the same.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Terms {
-    /// Seconds until it is killed, in place of the automation's.
-    pub timeout_s: Option<i64>,
-    /// It fails when it has not started by then.
-    pub queue_deadline_at: Option<DateTime<Utc>>,
-    /// Attempts in all, in place of the policy's.
-    pub max_attempts: Option<i32>,
-    /// Seconds between asking it to stop and killing it, in place of the automation's.
-    pub cancel_grace_s: Option<i64>,
-    /// Jobs with the same key share a limit.
-    pub concurrency_key: Option<String>,
-    /// Labels its worker must have, sorted.
-    pub requires: Vec<String>,
-    /// The version of the automation that it runs; `None`: what is installed on its worker.
-    pub version_id: Option<Uuid>,
-    /// The environment whose configuration it gets.
-    pub environment: Option<String>,
 }
 
 /// A job with what changes while it lives, without parameters.
@@ -160,6 +130,29 @@ pub struct JobRow {
 }
 
 impl NewJob {
+    /// The row of an accepted job, without a key.
+    #[must_use]
+    pub fn new(id: Uuid, automation_id: AutomationId, accepted: Accepted, created_at: DateTime<Utc>) -> Self {
+        let Accepted { queue_name, trigger, priority, parameters, attempt, retry_of, not_before, origin, terms } = accepted;
+        Self {
+            id,
+            automation_id,
+            queue_name,
+            trigger,
+            priority,
+            parameters,
+            attempt,
+            retry_of,
+            idempotency_key: None,
+            request_digest: None,
+            created_at,
+            not_before,
+            dispatch_started_at: None,
+            origin,
+            terms,
+        }
+    }
+
     /// The row as it is once added.
     #[must_use]
     pub fn row(&self) -> JobRow {
@@ -181,6 +174,19 @@ impl NewJob {
 }
 
 impl JobRow {
+    /// As the job that another one runs again.
+    #[must_use]
+    pub fn earlier(&self) -> Earlier<'_> {
+        Earlier {
+            job: &self.job,
+            attempt: self.attempt,
+            queue_name: &self.queue_name,
+            priority: self.priority,
+            origin: &self.origin,
+            terms: &self.terms,
+        }
+    }
+
     /// A job of which only the id is known, and that nothing has happened to.
     pub(crate) fn blank(id: Uuid) -> Self {
         Self {

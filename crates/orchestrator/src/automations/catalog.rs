@@ -10,7 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{Scope, ids::AutomationId, policy::Pause};
+use chrono::{DateTime, Utc};
+use domain::{
+    Scope,
+    ids::AutomationId,
+    job::{Accepted, Complete, ParameterSchema, Rejection, Request},
+    policy::Pause,
+};
 use runtime::{Failure, Pool};
 use serde_json::{Map, Value};
 use store::{Database, automations::Automation};
@@ -145,26 +151,20 @@ impl Catalog {
 }
 
 impl Catalog {
-    /// Checks the parameters of a job, and gives them back.
+    /// Accepts a request for a job of this automation, beside the threads that serve when its check is large.
     ///
     /// # Errors
-    /// [`Failure::Invalid`] with the path of each fault, [`Failure::Conflict`] when the schema cannot be used, [`Failure::Overloaded`] when too
-    /// many large checks wait.
-    pub(crate) async fn check(&self, entry: &Arc<Entry>, parameters: Map<String, Value>) -> Result<Map<String, Value>, Failure> {
-        if entry.automation.draft.parameter_schema.is_none() {
-            return Ok(parameters);
-        }
-        match entry.schema.get() {
-            Some(Ok(schema)) if schema.is_quick(&parameters) => return schema.check(&parameters).map(|()| parameters),
-            Some(Err(reason)) => return Err(unusable(&entry.automation, reason)),
-            _ => {}
-        }
-        let entry = entry.clone();
-        let check = move || match entry.schema() {
-            Ok(schema) => schema.check(&parameters).map(|()| parameters),
-            Err(reason) => Err(unusable(&entry.automation, reason)),
+    /// The rejection as a [`Failure`], and [`Failure::Overloaded`] when too many large checks wait.
+    pub(crate) async fn accept(&self, entry: &Arc<Entry>, request: Request, now: DateTime<Utc>) -> Result<Accepted, Failure> {
+        let id = entry.automation.id;
+        let complete = Complete::new(entry.automation.rules(), request);
+        let outcome = if entry.is_checked_at_once(complete.parameters()) {
+            complete.accept(entry.automation.rules(), entry.as_ref(), now)
+        } else {
+            let entry = entry.clone();
+            self.schemas.run(move || complete.accept(entry.automation.rules(), entry.as_ref(), now)).await?
         };
-        self.schemas.run(check).await?
+        outcome.map_err(|rejection| rejected(id, rejection))
     }
 
     /// Checks a schema in its stored form, and gives it back.
@@ -177,7 +177,23 @@ impl Catalog {
     }
 }
 
+impl ParameterSchema for Entry {
+    fn check(&self, parameters: &Map<String, Value>) -> Result<(), Rejection> {
+        if self.automation.draft.parameter_schema.is_none() {
+            return Ok(());
+        }
+        let schema = self.schema().map_err(|reason| Rejection::SchemaUnusable(reason.clone()))?;
+        schema.check(parameters).map_err(Rejection::Invalid)
+    }
+}
+
 impl Entry {
+    /// Whether a check of these parameters is over at once.
+    fn is_checked_at_once(&self, parameters: &Map<String, Value>) -> bool {
+        let is_quick = |schema: &Result<Schema, String>| schema.as_ref().map_or(true, |schema| schema.is_quick(parameters));
+        self.automation.draft.parameter_schema.is_none() || self.schema.get().is_some_and(is_quick)
+    }
+
     /// The schema, made ready when it is not.
     fn schema(&self) -> Result<&Schema, &String> {
         let source = self.automation.draft.parameter_schema.as_ref().unwrap_or(&Value::Bool(true));
@@ -186,7 +202,14 @@ impl Entry {
     }
 }
 
-fn unusable(automation: &Automation, reason: &str) -> Failure {
-    let id = automation.id;
-    Failure::conflict("schema_unusable", format!("the parameter_schema of automation {id} cannot be used; change it: {reason}"))
+/// Why a request is no job, as a failure.
+pub(crate) fn rejected(id: AutomationId, rejection: Rejection) -> Failure {
+    match rejection {
+        Rejection::Archived => Failure::conflict("automation_archived", format!("automation {id} is archived")),
+        Rejection::Invalid(faults) => Failure::Invalid(faults),
+        Rejection::SchemaUnusable(reason) => {
+            Failure::conflict("schema_unusable", format!("the parameter_schema of automation {id} cannot be used; change it: {reason}"))
+        }
+        Rejection::NotDeadLettered(_) => Failure::conflict("wrong_state", rejection.to_string()),
+    }
 }

@@ -7,10 +7,8 @@ use domain::{
     policy::{ConcurrencyKey, Policy, labels},
 };
 use runtime::Failure;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use store::automations::Draft;
-
-use crate::text;
 
 /// One of which nothing is said yet but its name. `queue_profile` is that of automations which do not say.
 pub(super) fn empty(request: &AutomationCreate, queue_profile: Option<QueueProfile>) -> Draft {
@@ -76,16 +74,8 @@ fn checked(draft: Draft, mut faults: Vec<Fault>) -> Result<Draft, Failure> {
     if draft.description.contains('\0') {
         faults.push(Fault::new("description", "must not contain NUL characters"));
     }
-    faults.extend(unkept("default_params", &draft.default_params));
+    faults.extend(domain::json::unkept(&draft.default_params).into_iter().map(|fault| fault.under("default_params")));
     if faults.is_empty() { Ok(draft) } else { Err(Failure::Invalid(faults)) }
-}
-
-/// What would not be kept as it was sent.
-pub(crate) fn unkept(field: &str, parameters: &Map<String, Value>) -> impl Iterator<Item = Fault> {
-    let parameters = Value::Object(parameters.clone());
-    let nul = text::nul_path(&parameters).map(|path| (path, "must not contain NUL characters"));
-    let long = text::long_number_path(&parameters).map(|path| (path, "has more digits than a number can keep; send it as text"));
-    nul.into_iter().chain(long).map(move |(path, message)| Fault::new(format!("{field}/{path}").trim_start_matches('/'), message))
 }
 
 /// A schema in its stored form, not checked yet.
@@ -95,7 +85,7 @@ pub(super) fn stored_schema(schema: Value) -> Result<Value, Vec<Fault>> {
     for (field, kind) in domain::schema::unknown_types(&schema) {
         tracing::warn!(field, r#type = kind, "the type of a parameter is not known: it is taken as text");
     }
-    match text::nul_path(&schema) {
+    match domain::json::nul_path(&schema) {
         Some(path) => Err(vec![under(Fault::new(path, "must not contain NUL characters"))]),
         None => Ok(schema),
     }

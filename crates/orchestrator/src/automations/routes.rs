@@ -7,14 +7,19 @@ use actix_web::{
 use api_types::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate, ExecuteOptions, Job, PauseRequest, Problem};
 use auth::need::{AutomationsPause, AutomationsRead, AutomationsWrite, JobsCreate};
 use chrono::{DateTime, Utc};
-use domain::{ids::AutomationId, job::Trigger, policy::Overrides};
-use runtime::{Allowed, Failure, JsonBody, OptionalJsonBody, Params};
+use domain::{
+    Fault,
+    ids::AutomationId,
+    job::{Origin, Trigger},
+    policy::Overrides,
+};
+use runtime::{Allowed, Ask, Failure, JsonBody, OptionalJsonBody, Params};
 use serde_json::Value;
 use store::automations::Filter;
 
 use crate::{
     Orchestrator,
-    jobs::{Execution, KEY_HEADER, accepted, idempotency_key},
+    jobs::{accepted, header_key, idempotency_key, key_in_header},
     pages::{page, page_size},
 };
 
@@ -151,21 +156,30 @@ pub(crate) async fn execute(
         Some(Value::Object(map)) => map,
         Some(_) => return Err(Failure::BadRequest("the body must be the parameters as a JSON object".to_owned())),
     };
-    let execution = Execution {
-        automation_id,
+    let job = domain::job::Request {
         parameters,
         overrides: overrides(query.0, (hub.clock)())?,
-        idempotency_key: idempotency_key(&request)?,
-        key_field: KEY_HEADER,
         trigger: Trigger::Api,
-        requested_by: caller.name(),
         retry_of: None,
         version_id: None,
         environment: None,
-        parameters_field: false,
+        origin: Origin { requested_by: Some(caller.name()), ..Origin::default() },
     };
-    let (job, replayed) = hub.execute(execution).await?;
+    let ask = Ask { automation_id, request: job, key: header_key(idempotency_key(&request)?)? };
+    let (job, replayed) = hub.execute(ask).await.map_err(|failure| parameters_are_the_body(key_in_header(failure)))?;
     Ok(accepted(&job, replayed))
+}
+
+/// The failure of a request whose body is the parameters: their fields are those of the body.
+fn parameters_are_the_body(failure: Failure) -> Failure {
+    let inside = |fault: Fault| match fault.field.strip_prefix("parameters") {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => Fault::new(rest.trim_start_matches('/'), fault.message),
+        _ => fault,
+    };
+    match failure {
+        Failure::Invalid(faults) => Failure::Invalid(faults.into_iter().map(inside).collect()),
+        other => other,
+    }
 }
 
 /// What the query says about this job alone.

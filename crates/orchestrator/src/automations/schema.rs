@@ -5,7 +5,6 @@ use domain::{
     schema::{Cost, DATE_FORMAT, is_date},
 };
 use jsonschema::{PatternOptions, error::ValidationErrorKind};
-use runtime::Failure;
 use serde_json::{Map, Value};
 
 /// Faults that are told at once.
@@ -44,22 +43,27 @@ impl Schema {
     }
 
     /// What is wrong with the parameters, each fault with its path.
-    pub(crate) fn check(&self, parameters: &Map<String, Value>) -> Result<(), Failure> {
+    pub(crate) fn check(&self, parameters: &Map<String, Value>) -> Result<(), Vec<Fault>> {
         let work = self.cost.work(parameters);
         if work.is_too_much() {
-            return Err(Failure::field("", "these parameters are too large to be checked with the automation's parameter_schema"));
+            return Err(whole("these parameters are too large to be checked with the automation's parameter_schema"));
         }
         let value = Value::Object(parameters.clone());
         if self.validator.is_valid(&value) {
             return Ok(());
         }
         if !work.tells_faults() {
-            return Err(Failure::field("", "do not fit the automation's parameter_schema, and are too large to say where"));
+            return Err(whole("do not fit the automation's parameter_schema, and are too large to say where"));
         }
         // The value itself stays out of it: it may be a password.
         let fault = |error: jsonschema::ValidationError<'_>| Fault::new(path_of(&error), error.masked_with("it").to_string());
-        Err(Failure::Invalid(self.validator.iter_errors(&value).map(fault).take(MOST_FAULTS).collect()))
+        Err(self.validator.iter_errors(&value).map(fault).take(MOST_FAULTS).collect())
     }
+}
+
+/// A fault of the parameters as a whole.
+fn whole(message: &str) -> Vec<Fault> {
+    vec![Fault::new("", message)]
 }
 
 /// Where a fault is; of a missing property, where it should be.
@@ -94,13 +98,13 @@ mod tests {
             schema.check(deep.as_object().unwrap())
         };
         let checked = std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap();
-        assert!(matches!(checked, Err(Failure::Invalid(_))), "{checked:?}");
+        assert!(checked.is_err(), "{checked:?}");
     }
 
     #[test]
     fn what_is_too_large_to_be_checked_or_to_be_told_is_refused() {
         let check = |schema: Value, parameters: Value| Schema::compile(&schema).unwrap().check(parameters.as_object().unwrap());
-        let told = |checked: Result<(), Failure>| checked.unwrap_err().to_string();
+        let told = |checked: Result<(), Vec<Fault>>| runtime::Failure::Invalid(checked.unwrap_err()).to_string();
         let dear = json!({"properties": {"a": {"pattern": "(a*)(?=(a*))\\2b"}}});
         assert!(told(check(dear.clone(), json!({"a": "a".repeat(400_000)}))).contains("too large to be checked"));
         assert!(told(check(dear, json!({"a": "a".repeat(1000)}))).starts_with("a: "), "the pattern gives up");

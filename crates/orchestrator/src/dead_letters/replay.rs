@@ -5,14 +5,11 @@ use std::time::Duration;
 use api_types::{DeadLetterRefusal, ReplayRequest, ReplayResponse};
 use auth::Principal;
 use bytes::Bytes;
-use domain::{
-    Scope,
-    job::{ErrorClass, Status, Trigger},
-};
+use domain::{Scope, job::Accepted};
 use runtime::Failure;
 use store::{
     dead_letters::{self, DeadLetter, Filter, Replay},
-    jobs::{FullJob, NewJob, Origin, Terms},
+    jobs::{FullJob, NewJob},
 };
 use uuid::Uuid;
 
@@ -41,16 +38,10 @@ impl Orchestrator {
 
     /// Runs the job again that the message failed. The key makes one new job of a request that is sent twice, or again after a crash.
     async fn replay_job(&self, letter: &DeadLetter, job: FullJob, by: &Principal) -> Result<(), Failure> {
-        let failed_so = job.row.job.failure.as_ref().is_some_and(|failure| failure.class == ErrorClass::DeadLettered);
-        if job.row.job.status != Status::Failed || !failed_so {
-            let detail = format!("the job is {} and did not fail because of this message", job.row.job.status);
-            return Err(Failure::conflict("wrong_state", detail));
-        }
         let automation_id = job.row.automation_id;
         let entry = self.catalog.get(automation_id).await?.ok_or_else(|| automations::not_found(automation_id))?;
-        if entry.automation.archived_at.is_some() {
-            return Err(Failure::conflict("automation_archived", format!("automation {automation_id} is archived")));
-        }
+        let rules = entry.automation.rules();
+        let accepted = domain::job::replay(job.row.earlier(), rules, by.name()).map_err(|why| automations::rejected(automation_id, why))?;
         let key = format!("dead-letter/{}", job.row.job.id);
         match dead_letters::dead_letter_retry(&self.database, job.row.job.id).await? {
             Some((retry, other)) if other.as_ref() != Some(&key) => {
@@ -58,23 +49,9 @@ impl Orchestrator {
             }
             Some(_) | None => {}
         }
-        let new = NewJob {
-            id: Uuid::now_v7(),
-            automation_id,
-            queue_name: job.row.queue_name,
-            trigger: Trigger::Retry,
-            priority: job.row.priority,
-            parameters: job.parameters,
-            attempt: job.row.attempt.saturating_add(1),
-            retry_of: Some(job.row.job.id),
-            idempotency_key: Some(key),
-            request_digest: None,
-            created_at: (self.clock)(),
-            not_before: None,
-            dispatch_started_at: None,
-            origin: Origin { requested_by: Some(by.name()), ..job.row.origin },
-            terms: Terms { queue_deadline_at: None, ..job.row.terms },
-        };
+        let accepted = Accepted { parameters: job.parameters, ..accepted };
+        let new = NewJob::new(Uuid::now_v7(), automation_id, accepted, (self.clock)());
+        let new = NewJob { idempotency_key: Some(key), ..new };
         let new_job_id = self.writer.insert(new).await?.id;
         let replay = Replay { at: (self.clock)(), by: by.name(), new_job_id: Some(new_job_id) };
         if !dead_letters::dead_letter_mark_replayed(&self.database, letter.id, &replay).await? {

@@ -4,15 +4,14 @@ use api_types::{BulkResponse, RetryRequest};
 use auth::Principal;
 use domain::{
     Fault, Scope,
-    job::{Status, Trigger},
+    job::{Origin, Request, Status, Trigger},
     policy::Overrides,
 };
 use futures_util::future::join_all;
-use runtime::Failure;
+use runtime::{Ask, Failure};
 use store::jobs::{Filter, FullJob, JobRow, Payload};
 use uuid::Uuid;
 
-use super::accept::{Execution, KEY_HEADER};
 use crate::{
     Orchestrator,
     notices::Notice,
@@ -79,8 +78,7 @@ impl Orchestrator {
             let status = row.job.status;
             return Err(Failure::conflict("wrong_state", format!("the job is {status}; only a job that has ended can be retried")));
         }
-        let execution = Execution {
-            automation_id: row.automation_id,
+        let request = Request {
             parameters: request.parameters.unwrap_or(parameters),
             overrides: Overrides {
                 priority: Some(request.priority.unwrap_or(row.priority)),
@@ -89,16 +87,14 @@ impl Orchestrator {
                 cancel_grace_s: row.terms.cancel_grace_s,
                 ..Overrides::default()
             },
-            idempotency_key: None,
-            key_field: KEY_HEADER,
             trigger: Trigger::Retry,
-            requested_by,
             retry_of: Some(row.job.id),
             version_id: row.terms.version_id,
             environment: row.terms.environment,
-            parameters_field: true,
+            origin: Origin { requested_by: Some(requested_by), ..Origin::default() },
         };
-        Ok(self.execute(execution).await?.0)
+        let ask = Ask { automation_id: row.automation_id, request, key: None };
+        Ok(self.execute(ask).await?.0)
     }
 
     /// Cancels or retries the jobs that `filter` chooses, the newest first.

@@ -14,9 +14,9 @@ use api_types::{IDEMPOTENCY_KEY_HEADER, Job, JobCreate, JobEvent, JobEventFilter
 use auth::need::{JobsCreate, JobsRead};
 use domain::{
     Fault, Scope,
-    job::{ErrorClass, Status, Trigger},
+    job::{ErrorClass, IdempotencyKey, Origin, Request, Status, Trigger},
 };
-use runtime::{Allowed, Failure, JsonBody, Params};
+use runtime::{Allowed, Ask, Failure, JsonBody, Params};
 use store::{
     job_logs::{LinePart, line_list, line_page},
     jobs::{Filter, JobRow, Payload},
@@ -24,11 +24,7 @@ use store::{
 use uuid::Uuid;
 
 use self::control::time_faults;
-use super::{
-    accept::{Execution, KEY_HEADER},
-    convert,
-    waiting::with_reason,
-};
+use super::{accept::KEY_HEADER, convert, waiting::with_reason};
 use crate::{
     Orchestrator,
     pages::{page, page_size},
@@ -95,20 +91,23 @@ pub(crate) async fn create(
     if in_header.is_some() && in_body.is_some() && in_header != in_body {
         return Err(Failure::field("idempotency_key", "is not that of the header Idempotency-Key"));
     }
-    let execution = Execution {
-        automation_id,
+    let in_body = in_body.map(IdempotencyKey::parse).transpose().map_err(|fault| Failure::Invalid(vec![fault]))?;
+    let is_in_header = in_body.is_none();
+    let key = match in_body {
+        Some(key) => Some(key),
+        None => header_key(in_header)?,
+    };
+    let request = Request {
         parameters,
         overrides,
-        key_field: if in_body.is_some() { "idempotency_key" } else { KEY_HEADER },
-        idempotency_key: in_body.or(in_header),
         trigger: Trigger::Api,
-        requested_by: caller.name(),
         retry_of: None,
         version_id: None,
         environment: None,
-        parameters_field: true,
+        origin: Origin { requested_by: Some(caller.name()), ..Origin::default() },
     };
-    let (job, replayed) = hub.execute(execution).await?;
+    let executed = hub.execute(Ask { automation_id, request, key }).await;
+    let (job, replayed) = executed.map_err(|failure| if is_in_header { key_in_header(failure) } else { failure })?;
     Ok(accepted(&job, replayed))
 }
 
@@ -116,6 +115,21 @@ pub(crate) async fn create(
 pub(crate) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Failure> {
     let key = request.headers().get(IDEMPOTENCY_KEY_HEADER).map(|value| value.to_str().map(str::to_owned));
     key.transpose().map_err(|_| Failure::BadRequest(format!("the header {KEY_HEADER} must be ASCII")))
+}
+
+/// Reads the key of the header [`KEY_HEADER`].
+pub(crate) fn header_key(key: Option<String>) -> Result<Option<IdempotencyKey>, Failure> {
+    let bad = |fault: Fault| Failure::BadRequest(format!("the header {KEY_HEADER} {}", fault.message));
+    key.map(IdempotencyKey::parse).transpose().map_err(bad)
+}
+
+/// The failure of a request whose key came in the header [`KEY_HEADER`].
+pub(crate) fn key_in_header(failure: Failure) -> Failure {
+    let named = |fault: Fault| if fault.field == "idempotency_key" { Fault { field: KEY_HEADER.to_owned(), ..fault } } else { fault };
+    match failure {
+        Failure::Invalid(faults) => Failure::Invalid(faults.into_iter().map(named).collect()),
+        other => other,
+    }
 }
 
 /// The answer to a request that a job was accepted for.

@@ -11,7 +11,7 @@ use crate::{
         Publication, message,
         overlap::{self, Decision, Neighbor},
     },
-    writer::command::{Action, Change, Control, Inserted},
+    writer::command::{Action, Change, Control, Inserted, OVERLAP_SKIPPED},
 };
 
 impl Plan<'_> {
@@ -24,7 +24,7 @@ impl Plan<'_> {
             Decision::Add => {}
             Decision::Skip(id) => {
                 let detail = format!("job {id} of this automation waits or runs; its overlap rule is to skip the new request");
-                return Err(Failure::conflict("overlap_skipped", detail));
+                return Err(Failure::conflict(OVERLAP_SKIPPED, detail));
             }
             Decision::Join(id) => return Ok(Inserted { id, replayed: true, differs: false }),
             Decision::Replace(others) => self.replace(&others, new.id),

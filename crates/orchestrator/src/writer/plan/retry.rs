@@ -2,16 +2,12 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use domain::{
-    job::Trigger,
-    policy::gives_up_at,
-    retry::{self, Attempt},
-};
+use chrono::{DateTime, Utc};
+use domain::job::Trigger;
 use serde_json::{Map, Value};
 use store::{
     automations::Automation,
-    jobs::{JobRow, NewJob, Terms},
+    jobs::{JobRow, NewJob},
 };
 use uuid::Uuid;
 
@@ -44,35 +40,10 @@ impl Plan<'_> {
     }
 }
 
-/// The next attempt of a job that failed, when its automation's policy wants one; its parameters are still to be filled in.
+/// The next attempt of a job that failed, when its automation's policy has one; its parameters are still to be filled in.
 fn next_attempt(row: &JobRow, automation: &Automation, chance: Chance<'_>, now: DateTime<Utc>) -> Option<NewJob> {
-    let failure = row.job.failure.as_ref()?;
-    // It failed before it could be stopped: whoever wanted that does not want it run again.
-    if row.job.cancellation_requested {
-        return None;
-    }
-    let number = u32::try_from(row.attempt).unwrap_or(1);
-    let attempt = Attempt { number, class: failure.class, max_attempts: row.terms.max_attempts.and_then(|most| u32::try_from(most).ok()) };
-    let draft = &automation.draft;
-    let delay = retry::next_delay(&draft.retry_policy, draft.policy.on_worker_lost, attempt, (chance.fraction)())?;
-    let not_before = Some(now + TimeDelta::from_std(delay).unwrap_or_default());
-    Some(NewJob {
-        id: (chance.id)(),
-        automation_id: row.automation_id,
-        queue_name: row.queue_name.clone(),
-        trigger: Trigger::Retry,
-        priority: row.priority,
-        parameters: Map::new(),
-        attempt: row.attempt + 1,
-        retry_of: Some(row.job.id),
-        idempotency_key: None,
-        request_digest: None,
-        created_at: now,
-        not_before,
-        dispatch_started_at: None,
-        origin: row.origin.clone(),
-        terms: Terms { queue_deadline_at: gives_up_at(now, not_before, draft.policy.queue_timeout_s), ..row.terms.clone() },
-    })
+    let accepted = domain::job::next_attempt(row.earlier(), automation.rules(), (chance.fraction)(), now)?;
+    Some(NewJob::new((chance.id)(), row.automation_id, accepted, now))
 }
 
 #[cfg(test)]
@@ -81,7 +52,10 @@ mod tests {
         job::{ErrorClass, Failure},
         retry::RetryPolicy,
     };
-    use store::{automations::Draft, jobs::Origin};
+    use store::{
+        automations::Draft,
+        jobs::{Origin, Terms},
+    };
 
     use super::*;
 

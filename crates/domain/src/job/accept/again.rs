@@ -1,0 +1,81 @@
+//! A job that runs again without anybody saying how: by its automation's policy, or because its message was given up. What it was accepted with
+//! stays, and is not checked again.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Map;
+use uuid::Uuid;
+
+use super::{Accepted, Origin, Rejection, Rules, Terms};
+use crate::{
+    job::{ErrorClass, Job, Status, Trigger},
+    policy::gives_up_at,
+    retry::{self, Attempt},
+};
+
+/// The job that runs again.
+#[derive(Clone, Copy, Debug)]
+pub struct Earlier<'a> {
+    /// State and failure.
+    pub job: &'a Job,
+    /// Its number among the attempts.
+    pub attempt: i32,
+    /// Where it waited.
+    pub queue_name: &'a str,
+    /// 0 to 9.
+    pub priority: i32,
+    /// Who or what asked for it.
+    pub origin: &'a Origin,
+    /// What it was accepted with.
+    pub terms: &'a Terms,
+}
+
+/// The next attempt of a job that failed, when its automation's policy has one; its parameters are those of the job, which are still to be filled
+/// in. `random` in 0–1 places the delay inside its jitter.
+#[must_use]
+pub fn next_attempt(earlier: Earlier<'_>, rules: Rules<'_>, random: f64, now: DateTime<Utc>) -> Option<Accepted> {
+    let failure = earlier.job.failure.as_ref()?;
+    // It failed before it could be stopped: whoever wanted that does not want it run again.
+    if earlier.job.cancellation_requested {
+        return None;
+    }
+    let number = u32::try_from(earlier.attempt).unwrap_or(1);
+    let max_attempts = earlier.terms.max_attempts.and_then(|most| u32::try_from(most).ok());
+    let attempt = Attempt { number, class: failure.class, max_attempts };
+    let delay = retry::next_delay(rules.retry_policy, rules.policy.on_worker_lost, attempt, random)?;
+    let not_before = Some(now + TimeDelta::from_std(delay).unwrap_or_default());
+    let queue_deadline_at = gives_up_at(now, not_before, rules.policy.queue_timeout_s);
+    let again = again(earlier, earlier.origin.clone());
+    Some(Accepted { not_before, terms: Terms { queue_deadline_at, ..again.terms }, ..again })
+}
+
+/// The job that runs in the place of one whose message was given up, as soon as there is room; its parameters are those of the job, which are
+/// still to be filled in.
+///
+/// # Errors
+/// [`Rejection::Archived`], or [`Rejection::NotDeadLettered`] when the job failed otherwise or not at all.
+pub fn replay(earlier: Earlier<'_>, rules: Rules<'_>, requested_by: String) -> Result<Accepted, Rejection> {
+    let job = earlier.job;
+    let is_dead_lettered = job.failure.as_ref().is_some_and(|failure| failure.class == ErrorClass::DeadLettered);
+    if job.status != Status::Failed || !is_dead_lettered {
+        return Err(Rejection::NotDeadLettered(job.status));
+    }
+    if rules.is_archived {
+        return Err(Rejection::Archived);
+    }
+    Ok(again(earlier, Origin { requested_by: Some(requested_by), ..earlier.origin.clone() }))
+}
+
+fn again(earlier: Earlier<'_>, origin: Origin) -> Accepted {
+    let retry_of: Option<Uuid> = Some(earlier.job.id);
+    Accepted {
+        queue_name: earlier.queue_name.to_owned(),
+        trigger: Trigger::Retry,
+        priority: earlier.priority,
+        parameters: Map::new(),
+        attempt: earlier.attempt.saturating_add(1),
+        retry_of,
+        not_before: None,
+        origin,
+        terms: Terms { queue_deadline_at: None, ..earlier.terms.clone() },
+    }
+}
