@@ -1,12 +1,12 @@
 //! Enums whose variants have names on the wire: in JSON, in the database, in metrics and in the API's description.
 //!
-//! The list of variants and their names stands once, in [`wire_names!`]: reading, writing and describing are made of it and cannot drift apart.
+//! The list of variants and their names stands once, in `wire_names!`: reading, writing and describing are made of it and cannot drift apart.
 
 use std::{fmt, marker::PhantomData};
 
 use serde::de::{Deserializer, Error, Visitor};
 
-/// An enum made by [`wire_names!`].
+/// An enum made by `wire_names!`.
 pub trait WireName: Copy + Eq + fmt::Debug + 'static {
     /// Name of the enum in the API's description.
     const NAME: &'static str;
