@@ -1,4 +1,5 @@
 use chrono::{DateTime, Utc};
+use domain::ids::DeadLetterId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -8,7 +9,8 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetter {
     /// Id.
-    pub id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub id: DeadLetterId,
     /// Queue it was meant for.
     pub queue_name: String,
     /// The job it names, when it names one; the hub may not know that job.
@@ -62,7 +64,8 @@ pub struct DeadLetterFilter {
     pub limit: Option<u32>,
     /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<Uuid>,
+    #[param(value_type = Option<Uuid>)]
+    pub after: Option<DeadLetterId>,
 }
 
 /// Sends dead letters again, the oldest first.
@@ -76,7 +79,8 @@ pub struct ReplayRequest {
     #[schema(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
     /// Only those received after this one: `last` of the answer before.
-    pub after: Option<Uuid>,
+    #[schema(value_type = Option<Uuid>)]
+    pub after: Option<DeadLetterId>,
     /// Only counts.
     pub dry_run: bool,
 }
@@ -93,14 +97,16 @@ pub struct ReplayResponse {
     /// Letters that cannot be sent again, at most as many as the limit.
     pub refused: Vec<DeadLetterRefusal>,
     /// The last letter looked at; null when there was none.
-    pub last: Option<Uuid>,
+    #[schema(value_type = Option<Uuid>)]
+    pub last: Option<DeadLetterId>,
 }
 
 /// Why a letter was not sent again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetterRefusal {
     /// The letter.
-    pub id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub id: DeadLetterId,
     /// Why, for programs.
     pub code: String,
     /// Why, for people.

@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 use domain::{
-    ids::AutomationId,
+    ids::{AutomationId, JobEventId},
     job::{ErrorClass, Status, Trigger},
     log::Level,
     policy::Overrides,
@@ -289,7 +289,8 @@ pub struct JobEventFilter {
     pub limit: Option<u32>,
     /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<Uuid>,
+    #[param(value_type = Option<Uuid>)]
+    pub after: Option<JobEventId>,
 }
 
 /// One line of a job's log.
@@ -313,7 +314,8 @@ pub struct LogLine {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobEvent {
     /// Id, UUID v7.
-    pub id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub id: JobEventId,
     /// `job.finished_late` …
     pub kind: String,
     /// Who did it: a user's name, `key:NAME`, `service:NAME`, or a worker's credential; null: the hub itself.

@@ -1,8 +1,8 @@
 use chrono::{DateTime, Utc};
+use domain::ids::ReplicaId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 /// How the hub and its work stand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -81,7 +81,8 @@ pub struct QueueStatus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReplicaStatus {
     /// Id, new at each start.
-    pub id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub id: ReplicaId,
     /// Version of its program.
     pub version: String,
     /// When it started.
@@ -102,7 +103,8 @@ pub struct ReconcilerStatus {
     /// A replica runs it now.
     pub running: bool,
     /// That replica.
-    pub holder: Option<Uuid>,
+    #[schema(value_type = Option<Uuid>)]
+    pub holder: Option<ReplicaId>,
     /// When the last run began.
     pub last_started_at: Option<DateTime<Utc>>,
     /// When the last run ended.

@@ -1,5 +1,9 @@
 use chrono::{DateTime, Utc};
-use domain::{ids::AutomationId, job::Status, worker::State};
+use domain::{
+    ids::{AutomationId, TokenId},
+    job::Status,
+    worker::State,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -138,7 +142,8 @@ pub struct WorkerTokenCreate {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WorkerToken {
     /// Id.
-    pub id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub id: TokenId,
     /// For people.
     pub name: String,
     /// The only worker that may use it; null: any.
@@ -181,5 +186,6 @@ pub struct WorkerTokenFilter {
     pub limit: Option<u32>,
     /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<Uuid>,
+    #[param(value_type = Option<Uuid>)]
+    pub after: Option<TokenId>,
 }

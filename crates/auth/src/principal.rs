@@ -1,6 +1,7 @@
 //! Who makes a request. Identity and reach come from the credential that a request shows, never from what it says of itself; each change that
 //! it leads to keeps the name of its [`Actor`].
 
+use domain::ids::TokenId;
 use std::fmt;
 
 use uuid::Uuid;
@@ -37,7 +38,7 @@ pub enum Actor {
     /// A worker with the key that workers share.
     SharedKey,
     /// A worker with a token of its own, by the token's id.
-    WorkerToken(Uuid),
+    WorkerToken(TokenId),
 }
 
 /// A principal may not do what it asked for.
@@ -83,7 +84,7 @@ impl Principal {
 
     /// A worker with a token of its own.
     #[must_use]
-    pub fn worker_token(id: Uuid, limits: WorkerLimits) -> Self {
+    pub fn worker_token(id: TokenId, limits: WorkerLimits) -> Self {
         Self { limits, ..Self::new(Actor::WorkerToken(id), Permissions::WORKER) }
     }
 
@@ -130,7 +131,7 @@ impl Actor {
             Self::User(name) => kept.strip_prefix("person:") == Some(name),
             Self::ApiKey { id, .. } => is_id("api-key:", id),
             Self::Service(name) => kept.strip_prefix("service:") == Some(name),
-            Self::WorkerToken(id) => is_id("token:", id),
+            Self::WorkerToken(id) => is_id("token:", &id.get()),
         }
     }
 }
@@ -156,7 +157,7 @@ mod tests {
         let id = Uuid::from_u128(7);
         let user = Actor::User("ana".to_owned());
         let key = Actor::ApiKey { id, name: "portal".to_owned() };
-        [Actor::Anybody, user, key, Actor::Service("scheduler".to_owned()), Actor::SharedKey, Actor::WorkerToken(id)]
+        [Actor::Anybody, user, key, Actor::Service("scheduler".to_owned()), Actor::SharedKey, Actor::WorkerToken(id.into())]
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod exchange;
 
+use domain::ids::ReplicaId;
 use std::{
     borrow::Cow,
     sync::{
@@ -84,7 +85,7 @@ struct Inner {
 /// The way to other processes.
 struct Exchange {
     broker: Broker,
-    replica: Uuid,
+    replica: ReplicaId,
     outbox: mpsc::Sender<Arc<Event>>,
     tasks: Tasks,
     shutdown: Shutdown,
@@ -95,7 +96,7 @@ struct Exchange {
 impl Events {
     /// The bus of `replica`, over the exchange as well when there is a broker.
     #[must_use]
-    pub fn start(broker: Option<Broker>, replica: Uuid, tasks: &Tasks, shutdown: &Shutdown) -> Self {
+    pub fn start(broker: Option<Broker>, replica: ReplicaId, tasks: &Tasks, shutdown: &Shutdown) -> Self {
         let (here, _) = broadcast::channel(SUBSCRIBER_WAITING);
         let dropped = Arc::<AtomicU64>::default();
         let exchange = broker.map(|broker| {
@@ -184,7 +185,7 @@ mod tests {
 
     fn alone() -> Events {
         let shutdown = Shutdown::default();
-        Events::start(None, Uuid::now_v7(), &Tasks::new(Arc::new(Utc::now), shutdown.clone()), &shutdown)
+        Events::start(None, Uuid::now_v7().into(), &Tasks::new(Arc::new(Utc::now), shutdown.clone()), &shutdown)
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@
 mod absence;
 mod run;
 
+use domain::ids::ReplicaId;
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
@@ -19,7 +20,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::BoxFuture;
 use store::Database;
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 use crate::{Clock, Failure, Shutdown, TaskError, Tasks, WriteHealth};
 
@@ -58,7 +58,7 @@ pub struct Terms {
     /// The time.
     pub clock: Clock,
     /// This process among the replicas.
-    pub holder: Uuid,
+    pub holder: ReplicaId,
     /// How often the hub looks for what is due.
     pub tick: Duration,
     /// How long workers get to speak after an absence.

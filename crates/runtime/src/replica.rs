@@ -1,5 +1,6 @@
 //! This process among those that share its database: who it is, that it lives, and whether others do.
 
+use domain::ids::ReplicaId;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,7 +23,7 @@ const KNOWN_FOR: TimeDelta = TimeDelta::hours(1);
 #[derive(Clone)]
 pub struct Replica {
     /// Its id, new at each start.
-    pub id: Uuid,
+    pub id: ReplicaId,
     /// When it started.
     pub started_at: DateTime<Utc>,
     started: Instant,
@@ -38,7 +39,7 @@ impl Replica {
     /// Any [`Error`] of the database.
     pub async fn new(database: Database, clocks: Clocks, services: Vec<String>) -> Result<Self, Error> {
         clocks.compare(&database).await?;
-        Ok(Self { id: Uuid::now_v7(), started_at: (clocks.now)(), started: Instant::now(), services, database, clocks })
+        Ok(Self { id: Uuid::now_v7().into(), started_at: (clocks.now)(), started: Instant::now(), services, database, clocks })
     }
 
     /// How long it has been running.

@@ -1,3 +1,4 @@
+use domain::ids::TokenId;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,7 +8,6 @@ use std::{
 use auth::{Principal, TokenDigest, WorkerLimits};
 use chrono::TimeDelta;
 use store::{Database, worker_tokens::WorkerToken};
-use uuid::Uuid;
 
 use crate::{Clock, Failure};
 
@@ -64,7 +64,7 @@ impl WorkerTokens {
     }
 
     /// Reads the token again the next time: it was revoked.
-    pub fn forget(&self, id: Uuid) {
+    pub fn forget(&self, id: TokenId) {
         let mut memory = self.memory();
         memory.forgotten += 1;
         memory.tokens.retain(|_, known| known.token.id != id);

@@ -1,7 +1,7 @@
 //! Messages that ended in the dead-letter queue.
 
 use chrono::{DateTime, Utc};
-use domain::Scope;
+use domain::{Scope, ids::DeadLetterId};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
 };
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeadLetter {
     /// Id, UUID v7.
-    pub id: Uuid,
+    pub id: DeadLetterId,
     /// Queue it was meant for.
     pub queue_name: String,
     /// The job it names, when it names one.
@@ -60,7 +60,7 @@ pub struct Filter {
     /// Page size.
     pub limit: u64,
     /// The last message of the page before.
-    pub after: Option<Uuid>,
+    pub after: Option<DeadLetterId>,
 }
 
 /// Keeps a message.
@@ -70,7 +70,7 @@ pub struct Filter {
 pub async fn dead_letter_insert(database: &Database, letter: &DeadLetter) -> Result<(), Error> {
     let replay = letter.replay.as_ref();
     let row = dead_letter::ActiveModel {
-        id: Set(letter.id),
+        id: Set(letter.id.get()),
         queue_name: Set(letter.queue_name.clone()),
         job_id: Set(letter.job_id),
         reason: Set(letter.reason.clone()),
@@ -93,7 +93,7 @@ pub async fn dead_letter_insert(database: &Database, letter: &DeadLetter) -> Res
 pub async fn dead_letter_list(database: &Database, scope: &Scope, filter: &Filter) -> Result<Vec<DeadLetter>, Error> {
     let mut query = dead_letter::Entity::find().filter(matching(scope, filter)).order_by_desc(dead_letter::Column::Id).limit(filter.limit);
     if let Some(after) = filter.after {
-        query = query.filter(dead_letter::Column::Id.lt(after));
+        query = query.filter(dead_letter::Column::Id.lt(after.get()));
     }
     all(database, query).await
 }
@@ -106,7 +106,7 @@ pub async fn dead_letter_list_open(database: &Database, scope: &Scope, filter: &
     let filter = Filter { replayed: Some(false), ..filter.clone() };
     let mut query = dead_letter::Entity::find().filter(matching(scope, &filter)).order_by_asc(dead_letter::Column::Id).limit(filter.limit);
     if let Some(after) = filter.after {
-        query = query.filter(dead_letter::Column::Id.gt(after));
+        query = query.filter(dead_letter::Column::Id.gt(after.get()));
     }
     all(database, query).await
 }
@@ -140,23 +140,23 @@ fn matching(scope: &Scope, filter: &Filter) -> Condition {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn dead_letter_get(database: &Database, scope: &Scope, id: Uuid) -> Result<Option<DeadLetter>, Error> {
-    Ok(dead_letter::Entity::find_by_id(id).filter(in_scope(scope)).one(database.connection()).await?.map(from_row))
+pub async fn dead_letter_get(database: &Database, scope: &Scope, id: DeadLetterId) -> Result<Option<DeadLetter>, Error> {
+    Ok(dead_letter::Entity::find_by_id(id.get()).filter(in_scope(scope)).one(database.connection()).await?.map(from_row))
 }
 
 /// Removes a message; `false` when there is no such message.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn dead_letter_delete(database: &Database, id: Uuid) -> Result<bool, Error> {
-    Ok(dead_letter::Entity::delete_by_id(id).exec(database.connection()).await?.rows_affected == 1)
+pub async fn dead_letter_delete(database: &Database, id: DeadLetterId) -> Result<bool, Error> {
+    Ok(dead_letter::Entity::delete_by_id(id.get()).exec(database.connection()).await?.rows_affected == 1)
 }
 
 /// Notes that a message was sent again; `false` when it is gone or had been sent again before.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn dead_letter_mark_replayed(database: &Database, id: Uuid, replay: &Replay) -> Result<bool, Error> {
+pub async fn dead_letter_mark_replayed(database: &Database, id: DeadLetterId, replay: &Replay) -> Result<bool, Error> {
     mark(database.connection(), id, replay).await
 }
 
@@ -164,7 +164,7 @@ pub async fn dead_letter_mark_replayed(database: &Database, id: Uuid, replay: &R
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn dead_letter_mark_replayed_in_txn(txn: &Transaction, id: Uuid, replay: &Replay) -> Result<bool, Error> {
+pub async fn dead_letter_mark_replayed_in_txn(txn: &Transaction, id: DeadLetterId, replay: &Replay) -> Result<bool, Error> {
     mark(&txn.0, id, replay).await
 }
 
@@ -182,7 +182,7 @@ pub async fn dead_letter_retry(database: &Database, job_id: Uuid) -> Result<Opti
     Ok(query.into_tuple().one(database.connection()).await?)
 }
 
-async fn mark(connection: &impl ConnectionTrait, id: Uuid, replay: &Replay) -> Result<bool, Error> {
+async fn mark(connection: &impl ConnectionTrait, id: DeadLetterId, replay: &Replay) -> Result<bool, Error> {
     use dead_letter::Column as C;
     let row = dead_letter::ActiveModel {
         replayed_at: Set(Some(replay.at)),
@@ -190,14 +190,14 @@ async fn mark(connection: &impl ConnectionTrait, id: Uuid, replay: &Replay) -> R
         new_job_id: Set(replay.new_job_id),
         ..Default::default()
     };
-    let update = dead_letter::Entity::update_many().set(row).filter(C::Id.eq(id)).filter(C::ReplayedAt.is_null());
+    let update = dead_letter::Entity::update_many().set(row).filter(C::Id.eq(id.get())).filter(C::ReplayedAt.is_null());
     Ok(update.exec(connection).await?.rows_affected == 1)
 }
 
 fn from_row(row: dead_letter::Model) -> DeadLetter {
     let replay = row.replayed_at.map(|at| Replay { at, by: row.replayed_by.unwrap_or_default(), new_job_id: row.new_job_id });
     DeadLetter {
-        id: row.id,
+        id: row.id.into(),
         queue_name: row.queue_name,
         job_id: row.job_id,
         reason: row.reason,

@@ -1,6 +1,7 @@
 //! Users and what an installation knows of itself.
 
 use chrono::{DateTime, Utc};
+use domain::ids::UserId;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::OnConflict};
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct User {
     /// Id.
-    pub id: Uuid,
+    pub id: UserId,
     /// Name to sign in with.
     pub username: String,
     /// Argon2 hash, PHC form.
@@ -51,7 +52,7 @@ pub async fn user_set_password(database: &Database, username: &str, password_has
 /// Any [`Error`] of the database.
 pub async fn user_find(database: &Database, username: &str) -> Result<Option<User>, Error> {
     let row = user::Entity::find().filter(user::Column::Username.eq(username)).one(database.connection()).await?;
-    Ok(row.map(|row| User { id: row.id, username: row.username, password_hash: row.password_hash }))
+    Ok(row.map(|row| User { id: row.id.into(), username: row.username, password_hash: row.password_hash }))
 }
 
 /// The installation's value for `key`; when there is none yet, `fresh` is stored and becomes it for all replicas.

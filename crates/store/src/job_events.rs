@@ -1,6 +1,7 @@
 //! What happened to a job beside its state: late results, recoveries.
 
 use chrono::{DateTime, Utc};
+use domain::ids::JobEventId;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
@@ -11,7 +12,7 @@ use crate::{Database, Error, Transaction, entity::job_event};
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobEvent {
     /// Id, UUID v7.
-    pub id: Uuid,
+    pub id: JobEventId,
     /// The job.
     pub job_id: Uuid,
     /// `job.finish_late` …
@@ -33,7 +34,7 @@ pub async fn job_event_insert_many_in_txn(txn: &Transaction, events: &[JobEvent]
         return Ok(());
     }
     let rows = events.iter().map(|event| job_event::ActiveModel {
-        id: Set(event.id),
+        id: Set(event.id.get()),
         job_id: Set(event.job_id),
         kind: Set(event.kind.clone()),
         actor: Set(event.actor.clone()),
@@ -48,13 +49,13 @@ pub async fn job_event_insert_many_in_txn(txn: &Transaction, events: &[JobEvent]
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_event_list(database: &Database, job_id: Uuid, after: Option<Uuid>, limit: u64) -> Result<Vec<JobEvent>, Error> {
+pub async fn job_event_list(database: &Database, job_id: Uuid, after: Option<JobEventId>, limit: u64) -> Result<Vec<JobEvent>, Error> {
     let mut query = job_event::Entity::find().filter(job_event::Column::JobId.eq(job_id)).order_by_asc(job_event::Column::Id).limit(limit);
     if let Some(after) = after {
-        query = query.filter(job_event::Column::Id.gt(after));
+        query = query.filter(job_event::Column::Id.gt(after.get()));
     }
     let to_event = |row: job_event::Model| JobEvent {
-        id: row.id,
+        id: row.id.into(),
         job_id: row.job_id,
         kind: row.kind,
         actor: row.actor,

@@ -1,13 +1,13 @@
 //! Who runs which reconciler, and how its last run went; and the hubs that are alive.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::ids::ReplicaId;
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::{
     Database, Error,
@@ -20,7 +20,7 @@ pub struct Reconciler {
     /// Its name.
     pub name: String,
     /// The replica that runs it.
-    pub holder: Option<Uuid>,
+    pub holder: Option<ReplicaId>,
     /// Until when the holder has it, should it not say more.
     pub held_until: Option<DateTime<Utc>>,
     /// When the last run began.
@@ -45,7 +45,7 @@ pub struct Claim<'a> {
     /// Its name.
     pub name: &'a str,
     /// The replica.
-    pub holder: Uuid,
+    pub holder: ReplicaId,
     /// Now.
     pub now: DateTime<Utc>,
     /// How long it has it, should it not come back.
@@ -91,7 +91,7 @@ pub async fn reconciler_put(database: &Database, reconcilers: &[(&str, TimeDelta
 pub async fn reconciler_claim(database: &Database, claim: &Claim<'_>) -> Result<bool, Error> {
     use reconciler::Column as C;
     let row = reconciler::ActiveModel {
-        holder: Set(Some(claim.holder)),
+        holder: Set(Some(claim.holder.get())),
         held_until: Set(Some(claim.now + claim.hold_for)),
         last_started_at: Set(Some(claim.now)),
         ..Default::default()
@@ -106,7 +106,7 @@ pub async fn reconciler_claim(database: &Database, claim: &Claim<'_>) -> Result<
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn reconciler_finish(database: &Database, name: &str, holder: Uuid, run: &Run) -> Result<(), Error> {
+pub async fn reconciler_finish(database: &Database, name: &str, holder: ReplicaId, run: &Run) -> Result<(), Error> {
     use reconciler::Column as C;
     let row = reconciler::ActiveModel {
         holder: Set(None),
@@ -118,7 +118,7 @@ pub async fn reconciler_finish(database: &Database, name: &str, holder: Uuid, ru
         ..Default::default()
     };
     let update = reconciler::Entity::update_many().set(row).col_expr(C::Runs, Expr::col(C::Runs).add(1));
-    update.filter(C::Name.eq(name)).filter(C::Holder.eq(holder)).exec(database.connection()).await?;
+    update.filter(C::Name.eq(name)).filter(C::Holder.eq(holder.get())).exec(database.connection()).await?;
     Ok(())
 }
 
@@ -130,7 +130,7 @@ pub async fn reconciler_list(database: &Database) -> Result<Vec<Reconciler>, Err
     let rows = reconciler::Entity::find().order_by_asc(reconciler::Column::Name).all(database.connection()).await?;
     let from_row = |row: reconciler::Model| Reconciler {
         name: row.name,
-        holder: row.holder,
+        holder: row.holder.map(ReplicaId::from),
         held_until: row.held_until,
         last_started_at: row.last_started_at,
         last_finished_at: row.last_finished_at,
@@ -147,7 +147,7 @@ pub async fn reconciler_list(database: &Database) -> Result<Vec<Reconciler>, Err
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replica {
     /// Id, new at each start.
-    pub id: Uuid,
+    pub id: ReplicaId,
     /// Version of its program.
     pub version: String,
     /// When it started.
@@ -165,7 +165,7 @@ pub struct Replica {
 pub async fn replica_beat(database: &Database, replica: &Replica, forget_before: DateTime<Utc>) -> Result<(), Error> {
     use replica::Column as C;
     let row = replica::ActiveModel {
-        id: Set(replica.id),
+        id: Set(replica.id.get()),
         version: Set(replica.version.clone()),
         started_at: Set(replica.started_at),
         last_seen_at: Set(replica.last_seen_at),
@@ -184,7 +184,7 @@ pub async fn replica_beat(database: &Database, replica: &Replica, forget_before:
 pub async fn replica_list(database: &Database, since: DateTime<Utc>) -> Result<Vec<Replica>, Error> {
     let query = replica::Entity::find().filter(replica::Column::LastSeenAt.gte(since)).order_by_asc(replica::Column::Id);
     let from_row = |row: replica::Model| Replica {
-        id: row.id,
+        id: row.id.into(),
         version: row.version,
         started_at: row.started_at,
         last_seen_at: row.last_seen_at,

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::Scope;
+use domain::{Scope, ids::TokenId};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use uuid::Uuid;
 
 use crate::{Database, Error, entity::worker_token, scope};
 
@@ -13,7 +12,7 @@ use crate::{Database, Error, entity::worker_token, scope};
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkerToken {
     /// Id, UUID v7.
-    pub id: Uuid,
+    pub id: TokenId,
     /// For people.
     pub name: String,
     /// The only worker that may use it; `None`: any.
@@ -42,7 +41,7 @@ pub struct WorkerToken {
 /// [`Error::Duplicate`] when the digest is there already.
 pub async fn worker_token_insert(database: &Database, token: &WorkerToken) -> Result<(), Error> {
     let row = worker_token::ActiveModel {
-        id: Set(token.id),
+        id: Set(token.id.get()),
         name: Set(token.name.clone()),
         worker_name: Set(token.worker_name.clone()),
         queues: Set(token.queues.clone().map(Into::into)),
@@ -71,8 +70,9 @@ pub async fn worker_token_find_unscoped(database: &Database, digest: &str) -> Re
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_token_list(database: &Database, scope: &Scope, mut after: Option<Uuid>, limit: u64) -> Result<Vec<WorkerToken>, Error> {
+pub async fn worker_token_list(database: &Database, scope: &Scope, after: Option<TokenId>, limit: u64) -> Result<Vec<WorkerToken>, Error> {
     let reached = scope::queues(database, scope).await?;
+    let mut after = after.map(TokenId::get);
     let mut found = Vec::new();
     loop {
         let mut query = worker_token::Entity::find().order_by_asc(worker_token::Column::Id).limit(PAGE);
@@ -109,32 +109,32 @@ fn is_within(token: &WorkerToken, queues: Option<&BTreeSet<String>>) -> bool {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_token_revoke(database: &Database, id: Uuid, by: &str, now: DateTime<Utc>) -> Result<bool, Error> {
+pub async fn worker_token_revoke(database: &Database, id: TokenId, by: &str, now: DateTime<Utc>) -> Result<bool, Error> {
     use worker_token::Column as C;
     let row = worker_token::ActiveModel { revoked_at: Set(Some(now)), revoked_by: Set(Some(by.to_owned())), ..Default::default() };
-    let update = worker_token::Entity::update_many().set(row).filter(C::Id.eq(id)).filter(C::RevokedAt.is_null());
+    let update = worker_token::Entity::update_many().set(row).filter(C::Id.eq(id.get())).filter(C::RevokedAt.is_null());
     if update.exec(database.connection()).await?.rows_affected == 1 {
         return Ok(true);
     }
-    Ok(worker_token::Entity::find_by_id(id).one(database.connection()).await?.is_some())
+    Ok(worker_token::Entity::find_by_id(id.get()).one(database.connection()).await?.is_some())
 }
 
 /// Notes that a token was shown, unless that was noted within the last `coarse`.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_token_note_use(database: &Database, id: Uuid, now: DateTime<Utc>, coarse: TimeDelta) -> Result<(), Error> {
+pub async fn worker_token_note_use(database: &Database, id: TokenId, now: DateTime<Utc>, coarse: TimeDelta) -> Result<(), Error> {
     use worker_token::Column as C;
     let row = worker_token::ActiveModel { last_used_at: Set(Some(now)), ..Default::default() };
     let stale = Condition::any().add(C::LastUsedAt.is_null()).add(C::LastUsedAt.lte(now - coarse));
-    worker_token::Entity::update_many().set(row).filter(C::Id.eq(id)).filter(stale).exec(database.connection()).await?;
+    worker_token::Entity::update_many().set(row).filter(C::Id.eq(id.get())).filter(stale).exec(database.connection()).await?;
     Ok(())
 }
 
 fn from_row(row: worker_token::Model) -> Result<WorkerToken, Error> {
     let corrupt = |_| Error::Corrupt(format!("worker_tokens.queues of {}", row.id));
     Ok(WorkerToken {
-        id: row.id,
+        id: row.id.into(),
         name: row.name,
         worker_name: row.worker_name,
         queues: row.queues.map(serde_json::from_value).transpose().map_err(corrupt)?,

@@ -16,7 +16,9 @@ pub use self::{
 };
 use super::Trigger;
 use crate::{
-    Fault, json,
+    Fault,
+    ids::{ScheduleId, VersionId},
+    json,
     policy::{Overrides, Policy, gives_up_at},
     retry::RetryPolicy,
 };
@@ -50,7 +52,7 @@ pub struct Request {
     /// The job that ended and is run again.
     pub retry_of: Option<Uuid>,
     /// The version to run; `None`: what is installed on its worker.
-    pub version_id: Option<Uuid>,
+    pub version_id: Option<VersionId>,
     /// The environment whose configuration it gets.
     pub environment: Option<String>,
     /// Who or what asks.
@@ -63,7 +65,7 @@ pub struct Origin {
     /// Name of the user, key or service; `None`: accepted before that was kept.
     pub requested_by: Option<String>,
     /// The schedule whose fire it is.
-    pub schedule_id: Option<Uuid>,
+    pub schedule_id: Option<ScheduleId>,
     /// W3C trace context of the request.
     pub traceparent: Option<String>,
 }
@@ -84,7 +86,7 @@ pub struct Terms {
     /// Labels its worker must have, sorted.
     pub requires: Vec<String>,
     /// The version of the automation that it runs; `None`: what is installed on its worker.
-    pub version_id: Option<Uuid>,
+    pub version_id: Option<VersionId>,
     /// The environment whose configuration it gets.
     pub environment: Option<String>,
 }

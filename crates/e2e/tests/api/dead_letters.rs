@@ -1,7 +1,10 @@
 //! Messages that the broker gave up: shown, replayed, removed.
 
 use api_types::{DeadLetter, DeadLetterDetail, Job, ReplayResponse};
-use domain::job::{ErrorClass, Status, Trigger};
+use domain::{
+    ids::DeadLetterId,
+    job::{ErrorClass, Status, Trigger},
+};
 use e2e::{Answer, Delivery, World, on_both};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -20,7 +23,7 @@ on_both!(
 
 fn letter(queue: &str, job_id: Option<Uuid>) -> store::dead_letters::DeadLetter {
     store::dead_letters::DeadLetter {
-        id: Uuid::now_v7(),
+        id: Uuid::now_v7().into(),
         queue_name: queue.to_owned(),
         job_id,
         reason: "rejected".to_owned(),
@@ -32,7 +35,7 @@ fn letter(queue: &str, job_id: Option<Uuid>) -> store::dead_letters::DeadLetter 
     }
 }
 
-async fn keep(world: &World, letter: store::dead_letters::DeadLetter) -> Uuid {
+async fn keep(world: &World, letter: store::dead_letters::DeadLetter) -> DeadLetterId {
     dead_letter_insert(world.hub.database(), &letter).await.unwrap();
     letter.id
 }
@@ -51,7 +54,7 @@ async fn failed(world: &World, automation: &api_types::Automation, parameters: V
     job
 }
 
-async fn replay(world: &World, id: Uuid) -> Answer {
+async fn replay(world: &World, id: DeadLetterId) -> Answer {
     world.client.post(&format!("/api/v1/dead-letters/{id}/replay"), &json!({})).await
 }
 
@@ -74,12 +77,14 @@ async fn letters_are_listed_shown_and_removed(delivery: Delivery) {
     let page = world.client.get("/api/v1/dead-letters?queue=a&limit=1").await.expect(200);
     let link = page.headers["link"].to_str().unwrap().to_owned();
     assert_eq!(ids(link.split(['?', '>']).nth(1).unwrap()).await, [first]);
-    let shown = async |id: Uuid| -> DeadLetterDetail { world.client.get(&format!("/api/v1/dead-letters/{id}")).await.expect(200).json() };
+    let shown =
+        async |id: DeadLetterId| -> DeadLetterDetail { world.client.get(&format!("/api/v1/dead-letters/{id}")).await.expect(200).json() };
     let whole = shown(first).await;
     assert_eq!((whole.body.as_str(), whole.body_is_whole, whole.letter.reason.as_str()), ("{\"x\":1}", true, "rejected"));
     assert_eq!((whole.headers, whole.job), (Some(json!({"traceparent": "00-1"})), Some(format!("/api/v1/jobs/{}", job.id))));
     assert_eq!((shown(second).await.job, shown(third).await.job), (None, None), "the hub has no such job");
-    let delete = async |id: Uuid| world.client.send(world.client.request(Method::DELETE, &format!("/api/v1/dead-letters/{id}"))).await;
+    let delete =
+        async |id: DeadLetterId| world.client.send(world.client.request(Method::DELETE, &format!("/api/v1/dead-letters/{id}"))).await;
     let _gone = delete(third).await.expect(204);
     assert_eq!(delete(third).await.problem(404).code, "not_found");
     assert_eq!(world.client.get(&format!("/api/v1/dead-letters/{third}")).await.problem(404).code, "not_found");

@@ -1,5 +1,6 @@
 //! Tokens of single workers.
 
+use domain::ids::TokenId;
 use std::time::Duration;
 
 use api_types::{RegisterResponse, StartResponse, WorkerToken, WorkerTokenCreated};
@@ -42,7 +43,7 @@ async fn list(world: &World) -> Vec<WorkerToken> {
     world.client.get("/api/v1/worker-tokens").await.expect(200).json()
 }
 
-async fn revoke(world: &World, id: Uuid) -> Answer {
+async fn revoke(world: &World, id: TokenId) -> Answer {
     world.client.send(world.client.request(Method::DELETE, &format!("/api/v1/worker-tokens/{id}"))).await
 }
 
@@ -144,7 +145,7 @@ async fn a_revoked_token_is_refused_at_once(delivery: Delivery) {
     assert!(list(&world).await[0].revoked_at.is_some());
     let unknown = post(&world.client, "rgw_nobody", "/heartbeat", &json!({"worker_id": id})).await.problem(401);
     assert!(unknown.detail.contains("not known"), "{unknown:?}");
-    assert_eq!(revoke(&world, Uuid::now_v7()).await.problem(404).code, "not_found");
+    assert_eq!(revoke(&world, Uuid::now_v7().into()).await.problem(404).code, "not_found");
     let elsewhere = world.client.send(world.client.bare(Method::GET, "/api/v1/jobs").bearer_auth(&made.token)).await.problem(401);
     assert!(elsewhere.detail.contains("revoked"), "{elsewhere:?}");
     world.end().await;

@@ -1,6 +1,6 @@
 //! Messages that the broker gave up: they are kept, shown, and fail the jobs they name.
 
-use domain::Scope;
+use domain::{Scope, ids::DeadLetterId};
 use std::{sync::Arc, time::Duration};
 
 use api_types::DeadLetterDetail;
@@ -60,7 +60,7 @@ async fn take(database: &Database, writer: &Writer, delivery: &Delivery, now: Da
         }
     }
     let letter = DeadLetter {
-        id: Uuid::now_v7(),
+        id: Uuid::now_v7().into(),
         queue_name,
         job_id,
         reason,
@@ -95,11 +95,11 @@ impl Orchestrator {
         Ok(store::dead_letters::dead_letter_list(&self.database, &Scope::All, filter).await?.into_iter().map(to_api).collect())
     }
 
-    pub(crate) async fn dead_letter(&self, id: Uuid) -> Result<DeadLetter, Failure> {
+    pub(crate) async fn dead_letter(&self, id: DeadLetterId) -> Result<DeadLetter, Failure> {
         store::dead_letters::dead_letter_get(&self.database, &Scope::All, id).await?.ok_or_else(|| not_found(id))
     }
 
-    pub(crate) async fn dead_letter_detail(&self, id: Uuid) -> Result<DeadLetterDetail, Failure> {
+    pub(crate) async fn dead_letter_detail(&self, id: DeadLetterId) -> Result<DeadLetterDetail, Failure> {
         let letter = self.dead_letter(id).await?;
         let job = match letter.job_id {
             Some(job_id) => store::jobs::job_get(&self.database, &Scope::All, job_id).await?.map(|_| format!("/api/v1/jobs/{job_id}")),
@@ -109,7 +109,7 @@ impl Orchestrator {
         Ok(DeadLetterDetail { letter: to_api(letter), body, body_is_whole, headers, job })
     }
 
-    pub(crate) async fn dead_letter_delete(&self, id: Uuid, by: &Principal) -> Result<(), Failure> {
+    pub(crate) async fn dead_letter_delete(&self, id: DeadLetterId, by: &Principal) -> Result<(), Failure> {
         if !store::dead_letters::dead_letter_delete(&self.database, id).await? {
             return Err(not_found(id));
         }
@@ -118,7 +118,7 @@ impl Orchestrator {
     }
 }
 
-fn not_found(id: Uuid) -> Failure {
+fn not_found(id: DeadLetterId) -> Failure {
     Failure::NotFound(format!("dead letter {id}"))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use api_types::{DeadLetterRefusal, ReplayRequest, ReplayResponse};
 use auth::Principal;
 use bytes::Bytes;
-use domain::{Scope, job::Accepted};
+use domain::{Scope, ids::DeadLetterId, job::Accepted};
 use runtime::Failure;
 use store::{
     dead_letters::{self, DeadLetter, Filter, Replay},
@@ -20,7 +20,7 @@ use crate::{Orchestrator, automations};
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Orchestrator {
-    pub(crate) async fn dead_letter_replay(&self, id: Uuid, by: &Principal) -> Result<api_types::DeadLetter, Failure> {
+    pub(crate) async fn dead_letter_replay(&self, id: DeadLetterId, by: &Principal) -> Result<api_types::DeadLetter, Failure> {
         let letter = self.dead_letter(id).await?;
         if let Some(replay) = &letter.replay {
             return Err(already_replayed(replay));
@@ -101,7 +101,7 @@ impl Orchestrator {
     }
 
     /// Somebody else was faster: sent it again, or removed it.
-    async fn lost_race(&self, id: Uuid) -> Result<Failure, Failure> {
+    async fn lost_race(&self, id: DeadLetterId) -> Result<Failure, Failure> {
         let letter = self.dead_letter(id).await?;
         Ok(letter.replay.as_ref().map_or_else(|| Failure::Unavailable("the letter changed meanwhile".to_owned()), already_replayed))
     }

@@ -4,9 +4,9 @@ use actix_web::{
 };
 use api_types::{DeadLetter, DeadLetterDetail, DeadLetterFilter, Problem, ReplayRequest, ReplayResponse};
 use auth::need::{DeadLettersDelete, DeadLettersRead, DeadLettersReplay};
+use domain::ids::DeadLetterId;
 use runtime::{Allowed, Failure, OptionalJsonBody, Params};
 use store::dead_letters::Filter;
-use uuid::Uuid;
 
 use crate::{
     Orchestrator,
@@ -36,7 +36,7 @@ pub(crate) async fn list(
 #[utoipa::path(tag = "dead letters", params(api_types::params::DeadLetterId), responses(
     (status = 200, body = DeadLetterDetail)))]
 #[get("/api/v1/dead-letters/{id}")]
-pub(crate) async fn get(_: Allowed<DeadLettersRead>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get(_: Allowed<DeadLettersRead>, hub: Data<Orchestrator>, id: Path<DeadLetterId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.dead_letter_detail(*id).await?))
 }
 
@@ -46,7 +46,11 @@ pub(crate) async fn get(_: Allowed<DeadLettersRead>, hub: Data<Orchestrator>, id
 #[utoipa::path(tag = "dead letters", params(api_types::params::DeadLetterId), responses(
     (status = 200, body = DeadLetter), (status = 409, description = "It was sent again before, or cannot be", body = Problem)))]
 #[post("/api/v1/dead-letters/{id}/replay")]
-pub(crate) async fn replay(caller: Allowed<DeadLettersReplay>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn replay(
+    caller: Allowed<DeadLettersReplay>,
+    hub: Data<Orchestrator>,
+    id: Path<DeadLetterId>,
+) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.dead_letter_replay(*id, &caller).await?))
 }
 
@@ -67,7 +71,11 @@ pub(crate) async fn replay_many(
 #[utoipa::path(tag = "dead letters", params(api_types::params::DeadLetterId), responses(
     (status = 204)))]
 #[delete("/api/v1/dead-letters/{id}")]
-pub(crate) async fn delete(caller: Allowed<DeadLettersDelete>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn delete(
+    caller: Allowed<DeadLettersDelete>,
+    hub: Data<Orchestrator>,
+    id: Path<DeadLetterId>,
+) -> Result<HttpResponse, Failure> {
     hub.dead_letter_delete(*id, &caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -57,7 +57,8 @@ impl Orchestrator {
     pub(crate) async fn job_control(&self, id: Uuid, control: Control) -> Result<api_types::Job, Failure> {
         if control.action == Action::Resume
             && let Some(queue) =
-                store::jobs::job_release_held(&self.database, &control.event(Uuid::now_v7(), id, "job.resumed", (self.clock)())).await?
+                store::jobs::job_release_held(&self.database, &control.event(Uuid::now_v7().into(), id, "job.resumed", (self.clock)()))
+                    .await?
         {
             self.notices.send(Notice::Candidates(vec![queue]));
             return self.job(id).await;

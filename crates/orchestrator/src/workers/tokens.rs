@@ -6,6 +6,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use domain::{
     Fault, Scope,
     automation::{QUEUE_RULE, is_queue_name},
+    ids::TokenId,
 };
 use runtime::Failure;
 use secrecy::ExposeSecret;
@@ -20,7 +21,7 @@ impl Orchestrator {
         check(&request, now)?;
         let secret = auth::worker_token();
         let token = WorkerToken {
-            id: Uuid::now_v7(),
+            id: Uuid::now_v7().into(),
             name: request.name,
             worker_name: request.worker_name,
             queues: request.queues,
@@ -37,12 +38,12 @@ impl Orchestrator {
         Ok(WorkerTokenCreated { token: secret.expose_secret().to_owned(), kept: to_api(token) })
     }
 
-    pub(crate) async fn worker_token_list(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<api_types::WorkerToken>, Failure> {
+    pub(crate) async fn worker_token_list(&self, after: Option<TokenId>, limit: u32) -> Result<Vec<api_types::WorkerToken>, Failure> {
         let found = store::worker_tokens::worker_token_list(&self.database, &Scope::All, after, limit.into()).await?;
         Ok(found.into_iter().map(to_api).collect())
     }
 
-    pub(crate) async fn worker_token_revoke(&self, id: Uuid, by: &Principal) -> Result<(), Failure> {
+    pub(crate) async fn worker_token_revoke(&self, id: TokenId, by: &Principal) -> Result<(), Failure> {
         if !store::worker_tokens::worker_token_revoke(&self.database, id, &by.name(), (self.clock)()).await? {
             return Err(Failure::NotFound(format!("worker token {id}")));
         }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use api_types::{HeartbeatRequest, HeartbeatResponse};
 use auth::Principal;
 use chrono::{DateTime, Utc};
-use domain::job::{Caller, Lease, Outcome, Status};
+use domain::{
+    ids::JobEventId,
+    job::{Caller, Lease, Outcome, Status},
+};
 use runtime::Failure;
 use serde_json::{Value, json};
 use store::{job_events::JobEvent, job_logs::Line, jobs::NewJob};
@@ -132,7 +135,7 @@ impl Control {
     }
 
     /// What is kept of it, under the id `id`.
-    pub(crate) fn event(&self, id: Uuid, job_id: Uuid, kind: &str, now: DateTime<Utc>) -> JobEvent {
+    pub(crate) fn event(&self, id: JobEventId, job_id: Uuid, kind: &str, now: DateTime<Utc>) -> JobEvent {
         let detail = json!({"by": self.by, "reason": self.reason});
         JobEvent { id, job_id, kind: kind.into(), actor: Some(self.by.clone()), detail, created_at: now }
     }

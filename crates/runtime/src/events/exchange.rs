@@ -1,5 +1,6 @@
 //! Events between processes, in batches: a message for each event would cost the broker more than the job.
 
+use domain::ids::ReplicaId;
 use std::{
     collections::BTreeMap,
     sync::{
@@ -13,7 +14,6 @@ use broker::Broker;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc};
-use uuid::Uuid;
 
 use super::Event;
 use crate::{Shutdown, TaskError};
@@ -28,7 +28,7 @@ const PREFETCH: u16 = 50;
 #[derive(Serialize)]
 struct Outgoing<'a> {
     events: &'a [&'a Event],
-    replica: Uuid,
+    replica: ReplicaId,
 }
 
 #[derive(Deserialize)]
@@ -36,13 +36,13 @@ struct Incoming {
     /// Each is read by itself: one of a later version must not take the others with it.
     events: Vec<serde_json::Value>,
     /// None of an older version.
-    replica: Option<Uuid>,
+    replica: Option<ReplicaId>,
 }
 
 /// Publishes what comes in, until `drain`, and then what is left.
 pub(super) async fn publish(
     broker: Broker,
-    replica: Uuid,
+    replica: ReplicaId,
     mut inbox: mpsc::Receiver<Arc<Event>>,
     dropped: Arc<AtomicU64>,
     drain: Shutdown,
@@ -82,7 +82,7 @@ pub(super) async fn publish(
 /// Hands what other replicas published to the subscribers of this process. What this one published they have had.
 pub(super) async fn receive(
     broker: Broker,
-    replica: Uuid,
+    replica: ReplicaId,
     here: broadcast::Sender<Arc<Event>>,
     shutdown: Shutdown,
 ) -> Result<(), TaskError> {

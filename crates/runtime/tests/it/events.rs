@@ -28,7 +28,7 @@ impl Process {
         let shutdown = Shutdown::default();
         let tasks = Tasks::new(Arc::new(Utc::now), shutdown.clone());
         let broker = Broker::connect(&test_support::amqp_url().unwrap(), "runtime-test").unwrap();
-        let events = Events::start(Some(broker.clone()), Uuid::now_v7(), &tasks, &shutdown);
+        let events = Events::start(Some(broker.clone()), Uuid::now_v7().into(), &tasks, &shutdown);
         let heard = events.subscribe(&["toy."]);
         Self { events, heard, tasks, shutdown, broker, subject: subject.to_owned() }
     }

@@ -70,7 +70,7 @@ impl Replica {
         let terms = Terms {
             database: database.clone(),
             clock: Arc::new(Utc::now),
-            holder: Uuid::now_v7(),
+            holder: Uuid::now_v7().into(),
             tick: Duration::from_millis(10),
             lease: Duration::from_secs(30),
             returns: false,

@@ -1,6 +1,9 @@
 //! The columns of `jobs`. A new one is a line here, a field of what it belongs to in [`crate::jobs`], and a migration.
 
-use domain::job::{ErrorClass, Failure, Lease, Status, Trigger};
+use domain::{
+    ids::{ScheduleId, VersionId},
+    job::{ErrorClass, Failure, Lease, Status, Trigger},
+};
 use sea_orm::{QueryResult, Value, entity::prelude::*};
 
 use super::columns::Cells;
@@ -113,11 +116,11 @@ columns! {
             row.terms.requires = labels.map(|labels| labels.split(',').map(str::to_owned).collect()).unwrap_or_default();
         },
     }
-    version_id: Option<Uuid> { insert: |new| new.terms.version_id, load: |row, id| row.terms.version_id = id, }
+    version_id: Option<Uuid> { insert: |new| new.terms.version_id.map(VersionId::get), load: |row, id| row.terms.version_id = id.map(VersionId::from), }
     environment: Option<String> { insert: |new| new.terms.environment.clone(), load: |row, name| row.terms.environment = name, }
     // Who or what asked for it.
     requested_by: Option<String> { insert: |new| new.origin.requested_by.clone(), load: |row, by| row.origin.requested_by = by, }
-    schedule_id: Option<Uuid> { insert: |new| new.origin.schedule_id, load: |row, id| row.origin.schedule_id = id, }
+    schedule_id: Option<Uuid> { insert: |new| new.origin.schedule_id.map(ScheduleId::get), load: |row, id| row.origin.schedule_id = id.map(ScheduleId::from), }
     traceparent: Option<String> { insert: |new| new.origin.traceparent.clone(), load: |row, trace| row.origin.traceparent = trace, }
     // What became of its messages while it waits; not part of what decides about it.
     unstarted: i32 {}

@@ -54,7 +54,7 @@ async fn letters_round_trip_newest_first(db: Case) {
     assert_eq!(dead_letter_list(&db, &Scope::All, &page(10)).await.unwrap(), [letter(3), second.clone(), letter(1)]);
     assert_eq!(dead_letter_list(&db, &Scope::All, &page(2)).await.unwrap(), [letter(3), second.clone()]);
     assert_eq!(dead_letter_get(&db, &Scope::All, second.id).await.unwrap(), Some(second));
-    assert_eq!(dead_letter_get(&db, &Scope::All, Uuid::nil()).await.unwrap(), None);
+    assert_eq!(dead_letter_get(&db, &Scope::All, Uuid::nil().into()).await.unwrap(), None);
 }
 
 async fn an_id_is_taken_once(db: Case) {

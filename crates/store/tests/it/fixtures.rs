@@ -25,10 +25,10 @@ pub(crate) fn at(millis: i64) -> DateTime<Utc> {
 }
 
 /// The id of the `nth` job accepted at `at(millis)`.
-pub(crate) fn id_at(millis: i64, nth: u32) -> Uuid {
+pub(crate) fn id_at<T: From<Uuid>>(millis: i64, nth: u32) -> T {
     let mut rest = [0; 10];
     rest[6..].copy_from_slice(&nth.to_be_bytes());
-    Builder::from_unix_timestamp_millis(at(millis).timestamp_millis().unsigned_abs(), &rest).into_uuid()
+    Builder::from_unix_timestamp_millis(at(millis).timestamp_millis().unsigned_abs(), &rest).into_uuid().into()
 }
 
 pub(crate) fn object(value: Value) -> Map<String, Value> {

@@ -189,7 +189,7 @@ async fn times_part_jobs_of_one_millisecond(db: Case) {
         (0..5).map(|nth| NewJob { id: id_at(10, nth), created_at: micros(i64::from(nth) * 100), ..new_job(0) }).collect();
     insert(&db, &jobs).await;
     let between = Filter { created_from: Some(micros(100)), created_to: Some(micros(300)), ..everything() };
-    assert_eq!(ids(&db, &between).await, [id_at(10, 2), id_at(10, 1)]);
+    assert_eq!(ids(&db, &between).await, [id_at::<Uuid>(10, 2), id_at(10, 1)]);
     assert_eq!(ids(&db, &Filter { created_from: Some(micros(1)), ..everything() }).await.len(), 4);
     assert_eq!(ids(&db, &Filter { created_to: Some(micros(400)), ..everything() }).await.len(), 4);
 }
@@ -199,7 +199,7 @@ async fn an_id_may_be_a_little_younger_or_older_than_its_job(db: Case) {
     let jobs = [(12, 11), (10, 11)].map(|(made, created)| NewJob { id: id_at(made, 9), created_at: at(created), ..new_job(0) });
     insert(&db, &jobs).await;
     let within = Filter { created_from: Some(at(11)), created_to: Some(at(11) + TimeDelta::microseconds(1)), ..everything() };
-    assert_eq!(ids(&db, &within).await, [id_at(12, 9), id_at(10, 9)]);
+    assert_eq!(ids(&db, &within).await, [id_at::<Uuid>(12, 9), id_at(10, 9)]);
 }
 
 async fn times_beyond_every_id_are_fine(db: Case) {

@@ -1,9 +1,9 @@
 use chrono::TimeDelta;
+use domain::ids::ReplicaId;
 use serde_json::json;
 use store::reconcilers::{
     Claim, Reconciler, Replica, Run, reconciler_claim, reconciler_finish, reconciler_list, reconciler_put, replica_beat, replica_list,
 };
-use uuid::Uuid;
 
 use crate::{
     case::Case,
@@ -108,5 +108,5 @@ async fn hubs_that_live_are_told_from_those_that_do_not(db: Case) {
     assert_eq!(replica_list(&db, at(6)).await.unwrap(), [hub(1, 9)]);
     replica_beat(&db, &hub(1, 20), at(6)).await.unwrap();
     assert_eq!(db.rows("replicas").await, 1);
-    assert_eq!(replica_list(&db, at(0)).await.unwrap().iter().map(|hub| hub.id).collect::<Vec<Uuid>>(), [id_at(0, 1)]);
+    assert_eq!(replica_list(&db, at(0)).await.unwrap().iter().map(|hub| hub.id).collect::<Vec<_>>(), [id_at::<ReplicaId>(0, 1)]);
 }

@@ -57,7 +57,7 @@ async fn a_token_is_revoked_from_the_first_time_on(db: Case) {
     assert!(worker_token_revoke(&db, token(1).id, "ana", at(5)).await.unwrap());
     assert!(worker_token_revoke(&db, token(1).id, "bia", at(6)).await.unwrap());
     assert_eq!(worker_token_find_unscoped(&db, &token(1).digest).await.unwrap().unwrap().revoked_at, Some(at(5)));
-    assert!(!worker_token_revoke(&db, Uuid::nil(), "ana", at(6)).await.unwrap());
+    assert!(!worker_token_revoke(&db, Uuid::nil().into(), "ana", at(6)).await.unwrap());
 }
 
 async fn use_is_noted_once_in_a_while(db: Case) {

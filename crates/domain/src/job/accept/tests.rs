@@ -143,7 +143,7 @@ fn failed(class: ErrorClass) -> Job {
     Job { status: Status::Failed, failure, ..Job::pending(Uuid::from_u128(9)) }
 }
 
-const ORIGIN: Origin = Origin { requested_by: None, schedule_id: Some(Uuid::from_u128(5)), traceparent: None };
+const ORIGIN: Origin = Origin { requested_by: None, schedule_id: Some(ScheduleId::new(Uuid::from_u128(5))), traceparent: None };
 
 const fn earlier<'a>(job: &'a Job, terms: &'a Terms) -> Earlier<'a> {
     Earlier { job, attempt: 1, queue_name: "old", priority: 2, origin: &ORIGIN, terms }
@@ -153,7 +153,7 @@ fn accepted_terms() -> Terms {
     Terms {
         queue_deadline_at: Some(at(1)),
         timeout_s: Some(7),
-        version_id: Some(Uuid::from_u128(3)),
+        version_id: Some(VersionId::new(Uuid::from_u128(3))),
         environment: Some("HML".into()),
         concurrency_key: Some("k".into()),
         ..Terms::default()

@@ -4,8 +4,8 @@ use actix_web::{
 };
 use api_types::{WorkerToken, WorkerTokenCreate, WorkerTokenCreated, WorkerTokenFilter};
 use auth::need::{WorkerTokensRead, WorkerTokensWrite};
+use domain::ids::TokenId;
 use runtime::{Access, Allowed, Failure, JsonBody, Params};
-use uuid::Uuid;
 
 use crate::{
     Orchestrator,
@@ -52,7 +52,7 @@ pub(crate) async fn revoke(
     caller: Allowed<WorkerTokensWrite>,
     hub: Data<Orchestrator>,
     access: Data<Access>,
-    id: Path<Uuid>,
+    id: Path<TokenId>,
 ) -> Result<HttpResponse, Failure> {
     hub.worker_token_revoke(*id, &caller).await?;
     access.worker_tokens.forget(*id);

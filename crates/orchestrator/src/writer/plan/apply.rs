@@ -129,7 +129,7 @@ fn controlled(row: &mut JobRow, control: &Control, terms: Terms<'_>, applied: &m
         }
     };
     applied.control = row.job.status.is_held().then_some(command);
-    applied.event = Some(control.event((terms.new_id)(), row.job.id, kind, now));
+    applied.event = Some(control.event((terms.new_id)().into(), row.job.id, kind, now));
     Ok(())
 }
 
@@ -189,7 +189,7 @@ fn finished<'a>(row: &mut JobRow, finish: &'a Finish, terms: Terms<'_>, applied:
             applied.changed.late = true;
             let detail = reported(finish);
             let (job_id, kind) = (row.job.id, "job.finished_late".to_owned());
-            applied.event = Some(JobEvent { id: new_id(), job_id, kind, actor: None, detail, created_at: now });
+            applied.event = Some(JobEvent { id: new_id().into(), job_id, kind, actor: None, detail, created_at: now });
         }
     }
     Ok(())

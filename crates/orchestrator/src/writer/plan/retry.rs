@@ -73,7 +73,7 @@ mod tests {
         let mut failed = job();
         failed.job.failure = Some(Failure { class: ErrorClass::Killed, message: String::new() });
         failed.origin = Origin { requested_by: Some("ana".to_owned()), ..Origin::default() };
-        failed.terms = Terms { version_id: Some(Uuid::from_u128(3)), environment: Some("HML".to_owned()), ..Terms::default() };
+        failed.terms = Terms { version_id: Some(Uuid::from_u128(3).into()), environment: Some("HML".to_owned()), ..Terms::default() };
         let retry = next_attempt(&failed, &automation, CHANCE, now).unwrap();
         assert_eq!((retry.origin, retry.terms), (failed.origin, failed.terms));
     }
