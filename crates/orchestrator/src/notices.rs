@@ -1,6 +1,7 @@
 //! What the parts of the orchestrator let the writer know and nobody waits for. Notices ride along with the next transaction. The channel
 //! stands below both sides, so that whoever has news does not import the writer.
 
+use chrono::{DateTime, Utc};
 use store::workers::Worker;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -11,8 +12,8 @@ pub(crate) enum Notice {
     Confirmed(Uuid),
     /// The broker does not have the message of this job in this queue.
     Unconfirmed(Uuid, String),
-    /// The broker no longer has the message of this job in this queue: somebody took it, and the job has not started.
-    Unstarted(Uuid, String),
+    /// The broker no longer has the message of this job.
+    Lost(LostMessage),
     /// These queues may have jobs to dispatch.
     Candidates(Vec<String>),
     /// Whoever made this claim went away.
@@ -21,6 +22,16 @@ pub(crate) enum Notice {
     Worker(Box<Worker>),
     /// Read again what waits and runs; with the workers, when they were read.
     Refresh(Option<Vec<Worker>>),
+}
+
+/// A message that the broker no longer has, of a job that has not started.
+pub(crate) struct LostMessage {
+    pub(crate) job_id: Uuid,
+    pub(crate) queue: String,
+    /// The job was dispatched before this moment. One that was dispatched anew since has another message.
+    pub(crate) before: DateTime<Utc>,
+    /// Somebody took it.
+    pub(crate) delivered: bool,
 }
 
 /// Sends notices to the writer. Clones send to the same one.

@@ -119,7 +119,9 @@ async fn a_message_whose_robot_has_a_wrong_key_is_not_published_for_ever() {
         })
         .await;
         ahead.store(40 * times, Ordering::Relaxed);
-        world.hub.reconcile("lost_messages").await.unwrap();
+        // Two runs at once report the same message: it counts once.
+        let (one, two) = tokio::join!(world.hub.reconcile("lost_messages"), world.hub.reconcile("lost_messages"));
+        one.and(two).unwrap();
         if times < 3 {
             let again = consumer.next().await.unwrap();
             assert_eq!(job_of(&again), job.id);

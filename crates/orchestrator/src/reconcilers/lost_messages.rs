@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::counts;
 use crate::{
     Orchestrator,
-    notices::{Notice, Notices},
+    notices::{LostMessage, Notice, Notices},
 };
 
 /// How old a message may get in a queue that the broker says is empty before its job waits again.
@@ -63,13 +63,14 @@ impl LostMessages {
             let strangers = depth.consumers > known;
             // Who is known starts what it takes: without it the broker has lost the message. Else somebody may have taken it.
             let delivered = is_there && (strangers || known == 0);
-            let notice = if delivered { Notice::Unstarted } else { Notice::Unconfirmed };
             let before = if strangers { now - LOST_AFTER - self.consumer_timeout } else { now - LOST_AFTER };
             let ids: Vec<Uuid> = jobs.into_iter().filter(|(_, since)| *since < before).map(|(id, _)| id).collect();
             if depth.messages == 0 && !ids.is_empty() {
                 tracing::warn!(queue.name = queue, jobs = ids.len(), "messages are gone and their jobs have not started");
                 lost += ids.len();
-                ids.into_iter().for_each(|id| self.notices.send(notice(id, queue.clone())));
+                for job_id in ids {
+                    self.notices.send(Notice::Lost(LostMessage { job_id, queue: queue.clone(), before, delivered }));
+                }
             }
         }
         Ok(counts([("jobs_waiting_again", lost), ("queues_not_asked", unknown)]))

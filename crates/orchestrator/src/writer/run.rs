@@ -110,7 +110,7 @@ impl Run {
             match notice {
                 Notice::Confirmed(id) => self.upkeep.confirmed(id, Instant::now()),
                 Notice::Unconfirmed(id, queue) => self.upkeep.unconfirmed.push((id, queue)),
-                Notice::Unstarted(id, queue) => self.upkeep.unstarted.push((id, queue)),
+                Notice::Lost(message) => self.upkeep.lost.push(message),
                 Notice::Candidates(queues) => self.memory.state.candidate_queues.extend(queues),
                 Notice::ClaimAbandoned(claim) => drop(self.memory.state.claims.remove(claim)),
                 Notice::Worker(worker) => {

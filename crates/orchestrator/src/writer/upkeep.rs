@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{deps::Deps, memory::Memory};
+use crate::notices::LostMessage;
 
 /// How long confirmations wait for others, to be noted together.
 const CONFIRM_WITHIN: Duration = Duration::from_millis(100);
@@ -22,8 +23,8 @@ pub(super) struct Upkeep {
     pub(super) confirm_at: Option<Instant>,
     /// Jobs whose message the broker does not have, with their queues.
     pub(super) unconfirmed: Vec<(Uuid, String)>,
-    /// Jobs whose message was delivered and that have not started, with their queues.
-    pub(super) unstarted: Vec<(Uuid, String)>,
+    /// Messages that the broker no longer has.
+    pub(super) lost: Vec<LostMessage>,
 }
 
 impl Upkeep {
@@ -38,11 +39,10 @@ impl Upkeep {
     pub(super) async fn run(&mut self, deps: &Deps, memory: &mut Memory) {
         let unconfirmed = std::mem::take(&mut self.unconfirmed);
         if !unconfirmed.is_empty() {
-            release(deps, memory, &unconfirmed, false).await;
+            release(deps, memory, &unconfirmed).await;
         }
-        let unstarted = std::mem::take(&mut self.unstarted);
-        if !unstarted.is_empty() {
-            release(deps, memory, &unstarted, true).await;
+        for message in std::mem::take(&mut self.lost) {
+            release_lost(deps, memory, message).await;
         }
         if self.confirm_at.is_some_and(|at| at <= Instant::now()) {
             self.confirm_at = None;
@@ -51,23 +51,44 @@ impl Upkeep {
     }
 }
 
-/// Lets jobs wait again. A message that was delivered is not published for ever.
-async fn release(deps: &Deps, memory: &mut Memory, jobs: &[(Uuid, String)], delivered: bool) {
-    let ids: Vec<Uuid> = jobs.iter().map(|(id, _)| *id).collect();
-    let now = (deps.clock)();
+/// Lets a job wait again whose message is gone. One whose messages were delivered several times is held: it is not published for ever. Two runs
+/// of the reconciler may report the same message; the second finds a job that was dispatched anew, which it must leave alone.
+async fn release_lost(deps: &Deps, memory: &mut Memory, LostMessage { job_id, queue, before, delivered }: LostMessage) {
     let attempt = async {
         let txn = deps.database.begin().await?;
-        let held = match delivered {
-            true => store::jobs::job_undeliver_in_txn(&txn, &ids, MOST_UNSTARTED, now).await?,
-            false => store::jobs::job_undispatch_in_txn(&txn, &ids).await.map(|_| 0)?,
+        let (ids, held) = match delivered {
+            true => store::jobs::job_undeliver_in_txn(&txn, &[job_id], before, (MOST_UNSTARTED, (deps.clock)())).await?,
+            false => {
+                let ids = store::jobs::job_list_dispatched_before_in_txn(&txn, &[job_id], before).await?;
+                store::jobs::job_undispatch_in_txn(&txn, &ids).await?;
+                (ids, 0)
+            }
         };
-        txn.commit().await.map(|()| held)
+        txn.commit().await.map(|()| (ids, held))
     };
     match attempt.await {
-        Ok(held) => {
+        Ok((ids, held)) => {
             if held > 0 {
-                tracing::warn!(jobs = held, "messages were delivered several times and never started; their jobs wait for a person");
+                tracing::warn!(job.id = %job_id, "its messages were delivered several times and never started; the job waits for a person");
             }
+            ids.iter().for_each(|id| memory.state.released(&queue, *id));
+            memory.rows.forget(ids);
+        }
+        // The reconciler finds it again.
+        Err(error) => tracing::warn!(%error, job.id = %job_id, "a job without a message does not wait again yet"),
+    }
+}
+
+/// Lets jobs wait again.
+async fn release(deps: &Deps, memory: &mut Memory, jobs: &[(Uuid, String)]) {
+    let ids: Vec<Uuid> = jobs.iter().map(|(id, _)| *id).collect();
+    let attempt = async {
+        let txn = deps.database.begin().await?;
+        store::jobs::job_undispatch_in_txn(&txn, &ids).await?;
+        txn.commit().await
+    };
+    match attempt.await {
+        Ok(()) => {
             memory.rows.forget(ids);
             jobs.iter().for_each(|(id, queue)| memory.state.released(queue, *id));
         }
@@ -112,7 +133,7 @@ pub(super) async fn refresh(deps: &Deps, memory: &mut Memory, workers: Option<Ve
             memory.state.candidate_queues.extend(waiting);
             let stranded = memory.state.stranded();
             if !stranded.is_empty() {
-                release(deps, memory, &stranded, false).await;
+                release(deps, memory, &stranded).await;
             }
         }
         Err(error) => tracing::warn!(%error, "what waits and runs could not be read"),

@@ -15,15 +15,21 @@ use super::{
 };
 use crate::{Database, Error, Transaction, entity::job, job_events::JobEvent};
 
-/// Makes these jobs wait again, whose message was delivered and not started: those that are still pending. One for which that happened `most`
-/// times is held: it is not sent any more. Returns how many are held now.
+/// Makes these jobs wait again, whose message was delivered and not started: those that are still pending and were dispatched before `before`
+/// (one that was dispatched anew meanwhile has another message). One for which that happened `most` times is held: it is not sent any more.
+/// Returns those that wait again, and how many are held now.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_undeliver_in_txn(txn: &Transaction, ids: &[Uuid], most: i32, now: DateTime<Utc>) -> Result<u64, Error> {
+pub async fn job_undeliver_in_txn(
+    txn: &Transaction,
+    ids: &[Uuid],
+    before: DateTime<Utc>,
+    (most, now): (i32, DateTime<Utc>),
+) -> Result<(Vec<Uuid>, u64), Error> {
     use job::Column as C;
-    let mut held = 0;
-    for ids in batches(ids) {
+    let (ids, mut held) = (job_list_dispatched_before_in_txn(txn, ids, before).await?, 0);
+    for ids in batches(&ids) {
         let again = job::ActiveModel { dispatch_started_at: Set(None), dispatched_at: Set(None), ..Default::default() };
         let counted = update(again).col_expr(C::Unstarted, Expr::col(C::Unstarted).add(1));
         counted.filter(C::Id.is_in(ids.iter().copied())).filter(dispatched()).exec(&txn.0).await?;
@@ -31,7 +37,21 @@ pub async fn job_undeliver_in_txn(txn: &Transaction, ids: &[Uuid], most: i32, no
         let hold = update(hold).filter(C::Id.is_in(ids)).filter(waiting()).filter(C::HeldAt.is_null()).filter(C::Unstarted.gte(most));
         held += hold.exec(&txn.0).await?.rows_affected;
     }
-    Ok(held)
+    Ok((ids, held))
+}
+
+/// Those of these jobs that are with the broker since before `before`.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_dispatched_before_in_txn(txn: &Transaction, ids: &[Uuid], before: DateTime<Utc>) -> Result<Vec<Uuid>, Error> {
+    let mut found = Vec::new();
+    for ids in batches(ids) {
+        let query = job::Entity::find().select_only().column(job::Column::Id).filter(job::Column::Id.is_in(ids));
+        let query = query.filter(dispatched()).filter(job::Column::DispatchStartedAt.lt(before));
+        found.extend(query.into_tuple::<Uuid>().all(&txn.0).await?);
+    }
+    Ok(found)
 }
 
 /// Lets a job that is held be sent again, with a count that begins anew; `None` when it is not held, else its queue.

@@ -25,9 +25,11 @@ async fn what_was_delivered_so_often_is_held_and_only_that(db: Case) {
         let now_held = commit(&db, async |txn| {
             // The second one is only taken back: nobody had its message.
             job_undispatch_in_txn(txn, &ids[1..]).await?;
-            job_undeliver_in_txn(txn, &ids, 3, at(time)).await
+            let dispatched_anew = job_undeliver_in_txn(txn, &ids, at(time), (3, at(time))).await?;
+            assert_eq!(dispatched_anew, (Vec::new(), 0), "an old report is not of this message");
+            job_undeliver_in_txn(txn, &ids, at(time + 1), (3, at(time))).await
         });
-        assert_eq!(now_held.await.unwrap(), held, "{time}");
+        assert_eq!(now_held.await.unwrap(), (vec![ids[0]], held), "{time}");
     }
     job_note_refused(&db, ids[0], 2, at(9)).await.unwrap();
     let counted = Unstarted { deliveries: 3, held_at: Some(at(3)), refused_keys: 0, refused_key_at: None };
