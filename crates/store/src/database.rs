@@ -16,8 +16,8 @@ use tokio::sync::OnceCell;
 
 use crate::{Error, dialect, error::from_connect};
 
-/// How long to wait for SQLite's write lock before a migration.
-const MOST_PATIENCE: Duration = Duration::from_secs(120);
+/// How long to wait for the write lock of SQLite before a migration: other hubs may migrate, and whoever holds it for longer is to be named soon.
+const MOST_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How to reach the database.
 #[derive(Clone)]
