@@ -126,7 +126,7 @@ pub enum Rejection {
     /// The automation's parameter schema cannot be used.
     #[error("the automation's parameter_schema cannot be used; change it: {0}")]
     SchemaUnusable(String),
-    /// The job has not failed in a way that this mends.
+    /// A replay cannot repair how this job failed.
     #[error("the job is {0} and did not fail because of this message")]
     NotDeadLettered(super::Status),
 }
