@@ -2,11 +2,10 @@
 //!
 //! They end jobs only through the writer, like everybody else, so that a job that was reported in the meantime keeps its end.
 
-mod expired_leases;
 mod lost_messages;
+mod overdue;
 mod retention;
 mod sweep;
-mod timeouts;
 
 use std::sync::Arc;
 
@@ -25,10 +24,11 @@ const MOST_ENDED: u64 = 1000;
 pub(crate) fn all(hub: &Orchestrator, context: &Context) -> Vec<Arc<dyn Reconciler>> {
     let tick = context.settings.dispatch.tick;
     let (database, writer) = (hub.database.clone(), hub.writer.clone());
+    let ends = |limit| Arc::new(overdue::Overdue { limit, database: database.clone(), writer: writer.clone(), tick });
     vec![
-        Arc::new(expired_leases::ExpiredLeases { database: database.clone(), writer: writer.clone(), tick }),
-        Arc::new(timeouts::JobTimeouts { database: database.clone(), writer: writer.clone(), tick }),
-        Arc::new(timeouts::QueueTimeouts { database, writer, tick }),
+        ends(overdue::Limit::Lease),
+        ends(overdue::Limit::Run),
+        ends(overdue::Limit::Wait),
         Arc::new(sweep::UnconfirmedSweep::new(context)),
         Arc::new(lost_messages::LostMessages::new(hub, context)),
         Arc::new(retention::Retention::jobs(context)),

@@ -210,7 +210,7 @@ fn reachable(graph: &Graph, from: &str) -> BTreeSet<String> {
 #[test]
 fn no_module_imports_itself_through_others() {
     let graph = graph();
-    assert!(graph.len() > 40 && graph.values().map(BTreeSet::len).sum::<usize>() > 150, "the source was read");
+    assert!(graph.len() > 40 && graph.values().map(BTreeSet::len).sum::<usize>() > 100, "the source was read");
     let circles: Vec<String> = graph.keys().filter_map(|module| circle(&graph, module)).map(|way| way.join(" → ")).collect();
     assert!(circles.is_empty(), "{}", circles.join("\n"));
 }
