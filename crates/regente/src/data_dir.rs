@@ -12,19 +12,22 @@ use anyhow::{Context, bail};
 use secrecy::{ExposeSecret, SecretString};
 use worker_agent::FolderLock;
 
-/// The folder, held by this process alone until dropped.
+/// The folder. With SQLite's file in it, this process alone has it until dropped.
 pub(crate) struct DataDir {
     path: PathBuf,
-    _lock: FolderLock,
+    _lock: Option<FolderLock>,
 }
 
 impl DataDir {
-    /// Makes the folder when missing, and takes it.
-    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+    /// Makes the folder when missing; `alone` takes it for this process.
+    pub(crate) fn open(path: &Path, alone: bool) -> anyhow::Result<Self> {
         let shown = path.display();
         make(path)?;
+        if !alone {
+            return Ok(Self { path: path.to_owned(), _lock: None });
+        }
         match FolderLock::take(&path.join("lock")) {
-            Ok(lock) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(lock) => Ok(Self { path: path.to_owned(), _lock: Some(lock) }),
             Err(TryLockError::WouldBlock) => bail!("the data folder {shown} is in use by another regente"),
             Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot write to the data folder {shown}")),
         }
@@ -60,7 +63,7 @@ impl DataDir {
             None => {}
         }
         // Whole or not at all: a reader may come at any time.
-        let new = self.path.join(format!("{name}.new"));
+        let new = self.path.join(format!("{name}.{}.new", std::process::id()));
         let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new);
         let written = file.and_then(|mut file| writeln!(file, "{}", secret.expose_secret())).and_then(|()| fs::rename(&new, &path));
         written.with_context(|| format!("cannot write {}", path.display()))
@@ -136,7 +139,7 @@ mod tests {
             fs::write(folder.join(name), "").unwrap();
             fs::set_permissions(folder.join(name), Permissions::from_mode(0o644)).unwrap();
         }
-        drop(DataDir::open(&folder).unwrap());
+        drop(DataDir::open(&folder, true).unwrap());
         assert_eq!(mode(&folder), 0o700);
         for name in ["regente.db", "regente.db-wal", "regente.db-shm", "worker-key", "lock"] {
             assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
@@ -162,7 +165,7 @@ mod tests {
     #[test]
     fn a_secret_is_kept_until_there_is_another() {
         let folder = tempfile::tempdir().unwrap();
-        let data = DataDir::open(folder.path()).unwrap();
+        let data = DataDir::open(folder.path(), true).unwrap();
         assert!(data.secret("key").unwrap().is_none());
         for secret in ["abc", "abc", "def"] {
             data.keep_secret("key", &secret.into()).unwrap();

@@ -55,7 +55,7 @@ impl Hub {
         }
         let listener = std::net::TcpListener::bind(&settings.http.bind)
             .with_context(|| format!("cannot serve on {}: is another program using the address?", settings.http.bind))?;
-        let data = DataDir::open(&settings.data_dir)?;
+        let data = DataDir::open(&settings.data_dir, settings.database_url().expose_secret().starts_with("sqlite:"))?;
         let generates_key = settings.worker.api_key.expose_secret().is_empty();
         let context = Context::new(Parts {
             worker_key: if generates_key { data.secret(WORKER_KEY)? } else { None },

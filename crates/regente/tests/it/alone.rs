@@ -1,6 +1,11 @@
 //! `regente orchestrator` and `regente api-gateway`.
 
-use crate::{client::PASSWORD, process::Place};
+use test_support::{Backend, TestDatabase};
+
+use crate::{
+    client::{PASSWORD, sign_in},
+    process::Place,
+};
 
 #[tokio::test]
 async fn a_single_service_serves_its_own_routes_and_stops_in_order() {
@@ -21,4 +26,23 @@ async fn a_single_service_serves_its_own_routes_and_stops_in_order() {
         let ended = running.stop().await;
         assert!(ended.status.success(), "{ended:?}");
     }
+}
+
+#[tokio::test]
+async fn services_on_postgresql_share_a_folder_and_its_keys() {
+    let database = TestDatabase::create(Backend::Postgres).await.unwrap();
+    let (url, schema) = (std::env::var("TEST_DATABASE_URL").unwrap(), database.settings().schema.clone().unwrap());
+    let place = Place::new()
+        .with("REGENTE__ADMIN__PASSWORD", PASSWORD)
+        .with("REGENTE__DATABASE__URL", &url)
+        .with("REGENTE__DATABASE__SCHEMA", &schema);
+    let (mut gateway, mut orchestrator) = (place.start(&["api-gateway"]), place.start(&["orchestrator"]));
+    let (_, token) = sign_in(&gateway.address().await, PASSWORD).await;
+    let client = ::client::Client::new(::client::Settings::new(&orchestrator.address().await)).unwrap();
+    let client = client.with_token(&token.unwrap().into()).unwrap();
+    assert_eq!(client.request(reqwest::Method::GET, "/api/v1/jobs").send().await.unwrap().status(), 200);
+    for ended in [gateway.stop().await, orchestrator.stop().await] {
+        assert!(ended.status.success(), "{ended:?}");
+    }
+    database.close().await.unwrap();
 }

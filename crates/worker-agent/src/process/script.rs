@@ -12,17 +12,19 @@ use std::{
 /// Bytes of a first line that the system reads.
 const FIRST_LINE: u64 = 256;
 
-/// The file of a `script_path`, which starts from `base` if it is relative. With every link followed, it must be in one of `folders`. The
-/// error text says what to do.
+/// The file of a `script_path`. A relative one starts from `base`, or else from the first of `folders` where it exists. With every link
+/// followed, it must be in one of `folders`. The error text says what to do.
 pub(super) fn resolve(base: &Path, folders: &[PathBuf], script_path: &str) -> Result<PathBuf, String> {
     if script_path.is_empty() {
         return Err("the automation has no script_path".into());
     }
-    let path = std::path::absolute(base.join(script_path)).map_err(|error| format!("{script_path}: {error}"))?;
+    let mut starts = std::iter::once(base).chain(folders.iter().map(PathBuf::as_path));
+    let start = starts.find(|folder| fs::symlink_metadata(folder.join(script_path)).is_ok()).unwrap_or(base);
+    let path = std::path::absolute(start.join(script_path)).map_err(|error| format!("{script_path}: {error}"))?;
     let real = match fs::canonicalize(&path) {
         Ok(real) => real,
         Err(error) if error.kind() == io::ErrorKind::NotFound && is_near(&path, folders) => {
-            return Err(format!("file not found: {}", path.display()));
+            return Err(not_found(base, folders, script_path));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(outside(&path, folders)),
         Err(error) => return Err(format!("{}: {error}", path.display())),
@@ -45,6 +47,17 @@ fn is_in(real: &Path, folders: &[PathBuf]) -> bool {
 /// Whether the existing part of the path to a missing file is in one of the folders.
 fn is_near(path: &Path, folders: &[PathBuf]) -> bool {
     path.ancestors().skip(1).find_map(|way| fs::canonicalize(way).ok()).is_some_and(|real| is_in(&real, folders))
+}
+
+fn not_found(base: &Path, folders: &[PathBuf], script_path: &str) -> String {
+    let others: Vec<_> = folders.iter().filter(|folder| *folder != base).map(|folder| folder.display().to_string()).collect();
+    let path = std::path::absolute(base.join(script_path)).unwrap_or_else(|_| script_path.into());
+    let path = path.display();
+    if others.is_empty() || Path::new(script_path).is_absolute() {
+        format!("file not found: {path}")
+    } else {
+        format!("file not found: {path}, nor is {script_path} in {}", others.join(", "))
+    }
 }
 
 fn outside(path: &Path, folders: &[PathBuf]) -> String {
@@ -82,7 +95,7 @@ mod tests {
         for folder in ["base/sub", "named", "elsewhere"] {
             fs::create_dir_all(root.join(folder)).unwrap();
         }
-        for file in ["base/a", "base/sub/b", "named/c", "elsewhere/d"] {
+        for file in ["base/a", "base/both", "base/sub/b", "named/c", "named/both", "elsewhere/d"] {
             fs::write(root.join(file), "").unwrap();
         }
         symlink(root.join("elsewhere/d"), root.join("base/out")).unwrap();
@@ -97,12 +110,15 @@ mod tests {
             ("./sub/../a", Ok("base/a")),
             ("../named/c", Ok("named/c")),
             ("fine", Ok("named/c")),
+            ("c", Ok("named/c")),
+            ("both", Ok("base/both")),
             ("../elsewhere/d", Err("--scripts")),
             ("out", Err("--scripts")),
             ("away/d", Err("--scripts")),
             ("away/missing", Err("--scripts")),
             ("/etc/shadow", Err("--scripts /etc")),
             ("/no/such/file", Err("--scripts")),
+            ("missing", Err("named")),
             ("missing", Err("file not found")),
             ("sub/missing/x", Err("file not found")),
             ("sub", Err("is a folder")),
