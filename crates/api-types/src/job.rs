@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 use domain::{
-    ids::{AutomationId, JobEventId},
+    ids::{AutomationId, JobEventId, ScheduleId, VersionId},
     job::{ErrorClass, Status, Trigger},
     log::Level,
     policy::Overrides,
@@ -73,6 +73,17 @@ pub struct Job {
     /// Who requested it: a user's name, `key:NAME` or `service:NAME`; null: accepted before that was kept. A retry by the policy keeps the name.
     #[serde(default)]
     pub requested_by: Option<String>,
+    /// The schedule whose fire it is.
+    #[serde(default)]
+    #[schema(value_type = Option<Uuid>)]
+    pub schedule_id: Option<ScheduleId>,
+    /// The version of the automation that it runs; null: what is installed on its worker.
+    #[serde(default)]
+    #[schema(value_type = Option<Uuid>)]
+    pub version_id: Option<VersionId>,
+    /// The environment whose configuration it gets.
+    #[serde(default)]
+    pub environment: Option<String>,
     /// Labels its worker must have.
     #[serde(default)]
     pub requires: Vec<String>,
@@ -197,9 +208,45 @@ pub struct JobCreate {
     #[serde(default, alias = "idempotencyKey", skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 255, pattern = r"^[^\u0000]*$")]
     pub idempotency_key: Option<String>,
+    /// Only a service of the hub may set it, as the fields below: what makes the request, any but `RETRY`; `API` unless it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::JobTrigger>)]
+    pub trigger: Option<Trigger>,
+    /// On whose behalf a service asks; the service itself unless it says so.
+    #[serde(default, alias = "requestedBy", skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 1024)]
+    pub requested_by: Option<String>,
+    /// The schedule whose fire it is.
+    #[serde(default, alias = "scheduleId", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Uuid>)]
+    pub schedule_id: Option<ScheduleId>,
+    /// The version of the automation to run.
+    #[serde(default, alias = "versionId", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Uuid>)]
+    pub version_id: Option<VersionId>,
+    /// The environment whose configuration it gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub environment: Option<String>,
+    /// W3C trace context of what led to the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 impl JobCreate {
+    /// The fields it has that only a service may set.
+    pub fn service_fields(&self) -> impl Iterator<Item = &'static str> {
+        let fields = [
+            ("trigger", self.trigger.is_some()),
+            ("requested_by", self.requested_by.is_some()),
+            ("schedule_id", self.schedule_id.is_some()),
+            ("version_id", self.version_id.is_some()),
+            ("environment", self.environment.is_some()),
+            ("traceparent", self.traceparent.is_some()),
+        ];
+        fields.into_iter().filter_map(|(name, is_set)| is_set.then_some(name))
+    }
+
     /// What it wants otherwise than the automation says, not checked yet.
     #[must_use]
     pub fn overrides(&self) -> Overrides {

@@ -1,3 +1,4 @@
+use domain::ids::JobId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -18,6 +19,10 @@ pub struct Problem {
     pub code: String,
     /// `detail` again, for clients that read this key.
     pub error: String,
+    /// The job in the way, of `overlap_skipped`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    pub job_id: Option<JobId>,
     /// What is wrong with which field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,

@@ -108,6 +108,13 @@ impl Principal {
 }
 
 impl Actor {
+    /// Whether it may say on whose behalf it asks for something, and what led to it: a service of the house, and everybody where nobody is asked
+    /// who they are.
+    #[must_use]
+    pub const fn asks_for_others(&self) -> bool {
+        matches!(self, Self::Service(_) | Self::Anybody)
+    }
+
     /// As it is kept with a worker that it registers, which belongs to it from then on; `None` where nobody is asked who they are.
     #[must_use]
     pub fn credential(&self) -> Option<String> {

@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 use self::command::{Command, Done, Envelope, Reply, Request};
 pub(crate) use self::{
-    command::{Action, Change, Changed, Control, Finish, Inserted, Lines, OVERLAP_SKIPPED},
+    command::{Action, Change, Changed, Control, Finish, Inserted, Lines},
     deps::Deps,
     plan::differs,
     run::start,

@@ -3,7 +3,7 @@
 
 use api_types::Job;
 use domain::{
-    ids::AutomationId,
+    ids::{AutomationId, JobId},
     job::{IdempotencyKey, Request},
 };
 use futures_util::future::BoxFuture;
@@ -28,8 +28,8 @@ pub enum Intake {
     Accepted(Job),
     /// The job that was accepted before under the same key, or that waits and is the request's too by its automation's overlap rule.
     Existing(Job),
-    /// No job, by its automation's overlap rule; the text names the job that is there.
-    Skipped(String),
+    /// No job, by its automation's overlap rule: this one waits or runs.
+    Skipped(JobId),
 }
 
 /// Accepts jobs.

@@ -39,7 +39,7 @@ pub use self::{
     host::{Host, describe},
     intake::{Ask, Intake, JobIntake},
     pool::Pool,
-    problem::{Failure, Unmatched, unmatched},
+    problem::{Failure, OVERLAP_SKIPPED, Unmatched, unmatched},
     reconcile::{Counts, Reconciler, Reconcilers},
     refused_keys::RefusedKeys,
     replica::Replica,

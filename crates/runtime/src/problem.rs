@@ -7,7 +7,10 @@ use actix_web::{
     web::Data,
 };
 use api_types::{FieldError, Problem};
-use domain::{Fault, job::Refusal};
+use domain::{Fault, ids::JobId, job::Refusal};
+
+/// The code of a request that its automation's overlap rule makes no job of.
+pub const OVERLAP_SKIPPED: &str = "overlap_skipped";
 
 /// Why a request was not served: the one map from errors to problem responses (RFC 9457).
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +37,8 @@ pub enum Failure {
         code: &'static str,
         /// For people.
         detail: String,
+        /// The job in the way, when it is one.
+        job_id: Option<JobId>,
     },
     /// Who is it?
     #[error("{0}")]
@@ -67,7 +72,14 @@ pub enum Failure {
 impl Failure {
     /// A conflict with a code for programs.
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::Conflict { code, detail: detail.into() }
+        Self::Conflict { code, detail: detail.into(), job_id: None }
+    }
+
+    /// No job, by its automation's overlap rule: this one waits or runs.
+    #[must_use]
+    pub fn overlap_skipped(id: JobId) -> Self {
+        let detail = format!("job {id} of this automation waits or runs; its overlap rule is to skip the new request");
+        Self::Conflict { code: OVERLAP_SKIPPED, detail, job_id: Some(id) }
     }
 
     /// A fault in one field of the body.
@@ -101,6 +113,13 @@ impl Failure {
             Self::Unavailable(_) => "unavailable",
             Self::BrokerUnavailable(_) => "broker_unavailable",
             Self::Internal(_) => "internal",
+        }
+    }
+
+    const fn job_id(&self) -> Option<JobId> {
+        match self {
+            Self::Conflict { job_id, .. } => *job_id,
+            _ => None,
         }
     }
 
@@ -171,6 +190,7 @@ impl Failure {
             error: detail.clone(),
             detail,
             code: code.to_owned(),
+            job_id: self.job_id(),
             errors: self.faults().iter().map(|fault| FieldError { field: fault.field.clone(), message: fault.message.clone() }).collect(),
         }
     }

@@ -3,6 +3,7 @@
 
 mod again;
 mod key;
+mod origin;
 #[cfg(test)]
 mod tests;
 
@@ -13,11 +14,12 @@ use uuid::Uuid;
 pub use self::{
     again::{Earlier, next_attempt, replay},
     key::IdempotencyKey,
+    origin::Origin,
 };
 use super::Trigger;
 use crate::{
     Fault,
-    ids::{ScheduleId, VersionId},
+    ids::VersionId,
     json,
     policy::{Overrides, Policy, gives_up_at},
     retry::RetryPolicy,
@@ -49,25 +51,12 @@ pub struct Request {
     pub overrides: Overrides,
     /// What makes the request.
     pub trigger: Trigger,
-    /// The job that ended and is run again.
-    pub retry_of: Option<Uuid>,
     /// The version to run; `None`: what is installed on its worker.
     pub version_id: Option<VersionId>,
     /// The environment whose configuration it gets.
     pub environment: Option<String>,
     /// Who or what asks.
     pub origin: Origin,
-}
-
-/// Who or what asked for a job. An attempt by the retry policy has that of the one before it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Origin {
-    /// Name of the user, key or service; `None`: accepted before that was kept.
-    pub requested_by: Option<String>,
-    /// The schedule whose fire it is.
-    pub schedule_id: Option<ScheduleId>,
-    /// W3C trace context of the request.
-    pub traceparent: Option<String>,
 }
 
 /// What a job was accepted with, beside what its automation says at any time. Its retries have the same.
@@ -181,6 +170,8 @@ impl Complete {
             return Err(Rejection::Archived);
         }
         let mut faults = request.overrides.faults(now);
+        faults.extend(request.origin.faults());
+        faults.extend(origin::environment_fault(request.environment.as_deref()));
         faults.extend(json::unkept(&request.parameters).into_iter().map(|fault| fault.under("parameters")));
         if !faults.is_empty() {
             return Err(Rejection::Invalid(faults));
@@ -193,7 +184,7 @@ impl Complete {
             priority: request.overrides.priority.unwrap_or(rules.priority),
             parameters: request.parameters,
             attempt: 1,
-            retry_of: request.retry_of,
+            retry_of: None,
             not_before: request.overrides.not_before.filter(|at| *at > now),
             origin: request.origin,
             terms: Terms { version_id: request.version_id, environment: request.environment, ..terms },

@@ -4,13 +4,19 @@ use api_types::{Automation, Job, JobEvent, WorkerToken, WorkerTokenCreated};
 use domain::job::Trigger;
 use e2e::{Delivery, World, on_both};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use test_support::eventually;
 use uuid::Uuid;
 
-use crate::support::{automation, calm, report, service_token, start};
+use crate::support::{automation, calm, fields, report, service_token, start};
 
-on_both!(a_job_says_who_requested_it, an_event_says_who_did_it, an_automation_and_a_token_say_who_changed_them);
+on_both!(
+    a_job_says_who_requested_it,
+    a_service_says_for_whom_it_asks,
+    a_person_asks_for_themselves_alone,
+    an_event_says_who_did_it,
+    an_automation_and_a_token_say_who_changed_them
+);
 
 async fn requested_by(world: &World, who: &str) -> Vec<Uuid> {
     let jobs: Vec<Job> = world.client.get(&format!("/api/v1/jobs?requested_by={who}")).await.expect(200).json();
@@ -40,6 +46,65 @@ async fn a_job_says_who_requested_it(delivery: Delivery) {
     assert_eq!(requested_by(&world, "admin").await, [executed.id, retried.id]);
     assert_eq!(world.client.job(executed.id).await.requested_by, executed.requested_by);
     assert!(requested_by(&world, "nobody").await.is_empty());
+    world.end().await;
+}
+
+async fn a_service_says_for_whom_it_asks(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let automation = automation(&world, "others").await;
+    let token = service_token(&world).await;
+    let ask = async |body: &Value| world.client.send(world.client.bare(Method::POST, "/api/v1/jobs").bearer_auth(&token).json(body)).await;
+    let (schedule, version) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let body = json!({"automation_id": automation.id, "trigger": "SCHEDULED", "requested_by": "ana", "schedule_id": schedule,
+        "version_id": version, "environment": "HML", "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "idempotency_key": "k"});
+    let id = ask(&body).await.expect(202).json::<Job>().id;
+    let job = world.client.job(id).await;
+    assert_eq!((job.trigger, job.requested_by.as_deref(), job.schedule_id), (Trigger::Scheduled, Some("ana"), Some(schedule.into())));
+    assert_eq!((job.version_id, job.environment.as_deref()), (Some(version.into()), Some("HML")));
+    let with = |field: &str, value: Value| {
+        let mut other = body.clone();
+        other[field] = value;
+        other
+    };
+    let again = with("traceparent", json!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b8-01"));
+    assert_eq!(ask(&again).await.expect(202).json::<Job>().id, id, "repeated in another span");
+    for (field, value) in [("environment", json!("PROD")), ("version_id", json!(schedule))] {
+        assert_eq!(fields(&ask(&with(field, value)).await.problem(422)), ["idempotency_key"], "{field}: another request");
+    }
+    for (field, value) in [
+        ("trigger", "RETRY"),
+        ("trigger", "scheduled"),
+        ("requested_by", ""),
+        ("environment", "a b"),
+        ("traceparent", "1"),
+        ("schedule_id", "1"),
+    ] {
+        let mut other = with("idempotency_key", Value::Null);
+        other[field] = json!(value);
+        assert_eq!(fields(&ask(&other).await.problem(422)), [field], "{value}");
+    }
+    world.end().await;
+}
+
+async fn a_person_asks_for_themselves_alone(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let automation = automation(&world, "alone").await;
+    for (field, value) in [
+        ("trigger", json!("MANUAL")),
+        ("requested_by", json!("bea")),
+        ("schedule_id", json!(Uuid::nil())),
+        ("version_id", json!(Uuid::nil())),
+        ("environment", json!("PROD")),
+        ("traceparent", json!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")),
+    ] {
+        let mut body = json!({"automation_id": automation.id});
+        body[field] = value;
+        let problem = world.client.post("/api/v1/jobs", &body).await.problem(422);
+        assert_eq!(fields(&problem), [field], "{problem:?}");
+    }
+    let jobs: Vec<Job> = world.client.get("/api/v1/jobs").await.expect(200).json();
+    assert!(jobs.is_empty(), "{jobs:?}");
     world.end().await;
 }
 

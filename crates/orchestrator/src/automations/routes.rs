@@ -139,7 +139,9 @@ fn shown(hub: &Orchestrator, automation: &store::automations::Automation) -> Aut
 #[utoipa::path(tag = "automations", params(api_types::params::AutomationId, ExecuteOptions,
     api_types::params::IdempotencyKey),
     request_body(content = Option<Object>, description = "The parameters"), responses(
-    (status = 202, body = Job), (status = 400, description = "The body is not an object", body = Problem), (status = 409, description = "The automation is archived", body = Problem),
+    (status = 202, body = Job, headers(("Idempotency-Replayed" = bool, description = "`true`: the job was there before the request"))),
+    (status = 400, description = "The body is not an object", body = Problem),
+    (status = 409, description = "The automation is archived, or its overlap rule skips the request: `job_id` is the job in the way", body = Problem),
     (status = 422, description = "The parameters break the schema, or the key was used with others", body = Problem)))]
 #[post("/api/v1/automations/{id}/execute")]
 pub(crate) async fn execute(
@@ -160,7 +162,6 @@ pub(crate) async fn execute(
         parameters,
         overrides: overrides(query.0, (hub.clock)())?,
         trigger: Trigger::Api,
-        retry_of: None,
         version_id: None,
         environment: None,
         origin: Origin { requested_by: Some(caller.name()), ..Origin::default() },

@@ -124,7 +124,7 @@ impl Orchestrator {
         for letter in dead_letters::dead_letter_list_open(&self.database, &Scope::All, &filter).await? {
             match self.dead_letter_replay(letter.id, by).await {
                 Ok(_) => response.replayed += 1,
-                Err(Failure::Conflict { code, detail }) => {
+                Err(Failure::Conflict { code, detail, .. }) => {
                     response.refused.push(DeadLetterRefusal { id: letter.id, code: code.to_owned(), detail });
                 }
                 // Somebody removed it meanwhile.

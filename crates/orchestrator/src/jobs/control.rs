@@ -12,6 +12,7 @@ use runtime::{Ask, Failure};
 use store::jobs::{Filter, FullJob, JobRow, Payload};
 use uuid::Uuid;
 
+use super::accept::answer;
 use crate::{
     Orchestrator,
     notices::Notice,
@@ -89,13 +90,12 @@ impl Orchestrator {
                 ..Overrides::default()
             },
             trigger: Trigger::Retry,
-            retry_of: Some(row.job.id),
             version_id: row.terms.version_id,
             environment: row.terms.environment,
             origin: Origin { requested_by: Some(requested_by), ..Origin::default() },
         };
         let ask = Ask { automation_id: row.automation_id, request, key: None };
-        Ok(self.execute(ask).await?.0)
+        Ok(answer(self.take_in(ask, Some(row.job.id)).await?)?.0)
     }
 
     /// Cancels or retries the jobs that `filter` chooses, the newest first.

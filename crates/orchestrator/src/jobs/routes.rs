@@ -11,7 +11,10 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{IDEMPOTENCY_KEY_HEADER, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, Problem};
-use auth::need::{JobsCreate, JobsRead};
+use auth::{
+    Principal,
+    need::{JobsCreate, JobsRead},
+};
 use domain::{
     Fault, Scope,
     job::{ErrorClass, IdempotencyKey, Origin, Request, Status, Trigger},
@@ -73,11 +76,13 @@ fn payload(include: Option<&str>) -> Result<Payload, Failure> {
 
 /// Requests a job.
 ///
-/// Its fields override the automation's settings for this job. The answer is 202 once the job is stored.
+/// Its fields override the automation's settings for this job. The answer is 202 once the job is stored. With `Idempotency-Replayed: true` it is a
+/// job that was there before: accepted under the same key, or waiting where the automation's overlap rule joins requests.
 #[utoipa::path(tag = "jobs", request_body = JobCreate, params(
     api_types::params::IdempotencyKey), responses(
-    (status = 202, body = Job), (status = 404, description = "No such automation", body = Problem),
-    (status = 409, description = "The automation is archived, or its overlap rule skips the request", body = Problem)))]
+    (status = 202, body = Job, headers(("Idempotency-Replayed" = bool, description = "`true`: the job was there before the request"))),
+    (status = 404, description = "No such automation", body = Problem),
+    (status = 409, description = "The automation is archived, or its overlap rule skips the request: `job_id` is the job in the way", body = Problem)))]
 #[post("/api/v1/jobs")]
 pub(crate) async fn create(
     caller: Allowed<JobsCreate>,
@@ -85,8 +90,7 @@ pub(crate) async fn create(
     hub: Data<Orchestrator>,
     body: JsonBody<JobCreate>,
 ) -> Result<HttpResponse, Failure> {
-    let overrides = body.0.overrides();
-    let JobCreate { automation_id, parameters, idempotency_key: in_body, .. } = body.0;
+    let in_body = body.0.idempotency_key.clone();
     let in_header = idempotency_key(&request)?;
     if in_header.is_some() && in_body.is_some() && in_header != in_body {
         return Err(Failure::field("idempotency_key", "is not that of the header Idempotency-Key"));
@@ -97,18 +101,30 @@ pub(crate) async fn create(
         Some(key) => Some(key),
         None => header_key(in_header)?,
     };
-    let request = Request {
-        parameters,
-        overrides,
-        trigger: Trigger::Api,
-        retry_of: None,
-        version_id: None,
-        environment: None,
-        origin: Origin { requested_by: Some(caller.name()), ..Origin::default() },
-    };
-    let executed = hub.execute(Ask { automation_id, request, key }).await;
+    let ask = Ask { automation_id: body.0.automation_id, request: requested(body.0, &caller)?, key };
+    let executed = hub.execute(ask).await;
     let (job, replayed) = executed.map_err(|failure| if is_in_header { key_in_header(failure) } else { failure })?;
     Ok(accepted(&job, replayed))
+}
+
+/// What is asked of the automation, by whom: a service says for whom it asks.
+fn requested(body: JobCreate, caller: &Principal) -> Result<Request, Failure> {
+    if !caller.actor.asks_for_others() {
+        let faults: Vec<Fault> = body.service_fields().map(|field| Fault::new(field, "may be set by a service of the hub alone")).collect();
+        if !faults.is_empty() {
+            return Err(Failure::Invalid(faults));
+        }
+    }
+    let overrides = body.overrides();
+    let JobCreate { parameters, trigger, requested_by, schedule_id, version_id, environment, traceparent, .. } = body;
+    Ok(Request {
+        parameters,
+        overrides,
+        trigger: trigger.unwrap_or(Trigger::Api),
+        version_id,
+        environment,
+        origin: Origin { requested_by: Some(requested_by.unwrap_or_else(|| caller.name())), schedule_id, traceparent },
+    })
 }
 
 /// The key of the header [`KEY_HEADER`].

@@ -62,9 +62,6 @@ impl Command {
     }
 }
 
-/// The code of a request that its automation's overlap rule makes no job of.
-pub(crate) const OVERLAP_SKIPPED: &str = "overlap_skipped";
-
 /// An accepted job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Inserted {

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
+    ids::ScheduleId,
     job::{ErrorClass, Failure, Job, Status},
     policy::ConcurrencyKey,
 };
@@ -46,7 +47,6 @@ fn request(parameters: Value) -> Request {
         parameters: parameters.as_object().cloned().unwrap(),
         overrides: Overrides::default(),
         trigger: Trigger::Api,
-        retry_of: None,
         version_id: None,
         environment: None,
         origin: Origin { requested_by: Some("ana".into()), ..Origin::default() },

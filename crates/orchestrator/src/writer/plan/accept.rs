@@ -11,7 +11,7 @@ use crate::{
         Publication, message,
         overlap::{self, Decision, Neighbor},
     },
-    writer::command::{Action, Change, Control, Inserted, OVERLAP_SKIPPED},
+    writer::command::{Action, Change, Control, Inserted},
 };
 
 impl Plan<'_> {
@@ -22,10 +22,7 @@ impl Plan<'_> {
         let added = Inserted { id: new.id, replayed: false, differs: false };
         match self.beside_others(new) {
             Decision::Add => {}
-            Decision::Skip(id) => {
-                let detail = format!("job {id} of this automation waits or runs; its overlap rule is to skip the new request");
-                return Err(Failure::conflict(OVERLAP_SKIPPED, detail));
-            }
+            Decision::Skip(id) => return Err(Failure::overlap_skipped(id.into())),
             Decision::Join(id) => return Ok(Inserted { id, replayed: true, differs: false }),
             Decision::Replace(others) => self.replace(&others, new.id),
             Decision::Supersede(others, earlier) => {
