@@ -22,6 +22,7 @@ mod m20261126_101500_job_origin;
 mod m20261126_103000_reconciler_intervals;
 mod m20261126_103100_replica_services;
 mod m20261126_104000_who_changed;
+mod m20261126_123500_secrets;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_103000_reconciler_intervals::Migration),
             Box::new(m20261126_103100_replica_services::Migration),
             Box::new(m20261126_104000_who_changed::Migration),
+            Box::new(m20261126_123500_secrets::Migration),
         ]
     }
 }

@@ -32,6 +32,10 @@ impl runtime::Service for Service {
         "api-gateway"
     }
 
+    fn needs_secrets(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> utoipa::openapi::OpenApi {
         Description::openapi()
     }

@@ -1,4 +1,5 @@
-//! Who somebody is and what they may do: principals and permissions, password hashes, access tokens, shared keys.
+//! Who somebody is and what they may do: principals and permissions, password hashes, access tokens, shared keys;
+//! and how secrets are sealed.
 //!
 //! Knows nothing of HTTP or of where hashes are kept.
 //!
@@ -13,6 +14,7 @@ mod key;
 mod password;
 mod permission;
 mod principal;
+pub mod secrets;
 mod token;
 mod worker_limits;
 mod worker_token;

@@ -15,6 +15,9 @@ use crate::{
 /// The key of all workers of the measurement.
 pub(crate) const WORKER_KEY: &str = "bench-worker-key-0123456789abcdef";
 
+/// What the hubs seal secrets with.
+pub(crate) const MASTER_KEY: &str = "dGhlIG1hc3RlciBrZXkgb2YgYSBiZW5jaG1hcmsuLi4=";
+
 /// Shared by all parts of the measurement.
 pub(crate) struct Bench {
     pub(crate) options: RunOptions,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     api::Api,
     child::Process,
-    context::{Bench, WORKER_KEY},
+    context::{Bench, MASTER_KEY, WORKER_KEY},
 };
 
 const PASSWORD: &str = "bench-password-0123456789";
@@ -48,6 +48,7 @@ impl Hub {
             .env("REGENTE__DATABASE__URL", &site.database_url)
             .env("REGENTE__BROKER__URL", &bench.servers.amqp_url)
             .env("REGENTE__WORKER__API_KEY", WORKER_KEY)
+            .env("REGENTE_MASTER_KEY", MASTER_KEY)
             .env("REGENTE__ADMIN__PASSWORD", PASSWORD)
             .env("REGENTE__DATA_DIR", bench.folder(&name)?)
             .env("REGENTE__LOG__FILTER", &bench.options.hub_log)

@@ -35,6 +35,8 @@ pub(crate) const LEASE: Duration = Duration::from_secs(5);
 pub(crate) const QUEUES: [&str; 2] = ["chaos.messages", "chaos.claims"];
 pub(crate) const DEAD_LETTERS: &str = "regente.dead-letters";
 pub(crate) const WORKER_KEY: &str = "chaos-worker-key-0123456789abcdef";
+/// Of the hubs on PostgreSQL.
+const MASTER_KEY: &str = "dGhlIG1hc3RlciBrZXkgb2YgYSBjaGFvcyBydW4uLi4=";
 pub(crate) const PASSWORD: &str = "chaos-password-0123456789";
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 
@@ -141,6 +143,7 @@ async fn hub(regente: &Path, folder: &Path, servers: &Servers, number: usize, jo
     let mut environment = hub_environment(&address, &folder.join(&name).join("data"));
     environment.push(("REGENTE__DATABASE__URL".to_owned(), at(&servers.database_url, database.address())?));
     environment.push(("REGENTE__BROKER__URL".to_owned(), at(&servers.amqp_url, broker.address())?));
+    environment.push(("REGENTE_MASTER_KEY".to_owned(), MASTER_KEY.to_owned()));
     environment.extend(clock.environment());
     let program = hub_program(regente, folder, name, environment);
     Ok(Hub { part: Part::start(program, journal).await?, address, database, broker, clock })

@@ -227,6 +227,8 @@ fn settings(
 ) -> anyhow::Result<Settings> {
     let mut settings = Settings::load_with(None, sections)?;
     settings.data_dir = folder.path().join("data");
+    settings.secrets.key_file = folder.path().join("master.key");
+    std::fs::write(&settings.secrets.key_file, auth::secrets::MasterKeys::generate().expose_secret())?;
     settings.http.bind = "127.0.0.1:0".to_owned();
     settings.http.workers = 1;
     settings.database.url = database.settings().url.clone().into();

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{self, HubCommand},
+    maintain::{self, SecretsCommand},
     terminal, up,
     work::{self, WorkerArgs},
 };
@@ -35,6 +36,9 @@ enum Command {
     Worker(Box<WorkerArgs>),
     /// Bring the database's schema up to date, then end.
     Migrate,
+    /// The master keys that secrets in the database are sealed with.
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// Look at the settings.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -101,6 +105,10 @@ impl Cli {
             },
             Command::Migrate => match settings() {
                 Ok(settings) => up::migrate(&settings),
+                Err(error) => return unusable(&error),
+            },
+            Command::Secrets(command) => match settings() {
+                Ok(settings) => maintain::secrets(&settings, &command),
                 Err(error) => return unusable(&error),
             },
             Command::Config(command) => match (settings(), command) {

@@ -39,17 +39,7 @@ impl DataDir {
 
     /// The secret in this file, when there is one.
     pub(crate) fn secret(&self, name: &str) -> anyhow::Result<Option<SecretString>> {
-        let path = self.path.join(name);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-        };
-        let secret = text.trim();
-        if secret.is_empty() {
-            bail!("{} is empty: delete it to have it written again", path.display());
-        }
-        Ok(Some(secret.into()))
+        read_secret(&self.path.join(name))
     }
 
     /// Keeps a secret in this file, in the place of another. Only the owner can read it.
@@ -65,9 +55,25 @@ impl DataDir {
         // Whole or not at all: a reader may come at any time.
         let new = self.path.join(format!("{name}.{}.new", std::process::id()));
         let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new);
-        let written = file.and_then(|mut file| writeln!(file, "{}", secret.expose_secret())).and_then(|()| fs::rename(&new, &path));
-        written.with_context(|| format!("cannot write {}", path.display()))
+        let written = file.and_then(|mut file| writeln!(file, "{}", secret.expose_secret()).and_then(|()| file.sync_all()));
+        // It lasts before anything is sealed with it.
+        let lasts = || fs::File::open(&self.path).and_then(|folder| folder.sync_all());
+        written.and_then(|()| fs::rename(&new, &path)).and_then(|()| lasts()).with_context(|| format!("cannot write {}", path.display()))
     }
+}
+
+/// The secret in this file, when there is one.
+pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Option<SecretString>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let secret = text.trim();
+    if secret.is_empty() {
+        bail!("{} is empty: delete it to have it written again", path.display());
+    }
+    Ok(Some(secret.into()))
 }
 
 /// Makes the folder when missing. It and its files, which hold keys and the database, are for their owner alone, also when others could read

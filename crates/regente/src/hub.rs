@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow, bail};
 use runtime::{Clock, Clocks, Context, Host, Parts, Service, Settings, SteadyClock};
 use secrecy::ExposeSecret;
 
-use crate::{connect, data_dir::DataDir, services};
+use crate::{connect, data_dir::DataDir, master_key, services};
 
 /// The file with the workers' key, for programs on this machine.
 const WORKER_KEY: &str = "worker-key";
@@ -57,9 +57,16 @@ impl Hub {
             .with_context(|| format!("cannot serve on {}: is another program using the address?", settings.http.bind))?;
         let data = DataDir::open(&settings.data_dir, settings.database_url().expose_secret().starts_with("sqlite:"))?;
         let generates_key = settings.worker.api_key.expose_secret().is_empty();
+        let database = connect::database(&settings).await?;
+        let master_keys = if services.iter().any(|service| service.needs_secrets()) {
+            master_key::given_or_made(&settings, &data, &database).await?
+        } else {
+            master_key::given(&settings)?
+        };
         let context = Context::new(Parts {
             worker_key: if generates_key { data.secret(WORKER_KEY)? } else { None },
-            database: connect::database(&settings).await?,
+            master_keys,
+            database,
             store: connect::store_settings(&settings),
             broker: connect::broker(&settings)?,
             clocks: Clocks { now: clock, steady: steady_clock },

@@ -17,6 +17,8 @@ mod demo;
 mod examples;
 mod hub;
 mod local;
+mod maintain;
+mod master_key;
 mod services;
 mod terminal;
 mod up;

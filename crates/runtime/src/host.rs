@@ -123,6 +123,9 @@ type Started = (SocketAddr, Vec<String>, actix_web::dev::Server);
 
 async fn start(listener: TcpListener, context: &Context, services: &[Box<dyn Service>]) -> Result<Started, StartError> {
     let address = listener.local_addr()?;
+    if services.iter().any(|service| service.needs_secrets()) {
+        context.secrets.check().await?;
+    }
     let mut running: Vec<(&'static str, Running)> = Vec::with_capacity(services.len());
     for service in services {
         running.push((service.name(), service.start(context).await?));

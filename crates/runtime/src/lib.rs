@@ -23,6 +23,7 @@ mod problem;
 pub mod reconcile;
 mod refused_keys;
 mod replica;
+mod secrets;
 mod service;
 mod settings;
 mod shutdown;
@@ -43,10 +44,11 @@ pub use self::{
     reconcile::{Counts, Reconciler, Reconcilers},
     refused_keys::RefusedKeys,
     replica::Replica,
+    secrets::{Secrets, SecretsError},
     service::{Context, Parts, Running, Service, StartError},
     settings::{
-        Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Limits, LocalWorker, Log, Retention, Section, SectionSettings,
-        Settings, SettingsError, WorkerSettings,
+        Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Limits, LocalWorker, Log, Retention, SecretSettings, Section,
+        SectionSettings, Settings, SettingsError, WorkerSettings,
     },
     shutdown::Shutdown,
     tasks::{TaskError, TaskState, TaskStatus, Tasks},

@@ -11,7 +11,7 @@ use std::{
 };
 
 use actix_web::web::ServiceConfig;
-use auth::SharedKey;
+use auth::{SharedKey, secrets::MasterKeys};
 use broker::Broker;
 use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
@@ -20,8 +20,8 @@ use store::{Database, Error};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    Access, Clock, Clocks, Events, Reconciler, Reconcilers, RefusedKeys, Replica, Section, Settings, Shutdown, Tasks, WorkerTokens,
-    WriteHealth, first_start::Keys, reconcile::Terms,
+    Access, Clock, Clocks, Events, Reconciler, Reconcilers, RefusedKeys, Replica, Secrets, Section, Settings, Shutdown, Tasks,
+    WorkerTokens, WriteHealth, first_start::Keys, reconcile::Terms,
 };
 
 /// What is in the way of a start.
@@ -35,6 +35,11 @@ pub trait Service: Send + Sync {
     /// The section of the settings that is its alone; it reads it with [`Settings::section`].
     fn section(&self) -> Option<Section> {
         None
+    }
+
+    /// Whether it seals or opens secrets: a process that runs it does not start without a master key.
+    fn needs_secrets(&self) -> bool {
+        false
     }
 
     /// The description of its routes. Needs nothing that runs.
@@ -102,6 +107,8 @@ pub struct Parts {
     pub services: Vec<String>,
     /// A workers' key that an earlier version generated on this machine: the database takes it in when it has none.
     pub worker_key: Option<SecretString>,
+    /// What secrets are sealed with.
+    pub master_keys: Option<MasterKeys>,
     /// Everybody may do everything.
     pub insecure_dev: bool,
 }
@@ -133,6 +140,8 @@ pub struct Context {
     pub access: Access,
     /// The key that workers share.
     pub worker_key: SecretString,
+    /// Secrets in the database.
+    pub secrets: Secrets,
     store: store::Settings,
     opened: Arc<Mutex<Vec<Database>>>,
 }
@@ -143,9 +152,10 @@ impl Context {
     /// # Errors
     /// Any [`Error`] of the database.
     pub async fn new(parts: Parts) -> Result<Self, Error> {
-        let Parts { settings, database, store, broker, clocks, services, worker_key, insecure_dev } = parts;
+        let Parts { settings, database, store, broker, clocks, services, worker_key, master_keys, insecure_dev } = parts;
         let (shutdown, writes) = (Shutdown::default(), WriteHealth::default());
         let clock = clocks.now.clone();
+        let secrets = Secrets::new(database.clone(), clock.clone(), master_keys);
         let Keys { tokens, worker_key } = Keys::load(&database, &settings, worker_key).await?;
         let tasks = Tasks::new(clock.clone(), shutdown.clone());
         let replica = Replica::new(database.clone(), clocks, services).await?;
@@ -182,6 +192,7 @@ impl Context {
             writes,
             access,
             worker_key,
+            secrets,
             store,
             opened,
         })

@@ -26,6 +26,8 @@ pub struct Settings {
     pub broker: Broker,
     /// Sign-in.
     pub auth: Auth,
+    /// What secrets in the database are sealed with.
+    pub secrets: SecretSettings,
     /// First administrator.
     pub admin: Admin,
     /// Workers: their key, and the one of the hub's process.
@@ -107,6 +109,13 @@ section!(
         /// How long a sign-in lasts.
         #[serde(with = "humantime_serde")]
         token_lifetime: Duration,
+    }
+);
+section!(
+    /// What secrets in the database are sealed with.
+    SecretSettings {
+        /// File with master keys; empty: `REGENTE_MASTER_KEY`, or a file in the data folder.
+        key_file: PathBuf,
     }
 );
 section!(

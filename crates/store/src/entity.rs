@@ -14,6 +14,7 @@ pub(crate) mod job_log_chunk;
 pub(crate) mod queue_pause;
 pub(crate) mod reconciler;
 pub(crate) mod replica;
+pub(crate) mod secret;
 pub(crate) mod user;
 pub(crate) mod worker;
 pub(crate) mod worker_token;

@@ -30,6 +30,7 @@ pub mod queues;
 pub mod reconcilers;
 pub mod retention;
 mod scope;
+pub mod secrets;
 mod statement_text;
 pub mod worker_tokens;
 pub mod workers;

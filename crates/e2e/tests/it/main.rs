@@ -25,5 +25,6 @@ mod replicas;
 mod results;
 mod retention;
 mod retries;
+mod secrets;
 mod services;
 mod support;

@@ -165,9 +165,9 @@ async fn a_sixth_service_is_mounted_by_one_line() {
 async fn apart(world: &World, name: &str, service: Box<dyn Service>) -> (Hub, Client) {
     let sections: Vec<Section> = service.section().into_iter().collect();
     let mut settings = Settings::load_with(None, &sections).unwrap();
-    let Settings { http, database, broker, admin, lease, dispatch, .. } = world.settings.clone();
+    let Settings { http, database, broker, admin, secrets, lease, dispatch, .. } = world.settings.clone();
     (settings.http, settings.database, settings.broker, settings.admin) = (http, database, broker, admin);
-    (settings.lease, settings.dispatch) = (lease, dispatch);
+    (settings.secrets, settings.lease, settings.dispatch) = (secrets, lease, dispatch);
     settings.data_dir = world.folder.path().join(name);
     let hub = Hub::start_with(settings, HubOptions::default(), vec![service]).await.unwrap();
     let key = hub.worker_key().expose_secret().to_owned();

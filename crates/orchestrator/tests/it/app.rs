@@ -76,6 +76,7 @@ impl TestApp {
             clocks: Clocks::default(),
             services: vec!["orchestrator".to_owned()],
             worker_key: None,
+            master_keys: None,
             insecure_dev: true,
         };
         let context = Context::new(parts).await.unwrap();

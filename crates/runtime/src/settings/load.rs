@@ -76,6 +76,7 @@ impl Reading {
         let data_dir = self.value("data_dir");
         let (http, database, broker) = (self.section("http"), self.section("database"), self.section("broker"));
         let (auth, admin, worker) = (self.section("auth"), self.section("admin"), self.section("worker"));
+        let secrets = self.section("secrets");
         let (lease, dispatch, limits) = (self.section("lease"), self.section("dispatch"), self.section("limits"));
         let (retention, log) = (self.section("retention"), self.section("log"));
         let sections = self.sections(sections);
@@ -85,6 +86,7 @@ impl Reading {
             database: database?,
             broker: broker?,
             auth: auth?,
+            secrets: secrets?,
             admin: admin?,
             worker: worker?,
             lease: lease?,

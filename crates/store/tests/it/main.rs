@@ -44,6 +44,7 @@ mod queues;
 mod reconcilers;
 mod retention;
 mod scopes;
+mod secrets;
 mod statistics;
 mod transactions;
 mod unstarted;
