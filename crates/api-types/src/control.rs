@@ -1,5 +1,8 @@
 use chrono::{DateTime, Utc};
-use domain::{ids::AutomationId, job::Status};
+use domain::{
+    ids::{AutomationId, JobId},
+    job::Status,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{
@@ -9,7 +12,6 @@ use utoipa::{
         schema::{ArrayItems, ObjectBuilder, Type},
     },
 };
-use uuid::Uuid;
 
 use crate::schema;
 
@@ -73,8 +75,8 @@ pub struct BulkRequest {
     pub created_to: Option<DateTime<Utc>>,
     /// Only these jobs, at most 1000.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 1000)]
-    pub ids: Vec<Uuid>,
+    #[schema(max_items = 1000, value_type = Vec<Uuid>)]
+    pub ids: Vec<JobId>,
     /// Only count.
     #[serde(alias = "dryRun")]
     pub dry_run: bool,

@@ -1,9 +1,8 @@
 use chrono::{DateTime, Utc};
-use domain::ids::DeadLetterId;
+use domain::ids::{DeadLetterId, JobId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
 /// A message that the broker gave up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -14,7 +13,8 @@ pub struct DeadLetter {
     /// Queue it was meant for.
     pub queue_name: String,
     /// The job it names, when it names one; the hub may not know that job.
-    pub job_id: Option<Uuid>,
+    #[schema(value_type = Option<Uuid>)]
+    pub job_id: Option<JobId>,
     /// `rejected`, `expired`, `maxlen` or `delivery_limit`.
     pub reason: String,
     /// When the hub took it from the dead-letter queue.
@@ -24,7 +24,8 @@ pub struct DeadLetter {
     /// Who sent it again.
     pub replayed_by: Option<String>,
     /// The job that runs in the place of the one it names.
-    pub new_job_id: Option<Uuid>,
+    #[schema(value_type = Option<Uuid>)]
+    pub new_job_id: Option<JobId>,
 }
 
 /// A dead letter whole.
@@ -54,7 +55,8 @@ pub struct DeadLetterFilter {
     pub queue: Option<String>,
     /// Only those that name this job.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub job_id: Option<Uuid>,
+    #[param(value_type = Option<Uuid>)]
+    pub job_id: Option<JobId>,
     /// Only those that were (`true`) or were not (`false`) sent again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replayed: Option<bool>,

@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 use domain::{
-    ids::{AutomationId, JobEventId, ScheduleId, VersionId},
+    ids::{AutomationId, JobEventId, JobId, ScheduleId, VersionId, WorkerId},
     job::{ErrorClass, Status, Trigger},
     log::Level,
     policy::Overrides,
@@ -8,7 +8,6 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
 use crate::schema;
 
@@ -16,9 +15,11 @@ use crate::schema;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Job {
     /// Id, UUID v7.
-    pub id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub id: JobId,
     /// The same id, under the name that workers use.
-    pub job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub job_id: JobId,
     /// Automation it runs.
     #[schema(value_type = i32)]
     pub automation_id: AutomationId,
@@ -45,9 +46,11 @@ pub struct Job {
     /// 1 for a first run, 2 for its first retry.
     pub attempt: i32,
     /// The job that this one runs again.
-    pub retry_of: Option<Uuid>,
+    #[schema(value_type = Option<Uuid>)]
+    pub retry_of: Option<JobId>,
     /// The worker that holds or held it.
-    pub worker_id: Option<Uuid>,
+    #[schema(value_type = Option<Uuid>)]
+    pub worker_id: Option<WorkerId>,
     /// How far it is.
     pub progress: Option<Progress>,
     /// When it was accepted.
@@ -304,7 +307,8 @@ pub struct JobFilter {
     pub limit: Option<u32>,
     /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<Uuid>,
+    #[param(value_type = Option<Uuid>)]
+    pub after: Option<JobId>,
     /// What a list leaves out unless it is asked for: `result`. Without it `result` is `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(inline, value_type = Option<Vec<schema::JobPart>>)]

@@ -1,3 +1,4 @@
+use domain::ids::JobId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -9,7 +10,8 @@ use crate::{FinishRequest, Problem, StartRequest, StartResponse, WorkerJobRespon
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Report {
     /// The job.
-    pub job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub job_id: JobId,
     /// Token of its lease, as in the header `X-Lease-Token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_token: Option<Uuid>,

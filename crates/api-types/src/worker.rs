@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 use domain::{
-    ids::AutomationId,
+    ids::{AutomationId, JobId, WorkerId},
     job::{ErrorClass, Status},
     log::Level,
 };
@@ -52,7 +52,8 @@ pub struct RegisterRequest {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RegisterResponse {
     /// Its id, for `claim`, `start` and `heartbeat`.
-    pub worker_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub worker_id: WorkerId,
     /// Seconds between heartbeats.
     pub heartbeat_interval_s: f64,
     /// Seconds after the last heartbeat at which its jobs count as lost.
@@ -63,7 +64,8 @@ pub struct RegisterResponse {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HeldJob {
     /// The job.
-    pub job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub job_id: JobId,
     /// Token of its lease.
     pub lease_token: Uuid,
 }
@@ -72,7 +74,8 @@ pub struct HeldJob {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HeartbeatRequest {
     /// The worker.
-    pub worker_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub worker_id: WorkerId,
     /// What it runs.
     #[serde(default)]
     pub jobs: Vec<HeldJob>,
@@ -89,12 +92,15 @@ pub struct HeartbeatRequest {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct HeartbeatResponse {
     /// Jobs whose lease it has lost: stop them, report nothing.
-    pub stale: Vec<Uuid>,
+    #[schema(value_type = Vec<Uuid>)]
+    pub stale: Vec<JobId>,
     /// Jobs that somebody asked to stop.
-    pub cancel: Vec<Uuid>,
+    #[schema(value_type = Vec<Uuid>)]
+    pub cancel: Vec<JobId>,
     /// Jobs that are paused: their processes stand still. Every other job of the request runs.
     #[serde(default)]
-    pub paused: Vec<Uuid>,
+    #[schema(value_type = Vec<Uuid>)]
+    pub paused: Vec<JobId>,
     /// The worker is paused: it ends what it has and takes nothing new.
     #[serde(default)]
     pub drain: bool,
@@ -104,7 +110,8 @@ pub struct HeartbeatResponse {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ClaimRequest {
     /// The worker, from `register`.
-    pub worker_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub worker_id: WorkerId,
     /// Queues, the order has no meaning; `["*"]`: every queue that the worker's credential opens, also those made later.
     #[schema(value_type = Vec<schema::QueueOrEvery>, min_items = 1, max_items = 1000)]
     pub queues: Vec<String>,
@@ -119,7 +126,8 @@ pub struct ClaimRequest {
     pub wait_s: f64,
     /// Jobs it holds already. What the hub gave it and is not here got lost on the way, and is given again.
     #[serde(default)]
-    pub holding: Vec<Uuid>,
+    #[schema(value_type = Vec<Uuid>)]
+    pub holding: Vec<JobId>,
 }
 
 const fn one() -> u32 {
@@ -130,7 +138,8 @@ const fn one() -> u32 {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobAssignment {
     /// The job.
-    pub job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub job_id: JobId,
     /// Its automation.
     #[schema(value_type = i32)]
     pub automation_id: AutomationId,
@@ -173,7 +182,8 @@ pub struct JobAssignment {
 pub struct StartRequest {
     /// The registered worker; absent for a foreign one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worker_id: Option<Uuid>,
+    #[schema(value_type = Option<Uuid>)]
+    pub worker_id: Option<WorkerId>,
 }
 
 /// The job runs.
@@ -183,7 +193,8 @@ pub struct StartResponse {
     /// For people.
     pub message: String,
     /// The job.
-    pub job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub job_id: JobId,
     /// `running`.
     #[schema(value_type = schema::JobStatus)]
     pub status: Status,
@@ -286,7 +297,8 @@ pub struct WorkerJobResponse {
     /// For people.
     pub message: String,
     /// The job.
-    pub job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub job_id: JobId,
     /// Its status now.
     #[schema(value_type = schema::JobStatus)]
     pub status: Status,

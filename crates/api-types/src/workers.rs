@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 use domain::{
-    ids::{AutomationId, TokenId},
+    ids::{AutomationId, JobId, TokenId, WorkerId},
     job::Status,
     worker::State,
 };
@@ -14,7 +14,8 @@ use crate::schema;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Worker {
     /// Id.
-    pub id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub id: WorkerId,
     /// Unique name.
     pub name: String,
     /// `running`, `paused` (ends what it has, takes nothing new), `stopped` (said goodbye) or `lost` (not heard of).
@@ -70,7 +71,8 @@ pub struct WorkerDetail {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WorkerHeldJob {
     /// The job.
-    pub job_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub job_id: JobId,
     /// Its automation.
     #[schema(value_type = i32)]
     pub automation_id: AutomationId,
@@ -108,14 +110,16 @@ pub struct WorkerFilter {
     pub limit: Option<u32>,
     /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<Uuid>,
+    #[param(value_type = Option<Uuid>)]
+    pub after: Option<WorkerId>,
 }
 
 /// A worker stops in order.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct GoodbyeRequest {
     /// The worker.
-    pub worker_id: Uuid,
+    #[schema(value_type = Uuid)]
+    pub worker_id: WorkerId,
 }
 
 /// Makes a token for a worker.

@@ -5,6 +5,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use api_types::{AutomationCreate, LoginRequest, LoginResponse};
+use domain::ids::JobId;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Method, Request,
@@ -39,7 +40,7 @@ pub(crate) struct Api {
 
 #[derive(Deserialize)]
 struct Accepted {
-    id: Uuid,
+    id: JobId,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +56,7 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// Submits a job; returns its id and the time of the write, in microseconds of the wall clock.
-    pub(crate) async fn send(&mut self) -> Result<(Uuid, i64)> {
+    pub(crate) async fn send(&mut self) -> Result<(JobId, i64)> {
         let submitted_us = now_us();
         self.stream.write_all(self.request.as_bytes()).await?;
         let body = tokio::time::timeout(PATIENCE, self.answer()).await.context("no answer in time")??;
@@ -111,7 +112,7 @@ impl Api {
     }
 
     /// Submits a job with these parameters, which are a JSON object.
-    pub(crate) async fn execute(&self, automation: i32, parameters: &'static str) -> Result<Uuid> {
+    pub(crate) async fn execute(&self, automation: i32, parameters: &'static str) -> Result<JobId> {
         let request = self.request(Method::POST, &format!("automations/{automation}/execute")).header(AUTHORIZATION, &self.authorization);
         let answer = self.send(request, parameters).await?;
         Ok(serde_json::from_slice::<Accepted>(&answer)?.id)
@@ -131,7 +132,7 @@ impl Api {
     }
 
     /// Sends log lines of a job: the text of the list `entries`, and how many lines were sent before.
-    pub(crate) async fn log(&self, (job, lease): (Uuid, Uuid), entries: &str, offset: usize) -> Result<()> {
+    pub(crate) async fn log(&self, (job, lease): (JobId, Uuid), entries: &str, offset: usize) -> Result<()> {
         let body = format!("{{\"entries\":{entries},\"offset\":{offset}}}");
         let request = self.request(Method::POST, &format!("worker/jobs/{job}/log"));
         let request = request.header(api_types::WORKER_KEY_HEADER, WORKER_KEY).header(api_types::LEASE_TOKEN_HEADER, lease.to_string());

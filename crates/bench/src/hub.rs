@@ -1,6 +1,7 @@
 use std::{net::TcpListener, process::Stdio, str::FromStr as _, time::Duration};
 
 use anyhow::{Result, ensure};
+use domain::ids::JobId;
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -95,7 +96,7 @@ impl Hub {
     }
 
     /// Waits until all these jobs have ended, and checks that they completed. Queries the database about each job once or twice.
-    pub(crate) async fn await_ended(&self, jobs: &[Uuid], every: Duration) -> Result<()> {
+    pub(crate) async fn await_ended(&self, jobs: &[JobId], every: Duration) -> Result<()> {
         let mut rest = jobs.to_vec();
         let mut moved_at = Instant::now();
         while !rest.is_empty() {
@@ -117,7 +118,7 @@ impl Hub {
     }
 
     /// Waits until all these jobs are dispatched to the broker.
-    pub(crate) async fn await_dispatched(&self, jobs: &[Uuid]) -> Result<()> {
+    pub(crate) async fn await_dispatched(&self, jobs: &[JobId]) -> Result<()> {
         let deadline = Instant::now() + START_LIMIT;
         loop {
             let statement = "SELECT count(*) FROM jobs WHERE id = ANY($1) AND dispatched_at IS NULL";
@@ -130,7 +131,7 @@ impl Hub {
         }
     }
 
-    pub(crate) async fn check_completed(&self, jobs: &[Uuid]) -> Result<()> {
+    pub(crate) async fn check_completed(&self, jobs: &[JobId]) -> Result<()> {
         let statement = "SELECT count(*) FROM jobs WHERE id = ANY($1) AND status = 'completed'";
         let completed: i64 = sqlx::query_scalar(statement).bind(jobs).fetch_one(&self.database).await?;
         ensure!(usize::try_from(completed)? == jobs.len(), "only {completed} of {} jobs completed", jobs.len());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use api_types::{FinishRequest, HeartbeatRequest, RegisterRequest};
 use broker::{Broker, Delivery};
-use domain::job::Status;
+use domain::{ids::WorkerId, job::Status};
 use messages::JobMessage;
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -50,7 +50,7 @@ pub(crate) async fn run(options: WorkerOptions) -> Result<()> {
     }
 }
 
-async fn work(hub: &HubClient, worker: Uuid, delivery: Delivery) -> Result<()> {
+async fn work(hub: &HubClient, worker: WorkerId, delivery: Delivery) -> Result<()> {
     let received_us = now_us();
     let message: JobMessage = serde_json::from_slice(&delivery.body)?;
     let job = Uuid::parse_str(&message.job_id)?;

@@ -3,9 +3,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use api_types::{AutomationCreate, ExecuteOptions, WORKER_KEY_HEADER};
 use client::{Client, Settings};
+use domain::ids::JobId;
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 /// A request that is not answered by then is repeated.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ pub(crate) struct Api {
 
 /// Result of a request to run an automation.
 pub(crate) enum Submitted {
-    Accepted(Uuid),
+    Accepted(JobId),
     /// It is unknown whether it was accepted: repeat it.
     Unknown(String),
     /// It was refused for good.

@@ -14,8 +14,8 @@ use std::{
     fmt,
 };
 
+use domain::ids::{JobId, WorkerId};
 use serde::Serialize;
-use uuid::Uuid;
 
 use crate::{
     absence::Absence,
@@ -28,22 +28,22 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Evidence {
     /// Accepted keys, each with its job and automation.
-    pub(crate) accepted: HashMap<String, (Uuid, i32)>,
+    pub(crate) accepted: HashMap<String, (JobId, i32)>,
     /// Jobs whose cancellation was requested.
-    pub(crate) cancels: HashSet<Uuid>,
+    pub(crate) cancels: HashSet<JobId>,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) jobs: Vec<JobRow>,
     /// In the order of their commits.
     pub(crate) changes: Vec<Change>,
-    pub(crate) runs: HashMap<Uuid, Vec<Run>>,
+    pub(crate) runs: HashMap<JobId, Vec<Run>>,
     /// Queue, job and reason.
-    pub(crate) dead_letters: Vec<(String, Option<Uuid>, String)>,
+    pub(crate) dead_letters: Vec<(String, Option<JobId>, String)>,
     /// Names of the workers.
-    pub(crate) workers: HashMap<Uuid, String>,
+    pub(crate) workers: HashMap<WorkerId, String>,
     /// When agents had an excuse.
     pub(crate) absences: Vec<Absence>,
     /// Ends that robots without an agent reported.
-    pub(crate) reports: HashMap<Uuid, &'static str>,
+    pub(crate) reports: HashMap<JobId, &'static str>,
     /// Peak memory of each hub and agent, in MiB.
     pub(crate) peaks_mib: BTreeMap<String, u64>,
 }
@@ -54,12 +54,12 @@ pub(crate) struct Breach {
     /// Its name, one word.
     pub(crate) promise: &'static str,
     /// The jobs it concerns.
-    pub(crate) jobs: Vec<Uuid>,
+    pub(crate) jobs: Vec<JobId>,
     pub(crate) text: String,
 }
 
 impl Breach {
-    fn new(promise: &'static str, job: Uuid, text: impl Into<String>) -> Self {
+    fn new(promise: &'static str, job: JobId, text: impl Into<String>) -> Self {
         Self { promise, jobs: vec![job], text: text.into() }
     }
 }
@@ -103,7 +103,7 @@ impl Evidence {
         self.shape(job.automation_id).is_some_and(|shape| i64::from(job.attempt) <= i64::from(shape.failures))
     }
 
-    fn by_id(&self) -> HashMap<Uuid, &JobRow> {
+    fn by_id(&self) -> HashMap<JobId, &JobRow> {
         self.jobs.iter().map(|job| (job.id, job)).collect()
     }
 }

@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use broker::{Broker, Delivery};
+use domain::ids::JobId;
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::time::sleep;
@@ -44,7 +45,7 @@ enum Manner {
 }
 
 impl Manner {
-    fn of(job: Uuid) -> Self {
+    fn of(job: JobId) -> Self {
         [Self::Well, Self::Unheard, Self::Intruded][usize::from(job.as_bytes()[15] % 3)]
     }
 }
@@ -53,7 +54,7 @@ impl Manner {
 pub(crate) struct Robots {
     world: Arc<World>,
     ledger: Arc<Ledger>,
-    done: Mutex<HashSet<Uuid>>,
+    done: Mutex<HashSet<JobId>>,
     next_hub: AtomicUsize,
 }
 
@@ -77,7 +78,7 @@ impl Robots {
 
     async fn take(&self, message: Delivery) -> Result<()> {
         let body: serde_json::Value = serde_json::from_slice(&message.body)?;
-        let job: Uuid = body["job_id"].as_str().context("a message without job_id")?.parse()?;
+        let job: JobId = body["job_id"].as_str().context("a message without job_id")?.parse()?;
         // One that is redelivered because its acknowledgement was lost is done.
         let known = self.done.lock().unwrap_or_else(PoisonError::into_inner).contains(&job);
         if !known {
@@ -89,7 +90,7 @@ impl Robots {
         Ok(())
     }
 
-    async fn work(&self, job: Uuid, quarters: u64) -> Result<()> {
+    async fn work(&self, job: JobId, quarters: u64) -> Result<()> {
         let manner = Manner::of(job);
         if manner == Manner::Intruded {
             self.intrude(job).await;
@@ -111,7 +112,7 @@ impl Robots {
     }
 
     /// Tries one hub after the other until one decides.
-    async fn ask(&self, job: Uuid, what: &str, body: &serde_json::Value) -> StatusCode {
+    async fn ask(&self, job: JobId, what: &str, body: &serde_json::Value) -> StatusCode {
         loop {
             match self.once(job, what, body, WORKER_KEY).await {
                 Some(status) if !is_to_be_repeated(status) => return status,
@@ -120,7 +121,7 @@ impl Robots {
         }
     }
 
-    async fn intrude(&self, job: Uuid) {
+    async fn intrude(&self, job: JobId) {
         for (what, body) in [("start", json!({})), ("finish", json!({"status": "failed"}))] {
             let refusals = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
             let answer = self.once(job, what, &body, WRONG_KEY).await;
@@ -130,13 +131,13 @@ impl Robots {
         }
     }
 
-    async fn once(&self, job: Uuid, what: &str, body: &serde_json::Value, key: &str) -> Option<StatusCode> {
+    async fn once(&self, job: JobId, what: &str, body: &serde_json::Value, key: &str) -> Option<StatusCode> {
         let hub = self.next_hub.fetch_add(1, Ordering::Relaxed) % self.world.hubs.len();
         self.world.api.work(hub, &format!("{job}/{what}"), body, key).await.ok()
     }
 }
 
-fn book(books: &Path, job: Uuid) -> Result<PathBuf> {
+fn book(books: &Path, job: JobId) -> Result<PathBuf> {
     let book = books.join(format!("{job}.foreign.{}", Uuid::new_v4()));
     note(&book, "begin")?;
     Ok(book)

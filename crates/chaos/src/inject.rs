@@ -10,11 +10,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use domain::ids::JobId;
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep},
 };
-use uuid::Uuid;
 
 use crate::{
     absence::unix_now,
@@ -158,7 +158,7 @@ impl Injector {
     }
 
     /// Submits a job to this hub until it is accepted.
-    async fn accepted(&self, hub: usize, request: &Request, since: Instant) -> Result<Uuid> {
+    async fn accepted(&self, hub: usize, request: &Request, since: Instant) -> Result<JobId> {
         let job = loop {
             match self.world.api.execute(hub, request).await {
                 Submitted::Accepted(job) => break job,

@@ -10,12 +10,12 @@ use std::{
     time::Duration,
 };
 
+use domain::ids::JobId;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
-use uuid::Uuid;
 
 use crate::{
     api::{Api, Request, Submitted},
@@ -35,45 +35,45 @@ const LANES: u32 = 2;
 /// What was accepted: the job of each key. All answers for a key must name the same job.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    jobs: Mutex<HashMap<String, (Uuid, i32)>>,
+    jobs: Mutex<HashMap<String, (JobId, i32)>>,
     /// Jobs whose cancellation was requested.
-    cancels: Mutex<HashSet<Uuid>>,
+    cancels: Mutex<HashSet<JobId>>,
     /// Ends that robots without an agent reported.
-    reports: Mutex<HashMap<Uuid, &'static str>>,
+    reports: Mutex<HashMap<JobId, &'static str>>,
     /// Requests that were repeated because their outcome was unknown.
     pub(crate) repeats: AtomicUsize,
 }
 
 impl Ledger {
     /// Records an answer; returns the job of an earlier answer if that differs.
-    pub(crate) fn note(&self, request: &Request, job: Uuid) -> Option<Uuid> {
+    pub(crate) fn note(&self, request: &Request, job: JobId) -> Option<JobId> {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let (first, _) = *jobs.entry(request.key.clone()).or_insert((job, request.automation));
         (first != job).then_some(first)
     }
 
     /// Records that a job is about to be canceled.
-    pub(crate) fn note_cancel(&self, job: Uuid) {
+    pub(crate) fn note_cancel(&self, job: JobId) {
         self.cancels.lock().unwrap_or_else(PoisonError::into_inner).insert(job);
     }
 
     /// Every job whose cancellation was requested.
-    pub(crate) fn cancels(&self) -> HashSet<Uuid> {
+    pub(crate) fn cancels(&self) -> HashSet<JobId> {
         self.cancels.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Records the end that a robot without an agent reports.
-    pub(crate) fn note_report(&self, job: Uuid, status: &'static str) {
+    pub(crate) fn note_report(&self, job: JobId, status: &'static str) {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).insert(job, status);
     }
 
     /// Every such report.
-    pub(crate) fn reports(&self) -> HashMap<Uuid, &'static str> {
+    pub(crate) fn reports(&self) -> HashMap<JobId, &'static str> {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Every accepted key with its job and automation.
-    pub(crate) fn accepted(&self) -> HashMap<String, (Uuid, i32)> {
+    pub(crate) fn accepted(&self) -> HashMap<String, (JobId, i32)> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -149,7 +149,7 @@ impl Load {
         }
     }
 
-    fn note(&self, request: &Request, job: Uuid) {
+    fn note(&self, request: &Request, job: JobId) {
         if let Some(first) = self.ledger.note(request, job) {
             self.journal.breach(format!("key {} gave job {first} and later job {job}", request.key));
         }
@@ -158,6 +158,8 @@ impl Load {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]

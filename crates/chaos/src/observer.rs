@@ -3,6 +3,7 @@
 use std::{collections::HashMap, str::FromStr as _, time::Duration};
 
 use anyhow::{Context as _, Result};
+use domain::ids::{JobId, WorkerId};
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -22,12 +23,12 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Current state of a job.
 #[derive(Clone, Debug)]
 pub(crate) struct JobRow {
-    pub(crate) id: Uuid,
+    pub(crate) id: JobId,
     pub(crate) automation_id: i32,
     pub(crate) status: String,
     pub(crate) trigger: String,
     pub(crate) attempt: i32,
-    pub(crate) retry_of: Option<Uuid>,
+    pub(crate) retry_of: Option<JobId>,
     pub(crate) error_class: Option<String>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) concurrency_key: Option<String>,
@@ -38,7 +39,7 @@ pub(crate) struct JobRow {
 
 /// A job that the operator may act on.
 pub(crate) struct Target {
-    pub(crate) id: Uuid,
+    pub(crate) id: JobId,
     pub(crate) status: String,
 }
 
@@ -49,14 +50,14 @@ pub(crate) struct Change {
     pub(crate) xid: i64,
     /// When, in seconds of the system's clock.
     pub(crate) at: f64,
-    pub(crate) job_id: Uuid,
+    pub(crate) job_id: JobId,
     pub(crate) automation_id: i32,
     /// `None`: the job was created.
     pub(crate) before: Option<String>,
     /// `None`: the row was deleted.
     pub(crate) after: Option<String>,
     pub(crate) lease: Option<Uuid>,
-    pub(crate) worker: Option<Uuid>,
+    pub(crate) worker: Option<WorkerId>,
 }
 
 /// Columns of [`JOBS`].
@@ -125,18 +126,18 @@ impl Observer {
     }
 
     /// Names of the workers.
-    pub(crate) async fn workers(&self) -> Result<HashMap<Uuid, String>> {
+    pub(crate) async fn workers(&self) -> Result<HashMap<WorkerId, String>> {
         let rows: Vec<(Uuid, String)> = sqlx::query_as("SELECT id, name FROM workers").fetch_all(&self.pool).await?;
         Ok(rows.into_iter().collect())
     }
 
     /// Dead letters that were kept, as (queue, job, reason).
-    pub(crate) async fn dead_letters(&self) -> Result<Vec<(String, Option<Uuid>, String)>> {
+    pub(crate) async fn dead_letters(&self) -> Result<Vec<(String, Option<JobId>, String)>> {
         Ok(sqlx::query_as("SELECT queue_name, job_id, reason FROM dead_letters").fetch_all(&self.pool).await?)
     }
 
     /// Jobs that have not ended, as (id, status, queue, dispatched, lease has expired, age in seconds).
-    pub(crate) async fn open_jobs(&self) -> Result<Vec<(Uuid, String, String, bool, Option<bool>, f64)>> {
+    pub(crate) async fn open_jobs(&self) -> Result<Vec<(JobId, String, String, bool, Option<bool>, f64)>> {
         let statement = "SELECT id, status, queue_name, dispatch_started_at IS NOT NULL, lease_expires_at < now(),
             extract(epoch FROM now() - created_at)::float8 FROM jobs WHERE status IN ('pending', 'running', 'paused') ORDER BY id";
         Ok(sqlx::query_as(statement).fetch_all(&self.pool).await?)
@@ -165,14 +166,14 @@ impl Observer {
     }
 
     /// Jobs that this worker holds. Waits for an unavailable database.
-    pub(crate) async fn held_by(&self, worker: &str) -> Result<Vec<Uuid>> {
+    pub(crate) async fn held_by(&self, worker: &str) -> Result<Vec<JobId>> {
         let statement = "SELECT jobs.id FROM jobs JOIN workers ON workers.id = jobs.worker_id
             WHERE workers.name = $1 AND status IN ('running', 'paused')";
         self.patiently(async || sqlx::query_scalar(statement).bind(worker).fetch_all(&self.pool).await).await
     }
 
     /// Waits until none of these jobs is held any more; returns the time of the observation.
-    pub(crate) async fn released(&self, jobs: &[Uuid], limit: Duration) -> Result<Instant> {
+    pub(crate) async fn released(&self, jobs: &[JobId], limit: Duration) -> Result<Instant> {
         let statement = "SELECT count(*) FROM jobs WHERE id = ANY($1) AND status IN ('running', 'paused')";
         self.until(limit, async || {
             let held: i64 = sqlx::query_scalar(statement).bind(jobs).fetch_one(&self.pool).await?;
@@ -182,7 +183,7 @@ impl Observer {
     }
 
     /// Waits until this job or a retry of it has completed; returns the time of the observation.
-    pub(crate) async fn completed(&self, job: Uuid, limit: Duration) -> Result<Instant> {
+    pub(crate) async fn completed(&self, job: JobId, limit: Duration) -> Result<Instant> {
         let statement = "WITH RECURSIVE line AS (SELECT id, status FROM jobs WHERE id = $1
             UNION ALL SELECT jobs.id, jobs.status FROM jobs JOIN line ON jobs.retry_of = line.id)
             SELECT count(*) FROM line WHERE status = 'completed'";
@@ -194,7 +195,7 @@ impl Observer {
     }
 
     /// Waits until this job has a retry.
-    pub(crate) async fn retried(&self, job: Uuid, limit: Duration) -> Result<Instant> {
+    pub(crate) async fn retried(&self, job: JobId, limit: Duration) -> Result<Instant> {
         let statement = "SELECT count(*) FROM jobs WHERE retry_of = $1";
         self.until(limit, async || Ok(sqlx::query_scalar::<_, i64>(statement).bind(job).fetch_one(&self.pool).await? > 0)).await
     }

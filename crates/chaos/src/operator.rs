@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
+use domain::ids::JobId;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use reqwest::StatusCode;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
-use uuid::Uuid;
 
 use crate::{
     api::is_to_be_repeated,
@@ -109,7 +109,7 @@ impl Operator {
     }
 
     /// A job of a client that has not ended; `None` when the database is unavailable.
-    async fn choose(&self, random: &mut StdRng, eligible: impl Fn(&Target) -> bool) -> Option<Uuid> {
+    async fn choose(&self, random: &mut StdRng, eligible: impl Fn(&Target) -> bool) -> Option<JobId> {
         let fast: Vec<_> = self.world.shapes.iter().filter(|shape| shape.measures()).map(|shape| shape.automation).collect();
         let targets: Vec<_> = self.world.observer.targets(&fast).await.ok()?.into_iter().filter(eligible).collect();
         if targets.is_empty() { None } else { Some(targets[random.random_range(0..targets.len())].id) }

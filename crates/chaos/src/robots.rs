@@ -3,8 +3,8 @@
 use std::{collections::HashMap, fs, path::Path};
 
 use anyhow::{Context as _, Result};
+use domain::ids::JobId;
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 /// Each run has its own file. `/proc/uptime` is a clock that all of them share and nothing sets.
 pub(crate) const BEGIN: &str = r#"read -r now _ < /proc/uptime
@@ -72,7 +72,7 @@ pub(crate) fn parameters(books: &Path, quarters: u32, failures: u32) -> Map<Stri
 /// One run of a robot's program, as the program recorded it. Times are seconds since the machine started.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Run {
-    pub(crate) job: Uuid,
+    pub(crate) job: JobId,
     /// When it began.
     pub(crate) from: f64,
     /// When it was last certainly alive, for the evidence.
@@ -84,8 +84,8 @@ pub(crate) struct Run {
 }
 
 /// All runs, by job.
-pub(crate) fn read_books(books: &Path) -> Result<HashMap<Uuid, Vec<Run>>> {
-    let mut runs: HashMap<Uuid, Vec<Run>> = HashMap::new();
+pub(crate) fn read_books(books: &Path) -> Result<HashMap<JobId, Vec<Run>>> {
+    let mut runs: HashMap<JobId, Vec<Run>> = HashMap::new();
     for entry in fs::read_dir(books).with_context(|| books.display().to_string())? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -98,7 +98,7 @@ pub(crate) fn read_books(books: &Path) -> Result<HashMap<Uuid, Vec<Run>>> {
     Ok(runs)
 }
 
-fn parse(job: Uuid, text: &str) -> Result<Option<Run>> {
+fn parse(job: JobId, text: &str) -> Result<Option<Run>> {
     let mut run: Option<Run> = None;
     for line in text.lines() {
         let mut words = line.split(' ');
@@ -114,6 +114,8 @@ fn parse(job: Uuid, text: &str) -> Result<Option<Run>> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
@@ -123,7 +125,7 @@ mod tests {
         let books = folder.path().join("books");
         fs::create_dir(&books).unwrap();
         let (shell, python) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let run = |program: &str, robot: &str, job: Uuid, attempt: &str| {
+        let run = |program: &str, robot: &str, job: JobId, attempt: &str| {
             let mut command = std::process::Command::new(program);
             command.arg(folder.path().join(robot)).current_dir(folder.path()).env("PARAM_BOOKS", &books).env("PARAM_QUARTERS", "1");
             command.env("PARAM_FAILURES", "1").env("REGENTE_JOB_ID", job.to_string()).env("REGENTE_ATTEMPT", attempt);

@@ -1,5 +1,5 @@
 use api_types::{DeadLetter, DeadLetterDetail, DeadLetterFilter, ReplayRequest, ReplayResponse};
-use uuid::Uuid;
+use domain::ids::DeadLetterId;
 
 use crate::{Call, Client, List};
 
@@ -10,12 +10,12 @@ impl Client {
     }
 
     /// One dead letter, with its message.
-    pub fn dead_letter(&self, id: Uuid) -> Call<DeadLetterDetail> {
+    pub fn dead_letter(&self, id: DeadLetterId) -> Call<DeadLetterDetail> {
         self.get(&["dead-letters", &id.to_string()])
     }
 
     /// Replays a dead letter as a new job.
-    pub fn dead_letter_replay(&self, id: Uuid) -> Call<DeadLetter> {
+    pub fn dead_letter_replay(&self, id: DeadLetterId) -> Call<DeadLetter> {
         self.post(&["dead-letters", &id.to_string(), "replay"])
     }
 
@@ -25,7 +25,7 @@ impl Client {
     }
 
     /// Deletes a dead letter.
-    pub fn dead_letter_delete(&self, id: Uuid) -> Call<()> {
+    pub fn dead_letter_delete(&self, id: DeadLetterId) -> Call<()> {
         self.delete(&["dead-letters", &id.to_string()])
     }
 }

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
 use api_types::{Job, LogLine, Progress};
+use domain::ids::JobId;
 use futures_util::{StreamExt as _, stream::BoxStream};
 use reqwest::header::HeaderName;
 use serde::de::DeserializeOwned;
 use sse_stream::{Sse, SseByteStream};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::{Client, Error, call::Pauses};
 
@@ -30,7 +30,7 @@ impl Client {
     /// A job's log lines after the line `after` (0: all), its progress, and its end. A stream that breaks off, as when the hub starts again, is
     /// resumed for [`crate::Settings::resume`]; no line comes twice, none is left out. The first error is the last item.
     #[must_use]
-    pub fn job_follow(&self, id: Uuid, after: i64) -> BoxStream<'static, Result<LogEvent, Error>> {
+    pub fn job_follow(&self, id: JobId, after: i64) -> BoxStream<'static, Result<LogEvent, Error>> {
         let client = self.clone();
         let events = async_stream::try_stream! {
             let (mut last, mut off_since) = (after, None);
@@ -73,13 +73,13 @@ struct Connection {
 }
 
 impl Connection {
-    async fn open(client: &Client, id: Uuid, last: i64) -> Result<Self, Error> {
+    async fn open(client: &Client, id: JobId, last: i64) -> Result<Self, Error> {
         let response = client.log_stream(id).header(HeaderName::from_static("last-event-id"), &last.to_string()).stream().await?;
         Ok(Self { url: client.url().to_owned(), events: SseByteStream::new(response.bytes_stream()).boxed() })
     }
 
     /// Tries until `end`.
-    async fn reopen(client: &Client, id: Uuid, last: i64, end: Instant) -> Result<Self, Error> {
+    async fn reopen(client: &Client, id: JobId, last: i64, end: Instant) -> Result<Self, Error> {
         let mut pauses = Pauses::default();
         loop {
             tokio::time::sleep(pauses.next()).await;

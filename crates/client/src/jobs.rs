@@ -1,7 +1,7 @@
 use api_types::{
     BulkRequest, BulkResponse, ControlRequest, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, RetryRequest,
 };
-use uuid::Uuid;
+use domain::ids::JobId;
 
 use crate::{Call, Client, List};
 
@@ -18,37 +18,37 @@ impl Client {
     }
 
     /// One job.
-    pub fn job(&self, id: Uuid) -> Call<Job> {
+    pub fn job(&self, id: JobId) -> Call<Job> {
         self.get(&["jobs", &id.to_string()])
     }
 
     /// A job's log lines, oldest first. [`Client::job_follow`] goes on with those that come.
-    pub fn job_logs(&self, id: Uuid, filter: &LogFilter) -> List<LogLine> {
+    pub fn job_logs(&self, id: JobId, filter: &LogFilter) -> List<LogLine> {
         self.list(&["jobs", &id.to_string(), "logs"], filter)
     }
 
     /// What happened to a job beside its state, oldest first.
-    pub fn job_events(&self, id: Uuid, filter: &JobEventFilter) -> List<JobEvent> {
+    pub fn job_events(&self, id: JobId, filter: &JobEventFilter) -> List<JobEvent> {
         self.list(&["jobs", &id.to_string(), "events"], filter)
     }
 
     /// Stops a job.
-    pub fn job_cancel(&self, id: Uuid, request: &ControlRequest) -> Call<Job> {
+    pub fn job_cancel(&self, id: JobId, request: &ControlRequest) -> Call<Job> {
         self.post(&["jobs", &id.to_string(), "cancel"]).json(request)
     }
 
     /// Suspends a job's processes.
-    pub fn job_pause(&self, id: Uuid, request: &ControlRequest) -> Call<Job> {
+    pub fn job_pause(&self, id: JobId, request: &ControlRequest) -> Call<Job> {
         self.post(&["jobs", &id.to_string(), "pause"]).json(request)
     }
 
     /// Lets a paused job go on.
-    pub fn job_resume(&self, id: Uuid, request: &ControlRequest) -> Call<Job> {
+    pub fn job_resume(&self, id: JobId, request: &ControlRequest) -> Call<Job> {
         self.post(&["jobs", &id.to_string(), "resume"]).json(request)
     }
 
     /// Runs a job that has ended again, as a new job.
-    pub fn job_retry(&self, id: Uuid, request: &RetryRequest) -> Call<Job> {
+    pub fn job_retry(&self, id: JobId, request: &RetryRequest) -> Call<Job> {
         self.post(&["jobs", &id.to_string(), "retry"]).json(request)
     }
 
@@ -62,7 +62,7 @@ impl Client {
         self.post(&["jobs", "bulk", "retry"]).repeatable().json(request)
     }
 
-    pub(crate) fn log_stream(&self, id: Uuid) -> Call<()> {
+    pub(crate) fn log_stream(&self, id: JobId) -> Call<()> {
         self.get(&["jobs", &id.to_string(), "logs", "stream"])
     }
 }

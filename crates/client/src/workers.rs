@@ -1,5 +1,5 @@
 use api_types::{Worker, WorkerDetail, WorkerFilter, WorkerToken, WorkerTokenCreate, WorkerTokenCreated, WorkerTokenFilter};
-use uuid::Uuid;
+use domain::ids::{TokenId, WorkerId};
 
 use crate::{Call, Client, List};
 
@@ -10,22 +10,22 @@ impl Client {
     }
 
     /// One worker, and the jobs that it holds.
-    pub fn worker(&self, id: Uuid) -> Call<WorkerDetail> {
+    pub fn worker(&self, id: WorkerId) -> Call<WorkerDetail> {
         self.get(&["workers", &id.to_string()])
     }
 
     /// Pauses a worker: it takes no more jobs.
-    pub fn worker_pause(&self, id: Uuid) -> Call<Worker> {
+    pub fn worker_pause(&self, id: WorkerId) -> Call<Worker> {
         self.post(&["workers", &id.to_string(), "pause"]).repeatable()
     }
 
     /// Lets a paused worker take jobs again.
-    pub fn worker_resume(&self, id: Uuid) -> Call<Worker> {
+    pub fn worker_resume(&self, id: WorkerId) -> Call<Worker> {
         self.post(&["workers", &id.to_string(), "resume"])
     }
 
     /// Removes a worker that is gone.
-    pub fn worker_delete(&self, id: Uuid) -> Call<()> {
+    pub fn worker_delete(&self, id: WorkerId) -> Call<()> {
         self.delete(&["workers", &id.to_string()])
     }
 
@@ -40,7 +40,7 @@ impl Client {
     }
 
     /// Revokes a token.
-    pub fn worker_token_revoke(&self, id: Uuid) -> Call<()> {
+    pub fn worker_token_revoke(&self, id: TokenId) -> Call<()> {
         self.delete(&["worker-tokens", &id.to_string()])
     }
 }

@@ -57,12 +57,8 @@ macro_rules! ids {
 ids! {
     /// An automation's.
     AutomationId(i32, ParseIntError);
-    /// A job's, UUID v7: the order of ids is that of acceptance.
-    JobId(Uuid, uuid::Error);
     /// A job event's, UUID v7.
     JobEventId(Uuid, uuid::Error);
-    /// A registered worker's, kept while it registers again.
-    WorkerId(Uuid, uuid::Error);
     /// A worker token's, UUID v7.
     TokenId(Uuid, uuid::Error);
     /// A dead letter's, UUID v7.
@@ -77,16 +73,22 @@ ids! {
     VersionId(Uuid, uuid::Error);
 }
 
+/// A job's, UUID v7: the order of ids is that of acceptance.
+pub type JobId = Uuid;
+
+/// A registered worker's, kept while it registers again.
+pub type WorkerId = Uuid;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_id_is_its_value_alone_in_json_and_text() {
-        let job = JobId::new(Uuid::from_u128(9));
+        let job = JobEventId::new(Uuid::from_u128(9));
         let text = "00000000-0000-0000-0000-000000000009";
         assert_eq!(serde_json::to_string(&job).unwrap(), format!("\"{text}\""));
-        assert_eq!(serde_json::from_str::<JobId>(&format!("\"{text}\"")).unwrap(), job);
+        assert_eq!(serde_json::from_str::<JobEventId>(&format!("\"{text}\"")).unwrap(), job);
         assert_eq!((job.to_string().as_str(), text.parse()), (text, Ok(job)));
         let automation = AutomationId::new(7);
         assert_eq!(serde_json::to_string(&automation).unwrap(), "7");

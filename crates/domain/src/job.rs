@@ -10,7 +10,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-use uuid::Uuid;
+use crate::ids::JobId;
 
 pub use self::{
     accept::{
@@ -29,7 +29,7 @@ pub use self::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Id, UUID v7.
-    pub id: Uuid,
+    pub id: JobId,
     /// Where it stands.
     pub status: Status,
     /// The right of one worker to it; kept after the end, so that a late report is known as its holder's.
@@ -43,7 +43,7 @@ pub struct Job {
 impl Job {
     /// A new job that waits.
     #[must_use]
-    pub const fn pending(id: Uuid) -> Self {
+    pub const fn pending(id: JobId) -> Self {
         Self { id, status: Status::Pending, lease: None, cancellation_requested: false, failure: None }
     }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::policy::Pause;
+use crate::{ids::JobId, policy::Pause};
 
 /// Most jobs that a reason names.
 pub const MOST_NAMED: usize = 5;
@@ -29,9 +29,9 @@ pub enum WaitingReason {
     /// Its automation is paused.
     AutomationPaused { until: Option<DateTime<Utc>> },
     /// As many jobs of the automation run as may.
-    ConcurrencyLimit { limit: i64, held_by: Vec<Uuid> },
+    ConcurrencyLimit { limit: i64, held_by: Vec<JobId> },
     /// As many jobs with its concurrency key run as may.
-    ConcurrencyKeyLimit { key: String, limit: i64, held_by: Vec<Uuid> },
+    ConcurrencyKeyLimit { key: String, limit: i64, held_by: Vec<JobId> },
     /// The automation started as many jobs lately as it may.
     RateLimit { next_at: DateTime<Utc> },
     /// The workers of its queue take messages, and the broker cannot be reached.
@@ -139,7 +139,7 @@ fn end(until: Option<&DateTime<Utc>>) -> String {
     until.map_or_else(|| " until somebody resumes it".to_owned(), |until| format!(" until {}", time(until)))
 }
 
-fn jobs(ids: &[Uuid]) -> String {
+fn jobs(ids: &[JobId]) -> String {
     match ids {
         [] => "jobs that have just ended".to_owned(),
         [id] => format!("job {id}"),
@@ -153,7 +153,7 @@ pub struct Full {
     /// Most at once.
     pub limit: i64,
     /// Jobs that run or are on their way; the first few are named.
-    pub held_by: Vec<Uuid>,
+    pub held_by: Vec<JobId>,
 }
 
 /// A worker that was heard of lately and takes jobs of the queue.

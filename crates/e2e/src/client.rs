@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use api_types::{Automation, Job, LogFilter, LogLine, Problem, WORKER_KEY_HEADER};
 use client::Settings;
+use domain::ids::JobId;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -138,19 +139,19 @@ impl Client {
     ///
     /// # Panics
     /// When there is no answer.
-    pub async fn job(&self, id: Uuid) -> Job {
+    pub async fn job(&self, id: JobId) -> Job {
         self.hub.job(id).await.unwrap_or_else(|error| panic!("job {id}: {error}"))
     }
 
     /// Waits until the job satisfies `expected`, at most 60 s.
-    pub async fn job_when(&self, id: Uuid, what: &str, expected: impl Fn(&Job) -> bool) -> Job {
+    pub async fn job_when(&self, id: JobId, what: &str, expected: impl Fn(&Job) -> bool) -> Job {
         let limit = Duration::from_secs(60);
         let ask = async || Some(self.job(id).await).filter(|job| expected(job));
         test_support::eventually_within(limit, &format!("job {id} {what}"), ask).await
     }
 
     /// Waits until the job has ended.
-    pub async fn ended(&self, id: Uuid) -> Job {
+    pub async fn ended(&self, id: JobId) -> Job {
         self.job_when(id, "ends", |job| job.status.is_terminal()).await
     }
 
@@ -158,7 +159,7 @@ impl Client {
     ///
     /// # Panics
     /// When there is no answer.
-    pub async fn logs(&self, id: Uuid) -> Vec<LogLine> {
+    pub async fn logs(&self, id: JobId) -> Vec<LogLine> {
         let lines = self.hub.job_logs(id, &LogFilter { limit: Some(10_000), after: None }).take(usize::MAX).await;
         lines.unwrap_or_else(|error| panic!("log of job {id}: {error}"))
     }

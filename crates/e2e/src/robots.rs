@@ -4,8 +4,8 @@ use std::{
 };
 
 use async_trait::async_trait;
+use domain::ids::JobId;
 use tokio::sync::Semaphore;
-use uuid::Uuid;
 use worker_agent::{Job, Outcome, RunContext, Runner};
 
 /// Small robots in shell, written into a folder.
@@ -33,7 +33,7 @@ impl Robots {
 /// Runs no program: records which jobs were started, in order, and ends each when the test allows it.
 #[derive(Clone)]
 pub struct GatedRunner {
-    started: Arc<Mutex<Vec<Uuid>>>,
+    started: Arc<Mutex<Vec<JobId>>>,
     gate: Arc<Semaphore>,
 }
 
@@ -54,7 +54,7 @@ impl GatedRunner {
     /// # Panics
     /// When another thread panicked.
     #[must_use]
-    pub fn started(&self) -> Vec<Uuid> {
+    pub fn started(&self) -> Vec<JobId> {
         self.started.lock().unwrap_or_else(|error| panic!("{error}")).clone()
     }
 }

@@ -1,18 +1,20 @@
 //! What this service publishes on the bus of events.
 
 use chrono::{DateTime, Utc};
-use domain::{ids::AutomationId, job::Status};
+use domain::{
+    ids::{AutomationId, JobId, WorkerId},
+    job::Status,
+};
 use runtime::events::Event;
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 /// How a job is after a commit.
 pub(crate) struct JobNow {
-    pub(crate) id: Uuid,
+    pub(crate) id: JobId,
     pub(crate) automation_id: AutomationId,
     pub(crate) status: Status,
     pub(crate) error_class: Option<&'static str>,
-    pub(crate) worker_id: Option<Uuid>,
+    pub(crate) worker_id: Option<WorkerId>,
 }
 
 impl JobNow {

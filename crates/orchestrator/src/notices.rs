@@ -2,16 +2,16 @@
 //! stands below both sides, so that whoever has news does not import the writer.
 
 use chrono::{DateTime, Utc};
+use domain::ids::JobId;
 use store::workers::Worker;
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 /// News for the writer.
 pub(crate) enum Notice {
     /// The broker has confirmed the message of this job.
-    Confirmed(Uuid),
+    Confirmed(JobId),
     /// The broker does not have the message of this job in this queue.
-    Unconfirmed(Uuid, String),
+    Unconfirmed(JobId, String),
     /// The broker no longer has the message of this job.
     Lost(LostMessage),
     /// These queues may have jobs to dispatch.
@@ -26,7 +26,7 @@ pub(crate) enum Notice {
 
 /// A message that the broker no longer has, of a job that has not started.
 pub(crate) struct LostMessage {
-    pub(crate) job_id: Uuid,
+    pub(crate) job_id: JobId,
     pub(crate) queue: String,
     /// The job was dispatched before this moment. One that was dispatched anew since has another message.
     pub(crate) before: DateTime<Utc>,

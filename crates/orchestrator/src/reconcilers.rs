@@ -9,8 +9,8 @@ mod sweep;
 
 use std::sync::Arc;
 
+use domain::ids::JobId;
 use runtime::{Context, Counts, Reconciler};
-use uuid::Uuid;
 
 use crate::{
     Orchestrator,
@@ -38,7 +38,7 @@ pub(crate) fn all(hub: &Orchestrator, context: &Context) -> Vec<Arc<dyn Reconcil
 }
 
 /// Changes all these jobs.
-async fn end_all(writer: &Writer, jobs: Vec<Uuid>, change: fn() -> Change) -> Counts {
+async fn end_all(writer: &Writer, jobs: Vec<JobId>, change: fn() -> Change) -> Counts {
     let outcomes = futures_util::future::join_all(jobs.into_iter().map(|id| writer.change(id, change()))).await;
     let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
     let ended = outcomes.into_iter().flatten().filter(|changed| changed.status.is_terminal()).count();

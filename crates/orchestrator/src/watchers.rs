@@ -5,35 +5,35 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use domain::ids::JobId;
 use tokio::sync::watch;
-use uuid::Uuid;
 
 /// Those who watch things with ids. Clones are the same.
 #[derive(Clone, Default)]
-pub(crate) struct Watchers(Arc<Mutex<HashMap<Uuid, watch::Sender<()>>>>);
+pub(crate) struct Watchers(Arc<Mutex<HashMap<JobId, watch::Sender<()>>>>);
 
 /// Watches one thing.
 pub(crate) struct Watch {
     receiver: Option<watch::Receiver<()>>,
     watchers: Watchers,
-    id: Uuid,
+    id: JobId,
 }
 
 impl Watchers {
     /// Wakes those who watch `id`.
-    pub(crate) fn wake(&self, id: Uuid) {
+    pub(crate) fn wake(&self, id: JobId) {
         if let Some(sender) = self.senders().get(&id) {
             sender.send_replace(());
         }
     }
 
     /// Begins to watch: what changes from now on wakes.
-    pub(crate) fn watch(&self, id: Uuid) -> Watch {
+    pub(crate) fn watch(&self, id: JobId) -> Watch {
         let receiver = self.senders().entry(id).or_insert_with(|| watch::Sender::new(())).subscribe();
         Watch { receiver: Some(receiver), watchers: self.clone(), id }
     }
 
-    fn senders(&self) -> MutexGuard<'_, HashMap<Uuid, watch::Sender<()>>> {
+    fn senders(&self) -> MutexGuard<'_, HashMap<JobId, watch::Sender<()>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -64,6 +64,8 @@ impl Drop for Watch {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
+
+    use uuid::Uuid;
 
     use super::*;
 

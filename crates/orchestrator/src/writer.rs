@@ -25,9 +25,9 @@ use std::{
 };
 
 use auth::Principal;
+use domain::ids::JobId;
 use runtime::Failure;
 use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
 
 use self::command::{Command, Done, Envelope, Reply, Request};
 pub(crate) use self::{
@@ -83,12 +83,12 @@ impl Writer {
         }
     }
 
-    pub(crate) async fn change(&self, job_id: Uuid, change: Change) -> Result<Changed, Failure> {
+    pub(crate) async fn change(&self, job_id: JobId, change: Change) -> Result<Changed, Failure> {
         self.changed(Command::Change(job_id, Box::new(change), None)).await
     }
 
     /// [`Writer::change`] by a worker, as far as its credential reaches.
-    pub(crate) async fn report(&self, job_id: Uuid, change: Change, principal: &Arc<Principal>) -> Result<Changed, Failure> {
+    pub(crate) async fn report(&self, job_id: JobId, change: Change, principal: &Arc<Principal>) -> Result<Changed, Failure> {
         self.changed(Command::Change(job_id, Box::new(change), Some(principal.clone()))).await
     }
 

@@ -19,6 +19,7 @@ use actix_web::{
     web::Data,
 };
 use auth::{Need, Permission, Principal, SharedKey, Tokens, WORKER_TOKEN_PREFIX};
+use domain::ids::JobId;
 
 use self::same_site::check_same_site;
 use crate::{Failure, RefusedKeys, WorkerTokens};
@@ -120,7 +121,7 @@ pub async fn identify(request: ServiceRequest, next: Next<impl MessageBody + 'st
     next.call(request).await
 }
 
-fn job_to_start(path: &str) -> Option<uuid::Uuid> {
+fn job_to_start(path: &str) -> Option<JobId> {
     path.strip_prefix("/api/v1/worker/jobs/")?.strip_suffix("/start")?.parse().ok()
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use uuid::Uuid;
+use domain::ids::JobId;
 
 /// Addresses, and jobs, that are remembered at most: whoever calls here has shown nothing.
 const MOST: usize = 1000;
@@ -22,12 +22,12 @@ struct Counts {
     /// Requests of an address that the log has not been told of, and when it was told last.
     addresses: HashMap<Option<IpAddr>, (u64, Instant)>,
     /// Jobs that one of them wanted to start, and how often since [`RefusedKeys::take_starts`].
-    starts: HashMap<Uuid, u32>,
+    starts: HashMap<JobId, u32>,
 }
 
 impl RefusedKeys {
     /// A request from `address` was refused, which wanted to start `job`.
-    pub fn note(&self, address: Option<IpAddr>, job: Option<Uuid>) {
+    pub fn note(&self, address: Option<IpAddr>, job: Option<JobId>) {
         let now = Instant::now();
         let mut counts = self.counts();
         counts.total += 1;
@@ -61,9 +61,9 @@ impl RefusedKeys {
 
     /// Jobs that somebody with such a key wanted to start, and how often, since this was asked last; at most `most`.
     #[must_use]
-    pub fn take_starts(&self, most: usize) -> Vec<(Uuid, u32)> {
+    pub fn take_starts(&self, most: usize) -> Vec<(JobId, u32)> {
         let mut counts = self.counts();
-        let jobs: Vec<Uuid> = counts.starts.keys().take(most).copied().collect();
+        let jobs: Vec<JobId> = counts.starts.keys().take(most).copied().collect();
         jobs.into_iter().filter_map(|job| counts.starts.remove_entry(&job)).collect()
     }
 
@@ -74,6 +74,8 @@ impl RefusedKeys {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]

@@ -1,7 +1,10 @@
 //! Messages that ended in the dead-letter queue.
 
 use chrono::{DateTime, Utc};
-use domain::{Scope, ids::DeadLetterId};
+use domain::{
+    Scope,
+    ids::{DeadLetterId, JobId},
+};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
 };
@@ -22,7 +25,7 @@ pub struct DeadLetter {
     /// Queue it was meant for.
     pub queue_name: String,
     /// The job it names, when it names one.
-    pub job_id: Option<Uuid>,
+    pub job_id: Option<JobId>,
     /// Why the broker gave it up: `rejected`, `expired`, `maxlen`, `delivery_limit`.
     pub reason: String,
     /// The message, as far as it is text and kept.
@@ -45,7 +48,7 @@ pub struct Replay {
     /// Who did it.
     pub by: String,
     /// The job that runs in the place of the one it named; `None`: the message itself went to its queue again.
-    pub new_job_id: Option<Uuid>,
+    pub new_job_id: Option<JobId>,
 }
 
 /// Which messages to list.
@@ -54,7 +57,7 @@ pub struct Filter {
     /// Only those meant for this queue.
     pub queue: Option<String>,
     /// Only those that name this job.
-    pub job_id: Option<Uuid>,
+    pub job_id: Option<JobId>,
     /// Only those that were (or were not) sent again.
     pub replayed: Option<bool>,
     /// Page size.
@@ -72,7 +75,7 @@ pub async fn dead_letter_insert(database: &Database, letter: &DeadLetter) -> Res
     let row = dead_letter::ActiveModel {
         id: Set(letter.id.get()),
         queue_name: Set(letter.queue_name.clone()),
-        job_id: Set(letter.job_id),
+        job_id: Set(letter.job_id.map(Uuid::from)),
         reason: Set(letter.reason.clone()),
         body: Set(letter.body.clone()),
         received_at: Set(letter.received_at),
@@ -80,7 +83,7 @@ pub async fn dead_letter_insert(database: &Database, letter: &DeadLetter) -> Res
         body_is_whole: Set(letter.body_is_whole),
         replayed_at: Set(replay.map(|replay| replay.at)),
         replayed_by: Set(replay.map(|replay| replay.by.clone())),
-        new_job_id: Set(replay.and_then(|replay| replay.new_job_id)),
+        new_job_id: Set(replay.and_then(|replay| replay.new_job_id).map(Uuid::from)),
     };
     dead_letter::Entity::insert(row).exec_without_returning(database.connection()).await?;
     Ok(())
@@ -132,7 +135,7 @@ fn matching(scope: &Scope, filter: &Filter) -> Condition {
     let replayed = |wanted: bool| if wanted { C::ReplayedAt.is_not_null() } else { C::ReplayedAt.is_null() };
     in_scope(scope)
         .add_option(filter.queue.as_ref().map(|queue| C::QueueName.eq(queue)))
-        .add_option(filter.job_id.map(|job_id| C::JobId.eq(job_id)))
+        .add_option(filter.job_id.map(|job_id| C::JobId.eq(Uuid::from(job_id))))
         .add_option(filter.replayed.map(replayed))
 }
 
@@ -172,14 +175,15 @@ pub async fn dead_letter_mark_replayed_in_txn(txn: &Transaction, id: DeadLetterI
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn dead_letter_retry(database: &Database, job_id: Uuid) -> Result<Option<(Uuid, Option<String>)>, Error> {
+pub async fn dead_letter_retry(database: &Database, job_id: JobId) -> Result<Option<(JobId, Option<String>)>, Error> {
     let query = job::Entity::find()
         .select_only()
         .columns([job::Column::Id, job::Column::IdempotencyKey])
-        .filter(job::Column::RetryOf.eq(job_id))
+        .filter(job::Column::RetryOf.eq(Uuid::from(job_id)))
         .order_by_asc(job::Column::Id)
         .limit(1);
-    Ok(query.into_tuple().one(database.connection()).await?)
+    let found: Option<(Uuid, Option<String>)> = query.into_tuple().one(database.connection()).await?;
+    Ok(found.map(|(id, key)| (id.into(), key)))
 }
 
 async fn mark(connection: &impl ConnectionTrait, id: DeadLetterId, replay: &Replay) -> Result<bool, Error> {
@@ -187,7 +191,7 @@ async fn mark(connection: &impl ConnectionTrait, id: DeadLetterId, replay: &Repl
     let row = dead_letter::ActiveModel {
         replayed_at: Set(Some(replay.at)),
         replayed_by: Set(Some(replay.by.clone())),
-        new_job_id: Set(replay.new_job_id),
+        new_job_id: Set(replay.new_job_id.map(Uuid::from)),
         ..Default::default()
     };
     let update = dead_letter::Entity::update_many().set(row).filter(C::Id.eq(id.get())).filter(C::ReplayedAt.is_null());
@@ -195,11 +199,12 @@ async fn mark(connection: &impl ConnectionTrait, id: DeadLetterId, replay: &Repl
 }
 
 fn from_row(row: dead_letter::Model) -> DeadLetter {
-    let replay = row.replayed_at.map(|at| Replay { at, by: row.replayed_by.unwrap_or_default(), new_job_id: row.new_job_id });
+    let replay =
+        row.replayed_at.map(|at| Replay { at, by: row.replayed_by.unwrap_or_default(), new_job_id: row.new_job_id.map(JobId::from) });
     DeadLetter {
         id: row.id.into(),
         queue_name: row.queue_name,
-        job_id: row.job_id,
+        job_id: row.job_id.map(JobId::from),
         reason: row.reason,
         body: row.body,
         body_is_whole: row.body_is_whole,

@@ -1,7 +1,7 @@
 //! What happened to a job beside its state: late results, recoveries.
 
 use chrono::{DateTime, Utc};
-use domain::ids::JobEventId;
+use domain::ids::{JobEventId, JobId};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ pub struct JobEvent {
     /// Id, UUID v7.
     pub id: JobEventId,
     /// The job.
-    pub job_id: Uuid,
+    pub job_id: JobId,
     /// `job.finish_late` …
     pub kind: String,
     /// Who did it; `None`: the hub itself, or done before that was kept.
@@ -35,7 +35,7 @@ pub async fn job_event_insert_many_in_txn(txn: &Transaction, events: &[JobEvent]
     }
     let rows = events.iter().map(|event| job_event::ActiveModel {
         id: Set(event.id.get()),
-        job_id: Set(event.job_id),
+        job_id: Set(event.job_id.into()),
         kind: Set(event.kind.clone()),
         actor: Set(event.actor.clone()),
         detail: Set(event.detail.clone()),
@@ -49,14 +49,15 @@ pub async fn job_event_insert_many_in_txn(txn: &Transaction, events: &[JobEvent]
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_event_list(database: &Database, job_id: Uuid, after: Option<JobEventId>, limit: u64) -> Result<Vec<JobEvent>, Error> {
-    let mut query = job_event::Entity::find().filter(job_event::Column::JobId.eq(job_id)).order_by_asc(job_event::Column::Id).limit(limit);
+pub async fn job_event_list(database: &Database, job_id: JobId, after: Option<JobEventId>, limit: u64) -> Result<Vec<JobEvent>, Error> {
+    let mut query =
+        job_event::Entity::find().filter(job_event::Column::JobId.eq(Uuid::from(job_id))).order_by_asc(job_event::Column::Id).limit(limit);
     if let Some(after) = after {
         query = query.filter(job_event::Column::Id.gt(after.get()));
     }
     let to_event = |row: job_event::Model| JobEvent {
         id: row.id.into(),
-        job_id: row.job_id,
+        job_id: row.job_id.into(),
         kind: row.kind,
         actor: row.actor,
         detail: row.detail,

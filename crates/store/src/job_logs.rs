@@ -1,7 +1,7 @@
 //! Log lines of jobs, stored as they come: a row is a batch of consecutive lines.
 
 use chrono::{DateTime, Utc};
-use domain::log::Level;
+use domain::{ids::JobId, log::Level};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Value,
     sea_query::{Expr, ExprTrait, Func},
@@ -32,7 +32,7 @@ pub struct Line {
 #[derive(Clone, Copy, Debug)]
 pub struct Chunk<'a> {
     /// The job.
-    pub job_id: Uuid,
+    pub job_id: JobId,
     /// Number of the first line, from 1.
     pub first_line: i64,
     /// The lines; at least one.
@@ -78,7 +78,7 @@ pub struct LinePart {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn line_page(database: &Database, job_id: Uuid, after: i64, limit: usize, most_bytes: usize) -> Result<LinePage, Error> {
+pub async fn line_page(database: &Database, job_id: JobId, after: i64, limit: usize, most_bytes: usize) -> Result<LinePage, Error> {
     let bytes = Func::cust("octet_length").arg(Expr::col(Column::Lines));
     // Each row has a line that counts.
     let rows: Vec<(i64, i64, i64)> = rows_after(job_id, after)
@@ -114,7 +114,7 @@ pub async fn line_page(database: &Database, job_id: Uuid, after: i64, limit: usi
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn line_list(database: &Database, job_id: Uuid, parts: &[LinePart]) -> Result<Vec<(i64, Line)>, Error> {
+pub async fn line_list(database: &Database, job_id: JobId, parts: &[LinePart]) -> Result<Vec<(i64, Line)>, Error> {
     let Some((after, last)) = parts.first().map(|part| part.after).zip(parts.last().map(|part| part.last)) else { return Ok(Vec::new()) };
     let chunks = rows_after(job_id, after).filter(Column::FirstLine.lte(last)).all(database.connection()).await?;
     let mut lines = Vec::new();
@@ -125,8 +125,8 @@ pub async fn line_list(database: &Database, job_id: Uuid, parts: &[LinePart]) ->
     Ok(lines)
 }
 
-fn rows_after(job_id: Uuid, line: i64) -> Select<Entity> {
-    Entity::find().filter(Column::JobId.eq(job_id)).filter(Column::LastLine.gt(line)).order_by_asc(Column::LastLine)
+fn rows_after(job_id: JobId, line: i64) -> Select<Entity> {
+    Entity::find().filter(Column::JobId.eq(Uuid::from(job_id))).filter(Column::LastLine.gt(line)).order_by_asc(Column::LastLine)
 }
 
 /// The columns in the order of [`to_cells`].
@@ -138,7 +138,7 @@ fn to_cells(chunk: &Chunk<'_>, now: DateTime<Utc>) -> Result<Vec<Value>, Error> 
     let count = i64::try_from(chunk.lines.len()).unwrap_or(i64::MAX);
     let highest = chunk.lines.iter().map(|line| line.level).max().unwrap_or_default();
     Ok(vec![
-        chunk.job_id.into(),
+        Uuid::from(chunk.job_id).into(),
         (chunk.first_line + count - 1).into(),
         chunk.first_line.into(),
         to_number(highest).into(),
@@ -156,7 +156,7 @@ fn to_text(lines: &[Line]) -> Result<String, Error> {
     serde_json::to_string(&tuples).map_err(|error| Error::Refused(error.to_string()))
 }
 
-fn from_text(text: &str, job_id: Uuid) -> Result<Vec<Line>, Error> {
+fn from_text(text: &str, job_id: JobId) -> Result<Vec<Line>, Error> {
     let corrupt = || Error::Corrupt(format!("job_log_chunks.lines of {job_id}"));
     let tuples: Vec<(i64, i16, String, u8)> = serde_json::from_str(text).map_err(|_| corrupt())?;
     let to_line = |(micros, level, message, actionable): (i64, i16, String, u8)| {

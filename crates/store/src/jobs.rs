@@ -9,11 +9,10 @@ mod write;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ids::AutomationId,
+    ids::{AutomationId, JobId},
     job::{Accepted, Earlier, Job, Trigger},
 };
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 pub use domain::job::{Origin, Terms};
 
@@ -39,7 +38,7 @@ pub use self::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewJob {
     /// Id, UUID v7 of `created_at`.
-    pub id: Uuid,
+    pub id: JobId,
     /// Automation it runs.
     pub automation_id: AutomationId,
     /// Queue.
@@ -53,7 +52,7 @@ pub struct NewJob {
     /// 1 for a first run.
     pub attempt: i32,
     /// The job it runs again.
-    pub retry_of: Option<Uuid>,
+    pub retry_of: Option<JobId>,
     /// Makes a repeated request return the same job.
     pub idempotency_key: Option<String>,
     /// What was asked with that key, as a digest: another request with the same key is refused.
@@ -86,7 +85,7 @@ pub struct JobRow {
     /// 1 for a first run.
     pub attempt: i32,
     /// The job it runs again.
-    pub retry_of: Option<Uuid>,
+    pub retry_of: Option<JobId>,
     /// What the robot gave back. Not loaded by [`job_load_for_update_in_txn`]; written when set.
     pub result: Option<Value>,
     /// How far it is.
@@ -132,7 +131,7 @@ pub struct JobRow {
 impl NewJob {
     /// The row of an accepted job, without a key.
     #[must_use]
-    pub fn new(id: Uuid, automation_id: AutomationId, accepted: Accepted, created_at: DateTime<Utc>) -> Self {
+    pub fn new(id: JobId, automation_id: AutomationId, accepted: Accepted, created_at: DateTime<Utc>) -> Self {
         let Accepted { queue_name, trigger, priority, parameters, attempt, retry_of, not_before, origin, terms } = accepted;
         Self {
             id,
@@ -188,7 +187,7 @@ impl JobRow {
     }
 
     /// A job of which only the id is known, and that nothing has happened to.
-    pub(crate) fn blank(id: Uuid) -> Self {
+    pub(crate) fn blank(id: JobId) -> Self {
         Self {
             job: Job::pending(id),
             automation_id: AutomationId::new(0),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::job::Status;
+use domain::{ids::JobId, job::Status};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Alias, Expr, ExprTrait, IntoIden, Order, Query, SubQueryStatement, TableRef, ValueTuple},
@@ -105,7 +105,7 @@ async fn oldest_waiting(database: &Database, queues: impl Iterator<Item = &str>)
     let mut found: BTreeMap<String, DateTime<Utc>> = BTreeMap::new();
     for row in database.connection().query_all(&query).await? {
         let (queue, id): (String, Option<Uuid>) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        if let Some(at) = id.and_then(accepted_at) {
+        if let Some(at) = id.map(JobId::from).and_then(accepted_at) {
             found.entry(queue).and_modify(|oldest| *oldest = Ord::min(at, *oldest)).or_insert(at);
         }
     }
@@ -118,8 +118,8 @@ async fn dispatched(database: &Database) -> Result<Vec<(String, DateTime<Utc>)>,
 }
 
 /// When a job with this id was accepted.
-fn accepted_at(id: Uuid) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_millis(i64::try_from(id.as_u128() >> 80).ok()?)
+fn accepted_at(id: JobId) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(i64::try_from(Uuid::from(id).as_u128() >> 80).ok()?)
 }
 
 /// How many jobs ended since `since`, by how.

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     Scope,
     automation::is_every_queue,
+    ids::WorkerId,
     worker::{Life, State},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, sea_query::OnConflict};
@@ -24,7 +25,7 @@ use crate::{Database, Error, entity::worker, scope};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worker {
     /// Id, kept when the same worker registers again.
-    pub id: Uuid,
+    pub id: WorkerId,
     /// Unique name.
     pub name: String,
     /// Queues it takes jobs from.
@@ -75,7 +76,7 @@ pub async fn worker_insert(database: &Database, worker: &Worker) -> Result<bool,
         name: Set(worker.name.clone()),
         paused_at: Set(worker.life.paused_at),
         paused_by: Set(worker.paused_by.clone()),
-        id: Set(worker.id),
+        id: Set(worker.id.into()),
         registered_at: Set(worker.registered_at),
         ..registration(worker)
     };
@@ -103,7 +104,7 @@ pub async fn worker_replace(
     worker: &Worker,
     lost_before: Option<DateTime<Utc>>,
 ) -> Result<bool, Error> {
-    let row = worker::ActiveModel { id: Set(worker.id), registered_at: Set(worker.registered_at), ..registration(worker) };
+    let row = worker::ActiveModel { id: Set(worker.id.into()), registered_at: Set(worker.registered_at), ..registration(worker) };
     let free = lost_before.map_or_else(Condition::all, is_gone);
     update(database, known.id, row, Condition::all().add(is_whose(known)).add(free)).await
 }
@@ -150,8 +151,8 @@ pub async fn worker_find_unscoped(database: &Database, name: &str) -> Result<Opt
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_get(database: &Database, scope: &Scope, id: Uuid) -> Result<Option<Worker>, Error> {
-    let worker = worker::Entity::find_by_id(id).one(database.connection()).await?.map(from_row).transpose()?;
+pub async fn worker_get(database: &Database, scope: &Scope, id: WorkerId) -> Result<Option<Worker>, Error> {
+    let worker = worker::Entity::find_by_id(Uuid::from(id)).one(database.connection()).await?.map(from_row).transpose()?;
     let reached = scope::queues(database, scope).await?;
     Ok(worker.filter(|worker| serves_any(worker, reached.as_ref())))
 }
@@ -160,7 +161,7 @@ pub async fn worker_get(database: &Database, scope: &Scope, id: Uuid) -> Result<
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_stop(database: &Database, id: Uuid, now: DateTime<Utc>) -> Result<bool, Error> {
+pub async fn worker_stop(database: &Database, id: WorkerId, now: DateTime<Utc>) -> Result<bool, Error> {
     let row = worker::ActiveModel { stopped_at: Set(Some(now)), running_jobs: Set(0), ..Default::default() };
     update(database, id, row, Condition::all()).await
 }
@@ -169,7 +170,13 @@ pub async fn worker_stop(database: &Database, id: Uuid, now: DateTime<Utc>) -> R
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_pause(database: &Database, id: Uuid, by: &str, now: DateTime<Utc>, lost_before: DateTime<Utc>) -> Result<bool, Error> {
+pub async fn worker_pause(
+    database: &Database,
+    id: WorkerId,
+    by: &str,
+    now: DateTime<Utc>,
+    lost_before: DateTime<Utc>,
+) -> Result<bool, Error> {
     let row = worker::ActiveModel { paused_at: Set(Some(now)), paused_by: Set(Some(by.to_owned())), ..Default::default() };
     update(database, id, row, has_state(State::Running, lost_before)).await
 }
@@ -178,7 +185,7 @@ pub async fn worker_pause(database: &Database, id: Uuid, by: &str, now: DateTime
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_resume(database: &Database, id: Uuid) -> Result<bool, Error> {
+pub async fn worker_resume(database: &Database, id: WorkerId) -> Result<bool, Error> {
     let row = worker::ActiveModel { paused_at: Set(None), paused_by: Set(None), ..Default::default() };
     update(database, id, row, Condition::all().add(worker::Column::PausedAt.is_not_null())).await
 }
@@ -187,14 +194,17 @@ pub async fn worker_resume(database: &Database, id: Uuid) -> Result<bool, Error>
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_delete(database: &Database, id: Uuid, lost_before: DateTime<Utc>) -> Result<bool, Error> {
-    let deleted =
-        worker::Entity::delete_many().filter(worker::Column::Id.eq(id)).filter(is_gone(lost_before)).exec(database.connection()).await?;
+pub async fn worker_delete(database: &Database, id: WorkerId, lost_before: DateTime<Utc>) -> Result<bool, Error> {
+    let deleted = worker::Entity::delete_many()
+        .filter(worker::Column::Id.eq(Uuid::from(id)))
+        .filter(is_gone(lost_before))
+        .exec(database.connection())
+        .await?;
     Ok(deleted.rows_affected == 1)
 }
 
-async fn update(database: &Database, id: Uuid, row: worker::ActiveModel, condition: Condition) -> Result<bool, Error> {
-    let update = worker::Entity::update_many().set(row).filter(worker::Column::Id.eq(id)).filter(condition);
+async fn update(database: &Database, id: WorkerId, row: worker::ActiveModel, condition: Condition) -> Result<bool, Error> {
+    let update = worker::Entity::update_many().set(row).filter(worker::Column::Id.eq(Uuid::from(id))).filter(condition);
     Ok(update.exec(database.connection()).await?.rows_affected == 1)
 }
 
@@ -228,7 +238,7 @@ fn from_row(row: worker::Model) -> Result<Worker, Error> {
     let queues = serde_json::from_value(row.queues).map_err(|_| corrupt("queues"))?;
     let labels = row.labels.map(serde_json::from_value).transpose().map_err(|_| corrupt("labels"))?;
     Ok(Worker {
-        id: row.id,
+        id: row.id.into(),
         name: row.name,
         queues,
         labels: labels.unwrap_or_default(),

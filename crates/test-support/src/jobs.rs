@@ -1,11 +1,13 @@
 use chrono::DateTime;
-use domain::{ids::AutomationId, job::Trigger};
+use domain::{
+    ids::{AutomationId, JobId},
+    job::Trigger,
+};
 use store::jobs::{NewJob, Origin, Terms};
-use uuid::Uuid;
 
 /// A first run of automation 7 on `queue` without parameters, requested by a program when its id was generated.
 #[must_use]
-pub fn new_job(id: Uuid, queue: &str) -> NewJob {
+pub fn new_job(id: JobId, queue: &str) -> NewJob {
     let millis = i64::try_from(id.as_u128() >> 80).unwrap_or_default();
     NewJob {
         id,

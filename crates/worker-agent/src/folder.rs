@@ -12,13 +12,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use domain::ids::JobId;
 use rustix::{
     fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fchown, fstat, mkdirat, openat, renameat, statat, unlinkat},
     io::Errno,
     process::{Gid, Uid, geteuid},
 };
 use serde::Serialize;
-use uuid::Uuid;
 
 use crate::supervisor::Ids;
 
@@ -33,7 +33,7 @@ const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 pub struct JobFolder(PathBuf);
 
 impl JobFolder {
-    pub(crate) fn of(jobs_dir: &Path, job: Uuid) -> Self {
+    pub(crate) fn of(jobs_dir: &Path, job: JobId) -> Self {
         Self(jobs_dir.join(job.to_string()))
     }
 

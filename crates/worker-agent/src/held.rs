@@ -11,13 +11,14 @@ use std::{
 };
 
 use api_types::HeldJob;
+use domain::ids::JobId;
 use uuid::Uuid;
 
 use crate::signal::{PauseSignal, Pauser, Stop, StopSignal, Stopper};
 
 /// The held jobs: those that run, and those whose end the hub has not received.
 #[derive(Clone, Default)]
-pub(crate) struct Held(Arc<Mutex<HashMap<Uuid, Entry>>>);
+pub(crate) struct Held(Arc<Mutex<HashMap<JobId, Entry>>>);
 
 struct Entry {
     lease: Option<Uuid>,
@@ -30,18 +31,18 @@ struct Entry {
 /// Holds one job until it is dropped.
 pub(crate) struct Hold {
     held: Held,
-    job: Uuid,
+    job: JobId,
     pub(crate) stopper: Stopper,
     pauser: Pauser,
 }
 
 impl Held {
-    fn map(&self) -> MutexGuard<'_, HashMap<Uuid, Entry>> {
+    fn map(&self) -> MutexGuard<'_, HashMap<JobId, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `None` when this worker holds the job already.
-    pub(crate) fn hold(&self, job: Uuid, lease: Option<Uuid>) -> Option<Hold> {
+    pub(crate) fn hold(&self, job: JobId, lease: Option<Uuid>) -> Option<Hold> {
         let (stopper, pauser) = (Stopper::new(), Pauser::new());
         let entry = Entry { lease, stopper: stopper.clone(), pauser: pauser.clone(), controlled_at: None };
         match self.map().entry(job) {
@@ -51,16 +52,16 @@ impl Held {
         Some(Hold { held: self.clone(), job, stopper, pauser })
     }
 
-    pub(crate) fn ids(&self) -> Vec<Uuid> {
+    pub(crate) fn ids(&self) -> Vec<JobId> {
         self.map().keys().copied().collect()
     }
 
-    pub(crate) fn contains(&self, job: Uuid) -> bool {
+    pub(crate) fn contains(&self, job: JobId) -> bool {
         self.map().contains_key(&job)
     }
 
     /// Whether this worker holds the job and has its lease.
-    pub(crate) fn is_started(&self, job: Uuid) -> bool {
+    pub(crate) fn is_started(&self, job: JobId) -> bool {
         self.map().get(&job).is_some_and(|entry| entry.lease.is_some())
     }
 
@@ -68,14 +69,14 @@ impl Held {
         self.map().iter().filter_map(|(job, entry)| Some(HeldJob { job_id: *job, lease_token: entry.lease? })).collect()
     }
 
-    pub(crate) fn stop(&self, job: Uuid, stop: Stop) {
+    pub(crate) fn stop(&self, job: JobId, stop: Stop) {
         if let Some(entry) = self.map().get(&job) {
             entry.stopper.stop(stop);
         }
     }
 
     /// Pauses or resumes a job now. Returns whether that changed anything.
-    pub(crate) fn pause(&self, job: Uuid, paused: bool) -> bool {
+    pub(crate) fn pause(&self, job: JobId, paused: bool) -> bool {
         self.map().get_mut(&job).is_some_and(|entry| {
             entry.controlled_at = Some(Instant::now());
             entry.pauser.set(paused)
@@ -84,7 +85,7 @@ impl Held {
 
     /// Brings `jobs` to the state that the hub had at `asked`: those in `paused` are paused, the others run. A change by a later control
     /// message stays. Returns the jobs that changed, and whether they are paused now.
-    pub(crate) fn reconcile(&self, jobs: &[HeldJob], paused: &[Uuid], asked: Instant) -> Vec<(Uuid, bool)> {
+    pub(crate) fn reconcile(&self, jobs: &[HeldJob], paused: &[JobId], asked: Instant) -> Vec<(JobId, bool)> {
         let mut map = self.map();
         let change = |job: &HeldJob| {
             let entry = map.get_mut(&job.job_id)?;
@@ -103,7 +104,7 @@ impl Held {
 }
 
 impl Hold {
-    pub(crate) const fn job(&self) -> Uuid {
+    pub(crate) const fn job(&self) -> JobId {
         self.job
     }
 

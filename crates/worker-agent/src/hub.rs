@@ -11,6 +11,7 @@ use api_types::{
     LogRequest, LogResponse, Progress, RegisterRequest, RegisterResponse, StartRequest, StartResponse, WORKER_KEY_HEADER,
 };
 use bytes::Bytes;
+use domain::ids::{JobId, WorkerId};
 use reqwest::{
     Method, RequestBuilder, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
@@ -93,7 +94,7 @@ impl HubClient {
     ///
     /// # Errors
     /// 404 when the worker is not registered; see [`HubError`].
-    pub async fn sign_off(&self, worker: Uuid) -> Result<(), HubError> {
+    pub async fn sign_off(&self, worker: WorkerId) -> Result<(), HubError> {
         done(self.link.post("goodbye", &GoodbyeRequest { worker_id: worker })?).await
     }
 
@@ -111,7 +112,7 @@ impl HubClient {
     ///
     /// # Errors
     /// 409 when another worker has the job or it has ended, 404 when there is no such job; see [`HubError`].
-    pub async fn start(&self, job: Uuid, worker: Uuid) -> Result<StartResponse, HubError> {
+    pub async fn start(&self, job: JobId, worker: WorkerId) -> Result<StartResponse, HubError> {
         let body = json(&StartRequest { worker_id: Some(worker) })?;
         parse(&self.reports.send(Report { job, lease: None, action: "start", body }).await?)
     }
@@ -120,13 +121,13 @@ impl HubClient {
     ///
     /// # Errors
     /// 409 `stale_lease` when the worker has lost the job; see [`HubError`].
-    pub async fn log(&self, job: Uuid, lease: Uuid, entries: Vec<LogEntry>, offset: Option<i64>) -> Result<LogResponse, HubError> {
+    pub async fn log(&self, job: JobId, lease: Uuid, entries: Vec<LogEntry>, offset: Option<i64>) -> Result<LogResponse, HubError> {
         let request = LogRequest { entries: Some(entries), offset, ..LogRequest::default() };
         self.log_raw(job, lease, json(&request)?).await
     }
 
     /// Stores log lines whose request is already serialised.
-    pub(crate) async fn log_raw(&self, job: Uuid, lease: Uuid, body: Bytes) -> Result<LogResponse, HubError> {
+    pub(crate) async fn log_raw(&self, job: JobId, lease: Uuid, body: Bytes) -> Result<LogResponse, HubError> {
         let _turn = self.at_once.acquire().await;
         read(leased(self.link.raw(&format!("jobs/{job}/log"), body), lease)).await
     }
@@ -135,7 +136,7 @@ impl HubClient {
     ///
     /// # Errors
     /// As [`HubClient::log`].
-    pub async fn progress(&self, job: Uuid, lease: Uuid, progress: &Progress) -> Result<(), HubError> {
+    pub async fn progress(&self, job: JobId, lease: Uuid, progress: &Progress) -> Result<(), HubError> {
         let _turn = self.at_once.acquire().await;
         done(leased(self.link.post(&format!("jobs/{job}/progress"), progress)?, lease)).await
     }
@@ -144,7 +145,7 @@ impl HubClient {
     ///
     /// # Errors
     /// As [`HubClient::log`].
-    pub async fn finish(&self, job: Uuid, lease: Uuid, request: &FinishRequest) -> Result<(), HubError> {
+    pub async fn finish(&self, job: JobId, lease: Uuid, request: &FinishRequest) -> Result<(), HubError> {
         let body = json(request)?;
         self.reports.send(Report { job, lease: Some(lease), action: "finish", body }).await.map(drop)
     }
@@ -153,7 +154,7 @@ impl HubClient {
     ///
     /// # Errors
     /// 404 when there is no such job; see [`HubError`].
-    pub async fn status(&self, job: Uuid) -> Result<JobStatusResponse, HubError> {
+    pub async fn status(&self, job: JobId) -> Result<JobStatusResponse, HubError> {
         let link = &self.link;
         let request = link.http.request(Method::GET, link.url(&format!("worker/jobs/{job}/status"))).timeout(link.timeout);
         read(request).await

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use api_types::JobAssignment;
-use domain::job::{ErrorClass, Status};
+use domain::{
+    ids::JobId,
+    job::{ErrorClass, Status},
+};
 use messages::JobMessage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
@@ -13,7 +16,7 @@ use crate::signal::Stop;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Its id.
-    pub id: Uuid,
+    pub id: JobId,
     /// Its automation.
     pub automation_id: i32,
     /// Name of the automation; empty when the message has none.
@@ -62,7 +65,7 @@ impl From<JobAssignment> for Job {
 
 impl Job {
     /// Parses a message of the queue. The error has the reason and, if it can be read, the id of the message's job.
-    pub(crate) fn from_message(body: &[u8]) -> Result<Self, (Option<Uuid>, String)> {
+    pub(crate) fn from_message(body: &[u8]) -> Result<Self, (Option<JobId>, String)> {
         let message: JobMessage = serde_json::from_slice(body).map_err(|error| (Envelope::job_of(body), format!("not a job: {error}")))?;
         let id = Uuid::parse_str(&message.job_id).map_err(|_| (None, format!("job_id {:?} is not a UUID", message.job_id)))?;
         Ok(Self {
@@ -86,12 +89,12 @@ impl Job {
 /// The identity of a job in JSON that is otherwise not a job: unreadable parameters do not hide it.
 #[derive(Deserialize)]
 struct Envelope {
-    job_id: Uuid,
+    job_id: JobId,
     lease_token: Option<Uuid>,
 }
 
 impl Envelope {
-    fn job_of(body: &[u8]) -> Option<Uuid> {
+    fn job_of(body: &[u8]) -> Option<JobId> {
         serde_json::from_slice::<Self>(body).ok().map(|envelope| envelope.job_id)
     }
 }
@@ -104,7 +107,7 @@ pub enum Claimed {
     /// Must fail: this worker cannot parse it.
     Unreadable {
         /// Its id.
-        job: Uuid,
+        job: JobId,
         /// Token of its lease.
         lease: Uuid,
         /// What is wrong with it.

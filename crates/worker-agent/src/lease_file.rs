@@ -7,6 +7,7 @@
 use std::io;
 
 use chrono::{DateTime, Utc};
+use domain::ids::JobId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -19,7 +20,7 @@ const MOST_BYTES: u64 = 64 * 1024;
 /// became of the job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct LeaseFile {
-    pub(crate) job_id: Uuid,
+    pub(crate) job_id: JobId,
     pub(crate) lease_token: Uuid,
     pub(crate) started_at: DateTime<Utc>,
     /// Absent until the program has started.
@@ -31,13 +32,13 @@ pub(crate) struct LeaseFile {
 }
 
 impl LeaseFile {
-    pub(crate) const fn new(job_id: Uuid, lease_token: Uuid, started_at: DateTime<Utc>) -> Self {
+    pub(crate) const fn new(job_id: JobId, lease_token: Uuid, started_at: DateTime<Utc>) -> Self {
         Self { job_id, lease_token, started_at, program: None, supervisor: None }
     }
 
     /// # Errors
     /// There is no such file, or it is not one that an agent has written for this job.
-    pub(crate) fn read(folder: &JobFolder, job: Uuid) -> io::Result<Self> {
+    pub(crate) fn read(folder: &JobFolder, job: JobId) -> io::Result<Self> {
         let lease: Self = serde_json::from_slice(&folder.read_own(FILE, MOST_BYTES)?).map_err(io::Error::other)?;
         if lease.job_id == job { Ok(lease) } else { Err(io::Error::other("it is another job's")) }
     }

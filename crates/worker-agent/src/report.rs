@@ -7,7 +7,7 @@
 use std::{io, time::Duration};
 
 use api_types::FinishRequest;
-use domain::{job::Status, log::Level};
+use domain::{ids::JobId, job::Status, log::Level};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -28,7 +28,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(10);
 /// Reports one job under its lease.
 pub(crate) struct Reporter<'a> {
     pub(crate) hub: &'a HubClient,
-    pub(crate) job: Uuid,
+    pub(crate) job: JobId,
     pub(crate) lease: Uuid,
     pub(crate) outbox: Outbox,
     pub(crate) folder: JobFolder,
@@ -37,7 +37,7 @@ pub(crate) struct Reporter<'a> {
 /// An end as stored across a restart of the worker.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SavedEnd {
-    pub(crate) job_id: Uuid,
+    pub(crate) job_id: JobId,
     pub(crate) lease_token: Uuid,
     pub(crate) outcome: Outcome,
     pub(crate) outbox: Saved,
@@ -221,7 +221,7 @@ pub(crate) fn forget(folder: &JobFolder) {
 impl SavedEnd {
     /// # Errors
     /// There is no such file, or it is not an end of this job that an agent has written.
-    pub(crate) fn read(folder: &JobFolder, job: Uuid) -> io::Result<Self> {
+    pub(crate) fn read(folder: &JobFolder, job: JobId) -> io::Result<Self> {
         let end: Self = serde_json::from_slice(&folder.read_own(FINISH_FILE, MOST_BYTES)?).map_err(io::Error::other)?;
         if end.job_id == job { Ok(end) } else { Err(io::Error::other("it is another job's")) }
     }

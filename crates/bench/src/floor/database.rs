@@ -1,11 +1,11 @@
 use std::str::FromStr as _;
 
 use anyhow::Result;
+use domain::ids::JobId;
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use uuid::Uuid;
 
 /// Every statement is its own transaction: PostgreSQL commits it before it answers. Statements are prepared once per connection.
 #[derive(Clone)]
@@ -32,24 +32,24 @@ impl Database {
         Ok(Self(pool))
     }
 
-    pub(super) async fn job_insert(&self, id: Uuid, automation_id: i32, parameters: &serde_json::Value) -> Result<()> {
+    pub(super) async fn job_insert(&self, id: JobId, automation_id: i32, parameters: &serde_json::Value) -> Result<()> {
         let statement = "INSERT INTO floor_jobs (id, automation_id, status, parameters, created_at) VALUES ($1, $2, 'pending', $3, now())";
         sqlx::query(statement).bind(id).bind(automation_id).bind(parameters).execute(&self.0).await?;
         Ok(())
     }
 
-    pub(super) async fn job_start(&self, id: Uuid) -> Result<()> {
+    pub(super) async fn job_start(&self, id: JobId) -> Result<()> {
         sqlx::query("UPDATE floor_jobs SET status = 'running', started_at = now() WHERE id = $1").bind(id).execute(&self.0).await?;
         Ok(())
     }
 
-    pub(super) async fn log_insert(&self, job_id: Uuid, message: &str) -> Result<()> {
+    pub(super) async fn log_insert(&self, job_id: JobId, message: &str) -> Result<()> {
         let statement = "INSERT INTO floor_logs (job_id, level, message, created_at) VALUES ($1, 'INFO', $2, now())";
         sqlx::query(statement).bind(job_id).bind(message).execute(&self.0).await?;
         Ok(())
     }
 
-    pub(super) async fn job_finish(&self, id: Uuid) -> Result<()> {
+    pub(super) async fn job_finish(&self, id: JobId) -> Result<()> {
         sqlx::query("UPDATE floor_jobs SET status = 'completed', completed_at = now() WHERE id = $1").bind(id).execute(&self.0).await?;
         Ok(())
     }

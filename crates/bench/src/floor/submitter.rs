@@ -1,5 +1,6 @@
 use anyhow::{Context as _, Result, ensure};
 use broker::{Broker, QueueProfile};
+use domain::ids::JobId;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions},
@@ -60,7 +61,7 @@ impl Submitter {
 }
 
 /// The same body that the hub publishes.
-fn message(queue: &ShortString, id: Uuid, parameters: Value) -> JobMessage {
+fn message(queue: &ShortString, id: JobId, parameters: Value) -> JobMessage {
     let Value::Object(parameters) = parameters else { return JobMessage::default() };
     JobMessage {
         job_id: id.to_string(),

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 use anyhow::{Context as _, Result, bail};
+use domain::ids::JobId;
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::load::PARAMETERS;
 use crate::{
@@ -41,7 +41,7 @@ pub(crate) async fn floor_round(floor: &mut Process, jobs: usize) -> Result<(Vec
 
 /// A job of Regente: when it was submitted and when its worker stamped it, in microseconds of the wall clock.
 pub(crate) struct Timed {
-    pub(crate) job: Uuid,
+    pub(crate) job: JobId,
     pub(crate) submitted_us: i64,
     stamped_us: i64,
 }
@@ -74,7 +74,7 @@ async fn one(request: &mut Prepared, worker: &mut Process) -> Result<Timed> {
     Ok(Timed { job, submitted_us, stamped_us: stamps[&job] })
 }
 
-fn parse(line: &str) -> Result<(Uuid, i64)> {
+fn parse(line: &str) -> Result<(JobId, i64)> {
     let (job, time) = line.split_once(' ').with_context(|| format!("a stamp, not {line:?}"))?;
     Ok((job.parse()?, time.parse()?))
 }

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use api_types::AutomationCreate;
-use domain::automation::QueueProfile;
+use domain::{automation::QueueProfile, ids::JobId};
 use tokio::{task::JoinSet, time::Instant};
-use uuid::Uuid;
 
 use crate::{api::Api, cli::queue_names, hub::Hub};
 
@@ -32,7 +31,7 @@ pub(crate) async fn automations_create(api: &Api, queue: &str, queues: usize) ->
 }
 
 /// Submits `jobs` jobs, in turn for each of `automations`, by `submitters` at once.
-pub(crate) async fn submit(api: &Api, automations: &[i32], jobs: usize, submitters: usize) -> Result<Vec<Uuid>> {
+pub(crate) async fn submit(api: &Api, automations: &[i32], jobs: usize, submitters: usize) -> Result<Vec<JobId>> {
     let mut tasks = JoinSet::new();
     for submitter in 0..submitters {
         let mine: Vec<i32> = (submitter..jobs).step_by(submitters).map(|number| automations[number % automations.len()]).collect();
@@ -55,7 +54,7 @@ pub(crate) async fn submit(api: &Api, automations: &[i32], jobs: usize, submitte
 }
 
 /// From the first submit to the end of the last job, and to the end of the last submit.
-pub(crate) async fn run(hub: &Hub, automations: &[i32], jobs: usize, submitters: usize) -> Result<(Duration, Duration, Vec<Uuid>)> {
+pub(crate) async fn run(hub: &Hub, automations: &[i32], jobs: usize, submitters: usize) -> Result<(Duration, Duration, Vec<JobId>)> {
     let begun = Instant::now();
     let ids = submit(&hub.api, automations, jobs, submitters).await?;
     let submitted = begun.elapsed();

@@ -3,7 +3,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use api_types::{FinishRequest, LogEntry, RegisterRequest};
 use chrono::Utc;
-use domain::{job::Status, log::Level};
+use domain::{ids::JobId, job::Status, log::Level};
 use secrecy::SecretString;
 use serde::Serialize;
 use tokio::{task::JoinSet, time::Instant};
@@ -73,7 +73,7 @@ pub(crate) async fn measure(bench: &Bench, hub: &Hub) -> Result<Logs> {
     Ok(logs)
 }
 
-async fn write(api: &Api, held: &[(Uuid, Uuid)], entries: &str, batches: usize) -> Result<()> {
+async fn write(api: &Api, held: &[(JobId, Uuid)], entries: &str, batches: usize) -> Result<()> {
     let mut tasks = JoinSet::new();
     for job in held {
         let (api, job, entries) = (api.clone(), *job, entries.to_owned());

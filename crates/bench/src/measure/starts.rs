@@ -3,6 +3,7 @@ use std::{collections::HashMap, time::Duration};
 use anyhow::{Context as _, Result};
 use broker::Topology;
 use chrono::DateTime;
+use domain::ids::JobId;
 use futures_util::StreamExt as _;
 use lapin::{
     Connection, ConnectionProperties, Consumer, ExchangeKind,
@@ -11,7 +12,6 @@ use lapin::{
 };
 use messages::EventBatch;
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use super::latency::{Timed, to_ms};
 
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Starts {
     _connection: Connection,
     events: Consumer,
-    committed_us: HashMap<Uuid, i64>,
+    committed_us: HashMap<JobId, i64>,
 }
 
 impl Starts {

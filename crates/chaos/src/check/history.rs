@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::ids::{JobId, WorkerId};
 use uuid::Uuid;
 
 use super::{Breach, Evidence, is_terminal};
@@ -9,7 +10,7 @@ use crate::observer::Change;
 
 /// Each job is created once, dispatched to at most one worker under one lease, and ends once; then nothing changes it.
 pub(super) fn once(seen: &Evidence) -> Vec<Breach> {
-    let mut by_job: BTreeMap<Uuid, Vec<&Change>> = BTreeMap::new();
+    let mut by_job: BTreeMap<JobId, Vec<&Change>> = BTreeMap::new();
     for change in &seen.changes {
         by_job.entry(change.job_id).or_default().push(change);
     }
@@ -29,7 +30,7 @@ pub(super) fn once(seen: &Evidence) -> Vec<Breach> {
 }
 
 fn fault(changes: &[&Change]) -> Option<String> {
-    let mut now: Option<(&str, Option<Uuid>, Option<Uuid>)> = None;
+    let mut now: Option<(&str, Option<Uuid>, Option<WorkerId>)> = None;
     for change in changes {
         let before = change.before.as_deref();
         let Some(after) = change.after.as_deref() else { return Some("its row was deleted".to_owned()) };

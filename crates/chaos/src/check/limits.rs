@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use uuid::Uuid;
+use domain::ids::JobId;
 
 use super::{Breach, Evidence};
 use crate::observer::Change;
@@ -28,13 +28,13 @@ impl fmt::Display for Group<'_> {
 
 /// The held jobs of a group, and their limit.
 struct Held {
-    jobs: BTreeSet<Uuid>,
+    jobs: BTreeSet<JobId>,
     limit: usize,
 }
 
 /// Between any two commits a group holds at most as many jobs as its limit.
 pub(super) fn kept(seen: &Evidence) -> Vec<Breach> {
-    let keys: HashMap<Uuid, &str> = seen.jobs.iter().filter_map(|job| Some((job.id, job.concurrency_key.as_deref()?))).collect();
+    let keys: HashMap<JobId, &str> = seen.jobs.iter().filter_map(|job| Some((job.id, job.concurrency_key.as_deref()?))).collect();
     let mut held: BTreeMap<Group<'_>, Held> = BTreeMap::new();
     let mut found = Vec::new();
     let grouped = seen.changes.iter().map(|change| (change, groups(seen, change, keys.get(&change.job_id).copied())));

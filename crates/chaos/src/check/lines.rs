@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use uuid::Uuid;
+use domain::ids::JobId;
 
 use super::{Breach, Evidence, is_terminal};
 
@@ -16,7 +16,7 @@ pub(super) fn accepted(seen: &Evidence) -> Vec<Breach> {
         }
         Some(_) => None,
     });
-    let known: HashSet<Uuid> = seen.accepted.values().map(|(id, _)| *id).collect();
+    let known: HashSet<JobId> = seen.accepted.values().map(|(id, _)| *id).collect();
     let strangers = seen.jobs.iter().filter(|job| job.retry_of.is_none() && !known.contains(&job.id));
     let doubled = strangers.map(|job| Breach::new("accepted", job.id, format!("no answer named the job of {:?}", job.idempotency_key)));
     lost.chain(doubled).collect()
@@ -45,7 +45,7 @@ pub(super) fn ended(seen: &Evidence) -> Vec<Breach> {
 
 /// A failed job has exactly one retry while attempts are left. No other job has a retry, nor does a job whose cancellation was requested.
 pub(super) fn retried(seen: &Evidence) -> Vec<Breach> {
-    let mut retries: HashMap<Uuid, Vec<&crate::observer::JobRow>> = HashMap::new();
+    let mut retries: HashMap<JobId, Vec<&crate::observer::JobRow>> = HashMap::new();
     for job in &seen.jobs {
         if let Some(earlier) = job.retry_of {
             retries.entry(earlier).or_default().push(job);
@@ -78,7 +78,7 @@ pub(super) fn retried(seen: &Evidence) -> Vec<Breach> {
 
 /// No message here is invalid: none may be dead-lettered.
 pub(super) fn dead_letters(seen: &Evidence) -> Vec<Breach> {
-    let breach = |(queue, job, reason): &(String, Option<Uuid>, String)| Breach {
+    let breach = |(queue, job, reason): &(String, Option<JobId>, String)| Breach {
         promise: "dead letters",
         jobs: job.iter().copied().collect(),
         text: format!("a message of {queue} was dead-lettered: {reason}"),

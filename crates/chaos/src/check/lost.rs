@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use uuid::Uuid;
+use domain::ids::JobId;
 
 use super::{Breach, Evidence};
 use crate::{faults::Excuse, observer::Change};
@@ -41,8 +41,8 @@ fn is_excused(seen: &Evidence, hold: &Hold<'_>, excuse: Excuse) -> bool {
     concerned.into_iter().any(|absence| absence.excuse == excuse && absence.from <= hold.to && hold.from <= absence.to)
 }
 
-fn holds(seen: &Evidence) -> HashMap<Uuid, Hold<'_>> {
-    let mut holds: HashMap<Uuid, Hold<'_>> = HashMap::new();
+fn holds(seen: &Evidence) -> HashMap<JobId, Hold<'_>> {
+    let mut holds: HashMap<JobId, Hold<'_>> = HashMap::new();
     for Change { job_id, at, worker, .. } in &seen.changes {
         let Some(worker) = worker else { continue };
         let hold = holds.entry(*job_id).or_insert(Hold { worker: None, from: *at, to: *at });

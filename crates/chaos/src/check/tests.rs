@@ -1,15 +1,18 @@
 //! Each guarantee, violated: its rule must detect it.
 
+use domain::ids::{JobId, WorkerId};
+use uuid::Uuid;
+
 use super::*;
 use crate::faults::Excuse;
 
 const AUTOMATION: i32 = 1;
 const OTHER: i32 = 2;
-const JOB: Uuid = Uuid::from_u128(1);
-const RETRY: Uuid = Uuid::from_u128(2);
-const AGENT: Uuid = Uuid::from_u128(7);
+const JOB: JobId = Uuid::from_u128(1);
+const RETRY: JobId = Uuid::from_u128(2);
+const AGENT: WorkerId = Uuid::from_u128(7);
 
-fn row(id: Uuid, status: &str) -> JobRow {
+fn row(id: JobId, status: &str) -> JobRow {
     JobRow {
         id,
         automation_id: AUTOMATION,
@@ -25,7 +28,7 @@ fn row(id: Uuid, status: &str) -> JobRow {
     }
 }
 
-fn change(job: Uuid, xid: i64, before: Option<&str>, after: Option<&str>) -> Change {
+fn change(job: JobId, xid: i64, before: Option<&str>, after: Option<&str>) -> Change {
     let held = after != Some("pending");
     let id = |number| held.then(|| Uuid::from_u128(number));
     Change {
@@ -40,7 +43,7 @@ fn change(job: Uuid, xid: i64, before: Option<&str>, after: Option<&str>) -> Cha
     }
 }
 
-fn life(job: Uuid, xid: i64, end: &str) -> Vec<Change> {
+fn life(job: JobId, xid: i64, end: &str) -> Vec<Change> {
     vec![
         change(job, xid, None, Some("pending")),
         change(job, xid + 1, Some("pending"), Some("running")),
@@ -48,7 +51,7 @@ fn life(job: Uuid, xid: i64, end: &str) -> Vec<Change> {
     ]
 }
 
-fn run(job: Uuid, from: f64, to: f64, effects: usize) -> Run {
+fn run(job: JobId, from: f64, to: f64, effects: usize) -> Run {
     Run { job, from, to, effects, failed: false }
 }
 

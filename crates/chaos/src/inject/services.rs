@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use domain::ids::JobId;
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -107,7 +108,7 @@ impl Injector {
     }
 
     /// Jobs whose first attempt fails, one per delivery mode.
-    async fn patient_jobs(&self, hub: usize) -> Result<Vec<Uuid>> {
+    async fn patient_jobs(&self, hub: usize) -> Result<Vec<JobId>> {
         let mut jobs = Vec::new();
         for shape in self.world.shapes.iter().filter(|shape| shape.is_patient()) {
             let parameters = robots::parameters(&self.world.books(), 0, shape.failures);
@@ -118,7 +119,7 @@ impl Injector {
         Ok(jobs)
     }
 
-    async fn retries_come(&self, jobs: &[Uuid], fault: Fault, when: &str) {
+    async fn retries_come(&self, jobs: &[JobId], fault: Fault, when: &str) {
         let deadline = Instant::now() + RETRY_LIMIT;
         for job in jobs {
             if self.world.observer.completed(*job, deadline - Instant::now()).await.is_err() {

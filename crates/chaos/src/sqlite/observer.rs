@@ -3,6 +3,7 @@
 use std::{collections::HashMap, path::Path, time::Duration};
 
 use anyhow::Result;
+use domain::ids::{JobId, WorkerId};
 use sqlx::{
     Connection as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions},
@@ -43,7 +44,7 @@ impl Observer {
         Ok(rows.into_iter().map(Into::into).collect())
     }
 
-    pub(super) async fn workers(&self) -> Result<HashMap<Uuid, String>> {
+    pub(super) async fn workers(&self) -> Result<HashMap<WorkerId, String>> {
         let rows: Vec<(Uuid, String)> = sqlx::query_as("SELECT id, name FROM workers").fetch_all(&self.pool).await?;
         Ok(rows.into_iter().collect())
     }
@@ -55,7 +56,7 @@ impl Observer {
     }
 
     /// Whether this job or a retry of it has completed.
-    pub(super) async fn completed(&self, job: Uuid) -> Result<bool> {
+    pub(super) async fn completed(&self, job: JobId) -> Result<bool> {
         let statement = "WITH RECURSIVE line AS (SELECT id, status FROM jobs WHERE id = $1
             UNION ALL SELECT jobs.id, jobs.status FROM jobs JOIN line ON jobs.retry_of = line.id)
             SELECT count(*) FROM line WHERE status = 'completed'";

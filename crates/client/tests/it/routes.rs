@@ -60,12 +60,12 @@ async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
         hub.worker_delete(id),
         hub.worker_token_create(&WorkerTokenCreate::default()),
         hub.worker_tokens(&WorkerTokenFilter::default()).page(),
-        hub.worker_token_revoke(id),
+        hub.worker_token_revoke(id.into()),
         hub.dead_letters(&DeadLetterFilter::default()).page(),
-        hub.dead_letter(id),
-        hub.dead_letter_replay(id),
+        hub.dead_letter(id.into()),
+        hub.dead_letter_replay(id.into()),
         hub.dead_letters_replay(&ReplayRequest::default()),
-        hub.dead_letter_delete(id),
+        hub.dead_letter_delete(id.into()),
     ]
 }
 

@@ -9,7 +9,6 @@ mod tests;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 pub use self::{
     again::{Earlier, next_attempt, replay},
@@ -19,7 +18,7 @@ pub use self::{
 use super::Trigger;
 use crate::{
     Fault,
-    ids::VersionId,
+    ids::{JobId, VersionId},
     json,
     policy::{Overrides, Policy, gives_up_at},
     retry::RetryPolicy,
@@ -94,7 +93,7 @@ pub struct Accepted {
     /// 1 for a first run.
     pub attempt: i32,
     /// The job it runs again.
-    pub retry_of: Option<Uuid>,
+    pub retry_of: Option<JobId>,
     /// It does not start before this, which is in the future.
     pub not_before: Option<DateTime<Utc>>,
     /// Who or what asked for it.

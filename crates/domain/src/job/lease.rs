@@ -1,3 +1,4 @@
+use crate::ids::WorkerId;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ pub struct Lease {
     /// Fencing token, UUID v7: a later lease has a greater one. Only its bearer may change the job.
     pub token: Uuid,
     /// The registered worker that holds it; `None` for a foreign worker, which is judged by the job's id alone.
-    pub worker_id: Option<Uuid>,
+    pub worker_id: Option<WorkerId>,
     /// When it ends unless it is renewed.
     pub expires_at: DateTime<Utc>,
 }
@@ -18,7 +19,7 @@ pub struct Lease {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
     /// The registered worker.
-    pub worker_id: Option<Uuid>,
+    pub worker_id: Option<WorkerId>,
     /// The lease token it got at `start`.
     pub lease_token: Option<Uuid>,
 }

@@ -1,5 +1,6 @@
 //! Every state × command cell, and sequences at random.
 
+use crate::ids::WorkerId;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -12,7 +13,7 @@ fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
 }
 
-fn job_in(status: Status, worker_id: Option<Uuid>) -> Job {
+fn job_in(status: Status, worker_id: Option<WorkerId>) -> Job {
     let lease = (status != Status::Pending).then(|| Lease { token: Uuid::from_u128(1), worker_id, expires_at: at(30) });
     Job { id: Uuid::from_u128(9), status, lease, cancellation_requested: false, failure: None }
 }

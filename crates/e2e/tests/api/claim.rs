@@ -3,7 +3,10 @@
 use std::{collections::HashSet, time::Duration, time::Instant};
 
 use api_types::JobAssignment;
-use domain::job::Status;
+use domain::{
+    ids::{JobId, WorkerId},
+    job::Status,
+};
 use e2e::{Delivery, World, on_both};
 use futures_util::{StreamExt as _, future::join_all};
 use serde_json::{Value, json};
@@ -66,7 +69,7 @@ async fn a_claim_of_every_queue_takes_jobs_of_any_beside_named_claims() {
     };
     let (given, ()) = tokio::join!(waiting, later);
     assert_eq!(given.len(), 1);
-    let holding: Vec<Uuid> = jobs.into_iter().chain([given[0].job_id]).collect();
+    let holding: Vec<JobId> = jobs.into_iter().chain([given[0].job_id]).collect();
     let beside = claim(&world, named, &[&first.queue_name], json!({"max": 1000})).await;
     assert!(beside.iter().all(|job| !holding.contains(&job.job_id)), "no job twice");
     let waiting = claim(&world, every, &["*"], json!({"wait_s": 30, "holding": holding}));
@@ -96,7 +99,7 @@ async fn a_worker_of_every_queue_serves_each() {
     world.end().await;
 }
 
-async fn claimed(world: &World, worker: Uuid, queue: &str, more: Value) -> Vec<JobAssignment> {
+async fn claimed(world: &World, worker: WorkerId, queue: &str, more: Value) -> Vec<JobAssignment> {
     claim(world, worker, &[queue], more).await
 }
 
@@ -145,12 +148,12 @@ async fn a_claim_waits_and_is_answered_when_a_job_comes() {
 }
 
 /// A claim that waits, sent by a task of its own.
-fn waiting(world: &World, worker: Uuid, queue: &str) -> tokio::task::JoinHandle<e2e::Answer> {
+fn waiting(world: &World, worker: WorkerId, queue: &str) -> tokio::task::JoinHandle<e2e::Answer> {
     waiting_with(world, worker, queue, &[])
 }
 
 /// The same of a worker that holds these jobs.
-fn waiting_with(world: &World, worker: Uuid, queue: &str, holding: &[Uuid]) -> tokio::task::JoinHandle<e2e::Answer> {
+fn waiting_with(world: &World, worker: WorkerId, queue: &str, holding: &[JobId]) -> tokio::task::JoinHandle<e2e::Answer> {
     let body = json!({"worker_id": worker, "queues": [queue], "wait_s": 60, "holding": holding});
     let (client, request) = (world.client.clone(), world.client.worker(reqwest::Method::POST, "/jobs/claim").json(&body));
     tokio::spawn(async move { client.send(request).await })
@@ -222,7 +225,7 @@ async fn two_workers_never_get_the_same_job() {
     let queue = automation.queue_name.as_str();
     let take = async |name: String| {
         let worker = register(&world, &name, &[queue]).await;
-        let mut mine: Vec<Uuid> = Vec::new();
+        let mut mine: Vec<JobId> = Vec::new();
         loop {
             let given = claimed(&world, worker, queue, json!({"max": 3, "wait_s": 1.5, "holding": mine})).await;
             if given.is_empty() {
@@ -234,8 +237,8 @@ async fn two_workers_never_get_the_same_job() {
     let nothing = json!({});
     let executions = join_all((0..60).map(|_| world.client.execute(&automation, &nothing)));
     let (taken, jobs) = tokio::join!(join_all((0..4).map(|n| take(format!("w{n}")))), executions);
-    let mut taken: Vec<Uuid> = taken.into_iter().flatten().collect();
-    let mut jobs: Vec<Uuid> = jobs.into_iter().map(|job| job.id).collect();
+    let mut taken: Vec<JobId> = taken.into_iter().flatten().collect();
+    let mut jobs: Vec<JobId> = jobs.into_iter().map(|job| job.id).collect();
     taken.sort_unstable();
     jobs.sort_unstable();
     assert_eq!(taken, jobs, "each exactly once");
@@ -280,7 +283,7 @@ async fn an_end_wakes_the_claim_that_waits_for_its_slot() {
         running = claim.await.unwrap().expect(200).json::<Vec<JobAssignment>>().remove(0);
         ran.push(running.job_id);
     }
-    let distinct: HashSet<Uuid> = ran.into_iter().collect();
+    let distinct: HashSet<JobId> = ran.into_iter().collect();
     assert_eq!(distinct, jobs.into_iter().map(|job| job.id).collect());
     world.end().await;
 }
@@ -293,11 +296,11 @@ async fn thousands_of_waiting_claims_get_one_job_each() {
     let queue = automation.queue_name.as_str();
     let names: Vec<String> = (0..WORKERS).map(|nth| format!("w{nth}")).collect();
     let registered = futures_util::stream::iter(names.iter().map(async |name| register(&world, name, &[queue]).await));
-    let workers: Vec<Uuid> = registered.buffer_unordered(32).collect().await;
+    let workers: Vec<WorkerId> = registered.buffer_unordered(32).collect().await;
     let claims: Vec<_> = workers.iter().map(|worker| waiting(&world, *worker, queue)).collect();
     let nothing = json!({});
     let executions = futures_util::stream::iter((0..WORKERS).map(|_| world.client.execute(&automation, &nothing)));
-    let jobs: HashSet<Uuid> = executions.buffer_unordered(32).map(|job| job.id).collect().await;
+    let jobs: HashSet<JobId> = executions.buffer_unordered(32).map(|job| job.id).collect().await;
     let mut given = HashSet::new();
     for claim in claims {
         let jobs: Vec<JobAssignment> = claim.await.unwrap().expect(200).json();

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use api_types::{Automation, BulkResponse, CancellationResponse, HeartbeatResponse, Job, JobEvent, StartResponse};
-use domain::job::{Status, Trigger};
+use domain::{
+    ids::{JobId, WorkerId},
+    job::{Status, Trigger},
+};
 use e2e::{Answer, Delivery, Options, World, on_both};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -22,24 +25,24 @@ on_both!(
     jobs_are_listed_by_queue_and_error_class,
 );
 
-async fn act(world: &World, job: Uuid, action: &str) -> Answer {
+async fn act(world: &World, job: JobId, action: &str) -> Answer {
     world.client.post(&format!("/api/v1/jobs/{job}/{action}"), &json!({})).await
 }
 
 /// A job that a registered worker runs, with the worker and its lease token.
-async fn held(world: &World) -> (Job, Uuid, Uuid) {
+async fn held(world: &World) -> (Job, WorkerId, Uuid) {
     let worker = register(world, &format!("w-{}", Uuid::new_v4().simple()), &["elsewhere"]).await;
     let job = pending(world).await;
     let given: StartResponse = report(world, job.id, "start", &json!({"worker_id": worker})).await.expect(200).json();
     (job, worker, given.lease_token)
 }
 
-async fn beat(world: &World, (job, worker, lease): &(Job, Uuid, Uuid)) -> HeartbeatResponse {
+async fn beat(world: &World, (job, worker, lease): &(Job, WorkerId, Uuid)) -> HeartbeatResponse {
     let body = json!({"worker_id": worker, "jobs": [{"job_id": job.id, "lease_token": lease}]});
     world.client.report("/heartbeat", None, &body).await.expect(200).json()
 }
 
-async fn kinds(world: &World, job: Uuid) -> Vec<String> {
+async fn kinds(world: &World, job: JobId) -> Vec<String> {
     let events: Vec<JobEvent> = world.client.get(&format!("/api/v1/jobs/{job}/events")).await.expect(200).json();
     assert!(events.iter().all(|event| event.detail["by"] == "admin" && event.actor.as_deref() == Some("admin")), "{events:?}");
     events.into_iter().map(|event| event.kind).collect()
@@ -176,7 +179,7 @@ async fn a_job_that_has_ended_runs_again(delivery: Delivery) {
     world.end().await;
 }
 
-async fn jobs(world: &World, automation: &Automation, count: usize) -> Vec<Uuid> {
+async fn jobs(world: &World, automation: &Automation, count: usize) -> Vec<JobId> {
     let mut jobs = Vec::new();
     for _ in 0..count {
         jobs.push(world.client.execute(automation, &json!({})).await.id);
@@ -223,7 +226,7 @@ async fn many_jobs_are_retried_once(delivery: Delivery) {
     assert_eq!(retry(json!({"automation_id": automation.id})).await.done, 1);
     let retried: Vec<Job> =
         world.client.get(&format!("/api/v1/jobs?automation_id={}&trigger=RETRY", automation.id)).await.expect(200).json();
-    let mut again: Vec<Uuid> = retried.into_iter().filter_map(|job| job.retry_of).collect();
+    let mut again: Vec<JobId> = retried.into_iter().filter_map(|job| job.retry_of).collect();
     again.sort_unstable();
     assert_eq!(again, ids);
     world.end().await;
@@ -269,7 +272,7 @@ async fn jobs_are_listed_by_queue_and_error_class(delivery: Delivery) {
     let _other = pending(&world).await;
     let _started = report(&world, ids[0], "start", &json!({})).await.expect(200);
     let _ended = report(&world, ids[0], "finish", &json!({"status": "failed"})).await.expect(200);
-    let list = async |query: &str| -> Vec<Uuid> {
+    let list = async |query: &str| -> Vec<JobId> {
         let found: Vec<Job> = world.client.get(&format!("/api/v1/jobs?{query}")).await.expect(200).json();
         found.into_iter().map(|job| job.id).collect()
     };

@@ -2,7 +2,7 @@
 
 use api_types::{DeadLetter, DeadLetterDetail, Job, ReplayResponse};
 use domain::{
-    ids::DeadLetterId,
+    ids::{DeadLetterId, JobId},
     job::{ErrorClass, Status, Trigger},
 };
 use e2e::{Answer, Delivery, World, on_both};
@@ -21,7 +21,7 @@ on_both!(
     bad_requests_about_letters_name_their_fields,
 );
 
-fn letter(queue: &str, job_id: Option<Uuid>) -> store::dead_letters::DeadLetter {
+fn letter(queue: &str, job_id: Option<JobId>) -> store::dead_letters::DeadLetter {
     store::dead_letters::DeadLetter {
         id: Uuid::now_v7().into(),
         queue_name: queue.to_owned(),
@@ -174,7 +174,7 @@ async fn many_letters_are_counted_then_replayed(delivery: Delivery) {
     assert_eq!(rest.refused.iter().map(|one| (one.id, one.code.as_str())).collect::<Vec<_>>(), [(cut, "body_incomplete")]);
     assert_eq!(many(json!({"queue": queue, "after": cut})).await.refused, []);
     let all: Vec<Job> = world.client.get(&format!("/api/v1/jobs?automation_id={}", automation.id)).await.expect(200).json();
-    let mut again: Vec<Uuid> = all.iter().filter_map(|job| job.retry_of).collect();
+    let mut again: Vec<JobId> = all.iter().filter_map(|job| job.retry_of).collect();
     again.sort_unstable();
     assert_eq!(again, jobs, "each once");
     world.end().await;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use api_types::{Automation, Job, JobAssignment};
-use domain::job::{ErrorClass, Status};
+use domain::{
+    ids::{JobId, WorkerId},
+    job::{ErrorClass, Status},
+};
 use e2e::{Delivery, World, on_both};
 use serde_json::{Value, json};
 use test_support::eventually;
@@ -39,9 +42,9 @@ async fn execute(world: &World, automation: &Automation, parameters: Value) -> e
 /// A worker of one queue that records its jobs.
 struct Taker<'a> {
     world: &'a World,
-    id: Uuid,
+    id: WorkerId,
     queue: &'a str,
-    holding: Vec<Uuid>,
+    holding: Vec<JobId>,
 }
 
 impl<'a> Taker<'a> {
@@ -287,7 +290,7 @@ async fn attempts_of_one_job_are_its_own(delivery: Delivery) {
     let automation = automation(&world, &world.queue("attempts"), policy).await;
     let body = json!({"automation_id": automation.id, "max_attempts": 2});
     let first: Job = world.client.post("/api/v1/jobs", &body).await.expect(202).json();
-    let fail = async |job: Uuid| {
+    let fail = async |job: JobId| {
         let _started = report(&world, job, "start", &json!({})).await.expect(200);
         let _failed = report(&world, job, "finish", &json!({"status": "failed"})).await.expect(200);
     };

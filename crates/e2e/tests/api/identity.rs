@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api_types::{JobAssignment, RegisterResponse, WorkerTokenCreated};
-use domain::job::Status;
+use domain::{ids::WorkerId, job::Status};
 use e2e::{Answer, Delivery, Options, World, on_both};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ async fn enter(world: &World, body: &Value) -> Answer {
     world.client.report("/register", None, body).await
 }
 
-fn id_of(answer: Answer) -> Uuid {
+fn id_of(answer: Answer) -> WorkerId {
     answer.expect(200).json::<RegisterResponse>().worker_id
 }
 

@@ -2,6 +2,7 @@
 
 use api_types::Job;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use domain::ids::JobId;
 use e2e::{Delivery, World, on_both};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -10,7 +11,7 @@ use crate::support::{automation, calm, fields, report, running, start};
 
 on_both!(filters_choose_jobs, pages_follow_their_links, what_is_no_filter_is_named, a_list_leaves_results_out_and_ends_by_bytes);
 
-async fn ids(world: &World, query: &str) -> Vec<Uuid> {
+async fn ids(world: &World, query: &str) -> Vec<JobId> {
     let jobs: Vec<Job> = world.client.get(&format!("/api/v1/jobs?{query}")).await.expect(200).json();
     jobs.into_iter().map(|job| job.id).collect()
 }
@@ -151,7 +152,7 @@ async fn a_list_leaves_results_out_and_ends_by_bytes(delivery: Delivery) {
     made.reverse();
     let answer = world.client.get("/api/v1/jobs?limit=1000").await.expect(200);
     assert!(answer.text.len() < megabyte && !answer.headers.contains_key("link"));
-    let shown: Vec<(Uuid, Option<Value>)> = answer.json::<Vec<Job>>().into_iter().map(|job| (job.id, job.result)).collect();
+    let shown: Vec<(JobId, Option<Value>)> = answer.json::<Vec<Job>>().into_iter().map(|job| (job.id, job.result)).collect();
     assert_eq!(shown, made.iter().map(|(id, _)| (*id, None)).collect::<Vec<_>>());
 
     let (mut path, mut found, mut pages) = ("/api/v1/jobs?include=result&limit=1000".to_owned(), Vec::new(), Vec::new());

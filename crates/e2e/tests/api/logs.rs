@@ -1,7 +1,7 @@
 //! A job's log.
 
 use api_types::{LogLine, LogResponse};
-use domain::{job::Status, log::Level};
+use domain::{ids::JobId, job::Status, log::Level};
 use e2e::{Delivery, World, on_both};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ on_both!(
     a_page_of_a_log_ends_by_bytes,
 );
 
-async fn log(world: &World, job: Uuid, body: &Value) -> i64 {
+async fn log(world: &World, job: JobId, body: &Value) -> i64 {
     report(world, job, "log", body).await.expect(201).json::<LogResponse>().log_id
 }
 

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use api_types::{Job, LogLine};
-use domain::job::Status;
+use domain::{ids::JobId, job::Status};
 use e2e::{Client, Delivery, World, on_both};
 use futures_util::{StreamExt, stream::BoxStream};
 use reqwest::Method;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::support::{calm, report, running, with};
 
@@ -33,11 +32,11 @@ struct Event {
 }
 
 impl Events {
-    async fn open(world: &World, job: Uuid, last: Option<&str>) -> Self {
+    async fn open(world: &World, job: JobId, last: Option<&str>) -> Self {
         Self::open_at(&world.client, job, last).await
     }
 
-    async fn open_at(client: &Client, job: Uuid, last: Option<&str>) -> Self {
+    async fn open_at(client: &Client, job: JobId, last: Option<&str>) -> Self {
         let request = client.request(Method::GET, &format!("/api/v1/jobs/{job}/logs/stream"));
         let request = last.iter().fold(request, |request, last| request.header("Last-Event-ID", *last));
         let response = request.send().await.unwrap();
@@ -78,7 +77,7 @@ impl Events {
     }
 }
 
-async fn say(world: &World, job: Uuid, words: &[&str]) {
+async fn say(world: &World, job: JobId, words: &[&str]) {
     let entries: Vec<Value> = words.iter().map(|word| json!({"message": word})).collect();
     let _stored = report(world, job, "log", &json!({"entries": entries})).await.expect(201);
 }

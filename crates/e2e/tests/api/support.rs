@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use api_types::{Automation, Job, JobAssignment, Problem, RegisterResponse, StartResponse};
+use domain::ids::{JobId, WorkerId};
 use e2e::{Answer, Delivery, Options, World};
 use reqwest::Method;
 use runtime::Settings;
@@ -49,29 +50,29 @@ pub(crate) async fn running(world: &World) -> Job {
 }
 
 /// `start` of the plain contract.
-pub(crate) async fn start(world: &World, job: Uuid) -> StartResponse {
+pub(crate) async fn start(world: &World, job: JobId) -> StartResponse {
     report(world, job, "start", &json!({})).await.expect(200).json()
 }
 
 /// A report of the plain contract.
-pub(crate) async fn report(world: &World, job: Uuid, what: &str, body: &Value) -> Answer {
+pub(crate) async fn report(world: &World, job: JobId, what: &str, body: &Value) -> Answer {
     world.client.report(&format!("/jobs/{job}/{what}"), None, body).await
 }
 
 /// A question of the plain contract.
-pub(crate) async fn ask(world: &World, job: Uuid, what: &str) -> Answer {
+pub(crate) async fn ask(world: &World, job: JobId, what: &str) -> Answer {
     world.client.send(world.client.worker(Method::GET, &format!("/jobs/{job}/{what}"))).await
 }
 
 /// Registers a worker that claims.
-pub(crate) async fn register(world: &World, name: &str, queues: &[&str]) -> Uuid {
+pub(crate) async fn register(world: &World, name: &str, queues: &[&str]) -> WorkerId {
     let body = json!({"name": name, "queues": queues, "slots": 4});
     let answer = world.client.report("/register", None, &body).await.expect(200);
     answer.json::<RegisterResponse>().worker_id
 }
 
 /// One claim; `more` is laid over its body.
-pub(crate) async fn claim(world: &World, worker: Uuid, queues: &[&str], more: Value) -> Vec<JobAssignment> {
+pub(crate) async fn claim(world: &World, worker: WorkerId, queues: &[&str], more: Value) -> Vec<JobAssignment> {
     let mut body = json!({"worker_id": worker, "queues": queues});
     if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
         body.extend(more);

@@ -1,6 +1,7 @@
 //! Why a job has not started.
 
 use api_types::{Job, JobAssignment};
+use domain::ids::{JobId, WorkerId};
 use e2e::{Delivery, World, on_both};
 use serde_json::{Value, json};
 use test_support::eventually;
@@ -25,7 +26,7 @@ async fn execute(world: &World, queue: &str, automation: Value, parameters: Valu
 }
 
 /// Waits until the job waits for this reason, and returns the facts; the sentence must contain `words`.
-async fn reason(world: &World, job: Uuid, code: &str, words: &str) -> Value {
+async fn reason(world: &World, job: JobId, code: &str, words: &str) -> Value {
     let what = format!("the job waits for {code}");
     let found = eventually(&what, async || world.client.job(job).await.waiting_reason.filter(|reason| reason.code == code)).await;
     assert!(found.message.contains(words), "{found:?}");
@@ -35,7 +36,7 @@ async fn reason(world: &World, job: Uuid, code: &str, words: &str) -> Value {
     json!(found.facts)
 }
 
-async fn take(world: &World, worker: Uuid, queue: &str, holding: &[Uuid]) -> Vec<JobAssignment> {
+async fn take(world: &World, worker: WorkerId, queue: &str, holding: &[JobId]) -> Vec<JobAssignment> {
     claim(world, worker, &[queue], json!({"wait_s": 10, "holding": holding})).await
 }
 
@@ -47,7 +48,7 @@ async fn missing_paused_and_busy_workers_are_a_reason(delivery: Delivery) {
     let special = execute(&world, &queue, json!({"requires": ["sap", "Windows"]}), json!({})).await;
     assert_eq!(special.requires, ["sap", "windows"]);
     let body = json!({"name": "one", "queues": [queue], "slots": 1, "labels": ["sap"]});
-    let worker: Uuid = world.client.report("/register", None, &body).await.expect(200).json::<api_types::RegisterResponse>().worker_id;
+    let worker: WorkerId = world.client.report("/register", None, &body).await.expect(200).json::<api_types::RegisterResponse>().worker_id;
     let facts = reason(&world, special.id, "no_worker_with_labels", "sap, windows").await;
     assert_eq!(facts, json!({"queue": queue, "labels": ["sap", "windows"]}));
     let given = take(&world, worker, &queue, &[]).await;

@@ -1,7 +1,7 @@
 //! Who asked stands with what they changed.
 
 use api_types::{Automation, Job, JobEvent, WorkerToken, WorkerTokenCreated};
-use domain::job::Trigger;
+use domain::{ids::JobId, job::Trigger};
 use e2e::{Delivery, World, on_both};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ on_both!(
     an_automation_and_a_token_say_who_changed_them
 );
 
-async fn requested_by(world: &World, who: &str) -> Vec<Uuid> {
+async fn requested_by(world: &World, who: &str) -> Vec<JobId> {
     let jobs: Vec<Job> = world.client.get(&format!("/api/v1/jobs?requested_by={who}")).await.expect(200).json();
     assert!(jobs.iter().all(|job| job.requested_by.as_deref() == Some(who)), "{jobs:?}");
     jobs.into_iter().map(|job| job.id).collect()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api_types::{HeartbeatResponse, JobAssignment, Worker, WorkerDetail};
-use domain::{job::Status, worker::State};
+use domain::{ids::WorkerId, job::Status, worker::State};
 use e2e::{Answer, Delivery, World, on_both};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -20,23 +20,23 @@ on_both!(
     a_pause_outlives_a_restart_of_the_worker,
 );
 
-async fn act(world: &World, id: Uuid, what: &str) -> Answer {
+async fn act(world: &World, id: WorkerId, what: &str) -> Answer {
     world.client.post(&format!("/api/v1/workers/{id}/{what}"), &json!({})).await
 }
 
-async fn delete(world: &World, id: Uuid) -> Answer {
+async fn delete(world: &World, id: WorkerId) -> Answer {
     world.client.send(world.client.request(Method::DELETE, &format!("/api/v1/workers/{id}"))).await
 }
 
-async fn shown(world: &World, id: Uuid) -> WorkerDetail {
+async fn shown(world: &World, id: WorkerId) -> WorkerDetail {
     world.client.get(&format!("/api/v1/workers/{id}")).await.expect(200).json()
 }
 
-async fn beat(world: &World, id: Uuid) -> HeartbeatResponse {
+async fn beat(world: &World, id: WorkerId) -> HeartbeatResponse {
     world.client.report("/heartbeat", None, &json!({"worker_id": id})).await.expect(200).json()
 }
 
-async fn sign_off(world: &World, id: Uuid) -> Answer {
+async fn sign_off(world: &World, id: WorkerId) -> Answer {
     world.client.report("/goodbye", None, &json!({"worker_id": id})).await
 }
 

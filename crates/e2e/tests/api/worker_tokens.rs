@@ -1,6 +1,6 @@
 //! Tokens of single workers.
 
-use domain::ids::TokenId;
+use domain::ids::{TokenId, WorkerId};
 use std::time::Duration;
 
 use api_types::{RegisterResponse, StartResponse, WorkerToken, WorkerTokenCreated};
@@ -34,7 +34,7 @@ async fn post(client: &Client, token: &str, path: &str, body: &Value) -> Answer 
 }
 
 /// Registers a worker with a token.
-async fn register_by(world: &World, token: &str) -> Uuid {
+async fn register_by(world: &World, token: &str) -> WorkerId {
     let body = json!({"name": "w", "queues": ["q"], "slots": 1});
     post(&world.client, token, "/register", &body).await.expect(200).json::<RegisterResponse>().worker_id
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use broker::{Broker, QueueProfile};
 use domain::{
     Scope,
+    ids::JobId,
     job::{ErrorClass, Status},
 };
 use e2e::{Delivery, GatedRunner, Options, World};
@@ -131,7 +132,7 @@ async fn the_first_messages_of_a_new_queue_keep_their_order() {
         let mut received = Vec::new();
         while received.len() < jobs.len() {
             let delivery = consumer.next().await.unwrap();
-            received.push(serde_json::from_slice::<JobMessage>(&delivery.body).unwrap().job_id.parse::<Uuid>().unwrap());
+            received.push(serde_json::from_slice::<JobMessage>(&delivery.body).unwrap().job_id.parse::<JobId>().unwrap());
             delivery.ack().await.unwrap();
         }
         assert_eq!(received, jobs, "{queue}");

@@ -1,10 +1,12 @@
 //! Jobs that are canceled before they begin, and many at once.
 
 use api_types::{BulkResponse, Job};
-use domain::job::{Status, Trigger};
+use domain::{
+    ids::JobId,
+    job::{Status, Trigger},
+};
 use e2e::{Delivery, on_both};
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::support::{UNTIL_GO, begun, lines, shell, submit, world_with};
 
@@ -59,7 +61,7 @@ async fn many_are_canceled_at_once_and_run_again(delivery: Delivery) {
     for job in &again {
         assert_eq!((job.trigger, world.client.ended(job.id).await.status), (Trigger::Retry, Status::Completed));
     }
-    let mut first: Vec<Uuid> = again.iter().filter_map(|job| job.retry_of).collect();
+    let mut first: Vec<JobId> = again.iter().filter_map(|job| job.retry_of).collect();
     first.sort_unstable();
     assert_eq!(first, jobs);
     assert_eq!(lines(&dir.path().join("begun")).len(), 23);

@@ -1,9 +1,8 @@
 //! A paused worker finishes its jobs; jobs it has not begun wait for it or for others.
 
-use domain::{job::Status, worker::State};
+use domain::{ids::JobId, job::Status, worker::State};
 use e2e::{Delivery, World, on_both};
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::support::{UNTIL_GO, begun, heartbeats, lines, shell, submit, worker_named, world_with};
 
@@ -14,7 +13,7 @@ on_both!(
 );
 
 /// Waits until these jobs wait at the hub: none is dispatched.
-pub(crate) async fn wait_with_the_hub(world: &World, jobs: &[Uuid]) {
+pub(crate) async fn wait_with_the_hub(world: &World, jobs: &[JobId]) {
     for job in jobs {
         let waits = |job: &api_types::Job| job.status == Status::Pending && job.dispatched_at.is_none();
         world.client.job_when(*job, "waits with the hub", waits).await;

@@ -1,9 +1,8 @@
 //! Jobs that require labels go to workers that have them all, whatever way those take jobs.
 
-use domain::job::Status;
+use domain::{ids::WorkerId, job::Status};
 use e2e::{Delivery, RunningWorker, World, on_both};
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::support::{heartbeats, lines, shell, submit, worker_named};
 
@@ -11,7 +10,7 @@ on_both!(only_workers_with_every_label_get_what_requires_them, jobs_with_labels_
 
 const NOTES: &str = "echo \"$PARAM_N\" >> \"$PARAM_DIR/begun\"\n";
 
-async fn worker(world: &World, queue: &str, labels: &[&str]) -> (RunningWorker, String, Uuid) {
+async fn worker(world: &World, queue: &str, labels: &[&str]) -> (RunningWorker, String, WorkerId) {
     let mut settings = world.worker_settings(&[queue], 2);
     settings.labels = labels.iter().map(|label| (*label).to_owned()).collect();
     let name = settings.name.clone().unwrap();

@@ -3,12 +3,11 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use api_types::Automation;
-use domain::job::Status;
+use domain::{ids::JobId, job::Status};
 use e2e::{Delivery, GatedRunner, Robots, World, on_both};
 use reqwest::Method;
 use serde_json::json;
 use test_support::eventually;
-use uuid::Uuid;
 
 use crate::support::world_with;
 
@@ -82,7 +81,7 @@ async fn an_archived_automation_keeps_its_limit(delivery: Delivery) {
     world.end().await;
 }
 
-async fn submit(world: &World, automation: &Automation, priority: i32) -> Uuid {
+async fn submit(world: &World, automation: &Automation, priority: i32) -> JobId {
     let path = format!("/api/v1/automations/{}/execute?priority={priority}", automation.id);
     world.client.post(&path, &json!({})).await.expect(202).json::<api_types::Job>().id
 }

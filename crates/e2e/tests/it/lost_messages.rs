@@ -8,6 +8,7 @@ use std::sync::{
 use api_types::{Automation, Job};
 use broker::{Broker, Consumer};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use domain::ids::JobId;
 use e2e::{Delivery, Options, World};
 use messages::JobMessage;
 use regente::HubOptions;
@@ -15,7 +16,6 @@ use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use test_support::eventually;
-use uuid::Uuid;
 
 /// A hub whose clock can be advanced, and a robot of the plain contract that took the message of a job.
 struct Taken {
@@ -44,7 +44,7 @@ async fn taken() -> Taken {
     Taken { world, ahead, broker, consumer, automation, job, delivery }
 }
 
-fn job_of(delivery: &broker::Delivery) -> Uuid {
+fn job_of(delivery: &broker::Delivery) -> JobId {
     serde_json::from_slice::<JobMessage>(&delivery.body).unwrap().job_id.parse().unwrap()
 }
 

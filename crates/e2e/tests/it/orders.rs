@@ -6,11 +6,10 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use domain::{Scope, job::Status};
+use domain::{Scope, ids::JobId, job::Status};
 use e2e::{Delivery, World, on_both};
 use serde_json::{Value, json};
 use test_support::eventually;
-use uuid::Uuid;
 
 use crate::support::{act, heartbeats, is_suspended, listens, pid_in, runs, shell, worker_named, world_with};
 
@@ -55,7 +54,7 @@ impl Jobs {
         Self { worker, name, folder }
     }
 
-    fn file(&self, job: Uuid, name: &str) -> PathBuf {
+    fn file(&self, job: JobId, name: &str) -> PathBuf {
         self.folder.join(job.to_string()).join(name)
     }
 }
@@ -122,7 +121,7 @@ echo $$ > pid; while :; do sleep 0.02; done\n";
     world.end().await;
 }
 
-async fn deadline(world: &World, job: Uuid) -> chrono::DateTime<chrono::Utc> {
+async fn deadline(world: &World, job: JobId) -> chrono::DateTime<chrono::Utc> {
     store::jobs::job_get(world.hub.database(), &Scope::All, job).await.unwrap().unwrap().row.deadline_at.unwrap()
 }
 

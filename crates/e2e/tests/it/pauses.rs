@@ -4,12 +4,11 @@ use std::path::Path;
 
 use api_types::Automation;
 use broker::Broker;
-use domain::job::Status;
+use domain::{ids::JobId, job::Status};
 use e2e::{Delivery, World, on_both};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use test_support::eventually;
-use uuid::Uuid;
 
 use crate::{
     drain::{assert_each_once, wait_with_the_hub},
@@ -27,7 +26,7 @@ async fn post(world: &World, path: &str, what: &str) {
     let _done = world.client.post(&format!("{path}/{what}"), &json!({})).await.expect(200);
 }
 
-async fn all_complete(world: &World, jobs: &[Uuid], dir: &Path) {
+async fn all_complete(world: &World, jobs: &[JobId], dir: &Path) {
     for job in jobs {
         assert_eq!(world.client.ended(*job).await.status, Status::Completed);
     }

@@ -4,7 +4,7 @@ use std::{process::Stdio, sync::Arc};
 
 use api_types::Automation;
 use broker::{Broker, QueueProfile};
-use domain::{automation::QueueProfile as Named, job::Status};
+use domain::{automation::QueueProfile as Named, ids::JobId, job::Status};
 use e2e::{Delivery, GatedRunner, World};
 use reqwest::Method;
 use secrecy::ExposeSecret;
@@ -79,7 +79,7 @@ async fn has(broker: &Broker, queue: &str, profile: QueueProfile) -> bool {
     has
 }
 
-async fn waits_for_its_queue(world: &World, job: uuid::Uuid, queue: &str) {
+async fn waits_for_its_queue(world: &World, job: JobId, queue: &str) {
     let reason = eventually("the job waits for its queue", async || {
         world.client.job(job).await.waiting_reason.filter(|reason| reason.code == "queue_not_declared")
     })

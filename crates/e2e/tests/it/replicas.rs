@@ -3,17 +3,20 @@
 use std::collections::BTreeSet;
 
 use api_types::{Job, RegisterResponse, StartResponse};
-use domain::job::Status;
+use domain::{
+    ids::{JobId, WorkerId},
+    job::Status,
+};
 use e2e::{Client, Delivery, World};
 use futures_util::future::join_all;
 use serde_json::json;
 use uuid::Uuid;
 
-async fn start(client: &Client, job: Uuid, worker: Uuid) -> e2e::Answer {
+async fn start(client: &Client, job: JobId, worker: WorkerId) -> e2e::Answer {
     client.report(&format!("/jobs/{job}/start"), None, &json!({"worker_id": worker})).await
 }
 
-async fn register(client: &Client, name: &str) -> Uuid {
+async fn register(client: &Client, name: &str) -> WorkerId {
     let body = json!({"name": name, "queues": ["elsewhere"], "slots": 1});
     client.report("/register", None, &body).await.expect(200).json::<RegisterResponse>().worker_id
 }
@@ -86,7 +89,7 @@ async fn the_same_idempotency_key_at_two_hubs_is_one_job() {
             hubs[nth % 2].send(request)
         };
         let answers = join_all((0..8).map(execute)).await;
-        let jobs: BTreeSet<Uuid> = answers.into_iter().map(|answer| answer.expect(202).json::<Job>().id).collect();
+        let jobs: BTreeSet<JobId> = answers.into_iter().map(|answer| answer.expect(202).json::<Job>().id).collect();
         assert_eq!(jobs.len(), 1);
     }
     other.stop().await;

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use api_types::{Automation, Job};
-use domain::job::{ErrorClass, Status};
+use domain::{
+    ids::JobId,
+    job::{ErrorClass, Status},
+};
 use e2e::{Delivery, World, on_both};
 use serde_json::{Value, json};
 use test_support::eventually;
@@ -69,7 +72,7 @@ async fn the_policy_decides_about_each_error_class(delivery: Delivery) {
 }
 
 /// A worker that runs a job of this automation and crashes.
-async fn crash_with(world: &World, automation: &Automation, dir: &Path) -> Uuid {
+async fn crash_with(world: &World, automation: &Automation, dir: &Path) -> JobId {
     let worker = world.worker(&[&automation.queue_name], 1);
     let job = submit(world, automation, dir, 0..1).await.remove(0);
     begun(dir, 1).await;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use api_types::{Automation, Job, Worker};
 use broker::Broker;
+use domain::ids::{JobId, WorkerId};
 use e2e::{Client, Delivery, Options, Robots, World};
 use messages::{WorkerControl, worker_control::Command};
 use secrecy::ExposeSecret;
@@ -29,13 +30,13 @@ pub(crate) async fn shell(world: &World, queue: &str, script: &str, more: Value)
 }
 
 /// `cancel`, `pause` or `resume` of a running job.
-pub(crate) async fn act(client: &Client, job: Uuid, what: &str) -> Job {
+pub(crate) async fn act(client: &Client, job: JobId, what: &str) -> Job {
     let status = if what == "cancel" { 202 } else { 200 };
     client.post(&format!("/api/v1/jobs/{job}/{what}"), &json!({})).await.expect(status).json()
 }
 
 /// Jobs `0..count` of an automation, with their number and the folder that they write into.
-pub(crate) async fn submit(world: &World, automation: &Automation, dir: &Path, numbers: std::ops::Range<usize>) -> Vec<Uuid> {
+pub(crate) async fn submit(world: &World, automation: &Automation, dir: &Path, numbers: std::ops::Range<usize>) -> Vec<JobId> {
     let mut jobs = Vec::new();
     for n in numbers {
         jobs.push(world.client.execute(automation, &json!({"n": n, "dir": dir})).await.id);
@@ -64,7 +65,7 @@ pub(crate) async fn worker_named(world: &World, name: &str) -> Worker {
 }
 
 /// Waits until a worker consumes its control queue.
-pub(crate) async fn listens(world: &World, worker: Uuid) {
+pub(crate) async fn listens(world: &World, worker: WorkerId) {
     let broker = Broker::connect(world.settings.broker_url().unwrap().expose_secret(), "test").unwrap();
     let nothing_new = serde_json::to_vec(&WorkerControl { command: Command::Take.into(), job_id: String::new() }).unwrap();
     let queue = format!("regente.control.{worker}");

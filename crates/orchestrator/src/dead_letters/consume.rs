@@ -1,6 +1,9 @@
 //! Messages that the broker gave up: they are kept, shown, and fail the jobs they name.
 
-use domain::{Scope, ids::DeadLetterId};
+use domain::{
+    Scope,
+    ids::{DeadLetterId, JobId},
+};
 use std::{sync::Arc, time::Duration};
 
 use api_types::DeadLetterDetail;
@@ -48,7 +51,7 @@ pub(crate) async fn run(orchestrator: Orchestrator, broker: Arc<Broker>, queue: 
 
 async fn take(database: &Database, writer: &Writer, delivery: &Delivery, now: DateTime<Utc>) -> Result<(), Failure> {
     let message = serde_json::from_slice::<JobMessage>(&delivery.body).ok();
-    let job_id: Option<Uuid> = message.and_then(|message| message.job_id.parse().ok());
+    let job_id: Option<JobId> = message.and_then(|message| message.job_id.parse().ok());
     let (queue_name, reason) =
         delivery.death.as_ref().map_or_else(|| (String::new(), "unknown".to_owned()), |death| (death.queue.clone(), death.reason.clone()));
     tracing::warn!(queue.name = queue_name, job.id = ?job_id, reason, "message was dead-lettered");

@@ -7,10 +7,9 @@ use std::{
 };
 
 use api_types::{ClaimRequest, JobAssignment};
-use domain::automation::EVERY_QUEUE;
+use domain::{automation::EVERY_QUEUE, ids::WorkerId};
 use runtime::Failure;
 use tokio::{sync::oneshot, time::Instant};
-use uuid::Uuid;
 
 /// A worker's request for jobs.
 #[derive(Clone)]
@@ -46,7 +45,7 @@ pub(crate) struct Ability {
 #[derive(Default)]
 pub(crate) struct WaitingClaims {
     claims: HashMap<u64, WaitingClaim>,
-    by_worker: HashMap<Uuid, u64>,
+    by_worker: HashMap<WorkerId, u64>,
     /// Those for every queue are those of [`EVERY_QUEUE`].
     by_queue: HashMap<String, OfQueue>,
     deadlines: BTreeSet<(Instant, u64)>,
@@ -121,7 +120,7 @@ impl WaitingClaims {
         Some(waiting)
     }
 
-    pub(crate) fn remove_of(&mut self, worker_id: Uuid) -> Option<WaitingClaim> {
+    pub(crate) fn remove_of(&mut self, worker_id: WorkerId) -> Option<WaitingClaim> {
         self.remove(*self.by_worker.get(&worker_id)?)
     }
 
@@ -195,7 +194,7 @@ impl WaitingClaims {
     }
 
     /// Something was learnt about the worker.
-    pub(crate) fn set_ability(&mut self, worker_id: Uuid, ability: &Ability) {
+    pub(crate) fn set_ability(&mut self, worker_id: WorkerId, ability: &Ability) {
         let Some(id) = self.by_worker.get(&worker_id).copied() else { return };
         if self.claims.get(&id).is_some_and(|waiting| waiting.ability == *ability) {
             return;
@@ -208,7 +207,7 @@ impl WaitingClaims {
     }
 
     /// Workers whose claims wait.
-    pub(crate) fn workers(&self) -> Vec<Uuid> {
+    pub(crate) fn workers(&self) -> Vec<WorkerId> {
         self.by_worker.keys().copied().collect()
     }
 
@@ -251,9 +250,11 @@ pub(crate) fn check_claim(request: &ClaimRequest) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
-    fn claim(id: u64, worker_id: Uuid, queues: &[&str], wait: u64) -> Claim {
+    fn claim(id: u64, worker_id: WorkerId, queues: &[&str], wait: u64) -> Claim {
         let queues = queues.iter().map(|queue| (*queue).to_owned()).collect();
         let request = ClaimRequest { worker_id, queues, max: 1, wait_s: 0.0, holding: Vec::new() };
         Claim { id, request, wait: Duration::from_secs(wait) }

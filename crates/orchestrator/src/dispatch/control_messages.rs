@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use broker::Broker;
 use bytes::Bytes;
+use domain::ids::{JobId, WorkerId};
 use messages::{WorkerControl, worker_control::Command};
 use runtime::{Shutdown, Tasks};
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 /// Messages that may wait for the broker; more are dropped, since a heartbeat says the same later.
 const MOST_WAITING: usize = 10_000;
@@ -13,14 +13,14 @@ const MOST_WAITING: usize = 10_000;
 /// What a worker must do at once, with a job or as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ControlMessage {
-    pub(crate) worker_id: Uuid,
+    pub(crate) worker_id: WorkerId,
     pub(crate) command: Command,
-    pub(crate) job_id: Option<Uuid>,
+    pub(crate) job_id: Option<JobId>,
 }
 
 /// Sends connected workers at once what the answer to a heartbeat would say later. Does nothing without a broker.
 #[derive(Clone)]
-pub(crate) struct ControlMessages(Option<mpsc::Sender<(Uuid, WorkerControl)>>);
+pub(crate) struct ControlMessages(Option<mpsc::Sender<(WorkerId, WorkerControl)>>);
 
 impl ControlMessages {
     pub(crate) fn start(broker: Option<Arc<Broker>>, tasks: &Tasks) -> Self {
@@ -42,11 +42,11 @@ impl ControlMessages {
 }
 
 /// Queue of the control messages for a worker.
-fn control_queue(worker_id: Uuid) -> String {
+fn control_queue(worker_id: WorkerId) -> String {
     format!("regente.control.{worker_id}")
 }
 
-async fn send_all(broker: Arc<Broker>, mut receiver: mpsc::Receiver<(Uuid, WorkerControl)>, drain: Shutdown) {
+async fn send_all(broker: Arc<Broker>, mut receiver: mpsc::Receiver<(WorkerId, WorkerControl)>, drain: Shutdown) {
     loop {
         let next = tokio::select! {
             biased;

@@ -1,8 +1,10 @@
 //! The rule for a new job beside others of its automation.
 
-use domain::{ids::AutomationId, policy::Overlap};
+use domain::{
+    ids::{AutomationId, JobId},
+    policy::Overlap,
+};
 use store::jobs::NewJob;
-use uuid::Uuid;
 
 use crate::automations::CachedAutomations;
 
@@ -12,19 +14,19 @@ pub(crate) enum Decision {
     /// It is added.
     Add,
     /// It is refused because of this job.
-    Skip(Uuid),
+    Skip(JobId),
     /// This job, which waits, is answered in its place.
-    Join(Uuid),
+    Join(JobId),
     /// It is added, and these jobs are canceled.
-    Replace(Vec<Uuid>),
+    Replace(Vec<JobId>),
     /// These jobs are canceled. It takes the place of this one, which is new itself.
-    Supersede(Vec<Uuid>, Uuid),
+    Supersede(Vec<JobId>, JobId),
 }
 
 /// A job beside a new one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Neighbor {
-    pub(crate) id: Uuid,
+    pub(crate) id: JobId,
     pub(crate) is_held: bool,
 }
 
@@ -39,7 +41,7 @@ pub(crate) fn is_beside(new: &NewJob, automation_id: AutomationId, key: Option<&
 }
 
 /// Decides by the jobs beside a new one that have not ended, and by the first one beside it that is new in the same transaction.
-pub(crate) fn decide(rule: Overlap, mut neighbors: impl Iterator<Item = Neighbor>, new: impl FnOnce() -> Option<Uuid>) -> Decision {
+pub(crate) fn decide(rule: Overlap, mut neighbors: impl Iterator<Item = Neighbor>, new: impl FnOnce() -> Option<JobId>) -> Decision {
     match rule {
         Overlap::Queue => Decision::Add,
         Overlap::Skip => neighbors.next().map(|neighbor| neighbor.id).or_else(new).map_or(Decision::Add, Decision::Skip),
@@ -60,6 +62,8 @@ pub(crate) fn decide(rule: Overlap, mut neighbors: impl Iterator<Item = Neighbor
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]

@@ -2,11 +2,11 @@ use std::{sync::Arc, time::Duration};
 
 use broker::{Broker, Error};
 use bytes::Bytes;
+use domain::ids::JobId;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use messages::JobMessage;
 use runtime::{Shutdown, Tasks};
 use tokio::{sync::mpsc, time::Instant};
-use uuid::Uuid;
 
 use crate::notices::{Notice, Notices};
 
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A job's message on its way to its queue, which is known to be there.
 #[derive(Debug)]
 pub(crate) struct Publication {
-    pub(crate) job_id: Uuid,
+    pub(crate) job_id: JobId,
     pub(crate) queue: String,
     body: Bytes,
     /// When its job waits again unless the broker has confirmed it.

@@ -11,9 +11,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use chrono::{DateTime, Utc};
-use domain::{ids::AutomationId, policy::Overlap};
+use domain::{
+    ids::{AutomationId, JobId, WorkerId},
+    policy::Overlap,
+};
 use store::jobs::{CandidateFilter, FullJob, NewJob};
-use uuid::Uuid;
 
 use super::{
     DispatchState, Window,
@@ -42,7 +44,7 @@ pub(crate) struct View<'a> {
 #[derive(Debug)]
 pub(crate) enum Read {
     /// The jobs that these workers hold, for [`Selection::found_held`].
-    Held(Vec<Uuid>),
+    Held(Vec<WorkerId>),
     /// These jobs, locked, for [`Selection::found_lost`].
     Lost(Lost),
     /// The sets of labels that waiting jobs of this queue require, for [`Selection::found_labels`].
@@ -55,7 +57,7 @@ pub(crate) enum Read {
 #[derive(Debug)]
 pub(crate) struct Lost {
     claim: u64,
-    pub(crate) jobs: Vec<Uuid>,
+    pub(crate) jobs: Vec<JobId>,
 }
 
 /// A look at the candidates of a queue.
@@ -113,7 +115,7 @@ pub(crate) struct Placement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
     Broker,
-    Claim { id: u64, worker_id: Uuid },
+    Claim { id: u64, worker_id: WorkerId },
 }
 
 /// Selects jobs in one transaction.
@@ -242,15 +244,15 @@ impl<'a> Selection<'a> {
     }
 
     fn find_lost(&self) -> Option<Read> {
-        let workers: Vec<Uuid> = self.claims().fresh().map(|(_, waiting)| waiting.claim.request.worker_id).collect();
+        let workers: Vec<WorkerId> = self.claims().fresh().map(|(_, waiting)| waiting.claim.request.worker_id).collect();
         (!workers.is_empty()).then_some(Read::Held(workers))
     }
 
     /// Jobs that workers hold, as (job, worker). What a worker does not hold by its own account is assigned to it again.
-    pub(crate) fn found_held(&mut self, held: Vec<(Uuid, Uuid)>) {
-        let fresh: HashMap<Uuid, (u64, &WaitingClaim)> =
+    pub(crate) fn found_held(&mut self, held: Vec<(JobId, WorkerId)>) {
+        let fresh: HashMap<WorkerId, (u64, &WaitingClaim)> =
             self.claims().fresh().map(|(id, waiting)| (waiting.claim.request.worker_id, (id, waiting))).collect();
-        let mut lost: BTreeMap<u64, Vec<Uuid>> = BTreeMap::new();
+        let mut lost: BTreeMap<u64, Vec<JobId>> = BTreeMap::new();
         for (job_id, worker_id) in held {
             if let Some((id, waiting)) = fresh.get(&worker_id)
                 && !waiting.claim.request.holding.contains(&job_id)

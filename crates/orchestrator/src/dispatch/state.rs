@@ -11,12 +11,12 @@ use std::{
 
 use domain::{
     automation::{EVERY_QUEUE, is_every_queue},
+    ids::{JobId, WorkerId},
     job::Status,
     worker::State,
 };
 use store::workers::Worker;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{
     claims::{Ability, Claim, ClaimReply, WaitingClaims},
@@ -35,7 +35,7 @@ pub(crate) struct DispatchState {
     /// What the workers of each queue take. `None` until it is read for the first time: nothing is published before.
     intake: Option<HashMap<String, Intake>>,
     /// Workers that were seen lately.
-    workers: HashMap<Uuid, WorkerView>,
+    workers: HashMap<WorkerId, WorkerView>,
     /// Queues in which a limit holds jobs back. The end of any job may free a place.
     pub(crate) held_back: BTreeSet<String>,
     /// When a rate limit admits the next start.
@@ -129,11 +129,11 @@ impl DispatchState {
     }
 
     /// Which jobs this worker's claims may take. One that is not cached registered at another replica just now.
-    pub(crate) fn ability(&self, worker_id: Uuid) -> Ability {
+    pub(crate) fn ability(&self, worker_id: WorkerId) -> Ability {
         self.live(worker_id).map_or(Ability { any: true, labels: Vec::new() }, WorkerView::ability)
     }
 
-    fn live(&self, worker_id: Uuid) -> Option<&WorkerView> {
+    fn live(&self, worker_id: WorkerId) -> Option<&WorkerView> {
         self.workers.get(&worker_id).filter(|worker| worker.live)
     }
 
@@ -176,26 +176,26 @@ impl DispatchState {
     }
 
     /// Jobs whose messages nobody takes: they were sent before it was known that the live workers of their queue only claim, or are paused.
-    pub(crate) fn stranded(&self) -> Vec<(Uuid, String)> {
+    pub(crate) fn stranded(&self) -> Vec<(JobId, String)> {
         let untaken = |queue: &String| self.intake_of(queue).is_some_and(|intake| intake.slots == 0);
         self.undelivered.queues.iter().filter(|(_, queue)| untaken(queue)).map(|(id, queue)| (*id, queue.clone())).collect()
     }
 
-    pub(crate) fn dispatched(&mut self, queue: &str, id: Uuid) {
+    pub(crate) fn dispatched(&mut self, queue: &str, id: JobId) {
         self.undelivered.insert(queue, id);
     }
 
-    pub(crate) fn is_undelivered(&self, id: Uuid) -> bool {
+    pub(crate) fn is_undelivered(&self, id: JobId) -> bool {
         self.undelivered.queues.contains_key(&id)
     }
 
-    pub(crate) fn released(&mut self, queue: &str, id: Uuid) {
+    pub(crate) fn released(&mut self, queue: &str, id: JobId) {
         self.undelivered.remove(id);
         self.candidate_queues.insert(queue.to_owned());
     }
 
     /// A job's state was committed.
-    pub(crate) fn committed(&mut self, queue: &str, id: Uuid, status: Status, worker_id: Option<Uuid>) {
+    pub(crate) fn committed(&mut self, queue: &str, id: JobId, status: Status, worker_id: Option<WorkerId>) {
         match status {
             Status::Pending => {}
             Status::Running | Status::Paused => {
@@ -256,13 +256,13 @@ impl DispatchState {
     }
 
     /// The jobs with the broker, and those that workers hold. To be called after [`DispatchState::set_workers`].
-    pub(crate) fn set_jobs(&mut self, undelivered: Vec<(Uuid, String)>, held: Vec<(Uuid, String, Option<Uuid>)>) {
+    pub(crate) fn set_jobs(&mut self, undelivered: Vec<(JobId, String)>, held: Vec<(JobId, String, Option<WorkerId>)>) {
         self.undelivered = undelivered.into_iter().collect();
-        let takes_slot = |(id, queue, worker_id): (Uuid, String, Option<Uuid>)| self.consumes(worker_id).then_some((id, queue));
+        let takes_slot = |(id, queue, worker_id): (JobId, String, Option<WorkerId>)| self.consumes(worker_id).then_some((id, queue));
         self.held = held.into_iter().filter_map(takes_slot).collect();
     }
 
-    fn consumes(&self, worker_id: Option<Uuid>) -> bool {
+    fn consumes(&self, worker_id: Option<WorkerId>) -> bool {
         worker_id.and_then(|id| self.workers.get(&id)).is_some_and(WorkerView::consumes)
     }
 }
@@ -270,18 +270,18 @@ impl DispatchState {
 /// Jobs and the queue each belongs to.
 #[derive(Default)]
 struct Places {
-    queues: HashMap<Uuid, String>,
+    queues: HashMap<JobId, String>,
     counts: HashMap<String, usize>,
 }
 
 impl Places {
-    fn insert(&mut self, queue: &str, id: Uuid) {
+    fn insert(&mut self, queue: &str, id: JobId) {
         if self.queues.insert(id, queue.to_owned()).is_none() {
             *self.counts.entry(queue.to_owned()).or_default() += 1;
         }
     }
 
-    fn remove(&mut self, id: Uuid) {
+    fn remove(&mut self, id: JobId) {
         let Some(queue) = self.queues.remove(&id) else { return };
         if let Some(count) = self.counts.get_mut(&queue) {
             *count -= 1;
@@ -296,8 +296,8 @@ impl Places {
     }
 }
 
-impl FromIterator<(Uuid, String)> for Places {
-    fn from_iter<I: IntoIterator<Item = (Uuid, String)>>(jobs: I) -> Self {
+impl FromIterator<(JobId, String)> for Places {
+    fn from_iter<I: IntoIterator<Item = (JobId, String)>>(jobs: I) -> Self {
         let mut places = Self::default();
         for (id, queue) in jobs {
             places.insert(&queue, id);

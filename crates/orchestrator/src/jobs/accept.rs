@@ -2,7 +2,7 @@
 
 use domain::{
     Scope,
-    ids::AutomationId,
+    ids::{AutomationId, JobId},
     job::{Accepted, Request, Trigger},
     policy::Overrides,
 };
@@ -29,7 +29,7 @@ impl JobIntake for Orchestrator {
 
 impl Orchestrator {
     /// Accepts a job, which runs another again when there is one.
-    pub(crate) async fn take_in(&self, ask: Ask, retry_of: Option<Uuid>) -> Result<Intake, Failure> {
+    pub(crate) async fn take_in(&self, ask: Ask, retry_of: Option<JobId>) -> Result<Intake, Failure> {
         let Ask { automation_id: id, request, key } = ask;
         let entry = self.catalog.get(id).await?.ok_or_else(|| automations::not_found(id))?;
         // The order of ids is that of acceptance: an id is never younger than its job.
@@ -66,11 +66,11 @@ impl Orchestrator {
     }
 
     /// A job without its payload.
-    pub(crate) async fn job_row(&self, id: Uuid) -> Result<JobRow, Failure> {
+    pub(crate) async fn job_row(&self, id: JobId) -> Result<JobRow, Failure> {
         store::jobs::job_get_row(&self.database, &Scope::All, id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))
     }
 
-    pub(crate) async fn job(&self, id: Uuid) -> Result<api_types::Job, Failure> {
+    pub(crate) async fn job(&self, id: JobId) -> Result<api_types::Job, Failure> {
         let job = store::jobs::job_get(&self.database, &Scope::All, id).await?;
         job.map(convert::job).ok_or_else(|| Failure::NotFound(format!("job {id}")))
     }

@@ -4,6 +4,7 @@ use api_types::{BulkResponse, RetryRequest};
 use auth::Principal;
 use domain::{
     Fault, Scope,
+    ids::JobId,
     job::{Origin, Request, Status, Trigger},
     policy::Overrides,
 };
@@ -55,7 +56,7 @@ pub(crate) fn reason(given: Option<String>) -> Result<Option<String>, Failure> {
 }
 
 impl Orchestrator {
-    pub(crate) async fn job_control(&self, id: Uuid, control: Control) -> Result<api_types::Job, Failure> {
+    pub(crate) async fn job_control(&self, id: JobId, control: Control) -> Result<api_types::Job, Failure> {
         if control.action == Action::Resume
             && let Some(queue) =
                 store::jobs::job_release_held(&self.database, &control.event(Uuid::now_v7().into(), id, "job.resumed", (self.clock)()))
@@ -69,7 +70,7 @@ impl Orchestrator {
     }
 
     /// Makes a new job of one that has ended.
-    pub(crate) async fn job_retry(&self, id: Uuid, request: RetryRequest, by: &Principal) -> Result<api_types::Job, Failure> {
+    pub(crate) async fn job_retry(&self, id: JobId, request: RetryRequest, by: &Principal) -> Result<api_types::Job, Failure> {
         let job = store::jobs::job_get(&self.database, &Scope::All, id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
         self.run_again(job, request, by.name()).await
     }
@@ -129,7 +130,7 @@ impl Orchestrator {
         Ok(response)
     }
 
-    async fn cancel_one(&self, id: Uuid, control: &Control) -> Result<(), Failure> {
+    async fn cancel_one(&self, id: JobId, control: &Control) -> Result<(), Failure> {
         self.writer.change(id, Change::Control(control.clone())).await.map(drop)
     }
 

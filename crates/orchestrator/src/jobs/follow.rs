@@ -1,7 +1,7 @@
 //! Logs that people watch as they come. Whoever watches the same job shares what is read of it: its row when it changes, and each page of its
 //! log while somebody sends it.
 
-use domain::Scope;
+use domain::{Scope, ids::JobId};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -18,7 +18,6 @@ use store::{
     jobs::JobRow,
 };
 use tokio::{sync::watch, task::AbortHandle};
-use uuid::Uuid;
 
 use super::convert;
 use crate::watchers::Watchers;
@@ -39,12 +38,12 @@ const KEPT_PAGES: usize = 2;
 pub(crate) struct Followed {
     database: Database,
     watchers: Watchers,
-    jobs: Arc<Mutex<HashMap<Uuid, Weak<FollowedJob>>>>,
+    jobs: Arc<Mutex<HashMap<JobId, Weak<FollowedJob>>>>,
 }
 
 /// A job that somebody watches.
 pub(crate) struct FollowedJob {
-    id: Uuid,
+    id: JobId,
     database: Database,
     now: watch::Receiver<Option<Now>>,
     pages: tokio::sync::Mutex<Pages>,
@@ -86,7 +85,7 @@ impl Followed {
     }
 
     /// The job as all who watch it share it.
-    pub(crate) fn job(&self, id: Uuid) -> Arc<FollowedJob> {
+    pub(crate) fn job(&self, id: JobId) -> Arc<FollowedJob> {
         let mut jobs = self.jobs();
         if let Some(job) = jobs.get(&id).and_then(Weak::upgrade) {
             return job;
@@ -99,13 +98,13 @@ impl Followed {
     }
 
     /// Those that somebody watches; the others are forgotten.
-    fn watched(&self) -> Vec<Uuid> {
+    fn watched(&self) -> Vec<JobId> {
         let mut jobs = self.jobs();
         jobs.retain(|_, job| job.strong_count() > 0);
         jobs.keys().copied().collect()
     }
 
-    fn jobs(&self) -> MutexGuard<'_, HashMap<Uuid, Weak<FollowedJob>>> {
+    fn jobs(&self) -> MutexGuard<'_, HashMap<JobId, Weak<FollowedJob>>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -123,7 +122,7 @@ impl Followed {
             }
             match store::jobs::job_list_versions_unscoped(&self.database, &ids).await {
                 Ok(versions) => {
-                    let versions: HashMap<Uuid, i64> = versions.into_iter().collect();
+                    let versions: HashMap<JobId, i64> = versions.into_iter().collect();
                     // One that is not there any more has changed, too.
                     ids.into_iter().filter(|id| known.get(id) != versions.get(id)).for_each(|id| self.watchers.wake(id));
                     known = versions;
@@ -178,7 +177,7 @@ impl Drop for FollowedJob {
 }
 
 /// Reads how a job is whenever it may have changed, until it has ended.
-async fn read(database: Database, watchers: Watchers, id: Uuid, now: watch::Sender<Option<Now>>) {
+async fn read(database: Database, watchers: Watchers, id: JobId, now: watch::Sender<Option<Now>>) {
     let mut watch = watchers.watch(id);
     loop {
         match look(&database, id).await {
@@ -199,7 +198,7 @@ async fn read(database: Database, watchers: Watchers, id: Uuid, now: watch::Send
     }
 }
 
-async fn look(database: &Database, id: Uuid) -> Result<Now, Error> {
+async fn look(database: &Database, id: JobId) -> Result<Now, Error> {
     let Some(JobRow { job, log_lines, progress, .. }) = store::jobs::job_get_row(database, &Scope::All, id).await? else {
         return Ok(Now { end: Some(None), ..Now::default() });
     };
@@ -207,7 +206,7 @@ async fn look(database: &Database, id: Uuid) -> Result<Now, Error> {
     Ok(Now { log_lines, progress, end })
 }
 
-async fn last_event(database: &Database, id: Uuid) -> Result<Option<Bytes>, Error> {
+async fn last_event(database: &Database, id: JobId) -> Result<Option<Bytes>, Error> {
     let Some(job) = store::jobs::job_get(database, &Scope::All, id).await? else { return Ok(None) };
     let mut text = Vec::new();
     event(&mut text, "end", None, &convert::job(job));
@@ -240,9 +239,11 @@ mod tests {
         jobs::job_insert_many_in_txn,
     };
 
+    use uuid::Uuid;
+
     use super::*;
 
-    async fn job(database: &Database) -> Uuid {
+    async fn job(database: &Database) -> JobId {
         let new = test_support::new_job(Uuid::now_v7(), "q");
         let line = Line { timestamp: DateTime::UNIX_EPOCH, level: Level::Info, message: "x".repeat(1_000), actionable: false };
         let lines = vec![line; 400];

@@ -17,6 +17,7 @@ use auth::{
 };
 use domain::{
     Fault, Scope,
+    ids::JobId,
     job::{ErrorClass, IdempotencyKey, Origin, Request, Status, Trigger},
 };
 use runtime::{Allowed, Ask, Failure, JsonBody, Params};
@@ -24,7 +25,6 @@ use store::{
     job_logs::{LinePart, line_list, line_page},
     jobs::{Filter, JobRow, Payload},
 };
-use uuid::Uuid;
 
 use self::control::time_faults;
 use super::{accept::KEY_HEADER, convert, waiting::with_reason};
@@ -187,7 +187,7 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
 #[utoipa::path(tag = "jobs", params(api_types::params::JobId), responses(
     (status = 200, body = Job)))]
 #[get("/api/v1/jobs/{id}")]
-pub(crate) async fn get(_: Allowed<JobsRead>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get(_: Allowed<JobsRead>, hub: Data<Orchestrator>, id: Path<JobId>) -> Result<HttpResponse, Failure> {
     let job = store::jobs::job_get(&hub.database, &Scope::All, *id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
     Ok(HttpResponse::Ok().json(hub.shown(job).await?))
 }
@@ -202,7 +202,7 @@ pub(crate) async fn logs(
     _: Allowed<JobsRead>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
-    id: Path<Uuid>,
+    id: Path<JobId>,
     query: Params<LogFilter>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 1000, 10_000)? as usize;
@@ -227,7 +227,7 @@ pub(crate) async fn events(
     _: Allowed<JobsRead>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
-    id: Path<Uuid>,
+    id: Path<JobId>,
     query: Params<JobEventFilter>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 100, 1000)?;

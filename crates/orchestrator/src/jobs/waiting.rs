@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use domain::{
     automation::is_every_queue,
-    ids::AutomationId,
+    ids::{AutomationId, JobId},
     job::{Status, Trigger},
     waiting::{Facts, Full, LiveWorker, MOST_NAMED, Unstarted, WaitingReason, why_waiting},
 };
@@ -16,7 +16,6 @@ use store::{
     Error,
     jobs::{ActiveJob, FullJob, JobRow},
 };
-use uuid::Uuid;
 
 use super::convert;
 use crate::Orchestrator;
@@ -35,10 +34,10 @@ struct Surroundings {
     /// By queue.
     workers: HashMap<String, Vec<LiveWorker>>,
     consumers: BTreeMap<String, u32>,
-    lines: HashMap<String, Vec<Uuid>>,
+    lines: HashMap<String, Vec<JobId>>,
     given_out: Vec<ActiveJob>,
     tats: HashMap<AutomationId, Option<DateTime<Utc>>>,
-    unstarted: HashMap<Uuid, Unstarted>,
+    unstarted: HashMap<JobId, Unstarted>,
 }
 
 impl Orchestrator {
@@ -49,7 +48,7 @@ impl Orchestrator {
     }
 
     /// Why each of these jobs waits, those that do.
-    pub(crate) async fn reasons(&self, rows: &[&JobRow]) -> Result<HashMap<Uuid, WaitingReason>, Error> {
+    pub(crate) async fn reasons(&self, rows: &[&JobRow]) -> Result<HashMap<JobId, WaitingReason>, Error> {
         let pending: Vec<&JobRow> = rows.iter().copied().filter(|row| row.job.status == Status::Pending).collect();
         if pending.is_empty() {
             return Ok(HashMap::new());
@@ -64,7 +63,7 @@ impl Orchestrator {
         let given_out = store::jobs::job_list_active_unscoped(&self.database, MOST_GIVEN_OUT).await?;
         let mut workers: HashMap<String, Vec<LiveWorker>> = HashMap::new();
         let seen = store::workers::worker_list_seen_unscoped(&self.database, now - self.lease_time()).await?;
-        let mut running: HashMap<Uuid, u32> = HashMap::new();
+        let mut running: HashMap<JobId, u32> = HashMap::new();
         given_out.iter().filter_map(|job| job.worker_id).for_each(|id| *running.entry(id).or_default() += 1);
         for worker in seen.into_iter().filter(|worker| worker.life.state(self.lease_time(), now).is_alive()) {
             let served: Vec<&str> = match is_every_queue(&worker.queues) {
@@ -98,7 +97,7 @@ impl Orchestrator {
             true => HashMap::new(),
             false => store::automations::automation_list_rates_unscoped(&self.database, &limited).await?.into_iter().collect(),
         };
-        let ids: Vec<Uuid> = pending.iter().map(|row| row.job.id).collect();
+        let ids: Vec<JobId> = pending.iter().map(|row| row.job.id).collect();
         let unstarted = store::jobs::job_list_unstarted_unscoped(&self.database, &ids).await?.into_iter().collect();
         let unserved = queues.iter().filter(|queue| !workers.contains_key(**queue));
         let consumers = self.consumers(unserved.copied(), pending).await;
@@ -131,7 +130,7 @@ impl Orchestrator {
         let entry = self.catalog.cached().get(row.automation_id);
         let draft = entry.as_ref().map(|entry| &entry.automation.draft);
         let full = |limit: i64, same: &dyn Fn(&ActiveJob) -> bool| {
-            let held_by: Vec<Uuid> = around.given_out.iter().filter(|job| same(job)).map(|job| job.id).collect();
+            let held_by: Vec<JobId> = around.given_out.iter().filter(|job| same(job)).map(|job| job.id).collect();
             let is_full = i64::try_from(held_by.len()).unwrap_or(i64::MAX) >= limit;
             is_full.then(|| Full { limit, held_by: held_by.into_iter().take(MOST_NAMED).collect() })
         };
@@ -179,7 +178,7 @@ impl Orchestrator {
 }
 
 /// A job as the API shows it, with the reason for which it waits, if that is known.
-pub(crate) fn with_reason(job: FullJob, reasons: &HashMap<Uuid, WaitingReason>) -> api_types::Job {
+pub(crate) fn with_reason(job: FullJob, reasons: &HashMap<JobId, WaitingReason>) -> api_types::Job {
     let reason = reasons.get(&job.row.job.id).map(waiting_reason);
     api_types::Job { waiting_reason: reason, ..convert::job(job) }
 }

@@ -2,11 +2,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use broker::{Broker, QueueDepth};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::worker::State;
+use domain::{ids::JobId, worker::State};
 use futures_util::future::BoxFuture;
 use runtime::{Clock, Context, Counts, Reconciler, TaskError};
 use store::{Database, Error};
-use uuid::Uuid;
 
 use super::counts;
 use crate::{
@@ -64,7 +63,7 @@ impl LostMessages {
             // Who is known starts what it takes: without it the broker has lost the message. Else somebody may have taken it.
             let delivered = is_there && (strangers || known == 0);
             let before = if strangers { now - LOST_AFTER - self.consumer_timeout } else { now - LOST_AFTER };
-            let ids: Vec<Uuid> = jobs.into_iter().filter(|(_, since)| *since < before).map(|(id, _)| id).collect();
+            let ids: Vec<JobId> = jobs.into_iter().filter(|(_, since)| *since < before).map(|(id, _)| id).collect();
             if depth.messages == 0 && !ids.is_empty() {
                 tracing::warn!(queue.name = queue, jobs = ids.len(), "messages are gone and their jobs have not started");
                 lost += ids.len();
@@ -77,8 +76,8 @@ impl LostMessages {
     }
 
     /// Jobs whose message should be at the broker for a while, by queue.
-    async fn undelivered(&self, now: DateTime<Utc>) -> Result<HashMap<String, Vec<(Uuid, DateTime<Utc>)>>, Error> {
-        let mut by_queue: HashMap<String, Vec<(Uuid, DateTime<Utc>)>> = HashMap::new();
+    async fn undelivered(&self, now: DateTime<Utc>) -> Result<HashMap<String, Vec<(JobId, DateTime<Utc>)>>, Error> {
+        let mut by_queue: HashMap<String, Vec<(JobId, DateTime<Utc>)>> = HashMap::new();
         for (id, queue, since) in store::jobs::job_list_undelivered_unscoped(&self.database).await? {
             if since < now - LOST_AFTER {
                 by_queue.entry(queue).or_default().push((id, since));

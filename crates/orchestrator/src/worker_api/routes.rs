@@ -9,6 +9,7 @@ use api_types::{
 use chrono::{DateTime, Utc};
 use domain::{
     Fault,
+    ids::JobId,
     job::{Caller, ErrorClass, Failure as JobFailure, Outcome, Status},
 };
 use runtime::{Failure, JsonBody, OptionalJsonBody, WorkerCaller};
@@ -39,7 +40,7 @@ const fn caller(worker: &WorkerCaller) -> Caller {
 pub(crate) async fn start(
     worker: WorkerCaller,
     hub: Data<Orchestrator>,
-    id: Path<Uuid>,
+    id: Path<JobId>,
     body: OptionalJsonBody<StartRequest>,
 ) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(started(&hub, *id, (&worker, worker.lease_token), body.0).await?))
@@ -47,7 +48,7 @@ pub(crate) async fn start(
 
 pub(crate) async fn started(
     hub: &Orchestrator,
-    id: Uuid,
+    id: JobId,
     (worker, lease_token): (&WorkerCaller, Option<Uuid>),
     request: StartRequest,
 ) -> Result<StartResponse, Failure> {
@@ -76,7 +77,7 @@ pub(crate) async fn started(
 pub(crate) async fn log(
     worker: WorkerCaller,
     hub: Data<Orchestrator>,
-    id: Path<Uuid>,
+    id: Path<JobId>,
     body: JsonBody<LogRequest>,
 ) -> Result<HttpResponse, Failure> {
     let LogRequest { entries, offset, level, message, timestamp, actionable } = body.0;
@@ -123,7 +124,7 @@ fn lines(entries: Vec<LogEntry>, offset: Option<i64>, now: DateTime<Utc>) -> Res
 pub(crate) async fn progress(
     worker: WorkerCaller,
     hub: Data<Orchestrator>,
-    id: Path<Uuid>,
+    id: Path<JobId>,
     body: JsonBody<Progress>,
 ) -> Result<HttpResponse, Failure> {
     let report = stored_progress(body.0, "")?;
@@ -163,7 +164,7 @@ fn short(message: String) -> String {
 pub(crate) async fn finish(
     worker: WorkerCaller,
     hub: Data<Orchestrator>,
-    id: Path<Uuid>,
+    id: Path<JobId>,
     body: JsonBody<FinishRequest>,
 ) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(finished(&hub, *id, (&worker, worker.lease_token), body.0).await?))
@@ -171,7 +172,7 @@ pub(crate) async fn finish(
 
 pub(crate) async fn finished(
     hub: &Orchestrator,
-    id: Uuid,
+    id: JobId,
     (worker, lease_token): (&WorkerCaller, Option<Uuid>),
     mut request: FinishRequest,
 ) -> Result<WorkerJobResponse, Failure> {
@@ -213,7 +214,7 @@ fn outcome(request: &mut FinishRequest) -> Result<Outcome, Failure> {
 #[utoipa::path(tag = "worker", params(api_types::params::JobId), responses(
     (status = 200, body = JobStatusResponse)))]
 #[get("/api/v1/worker/jobs/{id}/status")]
-pub(crate) async fn status(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn status(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<JobId>) -> Result<HttpResponse, Failure> {
     let job = hub.job_for_worker(&worker, *id).await?;
     Ok(HttpResponse::Ok().json(JobStatusResponse {
         status: job.job.status,
@@ -232,7 +233,7 @@ pub(crate) async fn status(worker: WorkerCaller, hub: Data<Orchestrator>, id: Pa
 #[utoipa::path(tag = "worker", params(api_types::params::JobId), responses(
     (status = 200, body = CancellationResponse), (status = 409, description = "The lease is another's", body = Problem)))]
 #[get("/api/v1/worker/jobs/{id}/cancellation")]
-pub(crate) async fn cancellation(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn cancellation(worker: WorkerCaller, hub: Data<Orchestrator>, id: Path<JobId>) -> Result<HttpResponse, Failure> {
     let changed = hub.writer.report(*id, Change::Cancellation { caller: caller(&worker) }, &worker.principal).await?;
     let requested = changed.cancellation_requested || changed.status == Status::Canceled;
     Ok(HttpResponse::Ok().json(CancellationResponse { cancellation_requested: requested }))

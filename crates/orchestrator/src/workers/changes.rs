@@ -1,7 +1,7 @@
 //! How replicas learn of each other's workers: a counter in the database says whether there is something to read again, so that a tick does
 //! not cost more with more workers.
 
-use domain::Scope;
+use domain::{Scope, ids::WorkerId};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
@@ -11,7 +11,6 @@ use store::{
     changes::{Subject, change_add, change_count},
     workers::Worker,
 };
-use uuid::Uuid;
 
 use crate::{Orchestrator, notices::Notice};
 
@@ -26,7 +25,7 @@ pub(crate) struct CachedWorkers(Option<(i64, Instant)>);
 
 impl Orchestrator {
     /// Takes in how a worker is now, and lets other replicas know that it changed.
-    pub(crate) async fn announce(&self, id: Uuid) -> Result<(), Error> {
+    pub(crate) async fn announce(&self, id: WorkerId) -> Result<(), Error> {
         if let Some(worker) = store::workers::worker_get(&self.database, &Scope::All, id).await? {
             self.notices.send(Notice::Worker(Box::new(worker)));
         }

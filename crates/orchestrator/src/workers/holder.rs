@@ -1,13 +1,13 @@
 //! Whether a principal speaks for a worker. Identity and reach come from the credential alone.
 
 use auth::{Actor, Principal};
+use domain::ids::WorkerId;
 use runtime::Failure;
-use uuid::Uuid;
 
 use super::roster::Known;
 
 /// Checks that this principal speaks for the worker. One that nobody was asked about belongs to whoever is not limited to another.
-pub(crate) fn check_holder(principal: &Principal, id: Uuid, known: Option<&Known>) -> Result<(), Failure> {
+pub(crate) fn check_holder(principal: &Principal, id: WorkerId, known: Option<&Known>) -> Result<(), Failure> {
     let limits = &principal.limits;
     let key = known.and_then(|known| known.credential.as_deref());
     let fits = match (known, key) {
@@ -28,6 +28,6 @@ pub(crate) fn check_holder(principal: &Principal, id: Uuid, known: Option<&Known
     }
 }
 
-pub(super) fn not_found(id: Uuid) -> Failure {
+pub(super) fn not_found(id: WorkerId) -> Failure {
     Failure::NotFound(format!("worker {id}"))
 }

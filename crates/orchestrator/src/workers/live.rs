@@ -7,10 +7,9 @@ use std::{
 
 use api_types::{ClaimRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment};
 use auth::Principal;
-use domain::Fault;
+use domain::{Fault, ids::WorkerId};
 use runtime::Failure;
 use store::workers::Vitals;
-use uuid::Uuid;
 
 use super::holder::not_found;
 use crate::Orchestrator;
@@ -33,7 +32,7 @@ impl Orchestrator {
         Ok(HeartbeatResponse { drain: self.roster.is_paused(id), ..response })
     }
 
-    pub(crate) async fn worker_goodbye(&self, id: Uuid) -> Result<(), Failure> {
+    pub(crate) async fn worker_goodbye(&self, id: WorkerId) -> Result<(), Failure> {
         if !store::workers::worker_stop(&self.database, id, (self.clock)()).await? {
             return Err(self.gone(id));
         }
@@ -71,7 +70,7 @@ impl Orchestrator {
     }
 
     /// Another replica gave its name away, or removed it.
-    fn gone(&self, id: Uuid) -> Failure {
+    fn gone(&self, id: WorkerId) -> Failure {
         self.roster.forget(id);
         self.presence.forget(id);
         not_found(id)

@@ -1,11 +1,10 @@
 use api_types::{WorkerDetail, WorkerHeldJob};
 use auth::Principal;
 use chrono::{DateTime, Utc};
-use domain::{Scope, worker::lost_before};
+use domain::{Scope, ids::WorkerId, worker::lost_before};
 use messages::worker_control::Command;
 use runtime::Failure;
 use store::workers::{Filter, Worker};
-use uuid::Uuid;
 
 use super::holder::not_found;
 use crate::{Orchestrator, dispatch::ControlMessage};
@@ -17,7 +16,7 @@ impl Orchestrator {
         Ok(found.into_iter().map(|worker| self.to_api(worker, now)).collect())
     }
 
-    pub(crate) async fn worker_detail(&self, id: Uuid) -> Result<WorkerDetail, Failure> {
+    pub(crate) async fn worker_detail(&self, id: WorkerId) -> Result<WorkerDetail, Failure> {
         let worker = self.worker(id).await?;
         let to_api = |job: store::workers::HeldJob| WorkerHeldJob {
             job_id: job.id,
@@ -31,19 +30,19 @@ impl Orchestrator {
         Ok(WorkerDetail { worker, jobs })
     }
 
-    pub(crate) async fn worker_pause(&self, id: Uuid, by: &Principal) -> Result<api_types::Worker, Failure> {
+    pub(crate) async fn worker_pause(&self, id: WorkerId, by: &Principal) -> Result<api_types::Worker, Failure> {
         let now = (self.clock)();
         let paused = store::workers::worker_pause(&self.database, id, &by.name(), now, self.lost_before(now)).await?;
         self.settle_pause(id, paused, true, by).await
     }
 
-    pub(crate) async fn worker_resume(&self, id: Uuid, by: &Principal) -> Result<api_types::Worker, Failure> {
+    pub(crate) async fn worker_resume(&self, id: WorkerId, by: &Principal) -> Result<api_types::Worker, Failure> {
         let resumed = store::workers::worker_resume(&self.database, id).await?;
         self.settle_pause(id, resumed, false, by).await
     }
 
     /// Tells the worker, or whoever asked why it could not be done.
-    async fn settle_pause(&self, id: Uuid, done: bool, paused: bool, by: &Principal) -> Result<api_types::Worker, Failure> {
+    async fn settle_pause(&self, id: WorkerId, done: bool, paused: bool, by: &Principal) -> Result<api_types::Worker, Failure> {
         if done {
             self.roster.set_paused(id, paused);
             let command = if paused { Command::Drain } else { Command::Take };
@@ -55,7 +54,7 @@ impl Orchestrator {
         if done { Ok(worker) } else { Err(Failure::conflict("wrong_state", format!("the worker is {}", worker.state))) }
     }
 
-    pub(crate) async fn worker_delete(&self, id: Uuid, by: &Principal) -> Result<(), Failure> {
+    pub(crate) async fn worker_delete(&self, id: WorkerId, by: &Principal) -> Result<(), Failure> {
         if store::workers::worker_delete(&self.database, id, self.lost_before((self.clock)())).await? {
             self.roster.forget(id);
             self.presence.forget(id);
@@ -67,7 +66,7 @@ impl Orchestrator {
         Err(Failure::conflict("wrong_state", format!("the worker is {state}; only one that is stopped or lost can be removed")))
     }
 
-    async fn worker(&self, id: Uuid) -> Result<api_types::Worker, Failure> {
+    async fn worker(&self, id: WorkerId) -> Result<api_types::Worker, Failure> {
         let worker = store::workers::worker_get(&self.database, &Scope::All, id).await?.ok_or_else(|| not_found(id))?;
         Ok(self.to_api(worker, (self.clock)()))
     }

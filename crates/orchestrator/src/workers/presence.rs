@@ -8,13 +8,13 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use domain::ids::WorkerId;
 use runtime::{Clock, Failure, Shutdown, Tasks};
 use store::{
     Database, Error,
     workers::{Seen, Vitals, worker_note_seen},
 };
 use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
 
 /// Signs of life that share a statement at most.
 const MOST: usize = 1024;
@@ -26,7 +26,7 @@ const WRITE_WITHIN: Duration = Duration::from_secs(1);
 pub(crate) struct Presence {
     signs: mpsc::UnboundedSender<Sign>,
     /// When this replica last noted that a worker lives, since it last said goodbye.
-    noted: Arc<Mutex<HashMap<Uuid, Instant>>>,
+    noted: Arc<Mutex<HashMap<WorkerId, Instant>>>,
     /// How long a sign of life needs no other.
     fresh_for: Duration,
 }
@@ -46,12 +46,12 @@ impl Presence {
     }
 
     /// Notes a heartbeat; `false` when there is no such worker. One that comes in after the worker's goodbye does not revive it.
-    pub(crate) async fn heartbeat(&self, id: Uuid, vitals: Vitals, now: DateTime<Utc>) -> Result<bool, Failure> {
+    pub(crate) async fn heartbeat(&self, id: WorkerId, vitals: Vitals, now: DateTime<Utc>) -> Result<bool, Failure> {
         self.write(Seen { id, at: now, vitals: Some(vitals), revives: false }).await
     }
 
     /// Notes that a worker claims, also one that said goodbye; `false` when there is no such worker.
-    pub(crate) async fn claims(&self, id: Uuid, now: DateTime<Utc>) -> Result<bool, Failure> {
+    pub(crate) async fn claims(&self, id: WorkerId, now: DateTime<Utc>) -> Result<bool, Failure> {
         if self.noted().get(&id).is_some_and(|at| at.elapsed() < self.fresh_for) {
             return Ok(true);
         }
@@ -63,7 +63,7 @@ impl Presence {
     }
 
     /// Shows for as long as it is polled that a worker lives: its claim waits.
-    pub(crate) async fn keep(&self, id: Uuid, clock: &Clock) {
+    pub(crate) async fn keep(&self, id: WorkerId, clock: &Clock) {
         loop {
             tokio::time::sleep(self.fresh_for).await;
             let is_fresh = self.noted().get(&id).is_some_and(|at| at.elapsed() < self.fresh_for);
@@ -77,7 +77,7 @@ impl Presence {
     }
 
     /// The worker said goodbye, or is gone.
-    pub(crate) fn forget(&self, id: Uuid) {
+    pub(crate) fn forget(&self, id: WorkerId) {
         self.noted().remove(&id);
     }
 
@@ -88,7 +88,7 @@ impl Presence {
         answer.await.map_err(|_| ended())?
     }
 
-    fn noted(&self) -> MutexGuard<'_, HashMap<Uuid, Instant>> {
+    fn noted(&self) -> MutexGuard<'_, HashMap<WorkerId, Instant>> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

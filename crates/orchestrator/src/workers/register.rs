@@ -5,6 +5,7 @@ use auth::{Principal, WorkerLimits};
 use domain::{
     Fault,
     automation::{is_every_queue, queue_faults},
+    ids::WorkerId,
     policy::labels,
     worker::{Life, NameVerdict, Process, Standing, judge_name},
 };
@@ -54,7 +55,7 @@ impl Orchestrator {
     }
 
     /// Writes the worker under its name, if it may have it; gives its id.
-    async fn enter(&self, worker: &Worker, principal: &Principal) -> Result<Uuid, Failure> {
+    async fn enter(&self, worker: &Worker, principal: &Principal) -> Result<WorkerId, Failure> {
         for _ in 0..ATTEMPTS {
             let Some(holder) = worker_find_unscoped(&self.database, &worker.name).await? else {
                 if worker_insert(&self.database, worker).await? {

@@ -1,4 +1,4 @@
-use domain::Scope;
+use domain::{Scope, ids::WorkerId};
 use std::{
     collections::{HashMap, HashSet},
     sync::{
@@ -11,7 +11,6 @@ use store::{
     Database, Error,
     workers::{Identity, worker_get, worker_list_known_unscoped},
 };
-use uuid::Uuid;
 
 use crate::watchers::Watchers;
 
@@ -27,8 +26,8 @@ pub(crate) struct Known {
 /// which is how it learns what other replicas did; what this replica did itself it has at once.
 pub(crate) struct Roster {
     database: Database,
-    known: RwLock<HashMap<Uuid, Arc<Known>>>,
-    paused: RwLock<HashSet<Uuid>>,
+    known: RwLock<HashMap<WorkerId, Arc<Known>>>,
+    paused: RwLock<HashSet<WorkerId>>,
     watchers: Watchers,
     /// Counts what this replica did itself: a read that began before does not undo it.
     changes: AtomicU64,
@@ -43,12 +42,12 @@ impl Roster {
     }
 
     /// A worker that was seen before.
-    pub(crate) fn get(&self, id: Uuid) -> Option<Arc<Known>> {
+    pub(crate) fn get(&self, id: WorkerId) -> Option<Arc<Known>> {
         self.known.read().ok()?.get(&id).cloned()
     }
 
     /// The worker, from the database when this replica has not seen it yet.
-    pub(crate) async fn find(&self, id: Uuid) -> Result<Option<Arc<Known>>, Error> {
+    pub(crate) async fn find(&self, id: WorkerId) -> Result<Option<Arc<Known>>, Error> {
         if let Some(known) = self.get(id) {
             return Ok(Some(known));
         }
@@ -57,12 +56,12 @@ impl Roster {
     }
 
     /// Takes in a worker that registered here.
-    pub(crate) fn learn(&self, id: Uuid, name: String, credential: Option<String>) {
+    pub(crate) fn learn(&self, id: WorkerId, name: String, credential: Option<String>) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.insert(id, name, credential);
     }
 
-    fn insert(&self, id: Uuid, name: String, credential: Option<String>) -> Arc<Known> {
+    fn insert(&self, id: WorkerId, name: String, credential: Option<String>) -> Arc<Known> {
         let worker = Arc::new(Known { name, credential });
         if let Ok(mut known) = self.known.write() {
             known.insert(id, worker.clone());
@@ -70,18 +69,18 @@ impl Roster {
         worker
     }
 
-    pub(crate) fn forget(&self, id: Uuid) {
+    pub(crate) fn forget(&self, id: WorkerId) {
         if let Ok(mut known) = self.known.write() {
             known.remove(&id);
         }
         self.set_paused(id, false);
     }
 
-    pub(crate) fn is_paused(&self, id: Uuid) -> bool {
+    pub(crate) fn is_paused(&self, id: WorkerId) -> bool {
         self.paused.read().is_ok_and(|paused| paused.contains(&id))
     }
 
-    pub(crate) fn set_paused(&self, id: Uuid, paused: bool) {
+    pub(crate) fn set_paused(&self, id: WorkerId, paused: bool) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         if let Ok(mut all) = self.paused.write() {
             if paused {
@@ -123,7 +122,7 @@ impl Roster {
     }
 
     /// Waits until the worker is (or is not) paused. Cancel-safe.
-    pub(crate) async fn until_paused(&self, id: Uuid, paused: bool) {
+    pub(crate) async fn until_paused(&self, id: WorkerId, paused: bool) {
         let mut watch = self.watchers.watch(id);
         while self.is_paused(id) != paused {
             watch.changed().await;
@@ -133,6 +132,8 @@ impl Roster {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[tokio::test]

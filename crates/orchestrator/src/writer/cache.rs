@@ -5,18 +5,18 @@
 
 use std::collections::HashMap;
 
+use domain::ids::JobId;
 use store::jobs::JobRow;
-use uuid::Uuid;
 
 /// Rows remembered at most. When there are more, this replica no longer learns what becomes of them.
 const MOST: usize = 8192;
 
 /// Rows of jobs on their way to a worker or held by one, as this replica wrote them last.
 #[derive(Default)]
-pub(super) struct RowCache(HashMap<Uuid, JobRow>);
+pub(super) struct RowCache(HashMap<JobId, JobRow>);
 
 impl RowCache {
-    pub(super) fn get(&self, id: Uuid) -> Option<&JobRow> {
+    pub(super) fn get(&self, id: JobId) -> Option<&JobRow> {
         self.0.get(&id)
     }
 
@@ -32,7 +32,7 @@ impl RowCache {
         self.0.insert(row.job.id, row);
     }
 
-    pub(super) fn forget(&mut self, ids: impl IntoIterator<Item = Uuid>) {
+    pub(super) fn forget(&mut self, ids: impl IntoIterator<Item = JobId>) {
         ids.into_iter().for_each(|id| drop(self.0.remove(&id)));
     }
 }

@@ -6,14 +6,13 @@ use api_types::{HeartbeatRequest, HeartbeatResponse};
 use auth::Principal;
 use chrono::{DateTime, Utc};
 use domain::{
-    ids::JobEventId,
+    ids::{JobEventId, JobId},
     job::{Caller, Lease, Outcome, Status},
 };
 use runtime::Failure;
 use serde_json::{Value, json};
 use store::{job_events::JobEvent, job_logs::Line, jobs::NewJob};
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use crate::dispatch::{Claim, ClaimReply};
 
@@ -45,14 +44,14 @@ pub(crate) enum Command {
     /// Accept a job.
     Insert(Box<NewJob>),
     /// Change a job. A worker's report carries who makes it; what the orchestrator does itself carries none.
-    Change(Uuid, Box<Change>, Option<Arc<Principal>>),
+    Change(JobId, Box<Change>, Option<Arc<Principal>>),
     /// Renew a worker's leases.
     Heartbeat(HeartbeatRequest, Arc<Principal>),
 }
 
 impl Command {
     /// The jobs that must be loaded to carry it out.
-    pub(super) fn job_ids(&self) -> impl Iterator<Item = Uuid> {
+    pub(super) fn job_ids(&self) -> impl Iterator<Item = JobId> {
         let (one, many) = match self {
             Self::Change(id, ..) => (Some(*id), &[][..]),
             Self::Heartbeat(request, _) => (None, request.jobs.as_slice()),
@@ -65,7 +64,7 @@ impl Command {
 /// An accepted job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Inserted {
-    pub(crate) id: Uuid,
+    pub(crate) id: JobId,
     /// It had been accepted before under the same idempotency key.
     pub(crate) replayed: bool,
     /// What is asked with the key is not what was asked with it before.
@@ -132,7 +131,7 @@ impl Control {
     }
 
     /// What is kept of it, under the id `id`.
-    pub(crate) fn event(&self, id: JobEventId, job_id: Uuid, kind: &str, now: DateTime<Utc>) -> JobEvent {
+    pub(crate) fn event(&self, id: JobEventId, job_id: JobId, kind: &str, now: DateTime<Utc>) -> JobEvent {
         let detail = json!({"by": self.by, "reason": self.reason});
         JobEvent { id, job_id, kind: kind.into(), actor: Some(self.by.clone()), detail, created_at: now }
     }

@@ -14,6 +14,7 @@ mod writes;
 
 use std::time::Duration;
 
+use domain::ids::JobId;
 use store::{Error, LazyTransaction};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -122,6 +123,6 @@ impl Attempt<'_> {
 }
 
 /// The jobs of these commands.
-pub(super) fn job_ids(commands: &[&Command]) -> Vec<Uuid> {
+pub(super) fn job_ids(commands: &[&Command]) -> Vec<JobId> {
     commands.iter().flat_map(|command| command.job_ids()).collect()
 }

@@ -27,9 +27,11 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::{ids::AutomationId, policy::Overlap};
+use domain::{
+    ids::{AutomationId, JobId, WorkerId},
+    policy::Overlap,
+};
 use store::jobs::{CandidateFilter, FullJob, Idempotent, JobRow, NewJob};
-use uuid::Uuid;
 
 pub(super) use self::effects::{Effects, JobChange};
 pub(crate) use self::{accept::differs, apply::LeaseTimes, log::LogLimits};
@@ -65,7 +67,7 @@ pub(crate) struct Circumstances<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Chance<'a> {
     /// A new id, UUID v7.
-    pub(crate) id: &'a (dyn Fn() -> Uuid + Sync),
+    pub(crate) id: &'a (dyn Fn() -> JobId + Sync),
     /// A number from 0 to 1.
     pub(crate) fraction: &'a (dyn Fn() -> f64 + Sync),
 }
@@ -88,11 +90,11 @@ struct Facts {
     /// Jobs that were accepted before under the keys of new ones, by automation and key.
     accepted: HashMap<(AutomationId, String), Idempotent>,
     /// Jobs beside which new ones are asked for, oldest first.
-    neighbors: Vec<Uuid>,
+    neighbors: Vec<JobId>,
     /// Workers that hold jobs.
-    holders: HashMap<Uuid, Arc<Known>>,
+    holders: HashMap<WorkerId, Arc<Known>>,
     /// Jobs that failed in this transaction and are retried.
-    retried: Vec<Uuid>,
+    retried: Vec<JobId>,
 }
 
 /// Jobs beside which a new one is asked for.
@@ -119,7 +121,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Takes the rows that are remembered, and names those that are to be read for [`Plan::add_rows`].
-    pub(super) fn take_remembered(&mut self) -> Vec<Uuid> {
+    pub(super) fn take_remembered(&mut self) -> Vec<JobId> {
         let mut unknown = Vec::new();
         for id in self.commands.iter().flat_map(|command| command.job_ids()) {
             match self.circumstances.cache.and_then(|cache| cache.get(id)) {
@@ -135,7 +137,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Workers that are to be found for [`Plan::add_holder`]: their jobs are reported on without a lease token.
-    pub(super) fn holders(&self) -> Vec<Uuid> {
+    pub(super) fn holders(&self) -> Vec<WorkerId> {
         let holder = |command: &&Command| match command {
             Command::Change(id, change, Some(_)) => must_speak_for(self.rows.get(*id)?, change),
             _ => None,
@@ -152,7 +154,7 @@ impl<'a> Plan<'a> {
         self.commands.iter().filter_map(may_fail).collect()
     }
 
-    pub(super) fn add_holder(&mut self, id: Uuid, worker: Arc<Known>) {
+    pub(super) fn add_holder(&mut self, id: WorkerId, worker: Arc<Known>) {
         self.facts.holders.insert(id, worker);
     }
 
@@ -255,7 +257,7 @@ impl<'a> Plan<'a> {
 
 impl<'a> Circumstances<'a> {
     /// Whether this row was not read.
-    fn remembers(&self, id: Uuid) -> bool {
+    fn remembers(&self, id: JobId) -> bool {
         self.cache.is_some_and(|cache| cache.get(id).is_some())
     }
 

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use domain::ids::JobId;
 use store::{Error, workers::Worker};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{deps::Deps, memory::Memory};
 use crate::notices::LostMessage;
@@ -18,17 +18,17 @@ const MOST_UNSTARTED: i32 = 3;
 /// News of messages that are to be noted.
 #[derive(Default)]
 pub(super) struct Upkeep {
-    confirmed: Vec<Uuid>,
+    confirmed: Vec<JobId>,
     /// When the confirmations are due.
     pub(super) confirm_at: Option<Instant>,
     /// Jobs whose message the broker does not have, with their queues.
-    pub(super) unconfirmed: Vec<(Uuid, String)>,
+    pub(super) unconfirmed: Vec<(JobId, String)>,
     /// Messages that the broker no longer has.
     pub(super) lost: Vec<LostMessage>,
 }
 
 impl Upkeep {
-    pub(super) fn confirmed(&mut self, id: Uuid, now: Instant) {
+    pub(super) fn confirmed(&mut self, id: JobId, now: Instant) {
         self.confirmed.push(id);
         self.confirm_at.get_or_insert(now + CONFIRM_WITHIN);
     }
@@ -80,8 +80,8 @@ async fn release_lost(deps: &Deps, memory: &mut Memory, LostMessage { job_id, qu
 }
 
 /// Lets jobs wait again.
-async fn release(deps: &Deps, memory: &mut Memory, jobs: &[(Uuid, String)]) {
-    let ids: Vec<Uuid> = jobs.iter().map(|(id, _)| *id).collect();
+async fn release(deps: &Deps, memory: &mut Memory, jobs: &[(JobId, String)]) {
+    let ids: Vec<JobId> = jobs.iter().map(|(id, _)| *id).collect();
     let attempt = async {
         let txn = deps.database.begin().await?;
         store::jobs::job_undispatch_in_txn(&txn, &ids).await?;
@@ -97,7 +97,7 @@ async fn release(deps: &Deps, memory: &mut Memory, jobs: &[(Uuid, String)]) {
     }
 }
 
-async fn note_confirmed(deps: &Deps, memory: &mut Memory, mut ids: Vec<Uuid>) {
+async fn note_confirmed(deps: &Deps, memory: &mut Memory, mut ids: Vec<JobId>) {
     // A job that was started meanwhile needs no note: its start says that the message arrived.
     ids.retain(|id| memory.state.is_undelivered(*id));
     if ids.is_empty() {

@@ -3,12 +3,12 @@
 use std::{net::TcpListener, time::Duration};
 
 use api_types::{JobAssignment, RegisterResponse};
+use domain::ids::{JobId, WorkerId};
 use runtime::{Clocks, Context, Host, Parts, Settings, TaskState, TaskStatus, Tasks};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use store::Database;
 use test_support::{Backend, Proxy, TestDatabase};
-use uuid::Uuid;
 
 /// Defines each test twice, in the modules `sqlite` and `postgres`.
 macro_rules! on_both {
@@ -127,33 +127,33 @@ impl TestApp {
     }
 
     /// Accepts a job; its id.
-    pub(crate) async fn execute(&self, automation: i64) -> Uuid {
+    pub(crate) async fn execute(&self, automation: i64) -> JobId {
         let answer = self.post(&format!("/api/v1/automations/{automation}/execute"), &json!({})).await;
         answer.ok::<Value>(202)["job_id"].as_str().unwrap().parse().unwrap()
     }
 
     /// Registers a worker that claims; its id.
-    pub(crate) async fn worker(&self, name: &str) -> Uuid {
+    pub(crate) async fn worker(&self, name: &str) -> WorkerId {
         let worker = json!({"name": name, "queues": ["invoices"], "slots": 9, "uses_broker": false});
         self.post("/api/v1/worker/register", &worker).await.ok::<RegisterResponse>(200).worker_id
     }
 
-    pub(crate) async fn claim(&self, worker: Uuid, most: u32, wait_s: f64) -> Vec<JobAssignment> {
+    pub(crate) async fn claim(&self, worker: WorkerId, most: u32, wait_s: f64) -> Vec<JobAssignment> {
         let claim =
             json!({"worker_id": worker, "queues": ["invoices"], "max": most, "wait_s": wait_s, "holding": self.held_by(worker).await});
         self.post("/api/v1/worker/jobs/claim", &claim).await.ok(200)
     }
 
-    async fn held_by(&self, worker: Uuid) -> Vec<Uuid> {
+    async fn held_by(&self, worker: WorkerId) -> Vec<JobId> {
         let held = store::jobs::job_list_held_unscoped(&self.database).await.unwrap();
         held.into_iter().filter(|(_, _, holder)| *holder == Some(worker)).map(|(id, ..)| id).collect()
     }
 
-    pub(crate) async fn report(&self, id: Uuid, what: &str, body: &Value) -> Answer {
+    pub(crate) async fn report(&self, id: JobId, what: &str, body: &Value) -> Answer {
         self.post(&format!("/api/v1/worker/jobs/{id}/{what}"), body).await
     }
 
-    pub(crate) async fn job(&self, id: Uuid) -> Value {
+    pub(crate) async fn job(&self, id: JobId) -> Value {
         self.get(&format!("/api/v1/jobs/{id}")).await.ok(200)
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
+use domain::ids::JobId;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use test_support::Backend;
-use uuid::Uuid;
 
 use crate::app::{TestApp, on_both};
 
@@ -17,7 +17,7 @@ async fn work_off(app: &TestApp, names: [&str; 4]) -> usize {
     let (mut done, mut most) = (HashSet::new(), 0);
     while done.len() < JOBS {
         let claims = join_all(workers.iter().map(|worker| app.claim(*worker, 3, 0.2))).await;
-        let held: Vec<Uuid> = claims.into_iter().flatten().map(|job| job.job_id).collect();
+        let held: Vec<JobId> = claims.into_iter().flatten().map(|job| job.job_id).collect();
         most = most.max(store::jobs::job_list_held_unscoped(&app.database).await.unwrap().len());
         let finish = json!({"status": "completed"});
         for answer in join_all(held.iter().map(|id| app.report(*id, "finish", &finish))).await {

@@ -5,9 +5,11 @@ use std::collections::{HashMap, HashSet};
 use api_types::{AutomationFilter, ControlRequest, Job, JobFilter, LogFilter, Progress, RetryRequest};
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
-use domain::{ids::AutomationId, job::Status};
+use domain::{
+    ids::{AutomationId, JobId},
+    job::Status,
+};
 use futures_util::TryStreamExt as _;
-use uuid::Uuid;
 
 use super::{
     Exit, Fault, Outcome, automation,
@@ -41,12 +43,12 @@ enum JobCommand {
     /// Show one job.
     Show {
         /// Its id.
-        id: Uuid,
+        id: JobId,
     },
     /// Print the log of a job.
     Logs {
         /// The job's id.
-        id: Uuid,
+        id: JobId,
         /// Go on as lines come, until the job ends; the exit code says how it ended.
         #[arg(long, short)]
         follow: bool,
@@ -54,7 +56,7 @@ enum JobCommand {
     /// Stop a job: one that waits at once, one that runs by asking its program first.
     Cancel {
         /// Its id.
-        id: Uuid,
+        id: JobId,
         /// Why, for the job's events.
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
@@ -99,7 +101,7 @@ struct ListArgs {
 #[derive(Args)]
 struct RetryArgs {
     /// The job's id.
-    id: Uuid,
+    id: JobId,
     /// Parameters that are other than the job's.
     #[command(flatten)]
     parameters: ParameterArgs,
@@ -233,7 +235,7 @@ fn progress(progress: &Progress) -> String {
     [steps, percent, progress.message.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-async fn show(hub: &Hub, id: Uuid, is_json: bool) -> Outcome {
+async fn show(hub: &Hub, id: JobId, is_json: bool) -> Outcome {
     let text = hub.client.job(id).text().await.map_err(|error| hub.fault(error))?;
     if is_json {
         terminal::line(&text)?;
@@ -268,7 +270,7 @@ async fn show(hub: &Hub, id: Uuid, is_json: bool) -> Outcome {
     Ok(Exit::Done)
 }
 
-async fn logs(hub: &Hub, id: Uuid, is_json: bool) -> Outcome {
+async fn logs(hub: &Hub, id: JobId, is_json: bool) -> Outcome {
     let lines = hub.client.job_logs(id, &LogFilter::default());
     if is_json {
         json_list(hub, lines, usize::MAX).await?;

@@ -4,10 +4,10 @@ use std::{io, time::Duration};
 
 use api_types::{ControlRequest, Job, Progress};
 use client::{Client, LogEvent};
+use domain::ids::JobId;
 use futures_util::TryStreamExt as _;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 use super::{
     Exit, Fault,
@@ -119,7 +119,7 @@ fn percent(progress: &Progress) -> Option<u64> {
 }
 
 /// Follows a job to its end, or until somebody wants to go on without. Only the job's end is a job.
-pub(super) async fn follow(hub: &Hub, id: Uuid, lines: Lines, on_interrupt: OnInterrupt) -> Result<Option<Job>, Fault> {
+pub(super) async fn follow(hub: &Hub, id: JobId, lines: Lines, on_interrupt: OnInterrupt) -> Result<Option<Job>, Fault> {
     let mut interrupts = Interrupts::listen()?;
     let mut events = hub.client.job_follow(id, 0);
     let view = View::new(lines);
@@ -143,7 +143,7 @@ pub(super) async fn follow(hub: &Hub, id: Uuid, lines: Lines, on_interrupt: OnIn
     }
 }
 
-async fn cancel(hub: &Hub, id: Uuid, view: &View) -> Result<(), Fault> {
+async fn cancel(hub: &Hub, id: JobId, view: &View) -> Result<(), Fault> {
     let request = ControlRequest { reason: Some("interrupted at the command line".to_owned()) };
     match hub.client.job_cancel(id, &request).await {
         Ok(_) => view.note("canceling the job; interrupt again to leave it to itself"),
@@ -161,7 +161,7 @@ struct Reasons {
 }
 
 impl Reasons {
-    fn of(client: Client, id: Uuid) -> Self {
+    fn of(client: Client, id: JobId) -> Self {
         let (sender, receiver) = mpsc::channel(1);
         let asking = tokio::spawn(async move {
             let mut last = None;
@@ -194,7 +194,7 @@ impl Drop for Reasons {
 }
 
 /// Says how a followed job ended, or how to find it again; what comes of it is the command's exit code. Its result goes to standard output.
-pub(super) async fn conclude(hub: &Hub, id: Uuid, ended: Option<Job>, is_json: bool) -> Result<Exit, Fault> {
+pub(super) async fn conclude(hub: &Hub, id: JobId, ended: Option<Job>, is_json: bool) -> Result<Exit, Fault> {
     let Some(job) = ended else {
         terminal::note(&format!("job {id} goes on; `regente job logs -f {id}` follows it again"));
         return Ok(Exit::Interrupted);

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use ::client::Settings;
 use api_types::{Automation, Job, JobFilter, LogFilter};
+use domain::ids::JobId;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use test_support::{eventually, eventually_within};
-use uuid::Uuid;
 
 /// Password of the administrator where a test sets it.
 pub(crate) const PASSWORD: &str = "a-password-of-a-test";
@@ -75,23 +75,23 @@ impl Client {
         self.0.jobs(&filter).take(usize::MAX).await.unwrap()
     }
 
-    pub(crate) async fn job_when(&self, id: Uuid, what: &str, wanted: impl Fn(&Job) -> bool) -> Job {
+    pub(crate) async fn job_when(&self, id: JobId, what: &str, wanted: impl Fn(&Job) -> bool) -> Job {
         // Nobody answers while the hub is away.
         let ask = async || self.0.job(id).await.ok().filter(|job| wanted(job));
         eventually_within(Duration::from_secs(60), &format!("the job {what}"), ask).await
     }
 
-    pub(crate) async fn ended(&self, id: Uuid) -> Job {
+    pub(crate) async fn ended(&self, id: JobId) -> Job {
         self.job_when(id, "ends", |job| job.status.is_terminal()).await
     }
 
-    pub(crate) async fn messages(&self, id: Uuid) -> Vec<String> {
+    pub(crate) async fn messages(&self, id: JobId) -> Vec<String> {
         let lines = self.0.job_logs(id, &LogFilter { limit: Some(10_000), after: None }).take(usize::MAX).await.unwrap();
         lines.into_iter().map(|line| line.message).collect()
     }
 
     /// Waits until the job's log has this line.
-    pub(crate) async fn logged(&self, id: Uuid, line: &str) {
+    pub(crate) async fn logged(&self, id: JobId, line: &str) {
         eventually(&format!("the log has \"{line}\""), async || {
             self.messages(id).await.iter().any(|message| message == line).then_some(())
         })

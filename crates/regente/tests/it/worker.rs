@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use domain::job::{ErrorClass, Status};
+use domain::{
+    ids::JobId,
+    job::{ErrorClass, Status},
+};
 
 use crate::{
     client::{Client, PASSWORD},
@@ -87,7 +90,7 @@ async fn a_killed_worker_tells_the_truth_when_it_is_back() {
     for job in [stays.id, ends.id] {
         client.logged(job, "begun").await;
     }
-    let folder = |job: uuid::Uuid| place.path("work/jobs").join(job.to_string());
+    let folder = |job: JobId| place.path("work/jobs").join(job.to_string());
     let pid = std::fs::read_to_string(folder(stays.id).join("pid")).unwrap();
     let alive = || std::path::Path::new("/proc").join(pid.trim()).exists();
     worker.kill();

@@ -1,7 +1,7 @@
 //! The columns of `jobs`. A new one is a line here, a field of what it belongs to in [`crate::jobs`], and a migration.
 
 use domain::{
-    ids::{ScheduleId, VersionId},
+    ids::{JobId, ScheduleId, VersionId, WorkerId},
     job::{ErrorClass, Failure, Lease, Status, Trigger},
 };
 use sea_orm::{QueryResult, Value, entity::prelude::*};
@@ -10,10 +10,10 @@ use super::columns::Cells;
 use crate::jobs::{JobRow, NewJob};
 
 columns! {
-    table "jobs", new NewJob, row JobRow, blank JobRow::blank(Uuid::nil());
+    table "jobs", new NewJob, row JobRow, blank JobRow::blank(JobId::default());
 
     #[sea_orm(primary_key, auto_increment = false)]
-    id: Uuid { insert: |new| new.id, load: |row, id| row.job.id = id, }
+    id: Uuid { insert: |new| new.id.into(), load: |row, id| row.job.id = id.into(), }
     automation_id: i32 { insert: |new| new.automation_id.get(), load: |row, id| row.automation_id = id.into(), }
     queue_name: String { insert: |new| new.queue_name.clone(), load: |row, name| row.queue_name = name, }
     status: String {
@@ -44,7 +44,7 @@ columns! {
         },
     }
     attempt: i32 { insert: |new| new.attempt, load: |row, attempt| row.attempt = attempt, }
-    retry_of: Option<Uuid> { insert: |new| new.retry_of, load: |row, id| row.retry_of = id, }
+    retry_of: Option<Uuid> { insert: |new| new.retry_of.map(Uuid::from), load: |row, id| row.retry_of = id.map(JobId::from), }
     // The lease: there is none without both token and end.
     lease_token: Option<Uuid> {
         update: |row| row.job.lease.as_ref().map(|lease| lease.token),
@@ -53,10 +53,10 @@ columns! {
         },
     }
     worker_id: Option<Uuid> {
-        update: |row| row.job.lease.as_ref().and_then(|lease| lease.worker_id),
+        update: |row| row.job.lease.as_ref().and_then(|lease| lease.worker_id).map(Uuid::from),
         load: |row, id| {
             if let Some(lease) = &mut row.job.lease {
-                lease.worker_id = id;
+                lease.worker_id = id.map(WorkerId::from);
             }
         },
     }

@@ -1,5 +1,8 @@
 use chrono::{DateTime, Utc};
-use domain::{ids::AutomationId, job::Status};
+use domain::{
+    ids::{AutomationId, JobId, WorkerId},
+    job::Status,
+};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
@@ -9,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     FullJob, JobRow,
-    read::{all, all_whole, batches},
+    read::{all, all_whole, batches, ids},
 };
 use crate::{Database, Error, LazyTransaction, Transaction, database::Reader, dialect, entity::job};
 
@@ -164,13 +167,13 @@ pub async fn job_count_active_in_txn(txn: &Transaction, automation_ids: &[Automa
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_undispatch_in_txn(txn: &Transaction, ids: &[Uuid]) -> Result<u64, Error> {
+pub async fn job_undispatch_in_txn(txn: &Transaction, ids: &[JobId]) -> Result<u64, Error> {
     let row = job::ActiveModel { dispatch_started_at: Set(None), dispatched_at: Set(None), ..Default::default() };
     update_those(txn, ids, row, dispatched()).await
 }
 
 /// Writes `row` to the jobs of `ids` that meet `condition`; returns how many did.
-async fn update_those(txn: &Transaction, ids: &[Uuid], row: job::ActiveModel, condition: Condition) -> Result<u64, Error> {
+async fn update_those(txn: &Transaction, ids: &[JobId], row: job::ActiveModel, condition: Condition) -> Result<u64, Error> {
     let mut updated = 0;
     for ids in batches(ids) {
         let update = update(row.clone()).filter(job::Column::Id.is_in(ids)).filter(condition.clone());
@@ -221,74 +224,67 @@ pub async fn job_queues_waiting(database: &Database) -> Result<Vec<String>, Erro
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_undelivered_unscoped(database: &Database) -> Result<Vec<(Uuid, String, DateTime<Utc>)>, Error> {
+pub async fn job_list_undelivered_unscoped(database: &Database) -> Result<Vec<(JobId, String, DateTime<Utc>)>, Error> {
     let query = job::Entity::find()
         .select_only()
         .columns([job::Column::Id, job::Column::QueueName, job::Column::DispatchStartedAt])
         .filter(dispatched());
-    Ok(query.into_tuple().all(database.connection()).await?)
+    let found: Vec<(Uuid, String, DateTime<Utc>)> = query.into_tuple().all(database.connection()).await?;
+    Ok(found.into_iter().map(|(id, queue, at)| (id.into(), queue, at)).collect())
 }
 
 /// Held jobs, as (job, queue, worker).
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_held_unscoped(database: &Database) -> Result<Vec<(Uuid, String, Option<Uuid>)>, Error> {
+pub async fn job_list_held_unscoped(database: &Database) -> Result<Vec<(JobId, String, Option<WorkerId>)>, Error> {
     let columns = [job::Column::Id, job::Column::QueueName, job::Column::WorkerId];
     let query = job::Entity::find().select_only().columns(columns).filter(Expr::cust(HELD));
-    Ok(query.into_tuple().all(database.connection()).await?)
+    let found: Vec<(Uuid, String, Option<Uuid>)> = query.into_tuple().all(database.connection()).await?;
+    Ok(found.into_iter().map(|(id, queue, worker)| (id.into(), queue, worker.map(WorkerId::from))).collect())
 }
 
 /// Held jobs whose lease ended, at `now` or before; at most `limit`, in no order.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_expired_unscoped(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<Uuid>, Error> {
-    let query = job::Entity::find()
-        .select_only()
-        .column(job::Column::Id)
-        .filter(Expr::cust(HELD))
-        .filter(job::Column::LeaseExpiresAt.lte(now))
-        .limit(limit);
-    Ok(query.into_tuple().all(database.connection()).await?)
+pub async fn job_list_expired_unscoped(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<JobId>, Error> {
+    let query = job::Entity::find().filter(Expr::cust(HELD)).filter(job::Column::LeaseExpiresAt.lte(now)).limit(limit);
+    ids(database.connection(), query).await
 }
 
 /// Running jobs whose time was up at `now`; at most `limit`, in no order.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_overdue_unscoped(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<Uuid>, Error> {
+pub async fn job_list_overdue_unscoped(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<JobId>, Error> {
     let query = job::Entity::find()
-        .select_only()
-        .column(job::Column::Id)
         .filter(Expr::cust(HELD))
         .filter(job::Column::Status.eq(Status::Running.as_str()))
         .filter(job::Column::DeadlineAt.lte(now))
         .limit(limit);
-    Ok(query.into_tuple().all(database.connection()).await?)
+    ids(database.connection(), query).await
 }
 
 /// Pending jobs that should have started by `now`; at most `limit`, those due first.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_queue_overdue_unscoped(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<Uuid>, Error> {
+pub async fn job_list_queue_overdue_unscoped(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<JobId>, Error> {
     let query = job::Entity::find()
-        .select_only()
-        .column(job::Column::Id)
         .filter(Expr::cust(PENDING))
         .filter(job::Column::QueueDeadlineAt.is_not_null())
         .filter(job::Column::QueueDeadlineAt.lte(now))
         .order_by_asc(job::Column::QueueDeadlineAt)
         .limit(limit);
-    Ok(query.into_tuple().all(database.connection()).await?)
+    ids(database.connection(), query).await
 }
 
 /// Jobs that these workers hold, as (job, worker).
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_held_by_unscoped(txn: &LazyTransaction<'_>, workers: &[Uuid]) -> Result<Vec<(Uuid, Uuid)>, Error> {
+pub async fn job_list_held_by_unscoped(txn: &LazyTransaction<'_>, workers: &[WorkerId]) -> Result<Vec<(JobId, WorkerId)>, Error> {
     let mut held = Vec::new();
     for workers in batches(workers) {
         let query = job::Entity::find()
@@ -297,10 +293,11 @@ pub async fn job_list_held_by_unscoped(txn: &LazyTransaction<'_>, workers: &[Uui
             .filter(Expr::cust(HELD))
             .filter(job::Column::WorkerId.is_in(workers))
             .into_tuple::<(Uuid, Uuid)>();
-        held.extend(match txn.reader() {
+        let found = match txn.reader() {
             Reader::Database(database) => query.all(database.connection()).await?,
             Reader::Transaction(txn) => query.all(&txn.0).await?,
-        });
+        };
+        held.extend(found.into_iter().map(|(job, worker)| (JobId::from(job), WorkerId::from(worker))));
     }
     Ok(held)
 }
@@ -309,7 +306,7 @@ pub async fn job_list_held_by_unscoped(txn: &LazyTransaction<'_>, workers: &[Uui
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_confirm_dispatched_in_txn(txn: &Transaction, ids: &[Uuid], now: DateTime<Utc>) -> Result<(), Error> {
+pub async fn job_confirm_dispatched_in_txn(txn: &Transaction, ids: &[JobId], now: DateTime<Utc>) -> Result<(), Error> {
     let row = job::ActiveModel { dispatched_at: Set(Some(now)), ..Default::default() };
     update_those(txn, ids, row, dispatched()).await?;
     Ok(())

@@ -3,7 +3,7 @@ use std::{collections::HashMap, ops::RangeInclusive};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     Scope,
-    ids::AutomationId,
+    ids::{AutomationId, JobId},
     job::{ErrorClass, Status, Trigger},
 };
 use sea_orm::{
@@ -32,7 +32,7 @@ pub struct Filter {
     /// Only jobs that failed with this class.
     pub error_class: Option<ErrorClass>,
     /// Only these; empty: all.
-    pub ids: Vec<Uuid>,
+    pub ids: Vec<JobId>,
     /// Only jobs that no other job runs again.
     pub not_retried: bool,
     /// Only this trigger.
@@ -46,7 +46,7 @@ pub struct Filter {
     /// Page size.
     pub limit: u64,
     /// The last job of the page before.
-    pub after: Option<Uuid>,
+    pub after: Option<JobId>,
 }
 
 /// What a page is made of beside the rows.
@@ -104,13 +104,13 @@ pub async fn job_list_page(
 }
 
 /// How many bytes of payload go with each of these jobs.
-async fn sizes(database: &Database, rows: &[JobRow], payload: Payload) -> Result<HashMap<Uuid, u64>, Error> {
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.job.id).collect();
+async fn sizes(database: &Database, rows: &[JobRow], payload: Payload) -> Result<HashMap<JobId, u64>, Error> {
+    let ids: Vec<JobId> = rows.iter().map(|row| row.job.id).collect();
     let mut sizes = HashMap::with_capacity(ids.len());
     for ids in batches(&ids) {
         let query = job::Entity::find().select_only().column(job::Column::Id).expr_as(size(payload), "bytes");
         let found: Vec<(Uuid, i64)> = query.filter(job::Column::Id.is_in(ids)).into_tuple().all(database.connection()).await?;
-        sizes.extend(found.into_iter().map(|(id, bytes)| (id, u64::try_from(bytes).unwrap_or(0))));
+        sizes.extend(found.into_iter().map(|(id, bytes)| (id.into(), u64::try_from(bytes).unwrap_or(0))));
     }
     Ok(sizes)
 }
@@ -120,8 +120,8 @@ async fn sizes(database: &Database, rows: &[JobRow], payload: Payload) -> Result
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_load_payloads(database: &Database, rows: Vec<JobRow>, payload: Payload) -> Result<Vec<FullJob>, Error> {
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.job.id).collect();
-    let mut found: HashMap<Uuid, (Value, Option<Value>)> = HashMap::with_capacity(ids.len());
+    let ids: Vec<JobId> = rows.iter().map(|row| row.job.id).collect();
+    let mut found: HashMap<JobId, (Value, Option<Value>)> = HashMap::with_capacity(ids.len());
     for ids in batches(&ids) {
         let query = job::Entity::find().select_only().columns([job::Column::Id, job::Column::Parameters]);
         let query = match payload {
@@ -129,7 +129,7 @@ pub async fn job_load_payloads(database: &Database, rows: Vec<JobRow>, payload: 
             Payload::All => query.column(job::Column::Result),
         };
         let query = query.filter(job::Column::Id.is_in(ids)).into_tuple::<(Uuid, Value, Option<Value>)>();
-        found.extend(query.all(database.connection()).await?.into_iter().map(|(id, parameters, result)| (id, (parameters, result))));
+        found.extend(query.all(database.connection()).await?.into_iter().map(|(id, parameters, result)| (id.into(), (parameters, result))));
     }
     let whole = |row: JobRow| {
         let (parameters, result) = found.remove(&row.job.id)?;
@@ -174,7 +174,7 @@ fn chosen(scope: &Scope, filter: &Filter) -> Select<job::Entity> {
         query = query.filter(C::ErrorClass.eq(class.as_str()));
     }
     if !filter.ids.is_empty() {
-        query = query.filter(C::Id.is_in(filter.ids.iter().copied()));
+        query = query.filter(C::Id.is_in(filter.ids.iter().map(|id| Uuid::from(*id))));
     }
     if filter.not_retried {
         let retry = Query::select()
@@ -197,7 +197,7 @@ fn chosen(scope: &Scope, filter: &Filter) -> Select<job::Entity> {
         query = query.filter(C::Id.lte(last_id(to + AROUND))).filter(C::CreatedAt.lt(to));
     }
     if let Some(after) = filter.after {
-        query = query.filter(C::Id.lt(after));
+        query = query.filter(C::Id.lt(Uuid::from(after)));
     }
     query
 }

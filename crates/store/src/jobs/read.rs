@@ -1,4 +1,7 @@
-use domain::{Scope, ids::AutomationId};
+use domain::{
+    Scope,
+    ids::{AutomationId, JobId},
+};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult, QuerySelect,
     Select,
@@ -36,7 +39,7 @@ impl FromQueryResult for Whole {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_load(txn: &LazyTransaction<'_>, ids: &[Uuid]) -> Result<Vec<JobRow>, Error> {
+pub async fn job_load(txn: &LazyTransaction<'_>, ids: &[JobId]) -> Result<Vec<JobRow>, Error> {
     match txn.reader() {
         Reader::Database(database) => load(database.connection(), ids, false).await,
         Reader::Transaction(txn) => load(&txn.0, ids, false).await,
@@ -47,11 +50,11 @@ pub async fn job_load(txn: &LazyTransaction<'_>, ids: &[Uuid]) -> Result<Vec<Job
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_load_for_update_in_txn(txn: &Transaction, ids: &[Uuid]) -> Result<Vec<JobRow>, Error> {
+pub async fn job_load_for_update_in_txn(txn: &Transaction, ids: &[JobId]) -> Result<Vec<JobRow>, Error> {
     load(&txn.0, ids, true).await
 }
 
-async fn load(connection: &impl ConnectionTrait, ids: &[Uuid], lock: bool) -> Result<Vec<JobRow>, Error> {
+async fn load(connection: &impl ConnectionTrait, ids: &[JobId], lock: bool) -> Result<Vec<JobRow>, Error> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();
@@ -84,13 +87,21 @@ fn loaded(query: Select<job::Entity>) -> Select<job::Entity> {
 /// Ids a statement takes at most.
 const MOST_IDS: usize = 4096;
 
-/// Parts of `ids`, the last id of each repeated up to a power of two, so that few different statements have to be prepared.
-pub(super) fn batches(ids: &[Uuid]) -> impl Iterator<Item = Vec<Uuid>> {
+/// Parts of `ids` as their column has them, the last id of each repeated up to a power of two, so that few different statements have to be
+/// prepared.
+pub(super) fn batches<T: Copy + Into<Uuid>>(ids: &[T]) -> impl Iterator<Item = Vec<Uuid>> {
     ids.chunks(MOST_IDS).map(|part| {
-        let mut ids = part.to_vec();
-        ids.resize(part.len().next_power_of_two(), part[part.len() - 1]);
+        let mut ids = Vec::with_capacity(part.len().next_power_of_two());
+        ids.extend(part.iter().map(|id| (*id).into()));
+        ids.resize(part.len().next_power_of_two(), part[part.len() - 1].into());
         ids
     })
+}
+
+/// The ids of the jobs that `query` chooses.
+pub(super) async fn ids(connection: &impl ConnectionTrait, query: Select<job::Entity>) -> Result<Vec<JobId>, Error> {
+    let found = query.select_only().column(job::Column::Id).into_tuple::<Uuid>().all(connection).await?;
+    Ok(found.into_iter().map(JobId::from).collect())
 }
 
 /// A job that was accepted under an idempotency key.
@@ -101,7 +112,7 @@ pub struct Idempotent {
     /// The key.
     pub key: String,
     /// The job.
-    pub job_id: Uuid,
+    pub job_id: JobId,
     /// Digest of what was asked; `None`: not known.
     pub request_digest: Option<String>,
 }
@@ -122,8 +133,12 @@ pub async fn job_find_idempotent_unscoped(txn: &LazyTransaction<'_>, keys: &[(Au
         Reader::Database(database) => query.all(database.connection()).await?,
         Reader::Transaction(txn) => query.all(&txn.0).await?,
     };
-    let found =
-        found.into_iter().map(|(id, key, job_id, request_digest)| Idempotent { automation_id: id.into(), key, job_id, request_digest });
+    let found = found.into_iter().map(|(automation_id, key, job_id, request_digest)| Idempotent {
+        automation_id: automation_id.into(),
+        key,
+        job_id: job_id.into(),
+        request_digest,
+    });
     let is_asked_for = |found: &Idempotent| keys.iter().any(|(id, key)| *id == found.automation_id && *key == found.key);
     Ok(found.filter(is_asked_for).collect())
 }
@@ -132,8 +147,8 @@ pub async fn job_find_idempotent_unscoped(txn: &LazyTransaction<'_>, keys: &[(Au
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_get(database: &Database, scope: &Scope, id: Uuid) -> Result<Option<FullJob>, Error> {
-    let query = job::Entity::find_by_id(id).filter(in_scope(scope));
+pub async fn job_get(database: &Database, scope: &Scope, id: JobId) -> Result<Option<FullJob>, Error> {
+    let query = job::Entity::find_by_id(Uuid::from(id)).filter(in_scope(scope));
     Ok(all_whole(database.connection(), query).await?.pop())
 }
 
@@ -141,8 +156,8 @@ pub async fn job_get(database: &Database, scope: &Scope, id: Uuid) -> Result<Opt
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_get_row(database: &Database, scope: &Scope, id: Uuid) -> Result<Option<JobRow>, Error> {
-    let query = job::Entity::find_by_id(id).filter(in_scope(scope));
+pub async fn job_get_row(database: &Database, scope: &Scope, id: JobId) -> Result<Option<JobRow>, Error> {
+    let query = job::Entity::find_by_id(Uuid::from(id)).filter(in_scope(scope));
     Ok(all(database.connection(), query).await?.pop())
 }
 
@@ -150,11 +165,12 @@ pub async fn job_get_row(database: &Database, scope: &Scope, id: Uuid) -> Result
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_versions_unscoped(database: &Database, ids: &[Uuid]) -> Result<Vec<(Uuid, i64)>, Error> {
+pub async fn job_list_versions_unscoped(database: &Database, ids: &[JobId]) -> Result<Vec<(JobId, i64)>, Error> {
     let mut versions = Vec::with_capacity(ids.len());
     for ids in batches(ids) {
         let query = job::Entity::find().select_only().columns([job::Column::Id, job::Column::Version]);
-        versions.extend(query.filter(job::Column::Id.is_in(ids)).into_tuple::<(Uuid, i64)>().all(database.connection()).await?);
+        let found = query.filter(job::Column::Id.is_in(ids)).into_tuple::<(Uuid, i64)>().all(database.connection()).await?;
+        versions.extend(found.into_iter().map(|(id, version)| (JobId::from(id), version)));
     }
     Ok(versions)
 }
@@ -163,7 +179,7 @@ pub async fn job_list_versions_unscoped(database: &Database, ids: &[Uuid]) -> Re
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_payloads(txn: &LazyTransaction<'_>, ids: &[Uuid]) -> Result<Vec<(Uuid, Map<String, Value>)>, Error> {
+pub async fn job_payloads(txn: &LazyTransaction<'_>, ids: &[JobId]) -> Result<Vec<(JobId, Map<String, Value>)>, Error> {
     let mut rows: Vec<(Uuid, Value)> = Vec::with_capacity(ids.len());
     for ids in batches(ids) {
         let query =
@@ -174,7 +190,7 @@ pub async fn job_payloads(txn: &LazyTransaction<'_>, ids: &[Uuid]) -> Result<Vec
             Reader::Transaction(txn) => query.all(&txn.0).await?,
         });
     }
-    rows.into_iter().map(|(id, parameters)| Ok((id, object(parameters, id)?))).collect()
+    rows.into_iter().map(|(id, parameters)| Ok((id.into(), object(parameters, id.into())?))).collect()
 }
 
 /// The jobs in scope.
@@ -182,7 +198,7 @@ pub(super) fn in_scope(scope: &Scope) -> Condition {
     Condition::all().add_option(scope::has(scope, job::Column::AutomationId))
 }
 
-pub(super) fn object(value: Value, id: Uuid) -> Result<Map<String, Value>, Error> {
+pub(super) fn object(value: Value, id: JobId) -> Result<Map<String, Value>, Error> {
     match value {
         Value::Object(map) => Ok(map),
         _ => Err(Error::Corrupt(format!("jobs.parameters of {id}"))),

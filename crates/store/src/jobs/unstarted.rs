@@ -1,7 +1,7 @@
 //! Jobs whose message was delivered and that never started.
 
 use chrono::{DateTime, Utc};
-use domain::waiting::Unstarted;
+use domain::{ids::JobId, waiting::Unstarted};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect,
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     dispatch::{dispatched, update, waiting},
-    read::batches,
+    read::{batches, ids},
 };
 use crate::{Database, Error, Transaction, entity::job, job_events::JobEvent};
 
@@ -23,10 +23,10 @@ use crate::{Database, Error, Transaction, entity::job, job_events::JobEvent};
 /// Any [`Error`] of the database.
 pub async fn job_undeliver_in_txn(
     txn: &Transaction,
-    ids: &[Uuid],
+    ids: &[JobId],
     before: DateTime<Utc>,
     (most, now): (i32, DateTime<Utc>),
-) -> Result<(Vec<Uuid>, u64), Error> {
+) -> Result<(Vec<JobId>, u64), Error> {
     use job::Column as C;
     let (ids, mut held) = (job_list_dispatched_before_in_txn(txn, ids, before).await?, 0);
     for ids in batches(&ids) {
@@ -44,12 +44,12 @@ pub async fn job_undeliver_in_txn(
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_dispatched_before_in_txn(txn: &Transaction, ids: &[Uuid], before: DateTime<Utc>) -> Result<Vec<Uuid>, Error> {
+pub async fn job_list_dispatched_before_in_txn(txn: &Transaction, jobs: &[JobId], before: DateTime<Utc>) -> Result<Vec<JobId>, Error> {
     let mut found = Vec::new();
-    for ids in batches(ids) {
-        let query = job::Entity::find().select_only().column(job::Column::Id).filter(job::Column::Id.is_in(ids));
+    for batch in batches(jobs) {
+        let query = job::Entity::find().filter(job::Column::Id.is_in(batch));
         let query = query.filter(dispatched()).filter(job::Column::DispatchStartedAt.lt(before));
-        found.extend(query.into_tuple::<Uuid>().all(&txn.0).await?);
+        found.extend(ids(&txn.0, query).await?);
     }
     Ok(found)
 }
@@ -69,12 +69,12 @@ pub async fn job_release_held(database: &Database, event: &JobEvent) -> Result<O
                 refused_key_at: Set(None),
                 ..Default::default()
             };
-            let release = update(row).filter(C::Id.eq(event.job_id)).filter(waiting()).filter(C::HeldAt.is_not_null());
+            let release = update(row).filter(C::Id.eq(Uuid::from(event.job_id))).filter(waiting()).filter(C::HeldAt.is_not_null());
             if release.exec(&txn.0).await?.rows_affected == 0 {
                 return Ok(None);
             }
             crate::job_events::job_event_insert_many_in_txn(txn, std::slice::from_ref(event)).await?;
-            let query = job::Entity::find_by_id(event.job_id).select_only().column(C::QueueName);
+            let query = job::Entity::find_by_id(Uuid::from(event.job_id)).select_only().column(C::QueueName);
             Ok(query.into_tuple::<String>().one(&txn.0).await?)
         })
         .await?;
@@ -86,11 +86,11 @@ pub async fn job_release_held(database: &Database, event: &JobEvent) -> Result<O
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_note_refused(database: &Database, id: Uuid, times: i32, now: DateTime<Utc>) -> Result<(), Error> {
+pub async fn job_note_refused(database: &Database, id: JobId, times: i32, now: DateTime<Utc>) -> Result<(), Error> {
     use job::Column as C;
     let row = job::ActiveModel { refused_key_at: Set(Some(now)), ..Default::default() };
     let count = job::Entity::update_many().set(row).col_expr(C::RefusedKeys, Expr::col(C::RefusedKeys).add(times));
-    count.filter(C::Id.eq(id)).filter(dispatched()).exec(database.connection()).await?;
+    count.filter(C::Id.eq(Uuid::from(id))).filter(dispatched()).exec(database.connection()).await?;
     Ok(())
 }
 
@@ -101,7 +101,7 @@ type Row = (Uuid, i32, Option<DateTime<Utc>>, i32, Option<DateTime<Utc>>);
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_unstarted_unscoped(database: &Database, ids: &[Uuid]) -> Result<Vec<(Uuid, Unstarted)>, Error> {
+pub async fn job_list_unstarted_unscoped(database: &Database, ids: &[JobId]) -> Result<Vec<(JobId, Unstarted)>, Error> {
     use job::Column as C;
     let mut found = Vec::new();
     for ids in batches(ids) {
@@ -113,7 +113,7 @@ pub async fn job_list_unstarted_unscoped(database: &Database, ids: &[Uuid]) -> R
         let rows: Vec<Row> = query.into_tuple().all(database.connection()).await?;
         found.extend(rows.into_iter().map(|(id, deliveries, held_at, refused, refused_key_at)| {
             let count = |number: i32| u32::try_from(number).unwrap_or(0);
-            (id, Unstarted { deliveries: count(deliveries), held_at, refused_keys: count(refused), refused_key_at })
+            (id.into(), Unstarted { deliveries: count(deliveries), held_at, refused_keys: count(refused), refused_key_at })
         }));
     }
     Ok(found)

@@ -1,4 +1,7 @@
-use domain::{ids::AutomationId, job::Status};
+use domain::{
+    ids::{AutomationId, JobId, WorkerId},
+    job::Status,
+};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
@@ -8,7 +11,7 @@ use uuid::Uuid;
 use super::{
     FullJob,
     dispatch::{HELD, dispatched, waiting},
-    read::all_whole,
+    read::{all_whole, ids},
 };
 use crate::{Database, Error, entity::job};
 
@@ -16,13 +19,13 @@ use crate::{Database, Error, entity::job};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActiveJob {
     /// The job.
-    pub id: Uuid,
+    pub id: JobId,
     /// Its automation.
     pub automation_id: AutomationId,
     /// Its concurrency key.
     pub concurrency_key: Option<String>,
     /// The registered worker that holds it.
-    pub worker_id: Option<Uuid>,
+    pub worker_id: Option<WorkerId>,
 }
 
 /// Every such job, oldest first, at most `limit`.
@@ -39,10 +42,10 @@ pub async fn job_list_active_unscoped(database: &Database, limit: u64) -> Result
         .limit(limit);
     let rows: Vec<(Uuid, i32, Option<String>, Option<Uuid>)> = query.into_tuple().all(database.connection()).await?;
     let given_out = |(id, automation_id, concurrency_key, worker_id): (Uuid, i32, Option<String>, Option<Uuid>)| ActiveJob {
-        id,
+        id: id.into(),
         automation_id: automation_id.into(),
         concurrency_key,
-        worker_id,
+        worker_id: worker_id.map(WorkerId::from),
     };
     Ok(rows.into_iter().map(given_out).collect())
 }
@@ -51,16 +54,14 @@ pub async fn job_list_active_unscoped(database: &Database, limit: u64) -> Result
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_waiting_unscoped(database: &Database, queue: &str, limit: u64) -> Result<Vec<Uuid>, Error> {
+pub async fn job_list_waiting_unscoped(database: &Database, queue: &str, limit: u64) -> Result<Vec<JobId>, Error> {
     let query = job::Entity::find()
-        .select_only()
-        .column(job::Column::Id)
         .filter(waiting())
         .filter(job::Column::QueueName.eq(queue))
         .order_by_desc(job::Column::Priority)
         .order_by_asc(job::Column::Id)
         .limit(limit);
-    Ok(query.into_tuple().all(database.connection()).await?)
+    ids(database.connection(), query).await
 }
 
 /// The job that goes next in `queue`, whether it is due or not; one that is with the broker when none waits.
@@ -70,7 +71,7 @@ pub async fn job_list_waiting_unscoped(database: &Database, queue: &str, limit: 
 pub async fn job_next_unscoped(database: &Database, queue: &str) -> Result<Option<FullJob>, Error> {
     let first = job_list_waiting_unscoped(database, queue, 1).await?;
     let query = match first.first() {
-        Some(id) => job::Entity::find_by_id(*id).filter(job::Column::Status.eq(Status::Pending.as_str())),
+        Some(id) => job::Entity::find_by_id(Uuid::from(*id)).filter(job::Column::Status.eq(Status::Pending.as_str())),
         None => job::Entity::find().filter(dispatched()).filter(Expr::col(job::Column::QueueName).eq(queue)).order_by_asc(job::Column::Id),
     };
     Ok(all_whole(database.connection(), query.limit(1)).await?.pop())

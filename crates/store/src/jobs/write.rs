@@ -3,6 +3,8 @@ use sea_orm::{
     sea_query::{Asterisk, CommonTableExpression, Expr, ExprTrait, Func, IntoIden, Query, TableRef, UpdateStatement, Value, ValueTuple},
 };
 
+use uuid::Uuid;
+
 use super::{JobRow, NewJob};
 use crate::{
     Database, Error, Transaction, dialect,
@@ -138,7 +140,7 @@ fn changed(rows: &[&JobRow]) -> impl ExactSizeIterator<Item = Vec<Value>> {
 /// The cells of a changed row: its id and the version that it was loaded at, then those of [`job::UPDATED`].
 fn to_changed_cells(row: &JobRow) -> Vec<Value> {
     let mut values = Vec::with_capacity(job::UPDATED.len() + 2);
-    values.extend([row.job.id.into(), row.version.into()]);
+    values.extend([Uuid::from(row.job.id).into(), row.version.into()]);
     values.extend(job::UPDATED.iter().map(|(_, cell)| cell(row)));
     values
 }

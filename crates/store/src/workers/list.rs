@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use domain::{
     Scope,
-    ids::AutomationId,
+    ids::{AutomationId, JobId, WorkerId},
     job::Status,
     worker::{Life, State},
 };
@@ -27,14 +27,14 @@ pub struct Filter {
     /// Page size.
     pub limit: usize,
     /// The last worker of the page before.
-    pub after: Option<Uuid>,
+    pub after: Option<WorkerId>,
 }
 
 /// A job that a worker holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeldJob {
     /// The job.
-    pub id: Uuid,
+    pub id: JobId,
     /// Its automation.
     pub automation_id: AutomationId,
     /// Its queue.
@@ -65,7 +65,7 @@ pub async fn worker_list_seen_unscoped(database: &Database, since: DateTime<Utc>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Id.
-    pub id: Uuid,
+    pub id: WorkerId,
     /// Unique name.
     pub name: String,
     /// What it registered with; `None`: nobody was asked.
@@ -83,7 +83,7 @@ pub async fn worker_list_known_unscoped(database: &Database) -> Result<Vec<Ident
     let query = worker::Entity::find().select_only().columns([C::Id, C::Name, C::Credential, C::PausedAt]);
     type Row = (Uuid, String, Option<String>, Option<DateTime<Utc>>);
     let rows: Vec<Row> = query.into_tuple().all(database.connection()).await?;
-    let to_identity = |(id, name, credential, paused_at): Row| Identity { id, name, credential, paused: paused_at.is_some() };
+    let to_identity = |(id, name, credential, paused_at): Row| Identity { id: id.into(), name, credential, paused: paused_at.is_some() };
     Ok(rows.into_iter().map(to_identity).collect())
 }
 
@@ -116,11 +116,11 @@ pub async fn worker_list(database: &Database, scope: &Scope, filter: &Filter, lo
             query = query.filter(has_state(state, lost_before));
         }
         if let Some(after) = after {
-            query = query.filter(worker::Column::Id.gt(after));
+            query = query.filter(worker::Column::Id.gt(Uuid::from(after)));
         }
         let rows = query.all(database.connection()).await?;
         let is_last = (rows.len() as u64) < PAGE;
-        after = rows.last().map(|row| row.id);
+        after = rows.last().map(|row| row.id.into());
         for row in rows {
             let worker = from_row(row)?;
             let fits = filter.queue.as_ref().is_none_or(|queue| serves(&worker, queue))
@@ -142,20 +142,20 @@ pub async fn worker_list(database: &Database, scope: &Scope, filter: &Filter, lo
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_jobs(database: &Database, scope: &Scope, id: Uuid) -> Result<Vec<HeldJob>, Error> {
+pub async fn worker_jobs(database: &Database, scope: &Scope, id: WorkerId) -> Result<Vec<HeldJob>, Error> {
     use job::Column as C;
     let query = job::Entity::find()
         .select_only()
         .columns([C::Id, C::AutomationId, C::QueueName, C::Status, C::StartedAt, C::LeaseExpiresAt])
         // A literal, so that the planner sees that the partial index fits.
         .filter(Expr::cust("status IN ('running', 'paused')"))
-        .filter(C::WorkerId.eq(id))
+        .filter(C::WorkerId.eq(Uuid::from(id)))
         .filter(Condition::all().add_option(scope::has(scope, C::AutomationId)));
     type Row = (Uuid, i32, String, String, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
     let rows: Vec<Row> = query.into_tuple().all(database.connection()).await?;
     let to_job = |(id, automation_id, queue_name, status, started_at, lease_expires_at): Row| {
         let status = Status::parse(&status).ok_or_else(|| Error::Corrupt(format!("jobs.status of {id}")))?;
-        Ok(HeldJob { id, automation_id: automation_id.into(), queue_name, status, started_at, lease_expires_at })
+        Ok(HeldJob { id: id.into(), automation_id: automation_id.into(), queue_name, status, started_at, lease_expires_at })
     };
     let mut jobs = rows.into_iter().map(to_job).collect::<Result<Vec<_>, Error>>()?;
     jobs.sort_unstable_by_key(|job| job.id);

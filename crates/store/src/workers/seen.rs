@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use domain::ids::WorkerId;
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QuerySelect, StatementBuilder,
     sea_query::{Expr, ExprTrait, Func, IntoIden, Query, TableRef, Value, ValueTuple},
@@ -19,7 +20,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
     /// The worker.
-    pub id: Uuid,
+    pub id: WorkerId,
     /// When.
     pub at: DateTime<Utc>,
     /// What it tells of itself; `None`: as before.
@@ -32,8 +33,8 @@ pub struct Seen {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_note_seen(database: &Database, signs: &[Seen]) -> Result<HashSet<Uuid>, Error> {
-    let mut seen: BTreeMap<Uuid, Seen> = BTreeMap::new();
+pub async fn worker_note_seen(database: &Database, signs: &[Seen]) -> Result<HashSet<WorkerId>, Error> {
+    let mut seen: BTreeMap<WorkerId, Seen> = BTreeMap::new();
     for sign in signs {
         let sign = match seen.get(&sign.id) {
             Some(earlier) => Seen { vitals: sign.vitals.or(earlier.vitals), revives: sign.revives || earlier.revives, ..sign.clone() },
@@ -53,10 +54,10 @@ pub async fn worker_note_seen(database: &Database, signs: &[Seen]) -> Result<Has
     Ok(unknown)
 }
 
-async fn unknown_of(database: &Database, seen: &[Seen]) -> Result<Vec<Uuid>, Error> {
-    let query = Entity::find().select_only().column(Column::Id).filter(Column::Id.is_in(seen.iter().map(|seen| seen.id)));
+async fn unknown_of(database: &Database, seen: &[Seen]) -> Result<Vec<WorkerId>, Error> {
+    let query = Entity::find().select_only().column(Column::Id).filter(Column::Id.is_in(seen.iter().map(|seen| Uuid::from(seen.id))));
     let known: HashSet<Uuid> = query.into_tuple().all(database.connection()).await?.into_iter().collect();
-    Ok(seen.iter().map(|seen| seen.id).filter(|id| !known.contains(id)).collect())
+    Ok(seen.iter().map(|seen| seen.id).filter(|id| !known.contains(&Uuid::from(*id))).collect())
 }
 
 /// The cells of a sign, in this order after its id.
@@ -83,7 +84,7 @@ static UPDATE: StatementTexts = StatementTexts::new(|backend, rows| {
 
 fn to_cells(seen: &Seen) -> Vec<Value> {
     vec![
-        seen.id.into(),
+        Uuid::from(seen.id).into(),
         seen.at.into(),
         seen.revives.into(),
         seen.vitals.map(|vitals| vitals.running_jobs).into(),

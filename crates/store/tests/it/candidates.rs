@@ -1,9 +1,8 @@
-use domain::ids::AutomationId;
+use domain::ids::{AutomationId, JobId};
 use store::{
     Transaction,
     jobs::{NewJob, job_list_candidates_in_txn},
 };
-use uuid::Uuid;
 
 use crate::{
     case::Case,
@@ -22,12 +21,12 @@ both!(
 
 suite!(two_dispatchers, Postgres, what_another_dispatcher_has_locked_is_passed_over, locked_candidates_are_free_after_a_rollback);
 
-async fn candidates(txn: &Transaction, except: &[AutomationId], limit: u64) -> Result<Vec<Uuid>, store::Error> {
+async fn candidates(txn: &Transaction, except: &[AutomationId], limit: u64) -> Result<Vec<JobId>, store::Error> {
     let found = job_list_candidates_in_txn(txn, &wanted(except, at(1_000), limit)).await?;
     Ok(found.into_iter().map(|candidate| candidate.row.job.id).collect())
 }
 
-async fn all(db: &Case, except: &[i32], limit: u64) -> Vec<Uuid> {
+async fn all(db: &Case, except: &[i32], limit: u64) -> Vec<JobId> {
     let except: Vec<AutomationId> = except.iter().copied().map(AutomationId::new).collect();
     commit(db, async |txn| candidates(txn, &except, limit).await).await.unwrap()
 }

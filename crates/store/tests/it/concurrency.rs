@@ -1,4 +1,4 @@
-use domain::job::Status;
+use domain::{ids::JobId, job::Status};
 use store::{
     Database, Error,
     automations::{automation_insert, automation_lock_limits_in_txn},
@@ -8,7 +8,6 @@ use store::{
     },
 };
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use crate::{
     case::Case,
@@ -51,7 +50,7 @@ async fn no_change_of_a_loaded_job_is_lost(db: Case) {
 async fn loading_the_same_jobs_in_any_order_never_deadlocks(db: Case) {
     insert(&db, &(0..64).map(new_job).collect::<Vec<_>>()).await;
     let outcomes = at_once(&db, 20, |hub, nth| async move {
-        let mut ids: Vec<Uuid> = (0..64).map(|nth| new_job(nth).id).collect();
+        let mut ids: Vec<JobId> = (0..64).map(|nth| new_job(nth).id).collect();
         ids.rotate_left(usize::try_from(nth).unwrap());
         if nth % 2 == 0 {
             ids.reverse();
@@ -68,7 +67,7 @@ async fn dispatchers_never_take_the_same_job(db: Case) {
     let outcomes = at_once(&db, 12, |hub, _| async move {
         let txn = hub.begin().await?;
         let found = job_list_candidates_in_txn(&txn, &wanted(&[], at(1_000), 5)).await?;
-        let ids: Vec<Uuid> = found.into_iter().map(|candidate| candidate.row.job.id).collect();
+        let ids: Vec<JobId> = found.into_iter().map(|candidate| candidate.row.job.id).collect();
         mark_dispatched(&txn, &ids, at(1_000)).await?;
         txn.commit().await.map(|()| ids)
     });

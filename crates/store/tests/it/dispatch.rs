@@ -1,4 +1,4 @@
-use domain::job::Status;
+use domain::{ids::JobId, job::Status};
 use store::{
     automations::automation_insert,
     jobs::{
@@ -6,7 +6,6 @@ use store::{
         job_undispatch_in_txn,
     },
 };
-use uuid::Uuid;
 
 use crate::{
     case::Case,
@@ -26,7 +25,7 @@ both!(
 );
 
 /// Does `step` with one job in each stage, and says which ones changed, and how the first of these is now.
-async fn changed_by(db: &Case, step: impl AsyncFnOnce(Vec<Uuid>)) -> (Vec<&'static str>, Option<JobRow>) {
+async fn changed_by(db: &Case, step: impl AsyncFnOnce(Vec<JobId>)) -> (Vec<&'static str>, Option<JobRow>) {
     let all = one_of_each(db).await;
     let mut before = Vec::new();
     for (_, id) in &all {
@@ -82,7 +81,7 @@ async fn release_spares_what_was_chosen_lately(db: Case) {
 async fn steps_of_many_jobs_at_once(db: Case) {
     let jobs: Vec<NewJob> = (0..1_100).map(new_job).collect();
     insert(&db, &jobs).await;
-    let ids: Vec<Uuid> = jobs[..1_025].iter().map(|job| job.id).collect();
+    let ids: Vec<JobId> = jobs[..1_025].iter().map(|job| job.id).collect();
     let count = commit(&db, async |txn| {
         mark_dispatched(txn, &ids, at(1)).await?;
         job_confirm_dispatched_in_txn(txn, &ids, at(2)).await?;

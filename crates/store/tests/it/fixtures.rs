@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     Scope,
     automation::{EntrypointType, QueueProfile},
-    ids::AutomationId,
+    ids::{AutomationId, JobId, WorkerId},
     job::{Lease, Status},
     policy::Policy,
     retry::RetryPolicy,
@@ -88,7 +88,7 @@ pub(crate) async fn list(database: &Database, filter: &Filter) -> Vec<FullJob> {
 }
 
 /// Log lines after this one, at most so many.
-pub(crate) async fn read_lines(database: &Database, job_id: Uuid, after: i64, limit: usize) -> Vec<(i64, Line)> {
+pub(crate) async fn read_lines(database: &Database, job_id: JobId, after: i64, limit: usize) -> Vec<(i64, Line)> {
     let page = line_page(database, job_id, after, limit, usize::MAX).await.unwrap();
     line_list(database, job_id, &page.parts).await.unwrap()
 }
@@ -99,14 +99,14 @@ pub(crate) const fn wanted(except_automations: &[AutomationId], now: DateTime<Ut
 }
 
 /// Chooses these jobs for the broker.
-pub(crate) async fn mark_dispatched(txn: &Transaction, ids: &[Uuid], when: DateTime<Utc>) -> Result<(), Error> {
+pub(crate) async fn mark_dispatched(txn: &Transaction, ids: &[JobId], when: DateTime<Utc>) -> Result<(), Error> {
     let mut rows = job_load_for_update_in_txn(txn, ids).await?;
     rows.iter_mut().for_each(|row| row.dispatch_started_at = Some(when));
     job_update_many_in_txn(txn, &rows.iter().collect::<Vec<_>>()).await
 }
 
 /// Loads a job, lets `change` change it, and writes it.
-pub(crate) async fn change(database: &Database, id: Uuid, change: impl FnOnce(&mut JobRow)) {
+pub(crate) async fn change(database: &Database, id: JobId, change: impl FnOnce(&mut JobRow)) {
     commit(database, async |txn| {
         let mut rows = job_load_for_update_in_txn(txn, &[id]).await?;
         change(&mut rows[0]);
@@ -116,12 +116,12 @@ pub(crate) async fn change(database: &Database, id: Uuid, change: impl FnOnce(&m
     .unwrap();
 }
 
-pub(crate) async fn set_status(database: &Database, id: Uuid, status: Status) {
+pub(crate) async fn set_status(database: &Database, id: JobId, status: Status) {
     change(database, id, |row| row.job.status = status).await;
 }
 
 /// Lets `worker_id` hold the job until `expires_at`.
-pub(crate) async fn hold(database: &Database, id: Uuid, worker_id: Option<Uuid>, expires_at: DateTime<Utc>) {
+pub(crate) async fn hold(database: &Database, id: JobId, worker_id: Option<WorkerId>, expires_at: DateTime<Utc>) {
     change(database, id, |row| {
         row.job.status = Status::Running;
         row.job.lease = Some(Lease { token: Uuid::now_v7(), worker_id, expires_at });
@@ -129,12 +129,12 @@ pub(crate) async fn hold(database: &Database, id: Uuid, worker_id: Option<Uuid>,
     .await;
 }
 
-pub(crate) async fn row(database: &Database, id: Uuid) -> JobRow {
+pub(crate) async fn row(database: &Database, id: JobId) -> JobRow {
     job_get(database, &Scope::All, id).await.unwrap().unwrap().row
 }
 
 /// One job in each status, and those that wait in each stage of their way to the broker: `(what, id)`.
-pub(crate) async fn one_of_each(database: &Database) -> Vec<(&'static str, Uuid)> {
+pub(crate) async fn one_of_each(database: &Database) -> Vec<(&'static str, JobId)> {
     let mut all = Vec::new();
     for (nth, what) in (1..).zip(["waiting", "chosen", "confirmed"].into_iter().chain(Status::ALL.into_iter().skip(1).map(Status::as_str)))
     {
@@ -157,4 +157,4 @@ pub(crate) fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
 }
 
 /// No jobs.
-pub(crate) const NONE: [Uuid; 0] = [];
+pub(crate) const NONE: [JobId; 0] = [];

@@ -1,6 +1,8 @@
-use domain::{ids::AutomationId, job::Status};
+use domain::{
+    ids::{AutomationId, WorkerId},
+    job::Status,
+};
 use store::jobs::{NewJob, job_count_active_in_txn, job_list_expired_unscoped, job_list_held_by_unscoped, job_list_held_unscoped};
-use uuid::Uuid;
 
 use crate::{
     case::Case,
@@ -69,7 +71,7 @@ async fn claimed_by_a_worker_is_what_it_holds(db: Case) {
     }
     set_status(&db, new_job(4).id, Status::Failed).await;
     change(&db, new_job(5).id, |row| row.job.status = Status::Paused).await;
-    let held_by = async |workers: &[Uuid]| {
+    let held_by = async |workers: &[WorkerId]| {
         let mut held = job_list_held_by_unscoped(&db.begin_lazily(), workers).await.unwrap();
         held.sort_unstable();
         held

@@ -1,9 +1,9 @@
+use domain::ids::JobId;
 use serde_json::{Value, json};
 use store::{
     Error,
     job_events::{JobEvent, job_event_insert_many_in_txn, job_event_list},
 };
-use uuid::Uuid;
 
 use crate::{
     case::Case,
@@ -12,7 +12,7 @@ use crate::{
 
 both!(events_of_one_job_come_oldest_first, no_events_are_fine, an_event_is_kept_once);
 
-fn event(nth: u32, job_id: Uuid, detail: Value) -> JobEvent {
+fn event(nth: u32, job_id: JobId, detail: Value) -> JobEvent {
     JobEvent {
         id: id_at(i64::from(nth), nth),
         job_id,

@@ -3,14 +3,13 @@ use std::collections::BTreeSet;
 use chrono::{TimeDelta, Utc};
 use domain::{
     Scope,
-    ids::AutomationId,
+    ids::{AutomationId, JobId},
     job::{ErrorClass, Failure, Status, Trigger},
 };
 use serde_json::json;
 use store::jobs::{
     Filter, NewJob, Payload, Terms, job_count, job_list_overdue_unscoped, job_list_page, job_list_queue_overdue_unscoped, job_load_payloads,
 };
-use uuid::Uuid;
 
 use crate::{
     case::Case,
@@ -37,7 +36,7 @@ fn everything() -> Filter {
     Filter { limit: 1_000, ..Filter::default() }
 }
 
-async fn ids(db: &Case, filter: &Filter) -> Vec<Uuid> {
+async fn ids(db: &Case, filter: &Filter) -> Vec<JobId> {
     list(db, filter).await.into_iter().map(|job| job.row.job.id).collect()
 }
 
@@ -91,7 +90,7 @@ async fn statuses_filter_alone_and_together(db: Case) {
         let statuses: Vec<Status> =
             Status::ALL.into_iter().enumerate().filter(|(nth, _)| bits & (1 << nth) != 0).map(|(_, status)| status).collect();
         let wanted = all.iter().rev().filter(|(what, _)| statuses.is_empty() || statuses.contains(&status_of(what)));
-        let wanted: Vec<Uuid> = wanted.map(|(_, id)| *id).collect();
+        let wanted: Vec<JobId> = wanted.map(|(_, id)| *id).collect();
         assert_eq!(ids(&db, &Filter { statuses: statuses.clone(), ..everything() }).await, wanted, "{statuses:?}");
     }
 }
@@ -104,7 +103,7 @@ async fn automation_and_trigger_filter(db: Case) {
     for job in &jobs {
         assert_eq!(ids(&db, &Filter { trigger: Some(job.trigger), ..everything() }).await, [job.id]);
     }
-    let odd: Vec<Uuid> = [5, 3, 1].map(|nth| new_job(nth).id).to_vec();
+    let odd: Vec<JobId> = [5, 3, 1].map(|nth| new_job(nth).id).to_vec();
     assert_eq!(ids(&db, &Filter { automation_id: Some(AutomationId::new(1)), ..everything() }).await, odd);
     assert_eq!(ids(&db, &Filter { automation_id: Some(AutomationId::new(7)), ..everything() }).await, NONE);
 }
@@ -189,7 +188,7 @@ async fn times_part_jobs_of_one_millisecond(db: Case) {
         (0..5).map(|nth| NewJob { id: id_at(10, nth), created_at: micros(i64::from(nth) * 100), ..new_job(0) }).collect();
     insert(&db, &jobs).await;
     let between = Filter { created_from: Some(micros(100)), created_to: Some(micros(300)), ..everything() };
-    assert_eq!(ids(&db, &between).await, [id_at::<Uuid>(10, 2), id_at(10, 1)]);
+    assert_eq!(ids(&db, &between).await, [id_at::<JobId>(10, 2), id_at(10, 1)]);
     assert_eq!(ids(&db, &Filter { created_from: Some(micros(1)), ..everything() }).await.len(), 4);
     assert_eq!(ids(&db, &Filter { created_to: Some(micros(400)), ..everything() }).await.len(), 4);
 }
@@ -199,7 +198,7 @@ async fn an_id_may_be_a_little_younger_or_older_than_its_job(db: Case) {
     let jobs = [(12, 11), (10, 11)].map(|(made, created)| NewJob { id: id_at(made, 9), created_at: at(created), ..new_job(0) });
     insert(&db, &jobs).await;
     let within = Filter { created_from: Some(at(11)), created_to: Some(at(11) + TimeDelta::microseconds(1)), ..everything() };
-    assert_eq!(ids(&db, &within).await, [id_at::<Uuid>(12, 9), id_at(10, 9)]);
+    assert_eq!(ids(&db, &within).await, [id_at::<JobId>(12, 9), id_at(10, 9)]);
 }
 
 async fn times_beyond_every_id_are_fine(db: Case) {
@@ -223,7 +222,7 @@ async fn pages_visit_each_job_once_while_others_come(db: Case) {
         insert(&db, &[new_job(nth)]).await;
         nth += 1;
     }
-    let wanted: BTreeSet<Uuid> = jobs.iter().map(|job| job.id).collect();
+    let wanted: BTreeSet<JobId> = jobs.iter().map(|job| job.id).collect();
     assert_eq!(seen.len(), jobs.len());
     assert_eq!(seen.into_iter().collect::<BTreeSet<_>>(), wanted);
 }

@@ -1,9 +1,8 @@
-use domain::log::Level;
+use domain::{ids::JobId, log::Level};
 use store::{
     Error,
     job_logs::{Chunk, Line, chunk_insert_many_in_txn, line_list, line_page},
 };
-use uuid::Uuid;
 
 use crate::{
     case::Case,
@@ -24,7 +23,7 @@ fn line(message: &str) -> Line {
 }
 
 /// Adds the lines as one chunk after another of these lengths.
-async fn add(db: &Case, job_id: Uuid, lines: &[Line], lengths: &[usize]) {
+async fn add(db: &Case, job_id: JobId, lines: &[Line], lengths: &[usize]) {
     let (mut chunks, mut rest, mut first_line) = (Vec::new(), lines, 1);
     for length in lengths {
         let (head, tail) = rest.split_at(*length);

@@ -1,11 +1,10 @@
 use domain::{
     Scope,
-    ids::AutomationId,
+    ids::{AutomationId, JobId},
     job::{ErrorClass, Failure, Lease, Status},
 };
 use serde_json::{Value, json};
 use store::jobs::{JobRow, NewJob, job_get, job_insert_many_in_txn, job_load_for_update_in_txn, job_payloads, job_update_many_in_txn};
-use uuid::Uuid;
 
 use crate::{
     case::Case,
@@ -26,7 +25,7 @@ both!(
     no_rows_are_fine,
 );
 
-async fn load(db: &Case, ids: &[Uuid]) -> Vec<JobRow> {
+async fn load(db: &Case, ids: &[JobId]) -> Vec<JobRow> {
     commit(db, async |txn| job_load_for_update_in_txn(txn, ids).await).await.unwrap()
 }
 
@@ -38,10 +37,10 @@ async fn load_returns_rows_by_id_and_each_once(db: Case) {
     let jobs: Vec<NewJob> = (0..20).map(new_job).collect();
     insert(&db, &jobs).await;
     for count in [0, 1, 2, 3, 5, 8, 13, 20] {
-        let mut ids: Vec<Uuid> = jobs[..count].iter().rev().map(|job| job.id).collect();
+        let mut ids: Vec<JobId> = jobs[..count].iter().rev().map(|job| job.id).collect();
         ids.extend(ids.first().copied());
         ids.push(id_at(99, 99));
-        let loaded: Vec<Uuid> = load(&db, &ids).await.iter().map(|row| row.job.id).collect();
+        let loaded: Vec<JobId> = load(&db, &ids).await.iter().map(|row| row.job.id).collect();
         assert_eq!(loaded, jobs[..count].iter().map(|job| job.id).collect::<Vec<_>>());
     }
     assert_eq!(load(&db, &[]).await, []);
@@ -158,7 +157,7 @@ async fn any_count_of_rows_changes_only_these(db: Case) {
     let jobs: Vec<NewJob> = (0..300).map(new_job).collect();
     insert(&db, &jobs).await;
     for (round, count) in (1..).zip([1, 2, 3, 5, 31, 127, 128, 129, 200, 257]) {
-        let ids: Vec<Uuid> = jobs[..count].iter().map(|job| job.id).collect();
+        let ids: Vec<JobId> = jobs[..count].iter().map(|job| job.id).collect();
         let mut rows = load(&db, &ids).await;
         for (nth, row) in (0..).zip(&mut rows) {
             row.log_lines = round * 1_000 + nth;
@@ -183,8 +182,8 @@ async fn an_unknown_row_is_refused(db: Case) {
 async fn more_ids_than_one_statement_takes_are_loaded(db: Case) {
     let known = [0, 5_000, 19_999].map(new_job);
     insert(&db, &known).await;
-    let ids: Vec<Uuid> = (0..20_000).map(|nth| new_job(nth).id).rev().collect();
-    let loaded: Vec<Uuid> = load(&db, &ids).await.iter().map(|row| row.job.id).collect();
+    let ids: Vec<JobId> = (0..20_000).map(|nth| new_job(nth).id).rev().collect();
+    let loaded: Vec<JobId> = load(&db, &ids).await.iter().map(|row| row.job.id).collect();
     assert_eq!(loaded, known.map(|job| job.id));
     let payloads = job_payloads(&db.begin_lazily(), &ids).await.unwrap();
     assert_eq!(payloads.len(), 3);

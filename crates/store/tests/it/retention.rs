@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use domain::{Scope, job::Status, log::Level};
+use domain::{Scope, ids::JobId, job::Status, log::Level};
 use serde_json::json;
 use store::{
     dead_letters::{DeadLetter, dead_letter_insert},
@@ -8,7 +8,6 @@ use store::{
     jobs::job_get,
     retention::{retention_dead_letters, retention_job_events, retention_jobs, retention_log_chunks},
 };
-use uuid::Uuid;
 
 use crate::{
     case::Case,
@@ -24,7 +23,7 @@ both!(
 );
 
 /// The `nth` job, accepted `nth` milliseconds after the start of 2026, which ended at `ended`, with a line and an event.
-async fn ended_job(db: &Case, nth: u32, ended: Option<DateTime<Utc>>) -> Uuid {
+async fn ended_job(db: &Case, nth: u32, ended: Option<DateTime<Utc>>) -> JobId {
     let job = new_job(nth);
     insert(db, std::slice::from_ref(&job)).await;
     change(db, job.id, |row| {
@@ -39,12 +38,12 @@ async fn ended_job(db: &Case, nth: u32, ended: Option<DateTime<Utc>>) -> Uuid {
     job.id
 }
 
-async fn add_line(db: &Case, job_id: Uuid, first_line: i64, now: DateTime<Utc>) {
+async fn add_line(db: &Case, job_id: JobId, first_line: i64, now: DateTime<Utc>) {
     let lines = [Line { timestamp: now, level: Level::Info, message: "m".into(), actionable: false }];
     commit(db, async |txn| chunk_insert_many_in_txn(txn, &[Chunk { job_id, first_line, lines: &lines }], now).await).await.unwrap();
 }
 
-async fn lines(db: &Case, id: Uuid) -> usize {
+async fn lines(db: &Case, id: JobId) -> usize {
     read_lines(db, id, 0, 100).await.len()
 }
 

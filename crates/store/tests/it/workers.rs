@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use domain::{
     Scope,
-    ids::AutomationId,
+    ids::{AutomationId, WorkerId},
     job::Status,
     worker::{Life, State},
 };
@@ -39,7 +39,7 @@ fn life(seen: i64) -> Life {
     Life { last_seen_at: at(seen), paused_at: None, stopped_at: None }
 }
 
-pub(crate) fn worker(id: Uuid, name: &str) -> Worker {
+pub(crate) fn worker(id: WorkerId, name: &str) -> Worker {
     Worker {
         id,
         name: name.into(),
@@ -59,7 +59,7 @@ pub(crate) fn worker(id: Uuid, name: &str) -> Worker {
     }
 }
 
-async fn add(db: &Case, nth: u32, life: Life) -> Uuid {
+async fn add(db: &Case, nth: u32, life: Life) -> WorkerId {
     assert!(worker_insert(db, &Worker { life, ..worker(id_at(1, nth), &format!("w{nth}")) }).await.unwrap());
     id_at(1, nth)
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use broker::Broker;
-use uuid::Uuid;
+use domain::ids::WorkerId;
 
 use super::core::Core;
 
@@ -14,7 +14,7 @@ use super::core::Core;
 const PREFETCH: u16 = 50;
 
 /// Name of a worker's control queue.
-fn queue_name(worker: Uuid) -> String {
+fn queue_name(worker: WorkerId) -> String {
     format!("regente.control.{worker}")
 }
 

@@ -12,6 +12,7 @@ use std::{
 
 use api_types::{RegisterRequest, RegisterResponse};
 use broker::Broker;
+use domain::ids::WorkerId;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use uuid::Uuid;
 
@@ -43,7 +44,7 @@ pub(super) struct Core {
     pub(super) full: Notify,
     /// True: every task ends at once.
     pub(super) abort: watch::Sender<bool>,
-    worker_id: watch::Sender<Uuid>,
+    worker_id: watch::Sender<WorkerId>,
     /// Instance id and name. Set once this process has locked the work folder.
     identity: OnceLock<Identity>,
     /// Set when the hub reports that another worker has the name.
@@ -81,11 +82,11 @@ impl Core {
         }
     }
 
-    pub(super) fn worker_id(&self) -> Uuid {
+    pub(super) fn worker_id(&self) -> WorkerId {
         *self.worker_id.borrow()
     }
 
-    pub(super) fn watch_worker_id(&self) -> watch::Receiver<Uuid> {
+    pub(super) fn watch_worker_id(&self) -> watch::Receiver<WorkerId> {
         self.worker_id.subscribe()
     }
 

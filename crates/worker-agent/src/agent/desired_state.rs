@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use api_types::{HeartbeatRequest, HeartbeatResponse};
+use domain::ids::JobId;
 use messages::{WorkerControl, worker_control::Command};
 use uuid::Uuid;
 
@@ -43,19 +44,19 @@ impl Core {
         Ok(())
     }
 
-    fn cancel(&self, job: Uuid) {
+    fn cancel(&self, job: JobId) {
         tracing::debug!(job.id = %job, "cancellation requested");
         self.held.stop(job, Stop::Cancel);
     }
 
-    fn pause(&self, job: Uuid, paused: bool) {
+    fn pause(&self, job: JobId, paused: bool) {
         if self.held.pause(job, paused) {
             log_pause(job, paused);
         }
     }
 }
 
-fn log_pause(job: Uuid, paused: bool) {
+fn log_pause(job: JobId, paused: bool) {
     if paused {
         tracing::info!(job.id = %job, "the job is paused");
     } else {

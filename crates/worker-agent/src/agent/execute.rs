@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use api_types::LogEntry;
-use domain::log::Level;
+use domain::{ids::JobId, log::Level};
 use uuid::Uuid;
 
 use super::{core::Core, folders};
@@ -68,7 +68,7 @@ impl Core {
     }
 
     /// A worker that crashed while it ran this job has sent an unknown number of lines. The answer to one more line contains the count.
-    async fn offset_of_rerun(&self, job: Uuid, hold: &Hold, lease: Uuid) -> i64 {
+    async fn offset_of_rerun(&self, job: JobId, hold: &Hold, lease: Uuid) -> i64 {
         let message = "the worker was restarted during the job, which now runs again from its beginning".to_owned();
         let line = LogEntry { level: Level::Warning, message, timestamp: Some(chrono::Utc::now()), actionable: false };
         let mut backoff = Backoff::new(Duration::from_secs(10));

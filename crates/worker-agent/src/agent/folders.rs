@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use domain::ids::JobId;
 use nix::sys::statvfs::statvfs;
 use uuid::Uuid;
 
@@ -163,7 +164,7 @@ fn size(folder: &Path) -> u64 {
     bytes
 }
 
-pub(super) fn job_folders(jobs_dir: &Path) -> Vec<(Uuid, JobFolder)> {
+pub(super) fn job_folders(jobs_dir: &Path) -> Vec<(JobId, JobFolder)> {
     entries(jobs_dir).into_iter().filter_map(|(name, folder)| Some((Uuid::parse_str(&name).ok()?, folder))).collect()
 }
 

@@ -8,6 +8,7 @@
 use std::{sync::Arc, time::Duration};
 
 use broker::{Broker, Consumer, Delivery, QueueProfile};
+use domain::ids::JobId;
 use tokio::{sync::watch, task::JoinSet};
 use uuid::Uuid;
 
@@ -113,7 +114,7 @@ async fn start_all(core: &Arc<Core>, mut consumer: Consumer, queue: &str, stoppe
 enum Received {
     Job(Job),
     /// Must fail: this worker cannot parse it.
-    Unreadable(Uuid, String),
+    Unreadable(JobId, String),
 }
 
 impl Core {
@@ -144,7 +145,7 @@ impl Core {
 
     /// Settles a redelivered message for a job that this worker holds. The first message may still be requeued, perhaps over a connection
     /// that is gone: until the job has started, this message is the only one that the broker has.
-    async fn deliver_again(&self, job: Uuid, delivery: Delivery) {
+    async fn deliver_again(&self, job: JobId, delivery: Delivery) {
         while self.held.contains(job) {
             if self.held.is_started(job) {
                 tracing::debug!(job.id = %job, "redelivered message of a job that runs here; acknowledged");
@@ -157,7 +158,7 @@ impl Core {
     }
 
     /// Takes the job's lease.
-    async fn start(&self, job: Uuid, hold: &Hold) -> Result<Uuid, Unstarted> {
+    async fn start(&self, job: JobId, hold: &Hold) -> Result<Uuid, Unstarted> {
         let mut backoff = Backoff::new(Duration::from_secs(5));
         for _ in 0..ATTEMPTS {
             let error = match self.hub.start(job, self.worker_id()).await {
@@ -178,7 +179,7 @@ impl Core {
     }
 
     /// `Ok`: try again.
-    async fn judge_start(&self, job: Uuid, error: &HubError) -> Result<(), Unstarted> {
+    async fn judge_start(&self, job: JobId, error: &HubError) -> Result<(), Unstarted> {
         if error.is_transient() || error.is_unauthorized() {
             return Ok(());
         }

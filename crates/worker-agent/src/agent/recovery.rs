@@ -9,7 +9,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use api_types::LogEntry;
 use chrono::{DateTime, Utc};
-use domain::{job::ErrorClass, log::Level};
+use domain::{ids::JobId, job::ErrorClass, log::Level};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -52,7 +52,7 @@ pub(super) fn find(core: &Core) -> Vec<Unreported> {
     found
 }
 
-fn end_in(job: Uuid, folder: &JobFolder) -> Option<End> {
+fn end_in(job: JobId, folder: &JobFolder) -> Option<End> {
     // Anything that is not a saved end may come from the job's program.
     if let Ok(end) = SavedEnd::read(folder, job) {
         return Some(End::Saved(end));

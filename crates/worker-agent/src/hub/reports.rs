@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use domain::ids::JobId;
 use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -28,7 +29,7 @@ type Answer = Result<Bytes, HubError>;
 
 /// A report about one job.
 pub(super) struct Report {
-    pub(super) job: Uuid,
+    pub(super) job: JobId,
     pub(super) lease: Option<Uuid>,
     /// `start` or `finish`: the last part of the path, and the name of the body in a batch.
     pub(super) action: &'static str,

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use domain::ids::JobId;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -16,7 +17,6 @@ use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
 };
-use uuid::Uuid;
 
 use super::tree::DISPLAY_MARK;
 use crate::{
@@ -45,7 +45,7 @@ impl Display {
     /// to do.
     pub(super) async fn start(
         xvfb: &str,
-        job: Uuid,
+        job: JobId,
         folder: &JobFolder,
         (children, run_as): (&Children, Option<&RunAs>),
     ) -> Result<Self, String> {

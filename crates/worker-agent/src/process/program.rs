@@ -2,12 +2,12 @@
 
 use std::{io, os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
+use domain::ids::JobId;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
     net::UnixStream,
     process::Command,
 };
-use uuid::Uuid;
 
 use super::{supervise::Ended, tree::Tree};
 use crate::{
@@ -28,7 +28,7 @@ impl Program {
     ///
     /// # Errors
     /// As if the program had been started directly.
-    pub(super) async fn start(mut command: Command, job: Uuid, children: &Children) -> io::Result<Self> {
+    pub(super) async fn start(mut command: Command, job: JobId, children: &Children) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         command.stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(theirs)));

@@ -9,13 +9,13 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use domain::ids::JobId;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde::{Deserialize, Serialize};
 use tokio::process::Child;
-use uuid::Uuid;
 
 /// Maximum rounds of a search through processes that may be forking meanwhile.
 const ROUNDS: usize = 10;
@@ -30,7 +30,7 @@ pub(crate) struct Tree {
     supervisor: Process,
     /// The program itself; 0 before its start.
     root: i32,
-    job: Uuid,
+    job: JobId,
     settled: AtomicBool,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Left {
 impl Tree {
     /// The tree below a supervisor, which has not started the program yet; `None` when it has ended and was waited for, or on a system without
     /// `/proc`.
-    pub(crate) fn below(supervisor: &Child, job: Uuid) -> Option<Self> {
+    pub(crate) fn below(supervisor: &Child, job: JobId) -> Option<Self> {
         let supervisor = read(i32::try_from(supervisor.id()?).ok()?)?;
         Some(Self { supervisor, root: 0, job, settled: AtomicBool::new(false) })
     }
@@ -189,7 +189,7 @@ pub(crate) fn children_of(parent: i32) -> Vec<Process> {
 
 /// Kills every process with the mark of `job`, its supervisor, the program `root` with its group, and what these have started. A process
 /// that merely reuses the id of one of them is left alone.
-pub(crate) fn kill_left(job: Uuid, root: Option<&Root>, supervisor: Option<&Root>) -> Left {
+pub(crate) fn kill_left(job: JobId, root: Option<&Root>, supervisor: Option<&Root>) -> Left {
     let root = root.filter(|root| root.is_alive());
     let root_ran = root.is_some();
     let found = freeze(|| {
@@ -239,7 +239,7 @@ fn family(seed: impl Fn(&Process) -> bool) -> Vec<Process> {
 }
 
 /// Whether the environment names the job in one of the variables `marks`.
-fn is_marked(pid: i32, marks: &[&str], job: Uuid) -> bool {
+fn is_marked(pid: i32, marks: &[&str], job: JobId) -> bool {
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
     let expected: Vec<_> = marks.iter().map(|mark| format!("{mark}={job}")).collect();
     environment.split(|byte| *byte == 0).any(|variable| expected.iter().any(|mark| mark.as_bytes() == variable))
@@ -272,6 +272,8 @@ fn parse(pid: i32, stat: &str) -> Option<Process> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]

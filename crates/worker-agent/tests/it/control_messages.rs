@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::job::Status;
+use domain::{ids::JobId, job::Status};
 use messages::{WorkerControl, worker_control::Command};
 use uuid::Uuid;
 
@@ -24,7 +24,7 @@ async fn quiet() -> QueueBed {
 }
 
 impl QueueBed {
-    async fn control(&self, command: Command, job: Option<Uuid>) {
+    async fn control(&self, command: Command, job: Option<JobId>) {
         let message = WorkerControl { command: command.into(), job_id: job.map(|job| job.to_string()).unwrap_or_default() };
         self.send_control(serde_json::to_vec(&message).unwrap()).await;
     }
@@ -53,7 +53,7 @@ impl QueueBed {
         }
     }
 
-    async fn starts(&self, script: &str) -> (Uuid, i32) {
+    async fn starts(&self, script: &str) -> (JobId, i32) {
         let job = self.job(script);
         self.publish(&job).await;
         (job.job_id, self.bed.pid_in(job.job_id, "pid").await)

@@ -8,6 +8,7 @@ use std::{
 
 use api_types::{ClaimRequest, FinishRequest, HeartbeatRequest, JobAssignment, LogEntry, LogRequest, Progress, RegisterRequest};
 use chrono::Utc;
+use domain::ids::{JobId, WorkerId};
 use serde_json::{Map, Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -31,15 +32,15 @@ pub(crate) enum Mode {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) waiting: VecDeque<JobAssignment>,
-    pub(crate) given: HashMap<Uuid, JobAssignment>,
+    pub(crate) given: HashMap<JobId, JobAssignment>,
     /// Those of them that a claim has taken.
-    claimed: HashSet<Uuid>,
-    pub(crate) logs: HashMap<Uuid, Vec<LogEntry>>,
-    pub(crate) progress: HashMap<Uuid, Vec<Progress>>,
-    pub(crate) ends: HashMap<Uuid, FinishRequest>,
-    pub(crate) stale: HashSet<Uuid>,
-    pub(crate) cancel: HashSet<Uuid>,
-    pub(crate) paused: HashSet<Uuid>,
+    claimed: HashSet<JobId>,
+    pub(crate) logs: HashMap<JobId, Vec<LogEntry>>,
+    pub(crate) progress: HashMap<JobId, Vec<Progress>>,
+    pub(crate) ends: HashMap<JobId, FinishRequest>,
+    pub(crate) stale: HashSet<JobId>,
+    pub(crate) cancel: HashSet<JobId>,
+    pub(crate) paused: HashSet<JobId>,
     /// The worker is paused.
     pub(crate) drain: bool,
     pub(crate) heartbeat_interval_s: Option<f64>,
@@ -58,7 +59,7 @@ pub(crate) struct Hub {
     state: Arc<Mutex<State>>,
     pub(crate) url: String,
     /// Id that it gives its worker.
-    pub(crate) worker: Uuid,
+    pub(crate) worker: WorkerId,
 }
 
 impl Hub {
@@ -84,13 +85,13 @@ impl Hub {
     }
 
     /// Adds a job and returns its id.
-    pub(crate) fn job(&self, kind: &str, script: &str, timeout_s: u32, parameters: Value) -> Uuid {
+    pub(crate) fn job(&self, kind: &str, script: &str, timeout_s: u32, parameters: Value) -> JobId {
         let Value::Object(parameters) = parameters else { panic!("parameters are an object") };
         self.add(assignment(kind, script, timeout_s, parameters))
     }
 
     /// Adds this job and returns its id.
-    pub(crate) fn add(&self, job: JobAssignment) -> Uuid {
+    pub(crate) fn add(&self, job: JobAssignment) -> JobId {
         let id = job.job_id;
         self.state().waiting.push_back(job);
         id
@@ -187,7 +188,7 @@ impl State {
     }
 
     fn one_of_many(&mut self, report: &Value) -> Value {
-        let job: Uuid = report["job_id"].as_str().unwrap().parse().unwrap();
+        let job: JobId = report["job_id"].as_str().unwrap().parse().unwrap();
         let token = report.get("lease_token").and_then(Value::as_str).map(|token| token.parse().unwrap());
         let verb = if report.get("start").is_some() { "start" } else { "finish" };
         *self.calls.entry(verb.to_owned()).or_default() += 1;
@@ -196,7 +197,7 @@ impl State {
         json!({"status": status, "body": body})
     }
 
-    fn report(&mut self, job: Uuid, verb: &str, token: Option<Uuid>, body: &[u8]) -> (u16, Value) {
+    fn report(&mut self, job: JobId, verb: &str, token: Option<Uuid>, body: &[u8]) -> (u16, Value) {
         if verb == "start" || verb == "status" {
             return self.start(job, verb);
         }
@@ -224,7 +225,7 @@ impl State {
         }
     }
 
-    fn start(&self, job: Uuid, verb: &str) -> (u16, Value) {
+    fn start(&self, job: JobId, verb: &str) -> (u16, Value) {
         match self.given.get(&job) {
             None => (404, problem(404, "not_found")),
             Some(_) if verb == "start" && self.ends.contains_key(&job) => (409, problem(409, "conflict")),
@@ -237,7 +238,7 @@ impl State {
         }
     }
 
-    fn store(&mut self, job: Uuid, entries: Vec<LogEntry>, offset: Option<i64>) -> usize {
+    fn store(&mut self, job: JobId, entries: Vec<LogEntry>, offset: Option<i64>) -> usize {
         let lines = self.logs.entry(job).or_default();
         let offset = offset.map_or(lines.len(), |offset| offset as usize);
         if offset > lines.len() {

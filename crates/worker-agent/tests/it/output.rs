@@ -1,6 +1,7 @@
 //! People read what the program printed: bars, levels, errors, results, order.
 
 use domain::{
+    ids::JobId,
     job::{ErrorClass, Status},
     log::Level,
 };
@@ -9,13 +10,13 @@ use uuid::Uuid;
 
 use crate::support::{Bed, until};
 
-fn python(bed: &Bed, text: &str) -> Uuid {
+fn python(bed: &Bed, text: &str) -> JobId {
     let name = format!("{}.py", Uuid::now_v7());
     bed.script(&name, text);
     bed.hub.job("PYTHON", &name, 0, json!({}))
 }
 
-fn lines(bed: &Bed, job: Uuid) -> Vec<(Level, String)> {
+fn lines(bed: &Bed, job: JobId) -> Vec<(Level, String)> {
     bed.log_of(job).into_iter().map(|line| (line.level, line.message)).collect()
 }
 

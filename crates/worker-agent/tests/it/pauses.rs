@@ -5,17 +5,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::job::{ErrorClass, Status};
+use domain::{
+    ids::JobId,
+    job::{ErrorClass, Status},
+};
 use serde_json::{Value, json};
 
 use crate::support::{Bed, is_suspended, runs, until};
 
-fn control(bed: &Bed, job: uuid::Uuid) -> Value {
+fn control(bed: &Bed, job: JobId) -> Value {
     let text = fs::read(bed.folder(job).join("control.json")).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or_default()
 }
 
-fn status(bed: &Bed, job: uuid::Uuid) -> Value {
+fn status(bed: &Bed, job: JobId) -> Value {
     let text = fs::read(bed.folder(job).join("status.json")).unwrap();
     serde_json::from_slice::<Value>(&text).unwrap()["status"].clone()
 }

@@ -2,7 +2,10 @@
 
 use std::{fs, os::unix::process::CommandExt as _, time::Duration};
 
-use domain::job::{ErrorClass, Status};
+use domain::{
+    ids::JobId,
+    job::{ErrorClass, Status},
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -76,7 +79,7 @@ async fn a_job_cut_short_is_reported_with_its_unsent_lines() {
 }
 
 /// The folder of an agent that was killed while it ran a job dispatched by the hub.
-fn left_behind(bed: &Bed, program: Value) -> Uuid {
+fn left_behind(bed: &Bed, program: Value) -> JobId {
     let job = assignment("SHELL", "x.sh", 0, serde_json::Map::new());
     let (id, lease) = (job.job_id, job.lease_token);
     bed.hub.state().given.insert(id, job);

@@ -7,6 +7,7 @@ use std::{
 };
 
 use api_types::{FinishRequest, JobAssignment, LogEntry};
+use domain::ids::JobId;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -84,18 +85,18 @@ impl Bed {
     }
 
     /// Adds a shell job with this text.
-    pub(crate) fn shell(&self, text: &str) -> Uuid {
+    pub(crate) fn shell(&self, text: &str) -> JobId {
         self.shell_with(text, 0, serde_json::json!({}))
     }
 
-    pub(crate) fn shell_with(&self, text: &str, timeout_s: u32, parameters: Value) -> Uuid {
+    pub(crate) fn shell_with(&self, text: &str, timeout_s: u32, parameters: Value) -> JobId {
         let name = format!("{}.sh", Uuid::now_v7());
         self.script(&name, text);
         self.hub.job("SHELL", &name, timeout_s, parameters)
     }
 
     /// Adds a shell job with this text, modified by `change`.
-    pub(crate) fn shell_as(&self, text: &str, change: impl FnOnce(&mut JobAssignment)) -> Uuid {
+    pub(crate) fn shell_as(&self, text: &str, change: impl FnOnce(&mut JobAssignment)) -> JobId {
         let name = format!("{}.sh", Uuid::now_v7());
         self.script(&name, text);
         let mut job = assignment("SHELL", &name, 0, serde_json::Map::new());
@@ -103,20 +104,20 @@ impl Bed {
         self.hub.add(job)
     }
 
-    pub(crate) async fn end_of(&self, job: Uuid) -> FinishRequest {
+    pub(crate) async fn end_of(&self, job: JobId) -> FinishRequest {
         until(|| self.hub.state().ends.get(&job).cloned()).await
     }
 
-    pub(crate) fn log_of(&self, job: Uuid) -> Vec<LogEntry> {
+    pub(crate) fn log_of(&self, job: JobId) -> Vec<LogEntry> {
         self.hub.state().logs.get(&job).cloned().unwrap_or_default()
     }
 
-    pub(crate) fn folder(&self, job: Uuid) -> PathBuf {
+    pub(crate) fn folder(&self, job: JobId) -> PathBuf {
         self.dir.path().join("work/jobs").join(job.to_string())
     }
 
     /// Waits for a process id that a robot writes into its folder.
-    pub(crate) async fn pid_in(&self, job: Uuid, file: &str) -> i32 {
+    pub(crate) async fn pid_in(&self, job: JobId, file: &str) -> i32 {
         let path = self.folder(job).join(file);
         until(|| fs::read_to_string(&path).ok()?.trim().parse().ok()).await
     }

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use domain::job::{ErrorClass, Status};
+use domain::{
+    ids::JobId,
+    job::{ErrorClass, Status},
+};
 use worker_agent::Scopes;
 
 use crate::support::{Bed, runs, until};
@@ -41,12 +44,12 @@ if os.path.exists("../../../stay"):
     import time; time.sleep(1000)
 "#;
 
-fn display_job(bed: &Bed) -> uuid::Uuid {
+fn display_job(bed: &Bed) -> JobId {
     bed.script("client.py", CLIENT);
     bed.shell_as("exec python3 ../../../client.py", |job| job.display = true)
 }
 
-async fn server_of(bed: &Bed, job: uuid::Uuid) -> i32 {
+async fn server_of(bed: &Bed, job: JobId) -> i32 {
     let line = until(|| bed.log_of(job).into_iter().find(|line| line.message.starts_with("server "))).await;
     line.message["server ".len()..].parse().unwrap()
 }

@@ -3,10 +3,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Map;
-use uuid::Uuid;
 
 use super::{Accepted, Origin, Rejection, Rules, Terms};
 use crate::{
+    ids::JobId,
     job::{ErrorClass, Job, Status, Trigger},
     policy::gives_up_at,
     retry::{self, Attempt},
@@ -66,7 +66,7 @@ pub fn replay(earlier: Earlier<'_>, rules: Rules<'_>, requested_by: String) -> R
 }
 
 fn again(earlier: Earlier<'_>, origin: Origin) -> Accepted {
-    let retry_of: Option<Uuid> = Some(earlier.job.id);
+    let retry_of: Option<JobId> = Some(earlier.job.id);
     Accepted {
         queue_name: earlier.queue_name.to_owned(),
         trigger: Trigger::Retry,

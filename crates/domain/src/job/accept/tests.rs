@@ -1,6 +1,7 @@
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::*;
 use crate::{

@@ -10,12 +10,12 @@ use auth::{
 use chrono::{DateTime, Utc};
 use domain::{
     Fault,
+    ids::JobId,
     job::{ErrorClass, Status, Trigger},
     wire::UnknownName,
 };
 use runtime::{Allowed, Failure, JsonBody, OptionalJsonBody};
 use store::jobs::Filter;
-use uuid::Uuid;
 
 use super::accepted;
 use crate::{
@@ -35,7 +35,7 @@ use crate::{
 pub(crate) async fn cancel(
     caller: Allowed<JobsControl>,
     hub: Data<Orchestrator>,
-    id: Path<Uuid>,
+    id: Path<JobId>,
     body: OptionalJsonBody<ControlRequest>,
 ) -> Result<HttpResponse, Failure> {
     let job = hub.job_control(*id, Control::new(Action::Cancel, &caller, reason(body.0.reason)?)).await?;
@@ -50,7 +50,7 @@ pub(crate) async fn cancel(
 pub(crate) async fn pause(
     caller: Allowed<JobsControl>,
     hub: Data<Orchestrator>,
-    id: Path<Uuid>,
+    id: Path<JobId>,
     body: OptionalJsonBody<ControlRequest>,
 ) -> Result<HttpResponse, Failure> {
     let control = Control::new(Action::Pause, &caller, reason(body.0.reason)?);
@@ -66,7 +66,7 @@ pub(crate) async fn pause(
 pub(crate) async fn resume(
     caller: Allowed<JobsControl>,
     hub: Data<Orchestrator>,
-    id: Path<Uuid>,
+    id: Path<JobId>,
     body: OptionalJsonBody<ControlRequest>,
 ) -> Result<HttpResponse, Failure> {
     let control = Control::new(Action::Resume, &caller, reason(body.0.reason)?);
@@ -82,7 +82,7 @@ pub(crate) async fn resume(
 pub(crate) async fn retry(
     caller: Allowed<JobsCreate>,
     hub: Data<Orchestrator>,
-    id: Path<Uuid>,
+    id: Path<JobId>,
     body: OptionalJsonBody<RetryRequest>,
 ) -> Result<HttpResponse, Failure> {
     let job = hub.job_retry(*id, body.0, &caller).await?;

@@ -6,10 +6,10 @@ use actix_web::{
     web::{Bytes, Data, Path},
 };
 use auth::need::JobsRead;
+use domain::ids::JobId;
 use futures_util::Stream;
 use runtime::{Allowed, Failure};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::{Orchestrator, jobs::follow::event};
 
@@ -27,7 +27,7 @@ pub(crate) async fn stream_logs(
     _: Allowed<JobsRead>,
     request: HttpRequest,
     hub: Data<Orchestrator>,
-    id: Path<Uuid>,
+    id: Path<JobId>,
 ) -> Result<HttpResponse, Failure> {
     hub.job_row(*id).await?;
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
@@ -39,7 +39,7 @@ pub(crate) async fn stream_logs(
         .streaming(stream))
 }
 
-fn events(hub: Orchestrator, id: Uuid, mut cursor: i64) -> impl Stream<Item = Result<Bytes, Failure>> {
+fn events(hub: Orchestrator, id: JobId, mut cursor: i64) -> impl Stream<Item = Result<Bytes, Failure>> {
     async_stream::try_stream! {
         let job = hub.followed.job(id);
         let mut changes = job.watch();

@@ -4,10 +4,9 @@ use actix_web::{
 };
 use api_types::{Problem, Worker, WorkerDetail, WorkerFilter};
 use auth::need::{WorkersDelete, WorkersPause, WorkersRead};
-use domain::{Fault, worker::State};
+use domain::{Fault, ids::WorkerId, worker::State};
 use runtime::{Allowed, Failure, Params};
 use store::workers::Filter;
-use uuid::Uuid;
 
 use crate::{
     Orchestrator,
@@ -45,7 +44,7 @@ fn filter(query: WorkerFilter) -> Result<Filter, Failure> {
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 200, body = WorkerDetail)))]
 #[get("/api/v1/workers/{id}")]
-pub(crate) async fn get(_: Allowed<WorkersRead>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get(_: Allowed<WorkersRead>, hub: Data<Orchestrator>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.worker_detail(*id).await?))
 }
 
@@ -55,7 +54,7 @@ pub(crate) async fn get(_: Allowed<WorkersRead>, hub: Data<Orchestrator>, id: Pa
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 200, body = Worker), (status = 409, description = "The worker is paused, stopped or lost", body = Problem)))]
 #[post("/api/v1/workers/{id}/pause")]
-pub(crate) async fn pause(caller: Allowed<WorkersPause>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn pause(caller: Allowed<WorkersPause>, hub: Data<Orchestrator>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.worker_pause(*id, &caller).await?))
 }
 
@@ -65,7 +64,7 @@ pub(crate) async fn pause(caller: Allowed<WorkersPause>, hub: Data<Orchestrator>
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 200, body = Worker), (status = 409, description = "The worker is not paused", body = Problem)))]
 #[post("/api/v1/workers/{id}/resume")]
-pub(crate) async fn resume(caller: Allowed<WorkersPause>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn resume(caller: Allowed<WorkersPause>, hub: Data<Orchestrator>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(hub.worker_resume(*id, &caller).await?))
 }
 
@@ -75,7 +74,7 @@ pub(crate) async fn resume(caller: Allowed<WorkersPause>, hub: Data<Orchestrator
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 204), (status = 409, description = "The worker is alive", body = Problem)))]
 #[delete("/api/v1/workers/{id}")]
-pub(crate) async fn delete(caller: Allowed<WorkersDelete>, hub: Data<Orchestrator>, id: Path<Uuid>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn delete(caller: Allowed<WorkersDelete>, hub: Data<Orchestrator>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
     hub.worker_delete(*id, &caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
+use domain::ids::JobId;
 use store::{
     Error,
     automations::{automation_lock_limits_in_txn, automation_lock_rates_in_txn},
     jobs,
     jobs::{FullJob, JobRow},
 };
-use uuid::Uuid;
 
 use super::Attempt;
 use crate::{
@@ -46,7 +46,7 @@ impl Attempt<'_> {
         self.read_neighbors(plan).await
     }
 
-    async fn rows(&self, ids: &[Uuid]) -> Result<Vec<JobRow>, Error> {
+    async fn rows(&self, ids: &[JobId]) -> Result<Vec<JobRow>, Error> {
         match self.locks_rows {
             true => jobs::job_load_for_update_in_txn(self.txn.get().await?, ids).await,
             false => jobs::job_load(self.txn, ids).await,
@@ -127,7 +127,7 @@ impl Attempt<'_> {
         self.write_rates(plan).await
     }
 
-    async fn lost(&self, ids: &[Uuid]) -> Result<Vec<FullJob>, Error> {
+    async fn lost(&self, ids: &[JobId]) -> Result<Vec<FullJob>, Error> {
         let rows = jobs::job_load_for_update_in_txn(self.txn.get().await?, ids).await?;
         let mut parameters: HashMap<_, _> = jobs::job_payloads(self.txn, ids).await?.into_iter().collect();
         let whole = |row: JobRow| FullJob { parameters: parameters.remove(&row.job.id).unwrap_or_default(), row };

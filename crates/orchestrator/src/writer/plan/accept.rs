@@ -1,9 +1,8 @@
 //! New jobs.
 
-use domain::{job::Trigger, policy::Overlap};
+use domain::{ids::JobId, job::Trigger, policy::Overlap};
 use runtime::Failure;
 use store::jobs::NewJob;
-use uuid::Uuid;
 
 use super::{JobChange, Plan, apply::apply, report::has_place};
 use crate::{
@@ -62,7 +61,7 @@ impl Plan<'_> {
         overlap::decide(rule, neighbors, earlier)
     }
 
-    fn replace(&mut self, others: &[Uuid], by: Uuid) {
+    fn replace(&mut self, others: &[JobId], by: JobId) {
         for id in others {
             let reason = Some(format!("replaced by job {by}"));
             self.act(*id, &Change::Control(Control { action: Action::Cancel, by: "overlap rule".to_owned(), reason }));
@@ -70,7 +69,7 @@ impl Plan<'_> {
     }
 
     /// Does to a job what nobody asked for by itself; one that it does not fit stays as it is.
-    fn act(&mut self, id: Uuid, change: &Change) {
+    fn act(&mut self, id: JobId, change: &Change) {
         let Some(row) = self.rows.get_mut(id) else { return };
         let (before, had_place) = (row.job.status, has_place(row));
         let terms = self.circumstances.terms(row);

@@ -1,11 +1,13 @@
 //! What a change makes of a job's row. A refusal leaves the row as it was.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::job::{Caller, FinishOutcome, Outcome, Refusal, StartOutcome, Status};
+use domain::{
+    ids::{JobId, WorkerId},
+    job::{Caller, FinishOutcome, Outcome, Refusal, StartOutcome, Status},
+};
 use messages::worker_control::Command;
 use serde_json::{Value, json};
 use store::{job_events::JobEvent, jobs::JobRow};
-use uuid::Uuid;
 
 use super::log::{self, LogLimits, Numbered, append, append_last};
 use crate::writer::command::{Action, Change, Changed, Control, Finish};
@@ -30,7 +32,7 @@ pub(super) struct Terms<'a> {
     pub(super) log: LogLimits,
     pub(super) now: DateTime<Utc>,
     /// Makes ids of leases and events.
-    pub(super) new_id: &'a (dyn Fn() -> Uuid + Sync),
+    pub(super) new_id: &'a (dyn Fn() -> JobId + Sync),
 }
 
 /// How long leases last.
@@ -44,11 +46,11 @@ pub(crate) struct LeaseTimes {
 }
 
 impl LeaseTimes {
-    fn at_start(&self, worker_id: Option<Uuid>) -> TimeDelta {
+    fn at_start(&self, worker_id: Option<WorkerId>) -> TimeDelta {
         if worker_id.is_some() { self.agent } else { self.silent }
     }
 
-    fn once_it_asked(&self, worker_id: Option<Uuid>) -> TimeDelta {
+    fn once_it_asked(&self, worker_id: Option<WorkerId>) -> TimeDelta {
         if worker_id.is_some() { self.agent } else { self.foreign }
     }
 }

@@ -1,7 +1,7 @@
 //! Log lines are stored many in a row.
 
+use domain::ids::JobId;
 use store::job_logs::{Chunk, Line};
-use uuid::Uuid;
 
 /// Log lines a row holds at most.
 const LINES_PER_CHUNK: usize = 1000;
@@ -9,7 +9,7 @@ const LINES_PER_CHUNK: usize = 1000;
 const BYTES_PER_CHUNK: usize = 128 * 1024;
 
 /// The rows for `lines`, whose first has the number `first`.
-pub(super) fn chunks(job_id: Uuid, first: i64, lines: &[Line]) -> impl Iterator<Item = Chunk<'_>> {
+pub(super) fn chunks(job_id: JobId, first: i64, lines: &[Line]) -> impl Iterator<Item = Chunk<'_>> {
     let (mut first_line, mut rest) = (first, lines);
     std::iter::from_fn(move || {
         let mut bytes = 0;

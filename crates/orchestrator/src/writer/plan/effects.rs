@@ -4,10 +4,12 @@ use std::{collections::HashMap, time::Duration};
 
 use api_types::JobAssignment;
 use chrono::{DateTime, Utc};
-use domain::{ids::AutomationId, job::Status};
+use domain::{
+    ids::{AutomationId, JobId, WorkerId},
+    job::Status,
+};
 use store::jobs::{JobRow, NewJob};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::{
     dispatch::{ControlMessage, Findings, Publication},
@@ -29,13 +31,13 @@ pub(crate) struct Effects {
     /// What workers must do at once.
     pub(crate) control: Vec<ControlMessage>,
     /// Jobs that wait again, with their queues.
-    pub(crate) released: Vec<(Uuid, String)>,
+    pub(crate) released: Vec<(JobId, String)>,
     /// What was found out about queues.
     pub(crate) findings: Findings,
     /// Rows as they were written.
     pub(crate) written: Vec<JobRow>,
     /// Remembered rows that may be outdated.
-    pub(crate) outdated: Vec<Uuid>,
+    pub(crate) outdated: Vec<JobId>,
 }
 
 /// A rate limit's next start is looked for again at least this often: the limit may be changed.
@@ -62,13 +64,13 @@ impl Effects {
 /// A job that changed, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct JobChange {
-    pub(crate) id: Uuid,
+    pub(crate) id: JobId,
     pub(crate) queue: String,
     pub(crate) automation_id: AutomationId,
     pub(crate) status: Status,
     pub(crate) changed_status: bool,
     pub(crate) error_class: Option<&'static str>,
-    pub(crate) worker_id: Option<Uuid>,
+    pub(crate) worker_id: Option<WorkerId>,
 }
 
 impl JobChange {

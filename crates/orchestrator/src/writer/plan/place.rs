@@ -1,8 +1,7 @@
 //! What placements make of rows.
 
-use domain::job::Caller;
+use domain::{ids::WorkerId, job::Caller};
 use store::jobs::FullJob;
-use uuid::Uuid;
 
 use super::{JobChange, Plan, apply};
 use crate::dispatch::{
@@ -31,7 +30,7 @@ impl Plan<'_> {
     }
 
     /// Starts a job for the worker of a claim; one that it holds already stays as it is.
-    fn assign(&mut self, claim: u64, worker_id: Uuid, job: FullJob) {
+    fn assign(&mut self, claim: u64, worker_id: WorkerId, job: FullJob) {
         let FullJob { mut row, parameters } = job;
         let before = row.job.status;
         let caller = Caller { worker_id: Some(worker_id), lease_token: None };

@@ -3,13 +3,13 @@
 use api_types::{HeartbeatRequest, HeartbeatResponse, HeldJob};
 use auth::Principal;
 use domain::{
+    ids::{JobId, WorkerId},
     job::{Caller, Refusal, Status},
     policy::{Pause, PauseScope},
 };
 use messages::worker_control;
 use runtime::Failure;
 use store::{job_events::JobEvent, jobs::JobRow};
-use uuid::Uuid;
 
 use super::{JobChange, Plan, apply::apply};
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl<'a> Plan<'a> {
-    pub(super) fn change(&mut self, id: Uuid, change: &'a Change, principal: Option<&Principal>) -> Result<Changed, Failure> {
+    pub(super) fn change(&mut self, id: JobId, change: &'a Change, principal: Option<&Principal>) -> Result<Changed, Failure> {
         let circumstances = self.circumstances;
         let is_remembered = circumstances.remembers(id);
         let row = self.rows.get_mut(id).ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
@@ -59,7 +59,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Lets a job wait again whose message reached a worker during a pause.
-    fn release(&mut self, id: Uuid) {
+    fn release(&mut self, id: JobId) {
         let Some(row) = self.rows.get_mut(id).filter(|row| row.dispatch_started_at.is_some()) else { return };
         row.dispatch_started_at = None;
         row.dispatched_at = None;
@@ -69,14 +69,14 @@ impl<'a> Plan<'a> {
     }
 
     /// Sends whoever holds the job a control message.
-    pub(super) fn send_control(&mut self, job_id: Uuid, command: Option<worker_control::Command>) {
+    pub(super) fn send_control(&mut self, job_id: JobId, command: Option<worker_control::Command>) {
         let holder = self.rows.get(job_id).and_then(|row| row.job.lease.as_ref()).and_then(|lease| lease.worker_id);
         let message = |(worker_id, command)| ControlMessage { worker_id, command, job_id: Some(job_id) };
         self.effects.control.extend(holder.zip(command).map(message));
     }
 
     /// A row changed that had the status `before`, and a place within limits or none.
-    pub(super) fn changed(&mut self, id: Uuid, before: Status, had_place: bool) {
+    pub(super) fn changed(&mut self, id: JobId, before: Status, had_place: bool) {
         let Some(row) = self.rows.get(id) else { return };
         self.effects.changed.push(JobChange::of(row, before));
         if had_place && !has_place(row) {
@@ -107,7 +107,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Renews a lease; whether the job is to be canceled, and its status.
-    fn renew(&mut self, worker_id: Uuid, held: &HeldJob, principal: &Principal) -> Result<(bool, Status), Refusal> {
+    fn renew(&mut self, worker_id: WorkerId, held: &HeldJob, principal: &Principal) -> Result<(bool, Status), Refusal> {
         let caller = Caller { worker_id: Some(worker_id), lease_token: Some(held.lease_token) };
         let (now, lease) = (self.circumstances.view.now, self.circumstances.leases.agent);
         let row = self.rows.get_mut(held.job_id).filter(|row| principal.limits.check_queues([&row.queue_name]).is_ok());
@@ -131,7 +131,7 @@ pub(super) fn is_undispatched(row: &JobRow) -> bool {
 }
 
 /// The registered worker that a report speaks for without a proof: one that shows a lease token is judged by that.
-pub(super) fn must_speak_for(row: &JobRow, change: &Change) -> Option<Uuid> {
+pub(super) fn must_speak_for(row: &JobRow, change: &Change) -> Option<WorkerId> {
     let caller = match change {
         Change::Log { caller, .. } | Change::Progress { caller, .. } | Change::Cancellation { caller } => caller,
         Change::Finish(finish) => &finish.caller,

@@ -3,19 +3,18 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use domain::job::Trigger;
+use domain::{ids::JobId, job::Trigger};
 use serde_json::{Map, Value};
 use store::{
     automations::Automation,
     jobs::{JobRow, NewJob},
 };
-use uuid::Uuid;
 
 use super::{Chance, Plan};
 
 impl Plan<'_> {
     /// Lets the retry policy of a job that failed decide. It decides at once, so that what follows in the transaction sees the retry.
-    pub(super) fn retry(&mut self, failed: Uuid) {
+    pub(super) fn retry(&mut self, failed: JobId) {
         let (view, chance) = (self.circumstances.view, self.circumstances.chance);
         let Some(row) = self.rows.get(failed) else { return };
         let Some(entry) = view.automations.get(row.automation_id) else { return };
@@ -26,12 +25,12 @@ impl Plan<'_> {
     }
 
     /// Jobs whose parameters are to be read for [`Plan::add_parameters`], because they are retried.
-    pub(in crate::writer) fn retried(&self) -> &[Uuid] {
+    pub(in crate::writer) fn retried(&self) -> &[JobId] {
         &self.facts.retried
     }
 
-    pub(in crate::writer) fn add_parameters(&mut self, parameters: Vec<(Uuid, Map<String, Value>)>) {
-        let mut parameters: HashMap<Uuid, Map<String, Value>> = parameters.into_iter().collect();
+    pub(in crate::writer) fn add_parameters(&mut self, parameters: Vec<(JobId, Map<String, Value>)>) {
+        let mut parameters: HashMap<JobId, Map<String, Value>> = parameters.into_iter().collect();
         for retry in self.rows.new_jobs_mut().iter_mut().filter(|new| new.trigger == Trigger::Retry) {
             if let Some(parameters) = retry.retry_of.and_then(|id| parameters.remove(&id)) {
                 retry.parameters = parameters;
@@ -56,6 +55,8 @@ mod tests {
         automations::Draft,
         jobs::{Origin, Terms},
     };
+
+    use uuid::Uuid;
 
     use super::*;
 

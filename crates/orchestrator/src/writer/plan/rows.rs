@@ -5,25 +5,25 @@ use std::{
     collections::{BTreeSet, HashMap},
 };
 
+use domain::ids::JobId;
 use store::{
     job_events::JobEvent,
     job_logs::{Chunk, Line},
     jobs::{JobRow, NewJob},
 };
-use uuid::Uuid;
 
 use super::chunks::chunks;
 
 /// Rows and what is to be written.
 #[derive(Default)]
 pub(crate) struct Rows<'a> {
-    rows: HashMap<Uuid, JobRow>,
+    rows: HashMap<JobId, JobRow>,
     /// Rows that changed.
-    dirty: BTreeSet<Uuid>,
+    dirty: BTreeSet<JobId>,
     /// Jobs to add.
     new: Vec<NewJob>,
     /// Log lines to add: the job, the number of the first, the lines.
-    lines: Vec<(Uuid, i64, Cow<'a, [Line]>)>,
+    lines: Vec<(JobId, i64, Cow<'a, [Line]>)>,
     /// Events to add.
     events: Vec<JobEvent>,
     /// Rows that were dispatched. They are locked by the transaction.
@@ -49,16 +49,16 @@ impl<'a> Rows<'a> {
         self.rows.entry(row.job.id).or_insert(row);
     }
 
-    pub(super) fn get(&self, id: Uuid) -> Option<&JobRow> {
+    pub(super) fn get(&self, id: JobId) -> Option<&JobRow> {
         self.rows.get(&id)
     }
 
-    pub(super) fn get_mut(&mut self, id: Uuid) -> Option<&mut JobRow> {
+    pub(super) fn get_mut(&mut self, id: JobId) -> Option<&mut JobRow> {
         self.rows.get_mut(&id)
     }
 
     /// The row is to be written.
-    pub(super) fn touch(&mut self, id: Uuid) {
+    pub(super) fn touch(&mut self, id: JobId) {
         self.dirty.insert(id);
     }
 
@@ -74,7 +74,7 @@ impl<'a> Rows<'a> {
         &mut self.new
     }
 
-    pub(super) fn add_lines(&mut self, id: Uuid, lines: Option<(i64, Cow<'a, [Line]>)>) {
+    pub(super) fn add_lines(&mut self, id: JobId, lines: Option<(i64, Cow<'a, [Line]>)>) {
         self.lines.extend(lines.map(|(first, lines)| (id, first, lines)));
     }
 

@@ -1,6 +1,7 @@
 //! One behaviour each.
 
 use domain::{
+    ids::JobId,
     job::{Caller, ErrorClass, Failure as JobFailure, Outcome, Status},
     policy::{Overlap, Pause, Policy},
     retry::RetryPolicy,
@@ -18,11 +19,11 @@ fn insert(new: &NewJob) -> Command {
     Command::Insert(Box::new(new.clone()))
 }
 
-fn start(id: Uuid, worker: u128) -> Command {
+fn start(id: JobId, worker: u128) -> Command {
     World::change(id, Change::Start { caller: Caller { worker_id: Some(Uuid::from_u128(worker)), lease_token: None } })
 }
 
-fn finish(id: Uuid, outcome: Outcome) -> Command {
+fn finish(id: JobId, outcome: Outcome) -> Command {
     World::change(id, Change::Finish(Finish { caller: FOREIGN, outcome, result: None, lines: Lines::default(), progress: None }))
 }
 
@@ -61,7 +62,7 @@ fn overlapping(overlap: Overlap) -> Draft {
     Draft { policy: Policy { overlap, ..Policy::default() }, ..retried(3) }
 }
 
-fn accepted(world: &mut World, automation_id: i32) -> Uuid {
+fn accepted(world: &mut World, automation_id: i32) -> JobId {
     let new = world.new_job(automation_id);
     inserted(world.one(insert(&new))).id
 }

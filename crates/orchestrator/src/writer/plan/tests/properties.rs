@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    ids::JobId,
     job::{Caller, ErrorClass, Failure as JobFailure, Outcome, Status},
     policy::{Overlap, Policy, RateLimit},
     retry::RetryPolicy,
@@ -232,7 +233,7 @@ fn play(world: &mut World, batch: &Batch) -> (Vec<Command>, Vec<Reply>) {
 }
 
 /// What must hold between one commit and the next.
-fn check_steps(before: &BTreeMap<Uuid, Stored>, after: &BTreeMap<Uuid, Stored>) {
+fn check_steps(before: &BTreeMap<JobId, Stored>, after: &BTreeMap<JobId, Stored>) {
     for (id, was) in before {
         let (was, is) = (&was.row, &after[id].row);
         if was.job.status.is_terminal() {
@@ -303,7 +304,7 @@ fn check_claims(world: &mut World) {
 }
 
 /// A command that is refused leaves its job as it was, but for one that a pause sends back to wait.
-fn check_refused(commands: &[Command], replies: &[Reply], before: &BTreeMap<Uuid, Stored>, after: &BTreeMap<Uuid, Stored>) {
+fn check_refused(commands: &[Command], replies: &[Reply], before: &BTreeMap<JobId, Stored>, after: &BTreeMap<JobId, Stored>) {
     if let ([Command::Change(id, ..)], [Err(_)]) = (commands, replies) {
         assert_eq!(before.get(id), after.get(id), "refused");
     }
@@ -313,7 +314,7 @@ fn check_refused(commands: &[Command], replies: &[Reply], before: &BTreeMap<Uuid
 }
 
 fn summary(reply: &Reply, world: &World) -> String {
-    let known = |id: &Uuid| world.jobs.get(id).is_some_and(|job| job.row.retry_of.is_none());
+    let known = |id: &JobId| world.jobs.get(id).is_some_and(|job| job.row.retry_of.is_none());
     match reply {
         Ok(Done::Inserted(inserted)) => format!("{:?} {} {}", Some(inserted.id).filter(known), inserted.replayed, inserted.differs),
         Ok(Done::Changed(changed)) => format!("{} {} {}", changed.status, changed.late, changed.log_lines),

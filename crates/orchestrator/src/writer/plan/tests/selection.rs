@@ -1,6 +1,7 @@
 //! Which job goes where.
 
 use domain::{
+    ids::JobId,
     job::Status,
     policy::{Pause, Policy, RateLimit},
 };
@@ -15,18 +16,18 @@ fn labelled(labels: &[&str]) -> Draft {
 }
 
 /// Adds jobs of these automations with these priorities, in one transaction.
-fn add(world: &mut World, jobs: &[(i32, i32)]) -> Vec<Uuid> {
+fn add(world: &mut World, jobs: &[(i32, i32)]) -> Vec<JobId> {
     let new: Vec<NewJob> = jobs.iter().map(|(id, priority)| NewJob { priority: *priority, ..world.new_job(*id) }).collect();
     let commands: Vec<Command> = new.iter().map(|new| Command::Insert(Box::new(new.clone()))).collect();
     world.transact(0, &commands, true);
     new.iter().map(|new| new.id).collect()
 }
 
-fn assigned(world: &mut World, claim: u64) -> Vec<Uuid> {
+fn assigned(world: &mut World, claim: u64) -> Vec<JobId> {
     world.answer(0, claim).unwrap_or_default().into_iter().map(|job| job.job_id).collect()
 }
 
-fn is_sent(world: &World, id: &Uuid) -> bool {
+fn is_sent(world: &World, id: &JobId) -> bool {
     world.row(*id).dispatch_started_at.is_some()
 }
 

@@ -12,7 +12,11 @@ use std::{
 use api_types::{ClaimRequest, HeartbeatRequest, HeldJob, JobAssignment};
 use auth::Principal;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{ids::AutomationId, job::Status, worker::Life};
+use domain::{
+    ids::{AutomationId, JobId, WorkerId},
+    job::Status,
+    worker::Life,
+};
 use runtime::Failure;
 use serde_json::{Map, Value};
 use store::{
@@ -60,7 +64,7 @@ pub(super) struct World {
     pub(super) now: DateTime<Utc>,
     pub(super) instant: Instant,
     pub(super) automations: CachedAutomations,
-    pub(super) jobs: BTreeMap<Uuid, Stored>,
+    pub(super) jobs: BTreeMap<JobId, Stored>,
     pub(super) tats: HashMap<AutomationId, DateTime<Utc>>,
     pub(super) replicas: Vec<Replica>,
     /// The broker has its queues.
@@ -168,7 +172,7 @@ impl World {
         }
     }
 
-    pub(super) fn id(&self) -> Uuid {
+    pub(super) fn id(&self) -> JobId {
         next_id(&self.ids)
     }
 
@@ -224,7 +228,7 @@ impl World {
         Command::Heartbeat(HeartbeatRequest { worker_id, jobs, cpu_percent: None, memory_bytes: None }, Arc::new(Principal::anybody()))
     }
 
-    pub(super) fn change(id: Uuid, change: Change) -> Command {
+    pub(super) fn change(id: JobId, change: Change) -> Command {
         Command::Change(id, Box::new(change), None)
     }
 
@@ -233,7 +237,7 @@ impl World {
         self.transact(0, &[command], true).pop().unwrap()
     }
 
-    pub(super) fn row(&self, id: Uuid) -> &JobRow {
+    pub(super) fn row(&self, id: JobId) -> &JobRow {
         &self.jobs[&id].row
     }
 
@@ -307,22 +311,22 @@ impl World {
     }
 }
 
-fn next_id(ids: &AtomicU64) -> Uuid {
+fn next_id(ids: &AtomicU64) -> JobId {
     Uuid::from_u128((7 << 76) + u128::from(ids.fetch_add(1, Ordering::Relaxed)))
 }
 
-pub(super) fn holder(row: &JobRow) -> Option<Uuid> {
+pub(super) fn holder(row: &JobRow) -> Option<WorkerId> {
     row.job.lease.as_ref().and_then(|lease| lease.worker_id)
 }
 
-fn accepted(jobs: &BTreeMap<Uuid, Stored>, automation_id: AutomationId, key: &str) -> Option<Idempotent> {
+fn accepted(jobs: &BTreeMap<JobId, Stored>, automation_id: AutomationId, key: &str) -> Option<Idempotent> {
     let is_it = |job: &&Stored| job.row.automation_id == automation_id && job.key.as_deref() == Some(key);
     let job = jobs.values().find(is_it)?;
     Some(Idempotent { automation_id, key: key.to_owned(), job_id: job.row.job.id, request_digest: job.digest.clone() })
 }
 
 fn count(
-    jobs: &BTreeMap<Uuid, Stored>,
+    jobs: &BTreeMap<JobId, Stored>,
     tats: &HashMap<AutomationId, DateTime<Utc>>,
     automations: &CachedAutomations,
     uncounted: Uncounted,
@@ -341,7 +345,7 @@ fn count(
     }
 }
 
-fn write(jobs: &mut BTreeMap<Uuid, Stored>, tats: &mut HashMap<AutomationId, DateTime<Utc>>, plan: &mut Plan<'_>) -> Result<(), Outdated> {
+fn write(jobs: &mut BTreeMap<JobId, Stored>, tats: &mut HashMap<AutomationId, DateTime<Utc>>, plan: &mut Plan<'_>) -> Result<(), Outdated> {
     tats.extend(plan.selection.admission.take_changed_rates());
     let changes = plan.rows.changes();
     for new in changes.new {
@@ -354,7 +358,7 @@ fn write(jobs: &mut BTreeMap<Uuid, Stored>, tats: &mut HashMap<AutomationId, Dat
         };
         assert!(jobs.insert(new.id, stored).is_none());
     }
-    let lines: BTreeMap<Uuid, i64> = jobs.iter().map(|(id, job)| (*id, job.row.log_lines)).collect();
+    let lines: BTreeMap<JobId, i64> = jobs.iter().map(|(id, job)| (*id, job.row.log_lines)).collect();
     update(jobs, &changes.rows)?;
     for chunk in &changes.chunks {
         assert!(chunk.first_line > lines[&chunk.job_id] && !chunk.lines.is_empty(), "line numbers are used once");
@@ -363,7 +367,7 @@ fn write(jobs: &mut BTreeMap<Uuid, Stored>, tats: &mut HashMap<AutomationId, Dat
     Ok(())
 }
 
-fn update(jobs: &mut BTreeMap<Uuid, Stored>, rows: &[&JobRow]) -> Result<(), Outdated> {
+fn update(jobs: &mut BTreeMap<JobId, Stored>, rows: &[&JobRow]) -> Result<(), Outdated> {
     for row in rows {
         let job = jobs.get_mut(&row.job.id).unwrap();
         if job.row.version != row.version {
@@ -375,7 +379,7 @@ fn update(jobs: &mut BTreeMap<Uuid, Stored>, rows: &[&JobRow]) -> Result<(), Out
 }
 
 fn write_placed(
-    jobs: &mut BTreeMap<Uuid, Stored>,
+    jobs: &mut BTreeMap<JobId, Stored>,
     tats: &mut HashMap<AutomationId, DateTime<Utc>>,
     plan: &mut Plan<'_>,
 ) -> Result<(), Outdated> {
@@ -386,7 +390,7 @@ fn write_placed(
 }
 
 fn dispatch(
-    jobs: &mut BTreeMap<Uuid, Stored>,
+    jobs: &mut BTreeMap<JobId, Stored>,
     tats: &mut HashMap<AutomationId, DateTime<Utc>>,
     automations: &CachedAutomations,
     plan: &mut Plan<'_>,
