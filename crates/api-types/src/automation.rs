@@ -9,10 +9,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::schema;
+use crate::{examples, schema};
 
 /// A registered piece of work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::automation)]
 pub struct Automation {
     /// Id.
     #[schema(value_type = i32)]
@@ -95,7 +96,7 @@ pub struct Automation {
 /// Registers an automation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "Download invoices", "queue_name": "invoices", "script_path": "invoices/main.py", "timeout_s": 1800, "retry_policy": {"max_attempts": 3, "base_s": 60}}))]
+#[schema(example = examples::automation_create)]
 pub struct AutomationCreate {
     /// Unique among the automations that are not archived.
     #[schema(value_type = schema::GivenName)]
@@ -216,6 +217,7 @@ pub struct AutomationFilter {
 /// the automation's the answer is 409.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(example = examples::automation_update)]
 pub struct AutomationUpdate {
     /// New name.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,7 @@ use utoipa::{
     },
 };
 
-use crate::schema;
+use crate::{examples, schema};
 
 /// Body of `cancel`, `pause` and `resume`; may be absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -44,6 +44,7 @@ pub struct RetryRequest {
 /// Which jobs to cancel or retry. All conditions must hold; at least one of them beside `status` must be there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(example = examples::bulk)]
 pub struct BulkRequest {
     /// Only these statuses. Absent: all that can be canceled, or `failed` and `canceled` for retry.
     #[serde(skip_serializing_if = "Vec::is_empty")]

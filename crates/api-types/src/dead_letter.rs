@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::examples;
+
 /// A message that the broker gave up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetter {
@@ -73,6 +75,7 @@ pub struct DeadLetterFilter {
 /// Sends dead letters again, the oldest first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(example = examples::replay)]
 pub struct ReplayRequest {
     /// Only those meant for this queue.
     #[schema(pattern = r"^[^\u0000]*$")]

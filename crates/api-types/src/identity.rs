@@ -1,8 +1,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::examples;
+
 /// Signs a person in.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::login)]
 pub struct LoginRequest {
     /// User name.
     pub username: String,

@@ -4,15 +4,17 @@ use domain::{
     job::{ErrorClass, Status, Trigger},
     log::Level,
     policy::Overrides,
+    waiting::WaitingCode,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::schema;
+use crate::{examples, schema};
 
 /// One requested run of an automation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::job)]
 pub struct Job {
     /// Id, UUID v7.
     #[schema(value_type = Uuid)]
@@ -99,10 +101,11 @@ pub struct Job {
 
 /// Why a job has not started: the first thing that is in its way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::waiting_reason)]
 pub struct WaitingReason {
-    /// `queue_not_declared`, `no_live_worker`, `no_worker_with_labels`, `worker_paused`, `all_slots_busy`, `queue_paused`, `automation_paused`, `concurrency_limit`,
-    /// `concurrency_key_limit`, `rate_limit`, `retry_due`, `not_before`, `broker_unreachable`, `on_the_way` or `behind`.
-    pub code: String,
+    /// The reason, for programs.
+    #[schema(value_type = schema::WaitingCode)]
+    pub code: WaitingCode,
     /// The same as a sentence.
     pub message: String,
     /// What the sentence speaks of: `queue`, `until`, `limit`, `held_by`, `at` …
@@ -112,7 +115,7 @@ pub struct WaitingReason {
 
 /// How far a job is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[schema(example = json!({"step": 3, "total_steps": 12, "percent": 25, "message": "Downloading invoices"}))]
+#[schema(example = examples::progress)]
 pub struct Progress {
     /// Step it is at, from 1.
     #[serde(default, alias = "etapa_atual", skip_serializing_if = "Option::is_none")]
@@ -169,7 +172,7 @@ pub struct ExecuteOptions {
 /// Requests a job. What is absent is as the automation says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"automation_id": 7, "parameters": {"cnpj": "12345678000195"}, "priority": 8, "idempotency_key": "invoices-2026-11-26"}))]
+#[schema(example = examples::job_create)]
 pub struct JobCreate {
     /// Automation to run.
     #[serde(alias = "automationId")]
@@ -346,6 +349,7 @@ pub struct JobEventFilter {
 
 /// One line of a job's log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::log_line)]
 pub struct LogLine {
     /// Number of the line in its job's log, from 1.
     pub log_id: i64,
@@ -363,6 +367,7 @@ pub struct LogLine {
 
 /// Something that happened to a job beside its state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::job_event)]
 pub struct JobEvent {
     /// Id, UUID v7.
     #[schema(value_type = Uuid)]

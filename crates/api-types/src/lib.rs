@@ -11,6 +11,7 @@
 mod automation;
 mod control;
 mod dead_letter;
+mod examples;
 mod identity;
 mod job;
 mod moment;
@@ -30,7 +31,7 @@ pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterFilter, DeadLetter
 pub use identity::{LoginRequest, LoginResponse};
 pub use job::{ExecuteOptions, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, Progress, WaitingReason};
 pub use moment::parse as parse_moment;
-pub use ops::{BrokerStatus, OpsStatus, QueueStatus, ReconcilerStatus, ReplicaStatus, TaskState, TaskStatus, WorkerCounts};
+pub use ops::{BrokerStatus, OpsStatus, QueueStatus, ReconcilerStatus, ReplicaStatus, TaskStatus, WorkerCounts};
 pub use problem::{FieldError, Problem};
 pub use queue::{PauseRequest, Queue, QueueFilter};
 pub use report::{Report, ReportBody, ReportOutcome};

@@ -1,8 +1,10 @@
 use chrono::{DateTime, Utc};
-use domain::ids::ReplicaId;
+use domain::{health, ids::ReplicaId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+
+use crate::schema;
 
 /// How the hub and its work stand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -13,8 +15,9 @@ pub struct OpsStatus {
     pub uptime_s: u64,
     /// When this was read; an answer is at most a second old.
     pub now: DateTime<Utc>,
-    /// The database answers.
-    pub database: String,
+    /// The database.
+    #[schema(value_type = schema::DatabaseHealth)]
+    pub database: health::Database,
     /// The broker.
     pub broker: BrokerStatus,
     /// Workers by state.
@@ -125,25 +128,12 @@ pub struct TaskStatus {
     /// Its name, such as `orchestrator.writer`.
     pub name: String,
     /// Whether it runs.
-    pub state: TaskState,
+    #[schema(value_type = schema::TaskState)]
+    pub state: health::TaskState,
     /// Since when.
     pub since: DateTime<Utc>,
     /// How often it was restarted.
     pub restarts: u64,
     /// Why it last failed.
     pub last_error: Option<String>,
-}
-
-/// How a task stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum TaskState {
-    /// It runs.
-    Running,
-    /// It failed, and is restarted after a pause.
-    Restarting,
-    /// It failed and cannot be restarted: `/health/live` answers 503, so that the process is.
-    Broken,
-    /// It ended because the process stops.
-    Ended,
 }

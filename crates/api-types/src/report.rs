@@ -3,11 +3,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{FinishRequest, Problem, StartRequest, StartResponse, WorkerJobResponse};
+use crate::{FinishRequest, Problem, StartRequest, StartResponse, WorkerJobResponse, examples};
 
 /// One of several reports in a request: a `start` or a `finish`. A worker that has many sends what gathered while its last request was under
 /// way.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::report)]
 pub struct Report {
     /// The job.
     #[schema(value_type = Uuid)]

@@ -13,6 +13,8 @@ use utoipa::{
     },
 };
 
+use crate::examples;
+
 /// An enum of `domain`, as it is written: its names and what they mean.
 pub(crate) struct Name<E>(PhantomData<E>);
 
@@ -46,6 +48,16 @@ pub(crate) type Overlap = Name<domain::policy::Overlap>;
 pub(crate) type OnWorkerLost = Name<domain::policy::OnWorkerLost>;
 /// How the delay between attempts grows.
 pub(crate) type Backoff = Name<domain::retry::Backoff>;
+/// What keeps a job from starting.
+pub(crate) type WaitingCode = Name<domain::waiting::WaitingCode>;
+/// How the hub is.
+pub(crate) type HealthStatus = Name<domain::health::Status>;
+/// How the database is.
+pub(crate) type DatabaseHealth = Name<domain::health::Database>;
+/// How the broker is.
+pub(crate) type BrokerHealth = Name<domain::health::Broker>;
+/// How a task is.
+pub(crate) type TaskState = Name<domain::health::TaskState>;
 /// State of a worker.
 pub(crate) type WorkerState = Name<domain::worker::State>;
 
@@ -235,6 +247,7 @@ impl ToSchema for ParameterSchema {}
 /// Whether and when a failed job gets another attempt.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(example = examples::retry_policy)]
 pub(crate) struct RetryPolicy {
     /// Attempts in all, the first included; 1: no retry.
     #[schema(minimum = 1, maximum = 100, default = 1)]

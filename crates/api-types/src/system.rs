@@ -1,18 +1,25 @@
 use chrono::{DateTime, Utc};
+use domain::health;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::{examples, schema};
+
 /// How the hub is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::health)]
 pub struct Health {
-    /// `ok`; `degraded` when the broker is out of reach: jobs are accepted and wait; `unavailable` when the database is, or takes no writes.
-    pub status: String,
+    /// `ok`, `degraded` or `unavailable`.
+    #[schema(value_type = schema::HealthStatus)]
+    pub status: health::Status,
     /// Version of the hub.
     pub version: String,
-    /// `ok`, `unreachable`, or `not_writable`: the last write failed, as on a full disk.
-    pub database: String,
-    /// `ok`, `unreachable`, or `none` when jobs are only claimed over HTTP.
-    pub broker: String,
+    /// `ok`, `unreachable` or `not_writable`.
+    #[schema(value_type = schema::DatabaseHealth)]
+    pub database: health::Database,
+    /// `ok`, `unreachable` or `none`.
+    #[schema(value_type = schema::BrokerHealth)]
+    pub broker: health::Broker,
     /// Seconds since the start.
     pub uptime_s: u64,
     /// The hub's clock when it answered.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{Progress, schema};
+use crate::{Progress, examples, schema};
 
 /// A worker says who it is. A name has one live worker at a time. Sent again by the same worker (the same `instance_id` on the same host, or
 /// without one the same credential), it keeps its id.
@@ -72,6 +72,7 @@ pub struct HeldJob {
 
 /// A worker is alive and holds these jobs: their leases are prolonged.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::heartbeat)]
 pub struct HeartbeatRequest {
     /// The worker.
     #[schema(value_type = Uuid)]
@@ -108,6 +109,7 @@ pub struct HeartbeatResponse {
 
 /// A worker asks for jobs; the answer waits until there is one, or `wait_s` have passed.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::claim)]
 pub struct ClaimRequest {
     /// The worker, from `register`.
     #[schema(value_type = Uuid)]
@@ -179,6 +181,7 @@ pub struct JobAssignment {
 
 /// Body of `start`; may be absent.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::start)]
 pub struct StartRequest {
     /// The registered worker; absent for a foreign one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -263,7 +266,7 @@ pub struct LogResponse {
 
 /// The job has ended.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[schema(example = json!({"status": "failed", "error_class": "PORTAL_DOWN", "error_message": "The portal answered 503"}))]
+#[schema(example = examples::finish)]
 pub struct FinishRequest {
     /// `completed`, `completed_no_invoices`, `failed` or `canceled`.
     #[schema(value_type = schema::JobEnd)]

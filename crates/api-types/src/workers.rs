@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::schema;
+use crate::{examples, schema};
 
 /// A robot host that registered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::worker)]
 pub struct Worker {
     /// Id.
     #[schema(value_type = Uuid)]
@@ -116,6 +117,7 @@ pub struct WorkerFilter {
 
 /// A worker stops in order.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::goodbye)]
 pub struct GoodbyeRequest {
     /// The worker.
     #[schema(value_type = Uuid)]
@@ -125,6 +127,7 @@ pub struct GoodbyeRequest {
 /// Makes a token for a worker.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = examples::worker_token_create)]
 pub struct WorkerTokenCreate {
     /// For people: what or whom it is for.
     #[schema(value_type = schema::GivenName)]

@@ -95,7 +95,7 @@ impl Api {
 
     pub(crate) async fn is_healthy(&self) -> bool {
         let Ok(answer) = self.send(self.request(Method::GET, "health"), "").await else { return false };
-        serde_json::from_slice::<api_types::Health>(&answer).is_ok_and(|health| health.status == "ok")
+        serde_json::from_slice::<api_types::Health>(&answer).is_ok_and(|health| health.status == domain::health::Status::Ok)
     }
 
     pub(crate) async fn login(&mut self, username: &str, password: &str) -> Result<()> {

@@ -37,7 +37,7 @@ impl Api {
     }
 
     pub(crate) async fn is_healthy(&self, hub: usize) -> bool {
-        self.hubs[hub].health().await.is_ok_and(|health| health.status == "ok")
+        self.hubs[hub].health().await.is_ok_and(|health| health.status == domain::health::Status::Ok)
     }
 
     /// Signs in at the first hub; the token is good for both.

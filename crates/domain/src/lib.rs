@@ -15,6 +15,7 @@
 
 pub mod automation;
 pub mod fault;
+pub mod health;
 pub mod ids;
 pub mod job;
 pub mod json;

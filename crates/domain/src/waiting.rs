@@ -1,11 +1,14 @@
 //! Why a job that waits has not started.
 
+mod code;
+
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
+pub use self::code::WaitingCode;
 use crate::{ids::JobId, policy::Pause};
 
 /// Most jobs that a reason names.
@@ -50,32 +53,6 @@ pub enum WaitingReason {
     OnTheWay,
     /// Other jobs go first.
     Behind { jobs_ahead: u64 },
-}
-
-impl WaitingReason {
-    /// The name on the wire.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::RetryDue { .. } => "retry_due",
-            Self::WorkerKeyRefused { .. } => "worker_key_refused",
-            Self::NeverStarted { .. } => "never_started",
-            Self::NotBefore { .. } => "not_before",
-            Self::QueuePaused { .. } => "queue_paused",
-            Self::AutomationPaused { .. } => "automation_paused",
-            Self::ConcurrencyLimit { .. } => "concurrency_limit",
-            Self::ConcurrencyKeyLimit { .. } => "concurrency_key_limit",
-            Self::RateLimit { .. } => "rate_limit",
-            Self::BrokerUnreachable => "broker_unreachable",
-            Self::QueueNotDeclared { .. } => "queue_not_declared",
-            Self::NoLiveWorker { .. } => "no_live_worker",
-            Self::NoWorkerWithLabels { .. } => "no_worker_with_labels",
-            Self::WorkerPaused { .. } => "worker_paused",
-            Self::AllSlotsBusy { .. } => "all_slots_busy",
-            Self::OnTheWay => "on_the_way",
-            Self::Behind { .. } => "behind",
-        }
-    }
 }
 
 impl fmt::Display for WaitingReason {

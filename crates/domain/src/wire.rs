@@ -175,10 +175,12 @@ mod tests {
     use super::*;
     use crate::{
         automation::{EntrypointType, QueueProfile},
+        health,
         job::{ErrorClass, Status, Trigger},
         log::Level,
         policy::{OnWorkerLost, Overlap, PauseScope},
         retry::Backoff,
+        waiting::WaitingCode,
         worker::State,
     };
 
@@ -213,6 +215,11 @@ mod tests {
         is_read_and_written_by_name::<PauseScope>();
         is_read_and_written_by_name::<Backoff>();
         is_read_and_written_by_name::<State>();
+        is_read_and_written_by_name::<WaitingCode>();
+        is_read_and_written_by_name::<health::Status>();
+        is_read_and_written_by_name::<health::Database>();
+        is_read_and_written_by_name::<health::Broker>();
+        is_read_and_written_by_name::<health::TaskState>();
     }
 
     #[test]

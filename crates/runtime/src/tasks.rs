@@ -13,6 +13,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+pub use domain::health::TaskState;
 use futures_util::FutureExt as _;
 use tokio::{runtime::Handle, task::JoinHandle};
 
@@ -27,19 +28,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A task that ran this long starts its pauses anew.
 const STEADY_AFTER: Duration = Duration::from_secs(60);
-
-/// How a task stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TaskState {
-    /// It runs.
-    Running,
-    /// It failed, and is started again after a pause.
-    Restarting,
-    /// It ended before the shutdown and cannot be started again: the process should be.
-    Broken,
-    /// It ended after the shutdown.
-    Ended,
-}
 
 /// A task and how it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

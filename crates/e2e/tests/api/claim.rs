@@ -84,7 +84,7 @@ async fn a_worker_of_every_queue_serves_each() {
     let world = calm(Delivery::Pull).await;
     let automation = automation(&world, "any").await;
     let job = world.client.execute(&automation, &json!({})).await.id;
-    let code = async || world.client.job(job).await.waiting_reason.unwrap().code;
+    let code = async || world.client.job(job).await.waiting_reason.unwrap().code.as_str();
     assert_eq!(code().await, "no_live_worker");
     let _every = register(&world, "every", &["*"]).await;
     assert_eq!(code().await, "behind", "first in the line of a live worker");

@@ -28,11 +28,11 @@ async fn execute(world: &World, queue: &str, automation: Value, parameters: Valu
 /// Waits until the job waits for this reason, and returns the facts; the sentence must contain `words`.
 async fn reason(world: &World, job: JobId, code: &str, words: &str) -> Value {
     let what = format!("the job waits for {code}");
-    let found = eventually(&what, async || world.client.job(job).await.waiting_reason.filter(|reason| reason.code == code)).await;
+    let found = eventually(&what, async || world.client.job(job).await.waiting_reason.filter(|reason| reason.code.as_str() == code)).await;
     assert!(found.message.contains(words), "{found:?}");
     let listed: Vec<Job> = world.client.get("/api/v1/jobs?status=pending&limit=1000").await.expect(200).json();
     let listed = listed.into_iter().find(|other| other.id == job).and_then(|job| job.waiting_reason);
-    assert_eq!(listed.map(|reason| reason.code), Some(code.to_owned()), "the list says the same");
+    assert_eq!(listed.map(|reason| reason.code.as_str()), Some(code), "the list says the same");
     json!(found.facts)
 }
 

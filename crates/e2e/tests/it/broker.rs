@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use broker::{Broker, QueueProfile};
 use domain::{
-    Scope,
+    Scope, health,
     ids::JobId,
     job::{ErrorClass, Status},
+    waiting::WaitingCode,
 };
 use e2e::{Delivery, GatedRunner, Options, World};
 use messages::JobMessage;
@@ -48,7 +49,7 @@ async fn jobs_are_accepted_while_the_broker_is_unreachable_and_run_when_it_is_ba
     proxy.cut().await;
     eventually("the hub sees it", async || {
         let health: api_types::Health = world.client.get("/api/v1/health").await.expect(200).json();
-        (health.status == "degraded" && health.broker == "unreachable").then_some(())
+        (health.status == health::Status::Degraded && health.broker == health::Broker::Unreachable).then_some(())
     })
     .await;
     let mut jobs = Vec::new();
@@ -288,7 +289,7 @@ async fn a_restarted_hub_detects_who_holds_a_message() {
     let held = consumer.next().await.unwrap();
     let world = world.restart().await;
     eventually("the hub detects that a robot holds the message", async || {
-        world.client.job(job.id).await.waiting_reason.filter(|reason| reason.code == "on_the_way")
+        world.client.job(job.id).await.waiting_reason.filter(|reason| reason.code == WaitingCode::OnTheWay)
     })
     .await;
     drop(held);

@@ -49,7 +49,7 @@ async fn a_connected_worker_is_notified_to_drain_and_to_take_again() {
     eventually("the queue is there", async || broker.ensure_queue(&queue, QueueProfile::Plain).await.ok()).await;
     eventually("the hub has its broker", async || {
         let health: api_types::Health = world.client.get("/api/v1/health").await.expect(200).json();
-        (health.broker == "ok").then_some(())
+        (health.broker == domain::health::Broker::Ok).then_some(())
     })
     .await;
     let mut consumer = broker.consume(&queue, 1);

@@ -104,7 +104,7 @@ async fn a_message_whose_robot_has_a_wrong_key_is_not_published_for_ever() {
     let Taken { world, ahead, broker, mut consumer, automation, job, delivery } = taken().await;
     let why = async |code: &str| {
         let reason = world.client.job(job.id).await.waiting_reason;
-        reason.filter(|reason| reason.code == code)
+        reason.filter(|reason| reason.code.as_str() == code)
     };
     let start_with_a_wrong_key = async || {
         let start = world.client.bare(Method::POST, &format!("/api/v1/worker/jobs/{}/start", job.id));
@@ -141,7 +141,7 @@ async fn a_message_whose_robot_has_a_wrong_key_is_not_published_for_ever() {
     assert_eq!(job_of(&next), other.id);
     next.ack().await.unwrap();
     let resumed: Job = world.client.post(&format!("/api/v1/jobs/{}/resume", job.id), &json!({})).await.expect(200).json();
-    assert!(resumed.waiting_reason.is_none_or(|why| why.code != "worker_key_refused"));
+    assert!(resumed.waiting_reason.is_none_or(|why| why.code.as_str() != "worker_key_refused"));
     let again = consumer.next().await.unwrap();
     assert_eq!(job_of(&again), job.id);
     let _started = world.client.report(&format!("/jobs/{}/start", job.id), None, &json!({})).await.expect(200);

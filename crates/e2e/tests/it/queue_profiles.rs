@@ -4,7 +4,7 @@ use std::{process::Stdio, sync::Arc};
 
 use api_types::Automation;
 use broker::{Broker, QueueProfile};
-use domain::{automation::QueueProfile as Named, ids::JobId, job::Status};
+use domain::{automation::QueueProfile as Named, ids::JobId, job::Status, waiting::WaitingCode};
 use e2e::{Delivery, GatedRunner, World};
 use reqwest::Method;
 use secrecy::ExposeSecret;
@@ -50,7 +50,7 @@ async fn hub() -> (World, Broker) {
     let world = world_with(Delivery::Queue, |settings| settings.dispatch.queue_profile = None).await;
     eventually("the hub has its broker", async || {
         let health: api_types::Health = world.client.get("/api/v1/health").await.expect(200).json();
-        (health.broker == "ok").then_some(())
+        (health.broker == domain::health::Broker::Ok).then_some(())
     })
     .await;
     let broker = Broker::connect(world.settings.broker_url().unwrap().expose_secret(), "test").unwrap();
@@ -81,7 +81,7 @@ async fn has(broker: &Broker, queue: &str, profile: QueueProfile) -> bool {
 
 async fn waits_for_its_queue(world: &World, job: JobId, queue: &str) {
     let reason = eventually("the job waits for its queue", async || {
-        world.client.job(job).await.waiting_reason.filter(|reason| reason.code == "queue_not_declared")
+        world.client.job(job).await.waiting_reason.filter(|reason| reason.code == WaitingCode::QueueNotDeclared)
     })
     .await;
     assert!(reason.message.contains(queue) && reason.message.contains("queue_profile"), "{reason:?}");

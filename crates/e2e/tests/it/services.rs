@@ -6,9 +6,10 @@ use std::sync::{
 };
 
 use actix_web::{HttpResponse, get, web::Data};
-use api_types::{OpsStatus, ReconcilerStatus, TaskState, TaskStatus};
+use api_types::{OpsStatus, ReconcilerStatus, TaskStatus};
 use auth::need::OpsRead;
 use chrono::{DateTime, Utc};
+use domain::health::TaskState;
 use e2e::{Client, Delivery, Options, World};
 use futures_util::future::BoxFuture;
 use regente::{Hub, HubOptions};

@@ -138,7 +138,7 @@ fn shown(hub: &Orchestrator, automation: &store::automations::Automation) -> Aut
 /// the job is stored.
 #[utoipa::path(tag = "automations", params(api_types::params::AutomationId, ExecuteOptions,
     api_types::params::IdempotencyKey),
-    request_body(content = Option<Object>, description = "The parameters"), responses(
+    request_body(content = Option<Object>, description = "The parameters", example = json!({"cnpj": "12345678000195", "month": "2026-10"})), responses(
     (status = 202, body = Job, headers(("Idempotency-Replayed" = bool, description = "`true`: the job was there before the request"))),
     (status = 400, description = "The body is not an object", body = Problem),
     (status = 409, description = "The automation is archived, or its overlap rule skips the request: `job_id` is the job in the way", body = Problem),

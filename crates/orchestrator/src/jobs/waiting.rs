@@ -10,7 +10,7 @@ use domain::{
     automation::is_every_queue,
     ids::{AutomationId, JobId},
     job::{Status, Trigger},
-    waiting::{Facts, Full, LiveWorker, MOST_NAMED, Unstarted, WaitingReason, why_waiting},
+    waiting::{Facts, Full, LiveWorker, MOST_NAMED, Unstarted, WaitingCode, WaitingReason, why_waiting},
 };
 use store::{
     Error,
@@ -162,7 +162,7 @@ impl Orchestrator {
     }
 
     /// Tells the log why the next job of each queue waits, when that is another reason than before.
-    pub(crate) async fn log_reasons(&self, told: &mut BTreeMap<String, &'static str>) -> Result<(), Error> {
+    pub(crate) async fn log_reasons(&self, told: &mut BTreeMap<String, WaitingCode>) -> Result<(), Error> {
         let queues = store::jobs::job_queues_waiting(&self.database).await?;
         told.retain(|queue, _| queues.contains(queue));
         for queue in queues {
@@ -170,7 +170,7 @@ impl Orchestrator {
             let reasons = self.reasons(&[&job.row]).await?;
             let Some(reason) = reasons.get(&job.row.job.id) else { continue };
             if told.insert(queue.clone(), reason.code()) != Some(reason.code()) {
-                tracing::info!(queue.name = queue, job.id = %job.row.job.id, reason.code = reason.code(), %reason, "the next job waits");
+                tracing::info!(queue.name = queue, job.id = %job.row.job.id, reason.code = reason.code().as_str(), %reason, "the next job waits");
             }
         }
         Ok(())
@@ -191,5 +191,5 @@ fn waiting_reason(reason: &WaitingReason) -> api_types::WaitingReason {
         }
         _ => serde_json::Map::new(),
     };
-    api_types::WaitingReason { code: reason.code().to_owned(), message: reason.to_string(), facts }
+    api_types::WaitingReason { code: reason.code(), message: reason.to_string(), facts }
 }

@@ -41,7 +41,7 @@ impl Orchestrator {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_s: self.replica.uptime().as_secs(),
             now,
-            database: "ok".to_owned(),
+            database: domain::health::Database::Ok,
             broker: BrokerStatus { configured: self.broker.is_some(), connected },
             workers: self.worker_counts(now).await?,
             running: loads.values().map(|load| load.running).sum(),

@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 use actix_web::{HttpResponse, get, web::Data};
 use api_types::Health;
 use chrono::Utc;
+use domain::health::{Broker, Database, Status};
 use serde_json::json;
 
 use super::app::Frame;
@@ -22,20 +23,20 @@ pub(super) async fn health(frame: Data<Frame>) -> HttpResponse {
     let context = &frame.context;
     let database = database(context).await;
     let broker = context.broker.as_ref().map(broker::Broker::is_connected);
-    let status = match broker {
-        _ if database != OK => "unavailable",
-        Some(false) => "degraded",
-        _ => OK,
+    let broker = match broker {
+        None => Broker::None,
+        Some(true) => Broker::Ok,
+        Some(false) => Broker::Unreachable,
     };
     let health = Health {
-        status: status.to_owned(),
+        status: Status::of(database, broker),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        database: database.to_owned(),
-        broker: broker.map_or("none", |connected| if connected { "ok" } else { "unreachable" }).to_owned(),
+        database,
+        broker,
         uptime_s: context.replica.uptime().as_secs(),
         now: Utc::now(),
     };
-    let mut response = if database == OK { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    let mut response = if database == Database::Ok { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(health)
 }
 
@@ -64,18 +65,18 @@ pub(super) async fn ready(frame: Data<Frame>) -> HttpResponse {
             services.insert(*name, reason);
         }
     }
-    if database == OK && services.is_empty() {
+    if database == Database::Ok && services.is_empty() {
         return HttpResponse::Ok().json(json!({"status": OK}));
     }
     HttpResponse::ServiceUnavailable().json(json!({"status": "unavailable", "database": database, "services": services}))
 }
 
-async fn database(context: &Context) -> &'static str {
+async fn database(context: &Context) -> Database {
     match tokio::time::timeout(PATIENCE, context.database.ping()).await {
-        Ok(Ok(())) if context.writes.is_failing() => "not_writable",
-        Ok(Ok(())) => OK,
+        Ok(Ok(())) if context.writes.is_failing() => Database::NotWritable,
+        Ok(Ok(())) => Database::Ok,
         // Every connection waits for the lock of the file that another program holds.
-        Err(_elapsed) if context.database.is_sqlite() && context.writes.is_failing() => "not_writable",
-        _ => "unreachable",
+        Err(_elapsed) if context.database.is_sqlite() && context.writes.is_failing() => Database::NotWritable,
+        _ => Database::Unreachable,
     }
 }

@@ -4,7 +4,7 @@ use api_types::{ReconcilerStatus, TaskStatus};
 use auth::need::OpsRead;
 
 use super::app::Frame;
-use crate::{Allowed, Failure, TaskState};
+use crate::{Allowed, Failure};
 
 /// Lists the reconcilers of all services and replicas, and how their last runs went.
 #[utoipa::path(tag = "operations", responses((status = 200, body = Vec<ReconcilerStatus>)))]
@@ -19,12 +19,7 @@ pub(super) async fn reconcilers(_: Allowed<OpsRead>, frame: Data<Frame>) -> Resu
 pub(super) async fn tasks(_: Allowed<OpsRead>, frame: Data<Frame>) -> HttpResponse {
     let to_api = |task: crate::TaskStatus| TaskStatus {
         name: task.name.into_owned(),
-        state: match task.state {
-            TaskState::Running => api_types::TaskState::Running,
-            TaskState::Restarting => api_types::TaskState::Restarting,
-            TaskState::Broken => api_types::TaskState::Broken,
-            TaskState::Ended => api_types::TaskState::Ended,
-        },
+        state: task.state,
         since: task.since,
         restarts: task.restarts,
         last_error: task.last_error,

@@ -1,6 +1,7 @@
 //! Checks of what the worker must reach: hub, key, clock and broker.
 
 use broker::Broker;
+use domain::health;
 
 use super::Finding;
 use crate::{HubClient, HubError, Settings, hub::HubHealth};
@@ -28,10 +29,10 @@ fn health(settings: &Settings, found: &HubHealth) -> Finding {
     const CHECK: &str = "hub";
     let (health, own) = (&found.health, env!("CARGO_PKG_VERSION"));
     let message = format!("{} answers: {}, version {}", settings.server, health.status, health.version);
-    if health.database != "ok" {
+    if health.database != health::Database::Ok {
         return Finding::fail(CHECK, message, "the hub cannot reach its database: see the hub's log");
     }
-    if health.status != "ok" {
+    if health.status != health::Status::Ok {
         return Finding::warn(CHECK, message, "the hub cannot reach its broker, and jobs wait: see the hub's log");
     }
     if health.version != own {
@@ -97,9 +98,9 @@ mod tests {
     use crate::doctor::Verdict;
 
     fn found(clock_ahead_s: f64) -> HubHealth {
-        let words = |word: &str| word.to_owned();
-        let (version, now) = (words(env!("CARGO_PKG_VERSION")), chrono::Utc::now());
-        let health = Health { status: words("ok"), version, database: words("ok"), broker: words("none"), uptime_s: 1, now };
+        let (version, now) = (env!("CARGO_PKG_VERSION").to_owned(), chrono::Utc::now());
+        let health =
+            Health { status: health::Status::Ok, version, database: health::Database::Ok, broker: health::Broker::None, uptime_s: 1, now };
         HubHealth { health, clock_ahead_s }
     }
 
@@ -123,7 +124,7 @@ mod tests {
         };
         assert_eq!(with(|_| {}), Verdict::Ok);
         assert_eq!(with(|health| health.version = "9".into()), Verdict::Warn);
-        assert_eq!(with(|health| health.status = "degraded".into()), Verdict::Warn);
-        assert_eq!(with(|health| health.database = "unreachable".into()), Verdict::Fail);
+        assert_eq!(with(|health| health.status = health::Status::Degraded), Verdict::Warn);
+        assert_eq!(with(|health| health.database = health::Database::Unreachable), Verdict::Fail);
     }
 }

@@ -1,0 +1,81 @@
+//! How a hub process is: the words of `/api/v1/health` and `/api/v1/ops`, and what follows from which.
+
+use crate::wire::wire_names;
+
+wire_names! {
+    /// How the hub is.
+    pub enum Status as "HealthStatus" {
+        /// Jobs are accepted and dispatched.
+        Ok = "ok",
+        /// The broker is unreachable: jobs are accepted and wait.
+        Degraded = "degraded",
+        /// The database is unreachable or takes no writes: no job is accepted.
+        Unavailable = "unavailable",
+    }
+}
+
+wire_names! {
+    /// How the database is.
+    pub enum Database as "DatabaseHealth" {
+        /// It answers and takes writes.
+        Ok = "ok",
+        /// It does not answer.
+        Unreachable = "unreachable",
+        /// It answers, and the last write failed, as on a full disk.
+        NotWritable = "not_writable",
+    }
+}
+
+wire_names! {
+    /// How the broker is.
+    pub enum Broker as "BrokerHealth" {
+        /// The hub is connected to it.
+        Ok = "ok",
+        /// The hub is not connected to it.
+        Unreachable = "unreachable",
+        /// The settings name none: workers claim jobs over HTTP.
+        None = "none",
+    }
+}
+
+wire_names! {
+    /// How a task of a process is.
+    pub enum TaskState as "TaskState" {
+        /// It runs.
+        Running = "running",
+        /// It failed, and restarts after a pause.
+        Restarting = "restarting",
+        /// It ended before the shutdown and cannot be restarted: `/health/live` answers 503, so that the process is.
+        Broken = "broken",
+        /// It ended because the process stops.
+        Ended = "ended",
+    }
+}
+
+impl Status {
+    /// Of a hub with this database and this broker.
+    #[must_use]
+    pub const fn of(database: Database, broker: Broker) -> Self {
+        match (database, broker) {
+            (Database::Unreachable | Database::NotWritable, _) => Self::Unavailable,
+            (Database::Ok, Broker::Unreachable) => Self::Degraded,
+            (Database::Ok, Broker::Ok | Broker::None) => Self::Ok,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_database_it_is_unavailable_and_without_its_broker_degraded() {
+        for broker in Broker::ALL {
+            for database in [Database::Unreachable, Database::NotWritable] {
+                assert_eq!(Status::of(database, broker), Status::Unavailable, "{database} {broker}");
+            }
+            let expected = if broker == Broker::Unreachable { Status::Degraded } else { Status::Ok };
+            assert_eq!(Status::of(Database::Ok, broker), expected, "{broker}");
+        }
+    }
+}
