@@ -1,37 +1,41 @@
-//! Automations: registered, changed, paused and archived; what of them jobs need is cached in [`Catalog`].
+//! Automations: registered, changed, paused and archived. What of them jobs need is in [`crate::catalog`].
 
-mod cached;
-mod catalog;
 mod convert;
 mod draft;
 mod pause;
 mod register;
 pub(crate) mod routes;
-mod schema;
+
+use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
+use domain::automation::QueueProfile;
+use runtime::Clock;
+use store::Database;
 
-pub(crate) use self::{
-    cached::CachedAutomations,
-    catalog::{Catalog, rejected},
-    pause::pause,
-    register::not_found,
-};
+pub(crate) use self::pause::pause;
+use crate::{catalog::Catalog, dispatch::BrokerQueues, notices::Notices};
+
+/// The use cases of automations.
+pub(crate) struct Automations {
+    pub(crate) database: Database,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) broker_queues: BrokerQueues,
+    pub(crate) notices: Notices,
+    /// The profile of queues whose automations name none.
+    pub(crate) queue_profile: Option<QueueProfile>,
+    pub(crate) clock: Clock,
+}
 
 /// The description of the routes.
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    paths(routes::execute, routes::create, routes::list, routes::get, routes::update, routes::archive, routes::pause, routes::resume,),
+    paths(routes::create, routes::list, routes::get, routes::update, routes::archive, routes::pause, routes::resume,),
     components(schemas(api_types::Problem))
 )]
 pub(crate) struct Description;
 
-/// Those on the path of every job, which are tried first.
-pub(crate) fn hot_routes(config: &mut ServiceConfig) {
-    config.service(routes::execute);
-}
-
-/// The others, in the order in which they are tried.
+/// The routes, in the order in which they are tried.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(routes::create)

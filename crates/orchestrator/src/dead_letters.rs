@@ -1,12 +1,29 @@
 //! Messages that the broker gave up: they are kept, shown, and replayed by people.
 
 mod consume;
+mod read;
 mod replay;
 pub(crate) mod routes;
 
+use std::sync::Arc;
+
 use actix_web::web::{self, ServiceConfig};
+use broker::Broker;
+use runtime::Clock;
+use store::Database;
 
 pub(crate) use self::consume::run;
+use crate::{catalog::Catalog, writer::Writer};
+
+/// The use cases of dead letters.
+#[derive(Clone)]
+pub(crate) struct DeadLetters {
+    pub(crate) database: Database,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) writer: Writer,
+    pub(crate) broker: Option<Arc<Broker>>,
+    pub(crate) clock: Clock,
+}
 
 /// The description of the routes.
 #[derive(utoipa::OpenApi)]

@@ -4,23 +4,44 @@ mod accept;
 mod control;
 mod convert;
 mod follow;
-
+mod read;
 pub(crate) mod routes;
 mod waiting;
 
-use actix_web::web::ServiceConfig;
+use std::{sync::Arc, time::Duration};
 
-pub(crate) use self::{
-    follow::Followed,
-    routes::{accepted, header_key, idempotency_key, key_in_header},
-};
+use actix_web::web::ServiceConfig;
+use runtime::{Clock, Shutdown};
+use store::Database;
+
+pub(crate) use self::{follow::Followed, waiting::WaitingReasons};
+use crate::{catalog::Catalog, notices::Notices, writer::Writer};
+
+/// The use cases of jobs.
+pub(crate) struct Jobs {
+    pub(crate) database: Database,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) writer: Writer,
+    pub(crate) notices: Notices,
+    pub(crate) reasons: WaitingReasons,
+    pub(crate) clock: Clock,
+}
+
+/// Logs that people watch as they come.
+pub(crate) struct LogStreams {
+    pub(crate) followed: Followed,
+    /// How long a reader may take for what is sent to it.
+    pub(crate) patience: Duration,
+    pub(crate) shutdown: Shutdown,
+}
 
 /// The description of the routes.
 #[derive(utoipa::OpenApi)]
 #[openapi(
     paths(
+        routes::request::execute,
         routes::list,
-        routes::create,
+        routes::request::create,
         routes::stream::stream_logs,
         routes::logs,
         routes::events,
@@ -36,11 +57,16 @@ pub(crate) use self::{
 )]
 pub(crate) struct Description;
 
-/// The routes, in the order in which they are tried.
+/// Those on the path of every job, which are tried first.
+pub(crate) fn hot_routes(config: &mut ServiceConfig) {
+    config.service(routes::request::execute);
+}
+
+/// The others, in the order in which they are tried.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(routes::list)
-        .service(routes::create)
+        .service(routes::request::create)
         .service(routes::stream::stream_logs)
         .service(routes::logs)
         .service(routes::events)

@@ -10,16 +10,18 @@
 //! ```
 
 mod automations;
+mod catalog;
 mod dead_letters;
 mod dispatch;
 mod events;
 mod jobs;
 mod notices;
 mod ops;
-mod orchestrator;
 mod pages;
 mod queues;
 mod reconcilers;
+mod refresh;
+mod roster;
 mod routes;
 mod service;
 mod text;
@@ -28,5 +30,4 @@ mod worker_api;
 mod workers;
 mod writer;
 
-use self::orchestrator::Orchestrator;
 pub use self::service::Service;

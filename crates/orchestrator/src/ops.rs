@@ -1,12 +1,32 @@
 //! How the hub and its work stand.
 
 pub(crate) mod routes;
-mod snapshot;
 mod status;
 
-use actix_web::web::ServiceConfig;
+use std::{sync::Arc, time::Instant};
 
-pub(crate) use self::snapshot::Snapshot;
+use actix_web::web::ServiceConfig;
+use api_types::OpsStatus;
+use broker::Broker;
+use chrono::TimeDelta;
+use runtime::{Clock, RefusedKeys, Replica};
+use store::Database;
+use tokio::sync::Mutex;
+
+/// The use cases of operations.
+pub(crate) struct Ops {
+    pub(crate) database: Database,
+    pub(crate) broker: Option<Arc<Broker>>,
+    pub(crate) replica: Replica,
+    pub(crate) refused: RefusedKeys,
+    /// How long a registered worker's lease lasts.
+    pub(crate) lease: TimeDelta,
+    pub(crate) clock: Clock,
+    pub(crate) last: LastStatus,
+}
+
+/// The last answer, and when it was read.
+pub(crate) type LastStatus = Mutex<Option<(Instant, OpsStatus)>>;
 
 /// The description of the routes.
 #[derive(utoipa::OpenApi)]

@@ -4,7 +4,21 @@ mod convert;
 mod pause;
 pub(crate) mod routes;
 
+use std::sync::Arc;
+
 use actix_web::web::ServiceConfig;
+use runtime::Clock;
+use store::Database;
+
+use crate::{catalog::Catalog, notices::Notices};
+
+/// The use cases of queues.
+pub(crate) struct Queues {
+    pub(crate) database: Database,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) notices: Notices,
+    pub(crate) clock: Clock,
+}
 
 /// The description of the routes.
 #[derive(utoipa::OpenApi)]

@@ -13,7 +13,7 @@ use domain::ids::JobId;
 use runtime::{Context, Counts, Reconciler};
 
 use crate::{
-    Orchestrator,
+    notices::Notices,
     writer::{Change, Writer},
 };
 
@@ -21,16 +21,16 @@ use crate::{
 const MOST_ENDED: u64 = 1000;
 
 /// All of them.
-pub(crate) fn all(hub: &Orchestrator, context: &Context) -> Vec<Arc<dyn Reconciler>> {
+pub(crate) fn all(writer: &Writer, notices: &Notices, context: &Context) -> Vec<Arc<dyn Reconciler>> {
     let tick = context.settings.dispatch.tick;
-    let (database, writer) = (hub.database.clone(), hub.writer.clone());
+    let database = &context.database;
     let ends = |limit| Arc::new(overdue::Overdue { limit, database: database.clone(), writer: writer.clone(), tick });
     vec![
         ends(overdue::Limit::Lease),
         ends(overdue::Limit::Run),
         ends(overdue::Limit::Wait),
         Arc::new(sweep::UnconfirmedSweep::new(context)),
-        Arc::new(lost_messages::LostMessages::new(hub, context)),
+        Arc::new(lost_messages::LostMessages::new(notices.clone(), context)),
         Arc::new(retention::Retention::jobs(context)),
         Arc::new(retention::Retention::logs(context)),
         Arc::new(retention::Retention::dead_letters(context)),

@@ -1,9 +1,9 @@
 //! The routes of this service, joined from its subjects, and their description.
 
-use actix_web::web::{Data, ServiceConfig};
+use actix_web::web::ServiceConfig;
 use utoipa::OpenApi as _;
 
-use crate::{Orchestrator, automations, dead_letters, jobs, ops, queues, worker_api, workers};
+use crate::{automations, dead_letters, jobs, ops, queues, worker_api, workers};
 
 /// The description of the routes.
 pub(crate) fn description() -> utoipa::openapi::OpenApi {
@@ -19,10 +19,9 @@ pub(crate) fn description() -> utoipa::openapi::OpenApi {
 }
 
 /// Routes are tried in their order: those of every job come first.
-pub(crate) fn routes(orchestrator: Data<Orchestrator>, config: &mut ServiceConfig) {
+pub(crate) fn routes(config: &mut ServiceConfig) {
     config
-        .app_data(orchestrator)
-        .configure(automations::hot_routes)
+        .configure(jobs::hot_routes)
         .configure(worker_api::hot_routes)
         .configure(workers::hot_routes)
         .configure(automations::routes)

@@ -2,25 +2,46 @@
 
 mod changes;
 mod counter;
-mod holder;
-mod limits;
 mod live;
 mod manage;
 mod presence;
 mod register;
-mod roster;
 pub(crate) mod routes;
 mod tokens;
 
+use std::sync::Arc;
+
 use actix_web::web::ServiceConfig;
+use chrono::TimeDelta;
+use runtime::{Clock, LeaseSettings, Shutdown};
+use store::Database;
 
 pub(crate) use self::{
-    changes::CachedWorkers,
-    counter::WorkerChanges,
-    holder::check_holder,
+    changes::{CachedWorkers, WorkerChanges},
     presence::Presence,
-    roster::{Known, Roster},
 };
+use crate::{dispatch::ControlMessages, roster::Roster, writer::Writer};
+
+/// The use cases of workers.
+pub(crate) struct Workers {
+    pub(crate) database: Database,
+    pub(crate) writer: Writer,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) changes: WorkerChanges,
+    pub(crate) presence: Presence,
+    pub(crate) control: ControlMessages,
+    pub(crate) settings: LeaseSettings,
+    /// How long a registered worker's lease lasts.
+    pub(crate) lease: TimeDelta,
+    pub(crate) clock: Clock,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// The use cases of workers' tokens.
+pub(crate) struct Tokens {
+    pub(crate) database: Database,
+    pub(crate) clock: Clock,
+}
 
 /// The description of the routes.
 #[derive(utoipa::OpenApi)]

@@ -33,7 +33,7 @@ use self::command::{Command, Done, Envelope, Reply, Request};
 pub(crate) use self::{
     command::{Action, Change, Changed, Control, Finish, Inserted, Lines},
     deps::Deps,
-    plan::differs,
+    plan::{LeaseTimes, differs},
     run::start,
 };
 use crate::{

@@ -2,42 +2,41 @@ use api_types::PauseRequest;
 use auth::Principal;
 use chrono::{DateTime, Utc};
 use domain::{
-    Scope,
     ids::AutomationId,
     policy::{Pause, pause_faults},
 };
 use runtime::Failure;
 use store::automations::Automation;
 
-use super::register::not_found;
-use crate::{Orchestrator, notices::Notice};
+use super::Automations;
+use crate::notices::Notice;
 
-impl Orchestrator {
+impl Automations {
     /// Its jobs do not start from now on. A pause that lasts is changed and keeps its beginning.
-    pub(crate) async fn automation_pause(&self, id: AutomationId, request: PauseRequest, by: &Principal) -> Result<Automation, Failure> {
-        let current = self.automation(id).await?;
+    pub(crate) async fn pause(&self, id: AutomationId, request: PauseRequest, by: &Principal) -> Result<Automation, Failure> {
+        let current = self.get(id).await?;
         let pause = pause(request, current.pause, by, (self.clock)())?;
         if !store::automations::automation_pause(&self.database, id, &pause).await? {
             return Err(Failure::conflict("automation_archived", format!("automation {id} is archived")));
         }
         tracing::info!(automation.id = id.get(), user.name = pause.by, "automation paused");
-        self.automation_put(id).await
+        self.put(id).await
     }
 
     /// Its jobs start again.
-    pub(crate) async fn automation_resume(&self, id: AutomationId, by: &Principal) -> Result<Automation, Failure> {
-        self.automation(id).await?;
+    pub(crate) async fn resume(&self, id: AutomationId, by: &Principal) -> Result<Automation, Failure> {
+        self.get(id).await?;
         if !store::automations::automation_resume(&self.database, id, (self.clock)()).await? {
             return Err(Failure::conflict("wrong_state", format!("automation {id} is active, not paused")));
         }
         tracing::info!(automation.id = id.get(), user.name = %by.actor, "automation resumed");
-        let automation = self.automation_put(id).await?;
+        let automation = self.put(id).await?;
         self.notices.send(Notice::Candidates(vec![automation.draft.queue_name.clone()]));
         Ok(automation)
     }
 
-    async fn automation_put(&self, id: AutomationId) -> Result<Automation, Failure> {
-        let automation = store::automations::automation_get(&self.database, &Scope::All, id).await?.ok_or_else(|| not_found(id))?;
+    async fn put(&self, id: AutomationId) -> Result<Automation, Failure> {
+        let automation = self.get(id).await?;
         self.catalog.put(automation.clone());
         Ok(automation)
     }

@@ -7,11 +7,11 @@ use runtime::Failure;
 use serde_json::Value;
 use store::automations::{Automation, Draft, Filter};
 
-use super::{convert, draft};
-use crate::Orchestrator;
+use super::{Automations, convert, draft};
+use crate::catalog::not_found;
 
-impl Orchestrator {
-    pub(crate) async fn automation_create(&self, request: AutomationCreate, by: &Principal) -> Result<Automation, Failure> {
+impl Automations {
+    pub(crate) async fn create(&self, request: AutomationCreate, by: &Principal) -> Result<Automation, Failure> {
         let draft = self.changed(draft::empty(&request, self.queue_profile), request.into(), by).await?;
         let created = store::automations::automation_insert(&self.database, &draft, (self.clock)()).await;
         let automation = created.map_err(|error| name_taken(error, &draft.name))?;
@@ -19,13 +19,8 @@ impl Orchestrator {
         Ok(automation)
     }
 
-    pub(crate) async fn automation_update(
-        &self,
-        id: AutomationId,
-        request: AutomationUpdate,
-        by: &Principal,
-    ) -> Result<Automation, Failure> {
-        let current = self.automation(id).await?;
+    pub(crate) async fn update(&self, id: AutomationId, request: AutomationUpdate, by: &Principal) -> Result<Automation, Failure> {
+        let current = self.get(id).await?;
         check_unchanged(&request, &convert::automation(&current, (self.clock)()))?;
         let draft = self.changed(current.draft, request, by).await?;
         let updated = store::automations::automation_update(&self.database, id, &draft, (self.clock)()).await;
@@ -51,18 +46,18 @@ impl Orchestrator {
         self.catalog.check_schema(draft::stored_schema(schema).map_err(Failure::Invalid)?).await
     }
 
-    pub(crate) async fn automation_archive(&self, id: AutomationId, by: &Principal) -> Result<(), Failure> {
-        self.automation(id).await?;
+    pub(crate) async fn archive(&self, id: AutomationId, by: &Principal) -> Result<(), Failure> {
+        self.get(id).await?;
         store::automations::automation_archive(&self.database, id, &by.name(), (self.clock)()).await?;
-        self.catalog.put(self.automation(id).await?);
+        self.catalog.put(self.get(id).await?);
         Ok(())
     }
 
-    pub(crate) async fn automation(&self, id: AutomationId) -> Result<Automation, Failure> {
+    pub(crate) async fn get(&self, id: AutomationId) -> Result<Automation, Failure> {
         store::automations::automation_get(&self.database, &Scope::All, id).await?.ok_or_else(|| not_found(id))
     }
 
-    pub(crate) async fn automation_list(&self, filter: &Filter) -> Result<Vec<Automation>, Failure> {
+    pub(crate) async fn list(&self, filter: &Filter) -> Result<Vec<Automation>, Failure> {
         Ok(store::automations::automation_list(&self.database, &Scope::All, filter).await?)
     }
 
@@ -77,14 +72,10 @@ impl Orchestrator {
     }
 
     /// As the API shows it.
-    pub(crate) fn automation_shown(&self, automation: &Automation) -> api_types::Automation {
+    pub(crate) fn shown(&self, automation: &Automation) -> api_types::Automation {
         let warnings = self.broker_queues.warning(automation).into_iter().collect();
         api_types::Automation { warnings, ..convert::automation(automation, (self.clock)()) }
     }
-}
-
-pub(crate) fn not_found(id: AutomationId) -> Failure {
-    Failure::NotFound(format!("automation {id}"))
 }
 
 fn name_taken(error: store::Error, name: &str) -> Failure {

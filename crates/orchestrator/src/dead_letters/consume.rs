@@ -1,35 +1,25 @@
-//! Messages that the broker gave up: they are kept, shown, and fail the jobs they name.
+//! Messages that the broker gave up are kept, and fail the jobs they name.
 
-use domain::{
-    Scope,
-    ids::{DeadLetterId, JobId},
-};
 use std::{sync::Arc, time::Duration};
 
-use api_types::DeadLetterDetail;
-use auth::Principal;
 use broker::{Broker, Delivery};
 use chrono::{DateTime, Utc};
+use domain::ids::JobId;
 use messages::JobMessage;
-use runtime::{Failure, TaskError};
+use runtime::{Failure, Shutdown, TaskError};
 use serde_json::{Map, Value};
-use store::{
-    Database,
-    dead_letters::{DeadLetter, Filter},
-};
+use store::{Database, dead_letters::DeadLetter};
 use uuid::Uuid;
 
-use crate::{
-    Orchestrator,
-    writer::{Change, Writer},
-};
+use super::DeadLetters;
+use crate::writer::{Change, Writer};
 
 /// Bytes of a message that are kept.
 const MOST_BODY: usize = 1024 * 1024;
 
 /// Takes messages from the dead-letter queue: keeps each, and fails the job it names when that waits for it.
-pub(crate) async fn run(orchestrator: Orchestrator, broker: Arc<Broker>, queue: String) -> Result<(), TaskError> {
-    let Orchestrator { database, writer, clock, shutdown, .. } = orchestrator;
+pub(crate) async fn run(letters: DeadLetters, broker: Arc<Broker>, queue: String, shutdown: Shutdown) -> Result<(), TaskError> {
+    let DeadLetters { database, writer, clock, .. } = letters;
     let mut consumer = broker.consume(&queue, 50);
     loop {
         let delivery = tokio::select! {
@@ -91,52 +81,6 @@ fn headers(headers: &[(String, String)]) -> Option<Value> {
     let kept: Map<String, Value> =
         headers.iter().filter(|header| fine(header)).map(|(name, value)| (name.clone(), value.clone().into())).collect();
     (!kept.is_empty()).then_some(Value::Object(kept))
-}
-
-impl Orchestrator {
-    pub(crate) async fn dead_letter_list(&self, filter: &Filter) -> Result<Vec<api_types::DeadLetter>, Failure> {
-        Ok(store::dead_letters::dead_letter_list(&self.database, &Scope::All, filter).await?.into_iter().map(to_api).collect())
-    }
-
-    pub(crate) async fn dead_letter(&self, id: DeadLetterId) -> Result<DeadLetter, Failure> {
-        store::dead_letters::dead_letter_get(&self.database, &Scope::All, id).await?.ok_or_else(|| not_found(id))
-    }
-
-    pub(crate) async fn dead_letter_detail(&self, id: DeadLetterId) -> Result<DeadLetterDetail, Failure> {
-        let letter = self.dead_letter(id).await?;
-        let job = match letter.job_id {
-            Some(job_id) => store::jobs::job_get(&self.database, &Scope::All, job_id).await?.map(|_| format!("/api/v1/jobs/{job_id}")),
-            None => None,
-        };
-        let (body, body_is_whole, headers) = (letter.body.clone(), letter.body_is_whole, letter.headers.clone());
-        Ok(DeadLetterDetail { letter: to_api(letter), body, body_is_whole, headers, job })
-    }
-
-    pub(crate) async fn dead_letter_delete(&self, id: DeadLetterId, by: &Principal) -> Result<(), Failure> {
-        if !store::dead_letters::dead_letter_delete(&self.database, id).await? {
-            return Err(not_found(id));
-        }
-        tracing::info!(dead_letter.id = %id, user.name = %by.actor, "dead letter deleted");
-        Ok(())
-    }
-}
-
-fn not_found(id: DeadLetterId) -> Failure {
-    Failure::NotFound(format!("dead letter {id}"))
-}
-
-pub(crate) fn to_api(letter: DeadLetter) -> api_types::DeadLetter {
-    let replay = letter.replay;
-    api_types::DeadLetter {
-        id: letter.id,
-        queue_name: letter.queue_name,
-        job_id: letter.job_id,
-        reason: letter.reason,
-        received_at: letter.received_at,
-        replayed_at: replay.as_ref().map(|replay| replay.at),
-        new_job_id: replay.as_ref().and_then(|replay| replay.new_job_id),
-        replayed_by: replay.map(|replay| replay.by),
-    }
 }
 
 #[cfg(test)]

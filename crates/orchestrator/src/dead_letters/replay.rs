@@ -13,15 +13,15 @@ use store::{
 };
 use uuid::Uuid;
 
-use super::consume::to_api;
-use crate::{Orchestrator, automations};
+use super::{DeadLetters, read::to_api};
+use crate::catalog::rejected;
 
 /// How long the broker may take to confirm: a transaction waits for it.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-impl Orchestrator {
-    pub(crate) async fn dead_letter_replay(&self, id: DeadLetterId, by: &Principal) -> Result<api_types::DeadLetter, Failure> {
-        let letter = self.dead_letter(id).await?;
+impl DeadLetters {
+    pub(crate) async fn replay(&self, id: DeadLetterId, by: &Principal) -> Result<api_types::DeadLetter, Failure> {
+        let letter = self.letter(id).await?;
         if let Some(replay) = &letter.replay {
             return Err(already_replayed(replay));
         }
@@ -33,15 +33,15 @@ impl Orchestrator {
             Some(job) => self.replay_job(&letter, job, by).await?,
             None => self.replay_message(&letter, by).await?,
         }
-        Ok(to_api(self.dead_letter(id).await?))
+        Ok(to_api(self.letter(id).await?))
     }
 
     /// Runs the job again that the message failed. The key makes one new job of a request that is sent twice, or again after a crash.
     async fn replay_job(&self, letter: &DeadLetter, job: FullJob, by: &Principal) -> Result<(), Failure> {
         let automation_id = job.row.automation_id;
-        let entry = self.catalog.get(automation_id).await?.ok_or_else(|| automations::not_found(automation_id))?;
+        let entry = self.catalog.require(automation_id).await?;
         let rules = entry.automation.rules();
-        let accepted = domain::job::replay(job.row.earlier(), rules, by.name()).map_err(|why| automations::rejected(automation_id, why))?;
+        let accepted = domain::job::replay(job.row.earlier(), rules, by.name()).map_err(|why| rejected(automation_id, why))?;
         let key = format!("dead-letter/{}", job.row.job.id);
         match dead_letters::dead_letter_retry(&self.database, job.row.job.id).await? {
             Some((retry, other)) if other.as_ref() != Some(&key) => {
@@ -102,11 +102,11 @@ impl Orchestrator {
 
     /// Somebody else was faster: sent it again, or removed it.
     async fn lost_race(&self, id: DeadLetterId) -> Result<Failure, Failure> {
-        let letter = self.dead_letter(id).await?;
+        let letter = self.letter(id).await?;
         Ok(letter.replay.as_ref().map_or_else(|| Failure::Unavailable("the letter changed meanwhile".to_owned()), already_replayed))
     }
 
-    pub(crate) async fn dead_letter_replay_many(&self, request: ReplayRequest, by: &Principal) -> Result<ReplayResponse, Failure> {
+    pub(crate) async fn replay_many(&self, request: ReplayRequest, by: &Principal) -> Result<ReplayResponse, Failure> {
         let limit = request.limit.unwrap_or(100);
         if !(1..=1000).contains(&limit) {
             return Err(Failure::field("limit", "must be 1 to 1000"));
@@ -122,7 +122,7 @@ impl Orchestrator {
             return Ok(response);
         }
         for letter in dead_letters::dead_letter_list_open(&self.database, &Scope::All, &filter).await? {
-            match self.dead_letter_replay(letter.id, by).await {
+            match self.replay(letter.id, by).await {
                 Ok(_) => response.replayed += 1,
                 Err(Failure::Conflict { code, detail, .. }) => {
                     response.refused.push(DeadLetterRefusal { id: letter.id, code: code.to_owned(), detail });

@@ -8,10 +8,8 @@ use domain::ids::DeadLetterId;
 use runtime::{Allowed, Failure, OptionalJsonBody, Params};
 use store::dead_letters::Filter;
 
-use crate::{
-    Orchestrator,
-    pages::{page, page_size},
-};
+use super::DeadLetters;
+use crate::pages::{page, page_size};
 
 /// Lists dead letters, newest first, 50 a page.
 ///
@@ -22,12 +20,12 @@ use crate::{
 pub(crate) async fn list(
     _: Allowed<DeadLettersRead>,
     request: HttpRequest,
-    hub: Data<Orchestrator>,
+    letters: Data<DeadLetters>,
     query: Params<DeadLetterFilter>,
 ) -> Result<HttpResponse, Failure> {
     let DeadLetterFilter { queue, job_id, replayed, limit, after } = query.0;
     let filter = Filter { queue, job_id, replayed, limit: page_size(limit, 50, 1000)?.into(), after };
-    let found = hub.dead_letter_list(&filter).await?;
+    let found = letters.list(&filter).await?;
     let next = found.last().filter(|_| found.len() as u64 == filter.limit).map(|last| last.id.to_string());
     Ok(page(request.path(), request.query_string(), next).json(found))
 }
@@ -36,8 +34,8 @@ pub(crate) async fn list(
 #[utoipa::path(tag = "dead letters", params(api_types::params::DeadLetterId), responses(
     (status = 200, body = DeadLetterDetail)))]
 #[get("/api/v1/dead-letters/{id}")]
-pub(crate) async fn get(_: Allowed<DeadLettersRead>, hub: Data<Orchestrator>, id: Path<DeadLetterId>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(hub.dead_letter_detail(*id).await?))
+pub(crate) async fn get(_: Allowed<DeadLettersRead>, letters: Data<DeadLetters>, id: Path<DeadLetterId>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(letters.detail(*id).await?))
 }
 
 /// Replays a dead letter.
@@ -48,10 +46,10 @@ pub(crate) async fn get(_: Allowed<DeadLettersRead>, hub: Data<Orchestrator>, id
 #[post("/api/v1/dead-letters/{id}/replay")]
 pub(crate) async fn replay(
     caller: Allowed<DeadLettersReplay>,
-    hub: Data<Orchestrator>,
+    letters: Data<DeadLetters>,
     id: Path<DeadLetterId>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(hub.dead_letter_replay(*id, &caller).await?))
+    Ok(HttpResponse::Ok().json(letters.replay(*id, &caller).await?))
 }
 
 /// Replays dead letters, the oldest first.
@@ -61,10 +59,10 @@ pub(crate) async fn replay(
     (status = 200, body = ReplayResponse)))]
 pub(crate) async fn replay_many(
     caller: Allowed<DeadLettersReplay>,
-    hub: Data<Orchestrator>,
+    letters: Data<DeadLetters>,
     body: OptionalJsonBody<ReplayRequest>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(hub.dead_letter_replay_many(body.0, &caller).await?))
+    Ok(HttpResponse::Ok().json(letters.replay_many(body.0, &caller).await?))
 }
 
 /// Deletes a dead letter.
@@ -73,9 +71,9 @@ pub(crate) async fn replay_many(
 #[delete("/api/v1/dead-letters/{id}")]
 pub(crate) async fn delete(
     caller: Allowed<DeadLettersDelete>,
-    hub: Data<Orchestrator>,
+    letters: Data<DeadLetters>,
     id: Path<DeadLetterId>,
 ) -> Result<HttpResponse, Failure> {
-    hub.dead_letter_delete(*id, &caller).await?;
+    letters.delete(*id, &caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }

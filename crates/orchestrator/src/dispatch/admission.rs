@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use domain::{ids::AutomationId, policy::RateLimit};
 use store::jobs::JobRow;
 
-use crate::automations::CachedAutomations;
+use crate::catalog::CachedAutomations;
 
 /// Free places, as far as they are counted.
 #[derive(Default)]

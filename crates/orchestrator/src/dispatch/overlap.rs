@@ -6,7 +6,7 @@ use domain::{
 };
 use store::jobs::NewJob;
 
-use crate::automations::CachedAutomations;
+use crate::catalog::CachedAutomations;
 
 /// What the rule makes of a new job.
 #[derive(Debug, PartialEq, Eq)]

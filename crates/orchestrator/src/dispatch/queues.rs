@@ -10,14 +10,14 @@ use std::{
 use broker::{Broker, Error, QueueDepth};
 use domain::automation::QueueProfile;
 use runtime::{Shutdown, TaskError};
-use store::automations::Automation;
+use store::{Database, automations::Automation};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until, timeout},
 };
 
 use crate::{
-    automations::Catalog,
+    catalog::Catalog,
     notices::{Notice, Notices},
 };
 
@@ -155,6 +155,31 @@ impl BrokerQueues {
                 }
             } else if self.look(&queue).await {
                 notices.send(Notice::Candidates(vec![queue]));
+            }
+        }
+    }
+
+    /// Looks for what waits as soon as the broker is back.
+    pub(crate) async fn watch(
+        self,
+        broker: Arc<Broker>,
+        database: Database,
+        notices: Notices,
+        shutdown: Shutdown,
+    ) -> Result<(), TaskError> {
+        let mut connected = broker.watch_connected();
+        loop {
+            tokio::select! {
+                () = shutdown.wait() => return Ok(()),
+                changed = connected.changed() => changed?,
+            }
+            if *connected.borrow_and_update() {
+                tracing::info!("broker connected");
+                self.want_named();
+                let queues = store::jobs::job_queues_waiting(&database).await.unwrap_or_default();
+                notices.send(Notice::Candidates(queues));
+            } else {
+                tracing::warn!("broker out of reach; jobs are accepted and wait");
             }
         }
     }

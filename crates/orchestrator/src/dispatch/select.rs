@@ -24,7 +24,7 @@ use super::{
     findings::Findings,
     overlap,
 };
-use crate::automations::CachedAutomations;
+use crate::catalog::CachedAutomations;
 
 /// Candidates that are read at once.
 const MOST_CANDIDATES: usize = 256;

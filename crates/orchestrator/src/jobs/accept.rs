@@ -1,7 +1,6 @@
 //! The orchestrator's side of [`JobIntake`]: what [`domain::job::accept`] decides becomes a row, unless others are in its way.
 
 use domain::{
-    Scope,
     ids::{AutomationId, JobId},
     job::{Accepted, Request, Trigger},
     policy::Overrides,
@@ -10,16 +9,13 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use runtime::{Ask, Failure, Intake, JobIntake, OVERLAP_SKIPPED};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use store::jobs::{Idempotent, JobRow, NewJob};
+use store::jobs::{Idempotent, NewJob};
 use uuid::Uuid;
 
-use super::convert;
-use crate::{
-    Orchestrator, automations,
-    writer::{Inserted, differs},
-};
+use super::{Jobs, convert};
+use crate::writer::{Inserted, differs};
 
-impl JobIntake for Orchestrator {
+impl JobIntake for Jobs {
     fn accept(&self, ask: Ask) -> BoxFuture<'_, Result<Intake, Failure>> {
         let is_retry = ask.request.trigger == Trigger::Retry;
         let accepted = async move { if is_retry { Err(no_retry()) } else { self.take_in(ask, None).await } };
@@ -27,11 +23,11 @@ impl JobIntake for Orchestrator {
     }
 }
 
-impl Orchestrator {
+impl Jobs {
     /// Accepts a job, which runs another again when there is one.
-    pub(crate) async fn take_in(&self, ask: Ask, retry_of: Option<JobId>) -> Result<Intake, Failure> {
+    pub(super) async fn take_in(&self, ask: Ask, retry_of: Option<JobId>) -> Result<Intake, Failure> {
         let Ask { automation_id: id, request, key } = ask;
-        let entry = self.catalog.get(id).await?.ok_or_else(|| automations::not_found(id))?;
+        let entry = self.catalog.require(id).await?;
         // The order of ids is that of acceptance: an id is never younger than its job.
         let (job_id, now) = (Uuid::now_v7(), (self.clock)());
         let digest = key.as_ref().map(|_| digest(&request));
@@ -39,7 +35,7 @@ impl Orchestrator {
             // Before everything that may have changed since: whoever asks again did not get the answer to what was accepted.
             if let Some(known) = self.accepted_under(id, key.as_str()).await? {
                 let differs = differs(known.request_digest.as_deref(), digest.as_deref());
-                return if differs { Err(other_request()) } else { Ok(Intake::Existing(self.job(known.job_id).await?)) };
+                return if differs { Err(other_request()) } else { Ok(Intake::Existing(self.get(known.job_id).await?)) };
             }
         }
         let accepted = Accepted { retry_of, ..self.catalog.accept(&entry, request, now).await? };
@@ -47,8 +43,8 @@ impl Orchestrator {
         match self.writer.insert(new.clone()).await {
             Ok(Inserted { differs: true, .. }) => Err(other_request()),
             Ok(inserted) if inserted.id == new.id => Ok(Intake::Accepted(convert::new_job(new))),
-            Ok(Inserted { id, replayed: true, .. }) => Ok(Intake::Existing(self.job(id).await?)),
-            Ok(Inserted { id, .. }) => Ok(Intake::Accepted(self.job(id).await?)),
+            Ok(Inserted { id, replayed: true, .. }) => Ok(Intake::Existing(self.get(id).await?)),
+            Ok(Inserted { id, .. }) => Ok(Intake::Accepted(self.get(id).await?)),
             Err(Failure::Conflict { code: OVERLAP_SKIPPED, job_id: Some(id), .. }) => Ok(Intake::Skipped(id)),
             Err(failure) => Err(failure),
         }
@@ -64,16 +60,6 @@ impl Orchestrator {
         let txn = self.database.begin_lazily();
         Ok(store::jobs::job_find_idempotent_unscoped(&txn, &[(automation_id, key.to_owned())]).await?.pop())
     }
-
-    /// A job without its payload.
-    pub(crate) async fn job_row(&self, id: JobId) -> Result<JobRow, Failure> {
-        store::jobs::job_get_row(&self.database, &Scope::All, id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))
-    }
-
-    pub(crate) async fn job(&self, id: JobId) -> Result<api_types::Job, Failure> {
-        let job = store::jobs::job_get(&self.database, &Scope::All, id).await?;
-        job.map(convert::job).ok_or_else(|| Failure::NotFound(format!("job {id}")))
-    }
 }
 
 /// What somebody is answered who asked for a job.
@@ -88,9 +74,6 @@ pub(super) fn answer(intake: Intake) -> Result<(api_types::Job, bool), Failure> 
 fn no_retry() -> Failure {
     Failure::field("trigger", "must not be RETRY: a job that has ended is run again by POST /api/v1/jobs/{id}/retry")
 }
-
-/// The name of the header for the key, as people write it.
-pub(crate) const KEY_HEADER: &str = "Idempotency-Key";
 
 fn other_request() -> Failure {
     let message = "was used before with other parameters or options: use another key, or send the request again as it was";

@@ -13,9 +13,8 @@ use runtime::{Ask, Failure};
 use store::jobs::{Filter, FullJob, JobRow, Payload};
 use uuid::Uuid;
 
-use super::accept::answer;
+use super::{Jobs, accept::answer};
 use crate::{
-    Orchestrator,
     notices::Notice,
     text,
     writer::{Action, Change, Control},
@@ -55,24 +54,23 @@ pub(crate) fn reason(given: Option<String>) -> Result<Option<String>, Failure> {
     Ok(given.map(text::clean_line))
 }
 
-impl Orchestrator {
-    pub(crate) async fn job_control(&self, id: JobId, control: Control) -> Result<api_types::Job, Failure> {
+impl Jobs {
+    pub(super) async fn control(&self, id: JobId, control: Control) -> Result<api_types::Job, Failure> {
         if control.action == Action::Resume
             && let Some(queue) =
                 store::jobs::job_release_held(&self.database, &control.event(Uuid::now_v7().into(), id, "job.resumed", (self.clock)()))
                     .await?
         {
             self.notices.send(Notice::Candidates(vec![queue]));
-            return self.job(id).await;
+            return self.get(id).await;
         }
         self.writer.change(id, Change::Control(control)).await?;
-        self.job(id).await
+        self.get(id).await
     }
 
     /// Makes a new job of one that has ended.
-    pub(crate) async fn job_retry(&self, id: JobId, request: RetryRequest, by: &Principal) -> Result<api_types::Job, Failure> {
-        let job = store::jobs::job_get(&self.database, &Scope::All, id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
-        self.run_again(job, request, by.name()).await
+    pub(super) async fn retry(&self, id: JobId, request: RetryRequest, by: &Principal) -> Result<api_types::Job, Failure> {
+        self.run_again(self.full(id).await?, request, by.name()).await
     }
 
     async fn run_again(&self, job: FullJob, request: RetryRequest, requested_by: String) -> Result<api_types::Job, Failure> {
@@ -100,7 +98,7 @@ impl Orchestrator {
     }
 
     /// Cancels or retries the jobs that `filter` chooses, the newest first.
-    pub(crate) async fn jobs_in_bulk(&self, bulk: Bulk, filter: Filter, dry_run: bool, control: &Control) -> Result<BulkResponse, Failure> {
+    pub(super) async fn in_bulk(&self, bulk: Bulk, filter: Filter, dry_run: bool, control: &Control) -> Result<BulkResponse, Failure> {
         let matched = store::jobs::job_count(&self.database, &Scope::All, &filter, MOST_IN_BULK + 1).await?;
         let mut response = BulkResponse { dry_run, matched, more: matched > MOST_IN_BULK, ..BulkResponse::default() };
         if dry_run {

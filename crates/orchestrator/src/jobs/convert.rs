@@ -1,6 +1,7 @@
 //! From a row to what the API shows.
 
 use store::{
+    job_events::JobEvent,
     job_logs::Line,
     jobs::{FullJob, NewJob},
 };
@@ -51,4 +52,8 @@ pub(crate) fn new_job(new: NewJob) -> api_types::Job {
 
 pub(crate) fn log_line((log_id, line): (i64, Line)) -> api_types::LogLine {
     api_types::LogLine { log_id, timestamp: line.timestamp, level: line.level, message: line.message, actionable: line.actionable }
+}
+
+pub(crate) fn event(from: JobEvent) -> api_types::JobEvent {
+    api_types::JobEvent { id: from.id, kind: from.kind, actor: from.actor, detail: from.detail, created_at: from.created_at }
 }

@@ -2,23 +2,26 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use broker::Broker;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     automation::is_every_queue,
-    ids::{AutomationId, JobId},
+    ids::{AutomationId, JobId, WorkerId},
     job::{Status, Trigger},
     waiting::{Facts, Full, LiveWorker, MOST_NAMED, Unstarted, WaitingCode, WaitingReason, why_waiting},
 };
+use runtime::Clock;
 use store::{
-    Error,
+    Database, Error,
     jobs::{ActiveJob, FullJob, JobRow},
 };
 
 use super::convert;
-use crate::Orchestrator;
+use crate::{catalog::Catalog, dispatch::BrokerQueues};
 
 /// Jobs with a place within limits that are looked at.
 const MOST_GIVEN_OUT: u64 = 50_000;
@@ -26,6 +29,18 @@ const MOST_GIVEN_OUT: u64 = 50_000;
 const MOST_AHEAD: u64 = 1000;
 /// How long the broker may take to say who consumes.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Finds out why jobs wait. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct WaitingReasons {
+    pub(crate) database: Database,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) broker: Option<Arc<Broker>>,
+    pub(crate) broker_queues: BrokerQueues,
+    /// How long a registered worker's lease lasts.
+    pub(crate) lease: TimeDelta,
+    pub(crate) clock: Clock,
+}
 
 /// What jobs that wait have in common.
 struct Surroundings {
@@ -40,15 +55,9 @@ struct Surroundings {
     unstarted: HashMap<JobId, Unstarted>,
 }
 
-impl Orchestrator {
-    /// A job as the API shows it: one that waits says why.
-    pub(crate) async fn shown(&self, job: FullJob) -> Result<api_types::Job, Error> {
-        let reasons = self.reasons(&[&job.row]).await?;
-        Ok(with_reason(job, &reasons))
-    }
-
+impl WaitingReasons {
     /// Why each of these jobs waits, those that do.
-    pub(crate) async fn reasons(&self, rows: &[&JobRow]) -> Result<HashMap<JobId, WaitingReason>, Error> {
+    pub(crate) async fn of(&self, rows: &[&JobRow]) -> Result<HashMap<JobId, WaitingReason>, Error> {
         let pending: Vec<&JobRow> = rows.iter().copied().filter(|row| row.job.status == Status::Pending).collect();
         if pending.is_empty() {
             return Ok(HashMap::new());
@@ -62,10 +71,10 @@ impl Orchestrator {
         let queues: BTreeSet<&str> = pending.iter().map(|row| row.queue_name.as_str()).collect();
         let given_out = store::jobs::job_list_active_unscoped(&self.database, MOST_GIVEN_OUT).await?;
         let mut workers: HashMap<String, Vec<LiveWorker>> = HashMap::new();
-        let seen = store::workers::worker_list_seen_unscoped(&self.database, now - self.lease_time()).await?;
-        let mut running: HashMap<JobId, u32> = HashMap::new();
+        let seen = store::workers::worker_list_seen_unscoped(&self.database, now - self.lease).await?;
+        let mut running: HashMap<WorkerId, u32> = HashMap::new();
         given_out.iter().filter_map(|job| job.worker_id).for_each(|id| *running.entry(id).or_default() += 1);
-        for worker in seen.into_iter().filter(|worker| worker.life.state(self.lease_time(), now).is_alive()) {
+        for worker in seen.into_iter().filter(|worker| worker.life.state(self.lease, now).is_alive()) {
             let served: Vec<&str> = match is_every_queue(&worker.queues) {
                 true => queues.iter().copied().collect(),
                 false => worker.queues.iter().filter_map(|queue| queues.get(queue.as_str()).copied()).collect(),
@@ -162,12 +171,12 @@ impl Orchestrator {
     }
 
     /// Tells the log why the next job of each queue waits, when that is another reason than before.
-    pub(crate) async fn log_reasons(&self, told: &mut BTreeMap<String, WaitingCode>) -> Result<(), Error> {
+    pub(crate) async fn log(&self, told: &mut BTreeMap<String, WaitingCode>) -> Result<(), Error> {
         let queues = store::jobs::job_queues_waiting(&self.database).await?;
         told.retain(|queue, _| queues.contains(queue));
         for queue in queues {
             let Some(job) = store::jobs::job_next_unscoped(&self.database, &queue).await? else { continue };
-            let reasons = self.reasons(&[&job.row]).await?;
+            let reasons = self.of(&[&job.row]).await?;
             let Some(reason) = reasons.get(&job.row.job.id) else { continue };
             if told.insert(queue.clone(), reason.code()) != Some(reason.code()) {
                 tracing::info!(queue.name = queue, job.id = %job.row.job.id, reason.code = reason.code().as_str(), %reason, "the next job waits");

@@ -3,13 +3,13 @@ use api_types::OpsStatus;
 use auth::need::OpsRead;
 use runtime::{Allowed, Failure};
 
-use crate::Orchestrator;
+use super::Ops;
 
 /// Returns the state of the hub: database, broker, workers, queues, replicas.
 ///
 /// The answer is at most 1 s old.
 #[utoipa::path(tag = "operations", responses((status = 200, body = OpsStatus)))]
 #[get("/api/v1/ops/status")]
-pub(crate) async fn status(_: Allowed<OpsRead>, hub: Data<Orchestrator>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(hub.ops_status().await?))
+pub(crate) async fn status(_: Allowed<OpsRead>, ops: Data<Ops>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(ops.status().await?))
 }

@@ -11,21 +11,21 @@ use domain::{job::Status, worker::State};
 use runtime::Failure;
 use store::{ops::QueueLoad, reconcilers::Replica};
 
-use crate::Orchestrator;
+use super::Ops;
 
 /// How old an answer may be: however many people look, the database is asked once.
 const FRESH_FOR: Duration = Duration::from_secs(1);
 /// How long the broker may take to tell the depths of all queues.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-impl Orchestrator {
-    pub(crate) async fn ops_status(&self) -> Result<OpsStatus, Failure> {
-        let mut snapshot = self.snapshot.lock().await;
-        if let Some((_, status)) = snapshot.as_ref().filter(|(read_at, _)| read_at.elapsed() < FRESH_FOR) {
+impl Ops {
+    pub(crate) async fn status(&self) -> Result<OpsStatus, Failure> {
+        let mut last = self.last.lock().await;
+        if let Some((_, status)) = last.as_ref().filter(|(read_at, _)| read_at.elapsed() < FRESH_FOR) {
             return Ok(status.clone());
         }
         let status = self.read_status().await?;
-        *snapshot = Some((Instant::now(), status.clone()));
+        *last = Some((Instant::now(), status.clone()));
         Ok(status)
     }
 
@@ -58,7 +58,7 @@ impl Orchestrator {
     async fn worker_counts(&self, now: DateTime<Utc>) -> Result<WorkerCounts, Failure> {
         let mut counts = WorkerCounts::default();
         for life in store::workers::worker_lives_unscoped(&self.database).await? {
-            match life.state(self.lease_time(), now) {
+            match life.state(self.lease, now) {
                 State::Running => counts.running += 1,
                 State::Paused => counts.paused += 1,
                 State::Stopped => counts.stopped += 1,

@@ -1,4 +1,4 @@
-//! Pausing queues, and what is in them.
+//! What is in queues, and pausing them.
 
 use api_types::PauseRequest;
 use auth::Principal;
@@ -6,27 +6,39 @@ use domain::{Scope, automation::is_queue_name};
 use runtime::Failure;
 use store::queues::Queue;
 
-use crate::{Orchestrator, automations, notices::Notice};
+use super::{Queues, convert};
+use crate::{automations, notices::Notice};
 
-impl Orchestrator {
-    pub(crate) async fn queue(&self, name: &str) -> Result<Queue, Failure> {
+impl Queues {
+    /// Up to `limit` queues after the one with this name, by name.
+    pub(crate) async fn list(&self, after: Option<&String>, limit: usize) -> Result<Vec<api_types::Queue>, Failure> {
+        let queues = store::queues::queue_list(&self.database, &Scope::All).await?.into_iter();
+        let rest = queues.filter(|queue| after.is_none_or(|after| queue.name > *after));
+        Ok(rest.take(limit).map(|queue| self.shown(queue)).collect())
+    }
+
+    fn shown(&self, queue: Queue) -> api_types::Queue {
+        convert::queue(queue, (self.clock)())
+    }
+
+    async fn queue(&self, name: &str) -> Result<Queue, Failure> {
         // No other name is ever stored, and some cannot even be asked for.
         let known = if is_queue_name(name) { store::queues::queue_get(&self.database, &Scope::All, name).await? } else { None };
         known.ok_or_else(|| Failure::NotFound(format!("queue \"{}\"", name.escape_debug())))
     }
 
     /// Jobs in it do not start from now on. A pause that lasts is changed and keeps its beginning.
-    pub(crate) async fn queue_pause(&self, name: &str, request: PauseRequest, by: &Principal) -> Result<Queue, Failure> {
+    pub(crate) async fn pause(&self, name: &str, request: PauseRequest, by: &Principal) -> Result<api_types::Queue, Failure> {
         let queue = self.queue(name).await?;
         let pause = automations::pause(request, queue.pause, by, (self.clock)())?;
         store::queues::queue_pause(&self.database, name, &pause).await?;
         self.catalog.put_queue_pause(name, Some(pause.clone()));
         tracing::info!(queue.name = name, user.name = pause.by, "queue paused");
-        Ok(Queue { pause: Some(pause), ..queue })
+        Ok(self.shown(Queue { pause: Some(pause), ..queue }))
     }
 
     /// Jobs in it start again.
-    pub(crate) async fn queue_resume(&self, name: &str, by: &Principal) -> Result<Queue, Failure> {
+    pub(crate) async fn resume(&self, name: &str, by: &Principal) -> Result<api_types::Queue, Failure> {
         let queue = self.queue(name).await?;
         if !store::queues::queue_resume(&self.database, name, (self.clock)()).await? {
             return Err(Failure::conflict("wrong_state", format!("queue \"{name}\" is active, not paused")));
@@ -34,6 +46,6 @@ impl Orchestrator {
         self.catalog.put_queue_pause(name, None);
         tracing::info!(queue.name = name, user.name = %by.actor, "queue resumed");
         self.notices.send(Notice::Candidates(vec![name.to_owned()]));
-        Ok(Queue { pause: None, ..queue })
+        Ok(self.shown(Queue { pause: None, ..queue }))
     }
 }

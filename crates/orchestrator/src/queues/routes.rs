@@ -4,14 +4,10 @@ use actix_web::{
 };
 use api_types::{PauseRequest, Problem, Queue, QueueFilter};
 use auth::need::{QueuesPause, QueuesRead};
-use domain::Scope;
 use runtime::{Allowed, Failure, OptionalJsonBody, Params};
 
-use super::convert;
-use crate::{
-    Orchestrator,
-    pages::{page, page_size},
-};
+use super::Queues;
+use crate::pages::{page, page_size};
 
 /// Lists queues by name, 1000 a page.
 ///
@@ -22,13 +18,11 @@ use crate::{
 pub(crate) async fn list(
     _: Allowed<QueuesRead>,
     request: HttpRequest,
-    hub: Data<Orchestrator>,
+    queues: Data<Queues>,
     query: Params<QueueFilter>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 1000, 1000)? as usize;
-    let queues = store::queues::queue_list(&hub.database, &Scope::All).await?.into_iter();
-    let rest = queues.filter(|queue| query.0.after.as_ref().is_none_or(|after| queue.name > *after));
-    let found: Vec<_> = rest.take(limit).map(|queue| convert::queue(queue, (hub.clock)())).collect();
+    let found = queues.list(query.0.after.as_ref(), limit).await?;
     let next = found.last().filter(|_| found.len() == limit);
     let next = next.map(|last| form_urlencoded::byte_serialize(last.name.as_bytes()).collect());
     Ok(page(request.path(), request.query_string(), next).json(found))
@@ -42,12 +36,11 @@ pub(crate) async fn list(
 #[post("/api/v1/queues/{name}/pause")]
 pub(crate) async fn pause(
     caller: Allowed<QueuesPause>,
-    hub: Data<Orchestrator>,
+    queues: Data<Queues>,
     name: Path<String>,
     body: OptionalJsonBody<PauseRequest>,
 ) -> Result<HttpResponse, Failure> {
-    let queue = hub.queue_pause(&name, body.0, &caller).await?;
-    Ok(HttpResponse::Ok().json(convert::queue(queue, (hub.clock)())))
+    Ok(HttpResponse::Ok().json(queues.pause(&name, body.0, &caller).await?))
 }
 
 /// Ends the pause of a queue.
@@ -57,7 +50,6 @@ pub(crate) async fn pause(
     (status = 200, body = Queue), (status = 404, description = "No automation, job or pause names this queue", body = Problem),
     (status = 409, description = "The queue is not paused", body = Problem)))]
 #[post("/api/v1/queues/{name}/resume")]
-pub(crate) async fn resume(caller: Allowed<QueuesPause>, hub: Data<Orchestrator>, name: Path<String>) -> Result<HttpResponse, Failure> {
-    let queue = hub.queue_resume(&name, &caller).await?;
-    Ok(HttpResponse::Ok().json(convert::queue(queue, (hub.clock)())))
+pub(crate) async fn resume(caller: Allowed<QueuesPause>, queues: Data<Queues>, name: Path<String>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(queues.resume(&name, &caller).await?))
 }

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use broker::{Broker, QueueDepth};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -8,10 +8,7 @@ use runtime::{Clock, Context, Counts, Reconciler, TaskError};
 use store::{Database, Error};
 
 use super::counts;
-use crate::{
-    Orchestrator,
-    notices::{LostMessage, Notice, Notices},
-};
+use crate::notices::{LostMessage, Notice, Notices};
 
 /// How old a message may get in a queue that the broker says is empty before its job waits again.
 const LOST_AFTER: TimeDelta = TimeDelta::minutes(1);
@@ -21,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Lets jobs wait again whose message the broker confirmed and no longer has.
 pub(super) struct LostMessages {
     database: Database,
-    broker: Option<Arc<Broker>>,
+    broker: Option<Broker>,
     notices: Notices,
     clock: Clock,
     lease: TimeDelta,
@@ -30,14 +27,14 @@ pub(super) struct LostMessages {
 }
 
 impl LostMessages {
-    pub(super) fn new(hub: &Orchestrator, context: &Context) -> Self {
+    pub(super) fn new(notices: Notices, context: &Context) -> Self {
         let dispatch = &context.settings.dispatch;
         Self {
-            database: hub.database.clone(),
-            broker: hub.broker.clone(),
-            notices: hub.notices.clone(),
-            clock: hub.clock.clone(),
-            lease: hub.lease_time(),
+            database: context.database.clone(),
+            broker: context.broker.clone(),
+            notices,
+            clock: context.clock.clone(),
+            lease: TimeDelta::from_std(context.settings.lease.agent).unwrap_or(TimeDelta::MAX),
             consumer_timeout: TimeDelta::from_std(dispatch.consumer_timeout).unwrap_or(TimeDelta::MAX),
             tick: dispatch.tick,
         }

@@ -2,14 +2,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
-/// What this replica did to workers.
+/// Counts what this replica did to workers.
 #[derive(Default)]
-pub(crate) struct WorkerChanges {
+pub(crate) struct Counter {
     made: AtomicU64,
     nudge: Notify,
 }
 
-impl WorkerChanges {
+impl Counter {
     /// Other replicas are to read again who works.
     pub(crate) fn note(&self) {
         self.made.fetch_add(1, Ordering::AcqRel);

@@ -11,15 +11,11 @@ use domain::{Fault, ids::WorkerId};
 use runtime::Failure;
 use store::workers::Vitals;
 
-use super::holder::not_found;
-use crate::Orchestrator;
+use super::Workers;
+use crate::roster::not_found;
 
-impl Orchestrator {
-    pub(crate) async fn worker_heartbeat(
-        &self,
-        request: HeartbeatRequest,
-        principal: Arc<Principal>,
-    ) -> Result<HeartbeatResponse, Failure> {
+impl Workers {
+    pub(super) async fn heartbeat(&self, request: HeartbeatRequest, principal: Arc<Principal>) -> Result<HeartbeatResponse, Failure> {
         let id = request.worker_id;
         let vitals = vitals(&request)?;
         if !self.presence.heartbeat(id, vitals, (self.clock)()).await? {
@@ -32,18 +28,18 @@ impl Orchestrator {
         Ok(HeartbeatResponse { drain: self.roster.is_paused(id), ..response })
     }
 
-    pub(crate) async fn worker_goodbye(&self, id: WorkerId) -> Result<(), Failure> {
+    pub(super) async fn goodbye(&self, id: WorkerId) -> Result<(), Failure> {
         if !store::workers::worker_stop(&self.database, id, (self.clock)()).await? {
             return Err(self.gone(id));
         }
         self.presence.forget(id);
         tracing::info!(worker.id = %id, "worker stopped");
-        self.announce(id).await?;
+        self.changes.announce(id).await?;
         Ok(())
     }
 
     /// Gives a worker jobs, or waits for them. One that is paused gets only what was given to it before and got lost on the way.
-    pub(crate) async fn worker_claim(&self, request: ClaimRequest) -> Result<Vec<JobAssignment>, Failure> {
+    pub(super) async fn claim(&self, request: ClaimRequest) -> Result<Vec<JobAssignment>, Failure> {
         let id = request.worker_id;
         if !self.presence.claims(id, (self.clock)()).await? {
             return Err(self.gone(id));

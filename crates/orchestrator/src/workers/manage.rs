@@ -6,18 +6,18 @@ use messages::worker_control::Command;
 use runtime::Failure;
 use store::workers::{Filter, Worker};
 
-use super::holder::not_found;
-use crate::{Orchestrator, dispatch::ControlMessage};
+use super::Workers;
+use crate::{dispatch::ControlMessage, roster::not_found};
 
-impl Orchestrator {
-    pub(crate) async fn worker_list(&self, filter: &Filter) -> Result<Vec<api_types::Worker>, Failure> {
+impl Workers {
+    pub(super) async fn list(&self, filter: &Filter) -> Result<Vec<api_types::Worker>, Failure> {
         let now = (self.clock)();
         let found = store::workers::worker_list(&self.database, &Scope::All, filter, self.lost_before(now)).await?;
         Ok(found.into_iter().map(|worker| self.to_api(worker, now)).collect())
     }
 
-    pub(crate) async fn worker_detail(&self, id: WorkerId) -> Result<WorkerDetail, Failure> {
-        let worker = self.worker(id).await?;
+    pub(super) async fn detail(&self, id: WorkerId) -> Result<WorkerDetail, Failure> {
+        let worker = self.get(id).await?;
         let to_api = |job: store::workers::HeldJob| WorkerHeldJob {
             job_id: job.id,
             automation_id: job.automation_id,
@@ -30,13 +30,13 @@ impl Orchestrator {
         Ok(WorkerDetail { worker, jobs })
     }
 
-    pub(crate) async fn worker_pause(&self, id: WorkerId, by: &Principal) -> Result<api_types::Worker, Failure> {
+    pub(super) async fn pause(&self, id: WorkerId, by: &Principal) -> Result<api_types::Worker, Failure> {
         let now = (self.clock)();
         let paused = store::workers::worker_pause(&self.database, id, &by.name(), now, self.lost_before(now)).await?;
         self.settle_pause(id, paused, true, by).await
     }
 
-    pub(crate) async fn worker_resume(&self, id: WorkerId, by: &Principal) -> Result<api_types::Worker, Failure> {
+    pub(super) async fn resume(&self, id: WorkerId, by: &Principal) -> Result<api_types::Worker, Failure> {
         let resumed = store::workers::worker_resume(&self.database, id).await?;
         self.settle_pause(id, resumed, false, by).await
     }
@@ -47,32 +47,32 @@ impl Orchestrator {
             self.roster.set_paused(id, paused);
             let command = if paused { Command::Drain } else { Command::Take };
             self.control.send(ControlMessage { worker_id: id, command, job_id: None });
-            self.announce(id).await?;
+            self.changes.announce(id).await?;
             tracing::info!(worker.id = %id, paused, user.name = %by.actor, "worker paused or resumed");
         }
-        let worker = self.worker(id).await?;
+        let worker = self.get(id).await?;
         if done { Ok(worker) } else { Err(Failure::conflict("wrong_state", format!("the worker is {}", worker.state))) }
     }
 
-    pub(crate) async fn worker_delete(&self, id: WorkerId, by: &Principal) -> Result<(), Failure> {
+    pub(super) async fn delete(&self, id: WorkerId, by: &Principal) -> Result<(), Failure> {
         if store::workers::worker_delete(&self.database, id, self.lost_before((self.clock)())).await? {
             self.roster.forget(id);
             self.presence.forget(id);
-            self.worker_changes.note();
+            self.changes.note();
             tracing::info!(worker.id = %id, user.name = %by.actor, "worker removed");
             return Ok(());
         }
-        let state = self.worker(id).await?.state;
+        let state = self.get(id).await?.state;
         Err(Failure::conflict("wrong_state", format!("the worker is {state}; only one that is stopped or lost can be removed")))
     }
 
-    async fn worker(&self, id: WorkerId) -> Result<api_types::Worker, Failure> {
+    async fn get(&self, id: WorkerId) -> Result<api_types::Worker, Failure> {
         let worker = store::workers::worker_get(&self.database, &Scope::All, id).await?.ok_or_else(|| not_found(id))?;
         Ok(self.to_api(worker, (self.clock)()))
     }
 
-    pub(crate) fn lost_before(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        lost_before(self.lease_time(), now)
+    pub(super) fn lost_before(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        lost_before(self.lease, now)
     }
 
     fn to_api(&self, worker: Worker, now: DateTime<Utc>) -> api_types::Worker {
@@ -80,7 +80,7 @@ impl Orchestrator {
         api_types::Worker {
             id: worker.id,
             name: worker.name,
-            state: life.state(self.lease_time(), now),
+            state: life.state(self.lease, now),
             queues: worker.queues,
             labels: worker.labels,
             slots: worker.slots,

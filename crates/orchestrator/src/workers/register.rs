@@ -13,22 +13,23 @@ use runtime::Failure;
 use store::workers::{Vitals, Worker, worker_find_unscoped, worker_insert, worker_renew, worker_replace};
 use uuid::Uuid;
 
-use crate::{Orchestrator, text};
+use super::Workers;
+use crate::text;
 
 /// How often a registration that met another one under its name is judged again.
 const ATTEMPTS: usize = 8;
 
-impl Orchestrator {
-    pub(crate) async fn worker_register(&self, request: RegisterRequest, principal: &Principal) -> Result<RegisterResponse, Failure> {
+impl Workers {
+    pub(super) async fn register(&self, request: RegisterRequest, principal: &Principal) -> Result<RegisterResponse, Failure> {
         let worker = self.to_worker(request, principal)?;
         let worker_id = self.enter(&worker, principal).await?;
         tracing::info!(worker.id = %worker_id, worker.name = worker.name, slots = worker.slots, queues = ?worker.queues, "worker registered");
         self.roster.learn(worker_id, worker.name, worker.credential);
-        self.announce(worker_id).await?;
+        self.changes.announce(worker_id).await?;
         Ok(RegisterResponse {
             worker_id,
-            heartbeat_interval_s: self.lease.heartbeat.as_secs_f64(),
-            lease_s: self.lease.agent.as_secs_f64(),
+            heartbeat_interval_s: self.settings.heartbeat.as_secs_f64(),
+            lease_s: self.settings.agent.as_secs_f64(),
         })
     }
 
@@ -63,7 +64,7 @@ impl Orchestrator {
                 }
                 continue;
             };
-            let state = holder.life.state(self.lease_time(), worker.registered_at);
+            let state = holder.life.state(self.lease, worker.registered_at);
             match judge_name(process(&holder), state, process(worker), standing(&holder, principal)) {
                 NameVerdict::Keep => {
                     if worker_renew(&self.database, &holder, worker).await? {

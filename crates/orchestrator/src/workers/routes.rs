@@ -9,7 +9,8 @@ use api_types::{
 };
 use runtime::{Failure, JsonBody, WorkerCaller};
 
-use crate::{Orchestrator, dispatch};
+use super::Workers;
+use crate::dispatch;
 
 /// Registers a worker and returns its id.
 ///
@@ -20,13 +21,13 @@ use crate::{Orchestrator, dispatch};
 #[post("/api/v1/worker/register")]
 pub(crate) async fn register(
     caller: WorkerCaller,
-    hub: Data<Orchestrator>,
+    workers: Data<Workers>,
     body: JsonBody<RegisterRequest>,
 ) -> Result<HttpResponse, Failure> {
     let mut request = body.0;
     caller.principal.limits.check_worker(&request.name)?;
     caller.principal.limits.resolve_queues(&mut request.queues)?;
-    Ok(HttpResponse::Ok().json(hub.worker_register(request, &caller.principal).await?))
+    Ok(HttpResponse::Ok().json(workers.register(request, &caller.principal).await?))
 }
 
 /// Renews the leases of a worker's jobs.
@@ -37,24 +38,20 @@ pub(crate) async fn register(
 #[post("/api/v1/worker/heartbeat")]
 pub(crate) async fn heartbeat(
     caller: WorkerCaller,
-    hub: Data<Orchestrator>,
+    workers: Data<Workers>,
     body: JsonBody<HeartbeatRequest>,
 ) -> Result<HttpResponse, Failure> {
-    hub.check_speaker(&caller.principal, body.worker_id).await?;
-    Ok(HttpResponse::Ok().json(hub.worker_heartbeat(body.0, caller.principal).await?))
+    workers.roster.check_speaker(&caller.principal, body.worker_id).await?;
+    Ok(HttpResponse::Ok().json(workers.heartbeat(body.0, caller.principal).await?))
 }
 
 /// Signs a worker off, so that it does not count as lost.
 #[utoipa::path(tag = "worker", request_body = GoodbyeRequest, responses(
     (status = 204), (status = 404, description = "No such worker", body = Problem)))]
 #[post("/api/v1/worker/goodbye")]
-pub(crate) async fn goodbye(
-    caller: WorkerCaller,
-    hub: Data<Orchestrator>,
-    body: JsonBody<GoodbyeRequest>,
-) -> Result<HttpResponse, Failure> {
-    hub.check_speaker(&caller.principal, body.worker_id).await?;
-    hub.worker_goodbye(body.worker_id).await?;
+pub(crate) async fn goodbye(caller: WorkerCaller, workers: Data<Workers>, body: JsonBody<GoodbyeRequest>) -> Result<HttpResponse, Failure> {
+    workers.roster.check_speaker(&caller.principal, body.worker_id).await?;
+    workers.goodbye(body.worker_id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -65,10 +62,10 @@ pub(crate) async fn goodbye(
     (status = 200, description = "The jobs; empty when none came in time", body = Vec<JobAssignment>), (status = 403, description = "The worker registered with another credential, or the token does not open a queue", body = Problem),
     (status = 404, description = "No such worker: register again", body = Problem)))]
 #[post("/api/v1/worker/jobs/claim")]
-pub(crate) async fn claim(caller: WorkerCaller, hub: Data<Orchestrator>, body: JsonBody<ClaimRequest>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn claim(caller: WorkerCaller, workers: Data<Workers>, body: JsonBody<ClaimRequest>) -> Result<HttpResponse, Failure> {
     let mut request = body.0;
     dispatch::check_claim(&request)?;
     caller.principal.limits.resolve_queues(&mut request.queues)?;
-    hub.check_speaker(&caller.principal, request.worker_id).await?;
-    Ok(HttpResponse::Ok().json(hub.worker_claim(request).await?))
+    workers.roster.check_speaker(&caller.principal, request.worker_id).await?;
+    Ok(HttpResponse::Ok().json(workers.claim(request).await?))
 }

@@ -13,10 +13,11 @@ use secrecy::ExposeSecret;
 use store::worker_tokens::WorkerToken;
 use uuid::Uuid;
 
-use crate::{Orchestrator, text};
+use super::Tokens;
+use crate::text;
 
-impl Orchestrator {
-    pub(crate) async fn worker_token_create(&self, request: WorkerTokenCreate, by: &Principal) -> Result<WorkerTokenCreated, Failure> {
+impl Tokens {
+    pub(super) async fn create(&self, request: WorkerTokenCreate, by: &Principal) -> Result<WorkerTokenCreated, Failure> {
         let now = (self.clock)();
         check(&request, now)?;
         let secret = auth::worker_token();
@@ -38,12 +39,12 @@ impl Orchestrator {
         Ok(WorkerTokenCreated { token: secret.expose_secret().to_owned(), kept: to_api(token) })
     }
 
-    pub(crate) async fn worker_token_list(&self, after: Option<TokenId>, limit: u32) -> Result<Vec<api_types::WorkerToken>, Failure> {
+    pub(super) async fn list(&self, after: Option<TokenId>, limit: u32) -> Result<Vec<api_types::WorkerToken>, Failure> {
         let found = store::worker_tokens::worker_token_list(&self.database, &Scope::All, after, limit.into()).await?;
         Ok(found.into_iter().map(to_api).collect())
     }
 
-    pub(crate) async fn worker_token_revoke(&self, id: TokenId, by: &Principal) -> Result<(), Failure> {
+    pub(super) async fn revoke(&self, id: TokenId, by: &Principal) -> Result<(), Failure> {
         if !store::worker_tokens::worker_token_revoke(&self.database, id, &by.name(), (self.clock)()).await? {
             return Err(Failure::NotFound(format!("worker token {id}")));
         }

@@ -1,15 +1,14 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use chrono::TimeDelta;
 use runtime::{Clock, Events, WriteHealth};
 use store::Database;
 
 use super::plan::{LeaseTimes, LogLimits};
 use crate::{
-    automations::Catalog,
+    catalog::Catalog,
     dispatch::{BrokerQueues, ControlMessages, Window},
+    roster::Roster,
     watchers::Watchers,
-    workers::Roster,
 };
 
 /// What the writer works with.
@@ -32,11 +31,6 @@ pub(crate) struct Deps {
 }
 
 impl Deps {
-    pub(crate) fn lease_times(lease: &runtime::LeaseSettings) -> LeaseTimes {
-        let seconds = |duration: Duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
-        LeaseTimes { agent: seconds(lease.agent), foreign: seconds(lease.foreign), silent: seconds(lease.silent) }
-    }
-
     pub(crate) const fn log_limits(limits: &runtime::Limits) -> LogLimits {
         LogLimits { lines: limits.log_lines, bytes: limits.log_bytes }
     }

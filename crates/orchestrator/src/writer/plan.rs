@@ -49,7 +49,7 @@ use crate::{
         Uncounted, overlap,
         select::{Look, Selection, View},
     },
-    workers::Known,
+    roster::Known,
 };
 
 /// What a plan decides by, beside commands and what is read for them.

@@ -17,10 +17,12 @@ use domain::{
 use runtime::{Allowed, Failure, JsonBody, OptionalJsonBody};
 use store::jobs::Filter;
 
-use super::accepted;
+use super::request::accepted;
 use crate::{
-    Orchestrator,
-    jobs::control::{Bulk, check_bulk, reason},
+    jobs::{
+        Jobs,
+        control::{Bulk, check_bulk, reason},
+    },
     text,
     writer::{Action, Control},
 };
@@ -34,11 +36,11 @@ use crate::{
 #[post("/api/v1/jobs/{id}/cancel")]
 pub(crate) async fn cancel(
     caller: Allowed<JobsControl>,
-    hub: Data<Orchestrator>,
+    jobs: Data<Jobs>,
     id: Path<JobId>,
     body: OptionalJsonBody<ControlRequest>,
 ) -> Result<HttpResponse, Failure> {
-    let job = hub.job_control(*id, Control::new(Action::Cancel, &caller, reason(body.0.reason)?)).await?;
+    let job = jobs.control(*id, Control::new(Action::Cancel, &caller, reason(body.0.reason)?)).await?;
     let mut response = if job.status.is_terminal() { HttpResponse::Ok() } else { HttpResponse::Accepted() };
     Ok(response.json(job))
 }
@@ -49,12 +51,12 @@ pub(crate) async fn cancel(
 #[post("/api/v1/jobs/{id}/pause")]
 pub(crate) async fn pause(
     caller: Allowed<JobsControl>,
-    hub: Data<Orchestrator>,
+    jobs: Data<Jobs>,
     id: Path<JobId>,
     body: OptionalJsonBody<ControlRequest>,
 ) -> Result<HttpResponse, Failure> {
     let control = Control::new(Action::Pause, &caller, reason(body.0.reason)?);
-    Ok(HttpResponse::Ok().json(hub.job_control(*id, control).await?))
+    Ok(HttpResponse::Ok().json(jobs.control(*id, control).await?))
 }
 
 /// Resumes a paused job.
@@ -65,12 +67,12 @@ pub(crate) async fn pause(
 #[post("/api/v1/jobs/{id}/resume")]
 pub(crate) async fn resume(
     caller: Allowed<JobsControl>,
-    hub: Data<Orchestrator>,
+    jobs: Data<Jobs>,
     id: Path<JobId>,
     body: OptionalJsonBody<ControlRequest>,
 ) -> Result<HttpResponse, Failure> {
     let control = Control::new(Action::Resume, &caller, reason(body.0.reason)?);
-    Ok(HttpResponse::Ok().json(hub.job_control(*id, control).await?))
+    Ok(HttpResponse::Ok().json(jobs.control(*id, control).await?))
 }
 
 /// Runs an ended job again, as a new job.
@@ -81,11 +83,11 @@ pub(crate) async fn resume(
 #[post("/api/v1/jobs/{id}/retry")]
 pub(crate) async fn retry(
     caller: Allowed<JobsCreate>,
-    hub: Data<Orchestrator>,
+    jobs: Data<Jobs>,
     id: Path<JobId>,
     body: OptionalJsonBody<RetryRequest>,
 ) -> Result<HttpResponse, Failure> {
-    let job = hub.job_retry(*id, body.0, &caller).await?;
+    let job = jobs.retry(*id, body.0, &caller).await?;
     Ok(accepted(&job, false))
 }
 
@@ -97,10 +99,10 @@ pub(crate) async fn retry(
 #[post("/api/v1/jobs/bulk/cancel")]
 pub(crate) async fn bulk_cancel(
     caller: Allowed<JobsControl>,
-    hub: Data<Orchestrator>,
+    jobs: Data<Jobs>,
     body: JsonBody<BulkRequest>,
 ) -> Result<HttpResponse, Failure> {
-    bulk(Bulk::Cancel, &caller, &hub, body.0).await
+    bulk(Bulk::Cancel, &caller, &jobs, body.0).await
 }
 
 /// Retries all ended jobs that match and were not retried before.
@@ -111,18 +113,18 @@ pub(crate) async fn bulk_cancel(
 #[post("/api/v1/jobs/bulk/retry")]
 pub(crate) async fn bulk_retry(
     caller: Allowed<JobsCreate>,
-    hub: Data<Orchestrator>,
+    jobs: Data<Jobs>,
     body: JsonBody<BulkRequest>,
 ) -> Result<HttpResponse, Failure> {
-    bulk(Bulk::Retry, &caller, &hub, body.0).await
+    bulk(Bulk::Retry, &caller, &jobs, body.0).await
 }
 
-async fn bulk(bulk: Bulk, caller: &Principal, hub: &Orchestrator, request: BulkRequest) -> Result<HttpResponse, Failure> {
+async fn bulk(bulk: Bulk, caller: &Principal, jobs: &Jobs, request: BulkRequest) -> Result<HttpResponse, Failure> {
     let dry_run = request.dry_run;
     let control = Control::new(Action::Cancel, caller, reason(request.reason.clone())?);
     let filter = bulk_filter(bulk, request)?;
     check_bulk(&filter)?;
-    Ok(HttpResponse::Ok().json(hub.jobs_in_bulk(bulk, filter, dry_run, &control).await?))
+    Ok(HttpResponse::Ok().json(jobs.in_bulk(bulk, filter, dry_run, &control).await?))
 }
 
 fn bulk_filter(bulk: Bulk, request: BulkRequest) -> Result<Filter, Failure> {

@@ -11,7 +11,7 @@ use futures_util::Stream;
 use runtime::{Allowed, Failure};
 use tokio::time::Instant;
 
-use crate::{Orchestrator, jobs::follow::event};
+use crate::jobs::{Jobs, LogStreams, follow::event};
 
 /// After this long a silent stream shows that it lives.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
@@ -26,12 +26,13 @@ const ALIVE_EVERY: Duration = Duration::from_secs(15);
 pub(crate) async fn stream_logs(
     _: Allowed<JobsRead>,
     request: HttpRequest,
-    hub: Data<Orchestrator>,
+    jobs: Data<Jobs>,
+    streams: Data<LogStreams>,
     id: Path<JobId>,
 ) -> Result<HttpResponse, Failure> {
-    hub.job_row(*id).await?;
+    jobs.check_exists(*id).await?;
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    let stream = events(hub.get_ref().clone(), *id, last.unwrap_or(0));
+    let stream = events(streams, *id, last.unwrap_or(0));
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -39,15 +40,15 @@ pub(crate) async fn stream_logs(
         .streaming(stream))
 }
 
-fn events(hub: Orchestrator, id: JobId, mut cursor: i64) -> impl Stream<Item = Result<Bytes, Failure>> {
+fn events(streams: Data<LogStreams>, id: JobId, mut cursor: i64) -> impl Stream<Item = Result<Bytes, Failure>> {
     async_stream::try_stream! {
-        let job = hub.followed.job(id);
+        let job = streams.followed.job(id);
         let mut changes = job.watch();
         let mut progress = None;
         loop {
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
-                () = hub.shutdown.wait() => return,
+                () = streams.shutdown.wait() => return,
                 () = tokio::time::sleep(ALIVE_EVERY) => {
                     yield Bytes::from_static(b": alive\n\n");
                     continue;
@@ -60,8 +61,8 @@ fn events(hub: Orchestrator, id: JobId, mut cursor: i64) -> impl Stream<Item = R
                 for part in page.parts.iter().cloned() {
                     let offered = Instant::now();
                     yield part;
-                    if offered.elapsed() > hub.stream_patience {
-                        yield slow(hub.stream_patience);
+                    if offered.elapsed() > streams.patience {
+                        yield slow(streams.patience);
                         return;
                     }
                 }

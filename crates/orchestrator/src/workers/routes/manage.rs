@@ -9,8 +9,8 @@ use runtime::{Allowed, Failure, Params};
 use store::workers::Filter;
 
 use crate::{
-    Orchestrator,
     pages::{page, page_size},
+    workers::Workers,
 };
 
 /// Lists workers in the order of their first registration, 100 a page.
@@ -20,11 +20,11 @@ use crate::{
 pub(crate) async fn list(
     _: Allowed<WorkersRead>,
     request: HttpRequest,
-    hub: Data<Orchestrator>,
+    workers: Data<Workers>,
     query: Params<WorkerFilter>,
 ) -> Result<HttpResponse, Failure> {
     let filter = filter(query.0)?;
-    let found = hub.worker_list(&filter).await?;
+    let found = workers.list(&filter).await?;
     let next = found.last().filter(|_| found.len() == filter.limit).map(|last| last.id.to_string());
     Ok(page(request.path(), request.query_string(), next).json(found))
 }
@@ -44,8 +44,8 @@ fn filter(query: WorkerFilter) -> Result<Filter, Failure> {
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 200, body = WorkerDetail)))]
 #[get("/api/v1/workers/{id}")]
-pub(crate) async fn get(_: Allowed<WorkersRead>, hub: Data<Orchestrator>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(hub.worker_detail(*id).await?))
+pub(crate) async fn get(_: Allowed<WorkersRead>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(workers.detail(*id).await?))
 }
 
 /// Drains a running worker.
@@ -54,8 +54,8 @@ pub(crate) async fn get(_: Allowed<WorkersRead>, hub: Data<Orchestrator>, id: Pa
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 200, body = Worker), (status = 409, description = "The worker is paused, stopped or lost", body = Problem)))]
 #[post("/api/v1/workers/{id}/pause")]
-pub(crate) async fn pause(caller: Allowed<WorkersPause>, hub: Data<Orchestrator>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(hub.worker_pause(*id, &caller).await?))
+pub(crate) async fn pause(caller: Allowed<WorkersPause>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(workers.pause(*id, &caller).await?))
 }
 
 /// Resumes a paused worker.
@@ -64,8 +64,8 @@ pub(crate) async fn pause(caller: Allowed<WorkersPause>, hub: Data<Orchestrator>
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 200, body = Worker), (status = 409, description = "The worker is not paused", body = Problem)))]
 #[post("/api/v1/workers/{id}/resume")]
-pub(crate) async fn resume(caller: Allowed<WorkersPause>, hub: Data<Orchestrator>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(hub.worker_resume(*id, &caller).await?))
+pub(crate) async fn resume(caller: Allowed<WorkersPause>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(workers.resume(*id, &caller).await?))
 }
 
 /// Deletes a worker that is stopped or lost.
@@ -74,7 +74,7 @@ pub(crate) async fn resume(caller: Allowed<WorkersPause>, hub: Data<Orchestrator
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 204), (status = 409, description = "The worker is alive", body = Problem)))]
 #[delete("/api/v1/workers/{id}")]
-pub(crate) async fn delete(caller: Allowed<WorkersDelete>, hub: Data<Orchestrator>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
-    hub.worker_delete(*id, &caller).await?;
+pub(crate) async fn delete(caller: Allowed<WorkersDelete>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
+    workers.delete(*id, &caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -8,8 +8,8 @@ use domain::ids::TokenId;
 use runtime::{Access, Allowed, Failure, JsonBody, Params};
 
 use crate::{
-    Orchestrator,
     pages::{page, page_size},
+    workers::Tokens,
 };
 
 /// Creates a token for a worker.
@@ -20,10 +20,10 @@ use crate::{
 #[post("/api/v1/worker-tokens")]
 pub(crate) async fn create(
     caller: Allowed<WorkerTokensWrite>,
-    hub: Data<Orchestrator>,
+    tokens: Data<Tokens>,
     body: JsonBody<WorkerTokenCreate>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Created().json(hub.worker_token_create(body.0, &caller).await?))
+    Ok(HttpResponse::Created().json(tokens.create(body.0, &caller).await?))
 }
 
 /// Lists worker tokens in the order of their creation, revoked ones included, 100 a page.
@@ -33,11 +33,11 @@ pub(crate) async fn create(
 pub(crate) async fn list(
     _: Allowed<WorkerTokensRead>,
     request: HttpRequest,
-    hub: Data<Orchestrator>,
+    tokens: Data<Tokens>,
     query: Params<WorkerTokenFilter>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 100, 1000)?;
-    let found = hub.worker_token_list(query.0.after, limit).await?;
+    let found = tokens.list(query.0.after, limit).await?;
     let next = found.last().filter(|_| found.len() == limit as usize).map(|last| last.id.to_string());
     Ok(page(request.path(), request.query_string(), next).json(found))
 }
@@ -50,11 +50,11 @@ pub(crate) async fn list(
 #[delete("/api/v1/worker-tokens/{id}")]
 pub(crate) async fn revoke(
     caller: Allowed<WorkerTokensWrite>,
-    hub: Data<Orchestrator>,
+    tokens: Data<Tokens>,
     access: Data<Access>,
     id: Path<TokenId>,
 ) -> Result<HttpResponse, Failure> {
-    hub.worker_token_revoke(*id, &caller).await?;
+    tokens.revoke(*id, &caller).await?;
     access.worker_tokens.forget(*id);
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,11 +1,14 @@
 //! What a change makes of a job's row. A refusal leaves the row as it was.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     ids::{JobId, WorkerId},
     job::{Caller, FinishOutcome, Outcome, Refusal, StartOutcome, Status},
 };
 use messages::worker_control::Command;
+use runtime::LeaseSettings;
 use serde_json::{Value, json};
 use store::{job_events::JobEvent, jobs::JobRow};
 
@@ -46,6 +49,11 @@ pub(crate) struct LeaseTimes {
 }
 
 impl LeaseTimes {
+    pub(crate) fn new(settings: &LeaseSettings) -> Self {
+        let delta = |duration: Duration| TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
+        Self { agent: delta(settings.agent), foreign: delta(settings.foreign), silent: delta(settings.silent) }
+    }
+
     fn at_start(&self, worker_id: Option<WorkerId>) -> TimeDelta {
         if worker_id.is_some() { self.agent } else { self.silent }
     }

@@ -14,7 +14,7 @@ use store::{job_events::JobEvent, jobs::JobRow};
 use super::{JobChange, Plan, apply::apply};
 use crate::{
     dispatch::ControlMessage,
-    workers::check_holder,
+    roster::check_holder,
     writer::command::{Change, Changed},
 };
 

@@ -117,7 +117,7 @@ fn a_new_job_replaces_what_waits_and_asks_what_runs_to_stop() {
     let mut world = World::new([automation(1, overlapping(Overlap::Queue))], 1);
     let (running, waiting) = (accepted(&mut world, 1), accepted(&mut world, 1));
     changed(world.one(start(running, 1)));
-    world.automations = crate::automations::CachedAutomations::of([automation(1, overlapping(Overlap::Replace))]);
+    world.automations = crate::catalog::CachedAutomations::of([automation(1, overlapping(Overlap::Replace))]);
     accepted(&mut world, 1);
     assert_eq!((world.row(waiting).job.status, world.row(running).job.status), (Status::Canceled, Status::Running));
     assert!(world.row(running).job.cancellation_requested);

@@ -89,7 +89,7 @@ fn a_paused_queue_and_a_paused_automation_start_nothing() {
     world.transact(0, &[], true);
     assert_eq!(assigned(&mut world, claim), [jobs[1]]);
     let paused = store::automations::Automation { pause: Some(pause), ..automation(1, draft("q")) };
-    world.automations = crate::automations::CachedAutomations::of([paused]);
+    world.automations = crate::catalog::CachedAutomations::of([paused]);
     world.replicas[0].memory.state.candidate_queues.insert("q".to_owned());
     let claim = world.claim(0, 1, &["q"], 2);
     world.transact(0, &[], true);

@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 use super::super::{Chance, Circumstances, Effects, LeaseTimes, LogLimits, Plan, report::has_place};
 use crate::{
-    automations::CachedAutomations,
+    catalog::CachedAutomations,
     dispatch::{
         Claim, Counted, Uncounted, Window,
         select::{Read, View},

@@ -4,7 +4,13 @@ use auth::{Actor, Principal};
 use domain::ids::WorkerId;
 use runtime::Failure;
 
-use super::roster::Known;
+/// Who a worker is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) name: String,
+    /// What it registered with; `None`: nobody was asked.
+    pub(crate) credential: Option<String>,
+}
 
 /// Checks that this principal speaks for the worker. One that nobody was asked about belongs to whoever is not limited to another.
 pub(crate) fn check_holder(principal: &Principal, id: WorkerId, known: Option<&Known>) -> Result<(), Failure> {
@@ -28,6 +34,6 @@ pub(crate) fn check_holder(principal: &Principal, id: WorkerId, known: Option<&K
     }
 }
 
-pub(super) fn not_found(id: WorkerId) -> Failure {
+pub(crate) fn not_found(id: WorkerId) -> Failure {
     Failure::NotFound(format!("worker {id}"))
 }

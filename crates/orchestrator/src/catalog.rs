@@ -1,3 +1,8 @@
+//! A cache of the automations and of the pauses of queues, with what of an automation decides about its jobs: whether a request is accepted, and
+//! whether a job may be dispatched. It stands below the subjects, so that whoever reads automations does not import those who change them.
+
+mod cached;
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -21,10 +26,8 @@ use runtime::{Failure, Pool};
 use serde_json::{Map, Value};
 use store::{Database, automations::Automation};
 
-use super::{
-    cached::{CachedAutomations, Entry},
-    schema::Schema,
-};
+pub(crate) use self::cached::CachedAutomations;
+use self::{cached::Entry, schema::Schema};
 
 /// How long another replica's change may stay unseen.
 const FRESH_FOR: Duration = Duration::from_secs(1);
@@ -69,6 +72,14 @@ impl Catalog {
         let writes = self.writes();
         let Some(automation) = store::automations::automation_get(&self.database, &Scope::All, id).await? else { return Ok(None) };
         Ok(Some(self.take_in(automation, Some(writes))))
+    }
+
+    /// [`Catalog::get`] of an automation that must be there.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`] when there is none.
+    pub(crate) async fn require(&self, id: AutomationId) -> Result<Arc<Entry>, Failure> {
+        self.get(id).await?.ok_or_else(|| not_found(id))
     }
 
     /// Makes sure that the automation is cached, however old; `false` when there is none.
@@ -200,6 +211,10 @@ impl Entry {
         let compile = || Schema::compile(source).map_err(|faults| Failure::Invalid(faults).to_string());
         self.schema.get_or_init(compile).as_ref()
     }
+}
+
+pub(crate) fn not_found(id: AutomationId) -> Failure {
+    Failure::NotFound(format!("automation {id}"))
 }
 
 /// Why a request is no job, as a failure.

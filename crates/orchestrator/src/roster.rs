@@ -1,4 +1,8 @@
-use domain::{Scope, ids::WorkerId};
+//! A cache of who the workers are, and whether a principal speaks for one. It stands below the subjects, so that the writer, which checks who
+//! reports, does not import those who register and pause workers.
+
+mod holder;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::{
@@ -7,20 +11,16 @@ use std::{
     },
 };
 
+use auth::Principal;
+use domain::{Scope, ids::WorkerId};
+use runtime::Failure;
 use store::{
     Database, Error,
     workers::{Identity, worker_get, worker_list_known_unscoped},
 };
 
+pub(crate) use self::holder::{Known, check_holder, not_found};
 use crate::watchers::Watchers;
-
-/// Who a worker is.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Known {
-    pub(crate) name: String,
-    /// What it registered with; `None`: nobody was asked.
-    pub(crate) credential: Option<String>,
-}
 
 /// A cache of who the workers are and which are paused, so that no job step asks the database. It is read again when workers have changed,
 /// which is how it learns what other replicas did; what this replica did itself it has at once.
@@ -53,6 +53,15 @@ impl Roster {
         }
         let Some(worker) = worker_get(&self.database, &Scope::All, id).await? else { return Ok(None) };
         Ok(Some(self.insert(id, worker.name, worker.credential)))
+    }
+
+    /// Checks that a principal speaks for this worker, without a query for one that was seen before.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`] for a worker that is not there, [`Failure::Forbidden`] for another's.
+    pub(crate) async fn check_speaker(&self, principal: &Principal, id: WorkerId) -> Result<(), Failure> {
+        let known = self.find(id).await?.ok_or_else(|| not_found(id))?;
+        check_holder(principal, id, Some(&known))
     }
 
     /// Takes in a worker that registered here.

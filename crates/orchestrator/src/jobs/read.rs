@@ -1,0 +1,84 @@
+//! Reading jobs, their logs and their events.
+
+use std::collections::HashMap;
+
+use api_types::{Job, JobEvent, LogLine};
+use chrono::{DateTime, Utc};
+use domain::{
+    Scope,
+    ids::{JobEventId, JobId},
+    waiting::WaitingReason,
+};
+use runtime::Failure;
+use store::{
+    job_logs::{LinePage, LinePart, line_list, line_page},
+    jobs::{Filter, FullJob, JobPage, JobRow, Payload},
+};
+
+use super::{Jobs, convert, waiting::with_reason};
+
+/// Bytes of payload, or of log lines, of a page, unless one item alone has more.
+const PAGE_BYTES: u32 = 4 * 1024 * 1024;
+
+impl Jobs {
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
+    /// The rows of a page, whose payloads are read part by part with [`Jobs::load`], and why those that wait do.
+    pub(super) async fn list(&self, filter: &Filter, payload: Payload) -> Result<(JobPage, HashMap<JobId, WaitingReason>), Failure> {
+        let found = store::jobs::job_list_page(&self.database, &Scope::All, filter, payload, PAGE_BYTES.into()).await?;
+        let reasons = self.reasons.of(&found.rows.iter().map(|(row, _)| row).collect::<Vec<_>>()).await?;
+        Ok((found, reasons))
+    }
+
+    pub(super) async fn load(
+        &self,
+        rows: Vec<JobRow>,
+        payload: Payload,
+        reasons: &HashMap<JobId, WaitingReason>,
+    ) -> Result<Vec<Job>, Failure> {
+        let jobs = store::jobs::job_load_payloads(&self.database, rows, payload).await?;
+        Ok(jobs.into_iter().map(|job| with_reason(job, reasons)).collect())
+    }
+
+    pub(super) async fn get(&self, id: JobId) -> Result<Job, Failure> {
+        Ok(convert::job(self.full(id).await?))
+    }
+
+    /// A job that says why it waits, if it does.
+    pub(super) async fn shown(&self, id: JobId) -> Result<Job, Failure> {
+        let job = self.full(id).await?;
+        let reasons = self.reasons.of(&[&job.row]).await?;
+        Ok(with_reason(job, &reasons))
+    }
+
+    pub(super) async fn full(&self, id: JobId) -> Result<FullJob, Failure> {
+        store::jobs::job_get(&self.database, &Scope::All, id).await?.ok_or_else(|| not_found(id))
+    }
+
+    /// Checks that there is such a job.
+    pub(super) async fn check_exists(&self, id: JobId) -> Result<(), Failure> {
+        store::jobs::job_get_row(&self.database, &Scope::All, id).await?.map(drop).ok_or_else(|| not_found(id))
+    }
+
+    /// Where the lines of a page are, for [`Jobs::log_lines`].
+    pub(super) async fn log_page(&self, id: JobId, after: i64, limit: usize) -> Result<LinePage, Failure> {
+        self.check_exists(id).await?;
+        Ok(line_page(&self.database, id, after, limit, PAGE_BYTES as usize).await?)
+    }
+
+    pub(super) async fn log_lines(&self, id: JobId, parts: &[LinePart]) -> Result<Vec<LogLine>, Failure> {
+        Ok(line_list(&self.database, id, parts).await?.into_iter().map(convert::log_line).collect())
+    }
+
+    pub(super) async fn events(&self, id: JobId, after: Option<JobEventId>, limit: u64) -> Result<Vec<JobEvent>, Failure> {
+        self.check_exists(id).await?;
+        let events = store::job_events::job_event_list(&self.database, id, after, limit).await?;
+        Ok(events.into_iter().map(convert::event).collect())
+    }
+}
+
+fn not_found(id: JobId) -> Failure {
+    Failure::NotFound(format!("job {id}"))
+}
