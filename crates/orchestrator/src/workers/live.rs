@@ -17,6 +17,7 @@ use crate::roster::not_found;
 impl Workers {
     pub(super) async fn heartbeat(&self, request: HeartbeatRequest, principal: Arc<Principal>) -> Result<HeartbeatResponse, Failure> {
         let id = request.worker_id;
+        self.roster.check_speaker(&principal, id).await?;
         let vitals = vitals(&request)?;
         if !self.presence.heartbeat(id, vitals, (self.clock)()).await? {
             return Err(self.gone(id));
@@ -28,7 +29,8 @@ impl Workers {
         Ok(HeartbeatResponse { drain: self.roster.is_paused(id), ..response })
     }
 
-    pub(super) async fn goodbye(&self, id: WorkerId) -> Result<(), Failure> {
+    pub(super) async fn goodbye(&self, id: WorkerId, principal: &Principal) -> Result<(), Failure> {
+        self.roster.check_speaker(principal, id).await?;
         if !store::workers::worker_stop(&self.database, id, (self.clock)()).await? {
             return Err(self.gone(id));
         }
@@ -39,8 +41,9 @@ impl Workers {
     }
 
     /// Gives a worker jobs, or waits for them. One that is paused gets only what was given to it before and got lost on the way.
-    pub(super) async fn claim(&self, request: ClaimRequest) -> Result<Vec<JobAssignment>, Failure> {
+    pub(super) async fn claim(&self, request: ClaimRequest, principal: &Principal) -> Result<Vec<JobAssignment>, Failure> {
         let id = request.worker_id;
+        self.roster.check_speaker(principal, id).await?;
         if !self.presence.claims(id, (self.clock)()).await? {
             return Err(self.gone(id));
         }

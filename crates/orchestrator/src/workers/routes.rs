@@ -41,7 +41,6 @@ pub(crate) async fn heartbeat(
     workers: Data<Workers>,
     body: JsonBody<HeartbeatRequest>,
 ) -> Result<HttpResponse, Failure> {
-    workers.roster.check_speaker(&caller.principal, body.worker_id).await?;
     Ok(HttpResponse::Ok().json(workers.heartbeat(body.0, caller.principal).await?))
 }
 
@@ -50,8 +49,7 @@ pub(crate) async fn heartbeat(
     (status = 204), (status = 404, description = "No such worker", body = Problem)))]
 #[post("/api/v1/worker/goodbye")]
 pub(crate) async fn goodbye(caller: WorkerCaller, workers: Data<Workers>, body: JsonBody<GoodbyeRequest>) -> Result<HttpResponse, Failure> {
-    workers.roster.check_speaker(&caller.principal, body.worker_id).await?;
-    workers.goodbye(body.worker_id).await?;
+    workers.goodbye(body.worker_id, &caller.principal).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -66,6 +64,5 @@ pub(crate) async fn claim(caller: WorkerCaller, workers: Data<Workers>, body: Js
     let mut request = body.0;
     dispatch::check_claim(&request)?;
     caller.principal.limits.resolve_queues(&mut request.queues)?;
-    workers.roster.check_speaker(&caller.principal, request.worker_id).await?;
-    Ok(HttpResponse::Ok().json(workers.claim(request).await?))
+    Ok(HttpResponse::Ok().json(workers.claim(request, &caller.principal).await?))
 }

@@ -1,6 +1,6 @@
-//! The modules of the crate import each other without a circle, read from the source.
+//! The modules of the crate import each other without a circle, and so do its folders, read from the source.
 //!
-//! A module is a file, with the files of its own folder below the first level: `writer::plan` is one module with all that is in `writer/plan/`,
+//! A folder is a subject: `jobs`, `writer`, `dispatch`, with the file that names it. A module is a file, with the files of its own folder below the first level: `writer::plan` is one module with all that is in `writer/plan/`,
 //! `jobs::accept` is one, and `jobs` is what stands in `jobs.rs`. What a module re-exports counts as an import of where it is defined.
 
 use std::{
@@ -11,6 +11,8 @@ use std::{
 
 /// Who must not import whom, directly or through others.
 const NEVER: [(&str, &str); 2] = [("dispatch", "writer"), ("notices", "writer")];
+/// Folders with routes and use cases of their own.
+const SUBJECTS: [&str; 7] = ["automations", "dead_letters", "jobs", "ops", "queues", "worker_api", "workers"];
 /// The order within the writer: each imports only what stands before it.
 const WRITER: [&str; 8] = ["command", "cache", "memory", "plan", "deps", "commit", "upkeep", "run"];
 
@@ -175,6 +177,23 @@ fn graph() -> Graph {
     graph
 }
 
+/// Which folders import which.
+fn folders(modules: &Graph) -> Graph {
+    let folder = |module: &str| module.split("::").next().unwrap_or(module).to_owned();
+    let mut folders = Graph::new();
+    for (module, imports) in modules {
+        let of = folder(module);
+        let others = imports.iter().map(|import| folder(import)).filter(|other| *other != of).collect::<Vec<_>>();
+        folders.entry(of).or_default().extend(others);
+    }
+    folders
+}
+
+/// Every circle, as a way from each of its members back to itself.
+fn circles(graph: &Graph) -> Vec<String> {
+    graph.keys().filter_map(|module| circle(graph, module)).map(|way| way.join(" → ")).collect()
+}
+
 /// A way from `from` back to itself.
 fn circle(graph: &Graph, from: &str) -> Option<Vec<String>> {
     let mut ways = vec![vec![from.to_owned()]];
@@ -211,8 +230,37 @@ fn reachable(graph: &Graph, from: &str) -> BTreeSet<String> {
 fn no_module_imports_itself_through_others() {
     let graph = graph();
     assert!(graph.len() > 40 && graph.values().map(BTreeSet::len).sum::<usize>() > 100, "the source was read");
-    let circles: Vec<String> = graph.keys().filter_map(|module| circle(&graph, module)).map(|way| way.join(" → ")).collect();
-    assert!(circles.is_empty(), "{}", circles.join("\n"));
+    assert!(circles(&graph).is_empty(), "{}", circles(&graph).join("\n"));
+}
+
+#[test]
+fn no_folder_imports_itself_through_others() {
+    let folders = folders(&graph());
+    for subject in SUBJECTS {
+        assert!(folders["service"].contains(subject) && folders["routes"].contains(subject), "{subject} was read");
+    }
+    assert!(circles(&folders).is_empty(), "{}", circles(&folders).join("\n"));
+}
+
+#[test]
+fn a_circle_of_folders_is_found_where_no_module_is_in_one() {
+    let imports = |of: &str, imported: &str| (of.to_owned(), BTreeSet::from([imported.to_owned()]));
+    let modules = Graph::from([imports("jobs::control", "writer::command"), imports("writer::plan", "jobs::read")]);
+    assert!(circles(&modules).is_empty());
+    assert_eq!(circles(&folders(&modules)), ["jobs → writer → jobs", "writer → jobs → writer"]);
+}
+
+#[test]
+fn handlers_reach_the_database_through_use_cases_only() {
+    let found = files();
+    let handlers: Vec<&PathBuf> = found.iter().filter(|file| module_path(file).get(1).is_some_and(|module| module == "routes")).collect();
+    assert!(handlers.len() > SUBJECTS.len(), "the handlers were read");
+    for file in handlers {
+        let text = code(&fs::read_to_string(file).unwrap());
+        for word in [".database", "Database", ".writer", ".catalog", ".roster"] {
+            assert!(!text.contains(word), "{} has {word:?}", file.display());
+        }
+    }
 }
 
 #[test]
