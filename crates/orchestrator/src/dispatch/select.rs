@@ -8,15 +8,18 @@
 //! - A job that was placed is written before the next candidates of its queue are read, or they would be the same ones again.
 //! - It ends: each read of candidates either finds fewer than it asked for, or fills room, or learns of a limit that is full.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+mod candidates;
+mod look;
+mod lost;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use chrono::{DateTime, Utc};
-use domain::{
-    ids::{AutomationId, JobId, WorkerId},
-    policy::Overlap,
-};
-use store::jobs::{CandidateFilter, FullJob, NewJob};
+use domain::{ids::WorkerId, policy::Overlap};
+use store::jobs::{FullJob, NewJob};
 
+use self::look::{Labelled, Lost};
+pub(crate) use self::look::{Look, Read};
 use super::{
     DispatchState, Window,
     admission::Admission,
@@ -25,9 +28,6 @@ use super::{
     overlap,
 };
 use crate::catalog::CachedAutomations;
-
-/// Candidates that are read at once.
-const MOST_CANDIDATES: usize = 256;
 
 /// What dispatch decides by, beside rows and limits. All of it answers from memory.
 #[derive(Clone, Copy)]
@@ -38,72 +38,6 @@ pub(crate) struct View<'a> {
     /// Whether the broker has this queue, so that messages can be published to it.
     pub(crate) is_ready: &'a (dyn Fn(&str) -> bool + Sync),
     pub(crate) now: DateTime<Utc>,
-}
-
-/// What a selection has to know next.
-#[derive(Debug)]
-pub(crate) enum Read {
-    /// The jobs that these workers hold, for [`Selection::found_held`].
-    Held(Vec<WorkerId>),
-    /// These jobs, locked, for [`Selection::found_lost`].
-    Lost(Lost),
-    /// The sets of labels that waiting jobs of this queue require, for [`Selection::found_labels`].
-    Labels(String),
-    /// Waiting jobs, locked, for [`Selection::found_candidates`].
-    Candidates(Look),
-}
-
-/// Jobs that a claim's worker holds and does not know of: their assignment got lost on the way.
-#[derive(Debug)]
-pub(crate) struct Lost {
-    claim: u64,
-    pub(crate) jobs: Vec<JobId>,
-}
-
-/// A look at the candidates of a queue.
-#[derive(Debug)]
-pub(crate) struct Look {
-    pub(crate) queue: String,
-    limit: usize,
-    except_automations: Vec<AutomationId>,
-    except_keys: Vec<String>,
-    target: Target,
-}
-
-/// Whom the candidates are for.
-#[derive(Debug)]
-enum Target {
-    /// These claims, which take so many each, then the broker. Jobs that any worker can run.
-    Anybody(Vec<(u64, usize)>),
-    /// A claim of a worker with labels. Jobs that require one of these sets.
-    Labelled { claim: u64, sets: Vec<Vec<String>>, rest: Labelled },
-}
-
-/// Jobs of a queue that require labels.
-#[derive(Debug)]
-struct Labelled {
-    queue: String,
-    /// The sets of labels that jobs require which may still start.
-    required: Vec<Vec<String>>,
-    /// Claims that have got what there is for them.
-    served: BTreeSet<u64>,
-}
-
-impl Look {
-    /// The candidates that it asks for.
-    pub(crate) fn candidates(&self, now: DateTime<Utc>) -> CandidateFilter<'_> {
-        CandidateFilter {
-            queue: &self.queue,
-            now,
-            limit: self.limit as u64,
-            except_automations: &self.except_automations,
-            except_keys: &self.except_keys,
-            requires: match &self.target {
-                Target::Anybody(_) => None,
-                Target::Labelled { sets, .. } => Some(sets),
-            },
-        }
-    }
 }
 
 /// A job that is dispatched, and where it goes.
@@ -241,156 +175,6 @@ impl<'a> Selection<'a> {
             }
         }
         None
-    }
-
-    fn find_lost(&self) -> Option<Read> {
-        let workers: Vec<WorkerId> = self.claims().fresh().map(|(_, waiting)| waiting.claim.request.worker_id).collect();
-        (!workers.is_empty()).then_some(Read::Held(workers))
-    }
-
-    /// Jobs that workers hold, as (job, worker). What a worker does not hold by its own account is assigned to it again.
-    pub(crate) fn found_held(&mut self, held: Vec<(JobId, WorkerId)>) {
-        let fresh: HashMap<WorkerId, (u64, &WaitingClaim)> =
-            self.claims().fresh().map(|(id, waiting)| (waiting.claim.request.worker_id, (id, waiting))).collect();
-        let mut lost: BTreeMap<u64, Vec<JobId>> = BTreeMap::new();
-        for (job_id, worker_id) in held {
-            if let Some((id, waiting)) = fresh.get(&worker_id)
-                && !waiting.claim.request.holding.contains(&job_id)
-            {
-                lost.entry(*id).or_default().push(job_id);
-            }
-        }
-        for (claim, jobs) in lost {
-            tracing::info!(claim.id = claim, jobs = jobs.len(), "assigning a worker again what it did not get");
-            self.tasks.push_front(Task::Lost(Lost { claim, jobs }));
-        }
-    }
-
-    /// Jobs whose assignment got lost.
-    pub(crate) fn found_lost(&mut self, lost: &Lost, jobs: Vec<FullJob>) -> Vec<Placement> {
-        self.assign(lost.claim, jobs)
-    }
-
-    fn queue(&mut self, queue: String) -> Option<Read> {
-        if self.view.automations.queue_pause(&queue, self.view.now).is_some() {
-            // Its end, or somebody who resumes it, makes it a candidate again.
-            self.findings.exhausted.push(queue);
-            return None;
-        }
-        let labels = self.claims().has_labelled(&queue).then(|| Read::Labels(queue.clone()));
-        self.tasks.push_front(Task::Any(queue));
-        labels
-    }
-
-    /// The sets of labels that jobs of `queue` require.
-    pub(crate) fn found_labels(&mut self, queue: String, required: Vec<Vec<String>>) {
-        self.tasks.push_front(Task::Labelled(Labelled { queue, required, served: BTreeSet::new() }));
-    }
-
-    /// The first claim of a worker that has all labels of some job, and has room.
-    fn labelled(&mut self, rest: Labelled) -> Option<Read> {
-        let mut found = None;
-        for (labels, claims) in self.claims().labelled(&rest.queue) {
-            let fits = |set: &&Vec<String>| set.iter().all(|label| labels.contains(label));
-            let sets: Vec<Vec<String>> = rest.required.iter().filter(fits).cloned().collect();
-            if sets.is_empty() {
-                continue;
-            }
-            let mut free = claims.map(|(id, waiting)| (id, self.free_of(id, waiting)));
-            if let Some((claim, free)) = free.find(|(id, free)| *free > 0 && !rest.served.contains(id)) {
-                found = Some((claim, free, sets));
-                break;
-            }
-        }
-        let (claim, free, sets) = found?;
-        Some(self.look(rest.queue.clone(), free, Target::Labelled { claim, sets, rest }))
-    }
-
-    /// The claims that take what any worker can run, and the broker.
-    fn anybody(&mut self, queue: String) -> Option<Read> {
-        let takers = self.takers(&queue);
-        let room = takers.iter().map(|(_, free)| free).sum::<usize>() + self.room(&queue);
-        (room > 0).then(|| self.look(queue, room, Target::Anybody(takers)))
-    }
-
-    /// The oldest claims that take jobs of `queue`, as many as a look can serve.
-    fn takers(&self, queue: &str) -> Vec<(u64, usize)> {
-        let mut room = 0;
-        let mut takers = Vec::new();
-        for (id, waiting) in self.claims().any(queue) {
-            if room >= MOST_CANDIDATES {
-                break;
-            }
-            let free = self.free_of(id, waiting);
-            if free > 0 {
-                room += free;
-                takers.push((id, free));
-            }
-        }
-        takers
-    }
-
-    fn look(&self, queue: String, room: usize, target: Target) -> Read {
-        let mut except_automations = self.admission.full();
-        except_automations.extend(self.view.automations.paused_automations(self.view.now));
-        let except_keys = self.admission.full_keys();
-        Read::Candidates(Look { queue, limit: room.min(MOST_CANDIDATES), except_automations, except_keys, target })
-    }
-
-    /// Candidates, in their order. Their limits must be counted.
-    pub(crate) fn found_candidates(&mut self, look: Look, mut jobs: Vec<FullJob>) -> Vec<Placement> {
-        let View { automations, now, .. } = self.view;
-        let found = jobs.len();
-        jobs.retain(|job| self.may_start(automations, job, now));
-        let is_held_back = jobs.len() < found;
-        if is_held_back {
-            self.findings.held_back.insert(look.queue.clone());
-        }
-        let is_last = found < look.limit;
-        match look.target {
-            Target::Anybody(takers) => {
-                let placements = self.place(&look.queue, &takers, jobs);
-                if is_last && !is_held_back {
-                    self.findings.exhausted.push(look.queue.clone());
-                    self.findings.empty.push(look.queue);
-                } else {
-                    self.tasks.push_front(Task::Any(look.queue));
-                }
-                placements
-            }
-            Target::Labelled { claim, sets, mut rest } => {
-                if !is_held_back {
-                    rest.served.insert(claim);
-                    if is_last {
-                        rest.required.retain(|set| !sets.contains(set));
-                    }
-                }
-                self.tasks.push_front(Task::Labelled(rest));
-                self.assign(claim, jobs)
-            }
-        }
-    }
-
-    fn may_start(&mut self, automations: &CachedAutomations, job: &FullJob, now: DateTime<Utc>) -> bool {
-        if automations.get(job.row.automation_id).is_none() {
-            self.admission.exclude(job.row.automation_id);
-            return false;
-        }
-        self.admission.admit(automations, &job.row, now).is_ok()
-    }
-
-    /// The first jobs go to the claims, the others to the broker.
-    fn place(&mut self, queue: &str, takers: &[(u64, usize)], jobs: Vec<FullJob>) -> Vec<Placement> {
-        let mut placements = Vec::with_capacity(jobs.len());
-        let mut rest = jobs.into_iter();
-        for (claim, free) in takers {
-            placements.extend(self.assign(*claim, rest.by_ref().take(*free)));
-        }
-        for job in rest {
-            self.count_published(queue);
-            placements.push(Placement { job, destination: Destination::Broker });
-        }
-        placements
     }
 
     fn assign(&mut self, claim: u64, jobs: impl IntoIterator<Item = FullJob>) -> Vec<Placement> {
