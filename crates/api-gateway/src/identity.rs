@@ -17,12 +17,12 @@ const NOBODY: &str = "$argon2id$v=19$m=7168,t=5,p=1$c29tZXNhbHRzb21lc2FsdA$V1H7Z
 /// Bytes of a user name that are looked up and logged.
 const MOST_USERNAME: usize = 200;
 
-/// Signs a person in.
+/// Signs a user in.
 ///
-/// The answer has a bearer token for the header `Authorization`. The body has at most 16 KiB.
+/// The answer has a bearer token for the `Authorization` header. The body has at most 16 KiB.
 #[utoipa::path(tag = "identity", request_body = LoginRequest, responses(
-    (status = 200, body = LoginResponse), (status = 401, description = "Wrong name or password", body = Problem),
-    (status = 429, description = "Too many sign in at once; see Retry-After", body = Problem)))]
+    (status = 200, body = LoginResponse), (status = 401, description = "Wrong user name or password", body = Problem),
+    (status = 429, description = "Too many sign-ins at the same time; see Retry-After", body = Problem)))]
 #[post("/api/v1/auth/login")]
 pub(super) async fn login(gateway: Data<Gateway>, body: OpenJsonBody<LoginRequest>) -> Result<HttpResponse, Failure> {
     let LoginRequest { username, password } = body.0;

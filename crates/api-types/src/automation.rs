@@ -11,20 +11,21 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{examples, schema};
 
-/// A registered piece of work.
+/// A registered piece of work: which program to run, where, and under which limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = examples::automation)]
 pub struct Automation {
-    /// Id.
+    /// Id of the automation.
     #[schema(value_type = i32)]
     pub id: AutomationId,
-    /// Unique among the automations that are not archived.
+    /// Name; unique among automations that are not archived.
     pub name: String,
-    /// For people.
+    /// Free text for people.
     pub description: String,
-    /// Queue its jobs wait in.
+    /// Queue that its jobs are dispatched through.
     pub queue_name: String,
-    /// How the hub declares the queue: `regente`, `maestro` or `plain`; null: it does not, and jobs wait until a robot or worker has declared it.
+    /// Profile with which the hub declares the queue: `regente`, `maestro` or `plain`. Null: the hub declares nothing, and jobs stay
+    /// pending until a worker has declared the queue.
     #[schema(value_type = Option<schema::QueueProfile>)]
     pub queue_profile: Option<QueueProfile>,
     /// `PYTHON`, `SHELL` or `EXE`.
@@ -34,83 +35,85 @@ pub struct Automation {
     pub script_path: String,
     /// JSON Schema of the parameters; null: any object.
     pub parameter_schema: Option<Value>,
-    /// Used for parameters that `execute` does not give.
+    /// Values of parameters that a request omits.
     #[schema(value_type = Object)]
     pub default_params: Map<String, Value>,
-    /// Seconds after which a job's process tree is killed; null: no limit.
+    /// Time limit of a run in seconds, after which the job's process tree is killed; null: no limit.
     pub timeout_s: Option<i64>,
-    /// Most jobs of it that run at once; null: no limit.
+    /// Maximum number of its jobs that run at the same time; null: no limit.
     pub max_concurrency: Option<i64>,
-    /// Priority of its jobs, 0 to 9; higher goes first.
+    /// Priority of its jobs, 0 to 9; higher is dispatched first.
     pub priority: i32,
-    /// When a failed job is run again.
+    /// Whether and when a failed job is retried.
     #[schema(value_type = schema::RetryPolicy)]
     pub retry_policy: RetryPolicy,
-    /// Seconds that a job may wait for its start before it fails as `QUEUE_TIMEOUT`; null: any time.
+    /// Seconds that a job may stay pending before it fails with `QUEUE_TIMEOUT`; null: no limit.
     pub queue_timeout_s: Option<i64>,
-    /// Seconds between asking a job's program to stop and killing it; null: the worker's own setting.
+    /// Seconds that a canceled program has to stop before it is killed; null: the worker's setting.
     pub cancel_grace_s: Option<i64>,
-    /// Template of the key by which jobs, also of other automations, share a limit; `{name}` stands for a parameter. Null: none.
+    /// Template of the concurrency key. Jobs with the same key share a limit, across automations; `{name}` is replaced by a parameter.
+    /// Null: no key.
     pub concurrency_key: Option<String>,
-    /// Most jobs with one key at once.
+    /// Maximum number of jobs with the same key that run at the same time.
     pub concurrency_key_limit: i64,
-    /// Most starts in a time: `{max, per_s}`; null: no limit.
+    /// At most `max` starts in any `per_s` seconds; null: no limit.
     #[schema(value_type = Option<schema::RateLimit>)]
     pub rate_limit: Option<RateLimit>,
-    /// What a request does while another job of it (with the same concurrency key) waits or runs: `queue`, `skip`, `replace` or `coalesce`.
+    /// What a request does while a job of the automation (with the same concurrency key) is pending or running: `queue`, `skip`, `replace`
+    /// or `coalesce`.
     #[schema(value_type = schema::Overlap)]
     pub overlap: Overlap,
-    /// What happens to a job whose worker was lost: `retry` or `fail`; null: the retry policy decides.
+    /// What happens to a job whose worker is lost: `retry` or `fail`; null: the retry policy decides.
     #[schema(value_type = Option<schema::OnWorkerLost>)]
     pub on_worker_lost: Option<OnWorkerLost>,
     /// Labels that a worker must have to run its jobs.
     pub requires: Vec<String>,
-    /// Its programs need a virtual display.
+    /// Whether its programs need a virtual display.
     pub display: bool,
-    /// Processors that a program may use; null: no limit.
+    /// Maximum CPUs that a program may use; null: no limit.
     pub cpu_limit: Option<f64>,
-    /// Bytes of memory that a program may use; null: no limit.
+    /// Maximum memory of a program in bytes; null: no limit.
     pub memory_limit_bytes: Option<i64>,
-    /// Since when its jobs do not start; null: they do.
+    /// When it was paused; its pending jobs do not start. Null: not paused.
     pub paused_at: Option<DateTime<Utc>>,
-    /// When the pause ends by itself.
+    /// When the pause ends; null: when somebody resumes it.
     pub paused_until: Option<DateTime<Utc>>,
     /// Why it is paused.
     pub paused_reason: Option<String>,
     /// Who paused it.
     pub paused_by: Option<String>,
-    /// Set when it was archived: it is kept with its jobs, and takes no more.
+    /// When it was archived. An archived automation keeps its jobs and accepts no new ones. Null: not archived.
     pub archived_at: Option<DateTime<Utc>>,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// Who changed it last, or registered it; null: done before that was kept.
+    /// Who registered or last changed it; null: before this was recorded.
     #[serde(default)]
     pub updated_by: Option<String>,
-    /// What has not taken effect, and why.
+    /// Changes that have not taken effect yet, with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
 
-/// Registers an automation.
+/// A new automation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = examples::automation_create)]
 pub struct AutomationCreate {
-    /// Unique among the automations that are not archived.
+    /// Name; unique among automations that are not archived.
     #[schema(value_type = schema::GivenName)]
     pub name: String,
-    /// For people.
+    /// Free text for people.
     #[serde(default)]
     #[schema(pattern = r"^[^\u0000]*$")]
     pub description: Option<String>,
-    /// Queue; made from the name when absent.
+    /// Queue that its jobs are dispatched through. Absent: derived from the name.
     #[serde(default, alias = "queueName")]
     #[schema(value_type = Option<schema::QueueName>)]
     pub queue_name: Option<String>,
-    /// How the hub declares the queue, at once: `regente`, `maestro` or `plain`. Absent: the hub's setting `dispatch.queue_profile`, or else as
-    /// whoever consumes it does; jobs wait until then.
+    /// Profile with which the hub declares the queue at once: `regente`, `maestro` or `plain`. Absent: the hub's setting
+    /// `dispatch.queue_profile`; without that setting, jobs stay pending until a worker has declared the queue.
     #[serde(default, alias = "queueProfile")]
     #[schema(value_type = Option<schema::QueueProfile>)]
     pub queue_profile: Option<QueueProfile>,
@@ -122,58 +125,58 @@ pub struct AutomationCreate {
     #[serde(default, alias = "scriptPath")]
     #[schema(value_type = schema::ScriptPath)]
     pub script_path: String,
-    /// JSON Schema, or a list of fields `[{name,label,type,placeholder,…}]`, which is converted. A field of an unknown type is taken as text,
-    /// and its property has the type as `x-field-type`.
+    /// JSON Schema, or a list of fields `[{name,label,type,placeholder,…}]`, which is converted to one. A field of an unknown type becomes
+    /// a string property with that type as `x-field-type`.
     #[serde(default, alias = "parameterSchema")]
     #[schema(value_type = Option<schema::ParameterSchema>)]
     pub parameter_schema: Option<Value>,
-    /// Used for parameters that `execute` does not give.
+    /// Values of parameters that a request omits.
     #[serde(default, alias = "defaultParams")]
     #[schema(value_type = Option<Object>)]
     pub default_params: Option<Map<String, Value>>,
-    /// Seconds after which a job's process tree is killed.
+    /// Time limit of a run in seconds, 1 to 2592000; the job's process tree is then killed. Absent: no limit.
     #[serde(default, alias = "timeoutS")]
     #[schema(minimum = 1, maximum = 2_592_000)]
     pub timeout_s: Option<i64>,
-    /// Most jobs of it that run at once.
+    /// Maximum number of its jobs that run at the same time, 1 to 100000. Absent: no limit.
     #[serde(default, alias = "maxConcurrency")]
     #[schema(minimum = 1, maximum = 100_000)]
     pub max_concurrency: Option<i64>,
-    /// Priority of its jobs, 0 to 9 (default 5).
+    /// Priority of its jobs, 0 to 9 (default 5); higher is dispatched first.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 9)]
     pub priority: Option<i32>,
-    /// When a failed job is run again; absent: never.
+    /// Whether and when a failed job is retried. Absent: never.
     #[serde(default, alias = "retryPolicy")]
     #[schema(value_type = Option<schema::RetryPolicy>)]
     pub retry_policy: Option<RetryPolicy>,
-    /// Seconds that a job may wait for its start before it fails as `QUEUE_TIMEOUT`, 1 to 2592000.
+    /// Seconds that a job may stay pending before it fails with `QUEUE_TIMEOUT`, 1 to 2592000. Absent: no limit.
     #[serde(default, alias = "queueTimeoutS")]
     #[schema(minimum = 1, maximum = 2_592_000)]
     pub queue_timeout_s: Option<i64>,
-    /// Seconds between asking a job's program to stop and killing it, 0 to 3600.
+    /// Seconds that a canceled program has to stop before it is killed, 0 to 3600. Absent: the worker's setting.
     #[serde(default, alias = "cancelGraceS")]
     #[schema(minimum = 0, maximum = 3600)]
     pub cancel_grace_s: Option<i64>,
-    /// Template such as `portal-sefaz:{cnpj}`: jobs with the same key, also of other automations, share a limit. `{name}` or `{a.b}` stands
-    /// for a parameter, `{{` and `}}` for the braces.
+    /// Template of the concurrency key, such as `portal-sefaz:{cnpj}`. Jobs with the same key share a limit, across automations. `{name}`
+    /// or `{a.b}` is replaced by a parameter; `{{` and `}}` are literal braces.
     #[serde(default, alias = "concurrencyKey")]
     #[schema(value_type = Option<schema::ConcurrencyKey>)]
     pub concurrency_key: Option<String>,
-    /// Most jobs with one key at once, 1 to 10000 (default 1).
+    /// Maximum number of jobs with the same key that run at the same time, 1 to 10000 (default 1).
     #[serde(default, alias = "concurrencyKeyLimit")]
     #[schema(minimum = 1, maximum = 10_000)]
     pub concurrency_key_limit: Option<i64>,
-    /// At most `max` starts in any `per_s` seconds: `{max, per_s}`.
+    /// At most `max` starts in any `per_s` seconds. Absent: no limit.
     #[serde(default, alias = "rateLimit")]
     #[schema(value_type = Option<schema::RateLimit>)]
     pub rate_limit: Option<RateLimit>,
-    /// What a request does while another job of it (with the same concurrency key) waits or runs: `queue` (default), `skip`, `replace` or
-    /// `coalesce`.
+    /// What a request does while a job of the automation (with the same concurrency key) is pending or running: `queue` (default), `skip`,
+    /// `replace` or `coalesce`.
     #[serde(default)]
     #[schema(value_type = Option<schema::Overlap>)]
     pub overlap: Option<Overlap>,
-    /// What happens to a job whose worker was lost: `retry` or `fail`; absent: the retry policy decides.
+    /// What happens to a job whose worker is lost: `retry` or `fail`. Absent: the retry policy decides.
     #[serde(default, alias = "onWorkerLost")]
     #[schema(value_type = Option<schema::OnWorkerLost>)]
     pub on_worker_lost: Option<OnWorkerLost>,
@@ -181,14 +184,14 @@ pub struct AutomationCreate {
     #[serde(default)]
     #[schema(value_type = Option<Vec<schema::Label>>, max_items = 20)]
     pub requires: Option<Vec<String>>,
-    /// Its programs need a virtual display.
+    /// Whether its programs need a virtual display.
     #[serde(default)]
     pub display: Option<bool>,
-    /// Processors that a program may use, 0.01 to 1024.
+    /// Maximum CPUs that a program may use, 0.01 to 1024. Absent: no limit.
     #[serde(default, alias = "cpuLimit")]
     #[schema(minimum = 0.01, maximum = 1024)]
     pub cpu_limit: Option<f64>,
-    /// Bytes of memory that a program may use, at least 1048576.
+    /// Maximum memory of a program in bytes, at least 1048576. Absent: no limit.
     #[serde(default, alias = "memoryLimitBytes")]
     #[schema(minimum = 1_048_576, maximum = 9_007_199_254_740_992i64)]
     pub memory_limit_bytes: Option<i64>,
@@ -199,22 +202,21 @@ pub struct AutomationCreate {
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AutomationFilter {
-    /// Most items of the page, 1 to 1000. Each list has its own default.
+    /// Maximum number of items in the page, 1 to 1000. Each list has its own default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
-    /// Id of the last automation of the page before.
+    /// Id of the last automation of the previous page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<i32>)]
     pub after: Option<AutomationId>,
-    /// Also archived ones.
+    /// Whether archived automations are included.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub archived: bool,
 }
 
-/// Changes an automation: fields that are absent stay as they are, null clears a field that may be empty. What `GET` gives can be sent back:
-/// the fields of an [`Automation`] that have requests of their own, or none, may be there as they are. With an `updated_at` that is no longer
-/// the automation's the answer is 409.
+/// A change to an automation. Absent fields keep their values; null clears an optional field. The answer of `GET` can be sent back: fields
+/// that this request cannot change are accepted with their current values. An outdated `updated_at` is answered 409.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(example = examples::automation_update)]
@@ -227,11 +229,11 @@ pub struct AutomationUpdate {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(pattern = r"^[^\u0000]*$")]
     pub description: Option<String>,
-    /// New queue, for jobs made from now on.
+    /// New queue, for jobs accepted from now on.
     #[serde(alias = "queueName", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::QueueName>)]
     pub queue_name: Option<String>,
-    /// New queue profile, or null for what whoever consumes it declares. It takes effect when the queue is empty and nobody consumes it;
+    /// New queue profile; null: the queue is declared by its workers. It takes effect when the queue has no messages and no consumers;
     /// until then `warnings` of the answer says so.
     #[serde(alias = "queueProfile", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::QueueProfile>)]
@@ -240,11 +242,11 @@ pub struct AutomationUpdate {
     #[serde(alias = "entrypointType", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::EntrypointType>)]
     pub entrypoint_type: Option<EntrypointType>,
-    /// New path.
+    /// New path of the script or program.
     #[serde(alias = "scriptPath", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::ScriptPath>)]
     pub script_path: Option<String>,
-    /// New schema, or null for none.
+    /// New parameter schema; null: any object.
     #[serde(alias = "parameterSchema", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::ParameterSchema>)]
     pub parameter_schema: Option<Option<Value>>,
@@ -252,15 +254,15 @@ pub struct AutomationUpdate {
     #[serde(alias = "defaultParams", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub default_params: Option<Map<String, Value>>,
-    /// New time-out, or null for none.
+    /// New time limit of a run in seconds; null: no limit.
     #[serde(alias = "timeoutS", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 2_592_000)]
     pub timeout_s: Option<Option<i64>>,
-    /// New limit, or null for none.
+    /// New maximum number of jobs that run at the same time; null: no limit.
     #[serde(alias = "maxConcurrency", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 100_000)]
     pub max_concurrency: Option<Option<i64>>,
-    /// New priority, for jobs made from now on.
+    /// New priority, for jobs accepted from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 9)]
     pub priority: Option<i32>,
@@ -268,31 +270,31 @@ pub struct AutomationUpdate {
     #[serde(alias = "retryPolicy", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::RetryPolicy>)]
     pub retry_policy: Option<RetryPolicy>,
-    /// New limit of waiting, or null for none.
+    /// New maximum time as pending, in seconds; null: no limit.
     #[serde(alias = "queueTimeoutS", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 2_592_000)]
     pub queue_timeout_s: Option<Option<i64>>,
-    /// New time between asking and killing, or null for the worker's own.
+    /// New time that a canceled program has to stop, in seconds; null: the worker's setting.
     #[serde(alias = "cancelGraceS", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 3600)]
     pub cancel_grace_s: Option<Option<i64>>,
-    /// New template, or null for none; for jobs made from now on.
+    /// New template of the concurrency key, for jobs accepted from now on; null: no key.
     #[serde(alias = "concurrencyKey", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::ConcurrencyKey>)]
     pub concurrency_key: Option<Option<String>>,
-    /// New limit of a key.
+    /// New maximum number of jobs with the same key that run at the same time.
     #[serde(alias = "concurrencyKeyLimit", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10_000)]
     pub concurrency_key_limit: Option<i64>,
-    /// New limit of starts, or null for none.
+    /// New rate limit of starts; null: no limit.
     #[serde(alias = "rateLimit", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::RateLimit>)]
     pub rate_limit: Option<Option<RateLimit>>,
-    /// New rule for requests while another job waits or runs.
+    /// New rule for a request while another job is pending or running.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Overlap>)]
     pub overlap: Option<Overlap>,
-    /// New rule for lost workers, or null to let the retry policy decide.
+    /// New rule for jobs of lost workers; null: the retry policy decides.
     #[serde(alias = "onWorkerLost", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::OnWorkerLost>)]
     pub on_worker_lost: Option<Option<OnWorkerLost>>,
@@ -303,58 +305,58 @@ pub struct AutomationUpdate {
     /// Whether its programs need a virtual display.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display: Option<bool>,
-    /// New limit of processors, or null for none.
+    /// New maximum of CPUs; null: no limit.
     #[serde(alias = "cpuLimit", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<f64>, minimum = 0.01, maximum = 1024)]
     pub cpu_limit: Option<Option<f64>>,
-    /// New limit of memory, or null for none.
+    /// New maximum of memory in bytes; null: no limit.
     #[serde(alias = "memoryLimitBytes", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 1_048_576, maximum = 9_007_199_254_740_992i64)]
     pub memory_limit_bytes: Option<Option<i64>>,
-    /// As it is.
+    /// Accepted with its current value; not changed by this request.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     pub id: Option<Value>,
-    /// As it is.
+    /// Accepted with its current value; not changed by this request.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     pub paused_at: Option<Value>,
-    /// As it is.
+    /// Accepted with its current value; not changed by this request.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     pub paused_until: Option<Value>,
-    /// As it is.
+    /// Accepted with its current value; not changed by this request.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     pub paused_reason: Option<Value>,
-    /// As it is.
+    /// Accepted with its current value; not changed by this request.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     pub paused_by: Option<Value>,
-    /// As it is.
+    /// Accepted with its current value; not changed by this request.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     pub archived_at: Option<Value>,
-    /// As it is.
+    /// Accepted with its current value; not changed by this request.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     pub created_at: Option<Value>,
-    /// As it is.
+    /// Accepted with its current value; not changed by this request.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     pub updated_at: Option<Value>,
-    /// As it is.
+    /// Accepted with its current value; not changed by this request.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     pub updated_by: Option<Value>,
-    /// Not looked at: it may be other by now.
+    /// Ignored.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     pub warnings: Option<Value>,
 }
 
 impl AutomationUpdate {
-    /// The fields that are not changed by this, with what was sent.
+    /// The fields that this request cannot change, with the values that were sent.
     #[must_use]
     pub fn unchanged(&self) -> [(&'static str, Option<&Value>); 9] {
         [
@@ -371,7 +373,7 @@ impl AutomationUpdate {
     }
 }
 
-/// What a registration says, as a change to an automation of which nothing is said yet.
+/// A registration is a change to an automation without values.
 impl From<AutomationCreate> for AutomationUpdate {
     fn from(create: AutomationCreate) -> Self {
         Self {
@@ -403,12 +405,12 @@ impl From<AutomationCreate> for AutomationUpdate {
     }
 }
 
-/// Keeps a null that is there.
+/// Keeps an explicit null as `Some(Null)`.
 fn given<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(input).map(Some)
 }
 
-/// Tells a field that is null (`Some(None)`) from one that is absent (`None`).
+/// Distinguishes a null field (`Some(None)`) from an absent one (`None`).
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(input: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(input).map(Some)
 }

@@ -15,62 +15,62 @@ use utoipa::{
 
 use crate::{examples, schema};
 
-/// Body of `cancel`, `pause` and `resume`; may be absent.
+/// Body of `cancel`, `pause` and `resume`; optional.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(example = json!({"reason": "The portal is down"}))]
 pub struct ControlRequest {
-    /// Why, for the job's events; at most 1000 characters.
+    /// Reason, recorded in the job's events; at most 1000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 1000)]
     pub reason: Option<String>,
 }
 
-/// Body of `retry`; may be absent.
+/// Body of `retry`; optional.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(example = json!({"parameters": {"cnpj": "12345678000195"}}))]
 pub struct RetryRequest {
-    /// Parameters of the new job, whole; absent: those of the job.
+    /// All parameters of the new job. Absent: those of the original job.
     #[schema(value_type = Option<Object>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Map<String, Value>>,
-    /// Priority of the new job, 0 to 9; absent: that of the job.
+    /// Priority of the new job, 0 to 9. Absent: that of the original job.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 9)]
     pub priority: Option<i32>,
 }
 
-/// Which jobs to cancel or retry. All conditions must hold; at least one of them beside `status` must be there.
+/// Selects jobs to cancel or retry. A job must meet every condition; at least one condition besides `status` is required.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(example = examples::bulk)]
 pub struct BulkRequest {
-    /// Only these statuses. Absent: all that can be canceled, or `failed` and `canceled` for retry.
+    /// Only these statuses. Absent: every status that can be canceled; for retry, `failed` and `canceled`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<schema::JobStatus>)]
     pub status: Vec<String>,
-    /// Only this automation.
+    /// Only jobs of this automation.
     #[serde(alias = "automationId", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i32>)]
     pub automation_id: Option<AutomationId>,
-    /// Only this queue.
+    /// Only jobs of this queue.
     #[serde(alias = "queueName", skip_serializing_if = "Option::is_none")]
     #[schema(pattern = r"^[^\u0000]*$")]
     pub queue_name: Option<String>,
-    /// Only this trigger.
+    /// Only jobs with this trigger.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::JobTrigger>)]
     pub trigger: Option<String>,
-    /// Only jobs that failed with this class.
+    /// Only jobs that failed with this error class.
     #[serde(alias = "errorClass", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::ErrorClass>)]
     pub error_class: Option<String>,
-    /// Accepted at this time or later: RFC 3339, or a date for its start in UTC.
+    /// Only jobs accepted at this time or later: RFC 3339, or a date, which means 00:00 UTC.
     #[serde(deserialize_with = "crate::moment::optional", alias = "createdFrom", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Moment>)]
     pub created_from: Option<DateTime<Utc>>,
-    /// Accepted before this time: RFC 3339, or a date for its start in UTC.
+    /// Only jobs accepted before this time: RFC 3339, or a date, which means 00:00 UTC.
     #[serde(deserialize_with = "crate::moment::optional", alias = "createdTo", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Moment>)]
     pub created_to: Option<DateTime<Utc>>,
@@ -78,20 +78,20 @@ pub struct BulkRequest {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 1000, value_type = Vec<Uuid>)]
     pub ids: Vec<JobId>,
-    /// Only count.
+    /// Count the jobs, change nothing.
     #[serde(alias = "dryRun")]
     pub dry_run: bool,
-    /// Why, for the jobs' events.
+    /// Reason, recorded in the jobs' events; at most 1000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 1000)]
     pub reason: Option<String>,
 }
 
-/// [`BulkRequest`] as cancel takes it.
+/// [`BulkRequest`] with the statuses that can be canceled.
 #[derive(Debug)]
 pub struct BulkCancelRequest;
 
-/// [`BulkRequest`] as retry takes it.
+/// [`BulkRequest`] with the statuses that can be retried.
 #[derive(Debug)]
 pub struct BulkRetryRequest;
 
@@ -119,7 +119,7 @@ impl ToSchema for BulkRetryRequest {
     }
 }
 
-/// The schema of [`BulkRequest`] with the statuses of jobs that can be acted on.
+/// The schema of [`BulkRequest`] restricted to `statuses`.
 fn bulk_of(statuses: impl Iterator<Item = Status>) -> RefOr<Schema> {
     let mut schema = BulkRequest::schema();
     if let RefOr::T(Schema::Object(request)) = &mut schema
@@ -131,18 +131,18 @@ fn bulk_of(statuses: impl Iterator<Item = Status>) -> RefOr<Schema> {
     schema
 }
 
-/// What became of the jobs.
+/// Outcome of a bulk request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BulkResponse {
-    /// Nothing was done.
+    /// Whether jobs were only counted.
     pub dry_run: bool,
-    /// Jobs that meet the conditions. A job that was retried before is not retried again.
+    /// Jobs that meet the conditions. A job that already has a retry does not count.
     pub matched: u64,
-    /// Jobs that were canceled, asked to stop, or retried.
+    /// Jobs that were canceled, were asked to stop, or were retried.
     pub done: u64,
-    /// Jobs that could not be, because they changed meanwhile.
+    /// Jobs that changed meanwhile and no longer could be.
     pub refused: u64,
-    /// More jobs meet the conditions than a request takes: send it again.
+    /// Whether more jobs meet the conditions than one request handles; repeat the request.
     pub more: bool,
 }
 
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_bulk_request_takes_the_statuses_it_can_act_on() {
+    fn each_bulk_request_accepts_the_statuses_it_can_change() {
         let statuses = |schema: RefOr<Schema>| json!(schema)["properties"]["status"]["items"]["enum"].clone();
         assert_eq!(statuses(BulkCancelRequest::schema()), json!(["pending", "running", "paused"]));
         assert_eq!(statuses(BulkRetryRequest::schema()), json!(["completed", "completed_no_invoices", "failed", "canceled"]));

@@ -6,43 +6,43 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::examples;
 
-/// A message that the broker gave up.
+/// A message that the broker dead-lettered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetter {
-    /// Id.
+    /// Id of the dead letter.
     #[schema(value_type = Uuid)]
     pub id: DeadLetterId,
-    /// Queue it was meant for.
+    /// Queue that it was published to.
     pub queue_name: String,
-    /// The job it names, when it names one; the hub may not know that job.
+    /// Job that it names; the hub may not know that job. Null: it names none.
     #[schema(value_type = Option<Uuid>)]
     pub job_id: Option<JobId>,
     /// `rejected`, `expired`, `maxlen` or `delivery_limit`.
     pub reason: String,
-    /// When the hub took it from the dead-letter queue.
+    /// When the hub consumed it from the dead-letter queue.
     pub received_at: DateTime<Utc>,
-    /// When it was sent again.
+    /// When it was replayed.
     pub replayed_at: Option<DateTime<Utc>>,
-    /// Who sent it again.
+    /// Who replayed it.
     pub replayed_by: Option<String>,
-    /// The job that runs in the place of the one it names.
+    /// Job that replaces the one that it names.
     #[schema(value_type = Option<Uuid>)]
     pub new_job_id: Option<JobId>,
 }
 
-/// A dead letter whole.
+/// A dead letter with its message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetterDetail {
-    /// The letter.
+    /// The dead letter.
     #[serde(flatten)]
     pub letter: DeadLetter,
-    /// The message; what is not text is replaced.
+    /// Body of the message as text; bytes that are not UTF-8 are replaced.
     pub body: String,
-    /// `body` is the message to the byte. Only such a message can be sent to its queue again.
+    /// Whether `body` is the exact message. Only then can it be published to its queue again.
     pub body_is_whole: bool,
-    /// Its headers that are strings.
+    /// Headers of the message that are strings.
     pub headers: Option<Value>,
-    /// Path of the job it names, when the hub knows it.
+    /// Path of the job that it names; null when the hub does not know that job.
     pub job: Option<String>,
 }
 
@@ -51,7 +51,7 @@ pub struct DeadLetterDetail {
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DeadLetterFilter {
-    /// Only those meant for this queue.
+    /// Only those published to this queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(pattern = r"^[^\u0000]*$")]
     pub queue: Option<String>,
@@ -59,61 +59,61 @@ pub struct DeadLetterFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<Uuid>)]
     pub job_id: Option<JobId>,
-    /// Only those that were (`true`) or were not (`false`) sent again.
+    /// Only those that were (`true`) or were not (`false`) replayed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replayed: Option<bool>,
-    /// Most items of the page, 1 to 1000. Each list has its own default.
+    /// Maximum number of items in the page, 1 to 1000. Each list has its own default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
-    /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
+    /// Id of the last item of the previous page. That page's `Link` header has the address of the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<Uuid>)]
     pub after: Option<DeadLetterId>,
 }
 
-/// Sends dead letters again, the oldest first.
+/// Selects dead letters to replay, oldest first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(example = examples::replay)]
 pub struct ReplayRequest {
-    /// Only those meant for this queue.
+    /// Only those published to this queue.
     #[schema(pattern = r"^[^\u0000]*$")]
     pub queue: Option<String>,
-    /// At most so many, 1 to 1000 (default 100).
+    /// Maximum number of dead letters, 1 to 1000 (default 100).
     #[schema(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
-    /// Only those received after this one: `last` of the answer before.
+    /// Only those received after this one: `last` of the previous answer.
     #[schema(value_type = Option<Uuid>)]
     pub after: Option<DeadLetterId>,
-    /// Only counts.
+    /// Count the dead letters, replay none.
     pub dry_run: bool,
 }
 
-/// What became of the letters.
+/// Outcome of a replay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReplayResponse {
-    /// Nothing was sent.
+    /// Whether dead letters were only counted.
     pub dry_run: bool,
-    /// Letters that match and were not sent again before this request, without the limit.
+    /// Dead letters that match and were not replayed before this request, regardless of the limit.
     pub matched: u64,
-    /// Letters sent again.
+    /// Dead letters that were replayed.
     pub replayed: u64,
-    /// Letters that cannot be sent again, at most as many as the limit.
+    /// Dead letters that cannot be replayed, at most as many as the limit.
     pub refused: Vec<DeadLetterRefusal>,
-    /// The last letter looked at; null when there was none.
+    /// The last dead letter that was examined; null: none.
     #[schema(value_type = Option<Uuid>)]
     pub last: Option<DeadLetterId>,
 }
 
-/// Why a letter was not sent again.
+/// Why a dead letter was not replayed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetterRefusal {
-    /// The letter.
+    /// The dead letter.
     #[schema(value_type = Uuid)]
     pub id: DeadLetterId,
-    /// Why, for programs.
+    /// Reason, for programs.
     pub code: String,
-    /// Why, for people.
+    /// Reason, for people.
     pub detail: String,
 }

@@ -3,7 +3,7 @@ use utoipa::ToSchema;
 
 use crate::examples;
 
-/// Signs a person in.
+/// Credentials of a user.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[schema(example = examples::login)]
 pub struct LoginRequest {
@@ -13,13 +13,13 @@ pub struct LoginRequest {
     pub password: String,
 }
 
-/// What a sign-in gives.
+/// An access token.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct LoginResponse {
     /// JWT for the header `Authorization: Bearer …`.
     pub access_token: String,
     /// `bearer`.
     pub token_type: String,
-    /// Seconds until the token ends.
+    /// Seconds until the token expires.
     pub expires_in: u64,
 }

@@ -19,13 +19,13 @@ pub struct Job {
     /// Id, UUID v7.
     #[schema(value_type = Uuid)]
     pub id: JobId,
-    /// The same id, under the name that workers use.
+    /// The same id, under the name that the worker API uses.
     #[schema(value_type = Uuid)]
     pub job_id: JobId,
-    /// Automation it runs.
+    /// Automation that it runs.
     #[schema(value_type = i32)]
     pub automation_id: AutomationId,
-    /// Queue it waits or waited in.
+    /// Queue that it is dispatched through.
     pub queue_name: String,
     /// `pending`, `running`, `paused`, `completed`, `completed_no_invoices`, `failed` or `canceled`.
     #[schema(value_type = schema::JobStatus)]
@@ -33,31 +33,31 @@ pub struct Job {
     /// `MANUAL`, `API`, `SCHEDULED`, `RETRY`, `PORTAL` or `CHAIN`.
     #[schema(value_type = schema::JobTrigger)]
     pub trigger: Trigger,
-    /// 0 to 9; higher goes first.
+    /// Priority, 0 to 9; higher is dispatched first.
     pub priority: i32,
-    /// What the robot gets.
+    /// Parameters that the robot receives.
     #[schema(value_type = Object)]
     pub parameters: Map<String, Value>,
-    /// What the robot gave back.
+    /// Result that the robot returned.
     pub result: Option<Value>,
-    /// Why it failed.
+    /// Class of the error; null unless it failed.
     #[schema(value_type = Option<schema::ErrorClass>)]
     pub error_class: Option<ErrorClass>,
-    /// Why it failed, in words.
+    /// Why it failed, for people.
     pub error_message: Option<String>,
-    /// 1 for a first run, 2 for its first retry.
+    /// Number of the attempt: 1 for the first run, 2 for its first retry.
     pub attempt: i32,
-    /// The job that this one runs again.
+    /// Job that this one retries.
     #[schema(value_type = Option<Uuid>)]
     pub retry_of: Option<JobId>,
-    /// The worker that holds or held it.
+    /// Worker that runs it or ran it.
     #[schema(value_type = Option<Uuid>)]
     pub worker_id: Option<WorkerId>,
-    /// How far it is.
+    /// Progress that its robot reported last.
     pub progress: Option<Progress>,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
-    /// It does not start before this.
+    /// Earliest time at which it may start.
     pub not_before: Option<DateTime<Utc>>,
     /// When the broker confirmed its message, or a worker claimed it.
     pub dispatched_at: Option<DateTime<Utc>>,
@@ -65,71 +65,72 @@ pub struct Job {
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub completed_at: Option<DateTime<Utc>>,
-    /// When its worker was last heard of.
+    /// When the last heartbeat of its worker arrived.
     pub last_heartbeat_at: Option<DateTime<Utc>>,
-    /// When its worker counts as lost, unless it is heard of.
+    /// When the lease expires unless a heartbeat renews it. The worker then counts as lost.
     pub lease_expires_at: Option<DateTime<Utc>>,
-    /// When somebody asked to stop it.
+    /// When its cancellation was requested.
     pub cancellation_requested_at: Option<DateTime<Utc>>,
-    /// Since when it is paused.
+    /// When it was paused.
     pub paused_at: Option<DateTime<Utc>>,
-    /// Jobs with the same key share a limit.
+    /// Concurrency key: jobs with the same key share a limit.
     pub concurrency_key: Option<String>,
-    /// Who requested it: a user's name, `key:NAME` or `service:NAME`; null: accepted before that was kept. A retry by the policy keeps the name.
+    /// Who requested it: a user's name, `key:NAME` or `service:NAME`. An automatic retry keeps the name. Null: accepted before this was
+    /// recorded.
     #[serde(default)]
     pub requested_by: Option<String>,
-    /// The schedule whose fire it is.
+    /// Schedule that created it.
     #[serde(default)]
     #[schema(value_type = Option<Uuid>)]
     pub schedule_id: Option<ScheduleId>,
-    /// The version of the automation that it runs; null: what is installed on its worker.
+    /// Version of the automation that it runs; null: the one that is installed on its worker.
     #[serde(default)]
     #[schema(value_type = Option<Uuid>)]
     pub version_id: Option<VersionId>,
-    /// The environment whose configuration it gets.
+    /// Environment whose configuration it receives.
     #[serde(default)]
     pub environment: Option<String>,
-    /// Labels its worker must have.
+    /// Labels that its worker must have.
     #[serde(default)]
     pub requires: Vec<String>,
-    /// It fails when it has not started by then.
+    /// It fails with `QUEUE_TIMEOUT` unless it has started by then.
     pub queue_deadline_at: Option<DateTime<Utc>>,
-    /// Why it has not started; only of a pending job, and only where jobs are asked for.
+    /// Why it has not started. Present for a pending job in the answers of `GET` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_reason: Option<WaitingReason>,
 }
 
-/// Why a job has not started: the first thing that is in its way.
+/// Why a job has not started: the first obstacle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = examples::waiting_reason)]
 pub struct WaitingReason {
     /// The reason, for programs.
     #[schema(value_type = schema::WaitingCode)]
     pub code: WaitingCode,
-    /// The same as a sentence.
+    /// The reason as a sentence.
     pub message: String,
-    /// What the sentence speaks of: `queue`, `until`, `limit`, `held_by`, `at` …
+    /// Values in the sentence: `queue`, `until`, `limit`, `held_by`, `at` …
     #[schema(value_type = Object)]
     pub facts: Map<String, Value>,
 }
 
-/// How far a job is.
+/// Progress of a job.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = examples::progress)]
 pub struct Progress {
-    /// Step it is at, from 1.
+    /// Current step, from 1.
     #[serde(default, alias = "etapa_atual", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     pub step: Option<i64>,
-    /// Steps in all.
+    /// Total number of steps.
     #[serde(default, alias = "total_etapas", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     pub total_steps: Option<i64>,
-    /// 0 to 100.
+    /// Percentage done, 0 to 100.
     #[serde(default, alias = "percentual", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 100)]
     pub percent: Option<f64>,
-    /// What it is doing.
+    /// What the robot is doing.
     #[serde(default, alias = "mensagem", skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
@@ -139,37 +140,37 @@ pub struct Progress {
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ExecuteOptions {
-    /// Priority of this job, 0 to 9, in place of the automation's.
+    /// Priority, 0 to 9; higher is dispatched first.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 0, maximum = 9)]
     pub priority: Option<i32>,
-    /// Seconds after which its process tree is killed, 1 to 2592000.
+    /// Time limit of the run in seconds, 1 to 2592000; the job's process tree is then killed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 2_592_000)]
     pub timeout_s: Option<i64>,
-    /// Seconds that it may wait for its start before it fails as `QUEUE_TIMEOUT`, 1 to 2592000.
+    /// Seconds that it may stay pending before it fails with `QUEUE_TIMEOUT`, 1 to 2592000.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 2_592_000)]
     pub queue_timeout_s: Option<i64>,
-    /// Attempts in all, the first included, 1 to 100.
+    /// Maximum attempts, the first run included, 1 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 100)]
     pub max_attempts: Option<u32>,
-    /// Seconds between asking its program to stop and killing it, 0 to 3600.
+    /// Seconds that its program has to stop after a cancel before it is killed, 0 to 3600.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 0, maximum = 3600)]
     pub cancel_grace_s: Option<i64>,
-    /// Its concurrency key itself, not a template; at most 256 bytes.
+    /// Concurrency key, literally (not a template); at most 256 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<schema::ConcurrencyKey>)]
     pub concurrency_key: Option<String>,
-    /// It does not start before this, RFC 3339 or a date; a time that has passed: at once.
+    /// Earliest time at which it may start: RFC 3339, or a date, which means 00:00 UTC. A time in the past has no effect.
     #[serde(deserialize_with = "crate::moment::optional", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<schema::Moment>)]
     pub not_before: Option<DateTime<Utc>>,
 }
 
-/// Requests a job. What is absent is as the automation says.
+/// A request for a job. Absent settings are those of the automation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = examples::job_create)]
@@ -178,39 +179,39 @@ pub struct JobCreate {
     #[serde(alias = "automationId")]
     #[schema(value_type = i32)]
     pub automation_id: AutomationId,
-    /// What the robot gets, over the automation's default parameters.
+    /// Parameters that the robot receives; they override the automation's default parameters.
     #[serde(default)]
     #[schema(value_type = Object)]
     pub parameters: Map<String, Value>,
-    /// 0 to 9; higher goes first.
+    /// Priority, 0 to 9; higher is dispatched first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 9)]
     pub priority: Option<i32>,
-    /// Seconds after which its process tree is killed, 1 to 2592000.
+    /// Time limit of the run in seconds, 1 to 2592000; the job's process tree is then killed.
     #[serde(default, alias = "timeoutS", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 2_592_000)]
     pub timeout_s: Option<i64>,
-    /// Seconds that it may wait for its start before it fails as `QUEUE_TIMEOUT`, 1 to 2592000.
+    /// Seconds that it may stay pending before it fails with `QUEUE_TIMEOUT`, 1 to 2592000.
     #[serde(default, alias = "queueTimeoutS", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 2_592_000)]
     pub queue_timeout_s: Option<i64>,
-    /// Attempts in all, the first included, 1 to 100.
+    /// Maximum attempts, the first run included, 1 to 100.
     #[serde(default, alias = "maxAttempts", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 100)]
     pub max_attempts: Option<u32>,
-    /// Seconds between asking its program to stop and killing it, 0 to 3600.
+    /// Seconds that its program has to stop after a cancel before it is killed, 0 to 3600.
     #[serde(default, alias = "cancelGraceS", skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 3600)]
     pub cancel_grace_s: Option<i64>,
-    /// Its concurrency key itself, not a template; at most 256 bytes.
+    /// Concurrency key, literally (not a template); at most 256 bytes.
     #[serde(default, alias = "concurrencyKey", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::ConcurrencyKey>)]
     pub concurrency_key: Option<String>,
-    /// It does not start before this; a time that has passed: at once.
+    /// Earliest time at which it may start; a time in the past has no effect.
     #[serde(default, alias = "notBefore", deserialize_with = "crate::moment::optional", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Moment>)]
     pub not_before: Option<DateTime<Utc>>,
-    /// The same key returns the same job; 1 to 255 bytes.
+    /// Makes the request repeatable: the same key returns the same job. 1 to 255 bytes.
     #[serde(default, alias = "idempotencyKey", skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 255, pattern = r"^[^\u0000]*$")]
     pub idempotency_key: Option<String>,
@@ -222,7 +223,7 @@ pub struct JobCreate {
     #[serde(default, alias = "requestedBy", skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 1024)]
     pub requested_by: Option<String>,
-    /// The schedule whose fire it is.
+    /// Schedule that created it.
     #[serde(default, alias = "scheduleId", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
     pub schedule_id: Option<ScheduleId>,
@@ -230,7 +231,7 @@ pub struct JobCreate {
     #[serde(default, alias = "versionId", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
     pub version_id: Option<VersionId>,
-    /// The environment whose configuration it gets.
+    /// Environment whose configuration it receives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
     pub environment: Option<String>,
@@ -253,7 +254,7 @@ impl JobCreate {
         fields.into_iter().filter_map(|(name, is_set)| is_set.then_some(name))
     }
 
-    /// What it wants otherwise than the automation says, not checked yet.
+    /// The settings that override the automation's; not validated yet.
     #[must_use]
     pub fn overrides(&self) -> Overrides {
         Overrides {
@@ -273,46 +274,46 @@ impl JobCreate {
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct JobFilter {
-    /// Only these statuses, with commas between.
+    /// Only these statuses, separated by commas.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<Vec<schema::JobStatus>>)]
     pub status: Option<String>,
-    /// Only this automation.
+    /// Only jobs of this automation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<i32>)]
     pub automation_id: Option<AutomationId>,
-    /// Only this queue.
+    /// Only jobs of this queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(pattern = r"^[^\u0000]*$")]
     pub queue_name: Option<String>,
-    /// Only jobs that failed with this class.
+    /// Only jobs that failed with this error class.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<schema::ErrorClass>)]
     pub error_class: Option<String>,
-    /// Only this trigger.
+    /// Only jobs with this trigger.
     #[serde(alias = "trigger_type", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<schema::JobTrigger>)]
     pub trigger: Option<String>,
     /// Only jobs that this user, key or service requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
-    /// Accepted at this time or later: RFC 3339, or a date for its start in UTC.
+    /// Only jobs accepted at this time or later: RFC 3339, or a date, which means 00:00 UTC.
     #[serde(deserialize_with = "crate::moment::optional", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<schema::Moment>)]
     pub created_from: Option<DateTime<Utc>>,
-    /// Accepted before this time: RFC 3339, or a date for its start in UTC.
+    /// Only jobs accepted before this time: RFC 3339, or a date, which means 00:00 UTC.
     #[serde(deserialize_with = "crate::moment::optional", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<schema::Moment>)]
     pub created_to: Option<DateTime<Utc>>,
-    /// Most items of the page, 1 to 1000. Each list has its own default.
+    /// Maximum number of items in the page, 1 to 1000. Each list has its own default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
-    /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
+    /// Id of the last item of the previous page. That page's `Link` header has the address of the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<Uuid>)]
     pub after: Option<JobId>,
-    /// What a list leaves out unless it is asked for: `result`. Without it `result` is `null`.
+    /// Fields that the list omits unless they are named here: `result`, which is null otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(inline, value_type = Option<Vec<schema::JobPart>>)]
     pub include: Option<String>,
@@ -323,11 +324,11 @@ pub struct JobFilter {
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct LogFilter {
-    /// Page size, 1 to 10000 (default 1000). A page ends earlier when its lines have 4 MiB: the `Link` header goes on.
+    /// Maximum number of lines in the page, 1 to 10000 (default 1000). A page also ends at 4 MiB; its `Link` header continues.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 10000)]
     pub limit: Option<u32>,
-    /// `log_id` of the last line of the page before.
+    /// `log_id` of the last line of the previous page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<i64>,
 }
@@ -337,11 +338,11 @@ pub struct LogFilter {
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct JobEventFilter {
-    /// Most items of the page, 1 to 1000. Each list has its own default.
+    /// Maximum number of items in the page, 1 to 1000. Each list has its own default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
-    /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
+    /// Id of the last item of the previous page. That page's `Link` header has the address of the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<Uuid>)]
     pub after: Option<JobEventId>,
@@ -360,26 +361,26 @@ pub struct LogLine {
     pub level: Level,
     /// The line.
     pub message: String,
-    /// Somebody should do something about it.
+    /// Whether somebody should act on it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub actionable: bool,
 }
 
-/// Something that happened to a job beside its state.
+/// An event in the life of a job, besides its status.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = examples::job_event)]
 pub struct JobEvent {
     /// Id, UUID v7.
     #[schema(value_type = Uuid)]
     pub id: JobEventId,
-    /// `job.finished_late` …
+    /// Kind of event, such as `job.finished_late`.
     pub kind: String,
-    /// Who did it: a user's name, `key:NAME`, `service:NAME`, or a worker's credential; null: the hub itself.
+    /// Who caused it: a user's name, `key:NAME`, `service:NAME`, or a worker's credential; null: the hub.
     #[serde(default)]
     pub actor: Option<String>,
-    /// More.
+    /// Details; depend on `kind`.
     pub detail: Value,
-    /// When.
+    /// When it happened.
     pub created_at: DateTime<Utc>,
 }
 

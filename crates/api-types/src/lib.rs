@@ -1,6 +1,7 @@
-//! What travels over HTTP between Regente and its clients, and the schemas of `openapi.json`.
+//! HTTP requests and responses of Regente's API, and the schemas of `openapi.json`.
 //!
-//! Output is snake_case. Input takes the camelCase spellings of older clients beside it. Knows nothing of how a request is served.
+//! The doc comments of the types and fields are the descriptions that users read there. Output is snake_case; input also accepts the
+//! camelCase spellings of older clients. The crate does not know how a request is served.
 //!
 //! ```
 //! let create: api_types::AutomationCreate = serde_json::from_str(r#"{"name":"x","scriptPath":"main.py"}"#)?;
@@ -45,9 +46,9 @@ pub use workers::{
     WorkerTokenFilter,
 };
 
-/// Header in which a worker shows the lease token that `start` or `claim` gave it.
+/// Header with the lease token that `start` or `claim` returned to the worker.
 pub const LEASE_TOKEN_HEADER: &str = "x-lease-token";
-/// Header with the workers' shared key, or with the token of a single worker.
+/// Header with the shared worker key or a worker token.
 pub const WORKER_KEY_HEADER: &str = "x-worker-api-key";
-/// Header that makes `execute` return the same job when it is sent again.
+/// Header that makes a repeated `execute` return the same job.
 pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";

@@ -6,133 +6,133 @@ use utoipa::ToSchema;
 
 use crate::schema;
 
-/// How the hub and its work stand.
+/// Status of the hub, its workers and its queues.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OpsStatus {
     /// Version of the hub.
     pub version: String,
-    /// Seconds since the start of the replica that answers.
+    /// Seconds since the answering replica started.
     pub uptime_s: u64,
-    /// When this was read; an answer is at most a second old.
+    /// When this was read; an answer is at most 1 s old.
     pub now: DateTime<Utc>,
     /// The database.
     #[schema(value_type = schema::DatabaseHealth)]
     pub database: health::Database,
-    /// The broker.
+    /// State of the broker.
     pub broker: BrokerStatus,
-    /// Workers by state.
+    /// Number of workers by state.
     pub workers: WorkerCounts,
-    /// Queues by name: those in which a job waits or runs, and those of automations.
+    /// Queues by name: those with pending or running jobs, and those of automations.
     pub queues: Vec<QueueStatus>,
-    /// Jobs that a worker holds.
+    /// Jobs that a worker runs.
     pub running: u64,
-    /// Jobs that were not started.
+    /// Jobs that have not started.
     pub pending: u64,
-    /// Jobs that failed within the last hour.
+    /// Jobs that failed in the last hour.
     pub failed_last_hour: u64,
-    /// Jobs that ended well within the last hour.
+    /// Jobs that completed in the last hour.
     pub completed_last_hour: u64,
-    /// Age of the oldest job that was not started, in seconds.
+    /// Age of the oldest pending job, in seconds; null: none is pending.
     pub oldest_pending_s: Option<f64>,
-    /// Requests of workers that the replica that answers refused since its start, because their key or token was missing or wrong.
+    /// Worker requests that the answering replica has refused since its start because the key or token was missing or wrong.
     #[serde(default)]
     pub refused_keys: u64,
-    /// Hub processes that live.
+    /// Hub processes that are alive.
     pub replicas: Vec<ReplicaStatus>,
 }
 
-/// How the broker is.
+/// State of the broker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BrokerStatus {
-    /// The settings name one.
+    /// Whether the settings name a broker.
     pub configured: bool,
-    /// The replica that answers is connected to it.
+    /// Whether the answering replica is connected to it.
     pub connected: bool,
 }
 
-/// Workers by state.
+/// Number of workers by state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WorkerCounts {
-    /// Alive, take jobs.
+    /// Alive; take jobs.
     pub running: u64,
-    /// Alive, take nothing new.
+    /// Alive; finish their jobs and take no new ones.
     pub paused: u64,
-    /// Said goodbye.
+    /// Signed off.
     pub stopped: u64,
-    /// Not heard of.
+    /// Sent no heartbeat in time.
     pub lost: u64,
 }
 
-/// How a queue is.
+/// State of a queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct QueueStatus {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Jobs that wait in the database.
+    /// Pending jobs that are not dispatched.
     pub waiting: u64,
-    /// Jobs whose message is with the broker or on its way there.
+    /// Pending jobs that are dispatched: their message is at the broker or on its way.
     pub dispatched: u64,
-    /// Jobs that a worker holds.
+    /// Jobs that a worker runs.
     pub running: u64,
-    /// Age of the oldest job that was not started, in seconds.
+    /// Age of the oldest pending job, in seconds; null: none is pending.
     pub oldest_waiting_s: Option<f64>,
-    /// Messages ready in the broker's queue; null when that is not known.
+    /// Messages ready in the broker's queue; null: unknown.
     pub depth: Option<u32>,
 }
 
 /// A hub process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReplicaStatus {
-    /// Id, new at each start.
+    /// Id; new at each start.
     #[schema(value_type = Uuid)]
     pub id: ReplicaId,
     /// Version of its program.
     pub version: String,
     /// When it started.
     pub started_at: DateTime<Utc>,
-    /// When it last said that it lives.
+    /// When its last heartbeat was written.
     pub last_seen_at: DateTime<Utc>,
-    /// The services that it runs; empty for a version that always runs all.
+    /// Services that it runs; empty: a version that always runs all.
     pub services: Vec<String>,
 }
 
-/// How a reconciler stands: one of the loops that repair what went wrong. Of several replicas one runs it at a time.
+/// State of a reconciler: a periodic task that repairs what went wrong. One replica runs it at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReconcilerStatus {
-    /// Its name.
+    /// Name.
     pub name: String,
     /// Seconds between runs.
     pub interval_s: f64,
-    /// A replica runs it now.
+    /// Whether a replica runs it now.
     pub running: bool,
-    /// That replica.
+    /// The replica that runs it.
     #[schema(value_type = Option<Uuid>)]
     pub holder: Option<ReplicaId>,
-    /// When the last run began.
+    /// When the last run started.
     pub last_started_at: Option<DateTime<Utc>>,
     /// When the last run ended.
     pub last_finished_at: Option<DateTime<Utc>>,
-    /// How long it took, in milliseconds.
+    /// Duration of the last run in milliseconds.
     pub last_duration_ms: Option<i64>,
-    /// What it did, as counts; null when it failed.
+    /// What the last run did, as counts; null when it failed.
     pub last_outcome: Option<Value>,
-    /// Why it failed, when it did.
+    /// Why the last run failed; null when it did not.
     pub last_error: Option<String>,
-    /// Runs that ended.
+    /// Number of runs that ended.
     pub runs: i64,
 }
 
-/// A named task of a replica: what runs beside its requests.
+/// A named background task of a replica.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TaskStatus {
     /// Its name, such as `orchestrator.writer`.
     pub name: String,
-    /// Whether it runs.
+    /// State of the task.
     #[schema(value_type = schema::TaskState)]
     pub state: health::TaskState,
-    /// Since when.
+    /// When it entered that state.
     pub since: DateTime<Utc>,
-    /// How often it was restarted.
+    /// Number of restarts.
     pub restarts: u64,
     /// Why it last failed.
     pub last_error: Option<String>,

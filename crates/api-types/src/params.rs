@@ -1,5 +1,4 @@
-//! Parameters that several operations share. Handlers name them in their description; the description of the whole API has each once, as a
-//! component.
+//! Parameters that several operations share. `openapi.json` has each once, as a component, so that a generated client has one type for it.
 
 use utoipa::{
     IntoParams,
@@ -63,24 +62,24 @@ shared! {
     }
     /// Header with a lease token.
     Header LeaseToken {
-        /// The lease token that `start` or `claim` answered. Only its bearer changes the job; a worker that sends none is identified by the job's
-        /// id alone.
+        /// Lease token that `start` or `claim` returned. A request with an outdated token is refused; one without a token is identified by
+        /// the job's id alone.
         "X-Lease-Token" lease_token: Option<Uuid>
     }
     /// Header that makes a request repeatable.
     Header IdempotencyKey {
-        /// Makes the request repeatable: the same key with the same request returns the same job, with another request 422. 1 to 255 bytes of
-        /// ASCII.
+        /// Makes the request repeatable: the same key with the same request returns the same job; with a different request it is refused
+        /// with 422. 1 to 255 ASCII characters.
         "Idempotency-Key" idempotency_key: Option<String>, min_length = 1, max_length = 255
     }
     /// `limit` of most lists.
     Query PageSize {
-        /// Most items of the page, 1 to 1000. Each list has its own default.
+        /// Maximum number of items in the page, 1 to 1000. Each list has its own default.
         "limit" limit: Option<u32>, minimum = 1, maximum = 1000
     }
     /// `after` of lists whose items have UUIDs.
     Query AfterId {
-        /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
+        /// Id of the last item of the previous page. That page's `Link` header has the address of the next one.
         "after" after: Option<Uuid>
     }
 }

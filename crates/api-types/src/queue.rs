@@ -4,19 +4,19 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::examples;
 
-/// Where jobs wait.
+/// A queue: pending jobs are dispatched to workers through it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = examples::queue)]
 pub struct Queue {
     /// Name.
     pub name: String,
-    /// Jobs in it that have not started.
+    /// Pending jobs.
     pub waiting: i64,
-    /// Jobs out of it that run or are paused.
+    /// Jobs that run or are paused.
     pub running: i64,
-    /// Since when its jobs do not start; null: they do.
+    /// When it was paused; its pending jobs do not start. Null: not paused.
     pub paused_at: Option<DateTime<Utc>>,
-    /// When the pause ends by itself.
+    /// When the pause ends; null: when somebody resumes it.
     pub paused_until: Option<DateTime<Utc>>,
     /// Why it is paused.
     pub paused_reason: Option<String>,
@@ -29,24 +29,24 @@ pub struct Queue {
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct QueueFilter {
-    /// Most items of the page, 1 to 1000. Each list has its own default.
+    /// Maximum number of items in the page, 1 to 1000. Each list has its own default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
-    /// Name of the last queue of the page before.
+    /// Name of the last queue of the previous page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
 
-/// Pauses an automation or a queue; may be absent.
+/// Body of the requests that pause an automation or a queue; optional.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(example = json!({"reason": "Maintenance of the portal"}))]
 pub struct PauseRequest {
-    /// When the pause ends by itself, in the future; absent: when somebody resumes.
+    /// When the pause ends; must be in the future. Absent: when somebody resumes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime<Utc>>,
-    /// Why, for people; at most 500 characters.
+    /// Reason, for people; at most 500 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 500, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub reason: Option<String>,

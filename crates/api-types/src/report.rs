@@ -5,18 +5,17 @@ use uuid::Uuid;
 
 use crate::{FinishRequest, Problem, StartRequest, StartResponse, WorkerJobResponse, examples};
 
-/// One of several reports in a request: a `start` or a `finish`. A worker that has many sends what gathered while its last request was under
-/// way.
+/// A `start` or `finish` in a batch. A busy worker collects reports while its previous request is in flight and sends them together.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(example = examples::report)]
 pub struct Report {
     /// The job.
     #[schema(value_type = Uuid)]
     pub job_id: JobId,
-    /// Token of its lease, as in the header `X-Lease-Token`.
+    /// Lease token, as in the header `X-Lease-Token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_token: Option<Uuid>,
-    /// Body of `start`; exactly one of `start` and `finish` is there.
+    /// Body of `start`. Exactly one of `start` and `finish` is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<StartRequest>,
     /// Body of `finish`.
@@ -24,23 +23,23 @@ pub struct Report {
     pub finish: Option<FinishRequest>,
 }
 
-/// What became of one report, in the order of the request.
+/// Outcome of a report, in the order of the request.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ReportOutcome {
-    /// The status that the report alone would have got.
+    /// HTTP status that the report would get as a request of its own.
     pub status: u16,
-    /// The body that it alone would have got.
+    /// Body that it would get.
     pub body: ReportBody,
 }
 
-/// Body of a report's answer.
+/// Body of the answer to a report.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum ReportBody {
-    /// Of `start`.
+    /// Answer to `start`.
     Start(StartResponse),
-    /// Of `finish`.
+    /// Answer to `finish`.
     Finish(WorkerJobResponse),
-    /// Of one that was refused.
+    /// The report was refused.
     Problem(Problem),
 }

@@ -1,5 +1,6 @@
-//! Schemas of values that have rules of their own. They stand in for the Rust types of fields (`value_type`), whose rules are checked elsewhere:
-//! enums by `domain`, names and queues by the service that keeps them.
+//! Schemas of values with rules of their own: enums, names, queues, labels. Fields refer to them by `value_type`. The rules are enforced
+//! elsewhere (in `domain` and the services), and the tests here hold the schemas to them, so that a generated client accepts what the hub
+//! does.
 
 use std::{borrow::Cow, marker::PhantomData};
 
@@ -15,7 +16,7 @@ use utoipa::{
 
 use crate::examples;
 
-/// An enum of `domain`, as it is written: its names and what they mean.
+/// An enum of `domain` with its names on the wire and their descriptions.
 pub(crate) struct Name<E>(PhantomData<E>);
 
 impl<E: WireName> PartialSchema for Name<E> {
@@ -42,9 +43,9 @@ pub(crate) type LogLevel = Name<Level>;
 pub(crate) type EntrypointType = Name<domain::automation::EntrypointType>;
 /// How a queue is declared.
 pub(crate) type QueueProfile = Name<domain::automation::QueueProfile>;
-/// What a request does while another job waits or runs.
+/// What a request does while another job is pending or running.
 pub(crate) type Overlap = Name<domain::policy::Overlap>;
-/// What happens to a job whose worker was lost.
+/// What happens to a job whose worker is lost.
 pub(crate) type OnWorkerLost = Name<domain::policy::OnWorkerLost>;
 /// How the delay between attempts grows.
 pub(crate) type Backoff = Name<domain::retry::Backoff>;
@@ -79,7 +80,7 @@ impl PartialSchema for JobEnd {
 
 impl ToSchema for JobEnd {}
 
-/// A level as it is read: with its other spellings.
+/// A level in a request, with the other spellings that are accepted.
 pub(crate) struct LogLevelGiven;
 
 impl PartialSchema for LogLevelGiven {
@@ -93,7 +94,7 @@ impl PartialSchema for LogLevelGiven {
 
 impl ToSchema for LogLevelGiven {}
 
-/// The characters of [`domain::text::is_hidden`] below U+10000, as the inside of a class in a pattern.
+/// The characters of [`domain::text::is_hidden`] below U+10000, for use inside a character class.
 macro_rules! hidden {
     () => {
         r"\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
@@ -110,13 +111,13 @@ fn text(shortest: Option<usize>, longest: usize, pattern: &str, description: &st
         .build()
 }
 
-/// A name that people give.
+/// A name given by people.
 pub(crate) struct GivenName;
 
 impl PartialSchema for GivenName {
     fn schema() -> RefOr<Schema> {
         let pattern = concat!("^[^", hidden!(), "]*[^", hidden!(), r"\s][^", hidden!(), "]*$");
-        text(Some(1), 200, pattern, "A name. It has no control or invisible characters, and is not blank.").into()
+        text(Some(1), 200, pattern, "A name: not blank, without control or invisible characters.").into()
     }
 }
 
@@ -168,24 +169,24 @@ pub(crate) struct QueueOrEvery;
 impl PartialSchema for QueueOrEvery {
     fn schema() -> RefOr<Schema> {
         let pattern = concat!(r"^(?!amq\.|regente\.)[^", hidden!(), r"\s](?:[^", hidden!(), "]*[^", hidden!(), r"\s])?$");
-        text(Some(1), 200, pattern, "The name of a queue. `*`, alone in its list, stands for every queue.").into()
+        text(Some(1), 200, pattern, "The name of a queue; `*` as the only item of the list means every queue.").into()
     }
 }
 
 impl ToSchema for QueueOrEvery {}
 
-/// A label of workers.
+/// A label of a worker.
 pub(crate) struct Label;
 
 impl PartialSchema for Label {
     fn schema() -> RefOr<Schema> {
-        text(Some(1), 64, "^[A-Za-z0-9._-]+$", "A label. Upper and lower case are the same.").into()
+        text(Some(1), 64, "^[A-Za-z0-9._-]+$", "A label; case-insensitive.").into()
     }
 }
 
 impl ToSchema for Label {}
 
-/// A key that jobs share a limit by.
+/// A concurrency key.
 pub(crate) struct ConcurrencyKey;
 
 impl PartialSchema for ConcurrencyKey {
@@ -203,14 +204,14 @@ pub(crate) struct Moment;
 impl PartialSchema for Moment {
     fn schema() -> RefOr<Schema> {
         let of = |format: KnownFormat| ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(format)));
-        let description = "A time of RFC 3339, or a date, which stands for its first moment in UTC.";
+        let description = "A time in RFC 3339, or a date, which means 00:00 UTC.";
         AnyOfBuilder::new().item(of(KnownFormat::DateTime)).item(of(KnownFormat::Date)).description(Some(description)).into()
     }
 }
 
 impl ToSchema for Moment {}
 
-/// What a list of jobs leaves out unless it is asked for.
+/// A field that a list of jobs omits unless it is requested.
 pub(crate) struct JobPart;
 
 impl PartialSchema for JobPart {
@@ -249,19 +250,19 @@ impl ToSchema for ParameterSchema {}
 #[serde(default, deny_unknown_fields)]
 #[schema(example = examples::retry_policy)]
 pub(crate) struct RetryPolicy {
-    /// Attempts in all, the first included; 1: no retry.
+    /// Maximum attempts, the first run included, 1 to 100; 1: no retry.
     #[schema(minimum = 1, maximum = 100, default = 1)]
     max_attempts: u32,
     /// How the delay between attempts grows.
     #[schema(value_type = Backoff)]
     backoff: domain::retry::Backoff,
-    /// Seconds before the second attempt.
+    /// Delay before the second attempt, in seconds.
     #[schema(minimum = 0, maximum = 604_800, default = 10)]
     base_s: f64,
-    /// Longest delay in seconds, before jitter.
+    /// Maximum delay in seconds, before jitter.
     #[schema(minimum = 0, maximum = 604_800, default = 600)]
     max_s: f64,
-    /// Share of the delay that is random: 0.2 spreads it over 80 to 120 %.
+    /// Random share of the delay, 0 to 1: 0.2 spreads it over 80 to 120 %.
     #[schema(minimum = 0, maximum = 1, default = 0.2)]
     jitter: f64,
     /// Error classes that are retried. Empty: all but `QUEUE_TIMEOUT`, `CREDENTIAL_INVALID` and `INVALID_PARAMETERS`.
@@ -280,14 +281,14 @@ impl Default for RetryPolicy {
     }
 }
 
-/// At most `max` starts in any `per_s` seconds. A tenth of `max` may start at once; the others are spread over the time.
+/// At most `max` starts in any `per_s` seconds. A tenth of `max` may start at once; the rest is spread over the period.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RateLimit {
-    /// Most starts in that time.
+    /// Maximum number of starts in a period.
     #[schema(minimum = 1, maximum = 100_000)]
     max: u32,
-    /// The time, in seconds.
+    /// Length of the period in seconds.
     #[schema(minimum = 0.1, maximum = 86_400)]
     per_s: f64,
 }
@@ -337,7 +338,7 @@ mod tests {
         }
     }
 
-    /// What the schema says of one field after another.
+    /// The value of `key` for each field of the schema.
     fn bounds(schema: RefOr<Schema>, key: &str) -> Vec<f64> {
         let schema: Value = serde_json::to_value(schema).unwrap();
         schema["properties"].as_object().unwrap().values().filter_map(|field| field[key].as_f64()).collect()

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{examples, schema};
 
-/// How the hub is.
+/// Health of the hub.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = examples::health)]
 pub struct Health {
@@ -20,8 +20,8 @@ pub struct Health {
     /// `ok`, `unreachable` or `none`.
     #[schema(value_type = schema::BrokerHealth)]
     pub broker: health::Broker,
-    /// Seconds since the start.
+    /// Seconds since the process started.
     pub uptime_s: u64,
-    /// The hub's clock when it answered.
+    /// The hub's clock.
     pub now: DateTime<Utc>,
 }

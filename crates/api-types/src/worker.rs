@@ -11,56 +11,57 @@ use uuid::Uuid;
 
 use crate::{Progress, examples, schema};
 
-/// A worker says who it is. A name has one live worker at a time. Sent again by the same worker (the same `instance_id` on the same host, or
-/// without one the same credential), it keeps its id.
+/// Registration of a worker. A name has one live worker at a time. A worker that registers again (with the same `instance_id` and host;
+/// without `instance_id`, with the same credential) keeps its id.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({"name": "robot-01", "queues": ["invoices"], "slots": 2, "hostname": "robot-01", "labels": ["windows"]}))]
 pub struct RegisterRequest {
     /// Unique name.
     #[schema(value_type = schema::GivenName)]
     pub name: String,
-    /// Queues it takes jobs from; `["*"]` for a worker that claims: every queue that its credential opens, also those made later.
+    /// Queues that it takes jobs from. `["*"]`, only for a worker that claims: every queue that its credential allows, including future
+    /// ones.
     #[schema(value_type = Vec<schema::QueueOrEvery>, min_items = 1, max_items = 1000)]
     pub queues: Vec<String>,
-    /// Jobs it runs at once, 1 to 10000.
+    /// Maximum number of jobs that it runs at the same time, 1 to 10000.
     #[schema(minimum = 1, maximum = 10_000)]
     pub slots: u32,
-    /// Version of its program.
+    /// Version of the worker's program.
     #[serde(default)]
     #[schema(value_type = schema::ShortText)]
     pub version: String,
-    /// Its host.
+    /// Name of its host.
     #[serde(default)]
     #[schema(value_type = schema::ShortText)]
     pub hostname: String,
-    /// Takes messages from RabbitMQ (true) or claims over HTTP (false).
+    /// Whether it consumes from RabbitMQ (true) or claims over HTTP (false).
     #[serde(default)]
     pub uses_broker: bool,
-    /// What it can do, as words: it takes only jobs whose `requires` are all among them.
+    /// Capabilities of the worker: it takes only jobs whose `requires` are all among them.
     #[serde(default)]
     #[schema(value_type = Vec<schema::Label>, max_items = 20)]
     pub labels: Vec<String>,
-    /// What tells this worker from another of its name: kept through restarts, one process has it at a time. Optional.
+    /// Identifies this installation among workers of the same name: stable across restarts, used by one process at a time. Optional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<Uuid>,
-    /// Its process on its host, for people. Optional.
+    /// Process id on its host, for people. Optional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
 }
 
-/// What the hub tells a worker.
+/// The worker's id and the intervals that it must keep.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RegisterResponse {
-    /// Its id, for `claim`, `start` and `heartbeat`.
+    /// Id of the worker, for `claim`, `start` and `heartbeat`.
     #[schema(value_type = Uuid)]
     pub worker_id: WorkerId,
     /// Seconds between heartbeats.
     pub heartbeat_interval_s: f64,
-    /// Seconds after the last heartbeat at which its jobs count as lost.
+    /// Seconds after the last heartbeat when the leases of its jobs expire.
     pub lease_s: f64,
 }
 
-/// One job that a worker holds.
+/// A job that a worker holds.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HeldJob {
     /// The job.
@@ -70,55 +71,55 @@ pub struct HeldJob {
     pub lease_token: Uuid,
 }
 
-/// A worker is alive and holds these jobs: their leases are prolonged.
+/// Heartbeat of a worker. It renews the leases of the jobs in it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(example = examples::heartbeat)]
 pub struct HeartbeatRequest {
     /// The worker.
     #[schema(value_type = Uuid)]
     pub worker_id: WorkerId,
-    /// What it runs.
+    /// Jobs that it runs.
     #[serde(default)]
     pub jobs: Vec<HeldJob>,
-    /// How busy its host's processors are, 0 to 100.
+    /// CPU usage of its host in percent, 0 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 100)]
     pub cpu_percent: Option<f64>,
-    /// Memory in use on its host, in bytes.
+    /// Memory used on its host, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
 }
 
-/// What a worker must know about the jobs it holds.
+/// What a worker must do with the jobs that it holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct HeartbeatResponse {
-    /// Jobs whose lease it has lost: stop them, report nothing.
+    /// Jobs whose lease it has lost: stop them and report nothing.
     #[schema(value_type = Vec<Uuid>)]
     pub stale: Vec<JobId>,
-    /// Jobs that somebody asked to stop.
+    /// Jobs whose cancellation was requested: stop them.
     #[schema(value_type = Vec<Uuid>)]
     pub cancel: Vec<JobId>,
-    /// Jobs that are paused: their processes stand still. Every other job of the request runs.
+    /// Jobs that are paused: their processes must be suspended. Every other job of the request runs.
     #[serde(default)]
     #[schema(value_type = Vec<Uuid>)]
     pub paused: Vec<JobId>,
-    /// The worker is paused: it ends what it has and takes nothing new.
+    /// The worker is paused: it finishes its jobs and takes no new ones.
     #[serde(default)]
     pub drain: bool,
 }
 
-/// A worker asks for jobs; the answer waits until there is one, or `wait_s` have passed.
+/// Requests jobs for a worker. The answer waits until there is one, for at most `wait_s` seconds.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(example = examples::claim)]
 pub struct ClaimRequest {
-    /// The worker, from `register`.
+    /// Id of the worker, from `register`.
     #[schema(value_type = Uuid)]
     pub worker_id: WorkerId,
-    /// Queues, the order has no meaning; `["*"]`: every queue that the worker's credential opens, also those made later.
+    /// Queues to take jobs from, in any order. `["*"]`: every queue that the worker's credential allows, including future ones.
     #[schema(value_type = Vec<schema::QueueOrEvery>, min_items = 1, max_items = 1000)]
     pub queues: Vec<String>,
-    /// Most jobs it takes now, 0 to 1000 (default 1). A worker has one claim: a new one ends its earlier one, and with 0 it gets nothing but
-    /// what that one was given.
+    /// Maximum number of jobs to return, 0 to 1000 (default 1). A worker has one claim at a time: a new claim ends the previous one. With 0
+    /// it returns only jobs that the previous claim was assigned.
     #[serde(default = "one")]
     #[schema(maximum = 1000)]
     pub max: u32,
@@ -126,7 +127,7 @@ pub struct ClaimRequest {
     #[serde(default)]
     #[schema(minimum = 0, maximum = 60)]
     pub wait_s: f64,
-    /// Jobs it holds already. What the hub gave it and is not here got lost on the way, and is given again.
+    /// Jobs that it already holds. A job that was assigned to it and is missing here was lost in transit, and is returned again.
     #[serde(default)]
     #[schema(value_type = Vec<Uuid>)]
     pub holding: Vec<JobId>,
@@ -136,7 +137,7 @@ const fn one() -> u32 {
     1
 }
 
-/// A job that now runs on the worker that claimed it, under a lease.
+/// A job that was assigned to the claiming worker, with its lease.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobAssignment {
     /// The job.
@@ -147,79 +148,79 @@ pub struct JobAssignment {
     pub automation_id: AutomationId,
     /// Name of the automation.
     pub automation_name: String,
-    /// Queue it waited in.
+    /// Queue that it was dispatched through.
     pub queue_name: String,
     /// Path of the script or program.
     pub script_path: String,
     /// `PYTHON`, `SHELL` or `EXE`.
     #[schema(value_type = schema::EntrypointType)]
     pub entrypoint_type: String,
-    /// What the robot gets.
+    /// Parameters that the robot receives.
     #[schema(value_type = Object)]
     pub parameters: Map<String, Value>,
-    /// Seconds after which it is killed; 0: no limit.
+    /// Time limit of the run in seconds; 0: no limit.
     pub timeout_s: u32,
-    /// 1 for a first run.
+    /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// Seconds between asking the program to stop and killing it; absent: the worker's own setting.
+    /// Seconds that a canceled program has to stop before it is killed. Absent: the worker's setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel_grace_s: Option<u32>,
-    /// It needs a virtual display.
+    /// Whether it needs a virtual display.
     #[serde(default)]
     pub display: bool,
-    /// Processors it may use; absent: no limit.
+    /// Maximum CPUs that it may use. Absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_limit: Option<f64>,
-    /// Memory it may use, in bytes; absent: no limit.
+    /// Maximum memory that it may use, in bytes. Absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit_bytes: Option<u64>,
     /// Token of the lease.
     pub lease_token: Uuid,
-    /// When the lease ends unless a heartbeat prolongs it.
+    /// When the lease expires unless a heartbeat renews it.
     pub lease_expires_at: DateTime<Utc>,
 }
 
-/// Body of `start`; may be absent.
+/// Body of `start`; optional.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[schema(example = examples::start)]
 pub struct StartRequest {
-    /// The registered worker; absent for a foreign one.
+    /// Id of the worker. Absent: a worker that did not register.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
     pub worker_id: Option<WorkerId>,
 }
 
-/// The job runs.
+/// The job is running, with its lease.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({"message": "job started", "job_id": "019ac1f0-0000-7000-8000-000000000001", "status": "running", "lease_token": "019ac1f0-0000-7000-8000-000000000002", "lease_expires_at": "2026-11-26T08:30:30Z"}))]
 pub struct StartResponse {
-    /// For people.
+    /// Text for people.
     pub message: String,
     /// The job.
     #[schema(value_type = Uuid)]
     pub job_id: JobId,
-    /// `running`.
+    /// Always `running`.
     #[schema(value_type = schema::JobStatus)]
     pub status: Status,
     /// Token of the lease, for the header `X-Lease-Token`.
     pub lease_token: Uuid,
-    /// When the lease ends unless it is prolonged.
+    /// When the lease expires unless a heartbeat renews it.
     pub lease_expires_at: DateTime<Utc>,
 }
 
 /// One log line from a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LogEntry {
-    /// `DEBUG`, `INFO`, `WARNING`, `WARN`, `ERROR` or `CRITICAL`; absent: `INFO`.
+    /// `DEBUG`, `INFO`, `WARNING`, `WARN`, `ERROR` or `CRITICAL`. Absent: `INFO`.
     #[serde(default)]
     #[schema(value_type = schema::LogLevelGiven)]
     pub level: Level,
-    /// The line, at most 64 KiB.
+    /// Text of the line, at most 64 KiB.
     pub message: String,
-    /// When it was written; absent: now.
+    /// When it was written. Absent: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<DateTime<Utc>>,
-    /// Somebody should do something about it.
+    /// Whether somebody should act on it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub actionable: bool,
 }
@@ -228,29 +229,30 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// Log lines: one, or `entries`.
+/// Log lines: `entries`, or one line in `level`, `message`, `timestamp` and `actionable`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({"level": "INFO", "message": "3 of 12 invoices downloaded"}))]
 pub struct LogRequest {
-    /// Lines; at most 10000.
+    /// The lines, at most 10000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_items = 10_000)]
     pub entries: Option<Vec<LogEntry>>,
-    /// How many lines this worker sent for this job before. Lines that the hub has are passed over, so that a batch can be sent again.
+    /// Number of lines that the worker sent before for this job. Lines that the hub already has are skipped, so that a batch can be
+    /// repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 9_007_199_254_740_992i64)]
     pub offset: Option<i64>,
-    /// Level of the one line.
+    /// Level of the line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::LogLevelGiven>)]
     pub level: Option<Level>,
-    /// The one line.
+    /// Text of the line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// When the one line was written.
+    /// When the line was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<DateTime<Utc>>,
-    /// Somebody should do something about the one line.
+    /// Whether somebody should act on the line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actionable: Option<bool>,
 }
@@ -258,78 +260,78 @@ pub struct LogRequest {
 /// The lines are stored.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct LogResponse {
-    /// For people.
+    /// Text for people.
     pub message: String,
     /// Number of the job's last line.
     pub log_id: i64,
 }
 
-/// The job has ended.
+/// End of a job.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(example = examples::finish)]
 pub struct FinishRequest {
     /// `completed`, `completed_no_invoices`, `failed` or `canceled`.
     #[schema(value_type = schema::JobEnd)]
     pub status: Status,
-    /// What the robot gives back: any JSON.
+    /// Result of the robot: any JSON value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
-    /// Why it failed; absent: `error_class` of the result, when it is a class, else `ROBOT_ERROR`.
+    /// Class of the error. Absent: `error_class` of the result if it is a known class, else `ROBOT_ERROR`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub error_class: Option<ErrorClass>,
-    /// Why it failed, in words; absent: `error` of the result, when it is there.
+    /// Why it failed, for people. Absent: `error` of the result, if present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
-    /// The last log lines, stored before the end.
+    /// The last log lines, stored before the end; at most 10000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 10_000)]
     pub entries: Vec<LogEntry>,
-    /// As in `log`.
+    /// Number of lines that the worker sent before for this job, as in `log`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 9_007_199_254_740_992i64)]
     pub offset: Option<i64>,
-    /// The last progress.
+    /// Final progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
 }
 
-/// What `finish` and `progress` answer.
+/// Answer to `finish` and `progress`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WorkerJobResponse {
-    /// For people.
+    /// Text for people.
     pub message: String,
     /// The job.
     #[schema(value_type = Uuid)]
     pub job_id: JobId,
-    /// Its status now.
+    /// Current status of the job.
     #[schema(value_type = schema::JobStatus)]
     pub status: Status,
 }
 
-/// How a job stands, for its worker.
+/// Status of a job, for its worker.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct JobStatusResponse {
-    /// Its status.
+    /// Current status.
     #[schema(value_type = schema::JobStatus)]
     pub status: Status,
-    /// It has ended.
+    /// Whether it has ended.
     pub terminal: bool,
     /// When a worker started it.
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub completed_at: Option<DateTime<Utc>>,
-    /// When its worker was last heard of.
+    /// When the last heartbeat of its worker arrived.
     pub last_heartbeat_at: Option<DateTime<Utc>>,
-    /// When somebody asked to stop it.
+    /// When its cancellation was requested.
     pub cancellation_requested_at: Option<DateTime<Utc>>,
-    /// Attempts before this one.
+    /// Number of attempts before this one.
     pub retry_count: i32,
 }
 
-/// Whether somebody asked to stop the job. Asking counts as a heartbeat.
+/// Whether the job must stop. The request counts as a heartbeat.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CancellationResponse {
-    /// Stop.
+    /// Whether the cancellation of the job was requested.
     pub cancellation_requested: bool,
 }

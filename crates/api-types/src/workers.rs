@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{examples, schema};
 
-/// A robot host that registered.
+/// A registered worker: the agent on a robot's host, or any program that speaks the worker API.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = examples::worker)]
 pub struct Worker {
@@ -19,42 +19,42 @@ pub struct Worker {
     pub id: WorkerId,
     /// Unique name.
     pub name: String,
-    /// `running`, `paused` (ends what it has, takes nothing new), `stopped` (said goodbye) or `lost` (not heard of).
+    /// `running`, `paused` (finishes its jobs, takes no new ones), `stopped` (signed off) or `lost` (sent no heartbeat in time).
     #[schema(value_type = schema::WorkerState)]
     pub state: State,
-    /// Queues it takes jobs from.
+    /// Queues that it takes jobs from.
     pub queues: Vec<String>,
-    /// What it can do, as words.
+    /// Capabilities that jobs can require.
     pub labels: Vec<String>,
-    /// Jobs it runs at once.
+    /// Maximum number of jobs that it runs at the same time.
     pub slots: i32,
-    /// Jobs it runs, as it said last.
+    /// Jobs that it runs, by its last heartbeat.
     pub running_jobs: i32,
-    /// Version of its program.
+    /// Version of the worker's program.
     pub version: String,
-    /// Its host.
+    /// Name of its host.
     pub hostname: String,
-    /// Takes messages from RabbitMQ; claims over HTTP otherwise.
+    /// Whether it consumes from RabbitMQ (true) or claims over HTTP (false).
     pub uses_broker: bool,
-    /// How busy its host's processors are, 0 to 100.
+    /// CPU usage of its host in percent, 0 to 100.
     pub cpu_percent: Option<f64>,
-    /// Memory in use on its host, in bytes.
+    /// Memory used on its host, in bytes.
     pub memory_bytes: Option<i64>,
-    /// What tells its process from another of its name; absent: it does not say.
+    /// Identifies its installation among workers of the same name. Absent: it sent none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<Uuid>,
-    /// Its process on its host; absent: it does not say.
+    /// Process id on its host. Absent: it sent none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<i64>,
-    /// When it first registered. A worker that got the name of one that is gone has its own time, and its own id.
+    /// When it first registered. A worker that takes over the name of another has an id and a time of its own.
     pub registered_at: DateTime<Utc>,
-    /// When it was last heard of.
+    /// When its last heartbeat arrived.
     pub last_heartbeat_at: DateTime<Utc>,
-    /// When somebody paused it. Stays until somebody resumes it, also when the worker stops and starts again.
+    /// When it was paused. It stays paused until somebody resumes it, across restarts of the worker. Null: not paused.
     pub paused_at: Option<DateTime<Utc>>,
     /// Who paused it.
     pub paused_by: Option<String>,
-    /// When it said goodbye.
+    /// When it signed off.
     pub stopped_at: Option<DateTime<Utc>>,
 }
 
@@ -64,7 +64,7 @@ pub struct WorkerDetail {
     /// The worker.
     #[serde(flatten)]
     pub worker: Worker,
-    /// The jobs it holds by the hub's books, oldest first.
+    /// Jobs that it holds according to the hub, oldest first.
     pub jobs: Vec<WorkerHeldJob>,
 }
 
@@ -84,38 +84,38 @@ pub struct WorkerHeldJob {
     pub status: Status,
     /// When it was started.
     pub started_at: Option<DateTime<Utc>>,
-    /// When its worker counts as lost, unless it is heard of.
+    /// When the lease expires unless a heartbeat renews it. The worker then counts as lost.
     pub lease_expires_at: Option<DateTime<Utc>>,
 }
 
-/// Query of the list of workers, in the order in which they first registered.
+/// Query of the list of workers, in order of registration.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct WorkerFilter {
-    /// Only those in this state.
+    /// Only workers in this state.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<schema::WorkerState>)]
     pub state: Option<String>,
-    /// Only those that take jobs from this queue.
+    /// Only workers that take jobs from this queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(pattern = r"^[^\u0000]*$")]
     pub queue: Option<String>,
-    /// Only those with this label.
+    /// Only workers with this label.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(pattern = r"^[^\u0000]*$")]
     pub label: Option<String>,
-    /// Most items of the page, 1 to 1000. Each list has its own default.
+    /// Maximum number of items in the page, 1 to 1000. Each list has its own default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
-    /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
+    /// Id of the last item of the previous page. That page's `Link` header has the address of the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<Uuid>)]
     pub after: Option<WorkerId>,
 }
 
-/// A worker stops in order.
+/// Signs a worker off.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(example = examples::goodbye)]
 pub struct GoodbyeRequest {
@@ -124,74 +124,74 @@ pub struct GoodbyeRequest {
     pub worker_id: WorkerId,
 }
 
-/// Makes a token for a worker.
+/// A new worker token.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = examples::worker_token_create)]
 pub struct WorkerTokenCreate {
-    /// For people: what or whom it is for.
+    /// What or whom the token is for.
     #[schema(value_type = schema::GivenName)]
     pub name: String,
-    /// The only worker that may use it; absent: any.
+    /// The only worker that may use it. Absent: any worker.
     #[serde(default)]
     #[schema(value_type = Option<schema::GivenName>)]
     pub worker_name: Option<String>,
-    /// The only queues that its bearer may take jobs from; absent: any.
+    /// The only queues that its bearer may take jobs from. Absent: every queue.
     #[serde(default)]
     #[schema(value_type = Option<Vec<schema::QueueName>>, min_items = 1, max_items = 1000)]
     pub queues: Option<Vec<String>>,
-    /// It is not accepted from then on; absent: until it is revoked.
+    /// When it expires. Absent: it is valid until it is revoked.
     #[serde(default)]
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// A worker's token, without its secret.
+/// A worker token, without its secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct WorkerToken {
     /// Id.
     #[schema(value_type = Uuid)]
     pub id: TokenId,
-    /// For people.
+    /// What or whom the token is for.
     pub name: String,
-    /// The only worker that may use it; null: any.
+    /// The only worker that may use it; null: any worker.
     pub worker_name: Option<String>,
-    /// The only queues that its bearer may take jobs from; null: any.
+    /// The only queues that its bearer may take jobs from; null: every queue.
     pub queues: Option<Vec<String>>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// Who made it.
+    /// Who created it.
     pub created_by: String,
-    /// It is not accepted from then on.
+    /// When it expires; null: it is valid until it is revoked.
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
     /// Who revoked it.
     #[serde(default)]
     pub revoked_by: Option<String>,
-    /// When it was last shown, to the minute.
+    /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// A token that was made just now.
+/// A new worker token with its secret.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct WorkerTokenCreated {
-    /// The token itself, for `X-Worker-API-Key` or as bearer token on worker routes. It is told this once: only its hash is kept.
+    /// The token, for `X-Worker-API-Key` or as bearer token on worker routes. Shown only in this answer: the hub stores its hash.
     pub token: String,
-    /// What is kept of it.
+    /// The token as it is listed.
     #[serde(flatten)]
     pub kept: WorkerToken,
 }
 
-/// Query of the list of worker tokens, in the order in which they were made.
+/// Query of the list of worker tokens, in order of creation.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct WorkerTokenFilter {
-    /// Most items of the page, 1 to 1000. Each list has its own default.
+    /// Maximum number of items in the page, 1 to 1000. Each list has its own default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<u32>,
-    /// Id of the last item of the page before. The header `Link` of that page has the address of the next one.
+    /// Id of the last item of the previous page. That page's `Link` header has the address of the next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<Uuid>)]
     pub after: Option<TokenId>,

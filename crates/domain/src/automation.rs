@@ -1,4 +1,4 @@
-//! What a valid automation is.
+//! Rules of a valid automation: names, queues, limits.
 
 use crate::{Fault, text::has_hidden, wire::wire_names};
 
@@ -9,7 +9,7 @@ wire_names! {
         Python = "PYTHON",
         /// A shell script, run with `sh`.
         Shell = "SHELL",
-        /// A program, run as it is.
+        /// An executable, run directly.
         Exe = "EXE",
     }
     default Python;
@@ -24,7 +24,7 @@ impl EntrypointType {
 }
 
 wire_names! {
-    /// The arguments with which the hub declares an automation's queue.
+    /// Arguments with which the hub declares an automation's queue.
     pub enum QueueProfile as "QueueProfile" {
         /// Durable, dead-letter exchange `regente.dlx`.
         Regente = "regente",
@@ -36,16 +36,16 @@ wire_names! {
     default Regente;
 }
 
-/// Lowest and highest priority of a job; higher goes first.
+/// Range of a job's priority; higher is dispatched first.
 pub const PRIORITY: std::ops::RangeInclusive<i32> = 0..=9;
-/// Priority of a job when nobody says otherwise.
+/// Default priority of a job.
 pub const DEFAULT_PRIORITY: i32 = 5;
-/// Longest time-out, in seconds: 30 days.
+/// Maximum time-out in seconds: 30 days.
 pub const MAX_TIMEOUT_S: i64 = 2_592_000;
-/// Longest name of an automation, in characters.
+/// Maximum length of an automation's name, in characters.
 pub const MAX_NAME: usize = 200;
 
-/// The fields of an automation that have rules.
+/// Fields of an automation to validate.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits<'a> {
     /// Name.
@@ -56,14 +56,14 @@ pub struct Limits<'a> {
     pub script_path: &'a str,
     /// Priority of its jobs.
     pub priority: i32,
-    /// Seconds until its jobs are killed.
+    /// Time limit of its jobs in seconds.
     pub timeout_s: Option<i64>,
-    /// Most jobs at once.
+    /// Maximum number of its jobs that run at the same time.
     pub max_concurrency: Option<i64>,
 }
 
 impl Limits<'_> {
-    /// What is wrong with them.
+    /// Every fault of the fields.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
@@ -90,19 +90,19 @@ impl Limits<'_> {
     }
 }
 
-/// What a priority must be, in words.
+/// The rule for priorities, as an error message.
 #[must_use]
 pub fn priority_rule() -> String {
     format!("must be {} to {}", PRIORITY.start(), PRIORITY.end())
 }
 
-/// What a queue's name must be, in words.
+/// The rule for queue names, as an error message.
 pub const QUEUE_RULE: &str =
     "must have 1 to 200 bytes, no control or invisible characters, not start with \"amq.\" or \"regente.\", and not be \"*\"";
-/// What a worker names, and nothing beside it, that claims jobs of every queue, also of those made later.
+/// The name by which a worker claims jobs of every queue, including future ones. It must be the only one in its list.
 pub const EVERY_QUEUE: &str = "*";
 
-/// Whether an automation may use a queue of this name: RabbitMQ's rules, less the names that it and Regente keep for themselves.
+/// Whether an automation may use a queue of this name: RabbitMQ's rules, without the names that RabbitMQ and Regente reserve.
 #[must_use]
 pub fn is_queue_name(name: &str) -> bool {
     (1..=200).contains(&name.len())
@@ -113,13 +113,13 @@ pub fn is_queue_name(name: &str) -> bool {
         && name != EVERY_QUEUE
 }
 
-/// Whether these are the queues of a worker that claims jobs of every queue.
+/// Whether a worker with these queues claims jobs of every queue.
 #[must_use]
 pub fn is_every_queue(queues: &[String]) -> bool {
     matches!(queues, [only] if only == EVERY_QUEUE)
 }
 
-/// What is wrong with the queues of a worker.
+/// Every fault in the queues of a worker.
 #[must_use]
 pub fn queue_faults(queues: &[String]) -> Vec<Fault> {
     if is_every_queue(queues) {
@@ -129,14 +129,14 @@ pub fn queue_faults(queues: &[String]) -> Vec<Fault> {
         return vec![Fault::new("queues", "must name 1 to 1000 queues")];
     }
     let message = |queue: &str| match queue {
-        EVERY_QUEUE => "\"*\" names every queue, and stands alone",
+        EVERY_QUEUE => "\"*\" means every queue and must be the only one",
         _ => QUEUE_RULE,
     };
     let bad = queues.iter().enumerate().filter(|(_, queue)| !is_queue_name(queue));
     bad.map(|(index, queue)| Fault::new(format!("queues/{index}"), message(queue))).collect()
 }
 
-/// The queue of an automation that names none: its name in lower case, with `-` for what is not a letter or digit.
+/// The default queue of an automation: its name in lower case, with `-` for every character that is not a letter or digit.
 #[must_use]
 pub fn default_queue_name(name: &str) -> String {
     let folded: String = name.trim().to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();

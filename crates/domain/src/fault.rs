@@ -1,13 +1,13 @@
-//! What is wrong with an input, and where.
+//! Faults of an input: which field, and why.
 
 use serde::Serialize;
 
-/// One thing that is wrong with an input.
+/// One fault of an input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
-    /// Path of the field inside the body, as a JSON pointer without the leading slash (`retry_policy/max_attempts`); empty for the whole.
+    /// Path of the field, as a JSON pointer without the leading slash (`retry_policy/max_attempts`); empty: the whole input.
     pub field: String,
-    /// What is wrong, in words for the person who sent it.
+    /// Why it is invalid, for people.
     pub message: String,
 }
 
@@ -17,7 +17,7 @@ impl Fault {
         Self { field: field.into(), message: message.into() }
     }
 
-    /// The same fault, seen from outside the field `parent`.
+    /// The same fault, with its path below the field `parent`.
     #[must_use]
     pub fn under(self, parent: &str) -> Self {
         let field = if self.field.is_empty() { parent.to_owned() } else { format!("{parent}/{}", self.field) };

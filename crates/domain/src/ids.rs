@@ -1,4 +1,4 @@
-//! Ids as types of their own, so that none is taken for another's. On the wire and in the database they are the number or UUID alone.
+//! Ids as distinct types, so that they cannot be confused. On the wire and in the database they are the plain number or UUID.
 
 use std::{fmt, num::ParseIntError, str::FromStr};
 
@@ -55,28 +55,28 @@ macro_rules! ids {
 }
 
 ids! {
-    /// An automation's.
+    /// Id of an automation.
     AutomationId(i32, ParseIntError);
-    /// A job event's, UUID v7.
+    /// Id of a job event, UUID v7.
     JobEventId(Uuid, uuid::Error);
-    /// A worker token's, UUID v7.
+    /// Id of a worker token, UUID v7.
     TokenId(Uuid, uuid::Error);
-    /// A dead letter's, UUID v7.
+    /// Id of a dead letter, UUID v7.
     DeadLetterId(Uuid, uuid::Error);
-    /// A hub process's, new at each start.
+    /// Id of a hub process, new at each start.
     ReplicaId(Uuid, uuid::Error);
-    /// A user's.
+    /// Id of a user.
     UserId(Uuid, uuid::Error);
-    /// A schedule's, UUID v7.
+    /// Id of a schedule, UUID v7.
     ScheduleId(Uuid, uuid::Error);
-    /// A version's, UUID v7.
+    /// Id of a version, UUID v7.
     VersionId(Uuid, uuid::Error);
 }
 
-/// A job's, UUID v7: the order of ids is that of acceptance.
+/// Id of a job, UUID v7: ids sort in order of acceptance.
 pub type JobId = Uuid;
 
-/// A registered worker's, kept while it registers again.
+/// Id of a registered worker; it keeps it when it registers again.
 pub type WorkerId = Uuid;
 
 #[cfg(test)]
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_its_value_alone_in_json_and_text() {
+    fn an_id_is_its_plain_value_in_json_and_text() {
         let job = JobEventId::new(Uuid::from_u128(9));
         let text = "00000000-0000-0000-0000-000000000009";
         assert_eq!(serde_json::to_string(&job).unwrap(), format!("\"{text}\""));

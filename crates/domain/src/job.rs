@@ -1,4 +1,7 @@
-//! The job: its states, who may change it, and what each change leads to.
+//! The job's state machine: its states, who may change it, and what each change leads to.
+//!
+//! Every transition is a function of the job, the caller and the time. A terminal state is written once, and only the bearer of the current
+//! lease changes a job that a registered worker holds.
 
 mod accept;
 mod control;
@@ -25,45 +28,45 @@ pub use self::{
     status::{Status, Trigger},
 };
 
-/// The part of a job that decides what may happen to it.
+/// The state of a job that decides which transitions are allowed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Id, UUID v7.
     pub id: JobId,
-    /// Where it stands.
+    /// Status.
     pub status: Status,
-    /// The right of one worker to it; kept after the end, so that a late report is known as its holder's.
+    /// Lease of its worker; kept after the end, so that a late report of the holder is recognised.
     pub lease: Option<Lease>,
-    /// Somebody asked for the running job to be stopped.
+    /// Whether its cancellation was requested while it ran.
     pub cancellation_requested: bool,
-    /// How it ended, when it failed.
+    /// Why it failed.
     pub failure: Option<Failure>,
 }
 
 impl Job {
-    /// A new job that waits.
+    /// A new pending job.
     #[must_use]
     pub const fn pending(id: JobId) -> Self {
         Self { id, status: Status::Pending, lease: None, cancellation_requested: false, failure: None }
     }
 }
 
-/// Why a command was not carried out. The job is unchanged.
+/// Why a command was refused. The job is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The command does not fit the job's state.
+    /// The command is not allowed in the job's state.
     #[error("the job is {0}")]
     WrongState(Status),
-    /// The lease token is not the one of the job's lease.
-    #[error("the lease token is not the one this job is held with")]
+    /// The lease token is not that of the job's lease.
+    #[error("the lease token is not that of the job's current lease")]
     StaleLease,
     /// Another worker holds the job.
     #[error("another worker holds this job")]
     LeaseHeld,
-    /// The worker that holds the job has not been heard of since its lease ended.
-    #[error("the worker that holds this job is lost; the job ends within moments and its retry policy decides")]
+    /// The lease of the worker that holds the job has expired.
+    #[error("the worker that holds this job is lost; the job ends shortly and its retry policy decides")]
     WorkerLost,
-    /// A worker without an agent holds the job: it can be asked to stop, not to pause.
-    #[error("a worker without an agent holds this job, which cannot pause it; cancel works")]
+    /// A worker without our agent holds the job: it can cancel the job, not pause it.
+    #[error("the worker that holds this job has no agent and cannot pause it; cancel works")]
     NotControllable,
 }

@@ -1,4 +1,4 @@
-//! How large JSON may be that comes from outside, and what in it would not be kept as it was sent.
+//! Limits of JSON from outside, and values in it that cannot be stored exactly as they were sent.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -6,34 +6,33 @@ use serde_json::{Map, Number, Value};
 
 use crate::Fault;
 
-/// Values inside each other that JSON may have where others read it: what Rust's and most other readers take.
+/// Maximum nesting of JSON that others must be able to parse: the limit of serde_json and most other parsers.
 pub const READABLE_DEPTH: usize = 128;
 
-/// Values inside each other that a request may have. What was sent travels on inside lists, messages and answers of its own, each of which
-/// must stay within [`READABLE_DEPTH`].
+/// Maximum nesting of a request. Its values are later embedded in lists, messages and answers, which must stay within [`READABLE_DEPTH`].
 pub const MOST_DEPTH: usize = 112;
 
-/// Values and names that a request may have. Each takes many bytes of memory, however few it has on the wire.
+/// Maximum number of values and names in a request. Each takes many bytes of memory, however short it is on the wire.
 pub const MOST_VALUES: usize = 500_000;
 
-/// Whole numbers with more digits than 64 bits hold: access keys of invoices and the like. Those beyond are magnitudes, such as 1e300.
+/// Integers with more digits than 64 bits hold, such as access keys of invoices. Larger numbers are magnitudes, such as 1e300.
 const LONG: Range<f64> = 9_223_372_036_854_775_808.0..1e100;
 
-/// What would not be kept as it was sent: the first text with a NUL character and the first number that lost digits.
+/// Values that cannot be stored as they were sent: the first string with a NUL character and the first number that lost digits.
 #[must_use]
 pub fn unkept(object: &Map<String, Value>) -> Vec<Fault> {
     let nul = path_in(object, HAS_NUL).map(|path| Fault::new(path, "must not contain NUL characters"));
-    let long = path_in(object, IS_LONG).map(|path| Fault::new(path, "has more digits than a number can keep; send it as text"));
+    let long = path_in(object, IS_LONG).map(|path| Fault::new(path, "has more digits than a number can hold; send it as a string"));
     nul.into_iter().chain(long).collect()
 }
 
-/// Path of the first NUL character in `value`, which the database cannot keep.
+/// Path of the first NUL character in `value`, which the database cannot store.
 #[must_use]
 pub fn nul_path(value: &Value) -> Option<String> {
     path_where(value, HAS_NUL)
 }
 
-/// What is looked for. Keys are texts too.
+/// Which strings (keys included) and numbers to find.
 #[derive(Clone, Copy)]
 struct Wrong {
     text: fn(&str) -> bool,
@@ -42,13 +41,13 @@ struct Wrong {
 
 const HAS_NUL: Wrong = Wrong { text: |text| text.contains('\0'), number: |_| false };
 
-/// A whole number that has lost digits: JSON may have it, no number of 64 bits does.
+/// An integer that lost digits: JSON allows it, 64 bits cannot hold it.
 const IS_LONG: Wrong = Wrong {
     text: |_| false,
     number: |number| number.is_f64() && number.as_f64().is_some_and(|number| number.fract() == 0.0 && LONG.contains(&number.abs())),
 };
 
-/// Path of the first text or number that is wrong.
+/// Path of the first string or number that matches.
 fn path_where(value: &Value, wrong: Wrong) -> Option<String> {
     match value {
         Value::String(text) => (wrong.text)(text).then(String::new),

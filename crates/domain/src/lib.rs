@@ -1,6 +1,6 @@
 //! The rules of Regente as pure functions: what a job may do next, when it is retried, what a valid automation is.
 //!
-//! Knows nothing of databases, brokers, HTTP or time: the clock, new ids and jitter are arguments.
+//! No IO, no async, no clock: the time, new ids and jitter are arguments, so that every rule can be tested as a table.
 //!
 //! ```
 //! use domain::job::{Job, Caller, StartOutcome};

@@ -9,18 +9,18 @@ wire_names! {
         Debug = "DEBUG",
         /// Normal progress.
         Info = "INFO",
-        /// Something odd that did not stop the work.
+        /// Something unexpected that did not stop the work.
         Warning = "WARNING" | "WARN",
-        /// A part of the work failed.
+        /// Part of the work failed.
         Error = "ERROR",
-        /// The work as a whole cannot go on.
+        /// The work cannot continue.
         Critical = "CRITICAL",
     }
     default Info;
 }
 
 impl Level {
-    /// Reads a level in any case, with the usual synonyms (`WARN`, `FATAL`, `TRACE`); `None` for any other word.
+    /// Parses a level in any case, with the usual synonyms (`WARN`, `FATAL`, `TRACE`); `None` for any other word.
     #[must_use]
     pub fn parse_word(word: &str) -> Option<Self> {
         let matches = |name: &str| word.eq_ignore_ascii_case(name);
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn synonyms_and_case_are_read() {
+    fn synonyms_are_parsed_in_any_case() {
         for (word, level) in [("warn", Level::Warning), ("Error", Level::Error), ("FATAL", Level::Critical), ("trace", Level::Debug)] {
             assert_eq!(Level::parse_word(word), Some(level), "{word}");
         }

@@ -1,4 +1,4 @@
-//! What an automation says about how its jobs wait, start and end, beside its limits and its retry policy.
+//! How the jobs of an automation are queued, started and ended, besides its concurrency limit and retry policy.
 
 mod key;
 mod labels;
@@ -18,54 +18,54 @@ pub use self::{
 use crate::{Fault, automation::MAX_TIMEOUT_S, wire::wire_names};
 
 wire_names! {
-    /// What happens to a request while another job of the automation waits or runs; with a concurrency key, another job of the same key.
+    /// What happens to a request while another job of the automation (with the same concurrency key) is pending or running.
     pub enum Overlap as "Overlap" {
-        /// The new job waits its turn.
+        /// The new job is queued.
         Queue = "queue",
         /// The request is refused with 409 `overlap_skipped`, which names the other job.
         Skip = "skip",
-        /// The others are canceled and the new job is queued.
+        /// The other jobs are canceled and the new job is queued.
         Replace = "replace",
-        /// The request returns a job that waits, if there is one; otherwise the new job is queued.
+        /// The request returns a pending job if there is one; otherwise the new job is queued.
         Coalesce = "coalesce",
     }
     default Queue;
 }
 
 wire_names! {
-    /// What happens to a job whose worker was lost. It overrides the retry policy for that error class.
+    /// What happens to a job whose worker is lost. It overrides the retry policy.
     pub enum OnWorkerLost as "OnWorkerLost" {
-        /// The job gets another attempt: at least 3 in all, or as many as the retry policy allows.
+        /// The job is retried: at least 3 attempts in all, or as many as the retry policy allows.
         Retry = "retry",
         /// The job fails: for robots whose work must not be done twice.
         Fail = "fail",
     }
 }
 
-/// How the jobs of an automation wait, start and end.
+/// How the jobs of an automation are queued, started and ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    /// Seconds that a job may wait for its start; then it fails as `QUEUE_TIMEOUT`.
+    /// Seconds that a job may stay pending before it fails with `QUEUE_TIMEOUT`.
     pub queue_timeout_s: Option<i64>,
-    /// Seconds between asking a program to stop and killing it; `None`: the worker's own setting.
+    /// Seconds that a canceled program has to stop before it is killed; `None`: the worker's setting.
     pub cancel_grace_s: Option<i64>,
     /// Jobs with the same key share a limit, across automations.
     pub concurrency_key: Option<ConcurrencyKey>,
-    /// Most jobs with one key at once.
+    /// Maximum number of jobs with the same key that run at the same time.
     pub concurrency_key_limit: i64,
-    /// Most starts in a time.
+    /// Rate limit of starts.
     pub rate_limit: Option<RateLimit>,
-    /// What a request does while another job waits or runs.
+    /// What a request does while another job is pending or running.
     pub overlap: Overlap,
-    /// What happens to a job whose worker was lost; `None`: the retry policy decides.
+    /// What happens to a job whose worker is lost; `None`: the retry policy decides.
     pub on_worker_lost: Option<OnWorkerLost>,
-    /// Labels that a worker must have, as [`labels`] leaves them.
+    /// Labels that a worker must have, normalised by [`labels`].
     pub requires: Vec<String>,
-    /// Its programs need a virtual display.
+    /// Whether its programs need a virtual display.
     pub display: bool,
-    /// Processors that a program may use.
+    /// Maximum CPUs that a program may use.
     pub cpu_limit: Option<f64>,
-    /// Bytes of memory that a program may use.
+    /// Maximum memory of a program in bytes.
     pub memory_limit_bytes: Option<i64>,
 }
 
@@ -87,16 +87,16 @@ impl Default for Policy {
     }
 }
 
-/// Longest time between asking a program to stop and killing it, in seconds.
+/// Upper bound of `cancel_grace_s`, in seconds.
 pub const MAX_CANCEL_GRACE_S: i64 = 3600;
-/// Highest limit of jobs with one concurrency key.
+/// Upper bound of `concurrency_key_limit`.
 pub const MAX_KEY_LIMIT: i64 = 10_000;
 const MEBIBYTE: i64 = 1 << 20;
-/// What a JSON number holds exactly.
+/// Largest integer that a JSON number holds exactly.
 const MAX_EXACT: i64 = 1 << 53;
 
 impl Policy {
-    /// What is wrong with it. What has a type of its own was checked when that was made.
+    /// Every fault of the policy. Fields with types of their own were validated when those were made.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
@@ -107,7 +107,7 @@ impl Policy {
         }
         faults.extend(self.rate_limit.iter().flat_map(RateLimit::faults).map(|fault| fault.under("rate_limit")));
         if self.cpu_limit.is_some_and(|processors| !(0.01..=1024.0).contains(&processors)) {
-            faults.push(Fault::new("cpu_limit", "must be 0.01 to 1024 processors"));
+            faults.push(Fault::new("cpu_limit", "must be 0.01 to 1024 CPUs"));
         }
         if self.memory_limit_bytes.is_some_and(|bytes| !(MEBIBYTE..=MAX_EXACT).contains(&bytes)) {
             faults.push(Fault::new("memory_limit_bytes", format!("must be {MEBIBYTE} (1 MiB) to {MAX_EXACT} bytes")));
@@ -116,8 +116,8 @@ impl Policy {
     }
 }
 
-/// When a job that has not started fails as `QUEUE_TIMEOUT`: its time counts from when it may start at the earliest, and goes on while its
-/// queue or automation is paused. `None`: it waits any time.
+/// When a pending job fails with `QUEUE_TIMEOUT`. The time counts from its earliest start, and runs while its queue or automation is
+/// paused. `None`: never.
 #[must_use]
 pub fn gives_up_at(created_at: DateTime<Utc>, not_before: Option<DateTime<Utc>>, queue_timeout_s: Option<i64>) -> Option<DateTime<Utc>> {
     let patience = TimeDelta::try_seconds(queue_timeout_s?)?;
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_counts_from_when_a_job_may_start() {
+    fn the_queue_time_out_counts_from_the_earliest_start() {
         let at = |second: i64| DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap();
         assert_eq!(gives_up_at(at(0), None, Some(60)), Some(at(60)));
         assert_eq!(gives_up_at(at(0), Some(at(600)), Some(60)), Some(at(660)), "a retry with a long delay is not given up at once");

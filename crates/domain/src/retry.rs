@@ -1,4 +1,4 @@
-//! When a failed job is run again.
+//! Whether and when a failed job is retried. Retries are the hub's decision alone: the broker never redelivers a failed job.
 
 use std::time::Duration;
 
@@ -22,19 +22,19 @@ wire_names! {
     default Exponential;
 }
 
-/// Whether and when a failed job gets another attempt. The default is one attempt: no retry.
+/// Whether and when a failed job is retried. The default is one attempt: no retry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetryPolicy {
-    /// Attempts in all, the first included; 1 to [`RetryPolicy::MAX_ATTEMPTS`].
+    /// Maximum attempts, the first run included; 1 to [`RetryPolicy::MAX_ATTEMPTS`].
     pub max_attempts: u32,
     /// How the delay grows.
     pub backoff: Backoff,
-    /// Seconds before the second attempt.
+    /// Delay before the second attempt, in seconds.
     pub base_s: f64,
-    /// Longest delay in seconds, before jitter.
+    /// Maximum delay in seconds, before jitter.
     pub max_s: f64,
-    /// Share of the delay that is random, 0 to 1: 0.2 spreads it over 80–120 %.
+    /// Random share of the delay, 0 to 1: 0.2 spreads it over 80–120 %.
     pub jitter: f64,
     /// Error classes that are retried; empty: all that [may pass](ErrorClass::may_pass).
     #[serde(deserialize_with = "known_classes")]
@@ -50,25 +50,25 @@ impl Default for RetryPolicy {
     }
 }
 
-/// Attempts in all that a job gets at least when [`OnWorkerLost::Retry`] says that a lost worker is no reason to give up.
+/// Minimum number of attempts, in all, under [`OnWorkerLost::Retry`].
 pub const LOST_ATTEMPTS: u32 = 3;
 
-/// How an attempt ended, and what the job itself says about further ones.
+/// How an attempt ended, and the job's own limit of attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Its number; 1 is the first.
+    /// Its number, from 1.
     pub number: u32,
     /// Why it failed.
     pub class: ErrorClass,
-    /// Attempts in all that the job was given in place of the policy's; `None`: the policy's.
+    /// Maximum attempts of the job, which override the policy's; `None`: the policy's.
     pub max_attempts: Option<u32>,
 }
 
-/// Delay before the attempt after `attempt`; `None`: no further one. `random` in 0–1 places the delay inside its jitter.
+/// Delay before the attempt after `attempt`; `None`: no retry. `random` in 0–1 places the delay within its jitter.
 ///
-/// What the job says about attempts goes before all; what the automation says about lost workers goes before its policy's `on`, `never_on`
-/// and `max_attempts`, and is done under the policy's backoff. It counts for every [interruption](ErrorClass::is_interruption), whoever
-/// found it; only a `never_on` that names `KILLED` goes before [`OnWorkerLost::Retry`].
+/// Precedence: the job's own `max_attempts`; then `on_worker_lost`, which overrides `on`, `never_on` and `max_attempts` of the policy and
+/// uses its backoff; then the policy. `on_worker_lost` applies to every [interruption](ErrorClass::is_interruption), whoever detected it.
+/// Only a `never_on` with `KILLED` overrides [`OnWorkerLost::Retry`].
 #[must_use]
 pub fn next_delay(policy: &RetryPolicy, on_worker_lost: Option<OnWorkerLost>, attempt: Attempt, random: f64) -> Option<Duration> {
     let lost = on_worker_lost.filter(|_| attempt.class.is_interruption());
@@ -76,20 +76,20 @@ pub fn next_delay(policy: &RetryPolicy, on_worker_lost: Option<OnWorkerLost>, at
     let (wanted, most) = match lost {
         Some(OnWorkerLost::Fail) => return None,
         Some(OnWorkerLost::Retry) => (!excluded, policy.max_attempts.max(LOST_ATTEMPTS)),
-        None => (policy.wants(attempt.class), policy.max_attempts),
+        None => (policy.retries(attempt.class), policy.max_attempts),
     };
     let left = attempt.number < attempt.max_attempts.unwrap_or(most);
     (wanted && left).then(|| policy.delay_after(attempt.number, random))
 }
 
 impl RetryPolicy {
-    /// The most attempts a policy may ask for.
+    /// Upper bound of `max_attempts`.
     pub const MAX_ATTEMPTS: u32 = 100;
-    /// The longest delay a policy may ask for: a week, in seconds.
+    /// Upper bound of a delay in seconds: a week.
     pub const MAX_DELAY_S: f64 = 604_800.0;
 
-    /// Whether failures of this class get another attempt, as long as there are attempts left.
-    fn wants(&self, class: ErrorClass) -> bool {
+    /// Whether failures of this class are retried while attempts are left.
+    fn retries(&self, class: ErrorClass) -> bool {
         let wanted = if self.on.is_empty() { class.may_pass() } else { self.on.contains(&class) };
         wanted && !self.never_on.contains(&class)
     }
@@ -103,7 +103,7 @@ impl RetryPolicy {
         Duration::from_secs_f64(delay_s.clamp(0.0, 2.0 * Self::MAX_DELAY_S))
     }
 
-    /// What is wrong with the policy; fields are relative to it.
+    /// Every fault of the policy; fields are relative to it.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn delay_doubles_up_to_the_longest() {
+    fn the_delay_doubles_up_to_the_maximum() {
         let delays: Vec<_> = (1..5).map(|number| after(&policy(), number, ErrorClass::Unknown, 0.5).unwrap()).collect();
         assert_eq!(delays, [2.0, 4.0, 8.0, 10.0]);
         let fixed = RetryPolicy { backoff: Backoff::Fixed, ..policy() };
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_and_classes_end_it() {
+    fn attempts_and_classes_limit_retries() {
         assert_eq!(after(&policy(), 5, ErrorClass::Unknown, 0.5), None);
         assert_eq!(after(&RetryPolicy::default(), 1, ErrorClass::Unknown, 0.5), None);
         let picky =
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_attempt_cannot_mend_is_retried_only_when_asked_for() {
+    fn a_class_that_a_retry_cannot_fix_is_retried_only_if_listed() {
         for class in [ErrorClass::QueueTimeout, ErrorClass::CredentialInvalid, ErrorClass::InvalidParameters] {
             assert_eq!(after(&policy(), 1, class, 0.5), None, "{class:?}");
             let patient = RetryPolicy { on: vec![class], ..policy() };
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_that_is_misspelt_is_refused() {
+    fn a_misspelt_class_is_refused() {
         let read = |text: &str| serde_json::from_str::<RetryPolicy>(text).map(|policy| policy.on).map_err(|error| error.to_string());
         assert_eq!(read(r#"{"on": ["PORTAL_DOWN", "UNKNOWN"]}"#), Ok(vec![ErrorClass::PortalDown, ErrorClass::Unknown]));
         assert!(
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_worker_is_what_the_automation_says() {
+    fn on_worker_lost_decides_about_lost_workers() {
         use ErrorClass::{Killed, RobotError, WorkerLost};
         let once = RetryPolicy::default();
         let never = RetryPolicy { never_on: vec![WorkerLost], ..policy() };
@@ -203,7 +203,7 @@ mod tests {
                 assert_eq!(followed, expected, "{rule:?} with {policy:?}");
             }
         }
-        assert!(!retried(&once, Some(OnWorkerLost::Retry), 1, RobotError), "it is about nothing else");
+        assert!(!retried(&once, Some(OnWorkerLost::Retry), 1, RobotError), "it applies to nothing else");
         assert!(retried(&policy(), Some(OnWorkerLost::Fail), 1, RobotError));
         let unkilled = RetryPolicy { never_on: vec![Killed], ..policy() };
         let table = [(&once, [false, true, false]), (&policy(), [true, true, false]), (&unkilled, [false, false, false])];
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_attempts_that_a_job_was_given_is_its_number() {
+    fn a_jobs_own_number_of_attempts_takes_precedence() {
         let given = |rule, number, most| {
             let attempt = Attempt { number, class: ErrorClass::WorkerLost, max_attempts: Some(most) };
             next_delay(&policy(), rule, attempt, 0.5).is_some()
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_numbers_are_named() {
+    fn out_of_range_numbers_are_named() {
         let bad = RetryPolicy { max_attempts: 0, base_s: -1.0, jitter: f64::NAN, ..policy() };
         let fields: Vec<_> = bad.faults().into_iter().map(|fault| fault.field).collect();
         assert_eq!(fields, ["max_attempts", "base_s", "jitter"]);

@@ -1,4 +1,4 @@
-//! Parameter schemas: JSON Schema as it is, and the list of form fields of older systems converted to it.
+//! Parameter schemas: JSON Schema, or the list of form fields of older systems, which is converted to it.
 
 mod cost;
 mod graph;
@@ -10,11 +10,11 @@ use serde_json::{Map, Value, json};
 pub use self::cost::{Cost, Work};
 use crate::Fault;
 
-/// Brings a parameter schema to its stored form. An object is taken as JSON Schema; a list of fields
+/// Converts a parameter schema to its stored form. An object is used as JSON Schema; a list of fields
 /// (`[{"name":"cnpj","label":"CNPJ","type":"text","required":true}]`) becomes an object schema with these properties.
 ///
 /// # Errors
-/// One fault for each unusable field; paths are relative to the schema. A type that is not known is not a fault: see [`UNKNOWN_TYPE`].
+/// One fault for each invalid field; paths are relative to the schema. An unknown type is not a fault: see [`UNKNOWN_TYPE`].
 pub fn normalise(schema: Value) -> Result<Value, Vec<Fault>> {
     match schema {
         Value::Object(_) => Ok(schema),
@@ -33,7 +33,7 @@ fn from_fields(fields: &[Value]) -> Result<Value, Vec<Fault>> {
             continue;
         };
         if properties.contains_key(name) {
-            faults.push(Fault::new(format!("{index}/name"), format!("\"{name}\" is there twice")));
+            faults.push(Fault::new(format!("{index}/name"), format!("\"{name}\" is not unique")));
         }
         match property(field) {
             Ok(property) => {
@@ -51,10 +51,10 @@ fn from_fields(fields: &[Value]) -> Result<Value, Vec<Fault>> {
     Ok(json!({"type": "object", "properties": properties, "required": required}))
 }
 
-/// The format of dates of the list form: robots of that form get them as people in Brazil write them, `18/05/2026`; `2026-05-18` is one too.
+/// The date format of the list form. Its robots expect the Brazilian notation, `18/05/2026`; `2026-05-18` is accepted too.
 pub const DATE_FORMAT: &str = "date-br";
 
-/// Whether a text is a date of [`DATE_FORMAT`] that the calendar has.
+/// Whether a text is an existing date in [`DATE_FORMAT`].
 #[must_use]
 pub fn is_date(text: &str) -> bool {
     let is_shaped = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'/' | b'-'));
@@ -62,12 +62,12 @@ pub fn is_date(text: &str) -> bool {
     is_shaped && (is("%d/%m/%Y") || is("%Y-%m-%d"))
 }
 
-/// The annotation of a property whose type in the list form is not known: that type. Its values are text.
+/// Annotation with the unknown type of a list field; its property is a string.
 pub const UNKNOWN_TYPE: &str = "x-field-type";
-/// The annotation with the example that a form shows in an empty field.
+/// Annotation with the example that a form shows in an empty field.
 pub const PLACEHOLDER: &str = "x-placeholder";
 
-/// The types of a stored schema's fields that are not known, with where they are: `cores` or `cores/items`.
+/// The unknown types in a stored schema, with their paths: `cores` or `cores/items`.
 pub fn unknown_types(schema: &Value) -> impl Iterator<Item = (String, &str)> {
     let unknown = |property: &'_ Value| property.get(UNKNOWN_TYPE).is_some();
     let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
@@ -79,7 +79,7 @@ pub fn unknown_types(schema: &Value) -> impl Iterator<Item = (String, &str)> {
     })
 }
 
-/// The property of a field, or which key of it is wrong, and why.
+/// The property for a field, or its invalid key and the reason.
 fn property(field: &Value) -> Result<Value, (&'static str, String)> {
     let kind = field.get("type").filter(|kind| !kind.is_null()).map_or(Some("text"), Value::as_str);
     let mut target = of_kind(kind.ok_or_else(|| ("type", "must be a text".to_owned()))?);
@@ -95,7 +95,7 @@ fn property(field: &Value) -> Result<Value, (&'static str, String)> {
         }
     }
     if let Some(options) = field.get("options").filter(|options| !options.is_null()) {
-        // Those of a list are what may be in it.
+        // Options of a list restrict its items.
         match target.get_mut("items").and_then(Value::as_object_mut) {
             Some(items) => items.insert("enum".to_owned(), values(options)),
             None => target.insert("enum".to_owned(), values(options)),
@@ -104,13 +104,13 @@ fn property(field: &Value) -> Result<Value, (&'static str, String)> {
     Ok(Value::Object(target))
 }
 
-/// Options without their labels.
+/// Values of options, without their labels.
 fn values(options: &Value) -> Value {
     let Value::Array(options) = options else { return options.clone() };
     options.iter().map(|option| option.get("value").unwrap_or(option).clone()).collect()
 }
 
-/// What a value of this kind is.
+/// The schema for a field type.
 fn of_kind(name: &str) -> Map<String, Value> {
     let text = || json!({"type": "string"});
     let property = match name.to_ascii_lowercase().as_str() {

@@ -1,7 +1,7 @@
-//! Characters that names may not have.
+//! Characters that names must not contain, because a name with one looks like another name.
 
-/// Whether a character cannot be seen, or changes how others are shown: control characters, and those of no width or that turn the direction
-/// of writing. A name with one looks like another name.
+/// Whether a character is invisible or changes how others are shown: control characters, zero-width characters, and those that change the
+/// direction of writing.
 #[must_use]
 pub fn is_hidden(character: char) -> bool {
     character.is_control()
@@ -10,7 +10,7 @@ pub fn is_hidden(character: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Whether a text has a character that [`is_hidden`].
+/// Whether a text contains a character that [`is_hidden`].
 #[must_use]
 pub fn has_hidden(text: &str) -> bool {
     text.chars().any(is_hidden)
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_seen_is_found_and_what_can_is_not() {
+    fn invisible_characters_are_found_and_visible_ones_are_not() {
         for hidden in ["a\u{202e}b", "\u{200b}", "a\u{200d}", "\u{feff}a", "a\u{2066}b", "a\nb", "\u{0}", "a\u{85}"] {
             assert!(has_hidden(hidden), "{hidden:?}");
         }

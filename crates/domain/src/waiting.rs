@@ -1,4 +1,6 @@
-//! Why a job that waits has not started.
+//! Why a pending job has not started.
+//!
+//! The answer is a pure function of facts that the caller collects, so that every surface (API, command line, UI) gives the same reason.
 
 mod code;
 
@@ -11,35 +13,35 @@ use uuid::Uuid;
 pub use self::code::WaitingCode;
 use crate::{ids::JobId, policy::Pause};
 
-/// Most jobs that a reason names.
+/// Maximum number of jobs or workers that a reason names.
 pub const MOST_NAMED: usize = 5;
 
-/// The first thing that keeps a job from starting. [`WaitingReason::code`] is for programs, the text for people.
+/// The first obstacle to a job's start. [`WaitingReason::code`] is for programs, the text for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields are the facts that the variant's line speaks of")]
 pub enum WaitingReason {
-    /// It is another attempt, and its delay is not over.
+    /// It is a retry whose delay is not over.
     RetryDue { at: DateTime<Utc> },
-    /// Workers wanted to start it with a key that is missing or wrong. `held`: it is not sent any more.
+    /// Workers tried to start it with a missing or wrong key. `held`: it is no longer dispatched.
     WorkerKeyRefused { times: u32, last_at: DateTime<Utc>, held: bool },
-    /// Its message was delivered and it never started; it is not sent any more.
+    /// Its message was delivered, but it never started; it is no longer dispatched.
     NeverStarted { deliveries: u32, held_at: DateTime<Utc> },
-    /// It was asked for a later time.
+    /// It was requested for a later time.
     NotBefore { at: DateTime<Utc> },
     /// Its queue is paused.
     QueuePaused { queue: String, until: Option<DateTime<Utc>> },
     /// Its automation is paused.
     AutomationPaused { until: Option<DateTime<Utc>> },
-    /// As many jobs of the automation run as may.
+    /// The automation's concurrency limit is reached.
     ConcurrencyLimit { limit: i64, held_by: Vec<JobId> },
-    /// As many jobs with its concurrency key run as may.
+    /// The limit of its concurrency key is reached.
     ConcurrencyKeyLimit { key: String, limit: i64, held_by: Vec<JobId> },
-    /// The automation started as many jobs lately as it may.
+    /// The automation's rate limit is reached.
     RateLimit { next_at: DateTime<Utc> },
-    /// The workers of its queue take messages, and the broker cannot be reached.
+    /// The workers of its queue consume from the broker, which is unreachable.
     BrokerUnreachable,
-    /// Nobody has declared its queue at the broker.
+    /// Its queue is not declared at the broker.
     QueueNotDeclared { queue: String },
     /// No live worker takes jobs of its queue.
     NoLiveWorker { queue: String },
@@ -51,7 +53,7 @@ pub enum WaitingReason {
     AllSlotsBusy { queue: String, slots: u32 },
     /// Its message is with the broker.
     OnTheWay,
-    /// Other jobs go first.
+    /// Other jobs are dispatched first.
     Behind { jobs_ahead: u64 },
 }
 
@@ -71,20 +73,20 @@ impl fmt::Display for WaitingReason {
             Self::NeverStarted { deliveries, .. } => {
                 write!(f, "its message was delivered {} and it never started{UNTIL_A_PERSON}", count(*deliveries))
             }
-            Self::NotBefore { at } => write!(f, "it was asked to start at {} or later", time(at)),
+            Self::NotBefore { at } => write!(f, "it was requested for {} or later", time(at)),
             Self::QueuePaused { queue, until } => write!(f, "queue \"{queue}\" is paused{}", end(until.as_ref())),
             Self::AutomationPaused { until } => write!(f, "the automation is paused{}", end(until.as_ref())),
             Self::ConcurrencyLimit { limit, held_by } => {
-                write!(f, "the automation's limit of {limit} at once is held by {}", jobs(held_by))
+                write!(f, "the automation's concurrency limit of {limit} is reached by {}", jobs(held_by))
             }
             Self::ConcurrencyKeyLimit { key, limit, held_by } => {
-                write!(f, "the limit of {limit} at once for key \"{key}\" is held by {}", jobs(held_by))
+                write!(f, "the limit of {limit} for concurrency key \"{key}\" is reached by {}", jobs(held_by))
             }
             Self::RateLimit { next_at } => write!(f, "the automation's rate limit allows the next start at {}", time(next_at)),
-            Self::BrokerUnreachable => f.write_str("the broker cannot be reached; the job is sent as soon as it is back"),
+            Self::BrokerUnreachable => f.write_str("the broker is unreachable; the job is dispatched when it is back"),
             Self::QueueNotDeclared { queue } => write!(
                 f,
-                "nobody has declared queue \"{queue}\" at the broker yet: start its robot or worker, or name a queue_profile for the hub to declare it"
+                "queue \"{queue}\" is not declared at the broker: start its robot or worker, or set a queue_profile so that the hub declares it"
             ),
             Self::NoLiveWorker { queue } => write!(f, "no live worker takes jobs of queue \"{queue}\""),
             Self::NoWorkerWithLabels { queue, labels } => {
@@ -94,10 +96,10 @@ impl fmt::Display for WaitingReason {
             Self::AllSlotsBusy { queue, slots } => {
                 write!(f, "all {slots} slots of the workers of queue \"{queue}\" that could take it are busy")
             }
-            Self::OnTheWay => f.write_str("its message is with the broker; a worker takes it next"),
-            Self::Behind { jobs_ahead: 0 } => f.write_str("it is next in line"),
-            Self::Behind { jobs_ahead: 1 } => f.write_str("1 job goes first"),
-            Self::Behind { jobs_ahead } => write!(f, "{jobs_ahead} jobs go first"),
+            Self::OnTheWay => f.write_str("its message is at the broker and waits for a worker"),
+            Self::Behind { jobs_ahead: 0 } => f.write_str("it is the next job of its queue"),
+            Self::Behind { jobs_ahead: 1 } => f.write_str("1 job is ahead"),
+            Self::Behind { jobs_ahead } => write!(f, "{jobs_ahead} jobs are ahead"),
         }
     }
 }
@@ -124,86 +126,86 @@ fn jobs(ids: &[JobId]) -> String {
     }
 }
 
-/// A limit that has no free place, and who has the places.
+/// A limit that is reached, and the jobs that hold its slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Full {
-    /// Most at once.
+    /// The limit.
     pub limit: i64,
-    /// Jobs that run or are on their way; the first few are named.
+    /// Jobs that run or are dispatched; the first few are named.
     pub held_by: Vec<JobId>,
 }
 
-/// A worker that was heard of lately and takes jobs of the queue.
+/// A live worker that takes jobs of the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveWorker {
     /// Its name.
     pub name: String,
     /// Its labels.
     pub labels: Vec<String>,
-    /// It takes nothing new.
+    /// Whether it takes no new jobs.
     pub paused: bool,
-    /// Jobs it runs at once.
+    /// Maximum number of jobs that it runs at the same time.
     pub slots: u32,
-    /// Jobs it runs.
+    /// Jobs that it runs.
     pub running: u32,
-    /// It takes messages from the broker; claims over HTTP otherwise.
+    /// Whether it consumes from the broker (true) or claims over HTTP (false).
     pub uses_broker: bool,
 }
 
-/// What became of a job's messages that were delivered without a start.
+/// Deliveries of a job's messages that were not followed by a start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unstarted {
-    /// How often one was delivered and is gone.
+    /// Messages that were delivered and are gone from the broker.
     pub deliveries: u32,
-    /// Since when no more are sent.
+    /// When dispatching it stopped.
     pub held_at: Option<DateTime<Utc>>,
-    /// How often a worker's key was refused that wanted to start it.
+    /// Number of starts that were refused because of the worker's key.
     pub refused_keys: u32,
-    /// When that was last.
+    /// When the last of these was refused.
     pub refused_key_at: Option<DateTime<Utc>>,
 }
 
-/// What is known about a job that waits, and its surroundings.
+/// Facts about a pending job and what it depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// The time.
+    /// Current time.
     pub now: DateTime<Utc>,
     /// Its queue.
     pub queue: String,
-    /// It does not start before this.
+    /// Earliest start.
     pub not_before: Option<DateTime<Utc>>,
-    /// It runs another one again.
+    /// Whether it is a retry.
     pub is_retry: bool,
-    /// A pause of its queue.
+    /// Pause of its queue.
     pub queue_pause: Option<Pause>,
-    /// A pause of its automation.
+    /// Pause of its automation.
     pub automation_pause: Option<Pause>,
-    /// Its automation's limit, when it is full.
+    /// Its automation's concurrency limit, if it is reached.
     pub concurrency: Option<Full>,
-    /// Its concurrency key and that key's limit, when it is full.
+    /// Its concurrency key with the key's limit, if it is reached.
     pub concurrency_key: Option<(String, Full)>,
-    /// When its automation's rate limit allows a start.
+    /// When its automation's rate limit allows the next start.
     pub rate_next_at: Option<DateTime<Utc>>,
-    /// The hub has a broker and cannot reach it.
+    /// Whether a broker is configured and unreachable.
     pub broker_unreachable: bool,
-    /// The broker has no such queue, and the hub is not to declare it.
+    /// Whether the broker has no such queue and the hub does not declare it.
     pub queue_missing: bool,
-    /// Its message was given to the broker: the limits have let it pass.
+    /// Whether it is dispatched, and thus within all limits.
     pub dispatched: bool,
-    /// What became of its messages.
+    /// Deliveries without a start.
     pub unstarted: Unstarted,
     /// Labels that it requires.
     pub requires: Vec<String>,
     /// Live workers of its queue.
     pub workers: Vec<LiveWorker>,
-    /// Consumers that the broker counts on the queue, also of workers that never registered; 0 when that is not known.
+    /// Consumers of the queue at the broker, including workers that never registered; 0: unknown.
     pub consumers: u32,
-    /// Jobs of the queue that go before it.
+    /// Jobs of the queue that are dispatched before it.
     pub jobs_ahead: u64,
 }
 
-/// Why the job has not started. Of several things in its way the first is told in this order: that it did not start when it could, its time, pauses, limits, who could take it, its
-/// place in the line.
+/// Why the job has not started: the first obstacle in the order failed starts, earliest start, pauses, limits, workers, position in the
+/// queue.
 #[must_use]
 pub fn why_waiting(facts: &Facts) -> WaitingReason {
     let passed = facts.dispatched;
@@ -215,7 +217,7 @@ pub fn why_waiting(facts: &Facts) -> WaitingReason {
         .unwrap_or(if passed { WaitingReason::OnTheWay } else { WaitingReason::Behind { jobs_ahead: facts.jobs_ahead } })
 }
 
-/// One that waits again after that, and is not held yet, waits for what others wait for.
+/// A job that is pending again after a failed start, and not held, has an ordinary reason.
 fn unstarted(facts: &Facts) -> Option<WaitingReason> {
     let Unstarted { deliveries, held_at, refused_keys, refused_key_at } = facts.unstarted;
     if let Some(last_at) = refused_key_at.filter(|_| facts.dispatched || held_at.is_some()) {
@@ -247,7 +249,7 @@ fn limited(facts: &Facts) -> Option<WaitingReason> {
     facts.rate_next_at.filter(|at| *at > facts.now).map(|next_at| WaitingReason::RateLimit { next_at })
 }
 
-/// Why nobody takes it who could.
+/// Why no worker takes it.
 fn untaken(facts: &Facts) -> Option<WaitingReason> {
     let queue = || facts.queue.clone();
     if facts.broker_unreachable && facts.workers.iter().all(|worker| worker.uses_broker) {

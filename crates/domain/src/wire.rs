@@ -1,6 +1,7 @@
-//! Enums whose variants have names on the wire: in JSON, in the database, in metrics and in the API's description.
+//! Enums whose variants have names on the wire: in JSON, the database, metrics and the API description.
 //!
-//! The list of variants and their names stands once, in `wire_names!`: reading, writing and describing are made of it and cannot drift apart.
+//! `wire_names!` lists variants and names once and derives parsing, formatting and descriptions from that list, so that they cannot
+//! diverge.
 
 use std::{fmt, marker::PhantomData};
 
@@ -12,26 +13,26 @@ pub trait WireName: Copy + Eq + fmt::Debug + 'static {
     const NAME: &'static str;
     /// Every variant, in order.
     const VARIANTS: &'static [Self];
-    /// What stands for a name that is none of them, where such a name is read and not refused.
+    /// The variant for unknown names; `None`: unknown names are refused.
     const OTHER: Option<Self> = None;
 
     /// The name on the wire.
     fn as_str(self) -> &'static str;
 
-    /// Other spellings that are read.
+    /// Other spellings that are accepted.
     fn aliases(self) -> &'static [&'static str];
 
-    /// What it means.
+    /// Description of the variant.
     fn meaning(self) -> &'static str;
 
-    /// Reads a name or another spelling of it.
+    /// Parses a name or another spelling of it.
     #[must_use]
     fn find(name: &str) -> Option<Self> {
         Self::VARIANTS.iter().copied().find(|variant| variant.as_str() == name || variant.aliases().contains(&name))
     }
 }
 
-/// A word that is none of an enum's names.
+/// A name that the enum does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{given}\" is none of {names}")]
 pub struct UnknownName {
@@ -40,20 +41,20 @@ pub struct UnknownName {
 }
 
 impl UnknownName {
-    /// `given` is none of the names of `among`.
+    /// `given` is not a name of `among`.
     #[must_use]
     pub fn new<E: WireName>(given: &str, among: &[E]) -> Self {
         Self { given: given.to_owned(), names: names(among) }
     }
 }
 
-/// Their names, with commas between.
+/// The names of `of`, separated by commas.
 #[must_use]
 pub fn names<E: WireName>(of: &[E]) -> String {
     of.iter().map(|variant| variant.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// Reads a name; one that is unknown is [`WireName::OTHER`], or an error where there is none.
+/// Deserializes a name; an unknown name is [`WireName::OTHER`], or an error where there is none.
 pub(crate) fn deserialize<'de, E: WireName, D: Deserializer<'de>>(input: D) -> Result<E, D::Error> {
     input.deserialize_str(Name(PhantomData))
 }
@@ -72,9 +73,9 @@ impl<E: WireName> Visitor<'_> for Name<E> {
     }
 }
 
-/// Makes an enum with [`WireName`], `ALL`, `as_str`, `parse`, `FromStr`, `Display`, and serde by name.
+/// Defines an enum with [`WireName`], `ALL`, `as_str`, `parse`, `FromStr`, `Display`, and serde by name.
 ///
-/// `| "…"` after a name gives other spellings that are read; `default V;` the default; `other V;` what an unknown name is read as by serde.
+/// `| "…"` after a name lists other accepted spellings; `default V;` sets the default; `other V;` the variant for unknown names in serde.
 macro_rules! wire_names {
     (
         $(#[$meta:meta])*
@@ -102,7 +103,7 @@ macro_rules! wire_names {
                 }
             }
 
-            /// Reads the name on the wire.
+            /// Parses the name on the wire.
             #[must_use]
             pub fn parse(name: &str) -> Option<Self> {
                 <Self as $crate::wire::WireName>::find(name)
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_says_which_there_are() {
+    fn an_unknown_name_is_answered_with_the_known_ones() {
         assert_eq!("dead".parse::<State>().unwrap_err().to_string(), "\"dead\" is none of running, paused, stopped, lost");
         assert_eq!(from_value::<Overlap>(json!("none")).unwrap_err().to_string(), "\"none\" is none of queue, skip, replace, coalesce");
     }

@@ -1,4 +1,4 @@
-//! Workers: how one stands, and whose its name is.
+//! Workers: their state, and who owns a name.
 
 mod name;
 
@@ -8,13 +8,13 @@ pub use self::name::{NameVerdict, Process, Standing, judge_name};
 use crate::wire::wire_names;
 
 wire_names! {
-    /// How a worker stands.
+    /// State of a worker.
     pub enum State as "WorkerState" {
         /// Alive; takes jobs.
         Running = "running",
         /// Alive; finishes its jobs and takes no new ones.
         Paused = "paused",
-        /// Signed off in order.
+        /// Signed off.
         Stopped = "stopped",
         /// No heartbeat for longer than a lease lasts.
         Lost = "lost",
@@ -22,26 +22,26 @@ wire_names! {
 }
 
 impl State {
-    /// The worker is heard of.
+    /// Whether the worker is alive.
     #[must_use]
     pub const fn is_alive(self) -> bool {
         matches!(self, Self::Running | Self::Paused)
     }
 }
 
-/// What is known of a worker's life.
+/// The timestamps that determine a worker's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Life {
-    /// When it was last heard of.
+    /// When its last heartbeat arrived.
     pub last_seen_at: DateTime<Utc>,
-    /// When somebody paused it; stays through restarts of the worker until somebody resumes it.
+    /// When it was paused; kept across restarts of the worker until somebody resumes it.
     pub paused_at: Option<DateTime<Utc>>,
-    /// When it said goodbye.
+    /// When it signed off.
     pub stopped_at: Option<DateTime<Utc>>,
 }
 
 impl Life {
-    /// How the worker stands: a goodbye counts before silence, silence before a pause.
+    /// The worker's state: stopped takes precedence over lost, lost over paused.
     #[must_use]
     pub fn state(&self, lease: TimeDelta, now: DateTime<Utc>) -> State {
         if self.stopped_at.is_some() {
@@ -56,7 +56,7 @@ impl Life {
     }
 }
 
-/// Workers last heard of before this are lost.
+/// Workers whose last heartbeat is older than this are lost.
 #[must_use]
 pub fn lost_before(lease: TimeDelta, now: DateTime<Utc>) -> DateTime<Utc> {
     now.checked_sub_signed(lease).unwrap_or(DateTime::<Utc>::MIN_UTC)
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_life_has_its_state() {
+    fn timestamps_determine_the_state() {
         let at = |second: i64| DateTime::from_timestamp(second, 0).unwrap();
         let lease = TimeDelta::seconds(30);
         for (seen, paused, stopped, expected) in [
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_lease_loses_nobody() {
+    fn an_unlimited_lease_loses_no_worker() {
         let now = DateTime::from_timestamp(100, 0).unwrap();
         let life = Life { last_seen_at: now, paused_at: None, stopped_at: None };
         assert_eq!(life.state(TimeDelta::MAX, now), State::Running);

@@ -1,5 +1,6 @@
-//! How a request becomes a job. Whoever asks, a person, a schedule, a chain, the portal, a webhook or a retry, these rules alone decide, so that
-//! each job keeps what it was accepted with, and a later change of its automation changes none that waits.
+//! Acceptance: how a request becomes a job. All callers (people, schedules, chains, portal, webhooks, retries) use these rules, so that a
+//! job is the same wherever it comes from. A job keeps the terms that it was accepted with: a later change of its automation does not
+//! affect it.
 
 mod again;
 mod key;
@@ -24,104 +25,104 @@ use crate::{
     retry::RetryPolicy,
 };
 
-/// What an automation says about its jobs at the moment of a request.
+/// Settings of the automation at the time of the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules<'a> {
-    /// It takes no more jobs.
+    /// Whether it accepts no more jobs.
     pub is_archived: bool,
-    /// Where its jobs wait.
+    /// Queue of its jobs.
     pub queue_name: &'a str,
     /// 0 to 9.
     pub priority: i32,
-    /// Used for parameters that a request does not give.
+    /// Values of parameters that a request omits.
     pub default_params: &'a Map<String, Value>,
-    /// When a failed job is run again.
+    /// Whether and when a failed job is retried.
     pub retry_policy: &'a RetryPolicy,
-    /// How its jobs wait, start and end.
+    /// How its jobs are queued, started and ended.
     pub policy: &'a Policy,
 }
 
-/// What is asked of an automation.
+/// A request for a job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// What the robot is to get, over the automation's defaults.
+    /// Parameters of the robot; they override the automation's defaults.
     pub parameters: Map<String, Value>,
-    /// What this job does otherwise than its automation says.
+    /// Settings of this job that override the automation's.
     pub overrides: Overrides,
-    /// What makes the request.
+    /// Kind of caller.
     pub trigger: Trigger,
-    /// The version to run; `None`: what is installed on its worker.
+    /// Version to run; `None`: the one that is installed on its worker.
     pub version_id: Option<VersionId>,
-    /// The environment whose configuration it gets.
+    /// Environment whose configuration it receives.
     pub environment: Option<String>,
-    /// Who or what asks.
+    /// Who or what requests it.
     pub origin: Origin,
 }
 
-/// What a job was accepted with, beside what its automation says at any time. Its retries have the same.
+/// Settings that are fixed when a job is accepted. Its retries keep them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Terms {
-    /// Seconds until it is killed, in place of the automation's.
+    /// Time limit in seconds; overrides the automation's.
     pub timeout_s: Option<i64>,
-    /// It fails when it has not started by then.
+    /// When it fails with `QUEUE_TIMEOUT` unless it has started.
     pub queue_deadline_at: Option<DateTime<Utc>>,
-    /// Attempts in all, in place of the policy's.
+    /// Maximum attempts; overrides the retry policy's.
     pub max_attempts: Option<i32>,
-    /// Seconds between asking it to stop and killing it, in place of the automation's.
+    /// Seconds that a canceled program has to stop before it is killed; overrides the automation's.
     pub cancel_grace_s: Option<i64>,
-    /// Jobs with the same key share a limit.
+    /// Concurrency key: jobs with the same key share a limit.
     pub concurrency_key: Option<String>,
-    /// Labels its worker must have, sorted.
+    /// Labels that its worker must have, sorted.
     pub requires: Vec<String>,
-    /// The version of the automation that it runs; `None`: what is installed on its worker.
+    /// Version that it runs; `None`: the one that is installed on its worker.
     pub version_id: Option<VersionId>,
-    /// The environment whose configuration it gets.
+    /// Environment whose configuration it receives.
     pub environment: Option<String>,
 }
 
-/// A job that may be added, unless others are in its way: that is judged in the transaction that adds it, with the others at hand.
+/// A job that may be inserted. The overlap rule is applied later, in the transaction that inserts it, because it depends on other jobs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accepted {
-    /// Where it waits.
+    /// Queue of the job.
     pub queue_name: String,
-    /// What created it.
+    /// Kind of caller.
     pub trigger: Trigger,
     /// 0 to 9.
     pub priority: i32,
-    /// What the robot gets.
+    /// Parameters that the robot receives.
     pub parameters: Map<String, Value>,
-    /// 1 for a first run.
+    /// Number of the attempt, from 1.
     pub attempt: i32,
-    /// The job it runs again.
+    /// Job that it retries.
     pub retry_of: Option<JobId>,
-    /// It does not start before this, which is in the future.
+    /// Earliest start, in the future; `None`: at once.
     pub not_before: Option<DateTime<Utc>>,
-    /// Who or what asked for it.
+    /// Who or what requested it.
     pub origin: Origin,
-    /// What it was accepted with.
+    /// Settings that are fixed from now on.
     pub terms: Terms,
 }
 
-/// Why a request is no job.
+/// Why a request was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The automation takes no more jobs.
+    /// The automation accepts no more jobs.
     #[error("the automation is archived")]
     Archived,
-    /// Parameters, as `parameters/…`, or overrides are wrong.
-    #[error("{} fields are wrong", .0.len())]
+    /// Parameters (as `parameters/…`) or overrides are invalid.
+    #[error("{} fields are invalid", .0.len())]
     Invalid(Vec<Fault>),
     /// The automation's parameter schema cannot be used.
     #[error("the automation's parameter_schema cannot be used; change it: {0}")]
     SchemaUnusable(String),
-    /// A replay cannot repair how this job failed.
+    /// The job did not fail because of the message to replay.
     #[error("the job is {0} and did not fail because of this message")]
     NotDeadLettered(super::Status),
 }
 
-/// A parameter schema that is ready for use.
+/// A compiled parameter schema.
 pub trait ParameterSchema {
-    /// Checks complete parameters; faults have paths inside them.
+    /// Validates complete parameters; paths of faults are relative to them.
     ///
     /// # Errors
     /// [`Rejection::Invalid`], or [`Rejection::SchemaUnusable`].
@@ -131,18 +132,18 @@ pub trait ParameterSchema {
 /// Accepts or rejects a request at `now`.
 ///
 /// # Errors
-/// The [`Rejection`], with every fault that was found at its stage: first overrides and what no parameter may be, then the schema, then the
-/// concurrency key that is made of the parameters.
+/// The [`Rejection`] with every fault of the stage that failed. The stages are: overrides and values that no parameter may have; the
+/// schema; the concurrency key.
 pub fn accept(rules: Rules<'_>, request: Request, schema: &impl ParameterSchema, now: DateTime<Utc>) -> Result<Accepted, Rejection> {
     Complete::new(rules, request).accept(rules, schema, now)
 }
 
-/// A request with the automation's defaults below its parameters: what a check of it will cost is known before it begins.
+/// A request whose parameters are completed with the automation's defaults, so that the cost of validating them can be computed first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Complete(Request);
 
 impl Complete {
-    /// Puts the defaults below the parameters.
+    /// Completes the parameters with the defaults.
     #[must_use]
     pub fn new(rules: Rules<'_>, request: Request) -> Self {
         if rules.default_params.is_empty() {
@@ -153,13 +154,13 @@ impl Complete {
         Self(Request { parameters, ..request })
     }
 
-    /// What the robot is to get.
+    /// The complete parameters.
     #[must_use]
     pub const fn parameters(&self) -> &Map<String, Value> {
         &self.0.parameters
     }
 
-    /// As [`accept`], with the rules that the defaults are of.
+    /// [`accept`] for completed parameters; `rules` must be those that completed them.
     ///
     /// # Errors
     /// As [`accept`].
@@ -192,7 +193,7 @@ impl Complete {
 }
 
 impl Rejection {
-    /// The same rejection, whose faults are in the field `parent` of a larger request.
+    /// The same rejection with its faults under the field `parent` of a larger request.
     #[must_use]
     pub fn under(self, parent: &str) -> Self {
         match self {

@@ -5,14 +5,14 @@ use super::{Job, Outcome, Refusal, Status};
 /// What `cancel` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancelOutcome {
-    /// The job waited and ended at once.
+    /// The job was pending, or its worker lost: it has ended.
     Canceled,
-    /// The job runs: its worker is asked to stop it.
+    /// The job is running: its worker is asked to stop it.
     Requested,
 }
 
 impl Job {
-    /// Stops the job: at once when it waits or its worker is lost, by asking its worker when it runs.
+    /// Cancels the job: at once when it is pending or its worker is lost, otherwise through its worker.
     ///
     /// # Errors
     /// [`Refusal::WrongState`] when it has ended.
@@ -37,8 +37,8 @@ impl Job {
     /// Marks a running job as paused.
     ///
     /// # Errors
-    /// [`Refusal::WrongState`] in every other state, [`Refusal::WorkerLost`] when nobody is there to do it, [`Refusal::NotControllable`]
-    /// when a foreign worker holds it.
+    /// [`Refusal::WrongState`] in every other state, [`Refusal::WorkerLost`] when the lease has expired, [`Refusal::NotControllable`] when
+    /// a foreign worker holds the job.
     pub fn pause(&mut self, now: DateTime<Utc>) -> Result<(), Refusal> {
         self.swap(Status::Running, Status::Paused, now)
     }

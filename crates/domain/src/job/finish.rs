@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Caller, ErrorClass, Job, Refusal, Status};
 
-/// How a job ended, when it ended badly.
+/// Why a job failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// Class, for the retry policy.
@@ -11,14 +11,14 @@ pub struct Failure {
     pub message: String,
 }
 
-/// What a worker says at the end.
+/// Result that a worker reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Ended well.
+    /// Succeeded.
     Completed,
-    /// Ended well, nothing to process.
+    /// Succeeded; there was nothing to process.
     CompletedNoInvoices,
-    /// Ended badly.
+    /// Failed.
     Failed(Failure),
     /// Stopped on request.
     Canceled,
@@ -29,13 +29,13 @@ pub enum Outcome {
 pub enum FinishOutcome {
     /// The job ended now.
     Ended,
-    /// It had ended before: the first result stays, this one is kept as an event.
+    /// The job had ended before: its first result stays, this one is recorded as an event.
     Late,
 }
 
 impl Job {
-    /// Ends the job with what its worker reports. A job that waits is ended by a caller without a lease: its `start` was not heard, or it
-    /// refused the job before it, and its end is the truth all the same.
+    /// Ends the job with the outcome that its worker reports. A caller without a lease may end a pending job: either its `start` did not
+    /// arrive, or it refused the job before `start`. The outcome is valid all the same.
     ///
     /// # Errors
     /// [`Refusal::StaleLease`] for a token that is not the lease's.
@@ -48,54 +48,54 @@ impl Job {
         Ok(FinishOutcome::Ended)
     }
 
-    /// What a worker stopped without being asked to was killed, by whoever stopped the worker: that is for the retry policy to decide.
+    /// A job that its worker canceled without a request was killed together with the worker: it fails, and the retry policy decides.
     fn judged(&self, outcome: Outcome) -> Outcome {
         if outcome != Outcome::Canceled || self.cancellation_requested {
             return outcome;
         }
-        let message = "the worker stopped the job, which nobody had asked for".to_owned();
+        let message = "the worker stopped the job without a cancel request".to_owned();
         Outcome::Failed(Failure { class: ErrorClass::Killed, message })
     }
 
-    /// Ends a held job whose lease has ended: as canceled when that was asked for, else as failed; `false` when there is nothing to do.
+    /// Ends a held job whose lease has expired: as canceled if that was requested, else as failed. Returns `false` when the lease is valid.
     pub fn expire(&mut self, now: DateTime<Utc>) -> bool {
         let lost = self.is_lost(now);
         if lost && self.cancellation_requested {
             self.end(Outcome::Canceled);
         } else if lost {
-            let message = "the worker stopped reporting and its lease ended".to_owned();
+            let message = "the worker sent no heartbeat and its lease expired".to_owned();
             self.end(Outcome::Failed(Failure { class: ErrorClass::WorkerLost, message }));
         }
         lost
     }
 
-    /// Fails a held job whose time is up, whoever holds it; `false` when there is nothing to do.
+    /// Fails a held job that exceeded its time limit. Returns `false` when no worker holds it.
     pub fn time_out(&mut self) -> bool {
         let concerned = self.status.is_held();
         if concerned {
-            let message = "the job ran longer than its limit and its worker did not end it".to_owned();
+            let message = "the job exceeded its time limit and its worker did not end it".to_owned();
             self.end(Outcome::Failed(Failure { class: ErrorClass::JobTimeout, message }));
         }
         concerned
     }
 
-    /// Fails a job that waited longer than it may; `false` when there is nothing to do.
+    /// Fails a pending job that exceeded its queue time-out. Returns `false` when it is not pending.
     pub fn give_up(&mut self) -> bool {
         let concerned = self.status == Status::Pending;
         if concerned {
-            let message = "the job did not start within the time it may wait".to_owned();
+            let message = "the job did not start within its queue time-out".to_owned();
             self.end(Outcome::Failed(Failure { class: ErrorClass::QueueTimeout, message }));
         }
         concerned
     }
 
-    /// Fails a job whose message ended in the dead-letter queue: one that waits for it, or one of a foreign worker, which gave the message
-    /// up. A registered worker's job goes on, its lease decides; `false` then, and for a job that has ended.
+    /// Fails a job whose message was dead-lettered, if it is pending or held by a foreign worker, which rejected the message. Returns
+    /// `false` for a job of a registered worker, whose lease decides, and for a job that has ended.
     pub fn dead_letter(&mut self, reason: &str) -> bool {
         let foreign = self.lease.as_ref().is_none_or(|lease| lease.worker_id.is_none());
         let concerned = !self.status.is_terminal() && foreign;
         if concerned {
-            let message = format!("the job's message ended in the dead-letter queue ({reason})");
+            let message = format!("the job's message was dead-lettered ({reason})");
             self.end(Outcome::Failed(Failure { class: ErrorClass::DeadLettered, message }));
         }
         concerned

@@ -6,18 +6,18 @@ use super::{Caller, Job, Lease, Refusal, Status};
 /// What `start` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartOutcome {
-    /// The job runs now; the caller holds a new lease.
+    /// The job is running; the caller holds a new lease.
     Started,
-    /// The caller held the job already; its lease is the same, prolonged.
+    /// The caller held the job already; its lease was renewed.
     AlreadyHeld,
 }
 
 impl Job {
-    /// Gives the job to `caller` under a lease with `token` that lasts `lease_for`.
+    /// Starts the job for `caller`, with a lease `token` that is valid for `lease_for`.
     ///
     /// # Errors
-    /// [`Refusal::StaleLease`] for a token that is not the lease's, [`Refusal::LeaseHeld`] when another worker has it, [`Refusal::WrongState`]
-    /// when it has ended.
+    /// [`Refusal::StaleLease`] for a token that is not the lease's, [`Refusal::LeaseHeld`] when another worker has it,
+    /// [`Refusal::WrongState`] when it has ended.
     pub fn start(&mut self, caller: &Caller, token: Uuid, lease_for: TimeDelta, now: DateTime<Utc>) -> Result<StartOutcome, Refusal> {
         match self.status {
             Status::Pending => {

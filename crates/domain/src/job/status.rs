@@ -1,27 +1,27 @@
 use crate::wire::wire_names;
 
 wire_names! {
-    /// Where a job stands.
+    /// Status of a job.
     pub enum Status as "JobStatus" {
-        /// Accepted; it waits for a worker.
+        /// Accepted; not started yet.
         Pending = "pending",
         /// A worker holds its lease.
         Running = "running",
         /// A worker holds its lease; its processes are suspended.
         Paused = "paused",
-        /// Ended well.
+        /// Succeeded.
         Completed = "completed",
-        /// Ended well; there was nothing to process ("completed, no data").
+        /// Succeeded; there was nothing to process ("completed, no data").
         CompletedNoInvoices = "completed_no_invoices",
         /// Failed; the error class says why.
         Failed = "failed",
-        /// Stopped by a person.
+        /// Canceled on request.
         Canceled = "canceled",
     }
 }
 
 impl Status {
-    /// The job has ended: nothing changes it any more.
+    /// Whether the job has ended; the status is then final.
     #[must_use]
     pub const fn is_terminal(self) -> bool {
         match self {
@@ -30,7 +30,7 @@ impl Status {
         }
     }
 
-    /// A worker holds the job's lease.
+    /// Whether a worker holds the job's lease.
     #[must_use]
     pub const fn is_held(self) -> bool {
         matches!(self, Self::Running | Self::Paused)
@@ -42,11 +42,11 @@ wire_names! {
     pub enum Trigger as "JobTrigger" {
         /// A person, in the web UI or on the command line.
         Manual = "MANUAL",
-        /// A program.
+        /// A program, through the API.
         Api = "API",
         /// A schedule.
         Scheduled = "SCHEDULED",
-        /// The retry policy or a person after a failure; `retry_of` is set.
+        /// The retry policy, or a person after a failure; `retry_of` is set.
         Retry = "RETRY",
         /// A form in the portal.
         Portal = "PORTAL",

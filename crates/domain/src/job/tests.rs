@@ -45,7 +45,7 @@ fn cell(status: Status, command: &str) -> (String, Status) {
 }
 
 #[test]
-fn every_state_times_command_cell() {
+fn every_state_and_command() {
     use Status::{Canceled, Completed, CompletedNoInvoices, Failed, Paused, Pending, Running};
     let terminal = [Completed, CompletedNoInvoices, Failed, Canceled];
     let mut expected: Vec<(Status, &str, String, Status)> = vec![
@@ -136,7 +136,7 @@ fn a_foreign_workers_job_is_not_paused() {
 }
 
 #[test]
-fn a_worker_that_is_lost_while_it_should_stop_leaves_a_canceled_job() {
+fn a_job_whose_worker_is_lost_after_a_cancel_ends_as_canceled() {
     let mut job = job_in(Status::Running, Some(Uuid::from_u128(7)));
     assert_eq!(job.cancel(at(0)), Ok(CancelOutcome::Requested));
     assert!(job.expire(at(31)));
@@ -144,7 +144,7 @@ fn a_worker_that_is_lost_while_it_should_stop_leaves_a_canceled_job() {
 }
 
 #[test]
-fn a_job_is_canceled_only_when_somebody_asked_for_it() {
+fn a_job_is_canceled_only_on_request() {
     for (status, asked) in [(Status::Pending, false), (Status::Running, false), (Status::Paused, false), (Status::Running, true)] {
         let mut job = Job { cancellation_requested: asked, ..job_in(status, None) };
         assert_eq!(job.finish(&Caller::default(), Outcome::Canceled), Ok(FinishOutcome::Ended));

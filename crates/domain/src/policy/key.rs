@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 
 use crate::Fault;
 
-/// Longest concurrency key and longest template of one, in bytes.
+/// Maximum length of a concurrency key and of its template, in bytes.
 pub const MAX_KEY: usize = 256;
 
-/// A template for the key that jobs share a limit by, such as `portal-sefaz:{cnpj}`. `{name}` stands for the job's parameter of this name,
-/// `{a.b}` for the one inside another; `{{` and `}}` stand for the braces themselves. One without parameters is one key for all jobs.
+/// Template of a concurrency key, such as `portal-sefaz:{cnpj}`: jobs with the same key share a limit. `{name}` is replaced by the job's
+/// parameter, `{a.b}` by a nested one; `{{` and `}}` are literal braces. Without parameters, all jobs have the same key.
 ///
 /// ```
 /// let key = domain::policy::ConcurrencyKey::parse("sefaz:{cnpj}").unwrap();
@@ -24,15 +24,15 @@ pub struct ConcurrencyKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Text(String),
-    /// Names from the outermost object inwards.
+    /// Path of the parameter, outermost name first.
     Parameter(Vec<String>),
 }
 
 impl ConcurrencyKey {
-    /// Reads a template.
+    /// Parses a template.
     ///
     /// # Errors
-    /// A fault in `concurrency_key` that says what is wrong with it.
+    /// A fault in `concurrency_key`.
     pub fn parse(template: &str) -> Result<Self, Fault> {
         let bad = |message: String| Fault::new("concurrency_key", message);
         Self::check(template).map_err(bad)?;
@@ -42,8 +42,8 @@ impl ConcurrencyKey {
     /// The key of a job with these parameters.
     ///
     /// # Errors
-    /// A fault in `parameters/…` when one is missing or is not a text, number or truth value; in `concurrency_key` when the key gets too
-    /// long, is empty, or has control characters.
+    /// A fault in `parameters/…` when a parameter is missing or is not a string, number or boolean; in `concurrency_key` when the key is
+    /// too long, empty, or has control characters.
     pub fn render(&self, parameters: &Map<String, Value>) -> Result<String, Fault> {
         let mut key = String::new();
         for part in &self.parts {
@@ -65,19 +65,19 @@ impl ConcurrencyKey {
         match found {
             Some(Value::String(text)) => Ok(text.clone()),
             Some(value @ (Value::Number(_) | Value::Bool(_))) => Ok(value.to_string()),
-            Some(_) => Err(self.fault(path, "must be a text, a number or a truth value")),
+            Some(_) => Err(self.fault(path, "must be a string, a number or a boolean")),
             None => Err(self.fault(path, "is missing")),
         }
     }
 
     fn fault(&self, path: &[String], what: &str) -> Fault {
-        Fault::new(format!("parameters/{}", path.join("/")), format!("{what}: the concurrency key \"{self}\" takes it"))
+        Fault::new(format!("parameters/{}", path.join("/")), format!("{what}: the concurrency key \"{self}\" uses it"))
     }
 
-    /// Checks a key as it is used in the end.
+    /// Validates a rendered key.
     ///
     /// # Errors
-    /// What it must be, in words.
+    /// The rule, as an error message.
     pub fn check(key: &str) -> Result<(), String> {
         if !(1..=MAX_KEY).contains(&key.len()) {
             return Err(format!("must have 1 to {MAX_KEY} bytes"));
@@ -99,7 +99,7 @@ fn parts_of(template: &str) -> Result<Vec<Part>, &'static str> {
     while let Some(next) = rest.next() {
         match next {
             '{' | '}' if rest.next_if_eq(&next).is_some() => text.push(next),
-            '}' => return Err("has a } without a { before it; write }} for the brace itself"),
+            '}' => return Err("has a } without a { before it; write }} for a literal brace"),
             '{' => {
                 if !text.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut text)));
@@ -115,7 +115,7 @@ fn parts_of(template: &str) -> Result<Vec<Part>, &'static str> {
     Ok(parts)
 }
 
-/// What stands between the braces; the first is read already.
+/// Parses the name between braces, after the opening brace.
 fn parameter(rest: &mut impl Iterator<Item = char>) -> Result<Part, &'static str> {
     let mut name = String::new();
     for next in rest {
@@ -129,7 +129,7 @@ fn parameter(rest: &mut impl Iterator<Item = char>) -> Result<Part, &'static str
             other => name.push(other),
         }
     }
-    Err("has a { without a } after it; write {{ for the brace itself")
+    Err("has a { without a } after it; write {{ for a literal brace")
 }
 
 #[cfg(test)]
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_put_in() {
+    fn parameters_are_inserted() {
         let parameters = json!({"cnpj": "123", "mes": 6, "teste": false, "empresa": {"uf": "SP", "filial": {"n": 2}}});
         for (template, key) in [
             ("sap", "sap"),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_no_value_is_named() {
+    fn a_missing_or_composite_parameter_is_named() {
         let parameters = json!({"list": [1], "nothing": null, "inner": {"list": {}}, "text": "x", "empty": "", "line": "a\nb"});
         for (template, field) in [
             ("{cnpj}", "parameters/cnpj"),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_that_are_none() {
+    fn invalid_templates_are_refused() {
         for template in ["", "{", "}", "a{b", "a}b", "{}", "{a.}", "{.a}", "{a..b}", "{ }", "{a{b}", "{{}", "a\nb", &"x".repeat(257)] {
             assert_eq!(ConcurrencyKey::parse(template).unwrap_err().field, "concurrency_key", "{template}");
         }
@@ -197,7 +197,7 @@ mod tests {
         }
 
         #[test]
-        fn any_template_is_read_or_refused_and_a_value_is_never_read_as_one(template in "[ab{}.]{0,12}", value in "[a{}]{0,8}") {
+        fn any_template_is_parsed_or_refused_and_a_value_is_never_parsed(template in "[ab{}.]{0,12}", value in "[a{}]{0,8}") {
             let Ok(key) = ConcurrencyKey::parse(&template) else { return Ok(()) };
             let once = key.render(json!({"a": value, "b": "b"}).as_object().unwrap());
             let marked = key.render(json!({"a": "\u{1F511}", "b": "b"}).as_object().unwrap());

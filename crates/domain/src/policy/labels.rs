@@ -2,13 +2,13 @@ use std::collections::BTreeSet;
 
 use crate::Fault;
 
-/// Most labels of a worker or an automation.
+/// Maximum number of labels of a worker or an automation.
 pub const MAX_LABELS: usize = 20;
 
-/// Brings labels to their stored form: lower case, sorted, each once.
+/// Normalises labels: lower case, sorted, without duplicates.
 ///
 /// # Errors
-/// A fault for the first that is unusable, at its index, or for too many; fields are relative to the list.
+/// A fault for the first invalid label, at its index, or for too many labels; fields are relative to the list.
 pub fn labels(given: &[String]) -> Result<Vec<String>, Fault> {
     if given.len() > MAX_LABELS {
         return Err(Fault::new("", format!("must have at most {MAX_LABELS} labels")));
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_bad_one_is_named() {
+    fn the_first_invalid_label_is_named() {
         for bad in ["", " ", "a b", "é", "a/b", "ÇA", &"x".repeat(65)] {
             assert_eq!(of(&["fine", bad]).unwrap_err().field, "1", "{bad}");
         }

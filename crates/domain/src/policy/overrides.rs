@@ -7,27 +7,27 @@ use crate::{
     retry::RetryPolicy,
 };
 
-/// What one job does otherwise than its automation says. `None`: as the automation says.
+/// Settings of one job that override its automation's. `None`: the automation's.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
     /// 0 to 9.
     pub priority: Option<i32>,
-    /// Seconds until it is killed.
+    /// Time limit in seconds.
     pub timeout_s: Option<i64>,
-    /// Seconds that it may wait for its start.
+    /// Seconds that it may stay pending.
     pub queue_timeout_s: Option<i64>,
-    /// Attempts in all.
+    /// Maximum attempts, the first run included.
     pub max_attempts: Option<u32>,
-    /// Seconds between asking its program to stop and killing it.
+    /// Seconds that its program has to stop after a cancel before it is killed.
     pub cancel_grace_s: Option<i64>,
-    /// The key itself, not a template.
+    /// Concurrency key, literally (not a template).
     pub concurrency_key: Option<String>,
-    /// It does not start before this; a time that has passed: at once.
+    /// Earliest start; a time in the past has no effect.
     pub not_before: Option<DateTime<Utc>>,
 }
 
 impl Overrides {
-    /// What is wrong with them.
+    /// Every fault of the fields.
     #[must_use]
     pub fn faults(&self, now: DateTime<Utc>) -> Vec<Fault> {
         let mut faults = Vec::new();

@@ -2,13 +2,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{Fault, wire::wire_names};
 
-/// Longest reason, in characters.
+/// Maximum length of a reason, in characters.
 pub const MAX_REASON: usize = 500;
-/// How far ahead a time may lie that somebody asks for: ten years.
+/// How far in the future a requested time may be: ten years.
 pub const MAX_AHEAD: TimeDelta = TimeDelta::days(3653);
 
 wire_names! {
-    /// What a pause is of.
+    /// What is paused.
     pub enum PauseScope as "PauseScope" {
         /// Jobs of the whole queue do not start.
         Queue = "queue",
@@ -17,28 +17,28 @@ wire_names! {
     }
 }
 
-/// Jobs do not start for a while: they are accepted and wait. Those that run go on.
+/// A pause: jobs are accepted and stay pending; running jobs continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
-    /// Since when.
+    /// When it began.
     pub at: DateTime<Utc>,
-    /// It ends by itself at this time; `None`: when somebody resumes.
+    /// When it ends; `None`: when somebody resumes.
     pub until: Option<DateTime<Utc>>,
-    /// Why, for people.
+    /// Reason, for people.
     pub reason: Option<String>,
-    /// Who did it.
+    /// Who paused.
     pub by: String,
 }
 
 impl Pause {
-    /// Whether it lasts at `now`.
+    /// Whether it is in effect at `now`.
     #[must_use]
     pub fn holds(&self, now: DateTime<Utc>) -> bool {
         self.until.is_none_or(|until| now < until)
     }
 }
 
-/// What is wrong with a request for a pause.
+/// Every fault of a request for a pause.
 #[must_use]
 pub fn pause_faults(until: Option<DateTime<Utc>>, reason: Option<&str>, now: DateTime<Utc>) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -46,7 +46,7 @@ pub fn pause_faults(until: Option<DateTime<Utc>>, reason: Option<&str>, now: Dat
         faults.push(Fault::new("until", "must be in the future"));
     }
     if until.is_some_and(|until| until > now + MAX_AHEAD) {
-        faults.push(Fault::new("until", "must be within ten years; leave it out for a pause without end"));
+        faults.push(Fault::new("until", "must be within ten years; omit it for a pause without end"));
     }
     let reason = reason.unwrap_or_default();
     if reason.chars().count() > MAX_REASON {

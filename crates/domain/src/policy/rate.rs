@@ -3,25 +3,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::Fault;
 
-/// At most `max` starts in any `per_s` seconds, whenever these begin.
+/// At most `max` starts in any window of `per_s` seconds.
 ///
-/// The generic cell rate algorithm: its only state is the theoretical arrival time, one timestamp that every replica can keep in the same
-/// row. A tenth of `max`, at least one, may start at once; the others are spread over the time so that the burst and what follows it never
-/// exceed `max` together. Under a lasting load a limit below 20 is thus used in full, a higher one by at least nine tenths.
+/// The generic cell rate algorithm. Its only state is the theoretical arrival time: one timestamp in a row that all replicas share. A tenth
+/// of `max`, at least one, may start at once; the rest is spread over the window so that a burst and the starts after it never exceed
+/// `max`. Under constant load a limit below 20 is used in full, a higher one by at least nine tenths.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
-    /// Most starts in that time.
+    /// Maximum number of starts in a window.
     pub max: u32,
-    /// The time, in seconds.
+    /// Length of the window in seconds.
     pub per_s: f64,
 }
 
 impl RateLimit {
-    /// Highest `max`.
+    /// Upper bound of `max`.
     pub const MOST: u32 = 100_000;
 
-    /// What is wrong with it; fields are relative to it.
+    /// Every fault of the limit; fields are relative to it.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
@@ -34,17 +34,17 @@ impl RateLimit {
         faults
     }
 
-    /// Starts that may happen at once after a rest.
+    /// Starts that may happen at once after an idle window.
     #[must_use]
     pub const fn burst(&self) -> u32 {
         if self.max < 20 { 1 } else { self.max / 10 }
     }
 
-    /// Asks for a start at `now`; `tat` is what the last admitted start returned. A `tat` further ahead than this limit can lead to is of
-    /// another limit or of a clock that was wrong, and does not count.
+    /// Admits a start at `now` and returns the new theoretical arrival time; `tat` is the previous one. A `tat` further ahead than this
+    /// limit can produce comes from another limit or a wrong clock, and is ignored.
     ///
     /// # Errors
-    /// When a start is allowed next.
+    /// The time of the next allowed start.
     pub fn admit(&self, tat: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<DateTime<Utc>, DateTime<Utc>> {
         let interval = self.interval();
         let ahead = interval * i32::try_from(self.burst().saturating_sub(1)).unwrap_or(i32::MAX);
@@ -54,7 +54,7 @@ impl RateLimit {
         if allowed_at <= now { Ok(tat + interval) } else { Err(allowed_at) }
     }
 
-    /// Time between two starts of a lasting load, rounded up to what the databases keep.
+    /// Time between two starts under constant load, rounded up to the databases' resolution.
     fn interval(&self) -> TimeDelta {
         let starts = self.max.saturating_sub(self.burst()).saturating_add(1).max(1);
         micros(self.per_s / f64::from(starts))
@@ -81,7 +81,7 @@ mod tests {
         DateTime::from_timestamp_micros(1_700_000_000_000_000 + micros).unwrap()
     }
 
-    /// Which of these requests are admitted.
+    /// The requests that are admitted.
     fn admitted(limit: RateLimit, requests: impl IntoIterator<Item = i64>) -> Vec<i64> {
         let mut tat = None;
         let mut starts = Vec::new();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_limit_or_a_wrong_clock_left_does_not_block() {
+    fn a_timestamp_of_another_limit_or_a_wrong_clock_does_not_block() {
         let limit = RateLimit { max: 1, per_s: 1.0 };
         assert_eq!(limit.admit(Some(at(86_400_000_000)), at(0)), Ok(at(1_000_000)));
         assert_eq!(limit.admit(Some(at(1_000_000)), at(0)), Err(at(1_000_000)));
@@ -148,7 +148,7 @@ mod tests {
         }
 
         #[test]
-        fn the_time_it_names_is_the_first_that_is_allowed(max in 1_u32..50, per_s in 0.1_f64..10.0, now in 0_i64..10_000_000) {
+        fn the_returned_time_is_the_first_allowed_one(max in 1_u32..50, per_s in 0.1_f64..10.0, now in 0_i64..10_000_000) {
             let limit = RateLimit { max, per_s };
             let mut tat = None;
             while let Ok(next) = limit.admit(tat, at(now)) {

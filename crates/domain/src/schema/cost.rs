@@ -1,26 +1,27 @@
-//! What a schema costs to use, known before it is used: a small one can name its parts so often that no machine can go through them.
+//! Cost of validating against a schema, computed before it is used. A small schema can refer to its parts so often that validation takes
+//! exponential time, so a schema whose cost is too high or unknown is refused.
 
 use serde_json::{Map, Value};
 
 use super::graph::{Graph, Part};
 use crate::{Fault, json};
 
-/// Steps that one value may take.
+/// Maximum steps for one value.
 const MOST_STEPS: u64 = 10_000;
-/// Parts when each reference is replaced by what it refers to.
+/// Maximum number of parts when references are expanded.
 const MOST_EXPANDED: u64 = 10_000;
-/// References and combinations that may follow each other on the way into the deepest value: each takes its share of a thread's stack.
+/// Maximum nesting of references and combinations: each takes space on a thread's stack.
 const MOST_NESTED: u64 = 600;
-/// Bytes of text through which a pattern goes in the time of a step.
+/// Bytes of text that a pattern matches in the time of one step.
 const TEXT_PER_STEP: u64 = 16;
-/// Steps that a check may take in all.
+/// Maximum steps of a validation.
 const MOST_WORK: u64 = 20_000_000;
-/// Steps that are over before anybody notices.
+/// Steps below which a validation may run on the caller's thread.
 const LITTLE_WORK: u64 = 20_000;
-/// Steps of a check that says what is wrong: it keeps something for each of them.
+/// Maximum steps of a validation that collects faults: it allocates for each of them.
 const MOST_TOLD: u64 = 200_000;
 
-/// Steps that a value takes at worst, by how deep it is inside the parameters.
+/// Worst-case steps for a value, by its depth inside the parameters.
 #[derive(Clone, Debug)]
 pub struct Cost {
     levels: Vec<Steps>,
@@ -29,17 +30,17 @@ pub struct Cost {
 /// Steps for one value at one depth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Steps {
-    /// To know whether it fits.
+    /// To decide whether it is valid.
     fits: u64,
-    /// To know what does not fit.
+    /// To collect its faults.
     faults: u64,
-    /// For each byte of text, to know whether it fits.
+    /// For each byte of text, to decide whether it is valid.
     text: u64,
-    /// References and combinations one inside the other.
+    /// Nested references and combinations.
     nested: u64,
 }
 
-/// Steps that a check of certain parameters takes at worst.
+/// Worst-case steps of validating given parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Work {
     fits: u64,
@@ -47,19 +48,19 @@ pub struct Work {
 }
 
 impl Work {
-    /// It takes more than anybody may ask for.
+    /// Whether it exceeds the limit of a validation.
     #[must_use]
     pub const fn is_too_much(self) -> bool {
         self.fits > MOST_WORK
     }
 
-    /// It is over at once.
+    /// Whether it is short enough for the caller's thread.
     #[must_use]
     pub const fn is_little(self) -> bool {
         self.faults <= LITTLE_WORK && self.fits <= LITTLE_WORK
     }
 
-    /// Everything that does not fit can be named.
+    /// Whether all faults can be collected within the limit.
     #[must_use]
     pub const fn tells_faults(self) -> bool {
         self.faults <= MOST_TOLD
@@ -70,7 +71,7 @@ impl Cost {
     /// The cost of a schema in its stored form.
     ///
     /// # Errors
-    /// A [`Fault`] for one that costs too much, or whose cost cannot be known; its path is relative to the schema.
+    /// A [`Fault`] for a schema whose cost is too high or cannot be determined; its path is relative to the schema.
     pub fn of(schema: &Value) -> Result<Self, Fault> {
         let graph = Graph::of(schema)?;
         let parts = &graph.parts;
@@ -81,7 +82,7 @@ impl Cost {
             let root = level.first().copied().unwrap_or_default();
             check(root)?;
             levels.push(root);
-            // From the second level on each follows from the one before.
+            // From the second level on, each level depends only on the one before.
             if depth > 1 && above == level {
                 break;
             }
@@ -91,7 +92,7 @@ impl Cost {
         Ok(Self { levels })
     }
 
-    /// What checking these parameters takes.
+    /// The cost of validating these parameters.
     #[must_use]
     pub fn work(&self, parameters: &Map<String, Value>) -> Work {
         let mut sizes = Vec::new();
@@ -108,7 +109,7 @@ impl Cost {
     }
 }
 
-/// What is in the parameters at one depth.
+/// Size of the parameters at one depth.
 struct Size {
     values: u64,
     text: u64,
@@ -130,15 +131,14 @@ fn measure(sizes: &mut Vec<Size>, depth: usize, name: usize, value: &Value) {
 
 fn check(root: Steps) -> Result<(), Fault> {
     if root.fits > MOST_STEPS {
-        let message = format!(
-            "takes more than {MOST_STEPS} steps to check one value: what its references and combinations (anyOf, allOf …) name multiplies"
-        );
+        let message =
+            format!("takes more than {MOST_STEPS} steps to validate one value: its references and combinations (anyOf, allOf …) multiply");
         return Err(Fault::new("", message));
     }
     if root.nested > MOST_NESTED { Err(too_nested()) } else { Ok(()) }
 }
 
-/// The steps of all parts for a value `depth` levels inside theirs; `above` are those for one level less.
+/// The steps of all parts for a value `depth` levels below theirs; `above` are the steps at one level less.
 fn steps(parts: &[Part], order: &[usize], depth: usize, above: &[Steps]) -> Vec<Steps> {
     let mut all = vec![Steps::default(); parts.len()];
     for index in order {
@@ -164,7 +164,7 @@ fn steps(parts: &[Part], order: &[usize], depth: usize, above: &[Steps]) -> Vec<
     all
 }
 
-/// Checks the number of parts when each reference is replaced by what it refers to. One that leads back into itself counts once.
+/// Checks the number of parts when references are expanded. A recursive reference counts once.
 fn check_expanded(parts: &[Part]) -> Result<(), Fault> {
     fn expand(parts: &[Part], index: usize, depth: u64, sizes: &mut [Option<u64>]) -> Result<u64, Fault> {
         if let Some(size) = sizes[index] {
@@ -188,7 +188,7 @@ fn check_expanded(parts: &[Part]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The parts in an order in which those that are applied to the same value come before the part that applies them.
+/// The parts in topological order: parts applied to the same value come before the part that applies them.
 fn inmost_first(parts: &[Part]) -> Result<Vec<usize>, Fault> {
     #[derive(Clone, Copy, PartialEq, Eq)]
     enum Seen {
@@ -199,7 +199,7 @@ fn inmost_first(parts: &[Part]) -> Result<Vec<usize>, Fault> {
     fn visit(parts: &[Part], index: usize, depth: u64, seen: &mut [Seen], order: &mut Vec<usize>) -> Result<(), Fault> {
         match seen[index] {
             Seen::Done => return Ok(()),
-            Seen::Open => return Err(Fault::new("", "has a reference that leads back to itself without going into the value")),
+            Seen::Open => return Err(Fault::new("", "has a reference to itself that does not descend into the value")),
             Seen::No if depth > MOST_NESTED => return Err(too_nested()),
             Seen::No => seen[index] = Seen::Open,
         }
@@ -214,11 +214,11 @@ fn inmost_first(parts: &[Part]) -> Result<Vec<usize>, Fault> {
 }
 
 fn too_nested() -> Fault {
-    Fault::new("", format!("has more than {MOST_NESTED} references and combinations one inside the other"))
+    Fault::new("", format!("has more than {MOST_NESTED} nested references and combinations"))
 }
 
 impl Steps {
-    /// The same, inside one reference or combination more.
+    /// The same with one more level of nesting.
     const fn inside(self) -> Self {
         let nested = if self.nested == 0 { 0 } else { self.nested.saturating_add(1) };
         Self { nested, ..self }
@@ -249,7 +249,7 @@ mod tests {
 
     use super::*;
 
-    /// `$defs` of which each is made of the one before.
+    /// `$defs` that each refer to the previous one.
     fn chain(length: usize, next: impl Fn(Value) -> Value) -> Value {
         let mut defs = Map::from_iter([("d0".to_owned(), json!({"type": "string"}))]);
         for index in 1..length {
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_multiplies_is_refused() {
+    fn a_schema_that_multiplies_is_refused() {
         let twice = |keyword: &'static str| move |inner: Value| json!({keyword: [inner, inner]});
         let bombs = [
             chain(24, twice("anyOf")),
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cost_that_cannot_be_known_is_refused_at_its_place() {
+    fn a_schema_of_unknown_cost_is_refused_with_its_path() {
         for (schema, field) in [
             (json!({"$ref": "#"}), ""),
             (json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"not": {"$ref": "#/$defs/a"}}}, "allOf": [{"$ref": "#/$defs/a"}]}), ""),
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_is_accepted_and_costs_little() {
+    fn usual_schemas_are_accepted_and_cheap() {
         let tree = json!({"$id": "https://example.com/tree", "$defs": {"node": {"anyOf": [{"type": "null"}, {"type": "object",
             "properties": {"left": {"$ref": "#/$defs/node"}, "right": {"$ref": "https://example.com/tree#/$defs/node"}}}]}},
             "properties": {"root": {"$ref": "#/$defs/node"}}});
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn work_grows_with_what_is_checked() {
+    fn work_grows_with_the_parameters() {
         let rows = json!({"properties": {"rows": {"items": {"properties": {"n": {"anyOf": [{"type": "integer"}, {"type": "string"}]}}}}}});
         let parameters = |count: usize| json!({"rows": vec![json!({"n": 1}); count]});
         assert!(work(&rows, &parameters(10)).is_little());

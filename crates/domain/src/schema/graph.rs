@@ -1,4 +1,4 @@
-//! A schema as a graph: which of its parts are applied to the same value, and which to the values inside.
+//! A schema as a graph: which parts are applied to the same value and which to the values inside it. [`super::cost`] sums its weights.
 
 use std::collections::HashMap;
 
@@ -7,31 +7,31 @@ use serde_json::{Map, Value};
 use super::pattern;
 use crate::Fault;
 
-/// Parts that a schema may have. Each is judged once, however often it is referred to.
+/// Maximum number of parts. A part counts once, however often it is referred to.
 const MOST_PARTS: usize = 10_000;
-/// Steps for each byte of text that a pattern may take.
+/// Maximum steps of a pattern per byte of text.
 const MOST_PATTERN: u64 = 1_000_000;
 
 /// One subschema.
 #[derive(Default)]
 pub(super) struct Part {
-    /// Steps for a value, without those of other parts.
+    /// Steps for a value, without other parts.
     pub(super) weight: u64,
-    /// Steps for each byte of a text.
+    /// Steps per byte of text.
     pub(super) text: u64,
-    /// Steps for each byte of the names of properties.
+    /// Steps per byte of property names.
     pub(super) names: u64,
     /// Parts that are applied to the same value.
     pub(super) same: Vec<usize>,
-    /// Of these, those whose outcome is looked at before their faults are.
+    /// Those of `same` that are evaluated before their faults are collected.
     pub(super) tried: Vec<usize>,
-    /// Parts that are applied to the values inside, in groups: one value meets one part of a group.
+    /// Parts that are applied to the values inside, in groups: a value is validated by one part of a group.
     pub(super) inside: Vec<Vec<usize>>,
-    /// Some of `same` are tried again to know what they have looked at.
+    /// Whether `same` is evaluated again for the annotations of `unevaluated…` keywords.
     pub(super) unevaluated: bool,
 }
 
-/// All parts that are reached from the root, which is the first.
+/// All parts reachable from the root, which is the first.
 pub(super) struct Graph<'a> {
     root: &'a Value,
     root_id: Option<&'a str>,
@@ -54,7 +54,7 @@ impl<'a> Graph<'a> {
         Ok(graph)
     }
 
-    /// The part that `value` is.
+    /// The index of the part for `value`.
     fn part(&mut self, value: &'a Value, path: String) -> Result<usize, Fault> {
         let key = std::ptr::from_ref(value);
         if let Some(index) = self.known.get(&key) {
@@ -129,7 +129,7 @@ impl<'a> Graph<'a> {
         members.filter(|(_, member)| !member.is_array()).map(|(name, member)| self.part(member, format!("{path}/{name}"))).collect()
     }
 
-    /// What a reference refers to, which must be inside this schema.
+    /// The target of a reference, which must be inside this schema.
     fn referred(&mut self, reference: &'a Value, path: &str) -> Result<Option<usize>, Fault> {
         // A reference that is no text is refused as no JSON Schema.
         let Some(reference) = reference.as_str() else { return Ok(None) };
@@ -158,7 +158,7 @@ impl<'a> Graph<'a> {
                 _ => None,
             };
             let Some(next) = next else { return Ok(None) };
-            // References below an id of its own would mean something else than they say here.
+            // An embedded id would change the base of the references below it.
             if let Value::Object(schema) = next {
                 self.check_id(schema, path)?;
             }
@@ -167,7 +167,7 @@ impl<'a> Graph<'a> {
         Ok(Some(place))
     }
 
-    /// The only schema with this anchor.
+    /// The schema with this anchor, which must be unique.
     fn anchored(&self, name: &str, path: &str) -> Result<Option<&'a Value>, Fault> {
         let mut found = None;
         let mut open = vec![self.root];
@@ -175,7 +175,7 @@ impl<'a> Graph<'a> {
             let is_named = |key: &str, wanted: &str| value.get(key).and_then(Value::as_str) == Some(wanted);
             if is_named("$anchor", name) || is_named("$dynamicAnchor", name) || is_named(self.id_key, &format!("#{name}")) {
                 if found.is_some() {
-                    return Err(fault(path, "refers to an anchor that is there twice"));
+                    return Err(fault(path, "refers to an anchor that is not unique"));
                 }
                 found = Some(value);
             }
@@ -191,14 +191,14 @@ impl<'a> Graph<'a> {
     fn check_id(&self, schema: &Map<String, Value>, path: &str) -> Result<(), Fault> {
         match schema.get(self.id_key).and_then(Value::as_str) {
             Some(id) if !id.starts_with('#') && !std::ptr::eq(schema, self.root.as_object().unwrap_or(schema)) => {
-                Err(fault(path, format!("has or passes an {} of its own; only the whole schema may have one", self.id_key)))
+                Err(fault(path, format!("has or passes an embedded {}; only the whole schema may have one", self.id_key)))
             }
             _ => Ok(()),
         }
     }
 }
 
-/// Steps for a value beside those of other parts: names to look up, values to compare with.
+/// Steps for a value without other parts: names to look up, values to compare with.
 fn weight(schema: &Map<String, Value>) -> u64 {
     let entries = |keyword: &str| match schema.get(keyword) {
         Some(Value::Array(items)) => items.len() as u64,
@@ -210,14 +210,14 @@ fn weight(schema: &Map<String, Value>) -> u64 {
 
 fn pattern_weight(pattern: &str, path: &str) -> Result<u64, Fault> {
     let weight = pattern::weight(pattern);
-    if weight <= MOST_PATTERN { Ok(weight) } else { Err(fault(path, "is too costly a pattern: shorten it or its repetitions")) }
+    if weight <= MOST_PATTERN { Ok(weight) } else { Err(fault(path, "is too expensive to match: shorten the pattern or its repetitions")) }
 }
 
 fn fault(path: &str, message: impl Into<String>) -> Fault {
     Fault::new(path.trim_start_matches('/'), message)
 }
 
-/// A fragment of a reference without its percent-encoding.
+/// A fragment with its percent-encoding decoded.
 fn decoded(fragment: &str) -> String {
     let mut bytes = Vec::with_capacity(fragment.len());
     let mut rest = fragment.as_bytes();

@@ -1,11 +1,11 @@
-//! What a regular expression costs, judged by its text alone.
+//! Cost of matching a regular expression, estimated from its text: a pattern from outside must not be able to stall a process.
 
-/// A pattern that looks around or refers back is matched by backtracking: each byte may be looked at this much more often.
+/// Factor for a pattern with look-around or back-references, which needs backtracking.
 const BACKTRACKING: u64 = 1000;
-/// Steps for a character of a class that is not ASCII: `.`, `[^x]`, `\p{L}`.
+/// Steps for a character of a class beyond ASCII: `.`, `[^x]`, `\p{L}`.
 const WIDE: u64 = 8;
 
-/// Steps that matching takes for each byte of a text at worst: the pattern's length with its counted repetitions written out.
+/// Worst-case steps per byte of text: the length of the pattern with its counted repetitions expanded.
 pub(super) fn weight(pattern: &str) -> u64 {
     let mut sizes = Sizes::default();
     let mut rest = pattern.chars().peekable();
@@ -41,13 +41,13 @@ fn class(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> u64 {
     size
 }
 
-/// How often `{n}`, `{n,}` or `{n,m}` writes out what is before it.
+/// How often `{n}`, `{n,}` or `{n,m}` repeats the expression before it.
 fn times(inner: &str) -> u64 {
     let largest = inner.split(',').filter_map(|bound| bound.trim().parse::<u64>().ok()).max();
     largest.map_or(1, |most| most.saturating_add(1))
 }
 
-/// Whether a linear engine cannot match it. What is not known to be plain counts as backtracking.
+/// Whether a linear-time engine cannot match it. Unknown syntax counts as backtracking.
 fn is_backtracking(pattern: &str) -> bool {
     let group = |(at, _): (usize, &str)| {
         let after = &pattern[at + 2..];
@@ -60,7 +60,7 @@ fn is_backtracking(pattern: &str) -> bool {
         || ["++", "*+", "?+", "}+"].iter().any(|possessive| pattern.contains(possessive))
 }
 
-/// Sizes of the groups that are open, the outermost first, each with that of its last part.
+/// Sizes of the open groups, outermost first, each with the size of its last part.
 struct Sizes(Vec<(u64, u64)>);
 
 impl Default for Sizes {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_repetition_counts_as_often_as_it_may_happen() {
+    fn a_repetition_counts_as_often_as_it_can_match() {
         for (pattern, least, most) in [
             ("^[0-9]{14}$", 14, 20),
             (r"^\d{3}\.\d{3}\.\d{3}-\d{2}$", 14, 25),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_around_or_back_is_dear() {
+    fn look_around_and_back_references_are_expensive() {
         for plain in [r"^\w+@\w+$", "(?:a|b)+", "(?<year>[0-9]{4})", r"a\.b"] {
             assert!(weight(plain) < 100, "{plain}");
         }

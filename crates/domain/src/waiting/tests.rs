@@ -65,7 +65,7 @@ const OBSTACLES: [Obstacle; 14] = [
 ];
 
 #[test]
-fn of_several_obstacles_the_first_in_order_is_told() {
+fn of_several_obstacles_the_first_in_order_is_reported() {
     for (first, (code, put)) in OBSTACLES.iter().enumerate() {
         let mut alone = free();
         put(&mut alone);
@@ -78,7 +78,7 @@ fn of_several_obstacles_the_first_in_order_is_told() {
 }
 
 #[test]
-fn nobody_there_comes_before_who_is_there() {
+fn a_missing_worker_is_reported_before_a_busy_one() {
     let nobody = Facts { workers: vec![], ..free() };
     assert_eq!(why_waiting(&nobody), WaitingReason::NoLiveWorker { queue: "nfe".into() });
     assert_eq!(why_waiting(&Facts { dispatched: true, ..nobody.clone() }).code().as_str(), "no_live_worker", "though the message is there");
@@ -92,7 +92,7 @@ fn nobody_there_comes_before_who_is_there() {
 }
 
 #[test]
-fn a_message_that_is_with_the_broker_has_passed_the_limits() {
+fn a_dispatched_job_is_within_the_limits() {
     for (code, put) in OBSTACLES {
         let mut facts = Facts { dispatched: true, ..free() };
         put(&mut facts);
@@ -102,7 +102,7 @@ fn a_message_that_is_with_the_broker_has_passed_the_limits() {
 }
 
 #[test]
-fn one_worker_that_could_take_it_is_enough() {
+fn one_able_worker_is_enough() {
     let claiming =
         Facts { broker_unreachable: true, workers: vec![worker("a"), LiveWorker { uses_broker: false, ..worker("b") }], ..free() };
     assert_eq!(why_waiting(&claiming).code().as_str(), "behind");
@@ -118,35 +118,35 @@ fn one_worker_that_could_take_it_is_enough() {
 }
 
 #[test]
-fn a_reason_names_a_few_jobs_at_most() {
+fn a_reason_names_at_most_a_few_jobs() {
     let facts = Facts { concurrency: Some(full(40, 40)), ..free() };
     let WaitingReason::ConcurrencyLimit { limit, held_by } = why_waiting(&facts) else { panic!("{facts:?}") };
     assert_eq!((limit, held_by.len()), (40, MOST_NAMED));
 }
 
 #[test]
-fn sentences_have_the_facts() {
+fn sentences_contain_the_facts() {
     let one = Uuid::from_u128(1);
     let table = [
         (WaitingReason::RetryDue { at: at(0) }, "the retry is due at 2026-01-01T00:00:00Z"),
-        (WaitingReason::NotBefore { at: at(1) }, "it was asked to start at 2026-01-01T00:00:01Z or later"),
+        (WaitingReason::NotBefore { at: at(1) }, "it was requested for 2026-01-01T00:00:01Z or later"),
         (WaitingReason::QueuePaused { queue: "nfe".into(), until: None }, "queue \"nfe\" is paused until somebody resumes it"),
         (WaitingReason::AutomationPaused { until: Some(at(0)) }, "the automation is paused until 2026-01-01T00:00:00Z"),
         (
             WaitingReason::ConcurrencyLimit { limit: 1, held_by: vec![one] },
-            "the automation's limit of 1 at once is held by job 00000000-0000-0000-0000-000000000001",
+            "the automation's concurrency limit of 1 is reached by job 00000000-0000-0000-0000-000000000001",
         ),
         (
             WaitingReason::ConcurrencyKeyLimit { key: "sefaz:1".into(), limit: 2, held_by: vec![] },
-            "the limit of 2 at once for key \"sefaz:1\" is held by jobs that have just ended",
+            "the limit of 2 for concurrency key \"sefaz:1\" is reached by jobs that have just ended",
         ),
         (WaitingReason::RateLimit { next_at: at(2) }, "the automation's rate limit allows the next start at 2026-01-01T00:00:02Z"),
         (
             WaitingReason::NoWorkerWithLabels { queue: "nfe".into(), labels: vec!["sap".into(), "windows".into()] },
             "no live worker of queue \"nfe\" has the labels sap, windows",
         ),
-        (WaitingReason::Behind { jobs_ahead: 0 }, "it is next in line"),
-        (WaitingReason::Behind { jobs_ahead: 12 }, "12 jobs go first"),
+        (WaitingReason::Behind { jobs_ahead: 0 }, "it is the next job of its queue"),
+        (WaitingReason::Behind { jobs_ahead: 12 }, "12 jobs are ahead"),
     ];
     for (reason, sentence) in table {
         assert_eq!(reason.to_string(), sentence);
@@ -157,7 +157,7 @@ fn sentences_have_the_facts() {
 }
 
 #[test]
-fn a_retry_is_due_and_another_job_was_asked_for_later() {
+fn a_retry_and_a_delayed_job_have_different_reasons() {
     assert_eq!(why_waiting(&Facts { not_before: Some(at(9)), is_retry: true, ..free() }), WaitingReason::RetryDue { at: at(9) });
     assert_eq!(why_waiting(&Facts { not_before: Some(at(0)), ..free() }).code().as_str(), "behind", "due now");
 }

@@ -1,48 +1,48 @@
-//! Whose a worker's name is. A worker is a process, not a name: a name has one process at a time.
+//! Ownership of worker names. A name belongs to one process at a time: two live workers with one name would share leases and lose jobs.
 
 use uuid::Uuid;
 
 use super::State;
 
-/// A process that registers, as far as it says.
+/// Identity that a registering process sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process<'a> {
-    /// What its work folder keeps; `None` for a worker that speaks the API itself.
+    /// Instance id from its work folder; `None`: a worker without our agent.
     pub instance: Option<Uuid>,
-    /// Its host: a copied work folder is another worker's.
+    /// Host name: a work folder that was copied to another host is another worker.
     pub hostname: &'a str,
 }
 
-/// What a registration under a name that somebody has leads to.
+/// Verdict on a registration under a name that is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameVerdict {
-    /// It is the same worker again, and keeps its id.
+    /// It is the same worker; it keeps its id.
     Keep,
-    /// The name goes to the new one, under a new id: the earlier one's is no longer good.
+    /// The new worker gets the name under a new id; the id of the previous holder becomes invalid.
     TakeOver,
     /// Another worker with this name is alive.
     Taken,
-    /// The credential may not have the name.
+    /// The credential must not use the name.
     Forbidden,
 }
 
-/// How the credential of a registration relates to the one that registered the name's holder.
+/// How the credential of a registration relates to the credential of the name's holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It is the same.
+    /// The same credential.
     Same,
-    /// It is another that allows all that the holder does: its name and its queues.
+    /// Another credential that allows the holder's name and queues.
     Entitled,
-    /// It is another that does not.
+    /// Another credential that does not.
     Stranger,
 }
 
-/// Judges a registration by `asker` under the name of `holder`, which is in `state`.
+/// Decides on a registration of `asker` under the name of `holder`, which is in `state`.
 #[must_use]
 pub fn judge_name(holder: Process<'_>, state: State, asker: Process<'_>, standing: Standing) -> NameVerdict {
     let same_process = match (holder.instance, asker.instance) {
         (Some(one), Some(other)) => one == other && holder.hostname == asker.hostname,
-        // Nothing tells them apart but what they show.
+        // Only their credentials can tell them apart.
         (None, None) => standing == Standing::Same,
         _ => false,
     };

@@ -130,7 +130,7 @@ async fn the_position_in_the_queue_is_a_reason(delivery: Delivery) {
         let path = format!("/api/v1/automations/{}/execute?priority={priority}", automation.id);
         jobs.push(world.client.post(&path, &json!({})).await.expect(202).json::<Job>().id);
     }
-    for (job, ahead, words) in [(jobs[2], 0, "next in line"), (jobs[0], 1, "1 job goes first"), (jobs[1], 2, "2 jobs go first")] {
+    for (job, ahead, words) in [(jobs[2], 0, "the next job"), (jobs[0], 1, "1 job is ahead"), (jobs[1], 2, "2 jobs are ahead")] {
         assert_eq!(reason(&world, job, "behind", words).await, json!({"jobs_ahead": ahead}));
     }
     world.end().await;
@@ -155,6 +155,6 @@ async fn an_unreachable_broker_is_a_reason() {
     let body = json!({"name": "amqp", "queues": [queue], "slots": 1, "uses_broker": true});
     let _worker = world.client.report("/register", None, &body).await.expect(200);
     let job = execute(&world, &queue, json!({}), json!({})).await;
-    assert_eq!(reason(&world, job.id, "broker_unreachable", "as soon as it is back").await, json!({}));
+    assert_eq!(reason(&world, job.id, "broker_unreachable", "when it is back").await, json!({}));
     world.end().await;
 }

@@ -15,7 +15,7 @@ use crate::pages::{page, page_size};
 
 /// Registers an automation.
 ///
-/// The answer's `warnings` say what has not taken effect yet. 409 when the name is taken.
+/// `warnings` of the answer lists what has not taken effect yet. 409: the name is taken.
 #[utoipa::path(tag = "automations", request_body = AutomationCreate, responses(
     (status = 201, body = Automation), (status = 409, description = "The name is taken", body = Problem)))]
 #[post("/api/v1/automations")]
@@ -31,7 +31,7 @@ pub(crate) async fn create(
 
 /// Lists automations by id, 100 a page.
 ///
-/// Archived ones are left out unless `archived=true`.
+/// Archived automations are omitted unless `archived=true`.
 #[utoipa::path(tag = "automations", params(AutomationFilter), responses(
     (status = 200, body = Vec<Automation>)))]
 #[get("/api/v1/automations")]
@@ -63,8 +63,8 @@ pub(crate) async fn get(
 
 /// Changes an automation.
 ///
-/// Absent fields stay as they are, null clears a field that may be empty. What `GET` answered can be sent back; with an `updated_at` that is no
-/// longer current the answer is 409.
+/// Absent fields keep their values; null clears an optional field. The answer of `GET` can be sent back; an outdated `updated_at` is
+/// answered 409.
 #[utoipa::path(tag = "automations", params(api_types::params::AutomationId), request_body = AutomationUpdate, responses(
     (status = 200, body = Automation), (status = 409, description = "The name is taken", body = Problem)))]
 #[put("/api/v1/automations/{id}")]
@@ -79,7 +79,8 @@ pub(crate) async fn update(
 
 /// Archives an automation.
 ///
-/// It takes no more jobs and is kept with its jobs. Jobs that wait still run, under its limits; bulk cancel stops them.
+/// An archived automation accepts no more jobs and keeps its existing ones. Pending jobs still run, within its limits; cancel them in bulk
+/// if they must not.
 #[utoipa::path(tag = "automations", params(api_types::params::AutomationId), responses(
     (status = 204)))]
 #[delete("/api/v1/automations/{id}")]
@@ -94,7 +95,7 @@ pub(crate) async fn archive(
 
 /// Pauses an automation.
 ///
-/// New jobs are accepted and wait, running jobs go on. Send it again to change the end or the reason.
+/// New jobs are accepted and stay pending; running jobs continue. Repeat the request to change the end or the reason.
 #[utoipa::path(tag = "automations", params(api_types::params::AutomationId), request_body = Option<PauseRequest>, responses(
     (status = 200, body = Automation), (status = 409, description = "The automation is archived", body = Problem)))]
 #[post("/api/v1/automations/{id}/pause")]
@@ -110,7 +111,7 @@ pub(crate) async fn pause(
 
 /// Ends the pause of an automation.
 ///
-/// Waiting jobs start as limits allow.
+/// Pending jobs start as limits allow.
 #[utoipa::path(tag = "automations", params(api_types::params::AutomationId), responses(
     (status = 200, body = Automation), (status = 409, description = "The automation is not paused", body = Problem)))]
 #[post("/api/v1/automations/{id}/resume")]

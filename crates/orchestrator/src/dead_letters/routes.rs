@@ -13,7 +13,7 @@ use crate::pages::{page, page_size};
 
 /// Lists dead letters, newest first, 50 a page.
 ///
-/// A dead letter is a message that the broker gave up.
+/// A dead letter is a message that the broker moved to the dead-letter queue: a worker rejected it, or it expired.
 #[utoipa::path(tag = "dead letters", params(DeadLetterFilter), responses(
     (status = 200, body = Vec<DeadLetter>)))]
 #[get("/api/v1/dead-letters")]
@@ -40,9 +40,10 @@ pub(crate) async fn get(_: Allowed<DeadLettersRead>, letters: Data<DeadLetters>,
 
 /// Replays a dead letter.
 ///
-/// If it names a job that failed because of it, a new job runs with the same parameters; otherwise the message goes back to its queue.
+/// If the message names a job that failed because of it, a new job with the same parameters is created; otherwise the message is published
+/// to its queue again.
 #[utoipa::path(tag = "dead letters", params(api_types::params::DeadLetterId), responses(
-    (status = 200, body = DeadLetter), (status = 409, description = "It was sent again before, or cannot be", body = Problem)))]
+    (status = 200, body = DeadLetter), (status = 409, description = "It was replayed before, or cannot be replayed", body = Problem)))]
 #[post("/api/v1/dead-letters/{id}/replay")]
 pub(crate) async fn replay(
     caller: Allowed<DeadLettersReplay>,
@@ -52,9 +53,9 @@ pub(crate) async fn replay(
     Ok(HttpResponse::Ok().json(letters.replay(*id, &caller).await?))
 }
 
-/// Replays dead letters, the oldest first.
+/// Replays dead letters, oldest first.
 ///
-/// With `dry_run` it only counts.
+/// `dry_run` only counts them.
 #[utoipa::path(post, path = "/api/v1/dead-letters/replay", tag = "dead letters", request_body = Option<ReplayRequest>, responses(
     (status = 200, body = ReplayResponse)))]
 pub(crate) async fn replay_many(

@@ -31,8 +31,8 @@ const ROW_BYTES: u64 = 1024;
 
 /// Lists jobs, newest first, 50 a page.
 ///
-/// Results are left out unless `include=result` asks for them. A page ends early when its parameters and results reach 4 MiB; the header `Link` has
-/// the next one.
+/// Results are omitted unless `include=result` is given. A page ends early when its parameters and results reach 4 MiB; the `Link` header
+/// has the address of the next one.
 #[utoipa::path(tag = "jobs", params(JobFilter), responses(
     (status = 200, body = Vec<Job>)))]
 #[get("/api/v1/jobs")]
@@ -87,7 +87,7 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
     })
 }
 
-/// Returns a job with its result and, while it waits, the reason.
+/// Returns a job with its result and, while it is pending, the reason.
 #[utoipa::path(tag = "jobs", params(api_types::params::JobId), responses(
     (status = 200, body = Job)))]
 #[get("/api/v1/jobs/{id}")]
@@ -97,7 +97,7 @@ pub(crate) async fn get(_: Allowed<JobsRead>, jobs: Data<Jobs>, id: Path<JobId>)
 
 /// Lists a job's log lines, oldest first, 1000 a page.
 ///
-/// A page ends early when its lines reach 4 MiB; the header `Link` has the next one.
+/// A page ends early when its lines reach 4 MiB; the `Link` header has the address of the next one.
 #[utoipa::path(tag = "jobs", params(api_types::params::JobId, LogFilter), responses(
     (status = 200, body = Vec<LogLine>)))]
 #[get("/api/v1/jobs/{id}/logs")]
@@ -118,7 +118,7 @@ pub(crate) async fn logs(
 
 /// Lists a job's events, oldest first, 100 a page.
 ///
-/// Events are what happened beside its status: late results, control requests, dispatches that failed.
+/// Events record what the status does not show: late results, control requests, failed dispatches.
 #[utoipa::path(tag = "jobs", params(api_types::params::JobId, JobEventFilter), responses(
     (status = 200, body = Vec<JobEvent>)))]
 #[get("/api/v1/jobs/{id}/events")]

@@ -11,7 +11,7 @@ use crate::pages::{page, page_size};
 
 /// Lists queues by name, 1000 a page.
 ///
-/// These are the queues of automations, those with jobs, and those that are paused.
+/// Includes the queues of automations, queues with jobs, and paused queues.
 #[utoipa::path(tag = "queues", params(QueueFilter), responses(
     (status = 200, body = Vec<Queue>)))]
 #[get("/api/v1/queues")]
@@ -30,7 +30,7 @@ pub(crate) async fn list(
 
 /// Pauses a queue.
 ///
-/// New jobs are accepted and wait in it, running jobs go on. Send it again to change the end or the reason.
+/// New jobs are accepted and stay pending; running jobs continue. Repeat the request to change the end or the reason.
 #[utoipa::path(tag = "queues", params(api_types::params::QueueName), request_body = Option<PauseRequest>, responses(
     (status = 200, body = Queue), (status = 404, description = "No automation, job or pause names this queue", body = Problem)))]
 #[post("/api/v1/queues/{name}/pause")]
@@ -45,7 +45,7 @@ pub(crate) async fn pause(
 
 /// Ends the pause of a queue.
 ///
-/// Waiting jobs start as limits allow.
+/// Pending jobs start as limits allow.
 #[utoipa::path(tag = "queues", params(api_types::params::QueueName), responses(
     (status = 200, body = Queue), (status = 404, description = "No automation, job or pause names this queue", body = Problem),
     (status = 409, description = "The queue is not paused", body = Problem)))]

@@ -23,7 +23,7 @@ pub(crate) async fn reports(worker: WorkerCaller, use_cases: Data<Reports>, body
 
 /// Starts a job and returns its lease.
 ///
-/// The body may be empty. Sent again by the holder it returns the same lease.
+/// The body may be empty. A repeated request of the holder returns the same lease.
 #[utoipa::path(tag = "worker", params(api_types::params::JobId, api_types::params::LeaseToken), request_body = Option<StartRequest>, responses(
     (status = 200, body = StartResponse), (status = 409, description = "Ended, or held by another worker", body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/start")]
@@ -38,10 +38,10 @@ pub(crate) async fn start(
 
 /// Appends lines to a job's log: one, or many as `entries`.
 ///
-/// Past the hub's limit for one log, lines are accepted and counted, but only 1,000 errors and the last 1,000 lines of `finish` are stored, with a
-/// line that says how many are missing. `log_id` is the number of the last line stored.
+/// Beyond the hub's limit for one log, lines are accepted and counted, but only 1000 errors and the last 1000 lines of `finish` are stored,
+/// with a line that says how many are missing. `log_id` is the number of the last stored line.
 #[utoipa::path(tag = "worker", params(api_types::params::JobId, api_types::params::LeaseToken), request_body = LogRequest, responses(
-    (status = 201, body = LogResponse), (status = 409, description = "The lease is another's", body = Problem)))]
+    (status = 201, body = LogResponse), (status = 409, description = "The lease token is not current", body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/log")]
 pub(crate) async fn log(
     worker: WorkerCaller,
@@ -52,9 +52,9 @@ pub(crate) async fn log(
     Ok(HttpResponse::Created().json(use_cases.log(*id, &worker, body.0).await?))
 }
 
-/// Reports how far a job is.
+/// Reports the progress of a job.
 #[utoipa::path(tag = "worker", params(api_types::params::JobId, api_types::params::LeaseToken), request_body = Progress, responses(
-    (status = 200, body = WorkerJobResponse), (status = 409, description = "The lease is another's", body = Problem)))]
+    (status = 200, body = WorkerJobResponse), (status = 409, description = "The lease token is not current", body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/progress")]
 pub(crate) async fn progress(
     worker: WorkerCaller,
@@ -67,10 +67,10 @@ pub(crate) async fn progress(
 
 /// Ends a job.
 ///
-/// The first result counts; a later one is kept as an event. A worker without a lease may end a job whose `start` never reached the hub. A
-/// `canceled` that nobody asked for becomes `failed` (`KILLED`), and the retry policy decides.
+/// The first result counts; a later one is recorded as an event. A worker without a lease may end a job whose `start` did not reach the
+/// hub. `canceled` without a cancel request becomes `failed` (`KILLED`), and the retry policy decides.
 #[utoipa::path(tag = "worker", params(api_types::params::JobId, api_types::params::LeaseToken), request_body = FinishRequest, responses(
-    (status = 200, body = WorkerJobResponse), (status = 409, description = "The lease is another's, or never was", body = Problem)))]
+    (status = 200, body = WorkerJobResponse), (status = 409, description = "The lease token is not current, or was never issued", body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/finish")]
 pub(crate) async fn finish(
     worker: WorkerCaller,
@@ -89,11 +89,11 @@ pub(crate) async fn status(worker: WorkerCaller, use_cases: Data<Reports>, id: P
     Ok(HttpResponse::Ok().json(use_cases.status(*id, &worker).await?))
 }
 
-/// Tells whether somebody asked to cancel the job.
+/// Returns whether the cancellation of the job was requested.
 ///
 /// The request counts as a heartbeat.
 #[utoipa::path(tag = "worker", params(api_types::params::JobId), responses(
-    (status = 200, body = CancellationResponse), (status = 409, description = "The lease is another's", body = Problem)))]
+    (status = 200, body = CancellationResponse), (status = 409, description = "The lease token is not current", body = Problem)))]
 #[get("/api/v1/worker/jobs/{id}/cancellation")]
 pub(crate) async fn cancellation(worker: WorkerCaller, use_cases: Data<Reports>, id: Path<JobId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(use_cases.cancellation(*id, &worker).await?))

@@ -14,10 +14,10 @@ use crate::dispatch;
 
 /// Registers a worker and returns its id.
 ///
-/// The same worker (the same `instance_id` on the same host or, without one, the same credential) keeps its id.
+/// A worker that registers again (with the same `instance_id` and host; without `instance_id`, with the same credential) keeps its id.
 #[utoipa::path(tag = "worker", request_body = RegisterRequest, responses(
-    (status = 200, body = RegisterResponse), (status = 403, description = "The token is another worker's, or does not open a queue, or the name belongs to another credential", body = Problem),
-    (status = 409, description = "`worker_name_taken`: another worker with this name is alive; the text names its host, process and since when", body = Problem)))]
+    (status = 200, body = RegisterResponse), (status = 403, description = "The token belongs to another worker or does not allow a queue, or the name belongs to another credential", body = Problem),
+    (status = 409, description = "`worker_name_taken`: another worker with this name is alive; `detail` names its host, process and start", body = Problem)))]
 #[post("/api/v1/worker/register")]
 pub(crate) async fn register(
     caller: WorkerCaller,
@@ -32,7 +32,7 @@ pub(crate) async fn register(
 
 /// Renews the leases of a worker's jobs.
 ///
-/// The answer names the jobs to stop, to suspend, and those whose lease is lost.
+/// The answer lists jobs to stop, jobs to suspend, and jobs whose lease is lost.
 #[utoipa::path(tag = "worker", request_body = HeartbeatRequest, responses(
     (status = 200, body = HeartbeatResponse), (status = 404, description = "No such worker: register again", body = Problem)))]
 #[post("/api/v1/worker/heartbeat")]
@@ -57,7 +57,7 @@ pub(crate) async fn goodbye(caller: WorkerCaller, workers: Data<Workers>, body: 
 ///
 /// The answer waits up to `wait_s` for a job. The jobs run under the worker's lease from then on. A paused worker gets none.
 #[utoipa::path(tag = "worker", request_body = ClaimRequest, responses(
-    (status = 200, description = "The jobs; empty when none came in time", body = Vec<JobAssignment>), (status = 403, description = "The worker registered with another credential, or the token does not open a queue", body = Problem),
+    (status = 200, description = "The jobs; empty after `wait_s` without one", body = Vec<JobAssignment>), (status = 403, description = "The worker registered with another credential, or the token does not allow a queue", body = Problem),
     (status = 404, description = "No such worker: register again", body = Problem)))]
 #[post("/api/v1/worker/jobs/claim")]
 pub(crate) async fn claim(caller: WorkerCaller, workers: Data<Workers>, body: JsonBody<ClaimRequest>) -> Result<HttpResponse, Failure> {

@@ -80,7 +80,7 @@ fn documented_routes(doc: &OpenApi) -> Vec<(String, Vec<String>)> {
     doc.paths.paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
 }
 
-/// This description.
+/// Returns this API description.
 #[utoipa::path(tag = "system", responses((status = 200, description = "OpenAPI 3.1")))]
 #[get("/api/v1/openapi.json")]
 pub(super) async fn describe(frame: Data<Frame>) -> HttpResponse {

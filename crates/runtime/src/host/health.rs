@@ -16,8 +16,8 @@ const OK: &str = "ok";
 
 /// Returns the health of the hub.
 ///
-/// `degraded`: the broker does not answer; jobs are accepted and wait.
-#[utoipa::path(tag = "system", responses((status = 200, body = Health), (status = 503, description = "The database is out of reach, or takes no writes", body = Health)))]
+/// `degraded`: the broker is unreachable; jobs are accepted and stay pending.
+#[utoipa::path(tag = "system", responses((status = 200, body = Health), (status = 503, description = "The database is unreachable or accepts no writes", body = Health)))]
 #[get("/api/v1/health")]
 pub(super) async fn health(frame: Data<Frame>) -> HttpResponse {
     let context = &frame.context;
@@ -42,7 +42,7 @@ pub(super) async fn health(frame: Data<Frame>) -> HttpResponse {
 
 /// Answers 200 while the process and its tasks run.
 ///
-/// 503 when a task has ended that cannot be started again: restart the process.
+/// 503: a task has ended and cannot be restarted; restart the process.
 #[utoipa::path(tag = "system", responses((status = 200), (status = 503)))]
 #[get("/health/live")]
 pub(super) async fn live(frame: Data<Frame>) -> HttpResponse {

@@ -6,14 +6,14 @@ use auth::need::OpsRead;
 use super::app::Frame;
 use crate::{Allowed, Failure};
 
-/// Lists the reconcilers of all services and replicas, and how their last runs went.
+/// Lists the reconcilers of all services and replicas, with their last runs.
 #[utoipa::path(tag = "operations", responses((status = 200, body = Vec<ReconcilerStatus>)))]
 #[get("/api/v1/ops/reconcilers")]
 pub(super) async fn reconcilers(_: Allowed<OpsRead>, frame: Data<Frame>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(frame.context.reconcilers.statuses().await?))
 }
 
-/// Lists the named tasks of the replica that answers, and the state of each.
+/// Lists the background tasks of the answering replica, with their states.
 #[utoipa::path(tag = "operations", responses((status = 200, body = Vec<TaskStatus>)))]
 #[get("/api/v1/ops/tasks")]
 pub(super) async fn tasks(_: Allowed<OpsRead>, frame: Data<Frame>) -> HttpResponse {

@@ -1,5 +1,5 @@
-//! A job that runs again without anybody saying how: by its automation's policy, or because its message was given up. What it was accepted with
-//! stays, and is not checked again.
+//! Further attempts of an accepted job: by its retry policy, or as a replay of its dead-lettered message. They keep the terms that the
+//! first attempt was accepted with. The terms are not validated again, so that a change of the automation cannot break a retry.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Map;
@@ -12,29 +12,29 @@ use crate::{
     retry::{self, Attempt},
 };
 
-/// The job that runs again.
+/// The job to run again.
 #[derive(Clone, Copy, Debug)]
 pub struct Earlier<'a> {
     /// State and failure.
     pub job: &'a Job,
-    /// Its number among the attempts.
+    /// Number of its attempt.
     pub attempt: i32,
-    /// Where it waited.
+    /// Queue that it was dispatched through.
     pub queue_name: &'a str,
     /// 0 to 9.
     pub priority: i32,
-    /// Who or what asked for it.
+    /// Who or what requested it.
     pub origin: &'a Origin,
-    /// What it was accepted with.
+    /// Terms that it was accepted with.
     pub terms: &'a Terms,
 }
 
-/// The next attempt of a job that failed, when its automation's policy has one; its parameters are those of the job, which are still to be filled
-/// in. `random` in 0–1 places the delay inside its jitter.
+/// The next attempt of a failed job, if its retry policy allows one. The caller fills in the parameters of the job. `random` in 0–1 places
+/// the delay within its jitter.
 #[must_use]
 pub fn next_attempt(earlier: Earlier<'_>, rules: Rules<'_>, random: f64, now: DateTime<Utc>) -> Option<Accepted> {
     let failure = earlier.job.failure.as_ref()?;
-    // It failed before it could be stopped: whoever wanted that does not want it run again.
+    // It failed before the cancel took effect, so it must not run again.
     if earlier.job.cancellation_requested {
         return None;
     }
@@ -48,11 +48,10 @@ pub fn next_attempt(earlier: Earlier<'_>, rules: Rules<'_>, random: f64, now: Da
     Some(Accepted { not_before, terms: Terms { queue_deadline_at, ..again.terms }, ..again })
 }
 
-/// The job that runs in the place of one whose message was given up, as soon as there is room; its parameters are those of the job, which are
-/// still to be filled in.
+/// The job that replaces one whose message was dead-lettered; it may start at once. The caller fills in the parameters of the job.
 ///
 /// # Errors
-/// [`Rejection::Archived`], or [`Rejection::NotDeadLettered`] when the job failed otherwise or not at all.
+/// [`Rejection::Archived`], or [`Rejection::NotDeadLettered`] when the job did not fail because of the message.
 pub fn replay(earlier: Earlier<'_>, rules: Rules<'_>, requested_by: String) -> Result<Accepted, Rejection> {
     let job = earlier.job;
     let is_dead_lettered = job.failure.as_ref().is_some_and(|failure| failure.class == ErrorClass::DeadLettered);

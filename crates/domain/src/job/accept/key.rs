@@ -1,17 +1,18 @@
 use crate::Fault;
 
-/// Makes a request that is sent again return the job of the first. Whoever asks chooses it, so it is one's own among the keys of its automation.
+/// Makes a request repeatable: a second request with the same key returns the job of the first. The caller chooses it; it is unique within
+/// the automation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// Longest key, in bytes.
+    /// Maximum length in bytes.
     pub const MAX: usize = 255;
 
-    /// Reads a key.
+    /// Parses a key.
     ///
     /// # Errors
-    /// A fault in `idempotency_key` that says what it must be.
+    /// A fault in `idempotency_key` with the rule.
     pub fn parse(key: String) -> Result<Self, Fault> {
         let fault = |message: String| Err(Fault::new("idempotency_key", message));
         if key.is_empty() || key.len() > Self::MAX {

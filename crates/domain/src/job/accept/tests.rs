@@ -66,7 +66,7 @@ fn fields(outcome: Result<Accepted, Rejection>) -> Vec<String> {
 }
 
 #[test]
-fn a_job_has_what_its_automation_says_where_the_request_says_nothing() {
+fn a_job_has_its_automations_settings_by_default() {
     let mut automation = Automation::new();
     automation.default_params = json!({"n": 1, "a": "default"}).as_object().cloned().unwrap();
     automation.policy.queue_timeout_s = Some(60);
@@ -86,7 +86,7 @@ fn a_job_has_what_its_automation_says_where_the_request_says_nothing() {
 }
 
 #[test]
-fn a_job_has_what_the_request_says_where_it_says_something() {
+fn settings_of_the_request_override_the_automations() {
     let mut automation = Automation::new();
     automation.policy.queue_timeout_s = Some(60);
     automation.policy.concurrency_key = Some(ConcurrencyKey::parse("k:{missing}").unwrap());
@@ -113,13 +113,13 @@ fn a_job_has_what_the_request_says_where_it_says_something() {
 }
 
 #[test]
-fn a_start_in_the_past_is_at_once() {
+fn a_start_in_the_past_has_no_effect() {
     let overrides = Overrides { not_before: Some(at(-1)), ..Overrides::default() };
     assert_eq!(accept(Automation::new().rules(), over(overrides), &NeedsN, at(0)).unwrap().not_before, None);
 }
 
 #[test]
-fn what_is_wrong_is_named_where_it_was_given() {
+fn faults_name_the_field_of_the_request() {
     let mut automation = Automation::new();
     let check = |automation: &Automation, request: Request| fields(accept(automation.rules(), request, &NeedsN, at(0)));
     assert_eq!(check(&automation, request(json!({}))), ["parameters/n"]);
@@ -131,7 +131,7 @@ fn what_is_wrong_is_named_where_it_was_given() {
 }
 
 #[test]
-fn an_archived_automation_takes_no_job_of_anybody() {
+fn an_archived_automation_accepts_no_job() {
     let automation = Automation { is_archived: true, ..Automation::new() };
     assert_eq!(accept(automation.rules(), request(json!({})), &NeedsN, at(0)), Err(Rejection::Archived));
     let job = failed(ErrorClass::DeadLettered);
@@ -162,7 +162,7 @@ fn accepted_terms() -> Terms {
 }
 
 #[test]
-fn the_next_attempt_is_the_same_job_later() {
+fn a_retry_is_the_same_job_after_a_delay() {
     let (mut automation, terms) = (Automation::new(), accepted_terms());
     automation.policy.queue_timeout_s = Some(60);
     let next = next_attempt(earlier(&failed(ErrorClass::Killed), &terms), automation.rules(), 0.5, at(0)).unwrap();
@@ -172,7 +172,7 @@ fn the_next_attempt_is_the_same_job_later() {
 }
 
 #[test]
-fn there_is_no_next_attempt_of_what_is_done_or_was_stopped() {
+fn a_completed_or_canceled_job_is_not_retried() {
     let automation = Automation::new();
     let next = |job: &Job, attempt: i32, max_attempts: Option<i32>| {
         let terms = Terms { max_attempts, ..Terms::default() };
@@ -187,7 +187,7 @@ fn there_is_no_next_attempt_of_what_is_done_or_was_stopped() {
 }
 
 #[test]
-fn a_replay_is_the_same_job_at_once_for_whoever_replays_it() {
+fn a_replay_is_the_same_job_at_once_requested_by_its_caller() {
     let terms = accepted_terms();
     let replayed = replay(earlier(&failed(ErrorClass::DeadLettered), &terms), Automation::new().rules(), "ana".into()).unwrap();
     assert_eq!((replayed.attempt, replayed.not_before, replayed.queue_name.as_str()), (2, None, "old"));

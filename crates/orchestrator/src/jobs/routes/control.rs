@@ -29,10 +29,11 @@ use crate::{
 
 /// Cancels a job.
 ///
-/// A job that waits ends at once (200). A job that runs is asked to stop (202); its process tree is killed after `cancel_grace_s`.
+/// A pending job ends at once (200). The worker of a running job is asked to stop it (202) and kills its process tree after
+/// `cancel_grace_s`.
 #[utoipa::path(tag = "jobs", params(api_types::params::JobId), request_body = Option<ControlRequest>, responses(
-    (status = 200, description = "Ended", body = Job), (status = 202, description = "Its worker was told to stop it", body = Job),
-    (status = 409, description = "Ended already; the problem names the state", body = Problem)))]
+    (status = 200, description = "Ended", body = Job), (status = 202, description = "Its worker was asked to stop it", body = Job),
+    (status = 409, description = "Already ended; the problem names the status", body = Problem)))]
 #[post("/api/v1/jobs/{id}/cancel")]
 pub(crate) async fn cancel(
     caller: Allowed<JobsControl>,
@@ -47,7 +48,7 @@ pub(crate) async fn cancel(
 
 /// Suspends a running job's processes and stops its time-out clock.
 #[utoipa::path(tag = "jobs", params(api_types::params::JobId), request_body = Option<ControlRequest>, responses(
-    (status = 200, body = Job), (status = 409, description = "Not running, or its worker cannot do it", body = Problem)))]
+    (status = 200, body = Job), (status = 409, description = "Not running, or its worker cannot pause it", body = Problem)))]
 #[post("/api/v1/jobs/{id}/pause")]
 pub(crate) async fn pause(
     caller: Allowed<JobsControl>,
@@ -61,7 +62,7 @@ pub(crate) async fn pause(
 
 /// Resumes a paused job.
 ///
-/// A job that is held back (`waiting_reason` `worker_key_refused` or `never_started`) is dispatched again.
+/// A pending job that is no longer dispatched (`waiting_reason` `worker_key_refused` or `never_started`) is dispatched again.
 #[utoipa::path(tag = "jobs", params(api_types::params::JobId), request_body = Option<ControlRequest>, responses(
     (status = 200, body = Job), (status = 409, description = "Not paused, or its worker is lost", body = Problem)))]
 #[post("/api/v1/jobs/{id}/resume")]
@@ -75,9 +76,9 @@ pub(crate) async fn resume(
     Ok(HttpResponse::Ok().json(jobs.control(*id, control).await?))
 }
 
-/// Runs an ended job again, as a new job.
+/// Retries an ended job as a new job.
 ///
-/// The new job has the same parameters unless the body gives others.
+/// The new job has the same parameters unless the body has others.
 #[utoipa::path(tag = "jobs", params(api_types::params::JobId), request_body = Option<RetryRequest>, responses(
     (status = 202, body = Job), (status = 409, description = "Not ended yet, or its automation is archived", body = Problem)))]
 #[post("/api/v1/jobs/{id}/retry")]
@@ -93,7 +94,7 @@ pub(crate) async fn retry(
 
 /// Cancels all jobs that match.
 ///
-/// A request takes at most 10000 jobs, the newest first. With `dry_run` it only counts.
+/// One request handles at most 10000 jobs, newest first; `more` says whether to repeat it. `dry_run` only counts them.
 #[utoipa::path(tag = "jobs", request_body = api_types::BulkCancelRequest, responses(
     (status = 200, body = BulkResponse)))]
 #[post("/api/v1/jobs/bulk/cancel")]
@@ -105,9 +106,9 @@ pub(crate) async fn bulk_cancel(
     bulk(Bulk::Cancel, &caller, &jobs, body.0).await
 }
 
-/// Retries all ended jobs that match and were not retried before.
+/// Retries all ended jobs that match and have no retry yet.
 ///
-/// A request takes at most 10000 jobs, the newest first. With `dry_run` it only counts.
+/// One request handles at most 10000 jobs, newest first; `more` says whether to repeat it. `dry_run` only counts them.
 #[utoipa::path(tag = "jobs", request_body = api_types::BulkRetryRequest, responses(
     (status = 200, body = BulkResponse)))]
 #[post("/api/v1/jobs/bulk/retry")]

@@ -16,11 +16,11 @@ use crate::jobs::{Jobs, LogStreams, follow::event};
 /// After this long a silent stream shows that it lives.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
-/// Streams a job's log as server-sent events: past lines, then new ones, then the end.
+/// Streams a job's log as server-sent events: stored lines, then new ones, then the end.
 ///
-/// Events: `log` (a log line; its id is the line's number), `progress` (when it changes), `end` (the job, when it has ended), `slow` (the reader
-/// does not keep up and is disconnected; `detail` says so). After a break, `Last-Event-ID` continues where the stream was.
-#[utoipa::path(tag = "jobs", params(api_types::params::JobId, ("Last-Event-ID" = Option<i64>, Header, description = "Number of the last line that the reader has")), responses(
+/// Events: `log` (a log line; its id is the line's number), `progress` (on each change), `end` (the job, when it has ended), `slow` (the
+/// client does not keep up and is disconnected). `Last-Event-ID` resumes the stream after a lost connection.
+#[utoipa::path(tag = "jobs", params(api_types::params::JobId, ("Last-Event-ID" = Option<i64>, Header, description = "Number of the last line that the client has")), responses(
     (status = 200, content_type = "text/event-stream", body = String)))]
 #[get("/api/v1/jobs/{id}/logs/stream")]
 pub(crate) async fn stream_logs(

@@ -13,7 +13,7 @@ use crate::{
     workers::Workers,
 };
 
-/// Lists workers in the order of their first registration, 100 a page.
+/// Lists workers in order of registration, 100 a page.
 #[utoipa::path(tag = "workers", params(WorkerFilter), responses(
     (status = 200, body = Vec<Worker>)))]
 #[get("/api/v1/workers")]
@@ -50,7 +50,7 @@ pub(crate) async fn get(_: Allowed<WorkersRead>, workers: Data<Workers>, id: Pat
 
 /// Drains a running worker.
 ///
-/// It finishes its jobs and takes no new ones until it is resumed, also after a restart.
+/// The worker finishes its jobs and takes no new ones until it is resumed, even after a restart.
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 200, body = Worker), (status = 409, description = "The worker is paused, stopped or lost", body = Problem)))]
 #[post("/api/v1/workers/{id}/pause")]
@@ -60,7 +60,7 @@ pub(crate) async fn pause(caller: Allowed<WorkersPause>, workers: Data<Workers>,
 
 /// Resumes a paused worker.
 ///
-/// One that is stopped or lost takes jobs again when it comes back.
+/// A stopped or lost worker takes jobs again when it returns.
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 200, body = Worker), (status = 409, description = "The worker is not paused", body = Problem)))]
 #[post("/api/v1/workers/{id}/resume")]
@@ -70,7 +70,7 @@ pub(crate) async fn resume(caller: Allowed<WorkersPause>, workers: Data<Workers>
 
 /// Deletes a worker that is stopped or lost.
 ///
-/// When it comes back, it registers anew.
+/// If it returns, it registers under a new id.
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 204), (status = 409, description = "The worker is alive", body = Problem)))]
 #[delete("/api/v1/workers/{id}")]

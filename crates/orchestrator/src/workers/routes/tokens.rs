@@ -14,7 +14,7 @@ use crate::{
 
 /// Creates a token for a worker.
 ///
-/// The answer shows it this one time: only its hash is stored.
+/// Only this answer shows the token: the hub stores its hash.
 #[utoipa::path(tag = "worker tokens", request_body = WorkerTokenCreate, responses(
     (status = 201, body = WorkerTokenCreated)))]
 #[post("/api/v1/worker-tokens")]
@@ -26,7 +26,7 @@ pub(crate) async fn create(
     Ok(HttpResponse::Created().json(tokens.create(body.0, &caller).await?))
 }
 
-/// Lists worker tokens in the order of their creation, revoked ones included, 100 a page.
+/// Lists worker tokens in order of creation, revoked ones included, 100 a page.
 #[utoipa::path(tag = "worker tokens", params(WorkerTokenFilter), responses(
     (status = 200, body = Vec<WorkerToken>)))]
 #[get("/api/v1/worker-tokens")]
@@ -44,7 +44,7 @@ pub(crate) async fn list(
 
 /// Revokes a worker token.
 ///
-/// It is refused at once by the replica that answers, within 2 s by the others. Revoking it again changes nothing.
+/// The answering replica refuses the token at once, the others within 2 s. Revoking it again has no effect.
 #[utoipa::path(tag = "worker tokens", params(api_types::params::WorkerTokenId), responses(
     (status = 204)))]
 #[delete("/api/v1/worker-tokens/{id}")]
