@@ -30,36 +30,36 @@ use crate::{
     scope,
 };
 
-/// What somebody says an automation is.
+/// The settings of an automation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draft {
-    /// Name, unique among those that are not archived.
+    /// Name; unique among automations that are not archived.
     pub name: String,
-    /// For people.
+    /// Free text for people.
     pub description: String,
     /// Queue.
     pub queue_name: String,
-    /// How the queue is declared; `None`: as whoever consumes it declares it.
+    /// Profile with which the hub declares the queue; `None`: its workers declare it.
     pub queue_profile: Option<QueueProfile>,
     /// How the program is started.
     pub entrypoint_type: EntrypointType,
-    /// The program.
+    /// Path of the script or program on the worker.
     pub script_path: String,
     /// JSON Schema of the parameters.
     pub parameter_schema: Option<Value>,
-    /// Used for parameters that a request does not give.
+    /// Values of parameters that a request omits.
     pub default_params: Map<String, Value>,
-    /// Seconds until a job is killed.
+    /// Time limit of a job in seconds.
     pub timeout_s: Option<i64>,
-    /// Most jobs at once.
+    /// Maximum number of its jobs that run at the same time.
     pub max_concurrency: Option<i64>,
     /// 0 to 9.
     pub priority: i32,
-    /// When a failed job is run again.
+    /// Whether and when a failed job is retried.
     pub retry_policy: RetryPolicy,
-    /// How its jobs wait, start and end.
+    /// How its jobs are queued, started and ended.
     pub policy: Policy,
-    /// Who says so; `None`: said before that was kept.
+    /// Who set them; `None`: before this was recorded.
     pub updated_by: Option<String>,
 }
 
@@ -68,9 +68,9 @@ pub struct Draft {
 pub struct Automation {
     /// Id.
     pub id: AutomationId,
-    /// What it is.
+    /// Its settings.
     pub draft: Draft,
-    /// The last pause that nobody resumed; it may have ended by itself.
+    /// The last pause that nobody resumed; it may have expired.
     pub pause: Option<Pause>,
     /// When it was archived.
     pub archived_at: Option<DateTime<Utc>>,
@@ -81,7 +81,7 @@ pub struct Automation {
 }
 
 impl Automation {
-    /// What it says about its jobs.
+    /// The rules for its jobs.
     #[must_use]
     pub const fn rules(&self) -> Rules<'_> {
         let draft = &self.draft;
@@ -95,25 +95,25 @@ impl Automation {
         }
     }
 
-    /// Whether its jobs do not start at `now` because it is paused.
+    /// Whether it is paused at `now`.
     #[must_use]
     pub fn is_paused(&self, now: DateTime<Utc>) -> bool {
         self.pause.as_ref().is_some_and(|pause| pause.holds(now))
     }
 }
 
-/// Which automations to list, by id.
+/// Selects automations of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Also archived ones.
+    /// Whether archived ones are included.
     pub archived: bool,
     /// Page size; 0: all.
     pub limit: u64,
-    /// Id of the last one of the page before.
+    /// Id of the last automation of the previous page.
     pub after: Option<AutomationId>,
 }
 
-/// Adds an automation.
+/// Inserts an automation.
 ///
 /// # Errors
 /// [`Error::Duplicate`] when the name is taken.
@@ -146,7 +146,7 @@ pub async fn automation_update(
     automation_get(database, &Scope::All, id).await
 }
 
-/// Archives an automation; `false` when there is none or it is archived already.
+/// Archives an automation; `false` when there is none or it is archived.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -156,7 +156,7 @@ pub async fn automation_archive(database: &Database, id: AutomationId, by: &str,
     write(database, id, row, Condition::all().add(automation::Column::ArchivedAt.is_null())).await
 }
 
-/// Writes to an automation that meets `when`, and marks it as changed; `false` when there is none.
+/// Writes to an automation that meets `when` and counts the change; `false` when there is none.
 async fn write(database: &Database, id: AutomationId, row: automation::ActiveModel, when: Condition) -> Result<bool, Error> {
     let update = async |txn: &Transaction| {
         let change = Set(change_add_in_txn(txn, Subject::Automations).await?);
@@ -206,7 +206,7 @@ fn in_scope(scope: &Scope) -> Condition {
     Condition::all().add_option(scope::has(scope, automation::Column::Id))
 }
 
-/// Automations, archived or not, that were changed after `change`, and the last change among them: with it the next call goes on.
+/// Automations, archived or not, that were changed after `change`, and their last change, from which the next call continues.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -216,7 +216,7 @@ pub async fn automation_list_changed_unscoped(database: &Database, change: i64) 
     Ok((rows.into_iter().map(from_row).collect::<Result<_, _>>()?, last))
 }
 
-/// Locks these automations against other dispatchers, by id, and returns their limits of jobs at once.
+/// Locks these automations against other dispatchers, in order of their ids, and returns their concurrency limits.
 ///
 /// # Errors
 /// Any [`Error`] of the database.

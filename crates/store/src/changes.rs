@@ -1,4 +1,4 @@
-//! Counters of changes: whoever caches rows learns from them whether, and what, there is to read again.
+//! Change counters: a cache compares them to learn whether, and which, rows it must read again.
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
@@ -10,12 +10,12 @@ use crate::{
     entity::change_counter::{Column, Entity},
 };
 
-/// What changes.
+/// What a counter is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// Automations with their limits and pauses.
     Automations,
-    /// Who the workers are and which are paused; not their heartbeats.
+    /// Workers' identities and pauses; not their heartbeats.
     Workers,
 }
 
@@ -28,7 +28,7 @@ impl Subject {
     }
 }
 
-/// How often `subject` has changed.
+/// The number of changes of `subject`.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -36,7 +36,7 @@ pub async fn change_count(database: &Database, subject: Subject) -> Result<i64, 
     count(database.connection(), subject).await
 }
 
-/// Counts a change, after it was committed; returns the count.
+/// Counts a committed change and returns the new count.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -47,8 +47,8 @@ pub async fn change_add(database: &Database, subject: Subject) -> Result<i64, Er
     Ok(count)
 }
 
-/// Counts a change in its own transaction, and keeps other changes from being committed before it: whoever has seen this count has seen every
-/// change with a lower one.
+/// Counts a change in the transaction that makes it, and blocks other changes until that commits: a reader that has seen this count has
+/// seen every change with a lower one.
 pub(crate) async fn change_add_in_txn(txn: &Transaction, subject: Subject) -> Result<i64, Error> {
     let update = Entity::update_many().col_expr(Column::Count, Expr::col(Column::Count).add(1));
     update.filter(Column::Subject.eq(subject.as_str())).exec(&txn.0).await?;

@@ -16,29 +16,30 @@ use tokio::sync::OnceCell;
 
 use crate::{Error, dialect, error::from_connect};
 
-/// How long to wait for the write lock of SQLite before a migration: other hubs may migrate, and whoever holds it for longer is to be named soon.
+/// Maximum time to wait for SQLite's write lock before a migration. Another hub may migrate; a process that holds it for longer is
+/// reported.
 const MOST_PATIENCE: Duration = Duration::from_secs(20);
 
-/// How to reach the database.
+/// Settings of the connection pool.
 #[derive(Clone)]
 pub struct Settings {
     /// `sqlite://PATH` or `postgres://…`.
     pub url: String,
-    /// Most connections of the pool; on PostgreSQL one more is kept for statements without a transaction around them.
+    /// Maximum number of pooled connections; on PostgreSQL one more is reserved for statements without a transaction.
     pub max_connections: u32,
-    /// How long a request waits for a free connection, and for SQLite's write lock.
+    /// Maximum time to wait for a free connection, and for SQLite's write lock.
     pub acquire_timeout: Duration,
-    /// How long one statement may take (PostgreSQL).
+    /// Time limit of a statement (PostgreSQL).
     pub statement_timeout: Duration,
-    /// Schema to work in (PostgreSQL); `None`: the server's default.
+    /// Schema to use (PostgreSQL); `None`: the server's default.
     pub schema: Option<String>,
-    /// Every statement finds its rows by an index, as the writer's do: PostgreSQL then plans each once and never scans a table, also while
-    /// it knows no statistics yet.
+    /// Whether every statement finds its rows by an index, as the writer's do: PostgreSQL then uses generic plans and never a sequential
+    /// scan, even without statistics.
     pub by_index: bool,
 }
 
 impl Settings {
-    /// The usual settings for `url`.
+    /// Default settings for `url`.
     #[must_use]
     pub fn new(url: &str) -> Self {
         Self {
@@ -56,27 +57,27 @@ impl Settings {
 #[derive(Clone)]
 pub struct Database {
     connection: DatabaseConnection,
-    /// For statements without a transaction around them (PostgreSQL). Taken out of the pool, which may open another in its place.
+    /// Reserved for statements without a transaction (PostgreSQL). Detached from the pool, which may open another in its place.
     kept: Arc<Mutex<Option<PgConnection>>>,
 }
 
-/// An open transaction: rolled back when dropped without a commit.
+/// An open transaction; rolled back when dropped without a commit.
 pub struct Transaction(pub(crate) DatabaseTransaction);
 
-/// A transaction that may never begin. Rolled back like [`Transaction`].
+/// A transaction that begins when it is first needed. Rolled back like [`Transaction`].
 pub struct LazyTransaction<'a> {
     database: &'a Database,
     begun: OnceCell<Transaction>,
 }
 
-/// What a [`LazyTransaction`] reads from.
+/// The connection that a [`LazyTransaction`] reads from.
 pub(crate) enum Reader<'a> {
     Database(&'a Database),
     Transaction(&'a Transaction),
 }
 
 impl LazyTransaction<'_> {
-    /// The transaction, begun now when it was not before.
+    /// The transaction; begins it if necessary.
     ///
     /// # Errors
     /// As [`Database::begin`].
@@ -90,12 +91,12 @@ impl LazyTransaction<'_> {
         self.begun.initialized()
     }
 
-    /// Where to read: inside the transaction once it has begun.
+    /// The connection to read from: the transaction once it has begun.
     pub(crate) fn reader(&self) -> Reader<'_> {
         self.begun.get().map_or(Reader::Database(self.database), Reader::Transaction)
     }
 
-    /// Makes it last, if it began.
+    /// Commits, if it has begun.
     ///
     /// # Errors
     /// As [`Transaction::commit`].
@@ -108,10 +109,10 @@ impl LazyTransaction<'_> {
 }
 
 impl Database {
-    /// Opens the pool with one connection; a SQLite file is made when missing.
+    /// Opens the pool with one connection; a missing SQLite file is created.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the database cannot be reached or its file not be opened, [`Error::Refused`] for an unusable URL.
+    /// [`Error::Unavailable`] when the database is unreachable or its file cannot be opened, [`Error::Refused`] for an invalid URL.
     pub async fn connect(settings: &Settings) -> Result<Self, Error> {
         let mut options = ConnectOptions::new(dialect::url_with_creation(&settings.url));
         options
@@ -131,21 +132,21 @@ impl Database {
         Ok(Self { connection, kept: Arc::default() })
     }
 
-    /// Brings the schema up to date, all of it or nothing. Any number of hubs may do it at once.
+    /// Applies all pending migrations in one transaction. Several hubs may call it at the same time.
     ///
     /// # Errors
     /// Any [`Error`].
     pub async fn migrate(&self) -> Result<(), Error> {
         let txn = self.begin_patiently().await?;
         if let Some(name) = dialect::missing_schema(&txn.0).await? {
-            return Err(Error::Refused(format!("there is no schema {name}: create it (CREATE SCHEMA {name}) or correct database.schema")));
+            return Err(Error::Refused(format!("there is no schema {name}: create it (CREATE SCHEMA {name}) or change database.schema")));
         }
         dialect::lock_migrations(&txn.0).await?;
         Migrator::up(&txn.0, None).await?;
         txn.commit().await
     }
 
-    /// A transaction, also when SQLite's write lock is taken for longer than a request would wait: by another hub that migrates.
+    /// Begins a transaction, and waits longer than a request for SQLite's write lock, which another hub may hold while it migrates.
     async fn begin_patiently(&self) -> Result<Transaction, Error> {
         let until = Instant::now() + MOST_PATIENCE;
         loop {
@@ -156,7 +157,7 @@ impl Database {
         }
     }
 
-    /// Takes every migration back: all data is lost. For tests.
+    /// Rolls every migration back: all data is lost. For tests.
     ///
     /// # Errors
     /// Any [`Error`].
@@ -167,7 +168,7 @@ impl Database {
         txn.commit().await
     }
 
-    /// Makes a schema (PostgreSQL). For tests, which have one each.
+    /// Creates a schema (PostgreSQL). For tests, which have one each.
     ///
     /// # Errors
     /// Any [`Error`].
@@ -176,7 +177,7 @@ impl Database {
         Ok(())
     }
 
-    /// Drops a schema with all that is in it (PostgreSQL). For tests.
+    /// Drops a schema with its contents (PostgreSQL). For tests.
     ///
     /// # Errors
     /// Any [`Error`].
@@ -185,16 +186,16 @@ impl Database {
         Ok(())
     }
 
-    /// Asks the database for a sign of life.
+    /// Checks that the database answers.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when there is none.
+    /// [`Error::Unavailable`] when it does not.
     pub async fn ping(&self) -> Result<(), Error> {
         self.connection.execute_unprepared("SELECT 1").await?;
         Ok(())
     }
 
-    /// The clock of PostgreSQL, which all hubs of it share; `None` with SQLite, which has none of its own.
+    /// The clock of PostgreSQL, which all its hubs share; `None` with SQLite, which has none.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when it does not answer.
@@ -210,7 +211,7 @@ impl Database {
         let options =
             TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
         let connection = self.connection.clone();
-        // In a task of its own: a caller that goes away while PostgreSQL begins would leave a transaction that nobody knows of.
+        // In its own task: a caller that is dropped during BEGIN would leave an open transaction on a pooled connection.
         let begun = tokio::spawn(async move { connection.begin_with_options(options).await }).await;
         Ok(Transaction(begun.map_err(|error| Error::Unavailable(error.to_string()))??))
     }
@@ -221,7 +222,7 @@ impl Database {
         LazyTransaction { database: self, begun: OnceCell::const_new() }
     }
 
-    /// Whether it is the embedded one.
+    /// Whether it is SQLite.
     #[must_use]
     pub fn is_sqlite(&self) -> bool {
         dialect::is_sqlite(self.backend())
@@ -231,10 +232,10 @@ impl Database {
         self.connection.get_database_backend()
     }
 
-    /// Runs `work` in a transaction, again from its start when it met another one, at most five times.
+    /// Runs `work` in a transaction; repeats it after a conflict, at most five times in all.
     ///
     /// # Errors
-    /// What `work` returns, or any [`Error`] of the transaction itself.
+    /// The error of `work`, or any [`Error`] of the transaction.
     pub async fn in_transaction<T>(&self, work: impl AsyncFn(&Transaction) -> Result<T, Error>) -> Result<T, Error> {
         let mut attempt = 0;
         loop {
@@ -260,7 +261,7 @@ impl Database {
     pub async fn close(&self) -> Result<(), Error> {
         let kept = self.kept().take();
         if let Some(kept) = kept {
-            // One that cannot say goodbye is gone already.
+            // A connection that cannot be closed in order is already broken.
             let _ = kept.close().await;
         }
         self.connection.clone().close().await.map_err(Error::from)
@@ -270,7 +271,7 @@ impl Database {
         &self.connection
     }
 
-    /// Runs a statement that is its own transaction, and gives the number of rows that it wrote.
+    /// Runs a statement as its own transaction and returns the number of rows that it wrote.
     pub(crate) async fn execute_alone(&self, statement: Statement) -> Result<u64, Error> {
         if !dialect::keeps_connection(self.backend()) {
             return Ok(self.connection.execute_raw(statement).await?.rows_affected());
@@ -285,7 +286,7 @@ impl Database {
         };
         let values = SqlxValues(statement.values.unwrap_or(Values(Vec::new())));
         let executed = sqlx::query_with(AssertSqlSafe(statement.sql), values).execute(&mut connection).await.map_err(executing);
-        // One that may be broken is closed by being dropped.
+        // A connection that may be broken is dropped, which closes it.
         if !executed.as_ref().is_err_and(Error::is_unavailable) {
             *self.kept() = Some(connection);
         }
@@ -302,25 +303,25 @@ fn executing(error: sqlx::Error) -> Error {
 }
 
 impl Transaction {
-    /// Makes it last.
+    /// Commits.
     ///
     /// # Errors
-    /// Any [`Error`]. After [`Error::Unavailable`] it is not known whether it lasts.
+    /// Any [`Error`]. After [`Error::Unavailable`] it is unknown whether the transaction is committed.
     pub async fn commit(self) -> Result<(), Error> {
         self.0.commit().await.map_err(Error::from)
     }
 }
 
-/// Whether a connection may be used again. One whose transaction could not be ended, because the disk is full or SQLite had ended it by
-/// itself, is closed: what is done on it next would belong to that transaction, and be answered without ever being committed.
+/// Whether a connection may be reused. A connection whose transaction could not be ended (the disk is full, or SQLite rolled it back by
+/// itself) is closed: the next statements would belong to that transaction and be acknowledged without a commit.
 async fn is_clean(connection: &mut impl sqlx::Connection) -> Result<bool, sqlx::Error> {
     if connection.is_in_transaction() {
-        // A rollback may be under way.
+        // A rollback may be in progress.
         connection.ping().await?;
     }
     let clean = !connection.is_in_transaction();
     if !clean {
-        tracing::warn!("a transaction could not be ended; its connection is closed");
+        tracing::warn!("a transaction could not be ended; closing its connection");
     }
     Ok(clean)
 }

@@ -1,4 +1,4 @@
-//! Messages that ended in the dead-letter queue.
+//! Dead letters: messages that the hub consumed from the dead-letter queue. They are stored so that people can inspect and replay them.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -17,56 +17,56 @@ use crate::{
     scope,
 };
 
-/// One such message.
+/// A dead letter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeadLetter {
     /// Id, UUID v7.
     pub id: DeadLetterId,
-    /// Queue it was meant for.
+    /// Queue that it was published to.
     pub queue_name: String,
     /// The job it names, when it names one.
     pub job_id: Option<JobId>,
-    /// Why the broker gave it up: `rejected`, `expired`, `maxlen`, `delivery_limit`.
+    /// Why the broker dead-lettered it: `rejected`, `expired`, `maxlen`, `delivery_limit`.
     pub reason: String,
-    /// The message, as far as it is text and kept.
+    /// Body of the message as text; may be truncated, and bytes that are not UTF-8 are replaced.
     pub body: String,
-    /// `body` is the message to the byte.
+    /// Whether `body` is the exact message.
     pub body_is_whole: bool,
     /// Its headers that are strings, as an object.
     pub headers: Option<Value>,
-    /// When the hub took it from the queue.
+    /// When the hub consumed it.
     pub received_at: DateTime<Utc>,
-    /// What became of it, when somebody sent it again.
+    /// Its replay, if there was one.
     pub replay: Option<Replay>,
 }
 
-/// A message sent again.
+/// A replay of a dead letter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replay {
-    /// When.
+    /// When it was replayed.
     pub at: DateTime<Utc>,
-    /// Who did it.
+    /// Who replayed it.
     pub by: String,
-    /// The job that runs in the place of the one it named; `None`: the message itself went to its queue again.
+    /// Job that replaces the one that it named; `None`: the message itself was published again.
     pub new_job_id: Option<JobId>,
 }
 
-/// Which messages to list.
+/// Selects dead letters of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Only those meant for this queue.
+    /// Only those published to this queue.
     pub queue: Option<String>,
     /// Only those that name this job.
     pub job_id: Option<JobId>,
-    /// Only those that were (or were not) sent again.
+    /// Only those that were (or were not) replayed.
     pub replayed: Option<bool>,
     /// Page size.
     pub limit: u64,
-    /// The last message of the page before.
+    /// The last dead letter of the previous page.
     pub after: Option<DeadLetterId>,
 }
 
-/// Keeps a message.
+/// Inserts a dead letter.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -89,7 +89,7 @@ pub async fn dead_letter_insert(database: &Database, letter: &DeadLetter) -> Res
     Ok(())
 }
 
-/// Messages, newest first.
+/// Dead letters, newest first.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -101,7 +101,7 @@ pub async fn dead_letter_list(database: &Database, scope: &Scope, filter: &Filte
     all(database, query).await
 }
 
-/// Messages, oldest first, those that were not sent again; `filter.replayed` has no meaning here.
+/// Dead letters that were not replayed, oldest first; ignores `filter.replayed`.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -114,7 +114,7 @@ pub async fn dead_letter_list_open(database: &Database, scope: &Scope, filter: &
     all(database, query).await
 }
 
-/// How many messages `filter` matches, without its page.
+/// The number of dead letters that match `filter`, regardless of its page.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -132,14 +132,14 @@ fn in_scope(scope: &Scope) -> Condition {
 
 fn matching(scope: &Scope, filter: &Filter) -> Condition {
     use dead_letter::Column as C;
-    let replayed = |wanted: bool| if wanted { C::ReplayedAt.is_not_null() } else { C::ReplayedAt.is_null() };
+    let replayed = |yes: bool| if yes { C::ReplayedAt.is_not_null() } else { C::ReplayedAt.is_null() };
     in_scope(scope)
         .add_option(filter.queue.as_ref().map(|queue| C::QueueName.eq(queue)))
         .add_option(filter.job_id.map(|job_id| C::JobId.eq(Uuid::from(job_id))))
         .add_option(filter.replayed.map(replayed))
 }
 
-/// One message.
+/// One dead letter.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -147,7 +147,7 @@ pub async fn dead_letter_get(database: &Database, scope: &Scope, id: DeadLetterI
     Ok(dead_letter::Entity::find_by_id(id.get()).filter(in_scope(scope)).one(database.connection()).await?.map(from_row))
 }
 
-/// Removes a message; `false` when there is no such message.
+/// Deletes a dead letter; `false` when there is none with this id.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -155,7 +155,7 @@ pub async fn dead_letter_delete(database: &Database, id: DeadLetterId) -> Result
     Ok(dead_letter::Entity::delete_by_id(id.get()).exec(database.connection()).await?.rows_affected == 1)
 }
 
-/// Notes that a message was sent again; `false` when it is gone or had been sent again before.
+/// Marks a dead letter as replayed; `false` when it is deleted or was replayed before.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -163,7 +163,7 @@ pub async fn dead_letter_mark_replayed(database: &Database, id: DeadLetterId, re
     mark(database.connection(), id, replay).await
 }
 
-/// [`dead_letter_mark_replayed`]; another one of the same message waits for this transaction.
+/// [`dead_letter_mark_replayed`] in a transaction, which a concurrent replay of the same dead letter waits for.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -171,7 +171,7 @@ pub async fn dead_letter_mark_replayed_in_txn(txn: &Transaction, id: DeadLetterI
     mark(&txn.0, id, replay).await
 }
 
-/// The job that runs in the place of this one, with its idempotency key.
+/// The job that replaces this one, with its idempotency key.
 ///
 /// # Errors
 /// Any [`Error`] of the database.

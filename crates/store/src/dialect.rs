@@ -1,4 +1,4 @@
-//! What really differs between the databases.
+//! Every difference between SQLite and PostgreSQL. The repositories have no branches: a difference that is needed belongs here.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -8,12 +8,12 @@ use sea_orm::{
 
 use crate::Settings;
 
-/// Whether it is the embedded one: a file, whose one writer at a time has it whole.
+/// Whether it is SQLite: a file that one writer at a time locks as a whole.
 pub(crate) fn is_sqlite(backend: DbBackend) -> bool {
     backend == DbBackend::Sqlite
 }
 
-/// How to connect, beside what all connections have in common.
+/// Sets the connection options of this database.
 pub(crate) fn set_options(options: &mut ConnectOptions, settings: &Settings) {
     if settings.url.starts_with("postgres") {
         options.statement_timeout(settings.statement_timeout);
@@ -33,7 +33,7 @@ pub(crate) fn set_options(options: &mut ConnectOptions, settings: &Settings) {
     });
 }
 
-/// `url` of a database that is made when there is none (SQLite).
+/// `url` with the option to create a missing file (SQLite).
 pub(crate) fn url_with_creation(url: &str) -> String {
     if url.starts_with("sqlite:") && !url.contains("mode=") {
         let separator = if url.contains('?') { '&' } else { '?' };
@@ -42,19 +42,19 @@ pub(crate) fn url_with_creation(url: &str) -> String {
     url.to_owned()
 }
 
-/// Whether a connection is kept for statements without a transaction around them: a pool asks one of PostgreSQL's for a sign of life each
-/// time that it gets it back.
+/// Whether a connection is reserved for statements without a transaction: the pool pings a connection of PostgreSQL each time it is
+/// returned.
 pub(crate) fn keeps_connection(backend: DbBackend) -> bool {
     !is_sqlite(backend)
 }
 
-/// Whether data can be changed within a WITH, so that one statement can both write and check what it wrote. Where it cannot, there are no
-/// round trips to spare either.
+/// Whether WITH supports data-modifying statements, so that one statement can write and check what it wrote. SQLite does not, but has no
+/// round trips to save either.
 pub(crate) fn changes_data_in_with(backend: DbBackend) -> bool {
     !is_sqlite(backend)
 }
 
-/// The clock of the server, if there is one.
+/// The server's clock, if there is a server.
 pub(crate) async fn time(connection: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
     let backend = connection.get_database_backend();
     if is_sqlite(backend) {
@@ -64,8 +64,8 @@ pub(crate) async fn time(connection: &impl ConnectionTrait) -> Result<Option<Dat
     row.map(|row| row.try_get("", "now")).transpose()
 }
 
-/// Waits until no other hub migrates, and keeps others from it until the transaction ends. A migration takes the time it takes: the limit for
-/// statements is for requests.
+/// Locks migrations until the transaction ends; waits for another hub that migrates. Lifts the statement time-out, which is meant for
+/// requests.
 pub(crate) async fn lock_migrations(txn: &DatabaseTransaction) -> Result<(), DbErr> {
     if txn.get_database_backend() == DbBackend::Postgres {
         txn.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
@@ -73,7 +73,7 @@ pub(crate) async fn lock_migrations(txn: &DatabaseTransaction) -> Result<(), DbE
     lock(txn, "regente migrate").await
 }
 
-/// The schema that was asked for, when there is none of this name (PostgreSQL).
+/// The name of the configured schema if it does not exist (PostgreSQL).
 pub(crate) async fn missing_schema(txn: &DatabaseTransaction) -> Result<Option<String>, DbErr> {
     if txn.get_database_backend() != DbBackend::Postgres {
         return Ok(None);
@@ -83,8 +83,8 @@ pub(crate) async fn missing_schema(txn: &DatabaseTransaction) -> Result<Option<S
     row.map(|row| row.try_get("", "name")).transpose()
 }
 
-/// Waits until no other transaction holds the lock `name` in this schema, and holds it until this one ends. SQLite's transaction has the
-/// write lock already. `name` is ours, never anybody's input.
+/// Takes the lock `name` of this schema until the transaction ends. On SQLite the transaction has the write lock already. `name` must be a
+/// constant, never input.
 pub(crate) async fn lock(txn: &DatabaseTransaction, name: &str) -> Result<(), DbErr> {
     if txn.get_database_backend() == DbBackend::Postgres {
         txn.execute_unprepared(&format!("SELECT pg_advisory_xact_lock(hashtext('{name} ' || current_schema()))")).await?;

@@ -1,4 +1,4 @@
-//! One module per table. `pub` because the derives of sea-orm need it.
+//! One module per table. `pub` because sea-orm's derives require it.
 #![expect(unreachable_pub, reason = "the derives of sea-orm want public types")]
 
 #[macro_use]

@@ -1,27 +1,27 @@
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 
-/// What can go wrong with the database.
+/// Errors of the database.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database cannot be reached, is locked, or did not answer in time; the same call may work later.
+    /// The database is unreachable, locked, or did not answer in time; the same call may succeed later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
-    /// Another transaction won; the same transaction may work when run again.
-    #[error("the transaction met another one: {0}")]
+    /// A concurrent transaction won; the same transaction may succeed when repeated.
+    #[error("conflict with a concurrent transaction: {0}")]
     Conflict(String),
     /// A row with the same key exists.
-    #[error("there is one already: {0}")]
+    #[error("duplicate row: {0}")]
     Duplicate(String),
     /// The database refused a value or statement.
-    #[error("the database refused: {0}")]
+    #[error("the database refused the statement: {0}")]
     Refused(String),
-    /// What a row holds cannot be read.
+    /// A row has an invalid value.
     #[error("unreadable row: {0}")]
     Corrupt(String),
 }
 
 impl Error {
-    /// Whether the whole database is the problem, and not the one statement.
+    /// Whether the database as a whole is the problem, not the statement.
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_))
@@ -44,7 +44,7 @@ impl From<DbErr> for Error {
     }
 }
 
-/// Without the URL, which may have a password in it.
+/// Omits the URL, which may contain a password.
 pub(crate) fn from_connect(error: DbErr) -> Error {
     let unusable = match &error {
         DbErr::Conn(RuntimeErr::Internal(_)) => true,
@@ -52,7 +52,7 @@ pub(crate) fn from_connect(error: DbErr) -> Error {
         _ => false,
     };
     if unusable {
-        return Error::Refused("not the URL of a database: want sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME".to_owned());
+        return Error::Refused("not the URL of a database: must be sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME".to_owned());
     }
     match Error::from(error) {
         Error::Refused(text) | Error::Conflict(text) => Error::Unavailable(text),
@@ -74,8 +74,8 @@ fn from_sqlx(cause: &sqlx::Error, text: String) -> Error {
 }
 
 /// SQLSTATE of PostgreSQL (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) or result code of SQLite
-/// (<https://www.sqlite.org/rescode.html>), which never look alike. A division by zero is how [`crate::jobs::job_update_at_once`] finds out
-/// that a row was changed by somebody else.
+/// (<https://www.sqlite.org/rescode.html>), which do not overlap. [`crate::jobs::job_update_at_once`] reports a concurrent change of a row
+/// by a division by zero.
 fn from_code(code: &str, text: String) -> Error {
     let sqlite_primary = code.parse::<u32>().ok().filter(|_| code.len() <= 4).map(|number| number & 0xff);
     match (code, sqlite_primary) {

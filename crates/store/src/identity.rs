@@ -1,4 +1,4 @@
-//! Users and what an installation knows of itself.
+//! Users, and settings of the installation that are generated at the first start. Those are stored in the database so that replicas agree.
 
 use chrono::{DateTime, Utc};
 use domain::ids::UserId;
@@ -10,18 +10,18 @@ use crate::{
     entity::{instance_setting, user},
 };
 
-/// A person who may sign in.
+/// A user who may sign in.
 #[derive(Clone, Debug)]
 pub struct User {
     /// Id.
     pub id: UserId,
-    /// Name to sign in with.
+    /// User name.
     pub username: String,
     /// Argon2 hash, PHC form.
     pub password_hash: String,
 }
 
-/// Adds a user unless the name is taken; says whether it was added.
+/// Inserts a user unless the name is taken; returns whether it was inserted.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -55,7 +55,7 @@ pub async fn user_find(database: &Database, username: &str) -> Result<Option<Use
     Ok(row.map(|row| User { id: row.id.into(), username: row.username, password_hash: row.password_hash }))
 }
 
-/// The installation's value for `key`; when there is none yet, `fresh` is stored and becomes it for all replicas.
+/// The installation's value for `key`. If there is none, stores `fresh`, which is then the value for all replicas.
 ///
 /// # Errors
 /// Any [`Error`] of the database.

@@ -1,4 +1,4 @@
-//! What happened to a job beside its state: late results, recoveries.
+//! Events of a job that its status does not show: late results, recoveries.
 
 use chrono::{DateTime, Utc};
 use domain::ids::{JobEventId, JobId};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{Database, Error, Transaction, entity::job_event};
 
-/// One thing that happened.
+/// An event of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobEvent {
     /// Id, UUID v7.
@@ -17,15 +17,15 @@ pub struct JobEvent {
     pub job_id: JobId,
     /// `job.finish_late` …
     pub kind: String,
-    /// Who did it; `None`: the hub itself, or done before that was kept.
+    /// Who caused it; `None`: the hub, or before this was recorded.
     pub actor: Option<String>,
-    /// More, as JSON.
+    /// Details, as JSON.
     pub detail: Value,
-    /// When.
+    /// When it happened.
     pub created_at: DateTime<Utc>,
 }
 
-/// Keeps events.
+/// Inserts events.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -45,7 +45,7 @@ pub async fn job_event_insert_many_in_txn(txn: &Transaction, events: &[JobEvent]
     Ok(())
 }
 
-/// A job's events after one of them, oldest first; at most `limit`.
+/// A job's events after `after`, oldest first; at most `limit`.
 ///
 /// # Errors
 /// Any [`Error`] of the database.

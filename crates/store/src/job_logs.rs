@@ -1,4 +1,4 @@
-//! Log lines of jobs, stored as they come: a row is a batch of consecutive lines.
+//! Log lines of jobs. A row holds a batch of consecutive lines as they arrived, so that a busy log costs one insert per request.
 
 use chrono::{DateTime, Utc};
 use domain::{ids::JobId, log::Level};
@@ -15,16 +15,16 @@ use crate::{
     statement_text::{StatementTexts, insert},
 };
 
-/// One line.
+/// A log line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     /// When it was written.
     pub timestamp: DateTime<Utc>,
     /// Level.
     pub level: Level,
-    /// The line.
+    /// Text of the line.
     pub message: String,
-    /// Somebody should do something about it.
+    /// Whether somebody should act on it.
     pub actionable: bool,
 }
 
@@ -39,10 +39,11 @@ pub struct Chunk<'a> {
     pub lines: &'a [Line],
 }
 
-/// Adds chunks.
+/// Inserts chunks.
 ///
 /// # Errors
-/// [`Error::Duplicate`] when a chunk of the job ends with the same number. Numbers are given out by whoever has the job's row locked.
+/// [`Error::Duplicate`] when a chunk of the job ends with the same number. Only the transaction that has locked the job's row may assign
+/// numbers.
 pub async fn chunk_insert_many_in_txn(txn: &Transaction, chunks: &[Chunk<'_>], now: DateTime<Utc>) -> Result<(), Error> {
     for chunks in in_few_lengths(chunks) {
         let rows = chunks.iter().map(|chunk| to_cells(chunk, now)).collect::<Result<Vec<_>, _>>()?;
@@ -51,36 +52,36 @@ pub async fn chunk_insert_many_in_txn(txn: &Transaction, chunks: &[Chunk<'_>], n
     Ok(())
 }
 
-/// A page of a job's lines that have not been read yet.
+/// A page of a job's log whose lines are not read yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinePage {
     /// The rows that hold them, oldest first.
     pub parts: Vec<LinePart>,
-    /// Number of the last line; `None` when there is none.
+    /// Number of the last line; `None`: the page is empty.
     pub last: Option<i64>,
-    /// There may be another page.
+    /// Whether there may be another page.
     pub more: bool,
 }
 
-/// Lines of a page that are stored together.
+/// Lines of a page that are stored in one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinePart {
-    /// The lines of the page after this one.
+    /// Number of the line before the first.
     pub after: i64,
-    /// Up to this one.
+    /// Number of the last line.
     pub last: i64,
-    /// Their size in bytes.
+    /// Size of the row in bytes.
     pub bytes: usize,
 }
 
-/// The page of a job's lines, oldest first, from the one after `after`: at most `limit` lines, and no more than `most_bytes` unless lines that
-/// are stored together have more. Reads where they are, not the lines.
+/// The page of a job's log after line `after`, oldest first: at most `limit` lines, and at most `most_bytes` unless a single row has more.
+/// Reads positions and sizes, not the lines.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn line_page(database: &Database, job_id: JobId, after: i64, limit: usize, most_bytes: usize) -> Result<LinePage, Error> {
     let bytes = Func::cust("octet_length").arg(Expr::col(Column::Lines));
-    // Each row has a line that counts.
+    // Each row has at least one line of the page.
     let rows: Vec<(i64, i64, i64)> = rows_after(job_id, after)
         .select_only()
         .columns([Column::FirstLine, Column::LastLine])

@@ -1,4 +1,5 @@
-//! Jobs: the rows that are the commands.
+//! Jobs. The row is the command: a job exists once its row is committed, and messages, events and caches only follow it. Every write
+//! carries the version at which the row was loaded, so that concurrent transitions cannot overwrite each other.
 
 mod dispatch;
 mod list;
@@ -34,7 +35,7 @@ pub use self::{
     write::{MOST_AT_ONCE, job_insert_at_once, job_insert_many_in_txn, job_update_at_once, job_update_many_in_txn},
 };
 
-/// A job to add.
+/// A job to insert.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewJob {
     /// Id, UUID v7 of `created_at`.
@@ -43,33 +44,33 @@ pub struct NewJob {
     pub automation_id: AutomationId,
     /// Queue.
     pub queue_name: String,
-    /// What created it.
+    /// Kind of caller.
     pub trigger: Trigger,
     /// 0 to 9.
     pub priority: i32,
-    /// What the robot gets.
+    /// Parameters that the robot receives.
     pub parameters: Map<String, Value>,
-    /// 1 for a first run.
+    /// Number of the attempt, from 1.
     pub attempt: i32,
-    /// The job it runs again.
+    /// Job that it retries.
     pub retry_of: Option<JobId>,
     /// Makes a repeated request return the same job.
     pub idempotency_key: Option<String>,
-    /// What was asked with that key, as a digest: another request with the same key is refused.
+    /// Digest of the request with that key: a different request with the same key is refused.
     pub request_digest: Option<String>,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
-    /// It does not start before this.
+    /// Earliest start.
     pub not_before: Option<DateTime<Utc>>,
-    /// Set when it is handed to the broker right after the commit.
+    /// Set when it is published right after the commit.
     pub dispatch_started_at: Option<DateTime<Utc>>,
-    /// Who or what asked for it.
+    /// Who or what requested it.
     pub origin: Origin,
-    /// What it was accepted with.
+    /// Settings that were fixed when it was accepted.
     pub terms: Terms,
 }
 
-/// A job with what changes while it lives, without parameters.
+/// A job without its parameters: everything that transitions read or change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobRow {
     /// State and lease.
@@ -80,21 +81,21 @@ pub struct JobRow {
     pub queue_name: String,
     /// 0 to 9.
     pub priority: i32,
-    /// What created it.
+    /// Kind of caller.
     pub trigger: Trigger,
-    /// 1 for a first run.
+    /// Number of the attempt, from 1.
     pub attempt: i32,
-    /// The job it runs again.
+    /// Job that it retries.
     pub retry_of: Option<JobId>,
-    /// What the robot gave back. Not loaded by [`job_load_for_update_in_txn`]; written when set.
+    /// Result of the robot. Not loaded by [`job_load_for_update_in_txn`]; written when set.
     pub result: Option<Value>,
-    /// How far it is.
+    /// Progress that its robot reported last.
     pub progress: Option<Value>,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
-    /// It does not start before this.
+    /// Earliest start.
     pub not_before: Option<DateTime<Utc>>,
-    /// When it was chosen for the broker; the message may not have got there.
+    /// When it was selected for dispatch; its message may not have reached the broker.
     pub dispatch_started_at: Option<DateTime<Utc>>,
     /// When the broker confirmed its message, or a worker claimed it.
     pub dispatched_at: Option<DateTime<Utc>>,
@@ -102,29 +103,29 @@ pub struct JobRow {
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub completed_at: Option<DateTime<Utc>>,
-    /// When its worker was last heard of.
+    /// When the last heartbeat of its worker arrived.
     pub last_heartbeat_at: Option<DateTime<Utc>>,
-    /// When somebody asked to stop it.
+    /// When its cancellation was requested.
     pub cancellation_requested_at: Option<DateTime<Utc>>,
-    /// Log lines it has.
+    /// Number of its log lines.
     pub log_lines: i64,
-    /// Bytes of their messages.
+    /// Size of their messages in bytes.
     pub log_bytes: i64,
-    /// Log lines that were sent and not stored, because the log was over its limit.
+    /// Log lines that were not stored because the log had reached its limit.
     pub log_left_out: i64,
-    /// Log lines its worker has numbered so far.
+    /// Log lines that its worker has sent so far.
     pub log_offset: i64,
-    /// When its time is up; `None`: never, or its clock stands still.
+    /// When it reaches its time limit; `None`: it has none, or its clock is stopped.
     pub deadline_at: Option<DateTime<Utc>>,
-    /// Since when it is paused.
+    /// When it was paused.
     pub paused_at: Option<DateTime<Utc>>,
-    /// How long it was paused before, in milliseconds.
+    /// Duration of its earlier pauses in milliseconds.
     pub paused_ms: i64,
-    /// Who or what asked for it.
+    /// Who or what requested it.
     pub origin: Origin,
-    /// What it was accepted with.
+    /// Settings that were fixed when it was accepted.
     pub terms: Terms,
-    /// How often the row was written; a write of what was loaded at another version is refused.
+    /// Number of writes of the row; a write based on another version is refused.
     pub version: i64,
 }
 
@@ -152,7 +153,7 @@ impl NewJob {
         }
     }
 
-    /// The row as it is once added.
+    /// The row as it is after the insert.
     #[must_use]
     pub fn row(&self) -> JobRow {
         JobRow {
@@ -173,7 +174,7 @@ impl NewJob {
 }
 
 impl JobRow {
-    /// As the job that another one runs again.
+    /// The job as the predecessor of a retry.
     #[must_use]
     pub fn earlier(&self) -> Earlier<'_> {
         Earlier {
@@ -186,7 +187,7 @@ impl JobRow {
         }
     }
 
-    /// A job of which only the id is known, and that nothing has happened to.
+    /// A new pending job with default values.
     pub(crate) fn blank(id: JobId) -> Self {
         Self {
             job: Job::pending(id),
@@ -220,11 +221,11 @@ impl JobRow {
     }
 }
 
-/// A job whole.
+/// A job with its parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FullJob {
-    /// All but its parameters.
+    /// Everything but its parameters.
     pub row: JobRow,
-    /// What the robot gets.
+    /// Parameters that the robot receives.
     pub parameters: Map<String, Value>,
 }

@@ -1,10 +1,10 @@
-//! The database: entities, one repository module per aggregate, transactions. The only user of sea-orm in the house.
+//! The database: entities, one repository module per aggregate, transactions. The only user of sea-orm.
 //!
 //! One code path serves SQLite and PostgreSQL. Repository functions are noun then verb; `_in_txn` when the caller's transaction is passed.
-//! Whoever gets, lists, finds or counts for somebody passes that one's [`domain::Scope`]. What reads for everybody says so: `_unscoped`, for
-//! reconcilers, dispatch and the worker API, and `_in_txn`, for the writer.
+//! Functions that get, list, find or count on behalf of a caller take the caller's [`domain::Scope`]. Functions without a scope carry it in
+//! their names: `_unscoped`, for reconcilers, dispatch and the worker API, and `_in_txn`, for the writer.
 //!
-//! Knows nothing of HTTP, queues or who may do what.
+//! The crate knows nothing of HTTP, the broker or permissions.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), store::Error> {

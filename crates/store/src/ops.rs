@@ -1,4 +1,4 @@
-//! Figures about the whole hub, read from small indexes however many jobs are kept.
+//! Figures about the whole hub. They are read from partial indexes, so that their cost does not grow with the number of stored jobs.
 
 use std::collections::BTreeMap;
 
@@ -15,25 +15,25 @@ use crate::{
     entity::{automation, job},
 };
 
-/// What a queue has.
+/// Number of jobs in a queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueueLoad {
-    /// Jobs that wait in the database.
+    /// Pending jobs that are not dispatched.
     pub waiting: u64,
-    /// Jobs on their way to a worker.
+    /// Pending jobs that are dispatched.
     pub dispatched: u64,
     /// Jobs that a worker holds.
     pub running: u64,
-    /// When the oldest job that was not started was accepted, to the millisecond.
+    /// When the oldest pending job was accepted, to the millisecond.
     pub oldest_pending_at: Option<DateTime<Utc>>,
 }
 
-/// Literals, not parameters, so that the planner sees that the partial indexes fit.
+/// Literals, not parameters, so that the planner can use the partial indexes.
 const WAITING: &str = "status = 'pending' AND dispatch_started_at IS NULL";
 const DISPATCHED: &str = "status = 'pending' AND dispatch_started_at IS NOT NULL";
 const HELD: &str = "status IN ('running', 'paused')";
 
-/// What each queue has, those without jobs that an automation names with them.
+/// The load of each queue, including queues of automations without jobs.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -79,7 +79,7 @@ async fn counts(database: &Database, which: &'static str) -> Result<Vec<(String,
     Ok(rows.into_iter().map(|(queue, jobs)| (queue, u64::try_from(jobs).unwrap_or(0))).collect())
 }
 
-/// When the oldest waiting job of each queue was accepted. One probe for each queue and priority, since the index has the age behind these.
+/// When the oldest job in the backlog of each queue was accepted. One probe for each queue and priority, the leading columns of the index.
 async fn oldest_waiting(database: &Database, queues: impl Iterator<Item = &str>) -> Result<Vec<(String, DateTime<Utc>)>, Error> {
     use job::Column as C;
     let places: Vec<ValueTuple> =
@@ -122,7 +122,7 @@ fn accepted_at(id: JobId) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis(i64::try_from(Uuid::from(id).as_u128() >> 80).ok()?)
 }
 
-/// How many jobs ended since `since`, by how.
+/// The number of jobs that ended since `since`, by status.
 ///
 /// # Errors
 /// Any [`Error`] of the database.

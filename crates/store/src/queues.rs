@@ -1,4 +1,4 @@
-//! Queues: where jobs wait. They have no rows of their own but for a pause; automations and jobs name them.
+//! Queues. They exist because automations and jobs name them; only a pause has a row of its own.
 
 use std::collections::BTreeMap;
 
@@ -16,20 +16,20 @@ use crate::{
     scope,
 };
 
-/// A queue and what is in it.
+/// A queue with its number of jobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Queue {
     /// Name.
     pub name: String,
-    /// Jobs in it that have not started.
+    /// Pending jobs.
     pub waiting: i64,
-    /// Jobs out of it that run or are paused.
+    /// Jobs that run or are paused.
     pub running: i64,
-    /// The last pause that nobody resumed; it may have ended by itself.
+    /// The last pause that nobody resumed; it may have expired.
     pub pause: Option<Pause>,
 }
 
-/// Pauses a queue, or changes its pause.
+/// Pauses a queue or changes its pause.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -47,7 +47,7 @@ pub async fn queue_pause(database: &Database, name: &str, pause: &Pause) -> Resu
     Ok(())
 }
 
-/// Ends a pause; `false` when none lasts at `now`.
+/// Ends a pause; `false` when none is in effect at `now`.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -58,7 +58,7 @@ pub async fn queue_resume(database: &Database, name: &str, now: DateTime<Utc>) -
     Ok(delete.exec(database.connection()).await?.rows_affected == 1)
 }
 
-/// Every pause that nobody resumed, with its queue; some may have ended by themselves.
+/// Every pause that nobody resumed, with its queue; some may have expired.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -67,7 +67,7 @@ pub async fn queue_list_pauses_unscoped(database: &Database) -> Result<Vec<(Stri
     Ok(rows.into_iter().map(from_row).collect())
 }
 
-/// One queue; `None` when no automation, job or pause names it, or none in scope does.
+/// One queue; `None` when no automation, job or pause in scope names it.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -80,12 +80,13 @@ pub async fn queue_get(database: &Database, scope: &Scope, name: &str) -> Result
     }
     let pause = queue_pause::Entity::find_by_id(name.to_owned()).one(database.connection()).await?;
     let counts = counts(database, Some(name)).await?.remove(name);
-    let known = named.is_some() || pause.is_some() || counts.is_some();
+    let exists = named.is_some() || pause.is_some() || counts.is_some();
     let (waiting, running) = counts.unwrap_or_default();
-    Ok(known.then(|| Queue { name: name.to_owned(), waiting, running, pause: pause.map(|row| from_row(row).1) }))
+    Ok(exists.then(|| Queue { name: name.to_owned(), waiting, running, pause: pause.map(|row| from_row(row).1) }))
 }
 
-/// The queues of automations that are not archived, of jobs that wait or run, and of pauses, by name: those that an automation in scope names.
+/// The queues of automations that are not archived, of pending and running jobs, and of pauses, by name. Only those that an automation in
+/// scope names.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -113,9 +114,9 @@ pub async fn queue_list(database: &Database, scope: &Scope) -> Result<Vec<Queue>
     Ok(queues.into_values().collect())
 }
 
-/// Jobs that wait and that run, by queue; of one queue or of all.
+/// Pending and running jobs by queue; of one queue or of all.
 async fn counts(database: &Database, name: Option<&str>) -> Result<BTreeMap<String, (i64, i64)>, Error> {
-    // Literals and an arm for each partial index, so that the planner sees that it fits.
+    // Literals and one arm for each partial index, so that the planner can use it.
     let pending = || Condition::all().add(Expr::cust("status = 'pending'"));
     let started = job::Column::DispatchStartedAt;
     let held = Condition::all().add(Expr::cust("status IN ('running', 'paused')"));

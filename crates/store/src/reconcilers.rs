@@ -1,4 +1,4 @@
-//! Who runs which reconciler, and how its last run went; and the hubs that are alive.
+//! Claims and last runs of reconcilers, and heartbeats of replicas. A claim expires, so that a replica that dies in a run blocks nobody.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::ReplicaId;
@@ -14,58 +14,58 @@ use crate::{
     entity::{reconciler, replica},
 };
 
-/// How a reconciler stands.
+/// State of a reconciler.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reconciler {
     /// Its name.
     pub name: String,
     /// The replica that runs it.
     pub holder: Option<ReplicaId>,
-    /// Until when the holder has it, should it not say more.
+    /// When the claim expires unless the holder finishes before.
     pub held_until: Option<DateTime<Utc>>,
-    /// When the last run began.
+    /// When the last run started.
     pub last_started_at: Option<DateTime<Utc>>,
     /// When the last run ended.
     pub last_finished_at: Option<DateTime<Utc>>,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub last_duration_ms: Option<i64>,
-    /// What it did, as counts.
+    /// Its outcome, as counts.
     pub last_outcome: Option<Value>,
-    /// Why it failed, when it did.
+    /// Why it failed, if it did.
     pub last_error: Option<String>,
-    /// Runs that ended.
+    /// Number of runs that ended.
     pub runs: i64,
-    /// Between two runs; `None` until a version that knows it has started.
+    /// Time between two runs; `None`: no replica of a version that records it has started yet.
     pub interval: Option<TimeDelta>,
 }
 
-/// The wish to run a reconciler.
+/// A request to run a reconciler.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
     /// Its name.
     pub name: &'a str,
     /// The replica.
     pub holder: ReplicaId,
-    /// Now.
+    /// Current time.
     pub now: DateTime<Utc>,
-    /// How long it has it, should it not come back.
+    /// When the claim expires, from now.
     pub hold_for: TimeDelta,
-    /// Not before this long after the last run began.
+    /// Minimum time since the start of the last run.
     pub every: TimeDelta,
 }
 
-/// How a run went.
+/// Outcome of a run.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// When it ended.
     pub now: DateTime<Utc>,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub duration_ms: i64,
-    /// What it did, or why it failed.
+    /// Its counts, or why it failed.
     pub outcome: Result<Value, String>,
 }
 
-/// Makes sure that these reconcilers have rows, with their intervals.
+/// Ensures that these reconcilers have rows, with their intervals.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -84,7 +84,7 @@ pub async fn reconciler_put(database: &Database, reconcilers: &[(&str, TimeDelta
     Ok(())
 }
 
-/// Takes a reconciler that is due and that nobody runs; of several replicas one gets it. A claim whose holder died ends by itself.
+/// Claims a reconciler that is due and not running; `true` for one of several replicas. A claim whose holder died expires.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -102,7 +102,7 @@ pub async fn reconciler_claim(database: &Database, claim: &Claim<'_>) -> Result<
     Ok(update.exec(database.connection()).await?.rows_affected == 1)
 }
 
-/// Notes a run and gives the reconciler free; nothing when `holder` has lost it meanwhile.
+/// Records a run and releases the claim; no effect when `holder` has lost it meanwhile.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -152,13 +152,13 @@ pub struct Replica {
     pub version: String,
     /// When it started.
     pub started_at: DateTime<Utc>,
-    /// When it last said that it lives.
+    /// When its last heartbeat was written.
     pub last_seen_at: DateTime<Utc>,
-    /// The services that it runs; `None` of a version that always runs all.
+    /// Services that it runs; `None`: a version that always runs all.
     pub services: Option<Vec<String>>,
 }
 
-/// Notes that a hub lives, and forgets those that have not said so since `forget_before`.
+/// Writes a replica's heartbeat, and deletes replicas without one since `forget_before`.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -177,7 +177,7 @@ pub async fn replica_beat(database: &Database, replica: &Replica, forget_before:
     Ok(())
 }
 
-/// Hubs that said since `since` that they live, oldest first.
+/// Replicas with a heartbeat since `since`, oldest first.
 ///
 /// # Errors
 /// Any [`Error`] of the database.

@@ -1,5 +1,5 @@
-//! Removing what is older than people want to keep. Ids are UUIDs v7: age is a range of the primary key, and each call removes a bounded
-//! part of it.
+//! Deletion of rows that have exceeded their retention time. Ids are UUIDs v7, so that age is a range of the primary key; each call deletes
+//! a bounded part of it, so that no transaction gets long.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -13,8 +13,8 @@ use crate::{
     entity::{dead_letter, job, job_event, job_log_chunk},
 };
 
-/// Removes at most `limit` jobs that were accepted and ended before `before`, oldest first, with their log lines and events. Returns how
-/// many jobs.
+/// Deletes at most `limit` jobs that were accepted and ended before `before`, oldest first, with their log lines and events. Returns the
+/// number of jobs.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -40,7 +40,8 @@ pub async fn retention_jobs(database: &Database, before: DateTime<Utc>, limit: u
     Ok(deleted.rows_affected)
 }
 
-/// Removes at most `limit` batches of log lines that were stored before `before`, of jobs that were accepted before it. Returns how many.
+/// Deletes at most `limit` batches of log lines that were stored before `before`, of jobs that were accepted before it. Returns their
+/// number.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -59,7 +60,7 @@ pub async fn retention_log_chunks(database: &Database, before: DateTime<Utc>, li
     Ok(delete.exec(database.connection()).await?.rows_affected)
 }
 
-/// Removes at most `limit` events of jobs that happened before `before`. Returns how many.
+/// Deletes at most `limit` job events from before `before`. Returns their number.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -70,7 +71,7 @@ pub async fn retention_job_events(database: &Database, before: DateTime<Utc>, li
     Ok(delete.exec(database.connection()).await?.rows_affected)
 }
 
-/// Removes at most `limit` dead letters that were taken before `before`. Returns how many.
+/// Deletes at most `limit` dead letters that were received before `before`. Returns their number.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -81,7 +82,7 @@ pub async fn retention_dead_letters(database: &Database, before: DateTime<Utc>, 
     Ok(delete.exec(database.connection()).await?.rows_affected)
 }
 
-/// The lowest id that can be made in the millisecond of `at`.
+/// The lowest id of the millisecond of `at`.
 fn first_id(at: DateTime<Utc>) -> Uuid {
     let millis = Ord::min(u64::try_from(at.timestamp_millis()).unwrap_or(0), 0xffff_ffff_ffff);
     Uuid::from_u128(u128::from(millis) << 80)

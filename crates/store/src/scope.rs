@@ -1,5 +1,5 @@
-//! A [`Scope`] as conditions of a query. What belongs to an automation directly, its jobs, is chosen by its id; queues belong to whoever's
-//! automations name them, and with the queues what is known by these alone.
+//! A [`Scope`] as query conditions. Jobs are filtered by their automation's id. Queues are in scope if an automation in scope names them,
+//! and so are workers, tokens and pauses, which refer to queues only.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::{
     entity::{automation, dead_letter, job},
 };
 
-/// Whether `column`, an automation's id, is in scope; `None`: it is, whatever it says.
+/// Condition that `column`, an automation's id, is in scope; `None`: every id is.
 pub(crate) fn has(scope: &Scope, column: impl ColumnTrait) -> Option<Expr> {
     match scope {
         Scope::All => None,
@@ -22,12 +22,12 @@ pub(crate) fn has(scope: &Scope, column: impl ColumnTrait) -> Option<Expr> {
     }
 }
 
-/// Whether `column`, a queue's name, is one that an automation in scope names, archived or not.
+/// Condition that an automation in scope, archived or not, names the queue in `column`.
 pub(crate) fn has_queue(scope: &Scope, column: impl ColumnTrait) -> Option<Expr> {
     Some(column.in_subquery(queues_of(scope)?))
 }
 
-/// Whether a dead letter is in scope: by the job that it names, or by its queue when there is no such job.
+/// Condition that a dead letter is in scope: by the job that it names, or by its queue if there is no such job.
 pub(crate) fn has_dead_letter(scope: &Scope) -> Option<Expr> {
     use dead_letter::Column as C;
     let named = || {
@@ -38,7 +38,7 @@ pub(crate) fn has_dead_letter(scope: &Scope) -> Option<Expr> {
     Some(Expr::exists(reached).or(Expr::exists(named()).not().and(has_queue(scope, C::QueueName)?)))
 }
 
-/// The queues in scope; `None`: every one.
+/// The queues in scope; `None`: every queue.
 pub(crate) async fn queues(database: &Database, scope: &Scope) -> Result<Option<BTreeSet<String>>, Error> {
     let Some(condition) = has(scope, automation::Column::Id) else { return Ok(None) };
     let names: Vec<String> = names().filter(condition).into_tuple().all(database.connection()).await?;

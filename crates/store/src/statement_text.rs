@@ -1,4 +1,4 @@
-//! The text of statements that run for every job, made once.
+//! Cached text of the statements that run for every job: building it costs more than sending it.
 
 use std::{
     collections::BTreeMap,
@@ -12,21 +12,20 @@ use sea_orm::{
 
 use crate::dialect;
 
-/// Statements of one kind for any number of rows, run so often that making their text each time would cost more than sending it: it is made
-/// once for each number.
+/// A statement for any number of rows, whose text is built once for each number.
 pub(crate) struct StatementTexts {
     make: fn(DbBackend, usize) -> String,
-    /// By whether it is for SQLite, and number of rows.
+    /// By database (whether it is SQLite) and number of rows.
     made: Mutex<BTreeMap<(bool, usize), Arc<str>>>,
 }
 
 impl StatementTexts {
-    /// `make` writes the statement for so many rows; its parameters are the rows' cells in their order, and nothing else.
+    /// `make` builds the statement for a number of rows; its parameters must be exactly the rows' cells, in order.
     pub(crate) const fn new(make: fn(DbBackend, usize) -> String) -> Self {
         Self { make, made: Mutex::new(BTreeMap::new()) }
     }
 
-    /// The statement for these rows, which have equally many cells.
+    /// The statement for these rows, which must have the same number of cells.
     pub(crate) fn statement(&self, backend: DbBackend, rows: impl ExactSizeIterator<Item = Vec<Value>>) -> Statement {
         let text = self.text(backend, rows.len());
         Statement::from_sql_and_values(backend, &*text, rows.flatten())
@@ -38,7 +37,7 @@ impl StatementTexts {
     }
 }
 
-/// The text that inserts so many rows.
+/// The text of an INSERT of this many rows.
 pub(crate) fn insert<E: EntityTrait>(columns: impl ExactSizeIterator<Item = impl IntoIden>, backend: DbBackend, rows: usize) -> String {
     let width = columns.len();
     let mut insert = Query::insert();
@@ -47,7 +46,7 @@ pub(crate) fn insert<E: EntityTrait>(columns: impl ExactSizeIterator<Item = impl
     StatementBuilder::build(&insert, &backend).sql
 }
 
-/// Cells for which parameters stand in a text, in rows of `width`.
+/// Placeholder cells, in rows of `width`.
 pub(crate) fn cells(rows: usize, width: usize) -> impl Iterator<Item = Vec<Value>> {
     std::iter::repeat_n(vec![Value::Int(None); width], rows)
 }
@@ -63,7 +62,7 @@ mod tests {
         StatementTexts::new(|backend, rows| insert::<Entity>([Column::JobId, Column::Lines].into_iter(), backend, rows));
 
     #[test]
-    fn parameters_stand_for_the_cells_in_their_order() {
+    fn parameters_are_the_cells_in_order() {
         let rows = (0..2).map(|row| vec![Value::from(row), Value::from(row + 10)]);
         let statement = INSERT.statement(DbBackend::Postgres, rows);
         assert!(statement.sql.ends_with("(\"job_id\", \"lines\") VALUES ($1, $2), ($3, $4)"), "{}", statement.sql);
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_made_once_for_each_number_of_rows_and_database() {
+    fn a_text_is_built_once_for_each_number_of_rows_and_database() {
         thread_local!(static MADE: Cell<usize> = const { Cell::new(0) });
         let texts = StatementTexts::new(|_, rows| {
             MADE.set(MADE.get() + 1);

@@ -1,4 +1,4 @@
-//! Tokens of single workers. Only their digests are kept.
+//! Worker tokens. Only their digests are stored, so that a copy of the database cannot be used to sign in.
 
 use std::collections::BTreeSet;
 
@@ -13,32 +13,32 @@ use crate::{Database, Error, entity::worker_token, scope};
 pub struct WorkerToken {
     /// Id, UUID v7.
     pub id: TokenId,
-    /// For people.
+    /// What or whom the token is for.
     pub name: String,
-    /// The only worker that may use it; `None`: any.
+    /// The only worker that may use it; `None`: any worker.
     pub worker_name: Option<String>,
-    /// The only queues that its worker may take jobs from; `None`: any.
+    /// The only queues that its bearer may take jobs from; `None`: every queue.
     pub queues: Option<Vec<String>>,
     /// SHA-256 of the token, as 64 hexadecimal digits.
     pub digest: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// Who made it.
+    /// Who created it.
     pub created_by: String,
-    /// It is not accepted from then on.
+    /// When it expires.
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
     /// Who revoked it.
     pub revoked_by: Option<String>,
-    /// When it was last shown, to the minute.
+    /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// Adds a token.
+/// Inserts a token.
 ///
 /// # Errors
-/// [`Error::Duplicate`] when the digest is there already.
+/// [`Error::Duplicate`] when the digest exists.
 pub async fn worker_token_insert(database: &Database, token: &WorkerToken) -> Result<(), Error> {
     let row = worker_token::ActiveModel {
         id: Set(token.id.get()),
@@ -57,7 +57,7 @@ pub async fn worker_token_insert(database: &Database, token: &WorkerToken) -> Re
     Ok(())
 }
 
-/// The token with this digest, also when it was revoked or has expired.
+/// The token with this digest, even if it is revoked or expired.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -66,7 +66,7 @@ pub async fn worker_token_find_unscoped(database: &Database, digest: &str) -> Re
     row.map(from_row).transpose()
 }
 
-/// Tokens in the order in which they were made, the revoked ones with them: those for queues in scope alone.
+/// Tokens in order of creation, revoked ones included. Only tokens whose queues are all in scope.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -97,15 +97,15 @@ pub async fn worker_token_list(database: &Database, scope: &Scope, after: Option
     }
 }
 
-/// Rows read at a time, since no index has the queues.
+/// Rows read at a time: queues have no index.
 const PAGE: u64 = 500;
 
-/// Whether a token is for these queues alone; `None`: it need not be.
+/// Whether a token is only for these queues; `None`: any queue.
 fn is_within(token: &WorkerToken, queues: Option<&BTreeSet<String>>) -> bool {
     queues.is_none_or(|queues| token.queues.as_ref().is_some_and(|own| own.iter().all(|queue| queues.contains(queue))))
 }
 
-/// Revokes a token, from the first time on; `false` when there is no such token.
+/// Revokes a token; the first revocation counts. `false` when there is no such token.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -119,7 +119,7 @@ pub async fn worker_token_revoke(database: &Database, id: TokenId, by: &str, now
     Ok(worker_token::Entity::find_by_id(id.get()).one(database.connection()).await?.is_some())
 }
 
-/// Notes that a token was shown, unless that was noted within the last `coarse`.
+/// Records that a token was used, unless a use within the last `coarse` is recorded.
 ///
 /// # Errors
 /// Any [`Error`] of the database.

@@ -1,4 +1,4 @@
-//! Workers: robot hosts that registered.
+//! Registered workers.
 
 mod list;
 mod seen;
@@ -24,50 +24,50 @@ use crate::{Database, Error, entity::worker, scope};
 /// A registered worker.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worker {
-    /// Id, kept when the same worker registers again.
+    /// Id; kept when the same worker registers again.
     pub id: WorkerId,
     /// Unique name.
     pub name: String,
-    /// Queues it takes jobs from.
+    /// Queues that it takes jobs from.
     pub queues: Vec<String>,
-    /// What it can do, as words.
+    /// Capabilities that jobs can require.
     pub labels: Vec<String>,
-    /// Jobs it runs at once.
+    /// Maximum number of jobs that it runs at the same time.
     pub slots: i32,
     /// Version of its program.
     pub version: String,
-    /// Its host.
+    /// Name of its host.
     pub hostname: String,
-    /// Takes messages from the broker; claims over HTTP otherwise.
+    /// Whether it consumes from the broker (true) or claims over HTTP (false).
     pub uses_broker: bool,
     /// When it first registered.
     pub registered_at: DateTime<Utc>,
-    /// When it was last heard of, when it was paused, when it said goodbye.
+    /// When its last heartbeat arrived, when it was paused, when it signed off.
     pub life: Life,
     /// Who paused it.
     pub paused_by: Option<String>,
-    /// What it told of itself last.
+    /// Figures of its last heartbeat.
     pub vitals: Vitals,
-    /// What tells its process from another of its name, if it says so.
+    /// Identifies its installation among workers of the same name, if it sent one.
     pub instance_id: Option<Uuid>,
-    /// Its process on its host, if it says so.
+    /// Process id on its host, if it sent one.
     pub pid: Option<i64>,
-    /// What it registered with; `None`: nobody was asked.
+    /// Credential that it registered with; `None`: worker authentication was off.
     pub credential: Option<String>,
 }
 
-/// What a heartbeat tells.
+/// Figures of a heartbeat.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Vitals {
-    /// Jobs it runs.
+    /// Jobs that it runs.
     pub running_jobs: i32,
-    /// How busy its host's processors are, 0 to 100.
+    /// CPU usage of its host in percent, 0 to 100.
     pub cpu_percent: Option<f64>,
-    /// Memory in use on its host, in bytes.
+    /// Memory used on its host, in bytes.
     pub memory_bytes: Option<i64>,
 }
 
-/// Adds a worker; `false` when there is one of this name.
+/// Inserts a worker; `false` when the name is in use.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -85,31 +85,31 @@ pub async fn worker_insert(database: &Database, worker: &Worker) -> Result<bool,
     Ok(insert.exec_without_returning(database.connection()).await? == 1)
 }
 
-/// Renews `known` by what its worker says now: it keeps its id and stays paused. `false` when it has changed hands meanwhile.
+/// Updates the registration `current` to `worker`; the id and a pause are kept. `false` when another worker has taken the name meanwhile.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_renew(database: &Database, known: &Worker, worker: &Worker) -> Result<bool, Error> {
-    update(database, known.id, registration(worker), is_whose(known)).await
+pub async fn worker_renew(database: &Database, current: &Worker, worker: &Worker) -> Result<bool, Error> {
+    update(database, current.id, registration(worker), is_whose(current)).await
 }
 
-/// Gives the name of `known` to another worker, with another id; a pause stays. With `lost_before`, as in [`worker_list`], only if it is
-/// stopped or lost. `false` when it has changed hands meanwhile, or is alive.
+/// Moves the name of `current` to another worker with another id; a pause is kept. With `lost_before`, as in [`worker_list`], only if `current`
+/// is stopped or lost. `false` when another worker has taken the name meanwhile, or `current` is alive.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn worker_replace(
     database: &Database,
-    known: &Worker,
+    current: &Worker,
     worker: &Worker,
     lost_before: Option<DateTime<Utc>>,
 ) -> Result<bool, Error> {
     let row = worker::ActiveModel { id: Set(worker.id.into()), registered_at: Set(worker.registered_at), ..registration(worker) };
     let free = lost_before.map_or_else(Condition::all, is_gone);
-    update(database, known.id, row, Condition::all().add(is_whose(known)).add(free)).await
+    update(database, current.id, row, Condition::all().add(is_whose(current)).add(free)).await
 }
 
-/// What a registration says.
+/// The columns that a registration sets.
 fn registration(worker: &Worker) -> worker::ActiveModel {
     worker::ActiveModel {
         queues: Set(worker.queues.clone().into()),
@@ -130,11 +130,11 @@ fn registration(worker: &Worker) -> worker::ActiveModel {
     }
 }
 
-/// The row belongs to whom it did when `known` was read.
-fn is_whose(known: &Worker) -> Condition {
+/// The row still belongs to the worker that `current` was read for.
+fn is_whose(current: &Worker) -> Condition {
     use worker::Column as C;
-    let instance = known.instance_id.map_or_else(|| C::InstanceId.is_null(), |id| C::InstanceId.eq(id));
-    let credential = known.credential.as_ref().map_or_else(|| C::Credential.is_null(), |key| C::Credential.eq(key));
+    let instance = current.instance_id.map_or_else(|| C::InstanceId.is_null(), |id| C::InstanceId.eq(id));
+    let credential = current.credential.as_ref().map_or_else(|| C::Credential.is_null(), |key| C::Credential.eq(key));
     Condition::all().add(instance).add(credential)
 }
 
@@ -157,7 +157,7 @@ pub async fn worker_get(database: &Database, scope: &Scope, id: WorkerId) -> Res
     Ok(worker.filter(|worker| serves_any(worker, reached.as_ref())))
 }
 
-/// Notes a goodbye; `false` when there is no such worker.
+/// Records that a worker signed off; `false` when there is no such worker.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -166,7 +166,7 @@ pub async fn worker_stop(database: &Database, id: WorkerId, now: DateTime<Utc>) 
     update(database, id, row, Condition::all()).await
 }
 
-/// Pauses a worker that runs; `false` when there is no such worker, or it is in another state. `lost_before` as in [`worker_list`].
+/// Pauses a running worker; `false` when there is no such worker or it is in another state. `lost_before` as in [`worker_list`].
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -181,7 +181,7 @@ pub async fn worker_pause(
     update(database, id, row, has_state(State::Running, lost_before)).await
 }
 
-/// Lets a paused worker take jobs again, be it alive or not; `false` when there is no such worker, or it is not paused.
+/// Resumes a paused worker, alive or not; `false` when there is no such worker or it is not paused.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -190,7 +190,7 @@ pub async fn worker_resume(database: &Database, id: WorkerId) -> Result<bool, Er
     update(database, id, row, Condition::all().add(worker::Column::PausedAt.is_not_null())).await
 }
 
-/// Removes a worker that stopped or is lost; `false` when there is no such worker, or it is alive. `lost_before` as in [`worker_list`].
+/// Deletes a stopped or lost worker; `false` when there is no such worker or it is alive. `lost_before` as in [`worker_list`].
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -224,7 +224,7 @@ fn has_state(state: State, lost_before: DateTime<Utc>) -> Condition {
     }
 }
 
-/// Whether a worker takes jobs from one of these queues; `None`: it need not.
+/// Whether a worker takes jobs from one of these queues; `None`: any queue.
 fn serves_any(worker: &Worker, queues: Option<&BTreeSet<String>>) -> bool {
     queues.is_none_or(|queues| queues.iter().any(|queue| serves(worker, queue)))
 }

@@ -5,7 +5,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, Condition};
 use super::write;
 use crate::{Database, Error, entity::automation};
 
-/// Pauses an automation, or changes its pause; `false` when there is none or it is archived.
+/// Pauses an automation or changes its pause; `false` when there is none or it is archived.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -20,7 +20,7 @@ pub async fn automation_pause(database: &Database, id: AutomationId, pause: &Pau
     write(database, id, row, Condition::all().add(automation::Column::ArchivedAt.is_null())).await
 }
 
-/// Ends a pause; `false` when none lasts at `now`.
+/// Ends a pause; `false` when none is in effect at `now`.
 ///
 /// # Errors
 /// Any [`Error`] of the database.

@@ -4,8 +4,8 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrde
 
 use crate::{Database, Error, Transaction, entity::automation};
 
-/// Locks these automations against other dispatchers, by id, and returns the theoretical arrival times of their rate limits, for
-/// [`domain::policy::RateLimit::admit`].
+/// Locks these automations against other dispatchers, in order of their ids, and returns the theoretical arrival times of their rate
+/// limits, for [`domain::policy::RateLimit::admit`].
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -23,7 +23,7 @@ pub async fn automation_lock_rates_in_txn(
     Ok(to_rates(query.into_tuple().all(&txn.0).await?))
 }
 
-/// The same without a lock, to tell about it.
+/// The same without a lock, for display.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -43,7 +43,7 @@ fn to_rates(rows: Vec<(i32, Option<DateTime<Utc>>)>) -> Vec<(AutomationId, Optio
     rows.into_iter().map(|(id, tat)| (id.into(), tat)).collect()
 }
 
-/// Keeps the theoretical arrival time that the last admitted start left.
+/// Stores the theoretical arrival time after the last admitted start.
 ///
 /// # Errors
 /// Any [`Error`] of the database.

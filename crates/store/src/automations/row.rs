@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Automation, Draft};
 use crate::{Error, entity::automation};
 
-/// The row without id, times and pause, which are set by who writes it.
+/// The row without id, times and pause, which the caller sets.
 pub(super) fn to_row(draft: &Draft) -> Result<automation::ActiveModel, Error> {
     let refused = |error: serde_json::Error| Error::Refused(error.to_string());
     let retry_policy = serde_json::to_value(&draft.retry_policy).map_err(refused)?;

@@ -1,16 +1,16 @@
-//! [`columns!`]: a table whose columns have one place each.
+//! [`columns!`]: declares each column of a table in one place, so that a new column cannot be forgotten in one of the statements.
 
 use sea_orm::{DbErr, QueryResult, TryGetable, prelude::Uuid};
 
-/// Makes of a list of columns the entity's `Model` and what reads and writes its rows cell by cell.
+/// Generates from a list of columns the entity's `Model` and the code that reads and writes its rows cell by cell.
 ///
-/// A column is `name: type { … }`, where the type is that of its cell and any of these say what it is for, in this order:
-/// - `insert: |new| …` gives the cell of a new row;
-/// - `update: |row| …` gives the cell of a row that changed;
-/// - `load: |row, cell| …` puts a cell that was read into the row, or `parse: |row, cell| …` does, with `None` for what cannot be read.
+/// A column is `name: type { … }` with the type of its cell and any of these, in this order:
+/// - `insert: |new| …` returns the cell of a new row;
+/// - `update: |row| …` returns the cell of a changed row;
+/// - `load: |row, cell| …` sets a cell that was read in the row; `parse: |row, cell| …` does too, and returns `None` for an invalid value.
 ///
-/// `INSERTED`, `UPDATED` and `LOADED` are the columns of each kind in the order of the list, and `load` reads those of the last kind from the
-/// first cells of what a query found.
+/// `INSERTED`, `UPDATED` and `LOADED` are the columns of each kind in the order of the list. `load` reads the `LOADED` columns from the
+/// first cells of a query's row.
 macro_rules! columns {
     (
         table $table:literal, new $new:ty, row $row:ty, blank $blank:expr;
@@ -35,25 +35,25 @@ macro_rules! columns {
 
         impl ActiveModelBehavior for ActiveModel {}
 
-        /// Columns of a new row, with what gives their cells.
+        /// Columns of a new row, with functions for their cells.
         pub(crate) static INSERTED: &[(&str, fn(&$new) -> Value)] = &[$($((stringify!($name), |new| {
             const CELL: fn(&$new) -> $type = $insert;
             Value::from(CELL(new))
         }),)?)+];
 
-        /// Columns that are written when a row changed, with what gives their cells.
+        /// Columns of an update, with functions for their cells.
         pub(crate) static UPDATED: &[(&str, fn(&$row) -> Value)] = &[$($((stringify!($name), |row| {
             const CELL: fn(&$row) -> $type = $update;
             Value::from(CELL(row))
         }),)?)+];
 
-        /// Columns that a row is loaded from.
+        /// Columns that are loaded.
         pub(crate) static LOADED: &[&str] = &[$(
             $({ const _: fn(&mut $row, $type) = $load; stringify!($name) },)?
             $({ const _: fn(&mut $row, $type) -> Option<()> = $parse; stringify!($name) },)?
         )+];
 
-        /// The row whose [`LOADED`] columns are the first cells of `found`.
+        /// The row from `found`, whose first cells are the [`LOADED`] columns.
         pub(crate) fn load(found: &QueryResult) -> Result<$row, DbErr> {
             let mut row: $row = $blank;
             let mut cells = Cells::new(found);
@@ -72,7 +72,7 @@ macro_rules! columns {
     };
 }
 
-/// The cells of a row that was found, one after the other.
+/// Reads the cells of a query's row in order.
 pub(crate) struct Cells<'a> {
     found: &'a QueryResult,
     next: usize,
@@ -88,7 +88,7 @@ impl<'a> Cells<'a> {
         self.found.try_get_by_index(self.next - 1)
     }
 
-    /// What to say of a row, known by its first cell, whose `column` cannot be read.
+    /// The error for an invalid value in `column`; it names the row by its first cell.
     pub(crate) fn unreadable(&self, column: &str) -> DbErr {
         let id = self.found.try_get_by_index::<Uuid>(0).unwrap_or_default();
         DbErr::Type(format!("{column} of {id}"))

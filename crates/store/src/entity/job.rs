@@ -1,4 +1,4 @@
-//! The columns of `jobs`. A new one is a line here, a field of what it belongs to in [`crate::jobs`], and a migration.
+//! The columns of `jobs`. A new column needs a line here, a field in [`crate::jobs`], and a migration.
 
 use domain::{
     ids::{JobId, ScheduleId, VersionId, WorkerId},
@@ -26,7 +26,7 @@ columns! {
         parse: |row, trigger| Trigger::parse(&trigger).map(|trigger| row.trigger = trigger),
     }
     priority: i32 { insert: |new| new.priority, load: |row, priority| row.priority = priority, }
-    // Parameters and result may be large: they are loaded by who needs them. A result stays until another is written.
+    // Parameters and result may be large and are loaded only where they are needed. A result is kept until another is written.
     parameters: Json { insert: |new| Json::Object(new.parameters.clone()), }
     result: Option<Json> { update: |row| row.result.clone(), }
     error_class: Option<String> {
@@ -45,7 +45,7 @@ columns! {
     }
     attempt: i32 { insert: |new| new.attempt, load: |row, attempt| row.attempt = attempt, }
     retry_of: Option<Uuid> { insert: |new| new.retry_of.map(Uuid::from), load: |row, id| row.retry_of = id.map(JobId::from), }
-    // The lease: there is none without both token and end.
+    // The lease: it exists if both token and expiry are set.
     lease_token: Option<Uuid> {
         update: |row| row.job.lease.as_ref().map(|lease| lease.token),
         load: |row, token| {
@@ -93,12 +93,12 @@ columns! {
     log_bytes: i64 { update: |row| row.log_bytes, load: |row, bytes| row.log_bytes = bytes, }
     log_left_out: i64 { update: |row| row.log_left_out, load: |row, lines| row.log_left_out = lines, }
     log_offset: i64 { insert: |_| 0, update: |row| row.log_offset, load: |row, offset| row.log_offset = offset, }
-    // Every update counts it up: see `jobs::write`.
+    // Incremented by every update: see `jobs::write`.
     version: i64 { insert: |_| 0, load: |row, version| row.version = version, }
     deadline_at: Option<ChronoDateTimeUtc> { update: |row| row.deadline_at, load: |row, at| row.deadline_at = at, }
     paused_at: Option<ChronoDateTimeUtc> { update: |row| row.paused_at, load: |row, at| row.paused_at = at, }
     paused_ms: i64 { insert: |_| 0, update: |row| row.paused_ms, load: |row, millis| row.paused_ms = millis, }
-    // What it was accepted with.
+    // Terms.
     timeout_s: Option<i64> { insert: |new| new.terms.timeout_s, load: |row, seconds| row.terms.timeout_s = seconds, }
     queue_deadline_at: Option<ChronoDateTimeUtc> {
         insert: |new| new.terms.queue_deadline_at,
@@ -118,11 +118,11 @@ columns! {
     }
     version_id: Option<Uuid> { insert: |new| new.terms.version_id.map(VersionId::get), load: |row, id| row.terms.version_id = id.map(VersionId::from), }
     environment: Option<String> { insert: |new| new.terms.environment.clone(), load: |row, name| row.terms.environment = name, }
-    // Who or what asked for it.
+    // Origin.
     requested_by: Option<String> { insert: |new| new.origin.requested_by.clone(), load: |row, by| row.origin.requested_by = by, }
     schedule_id: Option<Uuid> { insert: |new| new.origin.schedule_id.map(ScheduleId::get), load: |row, id| row.origin.schedule_id = id.map(ScheduleId::from), }
     traceparent: Option<String> { insert: |new| new.origin.traceparent.clone(), load: |row, trace| row.origin.traceparent = trace, }
-    // What became of its messages while it waits; not part of what decides about it.
+    // Deliveries without a start; not part of the job's state, and not versioned.
     unstarted: i32 {}
     held_at: Option<ChronoDateTimeUtc> {}
     refused_keys: i32 {}

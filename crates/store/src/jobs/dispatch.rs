@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{Database, Error, LazyTransaction, Transaction, database::Reader, dialect, entity::job};
 
-/// Literals, not parameters, so that the planner sees that the partial indexes fit.
+/// Literals, not parameters, so that the planner can use the partial indexes.
 const PENDING: &str = "status = 'pending'";
 pub(super) const HELD: &str = "status IN ('running', 'paused')";
 const ACTIVE: &str = "status IN ('pending', 'running', 'paused')";
@@ -29,53 +29,53 @@ pub(super) fn dispatched() -> Condition {
     Condition::all().add(Expr::cust(PENDING)).add(job::Column::DispatchStartedAt.is_not_null())
 }
 
-/// Which waiting jobs to look at.
+/// Which jobs are candidates for dispatch.
 #[derive(Clone, Debug)]
 pub struct CandidateFilter<'a> {
-    /// Of this queue.
+    /// Jobs of this queue.
     pub queue: &'a str,
-    /// Due by then.
+    /// Jobs that may start at this time.
     pub now: DateTime<Utc>,
-    /// At most so many.
+    /// Maximum number of candidates.
     pub limit: u64,
-    /// None of these automations.
+    /// Excluded automations.
     pub except_automations: &'a [AutomationId],
-    /// None with one of these concurrency keys.
+    /// Excluded concurrency keys.
     pub except_keys: &'a [String],
-    /// `None`: jobs that any worker can run; else those that require exactly one of these sets of labels.
+    /// `None`: jobs without required labels; else jobs that require exactly one of these sets of labels.
     pub requires: Option<&'a [Vec<String>]>,
 }
 
-/// Waiting jobs that are not held, by priority, then age; locked, and passing over what another dispatcher has locked.
+/// Candidates for dispatch by priority, then age, without held jobs; locked, skipping rows that another dispatcher has locked.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_list_candidates_in_txn(txn: &Transaction, wanted: &CandidateFilter<'_>) -> Result<Vec<FullJob>, Error> {
+pub async fn job_list_candidates_in_txn(txn: &Transaction, filter: &CandidateFilter<'_>) -> Result<Vec<FullJob>, Error> {
     use job::Column as C;
     let mut query = job::Entity::find()
         .filter(waiting())
         .filter(C::HeldAt.is_null())
-        .filter(C::QueueName.eq(wanted.queue))
-        .filter(Condition::any().add(C::NotBefore.is_null()).add(C::NotBefore.lte(wanted.now)))
-        .filter(match wanted.requires {
+        .filter(C::QueueName.eq(filter.queue))
+        .filter(Condition::any().add(C::NotBefore.is_null()).add(C::NotBefore.lte(filter.now)))
+        .filter(match filter.requires {
             None => C::Requires.is_null(),
             Some(sets) => C::Requires.is_in(sets.iter().map(|labels| labels.join(","))),
         })
         .order_by_desc(C::Priority)
         .order_by_asc(C::Id)
-        .limit(wanted.limit)
+        .limit(filter.limit)
         .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
-    if !wanted.except_automations.is_empty() {
-        query = query.filter(C::AutomationId.is_not_in(wanted.except_automations.iter().map(|id| id.get())));
+    if !filter.except_automations.is_empty() {
+        query = query.filter(C::AutomationId.is_not_in(filter.except_automations.iter().map(|id| id.get())));
     }
-    if !wanted.except_keys.is_empty() {
-        let other = C::ConcurrencyKey.is_not_in(wanted.except_keys.iter().map(String::as_str));
+    if !filter.except_keys.is_empty() {
+        let other = C::ConcurrencyKey.is_not_in(filter.except_keys.iter().map(String::as_str));
         query = query.filter(Condition::any().add(C::ConcurrencyKey.is_null()).add(other));
     }
     all_whole(&txn.0, query).await
 }
 
-/// The sets of labels that waiting jobs of `queue` require.
+/// The sets of labels that jobs in the backlog of `queue` require.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -91,7 +91,7 @@ pub async fn job_list_required_in_txn(txn: &Transaction, queue: &str) -> Result<
     Ok(sets.into_iter().map(|labels| labels.split(',').map(str::to_owned).collect()).collect())
 }
 
-/// How many jobs with each of these concurrency keys run, are paused, or are on their way to a worker. Keys without any are left out.
+/// The number of running, paused and dispatched jobs with each of these concurrency keys. Keys without any are omitted.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -109,8 +109,8 @@ pub async fn job_count_active_by_key_in_txn(txn: &Transaction, keys: &[String]) 
     Ok(query.into_tuple().all(&txn.0).await?)
 }
 
-/// Jobs of this automation that have not ended, locked, oldest first, at most `limit`: with this concurrency key, or without a key all of
-/// them. Of those that wait only those in `queue`.
+/// Jobs of this automation that have not ended, with this concurrency key (`None`: any); locked, oldest first, at most `limit`. Of the
+/// pending ones only those of `queue`.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -134,7 +134,7 @@ pub async fn job_list_active_in_txn(
     all(&txn.0, query).await
 }
 
-/// Keeps other hubs from counting the same free places until the transaction ends.
+/// Locks admission until the transaction ends, so that two replicas cannot count the same free slots.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -142,7 +142,7 @@ pub async fn job_lock_admission_in_txn(txn: &Transaction) -> Result<(), Error> {
     Ok(dialect::lock(&txn.0, "regente admission").await?)
 }
 
-/// How many jobs of each of these automations run, are paused, or are on their way to a worker.
+/// The number of running, paused and dispatched jobs of each of these automations.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -163,7 +163,7 @@ pub async fn job_count_active_in_txn(txn: &Transaction, automation_ids: &[Automa
     Ok(counts.into_iter().map(|(id, jobs)| (id.into(), jobs)).collect())
 }
 
-/// Makes these jobs wait again, those that are still pending; returns how many.
+/// Returns those of these jobs that are still pending to the backlog. Returns their number.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -172,7 +172,7 @@ pub async fn job_undispatch_in_txn(txn: &Transaction, ids: &[JobId]) -> Result<u
     update_those(txn, ids, row, dispatched()).await
 }
 
-/// Writes `row` to the jobs of `ids` that meet `condition`; returns how many did.
+/// Writes `row` to those of these jobs that meet `condition`. Returns their number.
 async fn update_those(txn: &Transaction, ids: &[JobId], row: job::ActiveModel, condition: Condition) -> Result<u64, Error> {
     let mut updated = 0;
     for ids in batches(ids) {
@@ -182,13 +182,13 @@ async fn update_those(txn: &Transaction, ids: &[JobId], row: job::ActiveModel, c
     Ok(updated)
 }
 
-/// An update that those notice who loaded a row before it.
+/// An update that increments the version, so that a write of a row that was loaded before fails.
 pub(super) fn update(row: job::ActiveModel) -> UpdateMany<job::Entity> {
     job::Entity::update_many().set(row).col_expr(job::Column::Version, Expr::col(job::Column::Version).add(1))
 }
 
-/// Makes jobs wait again whose message was never confirmed though it was due before `before`: a hub died between commit and confirm.
-/// Returns how many.
+/// Returns jobs to the backlog whose message was not confirmed although it was to be published before `before`: a hub died between commit
+/// and confirm. Returns their number.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -199,8 +199,8 @@ pub async fn job_release_unconfirmed(database: &Database, before: DateTime<Utc>)
     Ok(update.exec(database.connection()).await?.rows_affected)
 }
 
-/// Queues in which a job waits, also those that no automation names any more. Steps from one name to the next, so that it costs as much
-/// as there are queues, not jobs.
+/// Queues with a backlog, including those that no automation names any more. A skip scan from one name to the next: the cost depends on the
+/// number of queues, not of jobs.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -220,7 +220,7 @@ pub async fn job_queues_waiting(database: &Database) -> Result<Vec<String>, Erro
     Ok(rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?)
 }
 
-/// Jobs that were handed to the broker and not started, as (job, queue, when).
+/// Jobs that are dispatched and have not started, as (job, queue, when).
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -244,7 +244,7 @@ pub async fn job_list_held_unscoped(database: &Database) -> Result<Vec<(JobId, S
     Ok(found.into_iter().map(|(id, queue, worker)| (id.into(), queue, worker.map(WorkerId::from))).collect())
 }
 
-/// Held jobs whose lease ended, at `now` or before; at most `limit`, in no order.
+/// Held jobs whose lease has expired at `now`; at most `limit`, in no particular order.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -253,7 +253,7 @@ pub async fn job_list_expired_unscoped(database: &Database, now: DateTime<Utc>, 
     ids(database.connection(), query).await
 }
 
-/// Running jobs whose time was up at `now`; at most `limit`, in no order.
+/// Running jobs that have exceeded their time limit at `now`; at most `limit`, in no particular order.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -266,7 +266,7 @@ pub async fn job_list_overdue_unscoped(database: &Database, now: DateTime<Utc>, 
     ids(database.connection(), query).await
 }
 
-/// Pending jobs that should have started by `now`; at most `limit`, those due first.
+/// Pending jobs that have exceeded their queue time-out at `now`; at most `limit`, earliest deadline first.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -302,7 +302,7 @@ pub async fn job_list_held_by_unscoped(txn: &LazyTransaction<'_>, workers: &[Wor
     Ok(held)
 }
 
-/// Notes that the broker has these messages, for the jobs that are still pending.
+/// Records the broker's confirms for those of these jobs that are still pending.
 ///
 /// # Errors
 /// Any [`Error`] of the database.

@@ -20,22 +20,22 @@ use super::{
 };
 use crate::{Database, Error, entity::job};
 
-/// Which jobs to list.
+/// Selects jobs of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Only these; empty: all.
     pub statuses: Vec<Status>,
-    /// Only this automation.
+    /// Only jobs of this automation.
     pub automation_id: Option<AutomationId>,
-    /// Only this queue.
+    /// Only jobs of this queue.
     pub queue_name: Option<String>,
-    /// Only jobs that failed with this class.
+    /// Only jobs that failed with this error class.
     pub error_class: Option<ErrorClass>,
     /// Only these; empty: all.
     pub ids: Vec<JobId>,
-    /// Only jobs that no other job runs again.
+    /// Only jobs without a retry.
     pub not_retried: bool,
-    /// Only this trigger.
+    /// Only jobs with this trigger.
     pub trigger: Option<Trigger>,
     /// Only jobs that this user, key or service requested.
     pub requested_by: Option<String>,
@@ -49,7 +49,7 @@ pub struct Filter {
     pub after: Option<JobId>,
 }
 
-/// What a page is made of beside the rows.
+/// What a page contains besides the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload {
     /// The parameters.
@@ -58,20 +58,21 @@ pub enum Payload {
     All,
 }
 
-/// A page of jobs whose payload has not been read yet.
+/// A page of jobs without their payload.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct JobPage {
-    /// The jobs without their payload, each with the size of that in bytes.
+    /// The jobs, each with the size of its payload in bytes.
     pub rows: Vec<(JobRow, u64)>,
-    /// There may be another page.
+    /// Whether there may be another page.
     pub more: bool,
 }
 
-/// Jobs whose payload is measured at once: at first few, then more, as long as the page has room. The database reads a payload to measure it.
+/// Number of jobs whose payload is measured at once: few at first, then more while the page has room, because the database reads a payload
+/// to measure it.
 const MEASURED: RangeInclusive<usize> = 16..=128;
 
-/// A page of jobs, newest first: at most the filter's limit, and no more than `most_bytes` of payload unless one job alone has more. Ids are
-/// UUIDs v7: their order is that of acceptance, so that time and page are ranges of the primary key.
+/// A page of jobs, newest first: at most the filter's limit, and at most `most_bytes` of payload unless a single job has more. Ids are
+/// UUIDs v7, which sort in order of acceptance, so that times and pages are ranges of the primary key.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -103,7 +104,7 @@ pub async fn job_list_page(
     Ok(page)
 }
 
-/// How many bytes of payload go with each of these jobs.
+/// The size of each job's payload in bytes.
 async fn sizes(database: &Database, rows: &[JobRow], payload: Payload) -> Result<HashMap<JobId, u64>, Error> {
     let ids: Vec<JobId> = rows.iter().map(|row| row.job.id).collect();
     let mut sizes = HashMap::with_capacity(ids.len());
@@ -115,7 +116,7 @@ async fn sizes(database: &Database, rows: &[JobRow], payload: Payload) -> Result
     Ok(sizes)
 }
 
-/// These jobs with their payload, those that are still there.
+/// These jobs with their payload; jobs that were removed meanwhile are omitted.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -149,7 +150,7 @@ fn size(payload: Payload) -> Expr {
     .cast_as("bigint")
 }
 
-/// How many jobs the filter chooses, whatever its limit, counting at most `most`.
+/// The number of jobs that match the filter, regardless of its limit; counts at most `most`.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -202,16 +203,16 @@ fn chosen(scope: &Scope, filter: &Filter) -> Select<job::Entity> {
     query
 }
 
-/// An arm for each partial index, and literals, so that the planner sees that it fits.
-fn has_status(wanted: &[Status]) -> Condition {
+/// One arm for each partial index, with literals, so that the planner can use it.
+fn has_status(statuses: &[Status]) -> Condition {
     let mut any = Condition::any();
-    if wanted.contains(&Status::Pending) {
+    if statuses.contains(&Status::Pending) {
         any = any.add(waiting()).add(dispatched());
     }
     let held = [Status::Running, Status::Paused].as_slice();
     let unwell = [Status::Failed, Status::Canceled, Status::CompletedNoInvoices].as_slice();
     for indexed in [held, unwell, &[Status::Completed]] {
-        let words: Vec<String> = indexed.iter().filter(|status| wanted.contains(status)).map(|status| format!("'{status}'")).collect();
+        let words: Vec<String> = indexed.iter().filter(|status| statuses.contains(status)).map(|status| format!("'{status}'")).collect();
         if !words.is_empty() {
             any = any.add(Expr::cust(format!("status IN ({})", words.join(", "))));
         }
@@ -219,8 +220,8 @@ fn has_status(wanted: &[Status]) -> Condition {
     any
 }
 
-/// How long before or after its `created_at` a job's id may have been made. The exact bounds are those of `created_at`; the range of ids only
-/// spares reading the rest.
+/// Maximum difference between a job's `created_at` and the time in its id. The filter on `created_at` is exact; the range of ids only
+/// limits what is read.
 const AROUND: TimeDelta = TimeDelta::minutes(1);
 
 /// The lowest id that a job of this millisecond can have.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{FullJob, JobRow};
 use crate::{Database, Error, LazyTransaction, Transaction, database::Reader, entity::job, scope};
 
-/// A row by its [`job::LOADED`] columns, which are the first that its query selects.
+/// A row from its [`job::LOADED`] columns, which must be the first of the query.
 pub(super) struct Loaded(JobRow);
 
 impl FromQueryResult for Loaded {
@@ -22,7 +22,7 @@ impl FromQueryResult for Loaded {
     }
 }
 
-/// The same with parameters and result.
+/// A row with parameters and result.
 struct Whole {
     row: JobRow,
     parameters: Value,
@@ -35,7 +35,7 @@ impl FromQueryResult for Whole {
     }
 }
 
-/// Loads these jobs, in the order of their ids. Others may change them meanwhile: a write of what was loaded finds out.
+/// Loads these jobs in order of their ids, without locks: a write of a row that was changed meanwhile fails with a conflict.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -46,7 +46,7 @@ pub async fn job_load(txn: &LazyTransaction<'_>, ids: &[JobId]) -> Result<Vec<Jo
     }
 }
 
-/// Loads these jobs, in the order of their ids, and keeps others from changing them until the transaction ends.
+/// Loads these jobs in order of their ids and locks them until the transaction ends.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -66,13 +66,13 @@ async fn load(connection: &impl ConnectionTrait, ids: &[JobId], lock: bool) -> R
     Ok(rows)
 }
 
-/// The jobs that `query` chooses, without parameters and result, which may be large and are not needed to decide.
+/// The jobs that `query` selects, without parameters and result, which may be large and no transition needs.
 pub(super) async fn all(connection: &impl ConnectionTrait, query: Select<job::Entity>) -> Result<Vec<JobRow>, Error> {
     let rows = loaded(query).into_model::<Loaded>().all(connection).await?;
     Ok(rows.into_iter().map(|Loaded(row)| row).collect())
 }
 
-/// The jobs that `query` chooses, whole.
+/// The jobs that `query` selects, with parameters and result.
 pub(super) async fn all_whole(connection: &impl ConnectionTrait, query: Select<job::Entity>) -> Result<Vec<FullJob>, Error> {
     let query = loaded(query).columns([job::Column::Parameters, job::Column::Result]);
     let jobs = query.into_model().all(connection).await?;
@@ -84,7 +84,7 @@ fn loaded(query: Select<job::Entity>) -> Select<job::Entity> {
     job::LOADED.iter().fold(query.select_only(), |query, column| query.expr(Expr::col((job::Entity, *column))))
 }
 
-/// Ids a statement takes at most.
+/// Maximum number of ids in a statement.
 const MOST_IDS: usize = 4096;
 
 /// Parts of `ids` as their column has them, the last id of each repeated up to a power of two, so that few different statements have to be
@@ -113,7 +113,7 @@ pub struct Idempotent {
     pub key: String,
     /// The job.
     pub job_id: JobId,
-    /// Digest of what was asked; `None`: not known.
+    /// Digest of the request; `None`: unknown.
     pub request_digest: Option<String>,
 }
 
@@ -143,7 +143,7 @@ pub async fn job_find_idempotent_unscoped(txn: &LazyTransaction<'_>, keys: &[(Au
     Ok(found.filter(is_asked_for).collect())
 }
 
-/// One job whole.
+/// One job with parameters and result.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -152,7 +152,7 @@ pub async fn job_get(database: &Database, scope: &Scope, id: JobId) -> Result<Op
     Ok(all_whole(database.connection(), query).await?.pop())
 }
 
-/// One job without its payload.
+/// One job without parameters and result.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -161,7 +161,7 @@ pub async fn job_get_row(database: &Database, scope: &Scope, id: JobId) -> Resul
     Ok(all(database.connection(), query).await?.pop())
 }
 
-/// The versions of these jobs, of those that are there.
+/// The versions of those of these jobs that exist.
 ///
 /// # Errors
 /// Any [`Error`] of the database.

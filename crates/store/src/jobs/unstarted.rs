@@ -1,4 +1,5 @@
-//! Jobs whose message was delivered and that never started.
+//! Jobs whose message was delivered but that did not start. They are dispatched again, a bounded number of times: a worker that drops every
+//! message must not make the hub publish for ever.
 
 use chrono::{DateTime, Utc};
 use domain::{ids::JobId, waiting::Unstarted};
@@ -15,9 +16,9 @@ use super::{
 };
 use crate::{Database, Error, Transaction, entity::job, job_events::JobEvent};
 
-/// Makes these jobs wait again, whose message was delivered and not started: those that are still pending and were dispatched before `before`
-/// (one that was dispatched anew meanwhile has another message). One for which that happened `most` times is held: it is not sent any more.
-/// Returns those that wait again, and how many are held now.
+/// Returns jobs whose message was delivered without a start to the backlog: those that are still pending and were dispatched before
+/// `before` (a job that was dispatched again meanwhile has a new message). A job to which this happened `most` times is held: it is no
+/// longer dispatched. Returns the jobs that are in the backlog again, and the number of held ones.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -40,7 +41,7 @@ pub async fn job_undeliver_in_txn(
     Ok((ids, held))
 }
 
-/// Those of these jobs that are with the broker since before `before`.
+/// Those of these jobs that were dispatched before `before` and are still pending.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -54,7 +55,7 @@ pub async fn job_list_dispatched_before_in_txn(txn: &Transaction, jobs: &[JobId]
     Ok(found)
 }
 
-/// Lets a job that is held be sent again, with a count that begins anew; `None` when it is not held, else its queue.
+/// Releases a held job for dispatch and resets its count. Returns its queue, or `None` when it is not held.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -81,8 +82,8 @@ pub async fn job_release_held(database: &Database, event: &JobEvent) -> Result<O
     Ok(released)
 }
 
-/// Counts refused keys of workers that wanted to start this job, when its message is on its way. Nobody else's write is in the way of it: it
-/// is not part of what decides about the job.
+/// Adds to the number of starts of a dispatched job that were refused because of the worker's key. The count is not part of the job's
+/// version, so that it never conflicts with a transition.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -94,10 +95,10 @@ pub async fn job_note_refused(database: &Database, id: JobId, times: i32, now: D
     Ok(())
 }
 
-/// A job, its deliveries, since when it is held, refused keys, and when the last was.
+/// A job, its deliveries, when it was held, its refused keys, and when the last one was refused.
 type Row = (Uuid, i32, Option<DateTime<Utc>>, i32, Option<DateTime<Utc>>);
 
-/// What became of the messages of those of these jobs that were delivered and not started.
+/// Deliveries without a start of those of these jobs that have any.
 ///
 /// # Errors
 /// Any [`Error`] of the database.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{Database, Error, entity::job};
 
-/// A job that has a place within limits: it runs, is paused, or is on its way to a worker.
+/// A job that counts against limits: it runs, is paused, or is dispatched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActiveJob {
     /// The job.
@@ -50,7 +50,7 @@ pub async fn job_list_active_unscoped(database: &Database, limit: u64) -> Result
     Ok(rows.into_iter().map(given_out).collect())
 }
 
-/// The first jobs that wait in `queue`, due or not, in the order in which they go: by priority, then age.
+/// The first jobs of `queue` that are not dispatched, due or not, in order of dispatch: by priority, then age.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -64,7 +64,7 @@ pub async fn job_list_waiting_unscoped(database: &Database, queue: &str, limit: 
     ids(database.connection(), query).await
 }
 
-/// The job that goes next in `queue`, whether it is due or not; one that is with the broker when none waits.
+/// The next job of `queue`, due or not; when all are dispatched, one of those.
 ///
 /// # Errors
 /// Any [`Error`] of the database.

@@ -12,13 +12,13 @@ use crate::{
     statement_text::{StatementTexts, cells, insert},
 };
 
-/// Rows a statement takes at most; a power of two, so that few different statements have to be prepared.
+/// Maximum number of rows in a statement; a power of two, so that few different statements are prepared.
 const MOST_ROWS: usize = 128;
 
-/// Adds jobs as pending.
+/// Inserts pending jobs.
 ///
 /// # Errors
-/// [`Error::Duplicate`] when an id or an idempotency key is there already: the transaction must be dropped then.
+/// [`Error::Duplicate`] when an id or idempotency key exists: the transaction must then be dropped.
 pub async fn job_insert_many_in_txn(txn: &Transaction, jobs: &[&NewJob]) -> Result<(), Error> {
     for rows in in_few_lengths(jobs) {
         txn.0.execute_raw(INSERT.statement(txn.0.get_database_backend(), rows.iter().map(|new| to_cells(new)))).await?;
@@ -26,7 +26,7 @@ pub async fn job_insert_many_in_txn(txn: &Transaction, jobs: &[&NewJob]) -> Resu
     Ok(())
 }
 
-/// Adds jobs as pending in one statement, which is its own transaction. At most [`MOST_AT_ONCE`].
+/// Inserts at most [`MOST_AT_ONCE`] pending jobs in one statement, which is its own transaction.
 ///
 /// # Errors
 /// As [`job_insert_many_in_txn`].
@@ -44,11 +44,10 @@ fn to_cells(new: &NewJob) -> Vec<Value> {
     job::INSERTED.iter().map(|(_, cell)| cell(new)).collect()
 }
 
-/// Jobs that [`job_insert_at_once`] and [`job_update_at_once`] take at most.
+/// Maximum number of jobs of [`job_insert_at_once`] and [`job_update_at_once`].
 pub const MOST_AT_ONCE: usize = 16;
 
-/// Splits into slices of few different lengths, so that few different statements have to be prepared: up to 16 as they are, powers of two
-/// beyond.
+/// Splits into slices of few different lengths, so that few different statements are prepared: any length up to 16, powers of two beyond.
 pub(crate) fn in_few_lengths<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
         let power = 1 << rows.len().checked_ilog2()?;
@@ -59,10 +58,10 @@ pub(crate) fn in_few_lengths<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// Writes what changed in these jobs since they were loaded, each once.
+/// Writes the changes of these jobs since they were loaded. A job must be in `rows` only once.
 ///
 /// # Errors
-/// [`Error::Conflict`] when one of them was changed by somebody else meanwhile: the transaction must be dropped then.
+/// [`Error::Conflict`] when one of them was changed concurrently: the transaction must then be dropped.
 pub async fn job_update_many_in_txn(txn: &Transaction, rows: &[&JobRow]) -> Result<(), Error> {
     for rows in rows.chunks(MOST_ROWS) {
         let updated = txn.0.execute_raw(UPDATE.statement(txn.0.get_database_backend(), changed(rows))).await?;
@@ -71,14 +70,14 @@ pub async fn job_update_many_in_txn(txn: &Transaction, rows: &[&JobRow]) -> Resu
     Ok(())
 }
 
-/// The same in one statement, which is its own transaction and writes all or nothing. At most [`MOST_AT_ONCE`] jobs.
+/// Writes the changes of at most [`MOST_AT_ONCE`] jobs in one statement, which is its own transaction: all or nothing.
 ///
 /// # Errors
 /// As [`job_update_many_in_txn`].
 pub async fn job_update_at_once(database: &Database, rows: &[&JobRow]) -> Result<(), Error> {
     match rows {
         [] => Ok(()),
-        // There is nothing to take back when the only row is not written.
+        // With one row there is nothing to roll back.
         [_] => all_written(rows, database.execute_alone(UPDATE.statement(database.backend(), changed(rows))).await?),
         _ if !dialect::changes_data_in_with(database.backend()) => {
             let txn = database.begin().await?;
@@ -90,7 +89,7 @@ pub async fn job_update_at_once(database: &Database, rows: &[&JobRow]) -> Result
 }
 
 fn all_written(rows: &[&JobRow], written: u64) -> Result<(), Error> {
-    if written == rows.len() as u64 { Ok(()) } else { Err(Error::Conflict("a job was changed by somebody else".to_owned())) }
+    if written == rows.len() as u64 { Ok(()) } else { Err(Error::Conflict("a job was changed concurrently".to_owned())) }
 }
 
 static UPDATE: StatementTexts = StatementTexts::new(|backend, rows| StatementBuilder::build(&update(rows), &backend).sql);
@@ -100,7 +99,7 @@ static UPDATE_ALL: StatementTexts = StatementTexts::new(|backend, rows| {
     let mut update = update(rows);
     update.returning(Query::returning().expr(constant(1)));
     let written = CommonTableExpression::new().table_name("written").query(update).to_owned();
-    // A division by zero is what makes a statement take back what it did.
+    // A division by zero rolls the statement back.
     let all = Expr::case(Expr::col(Asterisk).count().eq(constant(rows)), constant(1)).finally(constant(0));
     let checked = Query::select().expr(constant(1).div(all)).from("written").to_owned();
     StatementBuilder::build(&checked.with(Query::with().cte(written).to_owned()), &backend).sql
@@ -125,19 +124,19 @@ fn update(rows: usize) -> UpdateStatement {
     update
 }
 
-/// A number in the text itself, not a parameter.
+/// A literal number, not a parameter.
 fn constant(number: usize) -> Expr {
     Expr::cust(number.to_string())
 }
 
-/// The cells of [`update`]. Many rows are filled up to a power of two with the last one, so that few different statements have to be
-/// prepared: it changes nothing, because an UPDATE takes one of several matching rows.
+/// The cells of [`update`]. Longer lists are padded with the last row to a power of two, so that few different statements are prepared. The
+/// padding has no effect, because an UPDATE uses one of several matching rows.
 fn changed(rows: &[&JobRow]) -> impl ExactSizeIterator<Item = Vec<Value>> {
     let count = if rows.len() <= MOST_AT_ONCE { rows.len() } else { rows.len().next_power_of_two() };
     (0..count).map(|index| to_changed_cells(rows[Ord::min(index, rows.len() - 1)]))
 }
 
-/// The cells of a changed row: its id and the version that it was loaded at, then those of [`job::UPDATED`].
+/// The cells of a changed row: its id, the version at which it was loaded, then those of [`job::UPDATED`].
 fn to_changed_cells(row: &JobRow) -> Vec<Value> {
     let mut values = Vec::with_capacity(job::UPDATED.len() + 2);
     values.extend([Uuid::from(row.job.id).into(), row.version.into()]);

@@ -15,14 +15,14 @@ use crate::{
     scope,
 };
 
-/// Which workers to list.
+/// Selects workers of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Only those in this state.
+    /// Only workers in this state.
     pub state: Option<State>,
-    /// Only those that take jobs from this queue.
+    /// Only workers that take jobs from this queue.
     pub queue: Option<String>,
-    /// Only those with this label.
+    /// Only workers with this label.
     pub label: Option<String>,
     /// Page size.
     pub limit: usize,
@@ -47,7 +47,7 @@ pub struct HeldJob {
     pub lease_expires_at: Option<DateTime<Utc>>,
 }
 
-/// Workers heard of since `since`, in whatever state.
+/// Workers with a heartbeat since `since`, in any state.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -61,20 +61,20 @@ pub async fn worker_list_seen_unscoped(database: &Database, since: DateTime<Utc>
         .collect()
 }
 
-/// Who a worker is, and whether it is paused.
+/// Identity of a worker, and whether it is paused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Id.
     pub id: WorkerId,
     /// Unique name.
     pub name: String,
-    /// What it registered with; `None`: nobody was asked.
+    /// Credential that it registered with; `None`: worker authentication was off.
     pub credential: Option<String>,
-    /// It is paused.
+    /// Whether it is paused.
     pub paused: bool,
 }
 
-/// Who all workers are.
+/// The identities of all workers.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -87,7 +87,7 @@ pub async fn worker_list_known_unscoped(database: &Database) -> Result<Vec<Ident
     Ok(rows.into_iter().map(to_identity).collect())
 }
 
-/// The lives of all workers.
+/// The timestamps that determine the states of all workers.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -99,10 +99,10 @@ pub async fn worker_lives_unscoped(database: &Database) -> Result<Vec<Life>, Err
     Ok(rows.into_iter().map(|(last_seen_at, paused_at, stopped_at)| Life { last_seen_at, paused_at, stopped_at }).collect())
 }
 
-/// Rows read at a time when queues or labels decide, which no index has.
+/// Rows read at a time when a filter on queues or labels applies, which have no index.
 const PAGE: u64 = 500;
 
-/// Workers in the order in which they first registered. Those last heard of before `lost_before` are lost.
+/// Workers in order of registration. Workers whose last heartbeat is older than `lost_before` are lost.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -147,7 +147,7 @@ pub async fn worker_jobs(database: &Database, scope: &Scope, id: WorkerId) -> Re
     let query = job::Entity::find()
         .select_only()
         .columns([C::Id, C::AutomationId, C::QueueName, C::Status, C::StartedAt, C::LeaseExpiresAt])
-        // A literal, so that the planner sees that the partial index fits.
+        // A literal, so that the planner can use the partial index.
         .filter(Expr::cust("status IN ('running', 'paused')"))
         .filter(C::WorkerId.eq(Uuid::from(id)))
         .filter(Condition::all().add_option(scope::has(scope, C::AutomationId)));

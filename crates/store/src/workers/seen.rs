@@ -16,20 +16,20 @@ use crate::{
     statement_text::{StatementTexts, cells},
 };
 
-/// A sign of life.
+/// A contact of a worker: a heartbeat or any other request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
     /// The worker.
     pub id: WorkerId,
-    /// When.
+    /// When it arrived.
     pub at: DateTime<Utc>,
-    /// What it tells of itself; `None`: as before.
+    /// Figures of the heartbeat; `None`: keep the previous ones.
     pub vitals: Option<Vitals>,
-    /// It works again, if it said goodbye before.
+    /// Whether it revokes an earlier sign-off.
     pub revives: bool,
 }
 
-/// Notes signs of life; returns the workers that do not exist. Of several signs of a worker the last counts, with the vitals told last.
+/// Records contacts; returns the workers that do not exist. Of several contacts of a worker the last counts, with the last vitals.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -42,7 +42,7 @@ pub async fn worker_note_seen(database: &Database, signs: &[Seen]) -> Result<Has
         };
         seen.insert(sign.id, sign);
     }
-    // In the order of ids, so that two hubs do not wait for each other.
+    // In order of ids, so that two hubs cannot deadlock.
     let seen: Vec<Seen> = seen.into_values().collect();
     let mut unknown = HashSet::new();
     for seen in in_few_lengths(&seen) {
@@ -56,18 +56,18 @@ pub async fn worker_note_seen(database: &Database, signs: &[Seen]) -> Result<Has
 
 async fn unknown_of(database: &Database, seen: &[Seen]) -> Result<Vec<WorkerId>, Error> {
     let query = Entity::find().select_only().column(Column::Id).filter(Column::Id.is_in(seen.iter().map(|seen| Uuid::from(seen.id))));
-    let known: HashSet<Uuid> = query.into_tuple().all(database.connection()).await?.into_iter().collect();
-    Ok(seen.iter().map(|seen| seen.id).filter(|id| !known.contains(&Uuid::from(*id))).collect())
+    let existing: HashSet<Uuid> = query.into_tuple().all(database.connection()).await?.into_iter().collect();
+    Ok(seen.iter().map(|seen| seen.id).filter(|id| !existing.contains(&Uuid::from(*id))).collect())
 }
 
-/// The cells of a sign, in this order after its id.
+/// Number of cells of a contact, its id included.
 const WIDTH: usize = 6;
 
 static UPDATE: StatementTexts = StatementTexts::new(|backend, rows| {
     let tuples = cells(rows, WIDTH).map(ValueTuple::Many).collect();
     let cell = |index: usize| Expr::col(("seen", format!("column{index}")));
     let own = |column: Column| Expr::col((Entity, column));
-    let told = |index, column| Func::coalesce([cell(index), own(column)]);
+    let or_own = |index, column| Func::coalesce([cell(index), own(column)]);
     let tells = || cell(4).is_not_null();
     let mut update = Query::update();
     update
@@ -76,7 +76,7 @@ static UPDATE: StatementTexts = StatementTexts::new(|backend, rows| {
         .and_where(own(Column::Id).eq(cell(1)))
         .value(Column::LastSeenAt, cell(2))
         .value(Column::StoppedAt, Expr::case(cell(3), Expr::cust("NULL")).finally(own(Column::StoppedAt)))
-        .value(Column::RunningJobs, told(4, Column::RunningJobs))
+        .value(Column::RunningJobs, or_own(4, Column::RunningJobs))
         .value(Column::CpuPercent, Expr::case(tells(), cell(5)).finally(own(Column::CpuPercent)))
         .value(Column::MemoryBytes, Expr::case(tells(), cell(6)).finally(own(Column::MemoryBytes)));
     StatementBuilder::build(&update, &backend).sql
