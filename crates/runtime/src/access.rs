@@ -1,5 +1,6 @@
-//! Who makes a request, and what they may do: [`identify`] finds out once per request, before anything else of it is looked at; the
-//! extractors [`Allowed`] and [`WorkerCaller`] are a route's authorisation and hand the principal to its use case.
+//! Authentication and authorisation. [`identify`] identifies the caller once per request, before anything else is parsed; the extractors
+//! [`Allowed`] and [`WorkerCaller`] are a route's authorisation and pass the principal to its use case, so that no handler can forget the
+//! check.
 
 mod same_site;
 
@@ -24,49 +25,49 @@ use domain::ids::JobId;
 use self::same_site::check_same_site;
 use crate::{Failure, RefusedKeys, WorkerTokens};
 
-/// What identifies callers. People show an access token, services too, workers the key that they share or a token of their own.
+/// Credentials that identify callers: access tokens of users and services, the shared worker key, and worker tokens.
 #[derive(Clone)]
 pub struct Access {
     /// Checks access tokens.
     pub tokens: Tokens,
-    /// The key that workers share.
+    /// The shared worker key.
     pub worker_key: SharedKey,
-    /// Checks tokens of single workers.
+    /// Checks worker tokens.
     pub worker_tokens: WorkerTokens,
-    /// Counts what they refuse.
+    /// Counts refused worker credentials.
     pub refused: RefusedKeys,
-    /// Everybody may do everything: for trying things out on one machine.
+    /// Whether every caller may do everything: for trying things out on one machine.
     pub open: bool,
 }
 
-/// What a request shows.
+/// The credential of a request.
 enum Shown {
-    /// Enough.
+    /// Verified.
     Enough(Principal),
-    /// A worker's token, which has to be looked up.
+    /// A worker token, which must be looked up.
     WorkerToken(String),
 }
 
 impl Access {
-    /// Judges what needs no look-up: neither people nor the shared key cost a query.
+    /// Verifies credentials that need no look-up: access tokens and the shared key cost no query.
     fn shown(&self, request: &HttpRequest, is_worker_route: bool) -> Result<Shown, Failure> {
         let key = request.headers().get(api_types::WORKER_KEY_HEADER).and_then(|value| value.to_str().ok());
         if is_worker_route { self.shown_by_worker(request, key) } else { self.shown_by_person(request, key) }
     }
 
-    /// On a worker route the key comes first: a wrong one is refused whatever else is shown, so that its robot's owner hears of it.
+    /// On a worker route the key takes precedence: a wrong one is refused whatever else is sent, so that the robot's owner notices.
     fn shown_by_worker(&self, request: &HttpRequest, key: Option<&str>) -> Result<Shown, Failure> {
         match (key, bearer(request)) {
             (Some(key), _) if self.worker_key.matches(key) => Ok(Shown::Enough(Principal::shared_key())),
             (Some(token), _) | (None, Some(token)) if token.starts_with(WORKER_TOKEN_PREFIX) => Ok(Shown::WorkerToken(token.to_owned())),
             _ if self.open => check_same_site(request).map(|()| Shown::Enough(Principal::anybody())),
-            (Some(_), _) => Err(Failure::Unauthorized("the key in X-Worker-API-Key is not the workers' key")),
+            (Some(_), _) => Err(Failure::Unauthorized("the key in X-Worker-API-Key is wrong")),
             (None, Some(token)) => self.signed_in(token),
             (None, None) => Err(Failure::Unauthorized("workers need the header X-Worker-API-Key or a bearer token")),
         }
     }
 
-    /// On any other route the bearer token comes first. A worker's credential tells who it is there too, and opens nothing.
+    /// On any other route the bearer token takes precedence. A worker's credential identifies the worker there too, without permissions.
     fn shown_by_person(&self, request: &HttpRequest, key: Option<&str>) -> Result<Shown, Failure> {
         match (bearer(request), key) {
             _ if self.open => check_same_site(request).map(|()| Shown::Enough(Principal::anybody())),
@@ -96,16 +97,16 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// Who a request is from, kept with it until its route asks. Whoever shows nothing good learns it from the route, which may be open to
-/// everybody, or not exist.
+/// The caller of a request, stored with it until its route asks. A bad credential is refused by the route, which may be open to everybody
+/// or not exist.
 struct Identity(Result<Arc<Principal>, Failure>);
 
-/// Middleware that finds out who a request is from, and counts and logs whom the worker routes refuse.
+/// Middleware that identifies the caller, and counts and logs callers that worker routes refuse.
 ///
 /// # Errors
-/// Those of the routes.
+/// The routes' errors.
 pub async fn identify(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    // The path as routes see it: `%77orker` is `worker`.
+    // The decoded path, as routes see it: `%77orker` is `worker`.
     let is_worker_route = request.match_info().as_str().starts_with("/api/v1/worker/");
     let identity = match request.app_data::<Data<Access>>() {
         Some(access) => {
@@ -125,7 +126,7 @@ fn job_to_start(path: &str) -> Option<JobId> {
     path.strip_prefix("/api/v1/worker/jobs/")?.strip_suffix("/start")?.parse().ok()
 }
 
-/// The request's principal, when it has this permission.
+/// The request's principal, if it has this permission.
 fn allowed(request: &HttpRequest, permission: Permission) -> Result<Arc<Principal>, Failure> {
     let identity = request.extensions_mut().remove::<Identity>();
     let Identity(principal) = identity.ok_or_else(|| Failure::Internal("this app does not identify who calls".to_owned()))?;
@@ -134,7 +135,7 @@ fn allowed(request: &HttpRequest, permission: Permission) -> Result<Arc<Principa
     Ok(principal)
 }
 
-/// Somebody who has the permission that `P` stands for. A route has one extractor of who calls.
+/// A caller with the permission `P`. Every route has exactly one extractor of its caller.
 pub struct Allowed<P> {
     principal: Arc<Principal>,
     need: PhantomData<P>,
@@ -157,11 +158,11 @@ impl<P: Need> FromRequest for Allowed<P> {
     }
 }
 
-/// Somebody who takes jobs and reports on them: a worker, or a person in its place.
+/// A caller that takes jobs and reports on them: a worker, or a person in its place.
 pub struct WorkerCaller {
-    /// The lease token that the request shows.
+    /// The lease token of the request.
     pub lease_token: Option<uuid::Uuid>,
-    /// Who it is.
+    /// The caller.
     pub principal: Arc<Principal>,
 }
 

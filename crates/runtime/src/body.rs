@@ -1,4 +1,4 @@
-//! Reading bodies of requests: how large, how slow and how many at once they may be.
+//! Limits on request bodies: size, time to arrive, and memory of all bodies together, so that no client can exhaust the hub.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,14 +17,14 @@ use tokio::{
 
 use crate::{Failure, Http};
 
-/// Bytes that a body may have on a route that needs no sign-in.
+/// Maximum size of a body on a route without sign-in, in bytes.
 const OPEN_LIMIT: usize = 16 * 1024;
-/// Bytes that all such bodies may have together.
+/// Memory of all such bodies together, in bytes.
 const OPEN_MEMORY: usize = 4 << 20;
-/// Bytes of memory that a value of JSON takes beside its text.
+/// Memory of a JSON value besides its text, in bytes.
 const VALUE_BYTES: usize = 48;
 
-/// App data that bounds bodies. Clones share the memory.
+/// App data with the limits of bodies. Clones share the memory budget.
 #[derive(Clone, Debug)]
 pub struct Bodies {
     limit: usize,
@@ -33,29 +33,29 @@ pub struct Bodies {
     open_memory: Arc<Semaphore>,
 }
 
-/// Who may send a body.
+/// Who sends a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sender {
     /// Anybody.
     Anybody,
-    /// Somebody who showed who they are.
+    /// An identified caller.
     Known,
 }
 
-/// The memory of a body, kept until its request has been answered.
+/// Memory of a body, reserved until its request is answered.
 struct Held(#[expect(dead_code, reason = "it counts while it lives")] Memory);
 
-/// Memory taken of what all bodies have together.
+/// A reservation in the memory budget of all bodies.
 pub(crate) struct Memory {
     of: Arc<Semaphore>,
     taken: Option<OwnedSemaphorePermit>,
 }
 
 impl Bodies {
-    /// As the settings say.
+    /// The limits of the settings.
     #[must_use]
     pub fn new(settings: &Http) -> Self {
-        // One body of the largest size must find room.
+        // A body of maximum size must fit.
         let memory = settings.body_memory.max(settings.body_limit.saturating_mul(2)).min(Semaphore::MAX_PERMITS);
         Self {
             limit: settings.body_limit,
@@ -67,7 +67,7 @@ impl Bodies {
 }
 
 impl Memory {
-    /// Takes some more.
+    /// Reserves more.
     fn take(&mut self, bytes: usize) -> Result<(), Failure> {
         let bytes = u32::try_from(bytes).map_err(|_| Failure::Overloaded)?;
         let more = self.of.clone().try_acquire_many_owned(bytes).map_err(|_| Failure::Overloaded)?;
@@ -78,18 +78,18 @@ impl Memory {
         Ok(())
     }
 
-    /// Takes what the body's values will need.
+    /// Reserves memory for the body's values.
     pub(crate) fn take_values(&mut self, values: usize) -> Result<(), Failure> {
         self.take(values.saturating_mul(VALUE_BYTES))
     }
 
-    /// Keeps it until the request has been answered.
+    /// Holds the reservation until the request is answered.
     pub(crate) fn keep(self, request: &HttpRequest) {
         request.extensions_mut().insert(Held(self));
     }
 }
 
-/// Reads a body whole.
+/// Reads a complete body.
 pub(crate) async fn read(request: &HttpRequest, mut payload: Payload, sender: Sender) -> Result<(Bytes, Memory), Failure> {
     let bodies = request.app_data::<Bodies>().ok_or_else(|| Failure::Internal("no bounds of bodies in app data".to_owned()))?;
     let (limit, of) = match sender {

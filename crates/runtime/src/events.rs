@@ -1,9 +1,10 @@
-//! The bus of events: what was committed, told to whoever subscribed.
+//! The event bus: publishes what was committed to subscribers.
 //!
-//! An event says that something happened, never what to do; whoever hears it reads the state anew. Losing one only delays, since the database
-//! is the truth, so that the bus is bounded everywhere and nobody waits for it. Invariants: an event is published after its commit; a
-//! subscriber of this process gets it once, at once, and without a broker; with a broker other processes get it in batches over the exchange
-//! `regente.events`. Without subscribers and without a broker an event costs nothing: ask [`Events::is_wanted`] before making one.
+//! An event says that something happened, never what to do; a subscriber reads the state again. The database is the truth and a lost event
+//! only delays, so every buffer of the bus is bounded and no publisher waits. Invariants: an event is published after its commit; a
+//! subscriber in this process receives it once, at once, with or without a broker; with a broker, other processes receive it in batches
+//! over the exchange `regente.events`. Without subscribers and broker an event costs nothing: check [`Events::is_wanted`] before creating
+//! one.
 
 mod exchange;
 
@@ -25,12 +26,12 @@ use uuid::Uuid;
 
 use crate::{Shutdown, Tasks};
 
-/// Events that may wait for a subscriber; one that is slower misses the oldest.
+/// Buffered events per subscriber; a slower one misses the oldest.
 const SUBSCRIBER_WAITING: usize = 4096;
-/// Events that may wait while the broker is away; more are dropped.
+/// Buffered events while the broker is unreachable; more are dropped.
 const EXCHANGE_WAITING: usize = 10_000;
 
-/// What happened. Its JSON is the wire form: `data` beside the envelope's fields, so that its keys must not be `event_id`, `type`, `subject`,
+/// An event. Its JSON is the wire form: `data` is flattened into the envelope, so its keys must not be `event_id`, `type`, `subject`,
 /// `occurred_at` or `traceparent`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -40,7 +41,7 @@ pub struct Event {
     /// `<noun>.<past tense>`, such as `job.completed`.
     #[serde(rename = "type")]
     pub kind: Cow<'static, str>,
-    /// What it happened to, as a path of the API without its prefix: `jobs/<uuid>`.
+    /// The resource that it is about, as a path of the API without its prefix: `jobs/<uuid>`.
     #[serde(default)]
     pub subject: String,
     /// When it was committed.
@@ -49,19 +50,19 @@ pub struct Event {
     /// W3C trace context of the request that led to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// What goes with its kind.
+    /// Fields that depend on the kind.
     #[serde(flatten)]
     pub data: Map<String, Value>,
 }
 
 impl Event {
-    /// Of this moment, without a trace.
+    /// A new event without a trace.
     #[must_use]
     pub fn new(kind: &'static str, subject: String, at: DateTime<Utc>, data: Map<String, Value>) -> Self {
         Self { id: Uuid::now_v7(), kind: kind.into(), subject, at, traceparent: None, data }
     }
 
-    /// Under what it is published: the plural of its noun.
+    /// Its topic: the plural of its noun.
     fn topic(&self) -> String {
         format!("{}s", self.kind.split('.').next().unwrap_or_default())
     }
@@ -71,30 +72,30 @@ fn to_microseconds<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S
     serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
-/// The bus. Clones are the same one.
+/// The event bus. Clones share it.
 #[derive(Clone)]
 pub struct Events(Arc<Inner>);
 
 struct Inner {
     here: broadcast::Sender<Arc<Event>>,
     exchange: Option<Exchange>,
-    /// Events that the exchange did not get since the log was told.
+    /// Events dropped since the last log line about it.
     dropped: Arc<AtomicU64>,
 }
 
-/// The way to other processes.
+/// The connection to other processes.
 struct Exchange {
     broker: Broker,
     replica: ReplicaId,
     outbox: mpsc::Sender<Arc<Event>>,
     tasks: Tasks,
     shutdown: Shutdown,
-    /// Others are listened to from the first subscriber on.
+    /// Starts the consumer with the first subscriber.
     listens: Once,
 }
 
 impl Events {
-    /// The bus of `replica`, over the exchange as well when there is a broker.
+    /// The bus of `replica`; uses the exchange as well if there is a broker.
     #[must_use]
     pub fn start(broker: Option<Broker>, replica: ReplicaId, tasks: &Tasks, shutdown: &Shutdown) -> Self {
         let (here, _) = broadcast::channel(SUBSCRIBER_WAITING);
@@ -108,17 +109,17 @@ impl Events {
         Self(Arc::new(Inner { here, exchange, dropped }))
     }
 
-    /// Whether anybody would hear of an event.
+    /// Whether an event would have a receiver.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.0.exchange.is_some() || self.0.here.receiver_count() > 0
     }
 
-    /// Hands an event to whoever subscribed, and does not wait for anybody. To be called after its commit.
+    /// Publishes an event without waiting. Call it after the commit.
     pub fn publish(&self, event: Event) {
         let event = Arc::new(event);
         if self.0.here.receiver_count() > 0 {
-            // The last subscriber may have gone.
+            // The last subscriber may be gone.
             let _ = self.0.here.send(event.clone());
         }
         if let Some(exchange) = &self.0.exchange
@@ -128,7 +129,7 @@ impl Events {
         }
     }
 
-    /// Subscribes to the events whose kind begins with one of `kinds` (`job.`, or `job.completed`), those of other replicas as well.
+    /// Subscribes to events whose kind begins with one of `kinds` (`job.`, or `job.completed`), including those of other replicas.
     #[must_use]
     pub fn subscribe(&self, kinds: &'static [&'static str]) -> Subscription {
         let receiver = self.0.here.subscribe();
@@ -143,16 +144,16 @@ impl Events {
     }
 }
 
-/// What a subscriber hears.
+/// What a subscriber receives.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
-    /// Something happened.
+    /// An event.
     Event(Arc<Event>),
-    /// So many events, of any kind, came faster than they were taken, and are lost to this subscriber: it has to read the state anew.
+    /// The subscriber was too slow and missed this many events, of any kind: it must read the state again.
     Missed(u64),
 }
 
-/// Events of some kinds, from the moment of the subscription on.
+/// A subscription to events of some kinds, from its creation on.
 pub struct Subscription {
     receiver: broadcast::Receiver<Arc<Event>>,
     kinds: &'static [&'static str],
@@ -166,7 +167,7 @@ impl Subscription {
                 Ok(event) if self.kinds.iter().any(|kind| event.kind.starts_with(kind)) => return Notice::Event(event),
                 Ok(_) => {}
                 Err(broadcast::error::RecvError::Lagged(missed)) => return Notice::Missed(missed),
-                // The bus is gone: nothing happens any more.
+                // The bus is gone: there will be no further event.
                 Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
             }
         }
@@ -189,9 +190,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_broker_each_subscriber_hears_what_it_asked_for() {
+    async fn without_a_broker_each_subscriber_receives_its_kinds() {
         let events = alone();
-        assert!(!events.is_wanted(), "nobody listens: nothing is to be made");
+        assert!(!events.is_wanted(), "without subscribers no event need be created");
         events.publish(event("job.created", 0));
         let (mut jobs, mut ends) = (events.subscribe(&["job."]), events.subscribe(&["job.completed", "job.failed"]));
         assert!(events.is_wanted());
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_too_slow_is_told_so_and_nobody_waits() {
+    async fn a_slow_subscriber_is_notified_and_no_publisher_waits() {
         let events = alone();
         let mut slow = events.subscribe(&["job."]);
         let most = u64::try_from(SUBSCRIBER_WAITING).unwrap();
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn on_the_wire_it_is_what_the_contract_says() {
+    fn the_wire_form_is_that_of_the_contract() {
         let event = Event { traceparent: Some("00-1-2-01".to_owned()), ..event("job.failed", 1) };
         let written = serde_json::to_string(&event).unwrap();
         let read: messages::JobEvent = serde_json::from_str(&written).unwrap();

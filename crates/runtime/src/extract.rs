@@ -14,7 +14,7 @@ use crate::{
     json::{measure, named_fault, parse},
 };
 
-/// App data that makes an unreadable id in a path a 400 with its reason.
+/// App data that answers an invalid id in a path with 400 and the reason.
 #[must_use]
 pub fn path_config() -> PathConfig {
     PathConfig::default().error_handler(|error, _| Failure::BadQuery(vec![Fault::new("id", error.to_string())]).into())
@@ -24,7 +24,7 @@ type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Failure>>>>;
 
 /// The body as JSON, whatever the content type says.
 ///
-/// Not JSON: 400. A field that does not fit, is too deep or one of too many: 422 with its path. Too large: 413. Too slow: 408.
+/// Not JSON: 400. An invalid field, too deep or too many values: 422 with its path. Too large: 413. Too slow: 408.
 pub struct JsonBody<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
@@ -37,7 +37,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     }
 }
 
-/// Like [`JsonBody`], on a route that needs no sign-in: at most 16 KiB.
+/// Like [`JsonBody`], on a route without sign-in: at most 16 KiB.
 pub struct OpenJsonBody<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for OpenJsonBody<T> {
@@ -67,7 +67,7 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJsonBody<T
     }
 }
 
-/// The bytes of a body, within the bounds of JSON.
+/// The bytes of a body, within the limits for JSON.
 fn json(request: &HttpRequest, payload: &mut Payload, sender: Sender) -> impl Future<Output = Result<Bytes, Failure>> + use<> {
     let (request, payload) = (request.clone(), payload.take());
     async move {
@@ -78,7 +78,7 @@ fn json(request: &HttpRequest, payload: &mut Payload, sender: Sender) -> impl Fu
     }
 }
 
-/// The query string; a parameter that does not fit, or has a NUL character, which the database cannot even be asked for: 400 with its name.
+/// The query string. An invalid parameter, or one with a NUL character, which the database cannot compare: 400 with its name.
 pub struct Params<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest for Params<T> {
@@ -97,10 +97,10 @@ impl<T: DeserializeOwned> FromRequest for Params<T> {
     }
 }
 
-/// Parameters that are lists: their items come with commas between, or as the parameter repeated.
+/// Parameters that are lists: separated by commas, or as a repeated parameter.
 const LISTS: [&str; 2] = ["status", "include"];
 
-/// The query with each list that is repeated as one parameter, which is how it is read.
+/// The query with repeated list parameters joined by commas.
 fn joined_lists(query: &str) -> Cow<'_, str> {
     let values = |list: &str| form_pairs(query).filter(|(name, _)| name == list).map(|(_, value)| value).collect::<Vec<_>>();
     if LISTS.into_iter().all(|list| values(list).len() < 2) {
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_may_be_repeated_and_nothing_else() {
+    fn only_a_list_parameter_may_be_repeated() {
         assert_eq!(joined_lists("status=failed&limit=5"), "status=failed&limit=5");
         assert_eq!(joined_lists("status=failed&limit=5&limit=6&status=a%26b"), "limit=5&limit=6&status=failed%2Ca%26b");
     }

@@ -1,5 +1,5 @@
-//! The keys that an installation generates at its first start. They live in the database, so that every replica, whichever services it runs,
-//! signs with and accepts the same ones.
+//! Keys that are generated at the first start of an installation. They are stored in the database, so that all replicas, whichever services
+//! they run, sign with and accept the same keys.
 
 use auth::Tokens;
 use secrecy::{ExposeSecret, SecretString};
@@ -7,22 +7,22 @@ use store::{Database, Error, identity::instance_setting_get_or_insert};
 
 use crate::Settings;
 
-/// Characters of the workers' key.
+/// Length of the shared worker key, in characters.
 const WORKER_KEY_LENGTH: usize = 43;
-/// Characters of the key that access tokens are signed with.
+/// Length of the signing key of access tokens, in characters.
 const SIGNING_KEY_LENGTH: usize = 64;
 
 /// The keys of an installation.
 pub(crate) struct Keys {
     /// Signs and checks access tokens.
     pub(crate) tokens: Tokens,
-    /// What workers share.
+    /// The shared worker key.
     pub(crate) worker_key: SecretString,
 }
 
 impl Keys {
-    /// Reads the keys; what is missing is generated. A workers' key of the settings goes before that of the database; `found` is one that the
-    /// database takes in when it has none.
+    /// Reads the keys and generates missing ones. A worker key in the settings takes precedence over the database; `found` is stored in the
+    /// database if it has none.
     pub(crate) async fn load(database: &Database, settings: &Settings, found: Option<SecretString>) -> Result<Self, Error> {
         let signing_key = instance_setting_get_or_insert(database, "jwt_secret", &auth::random_secret(SIGNING_KEY_LENGTH)).await?;
         let configured = &settings.worker.api_key;

@@ -1,5 +1,5 @@
-//! A process that serves: some services behind one listener, with what every process has whichever they are: health, the description of the
-//! API, problems for what no route takes, and a view of its reconcilers and tasks.
+//! A server process: services behind one listener, with the routes that every process has: health, the API description, problem responses
+//! for unmatched requests, and the state of reconcilers and tasks.
 
 mod app;
 mod description;
@@ -19,10 +19,10 @@ use tokio::task::JoinHandle;
 pub use self::description::describe;
 use crate::{Context, Counts, Service, Shutdown, StartError, TaskError, service::Running};
 
-/// How long tasks may take to end after the last request.
+/// Time limit for tasks to end after the last request.
 const TASKS_END_WITHIN: Duration = Duration::from_secs(5);
 
-/// A process that serves.
+/// A server process.
 pub struct Host {
     address: SocketAddr,
     context: Context,
@@ -32,10 +32,10 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts `services` in their order, and serves them on `listener`: the routes of the first are tried first.
+    /// Starts `services` in order and serves them on `listener`; the routes of the first are matched first.
     ///
     /// # Errors
-    /// What is in the way of one of them; then nothing of them runs any more.
+    /// The error of the service that did not start; those started before it are stopped.
     pub async fn start(listener: TcpListener, context: Context, services: &[Box<dyn Service>]) -> Result<Self, StartError> {
         match start(listener, &context, services).await {
             Ok((address, announcements, server)) => {
@@ -49,13 +49,13 @@ impl Host {
         }
     }
 
-    /// The port it serves on.
+    /// The port that it serves on.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// Where it is reached from this machine: the address it is bound to, or loopback when it is bound to all.
+    /// Its URL on this machine: the bound address, or loopback if it is bound to all.
     #[must_use]
     pub fn url(&self) -> String {
         let ip = match self.address.ip() {
@@ -66,13 +66,13 @@ impl Host {
         format!("http://{}", SocketAddr::new(ip, self.port()))
     }
 
-    /// The database, for tests that look into it.
+    /// The database, for tests.
     #[must_use]
     pub const fn database(&self) -> &Database {
         &self.context.database
     }
 
-    /// The workers' key.
+    /// The shared worker key.
     #[must_use]
     pub const fn worker_key(&self) -> &SecretString {
         &self.context.worker_key
@@ -89,12 +89,12 @@ impl Host {
     /// Runs a reconciler of this process once, for tests that drive recovery.
     ///
     /// # Errors
-    /// Those of the reconciler, or that there is none of that name.
+    /// The reconciler's, or one for an unknown name.
     pub async fn reconcile(&self, name: &str) -> Result<Counts, TaskError> {
         self.context.reconcilers.run_once(name).await.unwrap_or_else(|| Err(format!("no reconciler \"{name}\" in this process").into()))
     }
 
-    /// Tells it to end; [`Host::stop`] waits for that.
+    /// The signal that ends it; [`Host::stop`] waits for the end.
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
         self.context.shutdown.clone()
@@ -106,14 +106,14 @@ impl Host {
         &self.announcements
     }
 
-    /// Ends: no new requests, those under way are answered, tasks end, then the connections are closed.
+    /// Stops: refuses new requests, answers those in flight, ends the tasks, then closes the connections.
     pub async fn stop(self) {
         self.context.shutdown.trigger();
         self.handle.stop(true).await;
         match self.server.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "server ended badly"),
-            Err(error) => tracing::warn!(%error, "server task ended badly"),
+            Ok(Err(error)) => tracing::warn!(%error, "the server failed"),
+            Err(error) => tracing::warn!(%error, "the server's task failed"),
         }
         self.context.close(TASKS_END_WITHIN).await;
     }

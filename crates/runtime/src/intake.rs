@@ -1,5 +1,5 @@
-//! The one door through which jobs come to be. The orchestrator is behind it; a schedule, a chain, a portal or a webhook asks here as a person's
-//! request does, whether the orchestrator runs in the same process or apart.
+//! The intake of jobs: the only way to create one. The orchestrator implements it. Schedules, chains, the portal and webhooks use it like a
+//! person's request, whether the orchestrator runs in the same process or in another.
 
 use api_types::Job;
 use domain::{
@@ -15,30 +15,30 @@ use crate::Failure;
 pub struct Ask {
     /// Which automation.
     pub automation_id: AutomationId,
-    /// What is asked of it, by whom.
+    /// The request and its origin.
     pub request: Request,
-    /// Makes the same request, sent again, return the same job.
+    /// Makes the request repeatable: the same key returns the same job.
     pub key: Option<IdempotencyKey>,
 }
 
-/// What became of a request that was not refused.
+/// Outcome of a request that was not refused.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Intake {
-    /// A new job, which is committed.
+    /// A new job; it is committed.
     Accepted(Job),
-    /// The job that was accepted before under the same key, or that waits and is the request's too by its automation's overlap rule.
+    /// The job that was accepted before with the same key, or the pending job to which the overlap rule assigns the request.
     Existing(Job),
-    /// No job, by its automation's overlap rule: this one waits or runs.
+    /// No job: the overlap rule skipped the request because of this pending or running job.
     Skipped(JobId),
 }
 
 /// Accepts jobs.
 pub trait JobIntake: Send + Sync {
-    /// Accepts a job: when this returns, it is committed. Not asked under a key, a request that was not answered may have made a job.
+    /// Accepts a job; it is committed when this returns. A request without a key that was not answered may have created a job.
     ///
     /// # Errors
     /// [`Failure::NotFound`] for an unknown automation, [`Failure::Invalid`] with each fault (parameters as `parameters/…`), a
-    /// [`Failure::Conflict`] `automation_archived` or `schema_unusable`, and [`Failure::Overloaded`] or [`Failure::Unavailable`], after which the
-    /// same request may be sent again.
+    /// [`Failure::Conflict`] `automation_archived` or `schema_unusable`, and [`Failure::Overloaded`] or [`Failure::Unavailable`], after
+    /// which the same request may be repeated.
     fn accept(&self, ask: Ask) -> BoxFuture<'_, Result<Intake, Failure>>;
 }

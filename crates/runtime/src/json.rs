@@ -1,4 +1,4 @@
-//! JSON from outside: read into a type, with what is wrong said where it is.
+//! Parses JSON from outside into a type; a fault has the path of its field. Size and depth are checked before anything is allocated.
 
 mod strict;
 
@@ -12,14 +12,14 @@ use serde_json::{Value, error::Category};
 use self::strict::Strict;
 use crate::Failure;
 
-/// Parts of a path that a fault of size names: what is inside them is beyond reading.
+/// Maximum length of the path in a fault about size: a deeper one would be unreadable.
 const NAMED_DEPTH: usize = 3;
 
-/// Checks that JSON is not too deep and has not too many values, before any of it takes memory, and counts its values. What is not JSON is
-/// found when it is read.
+/// Checks depth and number of values of JSON before any of it takes memory, and returns the number of values. Invalid JSON is found when it
+/// is parsed.
 ///
 /// # Errors
-/// [`Failure::BadRequest`] when it is not UTF-8, [`Failure::Invalid`] with the field that is too deep or the last of too many.
+/// [`Failure::BadRequest`] when it is not UTF-8, [`Failure::Invalid`] with the field that is too deep or exceeds the number of values.
 pub(crate) fn measure(bytes: &[u8]) -> Result<usize, Failure> {
     if let Err(error) = std::str::from_utf8(bytes) {
         let place = error.valid_up_to();
@@ -47,13 +47,13 @@ pub(crate) fn measure(bytes: &[u8]) -> Result<usize, Failure> {
     Ok(scan.count)
 }
 
-/// Where a scan is.
+/// Position of a scan.
 #[derive(Default)]
 struct Scan<'a> {
     bytes: &'a [u8],
     depth: usize,
     count: usize,
-    /// Of the outermost containers: the name or index of what is being read.
+    /// For the outermost containers: name or index of the value that is being scanned.
     steps: Vec<Step<'a>>,
 }
 
@@ -87,7 +87,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Passes over a text that begins at `start`; where it ends.
+    /// Skips the string that begins at `start` and returns its end.
     fn text(&mut self, start: usize) -> usize {
         let mut at = start + 1;
         while let Some(byte) = self.bytes.get(at).filter(|byte| **byte != b'"') {
@@ -111,10 +111,10 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Reads JSON into a type.
+/// Parses JSON into a type.
 ///
 /// # Errors
-/// [`Failure::BadRequest`] when it is not JSON, [`Failure::Invalid`] with the path of the field that does not fit.
+/// [`Failure::BadRequest`] when it is not JSON, [`Failure::Invalid`] with the path of the invalid field.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     let mut input = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(Strict(&mut input)).map_err(|error| {
@@ -123,7 +123,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
         if cause.classify() == Category::Data {
             return Failure::Invalid(vec![named_fault(&path, plain(&cause))]);
         }
-        // A number where a word is wanted is told as a syntax error too.
+        // serde reports a number in place of an enum as a syntax error, too.
         match serde_json::from_slice::<Value>(bytes) {
             Ok(_) => Failure::Invalid(vec![named_fault(&path, "has the wrong type".to_owned())]),
             Err(error) => not_json(&error),
@@ -139,13 +139,13 @@ fn not_json(error: &serde_json::Error) -> Failure {
     Failure::BadRequest(format!("the body is not JSON: {error}{hint}"))
 }
 
-/// A fault at `path`; one that is about a field inside which is missing or there twice names that field.
+/// A fault at `path`. If it is about a missing or duplicate field inside, the path names that field.
 pub(crate) fn named_fault(path: &str, message: String) -> Fault {
     let field = field_path(path);
     let inside = ["missing field `", "duplicate field `"].iter().find_map(|start| message.strip_prefix(start)?.split('`').next());
     let field = match inside {
         Some(name) if field.is_empty() => name.to_owned(),
-        // The path of a field that is there twice may have its name already.
+        // The path of a duplicate field may end with its name already.
         Some(name) if field != name && !field.ends_with(&format!("/{name}")) => format!("{field}/{name}"),
         _ => field,
     };
@@ -157,7 +157,7 @@ fn field_path(path: &str) -> String {
     if path == "." { String::new() } else { path.replace(['.', '['], "/").replace(']', "").trim_start_matches('/').to_owned() }
 }
 
-/// The message without the position, which the path says better.
+/// The message without the position, which the path replaces.
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or(&text).to_owned()
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_and_number_are_bounded_and_their_field_is_named() {
+    fn depth_and_number_of_values_are_bounded_and_the_field_is_named() {
         let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
         assert_eq!(measure(nested(MOST_DEPTH).as_bytes()).unwrap(), MOST_DEPTH);
         let (field, message) = refused(&format!(r#"{{"a": [1, {{"b\"[": {{}}, "c": {}}}]}}"#, nested(MOST_DEPTH)));
@@ -187,10 +187,10 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_structure_inside_a_text_is_none() {
+    fn brackets_inside_a_string_are_not_structure() {
         assert_eq!(measure(br#"{"a\\": "[[[,,,\"{{{", "b": []}"#).unwrap(), 5);
         for broken in ["", "\"", "\"\\", "]]]]}", "{\"a", "[,,", "::"] {
-            assert!(measure(broken.as_bytes()).is_ok(), "{broken}: whoever reads it says so");
+            assert!(measure(broken.as_bytes()).is_ok(), "{broken}: the parser reports it");
         }
     }
 
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_no_object_at_any_depth() {
+    fn an_array_is_not_an_object_at_any_depth() {
         let refused = |json: &str| match parse::<Option<Body>>(json.as_bytes()) {
             Err(Failure::Invalid(faults)) => (faults[0].field.clone(), faults[0].message.clone()),
             other => panic!("{json}: {other:?}"),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_number_may_be_written_with_a_point() {
+    fn an_integer_may_have_a_decimal_point() {
         assert_eq!(parse::<Body>(br#"{"a": -5.0, "inner": {"b": 1e3}}"#).unwrap().inner, Some(Inner { b: 1000 }));
         assert_eq!(parse::<i64>(b"9007199254740992.0").unwrap(), 1 << 53);
         for wrong in ["0.5", "1e300", "9007199254740994.0"] {
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_says_why() {
+    fn invalid_json_is_refused_with_the_reason() {
         let parsed = |bytes: &[u8]| measure(bytes).and_then(|_| parse::<Value>(bytes)).unwrap_err().to_string();
         assert!(parsed(b"{\"a\": \"caf\xe9\"}").contains("not UTF-8: byte 10"));
         assert!(parsed(br#"{"a": "\ud800"}"#).contains("half of a pair"));

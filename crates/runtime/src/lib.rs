@@ -1,7 +1,7 @@
-//! The frame of a service: what it is ([`Service`]), what it works with ([`Context`]: database, broker, clock, events, named tasks,
-//! reconcilers), and what serves it ([`Host`]); beside that settings, problem responses, request extractors and who calls.
+//! The frame of a service: its definition ([`Service`]), its dependencies ([`Context`]: database, broker, clock, events, named tasks,
+//! reconcilers), and its server ([`Host`]); also settings, problem responses, request extractors and access control.
 //!
-//! Knows nothing of what a service does, and services know of each other only through it.
+//! The crate does not know what a service does, and services know each other only through it.
 //!
 //! ```
 //! let settings = runtime::Settings::load(None)?;

@@ -4,23 +4,23 @@ use tokio::sync::Semaphore;
 
 use crate::Failure;
 
-/// A few threads for work that would keep a thread that serves, with a short queue. Clones are the same one.
+/// A small thread pool with a short queue, for work that would block a thread that serves requests. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Pool {
     /// One permit for each thread.
     threads: Arc<Semaphore>,
-    /// One permit for each that works or waits.
+    /// One permit for each job that runs or waits.
     places: Arc<Semaphore>,
 }
 
 impl Pool {
-    /// With so many threads, and room for so many that wait for one.
+    /// A pool of `threads`, with a queue of `waiting`.
     #[must_use]
     pub fn new(threads: usize, waiting: usize) -> Self {
         Self { threads: Arc::new(Semaphore::new(threads)), places: Arc::new(Semaphore::new(threads + waiting)) }
     }
 
-    /// Does the work on one of the threads. It goes on when nobody waits for it any more, and keeps its place until it is done.
+    /// Runs `work` on one of the threads. Work whose caller is dropped continues, and keeps its thread until it is done.
     ///
     /// # Errors
     /// [`Failure::Overloaded`] at once when the queue is full, [`Failure::Internal`] when the work panics.
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_finds_the_queue_full_is_refused_and_what_waits_is_done() {
+    async fn work_is_refused_when_the_queue_is_full_and_queued_work_runs() {
         let pool = Pool::new(1, 1);
         let (go, wait) = mpsc::channel::<()>();
         let (began, begins) = mpsc::channel::<()>();
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_that_nobody_waits_for_keeps_its_place() {
+    async fn work_whose_caller_is_dropped_keeps_its_thread() {
         let pool = Pool::new(1, 0);
         let (go, wait) = mpsc::channel::<()>();
         let (began, begins) = mpsc::channel::<()>();

@@ -9,62 +9,62 @@ use actix_web::{
 use api_types::{FieldError, Problem};
 use domain::{Fault, ids::JobId, job::Refusal};
 
-/// The code of a request that its automation's overlap rule makes no job of.
+/// The code of a request that the overlap rule skipped.
 pub const OVERLAP_SKIPPED: &str = "overlap_skipped";
 
-/// Why a request was not served: the one map from errors to problem responses (RFC 9457).
+/// Why a request failed: the only map from errors to problem responses (RFC 9457).
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// There is no such thing.
+    /// The resource does not exist.
     #[error("{0} not found")]
     NotFound(String),
-    /// The route exists, not with this method.
-    #[error("this route does not take this method")]
+    /// The route does not support this method.
+    #[error("this route does not support this method")]
     MethodNotAllowed,
-    /// The body is not what the route takes at all.
+    /// The request cannot be parsed.
     #[error("{0}")]
     BadRequest(String),
-    /// Fields of the query or path are wrong.
+    /// Fields of the query or path are invalid.
     #[error("{}", summary(.0))]
     BadQuery(Vec<Fault>),
-    /// Fields of the body are wrong.
+    /// Fields of the body are invalid.
     #[error("{}", summary(.0))]
     Invalid(Vec<Fault>),
-    /// It does not fit the state of things.
+    /// The current state does not allow the request.
     #[error("{detail}")]
     Conflict {
         /// For programs.
         code: &'static str,
         /// For people.
         detail: String,
-        /// The job in the way, when it is one.
+        /// The conflicting job, if it is one.
         job_id: Option<JobId>,
     },
-    /// Who is it?
+    /// The caller is not identified.
     #[error("{0}")]
     Unauthorized(&'static str),
-    /// Known, and not allowed to do this.
+    /// The caller is identified and lacks the permission.
     #[error("{0}")]
     Forbidden(String),
     /// The body is larger than this many bytes.
     #[error("the body has more than {0} bytes")]
     TooLarge(usize),
-    /// The body did not come in time.
+    /// The body did not arrive in time.
     #[error("the body did not arrive within {} s", .0.as_secs())]
     TooSlow(Duration),
-    /// More of this than is served at once.
+    /// Too many requests of this kind at the same time.
     #[error("{0}")]
     TooMany(&'static str),
-    /// More than can be served now.
+    /// The hub is overloaded.
     #[error("the hub has more requests than it can serve; try again")]
     Overloaded,
-    /// A part is out of reach; the same request may work later.
+    /// The database is unreachable; the same request may succeed later.
     #[error("the database is not available; try again")]
     Unavailable(String),
-    /// The broker is out of reach; the same request may work later.
+    /// The broker is unreachable; the same request may succeed later.
     #[error("the broker is not available; try again")]
     BrokerUnavailable(String),
-    /// A fault of the hub. The text is logged, not sent.
+    /// An error of the hub. The text is logged, not sent.
     #[error("internal error: {0}")]
     Internal(String),
 }
@@ -75,10 +75,10 @@ impl Failure {
         Self::Conflict { code, detail: detail.into(), job_id: None }
     }
 
-    /// No job, by its automation's overlap rule: this one waits or runs.
+    /// The overlap rule skipped the request because of this pending or running job.
     #[must_use]
     pub fn overlap_skipped(id: JobId) -> Self {
-        let detail = format!("job {id} of this automation waits or runs; its overlap rule is to skip the new request");
+        let detail = format!("job {id} of this automation is pending or running, and its overlap rule is skip");
         Self::Conflict { code: OVERLAP_SKIPPED, detail, job_id: Some(id) }
     }
 
@@ -87,7 +87,7 @@ impl Failure {
         Self::Invalid(vec![Fault::new(field, message)])
     }
 
-    /// The same failure, whose fields are those of the field `parent` of a larger body.
+    /// The same failure with its fields below the field `parent` of a larger body.
     #[must_use]
     pub fn under(self, parent: &str) -> Self {
         match self {
@@ -170,7 +170,7 @@ impl ResponseError for Failure {
 }
 
 impl Failure {
-    /// The problem body, and a line in the log.
+    /// The problem body; logs the failure.
     #[must_use]
     pub fn problem(&self) -> Problem {
         let status = self.status_code();
@@ -181,7 +181,7 @@ impl Failure {
             _ => tracing::debug!(error = %self, http.status = status.as_u16(), "request refused"),
         }
         let detail =
-            if matches!(self, Self::Internal(_)) { "the hub made a mistake; its log says more".to_owned() } else { self.to_string() };
+            if matches!(self, Self::Internal(_)) { "internal error; the hub's log has the cause".to_owned() } else { self.to_string() };
         let code = self.code();
         Problem {
             kind: format!("urn:regente:problem:{code}"),
@@ -196,9 +196,9 @@ impl Failure {
     }
 }
 
-/// The routes that there are, for requests that fit none: 405 when the path has routes with other methods, else 404.
+/// All routes, to answer unmatched requests: 405 when the path has other methods, else 404.
 pub struct Unmatched {
-    /// Path patterns and their methods, as for the header `Allow`.
+    /// Path patterns with the value of their `Allow` header.
     routes: Vec<(ResourceDef, String)>,
 }
 
@@ -213,7 +213,7 @@ impl Unmatched {
     #[must_use]
     pub fn answer(&self, path: &str) -> HttpResponse {
         let matching = || self.routes.iter().filter(|(pattern, _)| pattern.is_match(path));
-        // A path without parameters is not the one whose parameter it fits.
+        // A literal path takes precedence over a pattern that matches it.
         let named: Vec<_> = matching().filter(|(pattern, _)| pattern.pattern() == Some(path)).collect();
         let found = if named.is_empty() { matching().collect() } else { named };
         let allowed: Vec<&str> = found.into_iter().map(|(_, methods)| methods.as_str()).collect();
@@ -228,7 +228,7 @@ impl Unmatched {
     }
 }
 
-/// Answers a request that no route takes. Needs the app data of [`Unmatched`].
+/// Answers an unmatched request. Requires [`Unmatched`] as app data.
 pub async fn unmatched(request: HttpRequest, routes: Data<Unmatched>) -> HttpResponse {
     routes.answer(request.path())
 }

@@ -1,9 +1,9 @@
-//! Reconcilers: loops that compare what is stored with what should be, and repair the difference.
+//! Reconcilers: periodic loops that compare the stored state with the expected one and repair the difference.
 //!
-//! A reconciler has no input: it reads the state anew, may run at any time and does nothing twice. Of all replicas one runs it at a time
-//! (a claim in the database, which ends by itself when its holder dies); two at once, by clocks that disagree, do no harm. One that judges
-//! by silence ([`Reconciler::judges`]) does not run until workers have had the time of a lease to speak, after a time when this replica
-//! could not hear them. Every run, whichever service owns it, is a row that `/api/v1/ops/reconcilers` shows.
+//! A reconciler has no input: it reads the state again, may run at any time and is idempotent. One replica runs it at a time (a claim in
+//! the database, which expires when its holder dies); two at the same time, because of clocks that disagree, do no harm. A reconciler that
+//! concludes from missing heartbeats ([`Reconciler::judges`]) does not run until workers have had the time of a lease to send one, after a
+//! period in which this replica could not receive them. Every run, whichever service owns it, is visible in `/api/v1/ops/reconcilers`.
 
 mod absence;
 mod run;
@@ -23,10 +23,10 @@ use tokio::sync::Notify;
 
 use crate::{Clock, Failure, Shutdown, TaskError, Tasks, WriteHealth};
 
-/// What a run did, as counts.
+/// Outcome of a run, as counts.
 pub type Counts = BTreeMap<&'static str, u64>;
 
-/// Compares what is stored with what should be, and repairs the difference.
+/// Compares the stored state with the expected one and repairs the difference.
 pub trait Reconciler: Send + Sync + 'static {
     /// Its name in the API, the database and the log, in snake_case; unique in the whole installation.
     fn name(&self) -> &'static str;
@@ -34,44 +34,44 @@ pub trait Reconciler: Send + Sync + 'static {
     /// How often it runs.
     fn interval(&self) -> Duration;
 
-    /// How long a run may take before it is stopped. When its replica dies in the midst of it, another one waits for half as long again:
-    /// short for those that jobs wait for.
+    /// Time limit of a run. If its replica dies during a run, another one can claim it after 1.5 times this limit, so it should be short
+    /// where jobs wait for it.
     fn limit(&self) -> Duration {
         Duration::from_secs(20)
     }
 
-    /// Whether it draws conclusions from not having heard of somebody.
+    /// Whether it draws conclusions from missing heartbeats.
     fn judges(&self) -> bool {
         false
     }
 
-    /// Reads the state, repairs what it finds, and says what it did. `now` is the moment for which what is due is due: it was taken before
-    /// it was asked whether this replica was absent.
+    /// Reads the state, repairs it, and returns what it did. `now` decides what is due; it was read before the check for an absence of this
+    /// replica.
     fn run_once(&self, now: DateTime<Utc>) -> BoxFuture<'_, Result<Counts, TaskError>>;
 }
 
-/// What reconcilers are run with.
+/// Dependencies of the reconcilers.
 #[derive(Clone)]
 pub struct Terms {
-    /// Where claims and outcomes are kept.
+    /// Stores claims and outcomes.
     pub database: Database,
     /// The time.
     pub clock: Clock,
-    /// This process among the replicas.
+    /// Id of this replica.
     pub holder: ReplicaId,
-    /// How often the hub looks for what is due.
+    /// How often the hub checks for due work.
     pub tick: Duration,
-    /// How long workers get to speak after an absence.
+    /// Time that workers get to send a heartbeat after an absence.
     pub lease: Duration,
-    /// Whether no replica was there before this one started: that was an absence, too.
+    /// Whether no replica was alive before this one started, which counts as an absence.
     pub returns: bool,
-    /// Whether the database takes writes: one that does not keeps workers from saying that they live.
+    /// Whether the database accepts writes: otherwise heartbeats cannot be recorded.
     pub writes: WriteHealth,
-    /// When to end.
+    /// Shutdown signal.
     pub shutdown: Shutdown,
 }
 
-/// The reconcilers of this process. Clones are the same ones.
+/// The reconcilers of this process. Clones share them.
 #[derive(Clone)]
 pub struct Reconcilers(Arc<Inner>);
 
@@ -87,13 +87,13 @@ struct Entry {
 }
 
 impl Reconcilers {
-    /// None yet.
+    /// No reconcilers yet.
     #[must_use]
     pub fn new(terms: Terms) -> Self {
         Self(Arc::new(Inner { terms, entries: RwLock::default() }))
     }
 
-    /// Runs `reconcilers`, each in a task of its own.
+    /// Runs `reconcilers`, each in its own task.
     ///
     /// # Errors
     /// Any [`store::Error`] of the database.
@@ -111,25 +111,25 @@ impl Reconcilers {
         Ok(())
     }
 
-    /// Lets a reconciler of this process run now, whether it is due or not; it may be running already and then runs again. A nudge of one
-    /// that another service owns does nothing: that one runs when it is due.
+    /// Runs a reconciler of this process now, due or not; if it is running, it runs again. No effect on a reconciler that runs in another
+    /// process.
     pub fn nudge(&self, name: &str) {
         if let Some(entry) = self.entry(name) {
             entry.nudge.notify_one();
         }
     }
 
-    /// Runs a reconciler once and waits for it, whether it is due or not, and whoever else runs it; `None` when this process has none of that
-    /// name. For tests, which drive it without waiting.
+    /// Runs a reconciler once, due or not and whatever its claim, and waits for it; `None` when this process has none of that name. For
+    /// tests.
     ///
     /// # Errors
-    /// Those of the reconciler.
+    /// The reconciler's.
     pub async fn run_once(&self, name: &str) -> Option<Result<Counts, TaskError>> {
         let entry = self.entry(name)?;
         Some(entry.reconciler.run_once((self.0.terms.clock)()).await)
     }
 
-    /// How each of the whole installation stands.
+    /// The state of each reconciler of the installation.
     ///
     /// # Errors
     /// [`Failure::Unavailable`] when the database does not answer.
@@ -137,7 +137,7 @@ impl Reconcilers {
         let now = (self.0.terms.clock)();
         let to_api = |one: store::reconcilers::Reconciler| {
             let interval = one.interval?;
-            // One that no replica has run for a day beyond its interval is of another version of the hub.
+            // A reconciler that has not run for a day beyond its interval belongs to another version of the hub.
             let is_current = one.last_started_at.is_none_or(|at| at >= now - interval - TimeDelta::days(1));
             is_current.then(|| ReconcilerStatus {
                 interval_s: interval.as_seconds_f64(),

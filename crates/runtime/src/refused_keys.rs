@@ -7,26 +7,26 @@ use std::{
 
 use domain::ids::JobId;
 
-/// Addresses, and jobs, that are remembered at most: whoever calls here has shown nothing.
+/// Maximum number of recorded addresses and of jobs: these callers are not authenticated.
 const MOST: usize = 1000;
-/// How often the log is told of an address.
-const TELL_EVERY: Duration = Duration::from_secs(60);
+/// Minimum time between log lines about an address.
+const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// Counts requests to worker routes whose key or token is missing or wrong, and tells the log where they come from. Clones are the same one.
+/// Counts requests to worker routes whose key or token is missing or wrong, and logs their origin. Clones share it.
 #[derive(Clone, Default)]
 pub struct RefusedKeys(Arc<Mutex<Counts>>);
 
 #[derive(Default)]
 struct Counts {
     total: u64,
-    /// Requests of an address that the log has not been told of, and when it was told last.
+    /// Requests of an address that are not logged yet, and the time of its last log line.
     addresses: HashMap<Option<IpAddr>, (u64, Instant)>,
-    /// Jobs that one of them wanted to start, and how often since [`RefusedKeys::take_starts`].
+    /// Refused starts by job since the last [`RefusedKeys::take_starts`].
     starts: HashMap<JobId, u32>,
 }
 
 impl RefusedKeys {
-    /// A request from `address` was refused, which wanted to start `job`.
+    /// Records a refused request from `address` that tried to start `job`.
     pub fn note(&self, address: Option<IpAddr>, job: Option<JobId>) {
         let now = Instant::now();
         let mut counts = self.counts();
@@ -37,7 +37,7 @@ impl RefusedKeys {
             *counts.starts.entry(job).or_default() += 1;
         }
         if counts.addresses.len() >= MOST {
-            counts.addresses.retain(|_, (_, told)| now.duration_since(*told) < TELL_EVERY);
+            counts.addresses.retain(|_, (_, told)| now.duration_since(*told) < LOG_EVERY);
         }
         let known = counts.addresses.contains_key(&address);
         if !known && counts.addresses.len() >= MOST {
@@ -45,7 +45,7 @@ impl RefusedKeys {
         }
         let (untold, told) = counts.addresses.entry(address).or_insert((0, now));
         *untold += 1;
-        if !known || now.duration_since(*told) >= TELL_EVERY {
+        if !known || now.duration_since(*told) >= LOG_EVERY {
             let requests = std::mem::take(untold);
             *told = now;
             let address = address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
@@ -53,13 +53,13 @@ impl RefusedKeys {
         }
     }
 
-    /// How many requests were refused since the start.
+    /// Number of refused requests since the process started.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.counts().total
     }
 
-    /// Jobs that somebody with such a key wanted to start, and how often, since this was asked last; at most `most`.
+    /// Takes at most `most` jobs whose start was refused since the last call, with the number of times.
     #[must_use]
     pub fn take_starts(&self, most: usize) -> Vec<(JobId, u32)> {
         let mut counts = self.counts();
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_remembered_has_an_end_and_the_total_none() {
+    fn records_are_bounded_and_the_total_is_not() {
         let refused = RefusedKeys::default();
         let job = Uuid::from_u128(1);
         for nth in 0..3 * u32::try_from(MOST).unwrap() {

@@ -1,4 +1,4 @@
-//! This process among those that share its database: who it is, that it lives, and whether others do.
+//! This process among the replicas of its database: identity, heartbeat, and which others are alive.
 
 use domain::ids::ReplicaId;
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ use uuid::Uuid;
 
 use crate::{Clocks, Shutdown, Tasks, WriteHealth};
 
-/// How often a replica says that it lives.
+/// Time between heartbeats.
 const BEAT_EVERY: Duration = Duration::from_secs(5);
-/// A replica that has not said so for this long does not.
+/// A replica without a heartbeat for this long is dead.
 const ALIVE_FOR: TimeDelta = TimeDelta::seconds(16);
-/// And after this it is forgotten.
+/// A dead replica is deleted after this.
 const KNOWN_FOR: TimeDelta = TimeDelta::hours(1);
 
-/// This process. Clones are the same one.
+/// This process. Clones share it.
 #[derive(Clone)]
 pub struct Replica {
     /// Its id, new at each start.
@@ -56,7 +56,7 @@ impl Replica {
         replica_list(&self.database, (self.clocks.now)() - ALIVE_FOR).await
     }
 
-    /// Whether replicas with one of its services were here before this one, and none within `patience`: then nobody has heard of workers.
+    /// Whether there were replicas with one of its services, but none within `patience`: workers could then not send heartbeats to anyone.
     ///
     /// # Errors
     /// Any [`Error`] of the database.
@@ -73,7 +73,7 @@ impl Replica {
         Ok(latest(&mut known.iter().filter(is_peer)).is_some_and(|last| (now - last).abs() > patience))
     }
 
-    /// Starts to say that it lives, and to compare the clock every `tick`.
+    /// Starts the heartbeat, and the comparison of clocks every `tick`.
     pub fn start(&self, tasks: &Tasks, writes: &WriteHealth, tick: Duration, shutdown: &Shutdown) {
         let (this, health, stop) = (self.clone(), writes.clone(), shutdown.clone());
         tasks.spawn("replica.heartbeat", move || this.clone().keep_beating(health.clone(), tick, stop.clone()));
@@ -109,7 +109,7 @@ impl Replica {
                 () = shutdown.wait() => return Ok(()),
                 () = tokio::time::sleep(tick) => {}
             }
-            // A database that does not answer is in the log already; its clock is followed as it was.
+            // An unreachable database is logged elsewhere; the clock keeps its course.
             if let Err(error) = self.clocks.compare(&self.database).await {
                 tracing::debug!(%error, "the database's clock could not be read");
             }

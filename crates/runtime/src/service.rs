@@ -1,7 +1,7 @@
-//! What a service is, and what it is handed to work with.
+//! The definition of a service, and its dependencies.
 //!
-//! A service is a library that implements [`Service`]; whoever runs it, alone or with others in one process, only puts it in a list. What all
-//! services share is in the [`Context`]: a service opens no database, connects to no broker, reads no clock and spawns no task of its own.
+//! A service is a library that implements [`Service`]; a process that runs it, alone or with others, only lists it. Shared dependencies are
+//! in the [`Context`]: a service opens no database, connects to no broker, reads no system clock and spawns no unnamed task.
 //! Between services there are three ways only: rows that one owns, events on the bus, and the owner's HTTP API.
 
 use std::{
@@ -24,15 +24,15 @@ use crate::{
     WorkerTokens, WriteHealth, first_start::Keys, reconcile::Terms,
 };
 
-/// What is in the way of a start.
+/// Why a service did not start.
 pub type StartError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A part of the house that owns resources: their routes, use cases and rows.
+/// A part of the hub that owns resources: their routes, use cases and rows.
 pub trait Service: Send + Sync {
     /// Its name on the command line, in `/api/v1/ops/status` and among the replicas: lower case, with dashes.
     fn name(&self) -> &'static str;
 
-    /// The section of the settings that is its alone; it reads it with [`Settings::section`].
+    /// Its own section of the settings, read with [`Settings::section`].
     fn section(&self) -> Option<Section> {
         None
     }
@@ -42,17 +42,17 @@ pub trait Service: Send + Sync {
         false
     }
 
-    /// The description of its routes. Needs nothing that runs.
+    /// The API description of its routes; does not need a running service.
     fn describe(&self) -> OpenApi;
 
-    /// Starts it: spawns its tasks on the context's, which end after the shutdown, and says what else the process has to run for it.
+    /// Starts it: spawns its tasks in the context's [`Tasks`], and returns what the process must run for it.
     fn start<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Running, StartError>>;
 }
 
 type Routes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// A service that was started.
+/// A started service.
 pub struct Running {
     pub(crate) routes: Routes,
     pub(crate) reconcilers: Vec<Arc<dyn Reconciler>>,
@@ -61,19 +61,19 @@ pub struct Running {
 }
 
 impl Running {
-    /// With these routes: they are configured once for each thread that serves, and tried in their order.
+    /// With these routes, which are configured once per server thread and matched in order.
     pub fn new(routes: impl Fn(&mut ServiceConfig) + Send + Sync + 'static) -> Self {
         Self { routes: Arc::new(routes), reconcilers: Vec::new(), readiness: None, announcement: None }
     }
 
-    /// Runs these, each by one replica at a time.
+    /// Adds reconcilers, each of which one replica runs at a time.
     #[must_use]
     pub fn with_reconcilers(mut self, reconcilers: Vec<Arc<dyn Reconciler>>) -> Self {
         self.reconcilers = reconcilers;
         self
     }
 
-    /// The process is ready for requests only as long as this says so; why not goes into the answer of `/health/ready`.
+    /// The process is ready only while this returns `Ok`; the error is the answer of `/health/ready`.
     #[must_use]
     pub fn ready_when<F>(mut self, ready: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
@@ -83,7 +83,7 @@ impl Running {
         self
     }
 
-    /// Shows a line to the person who started the process, and nowhere else: a secret that is generated once may be in it.
+    /// Shows a line to the person who started the process, and nowhere else: it may contain a secret that is generated once.
     #[must_use]
     pub fn announce(mut self, line: String) -> Self {
         self.announcement = Some(line);
@@ -91,29 +91,29 @@ impl Running {
     }
 }
 
-/// What a [`Context`] is made of.
+/// The parts of a [`Context`].
 pub struct Parts {
     /// The settings.
     pub settings: Settings,
     /// The database, migrated.
     pub database: Database,
-    /// How to open it once more.
+    /// Settings to open another connection to it.
     pub store: store::Settings,
     /// The broker.
     pub broker: Option<Broker>,
-    /// The time.
+    /// The clocks.
     pub clocks: Clocks,
     /// Names of the services that this process runs.
     pub services: Vec<String>,
-    /// A workers' key that an earlier version generated on this machine: the database takes it in when it has none.
+    /// A worker key that an earlier version generated on this machine; stored in the database if that has none.
     pub worker_key: Option<SecretString>,
     /// What secrets are sealed with.
     pub master_keys: Option<MasterKeys>,
-    /// Everybody may do everything.
+    /// Whether every caller may do everything.
     pub insecure_dev: bool,
 }
 
-/// What all services of a process share. Clones are the same one.
+/// The shared dependencies of all services in a process. Clones share them.
 #[derive(Clone)]
 pub struct Context {
     /// The settings.
@@ -122,9 +122,9 @@ pub struct Context {
     pub database: Database,
     /// The broker; without one, workers claim their jobs.
     pub broker: Option<Broker>,
-    /// The time.
+    /// The clocks.
     pub clock: Clock,
-    /// This process among the replicas.
+    /// This replica.
     pub replica: Replica,
     /// The bus of events.
     pub events: Events,
@@ -132,13 +132,13 @@ pub struct Context {
     pub tasks: Tasks,
     /// Reconcilers, to nudge them.
     pub reconcilers: Reconcilers,
-    /// When to end.
+    /// Shutdown signal.
     pub shutdown: Shutdown,
-    /// Whether the database takes writes.
+    /// Whether the database accepts writes.
     pub writes: WriteHealth,
-    /// Who may call what.
+    /// Authentication of callers.
     pub access: Access,
-    /// The key that workers share.
+    /// The shared worker key.
     pub worker_key: SecretString,
     /// Secrets in the database.
     pub secrets: Secrets,
@@ -147,7 +147,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Joins the replicas of the database, agrees with them on keys, and starts the bus.
+    /// Registers the replica in the database, reads or generates the shared keys, and starts the event bus.
     ///
     /// # Errors
     /// Any [`Error`] of the database.
@@ -198,7 +198,7 @@ impl Context {
         })
     }
 
-    /// The same database over one connection of its own, whose statements find their rows by an index and are prepared once.
+    /// The same database over a separate connection for statements that find their rows by an index and are prepared once.
     ///
     /// # Errors
     /// As [`Database::connect`].
@@ -208,7 +208,7 @@ impl Context {
         Ok(database)
     }
 
-    /// Ends what was started: waits for the tasks, at most `limit`, then closes the broker and the databases.
+    /// Stops: waits for the tasks, at most `limit`, then closes the broker and the databases.
     pub(crate) async fn close(self, limit: Duration) {
         self.shutdown.trigger();
         self.tasks.join(limit).await;
@@ -218,7 +218,7 @@ impl Context {
         let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
         for database in opened {
             if let Err(error) = database.close().await {
-                tracing::warn!(%error, "a database was not closed");
+                tracing::warn!(%error, "a database could not be closed");
             }
         }
     }

@@ -13,10 +13,10 @@ use telemetry::LogFormat;
 use self::section::Sections;
 pub use self::section::{Section, SectionSettings};
 
-/// Every setting of the program. Read from the embedded defaults, then `regente.toml`, then the environment.
+/// All settings. Read from the embedded defaults, then `regente.toml`, then the environment.
 #[derive(Clone, Debug, Serialize)]
 pub struct Settings {
-    /// Folder for what is not in the database.
+    /// Folder for files that are not in the database.
     pub data_dir: PathBuf,
     /// HTTP server.
     pub http: Http,
@@ -30,19 +30,19 @@ pub struct Settings {
     pub secrets: SecretSettings,
     /// First administrator.
     pub admin: Admin,
-    /// Workers: their key, and the one of the hub's process.
+    /// Workers: the shared key, and the local worker.
     pub worker: WorkerSettings,
     /// When a worker counts as lost.
     pub lease: LeaseSettings,
-    /// How jobs are given out.
+    /// How jobs are dispatched.
     pub dispatch: Dispatch,
-    /// What one job may take.
+    /// Limits of a single job.
     pub limits: Limits,
-    /// How long what has ended is kept.
+    /// Retention of ended jobs and their logs.
     pub retention: Retention,
     /// Log.
     pub log: Log,
-    /// Those of single services.
+    /// Sections of single services.
     #[serde(flatten)]
     sections: Sections,
 }
@@ -61,16 +61,16 @@ section!(
     Http {
         /// Address to serve on.
         bind: String,
-        /// Largest body of a request, in bytes.
+        /// Maximum size of a request body, in bytes.
         body_limit: usize,
-        /// How long a body may take to arrive.
+        /// Time limit for a body to arrive.
         #[serde(with = "humantime_serde")]
         body_timeout: Duration,
-        /// Memory that the bodies of all requests may take together, in bytes; at least twice the largest body.
+        /// Memory of all request bodies together, in bytes; at least twice `body_limit`.
         body_memory: usize,
         /// Threads that serve requests.
         workers: usize,
-        /// A reader of a log stream that takes longer for what was sent is disconnected.
+        /// A client of a log stream that does not read within this time is disconnected.
         #[serde(with = "humantime_serde")]
         stream_patience: Duration,
     }
@@ -81,12 +81,12 @@ section!(
         /// `sqlite://…` or `postgres://…`; empty: SQLite in the data folder.
         #[serde(skip_serializing)]
         url: SecretString,
-        /// Most connections at once, beside the writer's, which are two at most.
+        /// Maximum number of connections, besides at most two of the writer.
         max_connections: u32,
-        /// How long a request waits for a connection.
+        /// Maximum time to wait for a connection.
         #[serde(with = "humantime_serde")]
         acquire_timeout: Duration,
-        /// How long a statement may take (PostgreSQL).
+        /// Time limit of a statement (PostgreSQL).
         #[serde(with = "humantime_serde")]
         statement_timeout: Duration,
         /// PostgreSQL schema; empty: the server's default.
@@ -99,14 +99,14 @@ section!(
         /// `amqp://…`; empty: none.
         #[serde(skip_serializing)]
         url: SecretString,
-        /// Queue that dead-lettered messages end in.
+        /// Queue for dead-lettered messages.
         dead_letter_queue: String,
     }
 );
 section!(
     /// Sign-in.
     Auth {
-        /// How long a sign-in lasts.
+        /// Lifetime of an access token.
         #[serde(with = "humantime_serde")]
         token_lifetime: Duration,
     }
@@ -121,18 +121,18 @@ section!(
 section!(
     /// First administrator.
     Admin {
-        /// Name to sign in with.
+        /// User name.
         username: String,
-        /// Password; empty: made at the first start.
+        /// Password; empty: generated at the first start.
         #[serde(skip_serializing)]
         password: SecretString,
     }
 );
-/// Whether the hub's process runs jobs itself.
+/// Whether the hub's process runs a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LocalWorker {
-    /// Without a broker, on an address of this machine alone.
+    /// If there is no broker and the server is bound to a loopback address.
     Auto,
     /// Always.
     On,
@@ -141,68 +141,68 @@ pub enum LocalWorker {
 }
 
 section!(
-    /// Workers: their key, and the one of the hub's process.
+    /// Workers: the shared key, and the local worker.
     WorkerSettings {
-        /// The key; empty: made at the first start.
+        /// The shared key; empty: generated at the first start.
         #[serde(skip_serializing)]
         api_key: SecretString,
-        /// A worker of this process, for every queue.
+        /// Whether this process runs a worker for every queue.
         local: LocalWorker,
     }
 );
 section!(
     /// When a worker counts as lost.
     LeaseSettings {
-        /// A registered worker.
+        /// Lease of a registered worker.
         #[serde(with = "humantime_serde")]
         agent: Duration,
-        /// A worker that speaks the plain contract and asks whether to stop.
+        /// Lease of a worker without our agent that polls for cancellation.
         #[serde(with = "humantime_serde")]
         foreign: Duration,
-        /// A worker that speaks the plain contract and never asks.
+        /// Lease of a worker without our agent that does not poll.
         #[serde(with = "humantime_serde")]
         silent: Duration,
-        /// How often registered workers report.
+        /// Time between heartbeats of registered workers.
         #[serde(with = "humantime_serde")]
         heartbeat: Duration,
     }
 );
 section!(
-    /// How jobs are given out.
+    /// How jobs are dispatched.
     Dispatch {
-        /// Undelivered messages a broker queue may hold while no registered worker tells its slots.
+        /// Undelivered messages per broker queue while no registered worker reports slots.
         window: usize,
         /// Undelivered messages beyond the free slots of registered workers.
         lookahead: usize,
-        /// When an unconfirmed message is sent again.
+        /// Time after which an unconfirmed message is published again.
         #[serde(with = "humantime_serde")]
         sweep_after: Duration,
-        /// How long an unregistered worker may keep a message without acknowledging it.
+        /// Maximum time for an unregistered worker to acknowledge a message.
         #[serde(with = "humantime_serde")]
         consumer_timeout: Duration,
-        /// How the queues of automations that do not say are declared; `None`: by whoever consumes them.
+        /// Profile for queues of automations without one; `None`: their workers declare them.
         #[serde(with = "optional_profile")]
         queue_profile: Option<QueueProfile>,
-        /// How often the hub looks for what is due.
+        /// How often the hub checks for due work.
         #[serde(with = "humantime_serde")]
         tick: Duration,
-        /// Requests that may wait for the database.
+        /// Maximum number of requests that wait for the database.
         queue_limit: usize,
     }
 );
 section!(
-    /// What one job may take.
+    /// Limits of a single job.
     Limits {
-        /// Lines of one job's log that are stored.
+        /// Maximum number of stored log lines per job.
         log_lines: i64,
-        /// Bytes of the same.
+        /// Maximum size of the stored log per job, in bytes.
         log_bytes: i64,
     }
 );
 section!(
-    /// How long what has ended is kept; zero: for ever.
+    /// Retention times; zero: unlimited.
     Retention {
-        /// Jobs that have ended.
+        /// Ended jobs.
         #[serde(with = "humantime_serde")]
         jobs: Duration,
         /// Log lines and events of jobs.
@@ -216,19 +216,19 @@ section!(
 section!(
     /// Log.
     Log {
-        /// How a line looks.
+        /// Format of a line.
         format: LogFormat,
-        /// What is logged: `info`, `info,orchestrator=debug` …
+        /// Filter: `info`, `info,orchestrator=debug` …
         filter: String,
     }
 );
 
-/// The shortest time that anything is kept: a slip of the pen must not remove what people look at.
+/// Minimum retention: a typing error must not delete data that people need.
 const RETENTION_LEAST: Duration = Duration::from_secs(3600);
-/// The longest.
+/// Maximum retention.
 const RETENTION_MOST: Duration = Duration::from_secs(100 * 366 * 86_400);
 
-/// What is wrong with the settings, all of it.
+/// Every fault of the settings.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct SettingsError(pub Vec<String>);
@@ -237,7 +237,7 @@ impl Settings {
     /// The section of a service.
     ///
     /// # Errors
-    /// When the settings were read without it: see [`Settings::load_with`].
+    /// When the settings were read without that section: see [`Settings::load_with`].
     pub fn section<T: SectionSettings>(&self) -> Result<std::sync::Arc<T>, SettingsError> {
         self.sections.get().ok_or_else(|| SettingsError(vec![format!("the settings were read without the section \"{}\"", T::NAME)]))
     }
@@ -251,7 +251,7 @@ impl Settings {
         self.database.url.clone()
     }
 
-    /// Whether nobody chose what is logged.
+    /// Whether the log filter is the default.
     #[must_use]
     pub fn has_default_filter(&self) -> bool {
         load::DEFAULTS.contains(&format!("filter = \"{}\"", self.log.filter))
@@ -263,13 +263,13 @@ impl Settings {
         self.database.url.expose_secret().is_empty()
     }
 
-    /// The broker's URL, when there is a broker.
+    /// The broker's URL, if there is a broker.
     #[must_use]
     pub fn broker_url(&self) -> Option<&SecretString> {
         Some(&self.broker.url).filter(|url| !url.expose_secret().is_empty())
     }
 
-    /// Whether this process runs jobs of every queue.
+    /// Whether this process runs the local worker.
     #[must_use]
     pub fn has_local_worker(&self) -> bool {
         match self.worker.local {
@@ -279,7 +279,7 @@ impl Settings {
         }
     }
 
-    /// Whether the server can be reached from this machine alone.
+    /// Whether the server is bound to a loopback address.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let host = self.http.bind.rsplit_once(':').map_or(self.http.bind.as_str(), |(host, _)| host);
@@ -287,7 +287,7 @@ impl Settings {
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
-    /// What is wrong with values that are of the right kind; each fault begins with its key.
+    /// Faults of values that have the right type; each begins with its key.
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let mut check = |fine: bool, text: &str| {

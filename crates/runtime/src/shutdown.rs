@@ -1,6 +1,6 @@
 use tokio::sync::watch;
 
-/// Tells every task of the process that it is to end. Clones tell and hear the same.
+/// The shutdown signal of the process. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     sender: std::sync::Arc<watch::Sender<bool>>,
@@ -13,22 +13,22 @@ impl Default for Shutdown {
 }
 
 impl Shutdown {
-    /// Tells it.
+    /// Triggers it.
     pub fn trigger(&self) {
         self.sender.send_replace(true);
     }
 
-    /// Whether it was told.
+    /// Whether it was triggered.
     #[must_use]
     pub fn is_triggered(&self) -> bool {
         *self.sender.borrow()
     }
 
-    /// Waits until it is told; at once when it was. Cancel-safe.
+    /// Waits until it is triggered; returns at once if it was. Cancel-safe.
     pub async fn wait(&self) {
         let mut receiver = self.sender.subscribe();
         // The sender lives as long as `self`, so the wait cannot fail.
-        let _ = receiver.wait_for(|told| *told).await;
+        let _ = receiver.wait_for(|triggered| *triggered).await;
     }
 
     /// Triggers on the first SIGTERM or SIGINT; a second one ends the process at once.

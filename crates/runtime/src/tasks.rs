@@ -1,8 +1,8 @@
-//! The named tasks of a process: what runs beside the requests.
+//! The named background tasks of a process.
 //!
-//! Every long-lived loop is one of these, so that a stop can wait for all of them, a failure of one is restarted and seen, and none outlives
-//! the database it writes to. Invariants: a task that ends before the shutdown is restarted after a pause, or, when it cannot be (it owned
-//! what it worked on), counts as broken; after [`Tasks::join`] no task runs.
+//! Every long-lived loop is one of these, so that a stop can wait for all of them, a failed one is restarted and visible, and none outlives
+//! the database that it writes to. Invariants: a task that ends before the shutdown is restarted after a delay, or, if it cannot be (it
+//! owned its state), counts as broken; after [`Tasks::join`] no task runs.
 
 use std::{
     borrow::Cow,
@@ -22,29 +22,29 @@ use crate::{Clock, Shutdown};
 /// Why a task failed.
 pub type TaskError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The pause before the first restart; each further one doubles it.
+/// Delay before the first restart; doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause before a restart.
+/// Maximum delay before a restart.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A task that ran this long starts its pauses anew.
+/// A task that ran this long starts with the first delay again.
 const STEADY_AFTER: Duration = Duration::from_secs(60);
 
-/// A task and how it stands.
+/// A task and its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskStatus {
     /// Its name, such as `orchestrator.writer`.
     pub name: Cow<'static, str>,
-    /// Whether it runs.
+    /// Its state.
     pub state: TaskState,
-    /// Since when.
+    /// When it entered that state.
     pub since: DateTime<Utc>,
-    /// How often it was started again.
+    /// Number of restarts.
     pub restarts: u64,
     /// Why it last failed.
     pub last_error: Option<String>,
 }
 
-/// The tasks of a process. Clones are the same ones.
+/// The tasks of a process. Clones share them.
 #[derive(Clone)]
 pub struct Tasks(Arc<Inner>);
 
@@ -52,34 +52,35 @@ struct Inner {
     clock: Clock,
     shutdown: Shutdown,
     drain: Shutdown,
-    /// That of whoever made these, whichever thread spawns: a thread that serves requests has one of its own, which ends with the server.
+    /// The runtime on which these were created, and on which all tasks run: a server thread has a runtime of its own, which ends with the
+    /// server.
     runtime: Option<Handle>,
     statuses: Mutex<Vec<TaskStatus>>,
     handles: Mutex<[Handles; 2]>,
 }
 
-/// Tasks by their place among the statuses.
+/// Task handles with the index of their status.
 type Handles = Vec<(usize, JoinHandle<()>)>;
 
-/// When a stop waits for a task.
+/// Order in which a stop waits for tasks.
 #[derive(Clone, Copy)]
 enum Stage {
-    /// It ends by itself after the shutdown.
+    /// Ends after the shutdown signal.
     Work,
-    /// It ends after all others, which send to it until then.
+    /// Ends after all other tasks, which send to it until then.
     Outlet,
 }
 
 impl Tasks {
-    /// Tasks of the current tokio runtime that are to end after `shutdown`.
+    /// Tasks on the current tokio runtime, which must end after `shutdown`.
     #[must_use]
     pub fn new(clock: Clock, shutdown: Shutdown) -> Self {
         let (drain, runtime) = (Shutdown::default(), Handle::try_current().ok());
         Self(Arc::new(Inner { clock, shutdown, drain, runtime, statuses: Mutex::default(), handles: Mutex::default() }))
     }
 
-    /// Runs what `start` makes until the shutdown, which it has to watch itself. When it fails, panics or returns before that, it is made
-    /// again after a pause between 0.1 s and 30 s.
+    /// Runs the future of `start` until the shutdown, which it must watch itself. If it fails, panics or returns before that, it is started
+    /// again after a delay of 0.1 s to 30 s.
     pub fn spawn<F>(&self, name: impl Into<Cow<'static, str>>, start: impl FnMut() -> F + Send + 'static)
     where
         F: Future<Output = Result<(), TaskError>> + Send + 'static,
@@ -88,15 +89,15 @@ impl Tasks {
         self.keep(Stage::Work, task, self.clone().supervise(task, start));
     }
 
-    /// Runs `work` until the shutdown. It owns what it works on, so that it cannot be started again: when it ends before, the process is not
-    /// live any more.
+    /// Runs `work` until the shutdown. It owns its state and cannot be restarted: if it ends before the shutdown, the process is no longer
+    /// live.
     pub fn spawn_once(&self, name: impl Into<Cow<'static, str>>, work: impl Future<Output = ()> + Send + 'static) {
         let task = self.enter(name.into());
         self.keep(Stage::Work, task, self.clone().watch(task, work));
     }
 
-    /// Runs what passes on what other tasks send to it. `work` gets a signal that triggers after all those have ended, and has to pass on what
-    /// is left and end then. Like [`Tasks::spawn_once`] it is not started again.
+    /// Runs a task that forwards what other tasks send to it. Its signal triggers after those have ended; it must then forward what is left
+    /// and end. Like [`Tasks::spawn_once`] it is not restarted.
     pub fn spawn_outlet<F>(&self, name: impl Into<Cow<'static, str>>, work: impl FnOnce(Shutdown) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -105,19 +106,19 @@ impl Tasks {
         self.keep(Stage::Outlet, task, self.clone().watch(task, work(self.0.drain.clone())));
     }
 
-    /// Every task and how it stands, in the order of their starts.
+    /// Every task with its state, in order of start.
     #[must_use]
     pub fn statuses(&self) -> Vec<TaskStatus> {
         self.entries().clone()
     }
 
-    /// The first task that is broken.
+    /// The first broken task.
     #[must_use]
     pub fn broken(&self) -> Option<Cow<'static, str>> {
         self.entries().iter().find(|status| status.state == TaskState::Broken).map(|status| status.name.clone())
     }
 
-    /// Waits until every task has ended; to be called after the shutdown. What still runs after `limit` is aborted, and named in the log.
+    /// Waits until every task has ended; call it after the shutdown. Tasks that still run after `limit` are aborted and logged.
     pub async fn join(&self, limit: Duration) {
         let until = tokio::time::Instant::now() + limit;
         self.join_stage(Stage::Work, until).await;
@@ -132,7 +133,7 @@ impl Tasks {
                 let name = self.entries().get(task).map(|status| status.name.clone());
                 tracing::warn!(task.name = name.as_deref(), "a task did not end in time and is aborted");
                 handle.abort();
-                // It is gone when this returns: it cannot write to a database that is closed next.
+                // Waits for the abort, so that the task cannot write to the database, which is closed next.
                 let _aborted = handle.await;
             }
         }
@@ -218,7 +219,7 @@ impl Tasks {
     }
 }
 
-/// Notes the end of a task after the shutdown, also when it is aborted.
+/// Records the end of a task after the shutdown, even if it is aborted.
 struct Ends<'a> {
     tasks: &'a Tasks,
     task: usize,
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_fails_panics_or_returns_is_restarted_and_its_failure_is_seen() {
+    async fn a_task_that_fails_panics_or_returns_is_restarted_and_its_failure_is_visible() {
         let (tasks, shutdown) = tasks();
         let (begun, mut begins) = mpsc::unbounded_channel();
         let (runs, stop) = (AtomicU32::new(0), shutdown.clone());
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_restarted_counts_as_broken() {
+    async fn a_task_that_cannot_be_restarted_counts_as_broken() {
         let (tasks, _shutdown) = tasks();
         let (go, gone) = tokio::sync::oneshot::channel::<()>();
         tasks.spawn_once("writer", async { drop(gone.await) });
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_outlet_passes_on_what_others_send_until_they_end() {
+    async fn an_outlet_forwards_what_others_send_until_they_end() {
         let (tasks, shutdown) = tasks();
         let (sender, mut inbox) = mpsc::unbounded_channel();
         let (passed, mut passes) = mpsc::unbounded_channel();

@@ -11,15 +11,14 @@ use store::{Database, worker_tokens::WorkerToken};
 
 use crate::{Clock, Failure};
 
-/// How long a token that was revoked through another replica is still accepted by this one.
+/// Maximum time for which this replica still accepts a token that was revoked through another one.
 const FRESH_FOR: Duration = Duration::from_secs(2);
-/// Tokens remembered at once.
+/// Maximum number of cached tokens.
 const MOST_REMEMBERED: usize = 10_000;
-/// How exact the time of the last use is.
+/// Resolution of the time of the last use.
 const USE_NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
 
-/// Checks the tokens of single workers. What was read is remembered for two seconds, what this process revoked is forgotten at once. Clones
-/// share the memory.
+/// Checks worker tokens. Tokens are cached for 2 s; a token that this process revoked is evicted at once. Clones share the cache.
 #[derive(Clone)]
 pub struct WorkerTokens {
     database: Database,
@@ -30,7 +29,7 @@ pub struct WorkerTokens {
 #[derive(Default)]
 struct Memory {
     tokens: HashMap<TokenDigest, Remembered>,
-    /// Counts what was forgotten: a read that began before does not bring it back.
+    /// Number of evictions: a read that began before one must not restore the token.
     forgotten: u64,
 }
 
@@ -41,18 +40,18 @@ struct Remembered {
 }
 
 impl WorkerTokens {
-    /// Those of this database; `clock` tells whether one has expired.
+    /// Checks the tokens of `database`; `clock` decides whether one has expired.
     pub fn new(database: Database, clock: Clock) -> Self {
         Self { database, clock, memory: Arc::default() }
     }
 
-    /// Who the bearer of `token` is, and what he may do.
+    /// The principal of the bearer of `token`.
     ///
     /// # Errors
-    /// [`Failure::Unauthorized`] for one that is unknown, revoked or expired, and [`Failure::Unavailable`].
+    /// [`Failure::Unauthorized`] for a token that is unknown, revoked or expired, and [`Failure::Unavailable`].
     pub async fn check(&self, token: &str) -> Result<Principal, Failure> {
         let known = self.find(TokenDigest::of_text(token)).await?;
-        let known = known.ok_or(Failure::Unauthorized("the worker token is not known; ask an administrator for another one"))?;
+        let known = known.ok_or(Failure::Unauthorized("the worker token is unknown; ask an administrator for another one"))?;
         if known.revoked_at.is_some() {
             return Err(Failure::Unauthorized("the worker token was revoked; ask an administrator for another one"));
         }
@@ -63,7 +62,7 @@ impl WorkerTokens {
         Ok(Principal::worker_token(known.id, limits))
     }
 
-    /// Reads the token again the next time: it was revoked.
+    /// Evicts a revoked token from the cache.
     pub fn forget(&self, id: TokenId) {
         let mut memory = self.memory();
         memory.forgotten += 1;

@@ -3,8 +3,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-/// Whether the database takes writes, as whoever wrote last has found. A full disk is read from as ever: a sign of life does not show it.
-/// Clones are the same one.
+/// Whether the database accepts writes, by the result of the last write. A ping does not show a full disk, because reads still succeed.
+/// Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct WriteHealth(Arc<AtomicBool>);
 
@@ -12,15 +12,15 @@ impl WriteHealth {
     /// A write was committed.
     pub fn worked(&self) {
         if self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Relaxed) {
-            tracing::info!("the database takes writes again");
+            tracing::info!("the database accepts writes again");
         }
     }
 
-    /// A write failed. That counts unless it was for what was to be written.
+    /// Records a failed write, unless it failed because of the written values.
     pub fn failed(&self, error: &store::Error) {
         let concerned = matches!(error, store::Error::Unavailable(_) | store::Error::Conflict(_));
         if concerned && !self.0.swap(true, Ordering::Relaxed) {
-            tracing::error!(%error, "the database takes no writes; nothing is accepted until it does");
+            tracing::error!(%error, "the database accepts no writes; requests fail until it does");
         }
     }
 

@@ -2,7 +2,8 @@ use actix_web::{HttpRequest, http::header};
 
 use crate::Failure;
 
-/// Refuses what a page of another site makes a browser send: where nobody signs in, nothing else tells it from the person at this machine.
+/// Refuses cross-site requests. Without sign-in, a request that a page of another site makes a browser send could not be told from one of
+/// the user of this machine.
 pub(super) fn check_same_site(request: &HttpRequest) -> Result<(), Failure> {
     let header = |name: header::HeaderName| request.headers().get(name).map(|value| value.to_str().unwrap_or_default());
     let refuse = |what: &str| Err(Failure::Forbidden(format!("--insecure-dev serves this machine alone: {what}")));

@@ -1,6 +1,6 @@
-//! The hub's time. Leases and time-outs compare it with what is stored, so that it follows elapsed time: a step of a clock, or a suspended
-//! machine, must not make an hour of a second. What it is behind or ahead it makes up for slowly. Hubs of one PostgreSQL follow the clock of
-//! that, so that they agree whatever becomes of their own.
+//! The hub's clock. Leases and time-outs compare it with stored times, so it follows elapsed time: a step of the system's clock or a
+//! suspended machine must not expire every lease at once. It slews towards the clock that it follows. Hubs of one PostgreSQL follow the
+//! database's clock, so that they agree whatever their own clocks say.
 
 use std::{
     sync::{
@@ -13,23 +13,23 @@ use std::{
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use rustix::time::{ClockId, clock_gettime};
 
-/// A second is made up for in twenty: leases and time-outs are off by five in a hundred meanwhile.
+/// Slew rate: one second is corrected in twenty; leases and time-outs are 5 % off meanwhile.
 const MAKES_UP: i32 = 20;
-/// What is further off is adopted at once.
+/// A larger difference is adopted at once.
 const MOST_OFF: TimeDelta = TimeDelta::hours(1);
-/// A hub that runs asks for the time more often than this; what is longer it did not live through.
+/// A running hub reads the clock more often than this; after a longer gap it was suspended.
 const MOST_UNSEEN: Duration = Duration::from_secs(15);
-/// Clocks that are closer agree: it takes a while until the database's is read.
+/// Clocks with a smaller difference agree: reading the database's clock takes time.
 const AGREES: TimeDelta = TimeDelta::milliseconds(500);
-/// A smaller jump is not worth a word.
+/// A smaller jump is not logged.
 const WORTH_A_WORD: TimeDelta = TimeDelta::seconds(2);
 
-/// Tells the time.
+/// Returns the time of day.
 type Wall = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
-/// Tells how long something runs, whatever becomes of the clock.
+/// Returns monotonic elapsed time.
 type Elapsed = Arc<dyn Fn() -> Duration + Send + Sync>;
 
-/// A clock that follows another, the system's or the database's, without its steps. Clones are the same one.
+/// A clock that follows the system's or the database's without its steps. Clones share it.
 #[derive(Clone)]
 pub struct SteadyClock(Arc<Inner>);
 
@@ -42,18 +42,18 @@ struct Inner {
 
 struct State {
     last: Reading,
-    /// What the database's clock said, and when, while `wall` disagrees with it: then it is followed in place of `wall`.
+    /// The database's time and when it was read, while `wall` disagrees with it: it is then followed instead of `wall`.
     database: Option<(DateTime<Utc>, Duration)>,
-    /// The database's clock is known.
+    /// Whether the database's clock was read.
     compared: bool,
 }
 
-/// What the clock said last.
+/// The last reading of the clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Reading {
     now: DateTime<Utc>,
     elapsed: Duration,
-    /// How far the clock that it follows was ahead.
+    /// How far the followed clock was ahead.
     ahead: TimeDelta,
 }
 
@@ -63,14 +63,14 @@ impl Default for SteadyClock {
     }
 }
 
-/// Time since the machine was started, which nobody sets; it counts while the machine is suspended.
+/// Time since boot, which cannot be set; it counts while the machine is suspended.
 fn uptime() -> Duration {
     let time = clock_gettime(ClockId::Boottime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 impl SteadyClock {
-    /// Follows `wall`; `elapsed` counts from any moment on.
+    /// Follows `wall`; `elapsed` may start at any value.
     #[must_use]
     pub fn new(wall: Wall, elapsed: Elapsed) -> Self {
         let last = Reading { now: wall(), elapsed: elapsed(), ahead: TimeDelta::zero() };
@@ -78,7 +78,7 @@ impl SteadyClock {
         Self(Arc::new(Inner { wall, elapsed, beside_others: AtomicBool::new(false), state }))
     }
 
-    /// The time, in microseconds: what both databases keep, so that an answer says what is stored.
+    /// The time, in microseconds: the resolution of both databases, so that answers and stored values are equal.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         let mut state = self.state();
@@ -96,8 +96,8 @@ impl SteadyClock {
         next.now.trunc_subsecs(6)
     }
 
-    /// Compares with the database's clock, which says `time`: until the next comparison that one is followed unless the system's agrees with
-    /// it. The first time it is adopted at once.
+    /// Compares with the database's clock, which reads `time`, and follows it until the next comparison unless the system's clock agrees
+    /// with it. The first reading is adopted at once.
     pub fn compare(&self, time: DateTime<Utc>) {
         let mut state = self.state();
         let elapsed = (self.0.elapsed)();
@@ -112,7 +112,7 @@ impl SteadyClock {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says whether other hubs work on the same database. One that was suspended has to be with them at once: they have lived through it.
+    /// Sets whether other hubs use the same database. A hub that was suspended must then catch up at once, because their clocks went on.
     pub fn set_beside_others(&self, beside_others: bool) {
         self.0.beside_others.store(beside_others, Ordering::Relaxed);
     }
@@ -134,7 +134,7 @@ impl Reading {
 mod tests {
     use super::*;
 
-    /// Seconds by which the clock goes on while `lived` seconds pass, asked for every second, after the system's clock jumped by `step`.
+    /// Seconds by which the clock advances while `lived` seconds pass, read every second, after the system's clock jumped by `step`.
     fn goes_on(step: i64, lived: u64, beside_others: bool) -> f64 {
         let start = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
         let mut reading = Reading { now: start, elapsed: Duration::ZERO, ahead: TimeDelta::zero() };
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_made_up_for_slowly_and_in_whole() {
+    fn a_step_is_corrected_slowly_and_completely() {
         for (step, lived, expected) in [
             (0, 100, 100.0),
             (45, 3, 3.15),
@@ -154,7 +154,7 @@ mod tests {
             (45, 1000, 1045.0),
             (-600, 3, 2.85),
             (-600, 20_000, 19_400.0),
-            // So much is no step: the machine was told the time at last.
+            // So large a difference is not a step: the machine's clock was set for the first time.
             (4000, 3, 4003.0),
             (-4000, 3, -3997.0),
         ] {
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suspended_hub_has_not_lived_through_it_unless_others_did() {
+    fn a_suspended_hub_catches_up_only_beside_others() {
         let start = DateTime::UNIX_EPOCH;
         let reading = Reading { now: start, elapsed: Duration::ZERO, ahead: TimeDelta::zero() };
         let wall = start + TimeDelta::seconds(300);
@@ -185,7 +185,7 @@ mod tests {
             *step.lock().unwrap() += TimeDelta::seconds(45);
             clock.compare(start + TimeDelta::seconds(3));
             assert_eq!(clock.now(), start + TimeDelta::seconds(3), "{own}");
-            // The database's own clock was set: made up for slowly.
+            // The database's own clock was set: corrected slowly.
             clock.compare(start + TimeDelta::seconds(48));
             *lived.lock().unwrap() = Duration::from_secs(5);
             assert_eq!((clock.now() - start).as_seconds_f64(), 5.1, "{own}");
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn it_never_goes_back_for_a_step() {
+    fn it_never_goes_back_after_a_step() {
         let start = Utc::now();
         let (step, lived) = (Arc::new(Mutex::new(TimeDelta::zero())), Arc::new(Mutex::new(Duration::ZERO)));
         let (wall, elapsed) = (step.clone(), lived.clone());

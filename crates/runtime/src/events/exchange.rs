@@ -1,4 +1,4 @@
-//! Events between processes, in batches: a message for each event would cost the broker more than the job.
+//! Events between processes, in batches: one message per event would cost the broker more than the job.
 
 use domain::ids::ReplicaId;
 use std::{
@@ -18,11 +18,11 @@ use tokio::sync::{broadcast, mpsc};
 use super::Event;
 use crate::{Shutdown, TaskError};
 
-/// How long events are gathered for one message.
+/// How long events are collected for one message.
 const GATHER_FOR: Duration = Duration::from_millis(50);
-/// Events of a message at most.
+/// Maximum number of events in a message.
 const MOST: usize = 1000;
-/// Messages that are taken ahead.
+/// Prefetched messages.
 const PREFETCH: u16 = 50;
 
 #[derive(Serialize)]
@@ -33,13 +33,13 @@ struct Outgoing<'a> {
 
 #[derive(Deserialize)]
 struct Incoming {
-    /// Each is read by itself: one of a later version must not take the others with it.
+    /// Parsed one by one: an event of a later version must not invalidate the others.
     events: Vec<serde_json::Value>,
-    /// None of an older version.
+    /// Absent in messages of older versions.
     replica: Option<ReplicaId>,
 }
 
-/// Publishes what comes in, until `drain`, and then what is left.
+/// Publishes incoming events until `drain`, and then the remaining ones.
 pub(super) async fn publish(
     broker: Broker,
     replica: ReplicaId,
@@ -74,12 +74,12 @@ pub(super) async fn publish(
         events.clear();
         let dropped = dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
-            tracing::warn!(events = dropped, "events were dropped: they came faster than the broker took them");
+            tracing::warn!(events = dropped, "events were dropped: the broker did not accept them fast enough");
         }
     }
 }
 
-/// Hands what other replicas published to the subscribers of this process. What this one published they have had.
+/// Delivers events of other replicas to the subscribers of this process. Events of this replica were delivered when they were published.
 pub(super) async fn receive(
     broker: Broker,
     replica: ReplicaId,
@@ -95,9 +95,9 @@ pub(super) async fn receive(
         match serde_json::from_slice::<Incoming>(&message.body) {
             Ok(batch) if batch.replica == Some(replica) => {}
             Ok(batch) => batch.events.into_iter().filter_map(read).for_each(|event| drop(here.send(Arc::new(event)))),
-            Err(error) => tracing::debug!(%error, "a message on the event exchange is no batch of events"),
+            Err(error) => tracing::debug!(%error, "a message on the event exchange is not a batch of events"),
         }
-        // One that is not acknowledged is gone with the connection, as are the others.
+        // The queue is deleted with the connection, acknowledged or not.
         let _ = message.ack().await;
     }
 }

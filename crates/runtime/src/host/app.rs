@@ -12,18 +12,18 @@ use utoipa::openapi::{OpenApi, path::PathItem};
 use super::{health, ops};
 use crate::{Bodies, Context, Unmatched, identify, path_config, service::Running, unmatched};
 
-/// How long open requests may take to end at a stop, in seconds.
+/// Time limit for requests in flight at a stop, in seconds.
 const DRAIN_S: u64 = 10;
 
-/// What the routes of every process need.
+/// State of the routes that every process has.
 pub(super) struct Frame {
     pub(super) context: Context,
-    /// By their names.
+    /// The services, by name.
     pub(super) services: Vec<(&'static str, Running)>,
     description: Arc<str>,
 }
 
-/// Serves the services, the first one's routes first, then those of every process.
+/// Serves the services in order, then the routes that every process has.
 pub(super) fn serve(
     listener: TcpListener,
     context: &Context,
@@ -33,7 +33,7 @@ pub(super) fn serve(
     let bodies = Bodies::new(&context.settings.http);
     let access = Data::new(context.access.clone());
     let routes = Data::new(Unmatched::new(documented_routes(doc)));
-    // The description is made of literals; `{}` stands for what could not be.
+    // The description consists of literals, so serialising it cannot fail.
     let description = serde_json::to_string(doc).unwrap_or_else(|_| "{}".to_owned()).into();
     let frame = Data::new(Frame { context: context.clone(), services, description });
     let app = move || {
@@ -46,7 +46,7 @@ pub(super) fn serve(
             .app_data(routes.clone())
             .default_service(web::to(unmatched))
             .wrap(from_fn(identify))
-            // No answer is a page, and what it says may be secret or out of date soon.
+            // No answer is a page, and answers may contain secrets or be outdated soon.
             .wrap(DefaultHeaders::new().add(("x-content-type-options", "nosniff")).add(("cache-control", "no-store")))
     };
     let server = HttpServer::new(app)
@@ -54,7 +54,7 @@ pub(super) fn serve(
         .disable_signals()
         .shutdown_timeout(DRAIN_S)
         .keep_alive(Duration::from_secs(75))
-        // Whoever hangs up does not wait for an answer: a claim of a worker that is gone must not get a job.
+        // A client that closes its side is gone: a claim of a worker that hung up must not be assigned a job.
         .h1_allow_half_closed(false)
         .listen(listener)?;
     Ok(server.run())

@@ -1,4 +1,5 @@
-//! The description of the API: those of the services and of the routes of every process, with what all operations have in common.
+//! The API description: those of the services and of the routes that every process has, completed with what all operations have in common,
+//! so that no handler must repeat it.
 
 use utoipa::openapi::{
     Components, Content, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema,
@@ -36,14 +37,14 @@ impl utoipa::Modify for SecuritySchemes {
     }
 }
 
-/// The description of the API of a process that runs `services`.
+/// The API description of a process that runs `services`.
 #[must_use]
 pub fn describe(services: &[Box<dyn Service>]) -> OpenApi {
     let common = <Common as utoipa::OpenApi>::openapi();
     complete(services.iter().map(|service| service.describe()).fold(common, OpenApi::merge_from))
 }
 
-/// Completes each operation with what goes with its kind.
+/// Completes each operation by its kind.
 fn complete(mut doc: OpenApi) -> OpenApi {
     let shared = api_types::params::shared();
     for (path, item) in &mut doc.paths.paths {
@@ -81,8 +82,8 @@ fn contents(body: &mut RefOr<RequestBody>) -> impl Iterator<Item = &mut Content>
         .filter_map(|content| if let RefOr::T(content) = content { Some(content) } else { None })
 }
 
-/// Says what generators of clients take otherwise: an object of which nothing is said may have any key (they take none), and what has a default
-/// may be left out (they take it for required).
+/// States explicitly what client generators assume differently: an unspecified object may have any key, and a field with a default is
+/// optional.
 fn fit_generators(schema: &mut RefOr<Schema>) {
     let schema = match schema {
         RefOr::T(schema) => schema,
@@ -117,7 +118,7 @@ fn fit_generators(schema: &mut RefOr<Schema>) {
     }
 }
 
-/// An operation is named by its subject and its handler: `jobs_list`. Generated clients have a function of this name.
+/// Names an operation by subject and handler: `jobs_list`. Generated clients have a function of this name.
 fn name(operation: &mut Operation, tag: &str) {
     operation.operation_id = operation.operation_id.take().map(|handler| format!("{}_{handler}", tag.replace(' ', "_")));
 }
@@ -131,12 +132,12 @@ fn add_credentials(operation: &mut Operation, tag: &str) {
     };
 }
 
-/// Adds the refusals that follow from what the operation takes.
+/// Adds the refusals that follow from the operation's inputs.
 fn add_refusals(operation: &mut Operation, path: &str, tag: &str) {
     let has_body = operation.request_body.is_some();
     let is_in =
         |parameter: &RefOr<Parameter>, place: &ParameterIn| matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == *place);
-    // Any text names a queue; the other parameters have a form.
+    // Any text can be a queue's name; other parameters have a format.
     let has_form = operation.parameters.iter().flatten().any(|parameter| !is_in(parameter, &ParameterIn::Path)) || path.contains("{id}");
     for (status, is_possible) in [
         ("400", has_body || has_form),
@@ -160,11 +161,11 @@ fn complete_response(status: &str, response: &mut RefOr<Response>) {
     if response.description.is_empty() {
         meaning(status).clone_into(&mut response.description);
     }
-    // A stream is no text of which a schema could speak.
+    // A schema cannot describe a stream.
     if let Some(RefOr::T(stream)) = response.content.get_mut("text/event-stream") {
         stream.schema = None;
     }
-    // A problem travels as its own type, whatever the service's description says.
+    // Problems have their own content type, whatever the service's description says.
     let is_problem = |content: &RefOr<Content>| match content {
         RefOr::T(content) => matches!(&content.schema, Some(RefOr::Ref(schema)) if schema.ref_location == PROBLEM_SCHEMA),
         RefOr::Ref(_) => false,
@@ -175,13 +176,13 @@ fn complete_response(status: &str, response: &mut RefOr<Response>) {
     }
 }
 
-/// What a status means where the operation does not say.
+/// Default descriptions of statuses.
 fn meaning(status: &str) -> &'static str {
     match status {
         "201" => "Created",
         "202" => "Accepted",
         "204" => "Done; the answer has no body",
-        "400" => "The request cannot be read: `detail` says why",
+        "400" => "The request cannot be parsed: `detail` says why",
         "401" => "The credential is missing or wrong",
         "403" => "The caller lacks the permission, or the worker belongs to another credential",
         "404" => "Not found",

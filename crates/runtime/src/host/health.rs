@@ -9,7 +9,7 @@ use serde_json::json;
 use super::app::Frame;
 use crate::Context;
 
-/// How long the database may take to give a sign of life.
+/// Time limit for the database to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 const OK: &str = "ok";
@@ -75,7 +75,7 @@ async fn database(context: &Context) -> Database {
     match tokio::time::timeout(PATIENCE, context.database.ping()).await {
         Ok(Ok(())) if context.writes.is_failing() => Database::NotWritable,
         Ok(Ok(())) => Database::Ok,
-        // Every connection waits for the lock of the file that another program holds.
+        // All connections wait for the file lock that another program holds.
         Err(_elapsed) if context.database.is_sqlite() && context.writes.is_failing() => Database::NotWritable,
         _ => Database::Unreachable,
     }

@@ -1,17 +1,17 @@
-//! What a JSON Schema means, where serde means something else: an object is never a list of its fields in their order, and `5.0` is the whole
-//! number 5. A [`Strict`] deserializer holds both at every depth, so that no type needs an attribute for it.
+//! JSON Schema semantics where serde differs: an array is never an object with its fields in order, and `5.0` is the integer 5. The
+//! [`Strict`] deserializer applies both at every depth, so that no type needs attributes for it.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor};
 
-/// What is read, and what reads it.
+/// Wraps a deserializer, visitor or seed.
 pub(super) struct Strict<T>(pub(super) T);
 
-/// The visitor of a type that is an object.
+/// Visitor of a type that is an object.
 struct Object<V>(V);
 
-/// The visitor of a whole number.
+/// Visitor of an integer.
 struct Whole<V>(V);
 
 macro_rules! forward {
@@ -158,7 +158,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Whole<V> {
     forward_visits! { visit_i64: i64, visit_i128: i128, visit_u64: u64, visit_u128: u128 }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
-        // Beyond 2^53 a float does not say which whole number was meant.
+        // Beyond 2^53 a float is ambiguous.
         const EXACT: f64 = 9_007_199_254_740_992.0;
         if value.fract() == 0.0 && value.abs() <= EXACT {
             #[expect(clippy::cast_possible_truncation, reason = "a whole number of at most 53 bits")]

@@ -1,36 +1,40 @@
-//! Whether a replica was present all the time. One that was stopped, suspended or cut off from the database could not hear of the workers:
-//! before it judges them it gives them the time of a lease.
+//! Detection of a replica's absence. A replica that was suspended or cut off from the database could not receive heartbeats, so it must
+//! give workers the time of a lease before it declares any of them lost.
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// What one loop knows about its own absence.
+/// Absence of one loop.
 pub(super) struct Attendance {
-    /// When it last had to do with the database.
+    /// When it last reached the database.
     there: (Instant, SystemTime),
     judges_from: Instant,
     lease: Duration,
-    /// It is absent when that was longer ago.
+    /// It was absent when that is longer ago.
     patience: Duration,
 }
 
 impl Attendance {
-    /// Of a loop that runs every `pause`. `returns`: no hub was there before it started.
+    /// For a loop that runs every `pause`. `returns`: no hub was alive before it started.
     pub(super) fn new(pause: Duration, lease: Duration, returns: bool, now: (Instant, SystemTime)) -> Self {
         let judges_from = if returns { now.0 + lease } else { now.0 };
         Self { there: now, judges_from, lease, patience: pause + lease / 2 }
     }
 
-    /// It reached the database.
+    /// Records that it reached the database.
     pub(super) const fn was_there(&mut self, now: (Instant, SystemTime)) {
         self.there = now;
     }
 
-    /// Whether workers have had their time. An absence shows on either clock: that of a suspended machine may stop.
+    /// Whether workers have had the time of a lease. Both clocks are compared, because the monotonic one may stop while a machine is
+    /// suspended.
     pub(super) fn may_judge(&mut self, now: (Instant, SystemTime)) -> bool {
         let away = now.0.saturating_duration_since(self.there.0).max(now.1.duration_since(self.there.1).unwrap_or_default());
         if away > self.patience {
             if now.0 >= self.judges_from {
-                tracing::warn!(away_s = away.as_secs_f64(), "this hub was away; workers get the time of a lease before it judges them");
+                tracing::warn!(
+                    away_s = away.as_secs_f64(),
+                    "this hub was suspended or cut off; it waits for the time of a lease before it declares workers lost"
+                );
             }
             self.judges_from = now.0 + self.lease;
         }
@@ -50,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_there_judges() {
+    fn without_an_absence_it_judges() {
         let (mut presence, at) = presence(false);
         for second in 1..100 {
             assert!(presence.may_judge(at(second, second)), "{second}");
@@ -59,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn after_an_absence_workers_get_a_lease() {
+    fn after_an_absence_workers_get_the_time_of_a_lease() {
         // A stopped process, a suspended machine, a clock that is set.
         for (elapsed, wall) in [(60, 60), (1, 60), (60, 1)] {
             let (mut presence, at) = presence(false);
@@ -74,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn it_counts_from_when_the_database_is_back() {
+    fn the_time_counts_from_when_the_database_is_back() {
         let (mut presence, at) = presence(false);
         let judged: Vec<u64> = (1..200)
             .filter(|second| {
@@ -90,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn so_they_do_after_a_start_when_no_hub_was_there() {
+    fn so_do_they_after_a_start_without_another_hub() {
         let (mut presence, at) = presence(true);
         assert!(!presence.may_judge(at(1, 1)));
         for second in 1..31 {

@@ -16,7 +16,7 @@ use crate::TaskError;
 /// Runs a reconciler when it is due or nudged, until the shutdown.
 pub(super) async fn keep_running(terms: Terms, entry: Entry) -> Result<(), TaskError> {
     let Entry { reconciler, nudge } = entry;
-    // Half of the interval, so that a run is hardly late; not too long, so that a dead holder is noticed.
+    // Half of the interval, so that a run is hardly late; bounded, so that a dead holder is noticed.
     let pause = (reconciler.interval() / 2).min(terms.tick * 5);
     let moment = || (Instant::now(), SystemTime::now());
     let mut attendance = Attendance::new(pause, terms.lease, terms.returns, moment());
@@ -27,17 +27,17 @@ pub(super) async fn keep_running(terms: Terms, entry: Entry) -> Result<(), TaskE
             () = nudge.notified() => nudged = true,
             () = tokio::time::sleep(pause) => {}
         }
-        // Before it is asked whether this replica was absent: what is due by this time was due before it was.
+        // Read before the check for an absence: whatever is due by this time was due before the absence.
         let now = (terms.clock)();
         let outcome = if reconciler.judges() && !attendance.may_judge(moment()) {
             terms.database.ping().await
         } else {
-            // A nudge lasts until a run began after it: one that is under way elsewhere may have read before.
+            // A nudge lasts until a run has started after it: a run in progress elsewhere may have read the state before.
             run_if_due(&terms, &reconciler, now, nudged).await.map(|ran| nudged &= !ran)
         };
         match outcome {
             Ok(()) => {
-                // A database that takes no writes keeps workers from saying that they live.
+                // Without writes, heartbeats cannot be recorded.
                 if !terms.writes.is_failing() {
                     attendance.was_there(moment());
                 }
@@ -52,11 +52,11 @@ pub(super) async fn keep_running(terms: Terms, entry: Entry) -> Result<(), TaskE
     }
 }
 
-/// Whether it ran.
+/// Runs it if it is due and claimed; returns whether it ran.
 async fn run_if_due(terms: &Terms, reconciler: &Arc<dyn Reconciler>, now: DateTime<Utc>, nudged: bool) -> Result<bool, Error> {
     let (name, limit) = (reconciler.name(), reconciler.limit());
     let every = if nudged { TimeDelta::zero() } else { TimeDelta::from_std(reconciler.interval()).unwrap_or(TimeDelta::MAX) };
-    // Longer than the run may take.
+    // Longer than the time limit of a run.
     let hold_for = TimeDelta::from_std(limit.mul_f64(1.5)).unwrap_or(TimeDelta::MAX);
     let claim = Claim { name, holder: terms.holder, now, hold_for, every };
     if !reconciler_claim(&terms.database, &claim).await? {
@@ -75,8 +75,7 @@ async fn run_if_due(terms: &Terms, reconciler: &Arc<dyn Reconciler>, now: DateTi
     reconciler_finish(&terms.database, name, terms.holder, &Run { now: (terms.clock)(), duration_ms, outcome }).await.map(|()| true)
 }
 
-/// Runs `work` as a task of its own: what it returns, or how it failed. A panic of it ends nothing else, and it does not run longer than
-/// `limit`.
+/// Runs `work` in its own task, for at most `limit`, and returns its result. A panic is an error, too.
 async fn supervised(limit: Duration, work: impl Future<Output = Result<Counts, TaskError>> + Send + 'static) -> Result<Counts, String> {
     let mut task = AbortOnDrop(tokio::spawn(work));
     match tokio::time::timeout(limit, &mut task.0).await {
@@ -86,7 +85,7 @@ async fn supervised(limit: Duration, work: impl Future<Output = Result<Counts, T
     }
 }
 
-/// A run does not outlive the loop that waits for it.
+/// Aborts a run whose loop has ended.
 struct AbortOnDrop(tokio::task::JoinHandle<Result<Counts, TaskError>>);
 
 impl Drop for AbortOnDrop {
@@ -100,7 +99,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_a_run_did_or_why_it_failed_is_reported() {
+    async fn the_outcome_or_failure_of_a_run_is_reported() {
         let counts = Counts::from([("jobs", 2)]);
         let limit = Duration::from_secs(30);
         assert_eq!(supervised(limit, async { Ok(Counts::from([("jobs", 2)])) }).await, Ok(counts));

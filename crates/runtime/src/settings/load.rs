@@ -1,4 +1,4 @@
-//! Reading settings, with every fault at once.
+//! Reads the settings and reports every fault at once, so that people fix a file in one go.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +10,15 @@ use super::{Section, Settings, SettingsError, section::Sections};
 pub(super) const DEFAULTS: &str = include_str!("../defaults.toml");
 
 impl Settings {
-    /// Reads the settings: `file` when given, else `regente.toml` when it is there.
+    /// Reads the settings: `file` if given, else `regente.toml` if it exists.
     ///
     /// # Errors
-    /// Every fault found, each naming its key.
+    /// Every fault, each with its key.
     pub fn load(file: Option<&str>) -> Result<Self, SettingsError> {
         Self::load_with(file, &[])
     }
 
-    /// Reads the settings with sections of services.
+    /// Reads the settings with the sections of services.
     ///
     /// # Errors
     /// As [`Settings::load`].
@@ -39,7 +39,7 @@ impl Settings {
         let settings = reading.settings(sections);
         let Reading { mut faults, keys, .. } = reading;
         if let Some(settings) = &settings {
-            // A value that could not be read has its default here: a rule that concerns it says nothing.
+            // A value that could not be parsed has its default here, so faults about it are meaningless.
             let sound = |fault: &String| !keys.iter().any(|key| fault.contains(key.as_str()));
             faults.extend(settings.faults().into_iter().filter(sound));
         }
@@ -50,29 +50,29 @@ impl Settings {
     }
 }
 
-/// The defaults, those of `sections` as well.
+/// The defaults, including those of `sections`.
 pub(super) fn with_defaults(sections: &[Section]) -> ConfigBuilder<DefaultState> {
     let defaults = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
     sections.iter().fold(defaults, |all, section| all.add_source(File::from_str(section.defaults, FileFormat::Toml)))
 }
 
 fn tables(config: Config) -> Map<String, Value> {
-    // The top of a configuration is always a table.
+    // The root of a configuration is always a table.
     config.cache.into_table().unwrap_or_default()
 }
 
-/// Settings on their way, and what is wrong with them so far.
+/// Settings that are being read, and their faults so far.
 pub(super) struct Reading {
     values: Map<String, Value>,
     defaults: Map<String, Value>,
     faults: Vec<String>,
-    /// Keys that could not be read.
+    /// Keys that could not be parsed.
     keys: BTreeSet<String>,
 }
 
 impl Reading {
     fn settings(&mut self, sections: &[Section]) -> Option<Settings> {
-        // Each is read before the first that is missing ends it.
+        // Reads every section before the first missing one returns.
         let data_dir = self.value("data_dir");
         let (http, database, broker) = (self.section("http"), self.section("database"), self.section("broker"));
         let (auth, admin, worker) = (self.section("auth"), self.section("admin"), self.section("worker"));
@@ -121,7 +121,7 @@ impl Reading {
         value.try_deserialize().map_err(|error| self.refuse(key.to_owned(), &error.to_string())).ok()
     }
 
-    /// One section. What cannot be read is noted and gives way to its default, so that it does not hide what else is wrong.
+    /// Reads a section. An invalid value is recorded and replaced by its default, so that it does not hide other faults.
     pub(super) fn section<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let mut table = match self.values.get(name).cloned()?.into_table() {
             Ok(table) => table,
@@ -131,7 +131,7 @@ impl Reading {
             }
         };
         let defaults = self.defaults.get(name).cloned()?.into_table().unwrap_or_default();
-        // Each turn puts one key right.
+        // Each iteration replaces one key.
         for _ in 0..=table.len() {
             let error = match serde_path_to_error::deserialize(Value::new(None, ValueKind::Table(table.clone()))) {
                 Ok(section) => return Some(section),
@@ -153,7 +153,7 @@ impl Reading {
     }
 }
 
-/// Parsers of files draw pictures over several lines.
+/// Joins the multi-line messages of file parsers.
 fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
@@ -174,14 +174,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn defaults_are_fine() {
+    fn defaults_are_valid() {
         let settings = from_toml("").unwrap();
         assert_eq!(settings.database_url().expose_secret(), "sqlite://data/regente.db");
         assert!(settings.broker_url().is_none() && settings.is_loopback());
     }
 
     #[test]
-    fn several_faults_are_told_at_once() {
+    fn all_faults_are_reported_at_once() {
         assert_eq!(faults("[http]\nbind = \"nowhere\"\n[lease]\nagent = \"5s\"\n[log]\nfilter = \"a=b=c\"").len(), 3);
         let told = faults(
             "[http]\nworkers = \"many\"\nbody_limit = \"large\"\nport = 1\n[lease]\nagent = \"soon\"\n[log]\nfilter = \"a=b=c\"\n[htp]\nx = 1",
@@ -238,7 +238,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn loopback_is_told_from_the_rest() {
+    fn loopback_addresses_are_recognised() {
         for (bind, expected) in
             [("127.0.0.1:1", true), ("[::1]:1", true), ("localhost:1", true), ("0.0.0.0:1", false), ("10.0.0.1:1", false)]
         {

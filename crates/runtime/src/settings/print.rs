@@ -1,4 +1,4 @@
-//! The settings in force as a file.
+//! The effective settings as a file.
 
 use secrecy::{ExposeSecret, SecretString};
 use toml_edit::{DocumentMut, Item, TableLike, Value};
@@ -9,11 +9,10 @@ use super::{
 };
 
 impl Settings {
-    /// Every setting with its value and what it means, as a `regente.toml` that can be used as it is. Of a secret that is set only a remark
-    /// says so.
+    /// Every setting with its value and description, as a valid `regente.toml`. A comment replaces each secret that is set.
     ///
     /// # Errors
-    /// When a value has no form in TOML, such as a folder whose name is not Unicode.
+    /// When a value cannot be written as TOML, such as a folder whose name is not Unicode.
     pub fn to_toml(&self) -> Result<String, SettingsError> {
         let unwritable = |error: &dyn std::fmt::Display| SettingsError(vec![format!("cannot be written as TOML: {error}")]);
         let specs = &self.sections.specs;
@@ -26,7 +25,7 @@ impl Settings {
         Ok(self.without_secrets(&document.to_string()))
     }
 
-    /// Puts a remark in the place of each secret that is set: an empty one would be read as one that is to be made.
+    /// Replaces each secret that is set by a comment: an empty value would mean that it must be generated.
     fn without_secrets(&self, text: &str) -> String {
         let mut section = String::new();
         let mut out = String::with_capacity(text.len());
@@ -44,7 +43,7 @@ impl Settings {
         out
     }
 
-    /// Section, key and value of what is nobody else's business.
+    /// Section, key and value of each secret.
     const fn secrets(&self) -> [(&'static str, &'static str, &SecretString); 4] {
         [
             ("database", "url", &self.database.url),
@@ -55,7 +54,7 @@ impl Settings {
     }
 }
 
-/// Puts the values that are not the usual ones into `document`.
+/// Sets the values that differ from the defaults in `document`.
 fn fill(document: &mut dyn TableLike, own: &dyn TableLike, usual: &dyn TableLike) {
     for (key, item) in own.iter() {
         let (Some(shown), Some(usual)) = (document.get_mut(key), usual.get(key)) else { continue };
@@ -83,7 +82,7 @@ mod tests {
     use crate::settings::load::tests::from_toml;
 
     #[test]
-    fn what_is_printed_is_what_is_in_force() {
+    fn the_printed_settings_are_the_effective_ones() {
         assert_eq!(from_toml("").unwrap().to_toml().unwrap(), DEFAULTS, "the defaults as they are");
         let text = "data_dir = \"/x \\\" y\"\n[http]\nworkers = 7\n[lease]\nagent = \"90s\"\n[log]\nformat = \"json\"\nfilter = \"warn\"\n\
             [retention]\njobs = \"400days\"\n[admin]\nusername = \"ops\"";
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_leave_a_remark() {
+    fn secrets_are_replaced_by_a_comment() {
         let text = "[database]\nurl = \"postgres://u:hunter2@h/d\"\n[broker]\nurl = \"amqp://u:hunter3@h\"\n[admin]\npassword = \"hunter4\"\n\
             [worker]\napi_key = \"hunter5\"";
         let printed = from_toml(text).unwrap().to_toml().unwrap();

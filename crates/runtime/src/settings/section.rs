@@ -1,4 +1,5 @@
-//! Sections of the settings that belong to one service: the service says what is in them, and they are read with all others.
+//! Sections of the settings that belong to one service. The service defines them, and they are read and validated with all others, so that
+//! every fault is reported at once.
 
 use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
 
@@ -6,20 +7,20 @@ use serde::{Serialize, Serializer, de::DeserializeOwned};
 
 use super::load::Reading;
 
-/// What a service can be told in `[name]` of `regente.toml`, or by `REGENTE__NAME__KEY`.
+/// Settings of a service in `[name]` of `regente.toml` or `REGENTE__NAME__KEY`.
 pub trait SectionSettings: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Its name: the service's, in snake_case.
     const NAME: &'static str;
     /// The section with its heading, a comment and a value for each key.
     const DEFAULTS: &'static str;
 
-    /// What is wrong with values that are of the right kind; each fault begins with `name.key`.
+    /// Faults of values that have the right type; each begins with `name.key`.
     fn faults(&self) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// A section of one service, to be read.
+/// A section of one service that is to be read.
 #[derive(Clone, Copy)]
 pub struct Section {
     pub(super) name: &'static str,
@@ -27,7 +28,7 @@ pub struct Section {
     pub(super) read: Read,
 }
 
-/// Reads a section, and says what is wrong with its values.
+/// Reads a section and validates its values.
 type Read = fn(&mut Reading) -> Option<(Value, Vec<String>)>;
 
 impl Section {
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_finds_its_section_and_a_reader_sees_it() {
+    fn a_service_reads_its_section_and_it_is_printed() {
         assert_eq!(from_toml("").unwrap().section::<Toy>().unwrap().wait, Duration::from_secs(5));
         let settings = from_toml("[toy]\nwait = \"7s\"").unwrap();
         assert_eq!(settings.section::<Toy>().unwrap().wait, Duration::from_secs(7));
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn its_faults_are_found_with_all_others() {
+    fn its_faults_are_reported_with_all_others() {
         let faults = from_toml("[toy]\nwait = \"soon\"\nwiat = 1\n[http]\nbind = \"nowhere\"").unwrap_err().0;
         for key in ["toy.wait: ", "toy.wiat: ", "http.bind"] {
             assert_eq!(faults.iter().filter(|fault| fault.starts_with(key)).count(), 1, "{key} in {faults:#?}");
