@@ -215,11 +215,11 @@ pub struct JobCreate {
     #[serde(default, alias = "idempotencyKey", skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 255, pattern = r"^[^\u0000]*$")]
     pub idempotency_key: Option<String>,
-    /// Only a service of the hub may set it, as the fields below: what makes the request, any but `RETRY`; `API` unless it says so.
+    /// Kind of caller; not `RETRY`. Default `API`. Only a service of the hub may set this and the fields below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::JobTrigger>)]
     pub trigger: Option<Trigger>,
-    /// On whose behalf a service asks; the service itself unless it says so.
+    /// User, key or service for which a service of the hub requests the job. Absent: the service itself.
     #[serde(default, alias = "requestedBy", skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 1024)]
     pub requested_by: Option<String>,
@@ -227,7 +227,7 @@ pub struct JobCreate {
     #[serde(default, alias = "scheduleId", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
     pub schedule_id: Option<ScheduleId>,
-    /// The version of the automation to run.
+    /// Version of the automation to run.
     #[serde(default, alias = "versionId", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
     pub version_id: Option<VersionId>,
@@ -235,13 +235,13 @@ pub struct JobCreate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
     pub environment: Option<String>,
-    /// W3C trace context of what led to the request.
+    /// W3C trace context of the cause of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }
 
 impl JobCreate {
-    /// The fields it has that only a service may set.
+    /// The fields in the request that only a service may set.
     pub fn service_fields(&self) -> impl Iterator<Item = &'static str> {
         let fields = [
             ("trigger", self.trigger.is_some()),
@@ -411,7 +411,7 @@ mod tests {
         assert_eq!(request.overrides(), expected);
         let least: JobCreate = serde_json::from_value(json!({"automation_id": 7})).unwrap();
         assert_eq!((least.parameters.len(), least.overrides()), (0, Overrides::default()));
-        for bad in [json!({}), json!({"automation_id": 7, "trigger": "API"}), json!({"automation_id": 7, "parameters": [1]})] {
+        for bad in [json!({}), json!({"automation_id": 7, "status": "running"}), json!({"automation_id": 7, "parameters": [1]})] {
             assert!(serde_json::from_value::<JobCreate>(bad.clone()).is_err(), "{bad}");
         }
     }

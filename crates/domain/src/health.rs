@@ -9,7 +9,7 @@ wire_names! {
         Ok = "ok",
         /// The broker is unreachable: jobs are accepted and wait.
         Degraded = "degraded",
-        /// The database is unreachable or takes no writes: no job is accepted.
+        /// The database is unreachable or accepts no writes: no job is accepted.
         Unavailable = "unavailable",
     }
 }
@@ -39,15 +39,15 @@ wire_names! {
 }
 
 wire_names! {
-    /// How a task of a process is.
+    /// State of a background task.
     pub enum TaskState as "TaskState" {
         /// It runs.
         Running = "running",
-        /// It failed, and restarts after a pause.
+        /// It failed and is restarted after a delay.
         Restarting = "restarting",
-        /// It ended before the shutdown and cannot be restarted: `/health/live` answers 503, so that the process is.
+        /// It ended before the shutdown and cannot be restarted: `/health/live` answers 503, so that the process is restarted.
         Broken = "broken",
-        /// It ended because the process stops.
+        /// It ended because the process shuts down.
         Ended = "ended",
     }
 }
