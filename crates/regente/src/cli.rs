@@ -1,4 +1,4 @@
-//! What the command line takes.
+//! The command line.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -15,7 +15,7 @@ use crate::{
 #[derive(Parser)]
 #[command(name = "regente", version, propagate_version = true)]
 pub struct Cli {
-    /// Settings file; by default regente.toml in the current folder, when it is there.
+    /// Settings file; by default regente.toml in the current folder, if it exists.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<String>,
     #[command(subcommand)]
@@ -24,46 +24,46 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve everything in one process.
+    /// Run all services in one process.
     Up(UpArgs),
-    /// Serve the orchestrator alone: automations, jobs, workers and their API.
+    /// Run only the orchestrator: automations, jobs, workers and their API.
     Orchestrator(ServiceArgs),
-    /// Serve the edge alone: sign-in.
+    /// Run only the edge: sign-in.
     ApiGateway(ServiceArgs),
     #[command(flatten)]
     Hub(HubCommand),
-    /// Run jobs on this machine, or prepare it for that.
+    /// Run a worker on this machine, install one, or check whether one can run.
     Worker(Box<WorkerArgs>),
-    /// Bring the database's schema up to date, then end.
+    /// Migrate the database's schema and exit.
     Migrate,
-    /// The master keys that secrets in the database are sealed with.
+    /// Manage the master keys that seal secrets in the database.
     #[command(subcommand)]
     Secrets(SecretsCommand),
-    /// Look at the settings.
+    /// Check or print the settings.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Print the API's description.
+    /// Print the API description (OpenAPI).
     Openapi,
 }
 
-/// How a single service serves.
+/// Options of a single service.
 #[derive(Args, Clone, Default)]
 pub(crate) struct ServiceArgs {
-    /// Let everybody do everything; only on an address of this machine.
+    /// Allow everything without sign-in; only on a loopback address.
     #[arg(long)]
     pub(crate) insecure_dev: bool,
 }
 
-/// How `up` serves.
+/// Options of `up`.
 #[derive(Args, Clone, Default)]
 pub(crate) struct UpArgs {
-    /// Register the examples, run one on a local worker and show it, then keep serving.
+    /// Register the examples, run one on the local worker and show it, then keep serving.
     #[arg(long)]
     pub(crate) demo: bool,
-    /// Let everybody do everything; only on an address of this machine.
+    /// Allow everything without sign-in; only on a loopback address.
     #[arg(long)]
     pub(crate) insecure_dev: bool,
-    /// Folders beside the data folder whose scripts the local worker may run. A link does not lead out of them.
+    /// Folders, besides the data folder, whose scripts the local worker may run. Symbolic links out of them are refused.
     #[arg(long, env = "REGENTE_SCRIPTS", num_args = 1.., value_delimiter = ',', value_name = "DIR")]
     pub(crate) scripts: Vec<PathBuf>,
 }
@@ -72,12 +72,12 @@ pub(crate) struct UpArgs {
 enum ConfigCommand {
     /// Report every fault of the settings.
     Check,
-    /// Print the settings in force, without secrets.
+    /// Print the effective settings, without secrets.
     Print,
 }
 
 impl Cli {
-    /// Does what the command line says. Faults are one line on standard error: exit code 1, or 64 (`EX_USAGE` of sysexits.h) for settings.
+    /// Runs the command. A fault is one line on standard error, with exit code 1, or 64 (`EX_USAGE` of sysexits.h) for settings.
     #[must_use]
     pub fn run(self) -> ExitCode {
         if matches!(self.command, Command::Up(_) | Command::Orchestrator(_) | Command::ApiGateway(_) | Command::Worker(_)) {

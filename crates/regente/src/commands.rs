@@ -1,8 +1,8 @@
-//! Commands that ask a hub over its API, as people at a terminal and scripts use them: one file per group, thin over `client`.
+//! Commands that call a hub's API, for people at a terminal and for scripts: one file per group, thin over `client`.
 //!
-//! What they must hold: standard output has what was asked for and nothing else (with `--output json` exactly the API's bodies); everything that
-//! is said beside it goes to standard error; how it ended is the exit code ([`Exit`]); an error names its cause and the next step; what robots
-//! wrote cannot steer the terminal.
+//! Invariants: standard output has the requested data and nothing else (with `--output json` exactly the API's bodies); everything else
+//! goes to standard error; the exit code is the outcome ([`Exit`]); an error names its cause and the next step; output of robots cannot
+//! control the terminal.
 
 mod automation;
 mod credentials;
@@ -28,30 +28,30 @@ pub(crate) use self::{
 };
 use crate::terminal;
 
-/// What comes of a command.
+/// Result of a command.
 type Outcome = Result<Exit, Fault>;
 
-/// Commands that ask a hub.
+/// Commands that call a hub.
 #[derive(Subcommand)]
 pub(crate) enum HubCommand {
-    /// Sign in at a hub and keep the token for the next commands.
+    /// Sign in at a hub and store the token for the next commands.
     Login(login::LoginArgs),
-    /// Forget the token of a hub.
+    /// Delete the stored token of a hub.
     Logout(login::LogoutArgs),
-    /// Register and look at automations.
+    /// Register and show automations.
     Automation(automation::AutomationArgs),
     /// Run an automation.
     Run(Box<run::RunArgs>),
-    /// Look at jobs, follow, cancel and retry them.
+    /// List, show, follow, cancel and retry jobs.
     Job(job::JobArgs),
-    /// Print a script that completes these commands in a shell.
+    /// Print a completion script for a shell.
     Completions {
-        /// Of which shell.
+        /// The shell.
         shell: Shell,
     },
 }
 
-/// Does what the command says.
+/// Runs the command.
 pub(crate) fn run(command: HubCommand) -> ExitCode {
     match outcome(command) {
         Ok(exit) => exit.into(),
@@ -91,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    /// Every command below this one, with its path.
+    /// Every subcommand of this one, with its path.
     fn commands<'a>(command: &'a Command, path: &str) -> Vec<(String, &'a Command)> {
         let path = format!("{path} {}", command.get_name()).trim().to_owned();
         let below = command.get_subcommands().flat_map(|below| commands(below, &path));

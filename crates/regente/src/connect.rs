@@ -1,4 +1,4 @@
-//! Connections by the settings.
+//! Opens the database and the broker by the settings.
 
 use anyhow::Context as _;
 use broker::{Broker, Topology};
@@ -8,19 +8,19 @@ use store::Database;
 
 use crate::data_dir;
 
-/// Opens the database and brings its schema up to date.
+/// Opens the database and migrates its schema.
 pub(crate) async fn database(settings: &Settings) -> anyhow::Result<Database> {
     data_dir::keep_database_private(settings.database_url().expose_secret())?;
     let database = Database::connect(&store_settings(settings)).await.context("cannot open the database")?;
     database.migrate().await.map_err(|error| {
         let held = matches!(error, store::Error::Conflict(_) | store::Error::Unavailable(_));
         let hint = if held { ": is another program holding it?" } else { "" };
-        anyhow::Error::new(error).context(format!("cannot bring the database's schema up to date{hint}"))
+        anyhow::Error::new(error).context(format!("cannot migrate the database's schema{hint}"))
     })?;
     Ok(database)
 }
 
-/// How the database is opened.
+/// Settings of the database's connections.
 pub(crate) fn store_settings(settings: &Settings) -> store::Settings {
     store::Settings {
         max_connections: settings.database.max_connections,
@@ -31,7 +31,7 @@ pub(crate) fn store_settings(settings: &Settings) -> store::Settings {
     }
 }
 
-/// Begins to connect to the broker, when there is one.
+/// Starts to connect to the broker, if there is one.
 pub(crate) fn broker(settings: &Settings) -> anyhow::Result<Option<Broker>> {
     let Some(url) = settings.broker_url() else { return Ok(None) };
     let topology = Topology { dead_letter_queue: settings.broker.dead_letter_queue.clone(), ..Topology::default() };

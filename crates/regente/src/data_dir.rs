@@ -1,4 +1,4 @@
-//! The folder for what is not in the database.
+//! The data folder: files that are not in the database, and the SQLite database itself. It holds keys, so only its owner may read it.
 
 use std::{
     ffi::OsString,
@@ -12,14 +12,14 @@ use anyhow::{Context, bail};
 use secrecy::{ExposeSecret, SecretString};
 use worker_agent::FolderLock;
 
-/// The folder. With SQLite's file in it, this process alone has it until dropped.
+/// The folder. If it contains the SQLite file, this process locks it until dropped.
 pub(crate) struct DataDir {
     path: PathBuf,
     _lock: Option<FolderLock>,
 }
 
 impl DataDir {
-    /// Makes the folder when missing; `alone` takes it for this process.
+    /// Creates a missing folder; `alone` locks it for this process.
     pub(crate) fn open(path: &Path, alone: bool) -> anyhow::Result<Self> {
         let shown = path.display();
         make(path)?;
@@ -37,32 +37,32 @@ impl DataDir {
         &self.path
     }
 
-    /// The secret in this file, when there is one.
+    /// The secret in this file, if there is one.
     pub(crate) fn secret(&self, name: &str) -> anyhow::Result<Option<SecretString>> {
         read_secret(&self.path.join(name))
     }
 
-    /// Keeps a secret in this file, in the place of another. Only the owner can read it.
+    /// Writes a secret to this file, replacing another. Only the owner can read it.
     pub(crate) fn keep_secret(&self, name: &str, secret: &SecretString) -> anyhow::Result<()> {
         let path = self.path.join(name);
         match self.secret(name)? {
             Some(kept) if kept.expose_secret() == secret.expose_secret() => return Ok(()),
             Some(_) => {
-                tracing::warn!(path = %path.display(), "this file had another key than the database, which counts; it is written again")
+                tracing::warn!(path = %path.display(), "this file had another key than the database; it is overwritten with the database's")
             }
             None => {}
         }
-        // Whole or not at all: a reader may come at any time.
+        // Atomically: a reader may come at any time.
         let new = self.path.join(format!("{name}.{}.new", std::process::id()));
         let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new);
         let written = file.and_then(|mut file| writeln!(file, "{}", secret.expose_secret()).and_then(|()| file.sync_all()));
-        // It lasts before anything is sealed with it.
-        let lasts = || fs::File::open(&self.path).and_then(|folder| folder.sync_all());
-        written.and_then(|()| fs::rename(&new, &path)).and_then(|()| lasts()).with_context(|| format!("cannot write {}", path.display()))
+        // Must be durable before anything is sealed with it.
+        let persist = || fs::File::open(&self.path).and_then(|folder| folder.sync_all());
+        written.and_then(|()| fs::rename(&new, &path)).and_then(|()| persist()).with_context(|| format!("cannot write {}", path.display()))
     }
 }
 
-/// The secret in this file, when there is one.
+/// The secret in this file, if there is one.
 pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Option<SecretString>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -71,13 +71,13 @@ pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Option<SecretString>> {
     };
     let secret = text.trim();
     if secret.is_empty() {
-        bail!("{} is empty: delete it to have it written again", path.display());
+        bail!("{} is empty: delete it so that it is written again", path.display());
     }
     Ok(Some(secret.into()))
 }
 
-/// Makes the folder when missing. It and its files, which hold keys and the database, are for their owner alone, also when others could read
-/// them so far.
+/// Creates a missing folder. Restricts it and its files, which hold keys and the database, to their owner, even if others could read them
+/// before.
 pub(crate) fn make(path: &Path) -> anyhow::Result<()> {
     let failed = || format!("cannot make the data folder {}", path.display());
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(failed)?;
@@ -90,8 +90,8 @@ pub(crate) fn make(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes SQLite's file when missing, and keeps it and those beside it (`-wal`, `-shm`, which SQLite makes like it) for their owner alone: who
-/// reads them can sign tokens.
+/// Creates a missing SQLite file, and restricts it and its companions (`-wal`, `-shm`, to which SQLite gives the same mode) to their owner:
+/// whoever reads them can sign tokens.
 pub(crate) fn keep_database_private(url: &str) -> anyhow::Result<()> {
     let Some(path) = url.strip_prefix("sqlite://").or(url.strip_prefix("sqlite:")) else { return Ok(()) };
     let path = path.split('?').next().unwrap_or_default();
@@ -112,7 +112,7 @@ pub(crate) fn keep_database_private(url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes from a file or folder what this mode does not allow.
+/// Removes permissions of a file or folder that `mode` does not have.
 fn keep_private(path: &Path, mode: u32) {
     let Ok(found) = fs::metadata(path) else { return };
     let now = found.permissions().mode() & 0o7777;
@@ -122,8 +122,10 @@ fn keep_private(path: &Path, mode: u32) {
     let changed = fs::set_permissions(path, Permissions::from_mode(now & mode));
     let path = path.display();
     match changed {
-        Ok(()) => tracing::debug!(%path, "others could read this; now they cannot"),
-        Err(error) => tracing::warn!(%path, %error, "others can read this, and it cannot be changed: keys and jobs are theirs to see"),
+        Ok(()) => tracing::debug!(%path, "others could read this file; its permissions were restricted"),
+        Err(error) => {
+            tracing::warn!(%path, %error, "others can read this file with keys and jobs, and its permissions cannot be restricted")
+        }
     }
 }
 
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_could_read_is_closed_to_them() {
+    fn permissions_of_others_are_removed() {
         let outer = tempfile::tempdir().unwrap();
         let folder = outer.path().join("data");
         fs::create_dir(&folder).unwrap();
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_elsewhere_is_for_its_owner_alone_too() {
+    fn a_database_elsewhere_is_restricted_to_its_owner_too() {
         let folder = tempfile::tempdir().unwrap();
         let (old, new) = (folder.path().join("old.db"), folder.path().join("new.db"));
         fs::write(&old, "").unwrap();
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_kept_until_there_is_another() {
+    fn a_secret_is_kept_until_it_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let data = DataDir::open(folder.path(), true).unwrap();
         assert!(data.secret("key").unwrap().is_none());

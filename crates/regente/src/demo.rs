@@ -1,4 +1,4 @@
-//! `regente up --demo`: the examples, and the first example's run on the terminal.
+//! `regente up --demo`: registers the examples and shows a run of the first on the terminal.
 
 use std::path::Path;
 
@@ -16,10 +16,10 @@ use crate::{
     examples, terminal,
 };
 
-/// Pause of the example between two invoices, so that one can watch.
+/// Delay of the example between two invoices, so that people can follow it.
 const DELAY_MS: u64 = 150;
 
-/// Registers the examples, runs the first and shows it. A local worker takes their queues.
+/// Registers the examples, runs the first and shows it. A local worker serves their queues.
 pub(crate) async fn run(hub: &Hub, stop: &Shutdown) -> anyhow::Result<()> {
     let client = client(hub)?;
     let mut automations = Vec::new();
@@ -37,7 +37,7 @@ pub(crate) async fn run(hub: &Hub, stop: &Shutdown) -> anyhow::Result<()> {
     show_result(&job, &hub.data_dir().join("worker/jobs").join(job.id.to_string()))
 }
 
-/// `folder` is where the job ran.
+/// `folder` is the job's work folder.
 fn show_result(job: &Job, folder: &Path) -> anyhow::Result<()> {
     let seconds = job.started_at.zip(job.completed_at).map_or(0.0, |(from, to)| (to - from).as_seconds_f64());
     terminal::line(&format!("Job {} is {} after {seconds:.1} s.", job.id, job.status))?;
@@ -48,12 +48,12 @@ fn show_result(job: &Job, folder: &Path) -> anyhow::Result<()> {
         terminal::line(&summary(result, folder))?;
     }
     if job.status == Status::Failed {
-        terminal::line("The hub keeps serving; the job's log says more.")?;
+        terminal::line("The hub keeps serving; see the job's log for details.")?;
     }
     Ok(())
 }
 
-/// The example's result as a table; any other as JSON.
+/// The example's result as a table; any other result as JSON.
 fn summary(result: &Value, folder: &Path) -> String {
     let Some(issuers) = result.get("issuers").and_then(Value::as_array) else {
         return serde_json::to_string_pretty(result).unwrap_or_default();
@@ -72,7 +72,7 @@ fn summary(result: &Value, folder: &Path) -> String {
     lines.join("\n")
 }
 
-/// The hub as its own client, signed in as the administrator.
+/// A client of this hub, signed in as the administrator.
 fn client(hub: &Hub) -> anyhow::Result<Client> {
     Ok(Client::new(Settings::new(hub.url()))?.with_token(&hub.access_token()?.into())?)
 }

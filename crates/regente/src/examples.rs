@@ -1,4 +1,4 @@
-//! The examples, inside the binary.
+//! The examples, embedded in the binary.
 
 use std::{fs, path::Path};
 
@@ -12,7 +12,7 @@ use rust_embed::RustEmbed;
 #[exclude = "*__pycache__*"]
 struct Files;
 
-/// Registrations of the examples, the first to run first.
+/// Registrations of the examples; the demonstration runs the first.
 const REGISTRATIONS: [&str; 2] = ["nfe-summary/automation.json", "http-check/automation.json"];
 
 /// Writes the examples into the folder `examples` of `base`.

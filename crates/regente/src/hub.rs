@@ -1,4 +1,4 @@
-//! A process of this binary: the data folder, the connections, and the services that were chosen.
+//! A hub process: the data folder, the connections, and the selected services.
 
 use std::ops::Deref;
 
@@ -8,17 +8,17 @@ use secrecy::ExposeSecret;
 
 use crate::{connect, data_dir::DataDir, master_key, services};
 
-/// The file with the workers' key, for programs on this machine.
+/// File with the shared worker key, for programs on this machine.
 const WORKER_KEY: &str = "worker-key";
 
-/// What is not in the settings.
+/// Options that are not settings.
 #[derive(Clone)]
 pub struct HubOptions {
-    /// Everybody may do everything.
+    /// Whether every caller may do everything.
     pub insecure_dev: bool,
     /// The time.
     pub clock: Clock,
-    /// The clock behind it, unless a test brings another.
+    /// The clock behind it; a test may replace `clock` only.
     pub steady_clock: SteadyClock,
 }
 
@@ -29,7 +29,7 @@ impl Default for HubOptions {
     }
 }
 
-/// Services in this process, serving.
+/// A running hub process.
 pub struct Hub {
     host: Host,
     data: DataDir,
@@ -47,7 +47,7 @@ impl Hub {
     /// Opens the data folder and the database, migrates, connects to the broker, and serves `services`.
     ///
     /// # Errors
-    /// One sentence that says what is in the way: a taken port, a folder that cannot be written, a database out of reach or locked.
+    /// One sentence with the cause: a port in use, a folder that cannot be written, an unreachable or locked database.
     pub async fn start_with(settings: Settings, options: HubOptions, services: Vec<Box<dyn Service>>) -> anyhow::Result<Self> {
         let HubOptions { insecure_dev, clock, steady_clock } = options;
         if insecure_dev && !settings.is_loopback() {
@@ -87,7 +87,7 @@ impl Hub {
         self.data.path()
     }
 
-    /// Ends it, in order.
+    /// Stops it gracefully.
     pub async fn stop(self) {
         self.host.stop().await;
     }

@@ -1,4 +1,4 @@
-//! The one binary people install, and its parts: the hub in one process, the worker, the demonstration.
+//! The `regente` binary and its parts: the hub in one process, the worker, the client commands, the demonstration.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {

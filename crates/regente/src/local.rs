@@ -1,5 +1,5 @@
-//! The worker of the hub's own process: jobs run without a second program. Its robots are processes under a supervisor of their own, as those of
-//! any worker, and outlive a crash of the hub; the next start takes them over from the work folder.
+//! The local worker: runs jobs in the hub's process, so that trying Regente needs one program only. Its robots are child processes with a
+//! supervisor, as those of any worker. They survive a crash of the hub, and the next start recovers them from the work folder.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use worker_agent::{Agent, Auth, Settings};
 
 use crate::Hub;
 
-/// Jobs at once.
+/// Number of jobs that run at the same time.
 const SLOTS: u32 = 2;
 
 /// A worker in this process.
@@ -19,7 +19,7 @@ pub(crate) struct LocalWorker {
 }
 
 impl LocalWorker {
-    /// Starts it. It runs the scripts in the data folder and in `scripts`.
+    /// Starts it. It runs scripts from the data folder and from `scripts`.
     pub(crate) fn start(hub: &Hub, queues: Vec<String>, scripts: Vec<PathBuf>) -> anyhow::Result<Self> {
         let mut settings = Settings::new(hub.url(), queues);
         settings.auth = Auth::WorkerKey(hub.worker_key().clone());
@@ -32,17 +32,17 @@ impl LocalWorker {
         let stop = shutdown.clone();
         let task = tokio::spawn(async move {
             if let Err(error) = agent.run(async move { stop.wait().await }).await {
-                tracing::error!(%error, "the local worker ended; the hub serves on without it");
+                tracing::error!(%error, "the local worker failed; the hub continues without it");
             }
         });
         Ok(Self { shutdown, task })
     }
 
-    /// Lets its jobs end; what still runs after the agent's limit is killed. The hub must still serve, to hear of them.
+    /// Drains it: waits for its jobs, and kills those that exceed the agent's limit. The hub must still serve, to receive their reports.
     pub(crate) async fn stop(self) {
         self.shutdown.trigger();
         if let Err(error) = self.task.await {
-            tracing::error!(%error, "the local worker's task ended badly");
+            tracing::error!(%error, "the local worker's task failed");
         }
     }
 }

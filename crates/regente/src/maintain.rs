@@ -1,4 +1,4 @@
-//! `regente secrets`: the master keys. Works on the database itself, while hubs run on it.
+//! `regente secrets`: management of the master keys. Uses the database directly, while hubs run on it.
 
 use clap::Subcommand;
 use runtime::{Clocks, Secrets, Settings};
@@ -7,27 +7,27 @@ use store::Database;
 
 use crate::{connect, master_key, terminal, up};
 
-/// What can be done with secrets.
+/// Subcommands of `regente secrets`.
 #[derive(Subcommand)]
 pub(crate) enum SecretsCommand {
     /// Print a new master key.
     Key,
-    /// Wrap the keys of all secrets with the first master key; then the others are not needed any more.
+    /// Rewrap the keys of all secrets with the first master key; the others are then no longer needed.
     Rotate,
 }
 
-/// Does what `regente secrets` says.
+/// Runs `regente secrets`.
 pub(crate) fn secrets(settings: &Settings, command: &SecretsCommand) -> anyhow::Result<()> {
     match command {
         SecretsCommand::Key => Ok(terminal::line(auth::secrets::MasterKeys::generate().expose_secret())?),
         SecretsCommand::Rotate => on_database(settings, async |secrets: Secrets, _: Database| {
             let wrapped = secrets.rotate().await?;
-            Ok(format!("wrapped {wrapped} secrets with the first master key; the others are not needed any more"))
+            Ok(format!("rewrapped {wrapped} secrets with the first master key; the others are no longer needed"))
         }),
     }
 }
 
-/// Opens the database with its secrets, does this, and prints what came of it.
+/// Opens the database with its secrets, runs `work` and prints its result.
 fn on_database(settings: &Settings, work: impl AsyncFn(Secrets, Database) -> anyhow::Result<String>) -> anyhow::Result<()> {
     telemetry::init(&settings.log.filter, settings.log.format)?;
     up::runtime()?.block_on(async {

@@ -1,5 +1,5 @@
-//! Where the master keys come from that secrets are sealed with: the environment, a file, or, with SQLite, a file in the data folder that is
-//! made when there is nothing sealed yet. One of several sources counts alone, so that nobody wonders which key wrapped what.
+//! Sources of the master keys: the environment, a file, or, with SQLite, a generated file in the data folder. Exactly one source is used,
+//! so that it is clear which key wraps the secrets.
 
 use std::{env, fs};
 
@@ -11,12 +11,12 @@ use store::{Database, secrets::secret_master_key_ids};
 
 use crate::data_dir::{DataDir, read_secret};
 
-/// The variable of the environment with master keys.
+/// Environment variable with master keys.
 const VARIABLE: &str = "REGENTE_MASTER_KEY";
 /// The file in the data folder.
 const FILE: &str = "master.key";
 
-/// The master keys that somebody gave, if anybody did.
+/// The configured master keys, if any.
 pub(crate) fn given(settings: &Settings) -> anyhow::Result<Option<MasterKeys>> {
     if let Some(text) = env::var(VARIABLE).ok().filter(|text| !text.is_empty()) {
         return parse(&text.into(), VARIABLE).map(Some);
@@ -30,8 +30,8 @@ pub(crate) fn given(settings: &Settings) -> anyhow::Result<Option<MasterKeys>> {
     read_secret(&path)?.map(|text| parse(&text, &path.display().to_string())).transpose()
 }
 
-/// The master keys for a process that seals secrets. Only a SQLite database without secrets gets a new one, in the data folder: whoever shares
-/// a server shares the key too, and a key that is made where others were used opens nothing.
+/// The master keys of a process that seals secrets. A new key is generated only for a SQLite database without secrets: hubs that share a
+/// server must share the key, and a new key cannot open existing secrets.
 pub(crate) async fn given_or_made(settings: &Settings, data: &DataDir, database: &Database) -> anyhow::Result<Option<MasterKeys>> {
     let given = given(settings)?;
     if given.is_some() || !database.is_sqlite() || !secret_master_key_ids(database).await?.is_empty() {
@@ -39,7 +39,7 @@ pub(crate) async fn given_or_made(settings: &Settings, data: &DataDir, database:
     }
     let made = MasterKeys::generate();
     data.keep_secret(FILE, &made)?;
-    tracing::info!(path = %data.path().join(FILE).display(), "made a master key: keep a copy apart from the database's");
+    tracing::info!(path = %data.path().join(FILE).display(), "generated a master key: keep a copy of it, apart from copies of the database");
     parse(&made, FILE).map(Some)
 }
 

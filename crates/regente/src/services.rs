@@ -1,23 +1,23 @@
-//! The services of the house. A further one is a line here.
+//! The list of services. A new service is one line here.
 
 use runtime::{Section, Service, Settings, SettingsError};
 
-/// Every service. The routes of the first are tried first: those of jobs.
+/// Every service. Routes are matched in this order, so the busiest service, which has the jobs, is first.
 #[must_use]
 pub fn services() -> Vec<Box<dyn Service>> {
     vec![Box::new(orchestrator::Service), Box::new(api_gateway::Service)]
 }
 
-/// Reads the settings with the sections of all services; `file` when given, else `regente.toml` when it is there.
+/// Reads the settings with the sections of all services: `file` if given, else `regente.toml` if it exists.
 ///
 /// # Errors
-/// Every fault found, each naming its key.
+/// Every fault, each with its key.
 pub fn load_settings(file: Option<&str>) -> Result<Settings, SettingsError> {
     let sections: Vec<Section> = services().iter().filter_map(|service| service.section()).collect();
     Settings::load_with(file, &sections)
 }
 
-/// The description of the whole API.
+/// The complete API description.
 #[must_use]
 pub fn api_doc() -> utoipa::openapi::OpenApi {
     runtime::describe(&services())

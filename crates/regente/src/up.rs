@@ -23,7 +23,7 @@ async fn serve(settings: Settings, args: UpArgs) -> anyhow::Result<()> {
     let options = HubOptions { insecure_dev: args.insecure_dev, ..HubOptions::default() };
     let every_queue = settings.has_local_worker();
     let hub = Hub::start(settings, options).await?;
-    // The hub hears of it last: until then the local worker reports how its jobs ended.
+    // The hub stops last: until then the local worker reports the ends of its jobs.
     let stop = Shutdown::default();
     stop.on_signals()?;
     if args.demo {
@@ -63,7 +63,7 @@ pub(crate) fn run_alone(settings: Settings, name: &str, args: &ServiceArgs) -> a
     })
 }
 
-/// What the local worker takes: every queue, or those of the examples that are to be shown.
+/// Queues of the local worker: every queue, or those of the examples.
 fn local_queues(every_queue: bool, demo: bool) -> anyhow::Result<Vec<String>> {
     Ok(match (every_queue, demo) {
         (true, _) => vec![EVERY_QUEUE.to_owned()],
@@ -83,7 +83,7 @@ fn announce(hub: &Hub, every_queue: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Brings the schema up to date.
+/// Migrates the database's schema.
 pub(crate) fn migrate(settings: &Settings) -> anyhow::Result<()> {
     telemetry::init(&settings.log.filter, settings.log.format)?;
     runtime()?.block_on(async {
@@ -97,8 +97,8 @@ pub(crate) fn migrate(settings: &Settings) -> anyhow::Result<()> {
     })
 }
 
-/// For what runs beside the requests, which have threads of their own. All of it waits for the database and the broker: one thread is enough,
-/// and a second would be woken at each step of an idle hub to find nothing to do.
+/// The runtime for background tasks; requests have threads of their own. The tasks mostly wait for the database and the broker, so one
+/// thread is enough, and a second would be woken without work at each step of an idle hub.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().context("cannot start")
 }

@@ -15,7 +15,7 @@ use worker_agent::Agent;
 pub(crate) use self::args::WorkerArgs;
 use self::args::{WorkerCommand, WorkerOptions};
 
-/// Works until a signal, or does what the subcommand says.
+/// Runs the worker until a signal, or a subcommand.
 pub(crate) fn run(args: WorkerArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         None => work(args.queues, args.options).map(|()| ExitCode::SUCCESS),
@@ -25,7 +25,7 @@ pub(crate) fn run(args: WorkerArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn work(queues: Vec<String>, mut options: WorkerOptions) -> anyhow::Result<()> {
-    secrets::take_in(&mut options)?;
+    secrets::receive(&mut options)?;
     telemetry::init(&options.log, options.log_format)?;
     let mut settings = options.settings(queues)?;
     settings.reaps_orphans = true;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::terminal;
 
-/// What to do with automations.
+/// Arguments of `automation`.
 #[derive(Args)]
 pub(crate) struct AutomationArgs {
     #[command(flatten)]
@@ -28,45 +28,45 @@ enum AutomationCommand {
     Create(Box<CreateArgs>),
     /// List automations.
     List {
-        /// Also those that were archived.
+        /// Include archived automations.
         #[arg(long)]
         archived: bool,
     },
     /// Show one automation.
     Show {
-        /// Its name, or its id.
+        /// Name or id.
         name: String,
     },
 }
 
-/// An automation to be. What is not said is as the hub's API says.
+/// A new automation. Omitted options have the API's defaults.
 #[derive(Args)]
 struct CreateArgs {
-    /// Its name; unless the file says it.
+    /// Name; may be in the file instead.
     #[arg(required_unless_present = "file")]
     name: Option<String>,
-    /// File with the registration as JSON, as the API takes it, - for standard input; options go over it.
+    /// File with the registration in the API's JSON, - for standard input; options override it.
     #[arg(long, short = 'F', value_name = "FILE")]
     file: Option<String>,
     /// Path of the script or program on the worker.
     #[arg(long, value_name = "PATH", required_unless_present = "file")]
     script: Option<String>,
-    /// What runs it; by default Python.
+    /// Kind of program; by default Python.
     #[arg(long = "type", value_enum, value_name = "TYPE")]
     kind: Option<Kind>,
-    /// For people.
+    /// Description for people.
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// Queue its jobs wait in; by default made from its name.
+    /// Queue of its jobs; by default derived from its name.
     #[arg(long, value_name = "NAME")]
     queue: Option<String>,
     /// File with the JSON Schema of its parameters, - for standard input.
     #[arg(long, value_name = "FILE")]
     schema: Option<String>,
-    /// Seconds after which a job's processes are killed.
+    /// Time limit of a job in seconds.
     #[arg(long, value_name = "SECONDS")]
     timeout_s: Option<i64>,
-    /// Most jobs of it at once.
+    /// Maximum number of its jobs that run at the same time.
     #[arg(long, value_name = "N")]
     max_concurrency: Option<i64>,
     /// Labels that a worker must have to run it.
@@ -108,13 +108,13 @@ pub(super) async fn run(args: AutomationArgs) -> Outcome {
     }
 }
 
-/// The automation with this name, or else with this id.
+/// The automation with this name, else with this id.
 pub(super) async fn find(hub: &Hub, name: &str) -> Result<Automation, Fault> {
     if let Some(automation) = hub.client.automation_named(name).await.map_err(|error| hub.fault(error))? {
         return Ok(automation);
     }
     let missing =
-        || Fault::here(format!("there is no automation \"{name}\" at {}: `regente automation list` shows them", hub.client.url()));
+        || Fault::here(format!("there is no automation \"{name}\" at {}: `regente automation list` lists them", hub.client.url()));
     let Ok(id) = name.parse() else { return Err(missing()) };
     match hub.client.automation(id).await {
         Err(error) if error.status() == Some(404) => Err(missing()),
@@ -130,7 +130,7 @@ async fn create(hub: &Hub, args: CreateArgs, is_json: bool) -> Outcome {
         return Ok(Exit::Done);
     }
     let automation: Automation =
-        serde_json::from_str(&text).map_err(|error| Fault::here(format!("the hub's answer is no automation ({error})")))?;
+        serde_json::from_str(&text).map_err(|error| Fault::here(format!("the hub's answer is not an automation ({error})")))?;
     automation.warnings.iter().for_each(|warning| terminal::note(warning));
     let Automation { id, name, queue_name, .. } = &automation;
     terminal::line(&format!("Automation {name} is registered (id {id}, queue {queue_name}). `regente run {name}` runs it."))?;

@@ -1,4 +1,4 @@
-//! Tokens of hubs that somebody signed in at, in a file of the user that nobody else can read.
+//! Stored tokens of hubs, in a file that only the user can read.
 
 use std::{
     collections::BTreeMap,
@@ -18,13 +18,13 @@ use super::Fault;
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Credentials {
-    /// The hub that commands ask unless another is named: where somebody signed in last.
+    /// The default hub of commands: that of the last sign-in.
     pub(super) current: Option<String>,
-    /// By the hub's address.
+    /// Tokens by the hub's address.
     pub(super) hubs: BTreeMap<String, SignIn>,
 }
 
-/// Somebody signed in at a hub.
+/// A sign-in at a hub.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct SignIn {
     pub(super) username: String,
@@ -33,7 +33,7 @@ pub(super) struct SignIn {
 }
 
 impl Credentials {
-    /// None when nobody signed in yet.
+    /// Empty without a file.
     pub(super) fn load() -> Result<Self, Fault> {
         let Ok(path) = path() else { return Ok(Self::default()) };
         let text = match fs::read(&path) {
@@ -45,7 +45,7 @@ impl Credentials {
             .map_err(|error| Fault::here(format!("{} is damaged ({error}): delete it and sign in again", path.display())))
     }
 
-    /// Writes the file whole, or leaves it as it was.
+    /// Replaces the file atomically.
     pub(super) fn save(&self) -> Result<(), Fault> {
         let path = path()?;
         write(&path, self).map_err(|error| Fault::here(format!("cannot write {}: {error}", path.display())))
@@ -56,9 +56,9 @@ fn write(path: &Path, credentials: &Credentials) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    // Of this process alone: two sign-ins at once each write a whole file.
+    // Named after this process: two concurrent sign-ins each write a complete file.
     let new = path.with_extension(format!("{}.new", std::process::id()));
-    // One that a crash left may have another mode.
+    // A file that a crash left may have another mode.
     let _ = fs::remove_file(&new);
     let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new)?;
     let written = serde_json::to_vec_pretty(credentials).map_err(io::Error::other).and_then(|text| file.write_all(&text));

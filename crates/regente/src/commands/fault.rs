@@ -1,30 +1,30 @@
-//! How a command ends: its exit code, and what it says when it did not do what was asked.
+//! Exit codes and error messages of commands.
 
 use std::{fmt::Write as _, io, process::ExitCode};
 
 use client::{Error, Refusal};
 use domain::job::Status;
 
-/// How a command ended. Usage errors are clap's: 2. From 64 on they are those of sysexits.h, from 128 on those that shells give to signals.
+/// Outcome of a command. Usage errors are clap's: 2. Codes from 64 are those of sysexits.h, from 128 those of shells for signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Done; a job that was followed completed.
+    /// Success; a followed job completed.
     Done = 0,
-    /// The hub refused for another reason than those below, or something on this machine is in the way.
+    /// The hub refused for another reason than those below, or a local error.
     Failed = 1,
-    /// The job that was followed failed.
+    /// The followed job failed.
     JobFailed = 3,
-    /// The job that was followed was canceled.
+    /// The followed job was canceled.
     JobCanceled = 4,
-    /// What was given is wrong: parameters that break the schema, a file that is no JSON (`EX_DATAERR`).
+    /// Invalid input: parameters that do not match the schema, a file that is not JSON (`EX_DATAERR`).
     BadInput = 65,
-    /// No hub answers, or it is too busy (`EX_UNAVAILABLE`).
+    /// No hub answers, or it is overloaded (`EX_UNAVAILABLE`).
     NoHub = 69,
     /// Not signed in, or not allowed (`EX_NOPERM`).
     NotAllowed = 77,
-    /// Interrupted by Ctrl-C or a signal; the job goes on.
+    /// Interrupted by Ctrl-C or a signal; the job continues.
     Interrupted = 130,
-    /// Nobody reads the output any more.
+    /// The reader of the output is gone.
     Unread = 141,
 }
 
@@ -44,11 +44,11 @@ impl From<Status> for Exit {
     }
 }
 
-/// Why a command did not do what was asked.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) exit: Exit,
-    /// What to say; nothing when there is nobody to hear it.
+    /// The message; `None`: nobody can read it.
     pub(crate) text: Option<String>,
 }
 
@@ -57,12 +57,12 @@ impl Fault {
         Self { exit, text: Some(text.into()) }
     }
 
-    /// What was given is wrong.
+    /// Invalid input.
     pub(crate) fn input(text: impl Into<String>) -> Self {
         Self::new(Exit::BadInput, text)
     }
 
-    /// Something on this machine is in the way.
+    /// A local error.
     pub(crate) fn here(text: impl Into<String>) -> Self {
         Self::new(Exit::Failed, text)
     }
@@ -82,16 +82,16 @@ impl From<Error> for Fault {
         match error {
             Error::Unreachable { url, reason } => Self::new(
                 Exit::NoHub,
-                format!("no hub answers at {url} ({reason}): is `regente up` running? Name another with --url or REGENTE_URL"),
+                format!("no hub answers at {url} ({reason}): is `regente up` running? Set another address with --url or REGENTE_URL"),
             ),
             Error::Unanswered { url, reason } => {
-                Self::new(Exit::NoHub, format!("the hub at {url} did not answer ({reason}); it may have done what was asked"))
+                Self::new(Exit::NoHub, format!("the hub at {url} did not answer ({reason}); it may have carried out the request"))
             }
             Error::Refused(refusal) => Self::new(exit_of(&refusal), refused(&refusal)),
             Error::Address { .. } => Self::input(error.to_string()),
-            Error::Answer { url, reason } => {
-                Self::here(format!("the answer of {url} is not understood ({reason}): is it a hub, of a version that fits this program?"))
-            }
+            Error::Answer { url, reason } => Self::here(format!(
+                "the answer of {url} is not understood ({reason}): is it a hub, and does its version match this program's?"
+            )),
             Error::Token | Error::Encode(_) => Self::here(error.to_string()),
         }
     }
@@ -106,12 +106,12 @@ const fn exit_of(refusal: &Refusal) -> Exit {
     }
 }
 
-/// What the hub said; one line for each field when it named some.
+/// The hub's message; one line per invalid field.
 fn refused(refusal: &Refusal) -> String {
     if refusal.errors.is_empty() {
         return refusal.to_string();
     }
-    let mut text = "the hub refused what was given:".to_owned();
+    let mut text = "the hub refused the input:".to_owned();
     for error in &refusal.errors {
         // Parameters are named as -p names them.
         let field = error.field.strip_prefix("parameters/").unwrap_or(&error.field);

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM while a job is followed.
+//! Ctrl-C and SIGTERM while a job is followed: a person decides whether to detach or cancel; a script detaches.
 
 use std::io::{self, BufRead as _};
 
@@ -10,18 +10,18 @@ use tokio::{
 use super::output::is_interactive;
 use crate::terminal;
 
-/// What a command does when it is interrupted.
+/// Reaction to an interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OnInterrupt {
-    /// Asks whoever sits there; detaches when nobody does.
+    /// Ask at the terminal; detach without one.
     Ask,
-    /// Cancels the job and follows it to its end.
+    /// Cancel the job and follow it until it ends.
     Cancel,
-    /// Ends; the job goes on.
+    /// Exit; the job continues.
     Detach,
 }
 
-/// What is to be done.
+/// The decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     Detach,
@@ -29,7 +29,7 @@ pub(super) enum Decision {
     GoOn,
 }
 
-/// The signals, from now on.
+/// Receives the signals.
 pub(super) struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
@@ -41,7 +41,7 @@ impl Interrupts {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, is_canceling: false })
     }
 
-    /// Waits for the next; whether somebody at the terminal sent it. Cancel safe.
+    /// Waits for the next signal; returns whether it came from the terminal. Cancel safe.
     pub(super) async fn next(&mut self) -> bool {
         tokio::select! {
             _ = self.interrupt.recv() => true,
@@ -49,7 +49,7 @@ impl Interrupts {
         }
     }
 
-    /// What to do about it. A second signal detaches.
+    /// Decides on a signal. A second signal detaches.
     pub(super) async fn decide(&mut self, on_interrupt: OnInterrupt, is_from_terminal: bool) -> Decision {
         let decision = match on_interrupt {
             _ if self.is_canceling => Decision::Detach,
@@ -62,13 +62,13 @@ impl Interrupts {
     }
 
     async fn ask(&mut self) -> Decision {
-        terminal::prompt("\nDetach and let the job go on [d], cancel the job [c], or follow on [Enter]? ");
+        terminal::prompt("\nDetach and let the job continue [d], cancel the job [c], or keep following [Enter]?  ");
         let (sender, answer) = oneshot::channel();
-        // A thread of its own, which nobody waits for: the line may never come.
+        // In a detached thread: the line may never come.
         std::thread::spawn(move || {
             let mut line = String::new();
             let read = io::stdin().lock().read_line(&mut line);
-            // Nobody waits for the answer when the program ends meanwhile.
+            // The receiver may be gone when the program ends.
             let _ = sender.send(read.is_ok_and(|read| read > 0).then_some(line));
         });
         tokio::select! {

@@ -22,12 +22,12 @@ use super::{
 };
 use crate::terminal;
 
-/// Jobs that are listed unless more are asked for.
-const USUAL_LIMIT: usize = 50;
-/// Most items of a page.
+/// Default number of listed jobs.
+const DEFAULT_LIMIT: usize = 50;
+/// Maximum number of items in a page.
 const PAGE: usize = 1000;
 
-/// What to do with jobs.
+/// Arguments of `job`.
 #[derive(Args)]
 pub(crate) struct JobArgs {
     #[command(flatten)]
@@ -42,33 +42,33 @@ enum JobCommand {
     List(Box<ListArgs>),
     /// Show one job.
     Show {
-        /// Its id.
+        /// Id of the job.
         id: JobId,
     },
     /// Print the log of a job.
     Logs {
-        /// The job's id.
+        /// Id of the job.
         id: JobId,
-        /// Go on as lines come, until the job ends; the exit code says how it ended.
+        /// Print new lines until the job ends; the exit code is the job's outcome.
         #[arg(long, short)]
         follow: bool,
     },
-    /// Stop a job: one that waits at once, one that runs by asking its program first.
+    /// Cancel a job: a pending one at once, a running one by asking its program to stop.
     Cancel {
-        /// Its id.
+        /// Id of the job.
         id: JobId,
-        /// Why, for the job's events.
+        /// Reason, recorded in the job's events.
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Run a job that has ended again, as a new job.
+    /// Retry an ended job as a new job.
     Retry(Box<RetryArgs>),
 }
 
-/// Which jobs.
+/// Filters of the list.
 #[derive(Args)]
 struct ListArgs {
-    /// Only these statuses, with commas between: pending, running, paused, completed, completed_no_invoices, failed, canceled.
+    /// Only these statuses, separated by commas: pending, running, paused, completed, completed_no_invoices, failed, canceled.
     #[arg(long, value_name = "STATUS")]
     status: Option<String>,
     /// Only jobs of this automation.
@@ -77,7 +77,7 @@ struct ListArgs {
     /// Only jobs of this queue.
     #[arg(long, value_name = "NAME")]
     queue: Option<String>,
-    /// Only jobs that failed with this class.
+    /// Only jobs that failed with this error class.
     #[arg(long, value_name = "CLASS")]
     error_class: Option<String>,
     /// Only jobs with this trigger.
@@ -89,23 +89,23 @@ struct ListArgs {
     /// Only jobs accepted before this time.
     #[arg(long, value_name = "TIME", value_parser = api_types::parse_moment)]
     to: Option<DateTime<Utc>>,
-    /// At most this many.
-    #[arg(long, default_value_t = USUAL_LIMIT, value_name = "N", conflicts_with = "all")]
+    /// Maximum number of jobs.
+    #[arg(long, default_value_t = DEFAULT_LIMIT, value_name = "N", conflicts_with = "all")]
     limit: usize,
-    /// All there are.
+    /// List all jobs.
     #[arg(long)]
     all: bool,
 }
 
-/// What to run again.
+/// Arguments of `job retry`.
 #[derive(Args)]
 struct RetryArgs {
-    /// The job's id.
+    /// Id of the job.
     id: JobId,
-    /// Parameters that are other than the job's.
+    /// Parameters that override the job's.
     #[command(flatten)]
     parameters: ParameterArgs,
-    /// 0 to 9; by default the job's own.
+    /// Priority, 0 to 9; by default the job's.
     #[arg(long, value_name = "N")]
     priority: Option<i32>,
     #[command(flatten)]
@@ -126,7 +126,7 @@ pub(super) async fn run(args: JobArgs) -> Outcome {
         JobCommand::Cancel { id, reason } => {
             let text = hub.client.job_cancel(id, &ControlRequest { reason }).text().await.map_err(|error| hub.fault(error))?;
             let job = parse(&text)?;
-            let what = if job.status.is_terminal() { format!("is {}", status(job.status)) } else { "is asked to stop".to_owned() };
+            let what = if job.status.is_terminal() { format!("is {}", status(job.status)) } else { "was asked to stop".to_owned() };
             terminal::line(&if is_json { text } else { format!("Job {id} {what}.") })?;
             Ok(Exit::Done)
         }
@@ -137,7 +137,7 @@ pub(super) async fn run(args: JobArgs) -> Outcome {
 /// The job in an answer's body.
 pub(super) fn parse(text: &str) -> Result<Job, Fault> {
     serde_json::from_str(text)
-        .map_err(|error| Fault::here(format!("the hub's answer is no job ({error}): is it of a version that fits this program?")))
+        .map_err(|error| Fault::here(format!("the hub's answer is not a job ({error}): does the hub's version match this program's?")))
 }
 
 async fn list(hub: &Hub, args: ListArgs, is_json: bool) -> Outcome {
@@ -187,7 +187,7 @@ async fn list(hub: &Hub, args: ListArgs, is_json: bool) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// Names of these jobs' automations, archived ones too.
+/// Names of these jobs' automations, including archived ones.
 async fn names(hub: &Hub, jobs: &[Job]) -> Result<HashMap<AutomationId, String>, Fault> {
     let mut wanted: HashSet<AutomationId> = jobs.iter().map(|job| job.automation_id).collect();
     let mut names = HashMap::new();
@@ -201,7 +201,7 @@ async fn names(hub: &Hub, jobs: &[Job]) -> Result<HashMap<AutomationId, String>,
     Ok(names)
 }
 
-/// As people read it.
+/// The status for people.
 pub(super) fn status(status: Status) -> String {
     match status {
         Status::CompletedNoInvoices => "completed, no data".to_owned(),
@@ -209,7 +209,7 @@ pub(super) fn status(status: Status) -> String {
     }
 }
 
-/// What there is to know about a job in a list.
+/// Remark on a job in a list.
 fn remark(job: &Job) -> String {
     if let Some(reason) = &job.waiting_reason {
         return reason.message.clone();
@@ -242,7 +242,7 @@ async fn show(hub: &Hub, id: JobId, is_json: bool) -> Outcome {
         return Ok(Exit::Done);
     }
     let job = parse(&text)?;
-    // It stays for ever, also after its automation was archived.
+    // An automation is never deleted, only archived.
     let automation = hub.client.automation(job.automation_id).await.map_err(|error| hub.fault(error))?;
     let took = job.started_at.zip(job.completed_at).map(|(from, to)| duration(to - from));
     facts([
@@ -288,7 +288,7 @@ async fn retry(hub: &Hub, args: RetryArgs, is_json: bool) -> Outcome {
     if !args.parameters.is_empty() {
         let job = hub.client.job(args.id).await.map_err(|error| hub.fault(error))?;
         let automation = hub.client.automation(job.automation_id).await.map_err(|error| hub.fault(error))?;
-        // A file has them all; -p changes those of the job.
+        // A file has all parameters; -p overrides those of the job.
         let parameters = request.parameters.get_or_insert(job.parameters);
         args.parameters.set(parameters, automation.parameter_schema.as_ref())?;
     }

@@ -15,10 +15,10 @@ use super::{
 };
 use crate::terminal;
 
-/// Bytes of a password that are read from standard input.
+/// Maximum size of a password on standard input, in bytes.
 const MOST_PASSWORD: u64 = 16 * 1024;
 
-/// Who signs in where.
+/// Arguments of `login`.
 #[derive(Args)]
 pub(crate) struct LoginArgs {
     /// Address of the hub; by default that of the last sign-in, or http://127.0.0.1:8080.
@@ -32,7 +32,7 @@ pub(crate) struct LoginArgs {
     password_stdin: bool,
 }
 
-/// Where to sign out.
+/// Arguments of `logout`.
 #[derive(Args)]
 pub(crate) struct LogoutArgs {
     /// Address of the hub; by default that of the last sign-in.
@@ -44,7 +44,7 @@ pub(super) async fn login(args: LoginArgs) -> Outcome {
     let mut credentials = Credentials::load()?;
     let url = remote::address(args.url, &credentials);
     let client = Client::new(Settings::new(&url))?;
-    // Whether anybody is there is told before a password is asked for.
+    // Reports an unreachable hub before it asks for a password.
     client.health().await?;
     warn_of_plain_http(&url);
     let password = if args.password_stdin { password_from_stdin()? } else { password_from_terminal(&args.username, &url)? };
@@ -59,7 +59,7 @@ pub(super) async fn login(args: LoginArgs) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// Forgets the token; the hub keeps no list of tokens that it could be taken from.
+/// Deletes the stored token; the hub keeps no list of tokens.
 pub(super) fn logout(args: LogoutArgs) -> Outcome {
     let mut credentials = Credentials::load()?;
     let url = remote::address(args.url, &credentials);
@@ -78,7 +78,7 @@ pub(super) fn logout(args: LogoutArgs) -> Outcome {
 fn warn_of_plain_http(url: &str) {
     let host = url.strip_prefix("http://").map(|rest| rest.split(['/', ':']).next().unwrap_or_default());
     if host.is_some_and(|host| !(host == "localhost" || host.starts_with("127.") || host.starts_with('['))) {
-        terminal::note(&format!("the password goes to {url} without encryption; use https where others can listen"));
+        terminal::note(&format!("the password is sent to {url} unencrypted; use https outside trusted networks"));
     }
 }
 
@@ -90,7 +90,7 @@ fn password_from_stdin() -> Result<SecretString, Fault> {
 }
 
 fn password_from_terminal(username: &str, url: &str) -> Result<SecretString, Fault> {
-    // It is asked for and read at the terminal itself, wherever the output goes.
+    // Uses the terminal itself, wherever standard output goes.
     let asked = rpassword::prompt_password(format!("Password of {username} at {url}: "));
     let password = asked.map_err(|error| {
         if std::io::stdin().is_terminal() {

@@ -1,4 +1,4 @@
-//! What commands print: tables that fit the terminal, the API's JSON as it is, log lines.
+//! Output of commands: tables that fit the terminal, the API's unchanged JSON, log lines.
 
 use std::{
     borrow::Cow,
@@ -19,8 +19,8 @@ use serde_json::Value;
 use super::{Fault, remote::Hub};
 use crate::terminal;
 
-/// A table of one line a row, without the columns that have nothing in them. On a terminal the columns that are not `whole` are cut to its
-/// width; elsewhere nothing is cut.
+/// A table with one line per row and without empty columns. On a terminal, columns that are not `whole` are cut to its width; elsewhere
+/// nothing is cut.
 pub(super) fn table(columns: &[(&str, Width)], rows: &[Vec<String>]) -> io::Result<()> {
     let has_text = |nth: usize| rows.iter().filter_map(|row| row.get(nth)).any(|cell| !cell.is_empty());
     let used: Vec<usize> = (0..columns.len()).filter(|nth| rows.is_empty() || has_text(*nth)).collect();
@@ -50,18 +50,18 @@ pub(super) fn table(columns: &[(&str, Width)], rows: &[Vec<String>]) -> io::Resu
     terminal::line(&lines.join("\n"))
 }
 
-/// What becomes of a column in a narrow terminal.
+/// Behaviour of a column on a narrow terminal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Width {
-    /// It is there to be copied: never cut.
+    /// Never cut, because people copy it.
     Whole,
-    /// It may be cut, not to less than this.
+    /// May be cut to at least this width.
     AtLeast(u16),
-    /// It may be cut.
+    /// May be cut.
     Cut,
 }
 
-/// Names and values below each other; those without a value are left out.
+/// Names and values, one per line; omits those without a value.
 pub(super) fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, Option<String>)>) -> io::Result<()> {
     let mut text = String::new();
     for (name, value) in facts {
@@ -73,7 +73,7 @@ pub(super) fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, Option<String>
     terminal::text(&text)
 }
 
-/// A value as people read it: a text as it is, the rest as JSON.
+/// A value for people: a string without quotes, anything else as JSON.
 pub(super) fn pretty(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -81,7 +81,7 @@ pub(super) fn pretty(value: &Value) -> String {
     }
 }
 
-/// A list as one JSON array of the items that the hub wrote, item by item as they come.
+/// Prints a list as one JSON array of the hub's own items, one by one as they arrive.
 pub(super) async fn json_list<T: DeserializeOwned + Send + 'static>(hub: &Hub, list: List<T>, most: usize) -> Result<(), Fault> {
     let mut items = list.raw().items();
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -95,12 +95,12 @@ pub(super) async fn json_list<T: DeserializeOwned + Send + 'static>(hub: &Hub, l
     Ok(out.flush()?)
 }
 
-/// A time, in the zone of this machine.
+/// A time in the local time zone.
 pub(super) fn moment(time: DateTime<Utc>) -> String {
     time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// A duration in the two largest of its units.
+/// A duration in its two largest units.
 pub(super) fn duration(time: TimeDelta) -> String {
     let (seconds, tenths) = (time.num_seconds().max(0), time.subsec_millis().max(0) / 100);
     match seconds {
@@ -111,7 +111,7 @@ pub(super) fn duration(time: TimeDelta) -> String {
     }
 }
 
-/// A time that has passed, in its largest unit.
+/// An age in its largest unit.
 pub(super) fn age(time: TimeDelta) -> String {
     let seconds = time.num_seconds().max(0);
     match seconds {
@@ -122,7 +122,7 @@ pub(super) fn age(time: TimeDelta) -> String {
     }
 }
 
-/// Text of others without what steers a terminal.
+/// Text from outside without terminal control sequences.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
     let harmless = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
     if text.chars().all(harmless) {
@@ -136,14 +136,14 @@ fn one_line(text: &str) -> String {
     plain(text).replace(['\n', '\t'], " ")
 }
 
-/// Prints log lines for people, coloured where it is a terminal.
+/// Prints log lines for people, coloured on a terminal.
 pub(crate) struct LogPrinter {
     is_error_stream: bool,
     time_format: &'static str,
 }
 
 impl LogPrinter {
-    /// To standard output, with times of the day.
+    /// To standard output, with times of day.
     pub(crate) const fn live() -> Self {
         Self { is_error_stream: false, time_format: "%H:%M:%S%.3f" }
     }
@@ -153,7 +153,7 @@ impl LogPrinter {
         Self { time_format: "%Y-%m-%d %H:%M:%S%.3f", ..Self::live() }
     }
 
-    /// To standard error: standard output is for something else.
+    /// To standard error: standard output has the result.
     pub(super) const fn beside() -> Self {
         Self { is_error_stream: true, ..Self::live() }
     }
@@ -176,7 +176,7 @@ impl LogPrinter {
     }
 }
 
-/// Whether somebody sits there who can be asked.
+/// Whether a person can be asked at the terminal.
 pub(super) fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steers_a_terminal_is_taken_out() {
+    fn terminal_control_sequences_are_removed() {
         for (text, shown) in [
             ("São João\tR$ 1,00\n2", "São João\tR$ 1,00\n2"),
             ("\u{1b}[31mred\u{1b}[0m", "red"),

@@ -1,5 +1,5 @@
-//! Parameters as people type them, made what the automation's schema says they are. The hub alone judges whether they fit: what cannot be read as
-//! its type stays text, and the hub's refusal names it.
+//! Converts typed parameters to the types of the automation's schema. Only the hub validates them: a value that cannot be converted stays a
+//! string, and the hub's refusal names it.
 
 use std::{collections::BTreeMap, io::Read as _};
 
@@ -8,19 +8,19 @@ use serde_json::{Map, Value};
 
 use super::Fault;
 
-/// References that are followed one after the other.
+/// Maximum chain of references that is followed.
 const MOST_REFERENCES: usize = 16;
-/// Bytes of a file that are read.
+/// Maximum size of a file in bytes.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Parameters of a job.
 #[derive(Args, Default)]
 pub(super) struct ParameterArgs {
-    /// A parameter. Its value is text, or what the automation's schema says: a number, true or false, JSON for lists and objects. A list may also be
-    /// given item by item.
+    /// A parameter. Its value is converted to the type in the automation's schema: string, number, true or false, JSON for lists and
+    /// objects. Repeat it for the items of a list.
     #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = pair)]
     params: Vec<(String, String)>,
-    /// File with the parameters as a JSON object, - for standard input; -p goes over it.
+    /// File with the parameters as a JSON object, - for standard input; -p overrides it.
     #[arg(long, value_name = "FILE")]
     param_file: Option<String>,
 }
@@ -33,17 +33,17 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl ParameterArgs {
-    /// Whether none are given.
+    /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.params.is_empty() && self.param_file.is_none()
     }
 
-    /// Those of the file; nothing when there is none.
+    /// The parameters of the file; `None` without a file.
     pub(super) fn file(&self) -> Result<Option<Map<String, Value>>, Fault> {
         self.param_file.as_deref().map(|name| read_json(name, "a JSON object with the parameters")).transpose()
     }
 
-    /// Sets those that were typed over `parameters`.
+    /// Overrides `parameters` with the typed ones.
     pub(super) fn set(&self, parameters: &mut Map<String, Value>, schema: Option<&Value>) -> Result<(), Fault> {
         parameters.extend(typed(&self.params, schema.unwrap_or(&Value::Null))?);
         Ok(())
@@ -59,7 +59,7 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(name: &str, what: &str) 
     };
     let name = if name == "-" { "standard input" } else { name };
     read.map_err(|error| Fault::input(format!("cannot read {name}: {error}")))?;
-    // Editors of some systems put a mark before the text.
+    // Some editors write a byte order mark.
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
     serde_json::from_slice(text).map_err(|error| Fault::input(format!("{name} is not {what}: {error}")))
 }
@@ -77,20 +77,20 @@ fn typed(pairs: &[(String, String)], schema: &Value) -> Result<Map<String, Value
             ([value], true) => schema.list(property, value).unwrap_or_else(|| Value::Array(vec![schema.item(property, value)])),
             (values, true) => Value::Array(values.iter().map(|value| schema.item(property, value)).collect()),
             ([value], false) => schema.value(property, value),
-            _ => return Err(Fault::input(format!("parameter {name} is given more than once, and is not a list"))),
+            _ => return Err(Fault::input(format!("parameter {name} is given more than once and is not a list"))),
         };
         parameters.insert(name.to_owned(), value);
     }
     Ok(parameters)
 }
 
-/// A JSON Schema, of which only the types of values are looked at.
+/// A JSON Schema, of which only the types are used.
 struct Schema<'a> {
     root: &'a Value,
 }
 
 impl<'a> Schema<'a> {
-    /// What is said of this parameter; null when nothing is.
+    /// The schema of this parameter; null if there is none.
     fn property(&self, name: &str) -> &'a Value {
         let branches = self.branches(self.root);
         let named = branches.iter().find_map(|branch| branch.get("properties")?.get(name));
@@ -98,7 +98,7 @@ impl<'a> Schema<'a> {
         named.or_else(other).unwrap_or(&Value::Null)
     }
 
-    /// A schema and all that it consists of, references resolved.
+    /// A schema and its parts, with references resolved.
     fn branches(&self, schema: &'a Value) -> Vec<&'a Value> {
         let mut found = Vec::new();
         self.collect(schema, MOST_REFERENCES, &mut found);
@@ -113,7 +113,7 @@ impl<'a> Schema<'a> {
         target.into_iter().chain(parts).for_each(|part| self.collect(part, depth, into));
     }
 
-    /// Whether values of this type, and no text, may be there.
+    /// Whether the schema allows this type and no string.
     fn is(&self, schema: &'a Value, name: &str) -> bool {
         let types = self.types(schema);
         types.contains(&name) && !types.contains(&"string")
@@ -128,7 +128,7 @@ impl<'a> Schema<'a> {
         self.branches(schema).into_iter().flat_map(of).collect()
     }
 
-    /// The text as a list, when it is written as one.
+    /// The text as a list, if it is written as one.
     fn list(&self, schema: &'a Value, text: &str) -> Option<Value> {
         let is_list = text.trim_start().starts_with('[');
         serde_json::from_str(text).ok().filter(|_| is_list && self.is(schema, "array"))
@@ -140,7 +140,7 @@ impl<'a> Schema<'a> {
         self.value(items.unwrap_or(&Value::Null), text)
     }
 
-    /// The text as the first type that it can be read as. Where text is allowed it is text: `007` may be an account.
+    /// The text as the first type that it can be parsed as. If strings are allowed it is a string: `007` may be an account.
     fn value(&self, schema: &'a Value, text: &str) -> Value {
         let as_text = || Value::String(text.to_owned());
         if let Some(choice) = self.choice(schema, text) {
@@ -164,7 +164,7 @@ impl<'a> Schema<'a> {
         types.into_iter().find_map(reads).unwrap_or_else(as_text)
     }
 
-    /// The value of an enumeration that is meant.
+    /// The matching value of an enumeration.
     fn choice(&self, schema: &'a Value, text: &str) -> Option<&'a Value> {
         let branches = self.branches(schema);
         let listed = branches.iter().filter_map(|branch| branch.get("enum")?.as_array()).flatten();
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn values_become_what_the_schema_says() {
+    fn values_are_converted_to_the_schemas_types() {
         let schema = json!({
             "$defs": {"amount": {"type": "number"}, "loop": {"$ref": "#/$defs/loop"}},
             "properties": {
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_schema_everything_is_text() {
+    fn without_a_schema_everything_is_a_string() {
         for schema in [Value::Null, json!(true), json!({}), json!({"type": "object"}), json!([1])] {
             assert_eq!(given(&schema, &["a=1", "b=true"]), Ok(json!({"a": "1", "b": "true"})), "{schema}");
         }

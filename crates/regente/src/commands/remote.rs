@@ -1,4 +1,4 @@
-//! Which hub a command asks, and as whom.
+//! The hub and the credentials of a command.
 
 use std::env;
 
@@ -9,31 +9,31 @@ use secrecy::SecretString;
 
 use super::{Exit, Fault, credentials::Credentials};
 
-/// Where a hub is unless somebody says otherwise.
-pub(super) const USUAL_URL: &str = "http://127.0.0.1:8080";
+/// Default address of a hub.
+pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 const TOKEN_VARIABLE: &str = "REGENTE_TOKEN";
 
-/// What every command that asks a hub takes.
+/// Options of every command that calls a hub.
 #[derive(Args)]
 pub(super) struct Remote {
-    /// Address of the hub; by default the one that somebody signed in at last, or http://127.0.0.1:8080. REGENTE_TOKEN has a token for it.
+    /// Address of the hub; by default that of the last sign-in, or http://127.0.0.1:8080. REGENTE_TOKEN may hold a token for it.
     #[arg(long, global = true, env = "REGENTE_URL", value_name = "URL")]
     pub(super) url: Option<String>,
-    /// How to print what was asked for.
+    /// Output format.
     #[arg(long, short, global = true, value_enum, default_value_t = Output::Table, value_name = "FORM")]
     pub(super) output: Output,
 }
 
-/// How to print.
+/// Output format.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
     /// For people.
     Table,
-    /// The API's own JSON.
+    /// The API's unchanged JSON.
     Json,
 }
 
-/// Where the token comes from.
+/// Source of the token.
 enum Source {
     Variable,
     File,
@@ -41,7 +41,7 @@ enum Source {
     Nowhere,
 }
 
-/// A hub, and what is known of the sign-in there.
+/// A hub and the source of its token.
 pub(super) struct Hub {
     pub(super) client: Client,
     source: Source,
@@ -52,7 +52,7 @@ impl Remote {
         self.output == Output::Json
     }
 
-    /// The hub that is asked. Nothing is sent yet.
+    /// The hub of this command. Sends nothing yet.
     pub(super) fn hub(&self) -> Result<Hub, Fault> {
         let credentials = Credentials::load()?;
         let url = address(self.url.clone(), &credentials);
@@ -61,7 +61,7 @@ impl Remote {
             _ => match credentials.hubs.get(&url) {
                 Some(known) if known.expires_at > Utc::now() => (Some(known.token.clone()), Source::File),
                 Some(_) => (None, Source::Expired),
-                // A hub that is open to everybody needs none.
+                // A hub without sign-in needs no token.
                 None => (None, Source::Nowhere),
             },
         };
@@ -74,14 +74,14 @@ impl Remote {
     }
 }
 
-/// The address as it is kept: without a slash at its end.
+/// The normalised address: without a trailing slash.
 pub(super) fn address(named: Option<String>, credentials: &Credentials) -> String {
-    let url = named.or_else(|| credentials.current.clone()).unwrap_or_else(|| USUAL_URL.to_owned());
+    let url = named.or_else(|| credentials.current.clone()).unwrap_or_else(|| DEFAULT_URL.to_owned());
     url.trim_end_matches('/').to_owned()
 }
 
 impl Hub {
-    /// What to say about an error, which names the sign-in when that is what is missing.
+    /// The message for an error; asks to sign in if that is missing.
     pub(super) fn fault(&self, error: Error) -> Fault {
         if error.status() != Some(401) {
             return error.into();
@@ -89,7 +89,7 @@ impl Hub {
         let url = self.client.url();
         let text = match self.source {
             Source::Variable => {
-                format!("the hub at {url} does not take the token in {TOKEN_VARIABLE}: it is none of this hub, or it has expired")
+                format!("the hub at {url} refused the token in {TOKEN_VARIABLE}: it belongs to another hub or has expired")
             }
             Source::File | Source::Expired => format!("the sign-in at {url} has expired: run `regente login {url}`"),
             Source::Nowhere => format!("not signed in at {url}: run `regente login {url}`"),

@@ -16,21 +16,21 @@ use super::{
 };
 use crate::terminal;
 
-/// What to run, and how.
+/// Arguments of `run`.
 #[derive(Args)]
 pub(crate) struct RunArgs {
-    /// Name of the automation, or its id.
+    /// Name or id of the automation.
     #[arg(value_name = "NAME")]
     automation: String,
     #[command(flatten)]
     parameters: ParameterArgs,
-    /// 0 to 9; higher goes first.
+    /// Priority, 0 to 9; higher is dispatched first.
     #[arg(long, value_name = "N")]
     priority: Option<i32>,
     /// Do not start before this time: 2026-11-26T08:30:00-03:00, or a date (UTC).
     #[arg(long, value_name = "TIME", value_parser = api_types::parse_moment)]
     not_before: Option<DateTime<Utc>>,
-    /// The same key gives the same job, however often it is asked for.
+    /// Makes the request repeatable: the same key returns the same job.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     #[command(flatten)]
@@ -39,10 +39,10 @@ pub(crate) struct RunArgs {
     remote: Remote,
 }
 
-/// Whether a new job is followed.
+/// How a new job is followed.
 #[derive(Args)]
 pub(super) struct FollowArgs {
-    /// Show the log as it comes and a progress bar; the exit code says how the job ended.
+    /// Show the live log and a progress bar; the exit code is the job's outcome.
     #[arg(long, short)]
     follow: bool,
     /// Ctrl-C cancels the job, without asking.
@@ -61,7 +61,7 @@ pub(super) async fn run(args: RunArgs) -> Outcome {
         parameters,
         priority: args.priority,
         not_before: args.not_before,
-        // With a key the request may be sent again when its answer is lost.
+        // With a key the request can be repeated when its answer is lost.
         idempotency_key: Some(args.idempotency_key.unwrap_or_else(|| Uuid::new_v4().to_string())),
         ..JobCreate::default()
     };
@@ -69,7 +69,7 @@ pub(super) async fn run(args: RunArgs) -> Outcome {
     accepted(&hub, &text, &args.follow, args.remote.is_json()).await
 }
 
-/// Goes on with a job that was accepted, whose body is `text`.
+/// Handles an accepted job, whose body is `text`.
 pub(super) async fn accepted(hub: &super::remote::Hub, text: &str, args: &FollowArgs, is_json: bool) -> Outcome {
     let job = super::job::parse(text)?;
     if !args.follow {

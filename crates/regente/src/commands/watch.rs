@@ -1,4 +1,4 @@
-//! A job on the terminal: its log as it comes, a bar, its end.
+//! Follows a job on the terminal: live log, progress bar, outcome.
 
 use std::{io, time::Duration};
 
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::terminal;
 
-/// How often is asked why a job has not started yet.
+/// Interval of requests for the reason why a job is pending.
 const REASON_EVERY: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(120);
 const SPINNER: &str = "  {spinner} {elapsed}  {wide_msg}";
@@ -28,20 +28,20 @@ const BAR: &str = "  [{bar:30}] {pos:>3} %  {wide_msg}";
 pub(crate) enum Lines {
     /// For people.
     Text(LogPrinter),
-    /// As JSON, one a line.
+    /// As JSON, one per line.
     Json,
 }
 
-/// Shows what a job does.
+/// Shows a job's progress.
 pub(crate) struct View {
     bar: ProgressBar,
-    /// There is a terminal for it.
+    /// Whether standard error is a terminal.
     has_terminal: bool,
     lines: Lines,
 }
 
 impl View {
-    /// The bar is at standard error, where that is a terminal.
+    /// The bar is shown on standard error, if that is a terminal.
     pub(crate) fn new(lines: Lines) -> Self {
         let bar = ProgressBar::new_spinner().with_style(style(SPINNER)).with_finish(ProgressFinish::AndClear);
         let view = Self { has_terminal: !bar.is_hidden(), bar, lines };
@@ -49,14 +49,14 @@ impl View {
         view
     }
 
-    /// Lets the bar show that time passes, where there is a terminal to show it at.
+    /// Redraws the bar, if there is a terminal.
     fn tick(&self) {
         if self.has_terminal {
             self.bar.enable_steady_tick(TICK);
         }
     }
 
-    /// Takes the bar away while somebody is asked something.
+    /// Hides the bar during a question.
     async fn without_bar<T>(&self, asking: impl Future<Output = T>) -> T {
         let position = self.bar.position();
         self.bar.disable_steady_tick();
@@ -91,7 +91,7 @@ impl View {
         self.say(progress.message.as_deref().unwrap_or_default());
     }
 
-    /// Beside the bar.
+    /// Prints a message next to the bar.
     fn say(&self, message: &str) {
         self.bar.set_message(plain(message).replace('\n', " "));
     }
@@ -100,13 +100,13 @@ impl View {
         self.bar.suspend(|| terminal::note(text));
     }
 
-    /// Why the job waits; a line of its own where there is no bar.
+    /// Shows why the job is pending; as a line where there is no bar.
     fn waits(&self, reason: &str) {
         if self.has_terminal { self.say(reason) } else { terminal::note(reason) }
     }
 }
 
-/// The template is one of those above; another would show nothing.
+/// The template must be one of those above; an invalid one would show nothing.
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
@@ -118,7 +118,7 @@ fn percent(progress: &Progress) -> Option<u64> {
     reported.or_else(of_steps).map(|percent| percent.min(100))
 }
 
-/// Follows a job to its end, or until somebody wants to go on without. Only the job's end is a job.
+/// Follows a job until it ends (`Some`) or the user detaches (`None`).
 pub(super) async fn follow(hub: &Hub, id: JobId, lines: Lines, on_interrupt: OnInterrupt) -> Result<Option<Job>, Fault> {
     let mut interrupts = Interrupts::listen()?;
     let mut events = hub.client.job_follow(id, 0);
@@ -146,15 +146,15 @@ pub(super) async fn follow(hub: &Hub, id: JobId, lines: Lines, on_interrupt: OnI
 async fn cancel(hub: &Hub, id: JobId, view: &View) -> Result<(), Fault> {
     let request = ControlRequest { reason: Some("interrupted at the command line".to_owned()) };
     match hub.client.job_cancel(id, &request).await {
-        Ok(_) => view.note("canceling the job; interrupt again to leave it to itself"),
-        // It has ended meanwhile: the log says how.
+        Ok(_) => view.note("canceling the job; interrupt again to detach"),
+        // It has ended meanwhile; the log shows its outcome.
         Err(error) if error.status() == Some(409) => {}
         Err(error) => return Err(hub.fault(error)),
     }
     Ok(())
 }
 
-/// Why a job has not started, as long as it has not.
+/// Polls why a job has not started, until it has.
 struct Reasons {
     receiver: mpsc::Receiver<String>,
     asking: tokio::task::AbortHandle,
@@ -167,7 +167,7 @@ impl Reasons {
             let mut last = None;
             loop {
                 tokio::time::sleep(REASON_EVERY).await;
-                // Errors are the log stream's to tell.
+                // The log stream reports errors.
                 let Ok(job) = client.job(id).await else { continue };
                 let Some(reason) = job.waiting_reason.map(|reason| reason.message) else {
                     if job.started_at.is_some() || job.status.is_terminal() {
@@ -177,7 +177,7 @@ impl Reasons {
                 };
                 if last.as_ref() != Some(&reason) {
                     last = Some(reason.clone());
-                    if sender.send(format!("the job waits: {reason}")).await.is_err() {
+                    if sender.send(format!("the job is pending: {reason}")).await.is_err() {
                         return;
                     }
                 }
@@ -193,10 +193,10 @@ impl Drop for Reasons {
     }
 }
 
-/// Says how a followed job ended, or how to find it again; what comes of it is the command's exit code. Its result goes to standard output.
+/// Prints how a followed job ended, or how to follow it again, and returns the exit code. The result goes to standard output.
 pub(super) async fn conclude(hub: &Hub, id: JobId, ended: Option<Job>, is_json: bool) -> Result<Exit, Fault> {
     let Some(job) = ended else {
-        terminal::note(&format!("job {id} goes on; `regente job logs -f {id}` follows it again"));
+        terminal::note(&format!("job {id} continues; `regente job logs -f {id}` follows it again"));
         return Ok(Exit::Interrupted);
     };
     if is_json {

@@ -1,4 +1,4 @@
-//! What `regente worker` takes.
+//! Options of `regente worker`.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -11,16 +11,16 @@ use worker_agent::{Auth, RunAs, Scopes, Settings};
 use super::{doctor::DoctorArgs, install::InstallArgs};
 
 const GIB: u64 = 1 << 30;
-/// What is logged unless somebody says otherwise: what the AMQP library has to say, the broker crate says better.
-pub(super) const USUAL_LOG: &str = "info,lapin=off";
+/// Default log filter: without the AMQP library, whose events the broker crate logs in context.
+pub(super) const DEFAULT_LOG: &str = "info,lapin=off";
 
-/// How `worker` works.
+/// Arguments of `worker`.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct WorkerArgs {
     #[command(subcommand)]
     pub(super) command: Option<WorkerCommand>,
-    /// Queues to take jobs from; '*' for every queue, also those made later (not with --amqp).
+    /// Queues to take jobs from; '*' for every queue, including future ones (not with --amqp).
     #[arg(long = "queue", env = "REGENTE_QUEUES", required = true, num_args = 1.., value_delimiter = ',', value_name = "NAME")]
     pub(super) queues: Vec<String>,
     #[command(flatten)]
@@ -35,77 +35,77 @@ pub(super) enum WorkerCommand {
     Doctor(Box<DoctorArgs>),
 }
 
-/// What a worker is told, whether it runs or is installed or checked.
+/// Options of a worker, to run, install or check it.
 #[derive(Args)]
 pub(super) struct WorkerOptions {
     /// Address of the hub.
     #[arg(long, env = "REGENTE_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
     pub(super) server: String,
-    /// What this worker can do, as words: jobs that require some are only given to workers that have them all.
+    /// Labels of this worker: jobs that require labels are dispatched only to workers that have them all.
     #[arg(long = "label", env = "REGENTE_LABELS", num_args = 1.., value_delimiter = ',', value_name = "WORD")]
     pub(super) labels: Vec<String>,
-    /// Take jobs from RabbitMQ at this address; without it they are claimed over HTTP.
+    /// Consume jobs from RabbitMQ at this address; without it, jobs are claimed over HTTP.
     #[arg(long, env = "REGENTE_AMQP_URL", hide_env_values = true, value_name = "URL")]
     pub(super) amqp: Option<String>,
-    /// Jobs at once.
+    /// Maximum number of jobs that run at the same time.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(super) slots: u32,
-    /// Unique name of this worker; by default the host's, and with --work-dir also something of that folder.
+    /// Unique name of this worker; by default the host's, with --work-dir followed by a suffix for that folder.
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<String>,
-    /// The workers' key.
+    /// Shared worker key or a worker token.
     #[arg(long, env = "REGENTE_WORKER_KEY", hide_env_values = true, value_name = "KEY", conflicts_with = "key_file")]
     pub(super) key: Option<String>,
-    /// The key and the broker's address are on standard input: how a worker hides them from its robots.
+    /// Read the key and the broker's address from standard input: how a worker hides them from its robots.
     #[arg(long, hide = true)]
     pub(super) secrets_on_stdin: bool,
-    /// File with the workers' key, such as data/worker-key of a hub on this machine.
+    /// File with the key, such as data/worker-key of a hub on this machine.
     #[arg(long, value_name = "FILE")]
     pub(super) key_file: Option<PathBuf>,
     /// Folder for the jobs' folders.
     #[arg(long, env = "REGENTE_WORK_DIR", value_name = "DIR")]
     pub(super) work_dir: Option<PathBuf>,
-    /// Folder that relative script paths start from, and whose scripts may be run; by default the current one.
+    /// Base folder of relative script paths, whose scripts may be run; by default the current one.
     #[arg(long, value_name = "DIR")]
     pub(super) base_dir: Option<PathBuf>,
-    /// More folders whose scripts may be run. A link does not lead out of them.
+    /// Additional folders whose scripts may be run. Symbolic links out of them are refused.
     #[arg(long, env = "REGENTE_SCRIPTS", num_args = 1.., value_delimiter = ',', value_name = "DIR")]
     pub(super) scripts: Vec<PathBuf>,
-    /// User that robots run as, so that they can neither look at the worker nor stop it; the worker has to be root for that.
+    /// User that robots run as, so that they can neither inspect nor stop the worker; requires root.
     #[arg(long, env = "REGENTE_RUN_AS", value_name = "USER")]
     pub(super) run_as: Option<String>,
     /// Python for PYTHON jobs; by default python3.
     #[arg(long, env = "REGENTE_PYTHON", value_name = "PROGRAM")]
     pub(super) python: Option<String>,
-    /// Seconds that a stop waits for running jobs.
+    /// Seconds that a graceful stop waits for running jobs.
     #[arg(long, default_value = "30", value_parser = seconds, value_name = "SECONDS")]
     pub(super) drain: Duration,
-    /// Seconds between asking a program to stop and killing it, for jobs that do not say.
+    /// Seconds that a canceled program has to stop before it is killed, unless the job has its own value.
     #[arg(long, default_value = "5", value_parser = seconds, value_name = "SECONDS")]
     pub(super) kill_grace: Duration,
-    /// Which jobs run in a systemd scope of their own, where scopes can be had: those with limits, all, or none.
+    /// Which jobs run in their own systemd scope, where scopes are available: those with limits, all, or none.
     #[arg(long, env = "REGENTE_SCOPES", value_enum, default_value_t = ScopesWord::Auto, value_name = "WHICH")]
     pub(super) scopes: ScopesWord,
-    /// Folders of ended jobs that are kept.
+    /// Maximum number of kept folders of ended jobs.
     #[arg(long, default_value_t = 200, value_name = "N")]
     pub(super) keep_folders: usize,
-    /// Days that folders of ended jobs are kept.
+    /// Maximum age of kept folders of ended jobs, in days.
     #[arg(long, default_value_t = 7, value_name = "DAYS")]
     pub(super) keep_days: u32,
-    /// Size of the folders of ended jobs that are kept, in GiB.
+    /// Maximum total size of kept folders of ended jobs, in GiB.
     #[arg(long, default_value_t = 10, value_name = "GIB")]
     pub(super) keep_gib: u32,
-    /// Lines of a job's log that are kept, the first and the last.
+    /// Maximum number of kept lines of a job's log file: the first and the last ones.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(2000..), value_name = "N")]
     pub(super) log_lines: u64,
-    /// MiB of a job's log that are kept, the first and the last.
+    /// Maximum size of a job's log file in MiB: its beginning and its end are kept.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=1 << 20), value_name = "MIB")]
     pub(super) log_mib: u64,
-    /// Log as text or json.
+    /// Log format: text or json.
     #[arg(long, default_value = "text", value_name = "FORMAT")]
     pub(super) log_format: LogFormat,
-    /// What is logged.
-    #[arg(long, env = "REGENTE_LOG", default_value = USUAL_LOG, value_name = "FILTER")]
+    /// Log filter.
+    #[arg(long, env = "REGENTE_LOG", default_value = DEFAULT_LOG, value_name = "FILTER")]
     pub(super) log: String,
 }
 
@@ -131,7 +131,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 impl WorkerOptions {
-    /// The key, wherever it is given.
+    /// The key, from any of its sources.
     pub(super) fn key(&self) -> anyhow::Result<Option<SecretString>> {
         let key = match (&self.key, &self.key_file) {
             (Some(key), _) => Some(key.clone()),

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use clap::Args;
 use worker_agent::doctor::{Finding, Verdict, examine};
 
-use super::args::{USUAL_LOG, WorkerOptions};
+use super::args::{DEFAULT_LOG, WorkerOptions};
 use crate::terminal;
 
-/// What is checked.
+/// Options of the check.
 #[derive(Args)]
 pub(super) struct DoctorArgs {
-    /// Queues that the worker is to take jobs from.
+    /// Queues that the worker will take jobs from.
     #[arg(long = "queue", env = "REGENTE_QUEUES", num_args = 1.., value_delimiter = ',', value_name = "NAME")]
     queues: Vec<String>,
     /// Print the findings as JSON.
@@ -21,12 +21,12 @@ pub(super) struct DoctorArgs {
     options: WorkerOptions,
 }
 
-/// Prints what was found. The exit code is 1 when the worker would not work.
+/// Prints the findings. The exit code is 1 when the worker would not work.
 pub(super) fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
-    // The findings say it all, unless somebody asks for more.
-    let filter = if args.options.log == USUAL_LOG { "off" } else { &args.options.log };
+    // The findings suffice, unless a log filter is given.
+    let filter = if args.options.log == DEFAULT_LOG { "off" } else { &args.options.log };
     telemetry::init(filter, args.options.log_format)?;
-    // Without a queue the rest can be checked all the same.
+    // Everything else can be checked without a queue.
     let queues = if args.queues.is_empty() { vec!["any".to_owned()] } else { args.queues };
     let settings = args.options.settings(queues)?;
     let findings = super::runtime()?.block_on(examine(&settings));

@@ -19,39 +19,39 @@ use super::{
 };
 use crate::terminal;
 
-/// After the drain and the grace: what the agent needs to report the ends.
+/// Time after drain and grace for the agent to report the ends of jobs.
 const AFTER_DRAIN: Duration = Duration::from_secs(15);
 
-const USUAL_UNIT: &str = "regente-worker";
+const DEFAULT_UNIT: &str = "regente-worker";
 
-/// What is installed, and where.
+/// Options of the installation.
 #[derive(Args)]
 pub(super) struct InstallArgs {
     /// Queues to take jobs from.
     #[arg(long = "queue", env = "REGENTE_QUEUES", required = true, num_args = 1.., value_delimiter = ',', value_name = "NAME")]
     queues: Vec<String>,
-    /// User that the worker runs as; by default one that systemd makes up (DynamicUser).
+    /// User that the worker runs as; by default a dynamic user of systemd (DynamicUser).
     #[arg(long, value_name = "NAME", conflicts_with = "run_as")]
     user: Option<String>,
-    /// Name of the unit. Each has a worker of its own, with its own state folder and, without --name, its own name.
-    #[arg(long, default_value = USUAL_UNIT, value_name = "NAME")]
+    /// Name of the unit. Each unit is a separate worker with its own state folder and, without --name, its own name.
+    #[arg(long, default_value = DEFAULT_UNIT, value_name = "NAME")]
     unit: String,
     /// Folder for the unit file.
     #[arg(long, default_value = "/etc/systemd/system", value_name = "DIR")]
     dir: PathBuf,
-    /// Folder for the file with the key, which only root can read.
+    /// Folder for the file with the key, readable only by root.
     #[arg(long, default_value = "/etc/regente", value_name = "DIR")]
     secrets_dir: PathBuf,
-    /// Most memory of the worker and all its jobs, as systemd writes it: 4G, 80%.
+    /// Maximum memory of the worker and all its jobs, in systemd's notation: 4G, 80%.
     #[arg(long, value_parser = size, value_name = "SIZE")]
     memory_max: Option<String>,
-    /// Most processes and threads of the worker and all its jobs.
+    /// Maximum number of processes and threads of the worker and all its jobs.
     #[arg(long, value_parser = clap::value_parser!(u32).range(16..), value_name = "N")]
     tasks_max: Option<u32>,
-    /// Print what would be written, without the secrets, and write nothing.
+    /// Print the files without secrets instead of writing them.
     #[arg(long, visible_alias = "dry-run")]
     print: bool,
-    /// Overwrite what is there.
+    /// Overwrite existing files.
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -64,7 +64,7 @@ fn size(text: &str) -> Result<String, String> {
     if fits || text == "infinity" { Ok(text.to_owned()) } else { Err("must be a size such as 512M, 4G or 80%".to_owned()) }
 }
 
-/// Writes the unit and the file with its secrets, and says what to do next.
+/// Writes the unit and the file with its secrets, and prints the next steps.
 pub(super) fn run(args: &InstallArgs) -> anyhow::Result<()> {
     args.check()?;
     let (unit_file, secrets_file) = (args.dir.join(format!("{}.service", args.unit)), args.secrets_dir.join(format!("{}.env", args.unit)));
@@ -74,13 +74,13 @@ pub(super) fn run(args: &InstallArgs) -> anyhow::Result<()> {
         return Ok(terminal::line(&format!("# {}\n{unit}\n# {}\n{names}", unit_file.display(), secrets_file.display()))?);
     }
     if args.dir == Path::new("/etc/systemd/system") && !Uid::effective().is_root() {
-        bail!("only root may write to {}: run it with sudo, or see the unit with --print", args.dir.display());
+        bail!("only root may write to {}: run it with sudo, or show the unit with --print", args.dir.display());
     }
     let text: String = secrets(args)?.into_iter().map(|(name, value)| variable(name, &value)).collect();
     if !args.force {
         refuse_to_overwrite(&[&unit_file, &secrets_file])?;
     }
-    // A key that is not given again is kept.
+    // An existing key is kept if no new one is given.
     if !text.is_empty() || !secrets_file.exists() {
         write(&secrets_file, 0o600, &text)?;
     }
@@ -92,7 +92,7 @@ pub(super) fn run(args: &InstallArgs) -> anyhow::Result<()> {
 impl InstallArgs {
     fn check(&self) -> anyhow::Result<()> {
         let mut settings = self.options.settings(self.queues.clone())?;
-        // The unit is root's, whoever prints it.
+        // The unit runs as root, whoever prints it.
         settings.run_as = None;
         settings.validate()?;
         telemetry::check_filter(&self.options.log)?;
@@ -111,11 +111,11 @@ impl InstallArgs {
         let user = User::from_name(name).with_context(|| format!("cannot look up the user {name}"))?;
         let Some(user) = user else {
             bail!(
-                "there is no user {name}: make it with `useradd --system --create-home --shell /usr/sbin/nologin {name}`, or leave --user out"
+                "there is no user {name}: make it with `useradd --system --create-home --shell /usr/sbin/nologin {name}`, or omit --user"
             );
         };
         if user.uid.is_root() {
-            bail!("robots do not run as root: name another --user, or leave it out");
+            bail!("robots must not run as root: set another --user, or omit it");
         }
         Ok(Account::User { name: name.clone(), id: user.uid.as_raw() })
     }
@@ -126,7 +126,7 @@ impl InstallArgs {
         let work_dir = options.work_dir.as_ref().map(absolute).transpose()?;
         let account = self.account()?;
         if matches!(account, Account::Dynamic) && work_dir.is_some() {
-            bail!("--work-dir needs --user: a user that systemd makes up has only its state folder, /var/lib/{}", self.unit);
+            bail!("--work-dir needs --user: a dynamic user has only its state folder, /var/lib/{}", self.unit);
         }
         Ok(Unit {
             command: self.command(work_dir.as_deref())?,
@@ -141,11 +141,11 @@ impl InstallArgs {
         })
     }
 
-    /// The worker's name when nobody gives one: the host's, which systemd fills in, and for another unit than the usual one also that unit's.
+    /// The default name of the worker: the host's, which systemd fills in, followed by the unit's if that is not the default one.
     fn worker_name(&self) -> Option<String> {
         match &self.options.name {
             Some(_) => None,
-            None if self.unit == USUAL_UNIT => Some("%H".to_owned()),
+            None if self.unit == DEFAULT_UNIT => Some("%H".to_owned()),
             None => Some(format!("%H-{}", self.unit)),
         }
     }
@@ -184,7 +184,7 @@ impl InstallArgs {
             add("--run-as", user);
         }
         if let Some(python) = &options.python {
-            // A bare name is looked for in PATH.
+            // A bare name is resolved through PATH.
             let python = if python.contains('/') { std::path::absolute(python)?.display().to_string() } else { python.clone() };
             add("--python", &python);
         }
@@ -192,7 +192,7 @@ impl InstallArgs {
     }
 }
 
-/// What only the worker may know.
+/// The worker's secrets.
 fn secrets(args: &InstallArgs) -> anyhow::Result<Vec<(&'static str, String)>> {
     let key = args.options.key()?.map(|key| ("REGENTE_WORKER_KEY", key.expose_secret().to_owned()));
     let amqp = args.options.amqp.clone().map(|url| ("REGENTE_AMQP_URL", url));
@@ -208,16 +208,16 @@ fn secrets(args: &InstallArgs) -> anyhow::Result<Vec<(&'static str, String)>> {
 fn refuse_to_overwrite(files: &[&Path]) -> anyhow::Result<()> {
     let there: Vec<_> = files.iter().filter(|file| file.exists()).map(|file| file.display().to_string()).collect();
     if !there.is_empty() {
-        bail!("{} is there already: --force overwrites it, --unit takes another name", there.join(" and "));
+        bail!("{} exists: overwrite it with --force, or choose another --unit", there.join(" and "));
     }
     Ok(())
 }
 
-/// Writes beside it and renames: a half-written unit never stands there, nor a key that others can read.
+/// Writes a temporary file and renames it, so that no partial unit or readable key is ever visible.
 fn write(path: &Path, mode: u32, text: &str) -> anyhow::Result<()> {
     let shown = path.display();
     let told = |error: std::io::Error| match error.kind() {
-        ErrorKind::PermissionDenied => anyhow::anyhow!("no permission to write {shown}: run it as root, or see the unit with --print"),
+        ErrorKind::PermissionDenied => anyhow::anyhow!("no permission to write {shown}: run it as root, or show the unit with --print"),
         _ => anyhow::Error::new(error).context(format!("cannot write {shown}")),
     };
     if let Some(folder) = path.parent() {
@@ -244,12 +244,12 @@ fn next_steps(args: &InstallArgs, unit_file: &Path, secrets_file: &Path, keyless
     let (unit, secrets) = (unit_file.display(), secrets_file.display());
     let mut lines = vec![format!("wrote {unit}"), format!("wrote {secrets}, which only its owner can read")];
     lines.extend(program_in_a_home().map(|program| {
-        format!("note: {program} is in somebody's home, where the worker's user may not look: install it from /usr/local/bin")
+        format!("note: {program} is in a home folder, which the worker's user may not read: install it from /usr/local/bin")
     }));
     if args.options.base_dir.is_none() && args.options.scripts.is_empty() {
         let state = Path::new("/var/lib").join(&args.unit);
         let folder = args.options.work_dir.as_ref().unwrap_or(&state).display();
-        lines.push(format!("note: only scripts in {folder} may be run: name the robots' folders with --scripts"));
+        lines.push(format!("note: only scripts in {folder} may be run: add the robots' folders with --scripts"));
     }
     lines.push("Next:".to_owned());
     if keyless {
@@ -261,7 +261,7 @@ fn next_steps(args: &InstallArgs, unit_file: &Path, secrets_file: &Path, keyless
         lines.push(format!("  install -d -m 700 -o {user} {}", work_dir.display()));
     }
     if let Some(user) = &args.user {
-        lines.push(format!("  loginctl enable-linger {user}    # for jobs with limits of processors or memory"));
+        lines.push(format!("  loginctl enable-linger {user}    # for jobs with CPU or memory limits"));
     }
     lines.push("  systemctl daemon-reload".to_owned());
     lines.push(format!("  systemctl enable --now {}.service", args.unit));

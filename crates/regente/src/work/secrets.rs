@@ -1,8 +1,8 @@
-//! Keeps what only the worker may know out of what others can look at.
+//! Hides the worker's secrets from its robots.
 //!
-//! The command line of a process is everybody's to read, its environment its user's, and robots may be that user. So a worker that was given
-//! a secret in one of them starts itself once more in the same process without it, and reads it from a pipe. No other process of its user may
-//! look into its memory either.
+//! Every user can read the command line of a process, and its own user can read its environment and memory; robots may run as that user. A
+//! worker that receives a secret in arguments or environment therefore replaces itself (exec) by a process without it and passes the secret
+//! through a pipe. It also denies other processes access to its memory.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use super::args::WorkerOptions;
 
-/// Options with secrets, and the variables of the environment that stand for them.
+/// Options with secrets, and their environment variables.
 const SECRETS: [(&str, &str); 2] = [("--key", "REGENTE_WORKER_KEY"), ("--amqp", "REGENTE_AMQP_URL")];
-/// Says that the secrets are on standard input.
+/// Option to read the secrets from standard input.
 const ON_STDIN: &str = "--secrets-on-stdin";
-/// What a pipe takes before anybody reads it.
+/// Maximum size of the secrets: a pipe must buffer them before they are read.
 const MOST_BYTES: usize = 60 * 1024;
 
 #[derive(Default, Serialize, Deserialize)]
@@ -29,21 +29,21 @@ struct Secrets {
     amqp: Option<String>,
 }
 
-/// Takes the secrets in, wherever they are given. It returns in a process whose command line and environment have none.
-pub(super) fn take_in(options: &mut WorkerOptions) -> anyhow::Result<()> {
+/// Receives the secrets from any source. It returns in a process whose command line and environment have none.
+pub(super) fn receive(options: &mut WorkerOptions) -> anyhow::Result<()> {
     if options.secrets_on_stdin {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).context("cannot read the secrets on standard input")?;
         let secrets: Secrets = serde_json::from_str(&text).context("there are no secrets on standard input")?;
         (options.key, options.amqp) = (secrets.key, secrets.amqp);
     } else if options.key.is_some() || options.amqp.is_some() {
-        start_again(&Secrets { key: options.key.clone(), amqp: options.amqp.clone() })?;
+        restart_without(&Secrets { key: options.key.clone(), amqp: options.amqp.clone() })?;
     }
-    // Its memory and its open files are nobody else's to look at, except root's.
-    nix::sys::prctl::set_dumpable(false).context("cannot hide the memory of this process")
+    // Only root may inspect its memory and open files.
+    nix::sys::prctl::set_dumpable(false).context("cannot protect the memory of this process")
 }
 
-fn start_again(secrets: &Secrets) -> anyhow::Result<()> {
+fn restart_without(secrets: &Secrets) -> anyhow::Result<()> {
     let text = serde_json::to_vec(secrets)?;
     if text.len() > MOST_BYTES {
         bail!("the key or the broker's address is longer than {MOST_BYTES} bytes");
@@ -57,8 +57,8 @@ fn start_again(secrets: &Secrets) -> anyhow::Result<()> {
     for (_, variable) in SECRETS {
         command.env_remove(variable);
     }
-    // It returns only when it cannot be done.
-    Err(command.exec()).context("cannot start this program again without its secrets")
+    // exec returns only on failure.
+    Err(command.exec()).context("cannot restart this program without its secrets")
 }
 
 fn without_secrets(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {

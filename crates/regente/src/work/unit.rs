@@ -1,31 +1,31 @@
-//! The text of a worker's systemd unit.
+//! Text of a worker's systemd unit.
 
 use std::{fmt::Write as _, path::PathBuf, time::Duration};
 
-/// What stands in the unit.
+/// Contents of the unit.
 pub(super) struct Unit {
     /// The program and its arguments.
     pub(super) command: Vec<String>,
-    /// The worker's name as systemd's specifiers write it, unless the command has one.
+    /// The worker's name with systemd's specifiers, unless the command has one.
     pub(super) worker_name: Option<String>,
     pub(super) environment_file: PathBuf,
     pub(super) account: Account,
-    /// `None`: the state folder that systemd makes.
+    /// `None`: the state folder that systemd creates.
     pub(super) work_dir: Option<PathBuf>,
-    /// Name of the unit, and of its state folder below `/var/lib`.
+    /// Name of the unit and of its state folder below `/var/lib`.
     pub(super) name: String,
-    /// As systemd writes sizes; `None`: no limit.
+    /// In systemd's notation; `None`: no limit.
     pub(super) memory_max: Option<String>,
     pub(super) tasks_max: Option<String>,
-    /// Until systemd kills what has not ended.
+    /// Time after which systemd kills the remaining processes.
     pub(super) stop_limit: Duration,
 }
 
-/// Whose rights the worker has.
+/// Account that the worker runs as.
 pub(super) enum Account {
-    /// A user that systemd makes up while the worker runs.
+    /// A dynamic user of systemd.
     Dynamic,
-    /// Root, whose robots run as another user.
+    /// Root; its robots run as another user.
     Root,
     /// A user of the host.
     User { name: String, id: u32 },
@@ -99,14 +99,14 @@ WantedBy=multi-user.target
     fn account(&self) -> String {
         match &self.account {
             Account::Dynamic => "DynamicUser=yes\n".to_owned(),
-            // Robots have the rights of another user (--run-as).
+            // Robots run as another user (--run-as).
             Account::Root => "User=root\n".to_owned(),
-            // With this the user's own systemd makes scopes, if it runs (loginctl enable-linger).
+            // Lets the user's systemd create scopes, if it runs (loginctl enable-linger).
             Account::User { name, id } => format!("User={name}\nEnvironment=XDG_RUNTIME_DIR=/run/user/{id}\n"),
         }
     }
 
-    /// What a worker needs to start programs as another user, to write into their folders and to end them; otherwise nothing.
+    /// Capabilities to start programs as another user, to write into their folders and to kill them; otherwise none.
     const fn capabilities(&self) -> &'static str {
         match self.account {
             Account::Root => "CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL",

@@ -94,7 +94,7 @@ async fn an_interrupt_leaves_the_job_to_itself_or_cancels_it() {
         let ended = following.ended(LIMIT).await;
         let id = newest(&place).await.id;
         assert_eq!(ended.status.code(), Some(130), "{ended:?}");
-        assert!(ended.err.contains(&format!("job {id} goes on; `regente job logs -f {id}` follows it again")), "{ended:?}");
+        assert!(ended.err.contains(&format!("job {id} continues; `regente job logs -f {id}` follows it again")), "{ended:?}");
         assert_eq!(client.0.job(id).await.unwrap().status, Status::Running);
         let mut following = place.start(&["job", "logs", "-f", &id.to_string()]);
         following.printed("begun").await;
@@ -218,7 +218,7 @@ async fn a_job_that_waits_says_why() {
     let (place, hub) = idle().await;
     shell(&place, "espera", "true").await;
     let following = place.start(&["run", "espera", "-f"]);
-    eventually("it says why", async || following.err().contains("the job waits: ").then_some(())).await;
+    eventually("it says why", async || following.err().contains("the job is pending: ").then_some(())).await;
     assert!(following.err().contains("worker"), "{}", following.err());
     following.signal("INT");
     assert_eq!(following.ended(LIMIT).await.status.code(), Some(130));

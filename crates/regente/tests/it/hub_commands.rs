@@ -200,7 +200,7 @@ async fn parameters_become_what_the_schema_says_or_the_hub_says_what_is_wrong() 
         assert_eq!(Value::Object(parameters(words).await), expected, "{words:?}");
     }
     let said = refused(&place, &["run", "saudação", "-p", "year=vinte", "-p", "dry=sim", "-p", "name=x"], 65).await;
-    assert!(said.starts_with("the hub refused what was given:\n") && said.contains("\n  year: ") && said.contains("\n  dry: "), "{said}");
+    assert!(said.starts_with("the hub refused the input:\n") && said.contains("\n  year: ") && said.contains("\n  dry: "), "{said}");
     for (arguments, code, words) in [
         (&["run", "saudação"][..], 65, "name"),
         (&["run", "saudação", "-p", "name=x", "-p", "nome=y"], 65, "nome"),
