@@ -3,20 +3,20 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// A secret of `length` letters and digits from the operating system's randomness; 22 of them have 130 bits.
+/// A random secret of `length` letters and digits from the operating system's generator; 22 of them have 130 bits.
 #[must_use]
 pub fn random_secret(length: usize) -> String {
     Alphanumeric.sample_string(&mut rand::rng(), length)
 }
 
-/// A key that several callers share. Comparing takes the same time however much of a guess is right.
+/// A key that several callers share. Compares in constant time.
 #[derive(Clone)]
 pub struct SharedKey {
     digest: [u8; 32],
 }
 
 impl SharedKey {
-    /// From the key itself, which is not kept.
+    /// From the key, of which only a digest is kept.
     #[must_use]
     pub fn new(key: &SecretString) -> Self {
         Self { digest: digest(key.expose_secret()) }

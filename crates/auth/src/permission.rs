@@ -1,6 +1,6 @@
-//! What may be done: one permission per resource and action. A route needs exactly one.
+//! Permissions: one per resource and action. Every route requires exactly one, so that roles can be composed freely.
 
-/// Permissions with the type that stands for each in a route's signature.
+/// Defines the permissions and a marker type for each, for route signatures.
 macro_rules! permissions {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
         /// One action on one kind of resource.
@@ -10,7 +10,7 @@ macro_rules! permissions {
         }
 
         impl Permission {
-            /// Every permission, in the order of its resources.
+            /// Every permission, by resource.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
             /// `resource:action`.
@@ -22,7 +22,7 @@ macro_rules! permissions {
             }
         }
 
-        /// A type for each permission, for extractors by need.
+        /// Marker types of permissions, for extractors.
         pub mod need {
             use super::{Need, Permission};
 
@@ -39,48 +39,48 @@ macro_rules! permissions {
     };
 }
 
-/// A type that stands for a permission.
+/// A marker type of a permission.
 pub trait Need {
     /// The permission.
     const PERMISSION: Permission;
 }
 
 permissions! {
-    /// See automations.
+    /// Read automations.
     AutomationsRead = "automations:read",
     /// Create, change and archive automations.
     AutomationsWrite = "automations:write",
     /// Pause and resume automations.
     AutomationsPause = "automations:pause",
-    /// See queues.
+    /// Read queues.
     QueuesRead = "queues:read",
     /// Pause and resume queues.
     QueuesPause = "queues:pause",
-    /// See jobs with their parameters, results, events and logs.
+    /// Read jobs with their parameters, results, events and logs.
     JobsRead = "jobs:read",
-    /// Request jobs, and retry those that ended.
+    /// Request jobs, and retry ended ones.
     JobsCreate = "jobs:create",
     /// Cancel, pause and resume jobs.
     JobsControl = "jobs:control",
-    /// Take jobs and report on them, as workers do.
+    /// Take jobs and report on them, as a worker.
     JobsWork = "jobs:work",
-    /// See workers.
+    /// Read workers.
     WorkersRead = "workers:read",
     /// Pause and resume workers.
     WorkersPause = "workers:pause",
-    /// Forget workers that are gone.
+    /// Delete stopped and lost workers.
     WorkersDelete = "workers:delete",
-    /// See worker tokens, never their secrets.
+    /// Read worker tokens, without their secrets.
     WorkerTokensRead = "worker_tokens:read",
     /// Create and revoke worker tokens.
     WorkerTokensWrite = "worker_tokens:write",
-    /// See dead letters.
+    /// Read dead letters.
     DeadLettersRead = "dead_letters:read",
     /// Replay dead letters.
     DeadLettersReplay = "dead_letters:replay",
     /// Delete dead letters.
     DeadLettersDelete = "dead_letters:delete",
-    /// See how the hub and its reconcilers are.
+    /// Read the state of the hub and its reconcilers.
     OpsRead = "ops:read",
 }
 
@@ -95,11 +95,11 @@ impl std::fmt::Display for Permission {
 pub struct Permissions(u64);
 
 impl Permissions {
-    /// Of an administrator.
+    /// Permissions of an administrator.
     pub const ALL: Self = Self::of(Permission::ALL);
-    /// Of a worker.
+    /// Permissions of a worker.
     pub const WORKER: Self = Self::of(&[Permission::JobsWork]);
-    /// Of a service of the house: it looks at everything and requests jobs; what belongs to people stays theirs.
+    /// Permissions of a service of the hub: it reads everything and requests jobs, and changes nothing that people manage.
     pub const SERVICE: Self = Self::of(&[
         Permission::AutomationsRead,
         Permission::QueuesRead,
@@ -110,7 +110,7 @@ impl Permissions {
         Permission::OpsRead,
     ]);
 
-    /// These.
+    /// A set of these permissions.
     #[must_use]
     pub const fn of(permissions: &[Permission]) -> Self {
         let (mut bits, mut nth) = (0, 0);
@@ -121,7 +121,7 @@ impl Permissions {
         Self(bits)
     }
 
-    /// Whether this one is among them.
+    /// Whether the set contains this permission.
     #[must_use]
     pub const fn has(self, permission: Permission) -> bool {
         self.0 & bit(permission) != 0
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn each_permission_is_a_resource_and_an_action_of_its_own() {
+    fn each_permission_is_a_distinct_resource_and_action() {
         let names: BTreeSet<&str> = Permission::ALL.iter().map(|permission| permission.as_str()).collect();
         assert_eq!(names.len(), Permission::ALL.len());
         assert!(names.iter().all(|name| name.split(':').count() == 2), "{names:?}");
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_has_its_permissions_alone() {
+    fn a_set_contains_only_its_permissions() {
         assert_eq!(names(Permissions::WORKER), ["jobs:work"]);
         assert_eq!(names(Permissions::ALL).len(), Permission::ALL.len());
         assert_eq!(names(Permissions::default()), [""; 0]);

@@ -1,5 +1,5 @@
-//! Who makes a request. Identity and reach come from the credential that a request shows, never from what it says of itself; each change that
-//! it leads to keeps the name of its [`Actor`].
+//! The caller of a request. Identity and permissions come only from the credential, never from the request's own statements; each change
+//! records the name of its [`Actor`].
 
 use domain::ids::TokenId;
 use std::fmt;
@@ -8,21 +8,21 @@ use uuid::Uuid;
 
 use crate::{Permission, Permissions, WorkerLimits};
 
-/// Who makes a request, and what they may do.
+/// The caller of a request, with its permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// Who it is.
+    /// Identity.
     pub actor: Actor,
-    /// What they may do.
+    /// Permissions.
     pub permissions: Permissions,
-    /// What a worker's token opens; nothing is limited for anybody else.
+    /// Limits of a worker token; no limits for other callers.
     pub limits: WorkerLimits,
 }
 
-/// Who it is. As text, it is the name that is kept with what they change: a user's is their name alone.
+/// Identity of a caller. Its text form is the name that is recorded with changes: a user's is the plain user name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// Nobody was asked: the hub is open to everybody on its machine.
+    /// Not identified: the hub allows everything without sign-in, on its own machine.
     Anybody,
     /// A signed-in user, by name.
     User(String),
@@ -30,18 +30,18 @@ pub enum Actor {
     ApiKey {
         /// The key.
         id: Uuid,
-        /// What people call it.
+        /// Name of the key.
         name: String,
     },
-    /// Another service of the house, by name.
+    /// Another service of the hub, by name.
     Service(String),
-    /// A worker with the key that workers share.
+    /// A worker with the shared key.
     SharedKey,
-    /// A worker with a token of its own, by the token's id.
+    /// A worker with a worker token, by the token's id.
     WorkerToken(TokenId),
 }
 
-/// A principal may not do what it asked for.
+/// Why a principal was denied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// It lacks a permission.
@@ -52,13 +52,13 @@ pub enum Denied {
         /// Which.
         permission: Permission,
     },
-    /// Its token does not reach so far.
+    /// Its token does not allow it.
     #[error("{0}")]
     OutOfReach(String),
 }
 
 impl Principal {
-    /// Whoever is at the machine of a hub that asks nobody who they are.
+    /// The caller of a hub without sign-in.
     #[must_use]
     pub fn anybody() -> Self {
         Self::new(Actor::Anybody, Permissions::ALL)
@@ -70,13 +70,13 @@ impl Principal {
         Self::new(Actor::User(name), Permissions::ALL)
     }
 
-    /// A service of the house.
+    /// A service of the hub.
     #[must_use]
     pub fn service(name: String) -> Self {
         Self::new(Actor::Service(name), Permissions::SERVICE)
     }
 
-    /// A worker with the key that workers share.
+    /// A worker with the shared key.
     #[must_use]
     pub fn shared_key() -> Self {
         Self::new(Actor::SharedKey, Permissions::WORKER)
@@ -92,30 +92,29 @@ impl Principal {
         Self { actor, permissions, limits: WorkerLimits::default() }
     }
 
-    /// The name that is kept with what it changes.
+    /// The name that is recorded with its changes.
     #[must_use]
     pub fn name(&self) -> String {
         self.actor.to_string()
     }
 
-    /// Checks that it may do this.
+    /// Checks a permission.
     ///
     /// # Errors
-    /// [`Denied::Lacks`] when it may not.
+    /// [`Denied::Lacks`] without it.
     pub fn require(&self, permission: Permission) -> Result<(), Denied> {
         if self.permissions.has(permission) { Ok(()) } else { Err(Denied::Lacks { actor: self.actor.clone(), permission }) }
     }
 }
 
 impl Actor {
-    /// Whether it may say on whose behalf it asks for something, and what led to it: a service of the house, and everybody where nobody is asked
-    /// who they are.
+    /// Whether it may name another requester and the origin of a request: a service of the hub, and everybody on a hub without sign-in.
     #[must_use]
     pub const fn asks_for_others(&self) -> bool {
         matches!(self, Self::Service(_) | Self::Anybody)
     }
 
-    /// As it is kept with a worker that it registers, which belongs to it from then on; `None` where nobody is asked who they are.
+    /// The credential that is recorded with a worker that it registers, as the worker's owner; `None` on a hub without sign-in.
     #[must_use]
     pub fn credential(&self) -> Option<String> {
         match self {
@@ -128,7 +127,7 @@ impl Actor {
         }
     }
 
-    /// Whether it is the one whose [`Actor::credential`] is `kept`. On a hub that is open to everybody, everybody is.
+    /// Whether its [`Actor::credential`] is `kept`; always on a hub without sign-in.
     #[must_use]
     pub fn has_credential(&self, kept: &str) -> bool {
         let is_id = |prefix, id: &Uuid| kept.strip_prefix(prefix).and_then(|text| text.parse().ok()) == Some(*id);
@@ -168,14 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_has_a_name_of_its_own() {
+    fn each_kind_has_a_distinct_name() {
         let id = Uuid::from_u128(7);
         let names = actors().map(|actor| actor.to_string());
         assert_eq!(names, ["insecure-dev", "ana", "key:portal", "service:scheduler", "worker-key", &format!("worker-token:{id}")]);
     }
 
     #[test]
-    fn a_worker_belongs_to_who_registered_it_and_where_nobody_is_asked_to_everybody() {
+    fn a_worker_belongs_to_its_registrant_and_without_sign_in_to_everybody() {
         for (nth, holder) in actors().iter().enumerate() {
             let Some(kept) = holder.credential() else { continue };
             for (other, actor) in actors().iter().enumerate() {
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_lacks_is_named_with_who_lacks_it() {
+    fn a_denial_names_the_actor_and_the_permission() {
         let service = Principal::service("scheduler".to_owned());
         assert_eq!(service.require(Permission::JobsCreate), Ok(()));
         let denied = service.require(Permission::WorkerTokensWrite).unwrap_err();

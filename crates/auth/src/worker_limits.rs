@@ -1,33 +1,33 @@
 use crate::Denied;
 
-/// What the token of a single worker allows.
+/// Limits of a worker token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WorkerLimits {
-    /// The only worker that its bearer may speak for; `None`: any.
+    /// The only worker that may use it; `None`: any worker.
     pub worker_name: Option<String>,
-    /// The only queues that its bearer may take jobs from; `None`: any.
+    /// The only queues that its bearer may take jobs from; `None`: every queue.
     pub queues: Option<Vec<String>>,
 }
 
 impl WorkerLimits {
-    /// Nothing is limited.
+    /// Whether nothing is limited.
     #[must_use]
     pub const fn is_none(&self) -> bool {
         self.worker_name.is_none() && self.queues.is_none()
     }
 
-    /// Checks the worker that a request speaks for.
+    /// Checks the worker of a request.
     ///
     /// # Errors
-    /// [`Denied::OutOfReach`] when it is another than the token's.
+    /// [`Denied::OutOfReach`] when it is not the token's.
     pub fn check_worker(&self, name: &str) -> Result<(), Denied> {
         match &self.worker_name {
-            Some(own) if own != name => Err(Denied::OutOfReach(format!("this token is the one of worker \"{own}\", not of \"{name}\""))),
+            Some(own) if own != name => Err(Denied::OutOfReach(format!("this token belongs to worker \"{own}\", not to \"{name}\""))),
             _ => Ok(()),
         }
     }
 
-    /// Checks the queues that a worker takes jobs of; every queue becomes those of the token, if it has some.
+    /// Checks the queues of a worker; every queue (`*`) becomes those of the token, if it has some.
     ///
     /// # Errors
     /// [`Denied::OutOfReach`] when one is not among the token's.
@@ -38,14 +38,14 @@ impl WorkerLimits {
         self.check_queues(queues.iter())
     }
 
-    /// Checks the queues that a request asks jobs of.
+    /// Checks the queues of a claim.
     ///
     /// # Errors
     /// [`Denied::OutOfReach`] when one is not among the token's.
     pub fn check_queues<'a>(&self, queues: impl IntoIterator<Item = &'a String>) -> Result<(), Denied> {
         let Some(own) = &self.queues else { return Ok(()) };
         match queues.into_iter().find(|queue| !own.contains(queue)) {
-            Some(queue) => Err(Denied::OutOfReach(format!("this token does not open queue \"{queue}\", only {}", own.join(", ")))),
+            Some(queue) => Err(Denied::OutOfReach(format!("this token does not allow queue \"{queue}\", only {}", own.join(", ")))),
             None => Ok(()),
         }
     }
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_reaches_its_worker_and_its_queues_alone() {
+    fn a_token_allows_only_its_worker_and_queues() {
         let free = WorkerLimits::default();
         assert!(free.is_none() && free.check_worker("w").is_ok() && free.check_queues([&"q".to_owned()]).is_ok());
         let bound = WorkerLimits { worker_name: Some("w".to_owned()), queues: Some(vec!["q".to_owned()]) };

@@ -4,7 +4,7 @@ use subtle::ConstantTimeEq;
 
 use crate::random_secret;
 
-/// What every worker token begins with, so that people and scanners of leaked secrets know it.
+/// Prefix of every worker token, so that people and secret scanners recognise it.
 pub const WORKER_TOKEN_PREFIX: &str = "rgw_";
 
 /// A new worker token: the prefix and 43 letters and digits, which have 256 bits.
@@ -13,18 +13,18 @@ pub fn worker_token() -> SecretString {
     format!("{WORKER_TOKEN_PREFIX}{}", random_secret(43)).into()
 }
 
-/// SHA-256 of a worker token. No slow hash is needed: nobody guesses 256 bits.
+/// SHA-256 of a worker token. A slow hash is not needed: 256 random bits cannot be guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenDigest([u8; 32]);
 
 impl TokenDigest {
-    /// Of this token.
+    /// The digest of a token.
     #[must_use]
     pub fn of(token: &SecretString) -> Self {
         Self::of_text(token.expose_secret())
     }
 
-    /// Of what a request shows.
+    /// The digest of a token in a request.
     #[must_use]
     pub fn of_text(token: &str) -> Self {
         Self(Sha256::digest(token.as_bytes()).into())
@@ -36,7 +36,7 @@ impl TokenDigest {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Whether `hex` is this digest; takes the same time however much of it is.
+    /// Whether `hex` is this digest, in constant time.
     #[must_use]
     pub fn matches_hex(&self, hex: &str) -> bool {
         self.to_hex().as_bytes().ct_eq(hex.as_bytes()).into()

@@ -24,7 +24,7 @@ impl Client {
         self.get(&["automations", &id.to_string()])
     }
 
-    /// The automation with this name that is not archived. The API has no such question: the list is read until it is there.
+    /// The automation with this name that is not archived. The API has no such query: reads the list until it is found.
     ///
     /// # Errors
     /// See [`Error`].
@@ -34,7 +34,7 @@ impl Client {
         std::pin::pin!(named).try_next().await
     }
 
-    /// Changes the fields that are given.
+    /// Changes the present fields.
     pub fn automation_update(&self, id: AutomationId, request: &AutomationUpdate) -> Call<Automation> {
         self.put(&["automations", &id.to_string()]).json(request)
     }
@@ -44,7 +44,7 @@ impl Client {
         self.delete(&["automations", &id.to_string()])
     }
 
-    /// Pauses an automation: its jobs wait.
+    /// Pauses an automation: its jobs stay pending.
     pub fn automation_pause(&self, id: AutomationId, request: &PauseRequest) -> Call<Automation> {
         self.post(&["automations", &id.to_string(), "pause"]).repeatable().json(request)
     }
@@ -54,8 +54,8 @@ impl Client {
         self.post(&["automations", &id.to_string(), "resume"])
     }
 
-    /// Runs an automation, as programs written for the older platforms ask; [`Client::job_create`] is the native request. It is repeated when
-    /// its answer was lost only with an idempotency key.
+    /// Runs an automation by the request of older platforms; [`Client::job_create`] is the native request. Repeated after a lost answer
+    /// only with an idempotency key.
     pub fn automation_execute(
         &self,
         id: AutomationId,

@@ -14,16 +14,16 @@ use crate::{Client, Error};
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// When a request may be sent again.
+/// When a request may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
-    /// Whenever its answer was lost: asked for twice it leads to the same.
+    /// Whenever its answer was lost: it is idempotent.
     Always,
-    /// When the hub certainly did nothing.
+    /// Only when the hub certainly did not carry it out.
     Undone,
 }
 
-/// One request: await it for the typed answer. Dropping the future abandons it; the hub may have done it all the same.
+/// A request: await it for the typed answer. Dropping the future abandons the request; the hub may carry it out all the same.
 #[must_use = "nothing is sent until it is awaited"]
 pub struct Call<T> {
     client: Client,
@@ -31,12 +31,12 @@ pub struct Call<T> {
     url: Url,
     repeat: Repeat,
     headers: HeaderMap,
-    /// What was to be sent, or why it cannot be written.
+    /// The body, or why it cannot be encoded.
     body: Result<Bytes, Error>,
     answer: PhantomData<fn() -> T>,
 }
 
-/// A good answer, whole.
+/// A complete successful answer.
 pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -47,7 +47,7 @@ impl<T> Call<T> {
         Self { client, method, url, repeat, headers: HeaderMap::new(), body: Ok(Bytes::new()), answer: PhantomData }
     }
 
-    /// With this as its body.
+    /// Sets the body.
     pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.body = serde_json::to_vec(body).map(Bytes::from).map_err(|error| Error::Encode(error.to_string()));
@@ -65,18 +65,18 @@ impl<T> Call<T> {
     pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Self {
         match HeaderValue::from_str(value) {
             Ok(value) => drop(self.headers.insert(name, value)),
-            Err(_) => self.body = Err(Error::Encode(format!("\"{value}\" is no value of the header {name}"))),
+            Err(_) => self.body = Err(Error::Encode(format!("\"{value}\" is not a valid value of the header {name}"))),
         }
         self
     }
 
-    /// It may be repeated whenever its answer was lost.
+    /// Marks it as repeatable whenever its answer was lost.
     pub(crate) const fn repeatable(mut self) -> Self {
         self.repeat = Repeat::Always;
         self
     }
 
-    /// The same request, for an answer of another type.
+    /// The same request with another type of answer.
     pub(crate) fn typed<U>(self) -> Call<U> {
         let Self { client, method, url, repeat, headers, body, answer: _ } = self;
         Call { client, method, url, repeat, headers, body, answer: PhantomData }
@@ -94,7 +94,7 @@ impl<T> Call<T> {
         self.url.set_query(Some(query));
     }
 
-    /// The body of the answer, as the hub wrote it.
+    /// The exact body of the answer.
     ///
     /// # Errors
     /// See [`Error`].
@@ -103,7 +103,7 @@ impl<T> Call<T> {
         String::from_utf8(body.into()).map_err(|error| Error::Answer { url: self.url.to_string(), reason: error.to_string() })
     }
 
-    /// The good answer, asked for as often as is safe.
+    /// The successful answer; repeats the request as long as that is safe.
     pub(crate) async fn answer(&self) -> Result<Answer, Error> {
         let mut attempts = self.attempts();
         loop {
@@ -114,7 +114,7 @@ impl<T> Call<T> {
         }
     }
 
-    /// The good answer, whose body is still to be read and takes as long as it takes.
+    /// The successful answer with an unread body, which has no time limit.
     pub(crate) async fn stream(&self) -> Result<Response, Error> {
         let mut attempts = self.attempts();
         loop {
@@ -156,17 +156,17 @@ impl<T> Call<T> {
     }
 }
 
-/// What decides whether a request is sent again.
+/// Decides whether a request is repeated.
 struct Attempts {
     repeat: Repeat,
     end: Instant,
     pauses: Pauses,
-    /// The hub was there in an attempt before: whoever is not there at all is not waited for.
+    /// Whether the hub answered an earlier attempt: an unreachable hub is not waited for.
     is_known: bool,
 }
 
 impl Attempts {
-    /// Waits until the next attempt, unless there is none.
+    /// Waits until the next attempt, or returns the error if there is none.
     async fn after(&mut self, error: Error) -> Result<(), Error> {
         self.is_known |= !matches!(error, Error::Unreachable { .. });
         let is_safe = error.is_undone() || self.repeat == Repeat::Always;
@@ -179,7 +179,7 @@ impl Attempts {
     }
 }
 
-/// Growing pauses, spread so that clients do not knock at the same moment.
+/// Exponential backoff with jitter, so that clients do not retry at the same moment.
 pub(crate) struct Pauses(backon::ExponentialBackoff);
 
 impl Default for Pauses {
@@ -190,7 +190,7 @@ impl Default for Pauses {
 }
 
 impl Pauses {
-    /// The next one.
+    /// The next delay.
     pub(crate) fn next(&mut self) -> Duration {
         self.0.next().unwrap_or(LONGEST_PAUSE)
     }
@@ -203,7 +203,7 @@ impl<T: DeserializeOwned + 'static> IntoFuture for Call<T> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let body = self.answer().await?.body;
-            // An empty answer is that of a call which answers nothing.
+            // An empty body is the answer of a call without a result.
             let body = if body.is_empty() { &b"null"[..] } else { &body };
             serde_json::from_slice(body).map_err(|error| Error::of_body(self.client.url(), &error))
         })

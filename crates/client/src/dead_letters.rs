@@ -9,17 +9,17 @@ impl Client {
         self.list(&["dead-letters"], filter)
     }
 
-    /// One dead letter, with its message.
+    /// One dead letter with its message.
     pub fn dead_letter(&self, id: DeadLetterId) -> Call<DeadLetterDetail> {
         self.get(&["dead-letters", &id.to_string()])
     }
 
-    /// Replays a dead letter as a new job.
+    /// Replays a dead letter.
     pub fn dead_letter_replay(&self, id: DeadLetterId) -> Call<DeadLetter> {
         self.post(&["dead-letters", &id.to_string(), "replay"])
     }
 
-    /// Replays those that meet the conditions. One that was replayed is not replayed again: it may be asked for twice.
+    /// Replays every dead letter that meets the conditions. Repeatable: a dead letter that was replayed is not replayed again.
     pub fn dead_letters_replay(&self, request: &ReplayRequest) -> Call<ReplayResponse> {
         self.post(&["dead-letters", "replay"]).repeatable().json(request)
     }

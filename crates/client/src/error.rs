@@ -6,15 +6,15 @@ use reqwest::{
     header::{HeaderMap, LOCATION, RETRY_AFTER},
 };
 
-/// Characters of an answer without a problem body that are kept.
+/// Maximum number of characters of an answer without a problem body.
 const MOST_PLAIN: usize = 200;
-/// Code of an answer that says the hub was too busy to begin with the request.
+/// Code of an answer of an overloaded hub, which did not start the request.
 const OVERLOADED: &str = "overloaded";
 
-/// Why there is no answer, or not the one that was asked for.
+/// Why a request has no answer, or an unsuccessful one.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// The address is none of a hub.
+    /// Not the address of a hub.
     #[error("\"{url}\" is not the address of a hub: {reason}")]
     Address {
         /// As it was given.
@@ -22,29 +22,29 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The token has characters that no header takes.
-    #[error("the access token has characters that no token has")]
+    /// The token has characters that are not allowed in a header.
+    #[error("the access token has invalid characters")]
     Token,
-    /// No connection: the hub has not seen the request.
+    /// No connection: the hub has not received the request.
     #[error("no hub answers at {url}: {reason}")]
     Unreachable {
-        /// Where it was looked for.
+        /// Its address.
         url: String,
         /// Why not.
         reason: String,
     },
-    /// The connection broke, or the time was over: the hub may have done what was asked.
+    /// The connection broke or timed out: the hub may have carried out the request.
     #[error("the hub at {url} did not answer: {reason}")]
     Unanswered {
-        /// Where it is.
+        /// Its address.
         url: String,
         /// Why not.
         reason: String,
     },
-    /// The hub refused.
+    /// The hub refused the request.
     #[error("{0}")]
     Refused(Box<Refusal>),
-    /// The answer is not what this client understands.
+    /// This client cannot parse the answer.
     #[error("the answer of {url} is not understood: {reason}")]
     Answer {
         /// Who answered.
@@ -52,23 +52,23 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
-    /// The request cannot be written.
-    #[error("the request cannot be written: {0}")]
+    /// The request cannot be encoded.
+    #[error("the request cannot be encoded: {0}")]
     Encode(String),
 }
 
-/// A refusal: all that the hub said.
+/// A refusal, with everything that the hub returned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
     /// HTTP status.
     pub status: u16,
-    /// Why, for programs; empty when the answer has no problem body, as a proxy's.
+    /// Code for programs; empty when the answer has no problem body, like that of a proxy.
     pub code: String,
-    /// Why, for people.
+    /// Reason, for people.
     pub detail: String,
-    /// What is wrong with which field.
+    /// Invalid fields.
     pub errors: Vec<FieldError>,
-    /// When to ask again.
+    /// When to repeat the request.
     pub retry_after: Option<Duration>,
 }
 
@@ -99,7 +99,7 @@ impl Error {
         Self::Answer { url: url.to_owned(), reason: error.to_string() }
     }
 
-    /// The refusal, when it is one.
+    /// The refusal, if it is one.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
@@ -108,13 +108,13 @@ impl Error {
         }
     }
 
-    /// The HTTP status of a refusal.
+    /// The HTTP status, if it is a refusal.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.refusal().map(|refusal| refusal.status)
     }
 
-    /// The hub certainly did nothing: it was not reached, or too busy to begin.
+    /// Whether the hub certainly did not carry out the request: it was not reached, or overloaded.
     #[must_use]
     pub fn is_undone(&self) -> bool {
         match self {
@@ -124,31 +124,31 @@ impl Error {
         }
     }
 
-    /// The same request may succeed later: the hub is away, stopping or busy. Whether it did what was asked is another question
-    /// ([`Error::is_undone`]).
+    /// Whether the same request may succeed later: the hub is unreachable, stopping or overloaded. It may have been carried out all the
+    /// same: see [`Error::is_undone`].
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Unanswered { .. } => true,
-            // 408 is the answer of a hub that was stopped in the middle of the request.
+            // A hub that stops in the middle of a request answers 408.
             Self::Refused(refusal) => matches!(refusal.status, 408 | 429 | 502..=504),
             _ => false,
         }
     }
 
-    /// How long the hub asked to be left alone.
+    /// How long the hub asked to wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.refusal()?.retry_after
     }
 }
 
-/// The header as seconds; its form as a date is no hub's.
+/// The header in seconds; a hub never sends its date form.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// What an answer without a problem body says: it is a proxy's, or that of some other program.
+/// The text of an answer without a problem body: that of a proxy or of another program.
 fn plain_detail(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String {
     if status.is_redirection() {
         let target = headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("another address");
@@ -161,7 +161,7 @@ fn plain_detail(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String 
     }
 }
 
-/// The innermost cause, which says what matters ("connection refused"); a time-out says so itself.
+/// The innermost cause ("connection refused"), or that it timed out.
 fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return if error.is_connect() { "no connection in time" } else { "no answer in time" }.to_owned();
@@ -171,6 +171,6 @@ fn reason(error: &reqwest::Error) -> String {
         cause = inner;
     }
     let text = cause.to_string();
-    // The system's number says nothing to people.
+    // The error number does not help people.
     text.split(" (os error ").next().unwrap_or(&text).to_lowercase()
 }

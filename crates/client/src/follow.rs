@@ -10,25 +10,25 @@ use tokio::time::Instant;
 
 use crate::{Client, Error, call::Pauses};
 
-/// A connection that lasted this long worked: the hub is there.
+/// A connection that lasted this long counts as working, and resets the retry limit.
 const STEADY: Duration = Duration::from_secs(20);
 
-/// What a job that is followed does.
+/// Event of a followed job.
 #[derive(Clone, Debug)]
 pub enum LogEvent {
-    /// It has a new log line.
+    /// A new log line.
     Line(LogLine),
-    /// It came further.
+    /// New progress.
     Progress(Progress),
-    /// The stream broke off, for this reason; it is being resumed after the last line.
+    /// The stream was interrupted for this reason and is being resumed after the last line.
     Interrupted(Error),
     /// The job has ended. Nothing follows.
     Ended(Box<Job>),
 }
 
 impl Client {
-    /// A job's log lines after the line `after` (0: all), its progress, and its end. A stream that breaks off, as when the hub starts again, is
-    /// resumed for [`crate::Settings::resume`]; no line comes twice, none is left out. The first error is the last item.
+    /// A job's log lines after line `after` (0: all), its progress, and its end. An interrupted stream, for example by a restart of the
+    /// hub, is resumed for up to [`crate::Settings::resume`]; every line comes exactly once. The first error is the last item.
     #[must_use]
     pub fn job_follow(&self, id: JobId, after: i64) -> BoxStream<'static, Result<LogEvent, Error>> {
         let client = self.clone();
@@ -78,7 +78,7 @@ impl Connection {
         Ok(Self { url: client.url().to_owned(), events: SseByteStream::new(response.bytes_stream()).boxed() })
     }
 
-    /// Tries until `end`.
+    /// Retries until `end`.
     async fn reopen(client: &Client, id: JobId, last: i64, end: Instant) -> Result<Self, Error> {
         let mut pauses = Pauses::default();
         loop {
@@ -90,18 +90,18 @@ impl Connection {
         }
     }
 
-    /// The next event; that the stream is over is an error, which is transient.
+    /// The next event; the end of the stream is a transient error.
     async fn next(&mut self) -> Result<LogEvent, Error> {
         let broken = |url: &str, reason: &str| Error::Unanswered { url: url.to_owned(), reason: reason.to_owned() };
         while let Some(event) = self.events.next().await {
-            let event = event.map_err(|error| broken(&self.url, &format!("the log stream broke off ({error})")))?;
+            let event = event.map_err(|error| broken(&self.url, &format!("the log stream was interrupted ({error})")))?;
             let data = event.data.unwrap_or_default();
             match event.event.as_deref() {
                 Some("log") => return Ok(LogEvent::Line(self.parse(&data)?)),
                 Some("progress") => return Ok(LogEvent::Progress(self.parse::<Option<_>>(&data)?.unwrap_or_default())),
                 Some("end") => return Ok(LogEvent::Ended(Box::new(self.parse(&data)?))),
-                Some("slow") => return Err(broken(&self.url, "the log was not read as fast as it comes")),
-                // What later hubs may send.
+                Some("slow") => return Err(broken(&self.url, "the log was not read fast enough")),
+                // Events of later versions.
                 _ => {}
             }
         }

@@ -6,7 +6,7 @@ use domain::ids::JobId;
 use crate::{Call, Client, List};
 
 impl Client {
-    /// Requests a job. It is repeated when its answer was lost only with an idempotency key.
+    /// Requests a job. Repeated after a lost answer only with an idempotency key.
     pub fn job_create(&self, request: &JobCreate) -> Call<Job> {
         let call = self.post(&["jobs"]).json(request);
         if request.idempotency_key.is_some() { call.repeatable() } else { call }
@@ -22,17 +22,17 @@ impl Client {
         self.get(&["jobs", &id.to_string()])
     }
 
-    /// A job's log lines, oldest first. [`Client::job_follow`] goes on with those that come.
+    /// A job's stored log lines, oldest first. [`Client::job_follow`] continues with new ones.
     pub fn job_logs(&self, id: JobId, filter: &LogFilter) -> List<LogLine> {
         self.list(&["jobs", &id.to_string(), "logs"], filter)
     }
 
-    /// What happened to a job beside its state, oldest first.
+    /// A job's events, oldest first.
     pub fn job_events(&self, id: JobId, filter: &JobEventFilter) -> List<JobEvent> {
         self.list(&["jobs", &id.to_string(), "events"], filter)
     }
 
-    /// Stops a job.
+    /// Cancels a job.
     pub fn job_cancel(&self, id: JobId, request: &ControlRequest) -> Call<Job> {
         self.post(&["jobs", &id.to_string(), "cancel"]).json(request)
     }
@@ -42,22 +42,22 @@ impl Client {
         self.post(&["jobs", &id.to_string(), "pause"]).json(request)
     }
 
-    /// Lets a paused job go on.
+    /// Resumes a paused job.
     pub fn job_resume(&self, id: JobId, request: &ControlRequest) -> Call<Job> {
         self.post(&["jobs", &id.to_string(), "resume"]).json(request)
     }
 
-    /// Runs a job that has ended again, as a new job.
+    /// Retries an ended job as a new job.
     pub fn job_retry(&self, id: JobId, request: &RetryRequest) -> Call<Job> {
         self.post(&["jobs", &id.to_string(), "retry"]).json(request)
     }
 
-    /// Stops every job that meets the conditions.
+    /// Cancels every job that meets the conditions.
     pub fn jobs_cancel(&self, request: &BulkRequest) -> Call<BulkResponse> {
         self.post(&["jobs", "bulk", "cancel"]).repeatable().json(request)
     }
 
-    /// Runs every ended job that meets the conditions again. A job that was retried is not retried again: it may be asked for twice.
+    /// Retries every ended job that meets the conditions. Repeatable: a job that has a retry is not retried again.
     pub fn jobs_retry(&self, request: &BulkRequest) -> Call<BulkResponse> {
         self.post(&["jobs", "bulk", "retry"]).repeatable().json(request)
     }

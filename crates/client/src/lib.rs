@@ -1,11 +1,11 @@
-//! A typed async client of Regente's HTTP API: for the command line, the demonstration, tests, and services that ask one another.
+//! A typed async client of Regente's HTTP API: for the command line, the demonstration, tests, and calls between services.
 //!
-//! Every management route has a method on [`Client`]. A method returns a [`Call`] or a [`List`], which says what is asked and sends nothing: await
-//! a call for its typed answer or read [`Call::text`] for the exact body; read a list item by item, over all its pages.
+//! Every management route has a method on [`Client`]. A method returns a [`Call`] or a [`List`], which describes the request and sends
+//! nothing: await a call for its typed answer or read [`Call::text`] for the exact body; read a list item by item, across all its pages.
 //!
-//! What it must hold: a request is repeated only where repeating it is safe (see [`Settings::patience`]); a refusal keeps all that the hub said
-//! ([`Refusal`]); a log stream that breaks off goes on after the last line that was read; nothing panics. It knows the API's types alone, never
-//! the store or the broker. The worker routes are `worker-agent`'s, whose client batches reports and counts bytes.
+//! Invariants: a request is repeated only where that is safe (see [`Settings::patience`]); a refusal keeps everything that the hub returned
+//! ([`Refusal`]); an interrupted log stream resumes after the last line that was read; nothing panics. It depends only on the API's types,
+//! never on the store or the broker. The worker routes belong to `worker-agent`, whose client batches reports and counts bytes.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), client::Error> {

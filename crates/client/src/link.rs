@@ -9,27 +9,27 @@ use serde::Serialize;
 
 use crate::{Call, Error, List, call::Repeat};
 
-/// A stream that is silent for longer is broken: the hub shows every 15 s that it is alive.
+/// A stream that is silent for longer is broken: the hub sends a keep-alive every 15 s.
 const SILENCE: Duration = Duration::from_secs(45);
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Where the hub is, and how long it is waited for.
+/// Address of the hub, and time limits.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Address of the hub, without the API's path: `http://127.0.0.1:8080`.
     pub url: String,
-    /// Limit of one attempt; a log stream has none as long as the hub shows that it is alive.
+    /// Time limit of an attempt; a log stream has none as long as the hub sends keep-alives.
     pub timeout: Duration,
-    /// How long a request is repeated, as `Retry-After` says or with growing pauses, when the hub is busy or its answer was lost. Repeated are
-    /// reads, changes that may be made twice, requests for jobs with an idempotency key, and what the hub certainly did not begin
-    /// ([`Error::is_undone`]). A hub that cannot be reached in the first place is an error at once. Zero: one attempt.
+    /// How long a request is repeated, after `Retry-After` or with backoff, when the hub is overloaded or its answer was lost. Repeated are
+    /// reads, idempotent changes, requests for jobs with an idempotency key, and requests that the hub certainly did not carry out
+    /// ([`Error::is_undone`]). A hub that is unreachable at the first attempt is an error at once. Zero: one attempt.
     pub patience: Duration,
-    /// How long a log stream that broke off is tried to be resumed.
+    /// How long the client tries to resume an interrupted log stream.
     pub resume: Duration,
 }
 
 impl Settings {
-    /// For the hub at `url`: 30 s an attempt, 30 s of patience, and streams that are resumed for five minutes.
+    /// For the hub at `url`: 30 s per attempt, 30 s of patience, and 5 minutes to resume streams.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         let thirty = Duration::from_secs(30);
@@ -51,7 +51,7 @@ impl Client {
     /// A client that is not signed in.
     ///
     /// # Errors
-    /// [`Error::Address`] when the address is none, or when this host has no CA certificates for an `https` one.
+    /// [`Error::Address`] when the address is invalid, or is `https` and this host has no CA certificates.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let address = |reason: String| Error::Address { url: settings.url.clone(), reason };
         let mut base = Url::parse(&settings.url).map_err(|error| address(error.to_string()))?;
@@ -61,16 +61,16 @@ impl Client {
         base.set_query(None);
         base.set_fragment(None);
         base.set_path(&format!("{}/api/v1/", base.path().trim_end_matches('/')));
-        // A second call finds the provider that the first, or the embedding program, has set: that one is as good.
+        // The embedding program or an earlier call may have set a provider: that one is as good.
         let _already = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("regente-client/", env!("CARGO_PKG_VERSION")))
-            // A redirected POST would be another request, and the token may not go elsewhere.
+            // A redirect would change a POST and could send the token elsewhere.
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(settings.timeout.min(CONNECT))
             .read_timeout(settings.timeout.max(SILENCE));
         if base.scheme() == "http" {
-            // Plain HTTP works on hosts without CA certificates; loading them would fail there.
+            // Plain HTTP needs no CA certificates; loading them fails on hosts without any.
             builder = builder.tls_certs_only([]);
         }
         if is_this_machine(&base) {
@@ -83,7 +83,7 @@ impl Client {
     /// The same client, signed in with this access token.
     ///
     /// # Errors
-    /// [`Error::Token`] when no header takes it.
+    /// [`Error::Token`] when it is not a valid header value.
     pub fn with_token(mut self, token: &SecretString) -> Result<Self, Error> {
         let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| Error::Token)?;
         value.set_sensitive(true);
@@ -91,14 +91,14 @@ impl Client {
         Ok(self)
     }
 
-    /// Address of the hub, as it was given.
+    /// Address of the hub, as given.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.settings.url
     }
 
-    /// A request that no method makes, signed in when the client is: `path` begins with `/` and stands below the hub's address. It is sent once,
-    /// and has no limit of time but that of silence.
+    /// A request that has no method, with the client's token: `path` begins with `/` and is relative to the hub's address. It is sent once
+    /// and has no time limit except that of silence.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.signed(self.bare(method, path))
     }
@@ -115,7 +115,7 @@ impl Client {
         }
     }
 
-    /// Of a path in the API; its segments are escaped.
+    /// URL of a path in the API; escapes its segments.
     fn path(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
@@ -132,23 +132,23 @@ impl Client {
         List::new(self.get(path).query(filter))
     }
 
-    /// A change that is made once: asked for twice it is refused or made twice.
+    /// A change that is not idempotent.
     pub(crate) fn post<T>(&self, path: &[&str]) -> Call<T> {
         Call::new(self.clone(), Method::POST, self.path(path), Repeat::Undone)
     }
 
-    /// A change that leads to the same when it is made twice.
+    /// An idempotent change.
     pub(crate) fn put<T>(&self, path: &[&str]) -> Call<T> {
         Call::new(self.clone(), Method::PUT, self.path(path), Repeat::Always)
     }
 
-    /// Not repeated when the answer was lost: the second would be a 404.
+    /// Not repeated when the answer was lost: the second attempt would be answered 404.
     pub(crate) fn delete(&self, path: &[&str]) -> Call<()> {
         Call::new(self.clone(), Method::DELETE, self.path(path), Repeat::Undone)
     }
 }
 
-/// A proxy for this machine makes no sense, whatever the environment names.
+/// Loopback addresses are never reached through a proxy, whatever the environment says.
 fn is_this_machine(url: &Url) -> bool {
     let name = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_stand_below_the_hub_s_own_and_are_escaped() {
+    fn paths_are_relative_to_the_hubs_address_and_escaped() {
         for (url, path) in [
             ("http://hub:8080", "http://hub:8080/api/v1/queues/a%2Fb%20%C3%A7/pause"),
             ("http://hub/", "http://hub/api/v1/queues/a%2Fb%20%C3%A7/pause"),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_named() {
+    fn an_invalid_address_is_named() {
         for url in ["", "hub:8080", "http://", "http://hub:port", "ftp://hub", "http://[::1", "não é"] {
             let refused = Client::new(Settings::new(url)).unwrap_err();
             assert!(matches!(&refused, Error::Address { .. }) && refused.to_string().contains(url), "{url}: {refused}");

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::{Call, Error};
 
-/// A list that comes in pages: await its first page with [`List::page`], or read all items.
+/// A paged list: await its first page with [`List::page`], or read all items.
 #[must_use = "nothing is sent until it is read"]
 pub struct List<T>(Call<Vec<T>>);
 
@@ -17,7 +17,7 @@ impl<T> List<T> {
         Self(first)
     }
 
-    /// The same list, whose items are the JSON that the hub wrote.
+    /// The same list with the hub's exact JSON as items.
     pub fn raw(self) -> List<Box<RawValue>> {
         List(self.0.typed())
     }
@@ -32,7 +32,7 @@ impl<T: DeserializeOwned + Send + 'static> List<T> {
         self.0.await
     }
 
-    /// All items, page after page as they are read. The first error is the last item.
+    /// All items; requests the next page when it is needed. The first error is the last item.
     #[must_use]
     pub fn items(self) -> BoxStream<'static, Result<T, Error>> {
         let mut call = self.0;
@@ -55,7 +55,7 @@ impl<T: DeserializeOwned + Send + 'static> List<T> {
         items.boxed()
     }
 
-    /// All items, at most this many.
+    /// At most this many items.
     ///
     /// # Errors
     /// See [`Error`].
@@ -64,7 +64,7 @@ impl<T: DeserializeOwned + Send + 'static> List<T> {
     }
 }
 
-/// The query of the next page: its path is that of this one, whatever a proxy before the hub calls it.
+/// The query of the next page. The path stays the same, because a proxy may have another prefix than the header.
 fn next(url: &Url, headers: &HeaderMap) -> Option<String> {
     let links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     let target = links.filter_map(|link| link.split_once(';')).find(|(_, relation)| relation.contains("rel=\"next\""))?.0;
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_page_is_told_by_the_header_alone() {
+    fn the_next_page_comes_from_the_header() {
         let url = Url::parse("http://proxy/regente/api/v1/jobs?limit=2").unwrap();
         for (header, query) in [
             ("</api/v1/jobs?limit=2&after=7>; rel=\"next\"", Some("limit=2&after=7")),

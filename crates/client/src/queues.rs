@@ -8,7 +8,7 @@ impl Client {
         self.list(&["queues"], filter)
     }
 
-    /// Pauses a queue: its jobs wait.
+    /// Pauses a queue: its jobs stay pending.
     pub fn queue_pause(&self, name: &str, request: &PauseRequest) -> Call<Queue> {
         self.post(&["queues", name, "pause"]).repeatable().json(request)
     }

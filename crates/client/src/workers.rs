@@ -9,37 +9,37 @@ impl Client {
         self.list(&["workers"], filter)
     }
 
-    /// One worker, and the jobs that it holds.
+    /// One worker with the jobs that it holds.
     pub fn worker(&self, id: WorkerId) -> Call<WorkerDetail> {
         self.get(&["workers", &id.to_string()])
     }
 
-    /// Pauses a worker: it takes no more jobs.
+    /// Pauses a worker: it finishes its jobs and takes no new ones.
     pub fn worker_pause(&self, id: WorkerId) -> Call<Worker> {
         self.post(&["workers", &id.to_string(), "pause"]).repeatable()
     }
 
-    /// Lets a paused worker take jobs again.
+    /// Resumes a paused worker.
     pub fn worker_resume(&self, id: WorkerId) -> Call<Worker> {
         self.post(&["workers", &id.to_string(), "resume"])
     }
 
-    /// Removes a worker that is gone.
+    /// Deletes a stopped or lost worker.
     pub fn worker_delete(&self, id: WorkerId) -> Call<()> {
         self.delete(&["workers", &id.to_string()])
     }
 
-    /// Makes a token for workers. Its answer is the only place where the token stands.
+    /// Creates a worker token. Only this answer contains the token.
     pub fn worker_token_create(&self, request: &WorkerTokenCreate) -> Call<WorkerTokenCreated> {
         self.post(&["worker-tokens"]).json(request)
     }
 
-    /// Tokens for workers, newest first.
+    /// Worker tokens, in order of creation.
     pub fn worker_tokens(&self, filter: &WorkerTokenFilter) -> List<WorkerToken> {
         self.list(&["worker-tokens"], filter)
     }
 
-    /// Revokes a token.
+    /// Revokes a worker token.
     pub fn worker_token_revoke(&self, id: TokenId) -> Call<()> {
         self.delete(&["worker-tokens", &id.to_string()])
     }
