@@ -1,4 +1,4 @@
-//! Automations: registered, changed, paused and archived. What of them jobs need is in [`crate::catalog`].
+//! Automations: register, change, pause and archive. [`crate::catalog`] caches what dispatch needs of them.
 
 mod convert;
 mod draft;
@@ -22,7 +22,7 @@ pub(crate) struct Automations {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) broker_queues: BrokerQueues,
     pub(crate) notices: Notices,
-    /// The profile of queues whose automations name none.
+    /// Default profile of queues.
     pub(crate) queue_profile: Option<QueueProfile>,
     pub(crate) clock: Clock,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Automations {
 )]
 pub(crate) struct Description;
 
-/// The routes, in the order in which they are tried.
+/// The routes, in matching order.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(routes::create)

@@ -1,5 +1,5 @@
-//! A cache of the automations and of the pauses of queues, with what of an automation decides about its jobs: whether a request is accepted, and
-//! whether a job may be dispatched. It stands below the subjects, so that whoever reads automations does not import those who change them.
+//! A cache of automations and queue pauses: everything that decides whether a request is accepted and whether a job may be dispatched, so
+//! that no job step queries it. It is below the subjects, so that readers of automations do not import the code that changes them.
 
 mod cached;
 mod schema;
@@ -29,23 +29,23 @@ use store::{Database, automations::Automation};
 pub(crate) use self::cached::CachedAutomations;
 use self::{cached::Entry, schema::Schema};
 
-/// How long another replica's change may stay unseen.
+/// Maximum time until a change of another replica is seen.
 const FRESH_FOR: Duration = Duration::from_secs(1);
-/// Threads for schemas, and what may wait for them.
+/// Threads for schema checks, and the length of their queue.
 const SCHEMA_THREADS: (usize, usize) = (2, 64);
 
-/// Automations as read lately, so that a job does not cost a query to learn what it runs.
+/// Cached automations, so that a job costs no query for its automation.
 pub(crate) struct Catalog {
     database: Database,
     cached: CachedAutomations,
-    /// The last change that was read, and when that reading began: no entry is older.
+    /// The last change that was read, and when that read began: no entry is older.
     read: Mutex<Option<(i64, Instant)>>,
-    /// How often this replica wrote. What was read before its last write may be older than that, and is not taken in.
+    /// Number of writes of this replica. A read that began before the last write may be outdated and is not cached.
     writes: AtomicU64,
     schemas: Pool,
 }
 
-/// What was read of the database, and how often this replica had written before.
+/// A read of the database, with the number of writes before it.
 struct Reading {
     automations: Vec<Automation>,
     pauses: HashMap<String, Pause>,
@@ -71,10 +71,10 @@ impl Catalog {
         }
         let writes = self.writes();
         let Some(automation) = store::automations::automation_get(&self.database, &Scope::All, id).await? else { return Ok(None) };
-        Ok(Some(self.take_in(automation, Some(writes))))
+        Ok(Some(self.cache(automation, Some(writes))))
     }
 
-    /// [`Catalog::get`] of an automation that must be there.
+    /// [`Catalog::get`] of an automation that must exist.
     ///
     /// # Errors
     /// [`Failure::NotFound`] when there is none.
@@ -82,9 +82,9 @@ impl Catalog {
         self.get(id).await?.ok_or_else(|| not_found(id))
     }
 
-    /// Makes sure that the automation is cached, however old; `false` when there is none.
+    /// Ensures that the automation is cached, at any age; `false` when there is none.
     pub(crate) async fn ensure_cached(&self, id: AutomationId) -> Result<bool, store::Error> {
-        // A read that met a write of this replica is not cached and is done again.
+        // A read that overlaps a write of this replica is not cached, and is repeated.
         while self.cached.get(id).is_none() {
             if self.get(id).await?.is_none() {
                 return Ok(false);
@@ -93,14 +93,14 @@ impl Catalog {
         Ok(true)
     }
 
-    /// Takes in what was just written.
+    /// Caches an automation that this replica has just written.
     pub(crate) fn put(&self, automation: Automation) -> Arc<Entry> {
         self.wrote();
-        self.take_in(automation, None)
+        self.cache(automation, None)
     }
 
-    /// Takes in an automation; one that was read, when this replica had written so often, only if it has not written since.
-    fn take_in(&self, automation: Automation, writes: Option<u64>) -> Arc<Entry> {
+    /// Caches an automation. With `writes`, the number of writes before it was read, only if this replica has not written since.
+    fn cache(&self, automation: Automation, writes: Option<u64>) -> Arc<Entry> {
         let id = automation.id;
         let unchanged = self.cached.get(id).filter(|entry| entry.automation == automation);
         let schema = unchanged.map(|entry| entry.schema.clone()).unwrap_or_default();
@@ -117,27 +117,27 @@ impl Catalog {
         self.writes.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// What is cached, without the database.
+    /// The cached automations, without the database.
     pub(crate) const fn cached(&self) -> &CachedAutomations {
         &self.cached
     }
 
-    /// Takes in a pause of a queue that was just written.
+    /// Caches a queue's pause that this replica has just written.
     pub(crate) fn put_queue_pause(&self, queue: &str, pause: Option<Pause>) {
         self.wrote();
         self.cached.set_queue_pause(queue, pause);
     }
 
-    /// Reads the automations that changed since the last time, at first all, and the pauses of queues. Those that are archived too: their jobs
-    /// that wait keep their limits.
+    /// Reads the automations that changed since the last refresh (the first time all) and the queue pauses. Includes archived automations,
+    /// whose pending jobs keep their limits.
     pub(crate) async fn refresh(&self) -> Result<(), store::Error> {
-        self.take_in_all(self.read().await?);
+        self.cache_all(self.read().await?);
         Ok(())
     }
 
     async fn read(&self) -> Result<Reading, store::Error> {
         let (writes, begun) = (self.writes(), Instant::now());
-        // Counters begin with 0, which is also that of the automations that were there before them.
+        // Counters start at 0, which automations from before the counter have, too.
         let after = self.last_read().map_or(-1, |(change, _)| change);
         let (automations, change) = store::automations::automation_list_changed_unscoped(&self.database, after).await?;
         let pauses = store::queues::queue_list_pauses_unscoped(&self.database).await?.into_iter().collect();
@@ -148,12 +148,12 @@ impl Catalog {
         *self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take_in_all(&self, reading: Reading) {
+    fn cache_all(&self, reading: Reading) {
         for automation in reading.automations {
-            self.take_in(automation, Some(reading.writes));
+            self.cache(automation, Some(reading.writes));
         }
         if self.writes() != reading.writes {
-            // Some of it was not taken in, and is read again.
+            // Part of it was not cached; the next refresh reads it again.
             return;
         }
         self.cached.set_queue_pauses(reading.pauses);
@@ -162,10 +162,10 @@ impl Catalog {
 }
 
 impl Catalog {
-    /// Accepts a request for a job of this automation, beside the threads that serve when its check is large.
+    /// Accepts a request for a job of this automation; an expensive validation runs on the schema threads.
     ///
     /// # Errors
-    /// The rejection as a [`Failure`], and [`Failure::Overloaded`] when too many large checks wait.
+    /// The rejection as a [`Failure`], and [`Failure::Overloaded`] when too many validations wait.
     pub(crate) async fn accept(&self, entry: &Arc<Entry>, request: Request, now: DateTime<Utc>) -> Result<Accepted, Failure> {
         let id = entry.automation.id;
         let complete = Complete::new(entry.automation.rules(), request);
@@ -178,10 +178,10 @@ impl Catalog {
         outcome.map_err(|rejection| rejected(id, rejection))
     }
 
-    /// Checks a schema in its stored form, and gives it back.
+    /// Validates a schema in its stored form and returns it.
     ///
     /// # Errors
-    /// [`Failure::Invalid`] when it is no schema or costs too much, [`Failure::Overloaded`] when too many large checks wait.
+    /// [`Failure::Invalid`] when it is not a schema or too expensive, [`Failure::Overloaded`] when too many validations wait.
     pub(crate) async fn check_schema(&self, schema: Value) -> Result<Value, Failure> {
         let check = move || Schema::compile(&schema).map(|_| schema).map_err(Failure::Invalid);
         self.schemas.run(check).await?
@@ -199,13 +199,13 @@ impl ParameterSchema for Entry {
 }
 
 impl Entry {
-    /// Whether a check of these parameters is over at once.
+    /// Whether validating these parameters is cheap enough for the caller's thread.
     fn is_checked_at_once(&self, parameters: &Map<String, Value>) -> bool {
         let is_quick = |schema: &Result<Schema, String>| schema.as_ref().map_or(true, |schema| schema.is_quick(parameters));
         self.automation.draft.parameter_schema.is_none() || self.schema.get().is_some_and(is_quick)
     }
 
-    /// The schema, made ready when it is not.
+    /// The schema, compiled on first use.
     fn schema(&self) -> Result<&Schema, &String> {
         let source = self.automation.draft.parameter_schema.as_ref().unwrap_or(&Value::Bool(true));
         let compile = || Schema::compile(source).map_err(|faults| Failure::Invalid(faults).to_string());
@@ -217,7 +217,7 @@ pub(crate) fn not_found(id: AutomationId) -> Failure {
     Failure::NotFound(format!("automation {id}"))
 }
 
-/// Why a request is no job, as a failure.
+/// A rejection as a failure.
 pub(crate) fn rejected(id: AutomationId, rejection: Rejection) -> Failure {
     match rejection {
         Rejection::Archived => Failure::conflict("automation_archived", format!("automation {id} is archived")),

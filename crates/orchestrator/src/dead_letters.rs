@@ -1,4 +1,4 @@
-//! Messages that the broker gave up: they are kept, shown, and replayed by people.
+//! Dead letters: consumed from the dead-letter queue, stored, and shown to people, who replay or delete them.
 
 mod consume;
 mod read;
@@ -30,11 +30,11 @@ pub(crate) struct DeadLetters {
 #[openapi(paths(routes::replay, routes::list, routes::get, routes::delete, routes::replay_many,), components(schemas(api_types::Problem)))]
 pub(crate) struct Description;
 
-/// The routes, in the order in which they are tried.
+/// The routes, in matching order.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(
-            // Its other methods are not those of a letter named "replay".
+            // Otherwise `{id}` would match "replay".
             web::resource("/api/v1/dead-letters/replay")
                 .route(web::post().to(routes::replay_many))
                 .default_service(web::to(runtime::unmatched)),

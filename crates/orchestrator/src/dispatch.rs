@@ -1,5 +1,5 @@
-//! The way of a job to a worker: which one is next, whether limits admit it, its message, its queue, and what workers are sent about jobs they
-//! hold. Knows nothing of the writer, which decides with it and performs its effects after a commit.
+//! Dispatch: which job is next, whether limits admit it, its message and queue, and control messages about held jobs. It does not know the
+//! writer, which uses it to decide inside a transaction and performs its effects after the commit.
 
 mod admission;
 mod claims;

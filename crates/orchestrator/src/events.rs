@@ -1,4 +1,4 @@
-//! What this service publishes on the bus of events.
+//! Events of this service on the event bus.
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -8,7 +8,7 @@ use domain::{
 use runtime::events::Event;
 use serde_json::{Map, Value};
 
-/// How a job is after a commit.
+/// A job after a commit.
 pub(crate) struct JobNow {
     pub(crate) id: JobId,
     pub(crate) automation_id: AutomationId,

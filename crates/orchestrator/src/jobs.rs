@@ -1,4 +1,4 @@
-//! Jobs: accepted, read, watched, controlled, retried; and why they wait.
+//! Jobs: accept, read, follow, control and retry them, and explain why they are pending.
 
 mod accept;
 mod control;
@@ -27,10 +27,10 @@ pub(crate) struct Jobs {
     pub(crate) clock: Clock,
 }
 
-/// Logs that people watch as they come.
+/// Live logs.
 pub(crate) struct LogStreams {
     pub(crate) followed: Followed,
-    /// How long a reader may take for what is sent to it.
+    /// Time limit for a client to read what was sent.
     pub(crate) patience: Duration,
     pub(crate) shutdown: Shutdown,
 }
@@ -57,12 +57,12 @@ pub(crate) struct LogStreams {
 )]
 pub(crate) struct Description;
 
-/// Those on the path of every job, which are tried first.
+/// Routes on the path of every job, which are matched first.
 pub(crate) fn hot_routes(config: &mut ServiceConfig) {
     config.service(routes::request::execute);
 }
 
-/// The others, in the order in which they are tried.
+/// The other routes, in matching order.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(routes::list)

@@ -1,8 +1,8 @@
-//! Owns automations, jobs and workers: accepts executions, gives jobs to workers over the broker or by claim, takes their reports, and
-//! recovers what got lost on the way.
+//! Owns automations, jobs and workers: accepts jobs, dispatches them to workers over the broker or by claim, receives their reports, and
+//! recovers lost jobs.
 //!
-//! One service of the house, for whoever mounts it. All writes about jobs go through one writer, which lets concurrent requests share a
-//! transaction; see `docs/ARCHITECTURE.md`.
+//! It is one service of the hub. All writes of jobs go through one writer, which lets concurrent requests share a transaction; see
+//! `docs/ARCHITECTURE.md`.
 //!
 //! ```
 //! let services: Vec<Box<dyn runtime::Service>> = vec![Box::new(orchestrator::Service)];

@@ -1,12 +1,12 @@
-//! What the parts of the orchestrator let the writer know and nobody waits for. Notices ride along with the next transaction. The channel
-//! stands below both sides, so that whoever has news does not import the writer.
+//! Notices to the writer that nobody waits for. They are handled with the next transaction. The channel is below both sides, so that
+//! senders do not import the writer.
 
 use chrono::{DateTime, Utc};
 use domain::ids::JobId;
 use store::workers::Worker;
 use tokio::sync::mpsc;
 
-/// News for the writer.
+/// A notice to the writer.
 pub(crate) enum Notice {
     /// The broker has confirmed the message of this job.
     Confirmed(JobId),
@@ -16,11 +16,11 @@ pub(crate) enum Notice {
     Lost(LostMessage),
     /// These queues may have jobs to dispatch.
     Candidates(Vec<String>),
-    /// Whoever made this claim went away.
+    /// The client of this claim is gone.
     ClaimAbandoned(u64),
-    /// How a worker is now.
+    /// A worker changed.
     Worker(Box<Worker>),
-    /// Read again what waits and runs; with the workers, when they were read.
+    /// Refresh the dispatch state; with the workers, if they were read.
     Refresh(Option<Vec<Worker>>),
 }
 
@@ -28,17 +28,17 @@ pub(crate) enum Notice {
 pub(crate) struct LostMessage {
     pub(crate) job_id: JobId,
     pub(crate) queue: String,
-    /// The job was dispatched before this moment. One that was dispatched anew since has another message.
+    /// The job was dispatched before this time. If it was dispatched again since, it has a new message.
     pub(crate) before: DateTime<Utc>,
-    /// Somebody took it.
+    /// Whether a consumer received it.
     pub(crate) delivered: bool,
 }
 
-/// Sends notices to the writer. Clones send to the same one.
+/// Sends notices to the writer. Clones share the channel.
 #[derive(Clone)]
 pub(crate) struct Notices(mpsc::UnboundedSender<Notice>);
 
-/// A channel for notices. Unbounded: each notice follows from something that is bounded itself.
+/// A channel for notices. Unbounded, because every source of notices is bounded.
 pub(crate) fn channel() -> (Notices, mpsc::UnboundedReceiver<Notice>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     (Notices(sender), receiver)
@@ -46,7 +46,7 @@ pub(crate) fn channel() -> (Notices, mpsc::UnboundedReceiver<Notice>) {
 
 impl Notices {
     pub(crate) fn send(&self, notice: Notice) {
-        // The writer ends with the process; what it misses then, the next start reads from the database.
+        // The writer ends with the process; the next start reads the database.
         let _ = self.0.send(notice);
     }
 }

@@ -1,4 +1,4 @@
-//! How the hub and its work stand.
+//! Status of the hub, its workers and its queues.
 
 pub(crate) mod routes;
 mod status;
@@ -25,7 +25,7 @@ pub(crate) struct Ops {
     pub(crate) last: LastStatus,
 }
 
-/// The last answer, and when it was read.
+/// The cached answer and when it was read.
 pub(crate) type LastStatus = Mutex<Option<(Instant, OpsStatus)>>;
 
 /// The description of the routes.
@@ -33,7 +33,7 @@ pub(crate) type LastStatus = Mutex<Option<(Instant, OpsStatus)>>;
 #[openapi(paths(routes::status,), components(schemas(api_types::Problem)))]
 pub(crate) struct Description;
 
-/// The routes, in the order in which they are tried.
+/// The routes, in matching order.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.service(routes::status);
 }

@@ -1,8 +1,8 @@
-//! Pages of lists: their sizes, and the way from one to the next.
+//! Pages of lists: their sizes and the `Link` to the next one.
 
 use actix_web::{HttpResponse, HttpResponseBuilder, http::header};
 
-/// A page's size: what was asked for, within `1..=most`.
+/// The requested page size, within `1..=most`.
 pub(crate) fn page_size(asked: Option<u32>, usual: u32, most: u32) -> Result<u32, runtime::Failure> {
     let limit = asked.unwrap_or(usual);
     if (1..=most).contains(&limit) {
@@ -11,7 +11,7 @@ pub(crate) fn page_size(asked: Option<u32>, usual: u32, most: u32) -> Result<u32
     Err(runtime::Failure::BadQuery(vec![domain::Fault::new("limit", format!("must be 1 to {most}"))]))
 }
 
-/// An answer with a page of a list, and the way to the next page when there may be one.
+/// An answer with a page of a list, and the `Link` to the next page if there may be one.
 pub(crate) fn page(path: &str, query: &str, next: Option<String>) -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     if let Some(after) = next {

@@ -1,4 +1,4 @@
-//! Queues: what is in them, and their pauses.
+//! Queues: their load and their pauses.
 
 mod convert;
 mod pause;
@@ -25,7 +25,7 @@ pub(crate) struct Queues {
 #[openapi(paths(routes::list, routes::pause, routes::resume,), components(schemas(api_types::Problem)))]
 pub(crate) struct Description;
 
-/// The routes, in the order in which they are tried.
+/// The routes, in matching order.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.service(routes::list).service(routes::pause).service(routes::resume);
 }

@@ -1,6 +1,6 @@
-//! Repairs what went wrong: each reads the state anew, may run at any time, and is run by one replica at a time.
+//! The orchestrator's reconcilers. Each reads the state again, may run at any time, and is run by one replica at a time.
 //!
-//! They end jobs only through the writer, like everybody else, so that a job that was reported in the meantime keeps its end.
+//! They end jobs only through the writer, so that a job that was finished in the meantime keeps its result.
 
 mod lost_messages;
 mod overdue;
@@ -17,10 +17,10 @@ use crate::{
     writer::{Change, Writer},
 };
 
-/// Jobs that are ended in one run at most.
+/// Maximum number of jobs that a run ends.
 const MOST_ENDED: u64 = 1000;
 
-/// All of them.
+/// All reconcilers.
 pub(crate) fn all(writer: &Writer, notices: &Notices, context: &Context) -> Vec<Arc<dyn Reconciler>> {
     let tick = context.settings.dispatch.tick;
     let database = &context.database;
@@ -37,7 +37,7 @@ pub(crate) fn all(writer: &Writer, notices: &Notices, context: &Context) -> Vec<
     ]
 }
 
-/// Changes all these jobs.
+/// Applies `change` to all these jobs.
 async fn end_all(writer: &Writer, jobs: Vec<JobId>, change: fn() -> Change) -> Counts {
     let outcomes = futures_util::future::join_all(jobs.into_iter().map(|id| writer.change(id, change()))).await;
     let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();

@@ -1,4 +1,4 @@
-//! Refreshes what this replica caches, every `dispatch.tick`: other replicas change automations, pauses and workers too.
+//! Refreshes the caches of this replica every `dispatch.tick`, because other replicas change automations, pauses and workers too.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -13,12 +13,12 @@ use crate::{
     workers::{CachedWorkers, WorkerChanges},
 };
 
-/// Jobs with refused keys that are noted in a tick.
+/// Maximum number of jobs with refused keys that are recorded per tick.
 const MOST_REFUSED: usize = 100;
-/// How often the log says why jobs wait, in ticks.
+/// Interval of log lines about pending jobs, in ticks.
 const LOG_EVERY: u32 = 10;
 
-/// What the refresh reads and whom it lets know. Clones are the same.
+/// The caches to refresh. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Refresh {
     pub(crate) database: Database,
@@ -55,10 +55,10 @@ impl Refresh {
             if ticks.is_multiple_of(LOG_EVERY)
                 && let Err(error) = self.reasons.log(&mut logged).await
             {
-                tracing::debug!(%error, "why jobs wait was not looked at");
+                tracing::debug!(%error, "the reasons of pending jobs could not be read");
             }
             if let Err(error) = self.note_refused_keys().await {
-                tracing::debug!(%error, "refused keys were not noted");
+                tracing::debug!(%error, "refused keys were not recorded");
             }
         }
     }
@@ -73,7 +73,7 @@ impl Refresh {
         Ok(())
     }
 
-    /// Notes which jobs workers with a wrong key wanted to start.
+    /// Records the jobs that workers with a wrong key tried to start.
     async fn note_refused_keys(&self) -> Result<(), Error> {
         for (job_id, times) in self.refused.take_starts(MOST_REFUSED) {
             let times = i32::try_from(times).unwrap_or(i32::MAX);

@@ -1,5 +1,5 @@
-//! A cache of who the workers are, and whether a principal speaks for one. It stands below the subjects, so that the writer, which checks who
-//! reports, does not import those who register and pause workers.
+//! A cache of the workers' identities and pauses, and the check whether a principal acts for a worker. It is below the subjects, so that
+//! the writer, which checks reports, does not import the code that registers and pauses workers.
 
 mod holder;
 
@@ -22,18 +22,18 @@ use store::{
 pub(crate) use self::holder::{Known, check_holder, not_found};
 use crate::watchers::Watchers;
 
-/// A cache of who the workers are and which are paused, so that no job step asks the database. It is read again when workers have changed,
-/// which is how it learns what other replicas did; what this replica did itself it has at once.
+/// Cached identities and pauses of workers, so that no job step queries the database. It is refreshed when the workers' change counter
+/// differs; changes of this replica are visible at once.
 pub(crate) struct Roster {
     database: Database,
     known: RwLock<HashMap<WorkerId, Arc<Known>>>,
     paused: RwLock<HashSet<WorkerId>>,
     watchers: Watchers,
-    /// Counts what this replica did itself: a read that began before does not undo it.
+    /// Number of changes of this replica: a read that began before one must not undo it.
     changes: AtomicU64,
 }
 
-/// How often a read is done again that met a change of this replica.
+/// Maximum number of reads while this replica changes workers.
 const ATTEMPTS: usize = 4;
 
 impl Roster {
@@ -41,12 +41,12 @@ impl Roster {
         Self { database, known: RwLock::default(), paused: RwLock::default(), watchers: Watchers::default(), changes: AtomicU64::new(0) }
     }
 
-    /// A worker that was seen before.
+    /// A cached worker.
     pub(crate) fn get(&self, id: WorkerId) -> Option<Arc<Known>> {
         self.known.read().ok()?.get(&id).cloned()
     }
 
-    /// The worker, from the database when this replica has not seen it yet.
+    /// The worker, from the database if it is not cached.
     pub(crate) async fn find(&self, id: WorkerId) -> Result<Option<Arc<Known>>, Error> {
         if let Some(known) = self.get(id) {
             return Ok(Some(known));
@@ -55,16 +55,16 @@ impl Roster {
         Ok(Some(self.insert(id, worker.name, worker.credential)))
     }
 
-    /// Checks that a principal speaks for this worker, without a query for one that was seen before.
+    /// Checks that a principal acts for this worker, without a query if it is cached.
     ///
     /// # Errors
-    /// [`Failure::NotFound`] for a worker that is not there, [`Failure::Forbidden`] for another's.
+    /// [`Failure::NotFound`] for an unknown worker, [`Failure::Forbidden`] for one of another credential.
     pub(crate) async fn check_speaker(&self, principal: &Principal, id: WorkerId) -> Result<(), Failure> {
         let known = self.find(id).await?.ok_or_else(|| not_found(id))?;
         check_holder(principal, id, Some(&known))
     }
 
-    /// Takes in a worker that registered here.
+    /// Caches a worker that registered at this replica.
     pub(crate) fn learn(&self, id: WorkerId, name: String, credential: Option<String>) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.insert(id, name, credential);
@@ -101,7 +101,7 @@ impl Roster {
         self.watchers.wake(id);
     }
 
-    /// Reads again who the workers are.
+    /// Refreshes the cache.
     pub(crate) async fn refresh(&self) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let stamp = self.stamp();
@@ -116,7 +116,7 @@ impl Roster {
         self.changes.load(Ordering::Acquire)
     }
 
-    /// Takes in what the database says, unless something was done here since `stamp`: `false` then.
+    /// Replaces the cache, unless this replica made changes since `stamp`: `false` then.
     fn read(&self, stamp: u64, workers: Vec<Identity>) -> bool {
         let (Ok(mut known), Ok(mut all)) = (self.known.write(), self.paused.write()) else { return true };
         if self.stamp() != stamp {
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_old_read_does_not_undo_what_was_done_here() {
+    async fn an_outdated_read_does_not_undo_changes_of_this_replica() {
         let database = Database::connect(&store::Settings::new("sqlite::memory:")).await.unwrap();
         let (roster, id) = (Roster::new(database), Uuid::now_v7());
         let stamp = roster.stamp();

@@ -18,7 +18,7 @@ pub(crate) fn description() -> utoipa::openapi::OpenApi {
     others.into_iter().fold(automations::Description::openapi(), utoipa::openapi::OpenApi::merge_from)
 }
 
-/// Routes are tried in their order: those of every job come first.
+/// Routes are matched in this order, so those on the path of every job are first.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .configure(jobs::hot_routes)

@@ -1,4 +1,4 @@
-//! Puts the service together: which parts the use cases share, which use cases there are, and which tasks run. Nothing else constructs them.
+//! Assembles the service: shared parts, use cases and tasks. Nothing else constructs them.
 
 mod parts;
 mod tasks;
@@ -75,7 +75,7 @@ impl UseCases {
         }
     }
 
-    /// Hands them to the handlers.
+    /// Registers them as app data for the handlers.
     fn share(&self, config: &mut ServiceConfig) {
         config
             .app_data(self.automations.clone())

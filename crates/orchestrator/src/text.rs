@@ -1,34 +1,34 @@
-//! Text from robots, made fit for the database.
+//! Limits and cleaning of text from robots, so that the database accepts it.
 
 use chrono::{DateTime, Datelike as _, Utc};
 use domain::text::has_hidden;
 use serde_json::Value;
 
-/// What [`is_name`] wants.
+/// The rule of [`is_name`].
 pub(crate) const NAME_RULE: &str = "must have 1 to 200 bytes and no control or invisible characters";
 
-/// Whether a text is fit for a name that people give.
+/// Whether a text is a valid name.
 pub(crate) fn is_name(text: &str) -> bool {
     !text.trim().is_empty() && is_short(text)
 }
 
-/// Whether a text is short and has no characters that cannot be seen.
+/// Whether a text is short and without invisible characters.
 pub(crate) fn is_short(text: &str) -> bool {
     text.len() <= 200 && !has_hidden(text)
 }
 
-/// What [`is_kept_date`] wants.
+/// The rule of [`is_kept_date`].
 pub(crate) const DATE_RULE: &str = "must be in the years 1 to 9999";
 
-/// Whether a time is one that both databases keep and compare as it is; RFC 3339 knows no others.
+/// Whether both databases can store and compare a time; RFC 3339 has the same range.
 pub(crate) fn is_kept_date(at: DateTime<Utc>) -> bool {
     (1..=9999).contains(&at.year())
 }
 
-/// Longest log line that is kept, in bytes.
+/// Maximum stored size of a log line, in bytes.
 pub(crate) const MAX_LINE: usize = 64 * 1024;
 
-/// The line without NUL characters, which PostgreSQL refuses, and cut to [`MAX_LINE`], which the line then says.
+/// The line without NUL characters, which PostgreSQL refuses, and truncated to [`MAX_LINE`] with a note.
 pub(crate) fn clean_line(line: String) -> String {
     let line = if line.contains('\0') { line.replace('\0', "\u{fffd}") } else { line };
     if line.len() <= MAX_LINE {
@@ -58,7 +58,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn long_lines_say_what_was_cut() {
+    fn long_lines_are_truncated_with_a_note() {
         let line = clean_line("é".repeat(MAX_LINE));
         assert!(line.ends_with(&format!("[{MAX_LINE} bytes cut]")));
     }

@@ -1,4 +1,4 @@
-//! Wakes whoever watches one thing among many: a change wakes its own watchers, and costs nothing for the others.
+//! Wakes the watchers of a job. A change costs nothing for watchers of other jobs.
 
 use std::{
     collections::HashMap,
@@ -8,11 +8,11 @@ use std::{
 use domain::ids::JobId;
 use tokio::sync::watch;
 
-/// Those who watch things with ids. Clones are the same.
+/// The watchers by job. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Watchers(Arc<Mutex<HashMap<JobId, watch::Sender<()>>>>);
 
-/// Watches one thing.
+/// A watcher of one job.
 pub(crate) struct Watch {
     receiver: Option<watch::Receiver<()>>,
     watchers: Watchers,
@@ -20,14 +20,14 @@ pub(crate) struct Watch {
 }
 
 impl Watchers {
-    /// Wakes those who watch `id`.
+    /// Wakes the watchers of `id`.
     pub(crate) fn wake(&self, id: JobId) {
         if let Some(sender) = self.senders().get(&id) {
             sender.send_replace(());
         }
     }
 
-    /// Begins to watch: what changes from now on wakes.
+    /// Watches `id` for changes from now on.
     pub(crate) fn watch(&self, id: JobId) -> Watch {
         let receiver = self.senders().entry(id).or_insert_with(|| watch::Sender::new(())).subscribe();
         Watch { receiver: Some(receiver), watchers: self.clone(), id }
@@ -39,14 +39,14 @@ impl Watchers {
 }
 
 impl Watch {
-    /// Waits until the thing may have changed since the last time. Cancel-safe.
+    /// Waits until the job may have changed since the last call. Cancel-safe.
     pub(crate) async fn changed(&mut self) {
         if let Some(receiver) = &mut self.receiver
             && receiver.changed().await.is_ok()
         {
             return;
         }
-        // Never: the sender stays as long as somebody watches.
+        // Unreachable: the sender exists as long as there are watchers.
         std::future::pending().await
     }
 }
@@ -70,18 +70,18 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_change_wakes_those_who_watch_it_and_nobody_else() {
+    async fn a_change_wakes_only_its_watchers() {
         let (watchers, mine, other) = (Watchers::default(), Uuid::now_v7(), Uuid::now_v7());
         let (mut first, mut second, mut third) = (watchers.watch(mine), watchers.watch(mine), watchers.watch(other));
         watchers.wake(mine);
         watchers.wake(mine);
         assert!(first.changed().now_or_never().is_some() && second.changed().now_or_never().is_some());
-        assert!(first.changed().now_or_never().is_none(), "two changes wake once when nobody looked between");
+        assert!(first.changed().now_or_never().is_none(), "two changes between two calls wake once");
         assert!(third.changed().now_or_never().is_none());
         drop(first);
         watchers.wake(mine);
         assert!(second.changed().now_or_never().is_some());
         drop((second, third));
-        assert!(watchers.senders().is_empty(), "nothing is kept for whom nobody watches");
+        assert!(watchers.senders().is_empty(), "nothing is kept without watchers");
     }
 }

@@ -1,4 +1,4 @@
-//! What robots call about their jobs: start, log, progress, finish, and many of these at once.
+//! The worker API of jobs: start, log, progress, finish, and batches of these.
 
 mod parse;
 mod reports;
@@ -12,7 +12,7 @@ use store::Database;
 
 use crate::{roster::Roster, writer::Writer};
 
-/// The use cases of robots' reports.
+/// The use cases of workers' reports.
 pub(crate) struct Reports {
     pub(crate) database: Database,
     pub(crate) writer: Writer,
@@ -28,12 +28,12 @@ pub(crate) struct Reports {
 )]
 pub(crate) struct Description;
 
-/// Those on the path of every job, which are tried first.
+/// Routes on the path of every job, which are matched first.
 pub(crate) fn hot_routes(config: &mut ServiceConfig) {
     config.service(routes::reports).service(routes::start).service(routes::finish).service(routes::log).service(routes::progress);
 }
 
-/// The others, in the order in which they are tried.
+/// The other routes, in matching order.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.service(routes::status).service(routes::cancellation);
 }

@@ -1,4 +1,4 @@
-//! Workers: they register, show that they live, take jobs, and are paused by people.
+//! Workers: registration, heartbeats, claims, and pauses by people.
 
 mod changes;
 mod counter;
@@ -37,7 +37,7 @@ pub(crate) struct Workers {
     pub(crate) shutdown: Shutdown,
 }
 
-/// The use cases of workers' tokens.
+/// The use cases of worker tokens.
 pub(crate) struct Tokens {
     pub(crate) database: Database,
     pub(crate) clock: Clock,
@@ -64,12 +64,12 @@ pub(crate) struct Tokens {
 )]
 pub(crate) struct Description;
 
-/// Those on the path of every job, which are tried first.
+/// Routes on the path of every job, which are matched first.
 pub(crate) fn hot_routes(config: &mut ServiceConfig) {
     config.service(routes::claim).service(routes::heartbeat);
 }
 
-/// The others, in the order in which they are tried.
+/// The other routes, in matching order.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(routes::register)

@@ -1,11 +1,12 @@
-//! The one writer of job rows. Every change of a job goes through one task per process: commands that come in while a transaction is under way
-//! share the next one, and each is answered after its commit with its own outcome.
+//! The only writer of job rows. Every change of a job goes through one task per process (group commit): commands that arrive during a
+//! transaction share the next one, and each is answered after the commit with its own outcome. One commit for many jobs is what makes the
+//! hub fast.
 //!
-//! A [`plan`] decides, without a database, what commands lead to; [`commit`] makes it last; [`run`] does what follows. What must hold:
+//! A [`plan`] decides, without a database, what commands lead to; [`commit`] writes it; [`run`] performs the effects. Invariants:
 //!
-//! - No answer before the commit, and no effect either: messages, events and assignments are lost with the transaction.
-//! - One bad row fails alone: what the database refuses is tried again in halves.
-//! - An idle writer commits a lone request at once. There is no timer that gathers requests.
+//! - No answer and no effect before the commit: messages, events and assignments of a failed transaction are dropped with it.
+//! - A bad row fails alone: a batch that the database refuses is retried in halves.
+//! - An idle writer commits a single request at once: no timer collects requests.
 
 mod cache;
 mod command;
@@ -41,7 +42,7 @@ use crate::{
     notices::{Notice, Notices},
 };
 
-/// Hands commands to the writer. Clones hand them to the same one.
+/// Sends commands to the writer. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Writer {
     requests: mpsc::Sender<Request>,
@@ -49,7 +50,7 @@ pub(crate) struct Writer {
     claims: Arc<AtomicU64>,
 }
 
-/// Lets the writer know when whoever waits for a claim goes away.
+/// Notifies the writer when the client of a claim is gone.
 struct Waits<'a> {
     writer: &'a Writer,
     claim: u64,
@@ -87,7 +88,7 @@ impl Writer {
         self.changed(Command::Change(job_id, Box::new(change), None)).await
     }
 
-    /// [`Writer::change`] by a worker, as far as its credential reaches.
+    /// [`Writer::change`] by a worker, within the limits of its credential.
     pub(crate) async fn report(&self, job_id: JobId, change: Change, principal: &Arc<Principal>) -> Result<Changed, Failure> {
         self.changed(Command::Change(job_id, Box::new(change), Some(principal.clone()))).await
     }
@@ -110,13 +111,13 @@ impl Writer {
         }
     }
 
-    /// Waits up to `wait` for jobs; none is an empty answer.
+    /// Waits up to `wait` for jobs; returns an empty list without any.
     pub(crate) async fn claim(&self, request: api_types::ClaimRequest, wait: Duration) -> Result<Vec<api_types::JobAssignment>, Failure> {
         let id = self.claims.fetch_add(1, Ordering::Relaxed);
         let waits = Waits { writer: self, claim: id };
         let (reply, answer) = oneshot::channel();
         let jobs = self.send(Request::Claim(Claim { id, request, wait }, reply), answer).await;
-        // It was answered: there is nothing to say about it.
+        // The claim was answered: no notice is needed.
         std::mem::forget(waits);
         jobs
     }

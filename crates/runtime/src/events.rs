@@ -3,7 +3,7 @@
 //! An event says that something happened, never what to do; a subscriber reads the state again. The database is the truth and a lost event
 //! only delays, so every buffer of the bus is bounded and no publisher waits. Invariants: an event is published after its commit; a
 //! subscriber in this process receives it once, at once, with or without a broker; with a broker, other processes receive it in batches
-//! over the exchange `regente.events`. Without subscribers and broker an event costs nothing: check [`Events::is_wanted`] before creating
+//! over the exchange `regente.events`. Without subscribers and broker an event costs nothing: check [`Events::has_receivers`] before creating
 //! one.
 
 mod exchange;
@@ -111,7 +111,7 @@ impl Events {
 
     /// Whether an event would have a receiver.
     #[must_use]
-    pub fn is_wanted(&self) -> bool {
+    pub fn has_receivers(&self) -> bool {
         self.0.exchange.is_some() || self.0.here.receiver_count() > 0
     }
 
@@ -192,10 +192,10 @@ mod tests {
     #[tokio::test]
     async fn without_a_broker_each_subscriber_receives_its_kinds() {
         let events = alone();
-        assert!(!events.is_wanted(), "without subscribers no event need be created");
+        assert!(!events.has_receivers(), "without subscribers no event need be created");
         events.publish(event("job.created", 0));
         let (mut jobs, mut ends) = (events.subscribe(&["job."]), events.subscribe(&["job.completed", "job.failed"]));
-        assert!(events.is_wanted());
+        assert!(events.has_receivers());
         for (nth, kind) in (1..).zip(["job.created", "worker.lost", "job.failed"]) {
             events.publish(event(kind, nth));
         }
@@ -206,7 +206,7 @@ mod tests {
         let Notice::Event(heard) = ends.next().await else { panic!("missed") };
         assert_eq!((heard.kind.as_ref(), &heard.data["nth"]), ("job.failed", &3.into()));
         drop((jobs, ends));
-        assert!(!events.is_wanted());
+        assert!(!events.has_receivers());
     }
 
     #[tokio::test]

@@ -1,9 +1,9 @@
-//! From a row to what the API shows.
+//! Converts rows to API types.
 
 use chrono::{DateTime, Utc};
 use store::automations::Automation;
 
-/// An automation as it is at `now`: a pause that has ended is none.
+/// An automation at `now`; omits an expired pause.
 pub(crate) fn automation(from: &Automation, now: DateTime<Utc>) -> api_types::Automation {
     let draft = from.draft.clone();
     let policy = draft.policy;

@@ -1,4 +1,4 @@
-//! From what somebody says an automation is to one that is fit to be stored.
+//! Applies a request to a draft and validates the result, so that only valid automations are stored.
 
 use api_types::{AutomationCreate, AutomationUpdate};
 use domain::{
@@ -10,12 +10,12 @@ use runtime::Failure;
 use serde_json::Value;
 use store::automations::Draft;
 
-/// One of which nothing is said yet but its name. `queue_profile` is that of automations which do not say.
+/// A draft with defaults and the name of the request; `queue_profile` is the default profile.
 pub(super) fn empty(request: &AutomationCreate, queue_profile: Option<QueueProfile>) -> Draft {
     Draft { queue_name: default_queue_name(&request.name), queue_profile, priority: DEFAULT_PRIORITY, ..Draft::default() }
 }
 
-/// `faults` are those found so far; the schema of the request has been checked.
+/// `faults` are those found so far; the schema of the request is already checked.
 pub(super) fn changed(mut draft: Draft, mut request: AutomationUpdate, mut faults: Vec<Fault>) -> Result<Draft, Failure> {
     faults.extend(change_policy(&mut draft.policy, &mut request));
     set(&mut draft.name, request.name.map(|name| name.trim().to_owned()));
@@ -33,7 +33,7 @@ pub(super) fn changed(mut draft: Draft, mut request: AutomationUpdate, mut fault
     checked(draft, faults)
 }
 
-/// Returns what is wrong with those fields that have types of their own.
+/// Returns the faults of fields that have types of their own.
 fn change_policy(policy: &mut Policy, request: &mut AutomationUpdate) -> Vec<Fault> {
     let mut faults = Vec::new();
     set(&mut policy.queue_timeout_s, request.queue_timeout_s);
@@ -78,12 +78,12 @@ fn checked(draft: Draft, mut faults: Vec<Fault>) -> Result<Draft, Failure> {
     if faults.is_empty() { Ok(draft) } else { Err(Failure::Invalid(faults)) }
 }
 
-/// A schema in its stored form, not checked yet.
+/// A schema in its stored form, not validated yet.
 pub(super) fn stored_schema(schema: Value) -> Result<Value, Vec<Fault>> {
     let under = |fault: Fault| fault.under("parameter_schema");
     let schema = domain::schema::normalise(schema).map_err(|faults| faults.into_iter().map(under).collect::<Vec<_>>())?;
     for (field, kind) in domain::schema::unknown_types(&schema) {
-        tracing::warn!(field, r#type = kind, "the type of a parameter is not known: it is taken as text");
+        tracing::warn!(field, r#type = kind, "unknown parameter type; the parameter is a string");
     }
     match domain::json::nul_path(&schema) {
         Some(path) => Err(vec![under(Fault::new(path, "must not contain NUL characters"))]),

@@ -12,7 +12,7 @@ use super::Automations;
 use crate::notices::Notice;
 
 impl Automations {
-    /// Its jobs do not start from now on. A pause that lasts is changed and keeps its beginning.
+    /// Pauses it: its pending jobs do not start. An existing pause is changed and keeps its beginning.
     pub(crate) async fn pause(&self, id: AutomationId, request: PauseRequest, by: &Principal) -> Result<Automation, Failure> {
         let current = self.get(id).await?;
         let pause = pause(request, current.pause, by, (self.clock)())?;
@@ -23,7 +23,7 @@ impl Automations {
         self.put(id).await
     }
 
-    /// Its jobs start again.
+    /// Resumes it.
     pub(crate) async fn resume(&self, id: AutomationId, by: &Principal) -> Result<Automation, Failure> {
         self.get(id).await?;
         if !store::automations::automation_resume(&self.database, id, (self.clock)()).await? {
@@ -42,7 +42,7 @@ impl Automations {
     }
 }
 
-/// The pause that `request` asks for, in place of the one before.
+/// The requested pause; `before` is the existing one.
 pub(crate) fn pause(request: PauseRequest, before: Option<Pause>, by: &Principal, now: DateTime<Utc>) -> Result<Pause, Failure> {
     let reason = request.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
     let faults = pause_faults(request.until, reason.as_deref(), now);

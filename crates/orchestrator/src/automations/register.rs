@@ -1,4 +1,4 @@
-//! Registering, changing and archiving automations.
+//! Registers, changes and archives automations.
 
 use api_types::{AutomationCreate, AutomationUpdate};
 use auth::Principal;
@@ -29,7 +29,7 @@ impl Automations {
         Ok(automation)
     }
 
-    /// The draft with what the request says, fit to be stored.
+    /// The draft with the changes of the request, validated.
     async fn changed(&self, draft: Draft, mut request: AutomationUpdate, by: &Principal) -> Result<Draft, Failure> {
         let mut faults = Vec::new();
         if let Some(Some(schema)) = request.parameter_schema.take_if(|schema| schema.is_some()) {
@@ -61,17 +61,17 @@ impl Automations {
         Ok(store::automations::automation_list(&self.database, &Scope::All, filter).await?)
     }
 
-    /// Makes it known here, and its queue to the broker, as far as that is there.
+    /// Caches it, and declares its queue if there is a broker.
     async fn settle(&self, automation: &Automation) {
         self.catalog.put(automation.clone());
         let queue = &automation.draft.queue_name;
         match automation.draft.queue_profile.filter(|_| automation.archived_at.is_none()) {
-            Some(_) => self.broker_queues.look_now(queue).await,
-            None => self.broker_queues.want(queue),
+            Some(_) => self.broker_queues.check_now(queue).await,
+            None => self.broker_queues.request_check(queue),
         }
     }
 
-    /// As the API shows it.
+    /// Converts it for the API.
     pub(crate) fn shown(&self, automation: &Automation) -> api_types::Automation {
         let warnings = self.broker_queues.warning(automation).into_iter().collect();
         api_types::Automation { warnings, ..convert::automation(automation, (self.clock)()) }
@@ -85,7 +85,7 @@ fn name_taken(error: store::Error, name: &str) -> Failure {
     }
 }
 
-/// What was read and is sent back must be as it is: it is changed by other requests, or never.
+/// Checks that fields which this request cannot change have their current values.
 fn check_unchanged(request: &AutomationUpdate, shown: &api_types::Automation) -> Result<(), Failure> {
     let shown = serde_json::to_value(shown).map_err(|error| Failure::Internal(error.to_string()))?;
     let differs = |(name, given): &(&str, Option<&Value>)| given.is_some_and(|given| *given != shown[*name]);

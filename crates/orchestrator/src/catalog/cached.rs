@@ -1,4 +1,4 @@
-//! Automations and pauses in memory. Knows no database, so that whatever decides by it can be tested without one.
+//! Automations and pauses in memory. Independent of the database, so that decisions based on it can be tested without one.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -19,19 +19,19 @@ use super::schema::Schema;
 /// An automation with its schema.
 pub(crate) struct Entry {
     pub(crate) automation: Automation,
-    /// Compiled by the first check; the reason when it cannot be used, as one that was stored when more was allowed.
+    /// Compiled on first use; or why it cannot be used, for example because it was stored when limits were wider.
     pub(super) schema: Arc<OnceLock<Result<Schema, String>>>,
     pub(super) read_at: Instant,
 }
 
-/// Automations and pauses of queues as this replica read or wrote them last. Each call answers at once.
+/// Automations and queue pauses as this replica last read or wrote them. No call blocks.
 #[derive(Default)]
 pub(crate) struct CachedAutomations {
     entries: RwLock<Entries>,
     queue_pauses: RwLock<HashMap<String, Pause>>,
 }
 
-/// Automations by id, and which of them have a pause, which may have ended.
+/// Automations by id, and those with a pause, which may have expired.
 #[derive(Default)]
 struct Entries {
     by_id: HashMap<AutomationId, Arc<Entry>>,
@@ -44,7 +44,7 @@ impl CachedAutomations {
         self.entries.read().ok()?.by_id.get(&id).cloned()
     }
 
-    /// Caches an automation, if `is_current` still holds once nobody else can write.
+    /// Caches an automation if `is_current` still holds under the write lock.
     pub(super) fn insert(&self, entry: Arc<Entry>, is_current: impl FnOnce() -> bool) {
         let Ok(mut entries) = self.entries.write() else { return };
         if !is_current() {
@@ -72,7 +72,7 @@ impl CachedAutomations {
         }
     }
 
-    /// Whether the automation limits how many of its jobs run at once or start in a time.
+    /// Whether the automation has a concurrency or rate limit.
     pub(crate) fn is_limited(&self, id: AutomationId) -> bool {
         self.get(id).is_some_and(|entry| {
             let draft = &entry.automation.draft;
@@ -80,7 +80,7 @@ impl CachedAutomations {
         })
     }
 
-    /// The profile that is named for `queue`: of several automations that name one, the one that was changed last decides.
+    /// The profile of `queue`: of several automations with a profile, the last changed one decides.
     pub(crate) fn queue_profile(&self, queue: &str) -> Option<QueueProfile> {
         let entries = self.entries.read().ok()?;
         let automations = entries.by_id.values().map(|entry| &entry.automation);
@@ -88,7 +88,7 @@ impl CachedAutomations {
         naming.max_by_key(|automation| (automation.archived_at.is_none(), automation.updated_at, automation.id))?.draft.queue_profile
     }
 
-    /// Queues for which an automation names a profile.
+    /// Queues for which an automation has a profile.
     pub(crate) fn named_queues(&self) -> BTreeSet<String> {
         let Ok(entries) = self.entries.read() else { return BTreeSet::new() };
         let automations = entries.by_id.values().map(|entry| &entry.automation).filter(|automation| automation.archived_at.is_none());
@@ -97,9 +97,9 @@ impl CachedAutomations {
     }
 }
 
-/// Pauses that last at a time: those of this replica at once, those of others after the next tick.
+/// Pauses in effect at a time: those of this replica at once, those of others after the next tick.
 impl CachedAutomations {
-    /// What keeps a job of this automation in this queue from starting; the queue's pause before the automation's.
+    /// The pause that applies to a job of this automation in this queue: the queue's, else the automation's.
     pub(crate) fn pause_of(&self, automation_id: AutomationId, queue: &str, now: DateTime<Utc>) -> Option<(PauseScope, Pause)> {
         let of_automation = || self.automation_pause(automation_id, now).map(|pause| (PauseScope::Automation, pause));
         self.queue_pause(queue, now).map(|pause| (PauseScope::Queue, pause)).or_else(of_automation)
@@ -115,7 +115,7 @@ impl CachedAutomations {
         self.get(automation_id)?.automation.pause.clone().filter(|pause| pause.holds(now))
     }
 
-    /// Automations that are paused themselves.
+    /// Paused automations.
     pub(crate) fn paused_automations(&self, now: DateTime<Utc>) -> Vec<AutomationId> {
         let Ok(entries) = self.entries.read() else { return Vec::new() };
         let is_paused = |id: &&AutomationId| entries.by_id.get(id).is_some_and(|entry| entry.automation.is_paused(now));
@@ -125,7 +125,7 @@ impl CachedAutomations {
 
 #[cfg(test)]
 impl CachedAutomations {
-    /// These automations, and nothing else.
+    /// Only these automations.
     pub(crate) fn of(automations: impl IntoIterator<Item = Automation>) -> Self {
         let cached = Self::default();
         for automation in automations {

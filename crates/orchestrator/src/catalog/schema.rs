@@ -1,4 +1,5 @@
-//! Parameter schemas at work. What a check may cost is known before it begins: a large one runs beside the threads that serve.
+//! Compiled parameter schemas. The cost of a validation is known before it begins, so that an expensive one never runs on a thread that
+//! serves requests.
 
 use domain::{
     Fault,
@@ -7,21 +8,21 @@ use domain::{
 use jsonschema::{PatternOptions, error::ValidationErrorKind};
 use serde_json::{Map, Value};
 
-/// Faults that are told at once.
+/// Maximum number of faults in an answer.
 const MOST_FAULTS: usize = 100;
-/// Steps back that a pattern which looks around or back may take.
+/// Maximum backtracking steps of a pattern.
 const MOST_BACKTRACKS: usize = 10_000;
-/// Bytes that a compiled pattern may have.
+/// Maximum size of a compiled pattern in bytes.
 const MOST_PATTERN_BYTES: usize = 1 << 20;
 
-/// A schema ready for use.
+/// A compiled schema.
 pub(crate) struct Schema {
     validator: jsonschema::Validator,
     cost: Cost,
 }
 
 impl Schema {
-    /// Makes a schema in its stored form ready for use. References to other documents are not followed. Takes up to a tenth of a second.
+    /// Compiles a schema in its stored form. References to other documents are not followed. Takes up to 0.1 s.
     pub(crate) fn compile(schema: &Value) -> Result<Self, Vec<Fault>> {
         let named = |fault: Fault| vec![Fault { field: fault.field.trim_end_matches('/').to_owned(), ..fault }.under("parameter_schema")];
         let cost = Cost::of(schema).map_err(named)?;
@@ -37,25 +38,25 @@ impl Schema {
         Ok(Self { validator, cost })
     }
 
-    /// Whether a check of these parameters is over at once.
+    /// Whether validating these parameters is cheap.
     pub(crate) fn is_quick(&self, parameters: &Map<String, Value>) -> bool {
         self.cost.work(parameters).is_little()
     }
 
-    /// What is wrong with the parameters, each fault with its path.
+    /// Validates the parameters; each fault has its path.
     pub(crate) fn check(&self, parameters: &Map<String, Value>) -> Result<(), Vec<Fault>> {
         let work = self.cost.work(parameters);
         if work.is_too_much() {
-            return Err(whole("these parameters are too large to be checked with the automation's parameter_schema"));
+            return Err(whole("these parameters are too large to be validated against the automation's parameter_schema"));
         }
         let value = Value::Object(parameters.clone());
         if self.validator.is_valid(&value) {
             return Ok(());
         }
         if !work.tells_faults() {
-            return Err(whole("do not fit the automation's parameter_schema, and are too large to say where"));
+            return Err(whole("do not match the automation's parameter_schema, and are too large to report where"));
         }
-        // The value itself stays out of it: it may be a password.
+        // Without the value, which may be a password.
         let fault = |error: jsonschema::ValidationError<'_>| Fault::new(path_of(&error), error.masked_with("it").to_string());
         Err(self.validator.iter_errors(&value).map(fault).take(MOST_FAULTS).collect())
     }
@@ -66,7 +67,7 @@ fn whole(message: &str) -> Vec<Fault> {
     vec![Fault::new("", message)]
 }
 
-/// Where a fault is; of a missing property, where it should be.
+/// Path of a fault; for a missing property, of that property.
 fn path_of(error: &jsonschema::ValidationError<'_>) -> String {
     let place = error.instance_path().to_string();
     let missing = match error.kind() {
@@ -76,7 +77,7 @@ fn path_of(error: &jsonschema::ValidationError<'_>) -> String {
     format!("{place}{}", missing.unwrap_or_default()).trim_start_matches('/').to_owned()
 }
 
-/// The beginning of a message that repeats what was sent.
+/// Truncates a message that repeats input.
 fn short(message: String) -> String {
     if message.len() <= 500 { message } else { format!("{} …", &message[..message.floor_char_boundary(500)]) }
 }
@@ -102,14 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_to_be_checked_or_to_be_told_is_refused() {
+    fn parameters_that_are_too_large_to_validate_or_to_report_are_refused() {
         let check = |schema: Value, parameters: Value| Schema::compile(&schema).unwrap().check(parameters.as_object().unwrap());
-        let told = |checked: Result<(), Vec<Fault>>| runtime::Failure::Invalid(checked.unwrap_err()).to_string();
+        let text = |checked: Result<(), Vec<Fault>>| runtime::Failure::Invalid(checked.unwrap_err()).to_string();
         let dear = json!({"properties": {"a": {"pattern": "(a*)(?=(a*))\\2b"}}});
-        assert!(told(check(dear.clone(), json!({"a": "a".repeat(400_000)}))).contains("too large to be checked"));
-        assert!(told(check(dear, json!({"a": "a".repeat(1000)}))).starts_with("a: "), "the pattern gives up");
+        assert!(text(check(dear.clone(), json!({"a": "a".repeat(400_000)}))).contains("too large to be validated"));
+        assert!(text(check(dear, json!({"a": "a".repeat(1000)}))).starts_with("a: "), "the pattern gives up");
         let rows = json!({"properties": {"rows": {"items": {"anyOf": [{"type": "integer"}, {"type": "string"}]}}}});
-        assert!(told(check(rows.clone(), json!({"rows": vec![json!(null); 100_000]}))).contains("too large to say where"));
+        assert!(text(check(rows.clone(), json!({"rows": vec![json!(null); 100_000]}))).contains("too large to report where"));
         assert!(check(rows, json!({"rows": vec![json!(1); 100_000]})).is_ok());
     }
 }

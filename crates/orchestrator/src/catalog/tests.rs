@@ -70,12 +70,12 @@ async fn what_was_read_before_a_pause_does_not_take_it_back() {
     let catalog = Catalog::new(database.clone());
     let [first, second] = [catalog.read().await.unwrap(), catalog.read().await.unwrap()];
     catalog.put_queue_pause("nfe", Some(pause(None)));
-    catalog.take_in_all(first);
+    catalog.cache_all(first);
     assert_eq!(catalog.cached().queue_pause("nfe", at(1)), Some(pause(None)));
 
     automations::automation_pause(&database, id, &pause(None)).await.unwrap();
     catalog.put(automations::automation_get(&database, &Scope::All, id).await.unwrap().unwrap());
-    catalog.take_in_all(second);
+    catalog.cache_all(second);
     assert_eq!(catalog.cached().paused_automations(at(1)), vec![id]);
 
     automations::automation_resume(&database, id, at(1)).await.unwrap();
@@ -91,7 +91,7 @@ async fn only_what_changed_is_read_again() {
     let read = async || {
         let reading = catalog.read().await.unwrap();
         let ids: Vec<AutomationId> = reading.automations.iter().map(|automation| automation.id).collect();
-        catalog.take_in_all(reading);
+        catalog.cache_all(reading);
         ids
     };
     assert_eq!(read().await, [a, b]);
@@ -105,6 +105,6 @@ async fn only_what_changed_is_read_again() {
     automations::automation_archive(&database, a, "ana", at(0)).await.unwrap();
     let reading = catalog.read().await.unwrap();
     catalog.put_queue_pause("nfe", None);
-    catalog.take_in_all(reading);
+    catalog.cache_all(reading);
     assert_eq!((read().await, read().await), (vec![a], vec![]));
 }

@@ -1,4 +1,4 @@
-//! Messages that the broker gave up are kept, and fail the jobs they name.
+//! Consumes the dead-letter queue: stores each message and fails the job that it names, so that no job waits for a message that is gone.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,10 +14,10 @@ use uuid::Uuid;
 use super::DeadLetters;
 use crate::writer::{Change, Writer};
 
-/// Bytes of a message that are kept.
+/// Maximum stored size of a message in bytes.
 const MOST_BODY: usize = 1024 * 1024;
 
-/// Takes messages from the dead-letter queue: keeps each, and fails the job it names when that waits for it.
+/// Consumes messages from the dead-letter queue: stores each, and fails the job that it names if that is pending.
 pub(crate) async fn run(letters: DeadLetters, broker: Arc<Broker>, queue: String, shutdown: Shutdown) -> Result<(), TaskError> {
     let DeadLetters { database, writer, clock, .. } = letters;
     let mut consumer = broker.consume(&queue, 50);
@@ -28,10 +28,10 @@ pub(crate) async fn run(letters: DeadLetters, broker: Arc<Broker>, queue: String
         };
         let delivery = delivery.ok_or("the connection to the broker was closed")?;
         match take(&database, &writer, &delivery, clock()).await {
-            // A lost ack brings the message again: its job stays as it is, the letter is kept twice.
+            // After a lost ack the message is redelivered: its job is unchanged, the dead letter is stored twice.
             Ok(()) => drop(delivery.ack().await),
             Err(failure) => {
-                tracing::warn!(error = %failure, "dead letter not kept, trying again");
+                tracing::warn!(error = %failure, "dead letter not stored, retrying");
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 drop(delivery.requeue().await);
             }
@@ -67,7 +67,7 @@ async fn take(database: &Database, writer: &Writer, delivery: &Delivery, now: Da
     Ok(())
 }
 
-/// The message as text that the database takes, and whether that is the message to the byte.
+/// The message as text that the database accepts, and whether that is the exact message.
 fn kept(body: &[u8]) -> (String, bool) {
     let lossy = String::from_utf8_lossy(body);
     let text = if lossy.contains('\0') { lossy.replace('\0', "\u{fffd}") } else { lossy.into_owned() };
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_says_whether_it_is_the_message() {
+    fn a_stored_body_says_whether_it_is_exact() {
         assert_eq!(kept("ação".as_bytes()), ("ação".to_owned(), true));
         assert_eq!(kept(b"a\0b"), ("a\u{fffd}b".to_owned(), false));
         assert_eq!(kept(&[0xff, b'a']), ("\u{fffd}a".to_owned(), false));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_the_database_refuses_are_left_out() {
+    fn headers_that_the_database_refuses_are_omitted() {
         let all = [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "\0".to_owned())];
         assert_eq!(headers(&all), Some(serde_json::json!({"a": "1"})));
         assert_eq!(headers(&all[1..]), None);

@@ -1,4 +1,4 @@
-//! Reading and deleting dead letters.
+//! Reads and deletes dead letters.
 
 use api_types::DeadLetterDetail;
 use auth::Principal;

@@ -1,4 +1,4 @@
-//! Sending dead letters again.
+//! Replays dead letters: as a new job if the message failed one, else by publishing the message to its queue again.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{DeadLetters, read::to_api};
 use crate::catalog::rejected;
 
-/// How long the broker may take to confirm: a transaction waits for it.
+/// Time limit for the broker's confirm, for which a transaction waits.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl DeadLetters {
@@ -36,7 +36,7 @@ impl DeadLetters {
         Ok(to_api(self.letter(id).await?))
     }
 
-    /// Runs the job again that the message failed. The key makes one new job of a request that is sent twice, or again after a crash.
+    /// Retries the job that the message failed. The idempotency key makes a request that is repeated, also after a crash, create one job.
     async fn replay_job(&self, letter: &DeadLetter, job: FullJob, by: &Principal) -> Result<(), Failure> {
         let automation_id = job.row.automation_id;
         let entry = self.catalog.require(automation_id).await?;
@@ -45,7 +45,7 @@ impl DeadLetters {
         let key = format!("dead-letter/{}", job.row.job.id);
         match dead_letters::dead_letter_retry(&self.database, job.row.job.id).await? {
             Some((retry, other)) if other.as_ref() != Some(&key) => {
-                return Err(Failure::conflict("already_retried", format!("job {retry} runs in its place already")));
+                return Err(Failure::conflict("already_retried", format!("job {retry} replaces it already")));
             }
             Some(_) | None => {}
         }
@@ -61,18 +61,18 @@ impl DeadLetters {
         Ok(())
     }
 
-    /// Sends the message to its queue again. The mark and the confirm are one: a crash between leaves the letter as it was, and the message
-    /// may go out twice, never not at all.
+    /// Publishes the message to its queue again. The dead letter is marked in a transaction that commits after the confirm: after a crash
+    /// in between the message may be published twice, never zero times.
     async fn replay_message(&self, letter: &DeadLetter, by: &Principal) -> Result<(), Failure> {
         if !letter.body_is_whole {
-            let detail = "the message was not text, or larger than is kept, so that it cannot be sent again as it was";
+            let detail = "the message was not text or was truncated, so it cannot be published again";
             return Err(Failure::conflict("body_incomplete", detail));
         }
         if letter.queue_name.is_empty() {
-            return Err(Failure::conflict("queue_unknown", "the message does not say which queue it was meant for"));
+            return Err(Failure::conflict("queue_unknown", "the message does not name its queue"));
         }
         if self.broker.is_none() {
-            return Err(Failure::conflict("no_broker", "this hub has no broker to send the message to"));
+            return Err(Failure::conflict("no_broker", "this hub has no broker to publish the message to"));
         }
         let replay = Replay { at: (self.clock)(), by: by.name(), new_job_id: None };
         let txn = self.database.begin().await?;
@@ -80,13 +80,13 @@ impl DeadLetters {
             drop(txn);
             return Err(self.lost_race(letter.id).await?);
         }
-        self.send_again(letter).await?;
+        self.publish_again(letter).await?;
         txn.commit().await?;
-        tracing::info!(dead_letter.id = %letter.id, queue.name = letter.queue_name, user.name = %by.actor, "dead letter sent to its queue again");
+        tracing::info!(dead_letter.id = %letter.id, queue.name = letter.queue_name, user.name = %by.actor, "dead letter published to its queue again");
         Ok(())
     }
 
-    async fn send_again(&self, letter: &DeadLetter) -> Result<(), Failure> {
+    async fn publish_again(&self, letter: &DeadLetter) -> Result<(), Failure> {
         let Some(broker) = &self.broker else { return Ok(()) };
         let headers = headers(letter);
         let body = Bytes::from(letter.body.clone().into_bytes());
@@ -94,16 +94,16 @@ impl DeadLetters {
         match sent.unwrap_or(Err(broker::Error::Disconnected)) {
             Ok(()) => Ok(()),
             Err(broker::Error::Unroutable { queue }) => {
-                Err(Failure::conflict("queue_missing", format!("the broker has no queue \"{queue}\" any more")))
+                Err(Failure::conflict("queue_missing", format!("the broker no longer has the queue \"{queue}\"")))
             }
             Err(error) => Err(Failure::BrokerUnavailable(error.to_string())),
         }
     }
 
-    /// Somebody else was faster: sent it again, or removed it.
+    /// The failure when a concurrent request replayed or deleted the dead letter first.
     async fn lost_race(&self, id: DeadLetterId) -> Result<Failure, Failure> {
         let letter = self.letter(id).await?;
-        Ok(letter.replay.as_ref().map_or_else(|| Failure::Unavailable("the letter changed meanwhile".to_owned()), already_replayed))
+        Ok(letter.replay.as_ref().map_or_else(|| Failure::Unavailable("the dead letter changed meanwhile".to_owned()), already_replayed))
     }
 
     pub(crate) async fn replay_many(&self, request: ReplayRequest, by: &Principal) -> Result<ReplayResponse, Failure> {
@@ -127,9 +127,9 @@ impl DeadLetters {
                 Err(Failure::Conflict { code, detail, .. }) => {
                     response.refused.push(DeadLetterRefusal { id: letter.id, code: code.to_owned(), detail });
                 }
-                // Somebody removed it meanwhile.
+                // It was deleted meanwhile.
                 Err(Failure::NotFound(_)) => {}
-                // What was sent stays sent; the same request goes on with the rest.
+                // Replayed ones stay replayed; the same request continues with the rest.
                 Err(failure) => return Err(failure),
             }
             response.last = Some(letter.id);
@@ -138,7 +138,7 @@ impl DeadLetters {
     }
 }
 
-/// The headers that the message was sent with, without those that the broker added when it died.
+/// The headers of the message, without those that the broker added when it was dead-lettered.
 fn headers(letter: &DeadLetter) -> Vec<(String, String)> {
     let kept = letter.headers.as_ref().and_then(serde_json::Value::as_object).into_iter().flatten();
     let sent = kept.filter(|(name, _)| !name.starts_with("x-first-death-") && !name.starts_with("x-last-death-"));
@@ -147,5 +147,5 @@ fn headers(letter: &DeadLetter) -> Vec<(String, String)> {
 
 fn already_replayed(replay: &Replay) -> Failure {
     let place = replay.new_job_id.map_or_else(|| "to its queue".to_owned(), |id| format!("as job {id}"));
-    Failure::conflict("already_replayed", format!("the message was sent again {place} by {} at {}", replay.by, replay.at.to_rfc3339()))
+    Failure::conflict("already_replayed", format!("the message was replayed {place} by {} at {}", replay.by, replay.at.to_rfc3339()))
 }

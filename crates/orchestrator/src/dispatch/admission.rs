@@ -1,7 +1,7 @@
-//! Places within limits: how many jobs of an automation or with a concurrency key may be held, and how many may start in a time.
+//! Admission: slots within the concurrency limits of automations and keys, and rate limits of starts.
 //!
-//! Whoever decides counts first what is taken, under one lock of the database that all replicas share, and writes what it admitted in the same
-//! transaction. So no two replicas take the same free place.
+//! Used slots are counted under a database lock that all replicas share, and admitted jobs are written in the same transaction, so that no
+//! two replicas take the same free slot.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,46 +11,46 @@ use store::jobs::JobRow;
 
 use crate::catalog::CachedAutomations;
 
-/// Free places, as far as they are counted.
+/// Free slots, as far as they are counted.
 #[derive(Default)]
 pub(crate) struct Admission {
-    /// How many more jobs of each automation may be held; `None`: any number.
+    /// Free slots of each automation; `None`: unlimited.
     free: HashMap<AutomationId, Option<i64>>,
-    /// How many jobs with each key are held.
+    /// Used slots of each key.
     used: HashMap<String, i64>,
     rates: HashMap<AutomationId, Rate>,
-    /// Keys that were full for some job.
+    /// Keys without a free slot for some job.
     full_keys: BTreeSet<String>,
-    /// Automations that are gone.
+    /// Automations that no longer exist.
     gone: BTreeSet<AutomationId>,
 }
 
 /// The rate limit of an automation.
 struct Rate {
     tat: Option<DateTime<Utc>>,
-    /// A start was admitted that is not written yet.
+    /// Whether an admitted start is not written yet.
     changed: bool,
-    /// When a start is admitted next, once one was refused.
+    /// When the next start is admitted, once one was refused.
     next_at: Option<DateTime<Utc>>,
 }
 
-/// Limits whose places are not counted yet.
+/// Limits that are not counted yet.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Uncounted {
-    /// Automations whose held jobs are to be counted.
+    /// Automations whose jobs must be counted.
     pub(crate) automations: Vec<AutomationId>,
-    /// Concurrency keys whose held jobs are to be counted.
+    /// Concurrency keys whose jobs must be counted.
     pub(crate) keys: Vec<String>,
-    /// Automations whose rate is to be read.
+    /// Automations whose rate limit must be read.
     pub(crate) rates: Vec<AutomationId>,
 }
 
-/// Places as they were counted.
+/// Counted slots.
 #[derive(Default)]
 pub(crate) struct Counted {
-    /// The limit of each automation, and how many of its jobs are held or on their way.
+    /// The limit of each automation, and the number of its dispatched and held jobs.
     pub(crate) automations: Vec<(AutomationId, Option<i64>, i64)>,
-    /// How many jobs with each key are held or on their way.
+    /// The number of dispatched and held jobs with each key.
     pub(crate) keys: Vec<(String, i64)>,
     /// The theoretical arrival time of each automation's rate limit.
     pub(crate) rates: Vec<(AutomationId, Option<DateTime<Utc>>)>,
@@ -83,7 +83,7 @@ impl Uncounted {
 }
 
 impl Admission {
-    /// The limits of these jobs that are not counted yet.
+    /// Limits of these jobs that are not counted yet.
     pub(crate) fn uncounted<'a>(&self, automations: &CachedAutomations, rows: impl Iterator<Item = &'a JobRow>) -> Uncounted {
         let (mut limited, mut keys, mut rates) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for row in rows {
@@ -95,7 +95,7 @@ impl Admission {
         Uncounted { automations: limited.into_iter().collect(), keys: keys.into_iter().collect(), rates: rates.into_iter().collect() }
     }
 
-    /// Takes in what was counted.
+    /// Adds counted limits.
     pub(crate) fn count(&mut self, counted: Counted) {
         let free = |(id, limit, used): (AutomationId, Option<i64>, i64)| (id, limit.map(|limit| limit - used));
         self.free.extend(counted.automations.into_iter().map(free));
@@ -103,26 +103,26 @@ impl Admission {
         self.rates.extend(counted.rates.into_iter().map(|(id, tat)| (id, Rate { tat, changed: false, next_at: None })));
     }
 
-    /// Takes a place of each of the job's limits; none when one of them has none left. They must be counted.
+    /// Takes a slot of each of the job's limits, or none if one has no free slot. The limits must be counted.
     pub(crate) fn admit(&mut self, automations: &CachedAutomations, row: &JobRow, now: DateTime<Utc>) -> Result<(), &'static str> {
         let limits = applicable(automations, row);
         let free = self.free.get_mut(&limits.automation_id).and_then(Option::as_mut);
         if free.as_ref().is_some_and(|free| **free <= 0) {
-            return Err("as many jobs of this automation run as may run at once; the job waits");
+            return Err("the automation's concurrency limit is reached; the job stays pending");
         }
         let used = limits.key.and_then(|(key, limit)| Some((self.used.get_mut(key)?, key, limit)));
         if let Some((used, key, limit)) = &used
             && **used >= *limit
         {
             self.full_keys.insert((*key).to_owned());
-            return Err("as many jobs with this concurrency key run as may run at once; the job waits");
+            return Err("the limit of this concurrency key is reached; the job stays pending");
         }
         if let Some((limit, rate)) = limits.rate.zip(self.rates.get_mut(&limits.automation_id)) {
             match limit.admit(rate.tat, now) {
                 Ok(tat) => *rate = Rate { tat: Some(tat), changed: true, next_at: None },
                 Err(next_at) => {
                     rate.next_at = Some(next_at);
-                    return Err("the automation started as many jobs lately as it may; the job waits");
+                    return Err("the automation's rate limit is reached; the job stays pending");
                 }
             }
         }
@@ -135,7 +135,7 @@ impl Admission {
         Ok(())
     }
 
-    /// Gives back the places of a job that was counted and is not held any more.
+    /// Releases the slots of a counted job that is no longer held.
     pub(crate) fn free(&mut self, row: &JobRow) {
         if let Some(free) = self.free.get_mut(&row.automation_id).and_then(Option::as_mut) {
             *free += 1;
@@ -148,29 +148,29 @@ impl Admission {
         }
     }
 
-    /// Jobs of this automation cannot start: it is gone.
+    /// Excludes jobs of an automation that no longer exists.
     pub(crate) fn exclude(&mut self, automation_id: AutomationId) {
         self.gone.insert(automation_id);
     }
 
-    /// Automations none of whose jobs may start now.
+    /// Automations without a free slot.
     pub(crate) fn full(&self) -> Vec<AutomationId> {
         let full = self.free.iter().filter(|(_, free)| free.is_some_and(|free| free <= 0)).map(|(id, _)| *id);
         let rates = self.rates.iter().filter(|(_, rate)| rate.next_at.is_some()).map(|(id, _)| *id);
         full.chain(rates).chain(self.gone.iter().copied()).collect()
     }
 
-    /// Concurrency keys that have no place left.
+    /// Concurrency keys without a free slot.
     pub(crate) fn full_keys(&self) -> Vec<String> {
         self.full_keys.iter().cloned().collect()
     }
 
-    /// When a rate limit that refused a start admits the next one.
+    /// When the first rate limit that refused a start admits one.
     pub(crate) fn next_start_at(&self) -> Option<DateTime<Utc>> {
         self.rates.values().filter_map(|rate| rate.next_at).min()
     }
 
-    /// The rates that changed since the last call; they are to be written.
+    /// Takes the rate limits that changed since the last call and must be written.
     pub(crate) fn take_changed_rates(&mut self) -> Vec<(AutomationId, DateTime<Utc>)> {
         let changed = self.rates.iter_mut().filter_map(|(id, rate)| std::mem::take(&mut rate.changed).then_some((*id, rate.tat?)));
         changed.collect()

@@ -1,5 +1,4 @@
-//! Claims that wait for jobs, indexed by everything that an event looks them up by: queue, labels, worker and deadline. What one event costs
-//! does not grow with the number of claims.
+//! Waiting claims, indexed by queue, labels, worker and deadline, so that the cost of an event does not grow with the number of claims.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -14,17 +13,17 @@ use tokio::{sync::oneshot, time::Instant};
 /// A worker's request for jobs.
 #[derive(Clone)]
 pub(crate) struct Claim {
-    /// Rises with each claim of this hub.
+    /// Increases with each claim of this hub.
     pub(crate) id: u64,
     pub(crate) request: ClaimRequest,
-    /// How long it may wait.
+    /// Maximum time to wait.
     pub(crate) wait: Duration,
 }
 
-/// The way back to whoever made a claim.
+/// Sends the answer of a claim.
 pub(crate) type ClaimReply = oneshot::Sender<Result<Vec<JobAssignment>, Failure>>;
 
-/// A claim that waits for a job, with the way back to whoever made it.
+/// A waiting claim with its reply channel.
 pub(crate) struct WaitingClaim {
     pub(crate) claim: Claim,
     pub(crate) reply: ClaimReply,
@@ -32,31 +31,31 @@ pub(crate) struct WaitingClaim {
     ability: Ability,
 }
 
-/// Which jobs a worker's claims may have.
+/// Which jobs a worker's claims may receive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ability {
-    /// Those that any worker can run.
+    /// Jobs without required labels.
     pub(crate) any: bool,
-    /// Those that require some of these labels; empty: none.
+    /// Jobs that require only labels of this list; empty: none.
     pub(crate) labels: Vec<String>,
 }
 
-/// The claims that wait. Their ids rise with their age, so that the oldest is served first.
+/// The waiting claims. The oldest has the lowest id and is served first.
 #[derive(Default)]
 pub(crate) struct WaitingClaims {
     claims: HashMap<u64, WaitingClaim>,
     by_worker: HashMap<WorkerId, u64>,
-    /// Those for every queue are those of [`EVERY_QUEUE`].
+    /// Claims for every queue are under [`EVERY_QUEUE`].
     by_queue: HashMap<String, OfQueue>,
     deadlines: BTreeSet<(Instant, u64)>,
     fresh: BTreeSet<u64>,
 }
 
-/// The claims for jobs of a queue.
+/// The claims for a queue.
 #[derive(Default)]
 struct OfQueue {
     any: BTreeSet<u64>,
-    /// By the labels of their workers.
+    /// By the labels of the workers.
     labelled: BTreeMap<Vec<String>, BTreeSet<u64>>,
 }
 
@@ -86,19 +85,19 @@ impl OfQueue {
 }
 
 impl WaitingClaim {
-    /// Jobs that it takes: none when nobody waits for the answer any more.
+    /// Maximum number of jobs; 0 when the client is gone.
     pub(crate) fn most(&self) -> usize {
         if self.reply.is_closed() { 0 } else { usize::try_from(self.claim.request.max).unwrap_or(usize::MAX) }
     }
 
-    /// Answers it. A worker that is gone gets its jobs with its next claim.
+    /// Answers the claim. If the client is gone, the worker gets the jobs with its next claim.
     pub(crate) fn answer(self, jobs: Vec<JobAssignment>) {
         let _ = self.reply.send(Ok(jobs));
     }
 }
 
 impl WaitingClaims {
-    /// Adds a claim that has not been looked at yet: what its worker lost on the way is dispatched again.
+    /// Adds a fresh claim: assignments that its worker lost in transit are still to be repeated.
     pub(crate) fn insert(&mut self, claim: Claim, reply: ClaimReply, ability: Ability, now: Instant) {
         let (id, deadline) = (claim.id, now + claim.wait);
         self.deadlines.insert((deadline, id));
@@ -124,7 +123,7 @@ impl WaitingClaims {
         self.remove(*self.by_worker.get(&worker_id)?)
     }
 
-    /// Removes one whose time is up.
+    /// Removes an expired claim.
     pub(crate) fn remove_expired(&mut self, now: Instant) -> Option<WaitingClaim> {
         let (deadline, id) = *self.deadlines.first()?;
         if deadline <= now { self.remove(id) } else { None }
@@ -142,7 +141,7 @@ impl WaitingClaims {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    /// Claims that no transaction has looked at, oldest first.
+    /// Claims that no transaction has examined yet, oldest first.
     pub(crate) fn fresh(&self) -> impl Iterator<Item = (u64, &WaitingClaim)> {
         self.fresh.iter().filter_map(|id| Some((*id, self.claims.get(id)?)))
     }
@@ -151,22 +150,22 @@ impl WaitingClaims {
         !self.fresh.is_empty()
     }
 
-    /// A transaction has looked at all of them.
+    /// Marks all claims as examined by a transaction.
     pub(crate) fn mark_seen(&mut self) {
         self.fresh.clear();
     }
 
-    /// Whether one waits for jobs of `queue` that any worker can run.
+    /// Whether a claim waits for jobs of `queue` without required labels.
     pub(crate) fn takes_any(&self, queue: &str) -> bool {
         self.of(queue).any(|claims| !claims.any.is_empty())
     }
 
-    /// Whether one waits for jobs of `queue`, also for those alone that require labels.
+    /// Whether a claim waits for jobs of `queue`, with or without required labels.
     pub(crate) fn has_claims(&self, queue: &str) -> bool {
         self.of(queue).next().is_some()
     }
 
-    /// Claims for jobs of `queue` that any worker can run, oldest first.
+    /// Claims for jobs of `queue` without required labels, oldest first.
     pub(crate) fn any(&self, queue: &str) -> impl Iterator<Item = (u64, &WaitingClaim)> {
         let mut named = self.by_queue.get(queue).map(|claims| claims.any.iter()).into_iter().flatten().peekable();
         let mut every = self.by_queue.get(EVERY_QUEUE).map(|claims| claims.any.iter()).into_iter().flatten().peekable();
@@ -178,7 +177,7 @@ impl WaitingClaims {
         oldest.filter_map(|id| Some((*id, self.claims.get(id)?)))
     }
 
-    /// Claims for jobs of `queue` that require labels, by the labels of their workers.
+    /// Claims for jobs of `queue` with required labels, by the labels of the workers.
     pub(crate) fn labelled(&self, queue: &str) -> impl Iterator<Item = (&[String], impl Iterator<Item = (u64, &WaitingClaim)>)> {
         let groups = self.of(queue).flat_map(|claims| &claims.labelled);
         groups.map(|(labels, ids)| (labels.as_slice(), ids.iter().filter_map(|id| Some((*id, self.claims.get(id)?)))))
@@ -188,12 +187,12 @@ impl WaitingClaims {
         self.of(queue).any(|claims| !claims.labelled.is_empty())
     }
 
-    /// The claims that name `queue`, and those for every queue.
+    /// The claims for `queue` and those for every queue.
     fn of(&self, queue: &str) -> impl Iterator<Item = &OfQueue> {
         [queue, EVERY_QUEUE].into_iter().filter_map(|queue| self.by_queue.get(queue))
     }
 
-    /// Something was learnt about the worker.
+    /// Updates the ability of a worker's claim.
     pub(crate) fn set_ability(&mut self, worker_id: WorkerId, ability: &Ability) {
         let Some(id) = self.by_worker.get(&worker_id).copied() else { return };
         if self.claims.get(&id).is_some_and(|waiting| waiting.ability == *ability) {
@@ -206,7 +205,7 @@ impl WaitingClaims {
         self.index(id);
     }
 
-    /// Workers whose claims wait.
+    /// Workers with a waiting claim.
     pub(crate) fn workers(&self) -> Vec<WorkerId> {
         self.by_worker.keys().copied().collect()
     }
@@ -233,7 +232,7 @@ impl WaitingClaims {
     }
 }
 
-/// Checks what a worker asks for.
+/// Validates a claim.
 ///
 /// # Errors
 /// [`Failure::Invalid`] with each fault.

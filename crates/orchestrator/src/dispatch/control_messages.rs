@@ -7,10 +7,10 @@ use messages::{WorkerControl, worker_control::Command};
 use runtime::{Shutdown, Tasks};
 use tokio::sync::mpsc;
 
-/// Messages that may wait for the broker; more are dropped, since a heartbeat says the same later.
+/// Maximum number of buffered messages; more are dropped, because the next heartbeat carries the same information.
 const MOST_WAITING: usize = 10_000;
 
-/// What a worker must do at once, with a job or as a whole.
+/// A command to a worker, about a job or the worker itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ControlMessage {
     pub(crate) worker_id: WorkerId,
@@ -18,7 +18,7 @@ pub(crate) struct ControlMessage {
     pub(crate) job_id: Option<JobId>,
 }
 
-/// Sends connected workers at once what the answer to a heartbeat would say later. Does nothing without a broker.
+/// Publishes commands to workers at once, instead of with the next heartbeat. No effect without a broker.
 #[derive(Clone)]
 pub(crate) struct ControlMessages(Option<mpsc::Sender<(WorkerId, WorkerControl)>>);
 
@@ -30,18 +30,18 @@ impl ControlMessages {
         Self(Some(sender))
     }
 
-    /// Sends a message and does not wait for it. A worker that is not there, or not connected to the broker, does not get it.
+    /// Publishes a message without waiting. A worker that is not connected to the broker does not receive it.
     pub(crate) fn send(&self, message: ControlMessage) {
         let ControlMessage { worker_id, command, job_id } = message;
         let Some(sender) = &self.0 else { return };
         let job_id = job_id.map(|id| id.to_string()).unwrap_or_default();
         if sender.try_send((worker_id, WorkerControl { command: command.into(), job_id })).is_err() {
-            tracing::warn!(worker.id = %worker_id, ?command, "control message dropped; the next heartbeat says it");
+            tracing::warn!(worker.id = %worker_id, ?command, "control message dropped; the next heartbeat delivers it");
         }
     }
 }
 
-/// Queue of the control messages for a worker.
+/// Control queue of a worker.
 fn control_queue(worker_id: WorkerId) -> String {
     format!("regente.control.{worker_id}")
 }

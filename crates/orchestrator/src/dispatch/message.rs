@@ -1,4 +1,4 @@
-//! What a worker gets of a job: over the broker a message, by a claim an assignment. Both say how the program is run and stopped.
+//! Converts a job for its worker: a message for the broker, or an assignment for a claim. Both say how to run and stop the program.
 
 use messages::{JobMessage, JsonObject};
 use serde_json::{Map, Value};
@@ -25,7 +25,7 @@ pub(crate) fn job_message(automation: &Automation, row: &JobRow, parameters: Map
     }
 }
 
-/// What a claiming worker gets of a job that it holds; `None` for a job that nobody holds.
+/// The assignment of a held job; `None` for a job without a lease.
 pub(crate) fn assignment(row: &JobRow, automation: &Automation, parameters: Map<String, Value>) -> Option<api_types::JobAssignment> {
     let lease = row.job.lease.as_ref()?;
     Some(api_types::JobAssignment {
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_job_was_accepted_with_goes_before_its_automation() {
+    fn terms_of_a_job_override_its_automation() {
         let draft = Draft { timeout_s: Some(10), policy: Policy { cancel_grace_s: Some(5), ..Policy::default() }, ..Draft::default() };
         let now = DateTime::UNIX_EPOCH;
         let automation = Automation { id: 7.into(), draft, pause: None, archived_at: None, created_at: now, updated_at: now };

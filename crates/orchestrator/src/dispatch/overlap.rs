@@ -1,4 +1,4 @@
-//! The rule for a new job beside others of its automation.
+//! The overlap rule: what happens to a new job while others of its automation are pending or running.
 
 use domain::{
     ids::{AutomationId, JobId},
@@ -8,39 +8,39 @@ use store::jobs::NewJob;
 
 use crate::catalog::CachedAutomations;
 
-/// What the rule makes of a new job.
+/// Outcome of the rule.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// It is added.
+    /// The job is inserted.
     Add,
-    /// It is refused because of this job.
+    /// The request is refused because of this job.
     Skip(JobId),
-    /// This job, which waits, is answered in its place.
+    /// This pending job is returned instead.
     Join(JobId),
-    /// It is added, and these jobs are canceled.
+    /// The job is inserted, and these jobs are canceled.
     Replace(Vec<JobId>),
-    /// These jobs are canceled. It takes the place of this one, which is new itself.
+    /// These jobs are canceled, and the job replaces this one, which is new in the same transaction.
     Supersede(Vec<JobId>, JobId),
 }
 
-/// A job beside a new one.
+/// Another job to which the rule applies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Neighbor {
     pub(crate) id: JobId,
     pub(crate) is_held: bool,
 }
 
-/// The rule of the new job's automation.
+/// The overlap rule of the new job's automation.
 pub(crate) fn rule(automations: &CachedAutomations, new: &NewJob) -> Overlap {
     automations.get(new.automation_id).map(|entry| entry.automation.draft.policy.overlap).unwrap_or_default()
 }
 
-/// Whether a job of this automation and key is beside `new`.
+/// Whether the rule relates a job of this automation and key to `new`.
 pub(crate) fn is_beside(new: &NewJob, automation_id: AutomationId, key: Option<&String>) -> bool {
     automation_id == new.automation_id && (new.terms.concurrency_key.is_none() || key == new.terms.concurrency_key.as_ref())
 }
 
-/// Decides by the jobs beside a new one that have not ended, and by the first one beside it that is new in the same transaction.
+/// Decides by the related jobs that have not ended, and by the first related job that is new in the same transaction.
 pub(crate) fn decide(rule: Overlap, mut neighbors: impl Iterator<Item = Neighbor>, new: impl FnOnce() -> Option<JobId>) -> Decision {
     match rule {
         Overlap::Queue => Decision::Add,
@@ -52,7 +52,7 @@ pub(crate) fn decide(rule: Overlap, mut neighbors: impl Iterator<Item = Neighbor
         Overlap::Replace => {
             let others = neighbors.map(|neighbor| neighbor.id).collect();
             match new() {
-                // Nobody has seen it yet: its request gets the new one.
+                // It is not committed yet: its request is answered with the new job.
                 Some(new) => Decision::Supersede(others, new),
                 None => Decision::Replace(others),
             }
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_rule_looks_at_what_runs_what_waits_and_what_is_new() {
+    fn each_rule_considers_running_pending_and_new_jobs() {
         let [running, waiting, new] = [1, 2, 3].map(Uuid::from_u128);
         let held = Neighbor { id: running, is_held: true };
         let pending = Neighbor { id: waiting, is_held: false };

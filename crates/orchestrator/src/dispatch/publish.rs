@@ -10,24 +10,24 @@ use tokio::{sync::mpsc, time::Instant};
 
 use crate::notices::{Notice, Notices};
 
-/// Pause before a message that the broker would not take is tried again.
+/// Delay before a refused message is published again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long the broker may take to confirm: one that is out of memory or disk blocks publishers without a word.
+/// Time limit for the broker's confirm: a broker without memory or disk space blocks publishers silently.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A job's message on its way to its queue, which is known to be there.
+/// A job's message for its queue, which exists.
 #[derive(Debug)]
 pub(crate) struct Publication {
     pub(crate) job_id: JobId,
     pub(crate) queue: String,
     body: Bytes,
-    /// When its job waits again unless the broker has confirmed it.
+    /// When the job returns to the backlog unless the broker has confirmed the message.
     until: Instant,
 }
 
 impl Publication {
-    /// `None` for a message whose job id is none, or which has no JSON form.
+    /// `None` for a message without a valid job id or JSON form.
     pub(crate) fn new(message: JobMessage) -> Option<Self> {
         let job_id = message.job_id.parse().ok()?;
         let body = serde_json::to_vec(&message).ok()?;
@@ -35,12 +35,12 @@ impl Publication {
     }
 }
 
-/// Publishes messages, many at once, and lets the writer know which of them the broker has confirmed.
+/// Publishes messages concurrently and notifies the writer of confirms.
 pub(crate) struct Publisher(mpsc::UnboundedSender<Publication>);
 
 impl Publisher {
     pub(crate) fn start(broker: Option<Arc<Broker>>, notices: Notices, tasks: &Tasks) -> Self {
-        // Unbounded, yet small: the dispatch window bounds what the writer sends here.
+        // Unbounded, but small: the dispatch window limits what the writer sends.
         let (sender, receiver) = mpsc::unbounded_channel();
         if let Some(broker) = broker {
             tasks.spawn_outlet("orchestrator.publisher", |drain| publish_all(broker, notices, receiver, drain));
@@ -49,7 +49,7 @@ impl Publisher {
     }
 
     pub(crate) fn publish(&self, publication: Publication) {
-        // Without a broker nothing is chosen for it; at the end of the process the sweep takes what is left.
+        // Without a broker nothing is selected for it; after a shutdown the sweep releases what is left.
         let _ = self.0.send(publication);
     }
 }
@@ -82,7 +82,7 @@ async fn publish(broker: &Broker, publication: Publication) -> Notice {
             if !matches!(error, Error::Disconnected) {
                 tokio::time::sleep(PAUSE).await;
             }
-            tracing::warn!(%error, job.id = %job_id, queue.name = queue, "message not confirmed, the job waits again");
+            tracing::warn!(%error, job.id = %job_id, queue.name = queue, "message not confirmed; the job returns to the backlog");
             Notice::Unconfirmed(job_id, queue)
         }
     }

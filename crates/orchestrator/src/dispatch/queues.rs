@@ -1,5 +1,5 @@
-//! Which queues are known to be at the broker. One whose automation names a profile is declared by it; any other is declared by whoever
-//! consumes it, with the arguments that its consumer wants, and is looked for until then.
+//! State of the job queues at the broker. A queue with a profile is declared by the hub. Any other queue is declared by its consumers, with
+//! arguments that the hub cannot know, so the hub checks for it passively until it exists.
 
 use std::{
     collections::BTreeMap,
@@ -21,32 +21,32 @@ use crate::{
     notices::{Notice, Notices},
 };
 
-/// Ticks between two attempts to give a queue that is in use the profile that was named for it.
+/// Ticks between two attempts to apply a profile to a queue that is in use.
 const APPLY_EVERY: u32 = 10;
-/// How long the broker may take for a queue.
+/// Time limit of the broker for one queue.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long a request waits for that.
+/// Time limit of a request that waits for it.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(3);
-/// How long a finding is kept that nobody asks for.
+/// Time after which an unused finding is dropped.
 const KEPT_FOR: Duration = Duration::from_secs(60);
 
-/// The queues of jobs at the broker.
+/// The job queues at the broker.
 #[derive(Clone)]
 pub(crate) struct BrokerQueues(Arc<Shared>);
 
 struct Shared {
     broker: Option<Arc<Broker>>,
     catalog: Arc<Catalog>,
-    /// Between two looks for a queue that jobs wait for.
+    /// Time between two checks of a queue with a backlog.
     tick: Duration,
-    /// Queues that are to be looked at, and those where something is not as it should be.
+    /// Queues to check, and queues with a problem.
     queues: Mutex<BTreeMap<String, Queue>>,
-    wanted: Notify,
+    requested: Notify,
 }
 
 #[derive(Default)]
 struct Queue {
-    /// When it is looked at next.
+    /// When it is checked next.
     due: Option<Instant>,
     looked_at: Option<Instant>,
     finding: Finding,
@@ -56,31 +56,31 @@ struct Queue {
 enum Finding {
     #[default]
     None,
-    /// Nobody has declared it.
+    /// It is not declared.
     Missing,
-    /// It has other arguments than those of its profile, and is in use.
+    /// Its arguments differ from its profile, and it is in use.
     InUse(QueueProfile, QueueDepth),
-    /// The broker refuses to give it its profile.
+    /// The broker refused its profile.
     Refused(QueueProfile, String),
 }
 
 impl BrokerQueues {
     pub(crate) fn new(broker: Option<Arc<Broker>>, catalog: Arc<Catalog>, tick: Duration) -> Self {
-        Self(Arc::new(Shared { broker, catalog, tick, queues: Mutex::default(), wanted: Notify::new() }))
+        Self(Arc::new(Shared { broker, catalog, tick, queues: Mutex::default(), requested: Notify::new() }))
     }
 
-    /// Whether messages can be sent to `queue` now. One that is not known yet is looked for.
+    /// Whether messages can be published to `queue` now. Requests a check of an unknown queue.
     pub(crate) fn is_ready(&self, queue: &str) -> bool {
         let Some(broker) = self.0.broker.as_ref().filter(|broker| broker.is_connected()) else { return false };
         let is_ready = broker.has_ensured(queue);
         if !is_ready {
-            self.want(queue);
+            self.request_check(queue);
         }
         is_ready
     }
 
-    /// Has `queue` looked at, if that was not done a moment ago.
-    pub(crate) fn want(&self, queue: &str) {
+    /// Requests a check of `queue`, unless it was checked a moment ago.
+    pub(crate) fn request_check(&self, queue: &str) {
         if self.0.broker.is_none() {
             return;
         }
@@ -93,37 +93,37 @@ impl BrokerQueues {
         let earliest = known.looked_at.map_or(now, |at| now.max(at + self.0.tick));
         if known.due.is_none_or(|due| due > earliest) {
             known.due = Some(earliest);
-            self.0.wanted.notify_one();
+            self.0.requested.notify_one();
         }
     }
 
-    /// Has all queues looked at for which an automation names a profile.
-    pub(crate) fn want_named(&self) {
+    /// Requests a check of all queues with a profile.
+    pub(crate) fn check_named(&self) {
         for queue in self.0.catalog.cached().named_queues() {
-            self.want(&queue);
+            self.request_check(&queue);
         }
     }
 
-    /// Looks at `queue` at once. The look goes on when it takes longer than a request may.
-    pub(crate) async fn look_now(&self, queue: &str) {
+    /// Checks `queue` at once. The check continues when it exceeds the time limit of a request.
+    pub(crate) async fn check_now(&self, queue: &str) {
         let (this, queue) = (self.clone(), queue.to_owned());
         let looking = tokio::spawn(async move {
             if !this.look(&queue).await {
-                this.want(&queue);
+                this.request_check(&queue);
             }
             // It may be due again.
-            this.0.wanted.notify_one();
+            this.0.requested.notify_one();
         });
         let _ = timeout(REQUEST_PATIENCE, looking).await;
     }
 
-    /// Whether a look found that nobody has declared `queue`.
+    /// Whether a check found `queue` undeclared.
     pub(crate) fn is_missing(&self, queue: &str) -> bool {
         let is_known = self.0.broker.as_ref().is_none_or(|broker| broker.has_ensured(queue));
         !is_known && self.queues().get(queue).is_some_and(|known| known.finding == Finding::Missing)
     }
 
-    /// Why the profile that this automation names has not taken effect.
+    /// Why the profile of this automation has not taken effect.
     pub(crate) fn warning(&self, automation: &Automation) -> Option<String> {
         let (queue, named) = (&automation.draft.queue_name, automation.draft.queue_profile?);
         let finding = self.queues().get(queue)?.finding.clone();
@@ -136,13 +136,13 @@ impl BrokerQueues {
                 depth.consumers
             )),
             Finding::Refused(profile, error) if profile == named => {
-                Some(format!("queue \"{queue}\" could not be given queue_profile \"{}\": {error}", named.as_str()))
+                Some(format!("queue \"{queue}\" could not be declared with queue_profile \"{}\": {error}", named.as_str()))
             }
             _ => None,
         }
     }
 
-    /// Looks at queues as they become due.
+    /// Checks queues as they become due.
     pub(crate) async fn run(self, notices: Notices, shutdown: Shutdown) -> Result<(), TaskError> {
         loop {
             let now = Instant::now();
@@ -150,7 +150,7 @@ impl BrokerQueues {
             if due > now {
                 tokio::select! {
                     () = shutdown.wait() => return Ok(()),
-                    () = self.0.wanted.notified() => {}
+                    () = self.0.requested.notified() => {}
                     () = sleep_until(due) => {}
                 }
             } else if self.look(&queue).await {
@@ -159,7 +159,7 @@ impl BrokerQueues {
         }
     }
 
-    /// Looks for what waits as soon as the broker is back.
+    /// Checks queues with a backlog as soon as the broker is back.
     pub(crate) async fn watch(
         self,
         broker: Arc<Broker>,
@@ -175,11 +175,11 @@ impl BrokerQueues {
             }
             if *connected.borrow_and_update() {
                 tracing::info!("broker connected");
-                self.want_named();
+                self.check_named();
                 let queues = store::jobs::job_queues_waiting(&database).await.unwrap_or_default();
                 notices.send(Notice::Candidates(queues));
             } else {
-                tracing::warn!("broker out of reach; jobs are accepted and wait");
+                tracing::warn!("broker unreachable; jobs are accepted and stay pending");
             }
         }
     }
@@ -191,7 +191,7 @@ impl BrokerQueues {
         next.map(|(queue, due)| (queue.clone(), due))
     }
 
-    /// Declares `queue`, or adopts it. Whether messages can be sent to it.
+    /// Declares or adopts `queue`; returns whether messages can be published to it.
     async fn look(&self, queue: &str) -> bool {
         let Some(broker) = &self.0.broker else { return false };
         let found = timeout(PATIENCE, find(broker, queue, self.0.catalog.cached().queue_profile(queue))).await;
@@ -203,13 +203,13 @@ impl BrokerQueues {
         match finding {
             Ok(finding) => {
                 if let (Finding::Refused(_, error), true) = (&finding, finding != known.finding) {
-                    tracing::warn!(error, queue.name = queue, "the queue could not be given its profile");
+                    tracing::warn!(error, queue.name = queue, "the queue's profile could not be applied");
                 }
                 known.due = matches!(finding, Finding::InUse(..)).then(|| now + self.0.tick * APPLY_EVERY);
                 known.finding = finding;
             }
-            // Whoever waits for it asks again.
-            Err(error) => tracing::debug!(%error, queue.name = queue, "the queue could not be looked at"),
+            // It is requested again while jobs wait for it.
+            Err(error) => tracing::debug!(%error, queue.name = queue, "the queue could not be checked"),
         }
         drop(queues);
         broker.has_ensured(queue)
@@ -232,7 +232,7 @@ async fn find(broker: &Broker, queue: &str, profile: Option<QueueProfile>) -> Re
         Ok(None) => Ok(Finding::None),
         Ok(Some(depth)) => Ok(Finding::InUse(profile, depth)),
         Err(error) if !broker.is_connected() => Err(error),
-        // It cannot be changed, as one of another type, or not by this user. If it is there, it is used as it is.
+        // It cannot be changed, for example because of its type or the user's permissions. An existing queue is used as it is.
         Err(error) => match broker.adopt_queue(queue).await {
             Ok(_) | Err(Error::QueueNotFound { .. }) => Ok(Finding::Refused(profile, error.to_string())),
             Err(error) => Err(error),

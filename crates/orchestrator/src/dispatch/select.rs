@@ -1,12 +1,14 @@
-//! Which waiting jobs are dispatched next, and where each goes: to a claim that waits, or to the broker.
+//! Selection: which pending jobs are dispatched next, and where each goes: to a waiting claim or to the broker.
 //!
-//! A [`Selection`] reads nothing itself. [`Selection::next_read`] says what it has to know, whoever drives it reads that inside the transaction
-//! and hands it back to the method that the [`Read`] names, until nothing is left to read. What must hold:
+//! A [`Selection`] reads nothing itself, so that it can be tested without a database. [`Selection::next_read`] names the next read; the
+//! caller performs it inside the transaction and passes the result to the method that the [`Read`] names, until nothing is left to read.
+//! Invariants:
 //!
-//! - Jobs of a queue go out by priority, then age, as far as limits and pauses allow. A job that a limit holds back does not block those behind it.
-//! - Nobody gets more than they have room for: a claim its `max`, a broker queue its window.
-//! - A job that was placed is written before the next candidates of its queue are read, or they would be the same ones again.
-//! - It ends: each read of candidates either finds fewer than it asked for, or fills room, or learns of a limit that is full.
+//! - Jobs of a queue are dispatched by priority, then age, as far as limits and pauses allow. A job that a limit blocks does not block
+//!   others.
+//! - No destination exceeds its capacity: a claim its `max`, a broker queue its window.
+//! - A placed job is written before the next candidates of its queue are read, because the read would return it again.
+//! - It terminates: each read of candidates either finds fewer than requested, or fills capacity, or finds a limit that is reached.
 
 mod candidates;
 mod look;
@@ -29,7 +31,7 @@ use super::{
 };
 use crate::catalog::CachedAutomations;
 
-/// What dispatch decides by, beside rows and limits. All of it answers from memory.
+/// The in-memory inputs of dispatch, besides rows and limits.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) state: &'a DispatchState,
@@ -40,7 +42,7 @@ pub(crate) struct View<'a> {
     pub(crate) now: DateTime<Utc>,
 }
 
-/// A job that is dispatched, and where it goes.
+/// A dispatched job and its destination.
 pub(crate) struct Placement {
     pub(crate) job: FullJob,
     pub(crate) destination: Destination,
@@ -57,9 +59,9 @@ pub(crate) struct Selection<'a> {
     view: View<'a>,
     pub(crate) admission: Admission,
     findings: Findings,
-    /// Messages for each queue.
+    /// Number of messages by queue.
     published: BTreeMap<String, usize>,
-    /// Jobs for each claim.
+    /// Number of jobs by claim.
     assigned: HashMap<u64, usize>,
     tasks: VecDeque<Task>,
 }
@@ -84,20 +86,20 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// A job waits in this queue now.
+    /// Marks a queue as having a candidate.
     pub(crate) fn add_candidate(&mut self, queue: &str) {
         if !self.findings.candidate_queues.contains(queue) {
             self.findings.candidate_queues.insert(queue.to_owned());
         }
     }
 
-    /// A job ended: the place that it leaves may be taken in this transaction.
+    /// A job ended: its slot may be taken in this transaction.
     pub(crate) fn place_freed(&mut self) {
         self.findings.candidate_queues.extend(self.view.state.held_back.iter().cloned());
     }
 
-    /// Whether a new job can be published in the transaction that adds it: nothing is before it and no limit applies. If so, its place in the
-    /// window is taken.
+    /// Whether a new job can be published in the transaction that inserts it, because nothing is ahead of it and no limit applies. If so,
+    /// takes a slot in the window.
     pub(crate) fn publishes_at_once(&mut self, new: &NewJob) -> bool {
         let View { state, automations, now, .. } = self.view;
         let queue = &new.queue_name;
@@ -122,14 +124,14 @@ impl<'a> Selection<'a> {
         *self.published.entry(queue.to_owned()).or_default() += 1;
     }
 
-    /// Messages that may still be published to `queue`.
+    /// Number of messages that may still be published to `queue`.
     fn room(&self, queue: &str) -> usize {
         let published = self.published.get(queue).copied().unwrap_or(0);
         let room = self.view.state.room(queue, self.view.window).saturating_sub(published);
         if room > 0 && (self.view.is_ready)(queue) { room } else { 0 }
     }
 
-    /// How many jobs a claim still takes.
+    /// Remaining capacity of a claim.
     fn free_of(&self, id: u64, waiting: &WaitingClaim) -> usize {
         waiting.most().saturating_sub(self.assigned.get(&id).copied().unwrap_or(0))
     }
@@ -142,25 +144,25 @@ impl<'a> Selection<'a> {
         self.view.state.candidate_queues.union(&self.findings.candidate_queues)
     }
 
-    /// Whether something might be dispatched now.
+    /// Whether anything could be dispatched now.
     pub(crate) fn could_dispatch(&self) -> bool {
         let has_takers = |queue: &String| self.claims().has_claims(queue) || self.room(queue) > 0;
         self.claims().has_fresh() || self.queues().any(has_takers)
     }
 
-    /// Begins to select: first what claims lost, then the queues that may have candidates.
+    /// Starts the selection: first lost assignments, then the queues that may have candidates.
     pub(crate) fn begin(&mut self) {
         let queues: Vec<Task> = self.queues().cloned().map(Task::Queue).collect();
         self.tasks.extend(self.claims().has_fresh().then_some(Task::FindLost));
         self.tasks.extend(queues);
     }
 
-    /// Gives up on selecting: these queues are not looked at again before something happens.
+    /// Abandons the selection: its queues are not read again before the next event.
     pub(crate) fn give_up(&mut self) {
         self.findings.exhausted = self.queues().cloned().collect();
     }
 
-    /// What must be read next.
+    /// The next read; `None`: done.
     pub(crate) fn next_read(&mut self) -> Option<Read> {
         while let Some(task) = self.tasks.pop_front() {
             let read = match task {
@@ -187,7 +189,7 @@ impl<'a> Selection<'a> {
         placements
     }
 
-    /// Ends it.
+    /// Ends the selection.
     pub(crate) fn finish(self) -> Findings {
         Findings { next_start_at: self.admission.next_start_at(), ..self.findings }
     }

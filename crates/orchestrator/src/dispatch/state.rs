@@ -1,7 +1,7 @@
-//! What dispatch remembers: which queues may have candidates, where the jobs on their way are, what workers take, and which claims wait.
+//! Dispatch state: queues that may have candidates, dispatched and held jobs, the capacity of workers, and waiting claims.
 //!
-//! It is a cache of the database and never the truth. It may be wrong about what other replicas do, and is read again every tick. Only the pace
-//! of dispatch depends on it: whether a job may start is decided by its row and by places that are counted in the transaction. No method waits
+//! It is a cache of the database, never the truth: it may be wrong about other replicas and is refreshed every tick. Only the pace of
+//! dispatch depends on it. Whether a job may start is decided by its row and by slots that are counted in the transaction. No method blocks
 //! or reads a clock.
 
 mod intake;
@@ -27,32 +27,32 @@ use super::{
     findings::Findings,
 };
 
-/// Where jobs are and who waits for them, as this replica saw it last.
+/// Dispatched and held jobs, workers and claims, as this replica saw them last.
 #[derive(Default)]
 pub(crate) struct DispatchState {
     /// Queues that may have a job to dispatch.
     pub(crate) candidate_queues: BTreeSet<String>,
-    /// Jobs whose message is with the broker, by queue.
+    /// Jobs whose message is at the broker, by queue.
     undelivered: Places,
-    /// Jobs that take a slot of a worker that consumes messages, by queue.
+    /// Jobs that use a slot of a worker that consumes from the broker, by queue.
     held: Places,
-    /// What the workers take that were seen lately.
+    /// Capacity of the workers with a recent heartbeat.
     intake: Intake,
-    /// Queues in which a limit holds jobs back. The end of any job may free a place.
+    /// Queues with jobs that a limit blocks. The end of any job may free a slot.
     pub(crate) held_back: BTreeSet<String>,
     /// When a rate limit admits the next start.
     pub(crate) next_start_at: Option<Instant>,
-    /// Claims that wait.
+    /// Waiting claims.
     pub(crate) claims: WaitingClaims,
-    /// When the database was last found to have no candidate for claims of a queue.
+    /// When a queue was last found to have no candidate for claims.
     empty_at: HashMap<String, Instant>,
 }
 
-/// How long an empty queue is not read again for a new claim. This replica knows what it accepts meanwhile; what another one accepts, it finds
-/// with the next tick.
+/// Time for which an empty queue is not read again for a new claim. Jobs that this replica accepts are known; those of other replicas are
+/// found with the next tick.
 const EMPTY_FOR: Duration = Duration::from_millis(100);
 
-/// How many messages a broker queue may hold.
+/// Limit of undelivered messages in a broker queue.
 #[derive(Clone, Copy)]
 pub(crate) struct Window {
     pub(crate) unknown: usize,
@@ -67,7 +67,7 @@ impl DispatchState {
             return 0;
         }
         let allowed = match self.intake.slots(queue) {
-            // Nobody would take a message: its workers only claim, or are paused.
+            // No worker would consume a message: they only claim, or are paused.
             Some(0) => 0,
             Some(slots) => slots.saturating_sub(self.held.count(queue)) + window.lookahead,
             None => window.unknown,
@@ -75,11 +75,11 @@ impl DispatchState {
         allowed.saturating_sub(undelivered)
     }
 
-    /// Adds a claim that waits. Its queues are read, unless they were found empty a moment ago.
+    /// Adds a waiting claim and marks its queues as having candidates, unless they were found empty a moment ago.
     pub(crate) fn add_claim(&mut self, claim: Claim, reply: ClaimReply, now: Instant) {
         let ability = self.intake.ability(claim.request.worker_id);
-        // A claim for every queue needs none of this: queues with candidates are known. What another replica accepted, or what requires
-        // labels, it finds with the next tick.
+        // A claim for every queue does not need this: queues with candidates are known. Jobs of other replicas or with labels are found
+        // with the next tick.
         for queue in claim.request.queues.iter().filter(|queue| *queue != EVERY_QUEUE) {
             let is_empty = self.empty_at.get(queue).is_some_and(|at| now.duration_since(*at) < EMPTY_FOR);
             if !is_empty || !ability.labels.is_empty() {
@@ -89,7 +89,7 @@ impl DispatchState {
         self.claims.insert(claim, reply, ability, now);
     }
 
-    /// Takes in what a committed selection found out. `next_start` is how long a rate limit keeps jobs back.
+    /// Applies the findings of a committed selection. `next_start` is the time until a rate limit admits the next start.
     pub(crate) fn found(&mut self, findings: Findings, next_start: Option<Duration>, now: Instant) {
         self.candidate_queues.extend(findings.candidate_queues);
         self.held_back.extend(findings.held_back);
@@ -101,19 +101,19 @@ impl DispatchState {
         self.next_start_at = self.next_start_at.into_iter().chain(next_start.map(|pause| now + pause)).min();
     }
 
-    /// A place may be free: jobs that a limit held back are candidates again.
+    /// A slot may be free: jobs that a limit blocked are candidates again.
     pub(crate) fn retry_held_back(&mut self) {
         let held_back = std::mem::take(&mut self.held_back);
         self.candidate_queues.extend(held_back);
     }
 
-    /// Whether a queue with candidates has claims, or room at the broker; `window` is `None` without a broker.
+    /// Whether a queue with candidates has claims, or room in its window at the broker; `window` is `None` without a broker.
     pub(crate) fn could_dispatch(&self, window: Option<Window>) -> bool {
         let has_room = |queue: &String| window.is_some_and(|window| self.room(queue, window) > 0);
         self.claims.has_fresh() || self.candidate_queues.iter().any(|queue| self.claims.has_claims(queue) || has_room(queue))
     }
 
-    /// Jobs whose messages nobody takes: they were sent before it was known that the live workers of their queue only claim, or are paused.
+    /// Dispatched jobs whose messages no worker consumes, because the live workers of their queue only claim or are paused.
     pub(crate) fn stranded(&self) -> Vec<(JobId, String)> {
         let untaken = |queue: &String| self.intake.slots(queue) == Some(0);
         self.undelivered.iter().filter(|(_, queue)| untaken(queue)).map(|(id, queue)| (*id, queue.clone())).collect()
@@ -150,13 +150,13 @@ impl DispatchState {
         }
     }
 
-    /// Replaces all workers by those that were seen lately.
+    /// Replaces all workers by those with a recent heartbeat.
     pub(crate) fn set_workers(&mut self, workers: Vec<Worker>, state: impl Fn(&Worker) -> State) {
         self.intake.clear();
         for worker in workers {
             self.set_worker(worker, &state);
         }
-        // Those of workers that are forgotten too.
+        // Includes claims of workers that are no longer cached.
         for worker_id in self.claims.workers() {
             self.claims.set_ability(worker_id, &self.intake.ability(worker_id));
         }
@@ -169,7 +169,7 @@ impl DispatchState {
         self.claims.set_ability(id, &self.intake.ability(id));
     }
 
-    /// The jobs with the broker, and those that workers hold. To be called after [`DispatchState::set_workers`].
+    /// Replaces the dispatched and held jobs. Call it after [`DispatchState::set_workers`].
     pub(crate) fn set_jobs(&mut self, undelivered: Vec<(JobId, String)>, held: Vec<(JobId, String, Option<WorkerId>)>) {
         self.undelivered = undelivered.into_iter().collect();
         let takes_slot = |(id, queue, worker_id): (JobId, String, Option<WorkerId>)| self.intake.consumes(worker_id).then_some((id, queue));

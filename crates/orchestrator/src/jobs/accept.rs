@@ -1,4 +1,4 @@
-//! The orchestrator's side of [`JobIntake`]: what [`domain::job::accept`] decides becomes a row, unless others are in its way.
+//! Implements [`JobIntake`]: inserts the job that [`domain::job::accept`] accepted, unless the overlap rule prevents it.
 
 use domain::{
     ids::{AutomationId, JobId},
@@ -18,21 +18,21 @@ use crate::writer::{Inserted, differs};
 impl JobIntake for Jobs {
     fn accept(&self, ask: Ask) -> BoxFuture<'_, Result<Intake, Failure>> {
         let is_retry = ask.request.trigger == Trigger::Retry;
-        let accepted = async move { if is_retry { Err(no_retry()) } else { self.take_in(ask, None).await } };
+        let accepted = async move { if is_retry { Err(no_retry()) } else { self.accept_job(ask, None).await } };
         accepted.boxed()
     }
 }
 
 impl Jobs {
-    /// Accepts a job, which runs another again when there is one.
-    pub(super) async fn take_in(&self, ask: Ask, retry_of: Option<JobId>) -> Result<Intake, Failure> {
+    /// Accepts a job; `retry_of` is the job that it retries.
+    pub(super) async fn accept_job(&self, ask: Ask, retry_of: Option<JobId>) -> Result<Intake, Failure> {
         let Ask { automation_id: id, request, key } = ask;
         let entry = self.catalog.require(id).await?;
-        // The order of ids is that of acceptance: an id is never younger than its job.
+        // Ids sort in order of acceptance: an id must not be younger than its job.
         let (job_id, now) = (Uuid::now_v7(), (self.clock)());
         let digest = key.as_ref().map(|_| digest(&request));
         if let Some(key) = &key {
-            // Before everything that may have changed since: whoever asks again did not get the answer to what was accepted.
+            // Before any validation: a repeated request was accepted before, whatever has changed since.
             if let Some(known) = self.accepted_under(id, key.as_str()).await? {
                 let differs = differs(known.request_digest.as_deref(), digest.as_deref());
                 return if differs { Err(other_request()) } else { Ok(Intake::Existing(self.get(known.job_id).await?)) };
@@ -50,19 +50,19 @@ impl Jobs {
         }
     }
 
-    /// [`JobIntake::accept`] for somebody who is answered with the job, or why there is none. The flag says that it had been there before.
+    /// [`JobIntake::accept`] for a request that is answered with the job. The flag says whether the job existed before.
     pub(crate) async fn execute(&self, ask: Ask) -> Result<(api_types::Job, bool), Failure> {
         answer(self.accept(ask).await?)
     }
 
-    /// The job that was accepted under this key.
+    /// The job that was accepted with this key.
     async fn accepted_under(&self, automation_id: AutomationId, key: &str) -> Result<Option<Idempotent>, Failure> {
         let txn = self.database.begin_lazily();
         Ok(store::jobs::job_find_idempotent_unscoped(&txn, &[(automation_id, key.to_owned())]).await?.pop())
     }
 }
 
-/// What somebody is answered who asked for a job.
+/// The answer to a request for a job.
 pub(super) fn answer(intake: Intake) -> Result<(api_types::Job, bool), Failure> {
     match intake {
         Intake::Accepted(job) => Ok((job, false)),
@@ -72,21 +72,21 @@ pub(super) fn answer(intake: Intake) -> Result<(api_types::Job, bool), Failure> 
 }
 
 fn no_retry() -> Failure {
-    Failure::field("trigger", "must not be RETRY: a job that has ended is run again by POST /api/v1/jobs/{id}/retry")
+    Failure::field("trigger", "must not be RETRY: retry an ended job with POST /api/v1/jobs/{id}/retry")
 }
 
 fn other_request() -> Failure {
-    let message = "was used before with other parameters or options: use another key, or send the request again as it was";
+    let message = "was used before with other parameters or options: use another key, or repeat the original request";
     Failure::field("idempotency_key", message)
 }
 
-/// A digest of what is asked, as it was sent: defaults of the automation may change between a request and its repetition.
+/// A digest of the request without the automation's defaults, which may change between a request and its repetition.
 fn digest(request: &Request) -> String {
     let Request { parameters, overrides, trigger: _, version_id, environment, origin: _ } = request;
     let Overrides { priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before } = overrides;
     let mut asked =
         serde_json::json!([parameters, priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before]);
-    // A request that says neither has the digest that it had before there were any.
+    // A request without them must have the same digest as before these fields existed.
     if let (Value::Array(asked), true) = (&mut asked, version_id.is_some() || environment.is_some()) {
         asked.extend([serde_json::json!(version_id), serde_json::json!(environment)]);
     }

@@ -1,4 +1,4 @@
-//! What people do to jobs.
+//! Cancel, pause, resume and retry, for single jobs and in bulk.
 
 use api_types::{BulkResponse, RetryRequest};
 use auth::Principal;
@@ -20,16 +20,16 @@ use crate::{
     writer::{Action, Change, Control},
 };
 
-/// Jobs that a bulk request acts on at most.
+/// Maximum number of jobs in a bulk request.
 const MOST_IN_BULK: u64 = 10_000;
-/// Of these, how many at once.
+/// Jobs per page of a bulk request.
 const BULK_PAGE: u64 = 200;
-/// And bytes of parameters at once.
+/// Size of the parameters per page, in bytes.
 const BULK_BYTES: u64 = 4 * 1024 * 1024;
-/// Longest reason, in characters.
+/// Maximum length of a reason, in characters.
 const MOST_REASON: usize = 1000;
 
-/// What a bulk request does.
+/// Kind of bulk request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bulk {
     Cancel,
@@ -37,7 +37,7 @@ pub(crate) enum Bulk {
 }
 
 impl Bulk {
-    /// The statuses of jobs that it can act on.
+    /// The statuses that it applies to.
     pub(crate) const fn statuses(self) -> &'static [Status] {
         match self {
             Self::Cancel => &[Status::Pending, Status::Running, Status::Paused],
@@ -46,7 +46,7 @@ impl Bulk {
     }
 }
 
-/// The reason as it is kept.
+/// Validates a reason.
 pub(crate) fn reason(given: Option<String>) -> Result<Option<String>, Failure> {
     if given.as_ref().is_some_and(|reason| reason.chars().count() > MOST_REASON) {
         return Err(Failure::field("reason", format!("must have at most {MOST_REASON} characters")));
@@ -68,7 +68,7 @@ impl Jobs {
         self.get(id).await
     }
 
-    /// Makes a new job of one that has ended.
+    /// Retries an ended job as a new job.
     pub(super) async fn retry(&self, id: JobId, request: RetryRequest, by: &Principal) -> Result<api_types::Job, Failure> {
         self.run_again(self.full(id).await?, request, by.name()).await
     }
@@ -94,10 +94,10 @@ impl Jobs {
             origin: Origin { requested_by: Some(requested_by), ..Origin::default() },
         };
         let ask = Ask { automation_id: row.automation_id, request, key: None };
-        Ok(answer(self.take_in(ask, Some(row.job.id)).await?)?.0)
+        Ok(answer(self.accept_job(ask, Some(row.job.id)).await?)?.0)
     }
 
-    /// Cancels or retries the jobs that `filter` chooses, the newest first.
+    /// Cancels or retries the jobs that `filter` selects, newest first.
     pub(super) async fn in_bulk(&self, bulk: Bulk, filter: Filter, dry_run: bool, control: &Control) -> Result<BulkResponse, Failure> {
         let matched = store::jobs::job_count(&self.database, &Scope::All, &filter, MOST_IN_BULK + 1).await?;
         let mut response = BulkResponse { dry_run, matched, more: matched > MOST_IN_BULK, ..BulkResponse::default() };
@@ -137,7 +137,7 @@ impl Jobs {
     }
 }
 
-/// A condition beside the status: without any, a slip of the hand would hit every job.
+/// Requires a condition besides the status, so that a mistake cannot affect every job.
 pub(crate) fn check_bulk(filter: &Filter) -> Result<(), Failure> {
     let none = filter.automation_id.is_none()
         && filter.queue_name.is_none()

@@ -1,4 +1,4 @@
-//! From a row to what the API shows.
+//! Converts rows to API types.
 
 use store::{
     job_events::JobEvent,
@@ -45,7 +45,7 @@ pub(crate) fn job(from: FullJob) -> api_types::Job {
     }
 }
 
-/// A job that was accepted just now.
+/// A new job.
 pub(crate) fn new_job(new: NewJob) -> api_types::Job {
     job(FullJob { row: new.row(), parameters: new.parameters })
 }

@@ -1,5 +1,5 @@
-//! Logs that people watch as they come. Whoever watches the same job shares what is read of it: its row when it changes, and each page of its
-//! log while somebody sends it.
+//! Live logs. All clients that follow a job share its reads (its row on each change, and each page of its log while it is sent), so that
+//! many viewers of one job cost the database as much as one.
 
 use domain::{Scope, ids::JobId};
 use std::{
@@ -22,18 +22,18 @@ use tokio::{sync::watch, task::AbortHandle};
 use super::convert;
 use crate::watchers::Watchers;
 
-/// How often the database is asked whether another replica changed a job that somebody watches.
+/// Interval of checks for changes of followed jobs by other replicas.
 const ASK_EVERY: Duration = Duration::from_secs(1);
-/// Lines of a page.
+/// Maximum number of lines in a page.
 const PAGE_LINES: usize = 1000;
-/// Bytes of a page, unless lines that are stored together have more.
+/// Maximum size of a page in bytes, unless a single row has more.
 const PAGE_BYTES: usize = 128 * 1024;
-/// Bytes that are handed to a connection at once, about.
+/// Approximate size of a part that is passed to a connection, in bytes.
 const PART_BYTES: usize = 16 * 1024;
-/// Pages that are kept for those who come a little later.
+/// Number of pages that are kept for clients slightly behind.
 const KEPT_PAGES: usize = 2;
 
-/// The jobs that somebody watches. Clones are the same.
+/// The followed jobs. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Followed {
     database: Database,
@@ -41,7 +41,7 @@ pub(crate) struct Followed {
     jobs: Arc<Mutex<HashMap<JobId, Weak<FollowedJob>>>>,
 }
 
-/// A job that somebody watches.
+/// A followed job.
 pub(crate) struct FollowedJob {
     id: JobId,
     database: Database,
@@ -50,28 +50,28 @@ pub(crate) struct FollowedJob {
     reading: AbortHandle,
 }
 
-/// How a job is.
+/// State of a followed job.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Now {
     /// Log lines it has.
     pub(crate) log_lines: i64,
     pub(crate) progress: Option<Value>,
-    /// It has ended, or is not there any more: the last event, if there is one.
+    /// Set when it has ended or was deleted: the last event, if there is one.
     pub(crate) end: Option<Option<Bytes>>,
 }
 
 /// Log lines as server-sent events.
 pub(crate) struct Page {
-    /// Whole events, in parts that are handed to a connection at once: what a reader does not take stays shared with the others.
+    /// Complete events in parts: what a slow client has not read stays shared with the others.
     pub(crate) parts: Vec<Bytes>,
     /// Number of the last line.
     pub(crate) last: i64,
 }
 
-/// Pages by the line after which they begin.
+/// Pages by the line before their first.
 #[derive(Default)]
 struct Pages {
-    /// As long as somebody sends them.
+    /// Pages that are being sent.
     sent: HashMap<i64, Weak<Page>>,
     kept: VecDeque<Arc<Page>>,
 }
@@ -84,7 +84,7 @@ impl Followed {
         followed
     }
 
-    /// The job as all who watch it share it.
+    /// The shared state of a followed job.
     pub(crate) fn job(&self, id: JobId) -> Arc<FollowedJob> {
         let mut jobs = self.jobs();
         if let Some(job) = jobs.get(&id).and_then(Weak::upgrade) {
@@ -97,7 +97,7 @@ impl Followed {
         job
     }
 
-    /// Those that somebody watches; the others are forgotten.
+    /// The followed jobs; drops the others.
     fn watched(&self) -> Vec<JobId> {
         let mut jobs = self.jobs();
         jobs.retain(|_, job| job.strong_count() > 0);
@@ -108,7 +108,7 @@ impl Followed {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the database about all jobs that are watched, and wakes those who watch one that changed.
+    /// Checks all followed jobs in the database, and wakes the followers of changed ones.
     async fn ask(self, shutdown: Shutdown) -> Result<(), TaskError> {
         let mut known = HashMap::new();
         loop {
@@ -123,25 +123,25 @@ impl Followed {
             match store::jobs::job_list_versions_unscoped(&self.database, &ids).await {
                 Ok(versions) => {
                     let versions: HashMap<JobId, i64> = versions.into_iter().collect();
-                    // One that is not there any more has changed, too.
+                    // A deleted job has changed, too.
                     ids.into_iter().filter(|id| known.get(id) != versions.get(id)).for_each(|id| self.watchers.wake(id));
                     known = versions;
                 }
-                Err(error) => tracing::debug!(%error, jobs = ids.len(), "watched jobs were not looked at"),
+                Err(error) => tracing::debug!(%error, jobs = ids.len(), "followed jobs could not be checked"),
             }
         }
     }
 }
 
 impl FollowedJob {
-    /// How the job is, from now on; `None` before it was read.
+    /// The job's state and its changes; `None` before the first read.
     pub(crate) fn watch(&self) -> watch::Receiver<Option<Now>> {
         let mut now = self.now.clone();
         now.mark_changed();
         now
     }
 
-    /// The lines after this one; `None` when there are none.
+    /// The lines after this one; `None`: none.
     pub(crate) async fn page(&self, after: i64) -> Result<Option<Arc<Page>>, Error> {
         let mut pages = self.pages.lock().await;
         if let Some(page) = pages.sent.get(&after).and_then(Weak::upgrade) {
@@ -176,7 +176,7 @@ impl Drop for FollowedJob {
     }
 }
 
-/// Reads how a job is whenever it may have changed, until it has ended.
+/// Reads a job whenever it may have changed, until it has ended.
 async fn read(database: Database, watchers: Watchers, id: JobId, now: watch::Sender<Option<Now>>) {
     let mut watch = watchers.watch(id);
     loop {
@@ -189,7 +189,7 @@ async fn read(database: Database, watchers: Watchers, id: JobId, now: watch::Sen
                 }
             }
             Err(error) => {
-                tracing::debug!(%error, job.id = %id, "a watched job could not be read; it is tried again");
+                tracing::debug!(%error, job.id = %id, "a followed job could not be read; retrying");
                 tokio::time::sleep(ASK_EVERY).await;
                 continue;
             }
@@ -221,7 +221,7 @@ pub(crate) fn event(text: &mut Vec<u8>, name: &str, id: Option<i64>, data: &impl
     }
     text.extend_from_slice(b"data: ");
     let begin = text.len();
-    // These types have a JSON form; `null` stands for one that has not.
+    // These types always have a JSON form; `null` is a fallback.
     if serde_json::to_writer(&mut *text, data).is_err() {
         text.truncate(begin);
         text.extend_from_slice(b"null");
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_watches_the_same_shares_what_is_read() {
+    async fn followers_of_a_job_share_its_reads() {
         let database = Database::connect(&Settings { max_connections: 1, ..Settings::new("sqlite::memory:") }).await.unwrap();
         database.migrate().await.unwrap();
         let id = job(&database).await;
@@ -274,6 +274,6 @@ mod tests {
         assert_eq!(mine.page(first.last).await.unwrap().unwrap().last, 200);
         assert!(mine.page(400).await.unwrap().is_none());
         drop((mine, other));
-        assert!(followed.watched().is_empty(), "nothing is kept for whom nobody watches");
+        assert!(followed.watched().is_empty(), "nothing is kept without followers");
     }
 }

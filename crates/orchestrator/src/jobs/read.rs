@@ -1,4 +1,4 @@
-//! Reading jobs, their logs and their events.
+//! Reads jobs, their logs and their events.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use store::{
 
 use super::{Jobs, convert, waiting::with_reason};
 
-/// Bytes of payload, or of log lines, of a page, unless one item alone has more.
+/// Maximum size of a page's payload or log lines in bytes, unless a single item has more.
 const PAGE_BYTES: u32 = 4 * 1024 * 1024;
 
 impl Jobs {
@@ -25,7 +25,7 @@ impl Jobs {
         (self.clock)()
     }
 
-    /// The rows of a page, whose payloads are read part by part with [`Jobs::load`], and why those that wait do.
+    /// The rows of a page, whose payloads are read in parts with [`Jobs::load`], and the waiting reasons of pending jobs.
     pub(super) async fn list(&self, filter: &Filter, payload: Payload) -> Result<(JobPage, HashMap<JobId, WaitingReason>), Failure> {
         let found = store::jobs::job_list_page(&self.database, &Scope::All, filter, payload, PAGE_BYTES.into()).await?;
         let reasons = self.reasons.of(&found.rows.iter().map(|(row, _)| row).collect::<Vec<_>>()).await?;
@@ -46,7 +46,7 @@ impl Jobs {
         Ok(convert::job(self.full(id).await?))
     }
 
-    /// A job that says why it waits, if it does.
+    /// A job with its waiting reason, if it is pending.
     pub(super) async fn shown(&self, id: JobId) -> Result<Job, Failure> {
         let job = self.full(id).await?;
         let reasons = self.reasons.of(&[&job.row]).await?;
@@ -57,12 +57,12 @@ impl Jobs {
         store::jobs::job_get(&self.database, &Scope::All, id).await?.ok_or_else(|| not_found(id))
     }
 
-    /// Checks that there is such a job.
+    /// Checks that the job exists.
     pub(super) async fn check_exists(&self, id: JobId) -> Result<(), Failure> {
         store::jobs::job_get_row(&self.database, &Scope::All, id).await?.map(drop).ok_or_else(|| not_found(id))
     }
 
-    /// Where the lines of a page are, for [`Jobs::log_lines`].
+    /// The positions of a page's lines, for [`Jobs::log_lines`].
     pub(super) async fn log_page(&self, id: JobId, after: i64, limit: usize) -> Result<LinePage, Failure> {
         self.check_exists(id).await?;
         Ok(line_page(&self.database, id, after, limit, PAGE_BYTES as usize).await?)

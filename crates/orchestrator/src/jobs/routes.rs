@@ -1,4 +1,4 @@
-//! Routes of jobs: what people ask of them and do to them.
+//! Routes of jobs for people and programs.
 
 pub(crate) mod control;
 mod listing;
@@ -26,7 +26,7 @@ use self::control::time_faults;
 use super::Jobs;
 use crate::pages::{page, page_size};
 
-/// What a job takes beside its payload, about.
+/// Approximate size of a job without its payload, in bytes.
 const ROW_BYTES: u64 = 1024;
 
 /// Lists jobs, newest first, 50 a page.
@@ -53,7 +53,7 @@ pub(crate) async fn list(
     listing::array(response, listing::parts(found.rows, |(_, bytes)| *bytes + ROW_BYTES), read).await
 }
 
-/// What a list is to have beside the rows.
+/// The requested payload of a list.
 fn payload(include: Option<&str>) -> Result<Payload, Failure> {
     let mut words = include.unwrap_or_default().split(',').map(str::trim).filter(|word| !word.is_empty());
     words.try_fold(Payload::Parameters, |_, word| match word {

@@ -1,4 +1,4 @@
-//! Gathers why jobs wait.
+//! Collects the facts for [`why_waiting`]: for a page of jobs with a bounded number of queries, whatever the number of jobs.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -23,14 +23,14 @@ use store::{
 use super::convert;
 use crate::{catalog::Catalog, dispatch::BrokerQueues};
 
-/// Jobs with a place within limits that are looked at.
-const MOST_GIVEN_OUT: u64 = 50_000;
-/// How far back in the line a job's place is counted.
+/// Maximum number of running and dispatched jobs that are read.
+const MOST_ACTIVE: u64 = 50_000;
+/// Maximum number of jobs ahead that are counted.
 const MOST_AHEAD: u64 = 1000;
-/// How long the broker may take to say who consumes.
+/// Time limit for the broker to report consumers.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Finds out why jobs wait. Clones are the same.
+/// Explains why jobs are pending. Clones share it.
 #[derive(Clone)]
 pub(crate) struct WaitingReasons {
     pub(crate) database: Database,
@@ -42,7 +42,7 @@ pub(crate) struct WaitingReasons {
     pub(crate) clock: Clock,
 }
 
-/// What jobs that wait have in common.
+/// Facts that pending jobs share.
 struct Surroundings {
     now: DateTime<Utc>,
     broker_unreachable: bool,
@@ -56,7 +56,7 @@ struct Surroundings {
 }
 
 impl WaitingReasons {
-    /// Why each of these jobs waits, those that do.
+    /// The waiting reason of each of these jobs that is pending.
     pub(crate) async fn of(&self, rows: &[&JobRow]) -> Result<HashMap<JobId, WaitingReason>, Error> {
         let pending: Vec<&JobRow> = rows.iter().copied().filter(|row| row.job.status == Status::Pending).collect();
         if pending.is_empty() {
@@ -69,7 +69,7 @@ impl WaitingReasons {
     async fn surroundings(&self, pending: &[&JobRow]) -> Result<Surroundings, Error> {
         let now = (self.clock)();
         let queues: BTreeSet<&str> = pending.iter().map(|row| row.queue_name.as_str()).collect();
-        let given_out = store::jobs::job_list_active_unscoped(&self.database, MOST_GIVEN_OUT).await?;
+        let given_out = store::jobs::job_list_active_unscoped(&self.database, MOST_ACTIVE).await?;
         let mut workers: HashMap<String, Vec<LiveWorker>> = HashMap::new();
         let seen = store::workers::worker_list_seen_unscoped(&self.database, now - self.lease).await?;
         let mut running: HashMap<WorkerId, u32> = HashMap::new();
@@ -114,14 +114,14 @@ impl WaitingReasons {
         Ok(Surroundings { now, broker_unreachable, workers, consumers, lines, given_out, tats, unstarted })
     }
 
-    /// Consumers of queues whose workers never registered.
+    /// Number of consumers of queues without registered workers.
     async fn consumers(&self, queues: impl Iterator<Item = &str>, pending: &[&JobRow]) -> BTreeMap<String, u32> {
         let mut consumers = BTreeMap::new();
         let Some(broker) = &self.broker else { return consumers };
         let sent_to = |queue: &str| pending.iter().any(|row| row.queue_name == queue && row.dispatch_started_at.is_some());
         let asking = async {
             for queue in queues {
-                // A queue that a message was sent to is there, also when that was before this hub started.
+                // A queue with a dispatched job exists, even if this hub has not checked it yet.
                 if sent_to(queue) {
                     let _ = broker.adopt_queue(queue).await;
                 }
@@ -130,7 +130,7 @@ impl WaitingReasons {
                 }
             }
         };
-        // What was told until then counts.
+        // Answers that arrived in time count.
         let _ = tokio::time::timeout(PATIENCE, asking).await;
         consumers
     }
@@ -170,23 +170,23 @@ impl WaitingReasons {
         }
     }
 
-    /// Tells the log why the next job of each queue waits, when that is another reason than before.
-    pub(crate) async fn log(&self, told: &mut BTreeMap<String, WaitingCode>) -> Result<(), Error> {
+    /// Logs why the next job of each queue is pending, when the reason has changed.
+    pub(crate) async fn log(&self, logged: &mut BTreeMap<String, WaitingCode>) -> Result<(), Error> {
         let queues = store::jobs::job_queues_waiting(&self.database).await?;
-        told.retain(|queue, _| queues.contains(queue));
+        logged.retain(|queue, _| queues.contains(queue));
         for queue in queues {
             let Some(job) = store::jobs::job_next_unscoped(&self.database, &queue).await? else { continue };
             let reasons = self.of(&[&job.row]).await?;
             let Some(reason) = reasons.get(&job.row.job.id) else { continue };
-            if told.insert(queue.clone(), reason.code()) != Some(reason.code()) {
-                tracing::info!(queue.name = queue, job.id = %job.row.job.id, reason.code = reason.code().as_str(), %reason, "the next job waits");
+            if logged.insert(queue.clone(), reason.code()) != Some(reason.code()) {
+                tracing::info!(queue.name = queue, job.id = %job.row.job.id, reason.code = reason.code().as_str(), %reason, "the next job of the queue is pending");
             }
         }
         Ok(())
     }
 }
 
-/// A job as the API shows it, with the reason for which it waits, if that is known.
+/// A job for the API, with its waiting reason, if there is one.
 pub(crate) fn with_reason(job: FullJob, reasons: &HashMap<JobId, WaitingReason>) -> api_types::Job {
     let reason = reasons.get(&job.row.job.id).map(waiting_reason);
     api_types::Job { waiting_reason: reason, ..convert::job(job) }

@@ -1,4 +1,4 @@
-//! How the hub and its work stand.
+//! Reads the status of the hub.
 
 use std::{
     collections::BTreeMap,
@@ -13,9 +13,9 @@ use store::{ops::QueueLoad, reconcilers::Replica};
 
 use super::Ops;
 
-/// How old an answer may be: however many people look, the database is asked once.
+/// Maximum age of an answer, so that any number of viewers costs the database one read.
 const FRESH_FOR: Duration = Duration::from_secs(1);
-/// How long the broker may take to tell the depths of all queues.
+/// Time limit for the broker to report the depths of all queues.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Ops {
@@ -33,7 +33,7 @@ impl Ops {
         let now = (self.clock)();
         let loads = store::ops::queue_loads(&self.database).await?;
         let ended = store::ops::job_count_ended_unscoped(&self.database, now - TimeDelta::hours(1)).await?;
-        let ended_as = |wanted: &[Status]| ended.iter().filter(|(status, _)| wanted.contains(status)).map(|(_, jobs)| jobs).sum();
+        let ended_as = |statuses: &[Status]| ended.iter().filter(|(status, _)| statuses.contains(status)).map(|(_, jobs)| jobs).sum();
         let replicas = self.replica.alive().await?;
         let connected = self.broker.as_ref().is_some_and(|broker| broker.is_connected());
         let mut depths = self.depths(loads.keys()).await;
@@ -68,7 +68,7 @@ impl Ops {
         Ok(counts)
     }
 
-    /// Messages ready in the broker's queues, as far as it says in time.
+    /// Messages ready in the broker's queues, as far as it answers in time.
     async fn depths(&self, queues: impl Iterator<Item = &String>) -> BTreeMap<String, u32> {
         let mut depths = BTreeMap::new();
         let Some(broker) = &self.broker else { return depths };
@@ -79,7 +79,7 @@ impl Ops {
                 }
             }
         };
-        // What was told until then is shown.
+        // Answers that arrived in time are shown.
         let _ = tokio::time::timeout(PATIENCE, asking).await;
         depths
     }

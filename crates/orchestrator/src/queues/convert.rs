@@ -1,9 +1,9 @@
-//! From a row to what the API shows.
+//! Converts rows to API types.
 
 use chrono::{DateTime, Utc};
 use store::queues::Queue;
 
-/// A queue as it is at `now`: a pause that has ended is none.
+/// A queue at `now`; omits an expired pause.
 pub(crate) fn queue(from: Queue, now: DateTime<Utc>) -> api_types::Queue {
     let pause = from.pause.filter(|pause| pause.holds(now));
     api_types::Queue {

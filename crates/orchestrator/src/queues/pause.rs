@@ -1,4 +1,4 @@
-//! What is in queues, and pausing them.
+//! Lists, pauses and resumes queues.
 
 use api_types::PauseRequest;
 use auth::Principal;
@@ -22,12 +22,12 @@ impl Queues {
     }
 
     async fn queue(&self, name: &str) -> Result<Queue, Failure> {
-        // No other name is ever stored, and some cannot even be asked for.
+        // No other name is ever stored, and the database cannot compare some of them.
         let known = if is_queue_name(name) { store::queues::queue_get(&self.database, &Scope::All, name).await? } else { None };
         known.ok_or_else(|| Failure::NotFound(format!("queue \"{}\"", name.escape_debug())))
     }
 
-    /// Jobs in it do not start from now on. A pause that lasts is changed and keeps its beginning.
+    /// Pauses it: its pending jobs do not start. An existing pause is changed and keeps its beginning.
     pub(crate) async fn pause(&self, name: &str, request: PauseRequest, by: &Principal) -> Result<api_types::Queue, Failure> {
         let queue = self.queue(name).await?;
         let pause = automations::pause(request, queue.pause, by, (self.clock)())?;
@@ -37,7 +37,7 @@ impl Queues {
         Ok(self.shown(Queue { pause: Some(pause), ..queue }))
     }
 
-    /// Jobs in it start again.
+    /// Resumes it.
     pub(crate) async fn resume(&self, name: &str, by: &Principal) -> Result<api_types::Queue, Failure> {
         let queue = self.queue(name).await?;
         if !store::queues::queue_resume(&self.database, name, (self.clock)()).await? {

@@ -10,12 +10,12 @@ use store::{Database, Error};
 use super::counts;
 use crate::notices::{LostMessage, Notice, Notices};
 
-/// How old a message may get in a queue that the broker says is empty before its job waits again.
+/// Time after which a dispatched job returns to the backlog while its queue is empty at the broker.
 const LOST_AFTER: TimeDelta = TimeDelta::minutes(1);
-/// How long the broker may take to say how much a queue has.
+/// Time limit for the broker to report the depth of a queue.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Lets jobs wait again whose message the broker confirmed and no longer has.
+/// Returns jobs to the backlog whose message the broker confirmed and no longer has.
 pub(super) struct LostMessages {
     database: Database,
     broker: Option<Broker>,
@@ -54,15 +54,15 @@ impl LostMessages {
                 unknown += 1;
                 continue;
             };
-            // Messages that a consumer has and has not acknowledged are not counted. A registered worker starts at once what it gets.
+            // The depth does not include unacknowledged messages. A registered worker starts a job as soon as it receives its message.
             let known = registered.get(&queue).copied().unwrap_or(0);
             let strangers = depth.consumers > known;
-            // Who is known starts what it takes: without it the broker has lost the message. Else somebody may have taken it.
+            // A registered worker would have started the job, so the broker has lost the message. An unregistered one may have received it.
             let delivered = is_there && (strangers || known == 0);
             let before = if strangers { now - LOST_AFTER - self.consumer_timeout } else { now - LOST_AFTER };
             let ids: Vec<JobId> = jobs.into_iter().filter(|(_, since)| *since < before).map(|(id, _)| id).collect();
             if depth.messages == 0 && !ids.is_empty() {
-                tracing::warn!(queue.name = queue, jobs = ids.len(), "messages are gone and their jobs have not started");
+                tracing::warn!(queue.name = queue, jobs = ids.len(), "messages are lost and their jobs have not started");
                 lost += ids.len();
                 for job_id in ids {
                     self.notices.send(Notice::Lost(LostMessage { job_id, queue: queue.clone(), before, delivered }));
@@ -72,7 +72,7 @@ impl LostMessages {
         Ok(counts([("jobs_waiting_again", lost), ("queues_not_asked", unknown)]))
     }
 
-    /// Jobs whose message should be at the broker for a while, by queue.
+    /// Jobs whose message should have been at the broker for a while, by queue.
     async fn undelivered(&self, now: DateTime<Utc>) -> Result<HashMap<String, Vec<(JobId, DateTime<Utc>)>>, Error> {
         let mut by_queue: HashMap<String, Vec<(JobId, DateTime<Utc>)>> = HashMap::new();
         for (id, queue, since) in store::jobs::job_list_undelivered_unscoped(&self.database).await? {
@@ -83,7 +83,7 @@ impl LostMessages {
         Ok(by_queue)
     }
 
-    /// How many registered workers consume each queue.
+    /// Number of registered workers that consume each queue.
     async fn consuming_workers(&self, now: DateTime<Utc>) -> Result<HashMap<String, u32>, Error> {
         let mut counts = HashMap::new();
         for worker in store::workers::worker_list_seen_unscoped(&self.database, now - self.lease).await? {
@@ -95,7 +95,7 @@ impl LostMessages {
     }
 }
 
-/// What the queue holds, and whether it is there; `None` when the broker does not say.
+/// Depth of the queue, and whether it exists; `None` when the broker does not answer.
 async fn look(broker: &Broker, queue: &str) -> Option<(QueueDepth, bool)> {
     match tokio::time::timeout(PATIENCE, broker.queue_depth(queue)).await {
         Ok(Ok(depth)) => Some((depth, true)),

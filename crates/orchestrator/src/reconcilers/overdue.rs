@@ -11,18 +11,18 @@ use store::{
 use super::{MOST_ENDED, end_all};
 use crate::writer::{Change, Writer};
 
-/// What is over.
+/// The limit that was exceeded.
 #[derive(Clone, Copy)]
 pub(super) enum Limit {
-    /// The lease: the worker is lost.
+    /// The lease expired: the worker is lost.
     Lease,
-    /// The time to run: of foreign workers' jobs, and of those whose worker did not end them itself.
+    /// The time limit of the run, if its worker did not end the job, for example a foreign worker.
     Run,
-    /// The time to wait.
+    /// The queue time-out.
     Wait,
 }
 
-/// Ends jobs one of whose limits is over.
+/// Ends jobs that exceeded a limit.
 pub(super) struct Overdue {
     pub(super) limit: Limit,
     pub(super) database: Database,

@@ -5,12 +5,12 @@ use futures_util::future::BoxFuture;
 use runtime::{Clock, Context, Counts, Reconciler, Shutdown, TaskError};
 use store::{Database, Error, retention};
 
-/// Rows that a statement removes at most.
+/// Maximum number of rows that a statement deletes.
 const BATCH: u64 = 500;
-/// How long a run goes on; the next one takes what is left.
+/// Time limit of a run; the next one continues.
 const RUN_FOR: Duration = Duration::from_secs(20);
 
-/// Removes what is older than it is kept.
+/// Deletes rows that have exceeded their retention time.
 pub(super) struct Retention {
     name: &'static str,
     kept: Duration,
@@ -20,14 +20,14 @@ pub(super) struct Retention {
     shutdown: Shutdown,
 }
 
-/// Rows that are removed together, and how they are counted.
+/// A kind of rows, and the name of its count.
 #[derive(Clone, Copy)]
 struct Kind {
     counted: &'static str,
     remove: Remove,
 }
 
-/// Removes a batch of what is older, and says how many.
+/// Deletes a batch of older rows and returns their number.
 type Remove = for<'a> fn(&'a Database, DateTime<Utc>) -> BoxFuture<'a, Result<u64, Error>>;
 
 const JOBS: &[Kind] =
@@ -42,17 +42,17 @@ const DEAD_LETTERS: &[Kind] = &[Kind {
 }];
 
 impl Retention {
-    /// Of jobs that have ended.
+    /// Retention of ended jobs.
     pub(super) fn jobs(context: &Context) -> Self {
         Self::new(context, "retention_jobs", context.settings.retention.jobs, JOBS)
     }
 
-    /// Of log lines and events of jobs.
+    /// Retention of log lines and events of jobs.
     pub(super) fn logs(context: &Context) -> Self {
         Self::new(context, "retention_logs", context.settings.retention.logs, LOGS)
     }
 
-    /// Of dead letters.
+    /// Retention of dead letters.
     pub(super) fn dead_letters(context: &Context) -> Self {
         Self::new(context, "retention_dead_letters", context.settings.retention.dead_letters, DEAD_LETTERS)
     }
@@ -62,7 +62,7 @@ impl Retention {
         Self { name, kept, kinds, database, clock, shutdown }
     }
 
-    /// Removes one batch after the other; nothing when it is kept for ever.
+    /// Deletes batch by batch; nothing without a retention time.
     async fn remove(&self, kind: Kind) -> Result<u64, Error> {
         let kept = TimeDelta::from_std(self.kept).ok().filter(|kept| !kept.is_zero());
         let Some(before) = kept.and_then(|kept| (self.clock)().checked_sub_signed(kept)) else { return Ok(0) };

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use runtime::{Clock, Context, Counts, Reconciler, TaskError};
 use store::{Database, jobs::job_release_unconfirmed};
 
-/// Lets jobs wait again whose message was never confirmed: a hub died between commit and confirm.
+/// Returns jobs to the backlog whose message was not confirmed, because a hub died between commit and confirm.
 pub(super) struct UnconfirmedSweep {
     database: Database,
     clock: Clock,

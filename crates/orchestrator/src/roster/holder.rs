@@ -1,18 +1,19 @@
-//! Whether a principal speaks for a worker. Identity and reach come from the credential alone.
+//! The check whether a principal acts for a worker. Identity and permissions come from the credential alone.
 
 use auth::{Actor, Principal};
 use domain::ids::WorkerId;
 use runtime::Failure;
 
-/// Who a worker is.
+/// Identity of a worker.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) name: String,
-    /// What it registered with; `None`: nobody was asked.
+    /// Credential that it registered with; `None`: the hub had no sign-in.
     pub(crate) credential: Option<String>,
 }
 
-/// Checks that this principal speaks for the worker. One that nobody was asked about belongs to whoever is not limited to another.
+/// Checks that this principal acts for the worker. A worker without a credential belongs to every principal that is not limited to another
+/// worker.
 pub(crate) fn check_holder(principal: &Principal, id: WorkerId, known: Option<&Known>) -> Result<(), Failure> {
     let limits = &principal.limits;
     let key = known.and_then(|known| known.credential.as_deref());
@@ -24,13 +25,13 @@ pub(crate) fn check_holder(principal: &Principal, id: WorkerId, known: Option<&K
     };
     match known {
         _ if fits => Ok(()),
-        // It registered with a hub that did not ask, and does so again.
+        // It registered without sign-in, and must register again.
         Some(known) if known.credential.is_none() && limits.worker_name.is_none() => Err(not_found(id)),
         Some(known) => {
             limits.check_worker(&known.name)?;
-            Err(Failure::Forbidden(format!("worker {id} has registered with another key or token, which alone speaks for it")))
+            Err(Failure::Forbidden(format!("worker {id} registered with another key or token; use that one")))
         }
-        None => Err(Failure::Forbidden(format!("this token does not speak for worker {id}"))),
+        None => Err(Failure::Forbidden(format!("this token does not belong to worker {id}"))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the use cases share, and what each of them gets of it.
+//! The parts that use cases share, and the construction of each use case from them.
 
 use std::sync::Arc;
 

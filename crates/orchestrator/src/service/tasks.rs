@@ -1,4 +1,4 @@
-//! Which tasks run beside those that a part starts for itself. They end after the context's shutdown.
+//! Tasks besides those that the parts start themselves. They end after the context's shutdown.
 
 use runtime::Context;
 

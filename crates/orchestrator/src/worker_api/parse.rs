@@ -1,4 +1,4 @@
-//! From what a robot sends to what is kept of it.
+//! Parses and validates reports of robots.
 
 use api_types::{FinishRequest, LogEntry, Progress};
 use chrono::{DateTime, Utc};
@@ -12,9 +12,9 @@ use store::job_logs::Line;
 
 use crate::{text, writer::Lines};
 
-/// Lines that a request may carry.
+/// Maximum number of lines in a request.
 const MOST_LINES: usize = 10_000;
-/// Characters of an error message that are kept.
+/// Maximum stored length of an error message, in characters.
 const MOST_MESSAGE: usize = 8192;
 
 pub(super) fn lines(entries: Vec<LogEntry>, offset: Option<i64>, now: DateTime<Utc>) -> Result<Lines, Failure> {
@@ -22,7 +22,7 @@ pub(super) fn lines(entries: Vec<LogEntry>, offset: Option<i64>, now: DateTime<U
         return Err(Failure::field("entries", format!("must have at most {MOST_LINES} lines")));
     }
     if offset.is_some_and(|offset| !(0..=1 << 53).contains(&offset)) {
-        return Err(Failure::field("offset", "must not be negative or absurd"));
+        return Err(Failure::field("offset", "must be 0 to 9007199254740992"));
     }
     let odd = |entry: &LogEntry| entry.timestamp.is_some_and(|at| !text::is_kept_date(at));
     if let Some(nth) = entries.iter().position(odd) {
@@ -37,7 +37,7 @@ pub(super) fn lines(entries: Vec<LogEntry>, offset: Option<i64>, now: DateTime<U
     Ok(Lines { lines: entries.into_iter().map(line).collect(), offset })
 }
 
-/// `under` is where the report stands in the body: empty, or a path with a slash at its end.
+/// `under` is the path of the report in the body: empty, or with a trailing slash.
 pub(super) fn stored_progress(report: Progress, under: &str) -> Result<Value, Failure> {
     let mut faults = Vec::new();
     if report.percent.is_some_and(|percent| !(0.0..=100.0).contains(&percent)) {
@@ -65,10 +65,10 @@ pub(super) fn outcome(request: &mut FinishRequest) -> Result<Outcome, Failure> {
         Status::CompletedNoInvoices => Ok(Outcome::CompletedNoInvoices),
         Status::Canceled => Ok(Outcome::Canceled),
         Status::Failed => {
-            let told = request.error_message.take();
+            let reported = request.error_message.take();
             let in_class = || request.result.as_ref().and_then(ErrorClass::of_result);
             let in_result = || request.result.as_ref()?.get("error")?.as_str().map(str::to_owned);
-            let message = told.or_else(in_result).unwrap_or_else(|| "the robot reported a failure without saying why".to_owned());
+            let message = reported.or_else(in_result).unwrap_or_else(|| "the robot reported a failure without a reason".to_owned());
             Ok(Outcome::Failed(JobFailure {
                 class: request.error_class.or_else(in_class).unwrap_or(ErrorClass::RobotError),
                 message: short(text::clean_line(message)),

@@ -1,4 +1,4 @@
-//! What robots report about their jobs, and what they ask about them.
+//! Carries out reports and queries of workers about their jobs.
 
 use api_types::{
     CancellationResponse, FinishRequest, JobStatusResponse, LogEntry, LogRequest, LogResponse, Progress, Report, ReportBody, ReportOutcome,
@@ -24,7 +24,7 @@ use crate::{
     writer::{Change, Finish},
 };
 
-/// Reports that a request may carry.
+/// Maximum number of reports in a request.
 const MOST_REPORTS: usize = 1000;
 
 const fn caller(worker: &WorkerCaller) -> Caller {
@@ -32,7 +32,7 @@ const fn caller(worker: &WorkerCaller) -> Caller {
 }
 
 impl Reports {
-    /// Carries out many, each with its own outcome.
+    /// Carries out several reports, each with its own outcome.
     pub(super) async fn each(&self, worker: &WorkerCaller, reports: Vec<Report>) -> Result<Vec<ReportOutcome>, Failure> {
         if reports.len() > MOST_REPORTS {
             return Err(Failure::field("", format!("must have at most {MOST_REPORTS} reports")));
@@ -50,7 +50,7 @@ impl Reports {
             (None, Some(request)) => {
                 self.finish(job_id, caller, request).await.map(ReportBody::Finish).map_err(|failure| failure.under("finish"))
             }
-            _ => Err(Failure::field("start", "must be there, or `finish`, and not both")),
+            _ => Err(Failure::field("start", "or `finish` is required, not both")),
         };
         match body {
             Ok(body) => ReportOutcome { status: 200, body },
@@ -92,8 +92,8 @@ impl Reports {
                 }
                 vec![LogEntry { level: level.unwrap_or_default(), message, timestamp, actionable: actionable.unwrap_or(false) }]
             }
-            (None, None) => return Err(Failure::field("message", "must be there, or `entries`")),
-            (Some(_), Some(_)) => return Err(Failure::field("entries", "must not be there together with `message`")),
+            (None, None) => return Err(Failure::field("message", "or `entries` is required")),
+            (Some(_), Some(_)) => return Err(Failure::field("entries", "must not be combined with `message`")),
         };
         let lines = lines(entries, offset, (self.clock)())?;
         let changed = self.writer.report(id, Change::Log { caller: caller(worker), lines }, &worker.principal).await?;
@@ -138,7 +138,7 @@ impl Reports {
         })
     }
 
-    /// A job that a worker may see: as the one whose job it is, or as one that it could take.
+    /// A job that a worker may read: one that it holds, or one that it could take.
     async fn job(&self, id: JobId, caller: &WorkerCaller) -> Result<JobRow, Failure> {
         let job = job_get_row(&self.database, &Scope::All, id).await?.ok_or_else(|| Failure::NotFound(format!("job {id}")))?;
         caller.principal.limits.check_queues([&job.queue_name])?;

@@ -13,9 +13,9 @@ use super::Reports;
 
 /// Sends several reports at once.
 ///
-/// Each gets its own outcome, in the order of the request; a refused report does not affect the others.
+/// Each report has its own outcome, in the order of the request; a refused one does not affect the others.
 #[utoipa::path(tag = "worker", request_body = Vec<Report>, responses(
-    (status = 200, body = Vec<ReportOutcome>), (status = 422, description = "The request as a whole cannot be read: nothing was done", body = Problem)))]
+    (status = 200, body = Vec<ReportOutcome>), (status = 422, description = "The request cannot be parsed; no report was carried out", body = Problem)))]
 #[post("/api/v1/worker/reports")]
 pub(crate) async fn reports(worker: WorkerCaller, use_cases: Data<Reports>, body: JsonBody<Vec<Report>>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(use_cases.each(&worker, body.0).await?))

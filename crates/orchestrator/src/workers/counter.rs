@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
-/// Counts what this replica did to workers.
+/// Counts this replica's changes of workers.
 #[derive(Default)]
 pub(crate) struct Counter {
     made: AtomicU64,
@@ -10,18 +10,18 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    /// Other replicas are to read again who works.
+    /// Counts a change that other replicas must read.
     pub(crate) fn note(&self) {
         self.made.fetch_add(1, Ordering::AcqRel);
         self.nudge.notify_one();
     }
 
-    /// How many there were.
+    /// Number of changes.
     pub(super) fn made(&self) -> u64 {
         self.made.load(Ordering::Acquire)
     }
 
-    /// Waits for the next one. Cancel-safe.
+    /// Waits for the next change. Cancel-safe.
     pub(super) async fn made_another(&self) {
         self.nudge.notified().await;
     }

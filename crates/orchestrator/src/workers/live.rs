@@ -1,4 +1,4 @@
-//! Heartbeats, claims and goodbyes of workers.
+//! Heartbeats, claims and sign-offs of workers.
 
 use std::{
     sync::Arc,
@@ -40,7 +40,7 @@ impl Workers {
         Ok(())
     }
 
-    /// Gives a worker jobs, or waits for them. One that is paused gets only what was given to it before and got lost on the way.
+    /// Assigns jobs to a worker, or waits for them. A paused worker gets only assignments that were lost in transit.
     pub(super) async fn claim(&self, request: ClaimRequest, principal: &Principal) -> Result<Vec<JobAssignment>, Failure> {
         let id = request.worker_id;
         self.roster.check_speaker(principal, id).await?;
@@ -56,7 +56,7 @@ impl Workers {
                 () = self.presence.keep(id, &self.clock) => {}
             }
         }
-        // The claim that was given up now may have got jobs in the same instant.
+        // The abandoned claim may have been assigned jobs at the same moment.
         let jobs = self.writer.claim(only_again, Duration::ZERO).await?;
         if jobs.is_empty() {
             tokio::select! {
@@ -68,7 +68,7 @@ impl Workers {
         Ok(jobs)
     }
 
-    /// Another replica gave its name away, or removed it.
+    /// Another replica moved its name or deleted it.
     fn gone(&self, id: WorkerId) -> Failure {
         self.roster.forget(id);
         self.presence.forget(id);
@@ -76,7 +76,7 @@ impl Workers {
     }
 }
 
-/// Jobs a heartbeat may name: as many as a worker may have slots.
+/// Maximum number of jobs in a heartbeat: the maximum number of slots.
 const MOST_JOBS: usize = 10_000;
 
 fn vitals(request: &HeartbeatRequest) -> Result<Vitals, Failure> {
@@ -86,7 +86,7 @@ fn vitals(request: &HeartbeatRequest) -> Result<Vitals, Failure> {
     }
     let memory_bytes = request.memory_bytes.map(i64::try_from).transpose();
     if memory_bytes.is_err() {
-        faults.push(Fault::new("memory_bytes", "is more than any host has"));
+        faults.push(Fault::new("memory_bytes", "is too large"));
     }
     if request.jobs.len() > MOST_JOBS {
         faults.push(Fault::new("jobs", format!("must name at most {MOST_JOBS} jobs")));

@@ -41,7 +41,7 @@ impl Workers {
         self.settle_pause(id, resumed, false, by).await
     }
 
-    /// Tells the worker, or whoever asked why it could not be done.
+    /// Notifies the worker, or returns why it could not be done.
     async fn settle_pause(&self, id: WorkerId, done: bool, paused: bool, by: &Principal) -> Result<api_types::Worker, Failure> {
         if done {
             self.roster.set_paused(id, paused);
@@ -63,7 +63,7 @@ impl Workers {
             return Ok(());
         }
         let state = self.get(id).await?.state;
-        Err(Failure::conflict("wrong_state", format!("the worker is {state}; only one that is stopped or lost can be removed")))
+        Err(Failure::conflict("wrong_state", format!("the worker is {state}; only a stopped or lost worker can be deleted")))
     }
 
     async fn get(&self, id: WorkerId) -> Result<api_types::Worker, Failure> {

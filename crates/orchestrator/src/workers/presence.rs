@@ -1,4 +1,4 @@
-//! Signs of life of workers. Those that come at the same time are written in one statement, and one that came a moment ago needs no other, so
+//! Presence of workers. Contacts that arrive together are written in one statement, and a recent contact makes another one redundant, so
 //! that many idle workers cost little.
 
 use std::{
@@ -16,41 +16,41 @@ use store::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// Signs of life that share a statement at most.
+/// Maximum number of contacts in a statement.
 const MOST: usize = 1024;
-/// How long a sign of life may wait to be written when nobody waits for that.
+/// Maximum delay of a write that no request waits for.
 const WRITE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Notes that workers live.
+/// Records contacts of workers.
 #[derive(Clone)]
 pub(crate) struct Presence {
     signs: mpsc::UnboundedSender<Sign>,
-    /// When this replica last noted that a worker lives, since it last said goodbye.
+    /// Last recorded contact of each worker since its last sign-off.
     noted: Arc<Mutex<HashMap<WorkerId, Instant>>>,
-    /// How long a sign of life needs no other.
+    /// Time for which a contact makes another one redundant.
     fresh_for: Duration,
 }
 
 struct Sign {
     seen: Seen,
-    /// Learns whether there is such a worker.
+    /// Receives whether the worker exists.
     reply: Option<oneshot::Sender<Result<bool, Failure>>>,
 }
 
 impl Presence {
-    /// Starts the writing, which ends after `shutdown`. A worker is lost after `lease` without a sign of life.
+    /// Starts the writing task, which ends after `shutdown`. A worker without a contact for `lease` is lost.
     pub(crate) fn start(database: Database, lease: Duration, tasks: &Tasks, shutdown: Shutdown) -> Self {
         let (signs, receiver) = mpsc::unbounded_channel();
         tasks.spawn_once("orchestrator.signs_of_life", write_signs(database, receiver, shutdown));
         Self { signs, noted: Arc::default(), fresh_for: lease / 3 }
     }
 
-    /// Notes a heartbeat; `false` when there is no such worker. One that comes in after the worker's goodbye does not revive it.
+    /// Records a heartbeat; `false` when there is no such worker. A heartbeat after a sign-off does not revive the worker.
     pub(crate) async fn heartbeat(&self, id: WorkerId, vitals: Vitals, now: DateTime<Utc>) -> Result<bool, Failure> {
         self.write(Seen { id, at: now, vitals: Some(vitals), revives: false }).await
     }
 
-    /// Notes that a worker claims, also one that said goodbye; `false` when there is no such worker.
+    /// Records a claim, which revives a worker that signed off; `false` when there is no such worker.
     pub(crate) async fn claims(&self, id: WorkerId, now: DateTime<Utc>) -> Result<bool, Failure> {
         if self.noted().get(&id).is_some_and(|at| at.elapsed() < self.fresh_for) {
             return Ok(true);
@@ -62,7 +62,7 @@ impl Presence {
         Ok(lives)
     }
 
-    /// Shows for as long as it is polled that a worker lives: its claim waits.
+    /// Records contacts while it is polled, because the worker's claim waits.
     pub(crate) async fn keep(&self, id: WorkerId, clock: &Clock) {
         loop {
             tokio::time::sleep(self.fresh_for).await;
@@ -70,13 +70,13 @@ impl Presence {
             if !is_fresh {
                 self.noted().insert(id, Instant::now());
                 let seen = Seen { id, at: clock(), vitals: None, revives: false };
-                // The task ends with the process.
+                // The receiving task ends with the process.
                 let _ = self.signs.send(Sign { seen, reply: None });
             }
         }
     }
 
-    /// The worker said goodbye, or is gone.
+    /// Forgets a worker that signed off or is gone.
     pub(crate) fn forget(&self, id: WorkerId) {
         self.noted().remove(&id);
     }
@@ -124,11 +124,11 @@ async fn write(database: &Database, signs: Vec<Sign>) {
     let seen: Vec<Seen> = signs.iter().map(|sign| sign.seen.clone()).collect();
     let outcome = worker_note_seen(database, &seen).await;
     if let Err(error) = &outcome {
-        tracing::debug!(%error, workers = seen.len(), "signs of life were not written");
+        tracing::debug!(%error, workers = seen.len(), "contacts of workers were not written");
     }
     for sign in signs {
         let Some(reply) = sign.reply else { continue };
-        // Whoever waited may be gone.
+        // The requester may be gone.
         let _ = reply.send(match &outcome {
             Ok(unknown) => Ok(!unknown.contains(&sign.seen.id)),
             Err(Error::Unavailable(text) | Error::Conflict(text)) => Err(Failure::Unavailable(text.clone())),

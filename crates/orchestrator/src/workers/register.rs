@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::Workers;
 use crate::text;
 
-/// How often a registration that met another one under its name is judged again.
+/// Maximum attempts of a registration that conflicts with a concurrent one under the same name.
 const ATTEMPTS: usize = 8;
 
 impl Workers {
@@ -55,7 +55,7 @@ impl Workers {
         })
     }
 
-    /// Writes the worker under its name, if it may have it; gives its id.
+    /// Writes the worker under its name, if it may use it, and returns its id.
     async fn enter(&self, worker: &Worker, principal: &Principal) -> Result<WorkerId, Failure> {
         for _ in 0..ATTEMPTS {
             let Some(holder) = worker_find_unscoped(&self.database, &worker.name).await? else {
@@ -75,7 +75,7 @@ impl Workers {
                     let same = holder.instance_id.is_some() && process(&holder) == process(worker);
                     let lost_before = (!same).then(|| self.lost_before(worker.registered_at));
                     if worker_replace(&self.database, &holder, worker, lost_before).await? {
-                        tracing::info!(worker.id = %holder.id, worker.name = worker.name, "its name went to another worker");
+                        tracing::info!(worker.id = %holder.id, worker.name = worker.name, "the worker's name was taken over by another worker");
                         self.roster.forget(holder.id);
                         self.presence.forget(holder.id);
                         return Ok(worker.id);
@@ -93,7 +93,7 @@ fn process(worker: &Worker) -> Process<'_> {
     Process { instance: worker.instance_id, hostname: &worker.hostname }
 }
 
-/// What allows all that the holder does may have its name when it is gone: so a token is replaced by another.
+/// A credential that allows everything the holder's does may take the name when the holder is gone, so that tokens can be rotated.
 fn standing(holder: &Worker, principal: &Principal) -> Standing {
     let WorkerLimits { worker_name, queues } = &principal.limits;
     let entitled = worker_name.as_ref().is_none_or(|name| *name == holder.name)
@@ -107,7 +107,7 @@ fn standing(holder: &Worker, principal: &Principal) -> Standing {
 }
 
 fn taken(holder: &Worker) -> Failure {
-    let host = if holder.hostname.is_empty() { "a host that it does not name" } else { &holder.hostname };
+    let host = if holder.hostname.is_empty() { "an unknown host" } else { &holder.hostname };
     let process = holder.pid.map_or_else(String::new, |pid| format!(", process {pid}"));
     let since = holder.registered_at.format("%Y-%m-%d %H:%M:%S UTC");
     let text = format!(
@@ -126,7 +126,7 @@ fn forbidden(holder: &Worker) -> Failure {
     ))
 }
 
-/// The worker's labels in their stored form, when nothing is wrong.
+/// Validates the request and returns the normalised labels.
 fn check(request: &RegisterRequest) -> Result<Vec<String>, Failure> {
     let mut faults = Vec::new();
     let mut want = |fine: bool, field: &str, message: &str| {

@@ -1,4 +1,4 @@
-//! Tokens of single workers.
+//! Worker tokens: create, list and revoke.
 
 use api_types::{WorkerTokenCreate, WorkerTokenCreated};
 use auth::{Principal, TokenDigest};
@@ -35,7 +35,7 @@ impl Tokens {
             last_used_at: None,
         };
         store::worker_tokens::worker_token_insert(&self.database, &token).await?;
-        tracing::info!(token.id = %token.id, token.name = token.name, user.name = %by.actor, "worker token made");
+        tracing::info!(token.id = %token.id, token.name = token.name, user.name = %by.actor, "worker token created");
         Ok(WorkerTokenCreated { token: secret.expose_secret().to_owned(), kept: to_api(token) })
     }
 

@@ -1,17 +1,18 @@
-//! Rows that the writer remembers, so that the next step of a job costs no read.
+//! Cached job rows, so that the next step of a job costs no read.
 //!
-//! A remembered row may be outdated: another replica may have written it. So nothing is decided by one without writing it, and its write is
-//! refused when the version in the database is another one. What was refused is tried again with rows that are read and locked.
+//! A cached row may be outdated, because another replica may have written it. Therefore a decision that is based on a cached row must write
+//! that row, and the write fails when the database has another version. The transaction is then repeated with rows that are read and
+//! locked.
 
 use std::collections::HashMap;
 
 use domain::ids::JobId;
 use store::jobs::JobRow;
 
-/// Rows remembered at most. When there are more, this replica no longer learns what becomes of them.
+/// Maximum number of rows. With more, old rows belong to jobs whose later steps other replicas handle.
 const MOST: usize = 8192;
 
-/// Rows of jobs on their way to a worker or held by one, as this replica wrote them last.
+/// Rows of dispatched and held jobs, as this replica wrote them last.
 #[derive(Default)]
 pub(super) struct RowCache(HashMap<JobId, JobRow>);
 
@@ -20,7 +21,7 @@ impl RowCache {
         self.0.get(&id)
     }
 
-    /// A row as it was committed.
+    /// Caches a committed row.
     pub(super) fn committed(&mut self, row: JobRow) {
         if row.job.status.is_terminal() || row.dispatch_started_at.is_none() {
             self.0.remove(&row.job.id);

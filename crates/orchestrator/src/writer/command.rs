@@ -1,4 +1,4 @@
-//! What the writer is asked to do, and how it answers.
+//! Commands to the writer, and their outcomes.
 
 use std::sync::Arc;
 
@@ -16,22 +16,22 @@ use tokio::sync::oneshot;
 
 use crate::dispatch::{Claim, ClaimReply};
 
-/// What the writer is handed, with the way back to whoever waits for the outcome.
+/// A request to the writer, with its reply channel.
 pub(crate) enum Request {
     Write(Envelope),
     Claim(Claim, ClaimReply),
 }
 
-/// A command with the way back to whoever waits for its outcome.
+/// A command with its reply channel.
 pub(crate) struct Envelope {
     pub(crate) command: Command,
     pub(crate) reply: oneshot::Sender<Reply>,
 }
 
-/// How a command went.
+/// Outcome of a command.
 pub(crate) type Reply = Result<Done, Failure>;
 
-/// What a command led to.
+/// Result of a command.
 #[derive(Debug)]
 pub(crate) enum Done {
     Inserted(Inserted),
@@ -43,14 +43,14 @@ pub(crate) enum Done {
 pub(crate) enum Command {
     /// Accept a job.
     Insert(Box<NewJob>),
-    /// Change a job. A worker's report carries who makes it; what the orchestrator does itself carries none.
+    /// Change a job. A worker's report carries its principal; a change by the orchestrator carries none.
     Change(JobId, Box<Change>, Option<Arc<Principal>>),
     /// Renew a worker's leases.
     Heartbeat(HeartbeatRequest, Arc<Principal>),
 }
 
 impl Command {
-    /// The jobs that must be loaded to carry it out.
+    /// The jobs whose rows it needs.
     pub(super) fn job_ids(&self) -> impl Iterator<Item = JobId> {
         let (one, many) = match self {
             Self::Change(id, ..) => (Some(*id), &[][..]),
@@ -65,13 +65,13 @@ impl Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Inserted {
     pub(crate) id: JobId,
-    /// It had been accepted before under the same idempotency key.
+    /// Whether it had been accepted before with the same idempotency key.
     pub(crate) replayed: bool,
-    /// What is asked with the key is not what was asked with it before.
+    /// Whether the request differs from the earlier one with the same key.
     pub(crate) differs: bool,
 }
 
-/// What somebody reports about a job, or does to it.
+/// A report about a job, or an action on it.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     Start {
@@ -86,26 +86,26 @@ pub(crate) enum Change {
         progress: Value,
     },
     Finish(Finish),
-    /// A foreign worker asks whether to stop, which is its heartbeat.
+    /// A foreign worker polls for cancellation, which is its heartbeat.
     Cancellation {
         caller: Caller,
     },
-    /// The lease may have ended.
+    /// The lease may have expired.
     Expire,
-    /// Its time may be up.
+    /// It may have exceeded its time limit.
     TimeOut,
-    /// It may have waited too long.
+    /// It may have exceeded its queue time-out.
     GiveUp,
-    /// Somebody acts on it.
+    /// A person or program controls it.
     Control(Control),
-    /// The message ended in the dead-letter queue.
+    /// Its message was dead-lettered.
     DeadLetter {
         reason: String,
     },
 }
 
 impl Change {
-    /// Whether it can let a job fail.
+    /// Whether it can fail a job.
     pub(super) const fn may_fail(&self) -> bool {
         match self {
             Self::Finish(finish) => matches!(finish.outcome, Outcome::Failed(_) | Outcome::Canceled),
@@ -115,13 +115,13 @@ impl Change {
     }
 }
 
-/// What somebody does to a job.
+/// A control action on a job.
 #[derive(Clone, Debug)]
 pub(crate) struct Control {
     pub(crate) action: Action,
-    /// Who.
+    /// Who requested it.
     pub(crate) by: String,
-    /// Why, in their words.
+    /// Reason, for people.
     pub(crate) reason: Option<String>,
 }
 
@@ -130,7 +130,7 @@ impl Control {
         Self { action, by: by.name(), reason }
     }
 
-    /// What is kept of it, under the id `id`.
+    /// The event that records it.
     pub(crate) fn event(&self, id: JobEventId, job_id: JobId, kind: &str, now: DateTime<Utc>) -> JobEvent {
         let detail = json!({"by": self.by, "reason": self.reason});
         JobEvent { id, job_id, kind: kind.into(), actor: Some(self.by.clone()), detail, created_at: now }
@@ -154,20 +154,20 @@ pub(crate) struct Finish {
     pub(crate) progress: Option<Value>,
 }
 
-/// Log lines, and how many the worker had sent before them.
+/// Log lines, and the number of lines that the worker had sent before.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines {
     pub(crate) lines: Vec<Line>,
     pub(crate) offset: Option<i64>,
 }
 
-/// How a change went.
+/// Outcome of a change.
 #[derive(Clone, Debug)]
 pub(crate) struct Changed {
     pub(crate) status: Status,
     pub(crate) lease: Option<Lease>,
     pub(crate) log_lines: i64,
     pub(crate) cancellation_requested: bool,
-    /// It had happened before and changed nothing now.
+    /// Whether it was a repetition and changed nothing.
     pub(crate) late: bool,
 }

@@ -1,13 +1,12 @@
-//! Makes a [`Plan`] last: reads what it asks for, writes what it changes, commits. What must hold:
+//! Executes a [`Plan`]: performs its reads, writes its changes, commits. Invariants:
 //!
-//! - Commands that came in together share one transaction (group commit), and nobody waits for a timer: what comes in meanwhile is the next one.
-//! - What a single statement can do is done without a transaction around it: a lone start or a lone new job costs one round trip.
-//! - A row is written only if its version is still the one that the plan was made by. If not, everything is taken back, and the plan is made
-//!   again with rows that are read and locked.
-//! - What is dispatched beside commands does not fail them: when the database refuses it, the commands are written alone.
+//! - Commands that arrived together share one transaction (group commit) without a timer: commands that arrive meanwhile form the next one.
+//! - A single statement needs no transaction around it: a lone start or a lone new job costs one round trip.
+//! - A row is written only if its version is still that of the plan. Otherwise everything is rolled back, and the plan is made again with
+//!   rows that are read and locked.
+//! - Dispatching jobs cannot fail the commands: if the database refuses it, the commands are written alone.
 //!
-//! It changes nothing in memory: what is remembered is lent, and what follows from the commit is returned. So another transaction could be under way
-//! beside it.
+//! It changes nothing in memory: caches are borrowed, and effects are returned. A second transaction could therefore run at the same time.
 
 mod reads;
 mod writes;
@@ -27,7 +26,7 @@ use super::{
 };
 use crate::dispatch::select::View;
 
-/// How long a transaction that met another one is tried again.
+/// How long a conflicting transaction is retried.
 const CONFLICT_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Runs transactions.
@@ -36,39 +35,39 @@ pub(super) struct Commit<'a> {
     pub(super) memory: &'a Memory,
 }
 
-/// Where rows come from.
+/// Source of rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Source {
-    /// From memory as far as they are remembered, else from the database.
-    Remembered,
-    /// From the database.
+    /// The cache, else the database.
+    Cached,
+    /// The database.
     Read,
-    /// From the database, locked.
+    /// The database, with locks.
     Locked,
 }
 
 impl Commit<'_> {
-    /// Carries out `commands` in one transaction, and dispatches what it can.
+    /// Carries out `commands` in one transaction and dispatches jobs.
     pub(super) async fn run(&self, commands: &[&Command]) -> Result<Effects, Error> {
-        match self.attempts(commands, Source::Remembered, true).await {
+        match self.attempts(commands, Source::Cached, true).await {
             Err(error @ (Error::Refused(_) | Error::Corrupt(_) | Error::Duplicate(_))) => {
                 let effects = self.attempts(commands, Source::Read, false).await?;
-                // What was asked for is fine: it is a waiting job that cannot be dispatched.
-                tracing::error!(%error, "jobs could not be dispatched; tried again with the next tick");
+                // The commands are valid: a pending job cannot be dispatched.
+                tracing::error!(%error, "jobs could not be dispatched; retrying with the next tick");
                 Ok(effects)
             }
             outcome => outcome,
         }
     }
 
-    /// One transaction, again when it met another one: then with rows that are locked when they are read.
+    /// Runs one transaction; repeats it after a conflict, then with rows that are locked when they are read.
     async fn attempts(&self, commands: &[&Command], mut source: Source, dispatches: bool) -> Result<Effects, Error> {
         let begun = Instant::now();
         loop {
             match self.attempt(commands, source, dispatches).await {
-                // The first attempt may have waited long for whoever changed a row: that is no reason not to try with locked rows.
+                // The first attempt may have waited long for another transaction; the attempt with locked rows is made anyway.
                 Err(Error::Conflict(_)) if source != Source::Locked || begun.elapsed() < CONFLICT_PATIENCE => source = Source::Locked,
-                Ok(effects) if source == Source::Remembered => return Ok(effects),
+                Ok(effects) if source == Source::Cached => return Ok(effects),
                 Ok(effects) => return Ok(Effects { outdated: job_ids(commands), ..effects }),
                 Err(error) => return Err(error),
             }
@@ -81,7 +80,7 @@ impl Commit<'_> {
         let (automations, now) = (deps.catalog.cached(), (deps.clock)());
         let circumstances = Circumstances {
             view: View { state, automations, window: deps.window, is_ready: &is_ready, now },
-            cache: (source == Source::Remembered).then_some(rows),
+            cache: (source == Source::Cached).then_some(rows),
             leases: deps.leases,
             log: deps.log,
             chance: Chance { id: &Uuid::now_v7, fraction: &rand::random },
@@ -95,22 +94,22 @@ impl Commit<'_> {
     }
 }
 
-/// A transaction under way.
+/// A transaction in progress.
 struct Attempt<'a> {
     deps: &'a Deps,
     txn: &'a LazyTransaction<'a>,
     locks_rows: bool,
-    /// It has the lock under which places are counted.
+    /// Whether it has the lock under which slots are counted.
     counts: bool,
 }
 
 impl Attempt<'_> {
-    /// All but the commit. The transaction has begun only if it was needed.
+    /// Everything but the commit. Begins the transaction only if it is needed.
     async fn carry_out(&mut self, plan: &mut Plan<'_>, dispatches: bool) -> Result<(), Error> {
         self.read(plan).await?;
         plan.carry_out();
         if plan.is_doubtful() {
-            return Err(Error::Conflict("a remembered row may be outdated".to_owned()));
+            return Err(Error::Conflict("a cached row may be outdated".to_owned()));
         }
         self.read_parameters(plan).await?;
         let dispatches = plan.begin_dispatch(dispatches);

@@ -11,14 +11,14 @@ use crate::{
     watchers::Watchers,
 };
 
-/// What the writer works with.
+/// Dependencies of the writer.
 pub(crate) struct Deps {
     pub(crate) database: Database,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) roster: Arc<Roster>,
     pub(crate) broker: Option<Arc<broker::Broker>>,
     pub(crate) broker_queues: BrokerQueues,
-    /// Those who follow jobs.
+    /// Followers of jobs.
     pub(crate) followers: Watchers,
     pub(crate) events: Events,
     pub(crate) control: ControlMessages,

@@ -1,13 +1,13 @@
-//! What the writer remembers between transactions. All of it is a cache of the database.
+//! The writer's state between transactions: only caches of the database, so that losing it costs time, never jobs.
 
 use super::cache::RowCache;
 use crate::dispatch::DispatchState;
 
-/// A transaction is planned by it and does not change it; what is committed is taken in at once, before the next one.
+/// A transaction reads it and does not change it; it is updated right after each commit.
 #[derive(Default)]
 pub(crate) struct Memory {
-    /// Where jobs are, and who waits for them.
+    /// Dispatch state.
     pub(crate) state: DispatchState,
-    /// Rows of jobs on their way or held.
+    /// Rows of dispatched and held jobs.
     pub(crate) rows: RowCache,
 }

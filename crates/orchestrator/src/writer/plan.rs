@@ -1,13 +1,14 @@
-//! What commands lead to, decided without a database: rows and commands in, row changes, effects and replies out.
+//! Plans a transaction without a database: rows and commands in, row changes, effects and replies out.
 //!
-//! A [`Plan`] is one transaction in the making. It waits for nothing, reads no clock and makes no random number by itself; what it has to know
-//! it asks for, step by step, and [`super::commit`] reads it. What must hold, whatever the commands and their order:
+//! A [`Plan`] is one transaction in the making. It never blocks, reads no clock and makes no random numbers; it names what it must know,
+//! step by step, and [`super::commit`] reads it. This makes it testable as a pure function. Invariants, whatever the commands and their
+//! order:
 //!
 //! - A terminal state is written once, and a job has at most one lease.
-//! - A command that is refused leaves its row as it was; the others of the transaction do not notice.
-//! - No start passes a limit: places are counted under a lock and taken here.
-//! - Commands that share a transaction lead to what they lead to one after the other, so that a refused transaction can be tried in halves.
-//! - Nothing is refused by a remembered row alone: such a plan is doubtful, and is made again with rows that are read and locked.
+//! - A refused command leaves its row unchanged and does not affect other commands of the transaction.
+//! - No start exceeds a limit: slots are counted under a lock and taken here.
+//! - Commands of one transaction have the same result as one after the other, so that a refused transaction can be retried in halves.
+//! - Nothing is refused because of a cached row alone: such a plan is doubtful, and is made again with rows that are read and locked.
 
 mod accept;
 pub(super) mod apply;
@@ -52,18 +53,18 @@ use crate::{
     roster::Known,
 };
 
-/// What a plan decides by, beside commands and what is read for them.
+/// The inputs of a plan, besides commands and reads.
 #[derive(Clone, Copy)]
 pub(crate) struct Circumstances<'a> {
     pub(crate) view: View<'a>,
-    /// Rows that need not be read; `None`: all rows are read and locked.
+    /// Cached rows; `None`: all rows are read and locked.
     pub(crate) cache: Option<&'a RowCache>,
     pub(crate) leases: LeaseTimes,
     pub(crate) log: LogLimits,
     pub(crate) chance: Chance<'a>,
 }
 
-/// Where ids and random numbers come from.
+/// Source of ids and random numbers.
 #[derive(Clone, Copy)]
 pub(crate) struct Chance<'a> {
     /// A new id, UUID v7.
@@ -80,16 +81,16 @@ pub(super) struct Plan<'a> {
     pub(super) rows: Rows<'a>,
     pub(super) selection: Selection<'a>,
     effects: Effects,
-    /// Something was decided by a remembered row that is not written.
+    /// Whether a decision is based on a cached row that is not written.
     is_doubtful: bool,
 }
 
-/// What was read beside the rows, and what is to be read next.
+/// What was read besides the rows, and what must be read next.
 #[derive(Default)]
 struct Facts {
-    /// Jobs that were accepted before under the keys of new ones, by automation and key.
+    /// Jobs that were accepted before with the keys of new ones, by automation and key.
     accepted: HashMap<(AutomationId, String), Idempotent>,
-    /// Jobs beside which new ones are asked for, oldest first.
+    /// Jobs to which the overlap rule relates new ones, oldest first.
     neighbors: Vec<JobId>,
     /// Workers that hold jobs.
     holders: HashMap<WorkerId, Arc<Known>>,
@@ -97,11 +98,11 @@ struct Facts {
     retried: Vec<JobId>,
 }
 
-/// Jobs beside which a new one is asked for.
+/// Jobs to which the overlap rule relates a new one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Neighborhood<'a> {
     pub(super) automation_id: AutomationId,
-    /// Of those that wait, only the ones in this queue.
+    /// Of the pending ones, only those of this queue.
     pub(super) queue: &'a str,
     /// With this concurrency key; `None`: all.
     pub(super) key: Option<&'a str>,
@@ -120,8 +121,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Takes the rows that are remembered, and names those that are to be read for [`Plan::add_rows`].
-    pub(super) fn take_remembered(&mut self) -> Vec<JobId> {
+    /// Takes the cached rows, and returns the jobs whose rows must be read for [`Plan::add_rows`].
+    pub(super) fn take_cached(&mut self) -> Vec<JobId> {
         let mut unknown = Vec::new();
         for id in self.commands.iter().flat_map(|command| command.job_ids()) {
             match self.circumstances.cache.and_then(|cache| cache.get(id)) {
@@ -136,7 +137,7 @@ impl<'a> Plan<'a> {
         rows.into_iter().for_each(|row| self.rows.insert(row));
     }
 
-    /// Workers that are to be found for [`Plan::add_holder`]: their jobs are reported on without a lease token.
+    /// Workers to find for [`Plan::add_holder`]: reports on their jobs have no lease token.
     pub(super) fn holders(&self) -> Vec<WorkerId> {
         let holder = |command: &&Command| match command {
             Command::Change(id, change, Some(_)) => must_speak_for(self.rows.get(*id)?, change),
@@ -145,7 +146,7 @@ impl<'a> Plan<'a> {
         self.commands.iter().filter_map(holder).collect()
     }
 
-    /// Automations whose retry policies may have to decide. They must be cached for [`Plan::carry_out`].
+    /// Automations whose retry policies may be needed. They must be cached before [`Plan::carry_out`].
     pub(super) fn policies(&self) -> Vec<AutomationId> {
         let may_fail = |command: &&Command| match command {
             Command::Change(id, change, _) if change.may_fail() => Some(self.rows.get(*id)?.automation_id),
@@ -158,7 +159,7 @@ impl<'a> Plan<'a> {
         self.facts.holders.insert(id, worker);
     }
 
-    /// Idempotency keys, with their automations, whose jobs are to be read for [`Plan::add_accepted`].
+    /// Automations and idempotency keys whose jobs must be read for [`Plan::add_accepted`].
     pub(super) fn keys(&self) -> Vec<(AutomationId, String)> {
         self.inserts().filter_map(|new| Some((new.automation_id, new.idempotency_key.clone()?))).collect()
     }
@@ -167,7 +168,7 @@ impl<'a> Plan<'a> {
         self.facts.accepted.extend(accepted.into_iter().map(|job| ((job.automation_id, job.key.clone()), job)));
     }
 
-    /// Limits to count for starts of jobs that are not dispatched, or no longer are: these must not pass a limit either.
+    /// Limits to count for starts of jobs that are not dispatched: these must not exceed a limit either.
     pub(super) fn uncounted_starts(&self) -> Uncounted {
         let start = |command: &&Command| match command {
             Command::Change(id, change, _) if matches!(**change, Change::Start { .. }) => self.rows.get(*id),
@@ -177,7 +178,7 @@ impl<'a> Plan<'a> {
         self.selection.admission.uncounted(self.circumstances.view.automations, starts)
     }
 
-    /// Where jobs are to be read for [`Plan::add_neighbors`].
+    /// Related jobs that must be read for [`Plan::add_neighbors`].
     pub(super) fn neighborhoods(&self) -> Vec<Neighborhood<'a>> {
         let mut seen = HashSet::new();
         let overlapping = self.inserts().filter(|new| overlap::rule(self.circumstances.view.automations, new) != Overlap::Queue);
@@ -193,7 +194,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Carries out the commands, in their order.
+    /// Carries out the commands in order.
     pub(super) fn carry_out(&mut self) {
         self.effects.replies.reserve(self.commands.len());
         for command in self.commands {
@@ -211,13 +212,13 @@ impl<'a> Plan<'a> {
         self.is_doubtful
     }
 
-    /// Begins to dispatch, if that is wanted and anything could be; whether [`Selection::next_read`] is to be followed. To be called once all
-    /// commands and retries are in.
-    pub(super) fn begin_dispatch(&mut self, wanted: bool) -> bool {
+    /// Starts to dispatch, if `dispatches` and anything could be dispatched; returns whether [`Selection::next_read`] must be followed.
+    /// Call it after all commands and retries.
+    pub(super) fn begin_dispatch(&mut self, dispatches: bool) -> bool {
         if self.effects.changed.iter().any(|job| job.status.is_terminal()) {
             self.selection.place_freed();
         }
-        if !wanted {
+        if !dispatches {
             self.selection.give_up();
             return false;
         }
@@ -228,7 +229,7 @@ impl<'a> Plan<'a> {
         could
     }
 
-    /// The candidates that a look asks for.
+    /// The candidate filter of a read.
     pub(super) fn candidates<'l>(&self, look: &'l Look) -> CandidateFilter<'l> {
         look.candidates(self.now())
     }
@@ -242,7 +243,7 @@ impl<'a> Plan<'a> {
         self.circumstances.view.now
     }
 
-    /// What the transaction leads to once it is committed.
+    /// The effects after the commit.
     pub(super) fn finish(self) -> Effects {
         Effects { findings: self.selection.finish(), written: self.rows.into_written(), ..self.effects }
     }
@@ -256,12 +257,12 @@ impl<'a> Plan<'a> {
 }
 
 impl<'a> Circumstances<'a> {
-    /// Whether this row was not read.
+    /// Whether this row came from the cache.
     fn remembers(&self, id: JobId) -> bool {
         self.cache.is_some_and(|cache| cache.get(id).is_some())
     }
 
-    /// What changes of this row are judged by.
+    /// The terms for changes of this row.
     fn terms(&self, row: &JobRow) -> Terms<'a> {
         let automation = || self.view.automations.get(row.automation_id).and_then(|entry| entry.automation.draft.timeout_s);
         let timeout_s = row.terms.timeout_s.or_else(automation);

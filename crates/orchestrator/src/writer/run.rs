@@ -1,4 +1,4 @@
-//! The writer's task: takes in what came, commits it, and does what follows.
+//! The writer's task: collects requests and notices, commits them, and performs the effects.
 
 use runtime::{Failure, Shutdown, Tasks};
 use store::Error;
@@ -22,12 +22,12 @@ use crate::{
     notices::{Notice, Notices},
 };
 
-/// Commands that share a transaction at most.
+/// Maximum number of commands in a transaction.
 const MOST_COMMANDS: usize = 256;
-/// How long the task sleeps when nothing is due.
+/// Maximum sleep when nothing is due.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// Starts the writer, which ends after `shutdown` when what was asked before is answered.
+/// Starts the writer, which ends after `shutdown` once earlier requests are answered.
 pub(crate) fn start(
     deps: Deps,
     (notices, received): (Notices, mpsc::UnboundedReceiver<Notice>),
@@ -61,7 +61,7 @@ impl Run {
                 _ = notices.recv_many(&mut news, MOST_COMMANDS) => {}
                 () = sleep_until(wake_at) => {}
             }
-            // Requests that are ready to run get to hand in theirs: it costs an idle hub nothing and makes a busy one's transactions larger.
+            // Lets runnable requests send their commands: costs an idle hub nothing, and enlarges the transactions of a busy one.
             tokio::task::yield_now().await;
             while asked.len() < MOST_COMMANDS
                 && let Ok(request) = requests.try_recv()
@@ -125,18 +125,18 @@ impl Run {
         }
     }
 
-    /// Takes the claims out of what came in: they wait until there are jobs for them.
+    /// Moves claims out of the requests: they wait until there are jobs for them.
     fn keep_claims(&mut self, asked: &mut Vec<Request>) -> Vec<Envelope> {
         let mut writes = Vec::with_capacity(asked.len());
         for request in asked.drain(..) {
             match request {
                 Request::Write(envelope) => writes.push(envelope),
                 Request::Claim(claim, reply) => {
-                    // A worker has one claim. Nobody waits any more for the answer to an earlier one; what it got is assigned again.
+                    // A worker has one claim. The client of an earlier claim is gone; jobs that were assigned to it are assigned again.
                     if let Some(earlier) = self.memory.state.claims.remove_of(claim.request.worker_id) {
                         earlier.answer(Vec::new());
                     }
-                    // Whoever hung up before this has been forgotten already.
+                    // A client that is already gone sends no further notice.
                     if !reply.is_closed() {
                         self.memory.state.add_claim(claim, reply, Instant::now());
                     }
@@ -151,7 +151,7 @@ impl Run {
         self.memory.state.could_dispatch(is_connected.then_some(self.deps.window))
     }
 
-    /// Writes what came in, in one transaction; when the database refuses, in halves, so that what is bad fails alone.
+    /// Writes the commands in one transaction; if the database refuses it, in halves, so that a bad command fails alone.
     async fn write(&mut self, writes: Vec<Envelope>) {
         let mut stack = vec![writes];
         while let Some(mut part) = stack.pop() {
@@ -161,7 +161,7 @@ impl Run {
                 Ok(effects) => self.perform(part, effects),
                 Err(error) => {
                     self.memory.rows.forget(job_ids(&commands));
-                    // What met another transaction again and again would do so in parts too, each taking its time.
+                    // Repeated conflicts would recur in each half, and take time.
                     let is_hopeless = matches!(error, Error::Unavailable(_) | Error::Conflict(_));
                     if is_hopeless {
                         self.deps.writes.failed(&error);
@@ -170,7 +170,7 @@ impl Run {
                         refuse(part, &error);
                         continue;
                     }
-                    tracing::debug!(%error, commands = part.len(), "transaction refused, trying its halves");
+                    tracing::debug!(%error, commands = part.len(), "transaction refused; retrying in halves");
                     let second = part.split_off(part.len() / 2);
                     stack.push(second);
                     stack.push(part);
@@ -179,7 +179,7 @@ impl Run {
         }
     }
 
-    /// Does what follows from a commit.
+    /// Performs the effects of a commit.
     fn perform(&mut self, writes: Vec<Envelope>, mut effects: Effects) {
         let now = (self.deps.clock)();
         if !effects.written.is_empty() {
@@ -189,7 +189,7 @@ impl Run {
         effects.changed.iter().chain(&effects.created).for_each(|job| self.deps.followers.wake(job.id));
         effects.publications.into_iter().for_each(|publication| self.publisher.publish(publication));
         for (envelope, reply) in writes.into_iter().zip(effects.replies) {
-            // Whoever asked may be gone; what was asked is done all the same.
+            // The requester may be gone; the command is carried out all the same.
             let _ = envelope.reply.send(reply);
         }
         effects.control.into_iter().for_each(|message| self.deps.control.send(message));
@@ -198,7 +198,7 @@ impl Run {
                 waiting.answer(jobs);
             }
         }
-        if self.deps.events.is_wanted() {
+        if self.deps.events.has_receivers() {
             let created = effects.created.iter().map(|job| job_now(job).created(now));
             let changed = effects.changed.iter().filter(|job| job.changed_status).map(|job| job_now(job).changed(now));
             created.chain(changed).for_each(|event| self.deps.events.publish(event));

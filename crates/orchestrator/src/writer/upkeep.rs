@@ -1,5 +1,5 @@
-//! What the writer keeps up beside commands: which messages the broker has confirmed, which jobs wait again because their message is gone, and
-//! what it remembers. Nobody waits for it; what fails here is found later by a reconciler.
+//! The writer's background work: records confirms, returns jobs with lost messages to the backlog, and refreshes the caches. No request
+//! waits for it, and a reconciler repairs what fails here.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use tokio::time::Instant;
 use super::{deps::Deps, memory::Memory};
 use crate::notices::LostMessage;
 
-/// How long confirmations wait for others, to be noted together.
+/// How long confirms are collected, to be written together.
 const CONFIRM_WITHIN: Duration = Duration::from_millis(100);
-/// How often a job's message is delivered without a start before the job waits for a person.
+/// Maximum number of deliveries without a start, after which the job is held for a person.
 const MOST_UNSTARTED: i32 = 3;
 
-/// News of messages that are to be noted.
+/// Pending news of messages.
 #[derive(Default)]
 pub(super) struct Upkeep {
     confirmed: Vec<JobId>,
-    /// When the confirmations are due.
+    /// When the confirms are written.
     pub(super) confirm_at: Option<Instant>,
     /// Jobs whose message the broker does not have, with their queues.
     pub(super) unconfirmed: Vec<(JobId, String)>,
@@ -35,7 +35,7 @@ impl Upkeep {
 }
 
 impl Upkeep {
-    /// Does what is due.
+    /// Performs due work.
     pub(super) async fn run(&mut self, deps: &Deps, memory: &mut Memory) {
         let unconfirmed = std::mem::take(&mut self.unconfirmed);
         if !unconfirmed.is_empty() {
@@ -51,8 +51,9 @@ impl Upkeep {
     }
 }
 
-/// Lets a job wait again whose message is gone. One whose messages were delivered several times is held: it is not published for ever. Two runs
-/// of the reconciler may report the same message; the second finds a job that was dispatched anew, which it must leave alone.
+/// Returns a job with a lost message to the backlog. A job whose messages were delivered several times is held, so that it is not published
+/// for ever. Two runs of the reconciler may report the same message; the second finds a job that was dispatched again, and must not touch
+/// it.
 async fn release_lost(deps: &Deps, memory: &mut Memory, LostMessage { job_id, queue, before, delivered }: LostMessage) {
     let attempt = async {
         let txn = deps.database.begin().await?;
@@ -69,17 +70,19 @@ async fn release_lost(deps: &Deps, memory: &mut Memory, LostMessage { job_id, qu
     match attempt.await {
         Ok((ids, held)) => {
             if held > 0 {
-                tracing::warn!(job.id = %job_id, "its messages were delivered several times and never started; the job waits for a person");
+                tracing::warn!(job.id = %job_id, "its messages were delivered several times without a start; the job is held until somebody resumes or cancels it");
             }
             ids.iter().for_each(|id| memory.state.released(&queue, *id));
             memory.rows.forget(ids);
         }
         // The reconciler finds it again.
-        Err(error) => tracing::warn!(%error, job.id = %job_id, "a job without a message does not wait again yet"),
+        Err(error) => {
+            tracing::warn!(%error, job.id = %job_id, "a job with a lost message could not be returned to the backlog; retrying later")
+        }
     }
 }
 
-/// Lets jobs wait again.
+/// Returns jobs to the backlog.
 async fn release(deps: &Deps, memory: &mut Memory, jobs: &[(JobId, String)]) {
     let ids: Vec<JobId> = jobs.iter().map(|(id, _)| *id).collect();
     let attempt = async {
@@ -93,12 +96,14 @@ async fn release(deps: &Deps, memory: &mut Memory, jobs: &[(JobId, String)]) {
             jobs.iter().for_each(|(id, queue)| memory.state.released(queue, *id));
         }
         // The sweep finds them later.
-        Err(error) => tracing::warn!(%error, jobs = ids.len(), "jobs without a message do not wait again yet"),
+        Err(error) => {
+            tracing::warn!(%error, jobs = ids.len(), "jobs with lost messages could not be returned to the backlog; retrying later")
+        }
     }
 }
 
 async fn note_confirmed(deps: &Deps, memory: &mut Memory, mut ids: Vec<JobId>) {
-    // A job that was started meanwhile needs no note: its start says that the message arrived.
+    // A job that has started needs no confirm.
     ids.retain(|id| memory.state.is_undelivered(*id));
     if ids.is_empty() {
         return;
@@ -109,12 +114,12 @@ async fn note_confirmed(deps: &Deps, memory: &mut Memory, mut ids: Vec<JobId>) {
         txn.commit().await
     };
     if let Err(error) = attempt.await {
-        tracing::warn!(%error, jobs = ids.len(), "confirmations not noted; the messages may be published twice");
+        tracing::warn!(%error, jobs = ids.len(), "confirms not recorded; the messages may be published twice");
     }
     memory.rows.forget(ids);
 }
 
-/// Reads again what waits and runs, and takes in the workers, when they were read.
+/// Refreshes the dispatch state, with the workers if they were read.
 pub(super) async fn refresh(deps: &Deps, memory: &mut Memory, workers: Option<Vec<Worker>>) {
     let now = (deps.clock)();
     let database = &deps.database;
@@ -136,6 +141,6 @@ pub(super) async fn refresh(deps: &Deps, memory: &mut Memory, workers: Option<Ve
                 release(deps, memory, &stranded).await;
             }
         }
-        Err(error) => tracing::warn!(%error, "what waits and runs could not be read"),
+        Err(error) => tracing::warn!(%error, "the dispatch state could not be refreshed"),
     }
 }

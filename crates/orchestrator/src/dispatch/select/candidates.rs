@@ -1,5 +1,5 @@
-//! The candidates of a queue: who takes them, how many are read, and where each of them goes. First come claims of workers with labels, which
-//! alone can run jobs that require labels; then the other claims; then the broker.
+//! The candidates of a queue: how many are read, and the destination of each. Claims of workers with labels come first, because only they
+//! can run jobs that require labels; then the other claims; then the broker.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,13 @@ use super::{
 };
 use crate::catalog::CachedAutomations;
 
-/// Candidates that are read at once.
+/// Maximum number of candidates per read.
 const MOST_CANDIDATES: usize = 256;
 
 impl Selection<'_> {
     pub(super) fn queue(&mut self, queue: String) -> Option<Read> {
         if self.view.automations.queue_pause(&queue, self.view.now).is_some() {
-            // Its end, or somebody who resumes it, makes it a candidate again.
+            // The end of the pause makes it a candidate again.
             self.findings.exhausted.push(queue);
             return None;
         }
@@ -32,7 +32,7 @@ impl Selection<'_> {
         self.tasks.push_front(Task::Labelled(Labelled { queue, required, served: BTreeSet::new() }));
     }
 
-    /// The first claim of a worker that has all labels of some job, and has room.
+    /// The first claim with capacity whose worker has all labels of some job.
     pub(super) fn labelled(&mut self, rest: Labelled) -> Option<Read> {
         let mut found = None;
         for (labels, claims) in self.claims().labelled(&rest.queue) {
@@ -51,14 +51,14 @@ impl Selection<'_> {
         Some(self.look(rest.queue.clone(), free, Target::Labelled { claim, sets, rest }))
     }
 
-    /// The claims that take what any worker can run, and the broker.
+    /// The claims for jobs without required labels, and the broker.
     pub(super) fn anybody(&mut self, queue: String) -> Option<Read> {
         let takers = self.takers(&queue);
         let room = takers.iter().map(|(_, free)| free).sum::<usize>() + self.room(&queue);
         (room > 0).then(|| self.look(queue, room, Target::Anybody(takers)))
     }
 
-    /// The oldest claims that take jobs of `queue`, as many as a look can serve.
+    /// The oldest claims for jobs of `queue`, as many as one read can serve.
     fn takers(&self, queue: &str) -> Vec<(u64, usize)> {
         let mut room = 0;
         let mut takers = Vec::new();
@@ -82,7 +82,7 @@ impl Selection<'_> {
         Read::Candidates(Look { queue, limit: room.min(MOST_CANDIDATES), except_automations, except_keys, target })
     }
 
-    /// Candidates, in their order. Their limits must be counted.
+    /// Candidates, in order of dispatch. Their limits must be counted.
     pub(crate) fn found_candidates(&mut self, look: Look, mut jobs: Vec<FullJob>) -> Vec<Placement> {
         let View { automations, now, .. } = self.view;
         let found = jobs.len();
@@ -124,7 +124,7 @@ impl Selection<'_> {
         self.admission.admit(automations, &job.row, now).is_ok()
     }
 
-    /// The first jobs go to the claims, the others to the broker.
+    /// Assigns the first jobs to the claims and publishes the others.
     fn place(&mut self, queue: &str, takers: &[(u64, usize)], jobs: Vec<FullJob>) -> Vec<Placement> {
         let mut placements = Vec::with_capacity(jobs.len());
         let mut rest = jobs.into_iter();

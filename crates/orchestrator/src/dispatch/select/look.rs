@@ -1,4 +1,4 @@
-//! What a selection asks for: what it has to know before it can go on.
+//! The reads of a selection.
 
 use std::collections::BTreeSet;
 
@@ -6,27 +6,27 @@ use chrono::{DateTime, Utc};
 use domain::ids::{AutomationId, JobId, WorkerId};
 use store::jobs::CandidateFilter;
 
-/// What a selection has to know next.
+/// The next read of a selection.
 #[derive(Debug)]
 pub(crate) enum Read {
     /// The jobs that these workers hold, for [`super::Selection::found_held`].
     Held(Vec<WorkerId>),
     /// These jobs, locked, for [`super::Selection::found_lost`].
     Lost(Lost),
-    /// The sets of labels that waiting jobs of this queue require, for [`super::Selection::found_labels`].
+    /// The sets of labels that jobs in the backlog of this queue require, for [`super::Selection::found_labels`].
     Labels(String),
-    /// Waiting jobs, locked, for [`super::Selection::found_candidates`].
+    /// Candidates, locked, for [`super::Selection::found_candidates`].
     Candidates(Look),
 }
 
-/// Jobs that a claim's worker holds and does not know of: their assignment got lost on the way.
+/// Jobs that are assigned to a claim's worker without its knowledge: the assignment was lost in transit.
 #[derive(Debug)]
 pub(crate) struct Lost {
     pub(super) claim: u64,
     pub(crate) jobs: Vec<JobId>,
 }
 
-/// A look at the candidates of a queue.
+/// A read of the candidates of a queue.
 #[derive(Debug)]
 pub(crate) struct Look {
     pub(crate) queue: String,
@@ -36,27 +36,27 @@ pub(crate) struct Look {
     pub(super) target: Target,
 }
 
-/// Whom the candidates are for.
+/// Destination of the candidates.
 #[derive(Debug)]
 pub(super) enum Target {
-    /// These claims, which take so many each, then the broker. Jobs that any worker can run.
+    /// These claims, each with its capacity, then the broker. Jobs without required labels.
     Anybody(Vec<(u64, usize)>),
-    /// A claim of a worker with labels. Jobs that require one of these sets.
+    /// A claim of a worker with labels. Jobs that require one of these sets of labels.
     Labelled { claim: u64, sets: Vec<Vec<String>>, rest: Labelled },
 }
 
-/// Jobs of a queue that require labels.
+/// Jobs of a queue with required labels.
 #[derive(Debug)]
 pub(super) struct Labelled {
     pub(super) queue: String,
-    /// The sets of labels that jobs require which may still start.
+    /// The sets of labels of jobs that may still start.
     pub(super) required: Vec<Vec<String>>,
-    /// Claims that have got what there is for them.
+    /// Claims that are served.
     pub(super) served: BTreeSet<u64>,
 }
 
 impl Look {
-    /// The candidates that it asks for.
+    /// The filter for its candidates.
     pub(crate) fn candidates(&self, now: DateTime<Utc>) -> CandidateFilter<'_> {
         CandidateFilter {
             queue: &self.queue,

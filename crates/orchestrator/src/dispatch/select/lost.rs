@@ -1,4 +1,5 @@
-//! Jobs whose assignment got lost: a worker holds them and does not know of them. They are assigned to its next claim again.
+//! Lost assignments: the worker of a claim holds jobs without its knowledge, because the answer was lost in transit. They are assigned to
+//! its next claim again.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,7 +18,7 @@ impl Selection<'_> {
         (!workers.is_empty()).then_some(Read::Held(workers))
     }
 
-    /// Jobs that workers hold, as (job, worker). What a worker does not hold by its own account is assigned to it again.
+    /// Jobs that workers hold, as (job, worker). A job that its worker does not report as held is assigned to it again.
     pub(crate) fn found_held(&mut self, held: Vec<(JobId, WorkerId)>) {
         let fresh: HashMap<WorkerId, (u64, &WaitingClaim)> =
             self.claims().fresh().map(|(id, waiting)| (waiting.claim.request.worker_id, (id, waiting))).collect();
@@ -30,12 +31,12 @@ impl Selection<'_> {
             }
         }
         for (claim, jobs) in lost {
-            tracing::info!(claim.id = claim, jobs = jobs.len(), "assigning a worker again what it did not get");
+            tracing::info!(claim.id = claim, jobs = jobs.len(), "repeating assignments that were lost in transit");
             self.tasks.push_front(Task::Lost(Lost { claim, jobs }));
         }
     }
 
-    /// Jobs whose assignment got lost.
+    /// Jobs whose assignment was lost.
     pub(crate) fn found_lost(&mut self, lost: &Lost, jobs: Vec<FullJob>) -> Vec<Placement> {
         self.assign(lost.claim, jobs)
     }

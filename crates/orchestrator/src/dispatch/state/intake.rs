@@ -1,4 +1,4 @@
-//! What workers take: how many messages of each queue, and which jobs their claims may have.
+//! Capacity of the workers: how many messages of each queue they consume, and which jobs their claims may receive.
 
 use std::collections::HashMap;
 
@@ -11,15 +11,15 @@ use store::workers::Worker;
 
 use crate::dispatch::claims::Ability;
 
-/// Workers that were seen lately, and what they take, by queue.
+/// Workers with a recent heartbeat, and their capacity by queue.
 #[derive(Default)]
 pub(super) struct Intake {
     workers: HashMap<WorkerId, WorkerView>,
-    /// `None` until it is read for the first time: nothing is published before.
+    /// `None` until the first read; nothing is published before.
     queues: Option<HashMap<String, OfQueue>>,
 }
 
-/// What dispatch needs of a worker.
+/// The properties of a worker that dispatch needs.
 struct WorkerView {
     queues: Vec<String>,
     labels: Vec<String>,
@@ -29,12 +29,12 @@ struct WorkerView {
     live: bool,
 }
 
-/// What the workers of a queue take from the broker.
+/// Capacity of a queue's workers.
 #[derive(Default)]
 struct OfQueue {
-    /// Workers that take messages, or claim from the queue.
+    /// Workers that consume from the broker or claim from the queue.
     workers: usize,
-    /// Slots of those that take messages. Zero for a queue whose workers only claim, or are paused.
+    /// Slots of the consuming workers; 0 for a queue whose workers only claim or are paused.
     slots: usize,
 }
 
@@ -50,18 +50,18 @@ impl WorkerView {
         }
     }
 
-    /// Whether its queues count it. One that claims and is gone still marks its queues as claimed from: it may be back any moment, and would
-    /// never see a message. One that claimed from every queue does not: it would keep messages from all queues.
+    /// Whether its queues count it. A claiming worker that is gone still marks its queues as claimed from: it may return at any moment and
+    /// would never see a message. A gone worker that claimed from every queue does not count: it would block messages to all queues.
     fn counts(&self) -> bool {
         self.live || !(self.uses_broker || is_every_queue(&self.queues))
     }
 
-    /// Whether it takes messages: its slots are counted, and so are the jobs that it holds.
+    /// Whether it consumes messages: its slots and its held jobs are then counted.
     const fn consumes(&self) -> bool {
         self.live && self.uses_broker && !self.paused
     }
 
-    /// Which jobs its claims may take.
+    /// Which jobs its claims may receive.
     fn ability(&self) -> Ability {
         let takes = self.live && !self.paused;
         Ability { any: takes && !self.uses_broker, labels: if takes { self.labels.clone() } else { Vec::new() } }
@@ -74,24 +74,24 @@ impl Intake {
         self.queues.is_some()
     }
 
-    /// Slots of the workers that take messages of `queue`; where no worker names it, of those of every queue. `None` when there are no workers.
+    /// Slots of the workers that consume `queue`; without any, of the workers for every queue. `None` when there are no workers.
     pub(super) fn slots(&self, queue: &str) -> Option<usize> {
         let queues = self.queues.as_ref()?;
         queues.get(queue).or_else(|| queues.get(EVERY_QUEUE)).map(|of_queue| of_queue.slots)
     }
 
-    /// Which jobs this worker's claims may take. One that is not cached registered at another replica just now.
+    /// Which jobs this worker's claims may receive. An unknown worker has just registered at another replica.
     pub(super) fn ability(&self, worker_id: WorkerId) -> Ability {
         let live = self.workers.get(&worker_id).filter(|worker| worker.live);
         live.map_or(Ability { any: true, labels: Vec::new() }, WorkerView::ability)
     }
 
-    /// Whether this worker takes messages.
+    /// Whether this worker consumes messages.
     pub(super) fn consumes(&self, worker_id: Option<WorkerId>) -> bool {
         worker_id.and_then(|id| self.workers.get(&id)).is_some_and(WorkerView::consumes)
     }
 
-    /// Forgets the workers: they were read anew.
+    /// Clears the workers before a refresh.
     pub(super) fn clear(&mut self) {
         self.workers.clear();
         self.queues = Some(HashMap::new());

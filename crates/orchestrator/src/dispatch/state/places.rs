@@ -1,10 +1,10 @@
-//! Where jobs are, counted by queue.
+//! Sets of jobs, counted by queue.
 
 use std::collections::HashMap;
 
 use domain::ids::JobId;
 
-/// Jobs and the queue each belongs to.
+/// Jobs by queue.
 #[derive(Default)]
 pub(super) struct Places {
     queues: HashMap<JobId, String>,
@@ -36,7 +36,7 @@ impl Places {
         self.queues.iter()
     }
 
-    /// How many are in this queue.
+    /// Number of jobs in this queue.
     pub(super) fn count(&self, queue: &str) -> usize {
         self.counts.get(queue).copied().unwrap_or(0)
     }

@@ -167,7 +167,7 @@ fn bulk_filter(bulk: Bulk, request: BulkRequest) -> Result<Filter, Failure> {
     })
 }
 
-/// What is wrong with the times between which jobs were created.
+/// Faults of the time range of a filter.
 pub(crate) fn time_faults(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> impl Iterator<Item = Fault> {
     let times = [("created_from", from), ("created_to", to)];
     times.into_iter().filter(|(_, at)| at.is_some_and(|at| !text::is_kept_date(at))).map(|(field, _)| Fault::new(field, text::DATE_RULE))

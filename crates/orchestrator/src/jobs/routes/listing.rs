@@ -1,14 +1,14 @@
-//! Lists that are sent in parts, so that none is in memory as a whole.
+//! Lists that are read and sent in parts, so that none is in memory as a whole.
 
 use actix_web::{HttpResponse, HttpResponseBuilder, web::Bytes};
 use futures_util::Stream;
 use runtime::Failure;
 use serde::Serialize;
 
-/// What is read and sent at once, in bytes, unless one item alone has more.
+/// Maximum size of a part in bytes, unless a single item has more.
 const PART: u64 = 256 * 1024;
 
-/// Splits items with their sizes in bytes into parts that are read at once.
+/// Splits items into parts by their sizes in bytes.
 pub(crate) fn parts<T>(items: Vec<T>, bytes: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
     let (mut parts, mut size) = (Vec::<Vec<T>>::new(), 0);
     for item in items {
@@ -27,7 +27,7 @@ pub(crate) fn parts<T>(items: Vec<T>, bytes: impl Fn(&T) -> u64) -> Vec<Vec<T>> 
     parts
 }
 
-/// An answer with a JSON array whose items are read part by part. One that fits into a single part is sent with its length.
+/// An answer with a JSON array whose items are read in parts. A single part is sent with its length.
 pub(crate) async fn array<P, I>(
     mut response: HttpResponseBuilder,
     mut parts: Vec<P>,

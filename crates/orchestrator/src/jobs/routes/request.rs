@@ -1,4 +1,4 @@
-//! Requests for jobs: by the automation, with the parameters as the body, or by a body that says it all.
+//! Requests for jobs: `execute` of an automation with the parameters as the body, or `POST /jobs` with a complete request.
 
 use actix_web::{HttpRequest, HttpResponse, http::header, post, web::Data};
 use api_types::{ExecuteOptions, IDEMPOTENCY_KEY_HEADER, Job, JobCreate, Problem};
@@ -14,20 +14,20 @@ use serde_json::Value;
 
 use crate::jobs::Jobs;
 
-/// The name of the header for the key, as people write it.
+/// Name of the header with the idempotency key.
 const KEY_HEADER: &str = "Idempotency-Key";
 
 /// Runs an automation.
 ///
-/// The body is the parameters object itself and may be empty; the query overrides the automation's settings for this job. The answer is 202 once
+/// The body is the parameters object itself and may be empty; the query overrides the automation's settings for this job. Answers 202 once
 /// the job is stored.
 #[utoipa::path(tag = "automations", params(api_types::params::AutomationId, ExecuteOptions,
     api_types::params::IdempotencyKey),
     request_body(content = Option<Object>, description = "The parameters", example = json!({"cnpj": "12345678000195", "month": "2026-10"})), responses(
-    (status = 202, body = Job, headers(("Idempotency-Replayed" = bool, description = "`true`: the job was there before the request"))),
+    (status = 202, body = Job, headers(("Idempotency-Replayed" = bool, description = "`true`: the job existed before the request"))),
     (status = 400, description = "The body is not an object", body = Problem),
-    (status = 409, description = "The automation is archived, or its overlap rule skips the request: `job_id` is the job in the way", body = Problem),
-    (status = 422, description = "The parameters break the schema, or the key was used with others", body = Problem)))]
+    (status = 409, description = "The automation is archived, or its overlap rule skips the request: `job_id` is the conflicting job", body = Problem),
+    (status = 422, description = "The parameters do not match the schema, or the key was used with other parameters", body = Problem)))]
 #[post("/api/v1/automations/{id}/execute")]
 pub(crate) async fn execute(
     caller: Allowed<JobsCreate>,
@@ -58,13 +58,13 @@ pub(crate) async fn execute(
 
 /// Requests a job.
 ///
-/// Its fields override the automation's settings for this job. The answer is 202 once the job is stored. With `Idempotency-Replayed: true` it is a
-/// job that was there before: accepted under the same key, or waiting where the automation's overlap rule joins requests.
+/// Its fields override the automation's settings for this job. Answers 202 once the job is stored. `Idempotency-Replayed: true` marks an
+/// existing job: accepted with the same key, or pending while the overlap rule is `coalesce`.
 #[utoipa::path(tag = "jobs", request_body = JobCreate, params(
     api_types::params::IdempotencyKey), responses(
-    (status = 202, body = Job, headers(("Idempotency-Replayed" = bool, description = "`true`: the job was there before the request"))),
+    (status = 202, body = Job, headers(("Idempotency-Replayed" = bool, description = "`true`: the job existed before the request"))),
     (status = 404, description = "No such automation", body = Problem),
-    (status = 409, description = "The automation is archived, or its overlap rule skips the request: `job_id` is the job in the way", body = Problem)))]
+    (status = 409, description = "The automation is archived, or its overlap rule skips the request: `job_id` is the conflicting job", body = Problem)))]
 #[post("/api/v1/jobs")]
 pub(crate) async fn create(
     caller: Allowed<JobsCreate>,
@@ -75,7 +75,7 @@ pub(crate) async fn create(
     let in_body = body.0.idempotency_key.clone();
     let in_header = idempotency_key(&request)?;
     if in_header.is_some() && in_body.is_some() && in_header != in_body {
-        return Err(Failure::field("idempotency_key", "is not that of the header Idempotency-Key"));
+        return Err(Failure::field("idempotency_key", "differs from the header Idempotency-Key"));
     }
     let in_body = in_body.map(IdempotencyKey::parse).transpose().map_err(|fault| Failure::Invalid(vec![fault]))?;
     let is_in_header = in_body.is_none();
@@ -89,10 +89,10 @@ pub(crate) async fn create(
     Ok(accepted(&job, replayed))
 }
 
-/// What is asked of the automation, by whom: a service says for whom it asks.
+/// The request with its origin; a service may name another requester.
 fn requested(body: JobCreate, caller: &Principal) -> Result<Request, Failure> {
     if !caller.actor.asks_for_others() {
-        let faults: Vec<Fault> = body.service_fields().map(|field| Fault::new(field, "may be set by a service of the hub alone")).collect();
+        let faults: Vec<Fault> = body.service_fields().map(|field| Fault::new(field, "may be set only by a service of the hub")).collect();
         if !faults.is_empty() {
             return Err(Failure::Invalid(faults));
         }
@@ -109,7 +109,7 @@ fn requested(body: JobCreate, caller: &Principal) -> Result<Request, Failure> {
     })
 }
 
-/// The failure of a request whose body is the parameters: their fields are those of the body.
+/// Adapts a failure to a request whose body is the parameters: removes `parameters/` from fields.
 fn parameters_are_the_body(failure: Failure) -> Failure {
     let inside = |fault: Fault| match fault.field.strip_prefix("parameters") {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => Fault::new(rest.trim_start_matches('/'), fault.message),
@@ -121,7 +121,7 @@ fn parameters_are_the_body(failure: Failure) -> Failure {
     }
 }
 
-/// What the query says about this job alone.
+/// The overrides in the query.
 fn overrides(options: ExecuteOptions, now: DateTime<Utc>) -> Result<Overrides, Failure> {
     let ExecuteOptions { priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before } = options;
     let overrides = Overrides { priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before };
@@ -135,13 +135,13 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Failure> {
     key.transpose().map_err(|_| Failure::BadRequest(format!("the header {KEY_HEADER} must be ASCII")))
 }
 
-/// Reads the key of the header [`KEY_HEADER`].
+/// Parses the key of the header [`KEY_HEADER`].
 fn header_key(key: Option<String>) -> Result<Option<IdempotencyKey>, Failure> {
     let bad = |fault: Fault| Failure::BadRequest(format!("the header {KEY_HEADER} {}", fault.message));
     key.map(IdempotencyKey::parse).transpose().map_err(bad)
 }
 
-/// The failure of a request whose key came in the header [`KEY_HEADER`].
+/// Adapts a failure to a request with its key in the header [`KEY_HEADER`].
 fn key_in_header(failure: Failure) -> Failure {
     let named = |fault: Fault| if fault.field == "idempotency_key" { Fault { field: KEY_HEADER.to_owned(), ..fault } } else { fault };
     match failure {
@@ -150,7 +150,7 @@ fn key_in_header(failure: Failure) -> Failure {
     }
 }
 
-/// The answer to a request that a job was accepted for.
+/// The answer to an accepted request.
 pub(super) fn accepted(job: &Job, replayed: bool) -> HttpResponse {
     let mut response = HttpResponse::Accepted();
     response.insert_header((header::LOCATION, format!("/api/v1/jobs/{}", job.id)));

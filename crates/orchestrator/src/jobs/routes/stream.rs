@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::jobs::{Jobs, LogStreams, follow::event};
 
-/// After this long a silent stream shows that it lives.
+/// Interval of keep-alives on a silent stream.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
 /// Streams a job's log as server-sent events: stored lines, then new ones, then the end.
@@ -56,7 +56,7 @@ fn events(streams: Data<LogStreams>, id: JobId, mut cursor: i64) -> impl Stream<
             }
             let Some(now) = changes.borrow_and_update().clone() else { continue };
             while cursor < now.log_lines {
-                // Old lines may have been removed.
+                // Retention may have deleted old lines.
                 let Some(page) = job.page(cursor).await? else { break };
                 for part in page.parts.iter().cloned() {
                     let offered = Instant::now();
@@ -82,12 +82,10 @@ fn events(streams: Data<LogStreams>, id: JobId, mut cursor: i64) -> impl Stream<
     }
 }
 
-/// Tells a reader that does not keep up why its stream ends.
+/// The last event for a client that does not keep up.
 fn slow(patience: Duration) -> Bytes {
-    let detail = format!(
-        "the reader did not take what was sent within {} s and is disconnected; connect again with Last-Event-ID to go on",
-        patience.as_secs_f64()
-    );
+    let detail =
+        format!("the client did not read for {} s and is disconnected; reconnect with Last-Event-ID to continue", patience.as_secs_f64());
     text(|text| event(text, "slow", None, &serde_json::json!({ "detail": detail })))
 }
 

@@ -1,4 +1,4 @@
-//! Reads what a plan asks for. Nothing is read that was not asked for, and each kind is one statement.
+//! The reads of a plan: only what it needs, with one statement per kind.
 
 use std::collections::HashMap;
 
@@ -19,13 +19,13 @@ use crate::{
     writer::plan::Plan,
 };
 
-/// Jobs beside a new one that are looked at.
+/// Maximum number of related jobs that the overlap rule considers.
 const MOST_BESIDE: u64 = 1000;
 
 impl Attempt<'_> {
-    /// What the commands need.
+    /// Reads what the commands need.
     pub(super) async fn read(&mut self, plan: &mut Plan<'_>) -> Result<(), Error> {
-        let unknown = plan.take_remembered();
+        let unknown = plan.take_cached();
         if !unknown.is_empty() {
             plan.add_rows(self.rows(&unknown).await?);
         }
@@ -57,7 +57,7 @@ impl Attempt<'_> {
         for (nth, place) in plan.neighborhoods().into_iter().enumerate() {
             let txn = self.txn.get().await?;
             if nth == 0 {
-                // Others must not add jobs beside the same ones.
+                // Prevents concurrent transactions from inserting related jobs.
                 jobs::job_lock_admission_in_txn(txn).await?;
             }
             let rows = jobs::job_list_active_in_txn(txn, place.automation_id, place.queue, place.key, MOST_BESIDE).await?;
@@ -66,7 +66,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Counts places, under a lock that all replicas share.
+    /// Counts slots, under a lock that all replicas share.
     async fn count(&mut self, uncounted: Uncounted) -> Result<Counted, Error> {
         if uncounted.is_empty() {
             return Ok(Counted::default());
@@ -94,7 +94,7 @@ impl Attempt<'_> {
         Ok(counted)
     }
 
-    /// What the retries of jobs that failed run with.
+    /// Reads the parameters of jobs to retry.
     pub(super) async fn read_parameters(&self, plan: &mut Plan<'_>) -> Result<(), Error> {
         if !plan.retried().is_empty() {
             let parameters = jobs::job_payloads(self.txn, plan.retried()).await?;
@@ -103,7 +103,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Dispatches jobs until nothing is left to read. What was dispatched is written.
+    /// Dispatches jobs until nothing is left to read, and writes them.
     pub(super) async fn dispatch(&mut self, plan: &mut Plan<'_>) -> Result<(), Error> {
         while let Some(read) = plan.selection.next_read() {
             match read {
@@ -138,7 +138,7 @@ impl Attempt<'_> {
 
     async fn dispatch_candidates(&mut self, plan: &mut Plan<'_>, look: Look) -> Result<(), Error> {
         if plan.rows.has_placed(&look.queue) {
-            // This look must not find them again.
+            // Otherwise this read would find them again.
             self.write_placed(plan).await?;
         }
         let jobs = jobs::job_list_candidates_in_txn(self.txn.get().await?, &plan.candidates(&look)).await?;

@@ -1,4 +1,4 @@
-//! Writes what a plan changes.
+//! The writes of a plan.
 
 use store::{
     Error, automations::automation_set_rate_in_txn, job_events::job_event_insert_many_in_txn, job_logs::chunk_insert_many_in_txn, jobs,
@@ -8,7 +8,8 @@ use super::Attempt;
 use crate::writer::plan::Plan;
 
 impl Attempt<'_> {
-    /// What the commands changed: one statement a table, and without a transaction when that is a single one and nothing `follows`.
+    /// Writes the changes of the commands: one statement per table; without a transaction if there is a single statement and nothing
+    /// `follows`.
     pub(super) async fn write(&self, plan: &mut Plan<'_>, follows: bool) -> Result<(), Error> {
         self.write_rates(plan).await?;
         let changes = plan.rows.changes();
@@ -29,7 +30,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// What was dispatched since the last time. The rows are locked.
+    /// Writes the jobs that were dispatched since the last call. Their rows are locked.
     pub(super) async fn write_placed(&self, plan: &mut Plan<'_>) -> Result<(), Error> {
         let placed = plan.rows.placed();
         if !placed.is_empty() {
@@ -39,7 +40,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// What the rate limits must remember.
+    /// Writes the state of rate limits.
     pub(super) async fn write_rates(&self, plan: &mut Plan<'_>) -> Result<(), Error> {
         for (id, tat) in plan.selection.admission.take_changed_rates() {
             automation_set_rate_in_txn(self.txn.get().await?, id, tat).await?;

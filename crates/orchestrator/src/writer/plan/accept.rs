@@ -1,4 +1,4 @@
-//! New jobs.
+//! Inserts new jobs: idempotency, overlap, and immediate dispatch.
 
 use domain::{ids::JobId, job::Trigger, policy::Overlap};
 use runtime::Failure;
@@ -36,7 +36,7 @@ impl Plan<'_> {
         Ok(added)
     }
 
-    /// The job that was accepted under the same idempotency key, before or in this transaction.
+    /// The job that was accepted with the same idempotency key, before or in this transaction.
     fn accepted_before(&self, new: &NewJob) -> Option<Inserted> {
         let key = new.idempotency_key.as_ref()?;
         let is_same = |other: &&NewJob| other.automation_id == new.automation_id && other.idempotency_key.as_ref() == Some(key);
@@ -52,7 +52,7 @@ impl Plan<'_> {
         let neighbors = neighbors
             .filter(|row| !row.job.status.is_terminal() && overlap::is_beside(new, row.automation_id, row.terms.concurrency_key.as_ref()));
         let neighbors = neighbors.map(|row| Neighbor { id: row.job.id, is_held: row.job.status.is_held() });
-        // A retry of this transaction is not taken over by a new request.
+        // A new request does not supersede a retry of this transaction.
         let is_beside = |other: &&NewJob| {
             overlap::is_beside(new, other.automation_id, other.terms.concurrency_key.as_ref())
                 && (rule != Overlap::Replace || other.trigger != Trigger::Retry)
@@ -68,7 +68,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Does to a job what nobody asked for by itself; one that it does not fit stays as it is.
+    /// Applies a change that follows from another command; a job that does not allow it stays unchanged.
     fn act(&mut self, id: JobId, change: &Change) {
         let Some(row) = self.rows.get_mut(id) else { return };
         let (before, had_place) = (row.job.status, has_place(row));
@@ -84,7 +84,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Adds a job, and publishes it in the same transaction when nothing is before it.
+    /// Inserts a job, and publishes it in the same transaction if nothing is ahead of it.
     pub(super) fn add(&mut self, mut new: NewJob) {
         let automation = self.circumstances.view.automations.get(new.automation_id);
         let publishes = automation.filter(|_| self.selection.publishes_at_once(&new));
@@ -101,7 +101,7 @@ impl Plan<'_> {
     }
 }
 
-/// Whether two requests ask for different things. One of which that is not known is taken for the same.
+/// Whether two requests differ. An unknown digest counts as equal.
 pub(crate) fn differs(one: Option<&str>, other: Option<&str>) -> bool {
     matches!((one, other), (Some(one), Some(other)) if one != other)
 }

@@ -1,4 +1,4 @@
-//! What a change makes of a job's row. A refusal leaves the row as it was.
+//! Applies a change to a job's row. A refused change leaves the row unchanged.
 
 use std::time::Duration;
 
@@ -15,36 +15,36 @@ use store::{job_events::JobEvent, jobs::JobRow};
 use super::log::{self, LogLimits, Numbered, append, append_last};
 use crate::writer::command::{Action, Change, Changed, Control, Finish};
 
-/// What a change leads to beside the row.
+/// Result of a change, besides the row.
 pub(super) struct Applied<'a> {
     pub(super) changed: Changed,
-    /// The row has to be written.
+    /// Whether the row must be written.
     pub(super) dirty: bool,
     pub(super) lines: Numbered<'a>,
     pub(super) event: Option<JobEvent>,
-    /// What the worker that holds it must do at once.
+    /// Command to the worker that holds the job.
     pub(super) control: Option<Command>,
 }
 
-/// What a change is judged by beside the row.
+/// The inputs of a change, besides the row.
 #[derive(Clone, Copy)]
 pub(super) struct Terms<'a> {
     pub(super) leases: LeaseTimes,
-    /// Seconds the job may run.
+    /// Time limit of the job in seconds.
     pub(super) timeout_s: Option<i64>,
     pub(super) log: LogLimits,
     pub(super) now: DateTime<Utc>,
-    /// Makes ids of leases and events.
+    /// Creates ids of leases and events.
     pub(super) new_id: &'a (dyn Fn() -> JobId + Sync),
 }
 
-/// How long leases last.
+/// Durations of leases.
 #[derive(Clone, Copy)]
 pub(crate) struct LeaseTimes {
     pub(crate) agent: TimeDelta,
-    /// Of a foreign worker that asks whether to stop.
+    /// For a foreign worker that polls for cancellation.
     pub(crate) foreign: TimeDelta,
-    /// Of a foreign worker that has not asked yet.
+    /// For a foreign worker that has not polled yet.
     pub(crate) silent: TimeDelta,
 }
 
@@ -63,7 +63,7 @@ impl LeaseTimes {
     }
 }
 
-/// Applies `change` to `row`; a refusal leaves the row as it was.
+/// Applies `change` to `row`; a refused change leaves the row unchanged.
 pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, terms: Terms<'_>) -> Result<Applied<'a>, Refusal> {
     let Terms { leases, now, .. } = terms;
     let had_ended = row.job.status.is_terminal();
@@ -73,7 +73,7 @@ pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, terms: Terms<'_>) 
         Change::Log { caller, lines } => {
             row.job.authorise(caller)?;
             applied.lines = append(row, lines, terms.log, now);
-            heard_of(row, caller, None, now);
+            record_contact(row, caller, None, now);
         }
         Change::Progress { caller, progress } => {
             row.job.authorise(caller)?;
@@ -81,14 +81,14 @@ pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, terms: Terms<'_>) 
                 applied.dirty = false;
             } else {
                 row.progress = Some(progress.clone());
-                heard_of(row, caller, None, now);
+                record_contact(row, caller, None, now);
             }
         }
         Change::Finish(finish) => finished(row, finish, terms, &mut applied)?,
         Change::Cancellation { caller } => {
             row.job.authorise(caller)?;
             let holder = row.job.lease.as_ref().and_then(|lease| lease.worker_id);
-            applied.dirty = heard_of(row, caller, Some(leases.once_it_asked(holder)), now);
+            applied.dirty = record_contact(row, caller, Some(leases.once_it_asked(holder)), now);
         }
         Change::Expire => applied.dirty = row.job.expire(now),
         Change::TimeOut => {
@@ -117,7 +117,7 @@ fn controlled(row: &mut JobRow, control: &Control, terms: Terms<'_>, applied: &m
     let now = terms.now;
     let (kind, command) = match control.action {
         Action::Cancel if row.job.cancellation_requested && row.job.status.is_held() && !row.job.is_lost(now) => {
-            // Asked twice: whoever holds it gets the message again.
+            // A repeated request: the control message is sent again.
             applied.dirty = false;
             applied.control = Some(Command::Cancel);
             return Ok(());
@@ -134,7 +134,7 @@ fn controlled(row: &mut JobRow, control: &Control, terms: Terms<'_>, applied: &m
         }
         Action::Resume => {
             row.job.resume(now)?;
-            go_on(row, now);
+            restart_clock(row, now);
             ("job.resumed", Command::Resume)
         }
     };
@@ -143,8 +143,8 @@ fn controlled(row: &mut JobRow, control: &Control, terms: Terms<'_>, applied: &m
     Ok(())
 }
 
-/// Lets the clock of a paused job go on.
-fn go_on(row: &mut JobRow, now: DateTime<Utc>) {
+/// Restarts the time-out clock of a paused job.
+fn restart_clock(row: &mut JobRow, now: DateTime<Utc>) {
     let Some(since) = row.paused_at.take() else { return };
     let pause = now - since;
     row.paused_ms += pause.num_milliseconds().max(0);
@@ -161,7 +161,7 @@ fn snapshot(row: &JobRow) -> Changed {
     }
 }
 
-/// What a worker's own limit has on top until the hub ends the job in its place.
+/// Extra time until the hub ends a job whose worker enforces the time limit itself.
 const SLACK: TimeDelta = TimeDelta::seconds(60);
 
 /// Starts the job for `caller`.
@@ -173,7 +173,7 @@ pub(super) fn start(row: &mut JobRow, caller: &Caller, terms: Terms<'_>) -> Resu
         row.started_at = Some(now);
         row.dispatch_started_at.get_or_insert(now);
         row.dispatched_at.get_or_insert(now);
-        // An agent keeps the limit itself, a foreign worker does not know it.
+        // An agent enforces the limit itself; a foreign worker does not know it.
         let slack = if caller.worker_id.is_some() { SLACK } else { TimeDelta::zero() };
         row.deadline_at = timeout_s.and_then(TimeDelta::try_seconds).map(|limit| now + limit + slack);
     }
@@ -190,7 +190,7 @@ fn finished<'a>(row: &mut JobRow, finish: &'a Finish, terms: Terms<'_>, applied:
                 row.progress.clone_from(&finish.progress);
             }
             row.last_heartbeat_at = Some(now);
-            go_on(row, now);
+            restart_clock(row, now);
         }
         FinishOutcome::Late => {
             let before = (row.log_lines, row.log_left_out);
@@ -205,7 +205,7 @@ fn finished<'a>(row: &mut JobRow, finish: &'a Finish, terms: Terms<'_>, applied:
     Ok(())
 }
 
-/// A late report, as people and programs read it.
+/// A late report, as the detail of an event.
 fn reported(finish: &Finish) -> Value {
     let (status, failure) = match &finish.outcome {
         Outcome::Completed => (Status::Completed, None),
@@ -221,9 +221,9 @@ fn reported(finish: &Finish) -> Value {
     })
 }
 
-/// Counts as a sign of life of whoever holds the job; `false` when nobody does. The lease lasts `lease_for` from now, or as long as it did from
-/// the last sign of life.
-fn heard_of(row: &mut JobRow, caller: &Caller, lease_for: Option<TimeDelta>, now: DateTime<Utc>) -> bool {
+/// Records a contact of the worker that holds the job and renews its lease; `false` when none does. The lease is valid for `lease_for` from
+/// now, or for as long as it was after the last contact.
+fn record_contact(row: &mut JobRow, caller: &Caller, lease_for: Option<TimeDelta>, now: DateTime<Utc>) -> bool {
     let Some(expires_at) = row.job.lease.as_ref().map(|lease| lease.expires_at) else { return false };
     let so_far = || expires_at - row.last_heartbeat_at.unwrap_or(now);
     let renewed = row.job.renew(caller, lease_for.unwrap_or_else(so_far), now).is_ok();

@@ -1,14 +1,14 @@
-//! Log lines are stored many in a row.
+//! Splits log lines into the rows that store them.
 
 use domain::ids::JobId;
 use store::job_logs::{Chunk, Line};
 
-/// Log lines a row holds at most.
+/// Maximum number of log lines in a row.
 const LINES_PER_CHUNK: usize = 1000;
-/// Bytes of log lines a row holds at most, unless one line alone has more: a page of lines reads whole rows.
+/// Maximum size of the log lines in a row, unless a single line has more: a page reads complete rows.
 const BYTES_PER_CHUNK: usize = 128 * 1024;
 
-/// The rows for `lines`, whose first has the number `first`.
+/// The rows for `lines`; the first line has number `first`.
 pub(super) fn chunks(job_id: JobId, first: i64, lines: &[Line]) -> impl Iterator<Item = Chunk<'_>> {
     let (mut first_line, mut rest) = (first, lines);
     std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! What a transaction leads to once it is committed. Nothing of it is done before, and all of it is lost with a transaction that is not.
+//! Effects of a transaction. They are performed only after the commit, and dropped with a transaction that fails.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
 
 #[derive(Default)]
 pub(crate) struct Effects {
-    /// One for each command, in their order.
+    /// Replies to the commands, in order.
     pub(crate) replies: Vec<Reply>,
     /// Jobs that changed.
     pub(crate) changed: Vec<JobChange>,
@@ -26,25 +26,25 @@ pub(crate) struct Effects {
     pub(crate) created: Vec<JobChange>,
     /// Messages to publish.
     pub(crate) publications: Vec<Publication>,
-    /// Jobs for claims that wait, by the claims' ids.
+    /// Assignments by the ids of waiting claims.
     pub(crate) assignments: HashMap<u64, Vec<JobAssignment>>,
-    /// What workers must do at once.
+    /// Control messages to workers.
     pub(crate) control: Vec<ControlMessage>,
-    /// Jobs that wait again, with their queues.
+    /// Jobs that returned to the backlog, with their queues.
     pub(crate) released: Vec<(JobId, String)>,
-    /// What was found out about queues.
+    /// Findings of the selection.
     pub(crate) findings: Findings,
-    /// Rows as they were written.
+    /// Written rows.
     pub(crate) written: Vec<JobRow>,
-    /// Remembered rows that may be outdated.
+    /// Cached rows that may be outdated.
     pub(crate) outdated: Vec<JobId>,
 }
 
-/// A rate limit's next start is looked for again at least this often: the limit may be changed.
+/// Maximum time until a rate limit is checked again, because the limit may change.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Effects {
-    /// Brings up to date what the writer remembers. `now` and `instant` are the same time.
+    /// Updates the writer's caches. `now` and `instant` are the same time.
     pub(crate) fn remember(&mut self, memory: &mut Memory, now: DateTime<Utc>, instant: Instant) {
         let Memory { state, rows } = memory;
         rows.forget(std::mem::take(&mut self.outdated));
@@ -61,7 +61,7 @@ impl Effects {
     }
 }
 
-/// A job that changed, as it is now.
+/// A changed job with its new state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct JobChange {
     pub(crate) id: JobId,

@@ -1,5 +1,5 @@
-//! What is stored of a job's log: up to the limit all of it, beyond that errors up to a further allowance, and the last lines that come with the
-//! job's end. A robot that prints for ever fills no disk, and none is stopped by its log.
+//! Limits of a job's stored log: everything up to the limit, beyond it errors up to a further allowance, and the last lines that come with
+//! the job's end. A robot that prints forever cannot fill the disk, and no robot is stopped because of its log.
 
 use std::borrow::Cow;
 
@@ -9,17 +9,17 @@ use store::{job_logs::Line, jobs::JobRow};
 
 use crate::writer::command::Lines;
 
-/// How much of one job's log is stored.
+/// Limits of a job's stored log.
 #[derive(Clone, Copy)]
 pub(crate) struct LogLimits {
     pub(crate) lines: i64,
-    /// Of their text.
+    /// Size of their text in bytes.
     pub(crate) bytes: i64,
 }
 
-/// Errors that are stored beyond the limit.
+/// Allowance for errors beyond the limit.
 const ERRORS: LogLimits = LogLimits { lines: 1000, bytes: 1 << 20 };
-/// Lines of the job's end that are stored whatever the log has.
+/// Lines of the job's end that are stored in any case.
 const LAST: LogLimits = LogLimits { lines: 1000, bytes: 256 << 10 };
 
 impl LogLimits {
@@ -35,7 +35,7 @@ impl LogLimits {
 /// Lines to store, with the number of the first.
 pub(super) type Numbered<'a> = Option<(i64, Cow<'a, [Line]>)>;
 
-/// Counts the lines that the row does not have yet, and gives those that are stored their numbers.
+/// Counts the new lines, and numbers those that are stored.
 pub(super) fn append<'a>(row: &mut JobRow, lines: &'a Lines, limits: LogLimits, now: DateTime<Utc>) -> Numbered<'a> {
     let new = unknown(row, lines);
     let mut log = Log::of(row);
@@ -46,7 +46,7 @@ pub(super) fn append<'a>(row: &mut JobRow, lines: &'a Lines, limits: LogLimits, 
     log.numbered()
 }
 
-/// The same with the job's end: its last lines are stored, and how many are missing before them.
+/// The same for the job's end: stores its last lines, and a note about the missing ones before them.
 pub(super) fn append_last<'a>(row: &mut JobRow, lines: &'a Lines, limits: LogLimits, now: DateTime<Utc>) -> Numbered<'a> {
     let new = unknown(row, lines);
     let mut log = Log::of(row);
@@ -60,7 +60,7 @@ pub(super) fn append_last<'a>(row: &mut JobRow, lines: &'a Lines, limits: LogLim
     log.numbered()
 }
 
-/// How many lines are missing, for a job that ended without a last word.
+/// The note about missing lines, for a job that ended without a report.
 pub(super) fn gap(row: &mut JobRow, now: DateTime<Utc>) -> Numbered<'static> {
     let mut log = Log::of(row);
     log.note_gap(now);
@@ -101,7 +101,7 @@ impl<'r> Log<'r> {
         Self { row, first, stored: Vec::new() }
     }
 
-    /// Whether these lines do not even reach the limit.
+    /// Whether all these lines fit below the limit.
     fn takes_whole(&self, new: &[Line], limits: LogLimits) -> bool {
         let bytes: i64 = new.iter().map(|line| size(line.message.len())).sum();
         self.row.log_lines + size(new.len()) < limits.lines && self.row.log_bytes + bytes < limits.bytes
@@ -144,7 +144,7 @@ impl<'r> Log<'r> {
 
     fn note_gap(&mut self, now: DateTime<Utc>) {
         if self.row.log_left_out > 0 {
-            self.add(note(format!("{} lines before this one are left out", self.row.log_left_out), now));
+            self.add(note(format!("{} lines before this one were dropped", self.row.log_left_out), now));
         }
     }
 }
@@ -219,14 +219,14 @@ mod tests {
             let mut row = JobRow { log_lines: 101, log_bytes: 500, ..row() };
             let (first, kept) = append_last(&mut row, &batch, limits, NOW).unwrap();
             assert_eq!((first, kept.len()), (102, last + 1));
-            assert_eq!(kept[0].message, format!("{} lines before this one are left out", batch.lines.len() - last));
+            assert_eq!(kept[0].message, format!("{} lines before this one were dropped", batch.lines.len() - last));
             assert!(kept[1..].iter().all(|line| line.message.starts_with('x')));
         }
         assert_eq!(stored(append_last(&mut row(), &lines(99, Level::Info, "x"), limits, NOW)), 99);
     }
 
     #[test]
-    fn a_job_that_ends_without_a_last_word_says_what_is_missing_once() {
+    fn a_job_that_ends_without_a_report_notes_the_missing_lines_once() {
         let terms = apply::Terms {
             leases: LeaseTimes {
                 agent: chrono::TimeDelta::hours(1),
@@ -243,7 +243,7 @@ mod tests {
         apply::apply(&mut row, &Change::Start { caller }, terms).unwrap();
         apply::apply(&mut row, &Change::Log { caller, lines: lines(150, Level::Info, "x") }, terms).unwrap();
         let (first, kept) = apply::apply(&mut row, &Change::TimeOut, terms).unwrap().lines.unwrap();
-        assert_eq!((row.job.status, first, kept[0].message.as_str()), (Status::Failed, 102, "50 lines before this one are left out"));
+        assert_eq!((row.job.status, first, kept[0].message.as_str()), (Status::Failed, 102, "50 lines before this one were dropped"));
         assert!(apply::apply(&mut row, &Change::Expire, terms).unwrap().lines.is_none());
     }
 }

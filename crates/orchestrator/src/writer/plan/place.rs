@@ -1,4 +1,4 @@
-//! What placements make of rows.
+//! Applies placements to rows.
 
 use domain::{ids::WorkerId, job::Caller};
 use store::jobs::FullJob;
@@ -10,7 +10,7 @@ use crate::dispatch::{
 };
 
 impl Plan<'_> {
-    /// Dispatches jobs, which are locked by the transaction.
+    /// Dispatches jobs, whose rows the transaction has locked.
     pub(in crate::writer) fn place(&mut self, placements: Vec<Placement>) {
         for Placement { job, destination } in placements {
             match destination {
@@ -29,7 +29,7 @@ impl Plan<'_> {
         self.rows.add_placed(row);
     }
 
-    /// Starts a job for the worker of a claim; one that it holds already stays as it is.
+    /// Starts a job for the worker of a claim; a job that it holds already is unchanged.
     fn assign(&mut self, claim: u64, worker_id: WorkerId, job: FullJob) {
         let FullJob { mut row, parameters } = job;
         let before = row.job.status;

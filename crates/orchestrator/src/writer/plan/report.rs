@@ -1,4 +1,4 @@
-//! Changes of jobs that are there: reports of workers, and what people and reconcilers do to them.
+//! Changes of existing jobs: reports of workers, and actions of people and reconcilers.
 
 use api_types::{HeartbeatRequest, HeartbeatResponse, HeldJob};
 use auth::Principal;
@@ -58,7 +58,7 @@ impl<'a> Plan<'a> {
         Ok(applied.changed)
     }
 
-    /// Lets a job wait again whose message reached a worker during a pause.
+    /// Returns a job to the backlog whose message reached a worker during a pause.
     fn release(&mut self, id: JobId) {
         let Some(row) = self.rows.get_mut(id).filter(|row| row.dispatch_started_at.is_some()) else { return };
         row.dispatch_started_at = None;
@@ -68,14 +68,14 @@ impl<'a> Plan<'a> {
         self.rows.touch(id);
     }
 
-    /// Sends whoever holds the job a control message.
+    /// Sends a control message to the worker that holds the job.
     pub(super) fn send_control(&mut self, job_id: JobId, command: Option<worker_control::Command>) {
         let holder = self.rows.get(job_id).and_then(|row| row.job.lease.as_ref()).and_then(|lease| lease.worker_id);
         let message = |(worker_id, command)| ControlMessage { worker_id, command, job_id: Some(job_id) };
         self.effects.control.extend(holder.zip(command).map(message));
     }
 
-    /// A row changed that had the status `before`, and a place within limits or none.
+    /// Records a changed row, which had the status `before`, and a slot within limits if `had_place`.
     pub(super) fn changed(&mut self, id: JobId, before: Status, had_place: bool) {
         let Some(row) = self.rows.get(id) else { return };
         self.effects.changed.push(JobChange::of(row, before));
@@ -106,7 +106,7 @@ impl<'a> Plan<'a> {
         response
     }
 
-    /// Renews a lease; whether the job is to be canceled, and its status.
+    /// Renews a lease; returns whether the job must be canceled, and its status.
     fn renew(&mut self, worker_id: WorkerId, held: &HeldJob, principal: &Principal) -> Result<(bool, Status), Refusal> {
         let caller = Caller { worker_id: Some(worker_id), lease_token: Some(held.lease_token) };
         let (now, lease) = (self.circumstances.view.now, self.circumstances.leases.agent);
@@ -120,17 +120,17 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Whether the job is counted within limits: it is held, or on its way.
+/// Whether the job counts against limits: it is held or dispatched.
 pub(super) fn has_place(row: &JobRow) -> bool {
     row.job.status.is_held() || (row.job.status == Status::Pending && row.dispatch_started_at.is_some())
 }
 
-/// A start would take a place that nobody counted yet.
+/// Whether a start would need a slot that is not counted yet.
 pub(super) fn is_undispatched(row: &JobRow) -> bool {
     row.job.status == Status::Pending && row.dispatch_started_at.is_none()
 }
 
-/// The registered worker that a report speaks for without a proof: one that shows a lease token is judged by that.
+/// The registered worker for which a report without a lease token must be authorised.
 pub(super) fn must_speak_for(row: &JobRow, change: &Change) -> Option<WorkerId> {
     let caller = match change {
         Change::Log { caller, .. } | Change::Progress { caller, .. } | Change::Cancellation { caller } => caller,
@@ -148,5 +148,5 @@ fn paused_conflict(scope: PauseScope, pause: &Pause) -> Failure {
         PauseScope::Automation => "automation",
     };
     let end = pause.until.map_or_else(String::new, |until| format!(" until {}", until.to_rfc3339()));
-    Failure::conflict("paused", format!("the {what} is paused{end}; the job waits"))
+    Failure::conflict("paused", format!("the {what} is paused{end}; the job stays pending"))
 }

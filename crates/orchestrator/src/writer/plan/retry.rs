@@ -1,4 +1,4 @@
-//! The next attempt of a job that failed. Both are one transaction.
+//! Automatic retries. A job's failure and its retry are one transaction, so that no crash can lose the retry.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use store::{
 use super::{Chance, Plan};
 
 impl Plan<'_> {
-    /// Lets the retry policy of a job that failed decide. It decides at once, so that what follows in the transaction sees the retry.
+    /// Applies the retry policy to a failed job, at once, so that later commands of the transaction see the retry.
     pub(super) fn retry(&mut self, failed: JobId) {
         let (view, chance) = (self.circumstances.view, self.circumstances.chance);
         let Some(row) = self.rows.get(failed) else { return };
@@ -24,7 +24,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Jobs whose parameters are to be read for [`Plan::add_parameters`], because they are retried.
+    /// Jobs to retry, whose parameters must be read for [`Plan::add_parameters`].
     pub(in crate::writer) fn retried(&self) -> &[JobId] {
         &self.facts.retried
     }
@@ -39,7 +39,7 @@ impl Plan<'_> {
     }
 }
 
-/// The next attempt of a job that failed, when its automation's policy has one; its parameters are still to be filled in.
+/// The next attempt of a failed job, if its policy allows one; its parameters are filled in later.
 fn next_attempt(row: &JobRow, automation: &Automation, chance: Chance<'_>, now: DateTime<Utc>) -> Option<NewJob> {
     let accepted = domain::job::next_attempt(row.earlier(), automation.rules(), (chance.fraction)(), now)?;
     Some(NewJob::new((chance.id)(), row.automation_id, accepted, now))
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_stopped_is_not_run_again_however_it_failed() {
+    fn a_job_with_a_cancel_request_is_not_retried() {
         let now = DateTime::UNIX_EPOCH;
         let draft = Draft { retry_policy: RetryPolicy { max_attempts: 8, ..RetryPolicy::default() }, ..Draft::default() };
         let automation = Automation { id: 7.into(), draft, pause: None, archived_at: None, created_at: now, updated_at: now };

@@ -1,4 +1,4 @@
-//! The rows of a plan: as they were read, as they are changed, and what is to be written of them.
+//! The rows of a plan: read, changed, and to be written.
 
 use std::{
     borrow::Cow,
@@ -14,25 +14,25 @@ use store::{
 
 use super::chunks::chunks;
 
-/// Rows and what is to be written.
+/// Rows and pending writes.
 #[derive(Default)]
 pub(crate) struct Rows<'a> {
     rows: HashMap<JobId, JobRow>,
-    /// Rows that changed.
+    /// Changed rows.
     dirty: BTreeSet<JobId>,
-    /// Jobs to add.
+    /// Jobs to insert.
     new: Vec<NewJob>,
-    /// Log lines to add: the job, the number of the first, the lines.
+    /// Log lines to insert: the job, the number of the first line, the lines.
     lines: Vec<(JobId, i64, Cow<'a, [Line]>)>,
-    /// Events to add.
+    /// Events to insert.
     events: Vec<JobEvent>,
-    /// Rows that were dispatched. They are locked by the transaction.
+    /// Rows of dispatched jobs, which the transaction has locked.
     placed: Vec<JobRow>,
-    /// Rows as they are in the database once the transaction is committed.
+    /// Rows as they are in the database after the commit.
     written: Vec<JobRow>,
 }
 
-/// What is to be written.
+/// Pending writes.
 pub(crate) struct Changes<'p> {
     pub(crate) new: Vec<&'p NewJob>,
     pub(crate) rows: Vec<&'p JobRow>,
@@ -57,7 +57,7 @@ impl<'a> Rows<'a> {
         self.rows.get_mut(&id)
     }
 
-    /// The row is to be written.
+    /// Marks a row as changed.
     pub(super) fn touch(&mut self, id: JobId) {
         self.dirty.insert(id);
     }
@@ -86,7 +86,7 @@ impl<'a> Rows<'a> {
         self.placed.push(row);
     }
 
-    /// What the commands changed.
+    /// The writes of the commands.
     pub(crate) fn changes(&self) -> Changes<'_> {
         Changes {
             new: self.new.iter().collect(),
@@ -96,7 +96,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The [`Rows::changes`] were written.
+    /// Marks [`Rows::changes`] as written.
     pub(crate) fn changes_written(&mut self) {
         self.written.extend(self.new.iter().map(NewJob::row));
         let changed = self.dirty.iter().filter_map(|id| self.rows.remove(id));
@@ -106,17 +106,17 @@ impl<'a> Rows<'a> {
         self.events.clear();
     }
 
-    /// Whether rows of this queue were dispatched and are not written yet.
+    /// Whether dispatched rows of this queue are not written yet.
     pub(crate) fn has_placed(&self, queue: &str) -> bool {
         self.placed.iter().any(|row| row.queue_name == queue)
     }
 
-    /// What was dispatched and is not written yet.
+    /// Dispatched rows that are not written yet.
     pub(crate) fn placed(&self) -> Vec<&JobRow> {
         self.placed.iter().collect()
     }
 
-    /// What was [`Rows::placed`] was written.
+    /// Marks [`Rows::placed`] as written.
     pub(crate) fn placed_written(&mut self) {
         self.written.extend(self.placed.drain(..).map(written));
     }
@@ -126,7 +126,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The row as it is after its write.
+/// The row after its write.
 fn written(row: JobRow) -> JobRow {
     JobRow { version: row.version + 1, result: None, ..row }
 }

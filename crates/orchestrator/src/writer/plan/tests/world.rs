@@ -283,7 +283,7 @@ impl World {
             chance: Chance { id: &id, fraction: &|| fraction },
         };
         let mut plan = Plan::new(circumstances, commands);
-        let unknown = plan.take_remembered();
+        let unknown = plan.take_cached();
         plan.add_rows(unknown.iter().filter_map(|id| jobs.get(id)).map(|job| job.row.clone()).collect());
         plan.add_accepted(plan.keys().iter().filter_map(|(automation, key)| accepted(jobs, *automation, key)).collect());
         let counted = count(jobs, tats, automations, plan.uncounted_starts());
@@ -420,7 +420,7 @@ fn dispatch(
             }
             let candidates = plan.candidates(&look);
             let mut found: Vec<FullJob> =
-                jobs.values().filter(|job| waits(&job.row) && is_wanted(&job.row, &candidates)).map(full).collect();
+                jobs.values().filter(|job| waits(&job.row) && is_candidate(&job.row, &candidates)).map(full).collect();
             found.sort_by_key(|job| (-job.row.priority, job.row.job.id));
             found.truncate(usize::try_from(candidates.limit).unwrap());
             let counted = count(jobs, tats, automations, plan.uncounted(&found));
@@ -432,7 +432,7 @@ fn dispatch(
     Ok(())
 }
 
-fn is_wanted(row: &JobRow, candidates: &CandidateFilter<'_>) -> bool {
+fn is_candidate(row: &JobRow, candidates: &CandidateFilter<'_>) -> bool {
     row.queue_name == candidates.queue
         && row.not_before.is_none_or(|at| at <= candidates.now)
         && !candidates.except_automations.contains(&row.automation_id)
