@@ -24,7 +24,7 @@ pub(crate) fn progress() -> Value {
 
 pub(crate) fn waiting_reason() -> Value {
     json!({
-        "code": "concurrency_limit", "message": format!("the automation's limit of 1 at once is held by job {JOB}"),
+        "code": "concurrency_limit", "message": format!("the automation's concurrency limit of 1 is reached by job {JOB}"),
         "facts": {"limit": 1, "held_by": [JOB]}
     })
 }

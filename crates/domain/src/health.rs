@@ -1,13 +1,13 @@
-//! How a hub process is: the words of `/api/v1/health` and `/api/v1/ops`, and what follows from which.
+//! Health of a hub process: the states in `/api/v1/health` and `/api/v1/ops`, and how the overall status follows from its parts.
 
 use crate::wire::wire_names;
 
 wire_names! {
-    /// How the hub is.
+    /// Health of the hub.
     pub enum Status as "HealthStatus" {
         /// Jobs are accepted and dispatched.
         Ok = "ok",
-        /// The broker is unreachable: jobs are accepted and wait.
+        /// The broker is unreachable: jobs are accepted and stay pending.
         Degraded = "degraded",
         /// The database is unreachable or accepts no writes: no job is accepted.
         Unavailable = "unavailable",
@@ -15,25 +15,25 @@ wire_names! {
 }
 
 wire_names! {
-    /// How the database is.
+    /// Health of the database.
     pub enum Database as "DatabaseHealth" {
-        /// It answers and takes writes.
+        /// It answers and accepts writes.
         Ok = "ok",
         /// It does not answer.
         Unreachable = "unreachable",
-        /// It answers, and the last write failed, as on a full disk.
+        /// It answers, but the last write failed, for example because the disk is full.
         NotWritable = "not_writable",
     }
 }
 
 wire_names! {
-    /// How the broker is.
+    /// Health of the broker.
     pub enum Broker as "BrokerHealth" {
         /// The hub is connected to it.
         Ok = "ok",
         /// The hub is not connected to it.
         Unreachable = "unreachable",
-        /// The settings name none: workers claim jobs over HTTP.
+        /// No broker is configured: workers claim jobs over HTTP.
         None = "none",
     }
 }
@@ -53,7 +53,7 @@ wire_names! {
 }
 
 impl Status {
-    /// Of a hub with this database and this broker.
+    /// The status of a hub with this database and broker.
     #[must_use]
     pub const fn of(database: Database, broker: Broker) -> Self {
         match (database, broker) {

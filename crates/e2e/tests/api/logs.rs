@@ -132,7 +132,7 @@ async fn an_endless_log_keeps_its_first_and_its_last_part(delivery: Delivery) {
     let text = |nth: usize| lines[nth].message.as_str();
     assert!((0..200).all(|nth| text(nth) == nth.to_string()));
     assert!(text(200).starts_with("the log has reached its limit of 200 lines or "), "{}", text(200));
-    assert_eq!((text(201), text(202)), ("250", "5299 lines before this one are left out"));
+    assert_eq!((text(201), text(202)), ("250", "5299 lines before this one were dropped"));
     assert!((203..1203).all(|nth| text(nth) == (nth + 5297).to_string()));
     world.end().await;
 }
