@@ -31,7 +31,7 @@ async fn an_empty_answer_is_one() {
 }
 
 #[tokio::test]
-async fn a_refusal_keeps_all_that_the_hub_said() {
+async fn a_refusal_keeps_everything_that_the_hub_returned() {
     let server = Server::start([problem(422, "invalid", "retry-after: 3\r\n")]).await;
     let error = server.client().job_create(&request(None)).await.unwrap_err();
     let refusal = error.refusal().unwrap();
@@ -41,7 +41,7 @@ async fn a_refusal_keeps_all_that_the_hub_said() {
 }
 
 #[tokio::test]
-async fn an_answer_of_some_other_program_is_told_apart() {
+async fn an_answer_of_another_program_is_recognised() {
     let redirect = answer("307 Temporary Redirect", "location: https://hub/api\r\n", "");
     let server = Server::start([answer("404 Not Found", "", "<html>\u{1b}[31mnginx</html>"), redirect, ok("[1]")]).await;
     let signed = server.client().with_token(&"secret".into()).unwrap();
@@ -56,14 +56,14 @@ async fn an_answer_of_some_other_program_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_busy_hub_is_asked_again() {
+async fn a_request_to_an_overloaded_hub_is_repeated() {
     let server = Server::start([problem(429, "too_many_requests", "retry-after: 1\r\n"), ok(HEALTH)]).await;
     server.client().health().await.unwrap();
     assert_eq!(server.requests().len(), 2);
 }
 
 #[tokio::test]
-async fn what_was_not_begun_is_asked_again_and_what_may_be_done_is_not() {
+async fn requests_are_repeated_only_if_the_hub_did_not_start_them() {
     let body = AutomationCreate::default();
     for (first, again) in [
         (problem(429, "too_many_requests", ""), true),
@@ -80,7 +80,7 @@ async fn what_was_not_begun_is_asked_again_and_what_may_be_done_is_not() {
 }
 
 #[tokio::test]
-async fn a_request_for_a_job_is_repeated_with_its_key_alone() {
+async fn a_request_for_a_job_is_repeated_only_with_a_key() {
     let lost = || [Answer::Close, problem(503, "unavailable", ""), problem(404, "not_found", "")];
     let server = Server::start(lost()).await;
     let error = server.client().job_create(&request(Some("k-1"))).await.unwrap_err();
@@ -98,7 +98,7 @@ async fn a_request_for_a_job_is_repeated_with_its_key_alone() {
 
 /// So it heeds what the hub says: with pauses of its own it would ask again within its patience.
 #[tokio::test]
-async fn a_hub_that_asks_for_more_than_its_patience_is_not_asked_again() {
+async fn a_request_is_not_repeated_when_the_hub_asks_to_wait_longer_than_its_patience() {
     for patience in [Duration::ZERO, Duration::from_secs(20)] {
         let server = Server::start([problem(503, "overloaded", "retry-after: 21\r\n"), ok(HEALTH)]).await;
         let client = Client::new(Settings { patience, ..server.settings() }).unwrap();
@@ -108,7 +108,7 @@ async fn a_hub_that_asks_for_more_than_its_patience_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn a_hub_that_is_not_there_is_an_error_at_once() {
+async fn an_unreachable_hub_is_an_error_at_once() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");
     let client = Client::new(Settings { patience: Duration::from_secs(3600), ..Settings::new(&url) }).unwrap();
@@ -118,7 +118,7 @@ async fn a_hub_that_is_not_there_is_an_error_at_once() {
 }
 
 #[tokio::test]
-async fn a_silent_hub_is_given_up() {
+async fn a_silent_hub_times_out() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let limit = Duration::from_millis(50);

@@ -48,7 +48,7 @@ async fn lines_come_in_order_however_they_are_cut() {
 }
 
 #[tokio::test]
-async fn a_stream_that_breaks_off_goes_on_after_the_last_line() {
+async fn an_interrupted_stream_resumes_after_the_last_line() {
     let half = [line(1, "um"), line(2, "dois"), "event: log\nid: 3\ndata: {\"log".to_owned()].concat();
     let slow = [line(3, "três"), "event: slow\ndata: {}\n\n".to_owned()].concat();
     let rest = [line(4, "quatro"), end()].concat();
@@ -68,14 +68,14 @@ async fn a_stream_that_breaks_off_goes_on_after_the_last_line() {
 }
 
 #[tokio::test]
-async fn a_stream_begins_after_the_line_that_is_asked_for() {
+async fn a_stream_begins_after_the_requested_line() {
     let server = Server::start([stream(&[end().as_bytes()])]).await;
     assert_eq!(followed(&server, 41).await, ["completed"]);
     assert_eq!(last_event_ids(&server), ["41"]);
 }
 
 #[tokio::test]
-async fn a_job_that_is_gone_ends_the_stream() {
+async fn a_deleted_job_ends_the_stream() {
     let server = Server::start([stream(&[line(1, "um").as_bytes()]), problem(404, "not_found", "")]).await;
     let mut events = server.client().job_follow(Uuid::nil(), 0);
     assert!(matches!(events.try_next().await.unwrap(), Some(LogEvent::Line(_))));
@@ -85,7 +85,7 @@ async fn a_job_that_is_gone_ends_the_stream() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_resumed_is_an_error() {
+async fn a_stream_that_cannot_be_resumed_is_an_error() {
     let server = Server::start([stream(&[line(1, "um").as_bytes()])]).await;
     let client = Client::new(Settings { resume: Duration::ZERO, ..server.settings() }).unwrap();
     let mut events = client.job_follow(Uuid::nil(), 0);
@@ -96,7 +96,7 @@ async fn what_cannot_be_resumed_is_an_error() {
 }
 
 #[tokio::test]
-async fn what_is_not_understood_is_an_error() {
+async fn an_answer_that_cannot_be_parsed_is_an_error() {
     let server = Server::start([stream(&[b"event: log\nid: 1\ndata: {}\n\n"])]).await;
     let error = server.client().job_follow(Uuid::nil(), 0).try_next().await.unwrap_err();
     assert!(!error.is_transient(), "{error}");

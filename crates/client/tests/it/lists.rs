@@ -29,7 +29,7 @@ async fn items_come_in_order_over_all_pages() {
 }
 
 #[tokio::test]
-async fn a_page_is_asked_for_when_its_items_are() {
+async fn a_page_is_requested_when_its_items_are() {
     let server = Server::start([page(&["a", "b"], "after=b"), ok("[]")]).await;
     assert_eq!(server.client().queues(&QueueFilter::default()).take(2).await.unwrap().len(), 2);
     assert_eq!(server.requests().len(), 1);
@@ -59,7 +59,7 @@ async fn a_list_that_goes_in_a_circle_ends() {
 }
 
 #[tokio::test]
-async fn what_is_no_list_is_said() {
+async fn an_answer_that_is_not_a_list_is_an_error() {
     let server = Server::start([ok("{\"a\":1}")]).await;
     let outcome = server.client().worker_tokens(&WorkerTokenFilter::default()).page().await;
     assert!(matches!(outcome, Err(Error::Answer { .. })), "{outcome:?}");

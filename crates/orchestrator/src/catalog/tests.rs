@@ -29,7 +29,7 @@ async fn automation(database: &Database, name: &str) -> AutomationId {
 }
 
 #[tokio::test]
-async fn pauses_that_another_replica_made_are_known_after_the_next_look() {
+async fn pauses_of_another_replica_are_seen_with_the_next_refresh() {
     let database = database().await;
     let (a, b) = (automation(&database, "a").await, automation(&database, "b").await);
     let catalog = Catalog::new(database.clone());
@@ -53,7 +53,7 @@ async fn pauses_that_another_replica_made_are_known_after_the_next_look() {
 }
 
 #[tokio::test]
-async fn pauses_that_this_replica_made_are_known_at_once() {
+async fn pauses_of_this_replica_are_seen_at_once() {
     let database = database().await;
     let id = automation(&database, "a").await;
     let catalog = Catalog::new(database);
@@ -64,7 +64,7 @@ async fn pauses_that_this_replica_made_are_known_at_once() {
 }
 
 #[tokio::test]
-async fn what_was_read_before_a_pause_does_not_take_it_back() {
+async fn an_outdated_read_does_not_undo_a_pause() {
     let database = database().await;
     let id = automation(&database, "a").await;
     let catalog = Catalog::new(database.clone());

@@ -49,7 +49,7 @@ async fn a_failed_job_is_retried_once(backend: Backend) {
     app.end().await;
 }
 
-async fn a_claim_that_waits_gets_the_job_that_comes(backend: Backend) {
+async fn a_waiting_claim_gets_a_new_job(backend: Backend) {
     let app = TestApp::spawn(backend).await;
     let automation = app.automation(json!({})).await;
     let worker = app.worker("w1").await;
@@ -58,4 +58,4 @@ async fn a_claim_that_waits_gets_the_job_that_comes(backend: Backend) {
     app.end().await;
 }
 
-on_both!(a_job_is_accepted_claimed_logged_and_finished, a_failed_job_is_retried_once, a_claim_that_waits_gets_the_job_that_comes);
+on_both!(a_job_is_accepted_claimed_logged_and_finished, a_failed_job_is_retried_once, a_waiting_claim_gets_a_new_job);

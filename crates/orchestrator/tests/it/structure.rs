@@ -264,7 +264,7 @@ fn handlers_reach_the_database_through_use_cases_only() {
 }
 
 #[test]
-fn what_is_below_does_not_know_what_is_above() {
+fn lower_modules_do_not_import_higher_ones() {
     let graph = graph();
     for (below, above) in NEVER {
         let known = reachable(&graph, below);
@@ -280,7 +280,7 @@ fn what_is_below_does_not_know_what_is_above() {
 }
 
 #[test]
-fn plans_and_selections_know_neither_waiting_nor_a_database() {
+fn plans_and_selections_neither_block_nor_import_the_database() {
     let found = files();
     let is_pure = |file: &&PathBuf| {
         let path = module_path(file);

@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_job_outlives_its_hub_and_its_log_is_whole() {
+async fn a_job_survives_its_hub_and_its_log_is_complete() {
     let place = place().with("REGENTE__LEASE__AGENT", "20s");
     let mut hub = place.start(&["up"]);
     let address = hub.address().await;
@@ -31,7 +31,7 @@ async fn a_job_outlives_its_hub_and_its_log_is_whole() {
 }
 
 #[tokio::test]
-async fn what_was_accepted_is_there_after_a_crash() {
+async fn accepted_jobs_survive_a_crash() {
     let place = place();
     let mut hub = place.start(&["up"]);
     let address = hub.address().await;
@@ -55,7 +55,7 @@ async fn what_was_accepted_is_there_after_a_crash() {
 }
 
 #[tokio::test]
-async fn a_killed_workers_job_is_lost_when_its_lease_ends() {
+async fn a_killed_workers_job_is_lost_when_its_lease_expires() {
     let place = place();
     let mut hub = place.start(&["up"]);
     let address = hub.address().await;

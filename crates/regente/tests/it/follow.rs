@@ -83,7 +83,7 @@ async fn with_json_standard_output_is_the_job_alone() {
 }
 
 #[tokio::test]
-async fn an_interrupt_leaves_the_job_to_itself_or_cancels_it() {
+async fn an_interrupt_detaches_from_the_job_or_cancels_it() {
     let (place, hub) = signed_in().await;
     let client = Client::new(place.variable("REGENTE_URL"), PASSWORD).await;
     shell(&place, "longo", WAITS).await;
@@ -119,7 +119,7 @@ fn at_a_terminal(place: &Place, columns: u32, command: &str) -> Running {
 }
 
 #[tokio::test]
-async fn somebody_at_the_terminal_is_asked_what_an_interrupt_means() {
+async fn an_interrupt_at_the_terminal_asks_what_to_do() {
     let (place, hub) = signed_in().await;
     shell(&place, "longo", WAITS).await;
     let place = place.with("TERM", "xterm");
@@ -189,7 +189,7 @@ async fn tables_fit_the_terminal_whatever_the_alphabet() {
 }
 
 #[tokio::test]
-async fn a_job_is_followed_over_a_hub_that_starts_again() {
+async fn a_job_is_followed_across_a_restart_of_the_hub() {
     let (place, hub) = idle().await;
     let front = Proxy::start(place.variable("REGENTE_URL").trim_start_matches("http://").to_owned()).await.unwrap();
     let token: Value = serde_json::from_str(&std::fs::read_to_string(place.path(".config/regente/credentials.json")).unwrap()).unwrap();
@@ -214,7 +214,7 @@ async fn a_job_is_followed_over_a_hub_that_starts_again() {
 }
 
 #[tokio::test]
-async fn a_job_that_waits_says_why() {
+async fn a_pending_job_has_a_reason() {
     let (place, hub) = idle().await;
     shell(&place, "espera", "true").await;
     let following = place.start(&["run", "espera", "-f"]);
@@ -226,7 +226,7 @@ async fn a_job_that_waits_says_why() {
 }
 
 #[tokio::test]
-async fn what_a_robot_prints_cannot_steer_the_terminal() {
+async fn output_of_robots_cannot_control_the_terminal() {
     let (place, hub) = signed_in().await;
     shell(&place, "mau", "printf 'a\\033[2Jb\\033]0;x\\007c\\n'; exit 1").await;
     let ended = place.run(&["run", "mau", "-f"]).await;
@@ -235,7 +235,7 @@ async fn what_a_robot_prints_cannot_steer_the_terminal() {
 }
 
 #[tokio::test]
-async fn a_reader_that_goes_away_ends_it_in_silence() {
+async fn a_reader_that_is_gone_ends_it_silently() {
     let (place, hub) = signed_in().await;
     shell(&place, "muito", "i=0; while [ $i -lt 3000 ]; do echo linha $i; i=$((i+1)); done\n").await;
     done(&place, &["run", "muito", "-f"]).await;

@@ -100,7 +100,7 @@ async fn a_first_robot_needs_no_other_program() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_at_the_sign_in_is_said() {
+async fn a_failed_sign_in_reports_why() {
     let (place, hub) = started(Place::new()).await;
     let said = refused(&place, &["job", "list"], 77).await;
     assert!(said.starts_with("not signed in at http://127.0.0.1:") && said.contains("run `regente login http://"), "{said}");
@@ -254,7 +254,7 @@ async fn jobs_are_canceled_and_retried() {
 }
 
 #[tokio::test]
-async fn a_list_goes_on_over_a_thousand_jobs() {
+async fn a_list_continues_over_a_thousand_jobs() {
     let (place, hub) = idle().await;
     let client = Client::new(place.variable("REGENTE_URL"), PASSWORD).await;
     let automation = client.shell("muitos", "x.sh").await;

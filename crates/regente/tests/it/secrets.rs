@@ -12,7 +12,7 @@ use crate::{
 
 /// With all that the programs have to say: what is told at a lower level is told when somebody looks for a fault.
 #[tokio::test]
-async fn the_log_tells_no_secret_whatever_its_level() {
+async fn the_log_contains_no_secret_at_any_level() {
     let amqp = test_support::amqp_url().unwrap();
     // With the signs around it: a password of somebody's own server may be an everyday word.
     let broker_password = format!(":{}@", amqp.split([':', '@']).nth(2).unwrap());
@@ -83,7 +83,7 @@ echo looked
 ";
 
 #[tokio::test]
-async fn a_robot_finds_the_worker_s_key_nowhere_above_it() {
+async fn a_robot_cannot_find_the_workers_key_in_its_ancestors() {
     let amqp = test_support::amqp_url().unwrap();
     let broker_password = format!(":{}@", amqp.split([':', '@']).nth(2).unwrap());
     let place = place().with("REGENTE__BROKER__URL", &amqp);
@@ -112,7 +112,7 @@ async fn a_robot_finds_the_worker_s_key_nowhere_above_it() {
 }
 
 #[tokio::test]
-async fn a_worker_s_key_of_an_earlier_version_goes_on_and_is_written_again() {
+async fn a_worker_key_of_an_earlier_version_stays_valid_and_is_written_again() {
     let place = Place::new();
     place.write("data/worker-key", "key-of-an-earlier-version\n");
     for _ in 0..2 {

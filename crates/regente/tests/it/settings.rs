@@ -20,7 +20,7 @@ fn assert_each_named(lines: &[String], words: &[&str]) {
 }
 
 #[tokio::test]
-async fn every_fault_is_told_at_once() {
+async fn every_fault_is_reported_at_once() {
     let place = Place::new()
         .with("REGENTE__HTTP__BIND", "nowhere")
         .with("REGENTE__LEASE__AGENT", "5s")
@@ -58,7 +58,7 @@ async fn unknown_keys_are_named() {
 }
 
 #[tokio::test]
-async fn the_environment_goes_before_the_file() {
+async fn the_environment_takes_precedence_over_the_file() {
     let place = Place::new().with("REGENTE__HTTP__WORKERS", "7");
     place.write("regente.toml", "[http]\nworkers = 3\nbody_limit = 65536\n");
     let ended = place.run(&["config", "print"]).await;

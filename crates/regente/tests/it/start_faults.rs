@@ -45,7 +45,7 @@ async fn a_data_folder_in_use_by_another() {
 }
 
 #[tokio::test]
-async fn a_database_file_that_is_none() {
+async fn a_file_that_is_not_a_database() {
     let place = Place::new();
     place.write("data/regente.db", &"not a database ".repeat(1000));
     fault(&place, &["database", "file is not a database"]).await;
@@ -77,7 +77,7 @@ async fn an_empty_worker_key_file() {
 }
 
 #[tokio::test]
-async fn a_database_server_out_of_reach() {
+async fn an_unreachable_database_server() {
     let place = Place::new()
         .with("REGENTE__DATABASE__URL", "postgres://regente:hunter2@127.0.0.1:1/regente")
         .with("REGENTE__DATABASE__ACQUIRE_TIMEOUT", "1s");

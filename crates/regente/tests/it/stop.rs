@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn jobs_go_on_while_their_hub_is_stopped_in_order() {
+async fn jobs_continue_while_their_hub_is_stopped() {
     let place = Place::new().with("REGENTE__ADMIN__PASSWORD", PASSWORD).with("REGENTE__LEASE__HEARTBEAT", "200ms");
     let mut hub = place.start(&["up"]);
     let address = hub.address().await;
@@ -54,7 +54,7 @@ async fn jobs_go_on_while_their_hub_is_stopped_in_order() {
 }
 
 #[tokio::test]
-async fn a_stop_does_not_wait_for_those_who_only_listen() {
+async fn a_stop_does_not_wait_for_log_streams() {
     let place = Place::new().with("REGENTE__ADMIN__PASSWORD", PASSWORD);
     let mut hub = place.start(&["up"]);
     let client = Client::new(&hub.address().await, PASSWORD).await;

@@ -32,7 +32,7 @@ const HELLO: &str = "import json, sys\nconfig = json.load(open(sys.argv[2]))\npr
     json.dump({'greeted': config['name']}, open('result.json', 'w'))\n";
 
 #[tokio::test]
-async fn a_robot_of_one_s_own_runs_without_a_second_program() {
+async fn ones_own_robot_runs_without_a_second_program() {
     let place = alone();
     let mut hub = place.start(&["up"]);
     let client = Client::new(&hub.address().await, PASSWORD).await;
@@ -44,7 +44,7 @@ async fn a_robot_of_one_s_own_runs_without_a_second_program() {
 }
 
 #[tokio::test]
-async fn a_stop_hears_how_the_local_worker_s_jobs_end() {
+async fn a_stop_receives_the_ends_of_the_local_workers_jobs() {
     let place = alone();
     let scripts =
         place.write("robots/slow.sh", "echo begun; while [ ! -e \"$PARAM_GO\" ]; do sleep 0.02; done; echo '{\"n\": 1}' > result.json\n");

@@ -34,7 +34,7 @@ pub(crate) fn start(place: &Place, address: &str, queue: &str) -> Running {
 }
 
 #[tokio::test]
-async fn a_worker_runs_jobs_until_it_is_told_to_stop() {
+async fn a_worker_runs_jobs_until_it_is_stopped() {
     let place = place();
     let mut hub = place.start(&["up"]);
     let address = hub.address().await;
@@ -71,7 +71,7 @@ async fn a_worker_that_is_stopped_lets_its_job_end() {
 }
 
 #[tokio::test]
-async fn a_killed_worker_tells_the_truth_when_it_is_back() {
+async fn a_restarted_worker_reports_the_true_end() {
     let place = place().with("REGENTE__LEASE__AGENT", "60s");
     let mut hub = place.start(&["up"]);
     let address = hub.address().await;
@@ -142,7 +142,7 @@ until [ -s ../../escaped ]; do sleep 0.02; done
 }
 
 #[tokio::test]
-async fn a_worker_that_the_hub_does_not_want_says_why() {
+async fn a_worker_that_the_hub_refuses_reports_why() {
     let place = place();
     let mut hub = place.start(&["up"]);
     let address = hub.address().await;
@@ -168,7 +168,7 @@ async fn a_worker_that_the_hub_does_not_want_says_why() {
 }
 
 #[tokio::test]
-async fn a_work_folder_of_another_worker_is_told_once() {
+async fn a_work_folder_of_another_worker_is_reported_once() {
     let place = Place::new();
     std::fs::create_dir_all(place.path("work")).unwrap();
     let _taken = worker_agent::FolderLock::take(&place.path("work/agent.lock")).unwrap();

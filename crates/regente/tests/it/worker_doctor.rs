@@ -18,7 +18,7 @@ fn findings(ended: &Ended) -> HashMap<String, (String, String, bool)> {
 }
 
 #[tokio::test]
-async fn without_a_hub_it_says_so_and_fails() {
+async fn without_a_hub_it_reports_that_and_fails() {
     let place = Place::new();
     let arguments = ["worker", "doctor", "--server", "http://127.0.0.1:9", "--work-dir", "work", "--amqp", "amqp://127.0.0.1:9/%2f"];
     let ended = place.run(&[&arguments[..], &["--json"]].concat()).await;
@@ -55,7 +55,7 @@ async fn with_a_hub_it_checks_key_version_and_clock() {
 }
 
 #[tokio::test]
-async fn what_is_missing_on_the_host_is_found() {
+async fn missing_parts_of_the_host_are_found() {
     let place = Place::new();
     let file = place.write("file", "");
     let below = format!("{file}/work");

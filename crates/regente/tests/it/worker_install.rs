@@ -127,7 +127,7 @@ async fn a_second_unit_is_another_worker() {
 }
 
 #[tokio::test]
-async fn what_is_there_is_overwritten_only_by_force_and_a_key_is_kept() {
+async fn existing_files_are_overwritten_only_by_force_and_a_key_is_kept() {
     let place = Place::new();
     assert_eq!(install(&place, &["--key", "first"]).await.status.code(), Some(0));
     let ended = install(&place, &["--slots", "3"]).await;
@@ -151,7 +151,7 @@ async fn printing_writes_nothing_and_shows_no_secret() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_installed_says_why() {
+async fn a_refused_installation_reports_why() {
     let place = Place::new();
     place.write("file", "");
     let table = [

@@ -72,7 +72,7 @@ async fn connected(from: &Process, to: &mut Process, kind: &'static str) {
 }
 
 #[tokio::test]
-async fn each_process_hears_an_event_once_whichever_published_it() {
+async fn each_process_receives_an_event_once_whichever_published_it() {
     let subject = format!("toys/{}", Uuid::now_v7());
     let (mut mine, mut other) = (Process::start(&subject), Process::start(&subject));
     connected(&mine, &mut other, "toy.here").await;
@@ -97,7 +97,7 @@ async fn each_process_hears_an_event_once_whichever_published_it() {
 }
 
 #[tokio::test]
-async fn a_stop_publishes_what_is_left() {
+async fn a_stop_publishes_the_remaining_events() {
     let subject = format!("toys/{}", Uuid::now_v7());
     let (mine, mut other) = (Process::start(&subject), Process::start(&subject));
     connected(&mine, &mut other, "toy.here").await;

@@ -24,23 +24,23 @@ use crate::{
 
 both!(
     insert_round_trips_every_field,
-    insert_refuses_a_live_name,
+    insert_refuses_a_name_in_use,
     name_is_free_again_after_the_archive,
     archive_happens_once,
     update_replaces_every_field,
-    update_clears_what_may_be_empty,
-    update_refuses_a_live_name,
+    update_clears_optional_columns,
+    update_refuses_a_name_in_use,
     update_of_nothing_is_none,
     json_numbers_stay_exact,
-    list_leaves_out_what_is_archived,
+    list_omits_archived_automations,
     list_pages_by_id,
     lock_limits_returns_known_automations_by_id,
-    a_row_without_policies_has_the_usual_ones,
+    a_row_without_policies_has_the_defaults,
     a_pause_lasts_until_its_end_or_somebody_resumes,
-    an_edit_leaves_pause_and_rate_alone,
+    an_edit_does_not_change_pause_and_rate,
     rates_are_kept_for_each_automation,
     every_change_is_found_once,
-    a_change_is_found_by_who_has_seen_a_later_one,
+    a_reader_of_a_later_change_sees_every_earlier_one,
 );
 
 async fn every_change_is_found_once(db: Case) {
@@ -70,7 +70,7 @@ async fn every_change_is_found_once(db: Case) {
 }
 
 /// Changes that are committed at the same time are counted in the order of their commits.
-async fn a_change_is_found_by_who_has_seen_a_later_one(db: Case) {
+async fn a_reader_of_a_later_change_sees_every_earlier_one(db: Case) {
     let names: Vec<String> = (0..20).map(|nth| format!("a{nth}")).collect();
     let drafts: Vec<Draft> = names.iter().map(|name| draft(name)).collect();
     let inserts = futures_util::future::join_all(drafts.iter().map(|draft| automation_insert(&db, draft, at(0))));
@@ -135,7 +135,7 @@ async fn insert_round_trips_every_field(db: Case) {
     assert_eq!(automation_find_by_name(&db, &Scope::All, "Emissão").await.unwrap(), None);
 }
 
-async fn insert_refuses_a_live_name(db: Case) {
+async fn insert_refuses_a_name_in_use(db: Case) {
     automation_insert(&db, &draft("a"), at(1)).await.unwrap();
     assert!(matches!(automation_insert(&db, &draft("a"), at(2)).await, Err(Error::Duplicate(_))));
     assert_eq!(db.rows("automations").await, 1);
@@ -185,7 +185,7 @@ async fn update_replaces_every_field(db: Case) {
     assert_eq!(automation_get(&db, &Scope::All, other.id).await.unwrap(), Some(other));
 }
 
-async fn update_clears_what_may_be_empty(db: Case) {
+async fn update_clears_optional_columns(db: Case) {
     let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
     let full = Draft { policy: full_policy(), ..draft("a") };
     automation_update(&db, id, &full, at(2)).await.unwrap();
@@ -194,7 +194,7 @@ async fn update_clears_what_may_be_empty(db: Case) {
     assert_eq!(updated.draft, bare);
 }
 
-async fn update_refuses_a_live_name(db: Case) {
+async fn update_refuses_a_name_in_use(db: Case) {
     automation_insert(&db, &draft("a"), at(1)).await.unwrap();
     let b = automation_insert(&db, &draft("b"), at(1)).await.unwrap();
     assert!(matches!(automation_update(&db, b.id, &draft("a"), at(2)).await, Err(Error::Duplicate(_))));
@@ -219,7 +219,7 @@ async fn json_numbers_stay_exact(db: Case) {
     assert_eq!(serde_json::to_string(&read.default_params).unwrap(), serde_json::to_string(&wanted.default_params).unwrap());
 }
 
-async fn list_leaves_out_what_is_archived(db: Case) {
+async fn list_omits_archived_automations(db: Case) {
     let mut ids = Vec::new();
     for name in ["a", "b", "c"] {
         ids.push(automation_insert(&db, &draft(name), at(1)).await.unwrap().id);
@@ -259,7 +259,7 @@ async fn lock_limits_returns_known_automations_by_id(db: Case) {
     assert_eq!(commit(&db, async |txn| automation_lock_limits_in_txn(txn, &[]).await).await.unwrap(), []);
 }
 
-async fn a_row_without_policies_has_the_usual_ones(db: Case) {
+async fn a_row_without_policies_has_the_defaults(db: Case) {
     let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
     let raw = db.raw().await;
     let old = "INSERT INTO automations (name, description, queue_name, queue_profile, entrypoint_type, script_path, default_params, \
@@ -301,7 +301,7 @@ async fn a_pause_lasts_until_its_end_or_somebody_resumes(db: Case) {
     assert!(!automation_pause(&db, id, &pause(None)).await.unwrap(), "an archived one runs no more anyway");
 }
 
-async fn an_edit_leaves_pause_and_rate_alone(db: Case) {
+async fn an_edit_does_not_change_pause_and_rate(db: Case) {
     let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
     automation_pause(&db, id, &pause(None)).await.unwrap();
     commit(&db, async |txn| automation_set_rate_in_txn(txn, id, at(5)).await).await.unwrap();

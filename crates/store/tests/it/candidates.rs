@@ -12,14 +12,14 @@ use crate::{
 both!(
     order_is_priority_then_age,
     limit_takes_the_first,
-    other_queues_are_left_alone,
-    automations_can_be_excepted,
+    other_queues_are_not_changed,
+    automations_can_be_excluded,
     jobs_wait_until_they_are_due,
-    only_waiting_jobs_are_candidates,
+    only_jobs_in_the_backlog_are_candidates,
     candidates_name_their_automation,
 );
 
-suite!(two_dispatchers, Postgres, what_another_dispatcher_has_locked_is_passed_over, locked_candidates_are_free_after_a_rollback);
+suite!(two_dispatchers, Postgres, jobs_locked_by_another_dispatcher_are_skipped, locked_candidates_are_free_after_a_rollback);
 
 async fn candidates(txn: &Transaction, except: &[AutomationId], limit: u64) -> Result<Vec<JobId>, store::Error> {
     let found = job_list_candidates_in_txn(txn, &wanted(except, at(1_000), limit)).await?;
@@ -42,12 +42,12 @@ async fn limit_takes_the_first(db: Case) {
     assert_eq!(all(&db, &[], 2).await, [new_job(1).id, new_job(2).id]);
 }
 
-async fn other_queues_are_left_alone(db: Case) {
+async fn other_queues_are_not_changed(db: Case) {
     insert(&db, &[NewJob { queue_name: "Invoices".into(), ..new_job(1) }, NewJob { queue_name: "invoices ".into(), ..new_job(2) }]).await;
     assert_eq!(all(&db, &[], 10).await, NONE);
 }
 
-async fn automations_can_be_excepted(db: Case) {
+async fn automations_can_be_excluded(db: Case) {
     insert(&db, &(1..=6).map(|nth| NewJob { automation_id: i32::try_from(nth % 3).unwrap().into(), ..new_job(nth) }).collect::<Vec<_>>())
         .await;
     assert_eq!(all(&db, &[1, 2], 10).await, [new_job(3).id, new_job(6).id]);
@@ -60,7 +60,7 @@ async fn jobs_wait_until_they_are_due(db: Case) {
     assert_eq!(all(&db, &[], 10).await, [1, 2, 4].map(|nth| new_job(nth).id));
 }
 
-async fn only_waiting_jobs_are_candidates(db: Case) {
+async fn only_jobs_in_the_backlog_are_candidates(db: Case) {
     let each = one_of_each(&db).await;
     assert_eq!(all(&db, &[], 100).await, [each[0].1]);
 }
@@ -74,7 +74,7 @@ async fn candidates_name_their_automation(db: Case) {
     );
 }
 
-async fn what_another_dispatcher_has_locked_is_passed_over(db: Case) {
+async fn jobs_locked_by_another_dispatcher_are_skipped(db: Case) {
     insert(&db, &(1..=5).map(new_job).collect::<Vec<_>>()).await;
     let first = db.begin().await.unwrap();
     let second = db.begin().await.unwrap();

@@ -10,7 +10,7 @@ use crate::{
 };
 
 both!(closed_pool_is_unavailable, exhausted_pool_is_unavailable, rows_outlive_the_connection, ping_answers);
-suite!(network, Postgres, cut_connections_are_unavailable_and_replaced, a_kept_connection_survives_a_refusal_and_is_replaced_when_cut);
+suite!(network, Postgres, cut_connections_are_unavailable_and_replaced, a_reserved_connection_survives_a_refusal_and_is_replaced_when_cut);
 
 async fn outcome_of(url: &str) -> Result<(), Error> {
     let settings = Settings { acquire_timeout: Duration::from_millis(500), ..Settings::new(url) };
@@ -39,7 +39,7 @@ async fn file_that_cannot_be_opened_is_unavailable() {
 }
 
 #[tokio::test]
-async fn unusable_url_is_refused() {
+async fn an_invalid_url_is_refused() {
     for url in
         ["", "regente.db", "mysql://user:word@localhost/regente", "postgres://user:word@localhost:port/regente", "sqlite://a.db?mode=odd"]
     {
@@ -99,7 +99,7 @@ async fn cut_connections_are_unavailable_and_replaced(db: Case) {
     hub.close().await.unwrap();
 }
 
-async fn a_kept_connection_survives_a_refusal_and_is_replaced_when_cut(db: Case) {
+async fn a_reserved_connection_survives_a_refusal_and_is_replaced_when_cut(db: Case) {
     let (hub, proxy) = behind_a_proxy(&db).await;
     let insert_alone = async |number| store::jobs::job_insert_at_once(&hub, &[&new_job(number)]).await;
     insert_alone(1).await.unwrap();

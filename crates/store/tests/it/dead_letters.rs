@@ -17,7 +17,7 @@ use crate::{
 both!(
     letters_round_trip_newest_first,
     an_id_is_taken_once,
-    filters_and_pages_choose_letters,
+    filters_and_pages_select_dead_letters,
     a_letter_is_replayed_once,
     a_replay_that_is_rolled_back_leaves_no_mark,
     a_deleted_letter_is_gone,
@@ -62,7 +62,7 @@ async fn an_id_is_taken_once(db: Case) {
     assert!(matches!(dead_letter_insert(&db, &letter(1)).await, Err(Error::Duplicate(_))));
 }
 
-async fn filters_and_pages_choose_letters(db: Case) {
+async fn filters_and_pages_select_dead_letters(db: Case) {
     let other = DeadLetter { queue_name: "other".into(), ..letter(4) };
     fill(&db, &[letter(1), letter(2), letter(3), other.clone()]).await;
     let of = |filter: Filter| Filter { limit: 10, ..filter };

@@ -13,15 +13,15 @@ use crate::{
 };
 
 both!(
-    undispatch_touches_only_chosen_pending_jobs,
-    confirm_touches_only_chosen_pending_jobs,
-    release_touches_only_unconfirmed_pending_jobs,
-    release_spares_what_was_chosen_lately,
+    undispatch_changes_only_dispatched_pending_jobs,
+    confirm_changes_only_dispatched_pending_jobs,
+    release_changes_only_unconfirmed_pending_jobs,
+    release_skips_recently_dispatched_jobs,
     steps_of_many_jobs_at_once,
-    steps_of_no_jobs_are_fine,
-    undelivered_are_the_chosen_ones,
-    queues_waiting_are_those_with_a_waiting_job,
-    a_queue_that_no_automation_names_any_more_still_waits,
+    steps_of_no_jobs_are_accepted,
+    undelivered_are_the_dispatched_ones,
+    waiting_queues_are_those_with_a_backlog,
+    a_queue_without_an_automation_keeps_its_backlog,
 );
 
 /// Does `step` with one job in each stage, and says which ones changed, and how the first of these is now.
@@ -47,7 +47,7 @@ fn stages(row: Option<JobRow>) -> Option<[Option<chrono::DateTime<chrono::Utc>>;
     row.map(|row| [row.dispatch_started_at, row.dispatched_at])
 }
 
-async fn undispatch_touches_only_chosen_pending_jobs(db: Case) {
+async fn undispatch_changes_only_dispatched_pending_jobs(db: Case) {
     let (changed, first) = changed_by(&db, async |ids| {
         let count = commit(&db, async |txn| job_undispatch_in_txn(txn, &ids).await).await.unwrap();
         assert_eq!(count, 2);
@@ -57,7 +57,7 @@ async fn undispatch_touches_only_chosen_pending_jobs(db: Case) {
     assert_eq!(stages(first), Some([None, None]));
 }
 
-async fn confirm_touches_only_chosen_pending_jobs(db: Case) {
+async fn confirm_changes_only_dispatched_pending_jobs(db: Case) {
     let (changed, first) = changed_by(&db, async |ids| {
         commit(&db, async |txn| job_confirm_dispatched_in_txn(txn, &ids, at(500)).await).await.unwrap();
     })
@@ -66,14 +66,14 @@ async fn confirm_touches_only_chosen_pending_jobs(db: Case) {
     assert_eq!(stages(first), Some([Some(at(100)), Some(at(500))]));
 }
 
-async fn release_touches_only_unconfirmed_pending_jobs(db: Case) {
+async fn release_changes_only_unconfirmed_pending_jobs(db: Case) {
     let (changed, first) = changed_by(&db, async |_| assert_eq!(job_release_unconfirmed(&db, at(101)).await.unwrap(), 1)).await;
     assert_eq!(changed, ["chosen"]);
     assert_eq!(stages(first), Some([None, None]));
     assert_eq!(job_release_unconfirmed(&db, at(101)).await.unwrap(), 0);
 }
 
-async fn release_spares_what_was_chosen_lately(db: Case) {
+async fn release_skips_recently_dispatched_jobs(db: Case) {
     let (changed, _) = changed_by(&db, async |_| assert_eq!(job_release_unconfirmed(&db, at(100)).await.unwrap(), 0)).await;
     assert_eq!(changed, [""; 0]);
 }
@@ -93,7 +93,7 @@ async fn steps_of_many_jobs_at_once(db: Case) {
     assert_eq!(row(&db, jobs[4].id).await.dispatched_at, Some(at(2)));
 }
 
-async fn steps_of_no_jobs_are_fine(db: Case) {
+async fn steps_of_no_jobs_are_accepted(db: Case) {
     let (changed, _) = changed_by(&db, async |_| {
         commit(&db, async |txn| {
             mark_dispatched(txn, &[], at(1)).await?;
@@ -108,13 +108,13 @@ async fn steps_of_no_jobs_are_fine(db: Case) {
     assert_eq!(changed, [""; 0]);
 }
 
-async fn undelivered_are_the_chosen_ones(db: Case) {
+async fn undelivered_are_the_dispatched_ones(db: Case) {
     let all = one_of_each(&db).await;
     let wanted = all[1..3].iter().map(|(_, id)| (*id, "invoices".to_owned(), at(100))).collect::<Vec<_>>();
     assert_eq!(sorted(job_list_undelivered_unscoped(&db).await.unwrap()), wanted);
 }
 
-async fn queues_waiting_are_those_with_a_waiting_job(db: Case) {
+async fn waiting_queues_are_those_with_a_backlog(db: Case) {
     assert_eq!(job_queues_waiting(&db).await.unwrap(), [""; 0]);
     for name in ["a", "b", "c", "idle"] {
         automation_insert(&db, &store::automations::Draft { queue_name: name.into(), ..draft(name) }, at(1)).await.unwrap();
@@ -127,7 +127,7 @@ async fn queues_waiting_are_those_with_a_waiting_job(db: Case) {
     assert_eq!(job_queues_waiting(&db).await.unwrap(), ["a"]);
 }
 
-async fn a_queue_that_no_automation_names_any_more_still_waits(db: Case) {
+async fn a_queue_without_an_automation_keeps_its_backlog(db: Case) {
     let id = automation_insert(&db, &draft("moved"), at(1)).await.unwrap().id;
     insert(&db, &[NewJob { automation_id: id, ..new_job(1) }]).await;
     let moved = store::automations::Draft { queue_name: "elsewhere".into(), ..draft("moved") };

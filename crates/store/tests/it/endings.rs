@@ -14,8 +14,8 @@ use crate::{
     fixtures::{commit, new_job},
 };
 
-both!(a_commit_that_failed_takes_nothing_that_follows_with_it, a_begin_that_nobody_waits_for_leaves_no_transaction_open);
-suite!(automatic_rollback, Sqlite, a_statement_that_ended_its_transaction_takes_nothing_that_follows_with_it);
+both!(a_failed_commit_does_not_affect_later_statements, a_begin_whose_caller_is_dropped_leaves_no_transaction_open);
+suite!(automatic_rollback, Sqlite, a_statement_that_ended_its_transaction_does_not_affect_later_ones);
 
 /// A hub with one connection: whatever is wrong with it, the next one gets it.
 async fn narrow_hub(db: &Case) -> Database {
@@ -48,7 +48,7 @@ async fn assert_lasts(db: &Case, hub: &Database, first: u32) {
     raw.close().await.unwrap();
 }
 
-async fn a_commit_that_failed_takes_nothing_that_follows_with_it(db: Case) {
+async fn a_failed_commit_does_not_affect_later_statements(db: Case) {
     let hub = narrow_hub(&db).await;
     let raw = db.raw().await;
     let (make, end): (&[&str], &str) = if db.is_postgres() {
@@ -78,7 +78,7 @@ async fn a_commit_that_failed_takes_nothing_that_follows_with_it(db: Case) {
 }
 
 /// What a full disk does, and an error of the disk: the statement fails, and SQLite has rolled everything back by itself.
-async fn a_statement_that_ended_its_transaction_takes_nothing_that_follows_with_it(db: Case) {
+async fn a_statement_that_ended_its_transaction_does_not_affect_later_ones(db: Case) {
     let hub = narrow_hub(&db).await;
     let raw = db.raw().await;
     raw.execute_unprepared("CREATE TRIGGER full BEFORE INSERT ON jobs BEGIN SELECT RAISE(ROLLBACK, 'disk full'); END").await.unwrap();
@@ -97,7 +97,7 @@ async fn a_statement_that_ended_its_transaction_takes_nothing_that_follows_with_
 }
 
 /// A request whose client hangs up is dropped wherever it waits.
-async fn a_begin_that_nobody_waits_for_leaves_no_transaction_open(db: Case) {
+async fn a_begin_whose_caller_is_dropped_leaves_no_transaction_open(db: Case) {
     let hub = narrow_hub(&db).await;
     for polls in 1..6 {
         begin_and_leave(&hub, polls).await;

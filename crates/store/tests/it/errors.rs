@@ -15,7 +15,7 @@ use crate::{
     fixtures::{at, commit, id_at, insert, new_job, object},
 };
 
-both!(what_cannot_be_read_is_corrupt_and_named);
+both!(an_invalid_value_is_corrupt_and_named);
 suite!(
     refusals,
     Postgres,
@@ -25,7 +25,7 @@ suite!(
 );
 suite!(locked_file, Sqlite, writes_are_conflicts_and_reads_go_on, text_with_nul_round_trips);
 
-async fn what_cannot_be_read_is_corrupt_and_named(db: Case) {
+async fn an_invalid_value_is_corrupt_and_named(db: Case) {
     let raw = db.raw().await;
     insert(&db, &[new_job(1), new_job(2)]).await;
     let sql = "UPDATE jobs SET status = 'lost' WHERE priority = 5";

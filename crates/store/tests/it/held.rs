@@ -11,7 +11,7 @@ use crate::{
 
 both!(
     held_are_running_and_paused_jobs,
-    active_are_held_and_chosen_jobs_of_each_automation,
+    active_are_held_and_dispatched_jobs_of_each_automation,
     expired_are_held_jobs_whose_lease_ended,
     expired_are_limited,
     claimed_by_a_worker_is_what_it_holds,
@@ -24,7 +24,7 @@ async fn held_are_running_and_paused_jobs(db: Case) {
     assert_eq!(sorted(job_list_held_unscoped(&db).await.unwrap()), held);
 }
 
-async fn active_are_held_and_chosen_jobs_of_each_automation(db: Case) {
+async fn active_are_held_and_dispatched_jobs_of_each_automation(db: Case) {
     one_of_each(&db).await;
     for nth in 100..103 {
         insert(

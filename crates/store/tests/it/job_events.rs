@@ -10,7 +10,7 @@ use crate::{
     fixtures::{at, commit, id_at},
 };
 
-both!(events_of_one_job_come_oldest_first, no_events_are_fine, an_event_is_kept_once);
+both!(events_of_one_job_come_oldest_first, no_events_are_accepted, an_event_is_stored_once);
 
 fn event(nth: u32, job_id: JobId, detail: Value) -> JobEvent {
     JobEvent {
@@ -35,11 +35,11 @@ async fn events_of_one_job_come_oldest_first(db: Case) {
     assert_eq!(job_event_list(&db, id_at(9, 9), None, 10).await.unwrap(), []);
 }
 
-async fn no_events_are_fine(db: Case) {
+async fn no_events_are_accepted(db: Case) {
     commit(&db, async |txn| job_event_insert_many_in_txn(txn, &[]).await).await.unwrap();
 }
 
-async fn an_event_is_kept_once(db: Case) {
+async fn an_event_is_stored_once(db: Case) {
     let same = [event(1, id_at(1, 1), json!({})), event(1, id_at(1, 1), json!({}))];
     let twice = commit(&db, async |txn| job_event_insert_many_in_txn(txn, &same).await).await;
     assert!(matches!(twice, Err(Error::Duplicate(_))), "{twice:?}");

@@ -16,9 +16,9 @@ use crate::{
 
 both!(
     job_round_trips_as_pending,
-    any_count_of_jobs_is_added_whole,
-    no_jobs_are_fine,
-    one_taken_id_refuses_them_all,
+    any_number_of_jobs_is_inserted_completely,
+    no_jobs_are_accepted,
+    one_existing_id_refuses_all,
     idempotency_key_is_unique_within_an_automation,
     find_idempotent_matches_pairs,
     payloads_are_the_parameters,
@@ -88,7 +88,7 @@ async fn job_round_trips_as_pending(db: Case) {
     assert_eq!(job_get(&db, &Scope::All, id_at(1, 2)).await.unwrap(), None);
 }
 
-async fn any_count_of_jobs_is_added_whole(db: Case) {
+async fn any_number_of_jobs_is_inserted_completely(db: Case) {
     let jobs: Vec<NewJob> = (0..300).map(new_job).collect();
     let raw = db.raw().await;
     for count in (1..300).step_by(2) {
@@ -104,12 +104,12 @@ async fn any_count_of_jobs_is_added_whole(db: Case) {
     assert_eq!(listed.into_iter().map(|job| (job.row.job.id, job.parameters)).collect::<Vec<_>>(), wanted);
 }
 
-async fn no_jobs_are_fine(db: Case) {
+async fn no_jobs_are_accepted(db: Case) {
     insert(&db, &[]).await;
     assert_eq!(db.rows("jobs").await, 0);
 }
 
-async fn one_taken_id_refuses_them_all(db: Case) {
+async fn one_existing_id_refuses_all(db: Case) {
     insert(&db, &[new_job(130)]).await;
     let jobs: Vec<NewJob> = (0..131).map(new_job).collect();
     let outcome = commit(&db, async |txn| job_insert_many_in_txn(txn, &jobs.iter().collect::<Vec<_>>()).await).await;

@@ -21,15 +21,15 @@ both!(
     statuses_filter_alone_and_together,
     automation_and_trigger_filter,
     filters_combine,
-    queue_class_and_ids_choose,
-    retried_jobs_can_be_left_out,
+    queue_class_and_ids_filter,
+    retried_jobs_can_be_excluded,
     overdue_jobs_are_found,
     times_include_their_start_and_exclude_their_end,
     times_part_jobs_of_one_millisecond,
-    times_beyond_every_id_are_fine,
+    times_beyond_every_id_are_accepted,
     an_id_may_be_a_little_younger_or_older_than_its_job,
     pages_visit_each_job_once_while_others_come,
-    a_page_ends_by_the_bytes_of_what_it_is_to_have,
+    a_page_ends_by_the_size_of_its_payload,
 );
 
 fn everything() -> Filter {
@@ -50,7 +50,7 @@ async fn newest_come_first(db: Case) {
     assert_eq!(whole[0].parameters, new_job(3).parameters);
 }
 
-async fn a_page_ends_by_the_bytes_of_what_it_is_to_have(db: Case) {
+async fn a_page_ends_by_the_size_of_its_payload(db: Case) {
     let text = |length| json!({"text": "x".repeat(length)});
     let jobs: Vec<NewJob> = (1..=250).map(|nth| NewJob { parameters: object(text(100)), ..new_job(nth) }).collect();
     insert(&db, &jobs).await;
@@ -137,7 +137,7 @@ async fn filters_combine(db: Case) {
     assert_eq!(job_count(&db, &Scope::All, &Filter { after: None, ..last.clone() }, 4).await.unwrap(), 4, "counts no further than told");
 }
 
-async fn queue_class_and_ids_choose(db: Case) {
+async fn queue_class_and_ids_filter(db: Case) {
     insert(&db, &[new_job(1), NewJob { queue_name: "other".into(), ..new_job(2) }, new_job(3)]).await;
     change(&db, new_job(3).id, |row| {
         row.job.status = Status::Failed;
@@ -150,7 +150,7 @@ async fn queue_class_and_ids_choose(db: Case) {
     assert_eq!(ids(&db, &Filter { ids: two, ..everything() }).await, [new_job(3).id, new_job(1).id]);
 }
 
-async fn retried_jobs_can_be_left_out(db: Case) {
+async fn retried_jobs_can_be_excluded(db: Case) {
     insert(&db, &[new_job(1), new_job(2), NewJob { retry_of: Some(new_job(1).id), ..new_job(3) }]).await;
     assert_eq!(ids(&db, &Filter { not_retried: true, ..everything() }).await, [new_job(3).id, new_job(2).id]);
 }
@@ -201,7 +201,7 @@ async fn an_id_may_be_a_little_younger_or_older_than_its_job(db: Case) {
     assert_eq!(ids(&db, &within).await, [id_at::<JobId>(12, 9), id_at(10, 9)]);
 }
 
-async fn times_beyond_every_id_are_fine(db: Case) {
+async fn times_beyond_every_id_are_accepted(db: Case) {
     insert(&db, &[new_job(1)]).await;
     let (early, late) = ("1969-12-31T23:59:59Z".parse().unwrap(), "9999-12-31T23:59:59Z".parse().unwrap());
     assert_eq!(ids(&db, &Filter { created_from: Some(early), created_to: Some(late), ..everything() }).await.len(), 1);

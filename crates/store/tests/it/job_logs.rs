@@ -13,8 +13,8 @@ both!(
     lines_round_trip_whatever_they_hold,
     lines_are_read_across_chunks_from_any_place,
     jobs_keep_their_lines_apart,
-    a_page_ends_by_bytes_and_the_next_goes_on,
-    no_chunks_are_fine,
+    a_page_ends_by_bytes_and_the_next_continues,
+    no_chunks_are_accepted,
     a_taken_number_is_refused,
 );
 
@@ -87,7 +87,7 @@ async fn lines_are_read_across_chunks_from_any_place(db: Case) {
     assert_eq!(seen, numbered);
 }
 
-async fn a_page_ends_by_bytes_and_the_next_goes_on(db: Case) {
+async fn a_page_ends_by_bytes_and_the_next_continues(db: Case) {
     let job = id_at(1, 1);
     let written: Vec<Line> = (1..=9).map(|nth| line(&nth.to_string().repeat(1_000))).collect();
     add(&db, job, &written, &[2, 2, 1, 2, 2]).await;
@@ -115,7 +115,7 @@ async fn jobs_keep_their_lines_apart(db: Case) {
     assert_eq!(read_lines(&db, id_at(1, 3), 0, 10).await, []);
 }
 
-async fn no_chunks_are_fine(db: Case) {
+async fn no_chunks_are_accepted(db: Case) {
     commit(&db, async |txn| chunk_insert_many_in_txn(txn, &[], at(1)).await).await.unwrap();
     assert_eq!(db.rows("job_log_chunks").await, 0);
 }

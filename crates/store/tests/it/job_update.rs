@@ -16,13 +16,13 @@ both!(
     load_leaves_out_the_result,
     update_writes_every_changing_column,
     update_clears_to_null,
-    update_keeps_what_a_job_is_born_with,
+    update_keeps_the_columns_of_the_insert,
     result_stays_until_another_is_written,
     every_status_and_error_class_round_trips,
-    any_count_of_rows_changes_only_these,
+    any_number_of_rows_changes_only_these,
     an_unknown_row_is_refused,
     more_ids_than_one_statement_takes_are_loaded,
-    no_rows_are_fine,
+    no_rows_are_accepted,
 );
 
 async fn load(db: &Case, ids: &[JobId]) -> Vec<JobRow> {
@@ -99,7 +99,7 @@ async fn update_clears_to_null(db: Case) {
     assert_eq!(row(&db, new_job(1).id).await, JobRow { result: full.result, version: 2, ..fresh });
 }
 
-async fn update_keeps_what_a_job_is_born_with(db: Case) {
+async fn update_keeps_the_columns_of_the_insert(db: Case) {
     let new = NewJob { retry_of: Some(id_at(0, 1)), idempotency_key: Some("k".into()), attempt: 2, ..new_job(1) };
     insert(&db, std::slice::from_ref(&new)).await;
     let mut before = job_get(&db, &Scope::All, new.id).await.unwrap().unwrap();
@@ -153,7 +153,7 @@ async fn every_status_and_error_class_round_trips(db: Case) {
 }
 
 /// Statements are padded to a power of two with repeated rows.
-async fn any_count_of_rows_changes_only_these(db: Case) {
+async fn any_number_of_rows_changes_only_these(db: Case) {
     let jobs: Vec<NewJob> = (0..300).map(new_job).collect();
     insert(&db, &jobs).await;
     for (round, count) in (1..).zip([1, 2, 3, 5, 31, 127, 128, 129, 200, 257]) {
@@ -189,7 +189,7 @@ async fn more_ids_than_one_statement_takes_are_loaded(db: Case) {
     assert_eq!(payloads.len(), 3);
 }
 
-async fn no_rows_are_fine(db: Case) {
+async fn no_rows_are_accepted(db: Case) {
     commit(&db, async |txn| {
         job_update_many_in_txn(txn, &[]).await?;
         job_insert_many_in_txn(txn, &[]).await

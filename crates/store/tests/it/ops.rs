@@ -14,7 +14,7 @@ use crate::{
 both!(
     loads_count_what_each_queue_has,
     the_oldest_is_found_whatever_its_priority,
-    a_queue_without_jobs_is_told,
+    a_queue_without_jobs_is_reported,
     ended_jobs_are_counted_by_time
 );
 
@@ -33,7 +33,7 @@ async fn the_oldest_is_found_whatever_its_priority(db: Case) {
     assert_eq!(told, [("a", 3, Some(at(2))), ("b", 1, Some(at(1)))]);
 }
 
-async fn a_queue_without_jobs_is_told(db: Case) {
+async fn a_queue_without_jobs_is_reported(db: Case) {
     automation_insert(&db, &Draft { queue_name: "idle".into(), ..draft("a") }, at(1)).await.unwrap();
     let gone = automation_insert(&db, &Draft { queue_name: "gone".into(), ..draft("b") }, at(1)).await.unwrap();
     automation_archive(&db, gone.id, "ana", at(2)).await.unwrap();

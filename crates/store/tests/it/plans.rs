@@ -25,20 +25,20 @@ use crate::{
 suite!(
     postgres,
     Postgres,
-    candidates_read_what_waits,
-    waiting_queues_read_what_waits,
-    queues_count_what_waits_and_runs,
-    sweeps_read_what_is_on_its_way,
-    held_jobs_are_read_alone,
+    candidates_read_only_the_backlog,
+    queues_with_a_backlog_read_only_the_backlog,
+    queues_count_pending_and_running_jobs,
+    sweeps_read_only_dispatched_jobs,
+    reads_of_held_jobs_touch_no_others,
     active_jobs_are_counted_without_the_ended_ones,
     single_jobs_are_found_by_their_keys,
-    list_of_failed_jobs_reads_these,
-    lists_of_unfinished_jobs_read_these,
-    list_of_an_automation_reads_its_jobs,
+    list_of_failed_jobs_reads_only_these,
+    lists_of_unfinished_jobs_read_only_these,
+    list_of_an_automation_reads_only_its_jobs,
     list_of_all_reads_from_the_newest,
     heartbeats_touch_no_index,
     figures_of_queues_read_what_has_not_ended,
-    jobs_that_ended_lately_are_counted_alone,
+    only_recently_ended_jobs_are_counted,
     retention_reads_the_oldest,
 );
 
@@ -100,7 +100,7 @@ async fn uses_filled(db: &Case, indexes: &[&str], work: impl AsyncFn(&Database))
     }
 }
 
-async fn candidates_read_what_waits(db: Case) {
+async fn candidates_read_only_the_backlog(db: Case) {
     fill(&db).await;
     uses_filled(&db, &["ix_jobs_waiting"], async |hub| {
         let found = commit(hub, async |txn| job_list_candidates_in_txn(txn, &wanted(&[], at(9), 10)).await).await.unwrap();
@@ -116,11 +116,11 @@ async fn candidates_read_what_waits(db: Case) {
     .await;
 }
 
-async fn waiting_queues_read_what_waits(db: Case) {
+async fn queues_with_a_backlog_read_only_the_backlog(db: Case) {
     uses(&db, &["ix_jobs_waiting"], async |hub| assert_eq!(job_queues_waiting(hub).await.unwrap(), ["invoices"])).await;
 }
 
-async fn queues_count_what_waits_and_runs(db: Case) {
+async fn queues_count_pending_and_running_jobs(db: Case) {
     let indexes = ["ix_jobs_dispatched", "ix_jobs_held", "ix_jobs_waiting"];
     uses(&db, &indexes, async |hub| {
         let counted = Queue { name: "invoices".into(), waiting: 40, running: 10, pause: None };
@@ -130,13 +130,13 @@ async fn queues_count_what_waits_and_runs(db: Case) {
     .await;
 }
 
-async fn sweeps_read_what_is_on_its_way(db: Case) {
+async fn sweeps_read_only_dispatched_jobs(db: Case) {
     fill(&db).await;
     uses_filled(&db, &["ix_jobs_dispatched"], async |hub| assert_eq!(job_list_undelivered_unscoped(hub).await.unwrap().len(), 20)).await;
     uses_filled(&db, &["ix_jobs_dispatched"], async |hub| assert_eq!(job_release_unconfirmed(hub, at(0)).await.unwrap(), 0)).await;
 }
 
-async fn held_jobs_are_read_alone(db: Case) {
+async fn reads_of_held_jobs_touch_no_others(db: Case) {
     fill(&db).await;
     uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(job_list_held_unscoped(hub).await.unwrap().len(), 10)).await;
     uses_filled(&db, &["ix_jobs_held"], async |hub| assert_eq!(job_list_expired_unscoped(hub, at(9), 5).await.unwrap().len(), 5)).await;
@@ -198,7 +198,7 @@ async fn listed(hub: &Database, filter: Filter) -> usize {
     job_list_page(hub, &Scope::All, &Filter { limit: 30, ..filter }, Payload::All, u64::MAX).await.unwrap().rows.len()
 }
 
-async fn list_of_failed_jobs_reads_these(db: Case) {
+async fn list_of_failed_jobs_reads_only_these(db: Case) {
     let failed = || Filter { statuses: vec![Status::Failed], ..Filter::default() };
     fill(&db).await;
     uses_filled(&db, &["ix_jobs_unwell", "jobs_pkey"], async |hub| assert_eq!(listed(hub, failed()).await, 10)).await;
@@ -214,7 +214,7 @@ async fn list_of_failed_jobs_reads_these(db: Case) {
 }
 
 /// Of so many jobs that walking through the newest is dearer by any estimate.
-async fn lists_of_unfinished_jobs_read_these(db: Case) {
+async fn lists_of_unfinished_jobs_read_only_these(db: Case) {
     fill_with(&db, 100_000).await;
     let of = |statuses: &[Status]| Filter { statuses: statuses.to_vec(), ..Filter::default() };
     uses_filled(&db, &["ix_jobs_held", "jobs_pkey"], async |hub| assert_eq!(listed(hub, of(&[Status::Running])).await, 10)).await;
@@ -229,7 +229,7 @@ async fn lists_of_unfinished_jobs_read_these(db: Case) {
     .await;
 }
 
-async fn list_of_an_automation_reads_its_jobs(db: Case) {
+async fn list_of_an_automation_reads_only_its_jobs(db: Case) {
     uses(&db, &["ix_jobs_automation", "jobs_pkey"], async |hub| {
         assert_eq!(listed(hub, Filter { automation_id: Some(AutomationId::new(7)), ..Filter::default() }).await, 30);
         assert_eq!(listed(hub, Filter { automation_id: Some(AutomationId::new(999)), ..Filter::default() }).await, 0);
@@ -285,7 +285,7 @@ async fn figures_of_queues_read_what_has_not_ended(db: Case) {
     .await;
 }
 
-async fn jobs_that_ended_lately_are_counted_alone(db: Case) {
+async fn only_recently_ended_jobs_are_counted(db: Case) {
     fill(&db).await;
     let raw = db.raw().await;
     raw.execute_unprepared("UPDATE jobs SET completed_at = created_at WHERE status = 'completed'; ANALYZE jobs").await.unwrap();

@@ -13,7 +13,7 @@ both!(
     a_pause_lasts_until_its_end_or_somebody_resumes,
     queues_are_those_of_automations_jobs_and_pauses,
     jobs_are_counted_by_what_they_do,
-    a_queue_that_nothing_names_is_none,
+    a_queue_that_nothing_names_does_not_exist,
 );
 
 fn pause(until: Option<i64>) -> Pause {
@@ -67,7 +67,7 @@ async fn jobs_are_counted_by_what_they_do(db: Case) {
     assert_eq!(queue_get(&db, &Scope::All, "other").await.unwrap().map(counted), Some(("other".to_owned(), 4, 1)));
 }
 
-async fn a_queue_that_nothing_names_is_none(db: Case) {
+async fn a_queue_that_nothing_names_does_not_exist(db: Case) {
     one_of_each(&db).await;
     assert_eq!(queue_get(&db, &Scope::All, "nothing").await.unwrap(), None);
     assert_eq!(queue_get(&db, &Scope::All, "Invoices").await.unwrap(), None);

@@ -13,10 +13,10 @@ use crate::{
 both!(
     rows_are_made_once,
     one_of_many_replicas_runs_it,
-    it_runs_again_when_it_is_due,
-    the_claim_of_a_dead_holder_ends_by_itself,
-    who_lost_it_notes_nothing,
-    hubs_that_live_are_told_from_those_that_do_not,
+    it_repeats_when_it_is_due,
+    the_claim_of_a_dead_holder_expires,
+    a_lost_holder_records_nothing,
+    live_hubs_are_distinguished_from_dead_ones,
 );
 
 fn claim(holder: u32, now: i64) -> Claim<'static> {
@@ -49,7 +49,7 @@ async fn one_of_many_replicas_runs_it(db: Case) {
     assert_eq!(won, 1);
 }
 
-async fn it_runs_again_when_it_is_due(db: Case) {
+async fn it_repeats_when_it_is_due(db: Case) {
     reconciler_put(&db, &[("sweep", TimeDelta::seconds(1))]).await.unwrap();
     assert!(reconciler_claim(&db, &claim(1, 0)).await.unwrap());
     assert_eq!((one(&db).await.holder, one(&db).await.held_until), (Some(id_at(0, 1)), Some(at(100))));
@@ -76,14 +76,14 @@ async fn it_runs_again_when_it_is_due(db: Case) {
     assert_eq!((after.last_outcome, after.last_error.as_deref(), after.runs), (None, Some("no"), 2));
 }
 
-async fn the_claim_of_a_dead_holder_ends_by_itself(db: Case) {
+async fn the_claim_of_a_dead_holder_expires(db: Case) {
     reconciler_put(&db, &[("sweep", TimeDelta::seconds(1))]).await.unwrap();
     assert!(reconciler_claim(&db, &claim(1, 0)).await.unwrap());
     assert!(!reconciler_claim(&db, &claim(2, 100)).await.unwrap());
     assert!(reconciler_claim(&db, &claim(2, 101)).await.unwrap());
 }
 
-async fn who_lost_it_notes_nothing(db: Case) {
+async fn a_lost_holder_records_nothing(db: Case) {
     reconciler_put(&db, &[("sweep", TimeDelta::seconds(1))]).await.unwrap();
     assert!(reconciler_claim(&db, &claim(1, 0)).await.unwrap());
     assert!(reconciler_claim(&db, &claim(2, 101)).await.unwrap());
@@ -92,7 +92,7 @@ async fn who_lost_it_notes_nothing(db: Case) {
     assert_eq!((one(&db).await.holder, one(&db).await.runs), (Some(id_at(0, 2)), 0));
 }
 
-async fn hubs_that_live_are_told_from_those_that_do_not(db: Case) {
+async fn live_hubs_are_distinguished_from_dead_ones(db: Case) {
     let services = Some(vec!["orchestrator".to_owned(), "toy".to_owned()]);
     let hub = |nth: u32, seen: i64| Replica {
         id: id_at(0, nth),

@@ -15,11 +15,11 @@ use crate::{
 };
 
 both!(
-    old_ended_jobs_go_with_lines_and_events_in_batches,
-    a_job_that_has_not_ended_stays_however_old,
-    old_lines_go_in_batches_and_late_lines_stay,
-    old_events_go_in_batches,
-    old_dead_letters_go_in_batches,
+    old_ended_jobs_are_deleted_with_lines_and_events_in_batches,
+    a_job_that_has_not_ended_is_never_deleted,
+    old_lines_are_deleted_in_batches_and_late_lines_kept,
+    old_events_are_deleted_in_batches,
+    old_dead_letters_are_deleted_in_batches,
 );
 
 /// The `nth` job, accepted `nth` milliseconds after the start of 2026, which ended at `ended`, with a line and an event.
@@ -47,7 +47,7 @@ async fn lines(db: &Case, id: JobId) -> usize {
     read_lines(db, id, 0, 100).await.len()
 }
 
-async fn old_ended_jobs_go_with_lines_and_events_in_batches(db: Case) {
+async fn old_ended_jobs_are_deleted_with_lines_and_events_in_batches(db: Case) {
     let mut ids = Vec::new();
     for nth in 1..=6 {
         ids.push(ended_job(&db, nth, Some(at(i64::from(nth) + 2))).await);
@@ -66,7 +66,7 @@ async fn old_ended_jobs_go_with_lines_and_events_in_batches(db: Case) {
     }
 }
 
-async fn a_job_that_has_not_ended_stays_however_old(db: Case) {
+async fn a_job_that_has_not_ended_is_never_deleted(db: Case) {
     let running = ended_job(&db, 1, None).await;
     let late = ended_job(&db, 2, Some(at(900))).await;
     let old = ended_job(&db, 3, Some(at(4))).await;
@@ -75,7 +75,7 @@ async fn a_job_that_has_not_ended_stays_however_old(db: Case) {
     assert_eq!((job_get(&db, &Scope::All, old).await.unwrap(), lines(&db, running).await), (None, 1));
 }
 
-async fn old_lines_go_in_batches_and_late_lines_stay(db: Case) {
+async fn old_lines_are_deleted_in_batches_and_late_lines_kept(db: Case) {
     let mut ids = Vec::new();
     for nth in 1..=3 {
         ids.push(ended_job(&db, nth, None).await);
@@ -89,7 +89,7 @@ async fn old_lines_go_in_batches_and_late_lines_stay(db: Case) {
     assert!(job_get(&db, &Scope::All, ids[1]).await.unwrap().is_some(), "the job stays");
 }
 
-async fn old_events_go_in_batches(db: Case) {
+async fn old_events_are_deleted_in_batches(db: Case) {
     let mut ids = Vec::new();
     for nth in 1..=4 {
         ids.push(ended_job(&db, nth, None).await);
@@ -103,7 +103,7 @@ async fn old_events_go_in_batches(db: Case) {
     );
 }
 
-async fn old_dead_letters_go_in_batches(db: Case) {
+async fn old_dead_letters_are_deleted_in_batches(db: Case) {
     for nth in 1..=4 {
         let letter = DeadLetter {
             id: id_at(i64::from(nth), nth),

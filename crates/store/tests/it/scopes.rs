@@ -174,7 +174,7 @@ fn functions() -> Vec<String> {
 }
 
 #[test]
-fn whatever_finds_rows_takes_a_scope_or_says_that_it_has_none() {
+fn every_query_takes_a_scope_or_is_named_unscoped() {
     let heads = functions();
     assert!(heads.len() > 50, "{} functions", heads.len());
     for head in heads {

@@ -15,9 +15,9 @@ use crate::{
     fixtures::{at, commit, id_at, insert, mark_dispatched, new_job, wanted},
 };
 
-both!(what_was_delivered_so_often_is_held_and_only_that);
+both!(a_job_is_held_only_after_the_maximum_of_deliveries);
 
-async fn what_was_delivered_so_often_is_held_and_only_that(db: Case) {
+async fn a_job_is_held_only_after_the_maximum_of_deliveries(db: Case) {
     let ids = [new_job(1).id, new_job(2).id];
     insert(&db, &[new_job(1), new_job(2)]).await;
     for (time, held) in [(1, 0), (2, 0), (3, 1)] {

@@ -9,12 +9,12 @@ use crate::{
 };
 
 both!(
-    a_write_counts_up,
+    a_write_increments_the_version,
     an_outdated_row_is_refused_in_a_transaction,
     an_outdated_row_is_refused_in_one_statement_with_all_beside_it,
     steps_to_the_broker_outdate_a_row,
     a_lazy_transaction_reads_what_it_wrote,
-    a_lazy_transaction_that_never_began_is_fine,
+    a_lazy_transaction_that_never_began_commits,
 );
 
 async fn loaded(db: &Case, count: u32) -> Vec<JobRow> {
@@ -23,7 +23,7 @@ async fn loaded(db: &Case, count: u32) -> Vec<JobRow> {
     job_load(&db.begin_lazily(), &jobs.iter().map(|job| job.id).collect::<Vec<_>>()).await.unwrap()
 }
 
-async fn a_write_counts_up(db: Case) {
+async fn a_write_increments_the_version(db: Case) {
     let rows = loaded(&db, 1).await;
     assert_eq!((rows[0].clone(), rows[0].version), (new_job(1).row(), 0));
     job_update_at_once(&db, &[&rows[0]]).await.unwrap();
@@ -81,6 +81,6 @@ async fn a_lazy_transaction_reads_what_it_wrote(db: Case) {
     assert_eq!(row(&db, rows[0].job.id).await.log_lines, 5);
 }
 
-async fn a_lazy_transaction_that_never_began_is_fine(db: Case) {
+async fn a_lazy_transaction_that_never_began_commits(db: Case) {
     db.begin_lazily().commit().await.unwrap();
 }

@@ -16,8 +16,8 @@ use crate::{
 both!(
     tokens_round_trip_in_the_order_they_were_made,
     a_digest_is_taken_once,
-    a_token_is_revoked_from_the_first_time_on,
-    use_is_noted_once_in_a_while,
+    the_first_revocation_of_a_token_counts,
+    use_is_recorded_at_most_once_per_period,
 );
 
 pub(crate) fn token(nth: u32) -> WorkerToken {
@@ -52,7 +52,7 @@ async fn a_digest_is_taken_once(db: Case) {
     assert!(matches!(worker_token_insert(&db, &same).await, Err(Error::Duplicate(_))));
 }
 
-async fn a_token_is_revoked_from_the_first_time_on(db: Case) {
+async fn the_first_revocation_of_a_token_counts(db: Case) {
     worker_token_insert(&db, &token(1)).await.unwrap();
     assert!(worker_token_revoke(&db, token(1).id, "ana", at(5)).await.unwrap());
     assert!(worker_token_revoke(&db, token(1).id, "bia", at(6)).await.unwrap());
@@ -60,7 +60,7 @@ async fn a_token_is_revoked_from_the_first_time_on(db: Case) {
     assert!(!worker_token_revoke(&db, Uuid::nil().into(), "ana", at(6)).await.unwrap());
 }
 
-async fn use_is_noted_once_in_a_while(db: Case) {
+async fn use_is_recorded_at_most_once_per_period(db: Case) {
     worker_token_insert(&db, &token(1)).await.unwrap();
     let mut noted = Vec::new();
     for now in [100, 159, 160, 161] {

@@ -20,18 +20,18 @@ use crate::{
 
 both!(
     worker_round_trips,
-    one_that_renews_keeps_id_first_time_and_pause,
-    a_name_changes_hands_only_when_its_worker_is_gone,
+    a_renewal_keeps_id_first_registration_and_pause,
+    a_name_is_taken_over_only_when_its_worker_is_gone,
     of_concurrent_registrations_one_gets_the_name,
-    touch_notes_a_sign_of_life,
+    a_contact_updates_the_heartbeat,
     a_heartbeat_notes_vitals_and_does_not_revive,
-    many_signs_of_life_are_noted_at_once,
-    those_heard_of_since_are_listed_in_any_state,
+    many_contacts_are_recorded_at_once,
+    workers_with_a_recent_heartbeat_are_listed_in_any_state,
     only_a_running_worker_is_paused,
     a_paused_worker_is_resumed_alive_or_not,
     only_a_worker_that_is_gone_is_deleted,
     conditions_and_rule_agree_on_states,
-    queues_labels_and_pages_choose_workers,
+    queues_labels_and_pages_select_workers,
     jobs_of_a_worker_are_those_it_holds,
 );
 
@@ -75,7 +75,7 @@ async fn worker_round_trips(db: Case) {
     assert_eq!(worker_lives_unscoped(&db).await.unwrap(), [paused]);
 }
 
-async fn one_that_renews_keeps_id_first_time_and_pause(db: Case) {
+async fn a_renewal_keeps_id_first_registration_and_pause(db: Case) {
     let first = Life { last_seen_at: at(1), paused_at: Some(at(1)), stopped_at: Some(at(1)) };
     let known = Worker { life: first, paused_by: Some("admin".into()), ..worker(id_at(1, 1), "a") };
     assert!(worker_insert(&db, &known).await.unwrap());
@@ -101,7 +101,7 @@ async fn one_that_renews_keeps_id_first_time_and_pause(db: Case) {
     assert!(!worker_renew(&db, &known, &again).await.unwrap(), "it has changed hands since it was read");
 }
 
-async fn a_name_changes_hands_only_when_its_worker_is_gone(db: Case) {
+async fn a_name_is_taken_over_only_when_its_worker_is_gone(db: Case) {
     let paused = Life { paused_at: Some(at(1)), ..life(100) };
     let known = Worker { life: paused, paused_by: Some("admin".into()), credential: None, instance_id: None, ..worker(id_at(1, 1), "a") };
     assert!(worker_insert(&db, &known).await.unwrap());
@@ -146,7 +146,7 @@ async fn of_concurrent_registrations_one_gets_the_name(db: Case) {
     assert_eq!((got, db.rows("workers").await), (1, 1));
 }
 
-async fn touch_notes_a_sign_of_life(db: Case) {
+async fn a_contact_updates_the_heartbeat(db: Case) {
     let id = add(&db, 1, Life { stopped_at: Some(at(2)), ..life(1) }).await;
     let seen = |id, second, revives| Seen { id, at: at(second), vitals: None, revives };
     assert_eq!(worker_note_seen(&db, &[seen(id, 8, false)]).await.unwrap(), HashSet::new());
@@ -172,7 +172,7 @@ async fn a_heartbeat_notes_vitals_and_does_not_revive(db: Case) {
     assert_eq!(stopped.life, Life { stopped_at: Some(at(10)), ..life(11) });
 }
 
-async fn many_signs_of_life_are_noted_at_once(db: Case) {
+async fn many_contacts_are_recorded_at_once(db: Case) {
     let mut ids = Vec::new();
     for nth in 1..=40 {
         ids.push(add(&db, nth, life(1)).await);
@@ -191,7 +191,7 @@ async fn many_signs_of_life_are_noted_at_once(db: Case) {
     }
 }
 
-async fn those_heard_of_since_are_listed_in_any_state(db: Case) {
+async fn workers_with_a_recent_heartbeat_are_listed_in_any_state(db: Case) {
     for (nth, life) in [
         (1, life(100)),
         (2, life(101)),
@@ -267,7 +267,7 @@ async fn conditions_and_rule_agree_on_states(db: Case) {
     assert_eq!(told, 12);
 }
 
-async fn queues_labels_and_pages_choose_workers(db: Case) {
+async fn queues_labels_and_pages_select_workers(db: Case) {
     for nth in 0..600 {
         let odd = nth % 2 == 1;
         let (queues, labels) = if odd { (vec!["odd".into()], vec![]) } else { (vec!["even".into()], vec![format!("n{}", nth % 4)]) };

@@ -80,7 +80,7 @@ fn a_job_is_accepted_started_and_ended_once() {
 }
 
 #[test]
-fn a_key_gives_the_job_that_was_made_for_it_in_the_same_transaction_and_later() {
+fn a_key_returns_its_job_in_the_same_transaction_and_later() {
     let mut world = World::new([automation(1, draft("q"))], 1);
     let keyed = |world: &World, digest: &str| NewJob {
         idempotency_key: Some("k".to_owned()),
@@ -113,7 +113,7 @@ fn each_overlap_rule_counts_jobs_of_the_same_transaction() {
 }
 
 #[test]
-fn a_new_job_replaces_what_waits_and_asks_what_runs_to_stop() {
+fn a_new_job_replaces_pending_jobs_and_asks_running_ones_to_stop() {
     let mut world = World::new([automation(1, overlapping(Overlap::Queue))], 1);
     let (running, waiting) = (accepted(&mut world, 1), accepted(&mut world, 1));
     changed(world.one(start(running, 1)));
@@ -124,7 +124,7 @@ fn a_new_job_replaces_what_waits_and_asks_what_runs_to_stop() {
 }
 
 #[test]
-fn a_retry_is_there_for_what_follows_in_the_same_transaction() {
+fn a_retry_is_visible_to_later_commands_of_the_transaction() {
     let mut world = World::new([automation(1, overlapping(Overlap::Skip))], 1);
     let id = accepted(&mut world, 1);
     changed(world.one(start(id, 1)));
@@ -136,7 +136,7 @@ fn a_retry_is_there_for_what_follows_in_the_same_transaction() {
 }
 
 #[test]
-fn a_place_that_a_job_leaves_is_free_for_what_follows_in_the_same_transaction() {
+fn a_freed_slot_is_available_in_the_same_transaction() {
     let mut world = World::new([automation(1, Draft { max_concurrency: Some(1), ..draft("q") })], 1);
     let (first, second, third) = (accepted(&mut world, 1), accepted(&mut world, 1), accepted(&mut world, 1));
     let replies = world.transact(0, &[start(first, 1), start(second, 2)], false);
@@ -146,7 +146,7 @@ fn a_place_that_a_job_leaves_is_free_for_what_follows_in_the_same_transaction() 
 }
 
 #[test]
-fn a_start_that_a_pause_refuses_lets_the_job_wait_again() {
+fn a_start_refused_by_a_pause_returns_the_job_to_the_backlog() {
     let mut world = World::new([automation(1, draft("q"))], 1);
     (world.has_broker, world.chance) = (true, 0.0);
     world.set_workers(&[worker(1, &["q"], &[], true)]);
@@ -162,7 +162,7 @@ fn a_start_that_a_pause_refuses_lets_the_job_wait_again() {
 }
 
 #[test]
-fn a_new_job_is_published_at_once_unless_something_is_before_it() {
+fn a_new_job_is_published_at_once_unless_another_is_ahead() {
     let limited = Draft { max_concurrency: Some(5), ..draft("q") };
     let labelled = Draft { policy: Policy { requires: vec!["sap".to_owned()], ..Policy::default() }, ..draft("q") };
     let later = |new: NewJob| NewJob { not_before: Some(new.created_at + chrono::TimeDelta::hours(1)), ..new };

@@ -344,7 +344,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn no_sequence_of_commands_breaks_a_promise(overlap in overlap(), batches in prop::collection::vec(batch(), 1..12)) {
+    fn no_sequence_of_commands_breaks_an_invariant(overlap in overlap(), batches in prop::collection::vec(batch(), 1..12)) {
         let mut world = World::new(automations(overlap), 2);
         for batch in batches {
             let before = world.jobs.clone();
@@ -377,7 +377,7 @@ proptest! {
     }
 
     #[test]
-    fn two_halves_lead_to_what_the_whole_does(
+    fn two_halves_have_the_result_of_the_whole(
         overlap in prop::sample::select(vec![Overlap::Queue, Overlap::Skip, Overlap::Coalesce]),
         history in prop::collection::vec(batch(), 0..8),
         asks in prop::collection::vec(ask(), 2..12),

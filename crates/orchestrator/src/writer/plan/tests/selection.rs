@@ -32,7 +32,7 @@ fn is_sent(world: &World, id: &JobId) -> bool {
 }
 
 #[test]
-fn priority_goes_before_age() {
+fn priority_takes_precedence_over_age() {
     let mut world = World::new([automation(1, draft("q"))], 1);
     let jobs = add(&mut world, &[(1, 5), (1, 9), (1, 5)]);
     for expected in [jobs[1], jobs[0], jobs[2]] {
@@ -44,7 +44,7 @@ fn priority_goes_before_age() {
 }
 
 #[test]
-fn the_oldest_claim_is_served_first_and_none_gets_more_than_it_takes() {
+fn the_oldest_claim_is_served_first_and_none_exceeds_its_maximum() {
     let mut world = World::new([automation(1, draft("q"))], 1);
     let (first, second) = (world.claim(0, 1, &["q"], 2), world.claim(0, 2, &["*"], 5));
     let jobs = add(&mut world, &[(1, 5), (1, 5), (1, 5)]);
@@ -52,7 +52,7 @@ fn the_oldest_claim_is_served_first_and_none_gets_more_than_it_takes() {
 }
 
 #[test]
-fn a_full_limit_does_not_block_the_jobs_behind() {
+fn a_reached_limit_does_not_block_the_jobs_behind() {
     let full = Draft { max_concurrency: Some(1), ..draft("q") };
     let mut world = World::new([automation(1, full), automation(2, draft("q"))], 1);
     let jobs = add(&mut world, &[(1, 9), (1, 9), (1, 9), (2, 1)]);
@@ -63,7 +63,7 @@ fn a_full_limit_does_not_block_the_jobs_behind() {
 }
 
 #[test]
-fn a_rate_limit_says_when_to_look_again() {
+fn a_rate_limit_says_when_to_retry() {
     let rate = Policy { rate_limit: Some(RateLimit { max: 1, per_s: 10.0 }), ..Policy::default() };
     let mut world = World::new([automation(1, Draft { policy: rate, ..draft("q") })], 1);
     let jobs = add(&mut world, &[(1, 5), (1, 5)]);
@@ -110,7 +110,7 @@ fn jobs_that_require_labels_go_to_workers_that_have_them_all() {
 }
 
 #[test]
-fn the_broker_gets_what_fits_into_its_window() {
+fn the_broker_gets_no_more_than_its_window() {
     let mut world = World::new([automation(1, draft("q"))], 1);
     world.has_broker = true;
     let jobs = add(&mut world, &[(1, 5); 6]);
@@ -127,7 +127,7 @@ fn the_broker_gets_what_fits_into_its_window() {
 }
 
 #[test]
-fn what_a_worker_does_not_know_that_it_holds_is_assigned_again() {
+fn an_assignment_that_was_lost_in_transit_is_repeated() {
     let mut world = World::new([automation(1, draft("q"))], 1);
     let jobs = add(&mut world, &[(1, 5)]);
     let lost = world.claim(0, 1, &["q"], 1);
