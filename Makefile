@@ -11,7 +11,7 @@ run: ## build and start everything with demo data (ARGS="…", PROFILE=…)
 	cargo build --profile $(PROFILE) -p regente --bin regente
 	./$(built)/regente up --demo $(ARGS)
 
-test: ## run every test beside its own PostgreSQL and RabbitMQ
+test: ## run every test with a private PostgreSQL and RabbitMQ
 	WITH_SERVERS_FAST=1 scripts/with-servers scripts/test $(ARGS)
 
 lint: ## check the format, the lints and the documentation
@@ -19,14 +19,14 @@ lint: ## check the format, the lints and the documentation
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-bench: ## measure against its own PostgreSQL and RabbitMQ, with full durability (ARGS="…")
+bench: ## measure with a private PostgreSQL and RabbitMQ, with full durability (ARGS="…")
 	cargo build --release -p regente -p bench
 	scripts/with-servers target/release/bench run $(ARGS)
 
-chaos: ## break every part at random for ten minutes and check that nothing is lost (ARGS="--seconds 60 --seed 7", PROFILE=…)
+chaos: ## inject random faults for ten minutes and check that no job is lost (ARGS="--seconds 60 --seed 7", PROFILE=…)
 	cargo build --profile $(PROFILE) -p regente -p chaos
 	scripts/chaos $(built)/chaos $(ARGS)
 
-fuzz-api: ## try the API with requests made from its own description, for five minutes (SECONDS=60, SEED=7, ARGS="…")
+fuzz-api: ## fuzz the API with requests generated from its description, for five minutes (SECONDS=60, SEED=7, ARGS="…")
 	cargo build -p regente --bin regente
 	scripts/fuzz-api $(or $(SECONDS),300) $(ARGS)

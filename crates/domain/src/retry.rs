@@ -73,13 +73,13 @@ pub struct Attempt {
 pub fn next_delay(policy: &RetryPolicy, on_worker_lost: Option<OnWorkerLost>, attempt: Attempt, random: f64) -> Option<Duration> {
     let lost = on_worker_lost.filter(|_| attempt.class.is_interruption());
     let excluded = attempt.class != ErrorClass::WorkerLost && policy.never_on.contains(&attempt.class);
-    let (wanted, most) = match lost {
+    let (retries, most) = match lost {
         Some(OnWorkerLost::Fail) => return None,
         Some(OnWorkerLost::Retry) => (!excluded, policy.max_attempts.max(LOST_ATTEMPTS)),
         None => (policy.retries(attempt.class), policy.max_attempts),
     };
     let left = attempt.number < attempt.max_attempts.unwrap_or(most);
-    (wanted && left).then(|| policy.delay_after(attempt.number, random))
+    (retries && left).then(|| policy.delay_after(attempt.number, random))
 }
 
 impl RetryPolicy {
@@ -90,8 +90,8 @@ impl RetryPolicy {
 
     /// Whether failures of this class are retried while attempts are left.
     fn retries(&self, class: ErrorClass) -> bool {
-        let wanted = if self.on.is_empty() { class.may_pass() } else { self.on.contains(&class) };
-        wanted && !self.never_on.contains(&class)
+        let retries = if self.on.is_empty() { class.may_pass() } else { self.on.contains(&class) };
+        retries && !self.never_on.contains(&class)
     }
 
     fn delay_after(&self, attempt: u32, random: f64) -> Duration {

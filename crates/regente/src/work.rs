@@ -33,8 +33,8 @@ fn work(queues: Vec<String>, mut options: WorkerOptions) -> anyhow::Result<()> {
         let shutdown = Shutdown::default();
         shutdown.on_signals()?;
         let agent = Agent::new(settings, None)?;
-        let told = shutdown.clone();
-        agent.run(async move { told.wait().await }).await?;
+        let stopped = shutdown.clone();
+        agent.run(async move { stopped.wait().await }).await?;
         Ok(())
     })
 }

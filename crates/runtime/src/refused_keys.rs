@@ -37,17 +37,17 @@ impl RefusedKeys {
             *counts.starts.entry(job).or_default() += 1;
         }
         if counts.addresses.len() >= MOST {
-            counts.addresses.retain(|_, (_, told)| now.duration_since(*told) < LOG_EVERY);
+            counts.addresses.retain(|_, (_, logged)| now.duration_since(*logged) < LOG_EVERY);
         }
-        let known = counts.addresses.contains_key(&address);
-        if !known && counts.addresses.len() >= MOST {
+        let is_known = counts.addresses.contains_key(&address);
+        if !is_known && counts.addresses.len() >= MOST {
             return;
         }
-        let (untold, told) = counts.addresses.entry(address).or_insert((0, now));
-        *untold += 1;
-        if !known || now.duration_since(*told) >= LOG_EVERY {
-            let requests = std::mem::take(untold);
-            *told = now;
+        let (unlogged, logged) = counts.addresses.entry(address).or_insert((0, now));
+        *unlogged += 1;
+        if !is_known || now.duration_since(*logged) >= LOG_EVERY {
+            let requests = std::mem::take(unlogged);
+            *logged = now;
             let address = address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
             tracing::warn!(client.address = address, requests, job.id = ?job, "a worker's key is missing or wrong; its requests are refused");
         }

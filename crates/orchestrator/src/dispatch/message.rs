@@ -73,27 +73,27 @@ mod tests {
         let draft = Draft { timeout_s: Some(10), policy: Policy { cancel_grace_s: Some(5), ..Policy::default() }, ..Draft::default() };
         let now = DateTime::UNIX_EPOCH;
         let automation = Automation { id: 7.into(), draft, pause: None, archived_at: None, created_at: now, updated_at: now };
-        let told = |row: &JobRow| {
+        let limits = |row: &JobRow| {
             let message = job_message(&automation, row, Map::new());
             (message.timeout_s, message.cancel_grace_s)
         };
-        assert_eq!(told(&job()), (10, Some(5)));
+        assert_eq!(limits(&job()), (10, Some(5)));
         let terms = Terms { timeout_s: Some(3), cancel_grace_s: Some(0), ..Terms::default() };
-        assert_eq!(told(&JobRow { terms, ..job() }), (3, Some(0)));
+        assert_eq!(limits(&JobRow { terms, ..job() }), (3, Some(0)));
     }
 
     #[test]
     fn a_message_says_how_to_run_and_to_stop_the_program() {
         let limited =
             Policy { cancel_grace_s: Some(0), display: true, cpu_limit: Some(0.5), memory_limit_bytes: Some(1 << 53), ..Policy::default() };
-        for (policy, told) in
+        for (policy, expected) in
             [(limited, (Some(0), true, Some(0.5), Some(9_007_199_254_740_992.0))), (Policy::default(), (None, false, None, None))]
         {
             let now = DateTime::UNIX_EPOCH;
             let draft = Draft { policy, ..Draft::default() };
             let automation = Automation { id: 7.into(), draft, pause: None, archived_at: None, created_at: now, updated_at: now };
             let message = job_message(&automation, &job(), Map::new());
-            assert_eq!((message.cancel_grace_s, message.display, message.cpu_limit, message.memory_limit_bytes), told);
+            assert_eq!((message.cancel_grace_s, message.display, message.cpu_limit, message.memory_limit_bytes), expected);
         }
     }
 }

@@ -189,12 +189,12 @@ async fn list(hub: &Hub, args: ListArgs, is_json: bool) -> Outcome {
 
 /// Names of these jobs' automations, including archived ones.
 async fn names(hub: &Hub, jobs: &[Job]) -> Result<HashMap<AutomationId, String>, Fault> {
-    let mut wanted: HashSet<AutomationId> = jobs.iter().map(|job| job.automation_id).collect();
+    let mut missing: HashSet<AutomationId> = jobs.iter().map(|job| job.automation_id).collect();
     let mut names = HashMap::new();
     let mut all = hub.client.automations(&AutomationFilter { limit: Some(1000), archived: true, ..AutomationFilter::default() }).items();
-    while !wanted.is_empty() {
+    while !missing.is_empty() {
         let Some(automation) = all.try_next().await.map_err(|error| hub.fault(error))? else { break };
-        if wanted.remove(&automation.id) {
+        if missing.remove(&automation.id) {
             names.insert(automation.id, automation.name);
         }
     }

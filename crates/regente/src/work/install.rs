@@ -216,12 +216,12 @@ fn refuse_to_overwrite(files: &[&Path]) -> anyhow::Result<()> {
 /// Writes a temporary file and renames it, so that no partial unit or readable key is ever visible.
 fn write(path: &Path, mode: u32, text: &str) -> anyhow::Result<()> {
     let shown = path.display();
-    let told = |error: std::io::Error| match error.kind() {
+    let explained = |error: std::io::Error| match error.kind() {
         ErrorKind::PermissionDenied => anyhow::anyhow!("no permission to write {shown}: run it as root, or show the unit with --print"),
         _ => anyhow::Error::new(error).context(format!("cannot write {shown}")),
     };
     if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o755).create(folder).map_err(told)?;
+        DirBuilder::new().recursive(true).mode(0o755).create(folder).map_err(explained)?;
     }
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
@@ -232,7 +232,7 @@ fn write(path: &Path, mode: u32, text: &str) -> anyhow::Result<()> {
         file.sync_all()?;
         std::fs::rename(&temporary, path)
     };
-    written().map_err(told)
+    written().map_err(explained)
 }
 
 fn program_in_a_home() -> Option<String> {

@@ -183,13 +183,13 @@ pub(super) mod tests {
     #[test]
     fn all_faults_are_reported_at_once() {
         assert_eq!(faults("[http]\nbind = \"nowhere\"\n[lease]\nagent = \"5s\"\n[log]\nfilter = \"a=b=c\"").len(), 3);
-        let told = faults(
+        let found = faults(
             "[http]\nworkers = \"many\"\nbody_limit = \"large\"\nport = 1\n[lease]\nagent = \"soon\"\n[log]\nfilter = \"a=b=c\"\n[htp]\nx = 1",
         );
         for key in ["unknown setting \"htp\"", "http.workers: ", "http.body_limit: ", "http.port: ", "lease.agent: ", "log.filter: "] {
-            assert_eq!(told.iter().filter(|fault| fault.starts_with(key)).count(), 1, "{key} in {told:#?}");
+            assert_eq!(found.iter().filter(|fault| fault.starts_with(key)).count(), 1, "{key} in {found:#?}");
         }
-        assert_eq!(told.len(), 6, "{told:#?}");
+        assert_eq!(found.len(), 6, "{found:#?}");
     }
 
     #[test]
@@ -204,18 +204,18 @@ pub(super) mod tests {
         let settings = from_toml("[retention]\njobs = \"0s\"\nlogs = \"1h\"").unwrap();
         assert!(settings.retention.jobs.is_zero());
         assert_eq!(settings.retention.dead_letters.as_secs(), 30 * 86_400);
-        let told = faults("[retention]\njobs = \"59m\"\nlogs = \"90\"\ndead_letters = \"2000years\"");
-        let keys: Vec<&str> = told.iter().filter_map(|fault| fault.split([':', ' ']).next()).collect();
-        assert_eq!(keys, ["retention.logs", "retention.jobs", "retention.dead_letters"], "{told:#?}");
+        let found = faults("[retention]\njobs = \"59m\"\nlogs = \"90\"\ndead_letters = \"2000years\"");
+        let keys: Vec<&str> = found.iter().filter_map(|fault| fault.split([':', ' ']).next()).collect();
+        assert_eq!(keys, ["retention.logs", "retention.jobs", "retention.dead_letters"], "{found:#?}");
     }
 
     #[test]
     fn a_job_has_room_for_a_log() {
         let limits = from_toml("[limits]\nlog_lines = 100\nlog_bytes = 65536").unwrap().limits;
         assert_eq!((limits.log_lines, limits.log_bytes), (100, 65_536));
-        let told = faults("[limits]\nlog_lines = -1\nlog_bytes = 65535\nlogs = 1");
-        let keys: Vec<&str> = told.iter().filter_map(|fault| fault.split([':', ' ']).next()).collect();
-        assert_eq!(keys, ["limits.logs", "limits.log_lines", "limits.log_bytes"], "{told:#?}");
+        let found = faults("[limits]\nlog_lines = -1\nlog_bytes = 65535\nlogs = 1");
+        let keys: Vec<&str> = found.iter().filter_map(|fault| fault.split([':', ' ']).next()).collect();
+        assert_eq!(keys, ["limits.logs", "limits.log_lines", "limits.log_bytes"], "{found:#?}");
     }
 
     #[test]

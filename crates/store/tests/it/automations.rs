@@ -110,7 +110,7 @@ fn full_policy() -> Policy {
 }
 
 async fn insert_round_trips_every_field(db: Case) {
-    let wanted = Draft {
+    let expected = Draft {
         queue_profile: Some(QueueProfile::Maestro),
         entrypoint_type: EntrypointType::Shell,
         description: "Émite notas — 日本語 🤖\nsecond line".into(),
@@ -126,8 +126,8 @@ async fn insert_round_trips_every_field(db: Case) {
         policy: full_policy(),
         ..draft("emissão")
     };
-    let inserted = automation_insert(&db, &wanted, at(1)).await.unwrap();
-    assert_eq!(inserted.draft, wanted);
+    let inserted = automation_insert(&db, &expected, at(1)).await.unwrap();
+    assert_eq!(inserted.draft, expected);
     assert_eq!(inserted.pause, None);
     assert_eq!((inserted.archived_at, inserted.created_at, inserted.updated_at), (None, at(1), at(1)));
     assert_eq!(automation_get(&db, &Scope::All, inserted.id).await.unwrap().as_ref(), Some(&inserted));
@@ -163,7 +163,7 @@ async fn archive_happens_once(db: Case) {
 async fn update_replaces_every_field(db: Case) {
     let first = automation_insert(&db, &draft("a"), at(1)).await.unwrap();
     let other = automation_insert(&db, &draft("other"), at(1)).await.unwrap();
-    let wanted = Draft {
+    let expected = Draft {
         name: "b".into(),
         description: String::new(),
         queue_name: "other queue".into(),
@@ -179,8 +179,8 @@ async fn update_replaces_every_field(db: Case) {
         policy: full_policy(),
         updated_by: Some("bia".into()),
     };
-    let updated = automation_update(&db, first.id, &wanted, at(2)).await.unwrap().unwrap();
-    assert_eq!(updated.draft, wanted);
+    let updated = automation_update(&db, first.id, &expected, at(2)).await.unwrap().unwrap();
+    assert_eq!(updated.draft, expected);
     assert_eq!((updated.id, updated.created_at, updated.updated_at), (first.id, at(1), at(2)));
     assert_eq!(automation_get(&db, &Scope::All, other.id).await.unwrap(), Some(other));
 }
@@ -212,11 +212,11 @@ async fn json_numbers_stay_exact(db: Case) {
         "decimals": [0.1, 1234.56, -0.000_001, 99_999_999_999_999.99, 1.7976931348623157e308, 5e-324, 2.225_073_858_507_201e-308],
         "whole decimals": [1.0, -3.0],
     });
-    let wanted = Draft { default_params: object(numbers.clone()), parameter_schema: Some(numbers), ..draft("a") };
-    let id = automation_insert(&db, &wanted, at(1)).await.unwrap().id;
+    let expected = Draft { default_params: object(numbers.clone()), parameter_schema: Some(numbers), ..draft("a") };
+    let id = automation_insert(&db, &expected, at(1)).await.unwrap().id;
     let read = automation_get(&db, &Scope::All, id).await.unwrap().unwrap().draft;
-    assert_eq!(read, wanted);
-    assert_eq!(serde_json::to_string(&read.default_params).unwrap(), serde_json::to_string(&wanted.default_params).unwrap());
+    assert_eq!(read, expected);
+    assert_eq!(serde_json::to_string(&read.default_params).unwrap(), serde_json::to_string(&expected.default_params).unwrap());
 }
 
 async fn list_omits_archived_automations(db: Case) {

@@ -67,10 +67,10 @@ async fn add(db: &Case, nth: u32, life: Life) -> WorkerId {
 async fn worker_round_trips(db: Case) {
     let paused = Life { last_seen_at: at(3), paused_at: Some(at(2)), stopped_at: Some(at(4)) };
     let vitals = Vitals { running_jobs: 3, cpu_percent: Some(12.5), memory_bytes: Some(1 << 40) };
-    let wanted = Worker { life: paused, paused_by: Some("admin".into()), vitals, ..worker(id_at(1, 1), "a") };
-    assert!(worker_insert(&db, &wanted).await.unwrap());
-    assert_eq!(worker_get(&db, &Scope::All, wanted.id).await.unwrap(), Some(wanted.clone()));
-    assert_eq!(worker_find_unscoped(&db, "a").await.unwrap(), Some(wanted));
+    let expected = Worker { life: paused, paused_by: Some("admin".into()), vitals, ..worker(id_at(1, 1), "a") };
+    assert!(worker_insert(&db, &expected).await.unwrap());
+    assert_eq!(worker_get(&db, &Scope::All, expected.id).await.unwrap(), Some(expected.clone()));
+    assert_eq!(worker_find_unscoped(&db, "a").await.unwrap(), Some(expected));
     assert_eq!((worker_find_unscoped(&db, "b").await.unwrap(), worker_get(&db, &Scope::All, id_at(1, 2)).await.unwrap()), (None, None));
     assert_eq!(worker_lives_unscoped(&db).await.unwrap(), [paused]);
 }
@@ -258,13 +258,13 @@ async fn conditions_and_rule_agree_on_states(db: Case) {
         }
     }
     let lease = chrono::TimeDelta::milliseconds(20);
-    let mut told = 0;
+    let mut count = 0;
     for state in State::ALL {
         let listed = worker_list(&db, &Scope::All, &Filter { state: Some(state), limit: 100, ..Filter::default() }, at(100)).await.unwrap();
         assert!(listed.iter().all(|worker| worker.life.state(lease, at(120)) == state), "{state}: {listed:?}");
-        told += listed.len();
+        count += listed.len();
     }
-    assert_eq!(told, 12);
+    assert_eq!(count, 12);
 }
 
 async fn queues_labels_and_pages_select_workers(db: Case) {
