@@ -82,7 +82,7 @@ async fn schema_faults_are_reported_with_their_paths(delivery: Delivery) {
     assert_eq!(fields(&nul)[0], "cnpj");
     let request = world.client.request(Method::POST, &path).header("content-type", "application/json");
     let long = world.client.send(request.body(r#"{"chave": 35260112345678000195550010000001231000001234}"#)).await.problem(422);
-    assert!(fields(&long)[0] == "chave" && long.detail.contains("send it as text"), "{long:?}");
+    assert!(fields(&long)[0] == "chave" && long.detail.contains("send it as a string"), "{long:?}");
     assert_eq!(jobs(&world).await, [], "what is refused leaves no job");
     world.end().await;
 }

@@ -57,9 +57,9 @@ async fn each_status_ends_a_job(delivery: Delivery) {
 async fn the_failure_comes_from_the_report(delivery: Delivery) {
     let world = calm(delivery).await;
     let table = [
-        (json!({}), ErrorClass::RobotError, "without saying why"),
+        (json!({}), ErrorClass::RobotError, "without a reason"),
         (json!({"result": {"error": "sem login"}}), ErrorClass::RobotError, "sem login"),
-        (json!({"result": {"error": {"code": 1}}}), ErrorClass::RobotError, "without saying why"),
+        (json!({"result": {"error": {"code": 1}}}), ErrorClass::RobotError, "without a reason"),
         (json!({"result": {"error": "senha", "error_class": "CREDENTIAL_INVALID"}}), ErrorClass::CredentialInvalid, "senha"),
         (json!({"result": {"error": "x", "error_class": "UNKNOWN"}}), ErrorClass::Unknown, "x"),
         (json!({"result": {"error": "x", "error_class": "MINE"}}), ErrorClass::RobotError, "x"),
@@ -67,7 +67,7 @@ async fn the_failure_comes_from_the_report(delivery: Delivery) {
         (json!({"error_message": "dito", "result": {"error": "sem login"}}), ErrorClass::RobotError, "dito"),
         (json!({"error_class": "JOB_TIMEOUT", "error_message": "a\u{0}b"}), ErrorClass::JobTimeout, "a\u{fffd}b"),
         (json!({"error_class": "LAUNCH_FAILED", "error_message": "x".repeat(20_000)}), ErrorClass::LaunchFailed, "xxx"),
-        (json!({"error_class": "SOMETHING_NEW"}), ErrorClass::Unknown, "without saying why"),
+        (json!({"error_class": "SOMETHING_NEW"}), ErrorClass::Unknown, "without a reason"),
     ];
     for (over, class, words) in table {
         let mut body = json!({"status": "failed"});

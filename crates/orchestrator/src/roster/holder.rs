@@ -29,7 +29,7 @@ pub(crate) fn check_holder(principal: &Principal, id: WorkerId, known: Option<&K
         Some(known) if known.credential.is_none() && limits.worker_name.is_none() => Err(not_found(id)),
         Some(known) => {
             limits.check_worker(&known.name)?;
-            Err(Failure::Forbidden(format!("worker {id} registered with another key or token; use that one")))
+            Err(Failure::Forbidden(format!("worker {id} registered with another key or token: send that one")))
         }
         None => Err(Failure::Forbidden(format!("this token does not belong to worker {id}"))),
     }

@@ -62,7 +62,7 @@ impl Interrupts {
     }
 
     async fn ask(&mut self) -> Decision {
-        terminal::prompt("\nDetach and let the job continue [d], cancel the job [c], or keep following [Enter]?  ");
+        terminal::prompt("\nDetach and let the job continue [d], cancel the job [c], or keep following [Enter]? ");
         let (sender, answer) = oneshot::channel();
         // In a detached thread: the line may never come.
         std::thread::spawn(move || {

@@ -35,7 +35,8 @@ async fn services_on_postgresql_share_a_folder_and_its_keys() {
     let place = Place::new()
         .with("REGENTE__ADMIN__PASSWORD", PASSWORD)
         .with("REGENTE__DATABASE__URL", &url)
-        .with("REGENTE__DATABASE__SCHEMA", &schema);
+        .with("REGENTE__DATABASE__SCHEMA", &schema)
+        .with("REGENTE_MASTER_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     let (mut gateway, mut orchestrator) = (place.start(&["api-gateway"]), place.start(&["orchestrator"]));
     let (_, token) = sign_in(&gateway.address().await, PASSWORD).await;
     let client = ::client::Client::new(::client::Settings::new(&orchestrator.address().await)).unwrap();

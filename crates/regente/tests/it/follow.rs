@@ -129,7 +129,7 @@ async fn an_interrupt_at_the_terminal_asks_what_to_do() {
         let mut following = at_a_terminal(&place, 80, &command);
         following.printed("begun").await;
         following.type_in("\u{3}");
-        following.printed("follow on [Enter]?").await;
+        following.printed("keep following [Enter]?").await;
         following.type_in(answer);
         let ended = following.ended(LIMIT).await;
         let job = newest(&place).await;
@@ -142,7 +142,7 @@ async fn an_interrupt_at_the_terminal_asks_what_to_do() {
     let mut following = at_a_terminal(&place, 80, &command);
     following.printed("begun").await;
     following.type_in("\u{3}");
-    following.printed("follow on [Enter]?").await;
+    following.printed("keep following [Enter]?").await;
     following.type_in("\n");
     place.write("go", "");
     let ended = following.ended(LIMIT).await;

@@ -119,7 +119,7 @@ async fn a_failed_sign_in_reports_why() {
     hub.stop().await;
     let said = refused(&place, &["login"], 69).await;
     assert!(
-        said.contains("no hub answers at http://127.0.0.1:") && said.contains("is `regente up` running? Name another with --url"),
+        said.contains("no hub answers at http://127.0.0.1:") && said.contains("is `regente up` running? Set another address with --url"),
         "{said}"
     );
     assert_eq!(refused(&place, &["run", "x", "-f"], 69).await, said);

@@ -156,7 +156,7 @@ async fn a_refused_installation_reports_why() {
     place.write("file", "");
     let table = [
         (vec!["--user", "no-such-user"], "useradd --system"),
-        (vec!["--user", "root"], "do not run as root"),
+        (vec!["--user", "root"], "must not run as root"),
         (vec!["--run-as", "root"], "do not run as root"),
         (vec!["--run-as", "no-such-user"], "useradd --system"),
         (vec!["--work-dir", "/srv/robots"], "--work-dir needs --user"),
