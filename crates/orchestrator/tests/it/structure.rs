@@ -111,11 +111,12 @@ fn absolute(path: &[String], module: &[String]) -> Option<Vec<String>> {
 
 fn read(file: &Path) -> Module {
     let path = module_path(file);
-    let text = code(&fs::read_to_string(file).unwrap());
+    let text = format!("\n{}", code(&fs::read_to_string(file).unwrap()));
     let (mut imports, mut exports, mut rest) = (Vec::new(), BTreeMap::new(), String::new());
     for statement in text.split_inclusive(';') {
-        let Some(at) = statement.find("use ").filter(|at| statement[..*at].trim_end().rsplit('\n').next().is_some_and(is_visibility))
-        else {
+        // An import begins a line; what follows a semicolon in a text does not.
+        let begins_line = |at: &usize| statement[..*at].rsplit_once('\n').is_some_and(|(_, before)| is_visibility(before));
+        let Some(at) = statement.match_indices("use ").map(|(at, _)| at).find(begins_line) else {
             rest.push_str(statement);
             continue;
         };
