@@ -97,7 +97,7 @@ impl Hub {
 
     /// Waits until all these jobs have ended, and checks that they completed. Queries the database about each job once or twice.
     pub(crate) async fn await_ended(&self, jobs: &[JobId], every: Duration) -> Result<()> {
-        let mut rest = jobs.to_vec();
+        let mut rest = uuids(jobs);
         let mut moved_at = Instant::now();
         while !rest.is_empty() {
             let asked = rest.len().min(ASKED);
@@ -122,7 +122,7 @@ impl Hub {
         let deadline = Instant::now() + START_LIMIT;
         loop {
             let statement = "SELECT count(*) FROM jobs WHERE id = ANY($1) AND dispatched_at IS NULL";
-            let waiting: i64 = sqlx::query_scalar(statement).bind(jobs).fetch_one(&self.database).await?;
+            let waiting: i64 = sqlx::query_scalar(statement).bind(uuids(jobs)).fetch_one(&self.database).await?;
             if waiting == 0 {
                 return Ok(());
             }
@@ -133,8 +133,13 @@ impl Hub {
 
     pub(crate) async fn check_completed(&self, jobs: &[JobId]) -> Result<()> {
         let statement = "SELECT count(*) FROM jobs WHERE id = ANY($1) AND status = 'completed'";
-        let completed: i64 = sqlx::query_scalar(statement).bind(jobs).fetch_one(&self.database).await?;
+        let completed: i64 = sqlx::query_scalar(statement).bind(uuids(jobs)).fetch_one(&self.database).await?;
         ensure!(usize::try_from(completed)? == jobs.len(), "only {completed} of {} jobs completed", jobs.len());
         Ok(())
     }
+}
+
+/// Ids as a statement takes them.
+pub(crate) fn uuids(jobs: &[JobId]) -> Vec<Uuid> {
+    jobs.iter().map(|job| job.get()).collect()
 }

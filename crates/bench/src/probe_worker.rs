@@ -5,10 +5,12 @@ use std::sync::Arc;
 use anyhow::Result;
 use api_types::{FinishRequest, HeartbeatRequest, RegisterRequest};
 use broker::{Broker, Delivery};
-use domain::{ids::WorkerId, job::Status};
+use domain::{
+    ids::{JobId, WorkerId},
+    job::Status,
+};
 use messages::JobMessage;
 use secrecy::SecretString;
-use uuid::Uuid;
 use worker_agent::{Auth, HubClient};
 
 use crate::{
@@ -53,7 +55,7 @@ pub(crate) async fn run(options: WorkerOptions) -> Result<()> {
 async fn work(hub: &HubClient, worker: WorkerId, delivery: Delivery) -> Result<()> {
     let received_us = now_us();
     let message: JobMessage = serde_json::from_slice(&delivery.body)?;
-    let job = Uuid::parse_str(&message.job_id)?;
+    let job: JobId = message.job_id.parse()?;
     let started = hub.start(job, worker).await?;
     stamp(&format!("{job} {received_us}"));
     let end = FinishRequest {

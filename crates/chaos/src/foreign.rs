@@ -46,7 +46,7 @@ enum Manner {
 
 impl Manner {
     fn of(job: JobId) -> Self {
-        [Self::Well, Self::Unheard, Self::Intruded][usize::from(job.as_bytes()[15] % 3)]
+        [Self::Well, Self::Unheard, Self::Intruded][usize::from(job.get().as_bytes()[15] % 3)]
     }
 }
 
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn what_they_write_is_read_as_a_run() {
         let books = tempfile::tempdir().unwrap();
-        let job = Uuid::new_v4();
+        let job = JobId::new(Uuid::new_v4());
         note(&book(books.path(), job).unwrap(), "effect").unwrap();
         let runs = crate::robots::read_books(books.path()).unwrap();
         assert_eq!((runs[&job].len(), runs[&job][0].effects), (1, 1));
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn jobs_are_treated_in_every_manner() {
-        let manners: Vec<_> = (0..3).map(|number| Manner::of(Uuid::from_u128(number))).collect();
+        let manners: Vec<_> = (0..3).map(|number| Manner::of(Uuid::from_u128(number).into())).collect();
         assert_eq!(manners, [Manner::Well, Manner::Unheard, Manner::Intruded]);
     }
 }

@@ -166,7 +166,7 @@ mod tests {
     fn a_second_job_for_a_key_is_seen() {
         let ledger = Ledger::default();
         let request = Request { automation: 1, parameters: serde_json::Map::new(), priority: 1, key: "k".into() };
-        let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let [first, second] = [1, 2].map(|id| JobId::new(Uuid::from_u128(id)));
         assert_eq!(ledger.note(&request, first), None);
         assert_eq!(ledger.note(&request, first), None);
         assert_eq!(ledger.note(&request, second), Some(first));

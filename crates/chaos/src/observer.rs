@@ -70,12 +70,12 @@ impl From<JobColumns> for JobRow {
         let (id, automation_id, status, trigger, attempt, retry_of, error_class, idempotency_key, concurrency_key, ended, cancel_accepted) =
             row;
         Self {
-            id,
+            id: id.into(),
             automation_id,
             status,
             trigger,
             attempt,
-            retry_of,
+            retry_of: retry_of.map(JobId::from),
             error_class,
             idempotency_key,
             concurrency_key,
@@ -90,7 +90,7 @@ pub(crate) type ChangeColumns = (i64, f64, Uuid, i32, Option<String>, Option<Str
 
 impl From<ChangeColumns> for Change {
     fn from((xid, at, job_id, automation_id, before, after, lease, worker): ChangeColumns) -> Self {
-        Self { xid, at, job_id, automation_id, before, after, lease, worker }
+        Self { xid, at, job_id: job_id.into(), automation_id, before, after, lease, worker: worker.map(WorkerId::from) }
     }
 }
 
@@ -128,19 +128,24 @@ impl Observer {
     /// Names of the workers.
     pub(crate) async fn workers(&self) -> Result<HashMap<WorkerId, String>> {
         let rows: Vec<(Uuid, String)> = sqlx::query_as("SELECT id, name FROM workers").fetch_all(&self.pool).await?;
-        Ok(rows.into_iter().collect())
+        Ok(rows.into_iter().map(|(id, name)| (id.into(), name)).collect())
     }
 
     /// Dead letters that were kept, as (queue, job, reason).
     pub(crate) async fn dead_letters(&self) -> Result<Vec<(String, Option<JobId>, String)>> {
-        Ok(sqlx::query_as("SELECT queue_name, job_id, reason FROM dead_letters").fetch_all(&self.pool).await?)
+        let statement = "SELECT queue_name, job_id, reason FROM dead_letters";
+        let rows: Vec<(String, Option<Uuid>, String)> = sqlx::query_as(statement).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|(queue, job, reason)| (queue, job.map(JobId::from), reason)).collect())
     }
 
     /// Jobs that have not ended, as (id, status, queue, dispatched, lease has expired, age in seconds).
     pub(crate) async fn open_jobs(&self) -> Result<Vec<(JobId, String, String, bool, Option<bool>, f64)>> {
         let statement = "SELECT id, status, queue_name, dispatch_started_at IS NOT NULL, lease_expires_at < now(),
             extract(epoch FROM now() - created_at)::float8 FROM jobs WHERE status IN ('pending', 'running', 'paused') ORDER BY id";
-        Ok(sqlx::query_as(statement).fetch_all(&self.pool).await?)
+        let rows: Vec<(Uuid, String, String, bool, Option<bool>, f64)> = sqlx::query_as(statement).fetch_all(&self.pool).await?;
+        let open =
+            |(id, status, queue, dispatched, expired, age): (Uuid, _, _, _, _, _)| (id.into(), status, queue, dispatched, expired, age);
+        Ok(rows.into_iter().map(open).collect())
     }
 
     /// Jobs of clients that have not ended, except retries of these automations' jobs: jobs that measure recovery are excluded.
@@ -148,7 +153,7 @@ impl Observer {
         let statement = "SELECT id, status FROM jobs WHERE status IN ('pending', 'running', 'paused')
             AND (starts_with(idempotency_key, $1) OR automation_id <> ALL($2)) ORDER BY id";
         let rows: Vec<(Uuid, String)> = sqlx::query_as(statement).bind(CLIENT_KEY).bind(except).fetch_all(&self.pool).await?;
-        Ok(rows.into_iter().map(|(id, status)| Target { id, status }).collect())
+        Ok(rows.into_iter().map(|(id, status)| Target { id: id.into(), status }).collect())
     }
 
     /// Jobs and automations that are paused, as the hubs' API calls them.
@@ -169,14 +174,16 @@ impl Observer {
     pub(crate) async fn held_by(&self, worker: &str) -> Result<Vec<JobId>> {
         let statement = "SELECT jobs.id FROM jobs JOIN workers ON workers.id = jobs.worker_id
             WHERE workers.name = $1 AND status IN ('running', 'paused')";
-        self.patiently(async || sqlx::query_scalar(statement).bind(worker).fetch_all(&self.pool).await).await
+        let held: Vec<Uuid> = self.patiently(async || sqlx::query_scalar(statement).bind(worker).fetch_all(&self.pool).await).await?;
+        Ok(held.into_iter().map(JobId::from).collect())
     }
 
     /// Waits until none of these jobs is held any more; returns the time of the observation.
     pub(crate) async fn released(&self, jobs: &[JobId], limit: Duration) -> Result<Instant> {
         let statement = "SELECT count(*) FROM jobs WHERE id = ANY($1) AND status IN ('running', 'paused')";
+        let jobs: Vec<Uuid> = jobs.iter().map(|job| job.get()).collect();
         self.until(limit, async || {
-            let held: i64 = sqlx::query_scalar(statement).bind(jobs).fetch_one(&self.pool).await?;
+            let held: i64 = sqlx::query_scalar(statement).bind(&jobs).fetch_one(&self.pool).await?;
             Ok(held == 0)
         })
         .await
@@ -188,7 +195,7 @@ impl Observer {
             UNION ALL SELECT jobs.id, jobs.status FROM jobs JOIN line ON jobs.retry_of = line.id)
             SELECT count(*) FROM line WHERE status = 'completed'";
         self.until(limit, async || {
-            let completed: i64 = sqlx::query_scalar(statement).bind(job).fetch_one(&self.pool).await?;
+            let completed: i64 = sqlx::query_scalar(statement).bind(job.get()).fetch_one(&self.pool).await?;
             Ok(completed > 0)
         })
         .await
@@ -197,7 +204,7 @@ impl Observer {
     /// Waits until this job has a retry.
     pub(crate) async fn retried(&self, job: JobId, limit: Duration) -> Result<Instant> {
         let statement = "SELECT count(*) FROM jobs WHERE retry_of = $1";
-        self.until(limit, async || Ok(sqlx::query_scalar::<_, i64>(statement).bind(job).fetch_one(&self.pool).await? > 0)).await
+        self.until(limit, async || Ok(sqlx::query_scalar::<_, i64>(statement).bind(job.get()).fetch_one(&self.pool).await? > 0)).await
     }
 
     /// Number of recorded changes.

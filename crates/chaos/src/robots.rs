@@ -124,7 +124,7 @@ mod tests {
         write(folder.path()).unwrap();
         let books = folder.path().join("books");
         fs::create_dir(&books).unwrap();
-        let (shell, python) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let [shell, python] = [1, 2].map(|id| JobId::new(Uuid::from_u128(id)));
         let run = |program: &str, robot: &str, job: JobId, attempt: &str| {
             let mut command = std::process::Command::new(program);
             command.arg(folder.path().join(robot)).current_dir(folder.path()).env("PARAM_BOOKS", &books).env("PARAM_QUARTERS", "1");
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_run_without_a_word_counts_for_nothing() {
-        assert_eq!(parse(Uuid::nil(), "").unwrap(), None);
-        assert!(parse(Uuid::nil(), "begin").is_err());
+        assert_eq!(parse(Uuid::nil().into(), "").unwrap(), None);
+        assert!(parse(Uuid::nil().into(), "begin").is_err());
     }
 }

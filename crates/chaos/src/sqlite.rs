@@ -5,8 +5,8 @@ mod observer;
 use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Result, ensure};
+use domain::ids::JobId;
 use tokio::time::{Instant, sleep, timeout};
-use uuid::Uuid;
 
 use self::observer::Observer;
 use crate::{
@@ -163,7 +163,7 @@ impl World {
     }
 
     async fn completes(&self, request: &Request) -> Result<()> {
-        let job: Uuid = loop {
+        let job: JobId = loop {
             match self.api.execute(0, request).await {
                 Submitted::Accepted(job) => break job,
                 Submitted::Refused(text) => anyhow::bail!("refused: {text}"),

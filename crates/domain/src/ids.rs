@@ -10,6 +10,7 @@ macro_rules! ids {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
+        #[repr(transparent)]
         pub struct $name($inner);
 
         impl $name {
@@ -57,8 +58,12 @@ macro_rules! ids {
 ids! {
     /// Id of an automation.
     AutomationId(i32, ParseIntError);
+    /// Id of a job, UUID v7: ids sort in order of acceptance.
+    JobId(Uuid, uuid::Error);
     /// Id of a job event, UUID v7.
     JobEventId(Uuid, uuid::Error);
+    /// Id of a registered worker; it keeps it when it registers again.
+    WorkerId(Uuid, uuid::Error);
     /// Id of a worker token, UUID v7.
     TokenId(Uuid, uuid::Error);
     /// Id of a dead letter, UUID v7.
@@ -73,22 +78,16 @@ ids! {
     VersionId(Uuid, uuid::Error);
 }
 
-/// Id of a job, UUID v7: ids sort in order of acceptance.
-pub type JobId = Uuid;
-
-/// Id of a registered worker; it keeps it when it registers again.
-pub type WorkerId = Uuid;
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_id_is_its_plain_value_in_json_and_text() {
-        let job = JobEventId::new(Uuid::from_u128(9));
+        let job = JobId::new(Uuid::from_u128(9));
         let text = "00000000-0000-0000-0000-000000000009";
         assert_eq!(serde_json::to_string(&job).unwrap(), format!("\"{text}\""));
-        assert_eq!(serde_json::from_str::<JobEventId>(&format!("\"{text}\"")).unwrap(), job);
+        assert_eq!(serde_json::from_str::<JobId>(&format!("\"{text}\"")).unwrap(), job);
         assert_eq!((job.to_string().as_str(), text.parse()), (text, Ok(job)));
         let automation = AutomationId::new(7);
         assert_eq!(serde_json::to_string(&automation).unwrap(), "7");

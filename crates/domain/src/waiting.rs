@@ -8,7 +8,6 @@ use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use uuid::Uuid;
 
 pub use self::code::WaitingCode;
 use crate::{ids::JobId, policy::Pause};
@@ -122,7 +121,7 @@ fn jobs(ids: &[JobId]) -> String {
     match ids {
         [] => "jobs that have just ended".to_owned(),
         [id] => format!("job {id}"),
-        ids => format!("jobs {}", ids.iter().map(Uuid::to_string).collect::<Vec<_>>().join(", ")),
+        ids => format!("jobs {}", ids.iter().map(JobId::to_string).collect::<Vec<_>>().join(", ")),
     }
 }
 

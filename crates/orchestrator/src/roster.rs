@@ -28,7 +28,7 @@ pub(crate) struct Roster {
     database: Database,
     known: RwLock<HashMap<WorkerId, Arc<Known>>>,
     paused: RwLock<HashSet<WorkerId>>,
-    watchers: Watchers,
+    watchers: Watchers<WorkerId>,
     /// Number of changes of this replica: a read that began before one must not undo it.
     changes: AtomicU64,
 }
@@ -148,7 +148,7 @@ mod tests {
     #[tokio::test]
     async fn an_outdated_read_does_not_undo_changes_of_this_replica() {
         let database = Database::connect(&store::Settings::new("sqlite::memory:")).await.unwrap();
-        let (roster, id) = (Roster::new(database), Uuid::now_v7());
+        let (roster, id) = (Roster::new(database), WorkerId::new(Uuid::now_v7()));
         let stamp = roster.stamp();
         roster.learn(id, "w".to_owned(), None);
         roster.set_paused(id, true);

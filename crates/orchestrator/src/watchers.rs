@@ -2,44 +2,44 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use domain::ids::JobId;
 use tokio::sync::watch;
 
-/// The watchers by job. Clones share them.
+/// The watchers by the id of what they watch. Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct Watchers(Arc<Mutex<HashMap<JobId, watch::Sender<()>>>>);
+pub(crate) struct Watchers<I>(Arc<Mutex<HashMap<I, watch::Sender<()>>>>);
 
-/// A watcher of one job.
-pub(crate) struct Watch {
+/// A watcher of one job or worker.
+pub(crate) struct Watch<I: Copy + Eq + Hash> {
     receiver: Option<watch::Receiver<()>>,
-    watchers: Watchers,
-    id: JobId,
+    watchers: Watchers<I>,
+    id: I,
 }
 
-impl Watchers {
+impl<I: Copy + Eq + Hash> Watchers<I> {
     /// Wakes the watchers of `id`.
-    pub(crate) fn wake(&self, id: JobId) {
+    pub(crate) fn wake(&self, id: I) {
         if let Some(sender) = self.senders().get(&id) {
             sender.send_replace(());
         }
     }
 
     /// Watches `id` for changes from now on.
-    pub(crate) fn watch(&self, id: JobId) -> Watch {
+    pub(crate) fn watch(&self, id: I) -> Watch<I> {
         let receiver = self.senders().entry(id).or_insert_with(|| watch::Sender::new(())).subscribe();
         Watch { receiver: Some(receiver), watchers: self.clone(), id }
     }
 
-    fn senders(&self) -> MutexGuard<'_, HashMap<JobId, watch::Sender<()>>> {
+    fn senders(&self) -> MutexGuard<'_, HashMap<I, watch::Sender<()>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Watch {
-    /// Waits until the job may have changed since the last call. Cancel-safe.
+impl<I: Copy + Eq + Hash> Watch<I> {
+    /// Waits until it may have changed since the last call. Cancel-safe.
     pub(crate) async fn changed(&mut self) {
         if let Some(receiver) = &mut self.receiver
             && receiver.changed().await.is_ok()
@@ -51,7 +51,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl<I: Copy + Eq + Hash> Drop for Watch<I> {
     fn drop(&mut self) {
         self.receiver = None;
         let mut senders = self.watchers.senders();
@@ -64,7 +64,6 @@ impl Drop for Watch {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
-
     use uuid::Uuid;
 
     use super::*;

@@ -49,7 +49,12 @@ impl RefusedKeys {
             let requests = std::mem::take(unlogged);
             *logged = now;
             let address = address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
-            tracing::warn!(client.address = address, requests, job.id = ?job, "a worker's key is missing or wrong; its requests are refused");
+            tracing::warn!(
+                client.address = address,
+                requests,
+                job.id = job.map(tracing::field::display),
+                "a worker's key is missing or wrong; its requests are refused"
+            );
         }
     }
 
@@ -81,9 +86,9 @@ mod tests {
     #[test]
     fn records_are_bounded_and_the_total_is_not() {
         let refused = RefusedKeys::default();
-        let job = Uuid::from_u128(1);
+        let job = JobId::new(Uuid::from_u128(1));
         for nth in 0..3 * u32::try_from(MOST).unwrap() {
-            refused.note(Some(IpAddr::from(nth.to_be_bytes())), Some(Uuid::from_u128(u128::from(nth % 1500))));
+            refused.note(Some(IpAddr::from(nth.to_be_bytes())), Some(Uuid::from_u128(u128::from(nth % 1500)).into()));
         }
         refused.note(None, Some(job));
         assert_eq!(refused.total(), 3001);

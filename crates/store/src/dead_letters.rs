@@ -75,7 +75,7 @@ pub async fn dead_letter_insert(database: &Database, letter: &DeadLetter) -> Res
     let row = dead_letter::ActiveModel {
         id: Set(letter.id.get()),
         queue_name: Set(letter.queue_name.clone()),
-        job_id: Set(letter.job_id.map(Uuid::from)),
+        job_id: Set(letter.job_id.map(JobId::get)),
         reason: Set(letter.reason.clone()),
         body: Set(letter.body.clone()),
         received_at: Set(letter.received_at),
@@ -83,7 +83,7 @@ pub async fn dead_letter_insert(database: &Database, letter: &DeadLetter) -> Res
         body_is_whole: Set(letter.body_is_whole),
         replayed_at: Set(replay.map(|replay| replay.at)),
         replayed_by: Set(replay.map(|replay| replay.by.clone())),
-        new_job_id: Set(replay.and_then(|replay| replay.new_job_id).map(Uuid::from)),
+        new_job_id: Set(replay.and_then(|replay| replay.new_job_id).map(JobId::get)),
     };
     dead_letter::Entity::insert(row).exec_without_returning(database.connection()).await?;
     Ok(())
@@ -135,7 +135,7 @@ fn matching(scope: &Scope, filter: &Filter) -> Condition {
     let replayed = |yes: bool| if yes { C::ReplayedAt.is_not_null() } else { C::ReplayedAt.is_null() };
     in_scope(scope)
         .add_option(filter.queue.as_ref().map(|queue| C::QueueName.eq(queue)))
-        .add_option(filter.job_id.map(|job_id| C::JobId.eq(Uuid::from(job_id))))
+        .add_option(filter.job_id.map(|job_id| C::JobId.eq(job_id.get())))
         .add_option(filter.replayed.map(replayed))
 }
 
@@ -179,7 +179,7 @@ pub async fn dead_letter_retry(database: &Database, job_id: JobId) -> Result<Opt
     let query = job::Entity::find()
         .select_only()
         .columns([job::Column::Id, job::Column::IdempotencyKey])
-        .filter(job::Column::RetryOf.eq(Uuid::from(job_id)))
+        .filter(job::Column::RetryOf.eq(job_id.get()))
         .order_by_asc(job::Column::Id)
         .limit(1);
     let found: Option<(Uuid, Option<String>)> = query.into_tuple().one(database.connection()).await?;
@@ -191,7 +191,7 @@ async fn mark(connection: &impl ConnectionTrait, id: DeadLetterId, replay: &Repl
     let row = dead_letter::ActiveModel {
         replayed_at: Set(Some(replay.at)),
         replayed_by: Set(Some(replay.by.clone())),
-        new_job_id: Set(replay.new_job_id.map(Uuid::from)),
+        new_job_id: Set(replay.new_job_id.map(JobId::get)),
         ..Default::default()
     };
     let update = dead_letter::Entity::update_many().set(row).filter(C::Id.eq(id.get())).filter(C::ReplayedAt.is_null());

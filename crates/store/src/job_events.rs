@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use domain::ids::{JobEventId, JobId};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::{Database, Error, Transaction, entity::job_event};
 
@@ -51,7 +50,7 @@ pub async fn job_event_insert_many_in_txn(txn: &Transaction, events: &[JobEvent]
 /// Any [`Error`] of the database.
 pub async fn job_event_list(database: &Database, job_id: JobId, after: Option<JobEventId>, limit: u64) -> Result<Vec<JobEvent>, Error> {
     let mut query =
-        job_event::Entity::find().filter(job_event::Column::JobId.eq(Uuid::from(job_id))).order_by_asc(job_event::Column::Id).limit(limit);
+        job_event::Entity::find().filter(job_event::Column::JobId.eq(job_id.get())).order_by_asc(job_event::Column::Id).limit(limit);
     if let Some(after) = after {
         query = query.filter(job_event::Column::Id.gt(after.get()));
     }

@@ -6,7 +6,6 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Value,
     sea_query::{Expr, ExprTrait, Func},
 };
-use uuid::Uuid;
 
 use crate::{
     Database, Error, Transaction,
@@ -127,7 +126,7 @@ pub async fn line_list(database: &Database, job_id: JobId, parts: &[LinePart]) -
 }
 
 fn rows_after(job_id: JobId, line: i64) -> Select<Entity> {
-    Entity::find().filter(Column::JobId.eq(Uuid::from(job_id))).filter(Column::LastLine.gt(line)).order_by_asc(Column::LastLine)
+    Entity::find().filter(Column::JobId.eq(job_id.get())).filter(Column::LastLine.gt(line)).order_by_asc(Column::LastLine)
 }
 
 /// The columns in the order of [`to_cells`].
@@ -139,7 +138,7 @@ fn to_cells(chunk: &Chunk<'_>, now: DateTime<Utc>) -> Result<Vec<Value>, Error> 
     let count = i64::try_from(chunk.lines.len()).unwrap_or(i64::MAX);
     let highest = chunk.lines.iter().map(|line| line.level).max().unwrap_or_default();
     Ok(vec![
-        Uuid::from(chunk.job_id).into(),
+        chunk.job_id.get().into(),
         (chunk.first_line + count - 1).into(),
         chunk.first_line.into(),
         to_number(highest).into(),

@@ -119,7 +119,7 @@ async fn dispatched(database: &Database) -> Result<Vec<(String, DateTime<Utc>)>,
 
 /// When a job with this id was accepted.
 fn accepted_at(id: JobId) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_millis(i64::try_from(Uuid::from(id).as_u128() >> 80).ok()?)
+    DateTime::from_timestamp_millis(i64::try_from(id.get().as_u128() >> 80).ok()?)
 }
 
 /// The number of jobs that ended since `since`, by status.

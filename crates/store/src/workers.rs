@@ -152,7 +152,7 @@ pub async fn worker_find_unscoped(database: &Database, name: &str) -> Result<Opt
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn worker_get(database: &Database, scope: &Scope, id: WorkerId) -> Result<Option<Worker>, Error> {
-    let worker = worker::Entity::find_by_id(Uuid::from(id)).one(database.connection()).await?.map(from_row).transpose()?;
+    let worker = worker::Entity::find_by_id(id.get()).one(database.connection()).await?.map(from_row).transpose()?;
     let reached = scope::queues(database, scope).await?;
     Ok(worker.filter(|worker| serves_any(worker, reached.as_ref())))
 }
@@ -196,7 +196,7 @@ pub async fn worker_resume(database: &Database, id: WorkerId) -> Result<bool, Er
 /// Any [`Error`] of the database.
 pub async fn worker_delete(database: &Database, id: WorkerId, lost_before: DateTime<Utc>) -> Result<bool, Error> {
     let deleted = worker::Entity::delete_many()
-        .filter(worker::Column::Id.eq(Uuid::from(id)))
+        .filter(worker::Column::Id.eq(id.get()))
         .filter(is_gone(lost_before))
         .exec(database.connection())
         .await?;
@@ -204,7 +204,7 @@ pub async fn worker_delete(database: &Database, id: WorkerId, lost_before: DateT
 }
 
 async fn update(database: &Database, id: WorkerId, row: worker::ActiveModel, condition: Condition) -> Result<bool, Error> {
-    let update = worker::Entity::update_many().set(row).filter(worker::Column::Id.eq(Uuid::from(id))).filter(condition);
+    let update = worker::Entity::update_many().set(row).filter(worker::Column::Id.eq(id.get())).filter(condition);
     Ok(update.exec(database.connection()).await?.rows_affected == 1)
 }
 

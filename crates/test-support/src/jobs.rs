@@ -8,7 +8,7 @@ use store::jobs::{NewJob, Origin, Terms};
 /// A first run of automation 7 on `queue` without parameters, requested by a program when its id was generated.
 #[must_use]
 pub fn new_job(id: JobId, queue: &str) -> NewJob {
-    let millis = i64::try_from(id.as_u128() >> 80).unwrap_or_default();
+    let millis = i64::try_from(id.get().as_u128() >> 80).unwrap_or_default();
     NewJob {
         id,
         automation_id: AutomationId::new(7),

@@ -132,7 +132,8 @@ mod tests {
     #[test]
     fn a_heartbeat_sets_the_state_of_its_jobs_unless_a_control_message_came_later() {
         let held = Held::default();
-        let (one, two, lease) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(9));
+        let [one, two] = [1, 2].map(|id| JobId::new(Uuid::from_u128(id)));
+        let lease = Uuid::from_u128(9);
         let holds = [held.hold(one, Some(lease)).unwrap(), held.hold(two, Some(lease)).unwrap()];
         let jobs = held.leases();
         let asked = Instant::now();

@@ -67,7 +67,7 @@ impl Job {
     /// Parses a message of the queue. The error has the reason and, if it can be read, the id of the message's job.
     pub(crate) fn from_message(body: &[u8]) -> Result<Self, (Option<JobId>, String)> {
         let message: JobMessage = serde_json::from_slice(body).map_err(|error| (Envelope::job_of(body), format!("not a job: {error}")))?;
-        let id = Uuid::parse_str(&message.job_id).map_err(|_| (None, format!("job_id {:?} is not a UUID", message.job_id)))?;
+        let id = message.job_id.parse::<JobId>().map_err(|_| (None, format!("job_id {:?} is not a UUID", message.job_id)))?;
         Ok(Self {
             id,
             automation_id: message.automation_id,

@@ -215,7 +215,7 @@ async fn outcome(status: ExitStatus, folder: &JobFolder, log: &RobotLog, last_er
 
 /// Checks that a virtual display can be started; the error text says why not. Its files are created in `folder`.
 pub(crate) async fn check_display(xvfb: &str, folder: &JobFolder) -> Result<(), String> {
-    Display::start(xvfb, uuid::Uuid::nil(), folder, (&Children::default(), None)).await?.stop().await;
+    Display::start(xvfb, uuid::Uuid::nil().into(), folder, (&Children::default(), None)).await?.stop().await;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use domain::ids::JobId;
 use futures_util::StreamExt as _;
 use lapin::{
     Channel, Connection, Consumer,
@@ -10,7 +11,6 @@ use lapin::{
 };
 use messages::JobMessage;
 use tokio::sync::{Semaphore, mpsc};
-use uuid::Uuid;
 
 use super::{Steps, database::Database};
 use crate::clock::now_us;
@@ -61,7 +61,7 @@ async fn consume(
 /// Runs one job; returns the time at which its start was recorded.
 async fn work(database: &Database, delivery: Delivery) -> Result<i64> {
     let message: JobMessage = serde_json::from_slice(&delivery.data)?;
-    let id = Uuid::parse_str(&message.job_id)?;
+    let id: JobId = message.job_id.parse()?;
     database.job_start(id).await?;
     let started_us = now_us();
     database.log_insert(id, "no-op").await?;

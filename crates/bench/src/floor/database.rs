@@ -34,23 +34,26 @@ impl Database {
 
     pub(super) async fn job_insert(&self, id: JobId, automation_id: i32, parameters: &serde_json::Value) -> Result<()> {
         let statement = "INSERT INTO floor_jobs (id, automation_id, status, parameters, created_at) VALUES ($1, $2, 'pending', $3, now())";
-        sqlx::query(statement).bind(id).bind(automation_id).bind(parameters).execute(&self.0).await?;
+        sqlx::query(statement).bind(id.get()).bind(automation_id).bind(parameters).execute(&self.0).await?;
         Ok(())
     }
 
     pub(super) async fn job_start(&self, id: JobId) -> Result<()> {
-        sqlx::query("UPDATE floor_jobs SET status = 'running', started_at = now() WHERE id = $1").bind(id).execute(&self.0).await?;
+        sqlx::query("UPDATE floor_jobs SET status = 'running', started_at = now() WHERE id = $1").bind(id.get()).execute(&self.0).await?;
         Ok(())
     }
 
     pub(super) async fn log_insert(&self, job_id: JobId, message: &str) -> Result<()> {
         let statement = "INSERT INTO floor_logs (job_id, level, message, created_at) VALUES ($1, 'INFO', $2, now())";
-        sqlx::query(statement).bind(job_id).bind(message).execute(&self.0).await?;
+        sqlx::query(statement).bind(job_id.get()).bind(message).execute(&self.0).await?;
         Ok(())
     }
 
     pub(super) async fn job_finish(&self, id: JobId) -> Result<()> {
-        sqlx::query("UPDATE floor_jobs SET status = 'completed', completed_at = now() WHERE id = $1").bind(id).execute(&self.0).await?;
+        sqlx::query("UPDATE floor_jobs SET status = 'completed', completed_at = now() WHERE id = $1")
+            .bind(id.get())
+            .execute(&self.0)
+            .await?;
         Ok(())
     }
 }

@@ -47,7 +47,7 @@ impl Submitter {
     /// Jobs go to the queues in turn.
     pub(super) async fn submit(&self, number: usize) -> Result<()> {
         let queue = &self.queues[number % self.queues.len()];
-        let id = Uuid::now_v7();
+        let id = JobId::new(Uuid::now_v7());
         let parameters = json!({"n": 1});
         self.database.job_insert(id, 1, &parameters).await?;
         let body = serde_json::to_vec(&message(queue, id, parameters))?;

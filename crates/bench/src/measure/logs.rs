@@ -62,7 +62,7 @@ pub(crate) async fn measure(bench: &Bench, hub: &Hub) -> Result<Logs> {
         logs.lines_per_s.push(count / seconds);
         logs.cpu_us_per_line.push(meter.stop()?.total() * 1e6 / count);
         let written: i64 = sqlx::query_scalar("SELECT sum(log_lines)::bigint FROM jobs WHERE id = ANY($1)")
-            .bind(held.iter().map(|(job, _)| *job).collect::<Vec<_>>())
+            .bind(held.iter().map(|(job, _)| job.get()).collect::<Vec<_>>())
             .fetch_one(&hub.database)
             .await?;
         ensure!(usize::try_from(written)? == lines / WRITERS / BATCH * WRITERS * BATCH, "the hub has {written} lines");

@@ -8,9 +8,9 @@ use crate::faults::Excuse;
 
 const AUTOMATION: i32 = 1;
 const OTHER: i32 = 2;
-const JOB: JobId = Uuid::from_u128(1);
-const RETRY: JobId = Uuid::from_u128(2);
-const AGENT: WorkerId = Uuid::from_u128(7);
+const JOB: JobId = JobId::new(Uuid::from_u128(1));
+const RETRY: JobId = JobId::new(Uuid::from_u128(2));
+const AGENT: WorkerId = WorkerId::new(Uuid::from_u128(7));
 
 fn row(id: JobId, status: &str) -> JobRow {
     JobRow {
@@ -38,7 +38,7 @@ fn change(job: JobId, xid: i64, before: Option<&str>, after: Option<&str>) -> Ch
         automation_id: AUTOMATION,
         before: before.map(Into::into),
         after: after.map(Into::into),
-        lease: id(100 + job.as_u128()),
+        lease: id(100 + job.get().as_u128()),
         worker: held.then_some(AGENT),
     }
 }
@@ -106,9 +106,9 @@ fn a_lost_job_is_seen() {
 
 #[test]
 fn a_doubled_job_is_seen() {
-    sees("accepted", |seen| seen.jobs.push(row(Uuid::from_u128(9), "completed")));
+    sees("accepted", |seen| seen.jobs.push(row(Uuid::from_u128(9).into(), "completed")));
     sees("accepted", |seen| seen.jobs[0].idempotency_key = Some("another".into()));
-    sees("retried", |seen| seen.jobs.push(JobRow { id: Uuid::from_u128(9), ..seen.jobs[1].clone() }));
+    sees("retried", |seen| seen.jobs.push(JobRow { id: Uuid::from_u128(9).into(), ..seen.jobs[1].clone() }));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_canceled_job_that_goes_on_is_seen() {
 fn retries_that_are_none_are_seen() {
     sees("retried", |seen| seen.jobs[0].status = "completed".into());
     sees("retried", |seen| seen.jobs[1].attempt = 3);
-    sees("retried", |seen| seen.jobs[1].retry_of = Some(Uuid::from_u128(9)));
+    sees("retried", |seen| seen.jobs[1].retry_of = Some(Uuid::from_u128(9).into()));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_change_after_the_end_is_seen() {
 #[test]
 fn a_second_lease_is_seen() {
     sees("once", |seen| seen.changes[2].lease = Some(Uuid::from_u128(77)));
-    sees("once", |seen| seen.changes[2].worker = Some(Uuid::from_u128(77)));
+    sees("once", |seen| seen.changes[2].worker = Some(Uuid::from_u128(77).into()));
     sees("once", |seen| seen.changes.insert(2, change(JOB, 2, Some("running"), Some("pending"))));
 }
 
@@ -248,7 +248,7 @@ fn a_key_that_is_not_as_the_automation_says_is_seen() {
 #[test]
 fn programs_that_run_twice_are_seen() {
     sees("runs", |seen| seen.runs.get_mut(&JOB).unwrap().push(run(JOB, 2.5, 3.5, 0)));
-    sees("runs", |seen| drop(seen.runs.insert(Uuid::from_u128(9), vec![run(Uuid::from_u128(9), 0.0, 1.0, 1)])));
+    sees("runs", |seen| drop(seen.runs.insert(Uuid::from_u128(9).into(), vec![run(Uuid::from_u128(9).into(), 0.0, 1.0, 1)])));
     sees("effects", |seen| seen.runs.get_mut(&RETRY).unwrap().push(run(RETRY, 4.0, 5.0, 1)));
     sees("effects", |seen| drop(seen.runs.remove(&RETRY)));
     sees("effects", |seen| seen.jobs[0].error_class = Some("ROBOT_ERROR".into()));
@@ -300,7 +300,7 @@ fn a_report_that_does_not_count_is_seen() {
         seen.reports.insert(JOB, "completed");
     });
     sees("reports", |seen| {
-        seen.reports.insert(Uuid::from_u128(9), "completed");
+        seen.reports.insert(Uuid::from_u128(9).into(), "completed");
     });
 }
 

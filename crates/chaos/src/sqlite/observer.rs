@@ -46,7 +46,7 @@ impl Observer {
 
     pub(super) async fn workers(&self) -> Result<HashMap<WorkerId, String>> {
         let rows: Vec<(Uuid, String)> = sqlx::query_as("SELECT id, name FROM workers").fetch_all(&self.pool).await?;
-        Ok(rows.into_iter().collect())
+        Ok(rows.into_iter().map(|(id, name)| (id.into(), name)).collect())
     }
 
     /// Jobs that have not ended.
@@ -60,7 +60,7 @@ impl Observer {
         let statement = "WITH RECURSIVE line AS (SELECT id, status FROM jobs WHERE id = $1
             UNION ALL SELECT jobs.id, jobs.status FROM jobs JOIN line ON jobs.retry_of = line.id)
             SELECT count(*) FROM line WHERE status = 'completed'";
-        Ok(sqlx::query_scalar::<_, i64>(statement).bind(job).fetch_one(&self.pool).await? > 0)
+        Ok(sqlx::query_scalar::<_, i64>(statement).bind(job.get()).fetch_one(&self.pool).await? > 0)
     }
 
     /// Takes the write lock and releases it.

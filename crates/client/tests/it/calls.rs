@@ -112,7 +112,7 @@ async fn an_unreachable_hub_is_an_error_at_once() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");
     let client = Client::new(Settings { patience: Duration::from_secs(3600), ..Settings::new(&url) }).unwrap();
-    let error = client.job_cancel(Uuid::nil(), &ControlRequest::default()).await.unwrap_err();
+    let error = client.job_cancel(Uuid::nil().into(), &ControlRequest::default()).await.unwrap_err();
     assert!(matches!(&error, Error::Unreachable { .. }) && error.is_undone(), "{error}");
     assert!(error.to_string().contains(&url) && error.to_string().contains("refused"), "{error}");
 }

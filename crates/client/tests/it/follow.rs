@@ -22,7 +22,7 @@ fn end() -> String {
 }
 
 async fn followed(server: &Server, after: i64) -> Vec<String> {
-    let events = server.client().job_follow(Uuid::nil(), after);
+    let events = server.client().job_follow(Uuid::nil().into(), after);
     let shown = events.map_ok(|event| match event {
         LogEvent::Line(line) => format!("{} {}", line.log_id, line.message),
         LogEvent::Progress(progress) => format!("{:?}", progress.step),
@@ -77,7 +77,7 @@ async fn a_stream_begins_after_the_requested_line() {
 #[tokio::test]
 async fn a_deleted_job_ends_the_stream() {
     let server = Server::start([stream(&[line(1, "um").as_bytes()]), problem(404, "not_found", "")]).await;
-    let mut events = server.client().job_follow(Uuid::nil(), 0);
+    let mut events = server.client().job_follow(Uuid::nil().into(), 0);
     assert!(matches!(events.try_next().await.unwrap(), Some(LogEvent::Line(_))));
     assert!(matches!(events.try_next().await.unwrap(), Some(LogEvent::Interrupted(_))));
     assert_eq!(events.try_next().await.unwrap_err().status(), Some(404));
@@ -88,7 +88,7 @@ async fn a_deleted_job_ends_the_stream() {
 async fn a_stream_that_cannot_be_resumed_is_an_error() {
     let server = Server::start([stream(&[line(1, "um").as_bytes()])]).await;
     let client = Client::new(Settings { resume: Duration::ZERO, ..server.settings() }).unwrap();
-    let mut events = client.job_follow(Uuid::nil(), 0);
+    let mut events = client.job_follow(Uuid::nil().into(), 0);
     assert!(matches!(events.try_next().await.unwrap(), Some(LogEvent::Line(_))));
     while let Ok(event) = events.try_next().await {
         assert!(matches!(event, Some(LogEvent::Interrupted(_))), "{event:?}");
@@ -98,6 +98,6 @@ async fn a_stream_that_cannot_be_resumed_is_an_error() {
 #[tokio::test]
 async fn an_answer_that_cannot_be_parsed_is_an_error() {
     let server = Server::start([stream(&[b"event: log\nid: 1\ndata: {}\n\n"])]).await;
-    let error = server.client().job_follow(Uuid::nil(), 0).try_next().await.unwrap_err();
+    let error = server.client().job_follow(Uuid::nil().into(), 0).try_next().await.unwrap_err();
     assert!(!error.is_transient(), "{error}");
 }

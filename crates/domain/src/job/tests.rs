@@ -15,7 +15,7 @@ fn at(second: i64) -> DateTime<Utc> {
 
 fn job_in(status: Status, worker_id: Option<WorkerId>) -> Job {
     let lease = (status != Status::Pending).then(|| Lease { token: Uuid::from_u128(1), worker_id, expires_at: at(30) });
-    Job { id: Uuid::from_u128(9), status, lease, cancellation_requested: false, failure: None }
+    Job { id: Uuid::from_u128(9).into(), status, lease, cancellation_requested: false, failure: None }
 }
 
 fn failed() -> Outcome {
@@ -25,7 +25,7 @@ fn failed() -> Outcome {
 /// The cell's outcome in a word, with the state after it.
 fn cell(status: Status, command: &str) -> (String, Status) {
     // Only an agent's job can be paused.
-    let worker_id = ["pause", "resume"].contains(&command).then(|| Uuid::from_u128(7));
+    let worker_id = ["pause", "resume"].contains(&command).then(|| Uuid::from_u128(7).into());
     let mut job = job_in(status, worker_id);
     let foreign = Caller::default();
     let said = match command {
@@ -99,8 +99,8 @@ fn every_state_and_command() {
 
 #[test]
 fn only_the_holder_starts_again() {
-    let mine = Uuid::from_u128(7);
-    let other = Caller { worker_id: Some(Uuid::from_u128(8)), lease_token: None };
+    let mine = WorkerId::new(Uuid::from_u128(7));
+    let other = Caller { worker_id: Some(Uuid::from_u128(8).into()), lease_token: None };
     let mut job = job_in(Status::Running, Some(mine));
     assert_eq!(job.start(&other, Uuid::from_u128(2), LEASE, at(0)), Err(Refusal::LeaseHeld));
     assert_eq!(job.start(&Caller::default(), Uuid::from_u128(2), LEASE, at(0)), Err(Refusal::LeaseHeld));
@@ -112,7 +112,7 @@ fn only_the_holder_starts_again() {
 
 #[test]
 fn a_registered_workers_job_outlives_its_message() {
-    let mut job = job_in(Status::Running, Some(Uuid::from_u128(7)));
+    let mut job = job_in(Status::Running, Some(Uuid::from_u128(7).into()));
     assert!(!job.dead_letter("rejected"));
     assert_eq!(job.status, Status::Running);
 }
@@ -120,7 +120,7 @@ fn a_registered_workers_job_outlives_its_message() {
 #[test]
 fn a_lost_workers_job_is_canceled_at_once_and_not_paused() {
     for status in [Status::Running, Status::Paused] {
-        let mut job = job_in(status, Some(Uuid::from_u128(7)));
+        let mut job = job_in(status, Some(Uuid::from_u128(7).into()));
         assert_eq!(
             job.pause(at(30)).and(job.resume(at(30))),
             Err(if status == Status::Running { Refusal::WorkerLost } else { Refusal::WrongState(status) })
@@ -137,7 +137,7 @@ fn a_foreign_workers_job_is_not_paused() {
 
 #[test]
 fn a_job_whose_worker_is_lost_after_a_cancel_ends_as_canceled() {
-    let mut job = job_in(Status::Running, Some(Uuid::from_u128(7)));
+    let mut job = job_in(Status::Running, Some(Uuid::from_u128(7).into()));
     assert_eq!(job.cancel(at(0)), Ok(CancelOutcome::Requested));
     assert!(job.expire(at(31)));
     assert_eq!((job.status, job.failure), (Status::Canceled, None));
@@ -178,13 +178,13 @@ proptest! {
     /// Whatever is commanded by whomever: a terminal state never changes, a held job has a lease, and a token never changes once given.
     #[test]
     fn no_sequence_breaks_an_invariant(commands in prop::collection::vec((0u8..11, 0u8..3, 0i64..60), 1..40)) {
-        let mut job = Job::pending(Uuid::from_u128(9));
+        let mut job = Job::pending(Uuid::from_u128(9).into());
         let mut ended: Option<Status> = None;
         let mut token: Option<Uuid> = None;
         for (step, (command, who, second)) in commands.into_iter().enumerate() {
             let caller = match who {
                 0 => Caller::default(),
-                1 => Caller { worker_id: Some(Uuid::from_u128(7)), lease_token: None },
+                1 => Caller { worker_id: Some(Uuid::from_u128(7).into()), lease_token: None },
                 _ => Caller { worker_id: None, lease_token: token.or(Some(Uuid::from_u128(77))) },
             };
             match command {

@@ -1,4 +1,5 @@
 use serde_json::json;
+use uuid::Uuid;
 
 use super::*;
 
@@ -15,7 +16,7 @@ fn worker(name: &str) -> LiveWorker {
 }
 
 fn full(limit: i64, jobs: u128) -> Full {
-    Full { limit, held_by: (1..=jobs).map(Uuid::from_u128).collect() }
+    Full { limit, held_by: (1..=jobs).map(|id| Uuid::from_u128(id).into()).collect() }
 }
 
 /// A job that nothing keeps from starting.
@@ -126,7 +127,7 @@ fn a_reason_names_at_most_a_few_jobs() {
 
 #[test]
 fn sentences_contain_the_facts() {
-    let one = Uuid::from_u128(1);
+    let one = Uuid::from_u128(1).into();
     let table = [
         (WaitingReason::RetryDue { at: at(0) }, "the retry is due at 2026-01-01T00:00:00Z"),
         (WaitingReason::NotBefore { at: at(1) }, "it was requested for 2026-01-01T00:00:01Z or later"),

@@ -127,7 +127,7 @@ async fn each_wrong_state_is_named(delivery: Delivery) {
         assert!(problem.code == code && problem.detail.contains(word), "{action}: {problem:?}");
     }
     for action in ["cancel", "pause", "resume", "retry"] {
-        assert_eq!(act(&world, Uuid::now_v7(), action).await.problem(404).code, "not_found");
+        assert_eq!(act(&world, Uuid::now_v7().into(), action).await.problem(404).code, "not_found");
         assert_eq!(world.client.post(&format!("/api/v1/jobs/7/{action}"), &json!({})).await.problem(400).code, "bad_query");
     }
     world.end().await;

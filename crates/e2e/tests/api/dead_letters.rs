@@ -67,7 +67,7 @@ async fn letters_are_listed_shown_and_removed(delivery: Delivery) {
     let automation = automation(&world, "a").await;
     let job = failed(&world, &automation, json!({})).await;
     let first = keep(&world, letter("a", Some(job.id))).await;
-    let second = keep(&world, letter("b", Some(Uuid::nil()))).await;
+    let second = keep(&world, letter("b", Some(Uuid::nil().into()))).await;
     let third = keep(&world, letter("a", None)).await;
     let ids = async |query: &str| list(&world, query).await.into_iter().map(|letter| letter.id).collect::<Vec<_>>();
     assert_eq!(ids("").await, [third, second, first]);
@@ -127,7 +127,7 @@ async fn a_letter_is_refused_when_its_job_needs_no_new_one(delivery: Delivery) {
         trigger: Trigger::Retry,
         attempt: 2,
         retry_of: Some(retried.id),
-        ..test_support::new_job(Uuid::now_v7(), &automation.queue_name)
+        ..test_support::new_job(Uuid::now_v7().into(), &automation.queue_name)
     };
     let txn = world.hub.database().begin().await.unwrap();
     store::jobs::job_insert_many_in_txn(&txn, &[&retry]).await.unwrap();

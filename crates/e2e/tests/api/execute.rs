@@ -37,7 +37,7 @@ async fn the_parameters_are_the_body_over_the_defaults(delivery: Delivery) {
     let job: Job = answer.json();
     assert_eq!(answer.headers["location"], format!("/api/v1/jobs/{}", job.id));
     assert_eq!(json!(job.parameters), json!({"a": 1, "b": {"d": 4}, "e": null}), "the body's value replaces the default's whole");
-    assert_eq!((job.priority, job.attempt, job.retry_of, job.id.get_version_num()), (3, 1, None, 7));
+    assert_eq!((job.priority, job.attempt, job.retry_of, job.id.get().get_version_num()), (3, 1, None, 7));
     let stored = client.job(job.id).await;
     assert_eq!((stored.parameters, stored.created_at), (job.parameters, job.created_at));
     for empty in ["", " \n", "null", "{}"] {

@@ -124,7 +124,7 @@ async fn bad_ends_are_refused(delivery: Delivery) {
         assert_eq!(fields(&problem), [field], "{body}: {problem:?}");
     }
     assert_eq!(world.client.job(job.id).await.status, Status::Running);
-    let unknown = report(&world, Uuid::now_v7(), "finish", &json!({"status": "completed"})).await.problem(404);
+    let unknown = report(&world, Uuid::now_v7().into(), "finish", &json!({"status": "completed"})).await.problem(404);
     assert_eq!(unknown.code, "not_found");
     world.end().await;
 }

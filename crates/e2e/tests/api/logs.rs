@@ -71,7 +71,7 @@ async fn bad_lines_are_refused_whole(delivery: Delivery) {
         assert_eq!(fields(&problem), [field], "{problem:?}");
     }
     assert_eq!(world.client.logs(job.id).await, []);
-    let unknown = report(&world, Uuid::now_v7(), "log", &json!({"message": "x"})).await.problem(404);
+    let unknown = report(&world, Uuid::now_v7().into(), "log", &json!({"message": "x"})).await.problem(404);
     assert_eq!(unknown.code, "not_found");
     world.end().await;
 }

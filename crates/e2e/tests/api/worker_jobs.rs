@@ -33,7 +33,7 @@ async fn start_grants_the_lease_to_one_worker(delivery: Delivery) {
     assert_eq!(again.lease_token, started.lease_token, "the holder keeps its lease");
     let by_token = world.client.report(&format!("/jobs/{}/start", job.id), Some(started.lease_token), &json!({})).await.expect(200);
     assert_eq!(by_token.json::<StartResponse>().lease_token, started.lease_token);
-    let stale = world.client.report(&format!("/jobs/{}/start", job.id), Some(job.id), &json!({"worker_id": mine})).await;
+    let stale = world.client.report(&format!("/jobs/{}/start", job.id), Some(job.id.get()), &json!({"worker_id": mine})).await;
     assert_eq!(stale.problem(409).code, "stale_lease", "a token that is not the lease's");
     for body in [json!({"worker_id": other}), json!({})] {
         assert_eq!(report(&world, job.id, "start", &body).await.problem(409).code, "lease_held", "{body}");

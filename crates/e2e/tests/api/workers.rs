@@ -67,7 +67,7 @@ async fn heartbeats_renew_leases_and_name_the_stale(delivery: Delivery) {
     let (token, other) = (given.lease_token, Uuid::now_v7());
     let held = json!([{"job_id": job.id, "lease_token": token}, {"job_id": job.id, "lease_token": other}, {"job_id": other, "lease_token": token}]);
     let answer_body: HeartbeatResponse = beat(json!({"worker_id": worker, "jobs": held})).await.expect(200).json();
-    assert_eq!((answer_body.stale, answer_body.cancel), (vec![job.id, other], vec![]));
+    assert_eq!((answer_body.stale, answer_body.cancel), (vec![job.id, other.into()], vec![]));
     let renewed = world.client.job(job.id).await;
     assert!(renewed.lease_expires_at.unwrap() > given.lease_expires_at && renewed.last_heartbeat_at > renewed.started_at);
     let nothing: HeartbeatResponse = beat(json!({"worker_id": worker})).await.expect(200).json();

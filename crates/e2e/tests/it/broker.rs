@@ -222,7 +222,7 @@ async fn an_unconfirmed_message_is_published_again() {
     let new = store::jobs::NewJob {
         automation_id: automation.id,
         dispatch_started_at: Some(chrono::Utc::now()),
-        ..test_support::new_job(Uuid::now_v7(), &queue)
+        ..test_support::new_job(Uuid::now_v7().into(), &queue)
     };
     let txn = world.hub.database().begin().await.unwrap();
     store::jobs::job_insert_many_in_txn(&txn, &[&new]).await.unwrap();

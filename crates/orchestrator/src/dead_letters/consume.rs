@@ -44,7 +44,7 @@ async fn take(database: &Database, writer: &Writer, delivery: &Delivery, now: Da
     let job_id: Option<JobId> = message.and_then(|message| message.job_id.parse().ok());
     let (queue_name, reason) =
         delivery.death.as_ref().map_or_else(|| (String::new(), "unknown".to_owned()), |death| (death.queue.clone(), death.reason.clone()));
-    tracing::warn!(queue.name = queue_name, job.id = ?job_id, reason, "message was dead-lettered");
+    tracing::warn!(queue.name = queue_name, job.id = job_id.map(tracing::field::display), reason, "message was dead-lettered");
     let (body, body_is_whole) = kept(&delivery.body);
     if let Some(job_id) = job_id {
         match writer.change(job_id, Change::DeadLetter { reason: reason.clone() }).await {

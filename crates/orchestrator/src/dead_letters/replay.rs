@@ -50,7 +50,7 @@ impl DeadLetters {
             Some(_) | None => {}
         }
         let accepted = Accepted { parameters: job.parameters, ..accepted };
-        let new = NewJob::new(Uuid::now_v7(), automation_id, accepted, (self.clock)());
+        let new = NewJob::new(Uuid::now_v7().into(), automation_id, accepted, (self.clock)());
         let new = NewJob { idempotency_key: Some(key), ..new };
         let new_job_id = self.writer.insert(new).await?.id;
         let replay = Replay { at: (self.clock)(), by: by.name(), new_job_id: Some(new_job_id) };

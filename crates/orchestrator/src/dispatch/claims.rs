@@ -265,11 +265,11 @@ mod tests {
 
     #[test]
     fn claims_are_found_by_queue_and_labels_until_they_are_removed() {
-        let (mut claims, worker, now) = (WaitingClaims::default(), Uuid::now_v7(), Instant::now());
+        let (mut claims, worker, now) = (WaitingClaims::default(), WorkerId::new(Uuid::now_v7()), Instant::now());
         let labels = || vec!["sap".to_owned()];
         claims.insert(claim(2, worker, &["a", "b"], 9), oneshot::channel().0, Ability { any: true, labels: labels() }, now);
-        claims.insert(claim(1, Uuid::now_v7(), &["a"], 5), oneshot::channel().0, Ability { any: true, labels: Vec::new() }, now);
-        claims.insert(claim(3, Uuid::now_v7(), &["c"], 7), oneshot::channel().0, Ability::default(), now);
+        claims.insert(claim(1, Uuid::now_v7().into(), &["a"], 5), oneshot::channel().0, Ability { any: true, labels: Vec::new() }, now);
+        claims.insert(claim(3, Uuid::now_v7().into(), &["c"], 7), oneshot::channel().0, Ability::default(), now);
         assert_eq!((ids(&claims, "a"), ids(&claims, "b"), ids(&claims, "c")), (vec![1, 2], vec![2], vec![]), "the oldest first");
         assert!(claims.takes_any("a") && !claims.has_claims("c"), "who may have nothing claims nothing");
         assert!(claims.has_labelled("b"));
@@ -278,7 +278,7 @@ mod tests {
         assert!(!claims.takes_any("b") && claims.has_claims("b"));
         assert_eq!(claims.labelled("b").map(|(of, mut ids)| (of.to_vec(), ids.next().map(|(id, _)| id))).next(), Some((labels(), Some(2))));
 
-        let everywhere = Uuid::now_v7();
+        let everywhere = WorkerId::new(Uuid::now_v7());
         claims.insert(claim(0, everywhere, &["*"], 9), oneshot::channel().0, Ability { any: true, labels: labels() }, now);
         assert_eq!((ids(&claims, "a"), ids(&claims, "new")), (vec![0, 1], vec![0]), "a claim for every queue, in its turn");
         assert!(claims.takes_any("new") && claims.has_claims("new") && claims.has_labelled("new"));

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     fn job() -> JobRow {
-        test_support::new_job(Uuid::from_u128(9), "q").row()
+        test_support::new_job(Uuid::from_u128(9).into(), "q").row()
     }
 
     #[test]

@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn each_rule_considers_running_pending_and_new_jobs() {
-        let [running, waiting, new] = [1, 2, 3].map(Uuid::from_u128);
+        let [running, waiting, new] = [1, 2, 3].map(|id| JobId::new(Uuid::from_u128(id)));
         let held = Neighbor { id: running, is_held: true };
         let pending = Neighbor { id: waiting, is_held: false };
         let decide = |rule, beside: &[Neighbor], new| decide(rule, beside.iter().copied(), || new);

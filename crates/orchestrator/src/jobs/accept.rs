@@ -29,7 +29,7 @@ impl Jobs {
         let Ask { automation_id: id, request, key } = ask;
         let entry = self.catalog.require(id).await?;
         // Ids sort in order of acceptance: an id must not be younger than its job.
-        let (job_id, now) = (Uuid::now_v7(), (self.clock)());
+        let (job_id, now) = (JobId::new(Uuid::now_v7()), (self.clock)());
         let digest = key.as_ref().map(|_| digest(&request));
         if let Some(key) = &key {
             // Before any validation: a repeated request was accepted before, whatever has changed since.

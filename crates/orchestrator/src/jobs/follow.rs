@@ -37,7 +37,7 @@ const KEPT_PAGES: usize = 2;
 #[derive(Clone)]
 pub(crate) struct Followed {
     database: Database,
-    watchers: Watchers,
+    watchers: Watchers<JobId>,
     jobs: Arc<Mutex<HashMap<JobId, Weak<FollowedJob>>>>,
 }
 
@@ -77,7 +77,7 @@ struct Pages {
 }
 
 impl Followed {
-    pub(crate) fn start(database: Database, watchers: Watchers, tasks: &Tasks, shutdown: &Shutdown) -> Self {
+    pub(crate) fn start(database: Database, watchers: Watchers<JobId>, tasks: &Tasks, shutdown: &Shutdown) -> Self {
         let followed = Self { database, watchers, jobs: Arc::default() };
         let (asking, stop) = (followed.clone(), shutdown.clone());
         tasks.spawn("orchestrator.followed_jobs", move || asking.clone().ask(stop.clone()));
@@ -177,7 +177,7 @@ impl Drop for FollowedJob {
 }
 
 /// Reads a job whenever it may have changed, until it has ended.
-async fn read(database: Database, watchers: Watchers, id: JobId, now: watch::Sender<Option<Now>>) {
+async fn read(database: Database, watchers: Watchers<JobId>, id: JobId, now: watch::Sender<Option<Now>>) {
     let mut watch = watchers.watch(id);
     loop {
         match look(&database, id).await {
@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     async fn job(database: &Database) -> JobId {
-        let new = test_support::new_job(Uuid::now_v7(), "q");
+        let new = test_support::new_job(Uuid::now_v7().into(), "q");
         let line = Line { timestamp: DateTime::UNIX_EPOCH, level: Level::Info, message: "x".repeat(1_000), actionable: false };
         let lines = vec![line; 400];
         let txn = database.begin().await.unwrap();

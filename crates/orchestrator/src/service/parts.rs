@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use broker::Broker;
 use chrono::TimeDelta;
+use domain::ids::JobId;
 use runtime::Context;
 use store::Error;
 
@@ -31,7 +32,7 @@ pub(super) struct Parts {
     pub(super) broker: Option<Arc<Broker>>,
     pub(super) broker_queues: BrokerQueues,
     pub(super) control: ControlMessages,
-    pub(super) followers: Watchers,
+    pub(super) followers: Watchers<JobId>,
     pub(super) notices: Notices,
     pub(super) writer: Writer,
     pub(super) worker_changes: WorkerChanges,

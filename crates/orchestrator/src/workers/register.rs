@@ -37,7 +37,7 @@ impl Workers {
         let labels = check(&request)?;
         let now = (self.clock)();
         Ok(Worker {
-            id: Uuid::now_v7(),
+            id: Uuid::now_v7().into(),
             name: request.name,
             queues: request.queues,
             labels,

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use domain::ids::JobId;
 use runtime::{Clock, Events, WriteHealth};
 use store::Database;
 
@@ -19,7 +20,7 @@ pub(crate) struct Deps {
     pub(crate) broker: Option<Arc<broker::Broker>>,
     pub(crate) broker_queues: BrokerQueues,
     /// Followers of jobs.
-    pub(crate) followers: Watchers,
+    pub(crate) followers: Watchers<JobId>,
     pub(crate) events: Events,
     pub(crate) control: ControlMessages,
     pub(crate) leases: LeaseTimes,

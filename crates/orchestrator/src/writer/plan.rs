@@ -33,6 +33,7 @@ use domain::{
     policy::Overlap,
 };
 use store::jobs::{CandidateFilter, FullJob, Idempotent, JobRow, NewJob};
+use uuid::Uuid;
 
 pub(super) use self::effects::{Effects, JobChange};
 pub(crate) use self::{accept::differs, apply::LeaseTimes, log::LogLimits};
@@ -68,7 +69,7 @@ pub(crate) struct Circumstances<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Chance<'a> {
     /// A new id, UUID v7.
-    pub(crate) id: &'a (dyn Fn() -> JobId + Sync),
+    pub(crate) id: &'a (dyn Fn() -> Uuid + Sync),
     /// A number from 0 to 1.
     pub(crate) fraction: &'a (dyn Fn() -> f64 + Sync),
 }

@@ -44,7 +44,7 @@ columns! {
         },
     }
     attempt: i32 { insert: |new| new.attempt, load: |row, attempt| row.attempt = attempt, }
-    retry_of: Option<Uuid> { insert: |new| new.retry_of.map(Uuid::from), load: |row, id| row.retry_of = id.map(JobId::from), }
+    retry_of: Option<Uuid> { insert: |new| new.retry_of.map(JobId::get), load: |row, id| row.retry_of = id.map(JobId::from), }
     // The lease: it exists if both token and expiry are set.
     lease_token: Option<Uuid> {
         update: |row| row.job.lease.as_ref().map(|lease| lease.token),
@@ -53,7 +53,7 @@ columns! {
         },
     }
     worker_id: Option<Uuid> {
-        update: |row| row.job.lease.as_ref().and_then(|lease| lease.worker_id).map(Uuid::from),
+        update: |row| row.job.lease.as_ref().and_then(|lease| lease.worker_id).map(WorkerId::get),
         load: |row, id| {
             if let Some(lease) = &mut row.job.lease {
                 lease.worker_id = id.map(WorkerId::from);

@@ -175,7 +175,7 @@ fn chosen(scope: &Scope, filter: &Filter) -> Select<job::Entity> {
         query = query.filter(C::ErrorClass.eq(class.as_str()));
     }
     if !filter.ids.is_empty() {
-        query = query.filter(C::Id.is_in(filter.ids.iter().map(|id| Uuid::from(*id))));
+        query = query.filter(C::Id.is_in(filter.ids.iter().map(|id| id.get())));
     }
     if filter.not_retried {
         let retry = Query::select()
@@ -198,7 +198,7 @@ fn chosen(scope: &Scope, filter: &Filter) -> Select<job::Entity> {
         query = query.filter(C::Id.lte(last_id(to + AROUND))).filter(C::CreatedAt.lt(to));
     }
     if let Some(after) = filter.after {
-        query = query.filter(C::Id.lt(Uuid::from(after)));
+        query = query.filter(C::Id.lt(after.get()));
     }
     query
 }

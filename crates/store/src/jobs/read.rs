@@ -148,7 +148,7 @@ pub async fn job_find_idempotent_unscoped(txn: &LazyTransaction<'_>, keys: &[(Au
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_get(database: &Database, scope: &Scope, id: JobId) -> Result<Option<FullJob>, Error> {
-    let query = job::Entity::find_by_id(Uuid::from(id)).filter(in_scope(scope));
+    let query = job::Entity::find_by_id(id.get()).filter(in_scope(scope));
     Ok(all_whole(database.connection(), query).await?.pop())
 }
 
@@ -157,7 +157,7 @@ pub async fn job_get(database: &Database, scope: &Scope, id: JobId) -> Result<Op
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_get_row(database: &Database, scope: &Scope, id: JobId) -> Result<Option<JobRow>, Error> {
-    let query = job::Entity::find_by_id(Uuid::from(id)).filter(in_scope(scope));
+    let query = job::Entity::find_by_id(id.get()).filter(in_scope(scope));
     Ok(all(database.connection(), query).await?.pop())
 }
 

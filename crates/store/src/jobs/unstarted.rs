@@ -70,12 +70,12 @@ pub async fn job_release_held(database: &Database, event: &JobEvent) -> Result<O
                 refused_key_at: Set(None),
                 ..Default::default()
             };
-            let release = update(row).filter(C::Id.eq(Uuid::from(event.job_id))).filter(waiting()).filter(C::HeldAt.is_not_null());
+            let release = update(row).filter(C::Id.eq(event.job_id.get())).filter(waiting()).filter(C::HeldAt.is_not_null());
             if release.exec(&txn.0).await?.rows_affected == 0 {
                 return Ok(None);
             }
             crate::job_events::job_event_insert_many_in_txn(txn, std::slice::from_ref(event)).await?;
-            let query = job::Entity::find_by_id(Uuid::from(event.job_id)).select_only().column(C::QueueName);
+            let query = job::Entity::find_by_id(event.job_id.get()).select_only().column(C::QueueName);
             Ok(query.into_tuple::<String>().one(&txn.0).await?)
         })
         .await?;
@@ -91,7 +91,7 @@ pub async fn job_note_refused(database: &Database, id: JobId, times: i32, now: D
     use job::Column as C;
     let row = job::ActiveModel { refused_key_at: Set(Some(now)), ..Default::default() };
     let count = job::Entity::update_many().set(row).col_expr(C::RefusedKeys, Expr::col(C::RefusedKeys).add(times));
-    count.filter(C::Id.eq(Uuid::from(id))).filter(dispatched()).exec(database.connection()).await?;
+    count.filter(C::Id.eq(id.get())).filter(dispatched()).exec(database.connection()).await?;
     Ok(())
 }
 

@@ -71,7 +71,7 @@ pub async fn job_list_waiting_unscoped(database: &Database, queue: &str, limit: 
 pub async fn job_next_unscoped(database: &Database, queue: &str) -> Result<Option<FullJob>, Error> {
     let first = job_list_waiting_unscoped(database, queue, 1).await?;
     let query = match first.first() {
-        Some(id) => job::Entity::find_by_id(Uuid::from(*id)).filter(job::Column::Status.eq(Status::Pending.as_str())),
+        Some(id) => job::Entity::find_by_id(id.get()).filter(job::Column::Status.eq(Status::Pending.as_str())),
         None => job::Entity::find().filter(dispatched()).filter(Expr::col(job::Column::QueueName).eq(queue)).order_by_asc(job::Column::Id),
     };
     Ok(all_whole(database.connection(), query.limit(1)).await?.pop())

@@ -3,8 +3,6 @@ use sea_orm::{
     sea_query::{Asterisk, CommonTableExpression, Expr, ExprTrait, Func, IntoIden, Query, TableRef, UpdateStatement, Value, ValueTuple},
 };
 
-use uuid::Uuid;
-
 use super::{JobRow, NewJob};
 use crate::{
     Database, Error, Transaction, dialect,
@@ -139,7 +137,7 @@ fn changed(rows: &[&JobRow]) -> impl ExactSizeIterator<Item = Vec<Value>> {
 /// The cells of a changed row: its id, the version at which it was loaded, then those of [`job::UPDATED`].
 fn to_changed_cells(row: &JobRow) -> Vec<Value> {
     let mut values = Vec::with_capacity(job::UPDATED.len() + 2);
-    values.extend([Uuid::from(row.job.id).into(), row.version.into()]);
+    values.extend([row.job.id.get().into(), row.version.into()]);
     values.extend(job::UPDATED.iter().map(|(_, cell)| cell(row)));
     values
 }

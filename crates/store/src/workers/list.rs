@@ -116,7 +116,7 @@ pub async fn worker_list(database: &Database, scope: &Scope, filter: &Filter, lo
             query = query.filter(has_state(state, lost_before));
         }
         if let Some(after) = after {
-            query = query.filter(worker::Column::Id.gt(Uuid::from(after)));
+            query = query.filter(worker::Column::Id.gt(after.get()));
         }
         let rows = query.all(database.connection()).await?;
         let is_last = (rows.len() as u64) < PAGE;
@@ -149,7 +149,7 @@ pub async fn worker_jobs(database: &Database, scope: &Scope, id: WorkerId) -> Re
         .columns([C::Id, C::AutomationId, C::QueueName, C::Status, C::StartedAt, C::LeaseExpiresAt])
         // A literal, so that the planner can use the partial index.
         .filter(Expr::cust("status IN ('running', 'paused')"))
-        .filter(C::WorkerId.eq(Uuid::from(id)))
+        .filter(C::WorkerId.eq(id.get()))
         .filter(Condition::all().add_option(scope::has(scope, C::AutomationId)));
     type Row = (Uuid, i32, String, String, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
     let rows: Vec<Row> = query.into_tuple().all(database.connection()).await?;

@@ -55,9 +55,9 @@ pub async fn worker_note_seen(database: &Database, signs: &[Seen]) -> Result<Has
 }
 
 async fn unknown_of(database: &Database, seen: &[Seen]) -> Result<Vec<WorkerId>, Error> {
-    let query = Entity::find().select_only().column(Column::Id).filter(Column::Id.is_in(seen.iter().map(|seen| Uuid::from(seen.id))));
+    let query = Entity::find().select_only().column(Column::Id).filter(Column::Id.is_in(seen.iter().map(|seen| seen.id.get())));
     let existing: HashSet<Uuid> = query.into_tuple().all(database.connection()).await?.into_iter().collect();
-    Ok(seen.iter().map(|seen| seen.id).filter(|id| !existing.contains(&Uuid::from(*id))).collect())
+    Ok(seen.iter().map(|seen| seen.id).filter(|id| !existing.contains(&id.get())).collect())
 }
 
 /// Number of cells of a contact, its id included.
@@ -84,7 +84,7 @@ static UPDATE: StatementTexts = StatementTexts::new(|backend, rows| {
 
 fn to_cells(seen: &Seen) -> Vec<Value> {
     vec![
-        Uuid::from(seen.id).into(),
+        seen.id.get().into(),
         seen.at.into(),
         seen.revives.into(),
         seen.vitals.map(|vitals| vitals.running_jobs).into(),

@@ -203,7 +203,7 @@ async fn list_of_failed_jobs_reads_only_these(db: Case) {
     fill(&db).await;
     uses_filled(&db, &["ix_jobs_unwell", "jobs_pkey"], async |hub| assert_eq!(listed(hub, failed()).await, 10)).await;
     uses_filled(&db, &["ix_jobs_unwell", "jobs_pkey"], async |hub| {
-        assert_eq!(listed(hub, Filter { after: Some(MIDDLE), ..failed() }).await, 10);
+        assert_eq!(listed(hub, Filter { after: Some(MIDDLE.into()), ..failed() }).await, 10);
     })
     .await;
     uses_filled(&db, &["ix_jobs_unwell", "jobs_pkey"], async |hub| {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use domain::{
     Scope,
-    ids::{AutomationId, JobId},
+    ids::{AutomationId, WorkerId},
 };
 use store::{
     automations::{Draft, automation_archive, automation_find_by_name, automation_get, automation_insert, automation_list},
@@ -104,7 +104,7 @@ async fn workers_are_those_that_serve_its_queues(db: Case) {
     let filter = store::workers::Filter { limit: 10, ..Default::default() };
     for (scope, (expected, held)) in scopes.into_iter().zip([(vec![1, 2, 3], 2), (vec![1, 3], 1), (vec![], 0)]) {
         let listed: Vec<_> = worker_list(&db, &scope, &filter, at(0)).await.unwrap().into_iter().map(|worker| worker.id).collect();
-        assert_eq!(listed, expected.iter().map(|nth| id_at(1, *nth)).collect::<Vec<JobId>>(), "{scope:?}");
+        assert_eq!(listed, expected.iter().map(|nth| id_at(1, *nth)).collect::<Vec<WorkerId>>(), "{scope:?}");
         for nth in [1, 2, 3] {
             assert_eq!(worker_get(&db, &scope, id_at(1, nth)).await.unwrap().is_some(), expected.contains(&nth));
         }

@@ -74,7 +74,7 @@ impl Core {
             slots,
             full: Notify::new(),
             abort,
-            worker_id: watch::Sender::new(Uuid::nil()),
+            worker_id: watch::Sender::new(Uuid::nil().into()),
             identity: OnceLock::new(),
             displaced: watch::Sender::new(None),
             intake: watch::Sender::new(Closed::default()),

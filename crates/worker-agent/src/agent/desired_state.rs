@@ -9,7 +9,6 @@ use std::time::Instant;
 use api_types::{HeartbeatRequest, HeartbeatResponse};
 use domain::ids::JobId;
 use messages::{WorkerControl, worker_control::Command};
-use uuid::Uuid;
 
 use super::core::Core;
 use crate::signal::Stop;
@@ -32,7 +31,7 @@ impl Core {
     /// Applies a control message: one change. The error text says why it cannot be read.
     pub(super) fn apply_control(&self, body: &[u8]) -> Result<(), String> {
         let message: WorkerControl = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        let job = || Uuid::parse_str(&message.job_id).map_err(|_| format!("job_id {:?} is not a UUID", message.job_id));
+        let job = || message.job_id.parse::<JobId>().map_err(|_| format!("job_id {:?} is not a UUID", message.job_id));
         match message.command() {
             Command::Unspecified => return Err("it has no command".to_owned()),
             Command::Cancel => self.cancel(job()?),

@@ -15,7 +15,6 @@ use std::{
 
 use domain::ids::JobId;
 use nix::sys::statvfs::statvfs;
-use uuid::Uuid;
 
 use super::core::Core;
 use crate::{Error, FolderLock, JobFolder, Settings, lease_file::LeaseFile, report::FINISH_FILE};
@@ -135,7 +134,7 @@ struct Kept {
 impl Kept {
     fn inspect(core: &Core, name: &str, folder: JobFolder) -> Self {
         let unreported = || folder.has(FINISH_FILE) || LeaseFile::exists(&folder);
-        let needed = Uuid::parse_str(name).is_ok_and(|job| core.held.contains(job) || unreported());
+        let needed = name.parse().is_ok_and(|job| core.held.contains(job) || unreported());
         let modified = fs::symlink_metadata(folder.path()).and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
         Self { needed, modified, bytes: size(folder.path()), folder }
     }
@@ -165,7 +164,7 @@ fn size(folder: &Path) -> u64 {
 }
 
 pub(super) fn job_folders(jobs_dir: &Path) -> Vec<(JobId, JobFolder)> {
-    entries(jobs_dir).into_iter().filter_map(|(name, folder)| Some((Uuid::parse_str(&name).ok()?, folder))).collect()
+    entries(jobs_dir).into_iter().filter_map(|(name, folder)| Some((name.parse().ok()?, folder))).collect()
 }
 
 fn entries(jobs_dir: &Path) -> Vec<(String, JobFolder)> {

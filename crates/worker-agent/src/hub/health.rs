@@ -40,7 +40,7 @@ impl HubClient {
     /// # Errors
     /// See [`HubError::is_unauthorized`].
     pub(crate) async fn check_key(&self) -> Result<(), HubError> {
-        match self.status(Uuid::nil()).await {
+        match self.status(Uuid::nil().into()).await {
             // An accepted key gets the 404 of a job that does not exist.
             Err(HubError::Refused { status: 404, .. }) | Ok(_) => Ok(()),
             Err(error) => Err(error),

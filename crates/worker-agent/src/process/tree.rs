@@ -291,7 +291,7 @@ mod tests {
         let right = Root { pid, started: now.started, boot_id: boot_id().unwrap() };
         assert!(right.is_alive());
         for wrong in [Root { started: now.started + 1, ..right.clone() }, Root { boot_id: "another".into(), ..right }] {
-            assert_eq!(kill_left(Uuid::now_v7(), Some(&wrong), Some(&wrong)), Left { root_ran: false, killed: 0 });
+            assert_eq!(kill_left(Uuid::now_v7().into(), Some(&wrong), Some(&wrong)), Left { root_ran: false, killed: 0 });
             assert!(now.is_alive());
         }
         innocent.kill().unwrap();

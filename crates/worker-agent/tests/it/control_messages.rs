@@ -92,7 +92,7 @@ async fn unreadable_control_messages_change_nothing() {
     for body in ["no json", "{}", r#"{"command":"CANCEL","job_id":"7"}"#, r#"{"command":"EXPLODE"}"#] {
         queue.send_control(body.into()).await;
     }
-    queue.control(Command::Cancel, Some(Uuid::now_v7())).await;
+    queue.control(Command::Cancel, Some(Uuid::now_v7().into())).await;
     queue.control(Command::Pause, Some(job)).await;
     until(|| is_suspended(pid).then_some(())).await;
     queue.control(Command::Resume, Some(job)).await;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use domain::job::Status;
+use domain::{ids::JobId, job::Status};
 use uuid::Uuid;
 
 use crate::support::{Bed, until};
@@ -26,7 +26,7 @@ async fn a_worker_without_disk_space_takes_no_job_and_resumes_with_space() {
 #[tokio::test]
 async fn unneeded_folders_are_removed_when_space_is_short() {
     let mut bed = Bed::new().await;
-    let (old, unreported) = (Uuid::now_v7(), Uuid::now_v7());
+    let [old, unreported] = [(), ()].map(|()| JobId::new(Uuid::now_v7()));
     for job in [old, unreported] {
         fs::create_dir_all(bed.folder(job)).unwrap();
     }

@@ -120,11 +120,11 @@ async fn what_was_planted_does_not_stop_the_next_agent_either() {
 async fn a_forged_lease_of_another_job_is_ignored() {
     let mut bed = Bed::new().await;
     let job = uuid::Uuid::now_v7();
-    fs::create_dir_all(bed.folder(job)).unwrap();
+    fs::create_dir_all(bed.folder(job.into())).unwrap();
     let mut innocent =
         std::process::Command::new("sleep").arg("1000").env("REGENTE_JOB_ID", uuid::Uuid::nil().to_string()).spawn().unwrap();
     let forged = json!({"job_id": uuid::Uuid::nil(), "lease_token": job, "started_at": chrono::Utc::now()});
-    fs::write(bed.folder(job).join("lease.json"), forged.to_string()).unwrap();
+    fs::write(bed.folder(job.into()).join("lease.json"), forged.to_string()).unwrap();
     bed.start(bed.settings(), None);
     until(|| (bed.hub.state().registered == 1).then_some(())).await;
     assert!(innocent.try_wait().unwrap().is_none());

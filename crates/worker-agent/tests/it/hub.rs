@@ -66,7 +66,7 @@ impl Hub {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let hub = Self { state: Arc::default(), url, worker: Uuid::now_v7() };
+        let hub = Self { state: Arc::default(), url, worker: Uuid::now_v7().into() };
         let this = hub.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -252,7 +252,7 @@ impl State {
 
 pub(crate) fn assignment(kind: &str, script: &str, timeout_s: u32, parameters: Map<String, Value>) -> JobAssignment {
     JobAssignment {
-        job_id: Uuid::now_v7(),
+        job_id: Uuid::now_v7().into(),
         automation_id: 7.into(),
         automation_name: "Notas".into(),
         queue_name: "q".into(),

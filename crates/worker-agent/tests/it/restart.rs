@@ -168,7 +168,7 @@ async fn nothing_is_reported_about_a_job_that_another_worker_has_by_now() {
 #[tokio::test]
 async fn old_folders_are_removed() {
     let mut bed = Bed::new().await;
-    let jobs: Vec<_> = (0..5).map(|_| Uuid::now_v7()).collect();
+    let jobs: Vec<_> = (0..5).map(|_| JobId::new(Uuid::now_v7())).collect();
     for job in &jobs {
         fs::create_dir_all(bed.folder(*job)).unwrap();
     }
@@ -189,7 +189,7 @@ async fn the_newest_folders_are_kept_up_to_their_size_and_age() {
     // From the oldest to the newest.
     let jobs: Vec<_> = [(40, 0), (30, 300_000), (20, 300_000), (10, 300_000), (5, 2_000_000)]
         .map(|(age, bytes)| {
-            let job = Uuid::now_v7();
+            let job = JobId::new(Uuid::now_v7());
             fs::create_dir_all(bed.folder(job).join("logs")).unwrap();
             fs::write(bed.folder(job).join("logs/rpa.log"), vec![b'x'; bytes]).unwrap();
             let time = std::time::SystemTime::now() - Duration::from_secs(age);

@@ -4,7 +4,7 @@ use serde::Serialize;
 use super::super::{load, throughput};
 use crate::{
     context::{Bench, WorkerPlan},
-    hub::Hub,
+    hub::{Hub, uuids},
 };
 
 /// One long run without rest: what ended jobs cost those that come after them.
@@ -33,7 +33,7 @@ pub(crate) async fn long_run(bench: &Bench) -> Result<LongRun> {
     let (_, _, ids) = load::run(&hub, &automations, jobs, bench.options.submitters).await?;
     hub.check_completed(&ids).await?;
     let times = "SELECT extract(epoch FROM completed_at)::float8 FROM jobs WHERE id = ANY($1) ORDER BY completed_at";
-    let ended: Vec<f64> = sqlx::query_scalar(times).bind(&ids).fetch_all(&hub.database).await?;
+    let ended: Vec<f64> = sqlx::query_scalar(times).bind(uuids(&ids)).fetch_all(&hub.database).await?;
     worker.stop().await?;
     hub.stop().await?;
     let fifth = jobs / 5;

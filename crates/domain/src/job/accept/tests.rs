@@ -141,7 +141,7 @@ fn an_archived_automation_accepts_no_job() {
 
 fn failed(class: ErrorClass) -> Job {
     let failure = Some(Failure { class, message: String::new() });
-    Job { status: Status::Failed, failure, ..Job::pending(Uuid::from_u128(9)) }
+    Job { status: Status::Failed, failure, ..Job::pending(Uuid::from_u128(9).into()) }
 }
 
 const ORIGIN: Origin = Origin { requested_by: None, schedule_id: Some(ScheduleId::new(Uuid::from_u128(5))), traceparent: None };
@@ -166,7 +166,7 @@ fn a_retry_is_the_same_job_after_a_delay() {
     let (mut automation, terms) = (Automation::new(), accepted_terms());
     automation.policy.queue_timeout_s = Some(60);
     let next = next_attempt(earlier(&failed(ErrorClass::Killed), &terms), automation.rules(), 0.5, at(0)).unwrap();
-    assert_eq!((next.attempt, next.retry_of, next.trigger), (2, Some(Uuid::from_u128(9)), Trigger::Retry));
+    assert_eq!((next.attempt, next.retry_of, next.trigger), (2, Some(Uuid::from_u128(9).into()), Trigger::Retry));
     assert_eq!((next.queue_name.as_str(), next.priority, next.not_before), ("old", 2, Some(at(10))));
     assert_eq!((next.origin, next.terms), (ORIGIN, Terms { queue_deadline_at: Some(at(70)), ..terms }));
 }
@@ -183,7 +183,7 @@ fn a_completed_or_canceled_job_is_not_retried() {
     assert!(next(&killed, 3, Some(4)) && !next(&killed, 1, Some(1)), "the job's own number goes before");
     assert!(!next(&failed(ErrorClass::CredentialInvalid), 1, None));
     assert!(!next(&Job { cancellation_requested: true, ..failed(ErrorClass::Killed) }, 1, None));
-    assert!(!next(&Job::pending(Uuid::from_u128(9)), 1, None));
+    assert!(!next(&Job::pending(Uuid::from_u128(9).into()), 1, None));
 }
 
 #[test]

@@ -21,7 +21,7 @@ impl Plan<'_> {
         let added = Inserted { id: new.id, replayed: false, differs: false };
         match self.beside_others(new) {
             Decision::Add => {}
-            Decision::Skip(id) => return Err(Failure::overlap_skipped(id.into())),
+            Decision::Skip(id) => return Err(Failure::overlap_skipped(id)),
             Decision::Join(id) => return Ok(Inserted { id, replayed: true, differs: false }),
             Decision::Replace(others) => self.replace(&others, new.id),
             Decision::Supersede(others, earlier) => {

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ids::{JobId, WorkerId},
+    ids::WorkerId,
     job::{Caller, FinishOutcome, Outcome, Refusal, StartOutcome, Status},
 };
 use messages::worker_control::Command;
 use runtime::LeaseSettings;
 use serde_json::{Value, json};
 use store::{job_events::JobEvent, jobs::JobRow};
+use uuid::Uuid;
 
 use super::log::{self, LogLimits, Numbered, append, append_last};
 use crate::writer::command::{Action, Change, Changed, Control, Finish};
@@ -35,7 +36,7 @@ pub(super) struct Terms<'a> {
     pub(super) log: LogLimits,
     pub(super) now: DateTime<Utc>,
     /// Creates ids of leases and events.
-    pub(super) new_id: &'a (dyn Fn() -> JobId + Sync),
+    pub(super) new_id: &'a (dyn Fn() -> Uuid + Sync),
 }
 
 /// Durations of leases.

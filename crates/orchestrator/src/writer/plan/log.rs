@@ -172,7 +172,7 @@ mod tests {
     const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
     fn row() -> JobRow {
-        test_support::new_job(Uuid::from_u128(9), "q").row()
+        test_support::new_job(Uuid::from_u128(9).into(), "q").row()
     }
 
     fn lines(count: usize, level: Level, message: &str) -> Lines {

@@ -42,7 +42,7 @@ impl Plan<'_> {
 /// The next attempt of a failed job, if its policy allows one; its parameters are filled in later.
 fn next_attempt(row: &JobRow, automation: &Automation, chance: Chance<'_>, now: DateTime<Utc>) -> Option<NewJob> {
     let accepted = domain::job::next_attempt(row.earlier(), automation.rules(), (chance.fraction)(), now)?;
-    Some(NewJob::new((chance.id)(), row.automation_id, accepted, now))
+    Some(NewJob::new((chance.id)().into(), row.automation_id, accepted, now))
 }
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
     const CHANCE: Chance<'static> = Chance { id: &Uuid::now_v7, fraction: &|| 0.5 };
 
     fn job() -> JobRow {
-        test_support::new_job(Uuid::from_u128(9), "q").row()
+        test_support::new_job(Uuid::from_u128(9).into(), "q").row()
     }
 
     #[test]

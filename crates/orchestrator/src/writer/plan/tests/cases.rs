@@ -20,7 +20,7 @@ fn insert(new: &NewJob) -> Command {
 }
 
 fn start(id: JobId, worker: u128) -> Command {
-    World::change(id, Change::Start { caller: Caller { worker_id: Some(Uuid::from_u128(worker)), lease_token: None } })
+    World::change(id, Change::Start { caller: Caller { worker_id: Some(Uuid::from_u128(worker).into()), lease_token: None } })
 }
 
 fn finish(id: JobId, outcome: Outcome) -> Command {
@@ -76,7 +76,7 @@ fn a_job_is_accepted_started_and_ended_once() {
     assert_eq!(changed(world.one(finish(id, Outcome::Completed))).status, Status::Completed);
     let late = changed(world.one(finish(id, failed())));
     assert_eq!((late.status, late.late), (Status::Completed, true), "the first result stays");
-    assert_eq!(code(&world.one(start(Uuid::from_u128(1), 1))), "not_found");
+    assert_eq!(code(&world.one(start(Uuid::from_u128(1).into(), 1))), "not_found");
 }
 
 #[test]

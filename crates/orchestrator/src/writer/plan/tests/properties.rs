@@ -163,7 +163,7 @@ impl Ask {
                 Some(Command::Insert(Box::new(new)))
             }
             Self::Start { job: number, worker } => {
-                let worker_id = worker.map(|worker| Uuid::from_u128(worker.into()));
+                let worker_id = worker.map(|worker| Uuid::from_u128(worker.into()).into());
                 Some(World::change(job(*number)?.job.id, Change::Start { caller: Caller { worker_id, lease_token: None } }))
             }
             Self::Report { job: number, token, what } => {
@@ -297,7 +297,7 @@ fn check_claims(world: &mut World) {
                 let lease = world.row(job.job_id).job.lease.clone().unwrap();
                 assert_eq!(lease.token, job.lease_token, "who is answered has the lease");
                 let needs = &world.row(job.job_id).terms.requires;
-                assert!(needs.is_empty() || lease.worker_id == Some(Uuid::from_u128(2)), "labels");
+                assert!(needs.is_empty() || lease.worker_id == Some(Uuid::from_u128(2).into()), "labels");
             }
         }
     }

@@ -139,5 +139,5 @@ fn an_assignment_that_was_lost_in_transit_is_repeated() {
     world.transact(0, &[], true);
     assert_eq!(assigned(&mut world, again), jobs);
     assert_eq!(world.row(jobs[0]).job.lease.clone().map(|lease| lease.token), token, "under the same lease");
-    assert_eq!(holder(world.row(jobs[0])), Some(Uuid::from_u128(1)));
+    assert_eq!(holder(world.row(jobs[0])), Some(Uuid::from_u128(1).into()));
 }

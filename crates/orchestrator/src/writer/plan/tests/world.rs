@@ -99,7 +99,7 @@ pub(super) fn worker(number: u128, queues: &[&str], labels: &[&str], uses_broker
     let at = DateTime::UNIX_EPOCH;
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     Worker {
-        id: Uuid::from_u128(number),
+        id: Uuid::from_u128(number).into(),
         name: format!("w{number}"),
         queues: words(queues),
         labels: words(labels),
@@ -193,7 +193,7 @@ impl World {
     pub(super) fn claim(&mut self, replica: usize, worker: u128, queues: &[&str], max: u32) -> u64 {
         let (reply, answer) = oneshot::channel();
         let queues = queues.iter().map(|queue| (*queue).to_owned()).collect();
-        let worker_id = Uuid::from_u128(worker);
+        let worker_id = WorkerId::new(Uuid::from_u128(worker));
         let held = self.jobs.values().filter(|job| job.row.job.status.is_held() && holder(&job.row) == Some(worker_id));
         let holding = held.map(|job| job.row.job.id).collect();
         self.claims += 1;
@@ -222,7 +222,7 @@ impl World {
     }
 
     pub(super) fn heartbeat(&self, worker: u128) -> Command {
-        let worker_id = Uuid::from_u128(worker);
+        let worker_id = WorkerId::new(Uuid::from_u128(worker));
         let held = self.jobs.values().filter(|job| job.row.job.status.is_held() && holder(&job.row) == Some(worker_id));
         let jobs = held.map(|job| HeldJob { job_id: job.row.job.id, lease_token: job.row.job.lease.as_ref().unwrap().token }).collect();
         Command::Heartbeat(HeartbeatRequest { worker_id, jobs, cpu_percent: None, memory_bytes: None }, Arc::new(Principal::anybody()))
@@ -274,7 +274,7 @@ impl World {
         let Memory { state, rows } = &replicas[replica].memory;
         let (has_broker, fraction) = (self.has_broker, self.chance);
         let is_ready = |_: &str| has_broker;
-        let id = || next_id(ids);
+        let id = || next_id(ids).get();
         let circumstances = Circumstances {
             view: View { state, automations, window: WINDOW, is_ready: &is_ready, now: self.now },
             cache: remembers.then_some(rows),
@@ -312,7 +312,7 @@ impl World {
 }
 
 fn next_id(ids: &AtomicU64) -> JobId {
-    Uuid::from_u128((7 << 76) + u128::from(ids.fetch_add(1, Ordering::Relaxed)))
+    Uuid::from_u128((7 << 76) + u128::from(ids.fetch_add(1, Ordering::Relaxed))).into()
 }
 
 pub(super) fn holder(row: &JobRow) -> Option<WorkerId> {
