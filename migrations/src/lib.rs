@@ -23,6 +23,10 @@ mod m20261126_103000_reconciler_intervals;
 mod m20261126_103100_replica_services;
 mod m20261126_104000_who_changed;
 mod m20261126_123500_secrets;
+mod m20261126_125000_signing_keys;
+mod m20261126_125100_replica_keys;
+mod m20261126_125200_user_accounts;
+mod m20261126_125300_sessions;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -54,6 +58,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_103100_replica_services::Migration),
             Box::new(m20261126_104000_who_changed::Migration),
             Box::new(m20261126_123500_secrets::Migration),
+            Box::new(m20261126_125000_signing_keys::Migration),
+            Box::new(m20261126_125100_replica_keys::Migration),
+            Box::new(m20261126_125200_user_accounts::Migration),
+            Box::new(m20261126_125300_sessions::Migration),
         ]
     }
 }

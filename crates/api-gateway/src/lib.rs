@@ -1,4 +1,4 @@
-//! The edge: who signs in.
+//! The edge: who signs in, and how long a sign-in lasts.
 //!
 //! Knows nothing of automations and jobs. A service like any other:
 //!
@@ -7,7 +7,13 @@
 //! assert!(runtime::describe(&services).paths.paths.contains_key("/api/v1/auth/login"));
 //! ```
 
-mod identity;
+mod account;
+mod bootstrap;
+mod guesses;
+mod keys;
+mod retention;
 mod service;
+mod sessions;
+mod sign_in;
 
-pub use self::service::Service;
+pub use self::{keys::rotate_signing_key, service::Service};

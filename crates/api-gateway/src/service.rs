@@ -1,22 +1,43 @@
-use std::{num::NonZero, thread::available_parallelism};
+use std::{num::NonZero, sync::Arc, thread::available_parallelism};
 
-use actix_web::web::Data;
-use auth::Tokens;
+use actix_web::web::{Data, ServiceConfig};
+use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
-use runtime::{Context, Pool, Running, StartError};
-use store::Database;
+use runtime::{Context, Failure, Pool, Running, StartError};
+use store::{Database, identity::user_find};
 use utoipa::OpenApi as _;
 
-use crate::identity::{self, Bootstrap};
+use crate::{
+    account,
+    bootstrap::{Bootstrap, bootstrap_admin},
+    guesses::Guesses,
+    keys::Keys,
+    retention::RetentionSessions,
+    sessions::{self, Sessions},
+    sign_in,
+};
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(identity::login), components(schemas(api_types::Problem)))]
+#[openapi(
+    paths(
+        sign_in::login,
+        sign_in::token_request,
+        sessions::routes::refresh,
+        sessions::routes::logout,
+        sessions::routes::sessions_list,
+        sessions::routes::sessions_end,
+        account::me,
+        account::change_password
+    ),
+    components(schemas(api_types::Problem))
+)]
 struct Description;
 
 /// What the routes work with.
 pub(crate) struct Gateway {
     pub(crate) database: Database,
-    pub(crate) tokens: Tokens,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) guesses: Guesses,
     pub(crate) hashing: Pool,
 }
 
@@ -41,23 +62,74 @@ impl runtime::Service for Service {
     }
 
     fn start<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Running, StartError>> {
-        Box::pin(async move {
-            let admin = &context.settings.admin;
-            let bootstrap = identity::bootstrap_admin(&context.database, admin).await?;
-            // Half of the processors at most: the others serve.
-            let threads = available_parallelism().map_or(1, NonZero::get).div_ceil(2).clamp(1, 4);
-            let hashing = Pool::new(threads, SIGN_INS_WAITING);
-            let gateway = Data::new(Gateway { database: context.database.clone(), tokens: context.access.tokens.clone(), hashing });
-            let running = Running::new(move |config| {
-                config.app_data(gateway.clone()).service(identity::login);
-            });
-            Ok(match bootstrap {
-                Bootstrap::Ready => running,
-                Bootstrap::Created(password) => running.announce(format!(
-                    "Sign in as {} with the password {password}  (shown this once; only its hash is kept)",
-                    admin.username
-                )),
-            })
+        Box::pin(start(context))
+    }
+}
+
+async fn start(context: &Context) -> Result<Running, StartError> {
+    let (admin, database, now) = (&context.settings.admin, context.database.clone(), (context.clock)());
+    // Half of the processors at most: the others serve.
+    let threads = available_parallelism().map_or(1, NonZero::get).div_ceil(2).clamp(1, 4);
+    let hashing = Pool::new(threads, SIGN_INS_WAITING);
+    let bootstrap = bootstrap_admin(&database, &hashing, admin, now).await?;
+    let sessions = Arc::new(sessions(context).await?);
+    let gateway = Data::new(Gateway { database: database.clone(), sessions: sessions.clone(), guesses: Guesses::default(), hashing });
+    let name = admin.username.clone();
+    let running = Running::new(move |config| routes(config, &gateway))
+        .with_reconcilers(vec![Arc::new(RetentionSessions { database: database.clone() })])
+        .with_local_access(move || local_access(database.clone(), sessions.clone(), name.clone()));
+    Ok(match bootstrap {
+        Bootstrap::Ready => running,
+        Bootstrap::Created(password) => {
+            let name = &admin.username;
+            running.announce(format!("Sign in as {name} with the password {password}  (shown this once; only its hash is kept)"))
+        }
+    })
+}
+
+async fn sessions(context: &Context) -> Result<Sessions, StartError> {
+    let (clock, identities, auth) = (context.clock.clone(), context.access.identities.clone(), &context.settings.auth);
+    let keys = Keys::load(context.database.clone(), context.secrets.clone(), identities.clone(), clock()).await?;
+    let delta = |time| TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
+    let (idle, lifetime) = (delta(auth.session_idle), delta(auth.session_lifetime));
+    Ok(Sessions { keys, identities, clock, token_lifetime: auth.token_lifetime, idle, lifetime })
+}
+
+fn routes(config: &mut ServiceConfig, gateway: &Data<Gateway>) {
+    config
+        .app_data(gateway.clone())
+        .service(sign_in::login)
+        .service(sign_in::token_request)
+        .service(sessions::routes::refresh)
+        .service(sessions::routes::logout)
+        .service(sessions::routes::sessions_list)
+        .service(sessions::routes::sessions_end)
+        .service(account::me)
+        .service(account::change_password);
+}
+
+/// Signs a program of this process in as the administrator.
+async fn local_access(database: Database, sessions: Arc<Sessions>, name: String) -> Result<String, Failure> {
+    let missing = || Failure::Internal(format!("there is no user {name}"));
+    let user = user_find(&database, &name).await?.ok_or_else(missing)?;
+    Ok(sessions.begin(&user, None, Some("this process".to_owned())).await?.access_token)
+}
+
+impl Gateway {
+    /// Whether the password is the one that was hashed, checked where it keeps nobody from being served.
+    pub(crate) async fn matches(&self, password: String, hash: String) -> Result<bool, Failure> {
+        matches(&self.hashing, password, hash).await.map_err(|failure| match failure {
+            Failure::Overloaded => Failure::TooMany { detail: "too many sign in at once; try again", retry_after_s: 2 },
+            other => other,
         })
     }
+}
+
+pub(crate) async fn matches(hashing: &Pool, password: String, hash: String) -> Result<bool, Failure> {
+    hashing.run(move || auth::password_matches(&password, &hash)).await
+}
+
+pub(crate) async fn hashed(hashing: &Pool, password: String) -> Result<String, Failure> {
+    let hash = hashing.run(move || auth::password_hash(&password)).await?;
+    hash.map_err(|error| Failure::Internal(error.to_string()))
 }

@@ -29,7 +29,7 @@ mod workers;
 pub use automation::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate};
 pub use control::{BulkCancelRequest, BulkRequest, BulkResponse, BulkRetryRequest, ControlRequest, RetryRequest};
 pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterFilter, DeadLetterRefusal, ReplayRequest, ReplayResponse};
-pub use identity::{LoginRequest, LoginResponse};
+pub use identity::{ChangePasswordRequest, LoginRequest, LoginResponse, LogoutRequest, Me, MyAccount, RefreshRequest, Session, TokenForm};
 pub use job::{ExecuteOptions, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, Progress, WaitingReason};
 pub use moment::parse as parse_moment;
 pub use ops::{BrokerStatus, OpsStatus, QueueStatus, ReconcilerStatus, ReplicaStatus, TaskStatus, WorkerCounts};

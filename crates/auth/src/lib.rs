@@ -14,6 +14,7 @@ mod key;
 mod password;
 mod permission;
 mod principal;
+mod refresh;
 pub mod secrets;
 mod token;
 mod worker_limits;
@@ -24,7 +25,8 @@ pub use self::{
     password::{password_hash, password_matches},
     permission::{Need, Permission, Permissions, need},
     principal::{Actor, Denied, Principal},
-    token::{Claims, Kind, Tokens},
+    refresh::{Presented, REFRESH_TOKEN_PREFIX, RefreshKey, RefreshToken},
+    token::{Bearer, Claims, Kind, SigningKey, VerifyingKey, key_id},
     worker_limits::WorkerLimits,
     worker_token::{TokenDigest, WORKER_TOKEN_PREFIX, worker_token},
 };
@@ -35,6 +37,9 @@ pub enum Error {
     /// The password cannot be hashed.
     #[error("the password cannot be hashed: {0}")]
     Hash(String),
+    /// The key of this id is none of Ed25519.
+    #[error("the key {0} is none of Ed25519")]
+    Key(String),
     /// The token cannot be made.
     #[error("the token cannot be made: {0}")]
     Token(String),

@@ -99,7 +99,7 @@ impl Api {
     }
 
     pub(crate) async fn login(&mut self, username: &str, password: &str) -> Result<()> {
-        let request = LoginRequest { username: username.to_owned(), password: password.to_owned() };
+        let request = LoginRequest { username: Some(username.to_owned()), password: password.to_owned(), ..LoginRequest::default() };
         let answer = self.send(self.request(Method::POST, "auth/login"), serde_json::to_vec(&request)?).await?;
         self.authorization = format!("Bearer {}", serde_json::from_slice::<LoginResponse>(&answer)?.access_token);
         Ok(())

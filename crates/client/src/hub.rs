@@ -9,7 +9,11 @@ impl Client {
     /// Signs a user in; pass the access token to [`Client::with_token`].
     pub fn login(&self, username: &str, password: impl Into<SecretString>) -> Call<LoginResponse> {
         let password = password.into().expose_secret().to_owned();
-        self.post(&["auth", "login"]).repeatable().json(&LoginRequest { username: username.to_owned(), password })
+        self.post(&["auth", "login"]).repeatable().json(&LoginRequest {
+            username: Some(username.to_owned()),
+            password,
+            ..LoginRequest::default()
+        })
     }
 
     /// Health of the hub; needs no sign-in.

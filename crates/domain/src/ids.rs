@@ -72,6 +72,8 @@ ids! {
     ReplicaId(Uuid, uuid::Error);
     /// Id of a user.
     UserId(Uuid, uuid::Error);
+    /// Id of a session, UUID v7: a user signed in on one device.
+    SessionId(Uuid, uuid::Error);
     /// Id of a schedule, UUID v7.
     ScheduleId(Uuid, uuid::Error);
     /// Id of a version, UUID v7.

@@ -114,7 +114,7 @@ impl World {
             change(&mut settings);
         }
         let hub = Hub::start_with(settings.clone(), options.hub, services).await.unwrap_or_else(|error| panic!("{error:#}"));
-        let client = client(&hub);
+        let client = client(&hub).await;
         let front = Proxy::start(address(&hub)).await.unwrap_or_else(|error| panic!("{error}"));
         Self { delivery, hub, client, settings, folder, database, front, suffix }
     }
@@ -127,7 +127,7 @@ impl World {
         let Self { delivery, hub, settings, folder, database, front, suffix, .. } = self;
         hub.stop().await;
         let hub = Hub::start(settings.clone(), HubOptions::default()).await.unwrap_or_else(|error| panic!("{error:#}"));
-        let client = client(&hub);
+        let client = client(&hub).await;
         front.switch(address(&hub));
         Self { delivery, hub, client, settings, folder, database, front, suffix }
     }
@@ -141,7 +141,7 @@ impl World {
         settings.data_dir = self.folder.path().join("replica");
         settings.worker.api_key = self.hub.worker_key().clone();
         let hub = Hub::start(settings, HubOptions::default()).await.unwrap_or_else(|error| panic!("{error:#}"));
-        let client = client(&hub);
+        let client = client(&hub).await;
         (hub, client)
     }
 
@@ -213,8 +213,8 @@ fn address(hub: &Hub) -> String {
     hub.url().trim_start_matches("http://").to_owned()
 }
 
-fn client(hub: &Hub) -> Client {
-    let token = hub.access_token().unwrap_or_else(|error| panic!("{error}"));
+async fn client(hub: &Hub) -> Client {
+    let token = hub.access_token().await.unwrap_or_else(|error| panic!("{error}"));
     let key = hub.worker_key().expose_secret().to_owned();
     Client::new(hub.url(), token, key).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -241,6 +241,10 @@ fn settings(
     settings.dispatch.tick = Duration::from_millis(50);
     // Most tests have no consumer that declares its queue.
     settings.dispatch.queue_profile = Some(QueueProfile::Regente);
+    // Some tests bring a clock that goes by days.
+    settings.auth.token_lifetime = Duration::from_secs(10 * 365 * 86_400);
+    settings.auth.session_lifetime = settings.auth.token_lifetime;
+    settings.auth.session_idle = settings.auth.token_lifetime;
     settings.admin.password = "admin-password-of-a-test".to_owned().into();
     if delivery == Delivery::Queue {
         settings.broker.url = test_support::amqp_url()?.into();

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{self, HubCommand},
-    maintain::{self, SecretsCommand},
+    maintain::{self, KeysCommand, SecretsCommand},
     terminal, up,
     work::{self, WorkerArgs},
 };
@@ -39,6 +39,9 @@ enum Command {
     /// Manage the master keys that seal secrets in the database.
     #[command(subcommand)]
     Secrets(SecretsCommand),
+    /// Manage the keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Check or print the settings.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -109,6 +112,10 @@ impl Cli {
             },
             Command::Secrets(command) => match settings() {
                 Ok(settings) => maintain::secrets(&settings, &command),
+                Err(error) => return unusable(&error),
+            },
+            Command::Keys(command) => match settings() {
+                Ok(settings) => maintain::keys(&settings, &command),
                 Err(error) => return unusable(&error),
             },
             Command::Config(command) => match (settings(), command) {

@@ -21,7 +21,7 @@ const DELAY_MS: u64 = 150;
 
 /// Registers the examples, runs the first and shows it. A local worker serves their queues.
 pub(crate) async fn run(hub: &Hub, stop: &Shutdown) -> anyhow::Result<()> {
-    let client = client(hub)?;
+    let client = client(hub).await?;
     let mut automations = Vec::new();
     for registration in examples::registrations()? {
         automations.push(register(&client, &registration).await?);
@@ -73,8 +73,8 @@ fn summary(result: &Value, folder: &Path) -> String {
 }
 
 /// A client of this hub, signed in as the administrator.
-fn client(hub: &Hub) -> anyhow::Result<Client> {
-    Ok(Client::new(Settings::new(hub.url()))?.with_token(&hub.access_token()?.into())?)
+async fn client(hub: &Hub) -> anyhow::Result<Client> {
+    Ok(Client::new(Settings::new(hub.url()))?.with_token(&hub.access_token().await?.into())?)
 }
 
 async fn register(client: &Client, registration: &AutomationCreate) -> anyhow::Result<Automation> {

@@ -1,4 +1,5 @@
-//! `regente secrets`: management of the master keys. Uses the database directly, while hubs run on it.
+//! `regente secrets` and `regente keys`: management of the master keys and of the keys that sign access tokens. Uses the database directly,
+//! while hubs run on it.
 
 use clap::Subcommand;
 use runtime::{Clocks, Secrets, Settings};
@@ -14,6 +15,22 @@ pub(crate) enum SecretsCommand {
     Key,
     /// Rewrap the keys of all secrets with the first master key; the others are then no longer needed.
     Rotate,
+}
+
+/// Subcommands of `regente keys`.
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Sign with a new key. Nobody is signed out: tokens of the old one are good until they end.
+    Rotate,
+}
+
+/// Runs `regente keys`.
+pub(crate) fn keys(settings: &Settings, KeysCommand::Rotate: &KeysCommand) -> anyhow::Result<()> {
+    on_database(settings, async |secrets: Secrets, database: Database| {
+        let now = database.time().await?.unwrap_or_else(chrono::Utc::now);
+        let id = api_gateway::rotate_signing_key(&database, &secrets, now).await?;
+        Ok(format!("access tokens are signed with the new key {id}; those that were signed before are good until they end"))
+    })
 }
 
 /// Runs `regente secrets`.

@@ -19,17 +19,17 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use auth::{Need, Permission, Principal, SharedKey, Tokens, WORKER_TOKEN_PREFIX};
+use auth::{Need, Permission, Principal, SharedKey, WORKER_TOKEN_PREFIX};
 use domain::ids::JobId;
 
 use self::same_site::check_same_site;
-use crate::{Failure, RefusedKeys, WorkerTokens};
+use crate::{Caller, Failure, Identities, Person, RefusedKeys, WorkerTokens};
 
 /// Credentials that identify callers: access tokens of users and services, the shared worker key, and worker tokens.
 #[derive(Clone)]
 pub struct Access {
     /// Checks access tokens.
-    pub tokens: Tokens,
+    pub identities: Identities,
     /// The shared worker key.
     pub worker_key: SharedKey,
     /// Checks worker tokens.
@@ -46,6 +46,8 @@ enum Shown {
     Enough(Principal),
     /// A worker token, which must be looked up.
     WorkerToken(String),
+    /// An access token, whose bearer may have changed.
+    AccessToken(String),
 }
 
 impl Access {
@@ -62,7 +64,7 @@ impl Access {
             (Some(token), _) | (None, Some(token)) if token.starts_with(WORKER_TOKEN_PREFIX) => Ok(Shown::WorkerToken(token.to_owned())),
             _ if self.open => check_same_site(request).map(|()| Shown::Enough(Principal::anybody())),
             (Some(_), _) => Err(Failure::Unauthorized("the key in X-Worker-API-Key is wrong")),
-            (None, Some(token)) => self.signed_in(token),
+            (None, Some(token)) => Ok(Shown::AccessToken(token.to_owned())),
             (None, None) => Err(Failure::Unauthorized("workers need the header X-Worker-API-Key or a bearer token")),
         }
     }
@@ -72,21 +74,17 @@ impl Access {
         match (bearer(request), key) {
             _ if self.open => check_same_site(request).map(|()| Shown::Enough(Principal::anybody())),
             (Some(token), _) | (None, Some(token)) if token.starts_with(WORKER_TOKEN_PREFIX) => Ok(Shown::WorkerToken(token.to_owned())),
-            (Some(token), _) => self.signed_in(token),
+            (Some(token), _) => Ok(Shown::AccessToken(token.to_owned())),
             (None, Some(key)) if self.worker_key.matches(key) => Ok(Shown::Enough(Principal::shared_key())),
             (None, _) => Err(Failure::Unauthorized("sign in first: the request has no bearer token")),
         }
     }
 
-    fn signed_in(&self, token: &str) -> Result<Shown, Failure> {
-        let claims = self.tokens.check(token).map_err(|_| Failure::Unauthorized("the bearer token is not valid; sign in again"))?;
-        Ok(Shown::Enough(claims.principal()))
-    }
-
-    async fn principal(&self, request: &HttpRequest, is_worker_route: bool) -> Result<Principal, Failure> {
+    async fn caller(&self, request: &HttpRequest, is_worker_route: bool) -> Result<Caller, Failure> {
         match self.shown(request, is_worker_route)? {
-            Shown::Enough(principal) => Ok(principal),
-            Shown::WorkerToken(token) => self.worker_tokens.check(&token).await,
+            Shown::Enough(principal) => Ok(principal.into()),
+            Shown::WorkerToken(token) => Ok(self.worker_tokens.check(&token).await?.into()),
+            Shown::AccessToken(token) => self.identities.check(&token).await,
         }
     }
 }
@@ -99,7 +97,7 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
 
 /// The caller of a request, stored with it until its route asks. A bad credential is refused by the route, which may be open to everybody
 /// or not exist.
-struct Identity(Result<Arc<Principal>, Failure>);
+struct Identity(Result<Caller, Failure>);
 
 /// Middleware that identifies the caller, and counts and logs callers that worker routes refuse.
 ///
@@ -110,11 +108,11 @@ pub async fn identify(request: ServiceRequest, next: Next<impl MessageBody + 'st
     let is_worker_route = request.match_info().as_str().starts_with("/api/v1/worker/");
     let identity = match request.app_data::<Data<Access>>() {
         Some(access) => {
-            let principal = access.principal(request.request(), is_worker_route).await;
-            if is_worker_route && matches!(principal, Err(Failure::Unauthorized(_) | Failure::Forbidden(_))) {
+            let caller = access.caller(request.request(), is_worker_route).await;
+            if is_worker_route && matches!(caller, Err(Failure::Unauthorized(_) | Failure::Forbidden(_))) {
                 access.refused.note(request.peer_addr().map(|address| address.ip()), job_to_start(request.match_info().as_str()));
             }
-            principal.map(Arc::new)
+            caller
         }
         None => Err(Failure::Internal("no access rules in app data".to_owned())),
     };
@@ -126,13 +124,46 @@ fn job_to_start(path: &str) -> Option<JobId> {
     path.strip_prefix("/api/v1/worker/jobs/")?.strip_suffix("/start")?.parse().ok()
 }
 
+/// The request's caller.
+fn caller(request: &HttpRequest) -> Result<Caller, Failure> {
+    let identity = request.extensions_mut().remove::<Identity>();
+    let Identity(caller) = identity.ok_or_else(|| Failure::Internal("this app does not identify who calls".to_owned()))?;
+    caller
+}
+
 /// The request's principal, if it has this permission.
 fn allowed(request: &HttpRequest, permission: Permission) -> Result<Arc<Principal>, Failure> {
-    let identity = request.extensions_mut().remove::<Identity>();
-    let Identity(principal) = identity.ok_or_else(|| Failure::Internal("this app does not identify who calls".to_owned()))?;
-    let principal = principal?;
+    let principal = caller(request)?.principal;
     principal.require(permission)?;
     Ok(principal)
+}
+
+/// An identified caller, whatever its permissions.
+pub struct Known(pub Caller);
+
+impl FromRequest for Known {
+    type Error = Failure;
+    type Future = Ready<Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request).map(Self))
+    }
+}
+
+/// A signed-in user, for routes about their own account.
+pub struct SignedIn(pub Person);
+
+impl FromRequest for SignedIn {
+    type Error = Failure;
+    type Future = Ready<Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let person = |caller: Caller| {
+            let nobody = || Failure::Forbidden(format!("{} is no person who signed in", caller.principal.name()));
+            caller.person.ok_or_else(nobody)
+        };
+        ready(caller(request).and_then(person).map(Self))
+    }
 }
 
 /// A caller with the permission `P`. Every route has exactly one extractor of its caller.

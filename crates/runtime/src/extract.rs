@@ -50,6 +50,38 @@ impl<T: DeserializeOwned + 'static> FromRequest for OpenJsonBody<T> {
     }
 }
 
+/// Like [`OpenJsonBody`]; an empty body and `null` are `T::default()`.
+pub struct OpenOptionalJsonBody<T>(pub T);
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for OpenOptionalJsonBody<T> {
+    type Error = Failure;
+    type Future = Pending<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = json(request, payload, Sender::Anybody);
+        Box::pin(async move { optional(&body.await?).map(Self) })
+    }
+}
+
+/// The fields of a form, on a route that needs no sign-in: at most 16 KiB. A field that does not fit: 422 with its name.
+pub struct OpenFormBody<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for OpenFormBody<T> {
+    type Error = Failure;
+    type Future = Pending<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let (bytes, memory) = body::read(&request, payload, Sender::Anybody).await?;
+            memory.keep(&request);
+            let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(&bytes));
+            let form = serde_path_to_error::deserialize(pairs);
+            form.map(Self).map_err(|error| Failure::Invalid(vec![named_fault(&error.path().to_string(), error.inner().to_string())]))
+        })
+    }
+}
+
 /// Like [`JsonBody`]; an empty body and `null` are `T::default()`.
 pub struct OptionalJsonBody<T>(pub T);
 
@@ -59,12 +91,13 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJsonBody<T
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let body = json(request, payload, Sender::Known);
-        Box::pin(async move {
-            let bytes = body.await?;
-            let blank = bytes.iter().all(u8::is_ascii_whitespace);
-            Ok(Self(if blank { None } else { parse::<Option<T>>(&bytes)? }.unwrap_or_default()))
-        })
+        Box::pin(async move { optional(&body.await?).map(Self) })
     }
+}
+
+fn optional<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, Failure> {
+    let blank = bytes.iter().all(u8::is_ascii_whitespace);
+    Ok(if blank { None } else { parse::<Option<T>>(bytes)? }.unwrap_or_default())
 }
 
 /// The bytes of a body, within the limits for JSON.

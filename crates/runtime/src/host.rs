@@ -8,7 +8,7 @@ mod ops;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use actix_web::dev::ServerHandle;
@@ -17,7 +17,10 @@ use store::Database;
 use tokio::task::JoinHandle;
 
 pub use self::description::describe;
-use crate::{Context, Counts, Service, Shutdown, StartError, TaskError, service::Running};
+use crate::{
+    Context, Counts, Failure, Service, Shutdown, StartError, TaskError,
+    service::{LocalAccess, Running},
+};
 
 /// Time limit for tasks to end after the last request.
 const TASKS_END_WITHIN: Duration = Duration::from_secs(5);
@@ -27,6 +30,7 @@ pub struct Host {
     address: SocketAddr,
     context: Context,
     announcements: Vec<String>,
+    local_access: Option<LocalAccess>,
     handle: ServerHandle,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -38,9 +42,9 @@ impl Host {
     /// The error of the service that did not start; those started before it are stopped.
     pub async fn start(listener: TcpListener, context: Context, services: &[Box<dyn Service>]) -> Result<Self, StartError> {
         match start(listener, &context, services).await {
-            Ok((address, announcements, server)) => {
+            Ok(Started { address, announcements, local_access, server }) => {
                 let handle = server.handle();
-                Ok(Self { address, context, announcements, handle, server: tokio::spawn(server) })
+                Ok(Self { address, context, announcements, local_access, handle, server: tokio::spawn(server) })
             }
             Err(error) => {
                 context.close(TASKS_END_WITHIN).await;
@@ -81,9 +85,12 @@ impl Host {
     /// An access token for the administrator, for programs of this process.
     ///
     /// # Errors
-    /// When it cannot be signed.
-    pub fn access_token(&self) -> Result<String, auth::Error> {
-        self.context.access.tokens.issue(&self.context.settings.admin.username, SystemTime::now())
+    /// When no service of this process signs people in, or the database fails.
+    pub async fn access_token(&self) -> Result<String, Failure> {
+        match &self.local_access {
+            Some(token) => token().await,
+            None => Err(Failure::Internal("no service of this process signs people in".to_owned())),
+        }
     }
 
     /// Runs a reconciler of this process once, for tests that drive recovery.
@@ -119,7 +126,12 @@ impl Host {
     }
 }
 
-type Started = (SocketAddr, Vec<String>, actix_web::dev::Server);
+struct Started {
+    address: SocketAddr,
+    announcements: Vec<String>,
+    local_access: Option<LocalAccess>,
+    server: actix_web::dev::Server,
+}
 
 async fn start(listener: TcpListener, context: &Context, services: &[Box<dyn Service>]) -> Result<Started, StartError> {
     let address = listener.local_addr()?;
@@ -134,6 +146,7 @@ async fn start(listener: TcpListener, context: &Context, services: &[Box<dyn Ser
     context.reconcilers.start(reconcilers, &context.tasks).await?;
     context.replica.start(&context.tasks, &context.writes, context.settings.dispatch.tick, &context.shutdown);
     let announcements = running.iter_mut().filter_map(|(_, service)| service.announcement.take()).collect();
+    let local_access = running.iter_mut().find_map(|(_, service)| service.local_access.take());
     let server = app::serve(listener, context, running, &describe(services))?;
-    Ok((address, announcements, server))
+    Ok(Started { address, announcements, local_access, server })
 }

@@ -16,6 +16,7 @@ pub mod events;
 mod extract;
 mod first_start;
 mod host;
+mod identities;
 mod intake;
 mod json;
 mod pool;
@@ -32,12 +33,13 @@ mod worker_tokens;
 mod write_health;
 
 pub use self::{
-    access::{Access, Allowed, WorkerCaller, identify},
+    access::{Access, Allowed, Known, SignedIn, WorkerCaller, identify},
     body::Bodies,
     clock::{Clock, Clocks, SteadyClock},
     events::Events,
-    extract::{JsonBody, OpenJsonBody, OptionalJsonBody, Params, path_config},
+    extract::{JsonBody, OpenFormBody, OpenJsonBody, OpenOptionalJsonBody, OptionalJsonBody, Params, path_config},
     host::{Host, describe},
+    identities::{Caller, Identities, Person},
     intake::{Ask, Intake, JobIntake},
     pool::Pool,
     problem::{Failure, OVERLAP_SKIPPED, Unmatched, unmatched},

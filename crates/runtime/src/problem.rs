@@ -52,9 +52,14 @@ pub enum Failure {
     /// The body did not arrive in time.
     #[error("the body did not arrive within {} s", .0.as_secs())]
     TooSlow(Duration),
-    /// Too many requests of this kind at the same time.
-    #[error("{0}")]
-    TooMany(&'static str),
+    /// Too many requests of this kind.
+    #[error("{detail}")]
+    TooMany {
+        /// For people.
+        detail: &'static str,
+        /// Seconds after which the request may be repeated.
+        retry_after_s: u64,
+    },
     /// The hub is overloaded.
     #[error("the hub has more requests than it can serve; try again")]
     Overloaded,
@@ -108,7 +113,7 @@ impl Failure {
             Self::Forbidden(_) => "forbidden",
             Self::TooLarge(_) => "too_large",
             Self::TooSlow(_) => "too_slow",
-            Self::TooMany(_) => "too_many_requests",
+            Self::TooMany { .. } => "too_many_requests",
             Self::Overloaded => "overloaded",
             Self::Unavailable(_) => "unavailable",
             Self::BrokerUnavailable(_) => "broker_unavailable",
@@ -149,7 +154,7 @@ impl ResponseError for Failure {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
-            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -160,9 +165,8 @@ impl ResponseError for Failure {
         response.content_type("application/problem+json");
         match self {
             Self::Unauthorized(_) => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
-            Self::TooMany(_) | Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) => {
-                response.insert_header((header::RETRY_AFTER, "2"))
-            }
+            Self::TooMany { retry_after_s, .. } => response.insert_header((header::RETRY_AFTER, retry_after_s.to_string())),
+            Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) => response.insert_header((header::RETRY_AFTER, "2")),
             _ => &mut response,
         };
         response.json(self.problem())

@@ -1,8 +1,13 @@
 //! This process among the replicas of its database: identity, heartbeat, and which others are alive.
 
 use domain::ids::ReplicaId;
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
+use auth::{Claims, Kind, SigningKey, VerifyingKey};
 use chrono::{DateTime, TimeDelta, Utc};
 use store::{
     Database, Error,
@@ -18,6 +23,12 @@ const BEAT_EVERY: Duration = Duration::from_secs(5);
 const ALIVE_FOR: TimeDelta = TimeDelta::seconds(16);
 /// A dead replica is deleted after this.
 const KNOWN_FOR: TimeDelta = TimeDelta::hours(1);
+/// What the ids of the keys begin with that sign the tokens of services; the replica's id follows.
+pub(crate) const SERVICE_KEY_PREFIX: &str = "service:";
+/// How long a service's token lasts.
+const SERVICE_TOKEN_LIFETIME: Duration = Duration::from_secs(60);
+/// The database is not asked for an unknown replica more often.
+const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// This process. Clones share it.
 #[derive(Clone)]
@@ -30,6 +41,36 @@ pub struct Replica {
     services: Vec<String>,
     database: Database,
     clocks: Clocks,
+    /// Signs the tokens of this process's services. It is nowhere else, and ends with the process.
+    key: Arc<SigningKey>,
+    peers: Arc<Mutex<Peers>>,
+    /// When the database was last asked for one that was not known; held while it is.
+    asked_at: Arc<tokio::sync::Mutex<Option<Instant>>>,
+}
+
+/// The replicas whose services may call.
+type Peers = HashMap<ReplicaId, Peer>;
+
+/// A replica whose services may call.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    key: VerifyingKey,
+    services: Arc<[String]>,
+    last_seen_at: DateTime<Utc>,
+}
+
+impl Peer {
+    /// Whether it runs this service.
+    pub(crate) fn runs(&self, service: &str) -> bool {
+        self.services.iter().any(|known| known == service)
+    }
+
+    /// What a token says that this replica made for one of its services.
+    pub(crate) fn check(&self, token: &str, now: DateTime<Utc>) -> Option<Claims> {
+        let claims = self.key.check(token, now.timestamp()).ok()?;
+        let is_short = claims.exp.saturating_sub(claims.iat) <= SERVICE_TOKEN_LIFETIME.as_secs().cast_signed();
+        (claims.kind == Kind::Service && is_short && self.runs(&claims.sub)).then_some(claims)
+    }
 }
 
 impl Replica {
@@ -39,7 +80,51 @@ impl Replica {
     /// Any [`Error`] of the database.
     pub async fn new(database: Database, clocks: Clocks, services: Vec<String>) -> Result<Self, Error> {
         clocks.compare(&database).await?;
-        Ok(Self { id: Uuid::now_v7().into(), started_at: (clocks.now)(), started: Instant::now(), services, database, clocks })
+        let id = ReplicaId::from(Uuid::now_v7());
+        let key = SigningKey::new(&format!("{SERVICE_KEY_PREFIX}{id}"), &*SigningKey::generate());
+        let key = Arc::new(key.map_err(|error| Error::Corrupt(error.to_string()))?);
+        let started_at = (clocks.now)();
+        let (peers, asked_at) = (Arc::default(), Arc::default());
+        Ok(Self { id, started_at, started: Instant::now(), services, database, clocks, key, peers, asked_at })
+    }
+
+    /// A token with which a service of this process calls others. It is good for a minute, as long as this replica lives.
+    ///
+    /// # Errors
+    /// [`auth::Error::Token`] when it cannot be signed.
+    pub fn service_token(&self, service: &str) -> Result<String, auth::Error> {
+        self.key.sign(&Claims::service(service, (self.clocks.now)().timestamp(), SERVICE_TOKEN_LIFETIME))
+    }
+
+    /// The replica with this id, when it is alive and its services may call.
+    pub(crate) async fn peer(&self, id: ReplicaId, now: DateTime<Utc>) -> Result<Option<Peer>, Error> {
+        let alive = |peers: &Peers| peers.get(&id).filter(|peer| id == self.id || now - peer.last_seen_at < ALIVE_FOR).cloned();
+        if let Some(found) = alive(&self.peers()) {
+            return Ok(Some(found));
+        }
+        let arrived = Instant::now();
+        let mut asked_at = self.asked_at.lock().await;
+        if asked_at.is_none_or(|at| at < arrived) {
+            // Made-up ids cost their senders time, and the database little.
+            if let Some(rest) = asked_at.and_then(|at| ASK_EVERY.checked_sub(at.elapsed())) {
+                tokio::time::sleep(rest).await;
+            }
+            *asked_at = Some(Instant::now());
+            self.learn_peers(self.alive().await?);
+        }
+        Ok(alive(&self.peers()))
+    }
+
+    fn learn_peers(&self, replicas: Vec<store::reconcilers::Replica>) {
+        let peer = |replica: store::reconcilers::Replica| {
+            let key = VerifyingKey::new(&replica.id.to_string(), &replica.public_key?).ok()?;
+            Some((replica.id, Peer { key, services: replica.services?.into(), last_seen_at: replica.last_seen_at }))
+        };
+        *self.peers() = replicas.into_iter().filter_map(peer).collect();
+    }
+
+    fn peers(&self) -> MutexGuard<'_, Peers> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long it has been running.
@@ -116,7 +201,8 @@ impl Replica {
         }
     }
 
-    async fn beat(&self) -> Result<(), Error> {
+    /// Says that it lives.
+    pub(crate) async fn beat(&self) -> Result<(), Error> {
         let now = (self.clocks.now)();
         let replica = store::reconcilers::Replica {
             id: self.id,
@@ -124,11 +210,13 @@ impl Replica {
             started_at: self.started_at,
             last_seen_at: now,
             services: Some(self.services.clone()),
+            public_key: Some(self.key.public().to_vec()),
         };
         replica_beat(&self.database, &replica, now - KNOWN_FOR).await?;
         if !self.database.is_sqlite() {
-            let others = self.alive().await?.into_iter().any(|replica| replica.id != self.id);
-            self.clocks.steady.set_beside_others(others);
+            let alive = self.alive().await?;
+            self.clocks.steady.set_beside_others(alive.iter().any(|replica| replica.id != self.id));
+            self.learn_peers(alive);
         }
         Ok(())
     }

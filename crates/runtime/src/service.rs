@@ -20,8 +20,8 @@ use store::{Database, Error};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    Access, Clock, Clocks, Events, Reconciler, Reconcilers, RefusedKeys, Replica, Secrets, Section, Settings, Shutdown, Tasks,
-    WorkerTokens, WriteHealth, first_start::Keys, reconcile::Terms,
+    Access, Clock, Clocks, Events, Failure, Identities, Reconciler, Reconcilers, RefusedKeys, Replica, Secrets, Section, Settings,
+    Shutdown, Tasks, WorkerTokens, WriteHealth, first_start, reconcile::Terms,
 };
 
 /// Why a service did not start.
@@ -50,6 +50,8 @@ pub trait Service: Send + Sync {
 }
 
 type Routes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
+/// Makes an access token for a program of this process.
+pub(crate) type LocalAccess = Arc<dyn Fn() -> BoxFuture<'static, Result<String, Failure>> + Send + Sync>;
 type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// A started service.
@@ -58,12 +60,13 @@ pub struct Running {
     pub(crate) reconcilers: Vec<Arc<dyn Reconciler>>,
     pub(crate) readiness: Option<Readiness>,
     pub(crate) announcement: Option<String>,
+    pub(crate) local_access: Option<LocalAccess>,
 }
 
 impl Running {
     /// With these routes, which are configured once per server thread and matched in order.
     pub fn new(routes: impl Fn(&mut ServiceConfig) + Send + Sync + 'static) -> Self {
-        Self { routes: Arc::new(routes), reconcilers: Vec::new(), readiness: None, announcement: None }
+        Self { routes: Arc::new(routes), reconcilers: Vec::new(), readiness: None, announcement: None, local_access: None }
     }
 
     /// Adds reconcilers, each of which one replica runs at a time.
@@ -80,6 +83,16 @@ impl Running {
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
         self.readiness = Some(Arc::new(move || Box::pin(ready())));
+        self
+    }
+
+    /// Makes the access tokens with which programs of this process act for the administrator.
+    #[must_use]
+    pub fn with_local_access<F>(mut self, token: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<String, Failure>> + Send + 'static,
+    {
+        self.local_access = Some(Arc::new(move || Box::pin(token())));
         self
     }
 
@@ -156,7 +169,7 @@ impl Context {
         let (shutdown, writes) = (Shutdown::default(), WriteHealth::default());
         let clock = clocks.now.clone();
         let secrets = Secrets::new(database.clone(), clock.clone(), master_keys);
-        let Keys { tokens, worker_key } = Keys::load(&database, &settings, worker_key).await?;
+        let worker_key = first_start::worker_key(&database, &settings, worker_key).await?;
         let tasks = Tasks::new(clock.clone(), shutdown.clone());
         let replica = Replica::new(database.clone(), clocks, services).await?;
         let terms = Terms {
@@ -169,8 +182,11 @@ impl Context {
             writes: writes.clone(),
             shutdown: shutdown.clone(),
         };
+        // Others know its key before a service of it calls.
+        replica.beat().await?;
+        let identities = Identities::new(database.clone(), clock.clone(), replica.clone(), settings.auth.token_lifetime);
         let access = Access {
-            tokens,
+            identities,
             worker_key: SharedKey::new(&worker_key),
             worker_tokens: WorkerTokens::new(database.clone(), clock.clone()),
             refused: RefusedKeys::default(),

@@ -109,6 +109,12 @@ section!(
         /// Lifetime of an access token.
         #[serde(with = "humantime_serde")]
         token_lifetime: Duration,
+        /// A session expires after this long without a refresh.
+        #[serde(with = "humantime_serde")]
+        session_idle: Duration,
+        /// Maximum lifetime of a session.
+        #[serde(with = "humantime_serde")]
+        session_lifetime: Duration,
     }
 );
 section!(
@@ -341,6 +347,12 @@ impl Settings {
             let fine = kept.is_zero() || (RETENTION_LEAST..=RETENTION_MOST).contains(&kept);
             check(fine, &format!("retention.{key} must be 1h to 100years, or 0s to keep everything"));
         }
+        let auth = &self.auth;
+        let day = Duration::from_secs(86_400);
+        check((Duration::from_secs(1)..=day).contains(&auth.token_lifetime), "auth.token_lifetime must be 1s to 24h");
+        check(auth.session_idle >= auth.token_lifetime, "auth.session_idle must be at least auth.token_lifetime");
+        check(auth.session_lifetime >= auth.session_idle, "auth.session_lifetime must be at least auth.session_idle");
+        check(auth.session_lifetime <= RETENTION_MOST, "auth.session_lifetime must be at most 100years");
         check(!self.admin.username.is_empty(), "admin.username must not be empty");
         if let Err(error) = telemetry::check_filter(&self.log.filter) {
             faults.push(format!("log.filter: {error}"));

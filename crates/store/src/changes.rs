@@ -17,6 +17,8 @@ pub enum Subject {
     Automations,
     /// Workers' identities and pauses; not their heartbeats.
     Workers,
+    /// Who may come in: users, sessions, keys that sign access tokens.
+    Identities,
 }
 
 impl Subject {
@@ -24,6 +26,7 @@ impl Subject {
         match self {
             Self::Automations => "automations",
             Self::Workers => "workers",
+            Self::Identities => "identities",
         }
     }
 }

@@ -15,6 +15,8 @@ pub(crate) mod queue_pause;
 pub(crate) mod reconciler;
 pub(crate) mod replica;
 pub(crate) mod secret;
+pub(crate) mod session;
+pub(crate) mod signing_key;
 pub(crate) mod user;
 pub(crate) mod worker;
 pub(crate) mod worker_token;

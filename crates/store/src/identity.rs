@@ -1,13 +1,19 @@
 //! Users, and settings of the installation that are generated at the first start. Those are stored in the database so that replicas agree.
 
 use chrono::{DateTime, Utc};
-use domain::ids::UserId;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::OnConflict};
+use domain::ids::{SessionId, UserId};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, QueryFilter, UpdateMany,
+    sea_query::{Expr, ExprTrait, OnConflict},
+};
 use uuid::Uuid;
 
 use crate::{
     Database, Error,
+    changes::{Subject, change_add_in_txn},
     entity::{instance_setting, user},
+    sessions::session_end_all_in_txn,
 };
 
 /// A user who may sign in.
@@ -17,8 +23,16 @@ pub struct User {
     pub id: UserId,
     /// User name.
     pub username: String,
+    /// E-mail address to sign in with, in lower case.
+    pub email: Option<String>,
+    /// What people call them.
+    pub display_name: Option<String>,
     /// Argon2 hash, PHC form.
     pub password_hash: String,
+    /// Whether they may sign in.
+    pub is_active: bool,
+    /// Counts what ends their access tokens: another password, role or state.
+    pub generation: i64,
 }
 
 /// Inserts a user unless the name is taken; returns whether it was inserted.
@@ -31,19 +45,78 @@ pub async fn user_insert_if_absent(database: &Database, username: &str, password
         username: Set(username.to_owned()),
         password_hash: Set(password_hash.to_owned()),
         created_at: Set(now),
+        email: Set(None),
+        display_name: Set(None),
+        is_active: Set(true),
+        generation: Set(0),
     };
     let insert = user::Entity::insert(row).on_conflict(OnConflict::column(user::Column::Username).do_nothing().to_owned());
     Ok(insert.exec_without_returning(database.connection()).await? == 1)
 }
 
-/// Replaces a user's password hash; `false` when there is no such user.
+/// Replaces a user's password hash, and ends their access tokens and all sessions but one; `false` when there is no such user, or somebody
+/// replaced `old_hash` before.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn user_set_password(database: &Database, username: &str, password_hash: &str) -> Result<bool, Error> {
-    let row = user::ActiveModel { password_hash: Set(password_hash.to_owned()), ..Default::default() };
-    let updated = user::Entity::update_many().set(row).filter(user::Column::Username.eq(username)).exec(database.connection()).await?;
-    Ok(updated.rows_affected == 1)
+pub async fn user_set_password(
+    database: &Database,
+    id: UserId,
+    (old_hash, new_hash): (&str, &str),
+    keep: Option<SessionId>,
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
+    let txn = database.begin().await?;
+    let row = user::ActiveModel { password_hash: Set(new_hash.to_owned()), ..Default::default() };
+    let update = next_generation(row, id).filter(user::Column::PasswordHash.eq(old_hash));
+    let was_there = update.exec(&txn.0).await?.rows_affected == 1;
+    if was_there {
+        session_end_all_in_txn(&txn, id, keep, now, "password_changed").await?;
+        change_add_in_txn(&txn, Subject::Identities).await?;
+    }
+    txn.commit().await?;
+    Ok(was_there)
+}
+
+/// Lets a user sign in, or not any more, which ends their access tokens and sessions; `false` when there is no such user, or it is so already.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn user_set_active(database: &Database, id: UserId, is_active: bool, now: DateTime<Utc>) -> Result<bool, Error> {
+    let txn = database.begin().await?;
+    let row = user::ActiveModel { is_active: Set(is_active), ..Default::default() };
+    let update = next_generation(row, id).filter(user::Column::IsActive.ne(is_active));
+    let changed = update.exec(&txn.0).await?.rows_affected == 1;
+    if changed && !is_active {
+        session_end_all_in_txn(&txn, id, None, now, "deactivated").await?;
+    }
+    if changed {
+        change_add_in_txn(&txn, Subject::Identities).await?;
+    }
+    txn.commit().await?;
+    Ok(changed)
+}
+
+/// Sets the e-mail address, which is kept in lower case, and the name for people; `false` when there is no such user.
+///
+/// # Errors
+/// [`Error::Duplicate`] when somebody else has the address.
+pub async fn user_set_profile(database: &Database, id: UserId, email: Option<&str>, display_name: Option<&str>) -> Result<bool, Error> {
+    let row = user::ActiveModel {
+        email: Set(email.map(str::to_lowercase)),
+        display_name: Set(display_name.map(str::to_owned)),
+        ..Default::default()
+    };
+    let update = user::Entity::update_many().set(row).filter(user::Column::Id.eq(id.get()));
+    Ok(update.exec(database.connection()).await?.rows_affected == 1)
+}
+
+/// The user with this id.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn user_get(database: &Database, id: UserId) -> Result<Option<User>, Error> {
+    Ok(user::Entity::find_by_id(id.get()).one(database.connection()).await?.map(from_row))
 }
 
 /// The user of this name.
@@ -52,7 +125,26 @@ pub async fn user_set_password(database: &Database, username: &str, password_has
 /// Any [`Error`] of the database.
 pub async fn user_find(database: &Database, username: &str) -> Result<Option<User>, Error> {
     let row = user::Entity::find().filter(user::Column::Username.eq(username)).one(database.connection()).await?;
-    Ok(row.map(|row| User { id: row.id.into(), username: row.username, password_hash: row.password_hash }))
+    Ok(row.map(from_row))
+}
+
+/// The user with this e-mail address, whatever its case.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn user_find_by_email(database: &Database, email: &str) -> Result<Option<User>, Error> {
+    let row = user::Entity::find().filter(user::Column::Email.eq(email.to_lowercase())).one(database.connection()).await?;
+    Ok(row.map(from_row))
+}
+
+fn next_generation(row: user::ActiveModel, id: UserId) -> UpdateMany<user::Entity> {
+    let next = Expr::col(user::Column::Generation).add(1);
+    user::Entity::update_many().set(row).col_expr(user::Column::Generation, next).filter(user::Column::Id.eq(id.get()))
+}
+
+fn from_row(row: user::Model) -> User {
+    let user::Model { id, username, password_hash, created_at: _, email, display_name, is_active, generation } = row;
+    User { id: id.into(), username, email, display_name, password_hash, is_active, generation }
 }
 
 /// The installation's value for `key`. If there is none, stores `fresh`, which is then the value for all replicas.

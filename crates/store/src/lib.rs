@@ -31,6 +31,8 @@ pub mod reconcilers;
 pub mod retention;
 mod scope;
 pub mod secrets;
+pub mod sessions;
+pub mod signing_keys;
 mod statement_text;
 pub mod worker_tokens;
 pub mod workers;

@@ -156,6 +156,8 @@ pub struct Replica {
     pub last_seen_at: DateTime<Utc>,
     /// Services that it runs; `None`: a version that always runs all.
     pub services: Option<Vec<String>>,
+    /// Checks the tokens of its services; `None` of a version whose services have none.
+    pub public_key: Option<Vec<u8>>,
 }
 
 /// Writes a replica's heartbeat, and deletes replicas without one since `forget_before`.
@@ -170,6 +172,7 @@ pub async fn replica_beat(database: &Database, replica: &Replica, forget_before:
         started_at: Set(replica.started_at),
         last_seen_at: Set(replica.last_seen_at),
         services: Set(replica.services.as_ref().map(|services| services.join(","))),
+        public_key: Set(replica.public_key.clone()),
     };
     let again = OnConflict::column(C::Id).update_column(C::LastSeenAt).to_owned();
     replica::Entity::insert(row).on_conflict(again).exec_without_returning(database.connection()).await?;
@@ -189,6 +192,7 @@ pub async fn replica_list(database: &Database, since: DateTime<Utc>) -> Result<V
         started_at: row.started_at,
         last_seen_at: row.last_seen_at,
         services: row.services.map(|services| services.split(',').map(str::to_owned).collect()),
+        public_key: row.public_key,
     };
     Ok(query.all(database.connection()).await?.into_iter().map(from_row).collect())
 }

@@ -13,7 +13,18 @@ type Needs = Option<P>;
 /// Nobody is asked who they are.
 const ANYBODY: Needs = None;
 
-const ROUTES: [(&str, &str, Needs); 55] = [
+/// Routes that need somebody, whatever they may do.
+const KNOWN: [(&str, &str); 1] = [("get", "/api/v1/auth/me")];
+
+/// Routes of a person's own account.
+const PERSONAL: [(&str, &str); 4] = [
+    ("post", "/api/v1/auth/change-password"),
+    ("post", "/api/v1/auth/logout"),
+    ("get", "/api/v1/auth/sessions"),
+    ("delete", "/api/v1/auth/sessions/{id}"),
+];
+
+const ROUTES: [(&str, &str, Needs); 57] = [
     ("get", "/api/v1/automations", Some(P::AutomationsRead)),
     ("post", "/api/v1/automations", Some(P::AutomationsWrite)),
     ("delete", "/api/v1/automations/{id}", Some(P::AutomationsWrite)),
@@ -23,6 +34,8 @@ const ROUTES: [(&str, &str, Needs); 55] = [
     ("post", "/api/v1/automations/{id}/pause", Some(P::AutomationsPause)),
     ("post", "/api/v1/automations/{id}/resume", Some(P::AutomationsPause)),
     ("post", "/api/v1/auth/login", ANYBODY),
+    ("post", "/api/v1/auth/refresh", ANYBODY),
+    ("post", "/auth/token", ANYBODY),
     ("get", "/api/v1/health", ANYBODY),
     ("get", "/api/v1/jobs", Some(P::JobsRead)),
     ("post", "/api/v1/jobs", Some(P::JobsCreate)),
@@ -83,7 +96,9 @@ async fn the_table_has_every_route() {
         .collect::<std::collections::BTreeSet<_>>()
         .into_iter()
         .collect();
-    let mut table: Vec<(&str, &str)> = ROUTES.iter().map(|(method, path, _)| (*path, *method)).collect();
+    let needs_permission = ROUTES.iter().map(|(method, path, _)| (*path, *method));
+    let mut table: Vec<(&str, &str)> =
+        needs_permission.chain(KNOWN.iter().chain(&PERSONAL).map(|(method, path)| (*path, *method))).collect();
     table.sort_unstable();
     assert_eq!(table, documented, "add the new route to the table with who may call it");
     world.end().await;
@@ -100,6 +115,29 @@ async fn each_route_is_open_to_whom_it_is_for_and_to_nobody_else() {
             let (expected, actual) = (verdict(needs, path, credential), seen(&answer, path));
             if actual != expected {
                 wrong.push(format!("{method} {path} with {}: {actual}, not {expected}: {}", credential.0, answer.text));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_s_own_account_is_for_the_person_alone() {
+    let world = calm(Delivery::Pull).await;
+    let (mut wrong, others) = (Vec::new(), credentials(&world).await);
+    for (nth, (what, _, kind)) in CREDENTIALS.iter().enumerate() {
+        for (method, path) in KNOWN.iter().chain(&PERSONAL) {
+            // Signing out ends what was shown.
+            let shown = if *kind == Kind::User { &credentials(&world).await } else { &others };
+            let actual = seen(&ask(&world, (method, path), &shown[nth]).await, path);
+            let expected = match kind {
+                Kind::Nobody => 401,
+                Kind::Service | Kind::Worker if !KNOWN.contains(&(*method, *path)) => 403,
+                _ => 200,
+            };
+            if actual != expected {
+                wrong.push(format!("{method} {path} with {what}: {actual}, not {expected}"));
             }
         }
     }
@@ -170,7 +208,7 @@ async fn credentials(world: &World) -> [Vec<(&'static str, String)>; 10] {
     let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
     let key = |key: &str| ("x-worker-api-key", key.to_owned());
     let shared = secrecy::ExposeSecret::expose_secret(world.hub.worker_key()).to_owned();
-    let user = world.hub.access_token().unwrap();
+    let user = world.hub.access_token().await.unwrap();
     let worker = worker_token(world).await;
     [
         vec![],

@@ -72,6 +72,7 @@ async fn reconcilers_run_and_are_listed(delivery: Delivery) {
         "retention_dead_letters",
         "retention_jobs",
         "retention_logs",
+        "retention_sessions",
         "unconfirmed_sweep",
     ];
     assert_eq!(listed.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), names);

@@ -87,13 +87,39 @@ pub(crate) async fn replica(world: &World) -> (regente::Hub, e2e::Client) {
     settings.worker.api_key = world.hub.worker_key().clone();
     let hub = regente::Hub::start(settings, regente::HubOptions::default()).await.unwrap();
     let key = secrecy::ExposeSecret::expose_secret(hub.worker_key()).to_owned();
-    let client = e2e::Client::new(hub.url(), hub.access_token().unwrap(), key).unwrap();
+    let client = e2e::Client::new(hub.url(), hub.access_token().await.unwrap(), key).unwrap();
     (hub, client)
 }
 
-/// As the services of the house make theirs: with the secret that all replicas share.
+/// A token of the service `scheduler`, which another process runs.
 pub(crate) async fn service_token(world: &World) -> String {
-    let secret = store::identity::instance_setting_get_or_insert(world.hub.database(), "jwt_secret", "none").await.unwrap();
-    let tokens = auth::Tokens::new(&secret, std::time::Duration::from_secs(600));
-    tokens.issue_for_service("scheduler", std::time::SystemTime::now()).unwrap()
+    replica_of(world, &["scheduler"]).await.token("scheduler")
+}
+
+/// A process that runs services, as others see it.
+pub(crate) struct Replica {
+    pub(crate) row: store::reconcilers::Replica,
+    pub(crate) key: auth::SigningKey,
+}
+
+/// A process that is alive for longer than any test.
+pub(crate) async fn replica_of(world: &World, services: &[&str]) -> Replica {
+    let (id, now) = (Uuid::now_v7(), chrono::Utc::now());
+    let key = auth::SigningKey::new(&format!("service:{id}"), &*auth::SigningKey::generate()).unwrap();
+    let row = store::reconcilers::Replica {
+        id: id.into(),
+        version: "0.0.0".to_owned(),
+        started_at: now,
+        last_seen_at: now + chrono::TimeDelta::hours(1),
+        services: Some(services.iter().map(|name| (*name).to_owned()).collect()),
+        public_key: Some(key.public().to_vec()),
+    };
+    store::reconcilers::replica_beat(world.hub.database(), &row, chrono::DateTime::UNIX_EPOCH).await.unwrap();
+    Replica { row, key }
+}
+
+impl Replica {
+    pub(crate) fn token(&self, service: &str) -> String {
+        self.key.sign(&auth::Claims::service(service, chrono::Utc::now().timestamp(), Duration::from_secs(60))).unwrap()
+    }
 }

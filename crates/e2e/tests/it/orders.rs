@@ -206,7 +206,7 @@ async fn the_next_heartbeat_brings_what_the_control_queue_did_not() {
     settings.broker.url = String::new().into();
     settings.data_dir = world.folder.path().join("mute");
     let mute = regente::Hub::start(settings, regente::HubOptions::default()).await.unwrap();
-    let client = e2e::Client::new(mute.url(), mute.access_token().unwrap(), String::new()).unwrap();
+    let client = e2e::Client::new(mute.url(), mute.access_token().await.unwrap(), String::new()).unwrap();
     let job = world.client.execute(&automation, &json!({})).await.id;
     let pid = pid_in(&jobs.file(job, "pid")).await;
     let _paused = act(&client, job, "pause").await;

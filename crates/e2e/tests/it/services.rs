@@ -172,7 +172,7 @@ async fn apart(world: &World, name: &str, service: Box<dyn Service>) -> (Hub, Cl
     settings.data_dir = world.folder.path().join(name);
     let hub = Hub::start_with(settings, HubOptions::default(), vec![service]).await.unwrap();
     let key = hub.worker_key().expose_secret().to_owned();
-    let client = Client::new(hub.url(), world.hub.access_token().unwrap(), key).unwrap();
+    let client = Client::new(hub.url(), world.hub.access_token().await.unwrap(), key).unwrap();
     (hub, client)
 }
 

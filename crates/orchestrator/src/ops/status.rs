@@ -101,6 +101,6 @@ fn queue_status(depth: Option<u32>, name: String, load: &QueueLoad, now: DateTim
 }
 
 fn replica_status(replica: Replica) -> ReplicaStatus {
-    let Replica { id, version, started_at, last_seen_at, services } = replica;
+    let Replica { id, version, started_at, last_seen_at, services, public_key: _ } = replica;
     ReplicaStatus { id, version, started_at, last_seen_at, services: services.unwrap_or_default() }
 }

@@ -9,6 +9,7 @@ pub struct Model {
     pub started_at: ChronoDateTimeUtc,
     pub last_seen_at: ChronoDateTimeUtc,
     pub services: Option<String>,
+    pub public_key: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -8,6 +8,10 @@ pub struct Model {
     pub username: String,
     pub password_hash: String,
     pub created_at: ChronoDateTimeUtc,
+    pub email: Option<String>,
+    pub display_name: Option<String>,
+    pub is_active: bool,
+    pub generation: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

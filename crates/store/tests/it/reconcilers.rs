@@ -100,6 +100,7 @@ async fn live_hubs_are_distinguished_from_dead_ones(db: Case) {
         started_at: at(0),
         last_seen_at: at(seen),
         services: services.clone(),
+        public_key: Some(vec![7, 0, 255]),
     };
     for hub in [hub(1, 1), hub(2, 5), hub(1, 9)] {
         replica_beat(&db, &hub, at(0)).await.unwrap();

@@ -1,0 +1,88 @@
+//! One's own account.
+
+use actix_web::{HttpResponse, get, post, web::Data};
+use api_types::{ChangePasswordRequest, LoginResponse, Me, MyAccount, Problem};
+use auth::Permission;
+use domain::Fault;
+use runtime::{Caller, Failure, JsonBody, Known, SignedIn};
+use store::{
+    identity::{User, user_get, user_set_password},
+    sessions::session_find,
+};
+
+use crate::{
+    guesses::{Account, Known as KnownFrom},
+    service::{Gateway, hashed},
+    sign_in::slowed,
+};
+
+/// Characters of a password.
+const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 12..=256;
+const GONE: Failure = Failure::Unauthorized("the sign-in has ended; sign in again");
+
+/// Returns who makes the request, and what they may do.
+#[utoipa::path(tag = "account", responses((status = 200, body = Me)))]
+#[get("/api/v1/auth/me")]
+pub(crate) async fn me(Known(caller): Known, gateway: Data<Gateway>) -> Result<HttpResponse, Failure> {
+    let Caller { principal, person } = caller;
+    let user = match person {
+        Some(person) => {
+            let User { id, username, email, display_name, .. } = user_get(&gateway.database, person.user).await?.ok_or(GONE)?;
+            Some(MyAccount { id: id.get(), username, email, display_name, session_id: person.session.get() })
+        }
+        None => None,
+    };
+    let permissions =
+        Permission::ALL.iter().filter(|permission| principal.permissions.has(**permission)).map(ToString::to_string).collect();
+    Ok(HttpResponse::Ok().json(Me { name: principal.name(), permissions, user }))
+}
+
+/// Replaces one's own password, and ends all other sessions.
+///
+/// Access tokens made before are refused, this session's as well: the answer has new ones.
+#[utoipa::path(tag = "account", request_body = ChangePasswordRequest, responses(
+    (status = 200, body = LoginResponse),
+    (status = 409, description = "Another request changed it meanwhile", body = Problem),
+    (status = 429, description = "Too many wrong passwords; see Retry-After", body = Problem)))]
+#[post("/api/v1/auth/change-password")]
+pub(crate) async fn change_password(
+    SignedIn(person): SignedIn,
+    gateway: Data<Gateway>,
+    body: JsonBody<ChangePasswordRequest>,
+) -> Result<HttpResponse, Failure> {
+    let ChangePasswordRequest { current_password, new_password } = body.0;
+    let user = user_get(&gateway.database, person.user).await?.ok_or(GONE)?;
+    check_password(&new_password, &current_password, &user)?;
+    let (account, device, now) = (Account::User(user.id), KnownFrom::Device(person.session), (gateway.sessions.clock)());
+    gateway.guesses.attempt_known(&account, device, now).map_err(slowed)?;
+    if !gateway.matches(current_password, user.password_hash.clone()).await? {
+        return Err(Failure::field("current_password", "is not the current password"));
+    }
+    gateway.guesses.succeeded_known(&account, device);
+    let hash = hashed(&gateway.hashing, new_password).await?;
+    let replaced = user_set_password(&gateway.database, user.id, (&user.password_hash, &hash), Some(person.session), now).await?;
+    if !replaced {
+        return Err(Failure::conflict("password_changed", "the password was changed by another request; sign in again"));
+    }
+    gateway.sessions.identities.refresh().await?;
+    tracing::info!(user.name = user.username, "password changed");
+    let user = user_get(&gateway.database, user.id).await?.ok_or(GONE)?;
+    let session = session_find(&gateway.database, person.session).await?.ok_or(GONE)?;
+    Ok(HttpResponse::Ok().json(gateway.sessions.tokens(&user, &session, now).await?))
+}
+
+/// What is wrong with a new password.
+fn check_password(new: &str, current: &str, user: &User) -> Result<(), Failure> {
+    let refuse = |message: &str| Err(Failure::Invalid(vec![Fault::new("new_password", message)]));
+    if !PASSWORD_LENGTH.contains(&new.chars().count()) {
+        return refuse("must be 12 to 256 characters");
+    }
+    if new == current {
+        return refuse("must not be the current password");
+    }
+    let lower = new.to_lowercase();
+    if lower == user.username.to_lowercase() || user.email.as_ref().is_some_and(|email| lower == *email) {
+        return refuse("must not be the user name or e-mail address");
+    }
+    Ok(())
+}

@@ -1,0 +1,38 @@
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::BoxFuture;
+use runtime::{Counts, Reconciler, TaskError};
+use store::{Database, sessions::session_delete_over};
+
+/// Sessions that are over are kept for this long: from where somebody signed in before is known by them.
+const KEPT: TimeDelta = TimeDelta::days(90);
+const BATCH: u64 = 500;
+
+/// Removes sessions that are over for long.
+pub(crate) struct RetentionSessions {
+    pub(crate) database: Database,
+}
+
+impl Reconciler for RetentionSessions {
+    fn name(&self) -> &'static str {
+        "retention_sessions"
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_secs(3600)
+    }
+
+    fn run_once(&self, now: DateTime<Utc>) -> BoxFuture<'_, Result<Counts, TaskError>> {
+        Box::pin(async move {
+            let mut removed = 0;
+            loop {
+                let batch = session_delete_over(&self.database, now - KEPT, BATCH).await?;
+                removed += batch;
+                if batch < BATCH {
+                    return Ok(Counts::from([("sessions_removed", removed)]));
+                }
+            }
+        })
+    }
+}

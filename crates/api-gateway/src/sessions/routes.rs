@@ -1,0 +1,78 @@
+use actix_web::{
+    HttpResponse, delete, get, post,
+    web::{Data, Path},
+};
+use api_types::{LoginResponse, LogoutRequest, Problem, RefreshRequest, Session};
+use domain::ids::SessionId;
+use runtime::{Caller, Failure, Known, OpenJsonBody, OpenOptionalJsonBody, SignedIn};
+use store::sessions::{session_find, session_list_live};
+
+use crate::service::Gateway;
+
+/// Sessions in a list.
+const MOST_LISTED: u64 = 200;
+
+/// Returns the next access token of a session, and the next refresh token.
+///
+/// Each refresh token is good once; what several requests send at once, or within 10 s, gets the same answer. Using an older one ends the session: 401.
+#[utoipa::path(tag = "identity", request_body = RefreshRequest, responses(
+    (status = 200, body = LoginResponse),
+    (status = 401, description = "The refresh token is not valid, has ended or was used before", body = Problem)))]
+#[post("/api/v1/auth/refresh")]
+pub(crate) async fn refresh(gateway: Data<Gateway>, body: OpenJsonBody<RefreshRequest>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(gateway.sessions.refresh(&body.0.refresh_token).await?))
+}
+
+/// Ends the session of the access token, or of the refresh token in the body.
+///
+/// Its access tokens are refused within a second by every replica. A session that has ended is 204 too.
+#[utoipa::path(tag = "account", request_body = Option<LogoutRequest>, responses(
+    (status = 204, description = "The session has ended"),
+    (status = 401, description = "Neither token is valid", body = Problem),
+    (status = 403, description = "The caller is no person who signed in", body = Problem)))]
+#[post("/api/v1/auth/logout")]
+pub(crate) async fn logout(
+    gateway: Data<Gateway>,
+    caller: Result<Known, Failure>,
+    body: OpenOptionalJsonBody<LogoutRequest>,
+) -> Result<HttpResponse, Failure> {
+    let session = match body.0.refresh_token {
+        Some(token) => gateway.sessions.of_refresh_token(&token).await?.ok_or(super::NOT_VALID)?,
+        None => {
+            let Known(Caller { principal, person }) = caller?;
+            let person = person.ok_or_else(|| Failure::Forbidden(format!("{} is no person who signed in", principal.name())))?;
+            session_find(&gateway.database, person.session).await?.ok_or(super::OVER)?
+        }
+    };
+    let _was_live = gateway.sessions.end(&session, "logout").await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Lists where one is signed in: sessions that go on, the last one first.
+#[utoipa::path(tag = "account", responses((status = 200, body = Vec<Session>)))]
+#[get("/api/v1/auth/sessions")]
+pub(crate) async fn sessions_list(SignedIn(person): SignedIn, gateway: Data<Gateway>) -> Result<HttpResponse, Failure> {
+    let found = session_list_live(&gateway.database, person.user, (gateway.sessions.clock)(), MOST_LISTED).await?;
+    let shown = |session: store::sessions::Session| Session {
+        id: session.id.get(),
+        created_at: session.created_at,
+        last_used_at: session.last_used_at,
+        expires_at: session.expires_at,
+        address: session.address,
+        device: session.device,
+        is_current: session.id == person.session,
+    };
+    Ok(HttpResponse::Ok().json(found.into_iter().map(shown).collect::<Vec<_>>()))
+}
+
+/// Ends one of one's own sessions, as on a device that was lost.
+#[utoipa::path(tag = "account", params(("id" = uuid::Uuid, Path, description = "The session's")), responses(
+    (status = 204, description = "The session has ended"),
+    (status = 404, description = "None of one's sessions that go on has this id", body = Problem)))]
+#[delete("/api/v1/auth/sessions/{id}")]
+pub(crate) async fn sessions_end(SignedIn(person): SignedIn, gateway: Data<Gateway>, id: Path<SessionId>) -> Result<HttpResponse, Failure> {
+    let id = id.into_inner();
+    let missing = || Failure::NotFound(format!("session {id}"));
+    let found = session_find(&gateway.database, id).await?.filter(|session| session.user_id == person.user).ok_or_else(missing)?;
+    if gateway.sessions.end(&found, "revoked").await? { Ok(HttpResponse::NoContent().finish()) } else { Err(missing()) }
+}

@@ -1,0 +1,168 @@
+//! Signing in with a password.
+
+use std::borrow::Cow;
+
+use actix_web::{HttpRequest, HttpResponse, http::header, post, web::Data};
+use api_types::{LoginRequest, LoginResponse, Problem, TokenForm};
+use runtime::{Failure, OpenFormBody, OpenJsonBody};
+use store::{
+    identity::{User, user_find, user_find_by_email},
+    sessions::session_address_is_known,
+};
+
+use crate::{
+    guesses::{Account, Known, Origin, Wait},
+    service::Gateway,
+};
+
+/// Hash that is checked for a name nobody has, so that the answer takes as long as for a name somebody has. No password is known for it.
+const NOBODY: &str = "$argon2id$v=19$m=7168,t=5,p=1$c29tZXNhbHRzb21lc2FsdA$V1H7ZRbRr5ONXpDrUGSxdqEqyP5GBuVNzSHkYW/Zzb8";
+/// Bytes of a user name that are looked up and logged.
+const MOST_NAME: usize = 200;
+/// Characters of a program's name that are kept with its session.
+const MOST_DEVICE: usize = 200;
+/// The address of a request without one, as tests make them.
+const NOWHERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+
+/// Signs a person in, by user name or e-mail address.
+///
+/// The answer has an access token for the header `Authorization`, and a refresh token that `/auth/refresh` takes when the access token ends. The
+/// body has at most 16 KiB. After several wrong passwords further attempts have to wait: 429 with `Retry-After`.
+#[utoipa::path(tag = "identity", request_body = LoginRequest, responses(
+    (status = 200, body = LoginResponse), (status = 401, description = "Wrong name or password", body = Problem),
+    (status = 429, description = "Too many sign in at once, or guess; see Retry-After", body = Problem)))]
+#[post("/api/v1/auth/login")]
+pub(crate) async fn login(request: HttpRequest, gateway: Data<Gateway>, body: OpenJsonBody<LoginRequest>) -> Result<HttpResponse, Failure> {
+    let LoginRequest { username, email, password, refresh_token } = body.0;
+    let name = match (username, email) {
+        (Some(name), None) => Name::User(name),
+        (None, Some(email)) => Name::Email(email),
+        (None, None) => return Err(Failure::field("username", "is missing: give a user name, or an email")),
+        (Some(_), Some(_)) => return Err(Failure::field("email", "must not be there beside username")),
+    };
+    let attempt = Attempt { name, password, refresh_token };
+    Ok(HttpResponse::Ok().json(sign_in(&gateway, attempt, &request).await?))
+}
+
+/// Signs a person in, or refreshes, by a form as OAuth 2 clients send it.
+///
+/// `grant_type` is `password` (the default), with `username` (or an e-mail address) and `password`, or `refresh_token`. Other fields are ignored.
+#[utoipa::path(tag = "identity", request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"), responses(
+    (status = 200, body = LoginResponse), (status = 401, description = "Wrong name, password or refresh token", body = Problem),
+    (status = 429, description = "Too many sign in at once, or guess; see Retry-After", body = Problem)))]
+#[post("/auth/token")]
+pub(crate) async fn token_request(
+    request: HttpRequest,
+    gateway: Data<Gateway>,
+    body: OpenFormBody<TokenForm>,
+) -> Result<HttpResponse, Failure> {
+    let TokenForm { grant_type, username, password, refresh_token } = body.0;
+    let needed = |field: &str, value: Option<String>| value.ok_or_else(|| Failure::field(field, "is missing"));
+    let given = match grant_type.as_deref() {
+        None | Some("" | "password") => {
+            let (name, password) = (Name::Either(needed("username", username)?), needed("password", password)?);
+            sign_in(&gateway, Attempt { name, password, refresh_token }, &request).await?
+        }
+        Some("refresh_token") => gateway.sessions.refresh(&needed("refresh_token", refresh_token)?).await?,
+        Some(_) => return Err(Failure::field("grant_type", "must be password or refresh_token")),
+    };
+    Ok(HttpResponse::Ok().json(given))
+}
+
+/// How a person calls themselves.
+enum Name {
+    User(String),
+    Email(String),
+    Either(String),
+}
+
+struct Attempt {
+    name: Name,
+    password: String,
+    /// Shows a device that is known.
+    refresh_token: Option<String>,
+}
+
+async fn sign_in(gateway: &Gateway, attempt: Attempt, request: &HttpRequest) -> Result<LoginResponse, Failure> {
+    let origin = origin(request);
+    let user = find(gateway, &attempt.name).await?;
+    let account = match &user {
+        Some(user) => Account::User(user.id),
+        None => Account::Nobody(shown(&attempt.name).to_lowercase()),
+    };
+    let known = admit(gateway, &account, origin, user.as_ref(), attempt.refresh_token.as_deref()).await?;
+    let hash = user.as_ref().map_or_else(|| NOBODY.to_owned(), |user| user.password_hash.clone());
+    let matches = gateway.matches(attempt.password, hash).await?;
+    let Some(user) = user.filter(|user| matches && user.is_active) else {
+        tracing::info!(user.name = %shown(&attempt.name), client.address = %origin, "sign-in refused");
+        return Err(Failure::Unauthorized("wrong user name or password"));
+    };
+    match known {
+        Some(known) => gateway.guesses.succeeded_known(&account, known),
+        None => gateway.guesses.succeeded(&account, origin),
+    }
+    gateway.sessions.begin(&user, Some(origin.to_string()), device(request)).await
+}
+
+/// Lets an attempt pass unless too many failed before; says from where the account is known if it passes for that.
+async fn admit(
+    gateway: &Gateway,
+    account: &Account,
+    origin: Origin,
+    user: Option<&User>,
+    refresh_token: Option<&str>,
+) -> Result<Option<Known>, Failure> {
+    let now = (gateway.sessions.clock)();
+    let Err(wait) = gateway.guesses.attempt(account, origin, now) else { return Ok(None) };
+    // Only who would have to wait is looked for.
+    let Some(user) = user else { return Err(slowed(wait)) };
+    let session = match refresh_token {
+        Some(token) => gateway.sessions.of_refresh_token(token).await?.filter(|session| session.user_id == user.id),
+        None => None,
+    };
+    let known = match session {
+        Some(session) => Known::Device(session.id),
+        None if session_address_is_known(&gateway.database, user.id, &origin.to_string()).await? => Known::Address(origin),
+        None => return Err(slowed(wait)),
+    };
+    gateway.guesses.attempt_known(account, known, now).map_err(slowed)?;
+    Ok(Some(known))
+}
+
+pub(crate) fn slowed(Wait(wait): Wait) -> Failure {
+    let retry_after_s = u64::try_from(wait.num_seconds()).unwrap_or_default() + 1;
+    Failure::TooMany { detail: "too many wrong passwords; try again later", retry_after_s }
+}
+
+async fn find(gateway: &Gateway, name: &Name) -> Result<Option<User>, Failure> {
+    let (Name::User(text) | Name::Email(text) | Name::Either(text)) = name;
+    // No name has a NUL character, and PostgreSQL does not take one.
+    if text.len() > MOST_NAME || text.contains('\0') {
+        return Ok(None);
+    }
+    let database = &gateway.database;
+    Ok(match name {
+        Name::User(name) => user_find(database, name).await?,
+        Name::Email(email) => user_find_by_email(database, email).await?,
+        Name::Either(name) => match user_find(database, name).await? {
+            Some(user) => Some(user),
+            None => user_find_by_email(database, name).await?,
+        },
+    })
+}
+
+fn shown(name: &Name) -> &str {
+    let (Name::User(text) | Name::Email(text) | Name::Either(text)) = name;
+    &text[..text.floor_char_boundary(MOST_NAME)]
+}
+
+/// Where a request comes from.
+fn origin(request: &HttpRequest) -> Origin {
+    Origin::of(request.peer_addr().map_or(NOWHERE, |address| address.ip()))
+}
+
+/// The program that sent a request, as it calls itself.
+fn device(request: &HttpRequest) -> Option<String> {
+    let name: Cow<'_, str> = String::from_utf8_lossy(request.headers().get(header::USER_AGENT)?.as_bytes());
+    Some(name.chars().filter(|character| !character.is_control()).take(MOST_DEVICE).collect())
+}
