@@ -51,6 +51,8 @@ impl Hub {
             .env("REGENTE__WORKER__API_KEY", WORKER_KEY)
             .env("REGENTE_MASTER_KEY", MASTER_KEY)
             .env("REGENTE__ADMIN__PASSWORD", PASSWORD)
+            // Its client signs in once.
+            .env("REGENTE__AUTH__TOKEN_LIFETIME", "24h")
             .env("REGENTE__DATA_DIR", bench.folder(&name)?)
             .env("REGENTE__LOG__FILTER", &bench.options.hub_log)
             .current_dir(bench.folder(&name)?)

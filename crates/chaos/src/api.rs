@@ -42,8 +42,9 @@ impl Api {
 
     /// Signs in at the first hub; the token is good for both.
     pub(crate) async fn login(&mut self, username: &str, password: &str) -> Result<()> {
-        let token = self.hubs[0].login(username, password).await.context("sign-in")?.access_token.into();
-        self.hubs = self.hubs.iter().map(|hub| hub.clone().with_token(&token)).collect::<Result<_, _>>()?;
+        let given = self.hubs[0].login(username, password).await.context("sign-in")?;
+        let first = self.hubs[0].clone().with_sign_in(given)?;
+        self.hubs = self.hubs.iter().map(|hub| hub.clone().signed_in_as(&first)).collect();
         Ok(())
     }
 

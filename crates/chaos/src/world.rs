@@ -158,6 +158,8 @@ pub(crate) fn hub_environment(address: &str, data: &Path) -> Vec<(String, String
         ("WORKER__API_KEY", WORKER_KEY.to_owned()),
         ("WORKER__LOCAL", "off".to_owned()),
         ("ADMIN__PASSWORD", PASSWORD.to_owned()),
+        // Some of its requests do not renew their token.
+        ("AUTH__TOKEN_LIFETIME", "24h".to_owned()),
         ("DATA_DIR", data.display().to_string()),
         ("LEASE__AGENT", lease.clone()),
         ("LEASE__FOREIGN", lease),

@@ -6,6 +6,7 @@ use reqwest::{
     Method, RequestBuilder, Response, Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
+use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
@@ -118,7 +119,7 @@ impl<T> Call<T> {
     pub(crate) async fn stream(&self) -> Result<Response, Error> {
         let mut attempts = self.attempts();
         loop {
-            match self.response(self.request()?).await {
+            match self.send(None).await {
                 Ok(response) => return Ok(response),
                 Err(error) => attempts.after(error).await?,
             }
@@ -130,16 +131,31 @@ impl<T> Call<T> {
     }
 
     async fn attempt(&self) -> Result<Answer, Error> {
-        let response = self.response(self.request()?.timeout(self.client.settings.timeout)).await?;
+        let response = self.send(Some(self.client.settings.timeout)).await?;
         let headers = response.headers().clone();
         let body = response.bytes().await.map_err(|error| Error::of_transport(self.client.url(), &error))?;
         Ok(Answer { headers, body })
     }
 
-    fn request(&self) -> Result<RequestBuilder, Error> {
+    /// Sends the request, again with the next access token if the hub refuses the one that it showed: then it did nothing.
+    async fn send(&self, limit: Option<Duration>) -> Result<Response, Error> {
+        let shown = self.client.shown();
+        let sent = self.response(self.request(shown.as_ref(), limit)?).await;
+        let (Err(error), Some(refused)) = (&sent, &shown) else { return sent };
+        if error.status() != Some(401) {
+            return sent;
+        }
+        match self.client.shown_after(refused).await? {
+            Some(next) => self.response(self.request(Some(&next), limit)?).await,
+            None => sent,
+        }
+    }
+
+    fn request(&self, token: Option<&SecretString>, limit: Option<Duration>) -> Result<RequestBuilder, Error> {
         let body = self.body.clone()?;
         let request = self.client.http.request(self.method.clone(), self.url.clone()).headers(self.headers.clone());
-        let request = self.client.signed(request);
+        let request = self.client.signed(request, token);
+        let request = if let Some(limit) = limit { request.timeout(limit) } else { request };
         Ok(if body.is_empty() { request } else { request.body(body) })
     }
 

@@ -1,12 +1,32 @@
 //! The hub: sign-in, health, status, API description.
 
-use api_types::{Health, LoginRequest, LoginResponse, OpsStatus, ReconcilerStatus, TaskStatus};
+use api_types::{Health, LoginRequest, LoginResponse, LogoutRequest, Me, OpsStatus, ReconcilerStatus, RefreshRequest, TaskStatus};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{Call, Client};
 
 impl Client {
-    /// Signs a user in; pass the access token to [`Client::with_token`].
+    /// Signs a user in as [`Client::login`] does, by user name or e-mail address, and with an earlier refresh token if there is one.
+    pub fn login_with(&self, request: &LoginRequest) -> Call<LoginResponse> {
+        self.post(&["auth", "login"]).repeatable().json(request)
+    }
+
+    /// Returns the next access token of the session, and the next refresh token. May be repeated within 10 s.
+    pub fn refresh(&self, refresh_token: &str) -> Call<LoginResponse> {
+        self.post(&["auth", "refresh"]).repeatable().json(&RefreshRequest { refresh_token: refresh_token.to_owned() })
+    }
+
+    /// Ends the session of this refresh token.
+    pub fn logout(&self, refresh_token: &str) -> Call<()> {
+        self.post(&["auth", "logout"]).repeatable().json(&LogoutRequest { refresh_token: Some(refresh_token.to_owned()) })
+    }
+
+    /// The caller: its name, permissions and account.
+    pub fn me(&self) -> Call<Me> {
+        self.get(&["auth", "me"])
+    }
+
+    /// Signs a user in; pass the answer to [`Client::with_sign_in`].
     pub fn login(&self, username: &str, password: impl Into<SecretString>) -> Call<LoginResponse> {
         let password = password.into().expose_secret().to_owned();
         self.post(&["auth", "login"]).repeatable().json(&LoginRequest {

@@ -4,7 +4,8 @@
 //! nothing: await a call for its typed answer or read [`Call::text`] for the exact body; read a list item by item, across all its pages.
 //!
 //! Invariants: a request is repeated only where that is safe (see [`Settings::patience`]); a refusal keeps everything that the hub returned
-//! ([`Refusal`]); an interrupted log stream resumes after the last line that was read; nothing panics. It depends only on the API's types,
+//! ([`Refusal`]); an interrupted log stream resumes after the last line that was read; an access token that the hub refuses is renewed once per request
+//! ([`Renew`]); nothing panics. It depends only on the API's types,
 //! never on the store or the broker. The worker routes belong to `worker-agent`, whose client batches reports and counts bytes.
 //!
 //! ```no_run
@@ -13,7 +14,7 @@
 //!
 //! let hub = Client::new(Settings::new("http://127.0.0.1:8080"))?;
 //! let signed_in = hub.login("admin", "the password").await?;
-//! let hub = hub.with_token(&signed_in.access_token.into())?;
+//! let hub = hub.with_sign_in(signed_in)?;
 //! let job = hub.job_create(&api_types::JobCreate { automation_id: 1.into(), ..Default::default() }).await?;
 //! println!("{}", job.status);
 //! # Ok(()) }
@@ -29,6 +30,7 @@ mod jobs;
 mod link;
 mod list;
 mod queues;
+mod renew;
 mod workers;
 
 pub use self::{
@@ -37,4 +39,5 @@ pub use self::{
     follow::LogEvent,
     link::{Client, Settings},
     list::List,
+    renew::Renew,
 };

@@ -1,13 +1,15 @@
 use std::{sync::Arc, time::Duration};
 
-use reqwest::{
-    Method, RequestBuilder, Url,
-    header::{AUTHORIZATION, HeaderValue},
-};
-use secrecy::{ExposeSecret as _, SecretString};
+use api_types::LoginResponse;
+use reqwest::{Method, RequestBuilder, Url, header::AUTHORIZATION};
+use secrecy::SecretString;
 use serde::Serialize;
 
-use crate::{Call, Error, List, call::Repeat};
+use crate::{
+    Call, Error, List, Renew,
+    call::Repeat,
+    renew::{InMemory, Token, header},
+};
 
 /// A stream that is silent for longer is broken: the hub sends a keep-alive every 15 s.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -44,7 +46,7 @@ pub struct Client {
     pub(crate) settings: Arc<Settings>,
     /// The API below the hub's address.
     base: Url,
-    token: Option<HeaderValue>,
+    token: Option<Token>,
 }
 
 impl Client {
@@ -85,10 +87,34 @@ impl Client {
     /// # Errors
     /// [`Error::Token`] when it is not a valid header value.
     pub fn with_token(mut self, token: &SecretString) -> Result<Self, Error> {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| Error::Token)?;
-        value.set_sensitive(true);
-        self.token = Some(value);
+        self.token = Some(Token::new(token, None)?);
         Ok(self)
+    }
+
+    /// The same client, signed in with this access token, which `renew` replaces when the hub refuses it.
+    ///
+    /// # Errors
+    /// [`Error::Token`] when it is not a valid header value.
+    pub fn with_renewed_token(mut self, token: &SecretString, renew: Arc<dyn Renew>) -> Result<Self, Error> {
+        self.token = Some(Token::new(token, Some(renew))?);
+        Ok(self)
+    }
+
+    /// The same client, signed in by [`Client::login`]: it gets its next access tokens itself, for as long as the session lasts.
+    ///
+    /// # Errors
+    /// [`Error::Token`] when the access token is not a valid header value.
+    pub fn with_sign_in(mut self, given: LoginResponse) -> Result<Self, Error> {
+        self.token = None;
+        let renew = Arc::new(InMemory::new(self.clone(), &given));
+        self.with_renewed_token(&given.access_token.into(), renew)
+    }
+
+    /// The same client, with the access tokens of `other`, which is signed in at a replica of the same hub.
+    #[must_use]
+    pub fn signed_in_as(mut self, other: &Self) -> Self {
+        self.token.clone_from(&other.token);
+        self
     }
 
     /// Address of the hub, as given.
@@ -97,10 +123,10 @@ impl Client {
         &self.settings.url
     }
 
-    /// A request that has no method, with the client's token: `path` begins with `/` and is relative to the hub's address. It is sent once
+    /// A request that has no method, with the client's token, which is not renewed: `path` begins with `/` and is relative to the hub's address. It is sent once
     /// and has no time limit except that of silence.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.signed(self.bare(method, path))
+        self.signed(self.bare(method, path), self.shown().as_ref())
     }
 
     /// [`Client::request`] without the token.
@@ -108,9 +134,23 @@ impl Client {
         self.http.request(method, format!("{}{path}", self.settings.url.trim_end_matches('/')))
     }
 
-    pub(crate) fn signed(&self, request: RequestBuilder) -> RequestBuilder {
+    /// The access token that the next request shows.
+    pub(crate) fn shown(&self) -> Option<SecretString> {
+        self.token.as_ref().map(Token::current)
+    }
+
+    /// The access token after one that the hub refused.
+    pub(crate) async fn shown_after(&self, refused: &SecretString) -> Result<Option<SecretString>, Error> {
         match &self.token {
-            Some(token) => request.header(AUTHORIZATION, token.clone()),
+            Some(token) => token.after(refused).await,
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn signed(&self, request: RequestBuilder, token: Option<&SecretString>) -> RequestBuilder {
+        // What is no header value was refused before.
+        match token.and_then(|token| header(token).ok()) {
+            Some(value) => request.header(AUTHORIZATION, value),
             None => request,
         }
     }

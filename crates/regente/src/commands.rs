@@ -13,6 +13,7 @@ mod login;
 mod output;
 mod parameters;
 mod remote;
+mod renewal;
 mod run;
 mod watch;
 
@@ -69,7 +70,7 @@ fn outcome(command: HubCommand) -> Outcome {
     runtime.block_on(async {
         match command {
             HubCommand::Login(args) => login::login(args).await,
-            HubCommand::Logout(args) => login::logout(args),
+            HubCommand::Logout(args) => login::logout(args).await,
             HubCommand::Automation(args) => automation::run(args).await,
             HubCommand::Run(args) => run::run(*args).await,
             HubCommand::Job(args) => job::run(args).await,

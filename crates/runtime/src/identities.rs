@@ -49,8 +49,11 @@ struct Inner {
     state: RwLock<State>,
     /// Whoever asks the database for newer state holds it.
     refreshing: tokio::sync::Mutex<()>,
-    verified: Mutex<HashMap<TokenDigest, (DateTime<Utc>, Arc<Verified>)>>,
+    verified: Mutex<Remembered>,
 }
+
+/// Tokens whose signatures are good, with when they end.
+type Remembered = HashMap<TokenDigest, (DateTime<Utc>, Arc<Verified>)>;
 
 /// What the database said when it was asked last.
 struct State {
@@ -279,7 +282,7 @@ impl Identities {
         self.0.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn verified(&self) -> MutexGuard<'_, HashMap<TokenDigest, (DateTime<Utc>, Arc<Verified>)>> {
+    fn verified(&self) -> MutexGuard<'_, Remembered> {
         self.0.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,7 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chrono::{DateTime, Utc};
+use api_types::LoginResponse;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Fault;
@@ -29,7 +30,31 @@ pub(super) struct Credentials {
 pub(super) struct SignIn {
     pub(super) username: String,
     pub(super) token: String,
+    /// When the access token expires.
     pub(super) expires_at: DateTime<Utc>,
+    /// For the next access token. None of a hub of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) refresh_token: Option<String>,
+    /// When the session expires, unless it is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) refresh_expires_at: Option<DateTime<Utc>>,
+}
+
+impl SignIn {
+    pub(super) fn new(username: String, given: LoginResponse, now: DateTime<Utc>) -> Self {
+        let after = |seconds: u64| {
+            let lifetime = i64::try_from(seconds).ok().and_then(TimeDelta::try_seconds).unwrap_or(TimeDelta::MAX);
+            now.checked_add_signed(lifetime).unwrap_or(DateTime::<Utc>::MAX_UTC)
+        };
+        let LoginResponse { access_token, expires_in, refresh_token, refresh_expires_in, .. } = given;
+        let (expires_at, refresh_expires_at) = (after(expires_in), refresh_expires_in.map(after));
+        Self { username, token: access_token, expires_at, refresh_token, refresh_expires_at }
+    }
+
+    /// When nobody is signed in any more, unless the session is used before.
+    pub(super) fn ends_at(&self) -> DateTime<Utc> {
+        self.refresh_expires_at.map_or(self.expires_at, |at| at.max(self.expires_at))
+    }
 }
 
 impl Credentials {
@@ -49,6 +74,26 @@ impl Credentials {
     pub(super) fn save(&self) -> Result<(), Fault> {
         let path = path()?;
         write(&path, self).map_err(|error| Fault::here(format!("cannot write {}: {error}", path.display())))
+    }
+}
+
+/// Keeps other processes of this user from changing the file until it is dropped.
+#[must_use]
+pub(super) struct Lock(#[expect(dead_code, reason = "it locks while it lives")] fs::File);
+
+impl Lock {
+    /// Waits until no other process changes the file. The lock is on its folder: the file itself is replaced by each change.
+    pub(super) async fn take() -> Result<Self, Fault> {
+        let path = path()?;
+        let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
+        let locked = tokio::task::spawn_blocking(move || {
+            DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+            let folder = fs::File::open(&folder)?;
+            folder.lock()?;
+            Ok::<_, io::Error>(folder)
+        });
+        let locked = locked.await.map_err(|error| Fault::here(error.to_string()))?;
+        locked.map(Self).map_err(|error| Fault::here(format!("cannot lock the folder of {}: {error}", path.display())))
     }
 }
 

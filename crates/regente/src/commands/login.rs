@@ -1,15 +1,19 @@
 //! `regente login` and `regente logout`.
 
-use std::io::{BufRead as _, IsTerminal as _, Read as _};
+use std::{
+    io::{BufRead as _, IsTerminal as _, Read as _},
+    time::Duration,
+};
 
-use chrono::{TimeDelta, Utc};
+use api_types::LoginRequest;
+use chrono::Utc;
 use clap::Args;
 use client::{Client, Settings};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
     Exit, Fault, Outcome,
-    credentials::{Credentials, SignIn},
+    credentials::{Credentials, Lock, SignIn},
     output::moment,
     remote,
 };
@@ -41,36 +45,57 @@ pub(crate) struct LogoutArgs {
 }
 
 pub(super) async fn login(args: LoginArgs) -> Outcome {
-    let mut credentials = Credentials::load()?;
+    let credentials = Credentials::load()?;
     let url = remote::address(args.url, &credentials);
     let client = Client::new(Settings::new(&url))?;
     // Reports an unreachable hub before it asks for a password.
     client.health().await?;
     warn_of_plain_http(&url);
     let password = if args.password_stdin { password_from_stdin()? } else { password_from_terminal(&args.username, &url)? };
-    let given = client.login(&args.username, password).await?;
-    let lifetime = i64::try_from(given.expires_in).ok().and_then(TimeDelta::try_seconds).unwrap_or(TimeDelta::MAX);
-    let expires_at = Utc::now().checked_add_signed(lifetime).unwrap_or(chrono::DateTime::<Utc>::MAX_UTC);
-    let sign_in = SignIn { username: args.username.clone(), token: given.access_token, expires_at };
-    credentials.hubs.insert(url.clone(), sign_in);
+    let known = credentials.hubs.get(&url).filter(|known| known.username == args.username);
+    let request = LoginRequest {
+        username: Some(args.username.clone()),
+        password: password.expose_secret().to_owned(),
+        refresh_token: known.and_then(|known| known.refresh_token.clone()),
+        ..LoginRequest::default()
+    };
+    let given = client.login_with(&request).await?;
+    let sign_in = SignIn::new(args.username.clone(), given, Utc::now());
+    let ends_at = sign_in.ends_at();
+    let _lock = Lock::take().await?;
+    let mut credentials = Credentials::load()?;
+    let before = credentials.hubs.insert(url.clone(), sign_in);
     credentials.current = Some(url.clone());
     credentials.save()?;
-    terminal::line(&format!("Signed in at {url} as {} until {}.", args.username, moment(expires_at)))?;
+    terminal::line(&format!("Signed in at {url} as {} until {}.", args.username, moment(ends_at)))?;
+    // The session before is not needed any more, and nobody can use it once it has ended.
+    if let Some(token) = before.and_then(|before| before.refresh_token) {
+        let _ended = client.logout(&token).await;
+    }
     Ok(Exit::Done)
 }
 
-/// Deletes the stored token; the hub keeps no list of tokens.
-pub(super) fn logout(args: LogoutArgs) -> Outcome {
+/// Deletes the stored tokens and ends the session.
+pub(super) async fn logout(args: LogoutArgs) -> Outcome {
+    let url = remote::address(args.url, &Credentials::load()?);
+    let lock = Lock::take().await?;
     let mut credentials = Credentials::load()?;
-    let url = remote::address(args.url, &credentials);
-    if credentials.hubs.remove(&url).is_none() {
+    let Some(before) = credentials.hubs.remove(&url) else {
         terminal::line(&format!("Nobody was signed in at {url}."))?;
         return Ok(Exit::Done);
-    }
+    };
     if credentials.current.as_ref() == Some(&url) {
         credentials.current = None;
     }
     credentials.save()?;
+    drop(lock);
+    if let Some(token) = &before.refresh_token
+        && let Err(error) = Client::new(Settings { patience: Duration::ZERO, ..Settings::new(&url) })?.logout(token).await
+        && error.status() != Some(401)
+    {
+        let ends_at = moment(before.ends_at());
+        terminal::note(&format!("the hub did not end the session ({error}); its tokens are deleted here, and it expires at {ends_at}"));
+    }
     terminal::line(&format!("Signed out of {url}."))?;
     Ok(Exit::Done)
 }

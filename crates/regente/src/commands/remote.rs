@@ -1,13 +1,13 @@
 //! The hub and the credentials of a command.
 
-use std::env;
+use std::{env, sync::Arc};
 
 use chrono::Utc;
 use clap::{Args, ValueEnum};
 use client::{Client, Error, Settings};
 use secrecy::SecretString;
 
-use super::{Exit, Fault, credentials::Credentials};
+use super::{Exit, Fault, credentials::Credentials, renewal::Renewal};
 
 /// Default address of a hub.
 pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -59,16 +59,21 @@ impl Remote {
         let (token, source) = match env::var(TOKEN_VARIABLE) {
             Ok(token) if !token.is_empty() => (Some(token), Source::Variable),
             _ => match credentials.hubs.get(&url) {
-                Some(known) if known.expires_at > Utc::now() => (Some(known.token.clone()), Source::File),
+                // An access token that has expired is renewed when the hub refuses it.
+                Some(known) if known.ends_at() > Utc::now() => (Some(known.token.clone()), Source::File),
                 Some(_) => (None, Source::Expired),
                 // A hub without sign-in needs no token.
                 None => (None, Source::Nowhere),
             },
         };
-        let client = Client::new(Settings::new(url))?;
-        let client = match token {
-            Some(token) => client.with_token(&SecretString::from(token))?,
-            None => client,
+        let client = Client::new(Settings::new(&url))?;
+        let client = match (token, &source) {
+            (Some(token), Source::File) => {
+                let renewal = Arc::new(Renewal::new(client.clone(), url));
+                client.with_renewed_token(&SecretString::from(token), renewal)?
+            }
+            (Some(token), _) => client.with_token(&SecretString::from(token))?,
+            (None, _) => client,
         };
         Ok(Hub { client, source })
     }

@@ -139,14 +139,21 @@ async fn a_sign_in_is_for_its_user_alone_until_it_ends() {
     let elsewhere = place.again().with("REGENTE_TOKEN", token(&kept).as_str().unwrap());
     done(&place.again(), &["job", "list"]).await;
 
-    std::fs::write(&file, kept.replace("expires_at\": \"2", "expires_at\": \"1")).unwrap();
+    let without_refresh = |text: &str| {
+        let mut stored: Value = serde_json::from_str(text).unwrap();
+        for hub in stored["hubs"].as_object_mut().unwrap().values_mut() {
+            hub.as_object_mut().unwrap().retain(|name, _| !name.starts_with("refresh_"));
+        }
+        serde_json::to_string_pretty(&stored).unwrap()
+    };
+    std::fs::write(&file, without_refresh(&kept).replace("expires_at\": \"2", "expires_at\": \"1")).unwrap();
     let said = refused(&place, &["job", "list"], 77).await;
     assert!(said.contains("has expired: run `regente login http://"), "{said}");
     done(&elsewhere, &["job", "list"]).await;
     let said = refused(&elsewhere.with("REGENTE_TOKEN", "abc.def"), &["job", "list"], 77).await;
     assert!(said.contains("REGENTE_TOKEN") && !said.contains("abc.def"), "{said}");
     // A token that the hub itself does not take.
-    std::fs::write(&file, kept.replace(token(&kept).as_str().unwrap(), "x.y.z")).unwrap();
+    std::fs::write(&file, without_refresh(&kept).replace(token(&kept).as_str().unwrap(), "x.y.z")).unwrap();
     let said = refused(&place, &["automation", "list"], 77).await;
     assert!(said.contains("has expired: run `regente login http://"), "{said}");
     std::fs::write(&file, "{").unwrap();
@@ -281,4 +288,36 @@ async fn completions_are_scripts_of_their_shells() {
     for (shell, words) in [("bash", "complete -F _regente"), ("zsh", "#compdef regente"), ("fish", "complete -c regente")] {
         assert!(done(&place, &["completions", shell]).await.out.contains(words), "{shell}");
     }
+}
+
+#[tokio::test]
+async fn a_sign_in_outlasts_its_access_tokens_whichever_commands_run() {
+    let (place, hub) = idle().await;
+    let file = place.path(".config/regente/credentials.json");
+    let stored = || -> Value { serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap() };
+    let field =
+        |stored: &Value, name: &str| stored["hubs"].as_object().unwrap().values().next().unwrap()[name].as_str().unwrap().to_owned();
+    let stale = || {
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace(&field(&stored(), "token"), "x.y.z")).unwrap();
+    };
+    for _ in 0..3 {
+        stale();
+        let before = stored();
+        // Each finds the stale token; one refreshes, the others use what it got.
+        let mut commands: Vec<_> = (0..4).map(|_| place.start(&["job", "list"])).collect();
+        while let Some(command) = commands.pop() {
+            let ended = command.ended(std::time::Duration::from_secs(60)).await;
+            assert!(ended.status.success(), "{ended:?}");
+        }
+        let after = stored();
+        assert_ne!(field(&before, "refresh_token"), field(&after, "refresh_token"));
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(std::fs::read_dir(place.path(".config/regente")).unwrap().count(), 1, "nothing else is left there");
+    let refresh_token = field(&stored(), "refresh_token");
+    done(&place, &["logout"]).await;
+    let client = ::client::Client::new(::client::Settings::new(place.variable("REGENTE_URL"))).unwrap();
+    assert_eq!(client.refresh(&refresh_token).await.err().and_then(|error| error.status()), Some(401), "the hub ended the session");
+    hub.stop().await;
 }

@@ -8,6 +8,7 @@ mod commands;
 mod crashes;
 mod follow;
 mod hub_commands;
+mod keys;
 mod process;
 mod secrets;
 mod settings;

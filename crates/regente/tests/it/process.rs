@@ -105,6 +105,12 @@ impl Place {
         running.ended(Duration::from_secs(60)).await
     }
 
+    /// Runs it to its end with one more variable in the environment.
+    pub(crate) async fn run_with(&self, name: &str, value: &str, arguments: &[&str]) -> Ended {
+        let place = Self { folder: self.folder.clone(), environment: self.environment.clone() };
+        place.with(name, value).run(arguments).await
+    }
+
     /// Runs it to its end, at most a minute.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
         self.start(arguments).ended(Duration::from_secs(60)).await
