@@ -121,7 +121,7 @@ async fn skip_refuses_beside_another_job(delivery: Delivery) {
     let accepted: Vec<Job> = answers.iter().filter(|answer| answer.status == 202).map(|answer| answer.json()).collect();
     assert_eq!(accepted.len(), 1, "{answers:?}");
     let problem = execute(&world, &automation, json!({})).await.problem(409);
-    assert_eq!((problem.code.as_str(), problem.job_id), ("overlap_skipped", Some(accepted[0].id.into())), "{problem:?}");
+    assert_eq!((problem.code.as_str(), problem.job_id), ("overlap_skipped", Some(accepted[0].id)), "{problem:?}");
     assert!(problem.detail.contains(&accepted[0].id.to_string()), "{problem:?}");
     let given = worker.take(0.0).await;
     assert_eq!(execute(&world, &automation, json!({})).await.problem(409).code, "overlap_skipped");
