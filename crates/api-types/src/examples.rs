@@ -114,6 +114,14 @@ pub(crate) fn login() -> Value {
     json!({"username": "maria", "password": "the password"})
 }
 
+pub(crate) fn refresh() -> Value {
+    json!({"refresh_token": "rgr_…"})
+}
+
+pub(crate) fn change_password() -> Value {
+    json!({"current_password": "the password", "new_password": "another password"})
+}
+
 pub(crate) fn worker_token_create() -> Value {
     json!({"name": "Robots of accounting", "queues": ["invoices"], "expires_at": "2027-11-26T00:00:00Z"})
 }

@@ -58,6 +58,7 @@ pub struct LoginResponse {
 
 /// Asks for the next access token of a session.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::refresh)]
 pub struct RefreshRequest {
     /// The refresh token that came with the last access token.
     pub refresh_token: String,
@@ -65,6 +66,7 @@ pub struct RefreshRequest {
 
 /// Ends a session.
 #[derive(Clone, Default, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::refresh)]
 pub struct LogoutRequest {
     /// The session's refresh token, in the place of an access token in the header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,6 +75,7 @@ pub struct LogoutRequest {
 
 /// Replaces one's own password.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::change_password)]
 pub struct ChangePasswordRequest {
     /// The one so far.
     pub current_password: String,
