@@ -23,7 +23,7 @@ use auth::{Need, Permission, Principal, SharedKey, WORKER_TOKEN_PREFIX};
 use domain::ids::JobId;
 
 use self::same_site::check_same_site;
-use crate::{Caller, Failure, Identities, Person, RefusedKeys, WorkerTokens};
+use crate::{Caller, Failure, Identities, Person, RefusedKeys, WorkerTokens, caller_address};
 
 /// Credentials that identify callers: access tokens of users and services, the shared worker key, and worker tokens.
 #[derive(Clone)]
@@ -110,7 +110,7 @@ pub async fn identify(request: ServiceRequest, next: Next<impl MessageBody + 'st
         Some(access) => {
             let caller = access.caller(request.request(), is_worker_route).await;
             if is_worker_route && matches!(caller, Err(Failure::Unauthorized(_) | Failure::Forbidden(_))) {
-                access.refused.note(request.peer_addr().map(|address| address.ip()), job_to_start(request.match_info().as_str()));
+                access.refused.note(caller_address(request.request()), job_to_start(request.match_info().as_str()));
             }
             caller
         }

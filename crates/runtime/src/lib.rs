@@ -11,6 +11,7 @@
 
 mod access;
 mod body;
+mod caller;
 mod clock;
 pub mod events;
 mod extract;
@@ -19,6 +20,7 @@ mod host;
 mod identities;
 mod intake;
 mod json;
+mod path;
 mod pool;
 mod problem;
 pub mod reconcile;
@@ -35,6 +37,7 @@ mod write_health;
 pub use self::{
     access::{Access, Allowed, Known, SignedIn, WorkerCaller, identify},
     body::Bodies,
+    caller::{TrustedProxies, caller_address},
     clock::{Clock, Clocks, SteadyClock},
     events::Events,
     extract::{JsonBody, OpenFormBody, OpenJsonBody, OpenOptionalJsonBody, OptionalJsonBody, Params, path_config},

@@ -222,6 +222,10 @@ impl Unmatched {
         let found = if named.is_empty() { matching().collect() } else { named };
         let allowed: Vec<&str> = found.into_iter().map(|(_, methods)| methods.as_str()).collect();
         if allowed.is_empty() {
+            // A parameter may have a separator in it; elsewhere nobody means the encoded one.
+            if path.contains('\\') || path.to_ascii_uppercase().contains("%2F") {
+                return Failure::BadRequest("the path has an encoded separator outside of a parameter".to_owned()).error_response();
+            }
             return Failure::NotFound("page".to_owned()).error_response();
         }
         let mut response = Failure::MethodNotAllowed.error_response();

@@ -1,3 +1,4 @@
+mod list;
 mod load;
 mod optional_profile;
 mod print;
@@ -6,6 +7,7 @@ mod section;
 use std::{path::PathBuf, time::Duration};
 
 use domain::automation::QueueProfile;
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use telemetry::LogFormat;
@@ -20,6 +22,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// HTTP server.
     pub http: Http,
+    /// Where services of other processes are.
+    pub services: Services,
     /// Database.
     pub database: Database,
     /// Broker.
@@ -73,6 +77,17 @@ section!(
         /// A client of a log stream that does not read within this time is disconnected.
         #[serde(with = "humantime_serde")]
         stream_patience: Duration,
+        /// Proxies whose `X-Forwarded-For` is believed.
+        #[serde(deserialize_with = "list::networks")]
+        trusted_proxies: Vec<IpNet>,
+    }
+);
+section!(
+    /// Where services of other processes are: base URLs of each.
+    Services {
+        /// The orchestrator.
+        #[serde(deserialize_with = "list::texts")]
+        orchestrator: Vec<String>,
     }
 );
 section!(
@@ -229,6 +244,26 @@ section!(
     }
 );
 
+impl Services {
+    /// Every service that can be elsewhere, with its addresses.
+    fn all(&self) -> impl Iterator<Item = (&'static str, &[String])> {
+        [("orchestrator", self.orchestrator.as_slice())].into_iter()
+    }
+
+    /// The addresses of the service of this name.
+    #[must_use]
+    pub fn addresses(&self, name: &str) -> &[String] {
+        self.all().find(|(service, _)| *service == name).map_or(&[], |(_, addresses)| addresses)
+    }
+}
+
+fn is_base_url(text: &str) -> bool {
+    let Ok(url) = text.parse::<actix_web::http::Uri>() else { return false };
+    let is_plain =
+        url.authority().is_some_and(|authority| !authority.as_str().contains('@')) && url.host().is_some_and(|host| !host.is_empty());
+    matches!(url.scheme_str(), Some("http" | "https")) && is_plain && url.path() == "/" && url.query().is_none()
+}
+
 /// Minimum retention: a typing error must not delete data that people need.
 const RETENTION_LEAST: Duration = Duration::from_secs(3600);
 /// Maximum retention.
@@ -317,6 +352,9 @@ impl Settings {
         check((Duration::from_secs(1)..=RETENTION_LEAST).contains(&self.http.body_timeout), "http.body_timeout must be 1s to 1h");
         check(self.http.body_memory <= 1 << 40, "http.body_memory must be at most 1 TiB");
         check((1..=256).contains(&self.http.workers), "http.workers must be 1 to 256");
+        for address in self.services.all().flat_map(|(_, addresses)| addresses) {
+            check(is_base_url(address), &format!("services: {address} must be http://HOST:PORT or https://HOST:PORT, without a path"));
+        }
         check(!self.http.stream_patience.is_zero(), "http.stream_patience must not be zero");
         check((2..=1000).contains(&self.database.max_connections), "database.max_connections must be 2 to 1000");
         check(

@@ -10,7 +10,7 @@ use actix_web::{
 use utoipa::openapi::{OpenApi, path::PathItem};
 
 use super::{health, ops};
-use crate::{Bodies, Context, Unmatched, identify, path_config, service::Running, unmatched};
+use crate::{Bodies, Context, TrustedProxies, Unmatched, identify, path::refuse_ambiguous, path_config, service::Running, unmatched};
 
 /// Time limit for requests in flight at a stop, in seconds.
 const DRAIN_S: u64 = 10;
@@ -31,6 +31,7 @@ pub(super) fn serve(
     doc: &OpenApi,
 ) -> std::io::Result<Server> {
     let bodies = Bodies::new(&context.settings.http);
+    let proxies = TrustedProxies::new(&context.settings.http.trusted_proxies);
     let access = Data::new(context.access.clone());
     let routes = Data::new(Unmatched::new(documented_routes(doc)));
     // The description consists of literals, so serialising it cannot fail.
@@ -41,11 +42,13 @@ pub(super) fn serve(
             .app_data(access.clone())
             .app_data(path_config())
             .app_data(bodies.clone())
+            .app_data(proxies.clone())
             .configure(|config| frame.services.iter().for_each(|(_, service)| (service.routes)(config)))
             .configure(|config| common_routes(config, frame.clone()))
             .app_data(routes.clone())
             .default_service(web::to(unmatched))
             .wrap(from_fn(identify))
+            .wrap(from_fn(refuse_ambiguous))
             // No answer is a page, and answers may contain secrets or be outdated soon.
             .wrap(DefaultHeaders::new().add(("x-content-type-options", "nosniff")).add(("cache-control", "no-store")))
     };

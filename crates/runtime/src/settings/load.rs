@@ -74,7 +74,8 @@ impl Reading {
     fn settings(&mut self, sections: &[Section]) -> Option<Settings> {
         // Reads every section before the first missing one returns.
         let data_dir = self.value("data_dir");
-        let (http, database, broker) = (self.section("http"), self.section("database"), self.section("broker"));
+        let (http, services) = (self.section("http"), self.section("services"));
+        let (database, broker) = (self.section("database"), self.section("broker"));
         let (auth, admin, worker) = (self.section("auth"), self.section("admin"), self.section("worker"));
         let secrets = self.section("secrets");
         let (lease, dispatch, limits) = (self.section("lease"), self.section("dispatch"), self.section("limits"));
@@ -83,6 +84,7 @@ impl Reading {
         Some(Settings {
             data_dir: data_dir?,
             http: http?,
+            services: services?,
             database: database?,
             broker: broker?,
             auth: auth?,
@@ -216,6 +218,24 @@ pub(super) mod tests {
         let found = faults("[limits]\nlog_lines = -1\nlog_bytes = 65535\nlogs = 1");
         let keys: Vec<&str> = found.iter().filter_map(|fault| fault.split([':', ' ']).next()).collect();
         assert_eq!(keys, ["limits.logs", "limits.log_lines", "limits.log_bytes"], "{found:#?}");
+    }
+
+    #[test]
+    fn lists_are_arrays_or_commas_and_each_item_is_checked() {
+        let settings =
+            from_toml("[http]\ntrusted_proxies = \"10.0.0.0/8, 192.0.2.7\"\n[services]\norchestrator = [\"http://a:1\", \"https://b\"]")
+                .unwrap();
+        assert_eq!(settings.services.addresses("orchestrator"), ["http://a:1", "https://b"]);
+        assert!(settings.services.addresses("toy").is_empty());
+        assert_eq!(settings.http.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.0/8", "192.0.2.7/32"]);
+        let from_environment = from_toml("[services]\norchestrator = \"http://a:1,http://b:2\"").unwrap();
+        assert_eq!(from_environment.services.orchestrator, ["http://a:1", "http://b:2"]);
+        assert_eq!(from_toml(&settings.to_toml().unwrap()).unwrap().services.orchestrator, ["http://a:1", "https://b"]);
+        for bad in ["ftp://a", "a:1", "http://a/path", "http://", "http://u:p@a", "http://a?x"] {
+            let told = faults(&format!("[services]\norchestrator = [\"{bad}\"]"));
+            assert!(told[0].starts_with(&format!("services: {bad} must be")), "{told:?}");
+        }
+        assert!(faults("[http]\ntrusted_proxies = [\"10.0.0.0/33\"]")[0].starts_with("http.trusted_proxies: "));
     }
 
     #[test]
