@@ -1,4 +1,4 @@
-//! The edge: who signs in, and how long a sign-in lasts.
+//! The edge: who signs in, how long a sign-in lasts, and which requests go to services in other processes.
 //!
 //! Knows nothing of automations and jobs. A service like any other:
 //!
@@ -8,12 +8,15 @@
 //! ```
 
 mod account;
+mod admin;
 mod bootstrap;
 mod guesses;
 mod keys;
+mod proxy;
 mod retention;
 mod service;
 mod sessions;
+mod settings;
 mod sign_in;
 
-pub use self::{keys::rotate_signing_key, service::Service};
+pub use self::{keys::rotate_signing_key, service::Service, settings::Settings};

@@ -3,15 +3,16 @@ use std::{num::NonZero, sync::Arc, thread::available_parallelism};
 use actix_web::web::{Data, ServiceConfig};
 use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
-use runtime::{Context, Failure, Pool, Running, StartError};
+use runtime::{Context, Failure, Pool, Running, Section, StartError};
 use store::{Database, identity::user_find};
 use utoipa::OpenApi as _;
 
 use crate::{
-    account,
+    Settings, account, admin,
     bootstrap::{Bootstrap, bootstrap_admin},
     guesses::Guesses,
     keys::Keys,
+    proxy::Proxy,
     retention::RetentionSessions,
     sessions::{self, Sessions},
     sign_in,
@@ -57,6 +58,10 @@ impl runtime::Service for Service {
         true
     }
 
+    fn section(&self) -> Option<Section> {
+        Some(Section::of::<Settings>())
+    }
+
     fn describe(&self) -> utoipa::openapi::OpenApi {
         Description::openapi()
     }
@@ -75,9 +80,16 @@ async fn start(context: &Context) -> Result<Running, StartError> {
     let sessions = Arc::new(sessions(context).await?);
     let gateway = Data::new(Gateway { database: database.clone(), sessions: sessions.clone(), guesses: Guesses::default(), hashing });
     let name = admin.username.clone();
-    let running = Running::new(move |config| routes(config, &gateway))
+    let settings = context.settings.section::<Settings>()?;
+    let proxy = Proxy::start(context, &settings)?;
+    let (descriptions, admin_url) = (proxy.descriptions(), admin::start(context, &settings, &proxy)?);
+    let mut running = Running::new(move |config| routes(config, &gateway, &proxy))
+        .with_descriptions(descriptions)
         .with_reconcilers(vec![Arc::new(RetentionSessions { database: database.clone() })])
         .with_local_access(move || local_access(database.clone(), sessions.clone(), name.clone()));
+    if let Some(url) = admin_url {
+        running = running.announce(format!("The gateway's admin API is on {url}"));
+    }
     Ok(match bootstrap {
         Bootstrap::Ready => running,
         Bootstrap::Created(password) => {
@@ -95,7 +107,7 @@ async fn sessions(context: &Context) -> Result<Sessions, StartError> {
     Ok(Sessions { keys, identities, clock, token_lifetime: auth.token_lifetime, idle, lifetime })
 }
 
-fn routes(config: &mut ServiceConfig, gateway: &Data<Gateway>) {
+fn routes(config: &mut ServiceConfig, gateway: &Data<Gateway>, proxy: &Proxy) {
     config
         .app_data(gateway.clone())
         .service(sign_in::login)
@@ -106,6 +118,7 @@ fn routes(config: &mut ServiceConfig, gateway: &Data<Gateway>) {
         .service(sessions::routes::sessions_end)
         .service(account::me)
         .service(account::change_password);
+    proxy.configure(config);
 }
 
 /// Signs a program of this process in as the administrator.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, post, web::Data};
 use api_types::{LoginRequest, LoginResponse, Problem, TokenForm};
-use runtime::{Failure, OpenFormBody, OpenJsonBody};
+use runtime::{Failure, OpenFormBody, OpenJsonBody, caller_address};
 use store::{
     identity::{User, user_find, user_find_by_email},
     sessions::session_address_is_known,
@@ -158,7 +158,7 @@ fn shown(name: &Name) -> &str {
 
 /// Where a request comes from.
 fn origin(request: &HttpRequest) -> Origin {
-    Origin::of(request.peer_addr().map_or(NOWHERE, |address| address.ip()))
+    Origin::of(caller_address(request).unwrap_or(NOWHERE))
 }
 
 /// The program that sent a request, as it calls itself.

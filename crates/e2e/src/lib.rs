@@ -11,7 +11,7 @@ mod world;
 pub use self::{
     client::{Answer, Client},
     robots::{GatedRunner, Robots},
-    world::{ChangeSettings, Delivery, Options, RunningWorker, World},
+    world::{ChangeSettings, Delivery, Options, RunningWorker, Shape, World},
 };
 
 /// Defines each test twice, in the modules `embedded` and `clustered`.

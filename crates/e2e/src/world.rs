@@ -21,6 +21,30 @@ pub enum Delivery {
     Queue,
 }
 
+/// Which processes a hub is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Every service in one process.
+    Together,
+    /// One process per service, the gateway in front of the others.
+    Apart,
+}
+
+impl Shape {
+    /// What `TEST_SHAPE` says (`apart` or `together`), else together.
+    ///
+    /// # Panics
+    /// When it says something else.
+    #[must_use]
+    pub fn of_environment() -> Self {
+        match std::env::var("TEST_SHAPE").as_deref() {
+            Err(_) | Ok("" | "together") => Self::Together,
+            Ok("apart") => Self::Apart,
+            Ok(other) => panic!("TEST_SHAPE must be apart or together, not {other}"),
+        }
+    }
+}
+
 /// Changes the settings of a hub.
 pub type ChangeSettings = Box<dyn FnOnce(&mut Settings) + Send>;
 
@@ -33,14 +57,18 @@ pub struct Options {
     pub hub: HubOptions,
     /// Mounted beside those of the house.
     pub services: Vec<Box<dyn Service>>,
+    /// Which processes; `None`: what the environment says.
+    pub shape: Option<Shape>,
 }
 
 /// A hub with its database and a client, for one test.
 pub struct World {
     /// How jobs reach workers.
     pub delivery: Delivery,
-    /// The hub.
+    /// The hub; apart, the orchestrator's process.
     pub hub: Hub,
+    /// The gateway's process, when it is another.
+    pub gateway: Option<Hub>,
     /// A client, signed in.
     pub client: Client,
     /// The settings it was started with.
@@ -99,9 +127,11 @@ impl World {
     /// # Panics
     /// When it does not start.
     pub async fn start_with(delivery: Delivery, options: Options) -> Self {
-        let backend = match delivery {
-            Delivery::Pull => Backend::Sqlite,
-            Delivery::Queue => Backend::Postgres,
+        let shape = options.shape.unwrap_or_else(Shape::of_environment);
+        let backend = match (delivery, shape) {
+            (Delivery::Pull, Shape::Together) => Backend::Sqlite,
+            // A file of SQLite is one process's.
+            (Delivery::Queue, _) | (_, Shape::Apart) => Backend::Postgres,
         };
         let database = TestDatabase::create(backend).await.unwrap_or_else(|error| panic!("{error}"));
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
@@ -113,10 +143,11 @@ impl World {
         if let Some(change) = options.settings {
             change(&mut settings);
         }
-        let hub = Hub::start_with(settings.clone(), options.hub, services).await.unwrap_or_else(|error| panic!("{error:#}"));
-        let client = client(&hub).await;
-        let front = Proxy::start(address(&hub)).await.unwrap_or_else(|error| panic!("{error}"));
-        Self { delivery, hub, client, settings, folder, database, front, suffix }
+        let (hub, gateway) = start(&settings, options.hub, services, shape).await;
+        let door = gateway.as_ref().unwrap_or(&hub);
+        let client = client(door).await;
+        let front = Proxy::start(address(door)).await.unwrap_or_else(|error| panic!("{error}"));
+        Self { delivery, hub, gateway, client, settings, folder, database, front, suffix }
     }
 
     /// Stops the hub and starts another on the same database and data folder. Workers reach it where they reached the first.
@@ -124,12 +155,17 @@ impl World {
     /// # Panics
     /// When it does not start.
     pub async fn restart(self) -> Self {
-        let Self { delivery, hub, settings, folder, database, front, suffix, .. } = self;
+        let Self { delivery, hub, gateway, settings, folder, database, front, suffix, .. } = self;
+        let shape = if gateway.is_some() { Shape::Apart } else { Shape::Together };
         hub.stop().await;
-        let hub = Hub::start(settings.clone(), HubOptions::default()).await.unwrap_or_else(|error| panic!("{error:#}"));
-        let client = client(&hub).await;
-        front.switch(address(&hub));
-        Self { delivery, hub, client, settings, folder, database, front, suffix }
+        if let Some(gateway) = gateway {
+            gateway.stop().await;
+        }
+        let (hub, gateway) = start(&settings, HubOptions::default(), regente::services(), shape).await;
+        let door = gateway.as_ref().unwrap_or(&hub);
+        let client = client(door).await;
+        front.switch(address(door));
+        Self { delivery, hub, gateway, client, settings, folder, database, front, suffix }
     }
 
     /// Starts a second hub beside the first, on the same database and broker, and a client of it.
@@ -194,6 +230,9 @@ impl World {
     /// # Panics
     /// When the database stays.
     pub async fn end(self) {
+        if let Some(gateway) = self.gateway {
+            gateway.stop().await;
+        }
         self.hub.stop().await;
         self.database.close().await.unwrap_or_else(|error| panic!("{error}"));
     }
@@ -207,6 +246,24 @@ fn supervisor() -> std::path::PathBuf {
         .map(|folder| folder.join("e2e-job-supervisor"))
         .find(|file| file.exists())
         .unwrap_or_else(|| panic!("no supervisor near {test:?}"))
+}
+
+/// The hub, and the gateway in front of it when they are apart.
+async fn start(settings: &Settings, options: HubOptions, services: Vec<Box<dyn Service>>, shape: Shape) -> (Hub, Option<Hub>) {
+    let is_edge = |service: &dyn Service| shape == Shape::Apart && service.name() == "api-gateway";
+    let (edge, others): (Vec<_>, Vec<_>) = services.into_iter().partition(|service| is_edge(&**service));
+    let hub = Hub::start_with(settings.clone(), options.clone(), others).await.unwrap_or_else(|error| panic!("{error:#}"));
+    if edge.is_empty() {
+        return (hub, None);
+    }
+    let mut settings = settings.clone();
+    settings.data_dir = settings.data_dir.join("gateway");
+    settings.worker.api_key = hub.worker_key().clone();
+    settings.services.orchestrator = vec![hub.url()];
+    let change = |gateway: &mut api_gateway::Settings| gateway.admin_bind.clear();
+    settings.change_section(change).unwrap_or_else(|error| panic!("{error}"));
+    let gateway = Hub::start_with(settings, options, edge).await.unwrap_or_else(|error| panic!("{error:#}"));
+    (hub, Some(gateway))
 }
 
 fn address(hub: &Hub) -> String {

@@ -28,7 +28,7 @@ enum Command {
     Up(UpArgs),
     /// Run only the orchestrator: automations, jobs, workers and their API.
     Orchestrator(ServiceArgs),
-    /// Run only the edge: sign-in.
+    /// Run only the edge: sign-in, and routing to the services of other processes.
     ApiGateway(ServiceArgs),
     #[command(flatten)]
     Hub(HubCommand),

@@ -70,6 +70,7 @@ impl Hub {
             store: connect::store_settings(&settings),
             broker: connect::broker(&settings)?,
             clocks: Clocks { now: clock, steady: steady_clock },
+            elsewhere: services::elsewhere(&services, &settings.services),
             services: services.iter().map(|service| service.name().to_owned()).collect(),
             insecure_dev,
             settings,

@@ -16,7 +16,8 @@ use secrecy::SecretString;
 use store::Database;
 use tokio::task::JoinHandle;
 
-pub use self::description::describe;
+pub(crate) use self::description::routes;
+pub use self::description::{Route, describe};
 use crate::{
     Context, Counts, Failure, Service, Shutdown, StartError, TaskError,
     service::{LocalAccess, Running},
@@ -145,8 +146,10 @@ async fn start(listener: TcpListener, context: &Context, services: &[Box<dyn Ser
     let reconcilers = running.iter_mut().flat_map(|(_, service)| std::mem::take(&mut service.reconcilers)).collect();
     context.reconcilers.start(reconcilers, &context.tasks).await?;
     context.replica.start(&context.tasks, &context.writes, context.settings.dispatch.tick, &context.shutdown);
-    let announcements = running.iter_mut().filter_map(|(_, service)| service.announcement.take()).collect();
+    let announcements = running.iter_mut().flat_map(|(_, service)| std::mem::take(&mut service.announcements)).collect();
+    let beside = running.iter_mut().flat_map(|(_, service)| std::mem::take(&mut service.descriptions));
+    let doc = description::of(services.iter().map(|service| service.describe()).chain(beside));
     let local_access = running.iter_mut().find_map(|(_, service)| service.local_access.take());
-    let server = app::serve(listener, context, running, &describe(services))?;
+    let server = app::serve(listener, context, running, &doc)?;
     Ok(Started { address, announcements, local_access, server })
 }

@@ -69,6 +69,20 @@ pub enum Failure {
     /// The broker is unreachable; the same request may succeed later.
     #[error("the broker is not available; try again")]
     BrokerUnavailable(String),
+    /// The processes of another service are out of reach; the same request may work after this many seconds. Nothing was begun.
+    #[error("the service {service} is not available; try again")]
+    Away {
+        /// Its name.
+        service: &'static str,
+        /// Seconds to wait.
+        retry_after: u64,
+    },
+    /// Another service broke off before it answered.
+    #[error("the service broke off before it answered; whether it acted is not known")]
+    UpstreamLost,
+    /// Another service did not answer in time.
+    #[error("the service did not answer in time; whether it acted is not known")]
+    UpstreamSilent,
     /// An error of the hub. The text is logged, not sent.
     #[error("internal error: {0}")]
     Internal(String),
@@ -117,6 +131,9 @@ impl Failure {
             Self::Overloaded => "overloaded",
             Self::Unavailable(_) => "unavailable",
             Self::BrokerUnavailable(_) => "broker_unavailable",
+            Self::Away { .. } => "service_unavailable",
+            Self::UpstreamLost => "bad_gateway",
+            Self::UpstreamSilent => "gateway_timeout",
             Self::Internal(_) => "internal",
         }
     }
@@ -155,7 +172,9 @@ impl ResponseError for Failure {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) | Self::Away { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UpstreamLost => StatusCode::BAD_GATEWAY,
+            Self::UpstreamSilent => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -167,6 +186,7 @@ impl ResponseError for Failure {
             Self::Unauthorized(_) => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
             Self::TooMany { retry_after_s, .. } => response.insert_header((header::RETRY_AFTER, retry_after_s.to_string())),
             Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) => response.insert_header((header::RETRY_AFTER, "2")),
+            Self::Away { retry_after, .. } => response.insert_header((header::RETRY_AFTER, *retry_after)),
             _ => &mut response,
         };
         response.json(self.problem())
@@ -223,7 +243,8 @@ impl Unmatched {
         let allowed: Vec<&str> = found.into_iter().map(|(_, methods)| methods.as_str()).collect();
         if allowed.is_empty() {
             // A parameter may have a separator in it; elsewhere nobody means the encoded one.
-            if path.contains('\\') || path.to_ascii_uppercase().contains("%2F") {
+            let path = path.to_ascii_uppercase();
+            if path.contains("%5C") || path.contains("%2F") {
                 return Failure::BadRequest("the path has an encoded separator outside of a parameter".to_owned()).error_response();
             }
             return Failure::NotFound("page".to_owned()).error_response();

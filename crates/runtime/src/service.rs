@@ -20,8 +20,8 @@ use store::{Database, Error};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    Access, Clock, Clocks, Events, Failure, Identities, Reconciler, Reconcilers, RefusedKeys, Replica, Secrets, Section, Settings,
-    Shutdown, Tasks, WorkerTokens, WriteHealth, first_start, reconcile::Terms,
+    Access, Clock, Clocks, Events, Failure, Identities, Reconciler, Reconcilers, RefusedKeys, Replica, Route, Secrets, Section, Settings,
+    Shutdown, Tasks, WorkerTokens, WriteHealth, first_start, host::routes, reconcile::Terms,
 };
 
 /// Why a service did not start.
@@ -59,14 +59,22 @@ pub struct Running {
     pub(crate) routes: Routes,
     pub(crate) reconcilers: Vec<Arc<dyn Reconciler>>,
     pub(crate) readiness: Option<Readiness>,
-    pub(crate) announcement: Option<String>,
+    pub(crate) announcements: Vec<String>,
+    pub(crate) descriptions: Vec<OpenApi>,
     pub(crate) local_access: Option<LocalAccess>,
 }
 
 impl Running {
     /// With these routes, which are configured once per server thread and matched in order.
     pub fn new(routes: impl Fn(&mut ServiceConfig) + Send + Sync + 'static) -> Self {
-        Self { routes: Arc::new(routes), reconcilers: Vec::new(), readiness: None, announcement: None, local_access: None }
+        Self {
+            routes: Arc::new(routes),
+            reconcilers: Vec::new(),
+            readiness: None,
+            announcements: Vec::new(),
+            descriptions: Vec::new(),
+            local_access: None,
+        }
     }
 
     /// Adds reconcilers, each of which one replica runs at a time.
@@ -99,8 +107,34 @@ impl Running {
     /// Shows a line to the person who started the process, and nowhere else: it may contain a secret that is generated once.
     #[must_use]
     pub fn announce(mut self, line: String) -> Self {
-        self.announcement = Some(line);
+        self.announcements.push(line);
         self
+    }
+
+    /// Serves these routes too, which are only known once the settings are.
+    #[must_use]
+    pub fn with_descriptions(mut self, descriptions: Vec<OpenApi>) -> Self {
+        self.descriptions = descriptions;
+        self
+    }
+}
+
+/// A service of the release that other processes run.
+#[derive(Clone)]
+pub struct Elsewhere {
+    /// Its name.
+    pub name: &'static str,
+    /// The description of its routes.
+    pub description: OpenApi,
+    /// Base URLs of the processes that run it; at least one.
+    pub addresses: Vec<String>,
+}
+
+impl Elsewhere {
+    /// Its routes.
+    #[must_use]
+    pub fn routes(&self) -> Vec<Route> {
+        routes(&self.description)
     }
 }
 
@@ -118,6 +152,8 @@ pub struct Parts {
     pub clocks: Clocks,
     /// Names of the services that this process runs.
     pub services: Vec<String>,
+    /// The services that this process does not run, and that the settings say where to find.
+    pub elsewhere: Vec<Elsewhere>,
     /// A worker key that an earlier version generated on this machine; stored in the database if that has none.
     pub worker_key: Option<SecretString>,
     /// What secrets are sealed with.
@@ -133,6 +169,8 @@ pub struct Context {
     pub settings: Arc<Settings>,
     /// The database.
     pub database: Database,
+    /// Services that other processes run.
+    pub elsewhere: Arc<[Elsewhere]>,
     /// The broker; without one, workers claim their jobs.
     pub broker: Option<Broker>,
     /// The clocks.
@@ -165,7 +203,7 @@ impl Context {
     /// # Errors
     /// Any [`Error`] of the database.
     pub async fn new(parts: Parts) -> Result<Self, Error> {
-        let Parts { settings, database, store, broker, clocks, services, worker_key, master_keys, insecure_dev } = parts;
+        let Parts { settings, database, store, broker, clocks, services, elsewhere, worker_key, master_keys, insecure_dev } = parts;
         let (shutdown, writes) = (Shutdown::default(), WriteHealth::default());
         let clock = clocks.now.clone();
         let secrets = Secrets::new(database.clone(), clock.clone(), master_keys);
@@ -198,6 +236,7 @@ impl Context {
         Ok(Self {
             settings,
             database,
+            elsewhere: elsewhere.into(),
             broker,
             clock,
             replica,

@@ -283,6 +283,17 @@ impl Settings {
         self.sections.get().ok_or_else(|| SettingsError(vec![format!("the settings were read without the section \"{}\"", T::NAME)]))
     }
 
+    /// Changes the section of a service: for programs that start one themselves, such as tests.
+    ///
+    /// # Errors
+    /// As [`Settings::section`].
+    pub fn change_section<T: SectionSettings + Clone>(&mut self, change: impl FnOnce(&mut T)) -> Result<(), SettingsError> {
+        let mut section = (*self.section::<T>()?).clone();
+        change(&mut section);
+        self.sections.set(section);
+        Ok(())
+    }
+
     /// The database's URL, with the default filled in.
     #[must_use]
     pub fn database_url(&self) -> SecretString {

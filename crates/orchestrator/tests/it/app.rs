@@ -69,6 +69,7 @@ impl TestApp {
         settings.lease.agent = Duration::from_secs(60);
         let (store, proxy) = through_proxy(test_database.settings()).await;
         let parts = Parts {
+            elsewhere: Vec::new(),
             settings,
             database: Database::connect(&store).await.unwrap(),
             store,

@@ -1,4 +1,4 @@
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::TcpListener, sync::Arc, time::Duration};
 
 use actix_web::{
     App, HttpResponse, HttpServer,
@@ -7,9 +7,9 @@ use actix_web::{
     middleware::{DefaultHeaders, from_fn},
     web::{self, Data, ServiceConfig},
 };
-use utoipa::openapi::{OpenApi, path::PathItem};
+use utoipa::openapi::OpenApi;
 
-use super::{health, ops};
+use super::{Route, health, ops, routes};
 use crate::{Bodies, Context, TrustedProxies, Unmatched, identify, path::refuse_ambiguous, path_config, service::Running, unmatched};
 
 /// Time limit for requests in flight at a stop, in seconds.
@@ -33,7 +33,7 @@ pub(super) fn serve(
     let bodies = Bodies::new(&context.settings.http);
     let proxies = TrustedProxies::new(&context.settings.http.trusted_proxies);
     let access = Data::new(context.access.clone());
-    let routes = Data::new(Unmatched::new(documented_routes(doc)));
+    let unknown = Data::new(Unmatched::new(documented_routes(doc)));
     // The description consists of literals, so serialising it cannot fail.
     let description = serde_json::to_string(doc).unwrap_or_else(|_| "{}".to_owned()).into();
     let frame = Data::new(Frame { context: context.clone(), services, description });
@@ -45,7 +45,7 @@ pub(super) fn serve(
             .app_data(proxies.clone())
             .configure(|config| frame.services.iter().for_each(|(_, service)| (service.routes)(config)))
             .configure(|config| common_routes(config, frame.clone()))
-            .app_data(routes.clone())
+            .app_data(unknown.clone())
             .default_service(web::to(unmatched))
             .wrap(from_fn(identify))
             .wrap(from_fn(refuse_ambiguous))
@@ -75,12 +75,12 @@ fn common_routes(config: &mut ServiceConfig, frame: Data<Frame>) {
 }
 
 /// Every path of the API with its methods.
-fn documented_routes(doc: &OpenApi) -> Vec<(String, Vec<String>)> {
-    let methods = |item: &PathItem| {
-        let operations = [("delete", &item.delete), ("get", &item.get), ("post", &item.post), ("put", &item.put), ("patch", &item.patch)];
-        operations.into_iter().filter(|(_, operation)| operation.is_some()).map(|(method, _)| method.to_owned()).collect()
-    };
-    doc.paths.paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
+fn documented_routes(doc: &OpenApi) -> BTreeMap<String, Vec<String>> {
+    let mut paths: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for Route { method, path, .. } in routes(doc) {
+        paths.entry(path).or_default().push(method.to_string());
+    }
+    paths
 }
 
 /// Returns this API description.

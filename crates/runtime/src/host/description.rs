@@ -1,6 +1,7 @@
 //! The API description: those of the services and of the routes that every process has, completed with what all operations have in common,
 //! so that no handler must repeat it.
 
+use actix_web::http::Method;
 use utoipa::openapi::{
     Components, Content, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema,
     content::ContentBuilder,
@@ -40,8 +41,43 @@ impl utoipa::Modify for SecuritySchemes {
 /// The API description of a process that runs `services`.
 #[must_use]
 pub fn describe(services: &[Box<dyn Service>]) -> OpenApi {
+    of(services.iter().map(|service| service.describe()))
+}
+
+/// The description of the routes of every process and of these.
+pub(super) fn of(descriptions: impl Iterator<Item = OpenApi>) -> OpenApi {
     let common = <Common as utoipa::OpenApi>::openapi();
-    complete(services.iter().map(|service| service.describe()).fold(common, OpenApi::merge_from))
+    complete(descriptions.fold(common, OpenApi::merge_from))
+}
+
+/// A route of a description.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its method.
+    pub method: Method,
+    /// The pattern of its path: `/api/v1/jobs/{id}`.
+    pub path: String,
+    /// Whether it asks nobody who they are.
+    pub is_open: bool,
+}
+
+/// The routes of a description.
+pub(crate) fn routes(doc: &OpenApi) -> Vec<Route> {
+    let of_path = |(path, item): (&String, &PathItem)| {
+        let operations = [
+            (Method::DELETE, &item.delete),
+            (Method::GET, &item.get),
+            (Method::POST, &item.post),
+            (Method::PUT, &item.put),
+            (Method::PATCH, &item.patch),
+        ];
+        let route = |(method, operation): (Method, &Option<Operation>)| {
+            let is_open = credentials(operation.as_ref()?.tags.iter().flatten().next().map_or("", String::as_str)).is_none();
+            Some(Route { method, path: path.clone(), is_open })
+        };
+        operations.into_iter().filter_map(route).collect::<Vec<_>>()
+    };
+    doc.paths.paths.iter().flat_map(of_path).collect()
 }
 
 /// Completes each operation by its kind.
@@ -124,12 +160,17 @@ fn name(operation: &mut Operation, tag: &str) {
 }
 
 fn add_credentials(operation: &mut Operation, tag: &str) {
+    operation.security = credentials(tag);
+}
+
+/// Any one of these; `None`: the operation is open to everybody.
+fn credentials(tag: &str) -> Option<Vec<SecurityRequirement>> {
     let need = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
-    operation.security = match tag {
+    match tag {
         "system" | "identity" => None,
         "worker" => Some(vec![need("worker_key"), need("bearer")]),
         _ => Some(vec![need("bearer")]),
-    };
+    }
 }
 
 /// Adds the refusals that follow from the operation's inputs.

@@ -42,8 +42,7 @@ impl Section {
 fn read<T: SectionSettings>(reading: &mut Reading) -> Option<(Value, Vec<String>)> {
     let section: T = reading.section(T::NAME)?;
     let faults = section.faults();
-    let shown = serde_json::to_value(&section).unwrap_or_default();
-    Some((Value { shown, typed: Arc::new(section) }, faults))
+    Some((Value::new(section), faults))
 }
 
 /// A section that was read.
@@ -52,6 +51,12 @@ pub(super) struct Value {
     /// As it is printed.
     shown: serde_json::Value,
     typed: Arc<dyn Any + Send + Sync>,
+}
+
+impl Value {
+    fn new<T: SectionSettings>(section: T) -> Self {
+        Self { shown: serde_json::to_value(&section).unwrap_or_default(), typed: Arc::new(section) }
+    }
 }
 
 /// The sections of services, by name.
@@ -64,6 +69,12 @@ pub(super) struct Sections {
 impl Sections {
     pub(super) fn get<T: SectionSettings>(&self) -> Option<Arc<T>> {
         self.values.get(T::NAME)?.typed.clone().downcast().ok()
+    }
+}
+
+impl Sections {
+    pub(super) fn set<T: SectionSettings>(&mut self, section: T) {
+        self.values.insert(T::NAME, Value::new(section));
     }
 }
 
