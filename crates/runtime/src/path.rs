@@ -9,6 +9,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     middleware::Next,
 };
+use domain::Fault;
 use percent_encoding::percent_decode_str;
 
 use crate::Failure;
@@ -24,7 +25,7 @@ pub(crate) async fn refuse_ambiguous<B: MessageBody + 'static>(
     match ambiguity(request.uri().path()) {
         None => next.call(request).await.map(ServiceResponse::map_into_left_body),
         Some(reason) => {
-            let refusal = Failure::BadRequest(format!("the path {reason}")).error_response();
+            let refusal = Failure::BadQuery(vec![Fault::new("path", reason)]).error_response();
             Ok(request.into_response(refusal).map_into_right_body())
         }
     }

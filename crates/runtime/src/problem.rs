@@ -245,7 +245,7 @@ impl Unmatched {
             // A parameter may have a separator in it; elsewhere nobody means the encoded one.
             let path = path.to_ascii_uppercase();
             if path.contains("%5C") || path.contains("%2F") {
-                return Failure::BadRequest("the path has an encoded separator outside of a parameter".to_owned()).error_response();
+                return Failure::BadQuery(vec![Fault::new("path", "has an encoded separator outside of a parameter")]).error_response();
             }
             return Failure::NotFound("page".to_owned()).error_response();
         }
