@@ -52,3 +52,5 @@ pub const LEASE_TOKEN_HEADER: &str = "x-lease-token";
 pub const WORKER_KEY_HEADER: &str = "x-worker-api-key";
 /// Header that makes a repeated `execute` return the same job.
 pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
+/// Header of an answer whose job was there before the request.
+pub const IDEMPOTENCY_REPLAYED_HEADER: &str = "idempotency-replayed";

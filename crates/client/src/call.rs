@@ -1,4 +1,4 @@
-use std::{marker::PhantomData, pin::Pin, time::Duration};
+use std::{marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
 
 use backon::BackoffBuilder as _;
 use bytes::Bytes;
@@ -10,7 +10,10 @@ use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
-use crate::{Client, Error};
+use crate::{
+    Client, Error,
+    endpoints::{Endpoint, Endpoints},
+};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -108,8 +111,8 @@ impl<T> Call<T> {
     pub(crate) async fn answer(&self) -> Result<Answer, Error> {
         let mut attempts = self.attempts();
         loop {
-            match self.attempt().await {
-                Ok(answer) => return Ok(answer),
+            match self.attempt(attempts.endpoint).await {
+                Ok(answer) => return Ok(attempts.succeeded(answer)),
                 Err(error) => attempts.after(error).await?,
             }
         }
@@ -119,49 +122,72 @@ impl<T> Call<T> {
     pub(crate) async fn stream(&self) -> Result<Response, Error> {
         let mut attempts = self.attempts();
         loop {
-            match self.send(None).await {
-                Ok(response) => return Ok(response),
+            match self.send(attempts.endpoint, None).await {
+                Ok(response) => return Ok(attempts.succeeded(response)),
                 Err(error) => attempts.after(error).await?,
             }
         }
     }
 
-    fn attempts(&self) -> Attempts {
-        Attempts { repeat: self.repeat, end: Instant::now() + self.client.settings.patience, pauses: Pauses::default(), is_known: false }
+    /// What a good answer says.
+    pub(crate) fn read(&self, answer: &Answer) -> Result<T, Error>
+    where
+        T: DeserializeOwned,
+    {
+        // An empty body is the answer of a call without a result.
+        let body = if answer.body.is_empty() { &b"null"[..] } else { &answer.body };
+        serde_json::from_slice(body).map_err(|error| Error::of_body(self.client.url(), &error))
     }
 
-    async fn attempt(&self) -> Result<Answer, Error> {
-        let response = self.send(Some(self.client.settings.timeout)).await?;
+    fn attempts(&self) -> Attempts {
+        let endpoints = self.client.endpoints.clone();
+        Attempts {
+            repeat: self.repeat,
+            end: Instant::now() + self.client.settings.patience,
+            pauses: Pauses::default(),
+            is_known: false,
+            endpoint: endpoints.current(),
+            unreachable: 0,
+            endpoints,
+        }
+    }
+
+    async fn attempt(&self, nth: usize) -> Result<Answer, Error> {
+        let response = self.send(nth, Some(self.client.settings.timeout)).await?;
         let headers = response.headers().clone();
-        let body = response.bytes().await.map_err(|error| Error::of_transport(self.client.url(), &error))?;
+        let url = &self.client.endpoints.get(nth).url;
+        let body = response.bytes().await.map_err(|error| Error::of_transport(url, &error))?;
         Ok(Answer { headers, body })
     }
 
-    /// Sends the request, again with the next access token if the hub refuses the one that it showed: then it did nothing.
-    async fn send(&self, limit: Option<Duration>) -> Result<Response, Error> {
+    /// Sends the request to the `nth` address, again with the next access token if the hub refuses the one that it showed: then it did nothing.
+    async fn send(&self, nth: usize, limit: Option<Duration>) -> Result<Response, Error> {
         let shown = self.client.shown();
-        let sent = self.response(self.request(shown.as_ref(), limit)?).await;
+        let sent = self.response(nth, shown.as_ref(), limit).await;
         let (Err(error), Some(refused)) = (&sent, &shown) else { return sent };
         if error.status() != Some(401) {
             return sent;
         }
         match self.client.shown_after(refused).await? {
-            Some(next) => self.response(self.request(Some(&next), limit)?).await,
+            Some(next) => self.response(nth, Some(&next), limit).await,
             None => sent,
         }
     }
 
-    fn request(&self, token: Option<&SecretString>, limit: Option<Duration>) -> Result<RequestBuilder, Error> {
+    fn request(&self, endpoint: &Endpoint, token: Option<&SecretString>, limit: Option<Duration>) -> Result<RequestBuilder, Error> {
         let body = self.body.clone()?;
-        let request = self.client.http.request(self.method.clone(), self.url.clone()).headers(self.headers.clone());
+        let url = self.client.endpoints.at(endpoint, &self.url);
+        let request = endpoint.http.request(self.method.clone(), url).headers(self.headers.clone());
         let request = self.client.signed(request, token);
         let request = if let Some(limit) = limit { request.timeout(limit) } else { request };
         Ok(if body.is_empty() { request } else { request.body(body) })
     }
 
-    async fn response(&self, request: RequestBuilder) -> Result<Response, Error> {
-        let lost = |error: reqwest::Error| Error::of_transport(self.client.url(), &error);
-        let response = request.send().await.map_err(lost)?;
+    /// The good answer of the `nth` address, with its body still to be read, all of it within `limit`.
+    async fn response(&self, nth: usize, token: Option<&SecretString>, limit: Option<Duration>) -> Result<Response, Error> {
+        let endpoint = self.client.endpoints.get(nth);
+        let lost = |error: reqwest::Error| Error::of_transport(&endpoint.url, &error);
+        let response = self.request(endpoint, token, limit)?.send().await.map_err(lost)?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -179,11 +205,25 @@ struct Attempts {
     pauses: Pauses,
     /// Whether the hub answered an earlier attempt: an unreachable hub is not waited for.
     is_known: bool,
+    endpoints: Arc<Endpoints>,
+    /// The address that the next attempt asks.
+    endpoint: usize,
+    /// Addresses that did not connect, one after the other.
+    unreachable: usize,
 }
 
 impl Attempts {
+    /// The address that answered is asked first from now on.
+    fn succeeded<A>(&self, answer: A) -> A {
+        self.endpoints.prefer(self.endpoint);
+        answer
+    }
+
     /// Waits until the next attempt, or returns the error if there is none.
     async fn after(&mut self, error: Error) -> Result<(), Error> {
+        if self.has_other_address(&error) {
+            return Ok(());
+        }
         self.is_known |= !matches!(error, Error::Unreachable { .. });
         let is_safe = error.is_undone() || self.repeat == Repeat::Always;
         let pause = error.retry_after().unwrap_or_default().max(self.pauses.next());
@@ -192,6 +232,17 @@ impl Attempts {
         }
         tokio::time::sleep(pause).await;
         Ok(())
+    }
+
+    /// After an address that did not connect, turns to the next. Whether it was not asked since the last pause: then it is asked at once.
+    fn has_other_address(&mut self, error: &Error) -> bool {
+        if !matches!(error, Error::Unreachable { .. }) {
+            self.unreachable = 0;
+            return false;
+        }
+        self.endpoint = (self.endpoint + 1) % self.endpoints.count();
+        self.unreachable = (self.unreachable + 1) % self.endpoints.count();
+        self.unreachable != 0
     }
 }
 
@@ -218,10 +269,8 @@ impl<T: DeserializeOwned + 'static> IntoFuture for Call<T> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let body = self.answer().await?.body;
-            // An empty body is the answer of a call without a result.
-            let body = if body.is_empty() { &b"null"[..] } else { &body };
-            serde_json::from_slice(body).map_err(|error| Error::of_body(self.client.url(), &error))
+            let answer = self.answer().await?;
+            self.read(&answer)
         })
     }
 }

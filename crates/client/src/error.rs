@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use api_types::{FieldError, Problem};
+use domain::ids::JobId;
 use reqwest::{
     StatusCode,
     header::{HeaderMap, LOCATION, RETRY_AFTER},
@@ -66,6 +67,8 @@ pub struct Refusal {
     pub code: String,
     /// Reason, for people.
     pub detail: String,
+    /// The job that waits or runs, of `overlap_skipped`.
+    pub job_id: Option<JobId>,
     /// Invalid fields.
     pub errors: Vec<FieldError>,
     /// When to repeat the request.
@@ -86,10 +89,12 @@ impl Error {
 
     pub(crate) fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let refusal = match serde_json::from_slice::<Problem>(body) {
-            Ok(Problem { detail, code, errors, .. }) => Refusal { status: status.as_u16(), code, detail, errors, retry_after: None },
+            Ok(Problem { detail, code, job_id, errors, .. }) => {
+                Refusal { status: status.as_u16(), code, detail, job_id, errors, retry_after: None }
+            }
             Err(_) => {
                 let detail = plain_detail(status, headers, body);
-                Refusal { status: status.as_u16(), code: String::new(), detail, errors: Vec::new(), retry_after: None }
+                Refusal { status: status.as_u16(), code: String::new(), detail, job_id: None, errors: Vec::new(), retry_after: None }
             }
         };
         Self::Refused(Box::new(Refusal { retry_after: retry_after(headers), ..refusal }))

@@ -1,11 +1,31 @@
 use api_types::{
-    BulkRequest, BulkResponse, ControlRequest, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, RetryRequest,
+    BulkRequest, BulkResponse, ControlRequest, IDEMPOTENCY_REPLAYED_HEADER, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter,
+    LogLine, RetryRequest,
 };
 use domain::ids::JobId;
 
-use crate::{Call, Client, List};
+use crate::{Call, Client, Error, List};
+
+/// A job that was requested.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Requested {
+    /// The job.
+    pub job: Job,
+    /// It was there before: accepted under the same key, or waiting where its automation joins requests.
+    pub existed: bool,
+}
 
 impl Client {
+    /// [`Client::job_create`], for somebody who wants to know whether the job is new.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn job_request(&self, request: &JobCreate) -> Result<Requested, Error> {
+        let call = self.job_create(request);
+        let answer = call.answer().await?;
+        Ok(Requested { job: call.read(&answer)?, existed: answer.headers.contains_key(IDEMPOTENCY_REPLAYED_HEADER) })
+    }
+
     /// Requests a job. Repeated after a lost answer only with an idempotency key.
     pub fn job_create(&self, request: &JobCreate) -> Call<Job> {
         let call = self.post(&["jobs"]).json(request);

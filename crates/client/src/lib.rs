@@ -23,6 +23,7 @@
 mod automations;
 mod call;
 mod dead_letters;
+mod endpoints;
 mod error;
 mod follow;
 mod hub;
@@ -35,8 +36,10 @@ mod workers;
 
 pub use self::{
     call::Call,
+    endpoints::check_address,
     error::{Error, Refusal},
     follow::LogEvent,
+    jobs::Requested,
     link::{Client, Settings},
     list::List,
     renew::Renew,

@@ -8,23 +8,26 @@ use serde::Serialize;
 use crate::{
     Call, Error, List, Renew,
     call::Repeat,
+    endpoints::{Endpoint, Endpoints},
     renew::{InMemory, Token, header},
 };
 
 /// A stream that is silent for longer is broken: the hub sends a keep-alive every 15 s.
-const SILENCE: Duration = Duration::from_secs(45);
-const CONNECT: Duration = Duration::from_secs(10);
+pub(crate) const SILENCE: Duration = Duration::from_secs(45);
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
 
 /// Address of the hub, and time limits.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Address of the hub, without the API's path: `http://127.0.0.1:8080`.
     pub url: String,
+    /// Addresses of further replicas of the hub. When one does not connect, the client tries the next at once.
+    pub others: Vec<String>,
     /// Time limit of an attempt; a log stream has none as long as the hub sends keep-alives.
     pub timeout: Duration,
     /// How long a request is repeated, after `Retry-After` or with backoff, when the hub is overloaded or its answer was lost. Repeated are
     /// reads, idempotent changes, requests for jobs with an idempotency key, and requests that the hub certainly did not carry out
-    /// ([`Error::is_undone`]). A hub that is unreachable at the first attempt is an error at once. Zero: one attempt.
+    /// ([`Error::is_undone`]). A hub that is unreachable at all addresses at the first attempt is an error at once. Zero: one attempt.
     pub patience: Duration,
     /// How long the client tries to resume an interrupted log stream.
     pub resume: Duration,
@@ -35,17 +38,15 @@ impl Settings {
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         let thirty = Duration::from_secs(30);
-        Self { url: url.into(), timeout: thirty, patience: thirty, resume: Duration::from_secs(300) }
+        Self { url: url.into(), others: Vec::new(), timeout: thirty, patience: thirty, resume: Duration::from_secs(300) }
     }
 }
 
 /// A client of one hub. Clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pub(crate) http: reqwest::Client,
+    pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) settings: Arc<Settings>,
-    /// The API below the hub's address.
-    base: Url,
     token: Option<Token>,
 }
 
@@ -55,31 +56,8 @@ impl Client {
     /// # Errors
     /// [`Error::Address`] when the address is invalid, or is `https` and this host has no CA certificates.
     pub fn new(settings: Settings) -> Result<Self, Error> {
-        let address = |reason: String| Error::Address { url: settings.url.clone(), reason };
-        let mut base = Url::parse(&settings.url).map_err(|error| address(error.to_string()))?;
-        if !matches!(base.scheme(), "http" | "https") {
-            return Err(address("it must begin with http:// or https://".to_owned()));
-        }
-        base.set_query(None);
-        base.set_fragment(None);
-        base.set_path(&format!("{}/api/v1/", base.path().trim_end_matches('/')));
-        // The embedding program or an earlier call may have set a provider: that one is as good.
-        let _already = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("regente-client/", env!("CARGO_PKG_VERSION")))
-            // A redirect would change a POST and could send the token elsewhere.
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(settings.timeout.min(CONNECT))
-            .read_timeout(settings.timeout.max(SILENCE));
-        if base.scheme() == "http" {
-            // Plain HTTP needs no CA certificates; loading them fails on hosts without any.
-            builder = builder.tls_certs_only([]);
-        }
-        if is_this_machine(&base) {
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|error| address(error.to_string()))?;
-        Ok(Self { http, settings: Arc::new(settings), base, token: None })
+        let endpoints = Arc::new(Endpoints::new(&settings)?);
+        Ok(Self { endpoints, settings: Arc::new(settings), token: None })
     }
 
     /// The same client, signed in with this access token.
@@ -117,21 +95,22 @@ impl Client {
         self
     }
 
-    /// Address of the hub, as given.
+    /// Address of the hub, as given; of several, the one that connected last.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.settings.url
+        &self.endpoint().url
     }
 
-    /// A request that has no method, with the client's token, which is not renewed: `path` begins with `/` and is relative to the hub's address. It is sent once
-    /// and has no time limit except that of silence.
+    /// A request that has no method, with the client's token, which is not renewed: `path` begins with `/` and is relative to the hub's address.
+    /// It is sent once and has no time limit except that of silence.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.signed(self.bare(method, path), self.shown().as_ref())
     }
 
     /// [`Client::request`] without the token.
     pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.settings.url.trim_end_matches('/')))
+        let endpoint = self.endpoint();
+        endpoint.http.request(method, format!("{}{path}", endpoint.url.trim_end_matches('/')))
     }
 
     /// The access token that the next request shows.
@@ -155,9 +134,13 @@ impl Client {
         }
     }
 
-    /// URL of a path in the API; escapes its segments.
+    fn endpoint(&self) -> &Endpoint {
+        self.endpoints.get(self.endpoints.current())
+    }
+
+    /// URL of a path in the API at the first address; escapes its segments.
     fn path(&self, segments: &[&str]) -> Url {
-        let mut url = self.base.clone();
+        let mut url = self.endpoints.get(0).base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
         }
@@ -188,12 +171,6 @@ impl Client {
     }
 }
 
-/// Loopback addresses are never reached through a proxy, whatever the environment says.
-fn is_this_machine(url: &Url) -> bool {
-    let name = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,25 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_address_is_named() {
-        for url in ["", "hub:8080", "http://", "http://hub:port", "ftp://hub", "http://[::1", "não é"] {
-            let refused = Client::new(Settings::new(url)).unwrap_err();
-            assert!(matches!(&refused, Error::Address { .. }) && refused.to_string().contains(url), "{url}: {refused}");
-        }
-    }
-
-    #[test]
     fn a_token_is_never_shown() {
         let client = Client::new(Settings::new("http://hub")).unwrap();
         let signed = client.clone().with_token(&"abc.def".into()).unwrap();
         assert!(!format!("{signed:?}").contains("abc"), "{signed:?}");
         assert!(matches!(client.with_token(&"a\nb".into()), Err(Error::Token)));
-    }
-
-    #[test]
-    fn loopback_needs_no_proxy() {
-        let here = |url: &str| is_this_machine(&Url::parse(url).unwrap());
-        assert!(here("http://localhost:1") && here("http://127.0.0.9") && here("http://[::1]:8080"));
-        assert!(!here("http://hub") && !here("http://10.0.0.1"));
     }
 }

@@ -107,14 +107,58 @@ async fn a_request_is_not_repeated_when_the_hub_asks_to_wait_longer_than_its_pat
     }
 }
 
+/// An address where nobody listens.
+fn nobody() -> String {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    format!("http://127.0.0.1:{port}")
+}
+
+#[tokio::test]
+async fn the_next_address_is_asked_when_one_does_not_connect() {
+    let (first, second) = (Server::start([ok(HEALTH)]).await, Server::start([ok(HEALTH), problem(404, "not_found", ""), ok(HEALTH)]).await);
+    let others = vec![nobody(), second.url.clone()];
+    let client = Client::new(Settings { others, ..first.settings() }).unwrap();
+    client.health().await.unwrap();
+    assert_eq!((first.requests().len(), second.requests().len(), client.url()), (1, 0, first.url.as_str()));
+    client.health().await.unwrap();
+    assert_eq!((second.requests().len(), client.url()), (1, second.url.as_str()), "the first has gone, the one between is nobody's");
+    let error = client.job_create(&request(None)).await.unwrap_err();
+    assert_eq!((error.status(), second.requests().len()), (Some(404), 2), "the one that answered stays, also for what is not repeatable");
+    client.clone().health().await.unwrap();
+    let error = client.health().await.unwrap_err();
+    assert!(matches!(&error, Error::Unreachable { .. }), "nobody is there any more: {error}");
+}
+
+/// The first address breaks off; what may not be asked twice is not asked of another either.
+#[tokio::test]
+async fn an_address_that_connected_may_have_done_what_was_asked() {
+    let (first, second) = (Server::start([Answer::Close]).await, Server::start([ok(HEALTH)]).await);
+    let client = Client::new(Settings { others: vec![second.url.clone()], ..first.settings() }).unwrap();
+    let error = client.job_create(&request(None)).await.unwrap_err();
+    assert!(matches!(error, Error::Unanswered { .. }), "{error}");
+    assert!(second.requests().is_empty());
+}
+
+#[tokio::test]
+async fn whether_a_requested_job_is_new_is_in_the_answer_s_head() {
+    let job = serde_json::json!({"id": Uuid::nil(), "job_id": Uuid::nil(), "automation_id": 1, "queue_name": "q", "status": "pending", "trigger": "API",
+        "priority": 5, "parameters": {}, "attempt": 1, "created_at": "2026-11-26T00:00:00Z"});
+    let accepted = |headers: &str| answer("202 Accepted", headers, &job.to_string());
+    let server = Server::start([accepted(""), accepted("idempotency-replayed: true\r\n")]).await;
+    for existed in [false, true] {
+        let requested = server.client().job_request(&request(Some("k"))).await.unwrap();
+        assert_eq!((requested.job.priority, requested.existed), (5, existed));
+    }
+}
+
 #[tokio::test]
 async fn an_unreachable_hub_is_an_error_at_once() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("http://127.0.0.1:{port}");
-    let client = Client::new(Settings { patience: Duration::from_secs(3600), ..Settings::new(&url) }).unwrap();
+    let (url, other) = (nobody(), nobody());
+    let settings = Settings { patience: Duration::from_secs(3600), others: vec![other.clone()], ..Settings::new(&url) };
+    let client = Client::new(settings).unwrap();
     let error = client.job_cancel(Uuid::nil().into(), &ControlRequest::default()).await.unwrap_err();
     assert!(matches!(&error, Error::Unreachable { .. }) && error.is_undone(), "{error}");
-    assert!(error.to_string().contains(&url) && error.to_string().contains("refused"), "{error}");
+    assert!([url, other].iter().any(|url| error.to_string().contains(url)) && error.to_string().contains("refused"), "{error}");
 }
 
 #[tokio::test]

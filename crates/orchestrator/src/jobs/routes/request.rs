@@ -1,7 +1,7 @@
 //! Requests for jobs: `execute` of an automation with the parameters as the body, or `POST /jobs` with a complete request.
 
 use actix_web::{HttpRequest, HttpResponse, http::header, post, web::Data};
-use api_types::{ExecuteOptions, IDEMPOTENCY_KEY_HEADER, Job, JobCreate, Problem};
+use api_types::{ExecuteOptions, IDEMPOTENCY_KEY_HEADER, IDEMPOTENCY_REPLAYED_HEADER, Job, JobCreate, Problem};
 use auth::{Principal, need::JobsCreate};
 use chrono::{DateTime, Utc};
 use domain::{
@@ -155,7 +155,7 @@ pub(super) fn accepted(job: &Job, replayed: bool) -> HttpResponse {
     let mut response = HttpResponse::Accepted();
     response.insert_header((header::LOCATION, format!("/api/v1/jobs/{}", job.id)));
     if replayed {
-        response.insert_header(("idempotency-replayed", "true"));
+        response.insert_header((IDEMPOTENCY_REPLAYED_HEADER, "true"));
     }
     response.json(job)
 }
