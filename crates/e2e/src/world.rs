@@ -187,13 +187,16 @@ impl World {
         format!("{name}-{}", self.suffix)
     }
 
+    /// Where the hub is reached, whichever port it has after a restart.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.front.address())
+    }
+
     /// Settings of a worker of this world.
     #[must_use]
     pub fn worker_settings(&self, queues: &[&str], slots: u32) -> worker_agent::Settings {
-        let mut settings = worker_agent::Settings::new(
-            format!("http://{}", self.front.address()),
-            queues.iter().map(|queue| (*queue).to_owned()).collect(),
-        );
+        let mut settings = worker_agent::Settings::new(self.url(), queues.iter().map(|queue| (*queue).to_owned()).collect());
         settings.auth = Auth::WorkerKey(self.hub.worker_key().clone());
         let name = format!("worker-{}", Uuid::new_v4().simple());
         settings.slots = slots;

@@ -38,11 +38,12 @@ impl runtime::Service for Service {
             let use_cases = UseCases::new(&parts, context);
             tasks::start(&parts, context);
             let reconcilers = reconcilers::all(&parts.writer, &parts.notices, context);
+            let intake = use_cases.jobs.clone().into_inner();
             let running = Running::new(move |config| {
                 use_cases.share(config);
                 routes::routes(config);
             });
-            Ok(running.with_reconcilers(reconcilers))
+            Ok(running.with_reconcilers(reconcilers).with_job_intake(intake))
         })
     }
 }

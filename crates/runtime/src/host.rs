@@ -141,7 +141,11 @@ async fn start(listener: TcpListener, context: &Context, services: &[Box<dyn Ser
     }
     let mut running: Vec<(&'static str, Running)> = Vec::with_capacity(services.len());
     for service in services {
-        running.push((service.name(), service.start(context).await?));
+        let mut started = service.start(context).await?;
+        if let Some(intake) = started.job_intake.take() {
+            context.peers.offer(intake);
+        }
+        running.push((service.name(), started));
     }
     let reconcilers = running.iter_mut().flat_map(|(_, service)| std::mem::take(&mut service.reconcilers)).collect();
     context.reconcilers.start(reconcilers, &context.tasks).await?;

@@ -1,6 +1,8 @@
 //! The intake of jobs: the only way to create one. The orchestrator implements it. Schedules, chains, the portal and webhooks use it like a
 //! person's request, whether the orchestrator runs in the same process or in another.
 
+pub(crate) mod remote;
+
 use api_types::Job;
 use domain::{
     ids::{AutomationId, JobId},
@@ -38,7 +40,7 @@ pub trait JobIntake: Send + Sync {
     ///
     /// # Errors
     /// [`Failure::NotFound`] for an unknown automation, [`Failure::Invalid`] with each fault (parameters as `parameters/…`), a
-    /// [`Failure::Conflict`] `automation_archived` or `schema_unusable`, and [`Failure::Overloaded`] or [`Failure::Unavailable`], after
-    /// which the same request may be repeated.
+    /// [`Failure::Conflict`] `automation_archived` or `schema_unusable`, and [`Failure::Overloaded`], [`Failure::Unavailable`] (the database) or
+    /// [`Failure::Away`] (the orchestrator), after which the same request may be repeated.
     fn accept(&self, ask: Ask) -> BoxFuture<'_, Result<Intake, Failure>>;
 }

@@ -21,6 +21,7 @@ mod identities;
 mod intake;
 mod json;
 mod path;
+mod peers;
 mod pool;
 mod problem;
 pub mod reconcile;

@@ -69,7 +69,7 @@ pub enum Failure {
     /// The broker is unreachable; the same request may succeed later.
     #[error("the broker is not available; try again")]
     BrokerUnavailable(String),
-    /// The processes of another service are out of reach; the same request may work after this many seconds. Nothing was begun.
+    /// The processes of another service are out of reach; the same request may work after this many seconds.
     #[error("the service {service} is not available; try again")]
     Away {
         /// Its name.

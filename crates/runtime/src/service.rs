@@ -2,7 +2,8 @@
 //!
 //! A service is a library that implements [`Service`]; a process that runs it, alone or with others, only lists it. Shared dependencies are
 //! in the [`Context`]: a service opens no database, connects to no broker, reads no system clock and spawns no unnamed task.
-//! Between services there are three ways only: rows that one owns, events on the bus, and the owner's HTTP API.
+//! Between services there are three ways only: rows that one owns, events on the bus, and the owner's use cases. The context returns these
+//! as traits: implemented by the owner in the same process, or by a client of its HTTP API.
 
 use std::{
     future::Future,
@@ -20,8 +21,8 @@ use store::{Database, Error};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    Access, Clock, Clocks, Events, Failure, Identities, Reconciler, Reconcilers, RefusedKeys, Replica, Route, Secrets, Section, Settings,
-    Shutdown, Tasks, WorkerTokens, WriteHealth, first_start, host::routes, reconcile::Terms,
+    Access, Clock, Clocks, Events, Failure, Identities, JobIntake, Reconciler, Reconcilers, RefusedKeys, Replica, Route, Secrets, Section,
+    Settings, Shutdown, Tasks, WorkerTokens, WriteHealth, first_start, host::routes, peers::Peers, reconcile::Terms,
 };
 
 /// Why a service did not start.
@@ -62,6 +63,7 @@ pub struct Running {
     pub(crate) announcements: Vec<String>,
     pub(crate) descriptions: Vec<OpenApi>,
     pub(crate) local_access: Option<LocalAccess>,
+    pub(crate) job_intake: Option<Arc<dyn JobIntake>>,
 }
 
 impl Running {
@@ -74,6 +76,7 @@ impl Running {
             announcements: Vec::new(),
             descriptions: Vec::new(),
             local_access: None,
+            job_intake: None,
         }
     }
 
@@ -101,6 +104,13 @@ impl Running {
         F: Future<Output = Result<String, Failure>> + Send + 'static,
     {
         self.local_access = Some(Arc::new(move || Box::pin(token())));
+        self
+    }
+
+    /// Adds an intake of jobs for the services of this process.
+    #[must_use]
+    pub fn with_job_intake(mut self, intake: Arc<dyn JobIntake>) -> Self {
+        self.job_intake = Some(intake);
         self
     }
 
@@ -193,6 +203,7 @@ pub struct Context {
     pub worker_key: SecretString,
     /// Secrets in the database.
     pub secrets: Secrets,
+    pub(crate) peers: Peers,
     store: store::Settings,
     opened: Arc<Mutex<Vec<Database>>>,
 }
@@ -209,7 +220,8 @@ impl Context {
         let secrets = Secrets::new(database.clone(), clock.clone(), master_keys);
         let worker_key = first_start::worker_key(&database, &settings, worker_key).await?;
         let tasks = Tasks::new(clock.clone(), shutdown.clone());
-        let replica = Replica::new(database.clone(), clocks, services).await?;
+        let replica = Replica::new(database.clone(), clocks, services.clone()).await?;
+        let peers = Peers::new(&services, settings.services.clone(), replica.clone());
         let terms = Terms {
             database: database.clone(),
             clock: clock.clone(),
@@ -248,9 +260,18 @@ impl Context {
             access,
             worker_key,
             secrets,
+            peers,
             store,
             opened,
         })
+    }
+
+    /// The intake of jobs for the service `caller`: the orchestrator in this process, started or not, else the one at `services.orchestrator`.
+    ///
+    /// # Errors
+    /// A sentence that names the missing setting, when there is neither.
+    pub fn job_intake(&self, caller: &'static str) -> Result<Arc<dyn JobIntake>, StartError> {
+        self.peers.job_intake(caller)
     }
 
     /// The same database over a separate connection for statements that find their rows by an index and are prepared once.

@@ -107,16 +107,13 @@ async fn a_request_is_not_repeated_when_the_hub_asks_to_wait_longer_than_its_pat
     }
 }
 
-/// An address where nobody listens.
-fn nobody() -> String {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    format!("http://127.0.0.1:{port}")
-}
+/// An address where nobody listens: no program of a test gets this port.
+const NOBODY: &str = "http://127.0.0.1:9";
 
 #[tokio::test]
 async fn the_next_address_is_asked_when_one_does_not_connect() {
     let (first, second) = (Server::start([ok(HEALTH)]).await, Server::start([ok(HEALTH), problem(404, "not_found", ""), ok(HEALTH)]).await);
-    let others = vec![nobody(), second.url.clone()];
+    let others = vec![NOBODY.to_owned(), second.url.clone()];
     let client = Client::new(Settings { others, ..first.settings() }).unwrap();
     client.health().await.unwrap();
     assert_eq!((first.requests().len(), second.requests().len(), client.url()), (1, 0, first.url.as_str()));
@@ -153,12 +150,11 @@ async fn whether_a_requested_job_is_new_is_in_the_answer_s_head() {
 
 #[tokio::test]
 async fn an_unreachable_hub_is_an_error_at_once() {
-    let (url, other) = (nobody(), nobody());
-    let settings = Settings { patience: Duration::from_secs(3600), others: vec![other.clone()], ..Settings::new(&url) };
+    let settings = Settings { patience: Duration::from_secs(3600), others: vec![NOBODY.to_owned()], ..Settings::new(NOBODY) };
     let client = Client::new(settings).unwrap();
     let error = client.job_cancel(Uuid::nil().into(), &ControlRequest::default()).await.unwrap_err();
     assert!(matches!(&error, Error::Unreachable { .. }) && error.is_undone(), "{error}");
-    assert!([url, other].iter().any(|url| error.to_string().contains(url)) && error.to_string().contains("refused"), "{error}");
+    assert!(error.to_string().contains(NOBODY) && error.to_string().contains("refused"), "{error}");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! The whole system, on both back ends.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's way to fail")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's way to fail")]
 
 mod broker;
 mod cancels;
@@ -11,6 +11,7 @@ mod drain;
 mod events;
 mod examples;
 mod foreign;
+mod intake;
 mod keys;
 mod labels;
 mod layers;

@@ -164,16 +164,21 @@ async fn a_sixth_service_is_mounted_by_one_line() {
 
 /// Another process on the world's database and broker, with a client that shows the token of the world's own hub.
 async fn apart(world: &World, name: &str, service: Box<dyn Service>) -> (Hub, Client) {
-    let sections: Vec<Section> = service.section().into_iter().collect();
-    let mut settings = Settings::load_with(None, &sections).unwrap();
-    let Settings { http, database, broker, admin, secrets, lease, dispatch, .. } = world.settings.clone();
-    (settings.http, settings.database, settings.broker, settings.admin) = (http, database, broker, admin);
-    (settings.secrets, settings.lease, settings.dispatch) = (secrets, lease, dispatch);
-    settings.data_dir = world.folder.path().join(name);
+    let settings = settings_apart(world, name, service.section().as_slice());
     let hub = Hub::start_with(settings, HubOptions::default(), vec![service]).await.unwrap();
     let key = hub.worker_key().expose_secret().to_owned();
     let client = Client::new(hub.url(), world.hub.access_token().await.unwrap(), key).unwrap();
     (hub, client)
+}
+
+/// Settings of another process on the world's database and broker.
+pub(crate) fn settings_apart(world: &World, name: &str, sections: &[Section]) -> Settings {
+    let mut settings = Settings::load_with(None, sections).unwrap();
+    let Settings { http, database, broker, admin, secrets, lease, dispatch, .. } = world.settings.clone();
+    (settings.http, settings.database, settings.broker, settings.admin) = (http, database, broker, admin);
+    (settings.secrets, settings.lease, settings.dispatch) = (secrets, lease, dispatch);
+    settings.data_dir = world.folder.path().join(name);
+    settings
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -141,9 +141,11 @@ impl Reading {
             };
             let key = error.path().to_string();
             self.refuse(format!("{name}.{key}"), &error.into_inner().to_string());
-            match defaults.get(&key) {
-                Some(default) => drop(table.insert(key, default.clone())),
-                None => drop(table.remove(&key)),
+            // The key of the section, whatever is wrong inside its value.
+            let key = key.split(['.', '[']).next().unwrap_or_default();
+            match defaults.get(key) {
+                Some(default) => drop(table.insert(key.to_owned(), default.clone())),
+                None => drop(table.remove(key)),
             }
         }
         None
