@@ -210,6 +210,14 @@ pub struct AutomationFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<i32>)]
     pub after: Option<AutomationId>,
+    /// Only those of this name, exactly; of those that are not archived one at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(max_length = 200, pattern = r"^[^\u0000]*$")]
+    pub name: Option<String>,
+    /// Only those with this text in their name, whatever its case; at most 200 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(max_length = 200, pattern = r"^[^\u0000]*$")]
+    pub search: Option<String>,
     /// Whether archived automations are included.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub archived: bool,

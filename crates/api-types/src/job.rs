@@ -297,6 +297,10 @@ pub struct JobFilter {
     /// Only jobs that this user, key or service requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
+    /// Only jobs that run this one again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<Uuid>)]
+    pub retry_of: Option<JobId>,
     /// Only jobs accepted at this time or later: RFC 3339, or a date, which means 00:00 UTC.
     #[serde(deserialize_with = "crate::moment::optional", skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<schema::Moment>)]

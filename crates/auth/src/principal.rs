@@ -1,7 +1,7 @@
 //! The caller of a request. Identity and permissions come only from the credential, never from the request's own statements; each change
 //! records the name of its [`Actor`].
 
-use domain::ids::TokenId;
+use domain::ids::{ApiKeyId, TokenId};
 use std::fmt;
 
 use uuid::Uuid;
@@ -29,7 +29,7 @@ pub enum Actor {
     /// A program with an API key.
     ApiKey {
         /// The key.
-        id: Uuid,
+        id: ApiKeyId,
         /// Name of the key.
         name: String,
     },
@@ -135,7 +135,7 @@ impl Actor {
             Self::Anybody => true,
             Self::SharedKey => kept == "key",
             Self::User(name) => kept.strip_prefix("person:") == Some(name),
-            Self::ApiKey { id, .. } => is_id("api-key:", id),
+            Self::ApiKey { id, .. } => is_id("api-key:", &id.get()),
             Self::Service(name) => kept.strip_prefix("service:") == Some(name),
             Self::WorkerToken(id) => is_id("token:", &id.get()),
         }
@@ -162,7 +162,7 @@ mod tests {
     fn actors() -> [Actor; 6] {
         let id = Uuid::from_u128(7);
         let user = Actor::User("ana".to_owned());
-        let key = Actor::ApiKey { id, name: "portal".to_owned() };
+        let key = Actor::ApiKey { id: id.into(), name: "portal".to_owned() };
         [Actor::Anybody, user, key, Actor::Service("scheduler".to_owned()), Actor::SharedKey, Actor::WorkerToken(id.into())]
     }
 

@@ -2,7 +2,6 @@ use api_types::{
     Automation, AutomationCreate, AutomationFilter, AutomationUpdate, ExecuteOptions, IDEMPOTENCY_KEY_HEADER, Job, PauseRequest,
 };
 use domain::ids::AutomationId;
-use futures_util::TryStreamExt as _;
 use reqwest::header::HeaderName;
 use serde_json::{Map, Value};
 
@@ -24,14 +23,13 @@ impl Client {
         self.get(&["automations", &id.to_string()])
     }
 
-    /// The automation with this name that is not archived. The API has no such query: reads the list until it is found.
+    /// The automation with this name that is not archived.
     ///
     /// # Errors
     /// See [`Error`].
     pub async fn automation_named(&self, name: &str) -> Result<Option<Automation>, Error> {
-        let all = self.automations(&AutomationFilter { limit: Some(1000), ..AutomationFilter::default() }).items();
-        let named = all.try_filter(|automation| std::future::ready(automation.name == name));
-        std::pin::pin!(named).try_next().await
+        let filter = AutomationFilter { name: Some(name.to_owned()), limit: Some(1), ..AutomationFilter::default() };
+        Ok(self.automations(&filter).page().await?.pop())
     }
 
     /// Changes the present fields.

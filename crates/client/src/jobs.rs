@@ -15,6 +15,9 @@ pub struct Requested {
     pub existed: bool,
 }
 
+/// A job has one next attempt, and as many retries as people asked for.
+const MOST_RETRIES: usize = 1000;
+
 impl Client {
     /// [`Client::job_create`], for somebody who wants to know whether the job is new.
     ///
@@ -40,6 +43,16 @@ impl Client {
     /// One job.
     pub fn job(&self, id: JobId) -> Call<Job> {
         self.get(&["jobs", &id.to_string()])
+    }
+
+    /// The job that runs a failed one again because its automation's retry policy says so, or because its dead letter was replayed. It is there
+    /// as soon as the failure is. A retry that a person asked for is none: it begins to count anew.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn job_next_attempt(&self, failed: &Job) -> Result<Option<Job>, Error> {
+        let retries = self.jobs(&JobFilter { retry_of: Some(failed.id), ..JobFilter::default() }).take(MOST_RETRIES).await?;
+        Ok(retries.into_iter().filter(|retry| retry.attempt > failed.attempt).min_by_key(|retry| retry.id))
     }
 
     /// A job's stored log lines, oldest first. [`Client::job_follow`] continues with new ones.

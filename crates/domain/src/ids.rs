@@ -66,6 +66,8 @@ ids! {
     WorkerId(Uuid, uuid::Error);
     /// Id of a worker token, UUID v7.
     TokenId(Uuid, uuid::Error);
+    /// Id of an API key, UUID v7.
+    ApiKeyId(Uuid, uuid::Error);
     /// Id of a dead letter, UUID v7.
     DeadLetterId(Uuid, uuid::Error);
     /// Id of a hub process, new at each start.

@@ -32,7 +32,7 @@ enum Command {
     ApiGateway(ServiceArgs),
     #[command(flatten)]
     Hub(HubCommand),
-    /// Run a worker on this machine, install one, or check whether one can run.
+    /// Run a worker on this machine, install or check one, or manage the workers of a hub.
     Worker(Box<WorkerArgs>),
     /// Migrate the database's schema and exit.
     Migrate,

@@ -12,10 +12,13 @@ mod job;
 mod login;
 mod output;
 mod parameters;
+mod pause;
+mod queue;
 mod remote;
 mod renewal;
 mod run;
 mod watch;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -26,6 +29,7 @@ use self::fault::{Exit, Fault};
 pub(crate) use self::{
     output::LogPrinter,
     watch::{Lines, View},
+    worker::WorkersCommand,
 };
 use crate::terminal;
 
@@ -39,12 +43,14 @@ pub(crate) enum HubCommand {
     Login(login::LoginArgs),
     /// Delete the stored token of a hub.
     Logout(login::LogoutArgs),
-    /// Register and show automations.
+    /// Register, show, pause and resume automations.
     Automation(automation::AutomationArgs),
     /// Run an automation.
     Run(Box<run::RunArgs>),
-    /// List, show, follow, cancel and retry jobs.
+    /// List, show, follow, pause, resume, cancel and retry jobs.
     Job(job::JobArgs),
+    /// List, pause and resume queues.
+    Queue(queue::QueueArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -54,7 +60,18 @@ pub(crate) enum HubCommand {
 
 /// Runs the command.
 pub(crate) fn run(command: HubCommand) -> ExitCode {
-    match outcome(command) {
+    finish(outcome(command))
+}
+
+/// Runs a command for the workers of a hub.
+pub(crate) fn run_workers(command: WorkersCommand) -> ExitCode {
+    finish(worker::run(command))
+}
+
+/// Runs it and reports a failure.
+fn finish(outcome: impl Future<Output = Outcome>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Fault::from);
+    match runtime.and_then(|runtime| runtime.block_on(outcome)) {
         Ok(exit) => exit.into(),
         Err(fault) => {
             if let Some(text) = &fault.text {
@@ -65,18 +82,16 @@ pub(crate) fn run(command: HubCommand) -> ExitCode {
     }
 }
 
-fn outcome(command: HubCommand) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        match command {
-            HubCommand::Login(args) => login::login(args).await,
-            HubCommand::Logout(args) => login::logout(args).await,
-            HubCommand::Automation(args) => automation::run(args).await,
-            HubCommand::Run(args) => run::run(*args).await,
-            HubCommand::Job(args) => job::run(args).await,
-            HubCommand::Completions { shell } => completions(shell),
-        }
-    })
+async fn outcome(command: HubCommand) -> Outcome {
+    match command {
+        HubCommand::Login(args) => login::login(args).await,
+        HubCommand::Logout(args) => login::logout(args).await,
+        HubCommand::Automation(args) => automation::run(args).await,
+        HubCommand::Run(args) => run::run(*args).await,
+        HubCommand::Job(args) => job::run(args).await,
+        HubCommand::Queue(args) => queue::run(args).await,
+        HubCommand::Completions { shell } => completions(shell),
+    }
 }
 
 fn completions(shell: Shell) -> Outcome {
@@ -104,8 +119,12 @@ mod tests {
         let guide = include_str!("../../../docs/CLI.md");
         let mut missing = Vec::new();
         for (path, command) in commands(&crate::cli::Cli::command(), "") {
-            let is_here =
-                ["login", "logout", "automation", "run", "job", "completions"].iter().any(|name| path.split(' ').nth(1) == Some(name));
+            let words: Vec<&str> = path.split(' ').collect();
+            let is_here = match words[1..] {
+                ["worker", name, ..] => ["list", "pause", "resume"].contains(&name),
+                [name, ..] => ["login", "logout", "automation", "run", "job", "queue", "completions"].contains(&name),
+                [] => false,
+            };
             if !is_here {
                 continue;
             }

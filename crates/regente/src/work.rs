@@ -21,6 +21,7 @@ pub(crate) fn run(args: WorkerArgs) -> anyhow::Result<ExitCode> {
         None => work(args.queues, args.options).map(|()| ExitCode::SUCCESS),
         Some(WorkerCommand::Install(args)) => install::run(&args).map(|()| ExitCode::SUCCESS),
         Some(WorkerCommand::Doctor(args)) => doctor::run(*args),
+        Some(WorkerCommand::Hub(command)) => Ok(crate::commands::run_workers(command)),
     }
 }
 

@@ -14,7 +14,10 @@ use domain::{
     retry::RetryPolicy,
 };
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, Func, LikeExpr, LockType},
 };
 use serde_json::{Map, Value};
 
@@ -107,6 +110,10 @@ impl Automation {
 pub struct Filter {
     /// Whether archived ones are included.
     pub archived: bool,
+    /// Only those of this name: one that is not archived, at most.
+    pub name: Option<String>,
+    /// Only those with this text in their name, in upper or lower case.
+    pub search: Option<String>,
     /// Page size; 0: all.
     pub limit: u64,
     /// Id of the last automation of the previous page.
@@ -175,15 +182,6 @@ pub async fn automation_get(database: &Database, scope: &Scope, id: AutomationId
     automation::Entity::find_by_id(id.get()).filter(in_scope(scope)).one(database.connection()).await?.map(from_row).transpose()
 }
 
-/// The automation of this name that is not archived.
-///
-/// # Errors
-/// Any [`Error`] of the database.
-pub async fn automation_find_by_name(database: &Database, scope: &Scope, name: &str) -> Result<Option<Automation>, Error> {
-    let query = automation::Entity::find().filter(automation::Column::Name.eq(name)).filter(automation::Column::ArchivedAt.is_null());
-    query.filter(in_scope(scope)).one(database.connection()).await?.map(from_row).transpose()
-}
-
 /// Automations by id.
 ///
 /// # Errors
@@ -193,6 +191,12 @@ pub async fn automation_list(database: &Database, scope: &Scope, filter: &Filter
     if !filter.archived {
         query = query.filter(automation::Column::ArchivedAt.is_null());
     }
+    if let Some(name) = &filter.name {
+        query = query.filter(automation::Column::Name.eq(name));
+    }
+    if let Some(text) = &filter.search {
+        query = query.filter(has_in_name(text));
+    }
     if let Some(after) = filter.after {
         query = query.filter(automation::Column::Id.gt(after.get()));
     }
@@ -200,6 +204,16 @@ pub async fn automation_list(database: &Database, scope: &Scope, filter: &Filter
         query = query.limit(filter.limit);
     }
     query.all(database.connection()).await?.into_iter().map(from_row).collect()
+}
+
+/// SQLite, and PostgreSQL in the locale C, know the case of A to Z alone: the text as it is given is found all the same.
+fn has_in_name(text: &str) -> Condition {
+    let pattern = |text: &str| {
+        let literal: String = text.chars().flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c])).collect();
+        LikeExpr::new(format!("%{literal}%")).escape('\\')
+    };
+    let name = || Expr::col(automation::Column::Name);
+    Condition::any().add(name().like(pattern(text))).add(Func::lower(name()).like(pattern(&text.to_lowercase())))
 }
 
 fn in_scope(scope: &Scope) -> Condition {

@@ -36,6 +36,14 @@ async fn a_page_is_requested_when_its_items_are() {
 }
 
 #[tokio::test]
+async fn an_automation_is_found_by_its_name_with_one_request() {
+    let server = Server::start([ok("[]")]).await;
+    assert_eq!(server.client().automation_named("São Paulo & cia").await.unwrap(), None);
+    let asked = server.requests();
+    assert!(asked.len() == 1 && asked[0].starts_with("GET /api/v1/automations?limit=1&name=S%C3%A3o+Paulo+%26+cia HTTP/1.1"), "{asked:?}");
+}
+
+#[tokio::test]
 async fn raw_items_are_as_the_hub_wrote_them() {
     let server = Server::start([ok(&format!("[{},\n {}]", queue("a"), queue("b")))]).await;
     let items = server.client().queues(&QueueFilter::default()).raw().take(9).await.unwrap();

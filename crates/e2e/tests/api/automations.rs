@@ -160,6 +160,17 @@ async fn lists_are_bare_arrays_in_pages(delivery: Delivery) {
         let name = query.split('=').next().unwrap();
         assert!(problem.errors.iter().any(|error| error.field == name), "{query}: {problem:?}");
     }
+    let found = async |query: &str| -> Vec<_> {
+        let found: Vec<Automation> = client.get(&format!("/api/v1/automations?{query}")).await.expect(200).json();
+        found.iter().map(|automation| automation.id).collect()
+    };
+    assert_eq!((found("name=n3").await, found("name=N3").await, found("name=n0").await), (vec![ids[2]], vec![], vec![]));
+    assert_eq!((found("search=N").await, found("search=4&name=n4").await, found("search=%25").await), (ids.clone(), vec![ids[3]], vec![]));
+    assert_eq!((found("archived=true&name=n0").await.len(), found("name=").await), (1, vec![]));
+    for query in ["name", "search"].map(|name| format!("{name}={}", "é".repeat(201))) {
+        let problem = client.get(&format!("/api/v1/automations?{query}")).await.problem(400);
+        assert_eq!(fields(&problem), [query.split('=').next().unwrap()]);
+    }
     let none: Vec<Job> = client.get("/api/v1/jobs").await.expect(200).json();
     assert_eq!(none, []);
     world.end().await;

@@ -46,7 +46,9 @@ async fn an_automation_is_paused_and_resumed(delivery: Delivery) {
     assert_eq!(changed.paused_at, paused.paused_at, "it began when it began");
 
     let resumed = client.send(client.request(Method::POST, &format!("{path}/resume"))).await.expect(200).json::<Automation>();
-    assert_eq!(resumed, before, "as if nothing had been");
+    assert!(resumed.updated_at > before.updated_at, "{resumed:?}");
+    assert_eq!(resumed.updated_by.as_deref(), Some("admin"));
+    assert_eq!(Automation { updated_at: before.updated_at, ..resumed }, before, "as if nothing had been");
     let refused = client.send(client.request(Method::POST, &format!("{path}/resume"))).await.problem(409);
     assert_eq!(refused.code, "wrong_state");
     assert!(refused.detail.contains("is active"), "{}", refused.detail);

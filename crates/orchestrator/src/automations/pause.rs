@@ -26,7 +26,7 @@ impl Automations {
     /// Resumes it.
     pub(crate) async fn resume(&self, id: AutomationId, by: &Principal) -> Result<Automation, Failure> {
         self.get(id).await?;
-        if !store::automations::automation_resume(&self.database, id, (self.clock)()).await? {
+        if !store::automations::automation_resume(&self.database, id, &by.name(), (self.clock)()).await? {
             return Err(Failure::conflict("wrong_state", format!("automation {id} is active, not paused")));
         }
         tracing::info!(automation.id = id.get(), user.name = %by.actor, "automation resumed");

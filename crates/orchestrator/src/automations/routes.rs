@@ -6,7 +6,7 @@ use actix_web::{
 };
 use api_types::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate, PauseRequest, Problem};
 use auth::need::{AutomationsPause, AutomationsRead, AutomationsWrite};
-use domain::ids::AutomationId;
+use domain::{Fault, automation::MAX_NAME, ids::AutomationId};
 use runtime::{Allowed, Failure, JsonBody, OptionalJsonBody, Params};
 use store::automations::Filter;
 
@@ -31,7 +31,7 @@ pub(crate) async fn create(
 
 /// Lists automations by id, 100 a page.
 ///
-/// Archived automations are omitted unless `archived=true`.
+/// Archived automations are omitted unless `archived=true`. `name` finds an automation by its exact name, `search` those whose names contain a text.
 #[utoipa::path(tag = "automations", params(AutomationFilter), responses(
     (status = 200, body = Vec<Automation>)))]
 #[get("/api/v1/automations")]
@@ -42,7 +42,9 @@ pub(crate) async fn list(
     query: Params<AutomationFilter>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 100, 1000)?;
-    let filter = Filter { archived: query.0.archived, limit: limit.into(), after: query.0.after };
+    let AutomationFilter { limit: _, after, name, search, archived } = query.0;
+    check_texts(&[("name", name.as_deref()), ("search", search.as_deref())])?;
+    let filter = Filter { archived, name, search, limit: limit.into(), after };
     let found = automations.list(&filter).await?;
     let next = found.last().filter(|_| found.len() == limit as usize).map(|last| last.id.to_string());
     Ok(page(request.path(), request.query_string(), next)
@@ -122,4 +124,12 @@ pub(crate) async fn resume(
 ) -> Result<HttpResponse, Failure> {
     let automation = automations.resume(*id, &caller).await?;
     Ok(HttpResponse::Ok().json(automations.shown(&automation)))
+}
+
+/// No name is longer.
+fn check_texts(texts: &[(&str, Option<&str>)]) -> Result<(), Failure> {
+    let is_long = |text: &str| text.chars().count() > MAX_NAME;
+    let long = texts.iter().filter(|(_, text)| text.is_some_and(is_long));
+    let faults: Vec<_> = long.map(|(field, _)| Fault::new(*field, format!("must have at most {MAX_NAME} characters"))).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Failure::BadQuery(faults)) }
 }

@@ -47,7 +47,7 @@ async fn pauses_of_another_replica_are_seen_with_the_next_refresh() {
     assert_eq!((catalog.cached().paused_automations(at(59)), catalog.cached().paused_automations(at(60))), (vec![a], vec![]));
 
     store::queues::queue_resume(&database, "nfe", at(1)).await.unwrap();
-    automations::automation_resume(&database, a, at(1)).await.unwrap();
+    automations::automation_resume(&database, a, "ana", at(1)).await.unwrap();
     catalog.refresh().await.unwrap();
     assert_eq!((scope(a, 1), scope(b, 1)), (None, None));
 }
@@ -78,7 +78,7 @@ async fn an_outdated_read_does_not_undo_a_pause() {
     catalog.cache_all(second);
     assert_eq!(catalog.cached().paused_automations(at(1)), vec![id]);
 
-    automations::automation_resume(&database, id, at(1)).await.unwrap();
+    automations::automation_resume(&database, id, "ana", at(1)).await.unwrap();
     catalog.refresh().await.unwrap();
     assert_eq!(catalog.cached().paused_automations(at(1)), Vec::<AutomationId>::new(), "what is read later counts again");
 }

@@ -79,6 +79,7 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
         error_class: query.error_class.as_ref().map(class).transpose()?,
         trigger: query.trigger.as_ref().map(trigger).transpose()?,
         requested_by: query.requested_by.clone(),
+        retry_of: query.retry_of,
         created_from: query.created_from,
         created_to: query.created_to,
         limit: page_size(query.limit, 50, 1000)?.into(),

@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::{
     Exit, Fault, Outcome,
-    output::{Width, facts, json_list, moment, pretty, table},
+    output::{Width, facts, listed, moment, pretty},
     parameters::read_json,
+    pause::{PauseArgs, lasts, pause},
     remote::{Hub, Remote},
 };
 use crate::terminal;
@@ -31,6 +32,21 @@ enum AutomationCommand {
         /// Include archived automations.
         #[arg(long)]
         archived: bool,
+        /// Only those with this text in their name.
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+    },
+    /// Pause an automation: its jobs wait; those that run go on.
+    Pause {
+        /// Its name, or its id.
+        name: String,
+        #[command(flatten)]
+        pause: PauseArgs,
+    },
+    /// Let the jobs of a paused automation start again.
+    Resume {
+        /// Its name, or its id.
+        name: String,
     },
     /// Show one automation.
     Show {
@@ -95,7 +111,18 @@ pub(super) async fn run(args: AutomationArgs) -> Outcome {
     let (hub, is_json) = (args.remote.hub()?, args.remote.is_json());
     match args.command {
         AutomationCommand::Create(args) => create(&hub, *args, is_json).await,
-        AutomationCommand::List { archived } => list(&hub, archived, is_json).await,
+        AutomationCommand::List { archived, search } => {
+            let filter = AutomationFilter { limit: Some(1000), archived, search, ..AutomationFilter::default() };
+            listed(&hub, hub.client.automations(&filter), is_json, &COLUMNS, row).await
+        }
+        AutomationCommand::Pause { name, pause } => {
+            let says = |automation: &Automation| format!("Automation {} is paused {}.", automation.name, lasts(automation.paused_until));
+            hub.change(hub.client.automation_pause(find(&hub, &name).await?.id, &pause.into()), is_json, says).await
+        }
+        AutomationCommand::Resume { name } => {
+            let says = |automation: &Automation| format!("Automation {} is active.", automation.name);
+            hub.change(hub.client.automation_resume(find(&hub, &name).await?.id), is_json, says).await
+        }
         AutomationCommand::Show { name } => {
             let automation = find(&hub, &name).await?;
             if is_json {
@@ -124,17 +151,12 @@ pub(super) async fn find(hub: &Hub, name: &str) -> Result<Automation, Fault> {
 
 async fn create(hub: &Hub, args: CreateArgs, is_json: bool) -> Outcome {
     let request = registration(args)?;
-    let text = hub.client.automation_create(&request).text().await.map_err(|error| hub.fault(error))?;
-    if is_json {
-        terminal::line(&text)?;
-        return Ok(Exit::Done);
-    }
-    let automation: Automation =
-        serde_json::from_str(&text).map_err(|error| Fault::here(format!("the hub's answer is not an automation ({error})")))?;
-    automation.warnings.iter().for_each(|warning| terminal::note(warning));
-    let Automation { id, name, queue_name, .. } = &automation;
-    terminal::line(&format!("Automation {name} is registered (id {id}, queue {queue_name}). `regente run {name}` runs it."))?;
-    Ok(Exit::Done)
+    let says = |automation: &Automation| {
+        automation.warnings.iter().for_each(|warning| terminal::note(warning));
+        let Automation { id, name, queue_name, .. } = automation;
+        format!("Automation {name} is registered (id {id}, queue {queue_name}). `regente run {name}` runs it.")
+    };
+    hub.change(hub.client.automation_create(&request), is_json, says).await
 }
 
 fn registration(args: CreateArgs) -> Result<AutomationCreate, Fault> {
@@ -160,27 +182,18 @@ fn registration(args: CreateArgs) -> Result<AutomationCreate, Fault> {
     Ok(request)
 }
 
-async fn list(hub: &Hub, archived: bool, is_json: bool) -> Outcome {
-    let automations = hub.client.automations(&AutomationFilter { limit: Some(1000), archived, ..AutomationFilter::default() });
-    if is_json {
-        json_list(hub, automations, usize::MAX).await?;
-        return Ok(Exit::Done);
-    }
-    let automations = automations.take(usize::MAX).await.map_err(|error| hub.fault(error))?;
-    let columns = [
-        ("id", Width::Whole),
-        ("name", Width::Whole),
-        ("queue", Width::Cut),
-        ("state", Width::Whole),
-        ("script", Width::Cut),
-        ("description", Width::Cut),
-    ];
-    let row = |automation: &Automation| {
-        let Automation { id, name, queue_name, script_path, description, .. } = automation.clone();
-        vec![id.to_string(), name, queue_name, state(automation).to_owned(), script_path, description]
-    };
-    table(&columns, &automations.iter().map(row).collect::<Vec<_>>())?;
-    Ok(Exit::Done)
+const COLUMNS: [(&str, Width); 6] = [
+    ("id", Width::Whole),
+    ("name", Width::Whole),
+    ("queue", Width::Cut),
+    ("state", Width::Whole),
+    ("script", Width::Cut),
+    ("description", Width::Cut),
+];
+
+fn row(automation: &Automation) -> Vec<String> {
+    let Automation { id, name, queue_name, script_path, description, .. } = automation.clone();
+    vec![id.to_string(), name, queue_name, state(automation).to_owned(), script_path, description]
 }
 
 const fn state(automation: &Automation) -> &'static str {
@@ -192,16 +205,13 @@ const fn state(automation: &Automation) -> &'static str {
 }
 
 fn show(automation: &Automation) -> std::io::Result<()> {
-    let paused = automation.paused_at.map(|since| {
-        let reason = automation.paused_reason.as_ref().map(|reason| format!(": {reason}"));
-        format!("since {}{}", moment(since), reason.unwrap_or_default())
-    });
+    let Automation { paused_at, paused_until, paused_by, paused_reason, .. } = automation;
     facts([
         ("automation", Some(automation.name.clone())),
         ("id", Some(automation.id.to_string())),
         ("description", Some(automation.description.clone())),
         ("state", Some(state(automation).to_owned())),
-        ("paused", paused),
+        ("paused", pause(*paused_at, *paused_until, paused_by.as_deref(), paused_reason.as_deref())),
         ("queue", Some(automation.queue_name.clone())),
         ("type", Some(automation.entrypoint_type.as_str().to_owned())),
         ("script", Some(automation.script_path.clone())),

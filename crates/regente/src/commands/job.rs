@@ -13,10 +13,10 @@ use futures_util::TryStreamExt as _;
 
 use super::{
     Exit, Fault, Outcome, automation,
-    interrupt::OnInterrupt,
+    interrupt::{Interrupts, OnInterrupt},
     output::{LogPrinter, Width, age, duration, facts, json_list, moment, pretty, table},
     parameters::ParameterArgs,
-    remote::{Hub, Remote},
+    remote::{Hub, Remote, parse},
     run::{FollowArgs, accepted},
     watch::{self, Lines},
 };
@@ -58,6 +58,22 @@ enum JobCommand {
         /// Id of the job.
         id: JobId,
         /// Reason, recorded in the job's events.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Pause a job that runs: its processes are suspended.
+    Pause {
+        /// Its id.
+        id: JobId,
+        /// Why, for the job's events.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Let a paused job go on; one that is held back is dispatched again.
+    Resume {
+        /// Its id.
+        id: JobId,
+        /// Why, for the job's events.
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
@@ -120,24 +136,24 @@ pub(super) async fn run(args: JobArgs) -> Outcome {
         JobCommand::Logs { id, follow: false } => logs(&hub, id, is_json).await,
         JobCommand::Logs { id, follow: true } => {
             let lines = if is_json { Lines::Json } else { Lines::Text(LogPrinter::dated()) };
-            let ended = watch::follow(&hub, id, lines, OnInterrupt::Detach).await?;
+            let ended = watch::follow(&hub, id, lines, OnInterrupt::Detach, &mut Interrupts::listen()?).await?;
             Ok(ended.map_or(Exit::Interrupted, |job| job.status.into()))
         }
         JobCommand::Cancel { id, reason } => {
-            let text = hub.client.job_cancel(id, &ControlRequest { reason }).text().await.map_err(|error| hub.fault(error))?;
-            let job = parse(&text)?;
-            let what = if job.status.is_terminal() { format!("is {}", status(job.status)) } else { "was asked to stop".to_owned() };
-            terminal::line(&if is_json { text } else { format!("Job {id} {what}.") })?;
-            Ok(Exit::Done)
+            let says = |job: &Job| match job.status.is_terminal() {
+                true => format!("Job {id} is {}.", status(job.status)),
+                false => format!("Job {id} was asked to stop."),
+            };
+            hub.change(hub.client.job_cancel(id, &ControlRequest { reason }), is_json, says).await
         }
+        JobCommand::Pause { id, reason } => hub.change(hub.client.job_pause(id, &ControlRequest { reason }), is_json, is_now).await,
+        JobCommand::Resume { id, reason } => hub.change(hub.client.job_resume(id, &ControlRequest { reason }), is_json, is_now).await,
         JobCommand::Retry(args) => retry(&hub, *args, is_json).await,
     }
 }
 
-/// The job in an answer's body.
-pub(super) fn parse(text: &str) -> Result<Job, Fault> {
-    serde_json::from_str(text)
-        .map_err(|error| Fault::here(format!("the hub's answer is not a job ({error}): does the hub's version match this program's?")))
+fn is_now(job: &Job) -> String {
+    format!("Job {} is {}.", job.id, status(job.status))
 }
 
 async fn list(hub: &Hub, args: ListArgs, is_json: bool) -> Outcome {
@@ -241,8 +257,8 @@ async fn show(hub: &Hub, id: JobId, is_json: bool) -> Outcome {
         terminal::line(&text)?;
         return Ok(Exit::Done);
     }
-    let job = parse(&text)?;
-    // An automation is never deleted, only archived.
+    let job: Job = parse(&text)?;
+    // It stays for ever, also after its automation was archived.
     let automation = hub.client.automation(job.automation_id).await.map_err(|error| hub.fault(error))?;
     let took = job.started_at.zip(job.completed_at).map(|(from, to)| duration(to - from));
     facts([

@@ -16,7 +16,7 @@ use futures_util::TryStreamExt as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Fault, remote::Hub};
+use super::{Exit, Fault, Outcome, remote::Hub};
 use crate::terminal;
 
 /// A table with one line per row and without empty columns. On a terminal, columns that are not `whole` are cut to its width; elsewhere
@@ -93,6 +93,23 @@ pub(super) async fn json_list<T: DeserializeOwned + Send + 'static>(hub: &Hub, l
     }
     out.write_all(if before == "[" { b"[]\n" } else { b"]\n" })?;
     Ok(out.flush()?)
+}
+
+/// All of a list: the hub's JSON, or a table with this row for each item.
+pub(super) async fn listed<T: DeserializeOwned + Send + 'static>(
+    hub: &Hub,
+    list: List<T>,
+    is_json: bool,
+    columns: &[(&str, Width)],
+    row: impl Fn(&T) -> Vec<String>,
+) -> Outcome {
+    if is_json {
+        json_list(hub, list, usize::MAX).await?;
+    } else {
+        let items = list.take(usize::MAX).await.map_err(|error| hub.fault(error))?;
+        table(columns, &items.iter().map(row).collect::<Vec<_>>())?;
+    }
+    Ok(Exit::Done)
 }
 
 /// A time in the local time zone.

@@ -4,10 +4,12 @@ use std::{env, sync::Arc};
 
 use chrono::Utc;
 use clap::{Args, ValueEnum};
-use client::{Client, Error, Settings};
+use client::{Call, Client, Error, Settings};
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 
-use super::{Exit, Fault, credentials::Credentials, renewal::Renewal};
+use super::{Exit, Fault, Outcome, credentials::Credentials, renewal::Renewal};
+use crate::terminal;
 
 /// Default address of a hub.
 pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -15,8 +17,8 @@ const TOKEN_VARIABLE: &str = "REGENTE_TOKEN";
 
 /// Options of every command that calls a hub.
 #[derive(Args)]
-pub(super) struct Remote {
-    /// Address of the hub; by default that of the last sign-in, or http://127.0.0.1:8080. REGENTE_TOKEN may hold a token for it.
+pub(crate) struct Remote {
+    /// Address of the hub; by default the one that somebody signed in at last, or http://127.0.0.1:8080. REGENTE_TOKEN has a token for it.
     #[arg(long, global = true, env = "REGENTE_URL", value_name = "URL")]
     pub(super) url: Option<String>,
     /// Output format.
@@ -26,7 +28,7 @@ pub(super) struct Remote {
 
 /// Output format.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
+pub(crate) enum Output {
     /// For people.
     Table,
     /// The API's unchanged JSON.
@@ -79,6 +81,12 @@ impl Remote {
     }
 }
 
+/// What is in an answer's body.
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
+    serde_json::from_str(text)
+        .map_err(|error| Fault::here(format!("the hub's answer is not understood ({error}): is it of a version that fits this program?")))
+}
+
 /// The normalised address: without a trailing slash.
 pub(super) fn address(named: Option<String>, credentials: &Credentials) -> String {
     let url = named.or_else(|| credentials.current.clone()).unwrap_or_else(|| DEFAULT_URL.to_owned());
@@ -86,6 +94,13 @@ pub(super) fn address(named: Option<String>, credentials: &Credentials) -> Strin
 }
 
 impl Hub {
+    /// Asks for a change: the hub's answer as it is, or what it says to people.
+    pub(super) async fn change<T: DeserializeOwned>(&self, call: Call<T>, is_json: bool, says: impl FnOnce(&T) -> String) -> Outcome {
+        let text = call.text().await.map_err(|error| self.fault(error))?;
+        terminal::line(&if is_json { text } else { says(&parse(&text)?) })?;
+        Ok(Exit::Done)
+    }
+
     /// The message for an error; asks to sign in if that is missing.
     pub(super) fn fault(&self, error: Error) -> Fault {
         if error.status() != Some(401) {

@@ -1,6 +1,6 @@
 //! `regente run`.
 
-use api_types::JobCreate;
+use api_types::{Job, JobCreate};
 use chrono::{DateTime, Utc};
 use clap::Args;
 use uuid::Uuid;
@@ -42,7 +42,7 @@ pub(crate) struct RunArgs {
 /// How a new job is followed.
 #[derive(Args)]
 pub(super) struct FollowArgs {
-    /// Show the live log and a progress bar; the exit code is the job's outcome.
+    /// Show the live log of each attempt and a progress bar; the exit code is the outcome of the last attempt.
     #[arg(long, short)]
     follow: bool,
     /// Ctrl-C cancels the job, without asking.
@@ -71,7 +71,7 @@ pub(super) async fn run(args: RunArgs) -> Outcome {
 
 /// Handles an accepted job, whose body is `text`.
 pub(super) async fn accepted(hub: &super::remote::Hub, text: &str, args: &FollowArgs, is_json: bool) -> Outcome {
-    let job = super::job::parse(text)?;
+    let job: Job = super::remote::parse(text)?;
     if !args.follow {
         if is_json {
             terminal::line(text)?;
@@ -82,7 +82,7 @@ pub(super) async fn accepted(hub: &super::remote::Hub, text: &str, args: &Follow
     }
     terminal::note(&format!("job {} is {}", job.id, status(job.status)));
     let on_interrupt = if args.cancel_on_interrupt { OnInterrupt::Cancel } else { OnInterrupt::Ask };
-    let lines = Lines::Text(if is_json { LogPrinter::beside() } else { LogPrinter::live() });
-    let ended = watch::follow(hub, job.id, lines, on_interrupt).await?;
-    watch::conclude(hub, job.id, ended, is_json).await
+    let lines = || Lines::Text(if is_json { LogPrinter::beside() } else { LogPrinter::live() });
+    let left = watch::follow_attempts(hub, job.id, lines, on_interrupt).await?;
+    watch::conclude(hub, left, is_json).await
 }

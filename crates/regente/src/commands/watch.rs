@@ -3,8 +3,9 @@
 use std::{io, time::Duration};
 
 use api_types::{ControlRequest, Job, Progress};
+use chrono::TimeDelta;
 use client::{Client, LogEvent};
-use domain::ids::JobId;
+use domain::{ids::JobId, job::Status};
 use futures_util::TryStreamExt as _;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use tokio::sync::mpsc;
@@ -118,9 +119,51 @@ fn percent(progress: &Progress) -> Option<u64> {
     reported.or_else(of_steps).map(|percent| percent.min(100))
 }
 
-/// Follows a job until it ends (`Some`) or the user detaches (`None`).
-pub(super) async fn follow(hub: &Hub, id: JobId, lines: Lines, on_interrupt: OnInterrupt) -> Result<Option<Job>, Fault> {
+/// Where a job that is followed stands when nobody follows it any more.
+pub(super) enum Left {
+    /// It has ended.
+    Ended(Box<Job>),
+    /// It goes on without whoever followed it.
+    Running(JobId),
+}
+
+/// Follows a job, and each next attempt that its automation's retry policy makes of it, to the last one's end, or until somebody wants to go on
+/// without.
+pub(super) async fn follow_attempts(hub: &Hub, id: JobId, lines: impl Fn() -> Lines, on_interrupt: OnInterrupt) -> Result<Left, Fault> {
     let mut interrupts = Interrupts::listen()?;
+    let mut id = id;
+    loop {
+        let Some(job) = follow(hub, id, lines(), on_interrupt, &mut interrupts).await? else { return Ok(Left::Running(id)) };
+        let next = match job.status {
+            Status::Failed => hub.client.job_next_attempt(&job).await.map_err(|error| hub.fault(error))?,
+            _ => None,
+        };
+        let Some(next) = next else { return Ok(Left::Ended(Box::new(job))) };
+        terminal::note(&ending(&job));
+        terminal::note(&again(hub, &next).await);
+        id = next.id;
+    }
+}
+
+/// What comes after a failure: `attempt 2 of 3 in 30 s, as job …`.
+async fn again(hub: &Hub, next: &Job) -> String {
+    // The rules for lost workers and the job's own may allow more than the policy.
+    let policy = hub.client.automation(next.automation_id).await.map(|automation| automation.retry_policy.max_attempts).ok();
+    let most = policy.and_then(|most| i32::try_from(most).ok()).filter(|most| *most >= next.attempt);
+    let most = most.map(|most| format!(" of {most}")).unwrap_or_default();
+    let wait = next.not_before.map(|at| at - next.created_at).filter(|wait| *wait > TimeDelta::zero());
+    let when = wait.map_or_else(|| "at once".to_owned(), |wait| format!("in {}", duration(wait)));
+    format!("attempt {}{most} {when}, as job {}", next.attempt, next.id)
+}
+
+/// Follows one job to its end, or until somebody wants to go on without. Only the job's end is a job.
+pub(super) async fn follow(
+    hub: &Hub,
+    id: JobId,
+    lines: Lines,
+    on_interrupt: OnInterrupt,
+    interrupts: &mut Interrupts,
+) -> Result<Option<Job>, Fault> {
     let mut events = hub.client.job_follow(id, 0);
     let view = View::new(lines);
     let mut reasons = Reasons::of(hub.client.clone(), id);
@@ -193,14 +236,17 @@ impl Drop for Reasons {
     }
 }
 
-/// Prints how a followed job ended, or how to follow it again, and returns the exit code. The result goes to standard output.
-pub(super) async fn conclude(hub: &Hub, id: JobId, ended: Option<Job>, is_json: bool) -> Result<Exit, Fault> {
-    let Some(job) = ended else {
-        terminal::note(&format!("job {id} continues; `regente job logs -f {id}` follows it again"));
-        return Ok(Exit::Interrupted);
+/// Says how a followed job ended, or how to find it again; what comes of it is the command's exit code. Its result goes to standard output.
+pub(super) async fn conclude(hub: &Hub, left: Left, is_json: bool) -> Result<Exit, Fault> {
+    let job = match left {
+        Left::Ended(job) => job,
+        Left::Running(id) => {
+            terminal::note(&format!("job {id} goes on; `regente job logs -f {id}` follows it again"));
+            return Ok(Exit::Interrupted);
+        }
     };
     if is_json {
-        terminal::line(&hub.client.job(id).text().await.map_err(|error| hub.fault(error))?)?;
+        terminal::line(&hub.client.job(job.id).text().await.map_err(|error| hub.fault(error))?)?;
     } else {
         terminal::note(&ending(&job));
         if let Some(result) = &job.result {

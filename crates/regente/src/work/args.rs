@@ -9,6 +9,7 @@ use telemetry::LogFormat;
 use worker_agent::{Auth, RunAs, Scopes, Settings};
 
 use super::{doctor::DoctorArgs, install::InstallArgs};
+use crate::commands::WorkersCommand;
 
 const GIB: u64 = 1 << 30;
 /// Default log filter: without the AMQP library, whose events the broker crate logs in context.
@@ -33,6 +34,8 @@ pub(super) enum WorkerCommand {
     Install(Box<InstallArgs>),
     /// Check whether a worker with these options can work here.
     Doctor(Box<DoctorArgs>),
+    #[command(flatten)]
+    Hub(WorkersCommand),
 }
 
 /// Options of a worker, to run, install or check it.

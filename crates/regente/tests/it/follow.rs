@@ -57,6 +57,53 @@ async fn the_end_of_a_job_is_the_exit_code() {
     hub.stop().await;
 }
 
+/// An automation of this shell script that is run again once, after so many seconds.
+async fn retried(place: &Place, name: &str, script: &str, base_s: f64) {
+    let policy = json!({"name": name, "script_path": place.write(&format!("data/{name}.sh"), script), "entrypoint_type": "SHELL",
+        "retry_policy": {"max_attempts": 2, "base_s": base_s, "max_s": 600, "jitter": 0}});
+    let file = place.write(&format!("{name}.json"), &policy.to_string());
+    done(place, &["automation", "create", "--file", &file]).await;
+}
+
+#[tokio::test]
+async fn each_attempt_of_a_job_is_followed_and_the_last_ones_end_is_the_exit_code() {
+    let (place, hub) = signed_in().await;
+    let marker = place.path("marker");
+    let second = format!("if [ -e {0} ]; then echo dois; exit; fi; touch {0}; echo um; exit 7", marker.display());
+    retried(&place, "depois", &second, 0.2).await;
+    let ended = place.run(&["run", "depois", "--follow"]).await;
+    let last = newest(&place).await;
+    assert_eq!((ended.status.code(), messages(&ended.out), last.attempt), (Some(0), vec!["um", "dois"], 2), "{ended:?}");
+    let said = format!("attempt 2 of 2 in 0.2 s, as job {}\n", last.id);
+    assert!(ended.err.contains(&said) && ended.err.contains(&format!("job {} is completed after", last.id)), "{ended:?}");
+    let first = last.retry_of.unwrap();
+    assert!(ended.err.contains(&format!("job {first} is failed after")), "{ended:?}");
+    let alone = place.run(&["job", "logs", "-f", &first.to_string()]).await;
+    assert_eq!((alone.status.code(), messages(&alone.out)), (Some(3), vec!["um"]), "its own log and end: {alone:?}");
+
+    retried(&place, "nunca", "echo mal; exit 7", 0.0).await;
+    let ended = place.run(&["run", "nunca", "--follow", "-o", "json"]).await;
+    assert_eq!((ended.status.code(), job(&ended).attempt, messages(&ended.err)), (Some(3), 2, vec!["mal", "mal"]), "{ended:?}");
+    assert!(ended.err.contains("attempt 2 of 2 at once, as job "), "{ended:?}");
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn an_interrupt_between_attempts_means_the_next_one() {
+    let (place, hub) = signed_in().await;
+    retried(&place, "tarde", "exit 7", 600.0).await;
+    for (option, code, status) in [(None, 130, Status::Pending), (Some("--cancel-on-interrupt"), 4, Status::Canceled)] {
+        let following = place.start(&[&["run", "tarde", "--follow"][..], option.as_slice()].concat());
+        eventually("the next attempt waits", async || following.err().contains("attempt 2 of 2 in 10 min 0 s").then_some(())).await;
+        following.signal("INT");
+        let ended = following.ended(LIMIT).await;
+        let last = newest(&place).await;
+        assert_eq!((ended.status.code(), last.attempt, last.status), (Some(code), 2, status), "{ended:?}");
+        assert_eq!(ended.err.contains(&format!("job {} goes on", last.id)), option.is_none(), "{ended:?}");
+    }
+    hub.stop().await;
+}
+
 #[tokio::test]
 async fn a_job_that_somebody_else_cancels_ends_as_canceled() {
     let (place, hub) = signed_in().await;

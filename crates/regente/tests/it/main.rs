@@ -9,6 +9,7 @@ mod crashes;
 mod follow;
 mod hub_commands;
 mod keys;
+mod pause_commands;
 mod process;
 mod secrets;
 mod settings;

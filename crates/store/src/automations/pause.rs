@@ -20,17 +20,19 @@ pub async fn automation_pause(database: &Database, id: AutomationId, pause: &Pau
     write(database, id, row, Condition::all().add(automation::Column::ArchivedAt.is_null())).await
 }
 
-/// Ends a pause; `false` when none is in effect at `now`.
+/// Ends a pause; `false` when none is in effect at `now`. `by` becomes the one who changed the automation last.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn automation_resume(database: &Database, id: AutomationId, now: DateTime<Utc>) -> Result<bool, Error> {
+pub async fn automation_resume(database: &Database, id: AutomationId, by: &str, now: DateTime<Utc>) -> Result<bool, Error> {
     use automation::Column::{PausedAt, PausedUntil};
     let row = automation::ActiveModel {
         paused_at: Set(None),
         paused_until: Set(None),
         paused_reason: Set(None),
         paused_by: Set(None),
+        updated_at: Set(now),
+        updated_by: Set(Some(by.to_owned())),
         ..Default::default()
     };
     let lasts = Condition::any().add(PausedUntil.is_null()).add(PausedUntil.gt(now));

@@ -39,6 +39,8 @@ pub struct Filter {
     pub trigger: Option<Trigger>,
     /// Only jobs that this user, key or service requested.
     pub requested_by: Option<String>,
+    /// Only jobs that run this one again.
+    pub retry_of: Option<JobId>,
     /// Accepted at this time or later.
     pub created_from: Option<DateTime<Utc>>,
     /// Accepted before this time.
@@ -190,6 +192,9 @@ fn chosen(scope: &Scope, filter: &Filter) -> Select<job::Entity> {
     }
     if let Some(requested_by) = &filter.requested_by {
         query = query.filter(C::RequestedBy.eq(requested_by));
+    }
+    if let Some(job) = filter.retry_of {
+        query = query.filter(C::RetryOf.eq(Uuid::from(job)));
     }
     if let Some(from) = filter.created_from {
         query = query.filter(C::Id.gte(first_id(from - AROUND))).filter(C::CreatedAt.gte(from));

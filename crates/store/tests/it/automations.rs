@@ -11,9 +11,9 @@ use serde_json::json;
 use store::{
     Error,
     automations::{
-        Draft, Filter, automation_archive, automation_find_by_name, automation_get, automation_insert, automation_list,
-        automation_list_changed_unscoped, automation_lock_limits_in_txn, automation_lock_rates_in_txn, automation_pause, automation_resume,
-        automation_set_rate_in_txn, automation_update,
+        Draft, Filter, automation_archive, automation_get, automation_insert, automation_list, automation_list_changed_unscoped,
+        automation_lock_limits_in_txn, automation_lock_rates_in_txn, automation_pause, automation_resume, automation_set_rate_in_txn,
+        automation_update,
     },
 };
 
@@ -34,6 +34,7 @@ both!(
     json_numbers_stay_exact,
     list_omits_archived_automations,
     list_pages_by_id,
+    a_text_is_found_in_names,
     lock_limits_returns_known_automations_by_id,
     a_row_without_policies_has_the_defaults,
     a_pause_lasts_until_its_end_or_somebody_resumes,
@@ -61,7 +62,7 @@ async fn every_change_is_found_once(db: Case) {
     let pause = Pause { at: at(0), until: None, reason: None, by: "maria".into() };
     assert!(automation_pause(&db, b, &pause).await.unwrap());
     assert_eq!(changed().await, [b]);
-    assert!(automation_resume(&db, b, at(1)).await.unwrap());
+    assert!(automation_resume(&db, b, "ana", at(1)).await.unwrap());
     assert_eq!(changed().await, [b]);
     assert!(automation_archive(&db, b, "ana", at(1)).await.unwrap());
     assert_eq!(changed().await, [b]);
@@ -131,8 +132,8 @@ async fn insert_round_trips_every_field(db: Case) {
     assert_eq!(inserted.pause, None);
     assert_eq!((inserted.archived_at, inserted.created_at, inserted.updated_at), (None, at(1), at(1)));
     assert_eq!(automation_get(&db, &Scope::All, inserted.id).await.unwrap().as_ref(), Some(&inserted));
-    assert_eq!(automation_find_by_name(&db, &Scope::All, "emissão").await.unwrap(), Some(inserted));
-    assert_eq!(automation_find_by_name(&db, &Scope::All, "Emissão").await.unwrap(), None);
+    assert_eq!(listed(&db, &named("emissão")).await, [inserted.id]);
+    assert_eq!(listed(&db, &named("Emissão")).await, []);
 }
 
 async fn insert_refuses_a_name_in_use(db: Case) {
@@ -144,10 +145,11 @@ async fn insert_refuses_a_name_in_use(db: Case) {
 async fn name_is_free_again_after_the_archive(db: Case) {
     let old = automation_insert(&db, &draft("a"), at(1)).await.unwrap();
     assert!(automation_archive(&db, old.id, "ana", at(2)).await.unwrap());
-    assert_eq!(automation_find_by_name(&db, &Scope::All, "a").await.unwrap(), None);
+    assert_eq!(listed(&db, &named("a")).await, []);
     let new = automation_insert(&db, &draft("a"), at(3)).await.unwrap();
     assert!(new.id > old.id);
-    assert_eq!(automation_find_by_name(&db, &Scope::All, "a").await.unwrap().map(|found| found.id), Some(new.id));
+    assert_eq!(listed(&db, &named("a")).await, [new.id]);
+    assert_eq!(listed(&db, &Filter { archived: true, ..named("a") }).await, [old.id, new.id]);
     assert!(automation_archive(&db, new.id, "ana", at(4)).await.unwrap(), "any number of archived ones may share a name");
 }
 
@@ -246,6 +248,34 @@ async fn list_pages_by_id(db: Case) {
     assert_eq!(seen, ids);
 }
 
+async fn a_text_is_found_in_names(db: Case) {
+    let names = ["Emissão de notas", "EMISSÃO SAP", "100%_done", "1000 done", "a\\b"];
+    let mut ids = Vec::new();
+    for name in names {
+        ids.push(automation_insert(&db, &draft(name), at(1)).await.unwrap().id);
+    }
+    for (text, found) in [
+        ("NOTAS", &ids[..1]),
+        ("emiss", &ids[..2]),
+        ("emissão de", &ids[..1]),
+        ("EMISSÃO SAP", &ids[1..2]),
+        ("0%_d", &ids[2..3]),
+        ("done", &ids[2..4]),
+        ("a\\b", &ids[4..]),
+        ("'", &[]),
+    ] {
+        assert_eq!(listed(&db, &Filter { search: Some(text.to_owned()), ..Filter::default() }).await, found, "{text}");
+    }
+    let both = Filter { search: Some("done".to_owned()), ..named("1000 done") };
+    assert_eq!(listed(&db, &both).await, ids[3..4]);
+    let page = Filter { search: Some("done".to_owned()), limit: 1, after: Some(ids[2]), ..Filter::default() };
+    assert_eq!(listed(&db, &page).await, ids[3..4]);
+}
+
+fn named(name: &str) -> Filter {
+    Filter { name: Some(name.to_owned()), ..Filter::default() }
+}
+
 async fn listed(db: &Case, filter: &Filter) -> Vec<AutomationId> {
     automation_list(db, &Scope::All, filter).await.unwrap().into_iter().map(|automation| automation.id).collect()
 }
@@ -267,7 +297,7 @@ async fn a_row_without_policies_has_the_defaults(db: Case) {
          script_path, default_params, priority, retry_policy, created_at, updated_at FROM automations";
     raw.execute_unprepared(old).await.unwrap();
     raw.close().await.unwrap();
-    let read = automation_find_by_name(&db, &Scope::All, "old").await.unwrap().unwrap();
+    let read = automation_list(&db, &Scope::All, &named("old")).await.unwrap().remove(0);
     assert_eq!((read.draft.policy, read.pause), (Policy::default(), None));
     assert_eq!(read.draft.queue_profile, None, "nobody said that this hub is to declare it");
     assert!(read.id > id);
@@ -280,7 +310,7 @@ fn pause(until: Option<i64>) -> Pause {
 async fn a_pause_lasts_until_its_end_or_somebody_resumes(db: Case) {
     let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
     let other = automation_insert(&db, &draft("b"), at(1)).await.unwrap();
-    assert!(!automation_resume(&db, id, at(10)).await.unwrap(), "it was never paused");
+    assert!(!automation_resume(&db, id, "ana", at(10)).await.unwrap(), "it was never paused");
     assert!(automation_pause(&db, id, &pause(None)).await.unwrap());
     let paused = automation_get(&db, &Scope::All, id).await.unwrap().unwrap();
     assert_eq!(paused.pause, Some(pause(None)));
@@ -290,10 +320,11 @@ async fn a_pause_lasts_until_its_end_or_somebody_resumes(db: Case) {
     assert!(automation_pause(&db, id, &pause(Some(20))).await.unwrap(), "another takes its place");
     let limited = automation_get(&db, &Scope::All, id).await.unwrap().unwrap();
     assert_eq!((limited.is_paused(at(19)), limited.is_paused(at(20))), (true, false));
-    assert!(!automation_resume(&db, id, at(20)).await.unwrap(), "it ended by itself");
-    assert!(automation_resume(&db, id, at(19)).await.unwrap());
-    assert_eq!(automation_get(&db, &Scope::All, id).await.unwrap().unwrap().pause, None);
-    assert!(!automation_resume(&db, id, at(19)).await.unwrap(), "resumed once");
+    assert!(!automation_resume(&db, id, "ana", at(20)).await.unwrap(), "it ended by itself");
+    assert!(automation_resume(&db, id, "ana", at(19)).await.unwrap());
+    let resumed = automation_get(&db, &Scope::All, id).await.unwrap().unwrap();
+    assert_eq!((resumed.pause, resumed.updated_at, resumed.draft.updated_by.as_deref()), (None, at(19), Some("ana")));
+    assert!(!automation_resume(&db, id, "ana", at(19)).await.unwrap(), "resumed once");
 
     assert_eq!(automation_get(&db, &Scope::All, other.id).await.unwrap().unwrap(), other);
     assert!(!automation_pause(&db, (other.id.get() + 1).into(), &pause(None)).await.unwrap());

@@ -22,7 +22,7 @@ both!(
     automation_and_trigger_filter,
     filters_combine,
     queue_class_and_ids_filter,
-    retried_jobs_can_be_excluded,
+    retried_jobs_can_be_excluded_and_their_retries_found,
     overdue_jobs_are_found,
     times_include_their_start_and_exclude_their_end,
     times_part_jobs_of_one_millisecond,
@@ -150,9 +150,11 @@ async fn queue_class_and_ids_filter(db: Case) {
     assert_eq!(ids(&db, &Filter { ids: two, ..everything() }).await, [new_job(3).id, new_job(1).id]);
 }
 
-async fn retried_jobs_can_be_excluded(db: Case) {
+async fn retried_jobs_can_be_excluded_and_their_retries_found(db: Case) {
     insert(&db, &[new_job(1), new_job(2), NewJob { retry_of: Some(new_job(1).id), ..new_job(3) }]).await;
     assert_eq!(ids(&db, &Filter { not_retried: true, ..everything() }).await, [new_job(3).id, new_job(2).id]);
+    assert_eq!(ids(&db, &Filter { retry_of: Some(new_job(1).id), ..everything() }).await, [new_job(3).id]);
+    assert!(ids(&db, &Filter { retry_of: Some(new_job(3).id), ..everything() }).await.is_empty());
 }
 
 async fn overdue_jobs_are_found(db: Case) {

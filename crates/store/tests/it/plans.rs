@@ -35,6 +35,7 @@ suite!(
     list_of_failed_jobs_reads_only_these,
     lists_of_unfinished_jobs_read_only_these,
     list_of_an_automation_reads_only_its_jobs,
+    list_of_retries_reads_these,
     list_of_all_reads_from_the_newest,
     heartbeats_touch_no_index,
     figures_of_queues_read_what_has_not_ended,
@@ -233,6 +234,13 @@ async fn list_of_an_automation_reads_only_its_jobs(db: Case) {
     uses(&db, &["ix_jobs_automation", "jobs_pkey"], async |hub| {
         assert_eq!(listed(hub, Filter { automation_id: Some(AutomationId::new(7)), ..Filter::default() }).await, 30);
         assert_eq!(listed(hub, Filter { automation_id: Some(AutomationId::new(999)), ..Filter::default() }).await, 0);
+    })
+    .await;
+}
+
+async fn list_of_retries_reads_these(db: Case) {
+    uses(&db, &["ix_jobs_retry_of"], async |hub| {
+        assert_eq!(listed(hub, Filter { retry_of: Some(id_at(-1_000, 20)), ..Filter::default() }).await, 0);
     })
     .await;
 }

@@ -7,7 +7,7 @@ use domain::{
     ids::{AutomationId, WorkerId},
 };
 use store::{
-    automations::{Draft, automation_archive, automation_find_by_name, automation_get, automation_insert, automation_list},
+    automations::{self, Draft, automation_archive, automation_get, automation_insert, automation_list},
     dead_letters::{DeadLetter, dead_letter_count, dead_letter_get, dead_letter_insert, dead_letter_list, dead_letter_list_open},
     jobs::{Filter, NewJob, Payload, job_count, job_get, job_get_row, job_list_page},
     queues::{queue_get, queue_list, queue_pause},
@@ -69,7 +69,8 @@ async fn automations_are_its_own(db: Case) {
         for (id, name) in ids.into_iter().zip(["mine", "yours"]) {
             let reached = expected.contains(&id);
             assert_eq!(automation_get(&db, &scope, id).await.unwrap().is_some(), reached);
-            assert_eq!(automation_find_by_name(&db, &scope, name).await.unwrap().is_some(), reached);
+            let named = automations::Filter { name: Some(name.to_owned()), ..automations::Filter::default() };
+            assert_eq!(automation_list(&db, &scope, &named).await.unwrap().len(), usize::from(reached));
         }
     }
 }
