@@ -363,8 +363,12 @@ impl Settings {
         check((Duration::from_secs(1)..=RETENTION_LEAST).contains(&self.http.body_timeout), "http.body_timeout must be 1s to 1h");
         check(self.http.body_memory <= 1 << 40, "http.body_memory must be at most 1 TiB");
         check((1..=256).contains(&self.http.workers), "http.workers must be 1 to 256");
-        for address in self.services.all().flat_map(|(_, addresses)| addresses) {
-            check(is_base_url(address), &format!("services: {address} must be http://HOST:PORT or https://HOST:PORT, without a path"));
+        for (service, nth, address) in
+            self.services.all().flat_map(|(name, all)| all.iter().zip(1..).map(move |(address, nth)| (name, nth, address)))
+        {
+            // The address is not repeated: a password may be in it.
+            let message = format!("services.{service}: address {nth} must be http://HOST:PORT or https://HOST:PORT, without user or path");
+            check(is_base_url(address), &message);
         }
         check(!self.http.stream_patience.is_zero(), "http.stream_patience must not be zero");
         check((2..=1000).contains(&self.database.max_connections), "database.max_connections must be 2 to 1000");
