@@ -1,6 +1,10 @@
 //! The hub: sign-in, health, status, API description.
 
-use api_types::{Health, LoginRequest, LoginResponse, LogoutRequest, Me, OpsStatus, ReconcilerStatus, RefreshRequest, TaskStatus};
+use api_types::{
+    ChangePasswordRequest, Health, LoginRequest, LoginResponse, LogoutRequest, Me, OpsStatus, ReconcilerStatus, RefreshRequest, Session,
+    TaskStatus,
+};
+use domain::ids::SessionId;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{Call, Client};
@@ -19,6 +23,21 @@ impl Client {
     /// Ends the session of this refresh token.
     pub fn logout(&self, refresh_token: &str) -> Call<()> {
         self.post(&["auth", "logout"]).repeatable().json(&LogoutRequest { refresh_token: Some(refresh_token.to_owned()) })
+    }
+
+    /// Changes the caller's password and returns the next tokens of this session; their other sessions end.
+    pub fn change_password(&self, request: &ChangePasswordRequest) -> Call<LoginResponse> {
+        self.post(&["auth", "change-password"]).json(request)
+    }
+
+    /// The caller's sessions, the newest first: at most 200.
+    pub fn sessions(&self) -> Call<Vec<Session>> {
+        self.get(&["auth", "sessions"])
+    }
+
+    /// Ends one of the caller's sessions.
+    pub fn session_end(&self, id: SessionId) -> Call<()> {
+        self.delete(&["auth", "sessions", &id.to_string()])
     }
 
     /// The caller: its name, permissions and account.

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use api_types::{
-    AutomationCreate, AutomationFilter, AutomationUpdate, BulkRequest, ControlRequest, DeadLetterFilter, ExecuteOptions, JobCreate,
-    JobEventFilter, JobFilter, LogFilter, PauseRequest, QueueFilter, ReplayRequest, RetryRequest, WorkerFilter, WorkerTokenCreate,
-    WorkerTokenFilter,
+    AutomationCreate, AutomationFilter, AutomationUpdate, BulkRequest, ChangePasswordRequest, ControlRequest, DeadLetterFilter,
+    ExecuteOptions, JobCreate, JobEventFilter, JobFilter, LogFilter, PauseRequest, QueueFilter, ReplayRequest, RetryRequest, WorkerFilter,
+    WorkerTokenCreate, WorkerTokenFilter,
 };
 use client::{Client, Error, Settings};
 use futures_util::TryStreamExt as _;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::server::{Server, problem};
 
 /// Calls that are there beside a description: to be compared with it.
-const METHODS: usize = 41;
+const METHODS: usize = 47;
 
 /// Sends each request there is, and gives what was refused.
 async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
@@ -25,6 +25,12 @@ async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
     }
     sent![
         hub.login("admin", "x"),
+        hub.refresh("x"),
+        hub.logout("x"),
+        hub.me(),
+        hub.change_password(&ChangePasswordRequest { current_password: "x".into(), new_password: "y".into() }),
+        hub.sessions(),
+        hub.session_end(id.into()),
         hub.health(),
         hub.openapi(),
         hub.ops_status(),
