@@ -1,20 +1,25 @@
 //! The caller of a request. Identity and permissions come only from the credential, never from the request's own statements; each change
 //! records the name of its [`Actor`].
 
-use domain::ids::{ApiKeyId, TokenId};
+use domain::{
+    Scope,
+    ids::{ApiKeyId, TokenId},
+};
 use std::fmt;
 
 use uuid::Uuid;
 
 use crate::{Permission, Permissions, WorkerLimits};
 
-/// The caller of a request, with its permissions.
+/// The caller of a request: what it may do, and to which automations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     /// Identity.
     pub actor: Actor,
     /// Permissions.
     pub permissions: Permissions,
+    /// The automations that it may access; use cases pass it to every query.
+    pub scope: Scope,
     /// Limits of a worker token; no limits for other callers.
     pub limits: WorkerLimits,
 }
@@ -89,7 +94,7 @@ impl Principal {
     }
 
     fn new(actor: Actor, permissions: Permissions) -> Self {
-        Self { actor, permissions, limits: WorkerLimits::default() }
+        Self { actor, permissions, scope: Scope::All, limits: WorkerLimits::default() }
     }
 
     /// The name that is recorded with its changes.
@@ -191,5 +196,8 @@ mod tests {
         let denied = service.require(Permission::WorkerTokensWrite).unwrap_err();
         assert_eq!(denied.to_string(), "service:scheduler lacks the permission worker_tokens:write; sign in as somebody who has it");
         assert!(Permission::ALL.iter().all(|permission| Principal::admin("ana".to_owned()).require(*permission).is_ok()));
+        let token = Principal::worker_token(Uuid::nil().into(), WorkerLimits::default());
+        let all = [Principal::anybody(), Principal::admin("ana".to_owned()), service, Principal::shared_key(), token];
+        assert!(all.iter().all(|principal| principal.scope == Scope::All));
     }
 }

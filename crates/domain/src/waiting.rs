@@ -119,7 +119,7 @@ fn end(until: Option<&DateTime<Utc>>) -> String {
 
 fn jobs(ids: &[JobId]) -> String {
     match ids {
-        [] => "jobs that have just ended".to_owned(),
+        [] => "other jobs".to_owned(),
         [id] => format!("job {id}"),
         ids => format!("jobs {}", ids.iter().map(JobId::to_string).collect::<Vec<_>>().join(", ")),
     }

@@ -14,6 +14,8 @@ use actix_web::web::ServiceConfig;
 use runtime::{Clock, Shutdown};
 use store::Database;
 
+#[cfg(test)]
+pub(crate) use self::control::Bulk;
 pub(crate) use self::{follow::Followed, waiting::WaitingReasons};
 use crate::{catalog::Catalog, notices::Notices, writer::Writer};
 

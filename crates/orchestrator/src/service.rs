@@ -2,6 +2,8 @@
 
 mod parts;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use actix_web::web::{Data, ServiceConfig};
 use futures_util::future::BoxFuture;

@@ -1,6 +1,6 @@
 //! Queues. They exist because automations and jobs name them; only a pause has a row of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use domain::{Scope, policy::Pause};
@@ -112,6 +112,14 @@ pub async fn queue_list(database: &Database, scope: &Scope) -> Result<Vec<Queue>
         queues.retain(|name, _| reached.contains(name));
     }
     Ok(queues.into_values().collect())
+}
+
+/// The names of the queues in scope; `None`: every queue.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn queue_list_names(database: &Database, scope: &Scope) -> Result<Option<BTreeSet<String>>, Error> {
+    scope::queues(database, scope).await
 }
 
 /// Pending and running jobs by queue; of one queue or of all.

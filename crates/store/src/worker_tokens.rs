@@ -66,6 +66,16 @@ pub async fn worker_token_find_unscoped(database: &Database, digest: &str) -> Re
     row.map(from_row).transpose()
 }
 
+/// One token; `None` when one of its queues is out of scope.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_token_get(database: &Database, scope: &Scope, id: TokenId) -> Result<Option<WorkerToken>, Error> {
+    let token = worker_token::Entity::find_by_id(id.get()).one(database.connection()).await?.map(from_row).transpose()?;
+    let reached = scope::queues(database, scope).await?;
+    Ok(token.filter(|token| is_within(token, reached.as_ref())))
+}
+
 /// Tokens in order of creation, revoked ones included. Only tokens whose queues are all in scope.
 ///
 /// # Errors

@@ -139,7 +139,7 @@ fn sentences_contain_the_facts() {
         ),
         (
             WaitingReason::ConcurrencyKeyLimit { key: "sefaz:1".into(), limit: 2, held_by: vec![] },
-            "the limit of 2 for concurrency key \"sefaz:1\" is reached by jobs that have just ended",
+            "the limit of 2 for concurrency key \"sefaz:1\" is reached by other jobs",
         ),
         (WaitingReason::RateLimit { next_at: at(2) }, "the automation's rate limit allows the next start at 2026-01-01T00:00:02Z"),
         (

@@ -13,30 +13,30 @@ use crate::notices::Notice;
 
 impl Automations {
     /// Pauses it: its pending jobs do not start. An existing pause is changed and keeps its beginning.
-    pub(crate) async fn pause(&self, id: AutomationId, request: PauseRequest, by: &Principal) -> Result<Automation, Failure> {
-        let current = self.get(id).await?;
+    pub(crate) async fn pause(&self, by: &Principal, id: AutomationId, request: PauseRequest) -> Result<Automation, Failure> {
+        let current = self.get(&by.scope, id).await?;
         let pause = pause(request, current.pause, by, (self.clock)())?;
         if !store::automations::automation_pause(&self.database, id, &pause).await? {
             return Err(Failure::conflict("automation_archived", format!("automation {id} is archived")));
         }
         tracing::info!(automation.id = id.get(), user.name = pause.by, "automation paused");
-        self.put(id).await
+        self.put(by, id).await
     }
 
     /// Resumes it.
-    pub(crate) async fn resume(&self, id: AutomationId, by: &Principal) -> Result<Automation, Failure> {
-        self.get(id).await?;
+    pub(crate) async fn resume(&self, by: &Principal, id: AutomationId) -> Result<Automation, Failure> {
+        self.get(&by.scope, id).await?;
         if !store::automations::automation_resume(&self.database, id, &by.name(), (self.clock)()).await? {
             return Err(Failure::conflict("wrong_state", format!("automation {id} is active, not paused")));
         }
         tracing::info!(automation.id = id.get(), user.name = %by.actor, "automation resumed");
-        let automation = self.put(id).await?;
+        let automation = self.put(by, id).await?;
         self.notices.send(Notice::Candidates(vec![automation.draft.queue_name.clone()]));
         Ok(automation)
     }
 
-    async fn put(&self, id: AutomationId) -> Result<Automation, Failure> {
-        let automation = self.get(id).await?;
+    async fn put(&self, by: &Principal, id: AutomationId) -> Result<Automation, Failure> {
+        let automation = self.get(&by.scope, id).await?;
         self.catalog.put(automation.clone());
         Ok(automation)
     }

@@ -11,18 +11,18 @@ use super::{Automations, convert, draft};
 use crate::catalog::not_found;
 
 impl Automations {
-    pub(crate) async fn create(&self, request: AutomationCreate, by: &Principal) -> Result<Automation, Failure> {
-        let draft = self.changed(draft::empty(&request, self.queue_profile), request.into(), by).await?;
+    pub(crate) async fn create(&self, by: &Principal, request: AutomationCreate) -> Result<Automation, Failure> {
+        let draft = self.changed(by, draft::empty(&request, self.queue_profile), request.into()).await?;
         let created = store::automations::automation_insert(&self.database, &draft, (self.clock)()).await;
         let automation = created.map_err(|error| name_taken(error, &draft.name))?;
         self.settle(&automation).await;
         Ok(automation)
     }
 
-    pub(crate) async fn update(&self, id: AutomationId, request: AutomationUpdate, by: &Principal) -> Result<Automation, Failure> {
-        let current = self.get(id).await?;
+    pub(crate) async fn update(&self, by: &Principal, id: AutomationId, request: AutomationUpdate) -> Result<Automation, Failure> {
+        let current = self.get(&by.scope, id).await?;
         check_unchanged(&request, &convert::automation(&current, (self.clock)()))?;
-        let draft = self.changed(current.draft, request, by).await?;
+        let draft = self.changed(by, current.draft, request).await?;
         let updated = store::automations::automation_update(&self.database, id, &draft, (self.clock)()).await;
         let automation = updated.map_err(|error| name_taken(error, &draft.name))?.ok_or_else(|| not_found(id))?;
         self.settle(&automation).await;
@@ -30,7 +30,7 @@ impl Automations {
     }
 
     /// The draft with the changes of the request, validated.
-    async fn changed(&self, draft: Draft, mut request: AutomationUpdate, by: &Principal) -> Result<Draft, Failure> {
+    async fn changed(&self, by: &Principal, draft: Draft, mut request: AutomationUpdate) -> Result<Draft, Failure> {
         let mut faults = Vec::new();
         if let Some(Some(schema)) = request.parameter_schema.take_if(|schema| schema.is_some()) {
             match self.usable_schema(schema).await {
@@ -46,19 +46,19 @@ impl Automations {
         self.catalog.check_schema(draft::stored_schema(schema).map_err(Failure::Invalid)?).await
     }
 
-    pub(crate) async fn archive(&self, id: AutomationId, by: &Principal) -> Result<(), Failure> {
-        self.get(id).await?;
+    pub(crate) async fn archive(&self, by: &Principal, id: AutomationId) -> Result<(), Failure> {
+        self.get(&by.scope, id).await?;
         store::automations::automation_archive(&self.database, id, &by.name(), (self.clock)()).await?;
-        self.catalog.put(self.get(id).await?);
+        self.catalog.put(self.get(&by.scope, id).await?);
         Ok(())
     }
 
-    pub(crate) async fn get(&self, id: AutomationId) -> Result<Automation, Failure> {
-        store::automations::automation_get(&self.database, &Scope::All, id).await?.ok_or_else(|| not_found(id))
+    pub(crate) async fn get(&self, scope: &Scope, id: AutomationId) -> Result<Automation, Failure> {
+        store::automations::automation_get(&self.database, scope, id).await?.ok_or_else(|| not_found(id))
     }
 
-    pub(crate) async fn list(&self, filter: &Filter) -> Result<Vec<Automation>, Failure> {
-        Ok(store::automations::automation_list(&self.database, &Scope::All, filter).await?)
+    pub(crate) async fn list(&self, by: &Principal, filter: &Filter) -> Result<Vec<Automation>, Failure> {
+        Ok(store::automations::automation_list(&self.database, &by.scope, filter).await?)
     }
 
     /// Caches it, and declares its queue if there is a broker.

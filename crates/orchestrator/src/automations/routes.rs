@@ -24,7 +24,7 @@ pub(crate) async fn create(
     automations: Data<Automations>,
     body: JsonBody<AutomationCreate>,
 ) -> Result<HttpResponse, Failure> {
-    let automation = automations.create(body.0, &caller).await?;
+    let automation = automations.create(&caller, body.0).await?;
     let location = format!("/api/v1/automations/{}", automation.id);
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(automations.shown(&automation)))
 }
@@ -36,7 +36,7 @@ pub(crate) async fn create(
     (status = 200, body = Vec<Automation>)))]
 #[get("/api/v1/automations")]
 pub(crate) async fn list(
-    _: Allowed<AutomationsRead>,
+    caller: Allowed<AutomationsRead>,
     request: HttpRequest,
     automations: Data<Automations>,
     query: Params<AutomationFilter>,
@@ -45,7 +45,7 @@ pub(crate) async fn list(
     let AutomationFilter { limit: _, after, name, search, archived } = query.0;
     check_texts(&[("name", name.as_deref()), ("search", search.as_deref())])?;
     let filter = Filter { archived, name, search, limit: limit.into(), after };
-    let found = automations.list(&filter).await?;
+    let found = automations.list(&caller, &filter).await?;
     let next = found.last().filter(|_| found.len() == limit as usize).map(|last| last.id.to_string());
     Ok(page(request.path(), request.query_string(), next)
         .json(found.iter().map(|automation| automations.shown(automation)).collect::<Vec<_>>()))
@@ -56,11 +56,11 @@ pub(crate) async fn list(
     (status = 200, body = Automation)))]
 #[get("/api/v1/automations/{id}")]
 pub(crate) async fn get(
-    _: Allowed<AutomationsRead>,
+    caller: Allowed<AutomationsRead>,
     automations: Data<Automations>,
     id: Path<AutomationId>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(automations.shown(&automations.get(*id).await?)))
+    Ok(HttpResponse::Ok().json(automations.shown(&automations.get(&caller.scope, *id).await?)))
 }
 
 /// Changes an automation.
@@ -76,7 +76,7 @@ pub(crate) async fn update(
     id: Path<AutomationId>,
     body: JsonBody<AutomationUpdate>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(automations.shown(&automations.update(*id, body.0, &caller).await?)))
+    Ok(HttpResponse::Ok().json(automations.shown(&automations.update(&caller, *id, body.0).await?)))
 }
 
 /// Archives an automation.
@@ -91,7 +91,7 @@ pub(crate) async fn archive(
     automations: Data<Automations>,
     id: Path<AutomationId>,
 ) -> Result<HttpResponse, Failure> {
-    automations.archive(*id, &caller).await?;
+    automations.archive(&caller, *id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -107,7 +107,7 @@ pub(crate) async fn pause(
     id: Path<AutomationId>,
     body: OptionalJsonBody<PauseRequest>,
 ) -> Result<HttpResponse, Failure> {
-    let automation = automations.pause(*id, body.0, &caller).await?;
+    let automation = automations.pause(&caller, *id, body.0).await?;
     Ok(HttpResponse::Ok().json(automations.shown(&automation)))
 }
 
@@ -122,7 +122,7 @@ pub(crate) async fn resume(
     automations: Data<Automations>,
     id: Path<AutomationId>,
 ) -> Result<HttpResponse, Failure> {
-    let automation = automations.resume(*id, &caller).await?;
+    let automation = automations.resume(&caller, *id).await?;
     Ok(HttpResponse::Ok().json(automations.shown(&automation)))
 }
 

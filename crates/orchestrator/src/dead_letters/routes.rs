@@ -18,14 +18,14 @@ use crate::pages::{page, page_size};
     (status = 200, body = Vec<DeadLetter>)))]
 #[get("/api/v1/dead-letters")]
 pub(crate) async fn list(
-    _: Allowed<DeadLettersRead>,
+    caller: Allowed<DeadLettersRead>,
     request: HttpRequest,
     letters: Data<DeadLetters>,
     query: Params<DeadLetterFilter>,
 ) -> Result<HttpResponse, Failure> {
     let DeadLetterFilter { queue, job_id, replayed, limit, after } = query.0;
     let filter = Filter { queue, job_id, replayed, limit: page_size(limit, 50, 1000)?.into(), after };
-    let found = letters.list(&filter).await?;
+    let found = letters.list(&caller, &filter).await?;
     let next = found.last().filter(|_| found.len() as u64 == filter.limit).map(|last| last.id.to_string());
     Ok(page(request.path(), request.query_string(), next).json(found))
 }
@@ -34,8 +34,12 @@ pub(crate) async fn list(
 #[utoipa::path(tag = "dead letters", params(api_types::params::DeadLetterId), responses(
     (status = 200, body = DeadLetterDetail)))]
 #[get("/api/v1/dead-letters/{id}")]
-pub(crate) async fn get(_: Allowed<DeadLettersRead>, letters: Data<DeadLetters>, id: Path<DeadLetterId>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(letters.detail(*id).await?))
+pub(crate) async fn get(
+    caller: Allowed<DeadLettersRead>,
+    letters: Data<DeadLetters>,
+    id: Path<DeadLetterId>,
+) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(letters.detail(&caller, *id).await?))
 }
 
 /// Replays a dead letter.
@@ -50,7 +54,7 @@ pub(crate) async fn replay(
     letters: Data<DeadLetters>,
     id: Path<DeadLetterId>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(letters.replay(*id, &caller).await?))
+    Ok(HttpResponse::Ok().json(letters.replay(&caller, *id).await?))
 }
 
 /// Replays dead letters, oldest first.
@@ -63,7 +67,7 @@ pub(crate) async fn replay_many(
     letters: Data<DeadLetters>,
     body: OptionalJsonBody<ReplayRequest>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(letters.replay_many(body.0, &caller).await?))
+    Ok(HttpResponse::Ok().json(letters.replay_many(&caller, body.0).await?))
 }
 
 /// Deletes a dead letter.
@@ -75,6 +79,6 @@ pub(crate) async fn delete(
     letters: Data<DeadLetters>,
     id: Path<DeadLetterId>,
 ) -> Result<HttpResponse, Failure> {
-    letters.delete(*id, &caller).await?;
+    letters.delete(&caller, *id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,6 +1,8 @@
 //! Implements [`JobIntake`]: inserts the job that [`domain::job::accept`] accepted, unless the overlap rule prevents it.
 
+use auth::Principal;
 use domain::{
+    Scope,
     ids::{AutomationId, JobId},
     job::{Accepted, Request, Trigger},
     policy::Overrides,
@@ -13,7 +15,10 @@ use store::jobs::{Idempotent, NewJob};
 use uuid::Uuid;
 
 use super::{Jobs, convert};
-use crate::writer::{Inserted, differs};
+use crate::{
+    catalog::not_found,
+    writer::{Inserted, differs},
+};
 
 impl JobIntake for Jobs {
     fn accept(&self, ask: Ask) -> BoxFuture<'_, Result<Intake, Failure>> {
@@ -35,7 +40,7 @@ impl Jobs {
             // Before any validation: a repeated request was accepted before, whatever has changed since.
             if let Some(known) = self.accepted_under(id, key.as_str()).await? {
                 let differs = differs(known.request_digest.as_deref(), digest.as_deref());
-                return if differs { Err(other_request()) } else { Ok(Intake::Existing(self.get(known.job_id).await?)) };
+                return if differs { Err(other_request()) } else { Ok(Intake::Existing(self.accepted(known.job_id).await?)) };
             }
         }
         let accepted = Accepted { retry_of, ..self.catalog.accept(&entry, request, now).await? };
@@ -43,16 +48,24 @@ impl Jobs {
         match self.writer.insert(new.clone()).await {
             Ok(Inserted { differs: true, .. }) => Err(other_request()),
             Ok(inserted) if inserted.id == new.id => Ok(Intake::Accepted(convert::new_job(new))),
-            Ok(Inserted { id, replayed: true, .. }) => Ok(Intake::Existing(self.get(id).await?)),
-            Ok(Inserted { id, .. }) => Ok(Intake::Accepted(self.get(id).await?)),
+            Ok(Inserted { id, replayed: true, .. }) => Ok(Intake::Existing(self.accepted(id).await?)),
+            Ok(Inserted { id, .. }) => Ok(Intake::Accepted(self.accepted(id).await?)),
             Err(Failure::Conflict { code: OVERLAP_SKIPPED, job_id: Some(id), .. }) => Ok(Intake::Skipped(id)),
             Err(failure) => Err(failure),
         }
     }
 
     /// [`JobIntake::accept`] for a request that is answered with the job. The flag says whether the job existed before.
-    pub(crate) async fn execute(&self, ask: Ask) -> Result<(api_types::Job, bool), Failure> {
+    pub(crate) async fn execute(&self, by: &Principal, ask: Ask) -> Result<(api_types::Job, bool), Failure> {
+        if !by.scope.has(ask.automation_id) {
+            return Err(not_found(ask.automation_id));
+        }
         answer(self.accept(ask).await?)
+    }
+
+    /// A job that answers a request. It belongs to the request's automation, so the caller may see it.
+    async fn accepted(&self, id: JobId) -> Result<api_types::Job, Failure> {
+        self.get(&Scope::All, id).await
     }
 
     /// The job that was accepted with this key.

@@ -3,7 +3,7 @@
 use api_types::{BulkResponse, RetryRequest};
 use auth::Principal;
 use domain::{
-    Fault, Scope,
+    Fault,
     ids::JobId,
     job::{Origin, Request, Status, Trigger},
     policy::Overrides,
@@ -55,22 +55,23 @@ pub(crate) fn reason(given: Option<String>) -> Result<Option<String>, Failure> {
 }
 
 impl Jobs {
-    pub(super) async fn control(&self, id: JobId, control: Control) -> Result<api_types::Job, Failure> {
+    pub(crate) async fn control(&self, by: &Principal, id: JobId, control: Control) -> Result<api_types::Job, Failure> {
+        self.check_exists(by, id).await?;
         if control.action == Action::Resume
             && let Some(queue) =
                 store::jobs::job_release_held(&self.database, &control.event(Uuid::now_v7().into(), id, "job.resumed", (self.clock)()))
                     .await?
         {
             self.notices.send(Notice::Candidates(vec![queue]));
-            return self.get(id).await;
+            return self.get(&by.scope, id).await;
         }
         self.writer.change(id, Change::Control(control)).await?;
-        self.get(id).await
+        self.get(&by.scope, id).await
     }
 
     /// Retries an ended job as a new job.
-    pub(super) async fn retry(&self, id: JobId, request: RetryRequest, by: &Principal) -> Result<api_types::Job, Failure> {
-        self.run_again(self.full(id).await?, request, by.name()).await
+    pub(crate) async fn retry(&self, by: &Principal, id: JobId, request: RetryRequest) -> Result<api_types::Job, Failure> {
+        self.run_again(self.full(&by.scope, id).await?, request, by.name()).await
     }
 
     async fn run_again(&self, job: FullJob, request: RetryRequest, requested_by: String) -> Result<api_types::Job, Failure> {
@@ -97,16 +98,18 @@ impl Jobs {
         Ok(answer(self.accept_job(ask, Some(row.job.id)).await?)?.0)
     }
 
+    /// What a bulk request on the jobs that `filter` selects would match.
+    pub(crate) async fn count(&self, by: &Principal, filter: &Filter) -> Result<BulkResponse, Failure> {
+        let matched = store::jobs::job_count(&self.database, &by.scope, filter, MOST_IN_BULK + 1).await?;
+        Ok(BulkResponse { dry_run: true, matched, more: matched > MOST_IN_BULK, ..BulkResponse::default() })
+    }
+
     /// Cancels or retries the jobs that `filter` selects, newest first.
-    pub(super) async fn in_bulk(&self, bulk: Bulk, filter: Filter, dry_run: bool, control: &Control) -> Result<BulkResponse, Failure> {
-        let matched = store::jobs::job_count(&self.database, &Scope::All, &filter, MOST_IN_BULK + 1).await?;
-        let mut response = BulkResponse { dry_run, matched, more: matched > MOST_IN_BULK, ..BulkResponse::default() };
-        if dry_run {
-            return Ok(response);
-        }
+    pub(crate) async fn in_bulk(&self, by: &Principal, bulk: Bulk, filter: Filter, control: &Control) -> Result<BulkResponse, Failure> {
+        let mut response = BulkResponse { dry_run: false, ..self.count(by, &filter).await? };
         let mut page = Filter { limit: BULK_PAGE, ..filter };
         while response.done + response.refused < MOST_IN_BULK {
-            let found = store::jobs::job_list_page(&self.database, &Scope::All, &page, Payload::Parameters, BULK_BYTES).await?;
+            let found = store::jobs::job_list_page(&self.database, &by.scope, &page, Payload::Parameters, BULK_BYTES).await?;
             let rows: Vec<JobRow> = found.rows.into_iter().map(|(row, _)| row).collect();
             let Some(last) = rows.last() else { break };
             page.after = Some(last.job.id);

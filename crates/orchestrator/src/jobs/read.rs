@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use api_types::{Job, JobEvent, LogLine};
+use auth::Principal;
 use chrono::{DateTime, Utc};
 use domain::{
     Scope,
@@ -26,9 +27,14 @@ impl Jobs {
     }
 
     /// The rows of a page, whose payloads are read in parts with [`Jobs::load`], and the waiting reasons of pending jobs.
-    pub(super) async fn list(&self, filter: &Filter, payload: Payload) -> Result<(JobPage, HashMap<JobId, WaitingReason>), Failure> {
-        let found = store::jobs::job_list_page(&self.database, &Scope::All, filter, payload, PAGE_BYTES.into()).await?;
-        let reasons = self.reasons.of(&found.rows.iter().map(|(row, _)| row).collect::<Vec<_>>()).await?;
+    pub(crate) async fn list(
+        &self,
+        by: &Principal,
+        filter: &Filter,
+        payload: Payload,
+    ) -> Result<(JobPage, HashMap<JobId, WaitingReason>), Failure> {
+        let found = store::jobs::job_list_page(&self.database, &by.scope, filter, payload, PAGE_BYTES.into()).await?;
+        let reasons = self.reasons.of(&by.scope, &found.rows.iter().map(|(row, _)| row).collect::<Vec<_>>()).await?;
         Ok((found, reasons))
     }
 
@@ -42,29 +48,29 @@ impl Jobs {
         Ok(jobs.into_iter().map(|job| with_reason(job, reasons)).collect())
     }
 
-    pub(super) async fn get(&self, id: JobId) -> Result<Job, Failure> {
-        Ok(convert::job(self.full(id).await?))
+    pub(super) async fn get(&self, scope: &Scope, id: JobId) -> Result<Job, Failure> {
+        Ok(convert::job(self.full(scope, id).await?))
     }
 
     /// A job with its waiting reason, if it is pending.
-    pub(super) async fn shown(&self, id: JobId) -> Result<Job, Failure> {
-        let job = self.full(id).await?;
-        let reasons = self.reasons.of(&[&job.row]).await?;
+    pub(crate) async fn shown(&self, by: &Principal, id: JobId) -> Result<Job, Failure> {
+        let job = self.full(&by.scope, id).await?;
+        let reasons = self.reasons.of(&by.scope, &[&job.row]).await?;
         Ok(with_reason(job, &reasons))
     }
 
-    pub(super) async fn full(&self, id: JobId) -> Result<FullJob, Failure> {
-        store::jobs::job_get(&self.database, &Scope::All, id).await?.ok_or_else(|| not_found(id))
+    pub(super) async fn full(&self, scope: &Scope, id: JobId) -> Result<FullJob, Failure> {
+        store::jobs::job_get(&self.database, scope, id).await?.ok_or_else(|| not_found(id))
     }
 
-    /// Checks that the job exists.
-    pub(super) async fn check_exists(&self, id: JobId) -> Result<(), Failure> {
-        store::jobs::job_get_row(&self.database, &Scope::All, id).await?.map(drop).ok_or_else(|| not_found(id))
+    /// Checks that the job exists and is in scope.
+    pub(crate) async fn check_exists(&self, by: &Principal, id: JobId) -> Result<(), Failure> {
+        store::jobs::job_get_row(&self.database, &by.scope, id).await?.map(drop).ok_or_else(|| not_found(id))
     }
 
     /// The positions of a page's lines, for [`Jobs::log_lines`].
-    pub(super) async fn log_page(&self, id: JobId, after: i64, limit: usize) -> Result<LinePage, Failure> {
-        self.check_exists(id).await?;
+    pub(crate) async fn log_page(&self, by: &Principal, id: JobId, after: i64, limit: usize) -> Result<LinePage, Failure> {
+        self.check_exists(by, id).await?;
         Ok(line_page(&self.database, id, after, limit, PAGE_BYTES as usize).await?)
     }
 
@@ -72,8 +78,8 @@ impl Jobs {
         Ok(line_list(&self.database, id, parts).await?.into_iter().map(convert::log_line).collect())
     }
 
-    pub(super) async fn events(&self, id: JobId, after: Option<JobEventId>, limit: u64) -> Result<Vec<JobEvent>, Failure> {
-        self.check_exists(id).await?;
+    pub(crate) async fn events(&self, by: &Principal, id: JobId, after: Option<JobEventId>, limit: u64) -> Result<Vec<JobEvent>, Failure> {
+        self.check_exists(by, id).await?;
         let events = store::job_events::job_event_list(&self.database, id, after, limit).await?;
         Ok(events.into_iter().map(convert::event).collect())
     }

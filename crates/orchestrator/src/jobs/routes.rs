@@ -37,13 +37,13 @@ const ROW_BYTES: u64 = 1024;
     (status = 200, body = Vec<Job>)))]
 #[get("/api/v1/jobs")]
 pub(crate) async fn list(
-    _: Allowed<JobsRead>,
+    caller: Allowed<JobsRead>,
     request: HttpRequest,
     jobs: Data<Jobs>,
     query: Params<JobFilter>,
 ) -> Result<HttpResponse, Failure> {
     let (filter, payload) = (filter(&query.0)?, payload(query.0.include.as_deref())?);
-    let (found, reasons) = jobs.list(&filter, payload).await?;
+    let (found, reasons) = jobs.list(&caller, &filter, payload).await?;
     let next = found.rows.last().filter(|_| found.more).map(|(last, _)| last.job.id.to_string());
     let read = async move |part: Vec<(JobRow, u64)>| {
         let rows = part.into_iter().map(|(row, _)| row).collect();
@@ -92,8 +92,8 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
 #[utoipa::path(tag = "jobs", params(api_types::params::JobId), responses(
     (status = 200, body = Job)))]
 #[get("/api/v1/jobs/{id}")]
-pub(crate) async fn get(_: Allowed<JobsRead>, jobs: Data<Jobs>, id: Path<JobId>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(jobs.shown(*id).await?))
+pub(crate) async fn get(caller: Allowed<JobsRead>, jobs: Data<Jobs>, id: Path<JobId>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(jobs.shown(&caller, *id).await?))
 }
 
 /// Lists a job's log lines, oldest first, 1000 a page.
@@ -103,14 +103,14 @@ pub(crate) async fn get(_: Allowed<JobsRead>, jobs: Data<Jobs>, id: Path<JobId>)
     (status = 200, body = Vec<LogLine>)))]
 #[get("/api/v1/jobs/{id}/logs")]
 pub(crate) async fn logs(
-    _: Allowed<JobsRead>,
+    caller: Allowed<JobsRead>,
     request: HttpRequest,
     jobs: Data<Jobs>,
     id: Path<JobId>,
     query: Params<LogFilter>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 1000, 10_000)? as usize;
-    let found = jobs.log_page(*id, query.0.after.unwrap_or(0), limit).await?;
+    let found = jobs.log_page(&caller, *id, query.0.after.unwrap_or(0), limit).await?;
     let next = found.last.filter(|_| found.more).map(|last| last.to_string());
     let read = async move |parts: Vec<LinePart>| jobs.log_lines(*id, &parts).await;
     let response = page(request.path(), request.query_string(), next);
@@ -124,14 +124,14 @@ pub(crate) async fn logs(
     (status = 200, body = Vec<JobEvent>)))]
 #[get("/api/v1/jobs/{id}/events")]
 pub(crate) async fn events(
-    _: Allowed<JobsRead>,
+    caller: Allowed<JobsRead>,
     request: HttpRequest,
     jobs: Data<Jobs>,
     id: Path<JobId>,
     query: Params<JobEventFilter>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 100, 1000)?;
-    let events = jobs.events(*id, query.0.after, limit.into()).await?;
+    let events = jobs.events(&caller, *id, query.0.after, limit.into()).await?;
     let next = events.last().filter(|_| events.len() == limit as usize).map(|event| event.id.to_string());
     Ok(page(request.path(), request.query_string(), next).json(events))
 }

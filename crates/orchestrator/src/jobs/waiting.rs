@@ -9,6 +9,7 @@ use std::{
 use broker::Broker;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
+    Scope,
     automation::is_every_queue,
     ids::{AutomationId, JobId, WorkerId},
     job::{Status, Trigger},
@@ -56,14 +57,14 @@ struct Surroundings {
 }
 
 impl WaitingReasons {
-    /// The waiting reason of each of these jobs that is pending.
-    pub(crate) async fn of(&self, rows: &[&JobRow]) -> Result<HashMap<JobId, WaitingReason>, Error> {
+    /// The waiting reason of each of these jobs that is pending. It names jobs in scope only.
+    pub(crate) async fn of(&self, scope: &Scope, rows: &[&JobRow]) -> Result<HashMap<JobId, WaitingReason>, Error> {
         let pending: Vec<&JobRow> = rows.iter().copied().filter(|row| row.job.status == Status::Pending).collect();
         if pending.is_empty() {
             return Ok(HashMap::new());
         }
         let surroundings = self.surroundings(&pending).await?;
-        Ok(pending.into_iter().map(|row| (row.job.id, why_waiting(&self.facts(row, &surroundings)))).collect())
+        Ok(pending.into_iter().map(|row| (row.job.id, why_waiting(&self.facts(scope, row, &surroundings)))).collect())
     }
 
     async fn surroundings(&self, pending: &[&JobRow]) -> Result<Surroundings, Error> {
@@ -135,13 +136,15 @@ impl WaitingReasons {
         consumers
     }
 
-    fn facts(&self, row: &JobRow, around: &Surroundings) -> Facts {
+    fn facts(&self, scope: &Scope, row: &JobRow, around: &Surroundings) -> Facts {
         let entry = self.catalog.cached().get(row.automation_id);
         let draft = entry.as_ref().map(|entry| &entry.automation.draft);
         let full = |limit: i64, same: &dyn Fn(&ActiveJob) -> bool| {
-            let held_by: Vec<JobId> = around.given_out.iter().filter(|job| same(job)).map(|job| job.id).collect();
-            let is_full = i64::try_from(held_by.len()).unwrap_or(i64::MAX) >= limit;
-            is_full.then(|| Full { limit, held_by: held_by.into_iter().take(MOST_NAMED).collect() })
+            let holding: Vec<&ActiveJob> = around.given_out.iter().filter(|job| same(job)).collect();
+            let is_full = i64::try_from(holding.len()).unwrap_or(i64::MAX) >= limit;
+            // Automations share concurrency keys.
+            let held_by = || holding.iter().filter(|job| scope.has(job.automation_id)).map(|job| job.id);
+            is_full.then(|| Full { limit, held_by: held_by().take(MOST_NAMED).collect() })
         };
         let concurrency = draft.and_then(|draft| draft.max_concurrency);
         let key = row.terms.concurrency_key.as_ref();
@@ -176,7 +179,7 @@ impl WaitingReasons {
         logged.retain(|queue, _| queues.contains(queue));
         for queue in queues {
             let Some(job) = store::jobs::job_next_unscoped(&self.database, &queue).await? else { continue };
-            let reasons = self.of(&[&job.row]).await?;
+            let reasons = self.of(&Scope::All, &[&job.row]).await?;
             let Some(reason) = reasons.get(&job.row.job.id) else { continue };
             if logged.insert(queue.clone(), reason.code()) != Some(reason.code()) {
                 tracing::info!(queue.name = queue, job.id = %job.row.job.id, reason.code = reason.code().as_str(), %reason, "the next job of the queue is pending");

@@ -11,8 +11,8 @@ use crate::{automations, notices::Notice};
 
 impl Queues {
     /// Up to `limit` queues after the one with this name, by name.
-    pub(crate) async fn list(&self, after: Option<&String>, limit: usize) -> Result<Vec<api_types::Queue>, Failure> {
-        let queues = store::queues::queue_list(&self.database, &Scope::All).await?.into_iter();
+    pub(crate) async fn list(&self, by: &Principal, after: Option<&String>, limit: usize) -> Result<Vec<api_types::Queue>, Failure> {
+        let queues = store::queues::queue_list(&self.database, &by.scope).await?.into_iter();
         let rest = queues.filter(|queue| after.is_none_or(|after| queue.name > *after));
         Ok(rest.take(limit).map(|queue| self.shown(queue)).collect())
     }
@@ -21,15 +21,15 @@ impl Queues {
         convert::queue(queue, (self.clock)())
     }
 
-    async fn queue(&self, name: &str) -> Result<Queue, Failure> {
+    async fn queue(&self, scope: &Scope, name: &str) -> Result<Queue, Failure> {
         // No other name is ever stored, and the database cannot compare some of them.
-        let known = if is_queue_name(name) { store::queues::queue_get(&self.database, &Scope::All, name).await? } else { None };
+        let known = if is_queue_name(name) { store::queues::queue_get(&self.database, scope, name).await? } else { None };
         known.ok_or_else(|| Failure::NotFound(format!("queue \"{}\"", name.escape_debug())))
     }
 
     /// Pauses it: its pending jobs do not start. An existing pause is changed and keeps its beginning.
-    pub(crate) async fn pause(&self, name: &str, request: PauseRequest, by: &Principal) -> Result<api_types::Queue, Failure> {
-        let queue = self.queue(name).await?;
+    pub(crate) async fn pause(&self, by: &Principal, name: &str, request: PauseRequest) -> Result<api_types::Queue, Failure> {
+        let queue = self.queue(&by.scope, name).await?;
         let pause = automations::pause(request, queue.pause, by, (self.clock)())?;
         store::queues::queue_pause(&self.database, name, &pause).await?;
         self.catalog.put_queue_pause(name, Some(pause.clone()));
@@ -38,8 +38,8 @@ impl Queues {
     }
 
     /// Resumes it.
-    pub(crate) async fn resume(&self, name: &str, by: &Principal) -> Result<api_types::Queue, Failure> {
-        let queue = self.queue(name).await?;
+    pub(crate) async fn resume(&self, by: &Principal, name: &str) -> Result<api_types::Queue, Failure> {
+        let queue = self.queue(&by.scope, name).await?;
         if !store::queues::queue_resume(&self.database, name, (self.clock)()).await? {
             return Err(Failure::conflict("wrong_state", format!("queue \"{name}\" is active, not paused")));
         }

@@ -16,13 +16,13 @@ use crate::pages::{page, page_size};
     (status = 200, body = Vec<Queue>)))]
 #[get("/api/v1/queues")]
 pub(crate) async fn list(
-    _: Allowed<QueuesRead>,
+    caller: Allowed<QueuesRead>,
     request: HttpRequest,
     queues: Data<Queues>,
     query: Params<QueueFilter>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 1000, 1000)? as usize;
-    let found = queues.list(query.0.after.as_ref(), limit).await?;
+    let found = queues.list(&caller, query.0.after.as_ref(), limit).await?;
     let next = found.last().filter(|_| found.len() == limit);
     let next = next.map(|last| form_urlencoded::byte_serialize(last.name.as_bytes()).collect());
     Ok(page(request.path(), request.query_string(), next).json(found))
@@ -40,7 +40,7 @@ pub(crate) async fn pause(
     name: Path<String>,
     body: OptionalJsonBody<PauseRequest>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(queues.pause(&name, body.0, &caller).await?))
+    Ok(HttpResponse::Ok().json(queues.pause(&caller, &name, body.0).await?))
 }
 
 /// Ends the pause of a queue.
@@ -51,5 +51,5 @@ pub(crate) async fn pause(
     (status = 409, description = "The queue is not paused", body = Problem)))]
 #[post("/api/v1/queues/{name}/resume")]
 pub(crate) async fn resume(caller: Allowed<QueuesPause>, queues: Data<Queues>, name: Path<String>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(queues.resume(&name, &caller).await?))
+    Ok(HttpResponse::Ok().json(queues.resume(&caller, &name).await?))
 }

@@ -41,7 +41,7 @@ impl Workers {
     }
 
     /// Assigns jobs to a worker, or waits for them. A paused worker gets only assignments that were lost in transit.
-    pub(super) async fn claim(&self, request: ClaimRequest, principal: &Principal) -> Result<Vec<JobAssignment>, Failure> {
+    pub(crate) async fn claim(&self, request: ClaimRequest, principal: &Principal) -> Result<Vec<JobAssignment>, Failure> {
         let id = request.worker_id;
         self.roster.check_speaker(principal, id).await?;
         if !self.presence.claims(id, (self.clock)()).await? {

@@ -10,14 +10,14 @@ use super::Workers;
 use crate::{dispatch::ControlMessage, roster::not_found};
 
 impl Workers {
-    pub(super) async fn list(&self, filter: &Filter) -> Result<Vec<api_types::Worker>, Failure> {
+    pub(crate) async fn list(&self, by: &Principal, filter: &Filter) -> Result<Vec<api_types::Worker>, Failure> {
         let now = (self.clock)();
-        let found = store::workers::worker_list(&self.database, &Scope::All, filter, self.lost_before(now)).await?;
+        let found = store::workers::worker_list(&self.database, &by.scope, filter, self.lost_before(now)).await?;
         Ok(found.into_iter().map(|worker| self.to_api(worker, now)).collect())
     }
 
-    pub(super) async fn detail(&self, id: WorkerId) -> Result<WorkerDetail, Failure> {
-        let worker = self.get(id).await?;
+    pub(crate) async fn detail(&self, by: &Principal, id: WorkerId) -> Result<WorkerDetail, Failure> {
+        let worker = self.get(&by.scope, id).await?;
         let to_api = |job: store::workers::HeldJob| WorkerHeldJob {
             job_id: job.id,
             automation_id: job.automation_id,
@@ -26,23 +26,25 @@ impl Workers {
             started_at: job.started_at,
             lease_expires_at: job.lease_expires_at,
         };
-        let jobs = store::workers::worker_jobs(&self.database, &Scope::All, id).await?.into_iter().map(to_api).collect();
+        let jobs = store::workers::worker_jobs(&self.database, &by.scope, id).await?.into_iter().map(to_api).collect();
         Ok(WorkerDetail { worker, jobs })
     }
 
-    pub(super) async fn pause(&self, id: WorkerId, by: &Principal) -> Result<api_types::Worker, Failure> {
+    pub(crate) async fn pause(&self, by: &Principal, id: WorkerId) -> Result<api_types::Worker, Failure> {
+        self.get(&by.scope, id).await?;
         let now = (self.clock)();
         let paused = store::workers::worker_pause(&self.database, id, &by.name(), now, self.lost_before(now)).await?;
-        self.settle_pause(id, paused, true, by).await
+        self.settle_pause(by, id, paused, true).await
     }
 
-    pub(super) async fn resume(&self, id: WorkerId, by: &Principal) -> Result<api_types::Worker, Failure> {
+    pub(crate) async fn resume(&self, by: &Principal, id: WorkerId) -> Result<api_types::Worker, Failure> {
+        self.get(&by.scope, id).await?;
         let resumed = store::workers::worker_resume(&self.database, id).await?;
-        self.settle_pause(id, resumed, false, by).await
+        self.settle_pause(by, id, resumed, false).await
     }
 
     /// Notifies the worker, or returns why it could not be done.
-    async fn settle_pause(&self, id: WorkerId, done: bool, paused: bool, by: &Principal) -> Result<api_types::Worker, Failure> {
+    async fn settle_pause(&self, by: &Principal, id: WorkerId, done: bool, paused: bool) -> Result<api_types::Worker, Failure> {
         if done {
             self.roster.set_paused(id, paused);
             let command = if paused { Command::Drain } else { Command::Take };
@@ -50,11 +52,12 @@ impl Workers {
             self.changes.announce(id).await?;
             tracing::info!(worker.id = %id, paused, user.name = %by.actor, "worker paused or resumed");
         }
-        let worker = self.get(id).await?;
+        let worker = self.get(&by.scope, id).await?;
         if done { Ok(worker) } else { Err(Failure::conflict("wrong_state", format!("the worker is {}", worker.state))) }
     }
 
-    pub(super) async fn delete(&self, id: WorkerId, by: &Principal) -> Result<(), Failure> {
+    pub(crate) async fn delete(&self, by: &Principal, id: WorkerId) -> Result<(), Failure> {
+        self.get(&by.scope, id).await?;
         if store::workers::worker_delete(&self.database, id, self.lost_before((self.clock)())).await? {
             self.roster.forget(id);
             self.presence.forget(id);
@@ -62,12 +65,12 @@ impl Workers {
             tracing::info!(worker.id = %id, user.name = %by.actor, "worker removed");
             return Ok(());
         }
-        let state = self.get(id).await?.state;
+        let state = self.get(&by.scope, id).await?.state;
         Err(Failure::conflict("wrong_state", format!("the worker is {state}; only a stopped or lost worker can be deleted")))
     }
 
-    async fn get(&self, id: WorkerId) -> Result<api_types::Worker, Failure> {
-        let worker = store::workers::worker_get(&self.database, &Scope::All, id).await?.ok_or_else(|| not_found(id))?;
+    async fn get(&self, scope: &Scope, id: WorkerId) -> Result<api_types::Worker, Failure> {
+        let worker = store::workers::worker_get(&self.database, scope, id).await?.ok_or_else(|| not_found(id))?;
         Ok(self.to_api(worker, (self.clock)()))
     }
 

@@ -20,7 +20,7 @@ use crate::text;
 const ATTEMPTS: usize = 8;
 
 impl Workers {
-    pub(super) async fn register(&self, request: RegisterRequest, principal: &Principal) -> Result<RegisterResponse, Failure> {
+    pub(crate) async fn register(&self, request: RegisterRequest, principal: &Principal) -> Result<RegisterResponse, Failure> {
         let worker = self.to_worker(request, principal)?;
         let worker_id = self.enter(&worker, principal).await?;
         tracing::info!(worker.id = %worker_id, worker.name = worker.name, slots = worker.slots, queues = ?worker.queues, "worker registered");

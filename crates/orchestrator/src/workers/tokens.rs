@@ -4,7 +4,7 @@ use api_types::{WorkerTokenCreate, WorkerTokenCreated};
 use auth::{Principal, TokenDigest};
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::{
-    Fault, Scope,
+    Fault,
     automation::{QUEUE_RULE, is_queue_name},
     ids::TokenId,
 };
@@ -17,9 +17,10 @@ use super::Tokens;
 use crate::text;
 
 impl Tokens {
-    pub(super) async fn create(&self, request: WorkerTokenCreate, by: &Principal) -> Result<WorkerTokenCreated, Failure> {
+    pub(crate) async fn create(&self, by: &Principal, request: WorkerTokenCreate) -> Result<WorkerTokenCreated, Failure> {
         let now = (self.clock)();
         check(&request, now)?;
+        self.check_scope(by, request.queues.as_deref()).await?;
         let secret = auth::worker_token();
         let token = WorkerToken {
             id: Uuid::now_v7().into(),
@@ -39,13 +40,24 @@ impl Tokens {
         Ok(WorkerTokenCreated { token: secret.expose_secret().to_owned(), kept: to_api(token) })
     }
 
-    pub(super) async fn list(&self, after: Option<TokenId>, limit: u32) -> Result<Vec<api_types::WorkerToken>, Failure> {
-        let found = store::worker_tokens::worker_token_list(&self.database, &Scope::All, after, limit.into()).await?;
+    /// Checks that a token for these queues (`None`: every queue) allows no more than its creator.
+    async fn check_scope(&self, by: &Principal, queues: Option<&[String]>) -> Result<(), Failure> {
+        let Some(reached) = store::queues::queue_list_names(&self.database, &by.scope).await? else { return Ok(()) };
+        let Some(queues) = queues else { return Err(Failure::field("queues", "must name queues of your automations")) };
+        match queues.iter().position(|queue| !reached.contains(queue)) {
+            Some(index) => Err(Failure::field(&format!("queues/{index}"), "is no queue of your automations")),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) async fn list(&self, by: &Principal, after: Option<TokenId>, limit: u32) -> Result<Vec<api_types::WorkerToken>, Failure> {
+        let found = store::worker_tokens::worker_token_list(&self.database, &by.scope, after, limit.into()).await?;
         Ok(found.into_iter().map(to_api).collect())
     }
 
-    pub(super) async fn revoke(&self, id: TokenId, by: &Principal) -> Result<(), Failure> {
-        if !store::worker_tokens::worker_token_revoke(&self.database, id, &by.name(), (self.clock)()).await? {
+    pub(crate) async fn revoke(&self, by: &Principal, id: TokenId) -> Result<(), Failure> {
+        let found = store::worker_tokens::worker_token_get(&self.database, &by.scope, id).await?.is_some();
+        if !found || !store::worker_tokens::worker_token_revoke(&self.database, id, &by.name(), (self.clock)()).await? {
             return Err(Failure::NotFound(format!("worker token {id}")));
         }
         tracing::info!(token.id = %id, user.name = %by.actor, "worker token revoked");

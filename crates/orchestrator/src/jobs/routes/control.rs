@@ -41,7 +41,7 @@ pub(crate) async fn cancel(
     id: Path<JobId>,
     body: OptionalJsonBody<ControlRequest>,
 ) -> Result<HttpResponse, Failure> {
-    let job = jobs.control(*id, Control::new(Action::Cancel, &caller, reason(body.0.reason)?)).await?;
+    let job = jobs.control(&caller, *id, Control::new(Action::Cancel, &caller, reason(body.0.reason)?)).await?;
     let mut response = if job.status.is_terminal() { HttpResponse::Ok() } else { HttpResponse::Accepted() };
     Ok(response.json(job))
 }
@@ -57,7 +57,7 @@ pub(crate) async fn pause(
     body: OptionalJsonBody<ControlRequest>,
 ) -> Result<HttpResponse, Failure> {
     let control = Control::new(Action::Pause, &caller, reason(body.0.reason)?);
-    Ok(HttpResponse::Ok().json(jobs.control(*id, control).await?))
+    Ok(HttpResponse::Ok().json(jobs.control(&caller, *id, control).await?))
 }
 
 /// Resumes a paused job.
@@ -73,7 +73,7 @@ pub(crate) async fn resume(
     body: OptionalJsonBody<ControlRequest>,
 ) -> Result<HttpResponse, Failure> {
     let control = Control::new(Action::Resume, &caller, reason(body.0.reason)?);
-    Ok(HttpResponse::Ok().json(jobs.control(*id, control).await?))
+    Ok(HttpResponse::Ok().json(jobs.control(&caller, *id, control).await?))
 }
 
 /// Retries an ended job as a new job.
@@ -88,7 +88,7 @@ pub(crate) async fn retry(
     id: Path<JobId>,
     body: OptionalJsonBody<RetryRequest>,
 ) -> Result<HttpResponse, Failure> {
-    let job = jobs.retry(*id, body.0, &caller).await?;
+    let job = jobs.retry(&caller, *id, body.0).await?;
     Ok(accepted(&job, false))
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn bulk_cancel(
     jobs: Data<Jobs>,
     body: JsonBody<BulkRequest>,
 ) -> Result<HttpResponse, Failure> {
-    bulk(Bulk::Cancel, &caller, &jobs, body.0).await
+    bulk(&caller, Bulk::Cancel, &jobs, body.0).await
 }
 
 /// Retries all ended jobs that match and have no retry yet.
@@ -117,15 +117,16 @@ pub(crate) async fn bulk_retry(
     jobs: Data<Jobs>,
     body: JsonBody<BulkRequest>,
 ) -> Result<HttpResponse, Failure> {
-    bulk(Bulk::Retry, &caller, &jobs, body.0).await
+    bulk(&caller, Bulk::Retry, &jobs, body.0).await
 }
 
-async fn bulk(bulk: Bulk, caller: &Principal, jobs: &Jobs, request: BulkRequest) -> Result<HttpResponse, Failure> {
+async fn bulk(caller: &Principal, bulk: Bulk, jobs: &Jobs, request: BulkRequest) -> Result<HttpResponse, Failure> {
     let dry_run = request.dry_run;
     let control = Control::new(Action::Cancel, caller, reason(request.reason.clone())?);
     let filter = bulk_filter(bulk, request)?;
     check_bulk(&filter)?;
-    Ok(HttpResponse::Ok().json(jobs.in_bulk(bulk, filter, dry_run, &control).await?))
+    let response = if dry_run { jobs.count(caller, &filter).await? } else { jobs.in_bulk(caller, bulk, filter, &control).await? };
+    Ok(HttpResponse::Ok().json(response))
 }
 
 fn bulk_filter(bulk: Bulk, request: BulkRequest) -> Result<Filter, Failure> {

@@ -52,7 +52,7 @@ pub(crate) async fn execute(
         origin: Origin { requested_by: Some(caller.name()), ..Origin::default() },
     };
     let ask = Ask { automation_id, request: job, key: header_key(idempotency_key(&request)?)? };
-    let (job, replayed) = jobs.execute(ask).await.map_err(|failure| parameters_are_the_body(key_in_header(failure)))?;
+    let (job, replayed) = jobs.execute(&caller, ask).await.map_err(|failure| parameters_are_the_body(key_in_header(failure)))?;
     Ok(accepted(&job, replayed))
 }
 
@@ -84,7 +84,7 @@ pub(crate) async fn create(
         None => header_key(in_header)?,
     };
     let ask = Ask { automation_id: body.0.automation_id, request: requested(body.0, &caller)?, key };
-    let executed = jobs.execute(ask).await;
+    let executed = jobs.execute(&caller, ask).await;
     let (job, replayed) = executed.map_err(|failure| if is_in_header { key_in_header(failure) } else { failure })?;
     Ok(accepted(&job, replayed))
 }

@@ -24,13 +24,13 @@ const ALIVE_EVERY: Duration = Duration::from_secs(15);
     (status = 200, content_type = "text/event-stream", body = String)))]
 #[get("/api/v1/jobs/{id}/logs/stream")]
 pub(crate) async fn stream_logs(
-    _: Allowed<JobsRead>,
+    caller: Allowed<JobsRead>,
     request: HttpRequest,
     jobs: Data<Jobs>,
     streams: Data<LogStreams>,
     id: Path<JobId>,
 ) -> Result<HttpResponse, Failure> {
-    jobs.check_exists(*id).await?;
+    jobs.check_exists(&caller, *id).await?;
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let stream = events(streams, *id, last.unwrap_or(0));
     Ok(HttpResponse::Ok()

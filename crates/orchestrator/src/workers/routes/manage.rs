@@ -18,13 +18,13 @@ use crate::{
     (status = 200, body = Vec<Worker>)))]
 #[get("/api/v1/workers")]
 pub(crate) async fn list(
-    _: Allowed<WorkersRead>,
+    caller: Allowed<WorkersRead>,
     request: HttpRequest,
     workers: Data<Workers>,
     query: Params<WorkerFilter>,
 ) -> Result<HttpResponse, Failure> {
     let filter = filter(query.0)?;
-    let found = workers.list(&filter).await?;
+    let found = workers.list(&caller, &filter).await?;
     let next = found.last().filter(|_| found.len() == filter.limit).map(|last| last.id.to_string());
     Ok(page(request.path(), request.query_string(), next).json(found))
 }
@@ -44,8 +44,8 @@ fn filter(query: WorkerFilter) -> Result<Filter, Failure> {
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 200, body = WorkerDetail)))]
 #[get("/api/v1/workers/{id}")]
-pub(crate) async fn get(_: Allowed<WorkersRead>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(workers.detail(*id).await?))
+pub(crate) async fn get(caller: Allowed<WorkersRead>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(workers.detail(&caller, *id).await?))
 }
 
 /// Drains a running worker.
@@ -55,7 +55,7 @@ pub(crate) async fn get(_: Allowed<WorkersRead>, workers: Data<Workers>, id: Pat
     (status = 200, body = Worker), (status = 409, description = "The worker is paused, stopped or lost", body = Problem)))]
 #[post("/api/v1/workers/{id}/pause")]
 pub(crate) async fn pause(caller: Allowed<WorkersPause>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(workers.pause(*id, &caller).await?))
+    Ok(HttpResponse::Ok().json(workers.pause(&caller, *id).await?))
 }
 
 /// Resumes a paused worker.
@@ -65,7 +65,7 @@ pub(crate) async fn pause(caller: Allowed<WorkersPause>, workers: Data<Workers>,
     (status = 200, body = Worker), (status = 409, description = "The worker is not paused", body = Problem)))]
 #[post("/api/v1/workers/{id}/resume")]
 pub(crate) async fn resume(caller: Allowed<WorkersPause>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(workers.resume(*id, &caller).await?))
+    Ok(HttpResponse::Ok().json(workers.resume(&caller, *id).await?))
 }
 
 /// Deletes a worker that is stopped or lost.
@@ -75,6 +75,6 @@ pub(crate) async fn resume(caller: Allowed<WorkersPause>, workers: Data<Workers>
     (status = 204), (status = 409, description = "The worker is alive", body = Problem)))]
 #[delete("/api/v1/workers/{id}")]
 pub(crate) async fn delete(caller: Allowed<WorkersDelete>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
-    workers.delete(*id, &caller).await?;
+    workers.delete(&caller, *id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -23,7 +23,7 @@ pub(crate) async fn create(
     tokens: Data<Tokens>,
     body: JsonBody<WorkerTokenCreate>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Created().json(tokens.create(body.0, &caller).await?))
+    Ok(HttpResponse::Created().json(tokens.create(&caller, body.0).await?))
 }
 
 /// Lists worker tokens in order of creation, revoked ones included, 100 a page.
@@ -31,13 +31,13 @@ pub(crate) async fn create(
     (status = 200, body = Vec<WorkerToken>)))]
 #[get("/api/v1/worker-tokens")]
 pub(crate) async fn list(
-    _: Allowed<WorkerTokensRead>,
+    caller: Allowed<WorkerTokensRead>,
     request: HttpRequest,
     tokens: Data<Tokens>,
     query: Params<WorkerTokenFilter>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 100, 1000)?;
-    let found = tokens.list(query.0.after, limit).await?;
+    let found = tokens.list(&caller, query.0.after, limit).await?;
     let next = found.last().filter(|_| found.len() == limit as usize).map(|last| last.id.to_string());
     Ok(page(request.path(), request.query_string(), next).json(found))
 }
@@ -54,7 +54,7 @@ pub(crate) async fn revoke(
     access: Data<Access>,
     id: Path<TokenId>,
 ) -> Result<HttpResponse, Failure> {
-    tokens.revoke(*id, &caller).await?;
+    tokens.revoke(&caller, *id).await?;
     access.worker_tokens.forget(*id);
     Ok(HttpResponse::NoContent().finish())
 }

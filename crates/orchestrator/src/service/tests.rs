@@ -1,0 +1,278 @@
+//! What a caller with a narrow scope sees and changes, over the use cases of all subjects.
+
+use std::{fmt::Debug, time::Duration};
+
+use api_types::{PauseRequest, ReplayRequest, RetryRequest};
+use auth::Principal;
+use chrono::Utc;
+use domain::{
+    Scope,
+    ids::{AutomationId, DeadLetterId, JobId, TokenId, WorkerId},
+    job::{Origin, Request, Status, Trigger},
+    policy::Overrides,
+};
+use runtime::{Ask, Clocks, Context, Failure, Settings};
+use serde_json::{Value, from_value, json};
+use store::{
+    dead_letters::{self, DeadLetter, dead_letter_insert},
+    jobs::{Filter, Payload},
+};
+use test_support::{Backend, TestDatabase};
+use uuid::Uuid;
+
+use super::{Parts, UseCases};
+use crate::{
+    jobs::Bulk,
+    writer::{Action, Control},
+};
+
+/// One automation with all that belongs to it.
+struct Side {
+    automation: AutomationId,
+    queue: &'static str,
+    job: JobId,
+    letter: DeadLetterId,
+    worker: WorkerId,
+    token: TokenId,
+}
+
+fn ask(automation_id: AutomationId) -> Ask {
+    let request = Request {
+        parameters: serde_json::Map::new(),
+        overrides: Overrides::default(),
+        trigger: Trigger::Api,
+        version_id: None,
+        environment: None,
+        origin: Origin::default(),
+    };
+    Ask { automation_id, request, key: None }
+}
+
+impl UseCases {
+    async fn side(&self, queue: &'static str) -> Side {
+        let admin = Principal::admin("ana".to_owned());
+        let create = json!({"name": queue, "queue_name": queue, "script_path": "/robots/a.py", "max_concurrency": 1});
+        let automation = self.automations.create(&admin, from_value(create).unwrap()).await.unwrap().id;
+        let job = self.jobs.execute(&admin, ask(automation)).await.unwrap().0.job_id;
+        let letter = DeadLetterId::from(Uuid::now_v7());
+        let dead = DeadLetter {
+            id: letter,
+            queue_name: queue.to_owned(),
+            job_id: Some(job),
+            reason: "rejected".to_owned(),
+            body: "{}".to_owned(),
+            body_is_whole: true,
+            headers: None,
+            received_at: Utc::now(),
+            replay: None,
+        };
+        dead_letter_insert(&self.jobs.database, &dead).await.unwrap();
+        let register = json!({"name": queue, "queues": [queue], "slots": 1, "uses_broker": false});
+        let worker = self.workers.register(from_value(register).unwrap(), &admin).await.unwrap().worker_id;
+        let token = self.tokens.create(&admin, from_value(json!({"name": queue, "queues": [queue]})).unwrap()).await.unwrap();
+        Side { automation, queue, job, letter, worker, token: token.kept.id }
+    }
+
+    /// What `by` may see in lists, by kind; each has only the queues' names of the sides.
+    async fn listed(&self, by: &Principal) -> Vec<(&'static str, Vec<String>)> {
+        let all = Filter { limit: 100, ..Filter::default() };
+        let jobs = self.jobs.list(by, &all, Payload::Parameters).await.unwrap().0.rows;
+        let automations = store::automations::Filter { limit: 100, ..Default::default() };
+        let letters = dead_letters::Filter { limit: 100, ..Default::default() };
+        let workers = store::workers::Filter { limit: 100, ..Default::default() };
+        let mut lists = vec![
+            ("jobs", jobs.into_iter().map(|(row, _)| row.queue_name).collect::<Vec<String>>()),
+            ("automations", self.automations.list(by, &automations).await.unwrap().into_iter().map(|one| one.draft.queue_name).collect()),
+            ("queues", self.queues.list(by, None, 100).await.unwrap().into_iter().map(|queue| queue.name).collect()),
+            ("dead letters", self.dead_letters.list(by, &letters).await.unwrap().into_iter().map(|letter| letter.queue_name).collect()),
+            ("workers", self.workers.list(by, &workers).await.unwrap().into_iter().map(|worker| worker.name).collect()),
+            ("tokens", self.tokens.list(by, None, 100).await.unwrap().into_iter().map(|token| token.name).collect()),
+        ];
+        lists.iter_mut().for_each(|(_, names)| names.sort());
+        lists
+    }
+
+    /// Each read of one thing, and whether it was found.
+    async fn reads(&self, by: &Principal, side: &Side) -> Vec<(&'static str, bool)> {
+        vec![
+            ("job", found(self.jobs.shown(by, side.job).await)),
+            ("log", found(self.jobs.log_page(by, side.job, 0, 10).await.map(drop))),
+            ("stream", found(self.jobs.check_exists(by, side.job).await)),
+            ("events", found(self.jobs.events(by, side.job, None, 10).await)),
+            ("automation", found(self.automations.get(&by.scope, side.automation).await)),
+            ("dead letter", found(self.dead_letters.detail(by, side.letter).await)),
+            ("worker", found(self.workers.detail(by, side.worker).await)),
+        ]
+    }
+
+    /// Each change of one thing, and whether it was found.
+    async fn changes(&self, by: &Principal, side: &Side) -> Vec<(&'static str, bool)> {
+        let cancel = Control::new(Action::Cancel, by, None);
+        let resume = Control::new(Action::Resume, by, None);
+        let pause = || from_value::<PauseRequest>(json!({})).unwrap();
+        let change = from_value(json!({"description": "changed"})).unwrap();
+        vec![
+            ("resume job", found(self.jobs.control(by, side.job, resume).await)),
+            ("execute", found(self.jobs.execute(by, ask(side.automation)).await)),
+            ("cancel job", found(self.jobs.control(by, side.job, cancel).await)),
+            ("retry job", found(self.jobs.retry(by, side.job, RetryRequest::default()).await)),
+            ("update automation", found(self.automations.update(by, side.automation, change).await)),
+            ("pause automation", found(self.automations.pause(by, side.automation, pause()).await)),
+            ("resume automation", found(self.automations.resume(by, side.automation).await)),
+            ("pause queue", found(self.queues.pause(by, side.queue, pause()).await)),
+            ("resume queue", found(self.queues.resume(by, side.queue).await)),
+            ("replay", found(self.dead_letters.replay(by, side.letter).await)),
+            ("delete dead letter", found(self.dead_letters.delete(by, side.letter).await)),
+            ("pause worker", found(self.workers.pause(by, side.worker).await)),
+            ("resume worker", found(self.workers.resume(by, side.worker).await)),
+            ("delete worker", found(self.workers.delete(by, side.worker).await)),
+            ("revoke token", found(self.tokens.revoke(by, side.token).await)),
+            ("archive automation", found(self.automations.archive(by, side.automation).await)),
+        ]
+    }
+}
+
+/// Whether it was found: it was done, or refused for its state.
+fn found<T: Debug>(outcome: Result<T, Failure>) -> bool {
+    match outcome {
+        Ok(_) | Err(Failure::Conflict { .. }) => true,
+        Err(Failure::NotFound(_)) => false,
+        Err(failure) => panic!("{failure}"),
+    }
+}
+
+fn only(scope: &[AutomationId]) -> Principal {
+    Principal { scope: Scope::Automations(scope.iter().copied().collect()), ..Principal::admin("bob".to_owned()) }
+}
+
+async fn in_world(backend: Backend, test: impl AsyncFnOnce(&UseCases)) {
+    let test_database = TestDatabase::create(backend).await.unwrap();
+    let database = test_database.open().await.unwrap();
+    let parts = runtime::Parts {
+        settings: Settings::load(None).unwrap(),
+        database: database.clone(),
+        store: test_database.settings().clone(),
+        broker: None,
+        clocks: Clocks::default(),
+        services: vec!["orchestrator".to_owned()],
+        worker_key: None,
+        master_keys: None,
+        insecure_dev: true,
+        elsewhere: Vec::new(),
+    };
+    let context = Context::new(parts).await.unwrap();
+    let parts = Parts::start(&context).await.unwrap();
+    test(&UseCases::new(&parts, &context)).await;
+    context.shutdown.trigger();
+    context.tasks.join(Duration::from_secs(10)).await;
+    drop((parts, context));
+    database.close().await.unwrap();
+    test_database.close().await.unwrap();
+}
+
+async fn a_narrow_scope_shows_only_what_is_inside(backend: Backend) {
+    in_world(backend, async |cases| {
+        let (mine, other) = (cases.side("mine").await, cases.side("other").await);
+        let admin = Principal::admin("ana".to_owned());
+        for (by, names) in [(&admin, vec!["mine", "other"]), (&only(&[mine.automation]), vec!["mine"]), (&only(&[]), vec![])] {
+            for (kind, listed) in cases.listed(by).await {
+                assert_eq!(listed, names, "{kind} of {:?}", by.scope);
+            }
+            for side in [&mine, &other] {
+                for (kind, was_found) in cases.reads(by, side).await {
+                    assert_eq!(was_found, names.contains(&side.queue), "{kind} of {} in {:?}", side.queue, by.scope);
+                }
+            }
+        }
+    })
+    .await;
+}
+
+async fn a_narrow_scope_changes_only_what_is_inside(backend: Backend) {
+    in_world(backend, async |cases| {
+        let (mine, other) = (cases.side("mine").await, cases.side("other").await);
+        let (admin, by) = (Principal::admin("ana".to_owned()), only(&[mine.automation]));
+        let before = format!("{:?}", cases.jobs.shown(&admin, other.job).await.unwrap());
+        for (kind, was_found) in cases.changes(&by, &other).await {
+            assert!(!was_found, "{kind}");
+        }
+        assert_eq!(format!("{:?}", cases.jobs.shown(&admin, other.job).await.unwrap()), before);
+        for (kind, was_found) in cases.changes(&by, &mine).await {
+            assert!(was_found, "{kind}");
+        }
+        for (queues, accepted) in [(json!(["mine"]), true), (json!(["mine", "other"]), false), (Value::Null, false)] {
+            let request = from_value(json!({"name": "t", "queues": queues})).unwrap();
+            assert_eq!(cases.tokens.create(&by, request).await.is_ok(), accepted, "{queues}");
+        }
+    })
+    .await;
+}
+
+async fn bulk_actions_touch_only_what_is_inside(backend: Backend) {
+    in_world(backend, async |cases| {
+        let (mine, other) = (cases.side("mine").await, cases.side("other").await);
+        let (admin, by) = (Principal::admin("ana".to_owned()), only(&[mine.automation]));
+        let statuses = vec![Status::Pending, Status::Canceled];
+        let both = || Filter { statuses: statuses.clone(), ids: vec![mine.job, other.job], ..Filter::default() };
+        let control = Control::new(Action::Cancel, &by, None);
+        for bulk in [Bulk::Cancel, Bulk::Retry] {
+            let counted = cases.jobs.count(&by, &both()).await.unwrap();
+            let done = cases.jobs.in_bulk(&by, bulk, both(), &control).await.unwrap();
+            assert_eq!((counted.matched, done.matched, done.done, done.refused), (1, 1, 1, 0), "{bulk:?}");
+        }
+        let status = async |id| cases.jobs.shown(&admin, id).await.unwrap().status;
+        assert_eq!((status(mine.job).await, status(other.job).await), (Status::Canceled, Status::Pending));
+        let replay = |dry_run| ReplayRequest { dry_run, ..from_value(json!({})).unwrap() };
+        let counted = cases.dead_letters.replay_many(&by, replay(true)).await.unwrap();
+        let replayed = cases.dead_letters.replay_many(&by, replay(false)).await.unwrap();
+        assert_eq!((counted.matched, replayed.matched, replayed.last), (1, 1, Some(mine.letter)));
+    })
+    .await;
+}
+
+async fn a_waiting_reason_names_only_jobs_inside(backend: Backend) {
+    in_world(backend, async |cases| {
+        let (mine, other) = (cases.side("mine").await, cases.side("other").await);
+        let admin = Principal::admin("ana".to_owned());
+        let keyed = |automation| {
+            let mut ask = ask(automation);
+            ask.request.overrides.concurrency_key = Some("sefaz".parse().unwrap());
+            ask
+        };
+        let cancel = Control::new(Action::Cancel, &admin, None);
+        for job in [mine.job, other.job] {
+            cases.jobs.control(&admin, job, cancel.clone()).await.unwrap();
+        }
+        let holding = cases.jobs.execute(&admin, keyed(other.automation)).await.unwrap().0.job_id;
+        let claim = json!({"worker_id": other.worker, "queues": ["other"], "max": 1, "wait_s": 30.0});
+        let claimed = cases.workers.claim(from_value(claim).unwrap(), &admin).await.unwrap();
+        assert_eq!(claimed.iter().map(|job| job.job_id).collect::<Vec<_>>(), [holding]);
+        let waiting = cases.jobs.execute(&admin, keyed(mine.automation)).await.unwrap().0.job_id;
+        for (by, named) in [(&admin, json!([holding])), (&only(&[mine.automation]), json!([]))] {
+            let reason = cases.jobs.shown(by, waiting).await.unwrap().waiting_reason.unwrap();
+            assert_eq!((reason.code.as_str(), &reason.facts["held_by"]), ("concurrency_key_limit", &named), "{:?}", by.scope);
+        }
+    })
+    .await;
+}
+
+/// Defines each test twice, in the modules `sqlite` and `postgres`.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() { super::$test(test_support::Backend::Sqlite).await; })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() { super::$test(test_support::Backend::Postgres).await; })*
+        }
+    };
+}
+
+on_both!(
+    a_narrow_scope_shows_only_what_is_inside,
+    a_narrow_scope_changes_only_what_is_inside,
+    bulk_actions_touch_only_what_is_inside,
+    a_waiting_reason_names_only_jobs_inside,
+);
