@@ -72,6 +72,11 @@ shared! {
         /// with 422. 1 to 255 ASCII characters.
         "Idempotency-Key" idempotency_key: Option<String>, min_length = 1, max_length = 255
     }
+    /// Header that joins a job to the caller's trace.
+    Header Traceparent {
+        /// W3C trace context. The job's events, its message and its program carry it; an invalid one is ignored.
+        "traceparent" traceparent: Option<String>
+    }
     /// `limit` of most lists.
     Query PageSize {
         /// Maximum number of items in the page, 1 to 1000. Each list has its own default.

@@ -174,6 +174,9 @@ pub struct JobAssignment {
     /// Maximum memory that it may use, in bytes. Absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit_bytes: Option<u64>,
+    /// W3C trace context of the request for the job. The agent passes it to the program as `TRACEPARENT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// Token of the lease.
     pub lease_token: Uuid,
     /// When the lease expires unless a heartbeat renews it.

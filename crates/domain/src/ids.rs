@@ -1,12 +1,20 @@
 //! Ids as distinct types, so that they cannot be confused. On the wire and in the database they are the plain number or UUID.
 
-use std::{fmt, num::ParseIntError, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// A text that is no id; says what one looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidId(&'static str);
+
+const UUID: &str = "must be a UUID, such as 01a21749-2a63-779f-ab46-13353511a248";
+const NUMBER: &str = "must be a whole number, such as 7";
+
 macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident($inner:ty, $error:ty);)+) => {$(
+    ($($(#[$doc:meta])* $name:ident($inner:ty, $form:expr);)+) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -46,10 +54,10 @@ macro_rules! ids {
         }
 
         impl FromStr for $name {
-            type Err = $error;
+            type Err = InvalidId;
 
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                text.parse().map(Self)
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                text.parse().map(Self).map_err(|_| InvalidId($form))
             }
         }
     )+};
@@ -57,29 +65,29 @@ macro_rules! ids {
 
 ids! {
     /// Id of an automation.
-    AutomationId(i32, ParseIntError);
+    AutomationId(i32, NUMBER);
     /// Id of a job, UUID v7: ids sort in order of acceptance.
-    JobId(Uuid, uuid::Error);
+    JobId(Uuid, UUID);
     /// Id of a job event, UUID v7.
-    JobEventId(Uuid, uuid::Error);
+    JobEventId(Uuid, UUID);
     /// Id of a registered worker; it keeps it when it registers again.
-    WorkerId(Uuid, uuid::Error);
+    WorkerId(Uuid, UUID);
     /// Id of a worker token, UUID v7.
-    TokenId(Uuid, uuid::Error);
+    TokenId(Uuid, UUID);
     /// Id of an API key, UUID v7.
-    ApiKeyId(Uuid, uuid::Error);
+    ApiKeyId(Uuid, UUID);
     /// Id of a dead letter, UUID v7.
-    DeadLetterId(Uuid, uuid::Error);
+    DeadLetterId(Uuid, UUID);
     /// Id of a hub process, new at each start.
-    ReplicaId(Uuid, uuid::Error);
+    ReplicaId(Uuid, UUID);
     /// Id of a user.
-    UserId(Uuid, uuid::Error);
+    UserId(Uuid, UUID);
     /// Id of a session, UUID v7: a user signed in on one device.
-    SessionId(Uuid, uuid::Error);
+    SessionId(Uuid, UUID);
     /// Id of a schedule, UUID v7.
-    ScheduleId(Uuid, uuid::Error);
+    ScheduleId(Uuid, UUID);
     /// Id of a version, UUID v7.
-    VersionId(Uuid, uuid::Error);
+    VersionId(Uuid, UUID);
 }
 
 #[cfg(test)]
@@ -96,6 +104,7 @@ mod tests {
         let automation = AutomationId::new(7);
         assert_eq!(serde_json::to_string(&automation).unwrap(), "7");
         assert_eq!((format!("{automation:>3}"), "7".parse()), ("  7".to_owned(), Ok(automation)));
-        assert!("x".parse::<AutomationId>().is_err());
+        assert_eq!("x".parse::<AutomationId>().unwrap_err().to_string(), "must be a whole number, such as 7");
+        assert_eq!("123".parse::<JobId>().unwrap_err().to_string(), "must be a UUID, such as 01a21749-2a63-779f-ab46-13353511a248");
     }
 }

@@ -7,7 +7,7 @@
 //! use chrono::{TimeDelta, Utc};
 //! use uuid::Uuid;
 //!
-//! let mut job = Job::pending(Uuid::now_v7());
+//! let mut job = Job::pending(Uuid::now_v7().into());
 //! let started = job.start(&Caller::default(), Uuid::now_v7(), TimeDelta::seconds(30), Utc::now())?;
 //! assert_eq!(started, StartOutcome::Started);
 //! # Ok::<(), domain::job::Refusal>(())

@@ -15,6 +15,7 @@ pub(crate) struct JobNow {
     pub(crate) status: Status,
     pub(crate) error_class: Option<&'static str>,
     pub(crate) worker_id: Option<WorkerId>,
+    pub(crate) traceparent: Option<String>,
 }
 
 impl JobNow {
@@ -37,7 +38,7 @@ impl JobNow {
             ("worker_id", self.worker_id.map(|id| id.to_string()).unwrap_or_default().into()),
         ];
         let data: Map<String, Value> = data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        Event::new(kind, format!("jobs/{}", self.id), at, data)
+        Event { traceparent: self.traceparent.clone(), ..Event::new(kind, format!("jobs/{}", self.id), at, data) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Opens the database and the broker by the settings.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use broker::{Broker, Topology};
 use runtime::Settings;
@@ -11,13 +13,26 @@ use crate::data_dir;
 /// Opens the database and migrates its schema.
 pub(crate) async fn database(settings: &Settings) -> anyhow::Result<Database> {
     data_dir::keep_database_private(settings.database_url().expose_secret())?;
-    let database = Database::connect(&store_settings(settings)).await.context("cannot open the database")?;
-    database.migrate().await.map_err(|error| {
+    let database = saying_why(Database::connect(&store_settings(settings))).await.context("cannot open the database")?;
+    saying_why(database.migrate()).await.map_err(|error| {
         let held = matches!(error, store::Error::Conflict(_) | store::Error::Unavailable(_));
         let hint = if held { ": is another program holding it?" } else { "" };
         anyhow::Error::new(error).context(format!("cannot migrate the database's schema{hint}"))
     })?;
     Ok(database)
+}
+
+/// How long a start waits for the database without a word.
+const SILENT: Duration = Duration::from_secs(2);
+
+/// Waits, and after a while says for what: a start that hangs without a word looks like a fault.
+async fn saying_why<T>(waiting: impl Future<Output = T>) -> T {
+    tokio::pin!(waiting);
+    if let Ok(done) = tokio::time::timeout(SILENT, &mut waiting).await {
+        return done;
+    }
+    tracing::info!("waiting for the database: it does not answer, or another program holds its lock");
+    waiting.await
 }
 
 /// Settings of the database's connections.

@@ -19,7 +19,7 @@ use api_types::ReconcilerStatus;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::BoxFuture;
 use store::Database;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::{Clock, Failure, Shutdown, TaskError, Tasks, WriteHealth};
 
@@ -77,6 +77,7 @@ pub struct Reconcilers(Arc<Inner>);
 
 struct Inner {
     terms: Terms,
+    claiming: Arc<Semaphore>,
     entries: RwLock<BTreeMap<&'static str, Entry>>,
 }
 
@@ -90,7 +91,7 @@ impl Reconcilers {
     /// No reconcilers yet.
     #[must_use]
     pub fn new(terms: Terms) -> Self {
-        Self(Arc::new(Inner { terms, entries: RwLock::default() }))
+        Self(Arc::new(Inner { terms, claiming: Arc::new(Semaphore::new(1)), entries: RwLock::default() }))
     }
 
     /// Runs `reconcilers`, each in its own task.
@@ -104,9 +105,9 @@ impl Reconcilers {
         for reconciler in reconcilers {
             let entry = Entry { reconciler, nudge: Arc::default() };
             self.0.entries.write().unwrap_or_else(PoisonError::into_inner).insert(entry.reconciler.name(), entry.clone());
-            let terms = self.0.terms.clone();
+            let (terms, claiming) = (self.0.terms.clone(), self.0.claiming.clone());
             let name = format!("reconciler.{}", entry.reconciler.name());
-            tasks.spawn(name, move || run::keep_running(terms.clone(), entry.clone()));
+            tasks.spawn(name, move || run::keep_running(terms.clone(), claiming.clone(), entry.clone()));
         }
         Ok(())
     }

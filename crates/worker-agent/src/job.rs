@@ -58,7 +58,7 @@ impl From<JobAssignment> for Job {
             display: given.display,
             cpu_limit: given.cpu_limit,
             memory_limit_bytes: given.memory_limit_bytes,
-            traceparent: None,
+            traceparent: given.traceparent,
         }
     }
 }

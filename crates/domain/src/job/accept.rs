@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 pub use self::{
     again::{Earlier, next_attempt, replay},
     key::IdempotencyKey,
-    origin::Origin,
+    origin::{Origin, is_traceparent},
 };
 use super::Trigger;
 use crate::{

@@ -164,7 +164,7 @@ async fn what_cannot_be_paused_says_why() {
     }
     assert_eq!(client.get(&path).await.expect(200).json::<Automation>().paused_at, None, "nothing is half done");
     for what in ["pause", "resume"] {
-        for path in ["/api/v1/automations/999999", "/api/v1/queues/nothing", "/api/v1/queues/%00", "/api/v1/queues/amq.x"] {
+        for path in ["/api/v1/automations/999999", "/api/v1/queues/nothing", "/api/v1/queues/amq.x"] {
             let problem = client.send(client.request(Method::POST, &format!("{path}/{what}"))).await.problem(404);
             assert_eq!(problem.code, "not_found", "{path}");
         }

@@ -2,10 +2,12 @@
 
 use std::process::Stdio;
 
+use api_types::Job;
 use chrono::{DateTime, Utc};
 use domain::job::Status;
 use e2e::{Delivery, World};
 use messages::{EventBatch, JobEvent};
+use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::{
@@ -55,6 +57,38 @@ impl Listener {
             events.extend(batch.events.into_iter().filter(|event| event.job_id == job));
         }
         events
+    }
+}
+
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_s_trace_is_in_the_events_and_in_the_program_over_both_ways() {
+    for claims in [false, true] {
+        let world = World::start(Delivery::Queue).await;
+        let mut listener = Listener::start(&world).await;
+        let queue = world.queue("trace");
+        let mut settings = world.worker_settings(&[&queue], 1);
+        if claims {
+            settings.amqp = None;
+        }
+        let worker = world.worker_with(settings, None);
+        let (folder, script) = (tempfile::tempdir().unwrap(), "trace.sh");
+        std::fs::write(folder.path().join(script), "echo trace $TRACEPARENT").unwrap();
+        let script = folder.path().join(script);
+        let body = json!({"name": "t", "queue_name": queue, "entrypoint_type": "SHELL", "script_path": script});
+        let automation = world.client.automation(&body).await;
+        for (sent, expected) in [(TRACE, TRACE), ("00-0-0-00", "")] {
+            let path = format!("/api/v1/automations/{}/execute", automation.id);
+            let request = world.client.request(Method::POST, &path).header("traceparent", sent).json(&json!({}));
+            let job: Job = world.client.send(request).await.expect(202).json();
+            let events = listener.events_of(&job.id.to_string()).await;
+            assert!(events.len() == 3 && events.iter().all(|event| event.traceparent == expected), "{events:?}");
+            let lines = world.client.logs(job.id).await;
+            assert!(lines.iter().any(|line| line.message.trim() == format!("trace {expected}").trim()), "{lines:?}");
+        }
+        worker.stop().await;
+        world.end().await;
     }
 }
 

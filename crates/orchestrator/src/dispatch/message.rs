@@ -42,6 +42,7 @@ pub(crate) fn assignment(row: &JobRow, automation: &Automation, parameters: Map<
         display: automation.draft.policy.display,
         cpu_limit: automation.draft.policy.cpu_limit,
         memory_limit_bytes: automation.draft.policy.memory_limit_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
+        traceparent: row.origin.traceparent.clone(),
         lease_token: lease.token,
         lease_expires_at: lease.expires_at,
     })

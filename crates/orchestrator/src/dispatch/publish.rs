@@ -22,16 +22,19 @@ pub(crate) struct Publication {
     pub(crate) job_id: JobId,
     pub(crate) queue: String,
     body: Bytes,
+    /// The job's `traceparent`, if it came with one.
+    headers: Vec<(String, String)>,
     /// When the job returns to the backlog unless the broker has confirmed the message.
     until: Instant,
 }
 
 impl Publication {
     /// `None` for a message without a valid job id or JSON form.
-    pub(crate) fn new(message: JobMessage) -> Option<Self> {
+    pub(crate) fn new(message: JobMessage, traceparent: Option<&str>) -> Option<Self> {
         let job_id = message.job_id.parse().ok()?;
         let body = serde_json::to_vec(&message).ok()?;
-        Some(Self { job_id, queue: message.queue_name, body: Bytes::from(body), until: Instant::now() + PATIENCE })
+        let headers = traceparent.map(|trace| ("traceparent".to_owned(), trace.to_owned())).into_iter().collect();
+        Some(Self { job_id, queue: message.queue_name, body: Bytes::from(body), headers, until: Instant::now() + PATIENCE })
     }
 }
 
@@ -74,8 +77,8 @@ async fn publish_all(broker: Arc<Broker>, notices: Notices, mut receiver: mpsc::
 }
 
 async fn publish(broker: &Broker, publication: Publication) -> Notice {
-    let Publication { job_id, queue, body, until } = publication;
-    let sent = tokio::time::timeout_at(until, broker.publish(&queue, body, &[])).await;
+    let Publication { job_id, queue, body, headers, until } = publication;
+    let sent = tokio::time::timeout_at(until, broker.publish(&queue, body, &headers)).await;
     match sent.unwrap_or(Err(Error::Disconnected)) {
         Ok(()) => Notice::Confirmed(job_id),
         Err(error) => {

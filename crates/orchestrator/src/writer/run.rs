@@ -216,6 +216,7 @@ fn refuse(writes: Vec<Envelope>, error: &Error) {
     }
 }
 
-const fn job_now(job: &JobChange) -> JobNow {
-    JobNow { id: job.id, automation_id: job.automation_id, status: job.status, error_class: job.error_class, worker_id: job.worker_id }
+fn job_now(job: &JobChange) -> JobNow {
+    let JobChange { id, queue: _, automation_id, status, changed_status: _, error_class, worker_id, ref traceparent } = *job;
+    JobNow { id, automation_id, status, error_class, worker_id, traceparent: traceparent.clone() }
 }

@@ -241,7 +241,7 @@ pub(super) async fn conclude(hub: &Hub, left: Left, is_json: bool) -> Result<Exi
     let job = match left {
         Left::Ended(job) => job,
         Left::Running(id) => {
-            terminal::note(&format!("job {id} goes on; `regente job logs -f {id}` follows it again"));
+            terminal::note(&format!("job {id} continues; `regente job logs -f {id}` follows it again"));
             return Ok(Exit::Interrupted);
         }
     };

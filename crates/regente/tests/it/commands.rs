@@ -25,6 +25,12 @@ async fn help_names_every_command() {
 }
 
 #[tokio::test]
+async fn what_is_no_id_is_refused_with_what_one_looks_like() {
+    let ended = Place::new().run(&["job", "cancel", "123"]).await;
+    assert!(ended.status.code() == Some(2) && ended.err.contains("must be a UUID, such as 01"), "{ended:?}");
+}
+
+#[tokio::test]
 async fn openapi_prints_the_description() {
     let ended = Place::new().run(&["openapi"]).await;
     let doc: Value = serde_json::from_str(&ended.out).unwrap();

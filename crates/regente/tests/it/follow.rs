@@ -99,7 +99,7 @@ async fn an_interrupt_between_attempts_means_the_next_one() {
         let ended = following.ended(LIMIT).await;
         let last = newest(&place).await;
         assert_eq!((ended.status.code(), last.attempt, last.status), (Some(code), 2, status), "{ended:?}");
-        assert_eq!(ended.err.contains(&format!("job {} goes on", last.id)), option.is_none(), "{ended:?}");
+        assert_eq!(ended.err.contains(&format!("job {} continues", last.id)), option.is_none(), "{ended:?}");
     }
     hub.stop().await;
 }

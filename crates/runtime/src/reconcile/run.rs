@@ -9,12 +9,14 @@ use store::{
     Error,
     reconcilers::{Claim, Run, reconciler_claim, reconciler_finish},
 };
+use tokio::sync::Semaphore;
 
 use super::{Counts, Entry, Reconciler, Terms, absence::Attendance};
 use crate::TaskError;
 
-/// Runs a reconciler when it is due or nudged, until the shutdown.
-pub(super) async fn keep_running(terms: Terms, entry: Entry) -> Result<(), TaskError> {
+/// Runs a reconciler when it is due or nudged, until the shutdown. `claiming` lets one reconciler of the process claim its run at a time: while
+/// SQLite's write lock is taken, they would otherwise hold every connection that requests read with.
+pub(super) async fn keep_running(terms: Terms, claiming: Arc<Semaphore>, entry: Entry) -> Result<(), TaskError> {
     let Entry { reconciler, nudge } = entry;
     // Half of the interval, so that a run is hardly late; bounded, so that a dead holder is noticed.
     let pause = (reconciler.interval() / 2).min(terms.tick * 5);
@@ -33,7 +35,7 @@ pub(super) async fn keep_running(terms: Terms, entry: Entry) -> Result<(), TaskE
             terms.database.ping().await
         } else {
             // A nudge lasts until a run has started after it: a run in progress elsewhere may have read the state before.
-            run_if_due(&terms, &reconciler, now, nudged).await.map(|ran| nudged &= !ran)
+            run_if_due(&terms, &claiming, &reconciler, now, nudged).await.map(|ran| nudged &= !ran)
         };
         match outcome {
             Ok(()) => {
@@ -53,13 +55,22 @@ pub(super) async fn keep_running(terms: Terms, entry: Entry) -> Result<(), TaskE
 }
 
 /// Runs it if it is due and claimed; returns whether it ran.
-async fn run_if_due(terms: &Terms, reconciler: &Arc<dyn Reconciler>, now: DateTime<Utc>, nudged: bool) -> Result<bool, Error> {
+async fn run_if_due(
+    terms: &Terms,
+    claiming: &Semaphore,
+    reconciler: &Arc<dyn Reconciler>,
+    now: DateTime<Utc>,
+    nudged: bool,
+) -> Result<bool, Error> {
     let (name, limit) = (reconciler.name(), reconciler.limit());
     let every = if nudged { TimeDelta::zero() } else { TimeDelta::from_std(reconciler.interval()).unwrap_or(TimeDelta::MAX) };
     // Longer than the time limit of a run.
     let hold_for = TimeDelta::from_std(limit.mul_f64(1.5)).unwrap_or(TimeDelta::MAX);
     let claim = Claim { name, holder: terms.holder, now, hold_for, every };
-    if !reconciler_claim(&terms.database, &claim).await? {
+    let turn = claiming.acquire().await;
+    let is_claimed = reconciler_claim(&terms.database, &claim).await?;
+    drop(turn);
+    if !is_claimed {
         return Ok(false);
     }
     let begun = Instant::now();

@@ -252,6 +252,7 @@ impl State {
 
 pub(crate) fn assignment(kind: &str, script: &str, timeout_s: u32, parameters: Map<String, Value>) -> JobAssignment {
     JobAssignment {
+        traceparent: None,
         job_id: Uuid::now_v7().into(),
         automation_id: 7.into(),
         automation_name: "Notas".into(),

@@ -38,8 +38,9 @@ pub(super) fn environment_fault(name: Option<&str>) -> Option<Fault> {
     is_bad.then(|| Fault::new("environment", format!("must be 1 to {MAX_ENVIRONMENT} letters, digits, `_` and `-`, such as PROD")))
 }
 
-/// Whether it has the form of a W3C `traceparent`, whose ids are not all zeros.
-fn is_traceparent(text: &str) -> bool {
+/// Whether the text has the form of a W3C `traceparent`, whose ids are not all zeros.
+#[must_use]
+pub fn is_traceparent(text: &str) -> bool {
     let is_hex = |part: &str, length: usize| part.len() == length && part.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
     let is_id = |part: &str, length: usize| is_hex(part, length) && part.bytes().any(|c| c != b'0');
     let parts: Vec<&str> = text.splitn(5, '-').collect();

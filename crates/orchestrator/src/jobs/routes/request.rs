@@ -6,7 +6,7 @@ use auth::{Principal, need::JobsCreate};
 use chrono::{DateTime, Utc};
 use domain::{
     Fault,
-    job::{IdempotencyKey, Origin, Request, Trigger},
+    job::{IdempotencyKey, Origin, Request, Trigger, is_traceparent},
     policy::Overrides,
 };
 use runtime::{Allowed, Ask, Failure, JsonBody, OptionalJsonBody, Params};
@@ -22,7 +22,7 @@ const KEY_HEADER: &str = "Idempotency-Key";
 /// The body is the parameters object itself and may be empty; the query overrides the automation's settings for this job. Answers 202 once
 /// the job is stored.
 #[utoipa::path(tag = "automations", params(api_types::params::AutomationId, ExecuteOptions,
-    api_types::params::IdempotencyKey),
+    api_types::params::IdempotencyKey, api_types::params::Traceparent),
     request_body(content = Option<Object>, description = "The parameters", example = json!({"cnpj": "12345678000195", "month": "2026-10"})), responses(
     (status = 202, body = Job, headers(("Idempotency-Replayed" = bool, description = "`true`: the job existed before the request"))),
     (status = 400, description = "The body is not an object", body = Problem),
@@ -49,7 +49,7 @@ pub(crate) async fn execute(
         trigger: Trigger::Api,
         version_id: None,
         environment: None,
-        origin: Origin { requested_by: Some(caller.name()), ..Origin::default() },
+        origin: Origin { requested_by: Some(caller.name()), traceparent: traceparent(&request), ..Origin::default() },
     };
     let ask = Ask { automation_id, request: job, key: header_key(idempotency_key(&request)?)? };
     let (job, replayed) = jobs.execute(&caller, ask).await.map_err(|failure| parameters_are_the_body(key_in_header(failure)))?;
@@ -61,7 +61,7 @@ pub(crate) async fn execute(
 /// Its fields override the automation's settings for this job. Answers 202 once the job is stored. `Idempotency-Replayed: true` marks an
 /// existing job: accepted with the same key, or pending while the overlap rule is `coalesce`.
 #[utoipa::path(tag = "jobs", request_body = JobCreate, params(
-    api_types::params::IdempotencyKey), responses(
+    api_types::params::IdempotencyKey, api_types::params::Traceparent), responses(
     (status = 202, body = Job, headers(("Idempotency-Replayed" = bool, description = "`true`: the job existed before the request"))),
     (status = 404, description = "No such automation", body = Problem),
     (status = 409, description = "The automation is archived, or its overlap rule skips the request: `job_id` is the conflicting job", body = Problem)))]
@@ -83,14 +83,14 @@ pub(crate) async fn create(
         Some(key) => Some(key),
         None => header_key(in_header)?,
     };
-    let ask = Ask { automation_id: body.0.automation_id, request: requested(body.0, &caller)?, key };
+    let ask = Ask { automation_id: body.0.automation_id, request: requested(body.0, &caller, traceparent(&request))?, key };
     let executed = jobs.execute(&caller, ask).await;
     let (job, replayed) = executed.map_err(|failure| if is_in_header { key_in_header(failure) } else { failure })?;
     Ok(accepted(&job, replayed))
 }
 
 /// The request with its origin; a service may name another requester.
-fn requested(body: JobCreate, caller: &Principal) -> Result<Request, Failure> {
+fn requested(body: JobCreate, caller: &Principal, in_header: Option<String>) -> Result<Request, Failure> {
     if !caller.actor.asks_for_others() {
         let faults: Vec<Fault> = body.service_fields().map(|field| Fault::new(field, "may be set only by a service of the hub")).collect();
         if !faults.is_empty() {
@@ -105,7 +105,11 @@ fn requested(body: JobCreate, caller: &Principal) -> Result<Request, Failure> {
         trigger: trigger.unwrap_or(Trigger::Api),
         version_id,
         environment,
-        origin: Origin { requested_by: Some(requested_by.unwrap_or_else(|| caller.name())), schedule_id, traceparent },
+        origin: Origin {
+            requested_by: Some(requested_by.unwrap_or_else(|| caller.name())),
+            schedule_id,
+            traceparent: traceparent.or(in_header),
+        },
     })
 }
 
@@ -127,6 +131,12 @@ fn overrides(options: ExecuteOptions, now: DateTime<Utc>) -> Result<Overrides, F
     let overrides = Overrides { priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before };
     let faults = overrides.faults(now);
     if faults.is_empty() { Ok(overrides) } else { Err(Failure::BadQuery(faults)) }
+}
+
+/// The caller's trace. The standard has receivers ignore an invalid one.
+fn traceparent(request: &HttpRequest) -> Option<String> {
+    let text = request.headers().get("traceparent")?.to_str().ok()?;
+    is_traceparent(text).then(|| text.to_owned())
 }
 
 /// The key of the header [`KEY_HEADER`].

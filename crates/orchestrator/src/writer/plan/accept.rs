@@ -89,7 +89,7 @@ impl Plan<'_> {
         let automation = self.circumstances.view.automations.get(new.automation_id);
         let publishes = automation.filter(|_| self.selection.publishes_at_once(&new));
         let message = publishes.map(|entry| message::job_message(&entry.automation, &new.row(), new.parameters.clone()));
-        match message.and_then(Publication::new) {
+        match message.and_then(|message| Publication::new(message, new.origin.traceparent.as_deref())) {
             Some(publication) => {
                 self.effects.publications.push(publication);
                 new.dispatch_started_at = Some(self.circumstances.view.now);

@@ -71,6 +71,7 @@ pub(crate) struct JobChange {
     pub(crate) changed_status: bool,
     pub(crate) error_class: Option<&'static str>,
     pub(crate) worker_id: Option<WorkerId>,
+    pub(crate) traceparent: Option<String>,
 }
 
 impl JobChange {
@@ -84,6 +85,7 @@ impl JobChange {
             changed_status: row.job.status != before,
             error_class: row.job.failure.as_ref().map(|failure| failure.class.as_str()),
             worker_id: row.job.lease.as_ref().and_then(|lease| lease.worker_id),
+            traceparent: row.origin.traceparent.clone(),
         }
     }
 
@@ -96,6 +98,7 @@ impl JobChange {
             changed_status: true,
             error_class: None,
             worker_id: None,
+            traceparent: new.origin.traceparent.clone(),
         }
     }
 }

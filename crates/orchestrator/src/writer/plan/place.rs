@@ -24,7 +24,7 @@ impl Plan<'_> {
         let FullJob { mut row, parameters } = job;
         let Some(entry) = self.circumstances.view.automations.get(row.automation_id) else { return };
         let message = message::job_message(&entry.automation, &row, parameters);
-        self.effects.publications.extend(Publication::new(message));
+        self.effects.publications.extend(Publication::new(message, row.origin.traceparent.as_deref()));
         row.dispatch_started_at = Some(self.circumstances.view.now);
         self.rows.add_placed(row);
     }
