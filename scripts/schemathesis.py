@@ -40,11 +40,19 @@ UNSTATED = [
     # A template of a key has a grammar.
     ("422 (POST|PUT) .*/automations.*", "concurrency_key", r"has a [{}]|must name a parameter"),
     # Two places for one key, and a key that an earlier request used.
-    ("(400|422) POST .*", "(?i)idempotency.key", "is not that of the header|was used before"),
+    ("(400|422) POST .*", "(?i)idempotency.key", "differs from the header|was used before"),
     # One condition of several must be there.
     ("422 POST .*/bulk/.*", "ids", "must be there"),
     # One of two fields must be there.
-    ("422 POST .*/log", "message|entries", "must be there|must not be there"),
+    ("422 POST .*/log", "message|entries", "is required|must not|cannot"),
+    # A path has one reading, whatever its parameters allow.
+    ("400 .*", "path", ANY),
+    # Who signs in has one name of two, or shows a refresh token; only the hub knows the current password and the account's names.
+    ("422 POST .*/auth/login", "username|email", "is missing|must not be there beside"),
+    ("422 POST /auth/token", "grant_type|username|password|refresh_token", "is missing|must be password or refresh_token"),
+    ("422 POST .*/auth/change-password", "current_password|new_password", "current password|user name or e-mail"),
+    # What only services of the hub may say.
+    ("422 POST .*/jobs", "trigger|requested_by|schedule_id|version_id|environment|traceparent", "only by a service"),
     # "*" stands alone, and is for workers that claim.
     ("422 POST .*/worker/.*", r"queues/\d+", r'"\*"'),
     # What `GET` answered can be sent back with a change, and only so.

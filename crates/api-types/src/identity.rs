@@ -80,6 +80,7 @@ pub struct ChangePasswordRequest {
     /// The one so far.
     pub current_password: String,
     /// The new one, of 12 to 256 characters.
+    #[schema(min_length = 12, max_length = 256)]
     pub new_password: String,
 }
 

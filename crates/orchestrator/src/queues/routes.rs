@@ -32,7 +32,8 @@ pub(crate) async fn list(
 ///
 /// New jobs are accepted and stay pending; running jobs continue. Repeat the request to change the end or the reason.
 #[utoipa::path(tag = "queues", params(api_types::params::QueueName), request_body = Option<PauseRequest>, responses(
-    (status = 200, body = Queue), (status = 404, description = "No automation, job or pause names this queue", body = Problem)))]
+    (status = 200, body = Queue), (status = 400, description = "The path has control characters or a segment of dots", body = Problem),
+    (status = 404, description = "No automation, job or pause names this queue", body = Problem)))]
 #[post("/api/v1/queues/{name}/pause")]
 pub(crate) async fn pause(
     caller: Allowed<QueuesPause>,
@@ -47,7 +48,8 @@ pub(crate) async fn pause(
 ///
 /// Pending jobs start as limits allow.
 #[utoipa::path(tag = "queues", params(api_types::params::QueueName), responses(
-    (status = 200, body = Queue), (status = 404, description = "No automation, job or pause names this queue", body = Problem),
+    (status = 200, body = Queue), (status = 400, description = "The path has control characters or a segment of dots", body = Problem),
+    (status = 404, description = "No automation, job or pause names this queue", body = Problem),
     (status = 409, description = "The queue is not paused", body = Problem)))]
 #[post("/api/v1/queues/{name}/resume")]
 pub(crate) async fn resume(caller: Allowed<QueuesPause>, queues: Data<Queues>, name: Path<String>) -> Result<HttpResponse, Failure> {
