@@ -1,4 +1,4 @@
-//! The admin API: what the gateway knows, for operators, on an address of its own that asks nobody who they are. It changes nothing.
+//! The admin API: the gateway's status, for operators, on an address of its own. It needs no sign-in and is read-only.
 
 use std::net::TcpListener;
 

@@ -13,7 +13,7 @@ use crate::service::{hashed, matches};
 /// Characters of a password that is made here: 22 letters and digits have 130 bits.
 const PASSWORD_LENGTH: usize = 22;
 
-/// What the first start has to tell.
+/// Outcome of the first start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Bootstrap {
     /// The administrator was there, or the settings name the password.

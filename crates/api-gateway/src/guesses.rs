@@ -1,9 +1,9 @@
-//! Slows down whoever guesses passwords, without letting a stranger lock anybody out.
+//! Slows password guessing, without letting a stranger lock anybody out.
 //!
 //! Failures are counted for the account and for the address they come from. Beyond a few, each further attempt has to wait, twice as long as the
 //! last time, up to a bound. Where an account signed in before, from an address or on a device that shows its session, only the failures of
 //! that account from there count: what others do elsewhere does not reach it. What must hold: an attempt counts before its
-//! password is checked, so that many at once gain nothing; memory is bounded, and whoever has to wait is forgotten last.
+//! password is checked, so that many at once gain nothing; memory is bounded, and entries that are still blocked are evicted last.
 
 use std::{
     collections::HashMap,
@@ -32,7 +32,7 @@ struct Policy {
 /// An account that is attacked from many addresses is slowed a little for those that it never signed in from.
 const ACCOUNT: Policy = Policy { free: 10, most: TimeDelta::seconds(30), forget: TimeDelta::minutes(15) };
 const ADDRESS: Policy = Policy { free: 20, most: TimeDelta::minutes(15), forget: TimeDelta::hours(1) };
-/// An account from where it is known.
+/// An account together with an address or device that signed in to it before.
 const KNOWN: Policy = Policy { free: 10, most: TimeDelta::seconds(30), forget: TimeDelta::minutes(15) };
 
 /// Where an attempt comes from: an address, or the network of 64 bits that one site has of IPv6.
@@ -70,7 +70,7 @@ pub(crate) enum Known {
 impl Guesses {
     /// Counts an attempt as failed until it has succeeded.
     pub(crate) fn attempt(&self, account: &Account, origin: Origin, now: DateTime<Utc>) -> Result<(), Wait> {
-        // Whoever has to wait for the one is not counted for the other.
+        // An attempt that one counter blocks is not counted by the other.
         self.addresses.would_wait(&origin, ADDRESS, now)?;
         self.accounts.attempt(account.clone(), ACCOUNT, now)?;
         self.addresses.attempt(origin, ADDRESS, now)

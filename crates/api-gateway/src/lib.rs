@@ -1,6 +1,6 @@
 //! The edge: who signs in, how long a sign-in lasts, and which requests go to services in other processes.
 //!
-//! Knows nothing of automations and jobs. A service like any other:
+//! Independent of automations and jobs. A service like any other:
 //!
 //! ```
 //! let services: Vec<Box<dyn runtime::Service>> = vec![Box::new(api_gateway::Service)];

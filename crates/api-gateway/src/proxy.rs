@@ -107,7 +107,7 @@ impl Proxy {
 }
 
 impl Routed {
-    /// Whether the gateway asks for a credential. On worker routes the service does, which tells its operators whose key is wrong.
+    /// Whether the gateway asks for a credential. On worker routes the service does, which reports wrong keys to its operators.
     fn turns_strangers_away(&self) -> bool {
         !self.route.is_open && !self.route.path.starts_with("/api/v1/worker/")
     }

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use runtime::{Counts, Reconciler, TaskError};
 use store::{Database, sessions::session_delete_over};
 
-/// Sessions that are over are kept for this long: from where somebody signed in before is known by them.
+/// How long ended sessions are kept: they record the addresses from which a user signed in before.
 const KEPT: TimeDelta = TimeDelta::days(90);
 const BATCH: u64 = 500;
 

@@ -15,7 +15,7 @@ use crate::{
     service::Gateway,
 };
 
-/// Hash that is checked for a name nobody has, so that the answer takes as long as for a name somebody has. No password is known for it.
+/// Hash checked for an unknown name, so that the answer takes as long as for a known one. It has no known password.
 const NOBODY: &str = "$argon2id$v=19$m=7168,t=5,p=1$c29tZXNhbHRzb21lc2FsdA$V1H7ZRbRr5ONXpDrUGSxdqEqyP5GBuVNzSHkYW/Zzb8";
 /// Bytes of a user name that are looked up and logged.
 const MOST_NAME: usize = 200;
@@ -79,7 +79,7 @@ enum Name {
 struct Attempt {
     name: Name,
     password: String,
-    /// Shows a device that is known.
+    /// Proves that the device signed in before.
     refresh_token: Option<String>,
 }
 
@@ -104,7 +104,7 @@ async fn sign_in(gateway: &Gateway, attempt: Attempt, request: &HttpRequest) -> 
     gateway.sessions.begin(&user, Some(origin.to_string()), device(request)).await
 }
 
-/// Lets an attempt pass unless too many failed before; says from where the account is known if it passes for that.
+/// Admits an attempt unless too many failed before. Returns the address or device that signed in before, if it is admitted for that.
 async fn admit(
     gateway: &Gateway,
     account: &Account,

@@ -1,4 +1,4 @@
-//! Access tokens: JWTs signed with Ed25519. Whoever checks one needs public keys alone, so that a service that is taken over signs nothing.
+//! Access tokens: JWTs signed with Ed25519. Checking one needs only public keys, so that a compromised service can sign none.
 //!
 //! What must hold: `alg` is EdDSA whatever a token says, so that no public key is ever used as a secret; issuer and audience are ours; a token
 //! names its key, and a key signs for one kind of bearer.

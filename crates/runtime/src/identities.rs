@@ -1,7 +1,7 @@
 //! Who the bearer of an access token is now. The token says whose it is; whether that one may still come in is in the database.
 //!
 //! What it must hold: a change of users, sessions or keys counts at once on the replica that made it ([`Identities::refresh`]) and within a
-//! second on every other, because whoever asks finds state that is at most [`STALE_AT_MOST`] old or waits for newer; who is refused by the
+//! second on every other, because a check uses state that is at most [`STALE_AT_MOST`] old, or waits for newer; who is refused by the
 //! database's word is not let in from memory. A check of a token that was seen before is two look-ups in memory. Memory is bounded.
 
 use std::{
@@ -47,7 +47,7 @@ struct Inner {
     replica: Replica,
     token_lifetime: TimeDelta,
     state: RwLock<State>,
-    /// Whoever asks the database for newer state holds it.
+    /// Held while the state is refreshed from the database.
     refreshing: tokio::sync::Mutex<()>,
     verified: Mutex<Remembered>,
 }
@@ -241,7 +241,7 @@ impl Identities {
         Ok((claims, Verified::Service { replica, name, principal }))
     }
 
-    /// Makes sure that what is known is not too old.
+    /// Refreshes the state if it is too old.
     async fn be_fresh(&self) -> Result<(), Failure> {
         let age = || self.state().asked_at.map(|at| at.elapsed());
         if age().is_some_and(|age| age < FRESH_FOR) {

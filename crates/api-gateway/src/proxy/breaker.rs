@@ -41,7 +41,7 @@ pub(super) enum Outcome {
     Good,
     /// It did not.
     Bad,
-    /// The request ended before that was known.
+    /// The request ended before its outcome was clear.
     Unknown,
 }
 

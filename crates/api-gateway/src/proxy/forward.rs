@@ -1,4 +1,4 @@
-//! One request: which upstream gets it, again where that is safe, and what the client is told when none answers.
+//! One request: which upstream gets it, again where that is safe, and what the client gets when none answers.
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
@@ -129,7 +129,7 @@ impl Forwarder {
         }
     }
 
-    /// What a failed attempt says about the upstream, what the client is told if it was the last, and whether another may follow: always when
+    /// What a failed attempt says about the upstream, what the client gets if it was the last, and whether another may follow: always when
     /// nothing was sent, else only for what is safe to repeat.
     fn judge(&self, pool: &Pool, lease: &mut Lease, trouble: Trouble, can_be_repeated: bool) -> (Failure, Option<Next>) {
         if let Trouble::Client(failure) = trouble {

@@ -10,7 +10,7 @@ use std::{
 
 use hdrhistogram::Histogram;
 
-/// Longest time that is told apart, in microseconds: an hour.
+/// Largest latency that is distinguished, in microseconds: an hour.
 const LONGEST: u64 = 3_600_000_000;
 
 /// Counters since the start.

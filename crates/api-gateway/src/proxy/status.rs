@@ -1,4 +1,4 @@
-//! What the gateway knows of services, upstreams and routes, for the admin API.
+//! Status of services, upstreams and routes, for the admin API.
 
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -36,13 +36,13 @@ pub(super) struct Upload {
     task: Option<JoinHandle<()>>,
 }
 
-/// What the pump tells.
+/// Outcome of the pump.
 struct Progress {
     moved: Cell<Instant>,
     failure: RefCell<Option<Failure>>,
 }
 
-/// One end of a body in the hands of the client of the upstream; the other feeds it once it is wanted.
+/// The end of a body that the upstream's client reads; the other end feeds it once it is polled.
 struct Feed {
     chunks: mpsc::Sender<Result<Bytes, BrokenOff>>,
     wanted: oneshot::Receiver<()>,
@@ -114,7 +114,7 @@ impl Upload {
         self.task = Some(rt::spawn(async move {
             if let Err(failure) = pump(payload, &chunks, (limit, idle), &progress.moved, sent).await {
                 progress.failure.replace(Some(failure));
-                // Whoever reads has no use for the reason.
+                // The reader does not need the reason.
                 drop(chunks.send(Err(BrokenOff)).await);
             }
         }));
@@ -163,7 +163,7 @@ fn body() -> (reqwest::Body, Feed) {
 fn fed(source: mpsc::Receiver<Result<Bytes, BrokenOff>>, want: oneshot::Sender<()>) -> impl Stream<Item = Result<Bytes, BrokenOff>> {
     stream::unfold((source, Some(want)), |(mut source, mut want)| async move {
         if let Some(want) = want.take() {
-            // Whoever waited for it may have gone.
+            // The receiver may be gone.
             let _gone = want.send(());
         }
         source.recv().await.map(|chunk| (chunk, (source, want)))

@@ -36,7 +36,7 @@ pub(super) struct Upstream {
     pub(super) stats: Stats,
 }
 
-/// What is known of an upstream.
+/// State of an upstream.
 pub(super) struct Standing {
     pub(super) breaker: Breaker,
     pub(super) health: Health,
@@ -122,7 +122,7 @@ impl Pool {
         Duration::from_secs(least.as_secs() + u64::from(least.subsec_nanos() > 0)).max(Duration::from_secs(1))
     }
 
-    /// A check of one of them went so; tells whether that changed its health.
+    /// Records the outcome of a health check; returns whether the health changed.
     pub(super) fn checked(&self, index: usize, found: Result<(), String>) -> bool {
         let now = (self.clock)();
         let mut standings = self.standings();

@@ -3,7 +3,7 @@ use domain::Fault;
 
 use crate::Failure;
 
-/// Codes of conflicts that a service hands on to whoever asked it.
+/// Codes of conflicts that are passed on to the caller.
 const CONFLICTS: [&str; 2] = ["automation_archived", "schema_unusable"];
 
 /// Seconds after which a service that did not answer may be asked again.
