@@ -17,7 +17,6 @@ mod events;
 mod jobs;
 mod notices;
 mod ops;
-mod pages;
 mod queues;
 mod reconcilers;
 mod refresh;

@@ -20,6 +20,7 @@ mod host;
 mod identities;
 mod intake;
 mod json;
+mod pages;
 mod path;
 mod peers;
 mod pool;
@@ -45,6 +46,7 @@ pub use self::{
     host::{Host, Route, describe},
     identities::{Caller, Identities, Person},
     intake::{Ask, Intake, JobIntake},
+    pages::{page, page_size},
     pool::Pool,
     problem::{Failure, OVERLAP_SKIPPED, Unmatched, unmatched},
     reconcile::{Counts, Reconciler, Reconcilers},

@@ -7,11 +7,10 @@ use actix_web::{
 use api_types::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate, PauseRequest, Problem};
 use auth::need::{AutomationsPause, AutomationsRead, AutomationsWrite};
 use domain::{Fault, automation::MAX_NAME, ids::AutomationId};
-use runtime::{Allowed, Failure, JsonBody, OptionalJsonBody, Params};
+use runtime::{Allowed, Failure, JsonBody, OptionalJsonBody, Params, page, page_size};
 use store::automations::Filter;
 
 use super::Automations;
-use crate::pages::{page, page_size};
 
 /// Registers an automation.
 ///

@@ -5,11 +5,10 @@ use actix_web::{
 use api_types::{DeadLetter, DeadLetterDetail, DeadLetterFilter, Problem, ReplayRequest, ReplayResponse};
 use auth::need::{DeadLettersDelete, DeadLettersRead, DeadLettersReplay};
 use domain::ids::DeadLetterId;
-use runtime::{Allowed, Failure, OptionalJsonBody, Params};
+use runtime::{Allowed, Failure, OptionalJsonBody, Params, page, page_size};
 use store::dead_letters::Filter;
 
 use super::DeadLetters;
-use crate::pages::{page, page_size};
 
 /// Lists dead letters, newest first, 50 a page.
 ///

@@ -16,7 +16,7 @@ use domain::{
     ids::JobId,
     job::{ErrorClass, Status, Trigger},
 };
-use runtime::{Allowed, Failure, Params};
+use runtime::{Allowed, Failure, Params, page, page_size};
 use store::{
     job_logs::LinePart,
     jobs::{Filter, JobRow, Payload},
@@ -24,7 +24,6 @@ use store::{
 
 use self::control::time_faults;
 use super::Jobs;
-use crate::pages::{page, page_size};
 
 /// Approximate size of a job without its payload, in bytes.
 const ROW_BYTES: u64 = 1024;

@@ -4,10 +4,9 @@ use actix_web::{
 };
 use api_types::{PauseRequest, Problem, Queue, QueueFilter};
 use auth::need::{QueuesPause, QueuesRead};
-use runtime::{Allowed, Failure, OptionalJsonBody, Params};
+use runtime::{Allowed, Failure, OptionalJsonBody, Params, page, page_size};
 
 use super::Queues;
-use crate::pages::{page, page_size};
 
 /// Lists queues by name, 1000 a page.
 ///

@@ -5,13 +5,10 @@ use actix_web::{
 use api_types::{Problem, Worker, WorkerDetail, WorkerFilter};
 use auth::need::{WorkersDelete, WorkersPause, WorkersRead};
 use domain::{Fault, ids::WorkerId, worker::State};
-use runtime::{Allowed, Failure, Params};
+use runtime::{Allowed, Failure, Params, page, page_size};
 use store::workers::Filter;
 
-use crate::{
-    pages::{page, page_size},
-    workers::Workers,
-};
+use crate::workers::Workers;
 
 /// Lists workers in order of registration, 100 a page.
 #[utoipa::path(tag = "workers", params(WorkerFilter), responses(

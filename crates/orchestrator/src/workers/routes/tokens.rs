@@ -5,12 +5,9 @@ use actix_web::{
 use api_types::{WorkerToken, WorkerTokenCreate, WorkerTokenCreated, WorkerTokenFilter};
 use auth::need::{WorkerTokensRead, WorkerTokensWrite};
 use domain::ids::TokenId;
-use runtime::{Access, Allowed, Failure, JsonBody, Params};
+use runtime::{Access, Allowed, Failure, JsonBody, Params, page, page_size};
 
-use crate::{
-    pages::{page, page_size},
-    workers::Tokens,
-};
+use crate::workers::Tokens;
 
 /// Creates a token for a worker.
 ///
