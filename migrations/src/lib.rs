@@ -27,6 +27,7 @@ mod m20261126_125000_signing_keys;
 mod m20261126_125100_replica_keys;
 mod m20261126_125200_user_accounts;
 mod m20261126_125300_sessions;
+mod m20261126_153000_audit;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -62,6 +63,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_125100_replica_keys::Migration),
             Box::new(m20261126_125200_user_accounts::Migration),
             Box::new(m20261126_125300_sessions::Migration),
+            Box::new(m20261126_153000_audit::Migration),
         ]
     }
 }

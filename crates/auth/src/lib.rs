@@ -10,6 +10,7 @@
 //! # Ok::<(), auth::Error>(())
 //! ```
 
+pub mod chain;
 mod key;
 mod password;
 mod permission;

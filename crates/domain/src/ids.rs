@@ -88,6 +88,8 @@ ids! {
     ScheduleId(Uuid, UUID);
     /// Id of a version, UUID v7.
     VersionId(Uuid, UUID);
+    /// Id of an entry of the audit trail, UUID v7: ids sort in order of time.
+    AuditId(Uuid, UUID);
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //! # Ok::<(), domain::job::Refusal>(())
 //! ```
 
+pub mod audit;
 pub mod automation;
 pub mod fault;
 pub mod health;

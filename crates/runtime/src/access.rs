@@ -2,6 +2,7 @@
 //! [`Allowed`] and [`WorkerCaller`] are a route's authorisation and pass the principal to its use case, so that no handler can forget the
 //! check.
 
+mod changing;
 mod same_site;
 
 use std::{
@@ -22,6 +23,7 @@ use actix_web::{
 use auth::{Need, Permission, Principal, SharedKey, WORKER_TOKEN_PREFIX};
 use domain::ids::JobId;
 
+pub use self::changing::{Changing, OwnAccount, Source};
 use self::same_site::check_same_site;
 use crate::{Caller, Failure, Identities, Person, RefusedKeys, WorkerTokens, caller_address};
 
@@ -131,6 +133,12 @@ fn caller(request: &HttpRequest) -> Result<Caller, Failure> {
     caller
 }
 
+/// The person who calls.
+fn person(caller: Caller) -> Result<Person, Failure> {
+    let nobody = || Failure::Forbidden(format!("{} is no person who signed in", caller.principal.name()));
+    caller.person.ok_or_else(nobody)
+}
+
 /// The request's principal, if it has this permission.
 fn allowed(request: &HttpRequest, permission: Permission) -> Result<Arc<Principal>, Failure> {
     let principal = caller(request)?.principal;
@@ -158,10 +166,6 @@ impl FromRequest for SignedIn {
     type Future = Ready<Result<Self, Failure>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let person = |caller: Caller| {
-            let nobody = || Failure::Forbidden(format!("{} is no person who signed in", caller.principal.name()));
-            caller.person.ok_or_else(nobody)
-        };
         ready(caller(request).and_then(person).map(Self))
     }
 }

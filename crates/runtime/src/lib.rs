@@ -37,7 +37,7 @@ mod worker_tokens;
 mod write_health;
 
 pub use self::{
-    access::{Access, Allowed, Known, SignedIn, WorkerCaller, identify},
+    access::{Access, Allowed, Changing, Known, OwnAccount, SignedIn, Source, WorkerCaller, identify},
     body::Bodies,
     caller::{TrustedProxies, caller_address},
     clock::{Clock, Clocks, SteadyClock},

@@ -4,6 +4,9 @@
 #[macro_use]
 mod columns;
 
+pub(crate) mod audit_chain;
+pub(crate) mod audit_entry;
+pub(crate) mod audit_unsealed;
 pub(crate) mod automation;
 pub(crate) mod change_counter;
 pub(crate) mod dead_letter;

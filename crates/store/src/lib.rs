@@ -14,6 +14,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod audit;
 pub mod automations;
 pub mod changes;
 mod database;

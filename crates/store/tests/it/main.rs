@@ -20,6 +20,7 @@ macro_rules! suite {
     };
 }
 
+mod audit;
 mod automations;
 mod candidates;
 mod case;

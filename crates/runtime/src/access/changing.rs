@@ -1,0 +1,130 @@
+//! Extractors of changing routes: with the caller they hand out the [`Change`] that every function which changes something asks for.
+
+use std::{
+    future::{Ready, ready},
+    marker::PhantomData,
+    net::IpAddr,
+    ops::Deref,
+    sync::Arc,
+};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use auth::{Actor, Need, Principal};
+use domain::audit::{ActorKind, Author, Change};
+
+use super::{caller, person};
+use crate::{Caller, Failure, Person, caller_address};
+
+/// Like [`crate::Allowed`], on a route that changes something.
+pub struct Changing<P> {
+    principal: Arc<Principal>,
+    change: Change,
+    need: PhantomData<P>,
+}
+
+impl<P> Changing<P> {
+    /// What the change is recorded with.
+    #[must_use]
+    pub const fn change(&self) -> &Change {
+        &self.change
+    }
+}
+
+impl<P> Deref for Changing<P> {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.principal
+    }
+}
+
+impl<P: Need> FromRequest for Changing<P> {
+    type Error = Failure;
+    type Future = Ready<Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let allowed = |caller: Caller| {
+            caller.principal.require(P::PERMISSION)?;
+            let change = Source::of(request).change_of(&caller);
+            Ok(Self { principal: caller.principal, change, need: PhantomData })
+        };
+        ready(caller(request).and_then(allowed))
+    }
+}
+
+/// Like [`crate::SignedIn`], on a route that changes one's own account.
+pub struct OwnAccount {
+    /// Who, and on which device.
+    pub person: Person,
+    /// What the change is recorded with.
+    pub change: Change,
+}
+
+impl FromRequest for OwnAccount {
+    type Error = Failure;
+    type Future = Ready<Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let own = |caller: Caller| Ok(Self { change: Source::of(request).change_of(&caller), person: person(caller)? });
+        ready(caller(request).and_then(own))
+    }
+}
+
+/// Where a request comes from: on a route that finds out by itself who makes a change, as sign-in does.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Address of the caller.
+    pub address: Option<IpAddr>,
+    /// Id of the request.
+    pub request_id: Option<String>,
+}
+
+impl Source {
+    fn of(request: &HttpRequest) -> Self {
+        Self { address: caller_address(request), request_id: request_id(request) }
+    }
+
+    /// A change from there.
+    #[must_use]
+    pub fn change(self, actor: String, kind: ActorKind, credential: Option<String>) -> Change {
+        let Self { address, request_id } = self;
+        Change::by(Author { actor, kind, credential, address, request_id })
+    }
+
+    /// A change from there by an identified caller.
+    #[must_use]
+    pub fn change_of(self, caller: &Caller) -> Change {
+        let actor = &caller.principal.actor;
+        let session = caller.person.map(|person| format!("session:{}", person.session));
+        self.change(actor.to_string(), kind(actor), session.or_else(|| actor.credential()))
+    }
+}
+
+impl FromRequest for Source {
+    type Error = Failure;
+    type Future = Ready<Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::of(request)))
+    }
+}
+
+const fn kind(actor: &Actor) -> ActorKind {
+    match actor {
+        Actor::Anybody => ActorKind::Anybody,
+        Actor::User(_) => ActorKind::User,
+        Actor::ApiKey { .. } => ActorKind::ApiKey,
+        Actor::Service(_) => ActorKind::Service,
+        Actor::SharedKey | Actor::WorkerToken(_) => ActorKind::Worker,
+    }
+}
+
+/// Characters of a request's id.
+const MOST_REQUEST_ID: usize = 128;
+
+/// The id that the request has, unless it is none.
+fn request_id(request: &HttpRequest) -> Option<String> {
+    let id = request.headers().get("x-request-id")?.to_str().ok()?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    ((1..=MOST_REQUEST_ID).contains(&id.len()) && id.bytes().all(is_plain)).then(|| id.to_owned())
+}
