@@ -19,6 +19,7 @@ mod limits;
 mod lost_messages;
 mod names;
 mod orders;
+mod pages;
 mod pauses;
 mod queue_profiles;
 mod recovery;
