@@ -28,6 +28,8 @@ mod m20261126_125100_replica_keys;
 mod m20261126_125200_user_accounts;
 mod m20261126_125300_sessions;
 mod m20261126_153000_audit;
+mod m20261126_153500_domains;
+mod m20261126_153600_grants;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -64,6 +66,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_125200_user_accounts::Migration),
             Box::new(m20261126_125300_sessions::Migration),
             Box::new(m20261126_153000_audit::Migration),
+            Box::new(m20261126_153500_domains::Migration),
+            Box::new(m20261126_153600_grants::Migration),
         ]
     }
 }

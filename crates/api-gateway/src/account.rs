@@ -2,8 +2,7 @@
 
 use actix_web::{HttpResponse, get, post, web::Data};
 use api_types::{ChangePasswordRequest, LoginResponse, Me, MyAccount, Problem};
-use auth::Permission;
-use domain::Fault;
+use domain::{Fault, permission::Permission};
 use runtime::{Caller, Failure, JsonBody, Known, SignedIn};
 use store::{
     identity::{User, user_get, user_set_password},
@@ -32,8 +31,7 @@ pub(crate) async fn me(Known(caller): Known, gateway: Data<Gateway>) -> Result<H
         }
         None => None,
     };
-    let permissions =
-        Permission::ALL.iter().filter(|permission| principal.permissions.has(**permission)).map(ToString::to_string).collect();
+    let permissions = Permission::ALL.iter().filter(|permission| principal.scopes.has(**permission)).map(ToString::to_string).collect();
     Ok(HttpResponse::Ok().json(Me { name: principal.name(), permissions, user }))
 }
 

@@ -24,8 +24,8 @@ mod worker_token;
 pub use self::{
     key::{SharedKey, random_secret},
     password::{password_hash, password_matches},
-    permission::{Need, Permission, Permissions, need},
-    principal::{Actor, Denied, Principal},
+    permission::{Need, need},
+    principal::{Actor, Denied, Permitted, Principal},
     refresh::{Presented, REFRESH_TOKEN_PREFIX, RefreshKey, RefreshToken},
     token::{Bearer, Claims, Kind, SigningKey, VerifyingKey, key_id},
     worker_limits::WorkerLimits,

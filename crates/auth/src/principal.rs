@@ -1,27 +1,36 @@
 //! The caller of a request. Identity and permissions come only from the credential, never from the request's own statements; each change
 //! records the name of its [`Actor`].
 
+use std::{fmt, ops::Deref, sync::Arc};
+
 use domain::{
     Scope,
     ids::{ApiKeyId, TokenId},
+    permission::{Grant, Permission, Scopes},
 };
-use std::fmt;
-
 use uuid::Uuid;
 
-use crate::{Permission, Permissions, WorkerLimits};
+use crate::WorkerLimits;
 
-/// The caller of a request: what it may do, and to which automations.
+/// Permissions of a service of the hub: it reads everything and requests jobs, and changes nothing that people manage.
+const SERVICE: [Permission; 4] = [Permission::RobotRead, Permission::RobotRun, Permission::RunRead, Permission::WorkerRead];
+
+/// The caller of a request: what it may do, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     /// Identity.
     pub actor: Actor,
-    /// Permissions.
-    pub permissions: Permissions,
-    /// The automations that it may access; use cases pass it to every query.
-    pub scope: Scope,
+    /// Where it has each permission.
+    pub scopes: Scopes,
     /// Limits of a worker token; no limits for other callers.
     pub limits: WorkerLimits,
+}
+
+/// A caller with the permission that its request needs. Use cases pass [`Permitted::scope`] to every query.
+#[derive(Clone, Debug)]
+pub struct Permitted {
+    principal: Arc<Principal>,
+    permission: Permission,
 }
 
 /// Identity of a caller. Its text form is the name that is recorded with changes: a user's is the plain user name.
@@ -57,6 +66,16 @@ pub enum Denied {
         /// Which.
         permission: Permission,
     },
+    /// It has a permission, but not for what it asked for.
+    #[error("{actor} lacks the permission {permission} for {what}")]
+    LacksFor {
+        /// Who.
+        actor: Actor,
+        /// Which.
+        permission: Permission,
+        /// For what.
+        what: String,
+    },
     /// Its token does not allow it.
     #[error("{0}")]
     OutOfReach(String),
@@ -66,35 +85,35 @@ impl Principal {
     /// The caller of a hub without sign-in.
     #[must_use]
     pub fn anybody() -> Self {
-        Self::new(Actor::Anybody, Permissions::ALL)
+        Self::new(Actor::Anybody, Scopes::everywhere(&Permission::ALL))
     }
 
-    /// An administrator.
+    /// Somebody with these grants.
     #[must_use]
-    pub fn admin(name: String) -> Self {
-        Self::new(Actor::User(name), Permissions::ALL)
+    pub fn of_grants<'a>(actor: Actor, grants: impl IntoIterator<Item = &'a Grant>) -> Self {
+        Self::new(actor, Scopes::of_grants(grants))
     }
 
     /// A service of the hub.
     #[must_use]
     pub fn service(name: String) -> Self {
-        Self::new(Actor::Service(name), Permissions::SERVICE)
+        Self::new(Actor::Service(name), Scopes::everywhere(&SERVICE))
     }
 
     /// A worker with the shared key.
     #[must_use]
     pub fn shared_key() -> Self {
-        Self::new(Actor::SharedKey, Permissions::WORKER)
+        Self::new(Actor::SharedKey, Scopes::everywhere(&[Permission::WorkerWork]))
     }
 
     /// A worker with a token of its own.
     #[must_use]
     pub fn worker_token(id: TokenId, limits: WorkerLimits) -> Self {
-        Self { limits, ..Self::new(Actor::WorkerToken(id), Permissions::WORKER) }
+        Self { limits, ..Self::new(Actor::WorkerToken(id), Scopes::everywhere(&[Permission::WorkerWork])) }
     }
 
-    fn new(actor: Actor, permissions: Permissions) -> Self {
-        Self { actor, permissions, scope: Scope::All, limits: WorkerLimits::default() }
+    fn new(actor: Actor, scopes: Scopes) -> Self {
+        Self { actor, scopes, limits: WorkerLimits::default() }
     }
 
     /// The name that is recorded with its changes.
@@ -103,12 +122,56 @@ impl Principal {
         self.actor.to_string()
     }
 
-    /// Checks a permission.
+    /// Where it has a permission: nowhere without it.
+    #[must_use]
+    pub fn scope_of(&self, permission: Permission) -> &Scope {
+        self.scopes.of(permission)
+    }
+
+    /// Checks a permission: it must have it somewhere, and one that is about the hub, everywhere.
     ///
     /// # Errors
     /// [`Denied::Lacks`] without it.
     pub fn require(&self, permission: Permission) -> Result<(), Denied> {
-        if self.permissions.has(permission) { Ok(()) } else { Err(Denied::Lacks { actor: self.actor.clone(), permission }) }
+        if self.scopes.has(permission) { Ok(()) } else { Err(Denied::Lacks { actor: self.actor.clone(), permission }) }
+    }
+}
+
+impl Permitted {
+    /// The caller, if it has this permission.
+    ///
+    /// # Errors
+    /// [`Denied::Lacks`] without it.
+    pub fn new(principal: Arc<Principal>, permission: Permission) -> Result<Self, Denied> {
+        principal.require(permission)?;
+        Ok(Self { principal, permission })
+    }
+
+    /// Where the caller has the permission of the request.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        self.principal.scope_of(self.permission)
+    }
+
+    /// What the caller may read by `reading`, if it is more than the request's permission is for: of what is there, it may know that it
+    /// lacks that permission.
+    #[must_use]
+    pub fn sees_more(&self, reading: Permission) -> Option<&Scope> {
+        Some(self.principal.scope_of(reading)).filter(|seen| *seen != self.scope())
+    }
+
+    /// The denial of the request for `what`, which is outside of its permission's scope.
+    #[must_use]
+    pub fn denied(&self, what: impl Into<String>) -> Denied {
+        Denied::LacksFor { actor: self.principal.actor.clone(), permission: self.permission, what: what.into() }
+    }
+}
+
+impl Deref for Permitted {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.principal
     }
 }
 
@@ -162,6 +225,8 @@ impl fmt::Display for Actor {
 
 #[cfg(test)]
 mod tests {
+    use domain::permission::{Right, Role, Where};
+
     use super::*;
 
     fn actors() -> [Actor; 6] {
@@ -189,15 +254,47 @@ mod tests {
         assert_eq!(actors().map(|actor| actor.credential().is_none()), [true, false, false, false, false, false]);
     }
 
+    fn permitted(grants: &[Grant], permission: Permission) -> Result<Permitted, Denied> {
+        Permitted::new(Arc::new(Principal::of_grants(Actor::User("ana".to_owned()), grants)), permission)
+    }
+
     #[test]
     fn a_denial_names_the_actor_and_the_permission() {
         let service = Principal::service("scheduler".to_owned());
-        assert_eq!(service.require(Permission::JobsCreate), Ok(()));
-        let denied = service.require(Permission::WorkerTokensWrite).unwrap_err();
-        assert_eq!(denied.to_string(), "service:scheduler lacks the permission worker_tokens:write; sign in as somebody who has it");
-        assert!(Permission::ALL.iter().all(|permission| Principal::admin("ana".to_owned()).require(*permission).is_ok()));
+        assert_eq!(service.require(Permission::RobotRun), Ok(()));
+        let denied = service.require(Permission::AdminManage).unwrap_err();
+        assert_eq!(denied.to_string(), "service:scheduler lacks the permission admin.manage; sign in as somebody who has it");
+        let viewer = permitted(&[Grant::everywhere(Role::Viewer)], Permission::RobotRead).unwrap();
+        assert_eq!(viewer.denied("automation 7").to_string(), "ana lacks the permission robot.read for automation 7");
+    }
+
+    #[test]
+    fn the_scope_is_that_of_the_request_s_permission() {
+        let run_7 = Grant { right: Right::Permission(Permission::RobotRun), place: Where::Automation(7.into()) };
+        let grants = [Grant::everywhere(Role::Viewer), run_7];
+        let run = permitted(&grants, Permission::RobotRun).unwrap();
+        assert_eq!((run.scope(), run.sees_more(Permission::RobotRead)), (&Scope::automations([7.into()]), Some(&Scope::All)));
+        let read = permitted(&grants, Permission::RobotRead).unwrap();
+        assert_eq!((read.scope(), read.sees_more(Permission::RobotRead)), (&Scope::All, None));
+        assert!(permitted(&grants, Permission::RobotPublish).is_err());
+    }
+
+    #[test]
+    fn a_service_reads_and_requests_jobs_alone() {
+        let service = Principal::service("scheduler".to_owned());
+        let has: Vec<_> = Permission::ALL.into_iter().filter(|permission| service.require(*permission).is_ok()).collect();
+        assert_eq!(has, SERVICE);
+        assert!(has.iter().all(|permission| permission.as_str().ends_with(".read") || *permission == Permission::RobotRun));
+    }
+
+    #[test]
+    fn workers_only_work_and_nobody_signed_in_does() {
         let token = Principal::worker_token(Uuid::nil().into(), WorkerLimits::default());
-        let all = [Principal::anybody(), Principal::admin("ana".to_owned()), service, Principal::shared_key(), token];
-        assert!(all.iter().all(|principal| principal.scope == Scope::All));
+        for worker in [Principal::shared_key(), token] {
+            let has: Vec<_> = Permission::ALL.into_iter().filter(|permission| worker.require(*permission).is_ok()).collect();
+            assert_eq!(has, [Permission::WorkerWork]);
+        }
+        assert!(permitted(&[Grant::everywhere(Role::Admin)], Permission::WorkerWork).is_err());
+        assert!(Permission::ALL.iter().all(|permission| Principal::anybody().require(*permission).is_ok()));
     }
 }

@@ -84,6 +84,10 @@ ids! {
     UserId(Uuid, UUID);
     /// Id of a session, UUID v7: a user signed in on one device.
     SessionId(Uuid, UUID);
+    /// Id of a domain, UUID v7: a business area that owns automations.
+    DomainId(Uuid, UUID);
+    /// Id of a grant.
+    GrantId(Uuid, UUID);
     /// Id of a schedule, UUID v7.
     ScheduleId(Uuid, UUID);
     /// Id of a version, UUID v7.

@@ -21,6 +21,7 @@ pub mod ids;
 pub mod job;
 pub mod json;
 pub mod log;
+pub mod permission;
 pub mod policy;
 pub mod retry;
 pub mod schema;

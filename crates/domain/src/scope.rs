@@ -1,37 +1,95 @@
-//! Which automations a caller may access.
+//! Which automations a caller may access, with everything that belongs to them: jobs, queues, workers, dead letters and tokens.
+//!
+//! A scope names domains, automations and labels; it lists no automations. So an automation that is registered, moved or labelled is in or
+//! out of every caller's scope at once, on every replica, and a scope is as small as the grants that it is made of.
 
 use std::collections::BTreeSet;
 
-use crate::ids::AutomationId;
+use crate::ids::{AutomationId, DomainId};
 
-/// The automations that a caller may access, with everything that belongs to them: jobs, queues, workers, dead letters and tokens.
+/// The automations that a caller may access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Every automation, including future ones.
     All,
-    /// Only these.
-    Automations(BTreeSet<AutomationId>),
+    /// Only those in one of these places.
+    Only(Places),
+}
+
+/// Places of automations: what is in one of them is in all of them together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Automations of these domains.
+    pub domains: BTreeSet<DomainId>,
+    /// These automations.
+    pub automations: BTreeSet<AutomationId>,
+    /// Automations with one of these labels.
+    pub labels: BTreeSet<String>,
+}
+
+/// What decides whether an automation is in a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The automation; `None`: it is not registered yet.
+    pub automation: Option<AutomationId>,
+    /// Its domain.
+    pub domain: Option<DomainId>,
+    /// Its labels.
+    pub labels: &'a [String],
 }
 
 impl Scope {
-    /// Whether it includes this automation.
+    /// No automation.
+    pub const NOTHING: Self = Self::Only(Places { domains: BTreeSet::new(), automations: BTreeSet::new(), labels: BTreeSet::new() });
+
+    /// Only these automations.
     #[must_use]
-    pub fn has(&self, id: AutomationId) -> bool {
+    pub fn automations(ids: impl IntoIterator<Item = AutomationId>) -> Self {
+        Self::Only(Places { automations: ids.into_iter().collect(), ..Places::default() })
+    }
+
+    /// Whether it includes the automation at this place.
+    #[must_use]
+    pub fn has(&self, place: &Place<'_>) -> bool {
         match self {
             Self::All => true,
-            Self::Automations(ids) => ids.contains(&id),
+            Self::Only(places) => {
+                place.automation.is_some_and(|id| places.automations.contains(&id))
+                    || place.domain.is_some_and(|id| places.domains.contains(&id))
+                    || place.labels.iter().any(|label| places.labels.contains(label))
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
+    fn domain(nth: u128) -> DomainId {
+        Uuid::from_u128(nth).into()
+    }
+
     #[test]
-    fn a_scope_of_automations_includes_only_these() {
-        let some = Scope::Automations([1, 3].map(AutomationId::new).into());
-        let has = |scope: &Scope| [1, 2, 3].map(|id| scope.has(AutomationId::new(id)));
-        assert_eq!((has(&some), has(&Scope::All), has(&Scope::Automations(BTreeSet::new()))), ([true, false, true], [true; 3], [false; 3]));
+    fn a_scope_includes_what_is_in_one_of_its_places() {
+        let labels = ["nfe".to_owned(), "sp".to_owned()];
+        let mine = Place { automation: Some(7.into()), domain: Some(domain(1)), labels: &labels };
+        let bare = Place { automation: Some(8.into()), domain: None, labels: &[] };
+        let only = |places| Scope::Only(places);
+        for (scope, expected) in [
+            (Scope::All, [true, true]),
+            (Scope::NOTHING, [false, false]),
+            (Scope::automations([7.into(), 9.into()]), [true, false]),
+            (only(Places { domains: [domain(1)].into(), ..Places::default() }), [true, false]),
+            (only(Places { domains: [domain(2)].into(), ..Places::default() }), [false, false]),
+            (only(Places { labels: ["sp".to_owned()].into(), ..Places::default() }), [true, false]),
+            (only(Places { labels: ["s".to_owned()].into(), automations: [8.into()].into(), ..Places::default() }), [false, true]),
+        ] {
+            assert_eq!([scope.has(&mine), scope.has(&bare)], expected, "{scope:?}");
+        }
+        let unregistered = Place { automation: None, ..bare };
+        assert_eq!([Scope::All.has(&unregistered), Scope::automations([0.into()]).has(&unregistered)], [true, false]);
     }
 }

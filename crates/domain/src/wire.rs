@@ -179,6 +179,7 @@ mod tests {
         health,
         job::{ErrorClass, Status, Trigger},
         log::Level,
+        permission::{Permission, Role},
         policy::{OnWorkerLost, Overlap, PauseScope},
         retry::Backoff,
         waiting::WaitingCode,
@@ -216,6 +217,8 @@ mod tests {
         is_read_and_written_by_name::<PauseScope>();
         is_read_and_written_by_name::<Backoff>();
         is_read_and_written_by_name::<State>();
+        is_read_and_written_by_name::<Permission>();
+        is_read_and_written_by_name::<Role>();
         is_read_and_written_by_name::<WaitingCode>();
         is_read_and_written_by_name::<health::Status>();
         is_read_and_written_by_name::<health::Database>();

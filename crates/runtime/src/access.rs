@@ -20,8 +20,8 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use auth::{Need, Permission, Principal, SharedKey, WORKER_TOKEN_PREFIX};
-use domain::ids::JobId;
+use auth::{Need, Permitted, Principal, SharedKey, WORKER_TOKEN_PREFIX};
+use domain::{ids::JobId, permission::Permission};
 
 pub use self::changing::{Changing, OwnAccount, Source};
 use self::same_site::check_same_site;
@@ -139,13 +139,6 @@ fn person(caller: Caller) -> Result<Person, Failure> {
     caller.person.ok_or_else(nobody)
 }
 
-/// The request's principal, if it has this permission.
-fn allowed(request: &HttpRequest, permission: Permission) -> Result<Arc<Principal>, Failure> {
-    let principal = caller(request)?.principal;
-    principal.require(permission)?;
-    Ok(principal)
-}
-
 /// An identified caller, whatever its permissions.
 pub struct Known(pub Caller);
 
@@ -170,17 +163,17 @@ impl FromRequest for SignedIn {
     }
 }
 
-/// A caller with the permission `P`. Every route has exactly one extractor of its caller.
+/// A caller with the permission `P`, somewhere: the use case checks where. Every route has exactly one extractor of its caller.
 pub struct Allowed<P> {
-    principal: Arc<Principal>,
+    permitted: Permitted,
     need: PhantomData<P>,
 }
 
 impl<P> Deref for Allowed<P> {
-    type Target = Principal;
+    type Target = Permitted;
 
-    fn deref(&self) -> &Principal {
-        &self.principal
+    fn deref(&self) -> &Permitted {
+        &self.permitted
     }
 }
 
@@ -189,11 +182,12 @@ impl<P: Need> FromRequest for Allowed<P> {
     type Future = Ready<Result<Self, Failure>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(allowed(request, P::PERMISSION).map(|principal| Self { principal, need: PhantomData }))
+        let permitted = |caller: Caller| Ok(Permitted::new(caller.principal, P::PERMISSION)?);
+        ready(caller(request).and_then(permitted).map(|permitted| Self { permitted, need: PhantomData }))
     }
 }
 
-/// A caller that takes jobs and reports on them: a worker, or a person in its place.
+/// A caller that takes jobs and reports on them: a worker, or somebody with its permission.
 pub struct WorkerCaller {
     /// The lease token of the request.
     pub lease_token: Option<uuid::Uuid>,
@@ -206,7 +200,11 @@ impl FromRequest for WorkerCaller {
     type Future = Ready<Result<Self, Failure>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(allowed(request, Permission::JobsWork).and_then(|principal| Ok(Self { lease_token: lease_token(request)?, principal })))
+        let working = |Caller { principal, .. }: Caller| {
+            principal.require(Permission::WorkerWork)?;
+            Ok(Self { lease_token: lease_token(request)?, principal })
+        };
+        ready(caller(request).and_then(working))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who the bearer of an access token is now. The token says whose it is; whether that one may still come in is in the database.
 //!
-//! What it must hold: a change of users, sessions or keys counts at once on the replica that made it ([`Identities::refresh`]) and within a
+//! What it must hold: a change of users, grants, sessions or keys counts at once on the replica that made it ([`Identities::refresh`]) and within a
 //! second on every other, because a check uses state that is at most [`STALE_AT_MOST`] old, or waits for newer; who is refused by the
 //! database's word is not let in from memory. A check of a token that was seen before is two look-ups in memory. Memory is bounded.
 
@@ -11,12 +11,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use auth::{Claims, Kind, Principal, TokenDigest, VerifyingKey, key_id};
+use auth::{Actor, Claims, Kind, Principal, TokenDigest, VerifyingKey, key_id};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::ids::{ReplicaId, SessionId, UserId};
+use domain::{
+    ids::{ReplicaId, SessionId, UserId},
+    permission::Grantee,
+};
 use store::{
     Database,
     changes::{Subject, change_count},
+    grants::grant_list_unscoped,
     identity::user_get,
     sessions::session_find,
     signing_keys::{SigningKey, signing_key_list},
@@ -189,8 +193,8 @@ impl Identities {
         let Some(session) = session_find(&self.0.database, id).await?.filter(|session| session.is_live(now)) else { return Ok(None) };
         let user = user_get(&self.0.database, session.user_id).await?;
         let Some(user) = user.filter(|user| user.is_active) else { return Ok(None) };
-        // There is one role yet: every user is an administrator.
-        let principal = Arc::new(Principal::admin(user.username));
+        let grants = grant_list_unscoped(&self.0.database, Grantee::User(user.id)).await?;
+        let principal = Arc::new(Principal::of_grants(Actor::User(user.username), grants.iter().map(|held| &held.grant)));
         let known = Arc::new(Known { user: user.id, generation: user.generation, expires_at: session.expires_at, principal });
         let mut state = self.state_mut();
         if state.count == count {

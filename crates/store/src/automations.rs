@@ -8,10 +8,11 @@ use chrono::{DateTime, Utc};
 use domain::{
     Scope,
     automation::{EntrypointType, QueueProfile},
-    ids::AutomationId,
+    ids::{AutomationId, DomainId},
     job::Rules,
     policy::{Pause, Policy},
     retry::RetryPolicy,
+    scope::Place,
 };
 use sea_orm::{
     ActiveModelTrait,
@@ -62,8 +63,20 @@ pub struct Draft {
     pub retry_policy: RetryPolicy,
     /// How its jobs are queued, started and ended.
     pub policy: Policy,
+    /// Domain that it belongs to.
+    pub domain_id: Option<DomainId>,
+    /// Labels of its own, normalised.
+    pub labels: Vec<String>,
     /// Who set them; `None`: before this was recorded.
     pub updated_by: Option<String>,
+}
+
+impl Draft {
+    /// What decides whether it is in a scope, before it is registered.
+    #[must_use]
+    pub fn place(&self) -> Place<'_> {
+        Place { automation: None, domain: self.domain_id, labels: &self.labels }
+    }
 }
 
 /// A registered automation.
@@ -96,6 +109,12 @@ impl Automation {
             retry_policy: &draft.retry_policy,
             policy: &draft.policy,
         }
+    }
+
+    /// What decides whether it is in a scope.
+    #[must_use]
+    pub fn place(&self) -> Place<'_> {
+        Place { automation: Some(self.id), ..self.draft.place() }
     }
 
     /// Whether it is paused at `now`.
@@ -217,7 +236,7 @@ fn has_in_name(text: &str) -> Condition {
 }
 
 fn in_scope(scope: &Scope) -> Condition {
-    Condition::all().add_option(scope::has(scope, automation::Column::Id))
+    Condition::all().add_option(scope::has_automation(scope))
 }
 
 /// Automations, archived or not, that were changed after `change`, and their last change, from which the next call continues.

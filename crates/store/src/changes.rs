@@ -17,7 +17,7 @@ pub enum Subject {
     Automations,
     /// Workers' identities and pauses; not their heartbeats.
     Workers,
-    /// Who may come in: users, sessions, keys that sign access tokens.
+    /// Who may come in, and what they may do: users, grants, sessions, keys that sign access tokens.
     Identities,
 }
 

@@ -10,6 +10,8 @@ pub(crate) mod audit_unsealed;
 pub(crate) mod automation;
 pub(crate) mod change_counter;
 pub(crate) mod dead_letter;
+pub(crate) mod domain;
+pub(crate) mod grant;
 pub(crate) mod instance_setting;
 pub(crate) mod job;
 pub(crate) mod job_event;

@@ -1,7 +1,10 @@
 //! Users, and settings of the installation that are generated at the first start. Those are stored in the database so that replicas agree.
 
 use chrono::{DateTime, Utc};
-use domain::ids::{SessionId, UserId};
+use domain::{
+    ids::{SessionId, UserId},
+    permission::{Grant, Grantee, Role},
+};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, EntityTrait, QueryFilter, UpdateMany,
@@ -13,6 +16,7 @@ use crate::{
     Database, Error,
     changes::{Subject, change_add_in_txn},
     entity::{instance_setting, user},
+    grants::{Held, grant_insert_in_txn},
     sessions::session_end_all_in_txn,
 };
 
@@ -35,13 +39,14 @@ pub struct User {
     pub generation: i64,
 }
 
-/// Inserts a user unless the name is taken; returns whether it was inserted.
+/// Inserts an administrator unless the name is taken; returns whether they were inserted.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn user_insert_if_absent(database: &Database, username: &str, password_hash: &str, now: DateTime<Utc>) -> Result<bool, Error> {
+    let id = Uuid::now_v7();
     let row = user::ActiveModel {
-        id: Set(Uuid::now_v7()),
+        id: Set(id),
         username: Set(username.to_owned()),
         password_hash: Set(password_hash.to_owned()),
         created_at: Set(now),
@@ -51,7 +56,15 @@ pub async fn user_insert_if_absent(database: &Database, username: &str, password
         generation: Set(0),
     };
     let insert = user::Entity::insert(row).on_conflict(OnConflict::column(user::Column::Username).do_nothing().to_owned());
-    Ok(insert.exec_without_returning(database.connection()).await? == 1)
+    let txn = database.begin().await?;
+    let is_new = insert.exec_without_returning(&txn.0).await? == 1;
+    if is_new {
+        let (grantee, grant) = (Grantee::User(id.into()), Grant::everywhere(Role::Admin));
+        let held = Held { id: Uuid::now_v7().into(), grantee, grant, granted_by: "regente".to_owned(), granted_at: now };
+        grant_insert_in_txn(&txn, &held).await?;
+    }
+    txn.commit().await?;
+    Ok(is_new)
 }
 
 /// Replaces a user's password hash, and ends their access tokens and all sessions but one; `false` when there is no such user, or somebody

@@ -1,12 +1,14 @@
 //! A [`Scope`] as query conditions. Jobs are filtered by their automation's id. Queues are in scope if an automation in scope names them,
 //! and so are workers, tokens and pauses, which refer to queues only.
+//!
+//! The database looks up which automations are in scope, so that the size of a query depends on the grants, not on the automations.
 
 use std::collections::BTreeSet;
 
-use domain::Scope;
+use domain::{Scope, scope::Places};
 use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select,
-    sea_query::{Expr, ExprTrait, Query, SelectStatement},
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, ExprTrait, LikeExpr, Query, SelectStatement},
 };
 
 use crate::{
@@ -16,10 +18,27 @@ use crate::{
 
 /// Condition that `column`, an automation's id, is in scope; `None`: every id is.
 pub(crate) fn has(scope: &Scope, column: impl ColumnTrait) -> Option<Expr> {
-    match scope {
-        Scope::All => None,
-        Scope::Automations(ids) => Some(column.is_in(ids.iter().map(|id| id.get()))),
+    let automations = automation::Entity::find().select_only().column(automation::Column::Id);
+    Some(column.in_subquery(automations.filter(has_automation(scope)?).into_query()))
+}
+
+/// Condition on an automation's own row that it is in scope; `None`: every automation is.
+pub(crate) fn has_automation(scope: &Scope) -> Option<Condition> {
+    use automation::Column as C;
+    let Scope::Only(Places { domains, automations, labels }) = scope else { return None };
+    // At least one condition, which nothing meets if there is no place.
+    let mut any = Condition::any().add(C::Id.is_in(automations.iter().map(|id| id.get())));
+    if !domains.is_empty() {
+        any = any.add(C::DomainId.is_in(domains.iter().map(|id| id.get())));
     }
+    Some(labels.iter().fold(any, |any, label| any.add(has_label(label))))
+}
+
+/// Condition on an automation's own row that it has this label, which must be normalised: it is stored in quotes, of which it has none.
+pub(crate) fn has_label(label: &str) -> Expr {
+    let literal = label.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let stored = Expr::col((automation::Entity, automation::Column::Labels)).cast_as("text");
+    stored.like(LikeExpr::new(format!("%\"{literal}\"%")).escape('\\'))
 }
 
 /// Condition that an automation in scope, archived or not, names the queue in `column`.
@@ -40,13 +59,13 @@ pub(crate) fn has_dead_letter(scope: &Scope) -> Option<Expr> {
 
 /// The queues in scope; `None`: every queue.
 pub(crate) async fn queues(database: &Database, scope: &Scope) -> Result<Option<BTreeSet<String>>, Error> {
-    let Some(condition) = has(scope, automation::Column::Id) else { return Ok(None) };
+    let Some(condition) = has_automation(scope) else { return Ok(None) };
     let names: Vec<String> = names().filter(condition).into_tuple().all(database.connection()).await?;
     Ok(Some(names.into_iter().collect()))
 }
 
 fn queues_of(scope: &Scope) -> Option<SelectStatement> {
-    Some(names().filter(has(scope, automation::Column::Id)?).into_query())
+    Some(names().filter(has_automation(scope)?).into_query())
 }
 
 fn names() -> Select<automation::Entity> {

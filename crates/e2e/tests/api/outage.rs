@@ -120,7 +120,11 @@ async fn an_unreachable_database_is_a_503_until_it_is_back() {
         (Method::POST, format!("/api/v1/worker/jobs/{}/finish", job.id)),
     ];
     for (method, path) in requests {
-        let request = world.client.request(method.clone(), &path).timeout(Duration::from_secs(20));
+        let request = match path.strip_prefix("/api/v1/worker") {
+            Some(path) => world.client.worker(method.clone(), path),
+            None => world.client.request(method.clone(), &path),
+        };
+        let request = request.timeout(Duration::from_secs(20));
         let answer = world.client.send(if method == Method::POST { request.json(&json!({"status": "completed"})) } else { request }).await;
         assert_retry_after(&answer, &["unavailable"]);
     }

@@ -35,7 +35,11 @@ async fn every_error_is_a_problem_that_repeats_its_detail_as_error() {
         (Method::GET, format!("/api/v1/worker/jobs/{job}/cancellation"), 404),
     ];
     for (method, path, status) in table {
-        let answer = client.send(client.request(method.clone(), &path)).await;
+        let request = match path.strip_prefix("/api/v1/worker") {
+            Some(path) => client.worker(method.clone(), path),
+            None => client.request(method.clone(), &path),
+        };
+        let answer = client.send(request).await;
         let problem = answer.problem(status);
         let raw: Value = answer.json();
         assert!(raw["type"].as_str().unwrap().starts_with("urn:regente:problem:"), "{method} {path}: {raw}");

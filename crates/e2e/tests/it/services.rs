@@ -7,7 +7,7 @@ use std::sync::{
 
 use actix_web::{HttpResponse, get, web::Data};
 use api_types::{OpsStatus, ReconcilerStatus, TaskStatus};
-use auth::need::OpsRead;
+use auth::need::WorkerRead;
 use chrono::{DateTime, Utc};
 use domain::health::TaskState;
 use e2e::{Client, Delivery, Options, World};
@@ -49,7 +49,7 @@ impl SectionSettings for ToySettings {
 /// Lists the toy's greeting and the events it received.
 #[utoipa::path(tag = "toys", responses((status = 200, body = Vec<String>)))]
 #[get("/api/v1/toys")]
-async fn list(_: Allowed<OpsRead>, toy: Data<Toy>) -> HttpResponse {
+async fn list(_: Allowed<WorkerRead>, toy: Data<Toy>) -> HttpResponse {
     HttpResponse::Ok().json(toy.0.heard.lock().unwrap().clone())
 }
 

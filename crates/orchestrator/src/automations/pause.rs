@@ -1,5 +1,5 @@
 use api_types::PauseRequest;
-use auth::Principal;
+use auth::Permitted;
 use chrono::{DateTime, Utc};
 use domain::{
     ids::AutomationId,
@@ -13,8 +13,8 @@ use crate::notices::Notice;
 
 impl Automations {
     /// Pauses it: its pending jobs do not start. An existing pause is changed and keeps its beginning.
-    pub(crate) async fn pause(&self, by: &Principal, id: AutomationId, request: PauseRequest) -> Result<Automation, Failure> {
-        let current = self.get(&by.scope, id).await?;
+    pub(crate) async fn pause(&self, by: &Permitted, id: AutomationId, request: PauseRequest) -> Result<Automation, Failure> {
+        let current = self.get(by.scope(), id).await?;
         let pause = pause(request, current.pause, by, (self.clock)())?;
         if !store::automations::automation_pause(&self.database, id, &pause).await? {
             return Err(Failure::conflict("automation_archived", format!("automation {id} is archived")));
@@ -24,8 +24,8 @@ impl Automations {
     }
 
     /// Resumes it.
-    pub(crate) async fn resume(&self, by: &Principal, id: AutomationId) -> Result<Automation, Failure> {
-        self.get(&by.scope, id).await?;
+    pub(crate) async fn resume(&self, by: &Permitted, id: AutomationId) -> Result<Automation, Failure> {
+        self.get(by.scope(), id).await?;
         if !store::automations::automation_resume(&self.database, id, &by.name(), (self.clock)()).await? {
             return Err(Failure::conflict("wrong_state", format!("automation {id} is active, not paused")));
         }
@@ -35,15 +35,15 @@ impl Automations {
         Ok(automation)
     }
 
-    async fn put(&self, by: &Principal, id: AutomationId) -> Result<Automation, Failure> {
-        let automation = self.get(&by.scope, id).await?;
+    async fn put(&self, by: &Permitted, id: AutomationId) -> Result<Automation, Failure> {
+        let automation = self.get(by.scope(), id).await?;
         self.catalog.put(automation.clone());
         Ok(automation)
     }
 }
 
 /// The requested pause; `before` is the existing one.
-pub(crate) fn pause(request: PauseRequest, before: Option<Pause>, by: &Principal, now: DateTime<Utc>) -> Result<Pause, Failure> {
+pub(crate) fn pause(request: PauseRequest, before: Option<Pause>, by: &Permitted, now: DateTime<Utc>) -> Result<Pause, Failure> {
     let reason = request.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
     let faults = pause_faults(request.until, reason.as_deref(), now);
     if !faults.is_empty() {

@@ -1,7 +1,7 @@
 //! Registers, changes and archives automations.
 
 use api_types::{AutomationCreate, AutomationUpdate};
-use auth::Principal;
+use auth::Permitted;
 use domain::{Fault, Scope, ids::AutomationId};
 use runtime::Failure;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use super::{Automations, convert, draft};
 use crate::catalog::not_found;
 
 impl Automations {
-    pub(crate) async fn create(&self, by: &Principal, request: AutomationCreate) -> Result<Automation, Failure> {
+    pub(crate) async fn create(&self, by: &Permitted, request: AutomationCreate) -> Result<Automation, Failure> {
         let draft = self.changed(by, draft::empty(&request, self.queue_profile), request.into()).await?;
         let created = store::automations::automation_insert(&self.database, &draft, (self.clock)()).await;
         let automation = created.map_err(|error| name_taken(error, &draft.name))?;
@@ -19,8 +19,8 @@ impl Automations {
         Ok(automation)
     }
 
-    pub(crate) async fn update(&self, by: &Principal, id: AutomationId, request: AutomationUpdate) -> Result<Automation, Failure> {
-        let current = self.get(&by.scope, id).await?;
+    pub(crate) async fn update(&self, by: &Permitted, id: AutomationId, request: AutomationUpdate) -> Result<Automation, Failure> {
+        let current = self.get(by.scope(), id).await?;
         check_unchanged(&request, &convert::automation(&current, (self.clock)()))?;
         let draft = self.changed(by, current.draft, request).await?;
         let updated = store::automations::automation_update(&self.database, id, &draft, (self.clock)()).await;
@@ -30,7 +30,7 @@ impl Automations {
     }
 
     /// The draft with the changes of the request, validated.
-    async fn changed(&self, by: &Principal, draft: Draft, mut request: AutomationUpdate) -> Result<Draft, Failure> {
+    async fn changed(&self, by: &Permitted, draft: Draft, mut request: AutomationUpdate) -> Result<Draft, Failure> {
         let mut faults = Vec::new();
         if let Some(Some(schema)) = request.parameter_schema.take_if(|schema| schema.is_some()) {
             match self.usable_schema(schema).await {
@@ -46,10 +46,10 @@ impl Automations {
         self.catalog.check_schema(draft::stored_schema(schema).map_err(Failure::Invalid)?).await
     }
 
-    pub(crate) async fn archive(&self, by: &Principal, id: AutomationId) -> Result<(), Failure> {
-        self.get(&by.scope, id).await?;
+    pub(crate) async fn archive(&self, by: &Permitted, id: AutomationId) -> Result<(), Failure> {
+        self.get(by.scope(), id).await?;
         store::automations::automation_archive(&self.database, id, &by.name(), (self.clock)()).await?;
-        self.catalog.put(self.get(&by.scope, id).await?);
+        self.catalog.put(self.get(by.scope(), id).await?);
         Ok(())
     }
 
@@ -57,8 +57,8 @@ impl Automations {
         store::automations::automation_get(&self.database, scope, id).await?.ok_or_else(|| not_found(id))
     }
 
-    pub(crate) async fn list(&self, by: &Principal, filter: &Filter) -> Result<Vec<Automation>, Failure> {
-        Ok(store::automations::automation_list(&self.database, &by.scope, filter).await?)
+    pub(crate) async fn list(&self, by: &Permitted, filter: &Filter) -> Result<Vec<Automation>, Failure> {
+        Ok(store::automations::automation_list(&self.database, by.scope(), filter).await?)
     }
 
     /// Caches it, and declares its queue if there is a broker.

@@ -5,7 +5,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate, PauseRequest, Problem};
-use auth::need::{AutomationsPause, AutomationsRead, AutomationsWrite};
+use auth::need::{RobotPublish, RobotRead, RunCancel};
 use domain::{Fault, automation::MAX_NAME, ids::AutomationId};
 use runtime::{Allowed, Failure, JsonBody, OptionalJsonBody, Params, page, page_size};
 use store::automations::Filter;
@@ -19,7 +19,7 @@ use super::Automations;
     (status = 201, body = Automation), (status = 409, description = "The name is taken", body = Problem)))]
 #[post("/api/v1/automations")]
 pub(crate) async fn create(
-    caller: Allowed<AutomationsWrite>,
+    caller: Allowed<RobotPublish>,
     automations: Data<Automations>,
     body: JsonBody<AutomationCreate>,
 ) -> Result<HttpResponse, Failure> {
@@ -35,7 +35,7 @@ pub(crate) async fn create(
     (status = 200, body = Vec<Automation>)))]
 #[get("/api/v1/automations")]
 pub(crate) async fn list(
-    caller: Allowed<AutomationsRead>,
+    caller: Allowed<RobotRead>,
     request: HttpRequest,
     automations: Data<Automations>,
     query: Params<AutomationFilter>,
@@ -55,11 +55,11 @@ pub(crate) async fn list(
     (status = 200, body = Automation)))]
 #[get("/api/v1/automations/{id}")]
 pub(crate) async fn get(
-    caller: Allowed<AutomationsRead>,
+    caller: Allowed<RobotRead>,
     automations: Data<Automations>,
     id: Path<AutomationId>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(automations.shown(&automations.get(&caller.scope, *id).await?)))
+    Ok(HttpResponse::Ok().json(automations.shown(&automations.get(caller.scope(), *id).await?)))
 }
 
 /// Changes an automation.
@@ -70,7 +70,7 @@ pub(crate) async fn get(
     (status = 200, body = Automation), (status = 409, description = "The name is taken", body = Problem)))]
 #[put("/api/v1/automations/{id}")]
 pub(crate) async fn update(
-    caller: Allowed<AutomationsWrite>,
+    caller: Allowed<RobotPublish>,
     automations: Data<Automations>,
     id: Path<AutomationId>,
     body: JsonBody<AutomationUpdate>,
@@ -86,7 +86,7 @@ pub(crate) async fn update(
     (status = 204)))]
 #[delete("/api/v1/automations/{id}")]
 pub(crate) async fn archive(
-    caller: Allowed<AutomationsWrite>,
+    caller: Allowed<RobotPublish>,
     automations: Data<Automations>,
     id: Path<AutomationId>,
 ) -> Result<HttpResponse, Failure> {
@@ -101,7 +101,7 @@ pub(crate) async fn archive(
     (status = 200, body = Automation), (status = 409, description = "The automation is archived", body = Problem)))]
 #[post("/api/v1/automations/{id}/pause")]
 pub(crate) async fn pause(
-    caller: Allowed<AutomationsPause>,
+    caller: Allowed<RunCancel>,
     automations: Data<Automations>,
     id: Path<AutomationId>,
     body: OptionalJsonBody<PauseRequest>,
@@ -117,7 +117,7 @@ pub(crate) async fn pause(
     (status = 200, body = Automation), (status = 409, description = "The automation is not paused", body = Problem)))]
 #[post("/api/v1/automations/{id}/resume")]
 pub(crate) async fn resume(
-    caller: Allowed<AutomationsPause>,
+    caller: Allowed<RunCancel>,
     automations: Data<Automations>,
     id: Path<AutomationId>,
 ) -> Result<HttpResponse, Failure> {

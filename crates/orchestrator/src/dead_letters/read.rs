@@ -1,7 +1,7 @@
 //! Reads and deletes dead letters.
 
 use api_types::DeadLetterDetail;
-use auth::Principal;
+use auth::Permitted;
 use domain::{Scope, ids::DeadLetterId};
 use runtime::Failure;
 use store::dead_letters::{DeadLetter, Filter};
@@ -9,26 +9,26 @@ use store::dead_letters::{DeadLetter, Filter};
 use super::DeadLetters;
 
 impl DeadLetters {
-    pub(crate) async fn list(&self, by: &Principal, filter: &Filter) -> Result<Vec<api_types::DeadLetter>, Failure> {
-        Ok(store::dead_letters::dead_letter_list(&self.database, &by.scope, filter).await?.into_iter().map(to_api).collect())
+    pub(crate) async fn list(&self, by: &Permitted, filter: &Filter) -> Result<Vec<api_types::DeadLetter>, Failure> {
+        Ok(store::dead_letters::dead_letter_list(&self.database, by.scope(), filter).await?.into_iter().map(to_api).collect())
     }
 
     pub(super) async fn letter(&self, scope: &Scope, id: DeadLetterId) -> Result<DeadLetter, Failure> {
         store::dead_letters::dead_letter_get(&self.database, scope, id).await?.ok_or_else(|| not_found(id))
     }
 
-    pub(crate) async fn detail(&self, by: &Principal, id: DeadLetterId) -> Result<DeadLetterDetail, Failure> {
-        let letter = self.letter(&by.scope, id).await?;
+    pub(crate) async fn detail(&self, by: &Permitted, id: DeadLetterId) -> Result<DeadLetterDetail, Failure> {
+        let letter = self.letter(by.scope(), id).await?;
         let job = match letter.job_id {
-            Some(job_id) => store::jobs::job_get(&self.database, &by.scope, job_id).await?.map(|_| format!("/api/v1/jobs/{job_id}")),
+            Some(job_id) => store::jobs::job_get(&self.database, by.scope(), job_id).await?.map(|_| format!("/api/v1/jobs/{job_id}")),
             None => None,
         };
         let (body, body_is_whole, headers) = (letter.body.clone(), letter.body_is_whole, letter.headers.clone());
         Ok(DeadLetterDetail { letter: to_api(letter), body, body_is_whole, headers, job })
     }
 
-    pub(crate) async fn delete(&self, by: &Principal, id: DeadLetterId) -> Result<(), Failure> {
-        self.letter(&by.scope, id).await?;
+    pub(crate) async fn delete(&self, by: &Permitted, id: DeadLetterId) -> Result<(), Failure> {
+        self.letter(by.scope(), id).await?;
         if !store::dead_letters::dead_letter_delete(&self.database, id).await? {
             return Err(not_found(id));
         }

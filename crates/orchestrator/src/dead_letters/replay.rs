@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api_types::{DeadLetterRefusal, ReplayRequest, ReplayResponse};
-use auth::Principal;
+use auth::Permitted;
 use bytes::Bytes;
 use domain::{ids::DeadLetterId, job::Accepted};
 use runtime::Failure;
@@ -20,24 +20,24 @@ use crate::catalog::rejected;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl DeadLetters {
-    pub(crate) async fn replay(&self, by: &Principal, id: DeadLetterId) -> Result<api_types::DeadLetter, Failure> {
-        let letter = self.letter(&by.scope, id).await?;
+    pub(crate) async fn replay(&self, by: &Permitted, id: DeadLetterId) -> Result<api_types::DeadLetter, Failure> {
+        let letter = self.letter(by.scope(), id).await?;
         if let Some(replay) = &letter.replay {
             return Err(already_replayed(replay));
         }
         let job = match letter.job_id {
-            Some(job_id) => store::jobs::job_get(&self.database, &by.scope, job_id).await?,
+            Some(job_id) => store::jobs::job_get(&self.database, by.scope(), job_id).await?,
             None => None,
         };
         match job {
             Some(job) => self.replay_job(by, &letter, job).await?,
             None => self.replay_message(by, &letter).await?,
         }
-        Ok(to_api(self.letter(&by.scope, id).await?))
+        Ok(to_api(self.letter(by.scope(), id).await?))
     }
 
     /// Retries the job that the message failed. The idempotency key makes a request that is repeated, also after a crash, create one job.
-    async fn replay_job(&self, by: &Principal, letter: &DeadLetter, job: FullJob) -> Result<(), Failure> {
+    async fn replay_job(&self, by: &Permitted, letter: &DeadLetter, job: FullJob) -> Result<(), Failure> {
         let automation_id = job.row.automation_id;
         let entry = self.catalog.require(automation_id).await?;
         let rules = entry.automation.rules();
@@ -63,7 +63,7 @@ impl DeadLetters {
 
     /// Publishes the message to its queue again. The dead letter is marked in a transaction that commits after the confirm: after a crash
     /// in between the message may be published twice, never zero times.
-    async fn replay_message(&self, by: &Principal, letter: &DeadLetter) -> Result<(), Failure> {
+    async fn replay_message(&self, by: &Permitted, letter: &DeadLetter) -> Result<(), Failure> {
         if !letter.body_is_whole {
             let detail = "the message was not text or was truncated, so it cannot be published again";
             return Err(Failure::conflict("body_incomplete", detail));
@@ -101,12 +101,12 @@ impl DeadLetters {
     }
 
     /// The failure when a concurrent request replayed or deleted the dead letter first.
-    async fn lost_race(&self, by: &Principal, id: DeadLetterId) -> Result<Failure, Failure> {
-        let letter = self.letter(&by.scope, id).await?;
+    async fn lost_race(&self, by: &Permitted, id: DeadLetterId) -> Result<Failure, Failure> {
+        let letter = self.letter(by.scope(), id).await?;
         Ok(letter.replay.as_ref().map_or_else(|| Failure::Unavailable("the dead letter changed meanwhile".to_owned()), already_replayed))
     }
 
-    pub(crate) async fn replay_many(&self, by: &Principal, request: ReplayRequest) -> Result<ReplayResponse, Failure> {
+    pub(crate) async fn replay_many(&self, by: &Permitted, request: ReplayRequest) -> Result<ReplayResponse, Failure> {
         let limit = request.limit.unwrap_or(100);
         if !(1..=1000).contains(&limit) {
             return Err(Failure::field("limit", "must be 1 to 1000"));
@@ -116,12 +116,12 @@ impl DeadLetters {
         }
         let filter = Filter { queue: request.queue, limit: limit.into(), after: request.after, ..Filter::default() };
         let open = Filter { replayed: Some(false), ..filter.clone() };
-        let matched = dead_letters::dead_letter_count(&self.database, &by.scope, &open).await?;
+        let matched = dead_letters::dead_letter_count(&self.database, by.scope(), &open).await?;
         let mut response = ReplayResponse { dry_run: request.dry_run, matched, replayed: 0, refused: Vec::new(), last: None };
         if request.dry_run {
             return Ok(response);
         }
-        for letter in dead_letters::dead_letter_list_open(&self.database, &by.scope, &filter).await? {
+        for letter in dead_letters::dead_letter_list_open(&self.database, by.scope(), &filter).await? {
             match self.replay(by, letter.id).await {
                 Ok(_) => response.replayed += 1,
                 Err(Failure::Conflict { code, detail, .. }) => {

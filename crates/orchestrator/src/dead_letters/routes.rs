@@ -3,7 +3,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{DeadLetter, DeadLetterDetail, DeadLetterFilter, Problem, ReplayRequest, ReplayResponse};
-use auth::need::{DeadLettersDelete, DeadLettersRead, DeadLettersReplay};
+use auth::need::{RobotRun, RunCancel, RunRead};
 use domain::ids::DeadLetterId;
 use runtime::{Allowed, Failure, OptionalJsonBody, Params, page, page_size};
 use store::dead_letters::Filter;
@@ -17,7 +17,7 @@ use super::DeadLetters;
     (status = 200, body = Vec<DeadLetter>)))]
 #[get("/api/v1/dead-letters")]
 pub(crate) async fn list(
-    caller: Allowed<DeadLettersRead>,
+    caller: Allowed<RunRead>,
     request: HttpRequest,
     letters: Data<DeadLetters>,
     query: Params<DeadLetterFilter>,
@@ -33,11 +33,7 @@ pub(crate) async fn list(
 #[utoipa::path(tag = "dead letters", params(api_types::params::DeadLetterId), responses(
     (status = 200, body = DeadLetterDetail)))]
 #[get("/api/v1/dead-letters/{id}")]
-pub(crate) async fn get(
-    caller: Allowed<DeadLettersRead>,
-    letters: Data<DeadLetters>,
-    id: Path<DeadLetterId>,
-) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get(caller: Allowed<RunRead>, letters: Data<DeadLetters>, id: Path<DeadLetterId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(letters.detail(&caller, *id).await?))
 }
 
@@ -48,11 +44,7 @@ pub(crate) async fn get(
 #[utoipa::path(tag = "dead letters", params(api_types::params::DeadLetterId), responses(
     (status = 200, body = DeadLetter), (status = 409, description = "It was replayed before, or cannot be replayed", body = Problem)))]
 #[post("/api/v1/dead-letters/{id}/replay")]
-pub(crate) async fn replay(
-    caller: Allowed<DeadLettersReplay>,
-    letters: Data<DeadLetters>,
-    id: Path<DeadLetterId>,
-) -> Result<HttpResponse, Failure> {
+pub(crate) async fn replay(caller: Allowed<RobotRun>, letters: Data<DeadLetters>, id: Path<DeadLetterId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(letters.replay(&caller, *id).await?))
 }
 
@@ -62,7 +54,7 @@ pub(crate) async fn replay(
 #[utoipa::path(post, path = "/api/v1/dead-letters/replay", tag = "dead letters", request_body = Option<ReplayRequest>, responses(
     (status = 200, body = ReplayResponse)))]
 pub(crate) async fn replay_many(
-    caller: Allowed<DeadLettersReplay>,
+    caller: Allowed<RobotRun>,
     letters: Data<DeadLetters>,
     body: OptionalJsonBody<ReplayRequest>,
 ) -> Result<HttpResponse, Failure> {
@@ -74,7 +66,7 @@ pub(crate) async fn replay_many(
     (status = 204)))]
 #[delete("/api/v1/dead-letters/{id}")]
 pub(crate) async fn delete(
-    caller: Allowed<DeadLettersDelete>,
+    caller: Allowed<RunCancel>,
     letters: Data<DeadLetters>,
     id: Path<DeadLetterId>,
 ) -> Result<HttpResponse, Failure> {

@@ -1,6 +1,6 @@
 //! Implements [`JobIntake`]: inserts the job that [`domain::job::accept`] accepted, unless the overlap rule prevents it.
 
-use auth::Principal;
+use auth::Permitted;
 use domain::{
     Scope,
     ids::{AutomationId, JobId},
@@ -56,8 +56,9 @@ impl Jobs {
     }
 
     /// [`JobIntake::accept`] for a request that is answered with the job. The flag says whether the job existed before.
-    pub(crate) async fn execute(&self, by: &Principal, ask: Ask) -> Result<(api_types::Job, bool), Failure> {
-        if !by.scope.has(ask.automation_id) {
+    pub(crate) async fn execute(&self, by: &Permitted, ask: Ask) -> Result<(api_types::Job, bool), Failure> {
+        let entry = self.catalog.require(ask.automation_id).await?;
+        if !by.scope().has(&entry.automation.place()) {
             return Err(not_found(ask.automation_id));
         }
         answer(self.accept(ask).await?)

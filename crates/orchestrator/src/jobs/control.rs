@@ -1,7 +1,7 @@
 //! Cancel, pause, resume and retry, for single jobs and in bulk.
 
 use api_types::{BulkResponse, RetryRequest};
-use auth::Principal;
+use auth::Permitted;
 use domain::{
     Fault,
     ids::JobId,
@@ -55,7 +55,7 @@ pub(crate) fn reason(given: Option<String>) -> Result<Option<String>, Failure> {
 }
 
 impl Jobs {
-    pub(crate) async fn control(&self, by: &Principal, id: JobId, control: Control) -> Result<api_types::Job, Failure> {
+    pub(crate) async fn control(&self, by: &Permitted, id: JobId, control: Control) -> Result<api_types::Job, Failure> {
         self.check_exists(by, id).await?;
         if control.action == Action::Resume
             && let Some(queue) =
@@ -63,15 +63,15 @@ impl Jobs {
                     .await?
         {
             self.notices.send(Notice::Candidates(vec![queue]));
-            return self.get(&by.scope, id).await;
+            return self.get(by.scope(), id).await;
         }
         self.writer.change(id, Change::Control(control)).await?;
-        self.get(&by.scope, id).await
+        self.get(by.scope(), id).await
     }
 
     /// Retries an ended job as a new job.
-    pub(crate) async fn retry(&self, by: &Principal, id: JobId, request: RetryRequest) -> Result<api_types::Job, Failure> {
-        self.run_again(self.full(&by.scope, id).await?, request, by.name()).await
+    pub(crate) async fn retry(&self, by: &Permitted, id: JobId, request: RetryRequest) -> Result<api_types::Job, Failure> {
+        self.run_again(self.full(by.scope(), id).await?, request, by.name()).await
     }
 
     async fn run_again(&self, job: FullJob, request: RetryRequest, requested_by: String) -> Result<api_types::Job, Failure> {
@@ -99,17 +99,17 @@ impl Jobs {
     }
 
     /// What a bulk request on the jobs that `filter` selects would match.
-    pub(crate) async fn count(&self, by: &Principal, filter: &Filter) -> Result<BulkResponse, Failure> {
-        let matched = store::jobs::job_count(&self.database, &by.scope, filter, MOST_IN_BULK + 1).await?;
+    pub(crate) async fn count(&self, by: &Permitted, filter: &Filter) -> Result<BulkResponse, Failure> {
+        let matched = store::jobs::job_count(&self.database, by.scope(), filter, MOST_IN_BULK + 1).await?;
         Ok(BulkResponse { dry_run: true, matched, more: matched > MOST_IN_BULK, ..BulkResponse::default() })
     }
 
     /// Cancels or retries the jobs that `filter` selects, newest first.
-    pub(crate) async fn in_bulk(&self, by: &Principal, bulk: Bulk, filter: Filter, control: &Control) -> Result<BulkResponse, Failure> {
+    pub(crate) async fn in_bulk(&self, by: &Permitted, bulk: Bulk, filter: Filter, control: &Control) -> Result<BulkResponse, Failure> {
         let mut response = BulkResponse { dry_run: false, ..self.count(by, &filter).await? };
         let mut page = Filter { limit: BULK_PAGE, ..filter };
         while response.done + response.refused < MOST_IN_BULK {
-            let found = store::jobs::job_list_page(&self.database, &by.scope, &page, Payload::Parameters, BULK_BYTES).await?;
+            let found = store::jobs::job_list_page(&self.database, by.scope(), &page, Payload::Parameters, BULK_BYTES).await?;
             let rows: Vec<JobRow> = found.rows.into_iter().map(|(row, _)| row).collect();
             let Some(last) = rows.last() else { break };
             page.after = Some(last.job.id);

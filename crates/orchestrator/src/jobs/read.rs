@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use api_types::{Job, JobEvent, LogLine};
-use auth::Principal;
+use auth::Permitted;
 use chrono::{DateTime, Utc};
 use domain::{
     Scope,
@@ -29,12 +29,12 @@ impl Jobs {
     /// The rows of a page, whose payloads are read in parts with [`Jobs::load`], and the waiting reasons of pending jobs.
     pub(crate) async fn list(
         &self,
-        by: &Principal,
+        by: &Permitted,
         filter: &Filter,
         payload: Payload,
     ) -> Result<(JobPage, HashMap<JobId, WaitingReason>), Failure> {
-        let found = store::jobs::job_list_page(&self.database, &by.scope, filter, payload, PAGE_BYTES.into()).await?;
-        let reasons = self.reasons.of(&by.scope, &found.rows.iter().map(|(row, _)| row).collect::<Vec<_>>()).await?;
+        let found = store::jobs::job_list_page(&self.database, by.scope(), filter, payload, PAGE_BYTES.into()).await?;
+        let reasons = self.reasons.of(by.scope(), &found.rows.iter().map(|(row, _)| row).collect::<Vec<_>>()).await?;
         Ok((found, reasons))
     }
 
@@ -53,9 +53,9 @@ impl Jobs {
     }
 
     /// A job with its waiting reason, if it is pending.
-    pub(crate) async fn shown(&self, by: &Principal, id: JobId) -> Result<Job, Failure> {
-        let job = self.full(&by.scope, id).await?;
-        let reasons = self.reasons.of(&by.scope, &[&job.row]).await?;
+    pub(crate) async fn shown(&self, by: &Permitted, id: JobId) -> Result<Job, Failure> {
+        let job = self.full(by.scope(), id).await?;
+        let reasons = self.reasons.of(by.scope(), &[&job.row]).await?;
         Ok(with_reason(job, &reasons))
     }
 
@@ -64,12 +64,12 @@ impl Jobs {
     }
 
     /// Checks that the job exists and is in scope.
-    pub(crate) async fn check_exists(&self, by: &Principal, id: JobId) -> Result<(), Failure> {
-        store::jobs::job_get_row(&self.database, &by.scope, id).await?.map(drop).ok_or_else(|| not_found(id))
+    pub(crate) async fn check_exists(&self, by: &Permitted, id: JobId) -> Result<(), Failure> {
+        store::jobs::job_get_row(&self.database, by.scope(), id).await?.map(drop).ok_or_else(|| not_found(id))
     }
 
     /// The positions of a page's lines, for [`Jobs::log_lines`].
-    pub(crate) async fn log_page(&self, by: &Principal, id: JobId, after: i64, limit: usize) -> Result<LinePage, Failure> {
+    pub(crate) async fn log_page(&self, by: &Permitted, id: JobId, after: i64, limit: usize) -> Result<LinePage, Failure> {
         self.check_exists(by, id).await?;
         Ok(line_page(&self.database, id, after, limit, PAGE_BYTES as usize).await?)
     }
@@ -78,7 +78,7 @@ impl Jobs {
         Ok(line_list(&self.database, id, parts).await?.into_iter().map(convert::log_line).collect())
     }
 
-    pub(crate) async fn events(&self, by: &Principal, id: JobId, after: Option<JobEventId>, limit: u64) -> Result<Vec<JobEvent>, Failure> {
+    pub(crate) async fn events(&self, by: &Permitted, id: JobId, after: Option<JobEventId>, limit: u64) -> Result<Vec<JobEvent>, Failure> {
         self.check_exists(by, id).await?;
         let events = store::job_events::job_event_list(&self.database, id, after, limit).await?;
         Ok(events.into_iter().map(convert::event).collect())

@@ -10,7 +10,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{Job, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine};
-use auth::need::JobsRead;
+use auth::need::RunRead;
 use domain::{
     Fault,
     ids::JobId,
@@ -36,7 +36,7 @@ const ROW_BYTES: u64 = 1024;
     (status = 200, body = Vec<Job>)))]
 #[get("/api/v1/jobs")]
 pub(crate) async fn list(
-    caller: Allowed<JobsRead>,
+    caller: Allowed<RunRead>,
     request: HttpRequest,
     jobs: Data<Jobs>,
     query: Params<JobFilter>,
@@ -91,7 +91,7 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
 #[utoipa::path(tag = "jobs", params(api_types::params::JobId), responses(
     (status = 200, body = Job)))]
 #[get("/api/v1/jobs/{id}")]
-pub(crate) async fn get(caller: Allowed<JobsRead>, jobs: Data<Jobs>, id: Path<JobId>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get(caller: Allowed<RunRead>, jobs: Data<Jobs>, id: Path<JobId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(jobs.shown(&caller, *id).await?))
 }
 
@@ -102,7 +102,7 @@ pub(crate) async fn get(caller: Allowed<JobsRead>, jobs: Data<Jobs>, id: Path<Jo
     (status = 200, body = Vec<LogLine>)))]
 #[get("/api/v1/jobs/{id}/logs")]
 pub(crate) async fn logs(
-    caller: Allowed<JobsRead>,
+    caller: Allowed<RunRead>,
     request: HttpRequest,
     jobs: Data<Jobs>,
     id: Path<JobId>,
@@ -123,7 +123,7 @@ pub(crate) async fn logs(
     (status = 200, body = Vec<JobEvent>)))]
 #[get("/api/v1/jobs/{id}/events")]
 pub(crate) async fn events(
-    caller: Allowed<JobsRead>,
+    caller: Allowed<RunRead>,
     request: HttpRequest,
     jobs: Data<Jobs>,
     id: Path<JobId>,

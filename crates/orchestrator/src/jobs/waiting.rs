@@ -143,7 +143,11 @@ impl WaitingReasons {
             let holding: Vec<&ActiveJob> = around.given_out.iter().filter(|job| same(job)).collect();
             let is_full = i64::try_from(holding.len()).unwrap_or(i64::MAX) >= limit;
             // Automations share concurrency keys.
-            let held_by = || holding.iter().filter(|job| scope.has(job.automation_id)).map(|job| job.id);
+            let is_seen = |job: &&&ActiveJob| {
+                let entry = || self.catalog.cached().get(job.automation_id);
+                *scope == Scope::All || entry().is_some_and(|entry| scope.has(&entry.automation.place()))
+            };
+            let held_by = || holding.iter().filter(is_seen).map(|job| job.id);
             is_full.then(|| Full { limit, held_by: held_by().take(MOST_NAMED).collect() })
         };
         let concurrency = draft.and_then(|draft| draft.max_concurrency);

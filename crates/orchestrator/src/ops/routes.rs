@@ -1,6 +1,6 @@
 use actix_web::{HttpResponse, get, web::Data};
 use api_types::OpsStatus;
-use auth::need::OpsRead;
+use auth::need::WorkerRead;
 use runtime::{Allowed, Failure};
 
 use super::Ops;
@@ -10,6 +10,6 @@ use super::Ops;
 /// The answer is at most 1 s old.
 #[utoipa::path(tag = "operations", responses((status = 200, body = OpsStatus)))]
 #[get("/api/v1/ops/status")]
-pub(crate) async fn status(_: Allowed<OpsRead>, ops: Data<Ops>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn status(_: Allowed<WorkerRead>, ops: Data<Ops>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(ops.status().await?))
 }

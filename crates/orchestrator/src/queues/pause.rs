@@ -1,7 +1,7 @@
 //! Lists, pauses and resumes queues.
 
 use api_types::PauseRequest;
-use auth::Principal;
+use auth::Permitted;
 use domain::{Scope, automation::is_queue_name};
 use runtime::Failure;
 use store::queues::Queue;
@@ -11,8 +11,8 @@ use crate::{automations, notices::Notice};
 
 impl Queues {
     /// Up to `limit` queues after the one with this name, by name.
-    pub(crate) async fn list(&self, by: &Principal, after: Option<&String>, limit: usize) -> Result<Vec<api_types::Queue>, Failure> {
-        let queues = store::queues::queue_list(&self.database, &by.scope).await?.into_iter();
+    pub(crate) async fn list(&self, by: &Permitted, after: Option<&String>, limit: usize) -> Result<Vec<api_types::Queue>, Failure> {
+        let queues = store::queues::queue_list(&self.database, by.scope()).await?.into_iter();
         let rest = queues.filter(|queue| after.is_none_or(|after| queue.name > *after));
         Ok(rest.take(limit).map(|queue| self.shown(queue)).collect())
     }
@@ -28,8 +28,8 @@ impl Queues {
     }
 
     /// Pauses it: its pending jobs do not start. An existing pause is changed and keeps its beginning.
-    pub(crate) async fn pause(&self, by: &Principal, name: &str, request: PauseRequest) -> Result<api_types::Queue, Failure> {
-        let queue = self.queue(&by.scope, name).await?;
+    pub(crate) async fn pause(&self, by: &Permitted, name: &str, request: PauseRequest) -> Result<api_types::Queue, Failure> {
+        let queue = self.queue(by.scope(), name).await?;
         let pause = automations::pause(request, queue.pause, by, (self.clock)())?;
         store::queues::queue_pause(&self.database, name, &pause).await?;
         self.catalog.put_queue_pause(name, Some(pause.clone()));
@@ -38,8 +38,8 @@ impl Queues {
     }
 
     /// Resumes it.
-    pub(crate) async fn resume(&self, by: &Principal, name: &str) -> Result<api_types::Queue, Failure> {
-        let queue = self.queue(&by.scope, name).await?;
+    pub(crate) async fn resume(&self, by: &Permitted, name: &str) -> Result<api_types::Queue, Failure> {
+        let queue = self.queue(by.scope(), name).await?;
         if !store::queues::queue_resume(&self.database, name, (self.clock)()).await? {
             return Err(Failure::conflict("wrong_state", format!("queue \"{name}\" is active, not paused")));
         }

@@ -1,14 +1,14 @@
 //! What a caller with a narrow scope sees and changes, over the use cases of all subjects.
 
-use std::{fmt::Debug, time::Duration};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use api_types::{PauseRequest, ReplayRequest, RetryRequest};
-use auth::Principal;
+use auth::{Actor, Permitted, Principal};
 use chrono::Utc;
 use domain::{
-    Scope,
     ids::{AutomationId, DeadLetterId, JobId, TokenId, WorkerId},
     job::{Origin, Request, Status, Trigger},
+    permission::{Grant, Permission, Right, Role, Where},
     policy::Overrides,
 };
 use runtime::{Ask, Clocks, Context, Failure, Settings};
@@ -50,7 +50,7 @@ fn ask(automation_id: AutomationId) -> Ask {
 
 impl UseCases {
     async fn side(&self, queue: &'static str) -> Side {
-        let admin = Principal::admin("ana".to_owned());
+        let admin = admin();
         let create = json!({"name": queue, "queue_name": queue, "script_path": "/robots/a.py", "max_concurrency": 1});
         let automation = self.automations.create(&admin, from_value(create).unwrap()).await.unwrap().id;
         let job = self.jobs.execute(&admin, ask(automation)).await.unwrap().0.job_id;
@@ -74,7 +74,7 @@ impl UseCases {
     }
 
     /// What `by` may see in lists, by kind; each has only the queues' names of the sides.
-    async fn listed(&self, by: &Principal) -> Vec<(&'static str, Vec<String>)> {
+    async fn listed(&self, by: &Permitted) -> Vec<(&'static str, Vec<String>)> {
         let all = Filter { limit: 100, ..Filter::default() };
         let jobs = self.jobs.list(by, &all, Payload::Parameters).await.unwrap().0.rows;
         let automations = store::automations::Filter { limit: 100, ..Default::default() };
@@ -93,20 +93,20 @@ impl UseCases {
     }
 
     /// Each read of one thing, and whether it was found.
-    async fn reads(&self, by: &Principal, side: &Side) -> Vec<(&'static str, bool)> {
+    async fn reads(&self, by: &Permitted, side: &Side) -> Vec<(&'static str, bool)> {
         vec![
             ("job", found(self.jobs.shown(by, side.job).await)),
             ("log", found(self.jobs.log_page(by, side.job, 0, 10).await.map(drop))),
             ("stream", found(self.jobs.check_exists(by, side.job).await)),
             ("events", found(self.jobs.events(by, side.job, None, 10).await)),
-            ("automation", found(self.automations.get(&by.scope, side.automation).await)),
+            ("automation", found(self.automations.get(by.scope(), side.automation).await)),
             ("dead letter", found(self.dead_letters.detail(by, side.letter).await)),
             ("worker", found(self.workers.detail(by, side.worker).await)),
         ]
     }
 
     /// Each change of one thing, and whether it was found.
-    async fn changes(&self, by: &Principal, side: &Side) -> Vec<(&'static str, bool)> {
+    async fn changes(&self, by: &Permitted, side: &Side) -> Vec<(&'static str, bool)> {
         let cancel = Control::new(Action::Cancel, by, None);
         let resume = Control::new(Action::Resume, by, None);
         let pause = || from_value::<PauseRequest>(json!({})).unwrap();
@@ -141,8 +141,20 @@ fn found<T: Debug>(outcome: Result<T, Failure>) -> bool {
     }
 }
 
-fn only(scope: &[AutomationId]) -> Principal {
-    Principal { scope: Scope::Automations(scope.iter().copied().collect()), ..Principal::admin("bob".to_owned()) }
+fn admin() -> Permitted {
+    somebody("ana", &[Grant::everywhere(Role::Admin)])
+}
+
+/// Somebody who may do everything with these automations; with none, somebody with a grant for what does not exist.
+fn only(scope: &[AutomationId]) -> Permitted {
+    let maintainer = |id: &AutomationId| Grant { right: Right::Role(Role::Maintainer), place: Where::Automation(*id) };
+    let grants: Vec<Grant> = scope.iter().chain(&[AutomationId::new(-1)]).map(maintainer).collect();
+    somebody("bob", &grants)
+}
+
+/// The permissions of the tests' roles have one scope: any of them stands for the others.
+fn somebody(name: &str, grants: &[Grant]) -> Permitted {
+    Permitted::new(Arc::new(Principal::of_grants(Actor::User(name.to_owned()), grants)), Permission::RobotRead).unwrap()
 }
 
 async fn in_world(backend: Backend, test: impl AsyncFnOnce(&UseCases)) {
@@ -173,14 +185,14 @@ async fn in_world(backend: Backend, test: impl AsyncFnOnce(&UseCases)) {
 async fn a_narrow_scope_shows_only_what_is_inside(backend: Backend) {
     in_world(backend, async |cases| {
         let (mine, other) = (cases.side("mine").await, cases.side("other").await);
-        let admin = Principal::admin("ana".to_owned());
+        let admin = admin();
         for (by, names) in [(&admin, vec!["mine", "other"]), (&only(&[mine.automation]), vec!["mine"]), (&only(&[]), vec![])] {
             for (kind, listed) in cases.listed(by).await {
-                assert_eq!(listed, names, "{kind} of {:?}", by.scope);
+                assert_eq!(listed, names, "{kind} of {:?}", by.scope());
             }
             for side in [&mine, &other] {
                 for (kind, was_found) in cases.reads(by, side).await {
-                    assert_eq!(was_found, names.contains(&side.queue), "{kind} of {} in {:?}", side.queue, by.scope);
+                    assert_eq!(was_found, names.contains(&side.queue), "{kind} of {} in {:?}", side.queue, by.scope());
                 }
             }
         }
@@ -191,7 +203,7 @@ async fn a_narrow_scope_shows_only_what_is_inside(backend: Backend) {
 async fn a_narrow_scope_changes_only_what_is_inside(backend: Backend) {
     in_world(backend, async |cases| {
         let (mine, other) = (cases.side("mine").await, cases.side("other").await);
-        let (admin, by) = (Principal::admin("ana".to_owned()), only(&[mine.automation]));
+        let (admin, by) = (admin(), only(&[mine.automation]));
         let before = format!("{:?}", cases.jobs.shown(&admin, other.job).await.unwrap());
         for (kind, was_found) in cases.changes(&by, &other).await {
             assert!(!was_found, "{kind}");
@@ -211,7 +223,7 @@ async fn a_narrow_scope_changes_only_what_is_inside(backend: Backend) {
 async fn bulk_actions_touch_only_what_is_inside(backend: Backend) {
     in_world(backend, async |cases| {
         let (mine, other) = (cases.side("mine").await, cases.side("other").await);
-        let (admin, by) = (Principal::admin("ana".to_owned()), only(&[mine.automation]));
+        let (admin, by) = (admin(), only(&[mine.automation]));
         let statuses = vec![Status::Pending, Status::Canceled];
         let both = || Filter { statuses: statuses.clone(), ids: vec![mine.job, other.job], ..Filter::default() };
         let control = Control::new(Action::Cancel, &by, None);
@@ -233,7 +245,7 @@ async fn bulk_actions_touch_only_what_is_inside(backend: Backend) {
 async fn a_waiting_reason_names_only_jobs_inside(backend: Backend) {
     in_world(backend, async |cases| {
         let (mine, other) = (cases.side("mine").await, cases.side("other").await);
-        let admin = Principal::admin("ana".to_owned());
+        let admin = admin();
         let keyed = |automation| {
             let mut ask = ask(automation);
             ask.request.overrides.concurrency_key = Some("sefaz".parse().unwrap());
@@ -250,7 +262,7 @@ async fn a_waiting_reason_names_only_jobs_inside(backend: Backend) {
         let waiting = cases.jobs.execute(&admin, keyed(mine.automation)).await.unwrap().0.job_id;
         for (by, named) in [(&admin, json!([holding])), (&only(&[mine.automation]), json!([]))] {
             let reason = cases.jobs.shown(by, waiting).await.unwrap().waiting_reason.unwrap();
-            assert_eq!((reason.code.as_str(), &reason.facts["held_by"]), ("concurrency_key_limit", &named), "{:?}", by.scope);
+            assert_eq!((reason.code.as_str(), &reason.facts["held_by"]), ("concurrency_key_limit", &named), "{:?}", by.scope());
         }
     })
     .await;

@@ -1,5 +1,5 @@
 use api_types::{WorkerDetail, WorkerHeldJob};
-use auth::Principal;
+use auth::Permitted;
 use chrono::{DateTime, Utc};
 use domain::{Scope, ids::WorkerId, worker::lost_before};
 use messages::worker_control::Command;
@@ -10,14 +10,14 @@ use super::Workers;
 use crate::{dispatch::ControlMessage, roster::not_found};
 
 impl Workers {
-    pub(crate) async fn list(&self, by: &Principal, filter: &Filter) -> Result<Vec<api_types::Worker>, Failure> {
+    pub(crate) async fn list(&self, by: &Permitted, filter: &Filter) -> Result<Vec<api_types::Worker>, Failure> {
         let now = (self.clock)();
-        let found = store::workers::worker_list(&self.database, &by.scope, filter, self.lost_before(now)).await?;
+        let found = store::workers::worker_list(&self.database, by.scope(), filter, self.lost_before(now)).await?;
         Ok(found.into_iter().map(|worker| self.to_api(worker, now)).collect())
     }
 
-    pub(crate) async fn detail(&self, by: &Principal, id: WorkerId) -> Result<WorkerDetail, Failure> {
-        let worker = self.get(&by.scope, id).await?;
+    pub(crate) async fn detail(&self, by: &Permitted, id: WorkerId) -> Result<WorkerDetail, Failure> {
+        let worker = self.get(by.scope(), id).await?;
         let to_api = |job: store::workers::HeldJob| WorkerHeldJob {
             job_id: job.id,
             automation_id: job.automation_id,
@@ -26,25 +26,25 @@ impl Workers {
             started_at: job.started_at,
             lease_expires_at: job.lease_expires_at,
         };
-        let jobs = store::workers::worker_jobs(&self.database, &by.scope, id).await?.into_iter().map(to_api).collect();
+        let jobs = store::workers::worker_jobs(&self.database, by.scope(), id).await?.into_iter().map(to_api).collect();
         Ok(WorkerDetail { worker, jobs })
     }
 
-    pub(crate) async fn pause(&self, by: &Principal, id: WorkerId) -> Result<api_types::Worker, Failure> {
-        self.get(&by.scope, id).await?;
+    pub(crate) async fn pause(&self, by: &Permitted, id: WorkerId) -> Result<api_types::Worker, Failure> {
+        self.get(by.scope(), id).await?;
         let now = (self.clock)();
         let paused = store::workers::worker_pause(&self.database, id, &by.name(), now, self.lost_before(now)).await?;
         self.settle_pause(by, id, paused, true).await
     }
 
-    pub(crate) async fn resume(&self, by: &Principal, id: WorkerId) -> Result<api_types::Worker, Failure> {
-        self.get(&by.scope, id).await?;
+    pub(crate) async fn resume(&self, by: &Permitted, id: WorkerId) -> Result<api_types::Worker, Failure> {
+        self.get(by.scope(), id).await?;
         let resumed = store::workers::worker_resume(&self.database, id).await?;
         self.settle_pause(by, id, resumed, false).await
     }
 
     /// Notifies the worker, or returns why it could not be done.
-    async fn settle_pause(&self, by: &Principal, id: WorkerId, done: bool, paused: bool) -> Result<api_types::Worker, Failure> {
+    async fn settle_pause(&self, by: &Permitted, id: WorkerId, done: bool, paused: bool) -> Result<api_types::Worker, Failure> {
         if done {
             self.roster.set_paused(id, paused);
             let command = if paused { Command::Drain } else { Command::Take };
@@ -52,12 +52,12 @@ impl Workers {
             self.changes.announce(id).await?;
             tracing::info!(worker.id = %id, paused, user.name = %by.actor, "worker paused or resumed");
         }
-        let worker = self.get(&by.scope, id).await?;
+        let worker = self.get(by.scope(), id).await?;
         if done { Ok(worker) } else { Err(Failure::conflict("wrong_state", format!("the worker is {}", worker.state))) }
     }
 
-    pub(crate) async fn delete(&self, by: &Principal, id: WorkerId) -> Result<(), Failure> {
-        self.get(&by.scope, id).await?;
+    pub(crate) async fn delete(&self, by: &Permitted, id: WorkerId) -> Result<(), Failure> {
+        self.get(by.scope(), id).await?;
         if store::workers::worker_delete(&self.database, id, self.lost_before((self.clock)())).await? {
             self.roster.forget(id);
             self.presence.forget(id);
@@ -65,7 +65,7 @@ impl Workers {
             tracing::info!(worker.id = %id, user.name = %by.actor, "worker removed");
             return Ok(());
         }
-        let state = self.get(&by.scope, id).await?.state;
+        let state = self.get(by.scope(), id).await?.state;
         Err(Failure::conflict("wrong_state", format!("the worker is {state}; only a stopped or lost worker can be deleted")))
     }
 

@@ -1,7 +1,7 @@
 //! Worker tokens: create, list and revoke.
 
 use api_types::{WorkerTokenCreate, WorkerTokenCreated};
-use auth::{Principal, TokenDigest};
+use auth::{Permitted, TokenDigest};
 use chrono::{DateTime, SubsecRound, Utc};
 use domain::{
     Fault,
@@ -17,7 +17,7 @@ use super::Tokens;
 use crate::text;
 
 impl Tokens {
-    pub(crate) async fn create(&self, by: &Principal, request: WorkerTokenCreate) -> Result<WorkerTokenCreated, Failure> {
+    pub(crate) async fn create(&self, by: &Permitted, request: WorkerTokenCreate) -> Result<WorkerTokenCreated, Failure> {
         let now = (self.clock)();
         check(&request, now)?;
         self.check_scope(by, request.queues.as_deref()).await?;
@@ -41,8 +41,8 @@ impl Tokens {
     }
 
     /// Checks that a token for these queues (`None`: every queue) allows no more than its creator.
-    async fn check_scope(&self, by: &Principal, queues: Option<&[String]>) -> Result<(), Failure> {
-        let Some(reached) = store::queues::queue_list_names(&self.database, &by.scope).await? else { return Ok(()) };
+    async fn check_scope(&self, by: &Permitted, queues: Option<&[String]>) -> Result<(), Failure> {
+        let Some(reached) = store::queues::queue_list_names(&self.database, by.scope()).await? else { return Ok(()) };
         let Some(queues) = queues else { return Err(Failure::field("queues", "must name queues of your automations")) };
         match queues.iter().position(|queue| !reached.contains(queue)) {
             Some(index) => Err(Failure::field(&format!("queues/{index}"), "is no queue of your automations")),
@@ -50,13 +50,13 @@ impl Tokens {
         }
     }
 
-    pub(crate) async fn list(&self, by: &Principal, after: Option<TokenId>, limit: u32) -> Result<Vec<api_types::WorkerToken>, Failure> {
-        let found = store::worker_tokens::worker_token_list(&self.database, &by.scope, after, limit.into()).await?;
+    pub(crate) async fn list(&self, by: &Permitted, after: Option<TokenId>, limit: u32) -> Result<Vec<api_types::WorkerToken>, Failure> {
+        let found = store::worker_tokens::worker_token_list(&self.database, by.scope(), after, limit.into()).await?;
         Ok(found.into_iter().map(to_api).collect())
     }
 
-    pub(crate) async fn revoke(&self, by: &Principal, id: TokenId) -> Result<(), Failure> {
-        let found = store::worker_tokens::worker_token_get(&self.database, &by.scope, id).await?.is_some();
+    pub(crate) async fn revoke(&self, by: &Permitted, id: TokenId) -> Result<(), Failure> {
+        let found = store::worker_tokens::worker_token_get(&self.database, by.scope(), id).await?.is_some();
         if !found || !store::worker_tokens::worker_token_revoke(&self.database, id, &by.name(), (self.clock)()).await? {
             return Err(Failure::NotFound(format!("worker token {id}")));
         }

@@ -5,11 +5,10 @@ use std::{
     marker::PhantomData,
     net::IpAddr,
     ops::Deref,
-    sync::Arc,
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
-use auth::{Actor, Need, Principal};
+use auth::{Actor, Need, Permitted};
 use domain::audit::{ActorKind, Author, Change};
 
 use super::{caller, person};
@@ -17,7 +16,7 @@ use crate::{Caller, Failure, Person, caller_address};
 
 /// Like [`crate::Allowed`], on a route that changes something.
 pub struct Changing<P> {
-    principal: Arc<Principal>,
+    permitted: Permitted,
     change: Change,
     need: PhantomData<P>,
 }
@@ -31,10 +30,10 @@ impl<P> Changing<P> {
 }
 
 impl<P> Deref for Changing<P> {
-    type Target = Principal;
+    type Target = Permitted;
 
-    fn deref(&self) -> &Principal {
-        &self.principal
+    fn deref(&self) -> &Permitted {
+        &self.permitted
     }
 }
 
@@ -44,9 +43,8 @@ impl<P: Need> FromRequest for Changing<P> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let allowed = |caller: Caller| {
-            caller.principal.require(P::PERMISSION)?;
             let change = Source::of(request).change_of(&caller);
-            Ok(Self { principal: caller.principal, change, need: PhantomData })
+            Ok(Self { permitted: Permitted::new(caller.principal, P::PERMISSION)?, change, need: PhantomData })
         };
         ready(caller(request).and_then(allowed))
     }

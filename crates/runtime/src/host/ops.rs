@@ -1,7 +1,7 @@
 use actix_web::{HttpResponse, get, web::Data};
 use api_types::{ReconcilerStatus, TaskStatus};
 
-use auth::need::OpsRead;
+use auth::need::WorkerRead;
 
 use super::app::Frame;
 use crate::{Allowed, Failure};
@@ -9,14 +9,14 @@ use crate::{Allowed, Failure};
 /// Lists the reconcilers of all services and replicas, with their last runs.
 #[utoipa::path(tag = "operations", responses((status = 200, body = Vec<ReconcilerStatus>)))]
 #[get("/api/v1/ops/reconcilers")]
-pub(super) async fn reconcilers(_: Allowed<OpsRead>, frame: Data<Frame>) -> Result<HttpResponse, Failure> {
+pub(super) async fn reconcilers(_: Allowed<WorkerRead>, frame: Data<Frame>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(frame.context.reconcilers.statuses().await?))
 }
 
 /// Lists the background tasks of the answering replica, with their states.
 #[utoipa::path(tag = "operations", responses((status = 200, body = Vec<TaskStatus>)))]
 #[get("/api/v1/ops/tasks")]
-pub(super) async fn tasks(_: Allowed<OpsRead>, frame: Data<Frame>) -> HttpResponse {
+pub(super) async fn tasks(_: Allowed<WorkerRead>, frame: Data<Frame>) -> HttpResponse {
     let to_api = |task: crate::TaskStatus| TaskStatus {
         name: task.name.into_owned(),
         state: task.state,

@@ -40,6 +40,8 @@ pub(super) fn to_row(draft: &Draft) -> Result<automation::ActiveModel, Error> {
         cpu_limit: Set(policy.cpu_limit),
         memory_limit_bytes: Set(policy.memory_limit_bytes),
         updated_by: Set(draft.updated_by.clone()),
+        domain_id: Set(draft.domain_id.map(Into::into)),
+        labels: Set(Some(draft.labels.clone().into())),
         ..Default::default()
     })
 }
@@ -53,6 +55,8 @@ pub(super) fn from_row(row: automation::Model) -> Result<Automation, Error> {
         default_params: row.default_params.as_object().cloned().ok_or_else(|| corrupt("default_params"))?,
         retry_policy: serde_json::from_value(row.retry_policy.clone()).map_err(|_| corrupt("retry_policy"))?,
         policy: policy_of(&row)?,
+        labels: row.labels.clone().map(serde_json::from_value).transpose().map_err(|_| corrupt("labels"))?.unwrap_or_default(),
+        domain_id: row.domain_id.map(Into::into),
         name: row.name,
         description: row.description,
         queue_name: row.queue_name,

@@ -39,6 +39,8 @@ pub struct Model {
     pub updated_at: ChronoDateTimeUtc,
     pub updated_by: Option<String>,
     pub change: i64,
+    pub domain_id: Option<Uuid>,
+    pub labels: Option<Json>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

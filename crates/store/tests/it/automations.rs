@@ -19,7 +19,7 @@ use store::{
 
 use crate::{
     case::Case,
-    fixtures::{at, commit, draft, object},
+    fixtures::{at, commit, draft, id_at, object},
 };
 
 both!(
@@ -179,6 +179,8 @@ async fn update_replaces_every_field(db: Case) {
         priority: 9,
         retry_policy: RetryPolicy { max_attempts: 7, ..RetryPolicy::default() },
         policy: full_policy(),
+        domain_id: Some(id_at(0, 9)),
+        labels: vec!["nfe".into(), "sp_1".into()],
         updated_by: Some("bia".into()),
     };
     let updated = automation_update(&db, first.id, &expected, at(2)).await.unwrap().unwrap();

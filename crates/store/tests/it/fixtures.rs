@@ -53,6 +53,8 @@ pub(crate) fn draft(name: &str) -> Draft {
         priority: 5,
         retry_policy: RetryPolicy::default(),
         policy: Policy::default(),
+        domain_id: None,
+        labels: Vec::new(),
         updated_by: Some("ana".into()),
     }
 }

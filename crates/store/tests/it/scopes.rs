@@ -36,7 +36,7 @@ both!(
 async fn world(db: &Case) -> ([AutomationId; 2], [Scope; 3]) {
     let add = async |name: &str| automation_insert(db, &Draft { queue_name: name.to_owned(), ..draft(name) }, at(1)).await.unwrap().id;
     let ids = [add("mine").await, add("yours").await];
-    (ids, [Scope::All, Scope::Automations([ids[0]].into()), Scope::Automations([].into())])
+    (ids, [Scope::All, Scope::automations([ids[0]]), Scope::NOTHING])
 }
 
 fn of(automation_id: AutomationId, queue: &str, nth: u32) -> NewJob {

@@ -4,8 +4,8 @@ use actix_web::{
 };
 use api_types::{BulkRequest, BulkResponse, ControlRequest, Job, Problem, RetryRequest};
 use auth::{
-    Principal,
-    need::{JobsControl, JobsCreate},
+    Permitted,
+    need::{RobotRun, RunCancel},
 };
 use chrono::{DateTime, Utc};
 use domain::{
@@ -36,7 +36,7 @@ use crate::{
     (status = 409, description = "Already ended; the problem names the status", body = Problem)))]
 #[post("/api/v1/jobs/{id}/cancel")]
 pub(crate) async fn cancel(
-    caller: Allowed<JobsControl>,
+    caller: Allowed<RunCancel>,
     jobs: Data<Jobs>,
     id: Path<JobId>,
     body: OptionalJsonBody<ControlRequest>,
@@ -51,7 +51,7 @@ pub(crate) async fn cancel(
     (status = 200, body = Job), (status = 409, description = "Not running, or its worker cannot pause it", body = Problem)))]
 #[post("/api/v1/jobs/{id}/pause")]
 pub(crate) async fn pause(
-    caller: Allowed<JobsControl>,
+    caller: Allowed<RunCancel>,
     jobs: Data<Jobs>,
     id: Path<JobId>,
     body: OptionalJsonBody<ControlRequest>,
@@ -67,7 +67,7 @@ pub(crate) async fn pause(
     (status = 200, body = Job), (status = 409, description = "Not paused, or its worker is lost", body = Problem)))]
 #[post("/api/v1/jobs/{id}/resume")]
 pub(crate) async fn resume(
-    caller: Allowed<JobsControl>,
+    caller: Allowed<RunCancel>,
     jobs: Data<Jobs>,
     id: Path<JobId>,
     body: OptionalJsonBody<ControlRequest>,
@@ -83,7 +83,7 @@ pub(crate) async fn resume(
     (status = 202, body = Job), (status = 409, description = "Not ended yet, or its automation is archived", body = Problem)))]
 #[post("/api/v1/jobs/{id}/retry")]
 pub(crate) async fn retry(
-    caller: Allowed<JobsCreate>,
+    caller: Allowed<RobotRun>,
     jobs: Data<Jobs>,
     id: Path<JobId>,
     body: OptionalJsonBody<RetryRequest>,
@@ -99,7 +99,7 @@ pub(crate) async fn retry(
     (status = 200, body = BulkResponse)))]
 #[post("/api/v1/jobs/bulk/cancel")]
 pub(crate) async fn bulk_cancel(
-    caller: Allowed<JobsControl>,
+    caller: Allowed<RunCancel>,
     jobs: Data<Jobs>,
     body: JsonBody<BulkRequest>,
 ) -> Result<HttpResponse, Failure> {
@@ -112,15 +112,11 @@ pub(crate) async fn bulk_cancel(
 #[utoipa::path(tag = "jobs", request_body = api_types::BulkRetryRequest, responses(
     (status = 200, body = BulkResponse)))]
 #[post("/api/v1/jobs/bulk/retry")]
-pub(crate) async fn bulk_retry(
-    caller: Allowed<JobsCreate>,
-    jobs: Data<Jobs>,
-    body: JsonBody<BulkRequest>,
-) -> Result<HttpResponse, Failure> {
+pub(crate) async fn bulk_retry(caller: Allowed<RobotRun>, jobs: Data<Jobs>, body: JsonBody<BulkRequest>) -> Result<HttpResponse, Failure> {
     bulk(&caller, Bulk::Retry, &jobs, body.0).await
 }
 
-async fn bulk(caller: &Principal, bulk: Bulk, jobs: &Jobs, request: BulkRequest) -> Result<HttpResponse, Failure> {
+async fn bulk(caller: &Permitted, bulk: Bulk, jobs: &Jobs, request: BulkRequest) -> Result<HttpResponse, Failure> {
     let dry_run = request.dry_run;
     let control = Control::new(Action::Cancel, caller, reason(request.reason.clone())?);
     let filter = bulk_filter(bulk, request)?;

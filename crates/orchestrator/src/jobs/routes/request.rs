@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::header, post, web::Data};
 use api_types::{ExecuteOptions, IDEMPOTENCY_KEY_HEADER, IDEMPOTENCY_REPLAYED_HEADER, Job, JobCreate, Problem};
-use auth::{Principal, need::JobsCreate};
+use auth::{Permitted, need::RobotRun};
 use chrono::{DateTime, Utc};
 use domain::{
     Fault,
@@ -30,7 +30,7 @@ const KEY_HEADER: &str = "Idempotency-Key";
     (status = 422, description = "The parameters do not match the schema, or the key was used with other parameters", body = Problem)))]
 #[post("/api/v1/automations/{id}/execute")]
 pub(crate) async fn execute(
-    caller: Allowed<JobsCreate>,
+    caller: Allowed<RobotRun>,
     request: HttpRequest,
     jobs: Data<Jobs>,
     query: Params<ExecuteOptions>,
@@ -67,7 +67,7 @@ pub(crate) async fn execute(
     (status = 409, description = "The automation is archived, or its overlap rule skips the request: `job_id` is the conflicting job", body = Problem)))]
 #[post("/api/v1/jobs")]
 pub(crate) async fn create(
-    caller: Allowed<JobsCreate>,
+    caller: Allowed<RobotRun>,
     request: HttpRequest,
     jobs: Data<Jobs>,
     body: JsonBody<JobCreate>,
@@ -90,7 +90,7 @@ pub(crate) async fn create(
 }
 
 /// The request with its origin; a service may name another requester.
-fn requested(body: JobCreate, caller: &Principal, in_header: Option<String>) -> Result<Request, Failure> {
+fn requested(body: JobCreate, caller: &Permitted, in_header: Option<String>) -> Result<Request, Failure> {
     if !caller.actor.asks_for_others() {
         let faults: Vec<Fault> = body.service_fields().map(|field| Fault::new(field, "may be set only by a service of the hub")).collect();
         if !faults.is_empty() {

@@ -5,7 +5,7 @@ use actix_web::{
     http::header,
     web::{Bytes, Data, Path},
 };
-use auth::need::JobsRead;
+use auth::need::RunRead;
 use domain::ids::JobId;
 use futures_util::Stream;
 use runtime::{Allowed, Failure};
@@ -24,7 +24,7 @@ const ALIVE_EVERY: Duration = Duration::from_secs(15);
     (status = 200, content_type = "text/event-stream", body = String)))]
 #[get("/api/v1/jobs/{id}/logs/stream")]
 pub(crate) async fn stream_logs(
-    caller: Allowed<JobsRead>,
+    caller: Allowed<RunRead>,
     request: HttpRequest,
     jobs: Data<Jobs>,
     streams: Data<LogStreams>,

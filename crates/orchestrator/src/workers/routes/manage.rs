@@ -3,7 +3,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{Problem, Worker, WorkerDetail, WorkerFilter};
-use auth::need::{WorkersDelete, WorkersPause, WorkersRead};
+use auth::need::{WorkerManage, WorkerRead};
 use domain::{Fault, ids::WorkerId, worker::State};
 use runtime::{Allowed, Failure, Params, page, page_size};
 use store::workers::Filter;
@@ -15,7 +15,7 @@ use crate::workers::Workers;
     (status = 200, body = Vec<Worker>)))]
 #[get("/api/v1/workers")]
 pub(crate) async fn list(
-    caller: Allowed<WorkersRead>,
+    caller: Allowed<WorkerRead>,
     request: HttpRequest,
     workers: Data<Workers>,
     query: Params<WorkerFilter>,
@@ -41,7 +41,7 @@ fn filter(query: WorkerFilter) -> Result<Filter, Failure> {
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 200, body = WorkerDetail)))]
 #[get("/api/v1/workers/{id}")]
-pub(crate) async fn get(caller: Allowed<WorkersRead>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn get(caller: Allowed<WorkerRead>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(workers.detail(&caller, *id).await?))
 }
 
@@ -51,7 +51,7 @@ pub(crate) async fn get(caller: Allowed<WorkersRead>, workers: Data<Workers>, id
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 200, body = Worker), (status = 409, description = "The worker is paused, stopped or lost", body = Problem)))]
 #[post("/api/v1/workers/{id}/pause")]
-pub(crate) async fn pause(caller: Allowed<WorkersPause>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn pause(caller: Allowed<WorkerManage>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(workers.pause(&caller, *id).await?))
 }
 
@@ -61,7 +61,7 @@ pub(crate) async fn pause(caller: Allowed<WorkersPause>, workers: Data<Workers>,
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 200, body = Worker), (status = 409, description = "The worker is not paused", body = Problem)))]
 #[post("/api/v1/workers/{id}/resume")]
-pub(crate) async fn resume(caller: Allowed<WorkersPause>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn resume(caller: Allowed<WorkerManage>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(workers.resume(&caller, *id).await?))
 }
 
@@ -71,7 +71,7 @@ pub(crate) async fn resume(caller: Allowed<WorkersPause>, workers: Data<Workers>
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 204), (status = 409, description = "The worker is alive", body = Problem)))]
 #[delete("/api/v1/workers/{id}")]
-pub(crate) async fn delete(caller: Allowed<WorkersDelete>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn delete(caller: Allowed<WorkerManage>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
     workers.delete(&caller, *id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -3,7 +3,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{WorkerToken, WorkerTokenCreate, WorkerTokenCreated, WorkerTokenFilter};
-use auth::need::{WorkerTokensRead, WorkerTokensWrite};
+use auth::need::WorkerManage;
 use domain::ids::TokenId;
 use runtime::{Access, Allowed, Failure, JsonBody, Params, page, page_size};
 
@@ -16,7 +16,7 @@ use crate::workers::Tokens;
     (status = 201, body = WorkerTokenCreated)))]
 #[post("/api/v1/worker-tokens")]
 pub(crate) async fn create(
-    caller: Allowed<WorkerTokensWrite>,
+    caller: Allowed<WorkerManage>,
     tokens: Data<Tokens>,
     body: JsonBody<WorkerTokenCreate>,
 ) -> Result<HttpResponse, Failure> {
@@ -28,7 +28,7 @@ pub(crate) async fn create(
     (status = 200, body = Vec<WorkerToken>)))]
 #[get("/api/v1/worker-tokens")]
 pub(crate) async fn list(
-    caller: Allowed<WorkerTokensRead>,
+    caller: Allowed<WorkerManage>,
     request: HttpRequest,
     tokens: Data<Tokens>,
     query: Params<WorkerTokenFilter>,
@@ -46,7 +46,7 @@ pub(crate) async fn list(
     (status = 204)))]
 #[delete("/api/v1/worker-tokens/{id}")]
 pub(crate) async fn revoke(
-    caller: Allowed<WorkerTokensWrite>,
+    caller: Allowed<WorkerManage>,
     tokens: Data<Tokens>,
     access: Data<Access>,
     id: Path<TokenId>,
