@@ -30,6 +30,7 @@ mod m20261126_125300_sessions;
 mod m20261126_153000_audit;
 mod m20261126_153500_domains;
 mod m20261126_153600_grants;
+mod m20261126_154500_user_state;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -68,6 +69,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_153000_audit::Migration),
             Box::new(m20261126_153500_domains::Migration),
             Box::new(m20261126_153600_grants::Migration),
+            Box::new(m20261126_154500_user_state::Migration),
         ]
     }
 }

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, get, post, web::Data};
 use api_types::{ChangePasswordRequest, LoginResponse, Me, MyAccount, Problem};
-use domain::{Fault, permission::Permission};
+use domain::{permission::Permission, user::check_password};
 use runtime::{Caller, Failure, JsonBody, Known, SignedIn};
 use store::{
     identity::{User, user_get, user_set_password},
@@ -15,8 +15,6 @@ use crate::{
     sign_in::slowed,
 };
 
-/// Characters of a password.
-const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 12..=256;
 const GONE: Failure = Failure::Unauthorized("the sign-in has ended; sign in again");
 
 /// Returns who makes the request, and what they may do.
@@ -26,8 +24,9 @@ pub(crate) async fn me(Known(caller): Known, gateway: Data<Gateway>) -> Result<H
     let Caller { principal, person } = caller;
     let user = match person {
         Some(person) => {
-            let User { id, username, email, display_name, .. } = user_get(&gateway.database, person.user).await?.ok_or(GONE)?;
-            Some(MyAccount { id: id.get(), username, email, display_name, session_id: person.session.get() })
+            let User { id, username, email, display_name, must_change_password, .. } =
+                user_get(&gateway.database, person.user).await?.ok_or(GONE)?;
+            Some(MyAccount { id: id.get(), username, email, display_name, must_change_password, session_id: person.session.get() })
         }
         None => None,
     };
@@ -50,7 +49,11 @@ pub(crate) async fn change_password(
 ) -> Result<HttpResponse, Failure> {
     let ChangePasswordRequest { current_password, new_password } = body.0;
     let user = user_get(&gateway.database, person.user).await?.ok_or(GONE)?;
-    check_password(&new_password, &current_password, &user)?;
+    let refused = |message: &str| Failure::field("new_password", message);
+    if new_password == current_password {
+        return Err(refused("must not be the current password"));
+    }
+    check_password(&new_password, &user.username, user.email.as_deref()).map_err(refused)?;
     let (account, device, now) = (Account::User(user.id), KnownFrom::Device(person.session), (gateway.sessions.clock)());
     gateway.guesses.attempt_known(&account, device, now).map_err(slowed)?;
     if !gateway.matches(current_password, user.password_hash.clone()).await? {
@@ -67,20 +70,4 @@ pub(crate) async fn change_password(
     let user = user_get(&gateway.database, user.id).await?.ok_or(GONE)?;
     let session = session_find(&gateway.database, person.session).await?.ok_or(GONE)?;
     Ok(HttpResponse::Ok().json(gateway.sessions.tokens(&user, &session, now).await?))
-}
-
-/// What is wrong with a new password.
-fn check_password(new: &str, current: &str, user: &User) -> Result<(), Failure> {
-    let refuse = |message: &str| Err(Failure::Invalid(vec![Fault::new("new_password", message)]));
-    if !PASSWORD_LENGTH.contains(&new.chars().count()) {
-        return refuse("must be 12 to 256 characters");
-    }
-    if new == current {
-        return refuse("must not be the current password");
-    }
-    let lower = new.to_lowercase();
-    if lower == user.username.to_lowercase() || user.email.as_ref().is_some_and(|email| lower == *email) {
-        return refuse("must not be the user name or e-mail address");
-    }
-    Ok(())
 }

@@ -11,7 +11,7 @@ use store::{
 use crate::service::{hashed, matches};
 
 /// Characters of a password that is made here: 22 letters and digits have 130 bits.
-const PASSWORD_LENGTH: usize = 22;
+pub(crate) const PASSWORD_LENGTH: usize = 22;
 
 /// Outcome of the first start.
 #[derive(Clone, Debug, PartialEq, Eq)]

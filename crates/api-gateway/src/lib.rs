@@ -12,6 +12,7 @@ mod admin;
 mod bootstrap;
 mod guesses;
 mod keys;
+mod people;
 mod proxy;
 mod retention;
 mod service;

@@ -12,6 +12,7 @@ use crate::{
     bootstrap::{Bootstrap, bootstrap_admin},
     guesses::Guesses,
     keys::Keys,
+    people::{self, People},
     proxy::Proxy,
     retention::RetentionSessions,
     sessions::{self, Sessions},
@@ -28,7 +29,16 @@ use crate::{
         sessions::routes::sessions_list,
         sessions::routes::sessions_end,
         account::me,
-        account::change_password
+        account::change_password,
+        people::routes::list,
+        people::routes::create,
+        people::routes::get,
+        people::routes::update,
+        people::routes::deactivate,
+        people::routes::reactivate,
+        people::routes::reset_password,
+        people::routes::sessions,
+        people::routes::session_end
     ),
     components(schemas(api_types::Problem))
 )]
@@ -40,6 +50,7 @@ pub(crate) struct Gateway {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) guesses: Guesses,
     pub(crate) hashing: Pool,
+    pub(crate) people: People,
 }
 
 /// Sign-ins that wait for their password to be hashed, each some tens of milliseconds; more are refused.
@@ -78,7 +89,14 @@ async fn start(context: &Context) -> Result<Running, StartError> {
     let hashing = Pool::new(threads, SIGN_INS_WAITING);
     let bootstrap = bootstrap_admin(&database, &hashing, admin, now).await?;
     let sessions = Arc::new(sessions(context).await?);
-    let gateway = Data::new(Gateway { database: database.clone(), sessions: sessions.clone(), guesses: Guesses::default(), hashing });
+    let people = People {
+        database: database.clone(),
+        identities: context.access.identities.clone(),
+        hashing: hashing.clone(),
+        clock: context.clock.clone(),
+    };
+    let gateway =
+        Data::new(Gateway { database: database.clone(), sessions: sessions.clone(), guesses: Guesses::default(), hashing, people });
     let name = admin.username.clone();
     let settings = context.settings.section::<Settings>()?;
     let proxy = Proxy::start(context, &settings)?;
@@ -117,7 +135,16 @@ fn routes(config: &mut ServiceConfig, gateway: &Data<Gateway>, proxy: &Proxy) {
         .service(sessions::routes::sessions_list)
         .service(sessions::routes::sessions_end)
         .service(account::me)
-        .service(account::change_password);
+        .service(account::change_password)
+        .service(people::routes::list)
+        .service(people::routes::create)
+        .service(people::routes::get)
+        .service(people::routes::update)
+        .service(people::routes::deactivate)
+        .service(people::routes::reactivate)
+        .service(people::routes::reset_password)
+        .service(people::routes::sessions)
+        .service(people::routes::session_end);
     proxy.configure(config);
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod routes;
 use api_types::LoginResponse;
 use auth::{Bearer, Claims, Presented};
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::ids::{SessionId, UserId};
 use runtime::{Clock, Failure, Identities};
 use secrecy::ExposeSecret as _;
 use store::{
@@ -91,6 +92,13 @@ impl Sessions {
         Ok(ended)
     }
 
+    /// Ends one of this user's sessions that go on.
+    pub(crate) async fn end_of(&self, user: UserId, id: SessionId) -> Result<(), Failure> {
+        let missing = || Failure::NotFound(format!("session {id}"));
+        let found = session_find(self.keys.database(), id).await?.filter(|session| session.user_id == user).ok_or_else(missing)?;
+        if self.end(&found, "revoked").await? { Ok(()) } else { Err(missing()) }
+    }
+
     /// The session whose refresh token this is, whatever became of it since.
     pub(crate) async fn of_refresh_token(&self, token: &str) -> Result<Option<Session>, Failure> {
         let Some(shown) = self.keys.refresh.read(token) else { return Ok(None) };
@@ -110,6 +118,7 @@ impl Sessions {
             expires_in: self.token_lifetime.as_secs(),
             refresh_token: Some(refresh.expose_secret().to_owned()),
             refresh_expires_in: u64::try_from((session.expires_at - now).num_seconds()).ok(),
+            must_change_password: user.must_change_password,
         })
     }
 

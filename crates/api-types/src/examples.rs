@@ -122,6 +122,25 @@ pub(crate) fn change_password() -> Value {
     json!({"current_password": "the password", "new_password": "another password"})
 }
 
+pub(crate) fn user() -> Value {
+    json!({
+        "id": "019a0c55-7d1e-7b02-8f6a-5c9e0d1b2a43", "username": "maria.silva", "email": "maria.silva@example.com",
+        "display_name": "Maria Silva", "is_active": true, "must_change_password": false, "created_at": "2026-03-02T13:05:44Z"
+    })
+}
+
+pub(crate) fn user_create() -> Value {
+    json!({"username": "maria.silva", "email": "maria.silva@example.com", "display_name": "Maria Silva"})
+}
+
+pub(crate) fn user_update() -> Value {
+    json!({"email": "maria@example.com"})
+}
+
+pub(crate) fn password_reset() -> Value {
+    json!({"must_change_password": true})
+}
+
 pub(crate) fn worker_token_create() -> Value {
     json!({"name": "Robots of accounting", "queues": ["invoices"], "expires_at": "2027-11-26T00:00:00Z"})
 }
@@ -200,6 +219,7 @@ mod tests {
         reads::<crate::LogLine>();
         reads::<crate::LogRequest>();
         reads::<crate::LoginRequest>();
+        reads::<crate::PasswordReset>();
         reads::<crate::PauseRequest>();
         reads::<crate::Problem>();
         reads::<crate::Progress>();
@@ -210,6 +230,9 @@ mod tests {
         reads::<crate::RetryRequest>();
         reads::<crate::StartRequest>();
         reads::<crate::StartResponse>();
+        reads::<crate::User>();
+        reads::<crate::UserCreate>();
+        reads::<crate::UserUpdate>();
         reads::<crate::WaitingReason>();
         reads::<crate::Worker>();
         reads::<crate::WorkerTokenCreate>();

@@ -54,6 +54,9 @@ pub struct LoginResponse {
     /// Seconds until the refresh token expires, unless it is used before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_expires_in: Option<u64>,
+    /// Whether the password must be changed before anything else: other requests are refused with 403 until then.
+    #[serde(default)]
+    pub must_change_password: bool,
 }
 
 /// Asks for the next access token of a session.
@@ -106,6 +109,9 @@ pub struct MyAccount {
     pub email: Option<String>,
     /// What people call them.
     pub display_name: Option<String>,
+    /// Whether they have to change their password before anything else.
+    #[serde(default)]
+    pub must_change_password: bool,
     /// The session of this request.
     pub session_id: Uuid,
 }

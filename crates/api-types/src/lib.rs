@@ -23,6 +23,7 @@ mod queue;
 mod report;
 mod schema;
 mod system;
+mod user;
 mod worker;
 mod workers;
 
@@ -37,6 +38,7 @@ pub use problem::{FieldError, Problem};
 pub use queue::{PauseRequest, Queue, QueueFilter};
 pub use report::{Report, ReportBody, ReportOutcome};
 pub use system::Health;
+pub use user::{PasswordReset, SessionFilter, User, UserCreate, UserCreated, UserFilter, UserUpdate};
 pub use worker::{
     CancellationResponse, ClaimRequest, FinishRequest, HeartbeatRequest, HeartbeatResponse, HeldJob, JobAssignment, JobStatusResponse,
     LogEntry, LogRequest, LogResponse, RegisterRequest, RegisterResponse, StartRequest, StartResponse, WorkerJobResponse,

@@ -50,6 +50,11 @@ shared! {
         /// Id of the token.
         "id" id: Uuid
     }
+    /// `{id}` of a user.
+    Path UserId {
+        /// Id of the user.
+        "id" id: Uuid
+    }
     /// `{id}` of a dead letter.
     Path DeadLetterId {
         /// Id of the dead letter.

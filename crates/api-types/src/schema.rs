@@ -127,6 +127,48 @@ impl ToSchema for GivenName {
     }
 }
 
+/// The name of a user.
+pub(crate) struct Username;
+
+impl PartialSchema for Username {
+    fn schema() -> RefOr<Schema> {
+        text(Some(1), domain::user::MAX_USERNAME, "^[a-z0-9][a-z0-9._-]*$", "The name of a user; no service has it.").into()
+    }
+}
+
+impl ToSchema for Username {}
+
+/// An e-mail address.
+pub(crate) struct Email;
+
+impl PartialSchema for Email {
+    fn schema() -> RefOr<Schema> {
+        macro_rules! part {
+            () => {
+                concat!("[^", hidden!(), r#"\s"<>,;:\\()@.]+"#)
+            };
+        }
+        let pattern = concat!("^", part!(), r"(\.", part!(), ")*@", part!(), r"(\.", part!(), ")*$");
+        text(Some(3), 254, pattern, "An e-mail address.").into()
+    }
+}
+
+impl ToSchema for Email {}
+
+/// A password that somebody chooses.
+pub(crate) struct Password;
+
+impl PartialSchema for Password {
+    fn schema() -> RefOr<Schema> {
+        let description = "A password; not one of the commonest, nor the user's name or e-mail address.";
+        let length = domain::user::PASSWORD_LENGTH;
+        let password = ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)));
+        password.min_length(Some(*length.start())).max_length(Some(*length.end())).description(Some(description)).into()
+    }
+}
+
+impl ToSchema for Password {}
+
 /// A short text on one line.
 pub(crate) struct ShortText;
 
@@ -332,6 +374,15 @@ mod tests {
         }
         for key in ["k", "a b", "{", "\n", "", &"x".repeat(256), &"x".repeat(257)] {
             assert_eq!(takes::<ConcurrencyKey>(key), domain::policy::ConcurrencyKey::check(key).is_ok(), "{key:?}");
+        }
+        for name in ["ana", "a", "0.a-b_c", "", "Ana", ".a", "a:b", "a@b", "á", &"a".repeat(64), &"a".repeat(65)] {
+            assert_eq!(takes::<Username>(name), domain::user::is_username(name), "{name:?}");
+        }
+        let long = format!("{}@b", "a".repeat(253));
+        for address in
+            ["a@b", "josé.x+y@b.c", "", "a", "@b", "a@", "a@b@c", "a b@c", ".a@b", "a.@b", "a@b..c", "a@b\u{200b}", "<a@b>", &long]
+        {
+            assert_eq!(takes::<Email>(address), domain::user::is_email(address), "{address:?}");
         }
         for (name, fine) in [("a", true), (" a ", true), ("São Paulo", true), ("", false), (" ", false), ("a\u{202e}b", false)] {
             assert_eq!(takes::<GivenName>(name), fine, "{name:?}");

@@ -2,12 +2,12 @@
 
 use api_types::{
     ChangePasswordRequest, Health, LoginRequest, LoginResponse, LogoutRequest, Me, OpsStatus, ReconcilerStatus, RefreshRequest, Session,
-    TaskStatus,
+    SessionFilter, TaskStatus,
 };
 use domain::ids::SessionId;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::{Call, Client};
+use crate::{Call, Client, List};
 
 impl Client {
     /// Signs a user in as [`Client::login`] does, by user name or e-mail address, and with an earlier refresh token if there is one.
@@ -30,9 +30,9 @@ impl Client {
         self.post(&["auth", "change-password"]).json(request)
     }
 
-    /// The caller's sessions, the newest first: at most 200.
-    pub fn sessions(&self) -> Call<Vec<Session>> {
-        self.get(&["auth", "sessions"])
+    /// The caller's sessions, the newest first.
+    pub fn sessions(&self, filter: &SessionFilter) -> List<Session> {
+        self.list(&["auth", "sessions"], filter)
     }
 
     /// Ends one of the caller's sessions.

@@ -32,6 +32,7 @@ mod link;
 mod list;
 mod queues;
 mod renew;
+mod users;
 mod workers;
 
 pub use self::{

@@ -27,6 +27,7 @@ pub mod retry;
 pub mod schema;
 pub mod scope;
 pub mod text;
+pub mod user;
 pub mod waiting;
 pub mod wire;
 pub mod worker;

@@ -17,6 +17,7 @@ mod queue;
 mod remote;
 mod renewal;
 mod run;
+mod user;
 mod watch;
 mod worker;
 
@@ -51,6 +52,8 @@ pub(crate) enum HubCommand {
     Job(job::JobArgs),
     /// List, pause and resume queues.
     Queue(queue::QueueArgs),
+    /// Add, change and deactivate users, and end their sessions.
+    User(user::UserArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -90,6 +93,7 @@ async fn outcome(command: HubCommand) -> Outcome {
         HubCommand::Run(args) => run::run(*args).await,
         HubCommand::Job(args) => job::run(args).await,
         HubCommand::Queue(args) => queue::run(args).await,
+        HubCommand::User(args) => user::run(args).await,
         HubCommand::Completions { shell } => completions(shell),
     }
 }
@@ -122,7 +126,7 @@ mod tests {
             let words: Vec<&str> = path.split(' ').collect();
             let is_here = match words[1..] {
                 ["worker", name, ..] => ["list", "pause", "resume"].contains(&name),
-                [name, ..] => ["login", "logout", "automation", "run", "job", "queue", "completions"].contains(&name),
+                [name, ..] => ["login", "logout", "automation", "run", "job", "queue", "user", "completions"].contains(&name),
                 [] => false,
             };
             if !is_here {

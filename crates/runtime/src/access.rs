@@ -126,8 +126,17 @@ fn job_to_start(path: &str) -> Option<JobId> {
     path.strip_prefix("/api/v1/worker/jobs/")?.strip_suffix("/start")?.parse().ok()
 }
 
-/// The request's caller.
+/// The request's caller, unless they have to change their password first.
 fn caller(request: &HttpRequest) -> Result<Caller, Failure> {
+    let caller = identified(request)?;
+    if caller.person.is_some_and(|person| person.must_change_password) {
+        return Err(Failure::Forbidden("change your password first: POST /api/v1/auth/change-password".to_owned()));
+    }
+    Ok(caller)
+}
+
+/// The request's caller. For routes of one's own account.
+fn identified(request: &HttpRequest) -> Result<Caller, Failure> {
     let identity = request.extensions_mut().remove::<Identity>();
     let Identity(caller) = identity.ok_or_else(|| Failure::Internal("this app does not identify who calls".to_owned()))?;
     caller
@@ -147,7 +156,7 @@ impl FromRequest for Known {
     type Future = Ready<Result<Self, Failure>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(caller(request).map(Self))
+        ready(identified(request).map(Self))
     }
 }
 
@@ -159,7 +168,7 @@ impl FromRequest for SignedIn {
     type Future = Ready<Result<Self, Failure>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(caller(request).and_then(person).map(Self))
+        ready(identified(request).and_then(person).map(Self))
     }
 }
 

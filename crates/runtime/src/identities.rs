@@ -21,7 +21,7 @@ use store::{
     Database,
     changes::{Subject, change_count},
     grants::grant_list_unscoped,
-    identity::user_get,
+    identity::{User, user_get},
     sessions::session_find,
     signing_keys::{SigningKey, signing_key_list},
 };
@@ -78,6 +78,7 @@ struct Key {
 /// A session that goes on, and whose it is.
 struct Known {
     user: UserId,
+    must_change_password: bool,
     generation: i64,
     expires_at: DateTime<Utc>,
     principal: Arc<Principal>,
@@ -105,6 +106,8 @@ pub struct Person {
     pub user: UserId,
     /// On which device.
     pub session: SessionId,
+    /// Whether they may only change their password until they have.
+    pub must_change_password: bool,
 }
 
 impl From<Principal> for Caller {
@@ -141,9 +144,7 @@ impl Identities {
             None => self.verify(token, digest, now).await?,
         };
         match &*verified {
-            Verified::Person { user, session, generation } => {
-                self.person(Person { user: *user, session: *session }, *generation, now).await
-            }
+            Verified::Person { user, session, generation } => self.person((*user, *session), *generation, now).await,
             Verified::Service { replica, name, principal } => {
                 let peer = self.0.replica.peer(*replica, now).await?;
                 let runs_it = peer.is_some_and(|peer| peer.runs(name));
@@ -171,19 +172,20 @@ impl Identities {
         Ok(self.state().signing.clone())
     }
 
-    async fn person(&self, person: Person, generation: i64, now: DateTime<Utc>) -> Result<Caller, Failure> {
+    async fn person(&self, (user, session): (UserId, SessionId), generation: i64, now: DateTime<Utc>) -> Result<Caller, Failure> {
         self.be_fresh().await?;
-        let known = self.state().sessions.get(&person.session).cloned();
+        let known = self.state().sessions.get(&session).cloned();
         let known = match known {
             Some(known) => known,
-            None => self.load(person.session, now).await?.ok_or(SESSION_OVER)?,
+            None => self.load(session, now).await?.ok_or(SESSION_OVER)?,
         };
-        if known.user != person.user || known.expires_at <= now {
+        if known.user != user || known.expires_at <= now {
             return Err(SESSION_OVER);
         }
         if known.generation != generation {
             return Err(OUTDATED);
         }
+        let person = Person { user, session, must_change_password: known.must_change_password };
         Ok(Caller { principal: known.principal.clone(), person: Some(person) })
     }
 
@@ -193,9 +195,10 @@ impl Identities {
         let Some(session) = session_find(&self.0.database, id).await?.filter(|session| session.is_live(now)) else { return Ok(None) };
         let user = user_get(&self.0.database, session.user_id).await?;
         let Some(user) = user.filter(|user| user.is_active) else { return Ok(None) };
-        let grants = grant_list_unscoped(&self.0.database, Grantee::User(user.id)).await?;
-        let principal = Arc::new(Principal::of_grants(Actor::User(user.username), grants.iter().map(|held| &held.grant)));
-        let known = Arc::new(Known { user: user.id, generation: user.generation, expires_at: session.expires_at, principal });
+        let User { id: user, username, generation, must_change_password, .. } = user;
+        let grants = grant_list_unscoped(&self.0.database, Grantee::User(user)).await?;
+        let principal = Arc::new(Principal::of_grants(Actor::User(username), grants.iter().map(|held| &held.grant)));
+        let known = Arc::new(Known { user, must_change_password, generation, expires_at: session.expires_at, principal });
         let mut state = self.state_mut();
         if state.count == count {
             if state.sessions.len() >= MOST_REMEMBERED {

@@ -266,6 +266,7 @@ impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Unavailable(text) | store::Error::Conflict(text) => Self::Unavailable(text),
+            error @ store::Error::LastAdministrator => Self::conflict("last_administrator", error.to_string()),
             error @ (store::Error::Duplicate(_) | store::Error::Refused(_) | store::Error::Corrupt(_)) => Self::Internal(error.to_string()),
         }
     }

@@ -15,10 +15,7 @@ use domain::{
     scope::Place,
 };
 use sea_orm::{
-    ActiveModelTrait,
-    ActiveValue::Set,
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, Func, LikeExpr, LockType},
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
 };
 use serde_json::{Map, Value};
 
@@ -32,6 +29,7 @@ use crate::{
     changes::{Subject, change_add_in_txn},
     entity::automation,
     scope,
+    search::has_text,
 };
 
 /// The settings of an automation.
@@ -214,7 +212,7 @@ pub async fn automation_list(database: &Database, scope: &Scope, filter: &Filter
         query = query.filter(automation::Column::Name.eq(name));
     }
     if let Some(text) = &filter.search {
-        query = query.filter(has_in_name(text));
+        query = query.filter(has_text(automation::Column::Name, text));
     }
     if let Some(after) = filter.after {
         query = query.filter(automation::Column::Id.gt(after.get()));
@@ -223,16 +221,6 @@ pub async fn automation_list(database: &Database, scope: &Scope, filter: &Filter
         query = query.limit(filter.limit);
     }
     query.all(database.connection()).await?.into_iter().map(from_row).collect()
-}
-
-/// SQLite, and PostgreSQL in the locale C, know the case of A to Z alone: the text as it is given is found all the same.
-fn has_in_name(text: &str) -> Condition {
-    let pattern = |text: &str| {
-        let literal: String = text.chars().flat_map(|c| matches!(c, '%' | '_' | '\\').then_some('\\').into_iter().chain([c])).collect();
-        LikeExpr::new(format!("%{literal}%")).escape('\\')
-    };
-    let name = || Expr::col(automation::Column::Name);
-    Condition::any().add(name().like(pattern(text))).add(Func::lower(name()).like(pattern(&text.to_lowercase())))
 }
 
 fn in_scope(scope: &Scope) -> Condition {

@@ -18,6 +18,9 @@ pub enum Error {
     /// A row has an invalid value.
     #[error("unreadable row: {0}")]
     Corrupt(String),
+    /// The change would leave nobody who may manage the hub.
+    #[error("nobody else may manage the hub: make somebody else an administrator first")]
+    LastAdministrator,
 }
 
 impl Error {
@@ -99,6 +102,7 @@ mod tests {
             Error::Duplicate(_) => "duplicate",
             Error::Refused(_) => "refused",
             Error::Corrupt(_) => "corrupt",
+            Error::LastAdministrator => "last_administrator",
         };
         for (code, expected) in [
             ("40001", "conflict"),

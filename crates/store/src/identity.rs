@@ -37,6 +37,10 @@ pub struct User {
     pub is_active: bool,
     /// Counts what ends their access tokens: another password, role or state.
     pub generation: i64,
+    /// Whether they may only change their password until they have.
+    pub must_change_password: bool,
+    /// When they were added.
+    pub created_at: DateTime<Utc>,
 }
 
 /// Inserts an administrator unless the name is taken; returns whether they were inserted.
@@ -54,6 +58,7 @@ pub async fn user_insert_if_absent(database: &Database, username: &str, password
         display_name: Set(None),
         is_active: Set(true),
         generation: Set(0),
+        must_change_password: Set(false),
     };
     let insert = user::Entity::insert(row).on_conflict(OnConflict::column(user::Column::Username).do_nothing().to_owned());
     let txn = database.begin().await?;
@@ -67,8 +72,8 @@ pub async fn user_insert_if_absent(database: &Database, username: &str, password
     Ok(is_new)
 }
 
-/// Replaces a user's password hash, and ends their access tokens and all sessions but one; `false` when there is no such user, or somebody
-/// replaced `old_hash` before.
+/// Replaces a user's password hash by one that they chose, and ends their access tokens and all sessions but one; `false` when there is no such
+/// user, or somebody replaced `old_hash` before.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -80,7 +85,7 @@ pub async fn user_set_password(
     now: DateTime<Utc>,
 ) -> Result<bool, Error> {
     let txn = database.begin().await?;
-    let row = user::ActiveModel { password_hash: Set(new_hash.to_owned()), ..Default::default() };
+    let row = user::ActiveModel { password_hash: Set(new_hash.to_owned()), must_change_password: Set(false), ..Default::default() };
     let update = next_generation(row, id).filter(user::Column::PasswordHash.eq(old_hash));
     let was_there = update.exec(&txn.0).await?.rows_affected == 1;
     if was_there {
@@ -89,39 +94,6 @@ pub async fn user_set_password(
     }
     txn.commit().await?;
     Ok(was_there)
-}
-
-/// Lets a user sign in, or not any more, which ends their access tokens and sessions; `false` when there is no such user, or it is so already.
-///
-/// # Errors
-/// Any [`Error`] of the database.
-pub async fn user_set_active(database: &Database, id: UserId, is_active: bool, now: DateTime<Utc>) -> Result<bool, Error> {
-    let txn = database.begin().await?;
-    let row = user::ActiveModel { is_active: Set(is_active), ..Default::default() };
-    let update = next_generation(row, id).filter(user::Column::IsActive.ne(is_active));
-    let changed = update.exec(&txn.0).await?.rows_affected == 1;
-    if changed && !is_active {
-        session_end_all_in_txn(&txn, id, None, now, "deactivated").await?;
-    }
-    if changed {
-        change_add_in_txn(&txn, Subject::Identities).await?;
-    }
-    txn.commit().await?;
-    Ok(changed)
-}
-
-/// Sets the e-mail address, which is kept in lower case, and the name for people; `false` when there is no such user.
-///
-/// # Errors
-/// [`Error::Duplicate`] when somebody else has the address.
-pub async fn user_set_profile(database: &Database, id: UserId, email: Option<&str>, display_name: Option<&str>) -> Result<bool, Error> {
-    let row = user::ActiveModel {
-        email: Set(email.map(str::to_lowercase)),
-        display_name: Set(display_name.map(str::to_owned)),
-        ..Default::default()
-    };
-    let update = user::Entity::update_many().set(row).filter(user::Column::Id.eq(id.get()));
-    Ok(update.exec(database.connection()).await?.rows_affected == 1)
 }
 
 /// The user with this id.
@@ -155,9 +127,10 @@ fn next_generation(row: user::ActiveModel, id: UserId) -> UpdateMany<user::Entit
     user::Entity::update_many().set(row).col_expr(user::Column::Generation, next).filter(user::Column::Id.eq(id.get()))
 }
 
-fn from_row(row: user::Model) -> User {
-    let user::Model { id, username, password_hash, created_at: _, email, display_name, is_active, generation } = row;
-    User { id: id.into(), username, email, display_name, password_hash, is_active, generation }
+pub(crate) fn from_row(row: user::Model) -> User {
+    let user::Model { id, username, password_hash, created_at, email, display_name, is_active, generation, must_change_password } = row;
+    let id = id.into();
+    User { id, username, email, display_name, password_hash, is_active, generation, must_change_password, created_at }
 }
 
 /// The installation's value for `key`. If there is none, stores `fresh`, which is then the value for all replicas.

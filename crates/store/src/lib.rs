@@ -33,10 +33,12 @@ pub mod queues;
 pub mod reconcilers;
 pub mod retention;
 mod scope;
+mod search;
 pub mod secrets;
 pub mod sessions;
 pub mod signing_keys;
 mod statement_text;
+pub mod users;
 pub mod worker_tokens;
 pub mod workers;
 

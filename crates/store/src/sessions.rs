@@ -76,12 +76,21 @@ pub async fn session_find(database: &Database, id: SessionId) -> Result<Option<S
     Ok(Entity::find_by_id(id.get()).one(database.connection()).await?.map(from_row))
 }
 
-/// Sessions of a user that are good at `now`, the last one first.
+/// Sessions of a user that are good at `now`, the last one first, from before `after` on.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn session_list_live(database: &Database, user: UserId, now: DateTime<Utc>, limit: u64) -> Result<Vec<Session>, Error> {
-    let query = Entity::find().filter(Column::UserId.eq(user.get())).filter(Column::EndedAt.is_null()).filter(Column::ExpiresAt.gt(now));
+pub async fn session_list_live(
+    database: &Database,
+    user: UserId,
+    now: DateTime<Utc>,
+    (after, limit): (Option<SessionId>, u64),
+) -> Result<Vec<Session>, Error> {
+    let mut query =
+        Entity::find().filter(Column::UserId.eq(user.get())).filter(Column::EndedAt.is_null()).filter(Column::ExpiresAt.gt(now));
+    if let Some(after) = after {
+        query = query.filter(Column::Id.lt(after.get()));
+    }
     let rows = query.order_by_desc(Column::Id).limit(limit).all(database.connection()).await?;
     Ok(rows.into_iter().map(from_row).collect())
 }

@@ -1,16 +1,13 @@
 use actix_web::{
-    HttpResponse, delete, get, post,
+    HttpRequest, HttpResponse, delete, get, post,
     web::{Data, Path},
 };
-use api_types::{LoginResponse, LogoutRequest, Problem, RefreshRequest, Session};
-use domain::ids::SessionId;
-use runtime::{Caller, Failure, Known, OpenJsonBody, OpenOptionalJsonBody, SignedIn};
+use api_types::{LoginResponse, LogoutRequest, Problem, RefreshRequest, Session, SessionFilter};
+use domain::ids::{SessionId, UserId};
+use runtime::{Caller, Failure, Known, OpenJsonBody, OpenOptionalJsonBody, Params, SignedIn, page, page_size};
 use store::sessions::{session_find, session_list_live};
 
 use crate::service::Gateway;
-
-/// Sessions in a list.
-const MOST_LISTED: u64 = 200;
 
 /// Returns the next access token of a session, and the next refresh token.
 ///
@@ -48,11 +45,28 @@ pub(crate) async fn logout(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Lists where one is signed in: sessions that go on, the last one first.
-#[utoipa::path(tag = "account", responses((status = 200, body = Vec<Session>)))]
+/// Lists where one is signed in: sessions that go on, the last one first, 100 a page.
+#[utoipa::path(tag = "account", params(SessionFilter), responses((status = 200, body = Vec<Session>)))]
 #[get("/api/v1/auth/sessions")]
-pub(crate) async fn sessions_list(SignedIn(person): SignedIn, gateway: Data<Gateway>) -> Result<HttpResponse, Failure> {
-    let found = session_list_live(&gateway.database, person.user, (gateway.sessions.clock)(), MOST_LISTED).await?;
+pub(crate) async fn sessions_list(
+    SignedIn(person): SignedIn,
+    request: HttpRequest,
+    gateway: Data<Gateway>,
+    query: Params<SessionFilter>,
+) -> Result<HttpResponse, Failure> {
+    live_sessions(&gateway, (person.user, Some(person.session)), &request, &query.0).await
+}
+
+/// A page of the sessions of a user that go on.
+pub(crate) async fn live_sessions(
+    gateway: &Gateway,
+    (user, current): (UserId, Option<SessionId>),
+    request: &HttpRequest,
+    filter: &SessionFilter,
+) -> Result<HttpResponse, Failure> {
+    let limit = page_size(filter.limit, 100, 1000)?;
+    let found = session_list_live(&gateway.database, user, (gateway.sessions.clock)(), (filter.after, limit.into())).await?;
+    let next = found.last().filter(|_| found.len() == limit as usize).map(|last| last.id.to_string());
     let shown = |session: store::sessions::Session| Session {
         id: session.id.get(),
         created_at: session.created_at,
@@ -60,9 +74,10 @@ pub(crate) async fn sessions_list(SignedIn(person): SignedIn, gateway: Data<Gate
         expires_at: session.expires_at,
         address: session.address,
         device: session.device,
-        is_current: session.id == person.session,
+        is_current: Some(session.id) == current,
     };
-    Ok(HttpResponse::Ok().json(found.into_iter().map(shown).collect::<Vec<_>>()))
+    let found: Vec<Session> = found.into_iter().map(shown).collect();
+    Ok(page(request.path(), request.query_string(), next).json(found))
 }
 
 /// Ends one of one's own sessions, as on a device that was lost.
@@ -71,8 +86,6 @@ pub(crate) async fn sessions_list(SignedIn(person): SignedIn, gateway: Data<Gate
     (status = 404, description = "None of one's sessions that go on has this id", body = Problem)))]
 #[delete("/api/v1/auth/sessions/{id}")]
 pub(crate) async fn sessions_end(SignedIn(person): SignedIn, gateway: Data<Gateway>, id: Path<SessionId>) -> Result<HttpResponse, Failure> {
-    let id = id.into_inner();
-    let missing = || Failure::NotFound(format!("session {id}"));
-    let found = session_find(&gateway.database, id).await?.filter(|session| session.user_id == person.user).ok_or_else(missing)?;
-    if gateway.sessions.end(&found, "revoked").await? { Ok(HttpResponse::NoContent().finish()) } else { Err(missing()) }
+    gateway.sessions.end_of(person.user, *id).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

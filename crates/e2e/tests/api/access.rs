@@ -24,7 +24,7 @@ const PERSONAL: [(&str, &str); 4] = [
     ("delete", "/api/v1/auth/sessions/{id}"),
 ];
 
-const ROUTES: [(&str, &str, Needs); 57] = [
+const ROUTES: [(&str, &str, Needs); 66] = [
     ("get", "/api/v1/automations", Some(P::RobotRead)),
     ("post", "/api/v1/automations", Some(P::RobotPublish)),
     ("delete", "/api/v1/automations/{id}", Some(P::RobotPublish)),
@@ -74,6 +74,15 @@ const ROUTES: [(&str, &str, Needs); 57] = [
     ("get", "/api/v1/worker-tokens", Some(P::WorkerManage)),
     ("post", "/api/v1/worker-tokens", Some(P::WorkerManage)),
     ("delete", "/api/v1/worker-tokens/{id}", Some(P::WorkerManage)),
+    ("get", "/api/v1/users", Some(P::AdminManage)),
+    ("post", "/api/v1/users", Some(P::AdminManage)),
+    ("get", "/api/v1/users/{id}", Some(P::AdminManage)),
+    ("put", "/api/v1/users/{id}", Some(P::AdminManage)),
+    ("post", "/api/v1/users/{id}/deactivate", Some(P::AdminManage)),
+    ("post", "/api/v1/users/{id}/reactivate", Some(P::AdminManage)),
+    ("post", "/api/v1/users/{id}/reset-password", Some(P::AdminManage)),
+    ("get", "/api/v1/users/{id}/sessions", Some(P::AdminManage)),
+    ("delete", "/api/v1/users/{id}/sessions/{session_id}", Some(P::AdminManage)),
     ("post", "/api/v1/worker/goodbye", Some(P::WorkerWork)),
     ("get", "/api/v1/workers", Some(P::WorkerRead)),
     ("delete", "/api/v1/workers/{id}", Some(P::WorkerManage)),
@@ -222,7 +231,9 @@ async fn credentials(world: &World) -> [Vec<(&'static str, String)>; 10] {
 }
 
 async fn ask(world: &World, (method, path): (&str, &str), shown: &[(&'static str, String)]) -> Answer {
-    let path = path.replace("{id}", if path.contains("automations") { "999999" } else { "0195d6f0-0000-7000-8000-000000000000" });
+    let path = path
+        .replace("{session_id}", "0195d6f0-0000-7000-8000-000000000000")
+        .replace("{id}", if path.contains("automations") { "999999" } else { "0195d6f0-0000-7000-8000-000000000000" });
     let method: Method = method.to_uppercase().parse().unwrap();
     let body = if path.ends_with("login") { json!({"username": "admin", "password": "admin-password-of-a-test"}) } else { json!({}) };
     let request = with_body(world.client.bare(method.clone(), &path), &method, &body);

@@ -21,6 +21,7 @@ mod openapi;
 mod ops;
 mod outage;
 mod pauses;
+mod people;
 mod policies;
 mod problems;
 mod reports;

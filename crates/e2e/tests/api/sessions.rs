@@ -10,13 +10,15 @@ use std::{
 
 use api_types::{LoginResponse, Me, Session};
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use domain::audit::Change;
 use e2e::{Answer, Client, Delivery, Options, World, on_both};
 use regente::HubOptions;
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::{
-    identity::{user_find, user_insert_if_absent, user_set_active, user_set_profile},
+    identity::{user_find, user_insert_if_absent},
     sessions::{session_find, session_list_live},
+    users::{Profile, user_set_active, user_update},
 };
 use test_support::eventually;
 use uuid::Uuid;
@@ -248,13 +250,14 @@ async fn whoever_is_deactivated_is_out_on_every_replica(delivery: Delivery) {
         assert_eq!(status(client, &given.access_token).await, 200);
     }
     let admin = user_find(database, "admin").await.unwrap().unwrap();
-    assert!(user_set_active(database, admin.id, false, Utc::now()).await.unwrap());
+    assert!(user_insert_if_absent(database, "another", "", Utc::now()).await.unwrap());
+    let _out = user_set_active(database, admin.id, false, &Change::by_hub(), Utc::now()).await.unwrap().unwrap();
     for client in [&world.client, &other_client] {
         is_out_soon(&given.access_token, client).await;
         assert_eq!(refresh(client, refresh_token(&given)).await.status, 401);
         assert_eq!(post(client, "/api/v1/auth/login", &json!({"username": "admin", "password": PASSWORD})).await.status, 401);
     }
-    assert!(user_set_active(database, admin.id, true, Utc::now()).await.unwrap());
+    let _back = user_set_active(database, admin.id, true, &Change::by_hub(), Utc::now()).await.unwrap().unwrap();
     let again = sign_in(&other_client).await;
     assert_eq!(status(&other_client, &again.access_token).await, 200);
     assert_eq!(status(&world.client, &given.access_token).await, 401, "what has ended stays so");
@@ -269,7 +272,8 @@ async fn one_sees_and_ends_ones_own_sessions_alone(delivery: Delivery) {
     let hash = user_find(database, "admin").await.unwrap().unwrap().password_hash;
     assert!(user_insert_if_absent(database, "ana", &hash, Utc::now()).await.unwrap());
     let ana = user_find(database, "ana").await.unwrap().unwrap();
-    assert!(user_set_profile(database, ana.id, Some("Ana@Example.com"), Some("Ana Lima")).await.unwrap());
+    let profile = Profile { email: Some(Some("Ana@Example.com".to_owned())), display_name: Some(Some("Ana Lima".to_owned())) };
+    let _changed = user_update(database, ana.id, &profile, &Change::by_hub(), Utc::now()).await.unwrap().unwrap();
     let by_mail = json!({"email": "ANA@example.com", "password": PASSWORD});
     let of_ana: LoginResponse = post(&world.client, "/api/v1/auth/login", &by_mail).await.expect(200).json();
     let me: Me = as_user(&world.client, &of_ana.access_token, Method::GET, "/api/v1/auth/me", &Value::Null).await.expect(200).json();
@@ -292,7 +296,7 @@ async fn one_sees_and_ends_ones_own_sessions_alone(delivery: Delivery) {
     assert_eq!(status(&world.client, &two.access_token).await, 401);
     assert_eq!(end(&one.access_token, last).await.problem(404).code, "not_found", "it has ended");
     assert!(!list(&one.access_token).await.iter().any(|session| session.id == last));
-    assert_eq!(session_list_live(database, ana.id, Utc::now(), 9).await.unwrap().len(), 1);
+    assert_eq!(session_list_live(database, ana.id, Utc::now(), (None, 9)).await.unwrap().len(), 1);
     world.end().await;
 }
 

@@ -60,6 +60,7 @@ pub(super) async fn login(args: LoginArgs) -> Outcome {
         ..LoginRequest::default()
     };
     let given = client.login_with(&request).await?;
+    let must_change_password = given.must_change_password;
     let sign_in = SignIn::new(args.username.clone(), given, Utc::now());
     let ends_at = sign_in.ends_at();
     let _lock = Lock::take().await?;
@@ -68,6 +69,9 @@ pub(super) async fn login(args: LoginArgs) -> Outcome {
     credentials.current = Some(url.clone());
     credentials.save()?;
     terminal::line(&format!("Signed in at {url} as {} until {}.", args.username, moment(ends_at)))?;
+    if must_change_password {
+        terminal::note("the password must be changed before anything else: sign in at the portal, or POST /api/v1/auth/change-password");
+    }
     // The session before is not needed any more, and nobody can use it once it has ended.
     if let Some(token) = before.and_then(|before| before.refresh_token) {
         let _ended = client.logout(&token).await;
@@ -107,7 +111,7 @@ fn warn_of_plain_http(url: &str) {
     }
 }
 
-fn password_from_stdin() -> Result<SecretString, Fault> {
+pub(super) fn password_from_stdin() -> Result<SecretString, Fault> {
     let mut line = String::new();
     let read = std::io::stdin().lock().take(MOST_PASSWORD).read_line(&mut line);
     read.map_err(|error| Fault::input(format!("cannot read a password on standard input: {error}")))?;

@@ -17,6 +17,7 @@ mod slow_bodies;
 mod start_faults;
 mod stop;
 mod up;
+mod user_commands;
 mod worker;
 mod worker_doctor;
 mod worker_install;

@@ -11,7 +11,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use auth::{Actor, Need, Permitted};
 use domain::audit::{ActorKind, Author, Change};
 
-use super::{caller, person};
+use super::{caller, identified, person};
 use crate::{Caller, Failure, Person, caller_address};
 
 /// Like [`crate::Allowed`], on a route that changes something.
@@ -64,7 +64,7 @@ impl FromRequest for OwnAccount {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let own = |caller: Caller| Ok(Self { change: Source::of(request).change_of(&caller), person: person(caller)? });
-        ready(caller(request).and_then(own))
+        ready(identified(request).and_then(own))
     }
 }
 

@@ -1,17 +1,15 @@
 use chrono::TimeDelta;
-use domain::ids::UserId;
+use domain::{audit::Change, ids::UserId};
 use store::{
     Error,
     changes::{Subject, change_count},
-    identity::{
-        User, instance_setting_get_or_insert, user_find, user_find_by_email, user_get, user_insert_if_absent, user_set_active,
-        user_set_password, user_set_profile,
-    },
+    identity::{User, instance_setting_get_or_insert, user_find, user_find_by_email, user_get, user_insert_if_absent, user_set_password},
     sessions::{
         Session, session_address_is_known, session_delete_over, session_end, session_find, session_insert, session_list_live,
         session_rotate,
     },
     signing_keys::{SigningKey, signing_key_list, signing_key_replace_in_txn},
+    users::{Filter, NewPassword, Profile, user_insert, user_list, user_reset_password, user_set_active, user_update},
 };
 
 use crate::{
@@ -24,6 +22,8 @@ both!(
     concurrent_inserts_of_one_name_add_one_user,
     password_of_a_known_user_is_replaced,
     a_new_password_and_a_deactivation_end_sessions,
+    somebody_may_always_manage_the_hub,
+    users_are_listed_by_name,
     an_address_is_found_in_any_case_and_is_one_users,
     a_session_goes_on_by_one_number_at_a_time,
     sessions_are_listed_while_they_go_on_and_removed_long_after,
@@ -74,24 +74,71 @@ async fn a_new_password_and_a_deactivation_end_sessions(db: Case) {
     let reason = async |id| session_find(&db, id).await.unwrap().unwrap().end_reason;
     assert_eq!(reason(ended.id).await.as_deref(), Some("password_changed"));
     assert_eq!((reason(kept.id).await, reason(others.id).await), (None, None));
-    assert!(user_set_active(&db, ana.id, false, at(10)).await.unwrap());
-    assert!(!user_set_active(&db, ana.id, false, at(10)).await.unwrap(), "it is so already");
+    for _ in 0..2 {
+        assert!(!user_set_active(&db, ana.id, false, &Change::by_hub(), at(10)).await.unwrap().unwrap().is_active);
+    }
     assert_eq!((reason(kept.id).await.as_deref(), reason(others.id).await), (Some("deactivated"), None));
     assert_eq!(reason(ended.id).await.as_deref(), Some("password_changed"), "the first reason stays");
     let ana = user_get(&db, ana.id).await.unwrap().unwrap();
     assert_eq!((ana.is_active, ana.generation), (false, 2));
-    assert!(user_set_active(&db, ana.id, true, at(11)).await.unwrap());
+    assert!(user_set_active(&db, ana.id, true, &Change::by_hub(), at(11)).await.unwrap().unwrap().is_active);
+    let (last, new) = (session(&db, &ana, 12).await, NewPassword { hash: "newest".to_owned(), must_change: true });
+    let ana = user_reset_password(&db, ana.id, new, &Change::by_hub(), at(13)).await.unwrap().unwrap();
+    assert_eq!((ana.password_hash.as_str(), ana.must_change_password, ana.generation), ("newest", true, 4));
+    assert_eq!(reason(last.id).await.as_deref(), Some("password_reset"));
+    assert!(user_set_password(&db, ana.id, ("newest", "own"), None, at(14)).await.unwrap());
+    assert!(!user_get(&db, ana.id).await.unwrap().unwrap().must_change_password);
+}
+
+async fn somebody_may_always_manage_the_hub(db: Case) {
+    let hubs = [db.database.clone(), db.other_hub().await];
+    let (ana, bia) = (user(&db, "ana").await, user(&db, "bia").await);
+    for round in 0..20 {
+        let out = |nth: usize, id| {
+            let hub = hubs[nth].clone();
+            tokio::spawn(async move { user_set_active(&hub, id, false, &Change::by_hub(), at(round)).await })
+        };
+        let (one, two) = (out(0, ana.id), out(1, bia.id));
+        let outcomes = [one.await.unwrap(), two.await.unwrap()];
+        let refused = |outcome: &Result<_, Error>| matches!(outcome, Err(Error::LastAdministrator));
+        assert_eq!(outcomes.iter().filter(|outcome| refused(outcome)).count(), 1, "{outcomes:?}");
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+        for id in [ana.id, bia.id] {
+            let _back = user_set_active(&db, id, true, &Change::by_hub(), at(round)).await.unwrap();
+        }
+    }
+    hubs[1].close().await.unwrap();
+}
+
+async fn users_are_listed_by_name(db: Case) {
+    let (ana, bia) = (user(&db, "ana").await, user(&db, "bia").await);
+    let _out = user_set_active(&db, bia.id, false, &Change::by_hub(), at(2)).await.unwrap().unwrap();
+    let names = async |filter: Filter| -> Vec<String> {
+        user_list(&db, &Filter { limit: 9, ..filter }).await.unwrap().into_iter().map(|user| user.username).collect()
+    };
+    let profile = Profile { display_name: Some(Some("100% João".to_owned())), email: None };
+    let _changed = user_update(&db, ana.id, &profile, &Change::by_hub(), at(2)).await.unwrap().unwrap();
+    assert_eq!(names(Filter::default()).await, ["ana", "bia"]);
+    assert_eq!(names(Filter { after: Some("ana".to_owned()), ..Filter::default() }).await, ["bia"]);
+    assert_eq!(names(Filter { is_active: Some(true), ..Filter::default() }).await, ["ana"]);
+    assert_eq!(names(Filter { search: Some("JO".to_owned()), ..Filter::default() }).await, ["ana"]);
+    assert_eq!(names(Filter { search: Some("João".to_owned()), ..Filter::default() }).await, ["ana"]);
+    assert_eq!(names(Filter { search: Some("_".to_owned()), ..Filter::default() }).await, [""; 0]);
+    let again = user_insert(&db, &User { id: UserId::default(), ..ana.clone() }, &Change::by_hub()).await;
+    assert!(matches!(&again, Err(Error::Duplicate(index)) if !index.contains("email")), "{again:?}");
+    assert!(user_update(&db, UserId::default(), &profile, &Change::by_hub(), at(2)).await.unwrap().is_none());
 }
 
 async fn an_address_is_found_in_any_case_and_is_one_users(db: Case) {
     let (ana, bia) = (user(&db, "ana").await, user(&db, "bia").await);
-    assert!(user_set_profile(&db, ana.id, Some("Ana@Example.com"), Some("Ana")).await.unwrap());
+    let profile = |email: &str| Profile { email: Some(Some(email.to_owned())), display_name: Some(Some("Ana".to_owned())) };
+    let changed = user_update(&db, ana.id, &profile("Ana@Example.com"), &Change::by_hub(), at(2)).await.unwrap().unwrap();
+    assert_eq!(changed.email.as_deref(), Some("ana@example.com"));
     let found = user_find_by_email(&db, "ANA@example.COM").await.unwrap().unwrap();
     assert_eq!((found.id, found.email.as_deref(), found.display_name.as_deref()), (ana.id, Some("ana@example.com"), Some("Ana")));
-    let taken = user_set_profile(&db, bia.id, Some("ana@example.com"), None).await;
-    assert!(matches!(taken, Err(Error::Duplicate(_))), "{taken:?}");
+    let taken = user_update(&db, bia.id, &profile("ANA@example.com"), &Change::by_hub(), at(2)).await;
+    assert!(matches!(&taken, Err(Error::Duplicate(index)) if index.contains("email")), "{taken:?}");
     assert!(user_find_by_email(&db, "").await.unwrap().is_none());
-    assert!(!user_set_profile(&db, UserId::default(), None, None).await.unwrap());
 }
 
 async fn a_session_goes_on_by_one_number_at_a_time(db: Case) {
@@ -123,10 +170,11 @@ async fn sessions_are_listed_while_they_go_on_and_removed_long_after(db: Case) {
     let (first, last) = (session(&db, &ana, 1).await, session(&db, &ana, 2).await);
     let _of_another = session(&db, &bia, 3).await;
     let ids = async |user, now, limit| -> Vec<_> {
-        session_list_live(&db, user, now, limit).await.unwrap().into_iter().map(|session| session.id).collect()
+        session_list_live(&db, user, now, (None, limit)).await.unwrap().into_iter().map(|session| session.id).collect()
     };
     assert_eq!(ids(ana.id, at(3), 9).await, [last.id, first.id]);
     assert_eq!(ids(ana.id, at(3), 1).await, [last.id]);
+    assert_eq!(session_list_live(&db, ana.id, at(3), (Some(last.id), 9)).await.unwrap(), std::slice::from_ref(&first));
     assert!(session_end(&db, last.id, ana.id, at(4), "revoked").await.unwrap());
     assert_eq!(ids(ana.id, at(5), 9).await, [first.id]);
     assert!(ids(ana.id, first.expires_at, 9).await.is_empty());
