@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use api_types::{
     AutomationCreate, AutomationFilter, AutomationUpdate, BulkRequest, ChangePasswordRequest, ControlRequest, DeadLetterFilter,
-    ExecuteOptions, JobCreate, JobEventFilter, JobFilter, LogFilter, PauseRequest, QueueFilter, ReplayRequest, RetryRequest, WorkerFilter,
-    WorkerTokenCreate, WorkerTokenFilter,
+    ExecuteOptions, JobCreate, JobEventFilter, JobFilter, LogFilter, PasswordReset, PauseRequest, QueueFilter, ReplayRequest, RetryRequest,
+    SessionFilter, UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate, WorkerTokenFilter,
 };
 use client::{Client, Error, Settings};
 use futures_util::TryStreamExt as _;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::server::{Server, problem};
 
 /// Calls that are there beside a description: to be compared with it.
-const METHODS: usize = 47;
+const METHODS: usize = 56;
 
 /// Sends each request there is, and gives what was refused.
 async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
@@ -29,7 +29,7 @@ async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
         hub.logout("x"),
         hub.me(),
         hub.change_password(&ChangePasswordRequest { current_password: "x".into(), new_password: "y".into() }),
-        hub.sessions(),
+        hub.sessions(&SessionFilter::default()).page(),
         hub.session_end(id.into()),
         hub.health(),
         hub.openapi(),
@@ -72,6 +72,15 @@ async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
         hub.dead_letter_replay(id.into()),
         hub.dead_letters_replay(&ReplayRequest::default()),
         hub.dead_letter_delete(id.into()),
+        hub.users(&UserFilter::default()).page(),
+        hub.user_create(&UserCreate::default()),
+        hub.user(id.into()),
+        hub.user_update(id.into(), &UserUpdate::default()),
+        hub.user_deactivate(id.into()),
+        hub.user_reactivate(id.into()),
+        hub.user_reset_password(id.into(), &PasswordReset::default()),
+        hub.user_sessions(id.into(), &SessionFilter::default()).page(),
+        hub.user_session_end(id.into(), Uuid::max().into()),
     ]
 }
 
@@ -82,6 +91,7 @@ async fn every_management_route_has_a_method() {
     assert!(refused.iter().all(|error| error.as_ref().and_then(Error::status) == Some(418)), "{refused:?}");
     let route = |request: &String| {
         let path = request.lines().next().unwrap().trim_end_matches(" HTTP/1.1").split('?').next().unwrap().to_owned();
+        let path = path.replace(&Uuid::max().to_string(), "{session_id}");
         path.replace(&Uuid::nil().to_string(), "{id}").replace("/automations/1", "/automations/{id}").replace("/queues/q", "/queues/{name}")
     };
     let asked: BTreeSet<String> = server.requests().iter().map(route).collect();
