@@ -93,7 +93,7 @@ async fn routes(admin: Data<Admin>) -> HttpResponse {
 /// What is applied to requests, and how it is set.
 #[get("/plugins")]
 async fn plugins(admin: Data<Admin>) -> HttpResponse {
-    let (settings, http) = (&admin.settings, &admin.context.settings.http);
+    let (settings, http, edge) = (&admin.settings, &admin.context.settings.http, &admin.context.settings.edge);
     let text = |time: std::time::Duration| format!("{}ms", time.as_millis());
     HttpResponse::Ok().json([
         Plugin {
@@ -113,7 +113,35 @@ async fn plugins(admin: Data<Admin>) -> HttpResponse {
             enabled: true,
             config: json!({"connect": text(settings.connect_timeout), "idle": text(settings.idle_timeout)}),
         },
-        Plugin { name: "body-limit", enabled: true, config: json!({"bytes": http.body_limit}) },
+        Plugin {
+            name: "request-size",
+            enabled: true,
+            config: json!({"body": http.body_limit, "header": http.header_limit, "headers": http.header_count}),
+        },
+        Plugin {
+            name: "connections",
+            enabled: true,
+            config: json!({
+                "all": http.max_connections, "of_one_address": http.max_connections_per_address,
+                "header_timeout": text(http.header_timeout), "write_timeout": text(http.write_timeout),
+            }),
+        },
+        Plugin {
+            name: "rate-limiting",
+            enabled: true,
+            config: json!({
+                "anonymous_per_minute": edge.anonymous_per_minute, "sign_ins_per_minute": edge.sign_ins_per_minute,
+                "person_per_minute": edge.person_per_minute, "key_per_minute": edge.key_per_minute, "worker_requests": edge.worker_requests,
+            }),
+        },
+        Plugin {
+            name: "ip-restriction",
+            enabled: !edge.allow.is_empty() || !edge.deny.is_empty(),
+            config: json!({"allow": edge.allow, "deny": edge.deny}),
+        },
+        Plugin { name: "cors", enabled: !edge.cors_origins.is_empty(), config: json!({"origins": edge.cors_origins}) },
+        Plugin { name: "tls", enabled: admin.context.settings.tls_is_on(), config: json!({"hsts": text(edge.hsts)}) },
+        Plugin { name: "compression", enabled: edge.compression, config: json!({"encodings": ["gzip"]}) },
         Plugin {
             name: "trusted-proxies",
             enabled: !http.trusted_proxies.is_empty(),

@@ -8,12 +8,12 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{SessionId, UserId};
+use runtime::Origin;
 
 /// Counters of one kind that are kept.
 const MOST: usize = 10_000;
@@ -34,10 +34,6 @@ const ACCOUNT: Policy = Policy { free: 10, most: TimeDelta::seconds(30), forget:
 const ADDRESS: Policy = Policy { free: 20, most: TimeDelta::minutes(15), forget: TimeDelta::hours(1) };
 /// An account together with an address or device that signed in to it before.
 const KNOWN: Policy = Policy { free: 10, most: TimeDelta::seconds(30), forget: TimeDelta::minutes(15) };
-
-/// Where an attempt comes from: an address, or the network of 64 bits that one site has of IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Origin(IpAddr);
 
 /// The account that is tried: a user, or a name that nobody has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -90,27 +86,6 @@ impl Guesses {
     /// The same for one of [`Guesses::attempt_known`].
     pub(crate) fn succeeded_known(&self, account: &Account, known: Known) {
         self.known.forget(&(account.clone(), known));
-    }
-}
-
-impl Origin {
-    pub(crate) fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                Self(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
-            }
-            v4 => Self(v4),
-        }
-    }
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            IpAddr::V4(address) => address.fmt(formatter),
-            IpAddr::V6(network) => write!(formatter, "{network}/64"),
-        }
     }
 }
 
@@ -312,7 +287,7 @@ mod tests {
             assert_eq!(guesses.attempt(&nobody(nth), from("192.0.2.1"), at(0)), Ok(()));
         }
         for nth in 0..100_000_u32 {
-            let address = Origin(IpAddr::V4((0x0a00_0000 + nth).into()));
+            let address = Origin::of(std::net::Ipv4Addr::from(0x0a00_0000 + nth).into());
             assert_eq!(guesses.attempt(&nobody(nth), address, at(0)), Ok(()));
         }
         assert!(guesses.addresses.with(|counters| counters.len()) <= MOST);

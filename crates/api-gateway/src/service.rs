@@ -69,6 +69,10 @@ impl runtime::Service for Service {
         true
     }
 
+    fn is_edge(&self) -> bool {
+        true
+    }
+
     fn section(&self) -> Option<Section> {
         Some(Section::of::<Settings>())
     }

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, post, web::Data};
 use api_types::{LoginRequest, LoginResponse, Problem, TokenForm};
-use runtime::{Failure, OpenFormBody, OpenJsonBody, caller_address};
+use runtime::{Edge, Failure, OpenFormBody, OpenJsonBody, Origin, caller_address};
 use store::{
     identity::{User, user_find, user_find_by_email},
     sessions::session_address_is_known,
 };
 
 use crate::{
-    guesses::{Account, Known, Origin, Wait},
+    guesses::{Account, Known, Wait},
     service::Gateway,
 };
 
@@ -63,7 +63,11 @@ pub(crate) async fn token_request(
             let (name, password) = (Name::Either(needed("username", username)?), needed("password", password)?);
             sign_in(&gateway, Attempt { name, password, refresh_token }, &request).await?
         }
-        Some("refresh_token") => gateway.sessions.refresh(&needed("refresh_token", refresh_token)?).await?,
+        Some("refresh_token") => {
+            let token = needed("refresh_token", refresh_token)?;
+            Edge::of(&request)?.admit_anonymous(&request, origin(&request))?;
+            gateway.sessions.refresh(&token).await?
+        }
         Some(_) => return Err(Failure::field("grant_type", "must be password or refresh_token")),
     };
     Ok(HttpResponse::Ok().json(given))
@@ -90,7 +94,17 @@ async fn sign_in(gateway: &Gateway, attempt: Attempt, request: &HttpRequest) -> 
         Some(user) => Account::User(user.id),
         None => Account::Nobody(shown(&attempt.name).to_lowercase()),
     };
-    let known = admit(gateway, &account, origin, user.as_ref(), attempt.refresh_token.as_deref()).await?;
+    let now = (gateway.sessions.clock)();
+    let counted = Edge::of(request)?.admit_sign_in(request, origin);
+    let known = match counted.and_then(|()| gateway.guesses.attempt(&account, origin, now).map_err(slowed)) {
+        Ok(()) => None,
+        // Others do not cost a user their turn where they signed in before.
+        Err(refused) => {
+            let known = known_from(gateway, user.as_ref(), origin, attempt.refresh_token.as_deref()).await?.ok_or(refused)?;
+            gateway.guesses.attempt_known(&account, known, now).map_err(slowed)?;
+            Some(known)
+        }
+    };
     let hash = user.as_ref().map_or_else(|| NOBODY.to_owned(), |user| user.password_hash.clone());
     let matches = gateway.matches(attempt.password, hash).await?;
     let Some(user) = user.filter(|user| matches && user.is_active) else {
@@ -104,29 +118,18 @@ async fn sign_in(gateway: &Gateway, attempt: Attempt, request: &HttpRequest) -> 
     gateway.sessions.begin(&user, Some(origin.to_string()), device(request)).await
 }
 
-/// Admits an attempt unless too many failed before. Returns the address or device that signed in before, if it is admitted for that.
-async fn admit(
-    gateway: &Gateway,
-    account: &Account,
-    origin: Origin,
-    user: Option<&User>,
-    refresh_token: Option<&str>,
-) -> Result<Option<Known>, Failure> {
-    let now = (gateway.sessions.clock)();
-    let Err(wait) = gateway.guesses.attempt(account, origin, now) else { return Ok(None) };
-    // Only who would have to wait is looked for.
-    let Some(user) = user else { return Err(slowed(wait)) };
+/// The address or device of an attempt, if the user signed in from there before.
+async fn known_from(gateway: &Gateway, user: Option<&User>, origin: Origin, refresh_token: Option<&str>) -> Result<Option<Known>, Failure> {
+    let Some(user) = user else { return Ok(None) };
     let session = match refresh_token {
         Some(token) => gateway.sessions.of_refresh_token(token).await?.filter(|session| session.user_id == user.id),
         None => None,
     };
-    let known = match session {
-        Some(session) => Known::Device(session.id),
-        None if session_address_is_known(&gateway.database, user.id, &origin.to_string()).await? => Known::Address(origin),
-        None => return Err(slowed(wait)),
-    };
-    gateway.guesses.attempt_known(account, known, now).map_err(slowed)?;
-    Ok(Some(known))
+    if let Some(session) = session {
+        return Ok(Some(Known::Device(session.id)));
+    }
+    let is_known = session_address_is_known(&gateway.database, user.id, &origin.to_string()).await?;
+    Ok(is_known.then_some(Known::Address(origin)))
 }
 
 pub(crate) fn slowed(Wait(wait): Wait) -> Failure {

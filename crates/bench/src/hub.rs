@@ -53,6 +53,10 @@ impl Hub {
             .env("REGENTE__ADMIN__PASSWORD", PASSWORD)
             // Its client signs in once.
             .env("REGENTE__AUTH__TOKEN_LIFETIME", "24h")
+            // Its submitters are one user, and its sign-ins come from one address: limits stay on and are not reached.
+            .env("REGENTE__EDGE__PERSON_PER_MINUTE", "100000000")
+            .env("REGENTE__EDGE__ANONYMOUS_PER_MINUTE", "100000000")
+            .env("REGENTE__EDGE__SIGN_INS_PER_MINUTE", "100000000")
             .env("REGENTE__DATA_DIR", bench.folder(&name)?)
             .env("REGENTE__LOG__FILTER", &bench.options.hub_log)
             .current_dir(bench.folder(&name)?)

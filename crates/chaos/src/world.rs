@@ -160,6 +160,9 @@ pub(crate) fn hub_environment(address: &str, data: &Path) -> Vec<(String, String
         ("ADMIN__PASSWORD", PASSWORD.to_owned()),
         // Some of its requests do not renew their token.
         ("AUTH__TOKEN_LIFETIME", "24h".to_owned()),
+        // They come from one address.
+        ("EDGE__ANONYMOUS_PER_MINUTE", "0".to_owned()),
+        ("EDGE__SIGN_INS_PER_MINUTE", "0".to_owned()),
         ("DATA_DIR", data.display().to_string()),
         ("LEASE__AGENT", lease.clone()),
         ("LEASE__FOREIGN", lease),

@@ -74,7 +74,7 @@ fn summary(result: &Value, folder: &Path) -> String {
 
 /// A client of this hub, signed in as the administrator.
 async fn client(hub: &Hub) -> anyhow::Result<Client> {
-    Ok(Client::new(Settings::new(hub.url()))?.with_token(&hub.access_token().await?.into())?)
+    Ok(Client::new(Settings::new(hub.local_url()))?.with_token(&hub.access_token().await?.into())?)
 }
 
 async fn register(client: &Client, registration: &AutomationCreate) -> anyhow::Result<Automation> {

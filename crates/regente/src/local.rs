@@ -21,7 +21,7 @@ pub(crate) struct LocalWorker {
 impl LocalWorker {
     /// Starts it. It runs scripts from the data folder and from `scripts`.
     pub(crate) fn start(hub: &Hub, queues: Vec<String>, scripts: Vec<PathBuf>) -> anyhow::Result<Self> {
-        let mut settings = Settings::new(hub.url(), queues);
+        let mut settings = Settings::new(hub.local_url(), queues);
         settings.auth = Auth::WorkerKey(hub.worker_key().clone());
         settings.slots = SLOTS;
         settings.base_dir = std::path::absolute(hub.data_dir())?;

@@ -13,8 +13,8 @@ use std::{
 };
 
 use actix_web::{
-    Error, FromRequest, HttpMessage, HttpRequest,
-    body::MessageBody,
+    Error, FromRequest, HttpMessage, HttpRequest, ResponseError as _,
+    body::{EitherBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
     http::header,
     middleware::Next,
@@ -25,7 +25,7 @@ use domain::{ids::JobId, permission::Permission};
 
 pub use self::changing::{Changing, OwnAccount, Source};
 use self::same_site::check_same_site;
-use crate::{Caller, Failure, Identities, Person, RefusedKeys, WorkerTokens, caller_address};
+use crate::{Caller, Edge, Failure, Identities, Person, RefusedKeys, WorkerTokens, caller_address};
 
 /// Credentials that identify callers: access tokens of users and services, the shared worker key, and worker tokens.
 #[derive(Clone)]
@@ -101,13 +101,21 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
 /// or not exist.
 struct Identity(Result<Caller, Failure>);
 
-/// Middleware that identifies the caller, and counts and logs callers that worker routes refuse.
+/// Whether a decoded path is of the worker API.
+pub(crate) fn is_worker_route(path: &str) -> bool {
+    path.starts_with("/api/v1/worker/")
+}
+
+/// Middleware that identifies the caller, counts and logs callers that worker routes refuse, and refuses who calls too often.
 ///
 /// # Errors
 /// The routes' errors.
-pub async fn identify(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+pub(crate) async fn identify<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     // The decoded path, as routes see it: `%77orker` is `worker`.
-    let is_worker_route = request.match_info().as_str().starts_with("/api/v1/worker/");
+    let is_worker_route = is_worker_route(request.match_info().as_str());
     let identity = match request.app_data::<Data<Access>>() {
         Some(access) => {
             let caller = access.caller(request.request(), is_worker_route).await;
@@ -118,8 +126,20 @@ pub async fn identify(request: ServiceRequest, next: Next<impl MessageBody + 'st
         }
         None => Err(Failure::Internal("no access rules in app data".to_owned())),
     };
-    request.extensions_mut().insert(Identity(identity));
-    next.call(request).await
+    let admitted = Edge::of(request.request()).map_err(Into::into).and_then(|edge| edge.admit(request.request(), &identity));
+    match admitted {
+        Ok(admitted) => {
+            request.extensions_mut().insert(Identity(identity));
+            let mut response = next.call(request).await?;
+            admitted.write(&mut response);
+            Ok(response.map_into_left_body())
+        }
+        Err(refused) => {
+            let mut response = request.into_response(refused.failure.error_response());
+            refused.write(response.headers_mut());
+            Ok(response.map_into_right_body())
+        }
+    }
 }
 
 fn job_to_start(path: &str) -> Option<JobId> {

@@ -6,7 +6,7 @@ use actix_web::{
     HttpMessage, HttpRequest,
     dev::Payload,
     error::PayloadError,
-    http::header::CONTENT_LENGTH,
+    http::header::{CONTENT_ENCODING, CONTENT_LENGTH},
     web::{Bytes, BytesMut},
 };
 use futures_util::StreamExt;
@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{Failure, Http};
+use crate::{EdgeSettings, Failure, Http, access::is_worker_route};
 
 /// Maximum size of a body on a route without sign-in, in bytes.
 const OPEN_LIMIT: usize = 16 * 1024;
@@ -30,6 +30,7 @@ pub struct Bodies {
     limit: usize,
     timeout: Duration,
     memory: Arc<Semaphore>,
+    worker_memory: Arc<Semaphore>,
     open_memory: Arc<Semaphore>,
 }
 
@@ -54,13 +55,14 @@ pub(crate) struct Memory {
 impl Bodies {
     /// The limits of the settings.
     #[must_use]
-    pub fn new(settings: &Http) -> Self {
+    pub fn new(settings: &Http, edge: &EdgeSettings) -> Self {
         // A body of maximum size must fit.
-        let memory = settings.body_memory.max(settings.body_limit.saturating_mul(2)).min(Semaphore::MAX_PERMITS);
+        let memory = |bytes: usize| Semaphore::new(bytes.max(settings.body_limit.saturating_mul(2)).min(Semaphore::MAX_PERMITS));
         Self {
             limit: settings.body_limit,
             timeout: settings.body_timeout,
-            memory: Arc::new(Semaphore::new(memory)),
+            memory: Arc::new(memory(settings.body_memory)),
+            worker_memory: Arc::new(memory(edge.worker_memory)),
             open_memory: Arc::new(Semaphore::new(OPEN_MEMORY)),
         }
     }
@@ -94,8 +96,12 @@ pub(crate) async fn read(request: &HttpRequest, mut payload: Payload, sender: Se
     let bodies = request.app_data::<Bodies>().ok_or_else(|| Failure::Internal("no bounds of bodies in app data".to_owned()))?;
     let (limit, of) = match sender {
         Sender::Anybody => (bodies.limit.min(OPEN_LIMIT), &bodies.open_memory),
+        Sender::Known if is_worker_route(request.match_info().as_str()) => (bodies.limit, &bodies.worker_memory),
         Sender::Known => (bodies.limit, &bodies.memory),
     };
+    if request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Failure::UnsupportedEncoding);
+    }
     let mut memory = Memory { of: of.clone(), taken: None };
     if announced(request).is_some_and(|length| length > limit) {
         return Err(Failure::TooLarge(limit));

@@ -2,7 +2,11 @@
 //!
 //! Anybody can write `X-Forwarded-For`: only what a trusted proxy appended counts, hop by hop from the right.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
 
 use actix_web::HttpRequest;
 use ipnet::IpNet;
@@ -37,6 +41,33 @@ impl TrustedProxies {
             caller = hop;
         }
         caller
+    }
+}
+
+/// Where somebody comes from: an address, or the network of 64 bits that one site has of IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Origin(IpAddr);
+
+impl Origin {
+    /// That of an address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Self(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
+            }
+            v4 => Self(v4),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => address.fmt(formatter),
+            IpAddr::V6(network) => write!(formatter, "{network}/64"),
+        }
     }
 }
 

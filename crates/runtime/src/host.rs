@@ -2,22 +2,30 @@
 //! for unmatched requests, and the state of reconcilers and tasks.
 
 mod app;
+mod connection;
 mod description;
 mod health;
 mod ops;
+mod server;
+mod stream;
+mod tls;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     time::Duration,
 };
 
-use actix_web::dev::ServerHandle;
+use actix_server::ServerHandle;
 use secrecy::SecretString;
 use store::Database;
 use tokio::task::JoinHandle;
 
-pub(crate) use self::description::routes;
+use self::app::Listeners;
 pub use self::description::{Route, describe};
+pub(crate) use self::{
+    connection::{Connection, Connections, InFlight},
+    description::routes,
+};
 use crate::{
     Context, Counts, Failure, Service, Shutdown, StartError, TaskError,
     service::{LocalAccess, Running},
@@ -29,6 +37,7 @@ const TASKS_END_WITHIN: Duration = Duration::from_secs(5);
 /// A server process.
 pub struct Host {
     address: SocketAddr,
+    local: Option<SocketAddr>,
     context: Context,
     announcements: Vec<String>,
     local_access: Option<LocalAccess>,
@@ -43,9 +52,9 @@ impl Host {
     /// The error of the service that did not start; those started before it are stopped.
     pub async fn start(listener: TcpListener, context: Context, services: &[Box<dyn Service>]) -> Result<Self, StartError> {
         match start(listener, &context, services).await {
-            Ok(Started { address, announcements, local_access, server }) => {
+            Ok(Started { address, local, announcements, local_access, server }) => {
                 let handle = server.handle();
-                Ok(Self { address, context, announcements, local_access, handle, server: tokio::spawn(server) })
+                Ok(Self { address, local, context, announcements, local_access, handle, server: tokio::spawn(server) })
             }
             Err(error) => {
                 context.close(TASKS_END_WITHIN).await;
@@ -68,7 +77,15 @@ impl Host {
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
             ip => ip,
         };
-        format!("http://{}", SocketAddr::new(ip, self.port()))
+        let scheme = if self.context.settings.tls_is_on() { "https" } else { "http" };
+        format!("{scheme}://{}", SocketAddr::new(ip, self.port()))
+    }
+
+    /// The URL for programs of this process, which need no certificate for themselves: that of an extra listener on loopback where the server speaks
+    /// TLS, else [`Host::url`].
+    #[must_use]
+    pub fn local_url(&self) -> String {
+        self.local.map_or_else(|| self.url(), |address| format!("http://{address}"))
     }
 
     /// The database, for tests.
@@ -129,13 +146,16 @@ impl Host {
 
 struct Started {
     address: SocketAddr,
+    local: Option<SocketAddr>,
     announcements: Vec<String>,
     local_access: Option<LocalAccess>,
-    server: actix_web::dev::Server,
+    server: actix_server::Server,
 }
 
 async fn start(listener: TcpListener, context: &Context, services: &[Box<dyn Service>]) -> Result<Started, StartError> {
     let address = listener.local_addr()?;
+    let local = if context.settings.tls_is_on() { Some(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?) } else { None };
+    let local_address = local.as_ref().map(TcpListener::local_addr).transpose()?;
     if services.iter().any(|service| service.needs_secrets()) {
         context.secrets.check().await?;
     }
@@ -154,6 +174,7 @@ async fn start(listener: TcpListener, context: &Context, services: &[Box<dyn Ser
     let beside = running.iter_mut().flat_map(|(_, service)| std::mem::take(&mut service.descriptions));
     let doc = description::of(services.iter().map(|service| service.describe()).chain(beside));
     let local_access = running.iter_mut().find_map(|(_, service)| service.local_access.take());
-    let server = app::serve(listener, context, running, &doc)?;
-    Ok(Started { address, announcements, local_access, server })
+    let is_front = services.iter().any(|service| service.is_edge());
+    let server = app::serve(Listeners { public: listener, local }, context, running, &doc, is_front)?;
+    Ok(Started { address, local: local_address, announcements, local_access, server })
 }

@@ -13,6 +13,7 @@ mod access;
 mod body;
 mod caller;
 mod clock;
+mod edge;
 pub mod events;
 mod extract;
 mod first_start;
@@ -37,10 +38,11 @@ mod worker_tokens;
 mod write_health;
 
 pub use self::{
-    access::{Access, Allowed, Changing, Known, OwnAccount, SignedIn, Source, WorkerCaller, identify},
+    access::{Access, Allowed, Changing, Known, OwnAccount, SignedIn, Source, WorkerCaller},
     body::Bodies,
-    caller::{TrustedProxies, caller_address},
+    caller::{Origin, TrustedProxies, caller_address},
     clock::{Clock, Clocks, SteadyClock},
+    edge::{Edge, REQUEST_ID_HEADER, is_secure},
     events::Events,
     extract::{JsonBody, OpenFormBody, OpenJsonBody, OpenOptionalJsonBody, OptionalJsonBody, Params, path_config},
     host::{Host, Route, describe},
@@ -55,11 +57,12 @@ pub use self::{
     secrets::{Secrets, SecretsError},
     service::{Context, Elsewhere, Parts, Running, Service, StartError},
     settings::{
-        Admin, Auth, Broker, Database, Dispatch, Http, LeaseSettings, Limits, LocalWorker, Log, Retention, SecretSettings, Section,
-        SectionSettings, Services, Settings, SettingsError, WorkerSettings,
+        Admin, Auth, Broker, Database, Dispatch, EdgeSettings, Http, LeaseSettings, Limits, LocalWorker, Log, Retention, SecretSettings,
+        Section, SectionSettings, Services, Settings, SettingsError, WorkerSettings,
     },
     shutdown::Shutdown,
     tasks::{TaskError, TaskState, TaskStatus, Tasks},
     worker_tokens::WorkerTokens,
     write_health::WriteHealth,
 };
+pub use telemetry::{RequestIds, current_request};

@@ -3,32 +3,14 @@
 
 use std::borrow::Cow;
 
-use actix_web::{
-    Error, ResponseError,
-    body::{EitherBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
-    middleware::Next,
-};
 use domain::Fault;
 use percent_encoding::percent_decode_str;
 
 use crate::Failure;
 
-/// Middleware that refuses ambiguous paths with 400.
-///
-/// # Errors
-/// Those of the routes.
-pub(crate) async fn refuse_ambiguous<B: MessageBody + 'static>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    match ambiguity(request.uri().path()) {
-        None => next.call(request).await.map(ServiceResponse::map_into_left_body),
-        Some(reason) => {
-            let refusal = Failure::BadQuery(vec![Fault::new("path", reason)]).error_response();
-            Ok(request.into_response(refusal).map_into_right_body())
-        }
-    }
+/// Refuses a path that can be read in two ways.
+pub(crate) fn check(path: &str) -> Result<(), Failure> {
+    ambiguity(path).map_or(Ok(()), |reason| Err(Failure::BadQuery(vec![Fault::new("path", reason)])))
 }
 
 /// Why `path`, as it was sent, can be read in two ways.

@@ -49,6 +49,12 @@ pub enum Failure {
     /// The body is larger than this many bytes.
     #[error("the body has more than {0} bytes")]
     TooLarge(usize),
+    /// The body is compressed.
+    #[error("the body has a Content-Encoding; send it as it is")]
+    UnsupportedEncoding,
+    /// The target and headers are too large, or too many.
+    #[error("the request has more than {0}")]
+    HeadersTooLarge(String),
     /// The body did not arrive in time.
     #[error("the body did not arrive within {} s", .0.as_secs())]
     TooSlow(Duration),
@@ -126,6 +132,8 @@ impl Failure {
             Self::Unauthorized(_) => "unauthorized",
             Self::Forbidden(_) => "forbidden",
             Self::TooLarge(_) => "too_large",
+            Self::UnsupportedEncoding => "unsupported_encoding",
+            Self::HeadersTooLarge(_) => "headers_too_large",
             Self::TooSlow(_) => "too_slow",
             Self::TooMany { .. } => "too_many_requests",
             Self::Overloaded => "overloaded",
@@ -170,6 +178,8 @@ impl ResponseError for Failure {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::HeadersTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) | Self::Away { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -206,7 +216,7 @@ impl Failure {
         }
         let detail =
             if matches!(self, Self::Internal(_)) { "internal error; the hub's log has the cause".to_owned() } else { self.to_string() };
-        let code = self.code();
+        let (code, ids) = (self.code(), telemetry::current_request());
         Problem {
             kind: format!("urn:regente:problem:{code}"),
             title: status.canonical_reason().unwrap_or_default().to_owned(),
@@ -215,6 +225,8 @@ impl Failure {
             detail,
             code: code.to_owned(),
             job_id: self.job_id(),
+            request_id: ids.as_ref().map(|ids| ids.request_id.clone()),
+            trace_id: ids.as_ref().map(|ids| ids.trace_id.clone()),
             errors: self.faults().iter().map(|fault| FieldError { field: fault.field.clone(), message: fault.message.clone() }).collect(),
         }
     }

@@ -43,6 +43,12 @@ pub trait Service: Send + Sync {
         false
     }
 
+    /// Whether requests reach other services through it: a process that runs it counts all requests, another leaves those that a trusted proxy passes
+    /// on to the one that does.
+    fn is_edge(&self) -> bool {
+        false
+    }
+
     /// The API description of its routes; does not need a running service.
     fn describe(&self) -> OpenApi;
 

@@ -1,3 +1,14 @@
+// Before the modules that use it.
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $kind,)* }
+    };
+}
+
+mod http;
 mod list;
 mod load;
 mod optional_profile;
@@ -7,13 +18,15 @@ mod section;
 use std::{path::PathBuf, time::Duration};
 
 use domain::automation::QueueProfile;
-use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use telemetry::LogFormat;
 
 use self::section::Sections;
-pub use self::section::{Section, SectionSettings};
+pub use self::{
+    http::{EdgeSettings, Http},
+    section::{Section, SectionSettings},
+};
 
 /// All settings. Read from the embedded defaults, then `regente.toml`, then the environment.
 #[derive(Clone, Debug, Serialize)]
@@ -22,6 +35,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// HTTP server.
     pub http: Http,
+    /// What the process lets in, and how often.
+    pub edge: EdgeSettings,
     /// Where services of other processes are.
     pub services: Services,
     /// Database.
@@ -51,37 +66,6 @@ pub struct Settings {
     sections: Sections,
 }
 
-macro_rules! section {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        pub struct $name { $($(#[$field_doc])* pub $field: $kind,)* }
-    };
-}
-
-section!(
-    /// HTTP server.
-    Http {
-        /// Address to serve on.
-        bind: String,
-        /// Maximum size of a request body, in bytes.
-        body_limit: usize,
-        /// Time limit for a body to arrive.
-        #[serde(with = "humantime_serde")]
-        body_timeout: Duration,
-        /// Memory of all request bodies together, in bytes; at least twice `body_limit`.
-        body_memory: usize,
-        /// Threads that serve requests.
-        workers: usize,
-        /// A client of a log stream that does not read within this time is disconnected.
-        #[serde(with = "humantime_serde")]
-        stream_patience: Duration,
-        /// Proxies whose `X-Forwarded-For` is believed.
-        #[serde(deserialize_with = "list::networks")]
-        trusted_proxies: Vec<IpNet>,
-    }
-);
 section!(
     /// Where services of other processes are: base URLs of each.
     Services {
@@ -331,6 +315,12 @@ impl Settings {
         }
     }
 
+    /// Whether the server speaks TLS.
+    #[must_use]
+    pub fn tls_is_on(&self) -> bool {
+        self.http.has_certificate()
+    }
+
     /// Whether the server is bound to a loopback address.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
@@ -341,7 +331,7 @@ impl Settings {
 
     /// Faults of values that have the right type; each begins with its key.
     fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
+        let mut faults = [self.http.faults(), self.edge.faults()].concat();
         let mut check = |fine: bool, text: &str| {
             if !fine {
                 faults.push(text.to_owned());
@@ -358,11 +348,6 @@ impl Settings {
             broker.is_empty() || broker.starts_with("amqp://") || broker.starts_with("amqps://"),
             "broker.url must begin with amqp:// or amqps://",
         );
-        check(self.http.bind.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()), "http.bind must be ADDRESS:PORT");
-        check((1024..=1 << 30).contains(&self.http.body_limit), "http.body_limit must be 1 KiB to 1 GiB");
-        check((Duration::from_secs(1)..=RETENTION_LEAST).contains(&self.http.body_timeout), "http.body_timeout must be 1s to 1h");
-        check(self.http.body_memory <= 1 << 40, "http.body_memory must be at most 1 TiB");
-        check((1..=256).contains(&self.http.workers), "http.workers must be 1 to 256");
         for (service, nth, address) in
             self.services.all().flat_map(|(name, all)| all.iter().zip(1..).map(move |(address, nth)| (name, nth, address)))
         {

@@ -7,10 +7,15 @@
 //! assert_eq!(format, telemetry::LogFormat::Json);
 //! ```
 
+mod request;
+
 use std::{io::IsTerminal, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use self::request::{Notation, WithRequest};
+pub use self::request::{RequestIds, current_request, in_request};
 
 /// Format of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,8 +70,14 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
     let filter = EnvFilter::try_new(filter).map_err(|error| Error::Filter(error.to_string()))?;
     let registry = tracing_subscriber::registry().with(filter);
     let done = match format {
-        LogFormat::Json => registry.with(fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init(),
-        LogFormat::Text => registry.with(fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr)).try_init(),
+        LogFormat::Json => {
+            let layer = fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
+            registry.with(layer.map_event_format(|line| WithRequest::new(line, Notation::Json))).try_init()
+        }
+        LogFormat::Text => {
+            let layer = fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
+            registry.with(layer.map_event_format(|line| WithRequest::new(line, Notation::Text))).try_init()
+        }
     };
     done.map_err(|_| Error::Twice)
 }

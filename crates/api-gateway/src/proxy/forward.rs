@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web::Payload};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use runtime::{Failure, Shutdown, TrustedProxies, caller_address};
+use runtime::{Failure, Shutdown, TrustedProxies, caller_address, current_request, is_secure};
 use uuid::Uuid;
 
 use super::{
@@ -33,7 +33,6 @@ const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'|')
     .add(b'}');
-const REQUEST_ID: &str = "x-request-id";
 
 /// What a thread that serves forwards with.
 #[derive(Clone)]
@@ -55,20 +54,14 @@ enum Next {
 impl Forwarder {
     /// Passes a request on, and its answer back.
     pub(super) async fn forward(&self, pool: Arc<Pool>, request: HttpRequest, payload: Payload) -> Result<HttpResponse, Failure> {
-        let request_id = request_id(&request);
         let upgrade = request.method() == actix_web::http::Method::GET && headers::asks_for_websocket(request.headers());
-        let own = own(&request, &request_id, upgrade);
+        let own = own(&request, upgrade);
         let outgoing = Outgoing::new(&request, headers::of_request(request.headers(), &own))?;
-        let mut response = if upgrade {
-            self.upgrade(&pool, &outgoing, payload).await
-        } else {
-            let payload = self.body(&request, payload)?;
-            self.transfer(&pool, &outgoing, payload).await
-        }?;
-        if let Ok(id) = request_id.parse() {
-            response.headers_mut().insert(header::HeaderName::from_static(REQUEST_ID), id);
+        if upgrade {
+            return self.upgrade(&pool, &outgoing, payload).await;
         }
-        Ok(response)
+        let payload = self.body(&request, payload)?;
+        self.transfer(&pool, &outgoing, payload).await
     }
 
     /// The body, when the request has one.
@@ -185,26 +178,15 @@ impl Outgoing {
     }
 }
 
-/// A trusted proxy's request id, else a new one.
-fn request_id(request: &HttpRequest) -> String {
-    let theirs = forwarded(request, REQUEST_ID).filter(|id| headers::is_request_id(id));
-    theirs.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
-}
-
-fn own(request: &HttpRequest, request_id: &str, upgrade: bool) -> Own {
-    let proto = match forwarded(request, "x-forwarded-proto") {
-        Some("https") => "https",
-        Some("http") => "http",
-        _ if request.app_config().secure() => "https",
-        _ => "http",
-    };
+fn own(request: &HttpRequest, upgrade: bool) -> Own {
+    let ids = current_request();
     let host = forwarded(request, "x-forwarded-host").or_else(|| text(request, "host"));
     Own {
         caller: caller_address(request).map(|address| address.to_string()),
-        proto,
+        proto: if is_secure(request) { "https" } else { "http" },
         host: host.map(str::to_owned),
-        request_id: request_id.to_owned(),
-        traceparent: headers::traceparent(text(request, "traceparent"), Uuid::new_v4(), Uuid::new_v4()),
+        traceparent: ids.as_ref().map(|ids| headers::traceparent(text(request, "traceparent"), Uuid::new_v4(), &ids.trace_id)),
+        request_id: ids.map(|ids| ids.request_id.clone()),
         upgrade,
     }
 }

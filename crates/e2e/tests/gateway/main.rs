@@ -5,10 +5,14 @@
 mod admin;
 mod answers;
 mod apart;
+mod bad_input;
 mod edge;
 mod ejection;
 mod fake;
 mod headers;
+mod limits;
+mod passing;
 mod paths;
 mod repeats;
 mod streams;
+mod tls;

@@ -55,6 +55,7 @@ async fn five_hundred_of_them_stay_within_the_memory_of_bodies_and_end_at_their_
     let place = Place::new()
         .with("REGENTE__ADMIN__PASSWORD", PASSWORD)
         .with("REGENTE__HTTP__BODY_MEMORY", &BUDGET.to_string())
+        .with("REGENTE__EDGE__ANONYMOUS_PER_MINUTE", "0")
         .with("REGENTE__HTTP__BODY_TIMEOUT", "3s");
     let mut hub = place.start(&["up"]);
     let address = hub.address().await;

@@ -10,6 +10,7 @@ use std::{
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use auth::{Actor, Need, Permitted};
 use domain::audit::{ActorKind, Author, Change};
+use telemetry::current_request;
 
 use super::{caller, identified, person};
 use crate::{Caller, Failure, Person, caller_address};
@@ -79,7 +80,7 @@ pub struct Source {
 
 impl Source {
     fn of(request: &HttpRequest) -> Self {
-        Self { address: caller_address(request), request_id: request_id(request) }
+        Self { address: caller_address(request), request_id: current_request().map(|ids| ids.request_id.clone()) }
     }
 
     /// A change from there.
@@ -115,14 +116,4 @@ const fn kind(actor: &Actor) -> ActorKind {
         Actor::Service(_) => ActorKind::Service,
         Actor::SharedKey | Actor::WorkerToken(_) => ActorKind::Worker,
     }
-}
-
-/// Characters of a request's id.
-const MOST_REQUEST_ID: usize = 128;
-
-/// The id that the request has, unless it is none.
-fn request_id(request: &HttpRequest) -> Option<String> {
-    let id = request.headers().get("x-request-id")?.to_str().ok()?;
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    ((1..=MOST_REQUEST_ID).contains(&id.len()) && id.bytes().all(is_plain)).then(|| id.to_owned())
 }

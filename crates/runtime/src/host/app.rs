@@ -1,19 +1,17 @@
-use std::{collections::BTreeMap, net::TcpListener, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::TcpListener, sync::Arc};
 
+use actix_server::Server;
 use actix_web::{
-    App, HttpResponse, HttpServer,
-    dev::Server,
-    get,
-    middleware::{DefaultHeaders, from_fn},
+    App, HttpResponse, get,
+    middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
 use utoipa::openapi::OpenApi;
 
-use super::{Route, health, ops, routes};
-use crate::{Bodies, Context, TrustedProxies, Unmatched, identify, path::refuse_ambiguous, path_config, service::Running, unmatched};
-
-/// Time limit for requests in flight at a stop, in seconds.
-const DRAIN_S: u64 = 10;
+use super::{Connections, Route, health, ops, routes, server, server::Terms, tls};
+use crate::{
+    Bodies, Context, Edge, StartError, TrustedProxies, Unmatched, access::identify, edge, path_config, service::Running, unmatched,
+};
 
 /// State of the routes that every process has.
 pub(super) struct Frame {
@@ -23,23 +21,36 @@ pub(super) struct Frame {
     description: Arc<str>,
 }
 
-/// Serves the services in order, then the routes that every process has.
+/// The listeners of a process.
+pub(super) struct Listeners {
+    /// The one that the settings name.
+    pub(super) public: TcpListener,
+    /// One without TLS for programs of this process, when the other has it.
+    pub(super) local: Option<TcpListener>,
+}
+
+/// Serves the services in order, then the routes that every process has. `is_front`: no gateway is in front of this process.
 pub(super) fn serve(
-    listener: TcpListener,
+    listeners: Listeners,
     context: &Context,
     services: Vec<(&'static str, Running)>,
     doc: &OpenApi,
-) -> std::io::Result<Server> {
-    let bodies = Bodies::new(&context.settings.http);
-    let proxies = TrustedProxies::new(&context.settings.http.trusted_proxies);
+    is_front: bool,
+) -> Result<Server, StartError> {
+    let settings = &context.settings;
+    let bodies = Bodies::new(&settings.http, &settings.edge);
+    let proxies = TrustedProxies::new(&settings.http.trusted_proxies);
+    let edge = Data::new(Edge::new(settings, &context.clock, is_front, context.access.open));
     let access = Data::new(context.access.clone());
     let unknown = Data::new(Unmatched::new(documented_routes(doc)));
     // The description consists of literals, so serialising it cannot fail.
     let description = serde_json::to_string(doc).unwrap_or_else(|_| "{}".to_owned()).into();
     let frame = Data::new(Frame { context: context.clone(), services, description });
+    let connections = Connections::new(settings.http.max_connections, settings.http.max_connections_per_address, proxies.clone());
     let app = move || {
         App::new()
             .app_data(access.clone())
+            .app_data(edge.clone())
             .app_data(path_config())
             .app_data(bodies.clone())
             .app_data(proxies.clone())
@@ -48,19 +59,15 @@ pub(super) fn serve(
             .app_data(unknown.clone())
             .default_service(web::to(unmatched))
             .wrap(from_fn(identify))
-            .wrap(from_fn(refuse_ambiguous))
-            // No answer is a page, and answers may contain secrets or be outdated soon.
-            .wrap(DefaultHeaders::new().add(("x-content-type-options", "nosniff")).add(("cache-control", "no-store")))
+            .wrap(edge.cors())
+            .wrap(from_fn(edge::apply))
     };
-    let server = HttpServer::new(app)
-        .workers(context.settings.http.workers)
-        .disable_signals()
-        .shutdown_timeout(DRAIN_S)
-        .keep_alive(Duration::from_secs(75))
-        // A client that closes its side is gone: a claim of a worker that hung up must not be assigned a job.
-        .h1_allow_half_closed(false)
-        .listen(listener)?;
-    Ok(server.run())
+    let terms = Terms::new(&settings.http, connections, tls::acceptor(context)?);
+    let mut builder = server::builder(settings.http.workers);
+    if let Some(local) = listeners.local {
+        builder = server::listen(builder, local, Terms { tls: None, ..terms.clone() }, app.clone())?;
+    }
+    Ok(server::listen(builder, listeners.public, terms, app)?.run())
 }
 
 fn common_routes(config: &mut ServiceConfig, frame: Data<Frame>) {

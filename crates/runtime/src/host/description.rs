@@ -186,7 +186,10 @@ fn add_refusals(operation: &mut Operation, path: &str, tag: &str) {
         ("403", operation.security.is_some()),
         ("404", path.contains('{')),
         ("413", has_body),
+        ("415", has_body),
         ("422", has_body),
+        // Probes are not counted.
+        ("429", !path.starts_with("/health/")),
         ("503", tag != "system"),
     ] {
         if is_possible {
@@ -229,6 +232,8 @@ fn meaning(status: &str) -> &'static str {
         "404" => "Not found",
         "409" => "The current state does not allow this: `detail` says why",
         "413" => "The body is too large",
+        "415" => "The body is compressed",
+        "429" => "Too many requests: see `Retry-After` and `RateLimit-Reset`",
         "422" => "A field is not valid: `errors` names it",
         "503" => "The database does not answer, or too many requests wait for it; see `Retry-After`",
         _ => "OK",

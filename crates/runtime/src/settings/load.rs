@@ -74,7 +74,7 @@ impl Reading {
     fn settings(&mut self, sections: &[Section]) -> Option<Settings> {
         // Reads every section before the first missing one returns.
         let data_dir = self.value("data_dir");
-        let (http, services) = (self.section("http"), self.section("services"));
+        let (http, edge, services) = (self.section("http"), self.section("edge"), self.section("services"));
         let (database, broker) = (self.section("database"), self.section("broker"));
         let (auth, admin, worker) = (self.section("auth"), self.section("admin"), self.section("worker"));
         let secrets = self.section("secrets");
@@ -84,6 +84,7 @@ impl Reading {
         Some(Settings {
             data_dir: data_dir?,
             http: http?,
+            edge: edge?,
             services: services?,
             database: database?,
             broker: broker?,
@@ -238,6 +239,41 @@ pub(super) mod tests {
             assert!(found[0].starts_with("services.orchestrator: address 2 must be") && !found[0].contains("u:p"), "{found:?}");
         }
         assert!(faults("[http]\ntrusted_proxies = [\"10.0.0.0/33\"]")[0].starts_with("http.trusted_proxies: "));
+    }
+
+    #[test]
+    fn the_edge_has_bounds_and_every_fault_of_it_is_named() {
+        let fine = "[http]\ntls_certificate = \"c.pem\"\ntls_key = \"k.pem\"\n[edge]\nanonymous_per_minute = 0\nallow = \"10.0.0.0/8\"\n\
+            cors_origins = [\"https://a.example\", \"http://localhost:5173\"]\nhsts = \"0s\"";
+        let settings = from_toml(fine).unwrap();
+        assert!(settings.tls_is_on() && !from_toml("").unwrap().tls_is_on());
+        assert_eq!(settings.edge.cors_origins, ["https://a.example", "http://localhost:5173"]);
+        let found = faults(
+            "[http]\nheader_limit = 200000\nheader_count = 97\nheader_timeout = \"0s\"\nwrite_timeout = \"2h\"\nmax_connections = 0\n\
+            max_connections_per_address = 0\ntls_key = \"k.pem\"\n\
+            [edge]\nperson_per_minute = -1\nworker_requests = 0\nhsts = \"200years\"\ndeny = [\"10.0.0.0/33\"]\nrate = 1",
+        );
+        let mut keys: Vec<&str> = found.iter().filter_map(|fault| fault.split([':', ' ']).next()).collect();
+        keys.sort_unstable();
+        let expected = [
+            "edge.deny",
+            "edge.hsts",
+            "edge.person_per_minute",
+            "edge.rate",
+            "edge.worker_requests",
+            "http.header_count",
+            "http.header_limit",
+            "http.header_timeout",
+            "http.max_connections",
+            "http.max_connections_per_address",
+            "http.tls_certificate",
+            "http.write_timeout",
+        ];
+        assert_eq!(keys, expected, "{found:#?}");
+        for bad in ["https://a.example/", "https://a.example/x", "*", "null", "https://A.example", "a.example", "https://a.example:443"] {
+            let found = faults(&format!("[edge]\ncors_origins = [\"https://b.example\", \"{bad}\"]"));
+            assert!(found[0].starts_with("edge.cors_origins: origin 2 must be"), "{bad}: {found:?}");
+        }
     }
 
     #[test]
