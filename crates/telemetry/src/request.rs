@@ -1,8 +1,10 @@
 //! The request that the current task serves. Its ids are in every log line that is written meanwhile, whoever writes it.
 //!
 //! A task-local value and not a span: a span is formatted for each request, whether a line is written or not.
+//!
+//! A line stays one line: what a caller sent is logged without its control characters, which could begin another line, or speak to a terminal.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{borrow::Cow, fmt, future::Future, sync::Arc};
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{
@@ -44,7 +46,8 @@ pub(crate) enum Notation {
     Text,
 }
 
-/// Adds the ids of the current request to each line.
+/// Adds the ids of the current request to each line. JSON escapes control characters itself; text has them escaped here, except where no request is
+/// served and the log goes to a terminal, whose colours are control characters too.
 pub(crate) struct WithRequest<F> {
     line: F,
     notation: Notation,
@@ -63,16 +66,39 @@ where
     F: FormatEvent<S, N>,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let Some(ids) = current_request() else { return self.line.format_event(context, writer, event) };
+        let (ids, is_text) = (current_request(), matches!(self.notation, Notation::Text));
+        if ids.is_none() && (!is_text || writer.has_ansi_escapes()) {
+            return self.line.format_event(context, writer, event);
+        }
         let mut line = String::new();
         self.line.format_event(context, Writer::new(&mut line), event)?;
-        let RequestIds { request_id, trace_id } = &*ids;
         let line = line.trim_end_matches('\n');
-        match (self.notation, line.strip_suffix('}')) {
-            (Notation::Json, Some(open)) => writeln!(writer, r#"{open},"request_id":"{request_id}","trace_id":"{trace_id}"}}"#),
-            _ => writeln!(writer, "{line} request_id={request_id} trace_id={trace_id}"),
+        match (ids.as_deref(), line.strip_suffix('}')) {
+            (Some(RequestIds { request_id, trace_id }), Some(open)) if !is_text => {
+                writeln!(writer, r#"{open},"request_id":"{request_id}","trace_id":"{trace_id}"}}"#)
+            }
+            (Some(RequestIds { request_id, trace_id }), _) => {
+                writeln!(writer, "{} request_id={request_id} trace_id={trace_id}", escaped(line))
+            }
+            (None, _) => writeln!(writer, "{}", escaped(line)),
         }
     }
+}
+
+/// A text with its control characters as escapes.
+fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return text.into();
+    }
+    let escape = |mut all: String, character: char| {
+        if character.is_control() {
+            all.extend(character.escape_default())
+        } else {
+            all.push(character)
+        }
+        all
+    };
+    text.chars().fold(String::with_capacity(text.len() + 16), escape).into()
 }
 
 #[cfg(test)]
@@ -115,7 +141,7 @@ mod tests {
             let ids = Arc::new(RequestIds { request_id: "r-1".to_owned(), trace_id: "0af7".to_owned() });
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             runtime.block_on(in_request(ids, async { tracing::info!(job.id = 7, "in a request {{}}") }));
-            tracing::info!("outside");
+            tracing::info!(user.name = %"ana\n2026-11-26 INFO forged \u{1b}[31m", "outside");
         };
         match notation {
             Notation::Json => {
@@ -137,12 +163,21 @@ mod tests {
         assert_eq!((&lines[0]["request_id"], &lines[0]["trace_id"], &lines[0]["job.id"]), (&"r-1".into(), &"0af7".into(), &7.into()));
         assert_eq!((&lines[0]["message"], lines.len()), (&"in a request {}".into(), 2));
         assert!(lines[1].get("request_id").is_none());
+        assert_eq!(lines[1]["user.name"], "ana\n2026-11-26 INFO forged \u{1b}[31m");
     }
 
     #[test]
     fn text_lines_end_with_the_ids_of_their_request() {
         let lines = written(Notation::Text);
         assert!(lines[0].ends_with("in a request {} job.id=7 request_id=r-1 trace_id=0af7"), "{}", lines[0]);
-        assert!(lines[1].ends_with("outside"));
+        assert!(lines[1].contains("outside"), "{}", lines[1]);
+    }
+
+    #[test]
+    fn what_a_caller_sent_begins_no_line_and_speaks_to_no_terminal() {
+        let lines = written(Notation::Text);
+        assert_eq!(lines.len(), 2);
+        assert!(lines[1].ends_with(r"user.name=ana\n2026-11-26 INFO forged \u{1b}[31m"), "{}", lines[1]);
+        assert_eq!(escaped("ação {}\ttab"), "ação {}\\ttab");
     }
 }
