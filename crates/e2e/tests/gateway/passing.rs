@@ -23,7 +23,7 @@ async fn every_answer_keeps_browsers_from_making_more_of_it() {
     for path in [ME, "/api/v1/jobs", "/nothing", "/a/../b"] {
         let answer = edge.client.get(path).await;
         for (name, value) in [
-            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("content-security-policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
             ("x-content-type-options", "nosniff"),
             ("referrer-policy", "no-referrer"),
             ("cache-control", "no-store"),
