@@ -69,3 +69,11 @@ fn an_event_batch_reads_and_writes_the_same_json() {
     assert!(batch.events[0].subject.starts_with("jobs/") && !batch.events[0].traceparent.is_empty());
     assert_eq!(serde_json::to_value(&batch).unwrap(), serde_json::from_str::<Value>(golden).unwrap());
 }
+
+#[test]
+fn an_event_batch_says_how_many_events_were_before_it() {
+    let batch: EventBatch = serde_json::from_str(include_str!("golden/event_batch.v3.json")).unwrap();
+    assert_eq!((batch.events.len(), batch.after), (1, Some(12.0)));
+    let earlier: EventBatch = serde_json::from_str(include_str!("golden/event_batch.v2.json")).unwrap();
+    assert_eq!(earlier.after, None);
+}

@@ -3,12 +3,13 @@
 //! An event says that something happened, never what to do; a subscriber reads the state again. The database is the truth and a lost event
 //! only delays, so every buffer of the bus is bounded and no publisher waits. Invariants: an event is published after its commit; a
 //! subscriber in this process receives it once, at once, with or without a broker; with a broker, other processes receive it in batches
-//! over the exchange `regente.events`. Without subscribers and broker an event costs nothing: check [`Events::has_receivers`] before creating
-//! one.
+//! over the exchange `regente.events`; a subscriber that missed events learns it ([`Notice::Missed`]), because each replica numbers its
+//! events; events of other hubs on the same broker are ignored. Without subscribers and broker an event costs nothing: check
+//! [`Events::has_receivers`] before creating one.
 
 mod exchange;
+mod heard;
 
-use domain::ids::ReplicaId;
 use std::{
     borrow::Cow,
     sync::{
@@ -19,6 +20,8 @@ use std::{
 
 use broker::Broker;
 use chrono::{DateTime, SecondsFormat, Utc};
+use domain::ids::ReplicaId;
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use tokio::sync::{broadcast, mpsc};
@@ -77,16 +80,23 @@ fn to_microseconds<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S
 pub struct Events(Arc<Inner>);
 
 struct Inner {
-    here: broadcast::Sender<Arc<Event>>,
+    here: broadcast::Sender<Item>,
     exchange: Option<Exchange>,
-    /// Events dropped since the last log line about it.
+    /// Events dropped since the last message.
     dropped: Arc<AtomicU64>,
 }
+
+/// What subscribers of this process are sent; `None`: events of another process were missed.
+type Item = Option<Arc<Event>>;
+
+/// Says whether a replica is one of this hub: several hubs may share a broker.
+pub type IsOurs = Arc<dyn Fn(ReplicaId) -> BoxFuture<'static, Result<bool, store::Error>> + Send + Sync>;
 
 /// The connection to other processes.
 struct Exchange {
     broker: Broker,
     replica: ReplicaId,
+    is_ours: IsOurs,
     outbox: mpsc::Sender<Arc<Event>>,
     tasks: Tasks,
     shutdown: Shutdown,
@@ -95,16 +105,16 @@ struct Exchange {
 }
 
 impl Events {
-    /// The bus of `replica`; uses the exchange as well if there is a broker.
+    /// The bus of `replica`; uses the exchange as well if there is a broker, and listens there to replicas that are ours.
     #[must_use]
-    pub fn start(broker: Option<Broker>, replica: ReplicaId, tasks: &Tasks, shutdown: &Shutdown) -> Self {
+    pub fn start(broker: Option<Broker>, replica: ReplicaId, is_ours: IsOurs, tasks: &Tasks, shutdown: &Shutdown) -> Self {
         let (here, _) = broadcast::channel(SUBSCRIBER_WAITING);
         let dropped = Arc::<AtomicU64>::default();
         let exchange = broker.map(|broker| {
             let (outbox, inbox) = mpsc::channel(EXCHANGE_WAITING);
             let (to, lost) = (broker.clone(), dropped.clone());
             tasks.spawn_outlet("events.publisher", |drain| exchange::publish(to, replica, inbox, lost, drain));
-            Exchange { broker, replica, outbox, tasks: tasks.clone(), shutdown: shutdown.clone(), listens: Once::new() }
+            Exchange { broker, replica, is_ours, outbox, tasks: tasks.clone(), shutdown: shutdown.clone(), listens: Once::new() }
         });
         Self(Arc::new(Inner { here, exchange, dropped }))
     }
@@ -120,7 +130,7 @@ impl Events {
         let event = Arc::new(event);
         if self.0.here.receiver_count() > 0 {
             // The last subscriber may be gone.
-            let _ = self.0.here.send(event.clone());
+            let _ = self.0.here.send(Some(event.clone()));
         }
         if let Some(exchange) = &self.0.exchange
             && exchange.outbox.try_send(event).is_err()
@@ -135,9 +145,14 @@ impl Events {
         let receiver = self.0.here.subscribe();
         if let Some(exchange) = &self.0.exchange {
             exchange.listens.call_once(|| {
-                let Exchange { broker, replica, tasks, shutdown, .. } = exchange;
-                let (broker, replica, here, shutdown) = (broker.clone(), *replica, self.0.here.clone(), shutdown.clone());
-                tasks.spawn("events.receiver", move || exchange::receive(broker.clone(), replica, here.clone(), shutdown.clone()));
+                let receiver = exchange::Receiver {
+                    broker: exchange.broker.clone(),
+                    replica: exchange.replica,
+                    is_ours: exchange.is_ours.clone(),
+                    here: self.0.here.clone(),
+                    shutdown: exchange.shutdown.clone(),
+                };
+                exchange.tasks.spawn("events.receiver", move || exchange::receive(receiver.clone()));
             });
         }
         Subscription { receiver, kinds }
@@ -149,13 +164,13 @@ impl Events {
 pub enum Notice {
     /// An event.
     Event(Arc<Event>),
-    /// The subscriber was too slow and missed this many events, of any kind: it must read the state again.
-    Missed(u64),
+    /// Events of any kind were missed, because the subscriber was too slow or the exchange lost them: it must read the state again.
+    Missed,
 }
 
 /// A subscription to events of some kinds, from its creation on.
 pub struct Subscription {
-    receiver: broadcast::Receiver<Arc<Event>>,
+    receiver: broadcast::Receiver<Item>,
     kinds: &'static [&'static str],
 }
 
@@ -164,9 +179,9 @@ impl Subscription {
     pub async fn next(&mut self) -> Notice {
         loop {
             match self.receiver.recv().await {
-                Ok(event) if self.kinds.iter().any(|kind| event.kind.starts_with(kind)) => return Notice::Event(event),
-                Ok(_) => {}
-                Err(broadcast::error::RecvError::Lagged(missed)) => return Notice::Missed(missed),
+                Ok(Some(event)) if self.kinds.iter().any(|kind| event.kind.starts_with(kind)) => return Notice::Event(event),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(broadcast::error::RecvError::Lagged(_)) => return Notice::Missed,
                 // The bus is gone: there will be no further event.
                 Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
             }
@@ -186,7 +201,8 @@ mod tests {
 
     fn alone() -> Events {
         let shutdown = Shutdown::default();
-        Events::start(None, Uuid::now_v7().into(), &Tasks::new(Arc::new(Utc::now), shutdown.clone()), &shutdown)
+        let is_ours: IsOurs = Arc::new(|_| Box::pin(async { Ok(true) }));
+        Events::start(None, Uuid::now_v7().into(), is_ours, &Tasks::new(Arc::new(Utc::now), shutdown.clone()), &shutdown)
     }
 
     #[tokio::test]
@@ -217,7 +233,7 @@ mod tests {
         for nth in 0..most + 3 {
             events.publish(event("job.created", nth));
         }
-        assert_eq!(slow.next().await, Notice::Missed(3));
+        assert_eq!(slow.next().await, Notice::Missed);
         let Notice::Event(heard) = slow.next().await else { panic!("missed more") };
         assert_eq!(heard.data["nth"], 3);
     }

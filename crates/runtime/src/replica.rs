@@ -15,7 +15,7 @@ use store::{
 };
 use uuid::Uuid;
 
-use crate::{Clocks, Shutdown, Tasks, WriteHealth};
+use crate::{Clocks, Shutdown, Tasks, WriteHealth, events::IsOurs};
 
 /// Time between heartbeats.
 const BEAT_EVERY: Duration = Duration::from_secs(5);
@@ -125,6 +125,20 @@ impl Replica {
 
     fn peers(&self) -> MutexGuard<'_, Peers> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a replica is one of this database, for the bus: each registers before it publishes.
+    pub(crate) fn is_ours(&self) -> IsOurs {
+        let this = self.clone();
+        Arc::new(move |id| {
+            let this = this.clone();
+            Box::pin(async move {
+                if this.peers().contains_key(&id) {
+                    return Ok(true);
+                }
+                Ok(this.alive().await?.iter().any(|replica| replica.id == id))
+            })
+        })
     }
 
     /// How long it has been running.

@@ -248,7 +248,7 @@ impl Context {
             refused: RefusedKeys::default(),
             open: insecure_dev,
         };
-        let events = Events::start(broker.clone(), replica.id, &tasks, &shutdown);
+        let events = Events::start(broker.clone(), replica.id, replica.is_ours(), &tasks, &shutdown);
         let (reconcilers, opened) = (Reconcilers::new(terms), Arc::new(Mutex::new(vec![database.clone()])));
         let settings = Arc::new(settings);
         Ok(Self {
