@@ -12,6 +12,7 @@ mod admin;
 mod bootstrap;
 mod guesses;
 mod keys;
+mod live;
 mod people;
 mod proxy;
 mod retention;

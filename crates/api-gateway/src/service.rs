@@ -12,6 +12,7 @@ use crate::{
     bootstrap::{Bootstrap, bootstrap_admin},
     guesses::Guesses,
     keys::Keys,
+    live::{self, Live},
     people::{self, People},
     proxy::Proxy,
     retention::RetentionSessions,
@@ -30,6 +31,8 @@ use crate::{
         sessions::routes::sessions_end,
         account::me,
         account::change_password,
+        live::routes::events,
+        live::websocket::websocket,
         people::routes::list,
         people::routes::create,
         people::routes::get,
@@ -104,8 +107,9 @@ async fn start(context: &Context) -> Result<Running, StartError> {
     let name = admin.username.clone();
     let settings = context.settings.section::<Settings>()?;
     let proxy = Proxy::start(context, &settings)?;
+    let live = Data::new(Live::start(context, &settings));
     let (descriptions, admin_url) = (proxy.descriptions(), admin::start(context, &settings, &proxy)?);
-    let mut running = Running::new(move |config| routes(config, &gateway, &proxy))
+    let mut running = Running::new(move |config| routes(config, &gateway, &live, &proxy))
         .with_descriptions(descriptions)
         .with_reconcilers(vec![Arc::new(RetentionSessions { database: database.clone() })])
         .with_local_access(move || local_access(database.clone(), sessions.clone(), name.clone()));
@@ -129,9 +133,10 @@ async fn sessions(context: &Context) -> Result<Sessions, StartError> {
     Ok(Sessions { keys, identities, clock, token_lifetime: auth.token_lifetime, idle, lifetime })
 }
 
-fn routes(config: &mut ServiceConfig, gateway: &Data<Gateway>, proxy: &Proxy) {
+fn routes(config: &mut ServiceConfig, gateway: &Data<Gateway>, live: &Data<Live>, proxy: &Proxy) {
     config
         .app_data(gateway.clone())
+        .app_data(live.clone())
         .service(sign_in::login)
         .service(sign_in::token_request)
         .service(sessions::routes::refresh)
@@ -140,6 +145,8 @@ fn routes(config: &mut ServiceConfig, gateway: &Data<Gateway>, proxy: &Proxy) {
         .service(sessions::routes::sessions_end)
         .service(account::me)
         .service(account::change_password)
+        .service(live::routes::events)
+        .service(live::websocket::websocket)
         .service(people::routes::list)
         .service(people::routes::create)
         .service(people::routes::get)

@@ -30,6 +30,15 @@ pub struct Settings {
     /// How long it is ejected, unless checks succeed before.
     #[serde(with = "humantime_serde")]
     pub eject_for: Duration,
+    /// Live events that are kept for clients that reconnect. A client for which twice as many wait is disconnected.
+    pub event_window: usize,
+    /// Streams of live events at once.
+    pub event_streams: usize,
+    /// Streams of live events of one caller at once.
+    pub event_streams_per_caller: usize,
+    /// How often a silent stream of live events says that it lives.
+    #[serde(with = "humantime_serde")]
+    pub event_heartbeat: Duration,
 }
 
 /// The address of the admin API where the settings say `auto`.
@@ -76,6 +85,14 @@ impl SectionSettings for Settings {
         {
             check((1..=1000).contains(&times), &format!("gateway.{key} must be 1 to 1000"));
         }
+        for (key, count) in [
+            ("event_window", self.event_window),
+            ("event_streams", self.event_streams),
+            ("event_streams_per_caller", self.event_streams_per_caller),
+        ] {
+            check((1..=100_000).contains(&count), &format!("gateway.{key} must be 1 to 100000"));
+        }
+        check((tenth..=hour).contains(&self.event_heartbeat), "gateway.event_heartbeat must be 100ms to 1h");
         faults
     }
 }
@@ -99,9 +116,21 @@ mod tests {
             settings.idle_timeout = Duration::ZERO;
             settings.health_interval = Duration::from_millis(1);
             settings.eject_after = 0;
+            settings.event_window = 0;
+            settings.event_heartbeat = Duration::ZERO;
         });
         let keys: Vec<&str> = told.iter().filter_map(|fault| fault.split(' ').next()).collect();
-        assert_eq!(keys, ["gateway.admin_bind", "gateway.idle_timeout", "gateway.health_interval", "gateway.eject_after"]);
+        assert_eq!(
+            keys,
+            [
+                "gateway.admin_bind",
+                "gateway.idle_timeout",
+                "gateway.health_interval",
+                "gateway.eject_after",
+                "gateway.event_window",
+                "gateway.event_heartbeat"
+            ]
+        );
     }
 
     #[test]

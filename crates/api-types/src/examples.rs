@@ -36,6 +36,14 @@ pub(crate) fn job_event() -> Value {
     })
 }
 
+pub(crate) fn live_event() -> Value {
+    json!({
+        "event_id": "019ac1f0-8c11-7a02-9d31-5b0e8f6a7c22", "type": "job.started", "subject": format!("jobs/{JOB}"),
+        "occurred_at": "2026-11-26T08:30:00.107412Z", "job_id": JOB, "automation_id": 7, "status": "running", "error_class": "",
+        "worker_id": WORKER
+    })
+}
+
 pub(crate) fn log_line() -> Value {
     json!({"log_id": 3, "timestamp": "2026-11-26T08:30:02.511Z", "level": "WARNING", "message": "The portal answered 503, trying again"})
 }

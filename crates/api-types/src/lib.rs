@@ -12,6 +12,7 @@
 mod automation;
 mod control;
 mod dead_letter;
+mod event;
 mod examples;
 mod identity;
 mod job;
@@ -30,6 +31,7 @@ mod workers;
 pub use automation::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate};
 pub use control::{BulkCancelRequest, BulkRequest, BulkResponse, BulkRetryRequest, ControlRequest, RetryRequest};
 pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterFilter, DeadLetterRefusal, ReplayRequest, ReplayResponse};
+pub use event::{Event, EventFilter};
 pub use identity::{ChangePasswordRequest, LoginRequest, LoginResponse, LogoutRequest, Me, MyAccount, RefreshRequest, Session, TokenForm};
 pub use job::{ExecuteOptions, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, Progress, WaitingReason};
 pub use moment::parse as parse_moment;

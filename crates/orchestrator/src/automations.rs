@@ -14,7 +14,7 @@ use runtime::Clock;
 use store::Database;
 
 pub(crate) use self::pause::pause;
-use crate::{catalog::Catalog, dispatch::BrokerQueues, notices::Notices};
+use crate::{catalog::Catalog, dispatch::BrokerQueues, events::Announcer, notices::Notices};
 
 /// The use cases of automations.
 pub(crate) struct Automations {
@@ -24,6 +24,7 @@ pub(crate) struct Automations {
     pub(crate) notices: Notices,
     /// Default profile of queues.
     pub(crate) queue_profile: Option<QueueProfile>,
+    pub(crate) announcer: Announcer,
     pub(crate) clock: Clock,
 }
 

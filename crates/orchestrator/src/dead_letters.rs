@@ -13,7 +13,7 @@ use runtime::Clock;
 use store::Database;
 
 pub(crate) use self::consume::run;
-use crate::{catalog::Catalog, writer::Writer};
+use crate::{catalog::Catalog, events::Announcer, writer::Writer};
 
 /// The use cases of dead letters.
 #[derive(Clone)]
@@ -22,6 +22,7 @@ pub(crate) struct DeadLetters {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) writer: Writer,
     pub(crate) broker: Option<Arc<Broker>>,
+    pub(crate) announcer: Announcer,
     pub(crate) clock: Clock,
 }
 

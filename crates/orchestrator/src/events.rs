@@ -1,12 +1,15 @@
-//! Events of this service on the event bus.
+//! Events of this service on the event bus. Each has `automation_id`, or the queues that it concerns (`queue_name`, `queues`): they decide who
+//! may see it.
 
 use chrono::{DateTime, Utc};
 use domain::{
+    Scope,
     ids::{AutomationId, JobId, WorkerId},
     job::Status,
 };
-use runtime::events::Event;
+use runtime::{Clock, Events, events::Event};
 use serde_json::{Map, Value};
+use store::{Database, automations::Automation, dead_letters::DeadLetter};
 
 /// A job after a commit.
 pub(crate) struct JobNow {
@@ -37,8 +40,68 @@ impl JobNow {
             ("error_class", self.error_class.unwrap_or_default().into()),
             ("worker_id", self.worker_id.map(|id| id.to_string()).unwrap_or_default().into()),
         ];
-        let data: Map<String, Value> = data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        Event { traceparent: self.traceparent.clone(), ..Event::new(kind, format!("jobs/{}", self.id), at, data) }
+        Event { traceparent: self.traceparent.clone(), ..Event::new(kind, format!("jobs/{}", self.id), at, object(data)) }
+    }
+}
+
+fn object<const N: usize>(data: [(&str, Value); N]) -> Map<String, Value> {
+    data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// Publishes what people and workers change, each after its commit.
+#[derive(Clone)]
+pub(crate) struct Announcer {
+    pub(crate) events: Events,
+    pub(crate) database: Database,
+    pub(crate) clock: Clock,
+}
+
+impl Announcer {
+    pub(crate) fn automation(&self, kind: &'static str, automation: &Automation) {
+        let id = automation.id.get();
+        let data = || [("automation_id", id.into()), ("name", automation.draft.name.clone().into())];
+        self.publish(kind, || format!("automations/{id}"), data);
+    }
+
+    pub(crate) fn queue(&self, kind: &'static str, name: &str) {
+        self.publish(kind, || format!("queues/{name}"), || [("queue_name", name.into())]);
+    }
+
+    pub(crate) fn worker(&self, kind: &'static str, id: WorkerId, name: &str, queues: &[String]) {
+        let data = || [("worker_id", id.to_string().into()), ("name", name.into()), ("queues", queues.into())];
+        self.publish(kind, || format!("workers/{id}"), data);
+    }
+
+    pub(crate) async fn dead_letter(&self, kind: &'static str, letter: &DeadLetter) {
+        if !self.events.has_receivers() {
+            return;
+        }
+        let job = match letter.job_id {
+            Some(id) => store::jobs::job_get_row(&self.database, &Scope::All, id).await.ok().flatten(),
+            None => None,
+        };
+        let data = || {
+            let job_id = letter.job_id.map(|id| id.to_string()).unwrap_or_default();
+            let data = [
+                ("dead_letter_id", Value::from(letter.id.to_string())),
+                ("queue_name", letter.queue_name.clone().into()),
+                ("job_id", job_id.into()),
+                ("automation_id", job.map(|row| row.automation_id.get()).into()),
+            ];
+            data
+        };
+        self.publish(kind, || format!("dead-letters/{}", letter.id), data);
+    }
+
+    fn publish<const N: usize>(
+        &self,
+        kind: &'static str,
+        subject: impl FnOnce() -> String,
+        data: impl FnOnce() -> [(&'static str, Value); N],
+    ) {
+        if self.events.has_receivers() {
+            self.events.publish(Event::new(kind, subject(), (self.clock)(), object(data())));
+        }
     }
 }
 

@@ -10,13 +10,14 @@ use actix_web::web::ServiceConfig;
 use runtime::Clock;
 use store::Database;
 
-use crate::{catalog::Catalog, notices::Notices};
+use crate::{catalog::Catalog, events::Announcer, notices::Notices};
 
 /// The use cases of queues.
 pub(crate) struct Queues {
     pub(crate) database: Database,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) notices: Notices,
+    pub(crate) announcer: Announcer,
     pub(crate) clock: Clock,
 }
 

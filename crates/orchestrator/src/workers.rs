@@ -20,7 +20,7 @@ pub(crate) use self::{
     changes::{CachedWorkers, WorkerChanges},
     presence::Presence,
 };
-use crate::{dispatch::ControlMessages, roster::Roster, writer::Writer};
+use crate::{dispatch::ControlMessages, events::Announcer, roster::Roster, writer::Writer};
 
 /// The use cases of workers.
 pub(crate) struct Workers {
@@ -29,6 +29,7 @@ pub(crate) struct Workers {
     pub(crate) roster: Arc<Roster>,
     pub(crate) changes: WorkerChanges,
     pub(crate) presence: Presence,
+    pub(crate) announcer: Announcer,
     pub(crate) control: ControlMessages,
     pub(crate) settings: LeaseSettings,
     /// How long a registered worker's lease lasts.

@@ -16,7 +16,7 @@ use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest, ResponseError as _,
     body::{EitherBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
-    http::header,
+    http::header::{self, HeaderValue},
     middleware::Next,
     web::Data,
 };
@@ -42,7 +42,12 @@ pub struct Access {
     pub open: bool,
 }
 
+/// A credential that was shown, to be checked again for as long as a connection of its bearer lasts.
+#[derive(Clone)]
+pub struct Credential(Shown);
+
 /// The credential of a request.
+#[derive(Clone)]
 enum Shown {
     /// Verified.
     Enough(Principal),
@@ -82,19 +87,43 @@ impl Access {
         }
     }
 
-    async fn caller(&self, request: &HttpRequest, is_worker_route: bool) -> Result<Caller, Failure> {
-        match self.shown(request, is_worker_route)? {
-            Shown::Enough(principal) => Ok(principal.into()),
-            Shown::WorkerToken(token) => Ok(self.worker_tokens.check(&token).await?.into()),
-            Shown::AccessToken(token) => self.identities.check(&token).await,
+    /// The credential of a request to a route that is not a worker's.
+    ///
+    /// # Errors
+    /// [`Failure::Unauthorized`] without one.
+    pub fn credential(&self, request: &HttpRequest) -> Result<Credential, Failure> {
+        self.shown(request, false).map(Credential)
+    }
+
+    /// Who bears the credential now.
+    ///
+    /// # Errors
+    /// [`Failure::Unauthorized`] when nobody does any more, [`Failure::Unavailable`] when the database does not say.
+    pub async fn check(&self, credential: &Credential) -> Result<Caller, Failure> {
+        match &credential.0 {
+            Shown::Enough(principal) => Ok(principal.clone().into()),
+            Shown::WorkerToken(token) => Ok(self.worker_tokens.check(token).await?.into()),
+            Shown::AccessToken(token) => self.identities.check(token).await,
         }
+    }
+
+    async fn caller(&self, request: &HttpRequest, is_worker_route: bool) -> Result<Caller, Failure> {
+        self.check(&Credential(self.shown(request, is_worker_route)?)).await
     }
 }
 
 fn bearer(request: &HttpRequest) -> Option<&str> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
+    let Some(value) = request.headers().get(header::AUTHORIZATION) else { return protocol_bearer(request) };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// The token among the protocols of a WebSocket, as `bearer.TOKEN`: a browser cannot set a header there, and URLs are logged.
+fn protocol_bearer(request: &HttpRequest) -> Option<&str> {
+    let is_websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+    request.headers().get(header::UPGRADE).filter(|value| is_websocket(value))?;
+    let offered = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).filter_map(|value| value.to_str().ok());
+    offered.flat_map(|value| value.split(',')).find_map(|protocol| protocol.trim().strip_prefix("bearer."))
 }
 
 /// The caller of a request, stored with it until its route asks. A bad credential is refused by the route, which may be open to everybody

@@ -131,7 +131,7 @@ impl<T: DeserializeOwned> FromRequest for Params<T> {
 }
 
 /// Parameters that are lists: separated by commas, or as a repeated parameter.
-const LISTS: [&str; 2] = ["status", "include"];
+const LISTS: [&str; 5] = ["status", "include", "kinds", "jobs", "automations"];
 
 /// The query with repeated list parameters joined by commas.
 fn joined_lists(query: &str) -> Cow<'_, str> {

@@ -163,6 +163,16 @@ impl Identities {
         self.ask().await
     }
 
+    /// Asks now how many changes there were: whoever is checked afterwards is checked by what was committed before this call.
+    ///
+    /// # Errors
+    /// [`Failure::Unavailable`].
+    pub async fn changes(&self) -> Result<i64, Failure> {
+        let _one = self.0.refreshing.lock().await;
+        self.ask().await?;
+        Ok(self.state().count)
+    }
+
     /// The id of the key that signs access tokens, when there is one.
     ///
     /// # Errors

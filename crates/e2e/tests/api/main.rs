@@ -15,6 +15,7 @@ mod execute;
 mod finish;
 mod identity;
 mod jobs;
+mod live;
 mod logs;
 mod maestro;
 mod openapi;

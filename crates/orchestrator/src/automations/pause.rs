@@ -20,7 +20,9 @@ impl Automations {
             return Err(Failure::conflict("automation_archived", format!("automation {id} is archived")));
         }
         tracing::info!(automation.id = id.get(), user.name = pause.by, "automation paused");
-        self.put(by, id).await
+        let automation = self.put(by, id).await?;
+        self.announcer.automation("automation.paused", &automation);
+        Ok(automation)
     }
 
     /// Resumes it.
@@ -31,6 +33,7 @@ impl Automations {
         }
         tracing::info!(automation.id = id.get(), user.name = %by.actor, "automation resumed");
         let automation = self.put(by, id).await?;
+        self.announcer.automation("automation.resumed", &automation);
         self.notices.send(Notice::Candidates(vec![automation.draft.queue_name.clone()]));
         Ok(automation)
     }

@@ -16,6 +16,7 @@ impl Automations {
         let created = store::automations::automation_insert(&self.database, &draft, (self.clock)()).await;
         let automation = created.map_err(|error| name_taken(error, &draft.name))?;
         self.settle(&automation).await;
+        self.announcer.automation("automation.created", &automation);
         Ok(automation)
     }
 
@@ -26,6 +27,7 @@ impl Automations {
         let updated = store::automations::automation_update(&self.database, id, &draft, (self.clock)()).await;
         let automation = updated.map_err(|error| name_taken(error, &draft.name))?.ok_or_else(|| not_found(id))?;
         self.settle(&automation).await;
+        self.announcer.automation("automation.updated", &automation);
         Ok(automation)
     }
 
@@ -49,7 +51,9 @@ impl Automations {
     pub(crate) async fn archive(&self, by: &Permitted, id: AutomationId) -> Result<(), Failure> {
         self.get(by.scope(), id).await?;
         store::automations::automation_archive(&self.database, id, &by.name(), (self.clock)()).await?;
-        self.catalog.put(self.get(by.scope(), id).await?);
+        let automation = self.get(by.scope(), id).await?;
+        self.announcer.automation("automation.archived", &automation);
+        self.catalog.put(automation);
         Ok(())
     }
 

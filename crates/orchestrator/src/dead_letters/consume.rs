@@ -12,14 +12,17 @@ use store::{Database, dead_letters::DeadLetter};
 use uuid::Uuid;
 
 use super::DeadLetters;
-use crate::writer::{Change, Writer};
+use crate::{
+    events::Announcer,
+    writer::{Change, Writer},
+};
 
 /// Maximum stored size of a message in bytes.
 const MOST_BODY: usize = 1024 * 1024;
 
 /// Consumes messages from the dead-letter queue: stores each, and fails the job that it names if that is pending.
 pub(crate) async fn run(letters: DeadLetters, broker: Arc<Broker>, queue: String, shutdown: Shutdown) -> Result<(), TaskError> {
-    let DeadLetters { database, writer, clock, .. } = letters;
+    let DeadLetters { database, writer, clock, announcer, .. } = letters;
     let mut consumer = broker.consume(&queue, 50);
     loop {
         let delivery = tokio::select! {
@@ -27,7 +30,7 @@ pub(crate) async fn run(letters: DeadLetters, broker: Arc<Broker>, queue: String
             delivery = consumer.next() => delivery,
         };
         let delivery = delivery.ok_or("the connection to the broker was closed")?;
-        match take(&database, &writer, &delivery, clock()).await {
+        match take(&database, &writer, &announcer, (&delivery, clock())).await {
             // After a lost ack the message is redelivered: its job is unchanged, the dead letter is stored twice.
             Ok(()) => drop(delivery.ack().await),
             Err(failure) => {
@@ -39,7 +42,12 @@ pub(crate) async fn run(letters: DeadLetters, broker: Arc<Broker>, queue: String
     }
 }
 
-async fn take(database: &Database, writer: &Writer, delivery: &Delivery, now: DateTime<Utc>) -> Result<(), Failure> {
+async fn take(
+    database: &Database,
+    writer: &Writer,
+    announcer: &Announcer,
+    (delivery, now): (&Delivery, DateTime<Utc>),
+) -> Result<(), Failure> {
     let message = serde_json::from_slice::<JobMessage>(&delivery.body).ok();
     let job_id: Option<JobId> = message.and_then(|message| message.job_id.parse().ok());
     let (queue_name, reason) =
@@ -64,6 +72,7 @@ async fn take(database: &Database, writer: &Writer, delivery: &Delivery, now: Da
         replay: None,
     };
     store::dead_letters::dead_letter_insert(database, &letter).await?;
+    announcer.dead_letter("dead_letter.created", &letter).await;
     Ok(())
 }
 

@@ -28,11 +28,12 @@ impl DeadLetters {
     }
 
     pub(crate) async fn delete(&self, by: &Permitted, id: DeadLetterId) -> Result<(), Failure> {
-        self.letter(by.scope(), id).await?;
+        let letter = self.letter(by.scope(), id).await?;
         if !store::dead_letters::dead_letter_delete(&self.database, id).await? {
             return Err(not_found(id));
         }
         tracing::info!(dead_letter.id = %id, user.name = %by.actor, "dead letter deleted");
+        self.announcer.dead_letter("dead_letter.deleted", &letter).await;
         Ok(())
     }
 }

@@ -33,6 +33,7 @@ impl DeadLetters {
             Some(job) => self.replay_job(by, &letter, job).await?,
             None => self.replay_message(by, &letter).await?,
         }
+        self.announcer.dead_letter("dead_letter.replayed", &letter).await;
         Ok(to_api(self.letter(by.scope(), id).await?))
     }
 

@@ -34,6 +34,7 @@ impl Queues {
         store::queues::queue_pause(&self.database, name, &pause).await?;
         self.catalog.put_queue_pause(name, Some(pause.clone()));
         tracing::info!(queue.name = name, user.name = pause.by, "queue paused");
+        self.announcer.queue("queue.paused", name);
         Ok(self.shown(Queue { pause: Some(pause), ..queue }))
     }
 
@@ -45,6 +46,7 @@ impl Queues {
         }
         self.catalog.put_queue_pause(name, None);
         tracing::info!(queue.name = name, user.name = %by.actor, "queue resumed");
+        self.announcer.queue("queue.resumed", name);
         self.notices.send(Notice::Candidates(vec![name.to_owned()]));
         Ok(self.shown(Queue { pause: None, ..queue }))
     }

@@ -13,6 +13,7 @@ use crate::{
     catalog::Catalog,
     dead_letters::DeadLetters,
     dispatch::{BrokerQueues, ControlMessages},
+    events::Announcer,
     jobs::{Followed, Jobs, LogStreams, WaitingReasons},
     notices::{self, Notices},
     ops::{LastStatus, Ops},
@@ -90,6 +91,7 @@ impl Parts {
             broker_queues: self.broker_queues.clone(),
             notices: self.notices.clone(),
             queue_profile: context.settings.dispatch.queue_profile,
+            announcer: announcer(context),
             clock: context.clock.clone(),
         }
     }
@@ -99,6 +101,7 @@ impl Parts {
             database: context.database.clone(),
             catalog: self.catalog.clone(),
             notices: self.notices.clone(),
+            announcer: announcer(context),
             clock: context.clock.clone(),
         }
     }
@@ -145,6 +148,7 @@ impl Parts {
             control: self.control.clone(),
             settings: settings.lease.clone(),
             lease: self.lease,
+            announcer: announcer(context),
             clock: context.clock.clone(),
             shutdown: shutdown.clone(),
         }
@@ -165,6 +169,7 @@ impl Parts {
             catalog: self.catalog.clone(),
             writer: self.writer.clone(),
             broker: self.broker.clone(),
+            announcer: announcer(context),
             clock: context.clock.clone(),
         }
     }
@@ -194,4 +199,8 @@ impl Parts {
             tick: context.settings.dispatch.tick,
         }
     }
+}
+
+fn announcer(context: &Context) -> Announcer {
+    Announcer { events: context.events.clone(), database: context.database.clone(), clock: context.clock.clone() }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use api_types::{ClaimRequest, HeartbeatRequest, HeartbeatResponse, JobAssignment};
 use auth::Principal;
-use domain::{Fault, ids::WorkerId};
+use domain::{Fault, Scope, ids::WorkerId};
 use runtime::Failure;
 use store::workers::Vitals;
 
@@ -36,6 +36,9 @@ impl Workers {
         }
         self.presence.forget(id);
         tracing::info!(worker.id = %id, "worker stopped");
+        if let Some(worker) = store::workers::worker_get(&self.database, &Scope::All, id).await? {
+            self.announcer.worker("worker.stopped", id, &worker.name, &worker.queues);
+        }
         self.changes.announce(id).await?;
         Ok(())
     }

@@ -53,16 +53,21 @@ impl Workers {
             tracing::info!(worker.id = %id, paused, user.name = %by.actor, "worker paused or resumed");
         }
         let worker = self.get(by.scope(), id).await?;
+        if done {
+            let kind = if paused { "worker.paused" } else { "worker.resumed" };
+            self.announcer.worker(kind, id, &worker.name, &worker.queues);
+        }
         if done { Ok(worker) } else { Err(Failure::conflict("wrong_state", format!("the worker is {}", worker.state))) }
     }
 
     pub(crate) async fn delete(&self, by: &Permitted, id: WorkerId) -> Result<(), Failure> {
-        self.get(by.scope(), id).await?;
+        let worker = self.get(by.scope(), id).await?;
         if store::workers::worker_delete(&self.database, id, self.lost_before((self.clock)())).await? {
             self.roster.forget(id);
             self.presence.forget(id);
             self.changes.note();
             tracing::info!(worker.id = %id, user.name = %by.actor, "worker removed");
+            self.announcer.worker("worker.deleted", id, &worker.name, &worker.queues);
             return Ok(());
         }
         let state = self.get(by.scope(), id).await?.state;

@@ -24,6 +24,7 @@ impl Workers {
         let worker = self.to_worker(request, principal)?;
         let worker_id = self.enter(&worker, principal).await?;
         tracing::info!(worker.id = %worker_id, worker.name = worker.name, slots = worker.slots, queues = ?worker.queues, "worker registered");
+        self.announcer.worker("worker.registered", worker_id, &worker.name, &worker.queues);
         self.roster.learn(worker_id, worker.name, worker.credential);
         self.changes.announce(worker_id).await?;
         Ok(RegisterResponse {
