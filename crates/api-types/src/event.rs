@@ -32,6 +32,10 @@ pub struct EventFilter {
     #[serde(deserialize_with = "read_list", serialize_with = "write_list", skip_serializing_if = "Vec::is_empty")]
     #[param(max_items = 100, value_type = Vec<i32>)]
     pub automations: Vec<AutomationId>,
+    /// Only events of automations of these domains, by slug, of their jobs and their queues; at most 100.
+    #[serde(deserialize_with = "read_list", serialize_with = "write_list", skip_serializing_if = "Vec::is_empty")]
+    #[param(max_items = 100)]
+    pub domains: Vec<String>,
     /// Id of the last event that the client has; what followed comes first. The header `Last-Event-ID` takes precedence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_event_id: Option<String>,
@@ -107,11 +111,13 @@ mod tests {
             kinds: vec!["job.*".to_owned(), "worker.lost".to_owned()],
             jobs: vec![job.into()],
             automations: vec![AutomationId::new(3)],
+            domains: vec!["fiscal".to_owned()],
             last_event_id: Some("x-1".to_owned()),
         };
-        let arrays = json!({"kinds": ["job.*", "worker.lost"], "jobs": [job], "automations": [3], "last_event_id": "x-1"});
+        let arrays =
+            json!({"kinds": ["job.*", "worker.lost"], "jobs": [job], "automations": [3], "domains": ["fiscal"], "last_event_id": "x-1"});
         assert_eq!(serde_json::from_value::<EventFilter>(arrays).unwrap(), filter);
-        let text = json!({"kinds": "job.*,worker.lost", "jobs": job, "automations": "3", "last_event_id": "x-1"});
+        let text = json!({"kinds": "job.*,worker.lost", "jobs": job, "automations": "3", "domains": "fiscal", "last_event_id": "x-1"});
         assert_eq!(serde_json::to_value(&filter).unwrap(), text);
         assert_eq!(serde_json::from_value::<EventFilter>(text).unwrap(), filter);
         assert_eq!(serde_json::from_value::<EventFilter>(json!({})).unwrap(), EventFilter::default());

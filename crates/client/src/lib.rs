@@ -25,6 +25,7 @@ mod call;
 mod dead_letters;
 mod endpoints;
 mod error;
+mod events;
 mod follow;
 mod hub;
 mod jobs;
@@ -39,6 +40,7 @@ pub use self::{
     call::Call,
     endpoints::check_address,
     error::{Error, Refusal},
+    events::LiveEvent,
     follow::LogEvent,
     jobs::Requested,
     link::{Client, Settings},

@@ -6,6 +6,7 @@
 
 mod automation;
 mod credentials;
+mod events;
 mod fault;
 mod interrupt;
 mod job;
@@ -54,6 +55,8 @@ pub(crate) enum HubCommand {
     Queue(queue::QueueArgs),
     /// Add, change and deactivate users, and end their sessions.
     User(user::UserArgs),
+    /// Print what happens in the hub, as it happens.
+    Events(events::EventsArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -94,6 +97,7 @@ async fn outcome(command: HubCommand) -> Outcome {
         HubCommand::Job(args) => job::run(args).await,
         HubCommand::Queue(args) => queue::run(args).await,
         HubCommand::User(args) => user::run(args).await,
+        HubCommand::Events(args) => events::run(args).await,
         HubCommand::Completions { shell } => completions(shell),
     }
 }
@@ -126,7 +130,7 @@ mod tests {
             let words: Vec<&str> = path.split(' ').collect();
             let is_here = match words[1..] {
                 ["worker", name, ..] => ["list", "pause", "resume"].contains(&name),
-                [name, ..] => ["login", "logout", "automation", "run", "job", "queue", "user", "completions"].contains(&name),
+                [name, ..] => ["login", "logout", "automation", "run", "job", "queue", "user", "events", "completions"].contains(&name),
                 [] => false,
             };
             if !is_here {

@@ -1,6 +1,7 @@
 //! Automations.
 
 mod pause;
+mod place;
 mod rate;
 mod row;
 
@@ -22,6 +23,7 @@ use serde_json::{Map, Value};
 use self::row::{from_row, to_row};
 pub use self::{
     pause::{automation_pause, automation_resume},
+    place::{Placed, automation_list_places_unscoped},
     rate::{automation_list_rates_unscoped, automation_lock_rates_in_txn, automation_set_rate_in_txn},
 };
 use crate::{

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use domain::{Scope, ids::AutomationId, policy::Pause};
+use domain::{Scope, policy::Pause};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect,
@@ -112,17 +112,6 @@ pub async fn queue_list(database: &Database, scope: &Scope) -> Result<Vec<Queue>
         queues.retain(|name, _| reached.contains(name));
     }
     Ok(queues.into_values().collect())
-}
-
-/// The automations, archived or not, that name one of these queues.
-///
-/// # Errors
-/// Any [`Error`] of the database.
-pub async fn queue_list_automations_unscoped(database: &Database, queues: &[String]) -> Result<Vec<AutomationId>, Error> {
-    use automation::Column::{Id, QueueName};
-    let ids = automation::Entity::find().select_only().column(Id).filter(QueueName.is_in(queues));
-    let ids: Vec<i32> = ids.into_tuple().all(database.connection()).await?;
-    Ok(ids.into_iter().map(AutomationId::new).collect())
 }
 
 /// The names of the queues in scope; `None`: every queue.

@@ -17,14 +17,16 @@ pub(super) struct Filter {
     kinds: Vec<String>,
     jobs: Vec<JobId>,
     automations: Vec<AutomationId>,
+    domains: Vec<String>,
 }
 
 impl Filter {
     /// Reads what a client asked for.
     pub(super) fn new(from: EventFilter) -> Result<Self, Vec<Fault>> {
-        let EventFilter { kinds, jobs, automations, last_event_id: _ } = from;
+        let EventFilter { kinds, jobs, automations, domains, last_event_id: _ } = from;
         let mut faults = Vec::new();
-        for (field, count) in [("kinds", kinds.len()), ("jobs", jobs.len()), ("automations", automations.len())] {
+        let counts = [("kinds", kinds.len()), ("jobs", jobs.len()), ("automations", automations.len()), ("domains", domains.len())];
+        for (field, count) in counts {
             if count > MOST {
                 faults.push(Fault::new(field, format!("must have at most {MOST} items")));
             }
@@ -33,7 +35,7 @@ impl Filter {
             let shown: String = bad.chars().take(40).collect();
             faults.push(Fault::new("kinds", format!("must be kinds such as job.failed or job.*, not {shown:?}")));
         }
-        if faults.is_empty() { Ok(Self { kinds, jobs, automations }) } else { Err(faults) }
+        if faults.is_empty() { Ok(Self { kinds, jobs, automations, domains }) } else { Err(faults) }
     }
 
     /// Whether it asks for an event.
@@ -42,10 +44,12 @@ impl Filter {
             Some(prefix) => subject.kind.starts_with(prefix),
             None => *wanted == subject.kind,
         };
-        let automations = subject.automations.as_deref().unwrap_or_default();
+        let has_automation = |id: &AutomationId| subject.automation == Some(*id) || subject.places.iter().any(|placed| placed.id == *id);
+        let has_domain = |slug: &String| subject.places.iter().any(|placed| placed.domain.as_ref() == Some(slug));
         (self.kinds.is_empty() || self.kinds.iter().any(has_kind))
             && (self.jobs.is_empty() || subject.job.is_some_and(|job| self.jobs.contains(&job)))
-            && (self.automations.is_empty() || automations.iter().any(|id| self.automations.contains(id)))
+            && (self.automations.is_empty() || self.automations.iter().any(has_automation))
+            && (self.domains.is_empty() || self.domains.iter().any(has_domain))
     }
 }
 
@@ -57,20 +61,30 @@ fn is_kind(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use store::automations::Placed;
     use uuid::Uuid;
 
     use super::*;
 
-    fn filter(kinds: &[&str], jobs: &[u128], automations: &[i32]) -> Filter {
-        let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    fn filter(kinds: &[&str], jobs: &[u128], automations: &[i32], domains: &[&str]) -> Filter {
         let jobs = jobs.iter().map(|id| Uuid::from_u128(*id).into()).collect();
         let automations = automations.iter().map(|id| AutomationId::new(*id)).collect();
-        Filter::new(EventFilter { kinds, jobs, automations, last_event_id: None }).unwrap()
+        Filter::new(EventFilter { kinds: texts(kinds), jobs, automations, domains: texts(domains), last_event_id: None }).unwrap()
     }
 
     fn subject(kind: &str, job: Option<u128>, automations: &[i32]) -> Subject {
-        let automations = Some(automations.iter().map(|id| AutomationId::new(*id)).collect());
-        Subject { kind: kind.to_owned(), job: job.map(|id| Uuid::from_u128(id).into()), automations, queues: Vec::new() }
+        let placed = |id: &i32| {
+            let domain = (*id == 8).then(|| "fiscal".to_owned());
+            Arc::new(Placed { id: AutomationId::new(*id), domain, ..Placed::default() })
+        };
+        let places = automations.iter().map(placed).collect();
+        Subject { kind: kind.to_owned(), job: job.map(|id| Uuid::from_u128(id).into()), places, ..Subject::default() }
     }
 
     #[test]
@@ -78,14 +92,16 @@ mod tests {
         let (failed, paused) = (subject("job.failed", Some(1), &[7]), subject("queue.paused", None, &[7, 8]));
         for (filter, expected) in [
             (Filter::default(), (true, true)),
-            (filter(&["job.*"], &[], &[]), (true, false)),
-            (filter(&["job.failed", "queue.*"], &[], &[]), (true, true)),
-            (filter(&["job.fail"], &[], &[]), (false, false)),
-            (filter(&[], &[1, 2], &[]), (true, false)),
-            (filter(&[], &[2], &[]), (false, false)),
-            (filter(&[], &[], &[8]), (false, true)),
-            (filter(&[], &[], &[7]), (true, true)),
-            (filter(&["queue.*"], &[1], &[]), (false, false)),
+            (filter(&["job.*"], &[], &[], &[]), (true, false)),
+            (filter(&["job.failed", "queue.*"], &[], &[], &[]), (true, true)),
+            (filter(&["job.fail"], &[], &[], &[]), (false, false)),
+            (filter(&[], &[1, 2], &[], &[]), (true, false)),
+            (filter(&[], &[2], &[], &[]), (false, false)),
+            (filter(&[], &[], &[8], &[]), (false, true)),
+            (filter(&[], &[], &[7], &[]), (true, true)),
+            (filter(&["queue.*"], &[1], &[], &[]), (false, false)),
+            (filter(&[], &[], &[], &["rh", "fiscal"]), (false, true)),
+            (filter(&[], &[], &[], &["rh"]), (false, false)),
         ] {
             assert_eq!((filter.has(&failed), filter.has(&paused)), expected, "{filter:?}");
         }

@@ -1,16 +1,21 @@
 //! The task that reads the bus for all readers, and checks who they are.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use domain::{ids::AutomationId, permission::Permission};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use runtime::{
     Access, Context, Credential, Events, Failure, Shutdown, TaskError,
     events::{Event, Notice, Subscription},
 };
-use store::{Database, queues::queue_list_automations_unscoped};
+use store::{
+    Database,
+    automations::{Placed, automation_list_places_unscoped},
+};
 use tokio::{
     sync::Notify,
     time::{Instant, MissedTickBehavior, interval, sleep},
@@ -19,7 +24,7 @@ use tokio::{
 use super::{
     filter::Filter,
     reader::{End, Reader},
-    sight::{self, Subject},
+    sight::Subject,
     state::{Limits, State},
 };
 use crate::Settings;
@@ -27,7 +32,7 @@ use crate::Settings;
 /// How often everybody is checked, whatever happens: a token may end without a change.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// Pause between deliveries: events meanwhile share the next one, and its question who everybody is.
-const PACE: Duration = Duration::from_millis(20);
+const PACE: Duration = Duration::from_millis(50);
 /// Most events of one delivery.
 const BATCH: usize = 500;
 /// Readers that are checked at once.
@@ -36,6 +41,16 @@ const CHECKS: usize = 8;
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long the bus is still read after the last reader has gone, for those that reconnect.
 const LINGER: Duration = Duration::from_secs(300);
+
+/// An event and what it is about; `None`: events were missed.
+type Known = Option<(Subject, Arc<Event>)>;
+
+fn known(notice: Notice) -> Known {
+    match notice {
+        Notice::Event(event) => Some((Subject::of(&event), event)),
+        Notice::Missed => None,
+    }
+}
 
 /// Every event of the bus.
 const ALL: &[&str] = &[""];
@@ -110,9 +125,7 @@ impl Live {
         }
         let count = self.0.access.identities.changes().await?;
         let principal = self.0.access.check(&credential).await?.principal;
-        if !sight::sees_any(&principal) {
-            return Err(Failure::Forbidden(format!("{} may not read anything that has events", principal.name())));
-        }
+        principal.require(Permission::RunRead)?;
         let caller = principal.name();
         let reader = Arc::new(Reader::new(credential, principal, count, filter, self.0.most_waiting));
         let mut state = self.state();
@@ -189,16 +202,10 @@ impl Live {
 
     /// Delivers events to those who may see them by what was committed before this call.
     async fn deliver(&self, notices: Vec<Notice>) {
-        let mut events = Vec::with_capacity(notices.len());
-        for notice in notices {
-            events.push(match notice {
-                Notice::Event(event) => Some((self.subject(&event).await, event)),
-                Notice::Missed => None,
-            });
-        }
-        let count = loop {
-            match self.0.access.identities.changes().await {
-                Ok(count) => break count,
+        let events: Vec<_> = notices.into_iter().map(known).collect();
+        let (events, count) = loop {
+            match self.placed(&events).await {
+                Ok(placed) => break placed,
                 Err(error) => tracing::debug!(%error, "live events wait: the database does not say who may see them"),
             }
             sleep(AGAIN).await;
@@ -224,17 +231,17 @@ impl Live {
         }
     }
 
-    /// What an event is about, with the automations whose queues it names.
-    async fn subject(&self, event: &Event) -> Subject {
-        let mut subject = Subject::of(event);
-        if subject.automations.is_none() {
-            match queue_list_automations_unscoped(&self.0.database, &subject.queues).await {
-                Ok(ids) => subject.automations = Some(ids),
-                // Only those who see everything see it.
-                Err(error) => tracing::debug!(%error, "the automations of an event could not be read"),
-            }
-        }
-        subject
+    /// Looks up where these events are, and how many changes of identities there were until now.
+    async fn placed(&self, events: &[Known]) -> Result<(Vec<Known>, i64), Failure> {
+        let subjects = || events.iter().flatten().map(|(subject, _)| subject);
+        let ids: BTreeSet<AutomationId> = subjects().filter_map(|subject| subject.automation).collect();
+        let queues: BTreeSet<&String> = subjects().flat_map(|subject| &subject.queues).collect();
+        let (ids, queues): (Vec<_>, Vec<_>) = (ids.into_iter().collect(), queues.into_iter().cloned().collect());
+        let places = automation_list_places_unscoped(&self.0.database, &ids, &queues).await?;
+        let places: Vec<Arc<Placed>> = places.into_iter().map(Arc::new).collect();
+        let mut events = events.to_vec();
+        events.iter_mut().flatten().for_each(|(subject, _)| subject.place(&places));
+        Ok((events, self.0.access.identities.changes().await?))
     }
 
     async fn check_all(&self) {
@@ -252,7 +259,7 @@ impl Live {
     async fn check(&self, readers: Vec<Arc<Reader>>, count: i64) -> bool {
         let check = async |reader: Arc<Reader>| match self.0.access.check(&reader.credential).await {
             Ok(caller) => {
-                if !sight::sees_any(&caller.principal) {
+                if caller.principal.require(Permission::RunRead).is_err() {
                     reader.end(End::Forbidden);
                 }
                 reader.know(caller.principal, count);

@@ -4,8 +4,9 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use api_types::{EventFilter, Problem};
+use auth::need::RunRead;
 use futures_util::Stream;
-use runtime::{Access, Failure, Known, Params};
+use runtime::{Access, Allowed, Failure, Params};
 
 use super::{
     filter::Filter,
@@ -24,7 +25,7 @@ use super::{
     (status = 429, description = "The caller has too many streams; see Retry-After", body = Problem)))]
 #[get("/api/v1/events")]
 pub(crate) async fn events(
-    _: Known,
+    _: Allowed<RunRead>,
     request: HttpRequest,
     live: Data<Live>,
     access: Data<Access>,

@@ -1,60 +1,127 @@
-//! Who may see an event: whoever may read what it is about.
+//! Who may see an event: whoever may read what it is about, where it is.
 
-use auth::{Permission, Principal};
-use domain::ids::{AutomationId, JobId};
+use std::sync::Arc;
+
+use auth::Principal;
+use domain::{
+    Scope,
+    ids::{AutomationId, JobId},
+    permission::Permission,
+};
 use runtime::events::Event;
 use serde_json::Value;
+use store::automations::Placed;
 
-/// Each noun of events, with the permission to read it.
+/// Each noun of events, with the permission to read it. Events of others are for nobody.
 const NOUNS: [(&str, Permission); 5] = [
-    ("job", Permission::JobsRead),
-    ("automation", Permission::AutomationsRead),
-    ("queue", Permission::QueuesRead),
-    ("worker", Permission::WorkersRead),
-    ("dead_letter", Permission::DeadLettersRead),
+    ("job", Permission::RunRead),
+    ("automation", Permission::RobotRead),
+    ("queue", Permission::RobotRead),
+    ("worker", Permission::WorkerRead),
+    ("dead_letter", Permission::RunRead),
 ];
 
 /// What an event is about.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Subject {
     pub(super) kind: String,
     pub(super) job: Option<JobId>,
-    /// The automations that it concerns; `None`: not known yet, they are those of these queues.
-    pub(super) automations: Option<Vec<AutomationId>>,
+    pub(super) automation: Option<AutomationId>,
+    /// The queues that it concerns, if it is not about an automation.
     pub(super) queues: Vec<String>,
+    /// The automations that it concerns: where they are decides who may see it.
+    pub(super) places: Vec<Arc<Placed>>,
 }
 
 impl Subject {
+    /// What an event says of itself; the places are still to be looked up.
     pub(super) fn of(event: &Event) -> Self {
         let text = |key: &str| event.data.get(key).and_then(Value::as_str);
         let automation = event.data.get("automation_id").and_then(Value::as_i64).and_then(|id| i32::try_from(id).ok());
-        let mut queues: Vec<String> = text("queue_name").map(str::to_owned).into_iter().collect();
-        let several = event.data.get("queues").and_then(Value::as_array).into_iter().flatten();
-        queues.extend(several.filter_map(Value::as_str).map(str::to_owned));
-        let automations = match automation {
-            Some(id) => Some(vec![AutomationId::new(id)]),
-            None if queues.is_empty() => Some(Vec::new()),
-            None => None,
+        let several = event.data.get("queues").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let queues = match automation {
+            Some(_) => Vec::new(),
+            None => text("queue_name").into_iter().chain(several).map(str::to_owned).collect(),
         };
-        Self { kind: event.kind.to_string(), job: text("job_id").and_then(|id| id.parse().ok()), automations, queues }
+        Self {
+            kind: event.kind.to_string(),
+            job: text("job_id").and_then(|id| id.parse().ok()),
+            automation: automation.map(AutomationId::new),
+            queues,
+            places: Vec::new(),
+        }
+    }
+
+    /// Takes from these the places of what it concerns.
+    pub(super) fn place(&mut self, all: &[Arc<Placed>]) {
+        let concerns = |placed: &&Arc<Placed>| match self.automation {
+            Some(id) => placed.id == id,
+            None => self.queues.contains(&placed.queue_name),
+        };
+        self.places = all.iter().filter(concerns).cloned().collect();
     }
 }
 
-/// Whether events of any kind may be seen.
-pub(super) fn sees_any(principal: &Principal) -> bool {
-    NOUNS.iter().any(|(_, permission)| principal.permissions.has(*permission))
-}
-
-/// Whether this one may be.
+/// Whether this event may be seen.
 pub(super) fn sees(principal: &Principal, subject: &Subject) -> bool {
     let noun = subject.kind.split('.').next().unwrap_or_default();
-    let permission = NOUNS.iter().find(|(name, _)| *name == noun).map(|(_, permission)| *permission);
-    if !permission.is_some_and(|permission| principal.permissions.has(permission)) {
-        return false;
+    let Some((_, permission)) = NOUNS.iter().find(|(name, _)| *name == noun) else { return false };
+    match principal.scope_of(*permission) {
+        Scope::All => true,
+        scope => subject.places.iter().any(|placed| scope.has(&placed.place())),
     }
-    match (&principal.scope, &subject.automations) {
-        (domain::Scope::All, _) => true,
-        (scope, Some(ids)) => ids.iter().any(|id| scope.has(*id)),
-        (domain::Scope::Automations(_), None) => false,
+}
+
+#[cfg(test)]
+mod tests {
+    use auth::Actor;
+    use chrono::DateTime;
+    use domain::permission::{Grant, Right, Role, Where};
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn subject(kind: &'static str, data: Value) -> Subject {
+        let Value::Object(data) = data else { unreachable!() };
+        let mut subject = Subject::of(&Event::new(kind, String::new(), DateTime::UNIX_EPOCH, data));
+        let placed = |id: i32, queue: &str, domain: u128| Placed {
+            id: id.into(),
+            queue_name: queue.to_owned(),
+            domain_id: Some(Uuid::from_u128(domain).into()),
+            domain: None,
+            labels: vec!["nfe".to_owned()],
+        };
+        subject.place(&[placed(7, "q", 1), placed(8, "q", 2), placed(9, "r", 2)].map(Arc::new));
+        subject
+    }
+
+    fn seen(grants: &[Grant]) -> Vec<String> {
+        let principal = Principal::of_grants(Actor::User("ana".to_owned()), grants);
+        let all = [
+            subject("job.failed", json!({"job_id": Uuid::nil(), "automation_id": 7, "queue_name": "r"})),
+            subject("automation.paused", json!({"automation_id": 9})),
+            subject("queue.paused", json!({"queue_name": "q"})),
+            subject("worker.lost", json!({"queues": ["x", "r"]})),
+            subject("dead_letter.created", json!({"queue_name": "r", "automation_id": null})),
+            subject("worker.registered", json!({"queues": ["x"]})),
+            subject("secret.read", json!({"automation_id": 7})),
+        ];
+        all.iter().filter(|subject| sees(&principal, subject)).map(|subject| subject.kind.clone()).collect()
+    }
+
+    #[test]
+    fn an_event_is_for_those_who_may_read_what_it_is_about() {
+        let viewer = |place| Grant { right: Right::Role(Role::Viewer), place };
+        let domain = |nth| Where::Domain(Uuid::from_u128(nth).into());
+        let all = ["job.failed", "automation.paused", "queue.paused", "worker.lost", "dead_letter.created", "worker.registered"];
+        assert_eq!(seen(&[viewer(Where::Everywhere)]), all);
+        assert_eq!(seen(&[viewer(Where::Label("nfe".to_owned()))]), all[..5]);
+        assert_eq!(seen(&[viewer(domain(1))]), ["job.failed", "queue.paused"]);
+        assert_eq!(seen(&[viewer(domain(2))]), all[1..5]);
+        assert_eq!(seen(&[viewer(Where::Automation(7.into()))]), ["job.failed", "queue.paused"]);
+        let runs = Grant { right: Right::Permission(Permission::RunRead), place: domain(1) };
+        assert_eq!(seen(&[runs]), ["job.failed"]);
+        assert_eq!(seen(&[]), [""; 0]);
     }
 }

@@ -6,7 +6,8 @@ use actix_web::{
 };
 use actix_ws::{CloseCode, CloseReason, Message, MessageStream, ProtocolError, Session};
 use api_types::{EventFilter, Problem};
-use runtime::{Access, Failure, Known, Params};
+use auth::need::RunRead;
+use runtime::{Access, Allowed, Failure, Params};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::{
@@ -37,7 +38,7 @@ const SILENT: u16 = 4408;
     (status = 429, description = "The caller has too many streams; see Retry-After", body = Problem)))]
 #[get("/api/v1/ws")]
 pub(crate) async fn websocket(
-    _: Known,
+    _: Allowed<RunRead>,
     request: HttpRequest,
     body: Payload,
     live: Data<Live>,

@@ -6,11 +6,14 @@ mod source;
 use std::time::Duration;
 
 use api_gateway::Settings as GatewaySettings;
-use api_types::{LoginResponse, WorkerTokenCreated};
+use api_types::{EventFilter, LoginResponse, WorkerTokenCreated};
+use client::LiveEvent;
 use e2e::{Delivery, Options, Shape, World, on_both};
+use futures_util::StreamExt as _;
 use reqwest::Method;
 use runtime::Settings;
 use serde_json::{Value, json};
+use test_support::Proxy;
 
 use self::{
     reading::{Close, Read, Sse, Ws},
@@ -319,5 +322,39 @@ async fn a_silent_stream_says_that_it_lives_and_up_to_where() {
     assert_eq!(Sse::open_after(&world, "", &moved).await.numbers(1).await, [2]);
     let alive: Value = ws.alive().await;
     assert!(alive["id"].is_string(), "{alive}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_typed_client_goes_on_after_a_break() {
+    let (world, source) = plain(Delivery::Pull).await;
+    let proxy = Proxy::start(world.client.hub().url().trim_start_matches("http://").trim_end_matches('/').to_owned()).await.unwrap();
+    let token = sign_in(&world).await.access_token;
+    let client = client::Client::new(client::Settings::new(format!("http://{}", proxy.address()))).unwrap();
+    let client = client.with_token(&token.into()).unwrap();
+    let filter = EventFilter { kinds: vec!["job.made".to_owned()], ..EventFilter::default() };
+    let mut events = client.events(&filter);
+    // It is open when the first event comes.
+    let speak = async {
+        loop {
+            source.publish("job.made", 0);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let first = tokio::select! { () = speak => unreachable!(), first = events.next() => first };
+    assert!(matches!(first, Some(Ok(LiveEvent::Happened(_)))), "{first:?}");
+    proxy.cut().await;
+    (1..=3).for_each(|number| source.publish("job.made", number));
+    let (mut heard, mut breaks) = (Vec::new(), 0);
+    proxy.restore();
+    while heard.len() < 3 {
+        match tokio::time::timeout(Duration::from_secs(60), events.next()).await.unwrap().unwrap().unwrap() {
+            LiveEvent::Happened(event) if event.data["number"] == 0 => {}
+            LiveEvent::Happened(event) => heard.push(event.data["number"].as_u64().unwrap()),
+            LiveEvent::Interrupted(_) => breaks += 1,
+            LiveEvent::Missed => panic!("nothing is missed"),
+        }
+    }
+    assert_eq!((heard, breaks), (vec![1, 2, 3], 1));
     world.end().await;
 }

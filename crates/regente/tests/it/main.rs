@@ -6,6 +6,7 @@ mod alone;
 mod client;
 mod commands;
 mod crashes;
+mod events;
 mod follow;
 mod hub_commands;
 mod keys;
