@@ -82,13 +82,12 @@ impl Announcer {
         };
         let data = || {
             let job_id = letter.job_id.map(|id| id.to_string()).unwrap_or_default();
-            let data = [
+            [
                 ("dead_letter_id", Value::from(letter.id.to_string())),
                 ("queue_name", letter.queue_name.clone().into()),
                 ("job_id", job_id.into()),
                 ("automation_id", job.map(|row| row.automation_id.get()).into()),
-            ];
-            data
+            ]
         };
         self.publish(kind, || format!("dead-letters/{}", letter.id), data);
     }

@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
+use actix_web::HttpRequest;
 use domain::{ids::AutomationId, permission::Permission};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use runtime::{
-    Access, Context, Credential, Events, Failure, Shutdown, TaskError,
+    Access, Context, Events, Failure, Shutdown, TaskError,
     events::{Event, Notice, Subscription},
 };
 use store::{
@@ -118,8 +119,9 @@ impl Live {
         live
     }
 
-    /// Opens a stream of the events that `filter` asks for and the bearer of `credential` may see, after the event `last`.
-    pub(super) async fn open(&self, credential: Credential, filter: Filter, last: Option<&str>) -> Result<Watch, Failure> {
+    /// Opens a stream of the events that `filter` asks for and the caller may see, after the event `last`.
+    pub(super) async fn open(&self, request: &HttpRequest, filter: Filter, last: Option<&str>) -> Result<Watch, Failure> {
+        let credential = self.0.access.credential(request)?;
         if !self.0.is_complete {
             return Err(Failure::BrokerUnavailable("live events of services in other processes need a broker".to_owned()));
         }

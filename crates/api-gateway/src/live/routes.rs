@@ -6,7 +6,7 @@ use actix_web::{
 use api_types::{EventFilter, Problem};
 use auth::need::RunRead;
 use futures_util::Stream;
-use runtime::{Access, Allowed, Failure, Params};
+use runtime::{Allowed, Failure, Params};
 
 use super::{
     filter::Filter,
@@ -28,10 +28,9 @@ pub(crate) async fn events(
     _: Allowed<RunRead>,
     request: HttpRequest,
     live: Data<Live>,
-    access: Data<Access>,
     params: Params<EventFilter>,
 ) -> Result<HttpResponse, Failure> {
-    let watch = open(&request, &live, &access, params.0).await?;
+    let watch = open(&request, &live, params.0).await?;
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -40,11 +39,11 @@ pub(crate) async fn events(
 }
 
 /// Opens the stream that a request asks for.
-pub(super) async fn open(request: &HttpRequest, live: &Live, access: &Access, wanted: EventFilter) -> Result<Watch, Failure> {
+pub(super) async fn open(request: &HttpRequest, live: &Live, wanted: EventFilter) -> Result<Watch, Failure> {
     let header = request.headers().get("last-event-id").map(|value| value.to_str().unwrap_or_default().to_owned());
     let last = header.or_else(|| wanted.last_event_id.clone());
     let filter = Filter::new(wanted).map_err(Failure::BadQuery)?;
-    live.open(access.credential(request)?, filter, last.as_deref()).await
+    live.open(request, filter, last.as_deref()).await
 }
 
 fn stream(watch: Watch) -> impl Stream<Item = Result<Bytes, Failure>> {

@@ -7,7 +7,7 @@ use actix_web::{
 use actix_ws::{CloseCode, CloseReason, Message, MessageStream, ProtocolError, Session};
 use api_types::{EventFilter, Problem};
 use auth::need::RunRead;
-use runtime::{Access, Allowed, Failure, Params};
+use runtime::{Allowed, Failure, Params};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::{
@@ -42,10 +42,9 @@ pub(crate) async fn websocket(
     request: HttpRequest,
     body: Payload,
     live: Data<Live>,
-    access: Data<Access>,
     params: Params<EventFilter>,
 ) -> Result<HttpResponse, Failure> {
-    let watch = open(&request, &live, &access, params.0).await?;
+    let watch = open(&request, &live, params.0).await?;
     let opened = actix_ws::handle_with_protocols(&request, body, &[PROTOCOL]);
     let (response, session, messages) = opened.map_err(|error| Failure::BadRequest(error.to_string()))?;
     rt::spawn(serve(watch, session, messages.max_frame_size(MESSAGE_BYTES)));
