@@ -1,5 +1,5 @@
-//! What docs/SECURITY.md and docs/API.md say can be looked up: each test, command and page that they name exists, each requirement of the standard
-//! is judged once, with a reason, and each code of an error is in the list.
+//! What docs/SECURITY.md and docs/API.md say can be looked up: each test and command that they name exists, each requirement of the standard is judged
+//! once, with a reason, and each code of an error is in the list. Links of all pages lead somewhere.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -145,12 +145,13 @@ fn each_command_that_the_page_names_exists() {
 }
 
 #[test]
-fn each_link_of_the_pages_leads_somewhere() {
-    for page in ["docs/SECURITY.md", "docs/API.md"] {
-        let text = read(page);
+fn each_link_of_every_page_leads_somewhere() {
+    let names = fs::read_dir(root().join("docs")).unwrap().flatten().map(|entry| format!("docs/{}", entry.file_name().display()));
+    for page in names.filter(|name| name.ends_with(".md")).chain(["README.md".to_owned(), "CONTRIBUTING.md".to_owned()]) {
+        let (text, folder) = (read(&page), page.rsplit_once('/').map_or(".", |(folder, _)| folder));
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|target| !target.contains("://")) {
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
-            let file = if file.is_empty() { page.to_owned() } else { format!("docs/{file}") };
+            let file = if file.is_empty() { page.clone() } else { format!("{folder}/{file}") };
             assert!(root().join(&file).exists(), "{page}: {target}");
             assert!(anchor.is_empty() || anchors(&read(&file)).iter().any(|known| known == anchor), "{page}: {target}");
         }
