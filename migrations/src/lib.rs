@@ -31,6 +31,7 @@ mod m20261126_153000_audit;
 mod m20261126_153500_domains;
 mod m20261126_153600_grants;
 mod m20261126_154500_user_state;
+mod m20261126_164500_api_keys;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -70,6 +71,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_153500_domains::Migration),
             Box::new(m20261126_153600_grants::Migration),
             Box::new(m20261126_154500_user_state::Migration),
+            Box::new(m20261126_164500_api_keys::Migration),
         ]
     }
 }

@@ -9,6 +9,7 @@
 
 mod account;
 mod admin;
+mod api_keys;
 mod bootstrap;
 mod guesses;
 mod keys;

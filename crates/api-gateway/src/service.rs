@@ -9,6 +9,7 @@ use utoipa::OpenApi as _;
 
 use crate::{
     Settings, account, admin,
+    api_keys::{self, ApiKeys},
     bootstrap::{Bootstrap, bootstrap_admin},
     guesses::Guesses,
     keys::Keys,
@@ -41,7 +42,11 @@ use crate::{
         people::routes::reactivate,
         people::routes::reset_password,
         people::routes::sessions,
-        people::routes::session_end
+        people::routes::session_end,
+        api_keys::routes::create,
+        api_keys::routes::list,
+        api_keys::routes::get,
+        api_keys::routes::revoke
     ),
     components(schemas(api_types::Problem))
 )]
@@ -54,6 +59,7 @@ pub(crate) struct Gateway {
     pub(crate) guesses: Guesses,
     pub(crate) hashing: Pool,
     pub(crate) people: People,
+    pub(crate) api_keys: ApiKeys,
 }
 
 /// Sign-ins that wait for their password to be hashed, each some tens of milliseconds; more are refused.
@@ -102,8 +108,15 @@ async fn start(context: &Context) -> Result<Running, StartError> {
         hashing: hashing.clone(),
         clock: context.clock.clone(),
     };
-    let gateway =
-        Data::new(Gateway { database: database.clone(), sessions: sessions.clone(), guesses: Guesses::default(), hashing, people });
+    let api_keys = ApiKeys { database: database.clone(), identities: context.access.identities.clone(), clock: context.clock.clone() };
+    let gateway = Data::new(Gateway {
+        database: database.clone(),
+        sessions: sessions.clone(),
+        guesses: Guesses::default(),
+        hashing,
+        people,
+        api_keys,
+    });
     let name = admin.username.clone();
     let settings = context.settings.section::<Settings>()?;
     let proxy = Proxy::start(context, &settings)?;
@@ -155,7 +168,11 @@ fn routes(config: &mut ServiceConfig, gateway: &Data<Gateway>, live: &Data<Live>
         .service(people::routes::reactivate)
         .service(people::routes::reset_password)
         .service(people::routes::sessions)
-        .service(people::routes::session_end);
+        .service(people::routes::session_end)
+        .service(api_keys::routes::create)
+        .service(api_keys::routes::list)
+        .service(api_keys::routes::get)
+        .service(api_keys::routes::revoke);
     proxy.configure(config);
 }
 

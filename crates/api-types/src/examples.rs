@@ -149,6 +149,19 @@ pub(crate) fn password_reset() -> Value {
     json!({"must_change_password": true})
 }
 
+pub(crate) fn api_key_create() -> Value {
+    json!({"name": "Month end", "grants": [{"right": "operator", "automation_id": 7}], "expires_at": "2027-11-26T00:00:00Z"})
+}
+
+pub(crate) fn api_key() -> Value {
+    json!({
+        "id": "019a8c55-7d1e-7b02-8f6a-5c9e0d1b2a43", "owner_id": "019a0c55-7d1e-7b02-8f6a-5c9e0d1b2a43", "owner": "maria.silva",
+        "name": "Month end", "prefix": "rgk_Zr8kQ2mX", "grants": [{"right": "operator", "automation_id": 7}],
+        "created_at": "2026-11-26T08:29:58.412Z", "expires_at": "2027-11-26T00:00:00Z", "revoked_at": null, "revoked_by": null,
+        "last_used_at": null
+    })
+}
+
 pub(crate) fn worker_token_create() -> Value {
     json!({"name": "Robots of accounting", "queues": ["invoices"], "expires_at": "2027-11-26T00:00:00Z"})
 }
@@ -211,6 +224,8 @@ mod tests {
 
     #[test]
     fn each_example_is_read_as_its_type() {
+        reads::<crate::ApiKey>();
+        reads::<crate::ApiKeyCreate>();
         reads::<crate::Automation>();
         reads::<crate::AutomationCreate>();
         reads::<crate::AutomationUpdate>();

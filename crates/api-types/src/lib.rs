@@ -9,6 +9,7 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+mod api_key;
 mod automation;
 mod control;
 mod dead_letter;
@@ -28,6 +29,7 @@ mod user;
 mod worker;
 mod workers;
 
+pub use api_key::{ApiKey, ApiKeyCreate, ApiKeyCreated, ApiKeyFilter, KeyGrant};
 pub use automation::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate};
 pub use control::{BulkCancelRequest, BulkRequest, BulkResponse, BulkRetryRequest, ControlRequest, RetryRequest};
 pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterFilter, DeadLetterRefusal, ReplayRequest, ReplayResponse};
@@ -52,6 +54,8 @@ pub use workers::{
 
 /// Header with the lease token that `start` or `claim` returned to the worker.
 pub const LEASE_TOKEN_HEADER: &str = "x-lease-token";
+/// Header with an API key.
+pub const API_KEY_HEADER: &str = "x-api-key";
 /// Header with the shared worker key or a worker token.
 pub const WORKER_KEY_HEADER: &str = "x-worker-api-key";
 /// Header that makes a repeated `execute` return the same job.

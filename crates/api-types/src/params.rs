@@ -55,6 +55,11 @@ shared! {
         /// Id of the user.
         "id" id: Uuid
     }
+    /// `{id}` of an API key.
+    Path ApiKeyId {
+        /// Id of the API key.
+        "id" id: Uuid
+    }
     /// `{id}` of a dead letter.
     Path DeadLetterId {
         /// Id of the dead letter.

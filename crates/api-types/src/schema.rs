@@ -228,6 +228,24 @@ impl PartialSchema for Label {
 
 impl ToSchema for Label {}
 
+/// A role or a permission.
+pub(crate) struct RightName;
+
+impl PartialSchema for RightName {
+    fn schema() -> RefOr<Schema> {
+        use domain::permission::{Permission, Role};
+        let names = Role::ALL.into_iter().map(|role| role.as_str()).chain(Permission::ALL.into_iter().map(|one| one.as_str()));
+        let right = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+        right.description(Some("A role, which is a set of permissions, or one permission.")).into()
+    }
+}
+
+impl ToSchema for RightName {
+    fn name() -> Cow<'static, str> {
+        "Right".into()
+    }
+}
+
 /// A concurrency key.
 pub(crate) struct ConcurrencyKey;
 

@@ -10,6 +10,7 @@
 //! # Ok::<(), auth::Error>(())
 //! ```
 
+mod api_key;
 pub mod chain;
 mod key;
 mod password;
@@ -22,6 +23,7 @@ mod worker_limits;
 mod worker_token;
 
 pub use self::{
+    api_key::{API_KEY_PREFIX, api_key, api_key_shown, is_api_key},
     key::{SharedKey, random_secret},
     password::{password_hash, password_matches},
     permission::{Need, need},

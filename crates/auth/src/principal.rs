@@ -94,6 +94,12 @@ impl Principal {
         Self::new(actor, Scopes::of_grants(grants))
     }
 
+    /// A program with an API key, which may do this.
+    #[must_use]
+    pub fn api_key(key: Actor, scopes: Scopes) -> Self {
+        Self::new(key, scopes)
+    }
+
     /// A service of the hub.
     #[must_use]
     pub fn service(name: String) -> Self {

@@ -20,6 +20,7 @@
 //! # Ok(()) }
 //! ```
 
+mod api_keys;
 mod automations;
 mod call;
 mod dead_letters;

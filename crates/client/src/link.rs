@@ -60,7 +60,7 @@ impl Client {
         Ok(Self { endpoints, settings: Arc::new(settings), token: None })
     }
 
-    /// The same client, signed in with this access token.
+    /// The same client, signed in with this access token, or with an API key.
     ///
     /// # Errors
     /// [`Error::Token`] when it is not a valid header value.

@@ -288,6 +288,14 @@ impl Scopes {
         Self(made.map(|scope| scope.map(&mut share)))
     }
 
+    /// What is in these too: whoever has it acts for somebody with `others`.
+    #[must_use]
+    pub fn within(&self, others: &Self) -> Self {
+        let both = |(own, other): (&Option<Arc<Scope>>, &Option<Arc<Scope>>)| Some(Arc::new(own.as_ref()?.and(other.as_ref()?)));
+        let mut scopes = self.0.iter().zip(&others.0).map(both);
+        Self(std::array::from_fn(|_| scopes.next().flatten()))
+    }
+
     /// Where somebody has this permission: nowhere without it.
     #[must_use]
     pub fn of(&self, permission: Permission) -> &Scope {
@@ -365,6 +373,18 @@ mod tests {
         assert_eq!(*scopes.of(Permission::RunCancel), Scope::automations([7.into()]));
         assert_eq!(*scopes.of(Permission::RunRead), Scope::All, "a narrow grant takes nothing from a wide one");
         assert_eq!((scopes.has(Permission::RobotRun), scopes.of(Permission::RobotRun)), (false, &Scope::NOTHING));
+    }
+
+    #[test]
+    fn who_acts_for_somebody_may_do_no_more_than_they() {
+        let key = Scopes::of_grants(&[Grant::everywhere(Role::Maintainer)]);
+        let owner = Scopes::of_grants(&[grant("viewer", Where::Everywhere), grant("robot.run", Where::Automation(7.into()))]);
+        let both = key.within(&owner);
+        assert_eq!((both.of(Permission::RunRead), both.of(Permission::RobotRun)), (&Scope::All, &Scope::automations([7.into()])));
+        assert!(!both.has(Permission::RobotPublish) && !both.has(Permission::AdminManage));
+        let admin = Scopes::of_grants(&[Grant::everywhere(Role::Admin)]);
+        assert!(!key.within(&admin).has(Permission::AdminManage), "nor more than it was granted");
+        assert_eq!(key.within(&Scopes::default()), Scopes::default());
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Places {
     pub automations: BTreeSet<AutomationId>,
     /// Automations with one of these labels.
     pub labels: BTreeSet<String>,
+    /// Only what is in one of these places too.
+    pub within: Option<Box<Self>>,
 }
 
 /// What decides whether an automation is in a scope.
@@ -40,7 +42,8 @@ pub struct Place<'a> {
 
 impl Scope {
     /// No automation.
-    pub const NOTHING: Self = Self::Only(Places { domains: BTreeSet::new(), automations: BTreeSet::new(), labels: BTreeSet::new() });
+    pub const NOTHING: Self =
+        Self::Only(Places { domains: BTreeSet::new(), automations: BTreeSet::new(), labels: BTreeSet::new(), within: None });
 
     /// Only these automations.
     #[must_use]
@@ -53,12 +56,37 @@ impl Scope {
     pub fn has(&self, place: &Place<'_>) -> bool {
         match self {
             Self::All => true,
-            Self::Only(places) => {
-                place.automation.is_some_and(|id| places.automations.contains(&id))
-                    || place.domain.is_some_and(|id| places.domains.contains(&id))
-                    || place.labels.iter().any(|label| places.labels.contains(label))
-            }
+            Self::Only(places) => places.have(place),
         }
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::All, scope) | (scope, Self::All) => scope.clone(),
+            (Self::Only(one), Self::Only(two)) => Self::Only(one.and(two)),
+        }
+    }
+}
+
+impl Places {
+    fn have(&self, place: &Place<'_>) -> bool {
+        let has = place.automation.is_some_and(|id| self.automations.contains(&id))
+            || place.domain.is_some_and(|id| self.domains.contains(&id))
+            || place.labels.iter().any(|label| self.labels.contains(label));
+        has && self.within.as_ref().is_none_or(|within| within.have(place))
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        if self == other {
+            return self.clone();
+        }
+        let within = match &self.within {
+            Some(within) => within.and(other),
+            None => other.clone(),
+        };
+        Self { within: Some(Box::new(within)), ..self.clone() }
     }
 }
 
@@ -88,6 +116,17 @@ mod tests {
             (only(Places { labels: ["s".to_owned()].into(), automations: [8.into()].into(), ..Places::default() }), [false, true]),
         ] {
             assert_eq!([scope.has(&mine), scope.has(&bare)], expected, "{scope:?}");
+        }
+        for (one, two, expected) in [
+            (Scope::All, Scope::automations([8.into()]), [false, true]),
+            (Scope::automations([8.into()]), Scope::All, [false, true]),
+            (Scope::automations([7.into(), 8.into()]), Scope::automations([7.into(), 9.into()]), [true, false]),
+            (only(Places { domains: [domain(1)].into(), ..Places::default() }), Scope::automations([7.into(), 8.into()]), [true, false]),
+            (only(Places { labels: ["sp".to_owned()].into(), ..Places::default() }), Scope::NOTHING, [false, false]),
+        ] {
+            let both = one.and(&two);
+            assert_eq!([both.has(&mine), both.has(&bare)], expected, "{one:?} {two:?}");
+            assert!([&one, &two].iter().all(|scope| both.and(scope).has(&mine) == both.has(&mine)), "{one:?} {two:?}");
         }
         let unregistered = Place { automation: None, ..bare };
         assert_eq!([Scope::All.has(&unregistered), Scope::automations([0.into()]).has(&unregistered)], [true, false]);

@@ -10,6 +10,7 @@ mod events;
 mod fault;
 mod interrupt;
 mod job;
+mod key;
 mod login;
 mod output;
 mod parameters;
@@ -53,6 +54,8 @@ pub(crate) enum HubCommand {
     Job(job::JobArgs),
     /// List, pause and resume queues.
     Queue(queue::QueueArgs),
+    /// Create, list and revoke API keys for programs.
+    Key(key::KeyArgs),
     /// Add, change and deactivate users, and end their sessions.
     User(user::UserArgs),
     /// Print what happens in the hub, as it happens.
@@ -96,6 +99,7 @@ async fn outcome(command: HubCommand) -> Outcome {
         HubCommand::Run(args) => run::run(*args).await,
         HubCommand::Job(args) => job::run(args).await,
         HubCommand::Queue(args) => queue::run(args).await,
+        HubCommand::Key(args) => key::run(args).await,
         HubCommand::User(args) => user::run(args).await,
         HubCommand::Events(args) => events::run(args).await,
         HubCommand::Completions { shell } => completions(shell),
@@ -130,7 +134,9 @@ mod tests {
             let words: Vec<&str> = path.split(' ').collect();
             let is_here = match words[1..] {
                 ["worker", name, ..] => ["list", "pause", "resume"].contains(&name),
-                [name, ..] => ["login", "logout", "automation", "run", "job", "queue", "user", "events", "completions"].contains(&name),
+                [name, ..] => {
+                    ["login", "logout", "automation", "run", "job", "queue", "key", "user", "events", "completions"].contains(&name)
+                }
                 [] => false,
             };
             if !is_here {

@@ -20,7 +20,7 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use auth::{Need, Permitted, Principal, SharedKey, WORKER_TOKEN_PREFIX};
+use auth::{API_KEY_PREFIX, Need, Permitted, Principal, SharedKey, WORKER_TOKEN_PREFIX};
 use domain::{ids::JobId, permission::Permission};
 
 pub use self::changing::{Changing, OwnAccount, Source};
@@ -55,11 +55,18 @@ enum Shown {
     WorkerToken(String),
     /// An access token, whose bearer may have changed.
     AccessToken(String),
+    /// An API key, which must be looked up.
+    ApiKey(String),
 }
 
 impl Access {
     /// Verifies credentials that need no look-up: access tokens and the shared key cost no query.
     fn shown(&self, request: &HttpRequest, is_worker_route: bool) -> Result<Shown, Failure> {
+        if !self.open
+            && let Some(key) = api_key(request)
+        {
+            return Ok(Shown::ApiKey(key.to_owned()));
+        }
         let key = request.headers().get(api_types::WORKER_KEY_HEADER).and_then(|value| value.to_str().ok());
         if is_worker_route { self.shown_by_worker(request, key) } else { self.shown_by_person(request, key) }
     }
@@ -104,12 +111,19 @@ impl Access {
             Shown::Enough(principal) => Ok(principal.clone().into()),
             Shown::WorkerToken(token) => Ok(self.worker_tokens.check(token).await?.into()),
             Shown::AccessToken(token) => self.identities.check(token).await,
+            Shown::ApiKey(key) => self.identities.check_api_key(key).await,
         }
     }
 
     async fn caller(&self, request: &HttpRequest, is_worker_route: bool) -> Result<Caller, Failure> {
         self.check(&Credential(self.shown(request, is_worker_route)?)).await
     }
+}
+
+/// The API key of a request: of its own header, whatever else is shown, or as bearer token. What is no text is no good key.
+fn api_key(request: &HttpRequest) -> Option<&str> {
+    let header = request.headers().get(api_types::API_KEY_HEADER);
+    header.map(|value| value.to_str().unwrap_or_default()).or_else(|| bearer(request).filter(|token| token.starts_with(API_KEY_PREFIX)))
 }
 
 fn bearer(request: &HttpRequest) -> Option<&str> {

@@ -169,6 +169,7 @@ async fn start(listener: TcpListener, context: &Context, services: &[Box<dyn Ser
     }
     let reconcilers = running.iter_mut().flat_map(|(_, service)| std::mem::take(&mut service.reconcilers)).collect();
     context.reconcilers.start(reconcilers, &context.tasks).await?;
+    context.access.identities.start(&context.tasks, &context.shutdown);
     context.replica.start(&context.tasks, &context.writes, context.settings.dispatch.tick, &context.shutdown);
     let announcements = running.iter_mut().flat_map(|(_, service)| std::mem::take(&mut service.announcements)).collect();
     let beside = running.iter_mut().flat_map(|(_, service)| std::mem::take(&mut service.descriptions));

@@ -4,6 +4,8 @@
 //! second on every other, because a check uses state that is at most [`STALE_AT_MOST`] old, or waits for newer; who is refused by the
 //! database's word is not let in from memory. A check of a token that was seen before is two look-ups in memory. Memory is bounded.
 
+mod api_keys;
+
 use std::{
     collections::HashMap,
     str::FromStr as _,
@@ -14,7 +16,7 @@ use std::{
 use auth::{Actor, Claims, Kind, Principal, TokenDigest, VerifyingKey, key_id};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
-    ids::{ReplicaId, SessionId, UserId},
+    ids::{ApiKeyId, ReplicaId, SessionId, UserId},
     permission::Grantee,
 };
 use store::{
@@ -54,6 +56,8 @@ struct Inner {
     /// Held while the state is refreshed from the database.
     refreshing: tokio::sync::Mutex<()>,
     verified: Mutex<Remembered>,
+    /// When API keys were used, to be written.
+    uses: Mutex<HashMap<ApiKeyId, DateTime<Utc>>>,
 }
 
 /// Tokens whose signatures are good, with when they end.
@@ -68,6 +72,7 @@ struct State {
     /// The one that signs.
     signing: Option<String>,
     sessions: HashMap<SessionId, Arc<Known>>,
+    api_keys: HashMap<TokenDigest, Arc<api_keys::Known>>,
 }
 
 struct Key {
@@ -120,7 +125,8 @@ impl Identities {
     /// Those of this database; access tokens last `token_lifetime`.
     #[must_use]
     pub fn new(database: Database, clock: Clock, replica: Replica, token_lifetime: Duration) -> Self {
-        let state = State { asked_at: None, count: -1, keys: HashMap::new(), signing: None, sessions: HashMap::new() };
+        let state =
+            State { asked_at: None, count: -1, keys: HashMap::new(), signing: None, sessions: HashMap::new(), api_keys: HashMap::new() };
         Self(Arc::new(Inner {
             database,
             clock,
@@ -129,6 +135,7 @@ impl Identities {
             state: RwLock::new(state),
             refreshing: tokio::sync::Mutex::new(()),
             verified: Mutex::default(),
+            uses: Mutex::default(),
         }))
     }
 
@@ -285,6 +292,7 @@ impl Identities {
             state.signing = keys.iter().find(|key| key.retired_at.is_none()).map(|key| key.id.clone());
             state.keys = keys.into_iter().filter_map(usable).collect();
             state.sessions.clear();
+            state.api_keys.clear();
             state.count = count;
         }
         self.state_mut().asked_at = Some(asked_at);
@@ -297,6 +305,10 @@ impl Identities {
 
     fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
         self.0.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn uses(&self) -> MutexGuard<'_, HashMap<ApiKeyId, DateTime<Utc>>> {
+        self.0.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn verified(&self) -> MutexGuard<'_, Remembered> {

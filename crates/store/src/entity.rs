@@ -4,6 +4,7 @@
 #[macro_use]
 mod columns;
 
+pub(crate) mod api_key;
 pub(crate) mod audit_chain;
 pub(crate) mod audit_entry;
 pub(crate) mod audit_unsealed;

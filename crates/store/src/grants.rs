@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
-    ids::GrantId,
+    ids::{ApiKeyId, GrantId},
     permission::{Grant, Grantee, Where},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::OnConflict};
@@ -111,6 +111,21 @@ pub async fn grant_list_unscoped(database: &Database, grantee: Grantee) -> Resul
 /// Any [`Error`] of the database.
 pub async fn grant_list_in_txn(txn: &Transaction, grantee: Grantee) -> Result<Vec<Held>, Error> {
     list(&txn.0, grantee).await
+}
+
+/// The grants of these API keys.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn grant_list_of_keys_unscoped(database: &Database, keys: &[ApiKeyId]) -> Result<Vec<Held>, Error> {
+    let query = Entity::find().filter(Column::GranteeKind.eq("api_key")).filter(Column::GranteeId.is_in(keys.iter().map(|id| id.get())));
+    let rows = query.order_by_asc(Column::GrantedAt).order_by_asc(Column::Id).all(database.connection()).await?;
+    rows.into_iter()
+        .map(|row| {
+            let key = Grantee::ApiKey(row.grantee_id.into());
+            from_row(row, key)
+        })
+        .collect()
 }
 
 async fn list(connection: &impl ConnectionTrait, grantee: Grantee) -> Result<Vec<Held>, Error> {

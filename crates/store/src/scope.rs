@@ -24,14 +24,19 @@ pub(crate) fn has(scope: &Scope, column: impl ColumnTrait) -> Option<Expr> {
 
 /// Condition on an automation's own row that it is in scope; `None`: every automation is.
 pub(crate) fn has_automation(scope: &Scope) -> Option<Condition> {
+    let Scope::Only(places) = scope else { return None };
+    Some(is_in(places))
+}
+
+fn is_in(Places { domains, automations, labels, within }: &Places) -> Condition {
     use automation::Column as C;
-    let Scope::Only(Places { domains, automations, labels }) = scope else { return None };
     // At least one condition, which nothing meets if there is no place.
     let mut any = Condition::any().add(C::Id.is_in(automations.iter().map(|id| id.get())));
     if !domains.is_empty() {
         any = any.add(C::DomainId.is_in(domains.iter().map(|id| id.get())));
     }
-    Some(labels.iter().fold(any, |any, label| any.add(has_label(label))))
+    let any = labels.iter().fold(any, |any, label| any.add(has_label(label)));
+    Condition::all().add(any).add_option(within.as_deref().map(is_in))
 }
 
 /// Condition on an automation's own row that it has this label, which must be normalised: it is stored in quotes, of which it has none.

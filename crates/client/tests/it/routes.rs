@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use api_types::{
-    AutomationCreate, AutomationFilter, AutomationUpdate, BulkRequest, ChangePasswordRequest, ControlRequest, DeadLetterFilter,
-    EventFilter, ExecuteOptions, JobCreate, JobEventFilter, JobFilter, LogFilter, PasswordReset, PauseRequest, QueueFilter, ReplayRequest,
-    RetryRequest, SessionFilter, UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate, WorkerTokenFilter,
+    ApiKeyCreate, ApiKeyFilter, AutomationCreate, AutomationFilter, AutomationUpdate, BulkRequest, ChangePasswordRequest, ControlRequest,
+    DeadLetterFilter, EventFilter, ExecuteOptions, JobCreate, JobEventFilter, JobFilter, LogFilter, PasswordReset, PauseRequest,
+    QueueFilter, ReplayRequest, RetryRequest, SessionFilter, UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate,
+    WorkerTokenFilter,
 };
 use client::{Client, Error, Settings};
 use futures_util::TryStreamExt as _;
@@ -15,7 +16,7 @@ use uuid::Uuid;
 use crate::server::{Server, problem};
 
 /// Calls that are there beside a description: to be compared with it.
-const METHODS: usize = 57;
+const METHODS: usize = 61;
 
 /// Sends each request there is, and gives what was refused.
 async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
@@ -73,6 +74,10 @@ async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
         hub.dead_letter_replay(id.into()),
         hub.dead_letters_replay(&ReplayRequest::default()),
         hub.dead_letter_delete(id.into()),
+        hub.api_keys(&ApiKeyFilter::default()).page(),
+        hub.api_key(id.into()),
+        hub.api_key_create(&ApiKeyCreate::default()),
+        hub.api_key_revoke(id.into()),
         hub.users(&UserFilter::default()).page(),
         hub.user_create(&UserCreate::default()),
         hub.user(id.into()),

@@ -17,7 +17,11 @@ const ANYBODY: Needs = None;
 const KNOWN: [(&str, &str); 1] = [("get", "/api/v1/auth/me")];
 
 /// Routes of a person's own account.
-const PERSONAL: [(&str, &str); 4] = [
+const PERSONAL: [(&str, &str); 8] = [
+    ("get", "/api/v1/api-keys"),
+    ("post", "/api/v1/api-keys"),
+    ("get", "/api/v1/api-keys/{id}"),
+    ("delete", "/api/v1/api-keys/{id}"),
     ("post", "/api/v1/auth/change-password"),
     ("post", "/api/v1/auth/logout"),
     ("get", "/api/v1/auth/sessions"),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "every failing step fails the test")]
 
 mod access;
+mod api_keys;
 mod automation_faults;
 mod automations;
 mod bounds;

@@ -31,6 +31,15 @@ pub(crate) fn fields(problem: &Problem) -> Vec<&str> {
     problem.errors.iter().map(|error| error.field.as_str()).collect()
 }
 
+/// An answer's body without what differs from request to request.
+pub(crate) fn body_of_any(answer: &Answer) -> Value {
+    let mut body: Value = answer.json();
+    if let Some(body) = body.as_object_mut() {
+        body.retain(|name, _| name != "request_id" && name != "trace_id");
+    }
+    body
+}
+
 /// An automation named like its queue.
 pub(crate) async fn automation(world: &World, name: &str) -> Automation {
     world.client.automation(&json!({"name": name, "queue_name": world.queue(name), "script_path": "main.py"})).await

@@ -14,11 +14,12 @@ use crate::terminal;
 /// Default address of a hub.
 pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 const TOKEN_VARIABLE: &str = "REGENTE_TOKEN";
+const KEY_VARIABLE: &str = "REGENTE_API_KEY";
 
 /// Options of every command that calls a hub.
 #[derive(Args)]
 pub(crate) struct Remote {
-    /// Address of the hub; by default the one that somebody signed in at last, or http://127.0.0.1:8080. REGENTE_TOKEN has a token for it.
+    /// Address of the hub; by default the one that somebody signed in at last, or http://127.0.0.1:8080. REGENTE_API_KEY has an API key for it, or REGENTE_TOKEN a token.
     #[arg(long, global = true, env = "REGENTE_URL", value_name = "URL")]
     pub(super) url: Option<String>,
     /// Output format.
@@ -37,7 +38,7 @@ pub(crate) enum Output {
 
 /// Source of the token.
 enum Source {
-    Variable,
+    Variable(&'static str),
     File,
     Expired,
     Nowhere,
@@ -58,9 +59,10 @@ impl Remote {
     pub(super) fn hub(&self) -> Result<Hub, Fault> {
         let credentials = Credentials::load()?;
         let url = address(self.url.clone(), &credentials);
-        let (token, source) = match env::var(TOKEN_VARIABLE) {
-            Ok(token) if !token.is_empty() => (Some(token), Source::Variable),
-            _ => match credentials.hubs.get(&url) {
+        let given = |name| env::var(name).ok().filter(|token| !token.is_empty()).map(|token| (name, token));
+        let (token, source) = match given(TOKEN_VARIABLE).or_else(|| given(KEY_VARIABLE)) {
+            Some((name, token)) => (Some(token), Source::Variable(name)),
+            None => match credentials.hubs.get(&url) {
                 // An access token that has expired is renewed when the hub refuses it.
                 Some(known) if known.ends_at() > Utc::now() => (Some(known.token.clone()), Source::File),
                 Some(_) => (None, Source::Expired),
@@ -108,8 +110,8 @@ impl Hub {
         }
         let url = self.client.url();
         let text = match self.source {
-            Source::Variable => {
-                format!("the hub at {url} refused the token in {TOKEN_VARIABLE}: it belongs to another hub or has expired")
+            Source::Variable(name) => {
+                format!("the hub at {url} refused what is in {name}: it belongs to another hub, or has expired")
             }
             Source::File | Source::Expired => format!("the sign-in at {url} has expired: run `regente login {url}`"),
             Source::Nowhere => format!("not signed in at {url}: run `regente login {url}`"),

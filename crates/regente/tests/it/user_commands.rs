@@ -57,3 +57,26 @@ async fn users_are_added_changed_and_let_in_or_not() {
     }
     hub.stop().await;
 }
+
+#[tokio::test]
+async fn a_key_stands_for_a_sign_in() {
+    let (place, hub) = idle().await;
+    let created = done(&place, &["key", "create", "month end", "--grant", "viewer", "--expires-in-days", "30"]).await;
+    let key = created.out.trim_end().rsplit(' ').next().unwrap().to_owned();
+    assert!(created.out.starts_with("API key month end of admin (shown this once): rgk_"), "{created:?}");
+    let elsewhere = Place::new().with("REGENTE_URL", place.variable("REGENTE_URL"));
+    let program = elsewhere.with("REGENTE_API_KEY", &key);
+    done(&program, &["job", "list"]).await;
+    let refused = program.run(&["automation", "create", "x", "--script", "x.py"]).await;
+    assert!(refused.status.code() == Some(77) && refused.err.contains("robot.publish"), "{refused:?}");
+    let listed = done(&place, &["key", "list"]).await;
+    assert!(listed.out.contains(&key[..12]) && !listed.out.contains(&key[..13]) && listed.out.contains(" until 2"), "{listed:?}");
+    let id = listed.out.lines().nth(1).unwrap().split(' ').next().unwrap();
+    assert_eq!(done(&place, &["key", "revoke", id]).await.out, "The API key is revoked.\n");
+    let refused = program.run(&["job", "list"]).await;
+    assert!(refused.status.code() == Some(77) && refused.err.contains("REGENTE_API_KEY") && !refused.err.contains(&key), "{refused:?}");
+    assert!(done(&place, &["key", "list", "--all"]).await.out.contains("revoked"));
+    let wrong = place.run(&["key", "create", "x", "--grant", "root"]).await;
+    assert!(wrong.status.code() == Some(65) && wrong.err.contains("--grant root: must be a role"), "{wrong:?}");
+    hub.stop().await;
+}

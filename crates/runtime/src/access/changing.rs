@@ -5,10 +5,11 @@ use std::{
     marker::PhantomData,
     net::IpAddr,
     ops::Deref,
+    sync::Arc,
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
-use auth::{Actor, Need, Permitted};
+use auth::{Actor, Need, Permitted, Principal};
 use domain::audit::{ActorKind, Author, Change};
 use telemetry::current_request;
 
@@ -55,6 +56,8 @@ impl<P: Need> FromRequest for Changing<P> {
 pub struct OwnAccount {
     /// Who, and on which device.
     pub person: Person,
+    /// What they may do.
+    pub principal: Arc<Principal>,
     /// What the change is recorded with.
     pub change: Change,
 }
@@ -64,7 +67,10 @@ impl FromRequest for OwnAccount {
     type Future = Ready<Result<Self, Failure>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let own = |caller: Caller| Ok(Self { change: Source::of(request).change_of(&caller), person: person(caller)? });
+        let own = |caller: Caller| {
+            let (change, principal) = (Source::of(request).change_of(&caller), caller.principal.clone());
+            Ok(Self { change, principal, person: person(caller)? })
+        };
         ready(identified(request).and_then(own))
     }
 }

@@ -34,6 +34,7 @@ impl utoipa::Modify for SecuritySchemes {
         let components = doc.components.get_or_insert_default();
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))));
         components.add_security_scheme("worker_key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Worker-API-Key"))));
     }
 }
@@ -168,8 +169,10 @@ fn credentials(tag: &str) -> Option<Vec<SecurityRequirement>> {
     let need = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
     match tag {
         "system" | "identity" => None,
-        "worker" => Some(vec![need("worker_key"), need("bearer")]),
-        _ => Some(vec![need("bearer")]),
+        "worker" => Some(vec![need("worker_key"), need("bearer"), need("api_key")]),
+        // Only a person who signed in.
+        "account" | "api keys" => Some(vec![need("bearer")]),
+        _ => Some(vec![need("bearer"), need("api_key")]),
     }
 }
 
