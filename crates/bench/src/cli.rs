@@ -21,6 +21,8 @@ pub(crate) enum Command {
     NoopWorker(WorkerOptions),
     /// A worker that reports when it received and started each job (started by run).
     ProbeWorker(WorkerOptions),
+    /// A service that answers every request alike (started by run).
+    Upstream,
 }
 
 /// A part of the measurement.
@@ -37,6 +39,8 @@ pub(crate) enum Part {
     Growth,
     /// What many idle workers, watchers, automations and sign-ins cost.
     Crowd,
+    /// What the way through the gateway costs, beside nginx.
+    Hop,
     /// Workloads for which other engines have published figures.
     Published,
 }
@@ -76,6 +80,9 @@ pub(crate) struct RunOptions {
     /// Sign-ins at once.
     #[arg(long, default_value_t = 200)]
     pub(crate) sign_ins: usize,
+    /// Requests through the gateway at light load; ten times as many follow in each round of load.
+    #[arg(long, default_value_t = 4_000)]
+    pub(crate) hop_requests: usize,
     /// Concurrent submitters.
     #[arg(long, default_value_t = 16)]
     pub(crate) submitters: usize,
@@ -106,7 +113,8 @@ impl RunOptions {
     pub(crate) fn resolved(mut self) -> Self {
         if self.quick {
             let crowd = [&mut self.idle_workers, &mut self.watchers, &mut self.automations, &mut self.sign_ins];
-            let load = [&mut self.jobs, &mut self.latency_jobs, &mut self.log_lines, &mut self.old_jobs, &mut self.queues];
+            let load =
+                [&mut self.jobs, &mut self.latency_jobs, &mut self.log_lines, &mut self.old_jobs, &mut self.queues, &mut self.hop_requests];
             for size in load.into_iter().chain(crowd) {
                 *size = (*size / 10).max(10);
             }

@@ -23,7 +23,7 @@ pub(crate) struct Bench {
     pub(crate) options: RunOptions,
     pub(crate) servers: Servers,
     pub(crate) regente: PathBuf,
-    exe: PathBuf,
+    pub(crate) exe: PathBuf,
     scratch: TempDir,
 }
 

@@ -15,7 +15,9 @@ use crate::{
     context::{Bench, MASTER_KEY, WORKER_KEY},
 };
 
-const PASSWORD: &str = "bench-password-0123456789";
+pub(crate) const PASSWORD: &str = "bench-password-0123456789";
+/// A limit that is on and is not reached: its submitters are one user, and its sign-ins come from one address.
+pub(crate) const UNLIMITED: &str = "100000000";
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// Maximum time without any ended job before a measurement is aborted.
 const STALL_LIMIT: Duration = Duration::from_secs(60);
@@ -53,10 +55,9 @@ impl Hub {
             .env("REGENTE__ADMIN__PASSWORD", PASSWORD)
             // Its client signs in once.
             .env("REGENTE__AUTH__TOKEN_LIFETIME", "24h")
-            // Its submitters are one user, and its sign-ins come from one address: limits stay on and are not reached.
-            .env("REGENTE__EDGE__PERSON_PER_MINUTE", "100000000")
-            .env("REGENTE__EDGE__ANONYMOUS_PER_MINUTE", "100000000")
-            .env("REGENTE__EDGE__SIGN_INS_PER_MINUTE", "100000000")
+            .env("REGENTE__EDGE__PERSON_PER_MINUTE", UNLIMITED)
+            .env("REGENTE__EDGE__ANONYMOUS_PER_MINUTE", UNLIMITED)
+            .env("REGENTE__EDGE__SIGN_INS_PER_MINUTE", UNLIMITED)
             .env("REGENTE__DATA_DIR", bench.folder(&name)?)
             .env("REGENTE__LOG__FILTER", &bench.options.hub_log)
             .current_dir(bench.folder(&name)?)

@@ -21,6 +21,7 @@ mod run;
 mod servers;
 mod stats;
 mod table;
+mod upstream;
 
 use clap::Parser as _;
 use tokio::runtime::Builder;
@@ -33,7 +34,7 @@ fn main() -> anyhow::Result<()> {
     // The workers run as `regente worker` does: on one thread.
     let mut builder = match command {
         cli::Command::Run(_) | cli::Command::Floor(_) => Builder::new_multi_thread(),
-        cli::Command::NoopWorker(_) | cli::Command::ProbeWorker(_) => Builder::new_current_thread(),
+        cli::Command::NoopWorker(_) | cli::Command::ProbeWorker(_) | cli::Command::Upstream => Builder::new_current_thread(),
     };
     builder.enable_all().build()?.block_on(async {
         match command {
@@ -41,6 +42,7 @@ fn main() -> anyhow::Result<()> {
             cli::Command::Floor(options) => floor::run(options).await,
             cli::Command::NoopWorker(options) => noop_worker::run(options).await,
             cli::Command::ProbeWorker(options) => probe_worker::run(options).await,
+            cli::Command::Upstream => upstream::run().await,
         }
     })
 }

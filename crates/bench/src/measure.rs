@@ -2,6 +2,7 @@
 
 pub(crate) mod crowd;
 pub(crate) mod growth;
+pub(crate) mod hop;
 pub(crate) mod latency;
 pub(crate) mod load;
 pub(crate) mod logs;

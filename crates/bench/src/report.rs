@@ -6,6 +6,7 @@ use crate::{
     measure::{
         crowd::Crowd,
         growth::{Grown, LongRun},
+        hop::Hop,
         latency::Samples,
         logs::Logs,
         published::Published,
@@ -30,6 +31,7 @@ pub(crate) struct Report {
     pub(crate) many_queues: Option<ManyQueues>,
     pub(crate) long_run: Option<LongRun>,
     pub(crate) crowd: Option<Crowd>,
+    pub(crate) hop: Option<Hop>,
     pub(crate) published: Option<Published>,
 }
 

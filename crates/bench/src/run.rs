@@ -12,7 +12,7 @@ use crate::{
     hub::Hub,
     machine::Machine,
     measure::{
-        crowd, growth,
+        crowd, growth, hop,
         latency::{self, Samples},
         load, logs, published,
         starts::Starts,
@@ -52,6 +52,7 @@ async fn measure(bench: &Bench) -> Result<Report> {
         many_queues: None,
         long_run: None,
         crowd: None,
+        hop: None,
         published: None,
     };
     if includes(Part::Throughput) || includes(Part::Latency) || includes(Part::Logs) {
@@ -67,6 +68,10 @@ async fn measure(bench: &Bench) -> Result<Report> {
     if includes(Part::Crowd) {
         document::say("crowd …")?;
         report.crowd = Some(crowd::measure(bench).await?);
+    }
+    if includes(Part::Hop) {
+        document::say("hop …")?;
+        report.hop = Some(hop::measure(bench).await?);
     }
     if includes(Part::Published) {
         document::say("published work …")?;

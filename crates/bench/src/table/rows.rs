@@ -1,5 +1,6 @@
 pub(super) mod crowd;
 mod growth;
+mod hop;
 
 use super::{Row, Target};
 use crate::{
@@ -18,6 +19,7 @@ pub(super) fn all(report: &Report) -> Vec<Row> {
     rows.extend(report.growth.iter().flat_map(|worlds| growth::worlds(worlds)));
     rows.extend(report.many_queues.iter().flat_map(growth::many_queues));
     rows.extend(report.long_run.iter().map(growth::long_run));
+    rows.extend(report.hop.iter().flat_map(hop::rows));
     rows
 }
 
