@@ -181,6 +181,12 @@ impl World {
         (hub, client)
     }
 
+    /// The process that people reach: the gateway's.
+    #[must_use]
+    pub fn door(&self) -> &Hub {
+        self.gateway.as_ref().unwrap_or(&self.hub)
+    }
+
     /// A queue name that no other test has.
     #[must_use]
     pub fn queue(&self, name: &str) -> String {

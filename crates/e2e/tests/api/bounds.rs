@@ -131,7 +131,7 @@ async fn bodies_that_are_no_text_or_no_json_say_why() {
 
 /// A connection that has sent the head of a request and a part of its body.
 async fn half_sent(world: &World, path: &str, credentials: &str, part: usize, whole: usize) -> TcpStream {
-    let address = world.hub.url().trim_start_matches("http://").to_owned();
+    let address = world.door().url().trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(&address).await.unwrap();
     let head = format!("POST {path} HTTP/1.1\r\nhost: {address}\r\n{credentials}content-length: {whole}\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -156,7 +156,7 @@ async fn answer(stream: &mut TcpStream) -> String {
 }
 
 async fn signed_in(world: &World) -> String {
-    format!("authorization: Bearer {}\r\n", world.hub.access_token().await.unwrap())
+    format!("authorization: Bearer {}\r\n", world.door().access_token().await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

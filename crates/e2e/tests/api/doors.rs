@@ -13,7 +13,7 @@ use crate::support::{calm, fields};
 
 /// The status of a request whose head is sent as it is.
 async fn status(world: &World, head: &str) -> u16 {
-    let mut stream = TcpStream::connect(world.hub.url().trim_start_matches("http://")).await.unwrap();
+    let mut stream = TcpStream::connect(world.door().url().trim_start_matches("http://")).await.unwrap();
     stream.write_all(format!("{head}\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();

@@ -42,7 +42,7 @@ async fn asks(client: &e2e::Client, token: &str) -> Answer {
 
 /// What the administrator's own token says.
 async fn claims(world: &World) -> Claims {
-    let token = world.hub.access_token().await.unwrap();
+    let token = world.door().access_token().await.unwrap();
     let key = signing_key(world).await;
     auth::VerifyingKey::new("", &key.public()).unwrap().check(&token, Utc::now().timestamp()).unwrap()
 }
@@ -112,12 +112,12 @@ fn hex(bytes: &[u8]) -> String {
 async fn a_new_signing_key_signs_nobody_out_and_the_old_one_signs_no_more(delivery: Delivery) {
     let world = calm(delivery).await;
     let (other, other_client) = replica(&world).await;
-    let before = world.hub.access_token().await.unwrap();
+    let before = world.door().access_token().await.unwrap();
     let old = signing_key(&world).await;
     let secrets = Secrets::new(world.hub.database().clone(), Clocks::default().now, Some(master_keys(&world)));
     let id = api_gateway::rotate_signing_key(world.hub.database(), &secrets, Utc::now()).await.unwrap();
     let kid = |token: &str| auth::key_id(token).unwrap();
-    for hub in [&world.hub, &other] {
+    for hub in [world.door(), &other] {
         let after = test_support::eventually("the new key signs", async || {
             Some(hub.access_token().await.unwrap()).filter(|token| kid(token) == id)
         })

@@ -167,7 +167,7 @@ async fn apart(world: &World, name: &str, service: Box<dyn Service>) -> (Hub, Cl
     let settings = settings_apart(world, name, service.section().as_slice());
     let hub = Hub::start_with(settings, HubOptions::default(), vec![service]).await.unwrap();
     let key = hub.worker_key().expose_secret().to_owned();
-    let client = Client::new(hub.url(), world.hub.access_token().await.unwrap(), key).unwrap();
+    let client = Client::new(hub.url(), world.door().access_token().await.unwrap(), key).unwrap();
     (hub, client)
 }
 

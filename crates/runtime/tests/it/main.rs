@@ -1,6 +1,6 @@
 //! What services share, against real databases and a real broker.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's way to fail")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's way to fail")]
 
 mod events;
 mod reconcile;
