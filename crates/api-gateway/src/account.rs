@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, get, post, web::Data};
 use api_types::{ChangePasswordRequest, LoginResponse, Me, MyAccount, Problem};
 use domain::{permission::Permission, user::check_password};
-use runtime::{Caller, Failure, JsonBody, Known, SignedIn};
+use runtime::{Caller, Failure, JsonBody, Known, OwnAccount};
 use store::{
     identity::{User, user_get, user_set_password},
     sessions::session_find,
@@ -43,7 +43,7 @@ pub(crate) async fn me(Known(caller): Known, gateway: Data<Gateway>) -> Result<H
     (status = 429, description = "Too many wrong passwords; see Retry-After", body = Problem)))]
 #[post("/api/v1/auth/change-password")]
 pub(crate) async fn change_password(
-    SignedIn(person): SignedIn,
+    OwnAccount { person, change, .. }: OwnAccount,
     gateway: Data<Gateway>,
     body: JsonBody<ChangePasswordRequest>,
 ) -> Result<HttpResponse, Failure> {
@@ -61,7 +61,8 @@ pub(crate) async fn change_password(
     }
     gateway.guesses.succeeded_known(&account, device);
     let hash = hashed(&gateway.hashing, new_password).await?;
-    let replaced = user_set_password(&gateway.database, user.id, (&user.password_hash, &hash), Some(person.session), now).await?;
+    let replaced =
+        user_set_password(&gateway.database, &change, (user.id, Some(person.session)), (&user.password_hash, &hash), now).await?;
     if !replaced {
         return Err(Failure::conflict("password_changed", "the password was changed by another request; sign in again"));
     }

@@ -1,6 +1,7 @@
 //! The first administrator.
 
 use chrono::{DateTime, Utc};
+use domain::audit::Change;
 use runtime::{Admin, Failure, Pool};
 use secrecy::ExposeSecret;
 use store::{
@@ -34,14 +35,14 @@ pub(crate) async fn bootstrap_admin(database: &Database, hashing: &Pool, admin: 
             if !matches(hashing, configured.to_owned(), password_hash.clone()).await? {
                 let hash = hashed(hashing, configured.to_owned()).await?;
                 // Another replica may have been first, with the same settings.
-                let _replaced = user_set_password(database, id, (&password_hash, &hash), None, now).await?;
+                let _replaced = user_set_password(database, &Change::by_hub(), (id, None), (&password_hash, &hash), now).await?;
             }
             Ok(Bootstrap::Ready)
         }
         None => {
             let made = configured.is_empty().then(|| auth::random_secret(PASSWORD_LENGTH));
             let hash = hashed(hashing, made.clone().unwrap_or_else(|| configured.to_owned())).await?;
-            let inserted = user_insert_if_absent(database, &admin.username, &hash, now).await?;
+            let inserted = user_insert_if_absent(database, &Change::by_hub(), &admin.username, &hash, now).await?;
             // Another replica may have been first: then its password counts.
             Ok(made.filter(|_| inserted).map_or(Bootstrap::Ready, Bootstrap::Created))
         }

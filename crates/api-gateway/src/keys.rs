@@ -8,6 +8,7 @@ use auth::{
     secrets::{Place, REFRESH_KEY, SIGNING_KEY},
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::audit::Change;
 use runtime::{Failure, Identities, Secrets, SecretsError};
 use secrecy::ExposeSecret as _;
 use store::{Database, secrets::secret_delete_in_txn, signing_keys::signing_key_replace_in_txn};
@@ -22,14 +23,19 @@ const REFRESH_KEY_PLACE: Place<'static> = Place { purpose: REFRESH_KEY, id: "1" 
 ///
 /// # Errors
 /// Any [`SecretsError`]; then the key is as it was.
-pub async fn rotate_signing_key(database: &Database, secrets: &Secrets, now: DateTime<Utc>) -> Result<String, SecretsError> {
+pub async fn rotate_signing_key(
+    database: &Database,
+    secrets: &Secrets,
+    change: &Change,
+    now: DateTime<Utc>,
+) -> Result<String, SecretsError> {
     let id = Uuid::now_v7().to_string();
     let private = SigningKey::generate();
     let public_key = SigningKey::new(&id, &*private).map_err(|error| store::Error::Corrupt(error.to_string()))?.public().to_vec();
     let key = store::signing_keys::SigningKey { id: id.clone(), public_key, created_at: now, retired_at: None };
     let txn = database.begin().await?;
     secrets.insert_in_txn(&txn, Place { purpose: SIGNING_KEY, id: &id }, &*private).await?;
-    for retired in signing_key_replace_in_txn(&txn, &key, now - FORGET_AFTER).await? {
+    for retired in signing_key_replace_in_txn(&txn, change, &key, now - FORGET_AFTER).await? {
         // It signs nothing any more: nobody needs it, and nobody can steal it.
         secret_delete_in_txn(&txn, SIGNING_KEY, &retired).await?;
     }
@@ -56,7 +62,7 @@ impl Keys {
     ) -> Result<Self, runtime::StartError> {
         let refresh = secrets.get_or_insert(REFRESH_KEY_PLACE, &*RefreshKey::generate()).await?;
         if identities.signing_key_id().await?.is_none() {
-            let id = rotate_signing_key(&database, &secrets, now).await?;
+            let id = rotate_signing_key(&database, &secrets, &Change::by_hub(), now).await?;
             tracing::info!(key.id = id, "made a key that signs access tokens");
             identities.refresh().await?;
         }

@@ -10,6 +10,7 @@
 mod account;
 mod admin;
 mod api_keys;
+mod audit;
 mod bootstrap;
 mod guesses;
 mod keys;

@@ -2,6 +2,7 @@ use std::{num::NonZero, sync::Arc, thread::available_parallelism};
 
 use actix_web::web::{Data, ServiceConfig};
 use chrono::TimeDelta;
+use domain::audit::Change;
 use futures_util::future::BoxFuture;
 use runtime::{Context, Failure, Pool, Running, Section, StartError};
 use store::{Database, identity::user_find};
@@ -10,6 +11,7 @@ use utoipa::OpenApi as _;
 use crate::{
     Settings, account, admin,
     api_keys::{self, ApiKeys},
+    audit::{self, Seal, failures::Failures},
     bootstrap::{Bootstrap, bootstrap_admin},
     guesses::Guesses,
     keys::Keys,
@@ -46,7 +48,9 @@ use crate::{
         api_keys::routes::create,
         api_keys::routes::list,
         api_keys::routes::get,
-        api_keys::routes::revoke
+        api_keys::routes::revoke,
+        audit::routes::list,
+        audit::routes::export
     ),
     components(schemas(api_types::Problem))
 )]
@@ -57,6 +61,7 @@ pub(crate) struct Gateway {
     pub(crate) database: Database,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) guesses: Guesses,
+    pub(crate) failures: Arc<Failures>,
     pub(crate) hashing: Pool,
     pub(crate) people: People,
     pub(crate) api_keys: ApiKeys,
@@ -109,6 +114,7 @@ async fn start(context: &Context) -> Result<Running, StartError> {
         clock: context.clock.clone(),
     };
     let api_keys = ApiKeys { database: database.clone(), identities: context.access.identities.clone(), clock: context.clock.clone() };
+    let failures = Arc::new(Failures::default());
     let gateway = Data::new(Gateway {
         database: database.clone(),
         sessions: sessions.clone(),
@@ -116,15 +122,21 @@ async fn start(context: &Context) -> Result<Running, StartError> {
         hashing,
         people,
         api_keys,
+        failures: failures.clone(),
     });
     let name = admin.username.clone();
     let settings = context.settings.section::<Settings>()?;
     let proxy = Proxy::start(context, &settings)?;
     let live = Data::new(Live::start(context, &settings));
     let (descriptions, admin_url) = (proxy.descriptions(), admin::start(context, &settings, &proxy)?);
+    let (clock, shutdown, summed) = (context.clock.clone(), context.shutdown.clone(), database.clone());
+    context.tasks.spawn("gateway.refused_sign_ins", move || {
+        let (failures, database, clock, shutdown) = (failures.clone(), summed.clone(), clock.clone(), shutdown.clone());
+        async move { failures.keep_summing_up(&database, clock, shutdown).await }
+    });
     let mut running = Running::new(move |config| routes(config, &gateway, &live, &proxy))
         .with_descriptions(descriptions)
-        .with_reconcilers(vec![Arc::new(RetentionSessions { database: database.clone() })])
+        .with_reconcilers(vec![Arc::new(RetentionSessions { database: database.clone() }), Arc::new(Seal { database: database.clone() })])
         .with_local_access(move || local_access(database.clone(), sessions.clone(), name.clone()));
     if let Some(url) = admin_url {
         running = running.announce(format!("The gateway's admin API is on {url}"));
@@ -172,7 +184,9 @@ fn routes(config: &mut ServiceConfig, gateway: &Data<Gateway>, live: &Data<Live>
         .service(api_keys::routes::create)
         .service(api_keys::routes::list)
         .service(api_keys::routes::get)
-        .service(api_keys::routes::revoke);
+        .service(api_keys::routes::revoke)
+        .service(audit::routes::export)
+        .service(audit::routes::list);
     proxy.configure(config);
 }
 
@@ -180,7 +194,8 @@ fn routes(config: &mut ServiceConfig, gateway: &Data<Gateway>, live: &Data<Live>
 async fn local_access(database: Database, sessions: Arc<Sessions>, name: String) -> Result<String, Failure> {
     let missing = || Failure::Internal(format!("there is no user {name}"));
     let user = user_find(&database, &name).await?.ok_or_else(missing)?;
-    Ok(sessions.begin(&user, None, Some("this process".to_owned())).await?.access_token)
+    let place = (None, Some("this process".to_owned()));
+    Ok(sessions.begin(&user, place, |_| Change::by_hub()).await?.access_token)
 }
 
 impl Gateway {

@@ -8,12 +8,15 @@ pub(crate) mod routes;
 use api_types::LoginResponse;
 use auth::{Bearer, Claims, Presented};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::ids::{SessionId, UserId};
-use runtime::{Clock, Failure, Identities};
+use domain::{
+    audit::{ActorKind, Change},
+    ids::{SessionId, UserId},
+};
+use runtime::{Clock, Failure, Identities, Source};
 use secrecy::ExposeSecret as _;
 use store::{
     identity::{User, user_get},
-    sessions::{Session, session_end, session_find, session_insert, session_rotate},
+    sessions::{Ending, Session, session_end, session_find, session_insert, session_rotate},
 };
 use uuid::Uuid;
 
@@ -37,9 +40,19 @@ pub(crate) struct Sessions {
     pub(crate) lifetime: TimeDelta,
 }
 
+/// A change by the bearer of a session's token.
+pub(crate) fn by_session(source: Source, user: &User, session: SessionId) -> Change {
+    source.change(user.username.clone(), ActorKind::User, Some(format!("session:{session}")))
+}
+
 impl Sessions {
     /// A new session of somebody who has shown who they are.
-    pub(crate) async fn begin(&self, user: &User, address: Option<String>, device: Option<String>) -> Result<LoginResponse, Failure> {
+    pub(crate) async fn begin(
+        &self,
+        user: &User,
+        (address, device): (Option<String>, Option<String>),
+        change: impl FnOnce(SessionId) -> Change,
+    ) -> Result<LoginResponse, Failure> {
         let now = (self.clock)();
         let session = Session {
             id: Uuid::now_v7().into(),
@@ -54,12 +67,12 @@ impl Sessions {
             address,
             device,
         };
-        session_insert(self.keys.database(), &session).await?;
+        session_insert(self.keys.database(), &change(session.id), &session).await?;
         self.tokens(user, &session, now).await
     }
 
     /// The next tokens of the session whose refresh token is shown.
-    pub(crate) async fn refresh(&self, token: &str) -> Result<LoginResponse, Failure> {
+    pub(crate) async fn refresh(&self, token: &str, source: Source) -> Result<LoginResponse, Failure> {
         let shown = self.keys.refresh.read(token).ok_or(NOT_VALID)?;
         let database = self.keys.database();
         for _ in 0..ROUNDS {
@@ -76,7 +89,7 @@ impl Sessions {
                     // Somebody else was faster: what they made is this one's too.
                 }
                 Presented::Repeated => return self.tokens(&user, &session, now).await,
-                Presented::Reused => return Err(self.end_reused(&session, &user, now).await?),
+                Presented::Reused => return Err(self.end_reused(&session, &user, source, now).await?),
                 Presented::Unknown => return Err(NOT_VALID),
             }
         }
@@ -84,8 +97,9 @@ impl Sessions {
     }
 
     /// Ends a session of this user.
-    pub(crate) async fn end(&self, session: &Session, reason: &str) -> Result<bool, Failure> {
-        let ended = session_end(self.keys.database(), session.id, session.user_id, (self.clock)(), reason).await?;
+    pub(crate) async fn end(&self, change: &Change, session: &Session, ending: Ending) -> Result<bool, Failure> {
+        let whose = (session.id, session.user_id);
+        let ended = session_end(self.keys.database(), change, whose, ending, (self.clock)()).await?;
         if ended {
             self.identities.refresh().await?;
         }
@@ -93,10 +107,10 @@ impl Sessions {
     }
 
     /// Ends one of this user's sessions that go on.
-    pub(crate) async fn end_of(&self, user: UserId, id: SessionId) -> Result<(), Failure> {
+    pub(crate) async fn end_of(&self, change: &Change, user: UserId, id: SessionId) -> Result<(), Failure> {
         let missing = || Failure::NotFound(format!("session {id}"));
         let found = session_find(self.keys.database(), id).await?.filter(|session| session.user_id == user).ok_or_else(missing)?;
-        if self.end(&found, "revoked").await? { Ok(()) } else { Err(missing()) }
+        if self.end(change, &found, Ending::Revoked).await? { Ok(()) } else { Err(missing()) }
     }
 
     /// The session whose refresh token this is, whatever became of it since.
@@ -122,8 +136,9 @@ impl Sessions {
         })
     }
 
-    async fn end_reused(&self, session: &Session, user: &User, now: DateTime<Utc>) -> Result<Failure, Failure> {
-        if session_end(self.keys.database(), session.id, session.user_id, now, "refresh_reuse").await? {
+    async fn end_reused(&self, session: &Session, user: &User, source: Source, now: DateTime<Utc>) -> Result<Failure, Failure> {
+        let change = by_session(source, user, session.id);
+        if session_end(self.keys.database(), &change, (session.id, user.id), Ending::RefreshReuse, now).await? {
             let (id, name) = (session.id, &user.username);
             tracing::warn!(session.id = %id, user.name = name, "refresh_reuse: a refresh token was used twice, so its session was ended");
             self.identities.refresh().await?;

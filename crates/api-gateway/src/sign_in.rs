@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, post, web::Data};
 use api_types::{LoginRequest, LoginResponse, Problem, TokenForm};
-use runtime::{Edge, Failure, OpenFormBody, OpenJsonBody, Origin, caller_address};
+use runtime::{Edge, Failure, OpenFormBody, OpenJsonBody, Origin, Source, caller_address};
 use store::{
     identity::{User, user_find, user_find_by_email},
     sessions::session_address_is_known,
@@ -13,6 +13,7 @@ use store::{
 use crate::{
     guesses::{Account, Known, Wait},
     service::Gateway,
+    sessions::by_session,
 };
 
 /// Hash checked for an unknown name, so that the answer takes as long as for a known one. It has no known password.
@@ -32,7 +33,12 @@ const NOWHERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPE
     (status = 200, body = LoginResponse), (status = 401, description = "Wrong name or password", body = Problem),
     (status = 429, description = "Too many sign in at once, or guess; see Retry-After", body = Problem)))]
 #[post("/api/v1/auth/login")]
-pub(crate) async fn login(request: HttpRequest, gateway: Data<Gateway>, body: OpenJsonBody<LoginRequest>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn login(
+    source: Source,
+    request: HttpRequest,
+    gateway: Data<Gateway>,
+    body: OpenJsonBody<LoginRequest>,
+) -> Result<HttpResponse, Failure> {
     let LoginRequest { username, email, password, refresh_token } = body.0;
     let name = match (username, email) {
         (Some(name), None) => Name::User(name),
@@ -41,7 +47,7 @@ pub(crate) async fn login(request: HttpRequest, gateway: Data<Gateway>, body: Op
         (Some(_), Some(_)) => return Err(Failure::field("email", "must not be there beside username")),
     };
     let attempt = Attempt { name, password, refresh_token };
-    Ok(HttpResponse::Ok().json(sign_in(&gateway, attempt, &request).await?))
+    Ok(HttpResponse::Ok().json(sign_in(&gateway, attempt, &request, source).await?))
 }
 
 /// Signs a person in, or refreshes, by a form as OAuth 2 clients send it.
@@ -52,6 +58,7 @@ pub(crate) async fn login(request: HttpRequest, gateway: Data<Gateway>, body: Op
     (status = 429, description = "Too many sign in at once, or guess; see Retry-After", body = Problem)))]
 #[post("/auth/token")]
 pub(crate) async fn token_request(
+    source: Source,
     request: HttpRequest,
     gateway: Data<Gateway>,
     body: OpenFormBody<TokenForm>,
@@ -61,12 +68,12 @@ pub(crate) async fn token_request(
     let given = match grant_type.as_deref() {
         None | Some("" | "password") => {
             let (name, password) = (Name::Either(needed("username", username)?), needed("password", password)?);
-            sign_in(&gateway, Attempt { name, password, refresh_token }, &request).await?
+            sign_in(&gateway, Attempt { name, password, refresh_token }, &request, source).await?
         }
         Some("refresh_token") => {
             let token = needed("refresh_token", refresh_token)?;
             Edge::of(&request)?.admit_anonymous(&request, origin(&request))?;
-            gateway.sessions.refresh(&token).await?
+            gateway.sessions.refresh(&token, source).await?
         }
         Some(_) => return Err(Failure::field("grant_type", "must be password or refresh_token")),
     };
@@ -87,7 +94,7 @@ struct Attempt {
     refresh_token: Option<String>,
 }
 
-async fn sign_in(gateway: &Gateway, attempt: Attempt, request: &HttpRequest) -> Result<LoginResponse, Failure> {
+async fn sign_in(gateway: &Gateway, attempt: Attempt, request: &HttpRequest, source: Source) -> Result<LoginResponse, Failure> {
     let origin = origin(request);
     let user = find(gateway, &attempt.name).await?;
     let account = match &user {
@@ -107,15 +114,17 @@ async fn sign_in(gateway: &Gateway, attempt: Attempt, request: &HttpRequest) -> 
     };
     let hash = user.as_ref().map_or_else(|| NOBODY.to_owned(), |user| user.password_hash.clone());
     let matches = gateway.matches(attempt.password, hash).await?;
-    let Some(user) = user.filter(|user| matches && user.is_active) else {
+    let Some(user) = user.as_ref().filter(|user| matches && user.is_active) else {
         tracing::info!(user.name = %shown(&attempt.name), client.address = %origin, "sign-in refused");
+        gateway.failures.record(&gateway.database, (source, origin), user.as_ref(), (gateway.sessions.clock)()).await?;
         return Err(Failure::Unauthorized("wrong user name or password"));
     };
     match known {
         Some(known) => gateway.guesses.succeeded_known(&account, known),
         None => gateway.guesses.succeeded(&account, origin),
     }
-    gateway.sessions.begin(&user, Some(origin.to_string()), device(request)).await
+    let place = (Some(origin.to_string()), device(request));
+    gateway.sessions.begin(user, place, |session| by_session(source, user, session)).await
 }
 
 /// The address or device of an attempt, if the user signed in from there before.

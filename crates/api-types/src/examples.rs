@@ -194,6 +194,16 @@ pub(crate) fn replay() -> Value {
     json!({"queue": "invoices", "limit": 100, "dry_run": true})
 }
 
+pub(crate) fn audit_entry() -> Value {
+    json!({
+        "id": "019ac1f2-6b1c-7a52-8f0e-2d4b6a8c9e10", "at": "2026-11-26T08:31:12.004512Z", "actor": "maria", "actor_kind": "user",
+        "credential": "session:019ac1e0-3c5d-7b21-9a4e-6f8d0c2b4a68", "address": "203.0.113.7", "request_id": "4bf92f3577b34da6",
+        "action": "automation.update", "target_kind": "automation", "target_id": "7", "before": {"priority": 5}, "after": {"priority": 9},
+        "seq": 4711, "prev_hash": "8d0f3f5e6d3c1b2a9f8e7d6c5b4a39281706f5e4d3c2b1a0f9e8d7c6b5a49382",
+        "hash": "1f2e3d4c5b6a79880716253443526170f1e2d3c4b5a69788796a5b4c3d2e1f00"
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde::{Serialize, de::DeserializeOwned};

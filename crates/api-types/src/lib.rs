@@ -10,6 +10,7 @@
 //! ```
 
 mod api_key;
+mod audit;
 mod automation;
 mod control;
 mod dead_letter;
@@ -30,6 +31,7 @@ mod worker;
 mod workers;
 
 pub use api_key::{ApiKey, ApiKeyCreate, ApiKeyCreated, ApiKeyFilter, KeyGrant};
+pub use audit::{AuditEntry, AuditExportFilter, AuditFilter};
 pub use automation::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate};
 pub use control::{BulkCancelRequest, BulkRequest, BulkResponse, BulkRetryRequest, ControlRequest, RetryRequest};
 pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterFilter, DeadLetterRefusal, ReplayRequest, ReplayResponse};

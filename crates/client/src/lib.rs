@@ -21,6 +21,7 @@
 //! ```
 
 mod api_keys;
+mod audit;
 mod automations;
 mod call;
 mod dead_letters;

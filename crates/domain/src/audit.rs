@@ -217,9 +217,25 @@ pub fn is_secret(name: &str) -> bool {
     !is_about_one && SECRET.iter().any(|word| letters.contains(word))
 }
 
+/// Whether a property's schema says that its values are secret.
+#[must_use]
+pub fn is_secret_property(schema: &Value) -> bool {
+    schema["format"] == "password" || schema["writeOnly"] == true
+}
+
+/// What a property's schema says of its values.
+const OF_VALUES: [&str; 4] = ["default", "const", "enum", "examples"];
+
 fn masked(value: Value) -> Value {
     match value {
-        Value::Object(fields) => fields.into_iter().map(masked_field).collect::<Map<_, _>>().into(),
+        Value::Object(mut fields) => {
+            let is_secret =
+                fields.get("format").is_some_and(|format| format == "password") || fields.get("writeOnly") == Some(&Value::Bool(true));
+            if is_secret {
+                fields.iter_mut().filter(|(name, _)| OF_VALUES.contains(&name.as_str())).for_each(|(_, value)| *value = MASK.into());
+            }
+            fields.into_iter().map(masked_field).collect::<Map<_, _>>().into()
+        }
         Value::Array(items) => items.into_iter().map(masked).collect(),
         other => other,
     }

@@ -14,6 +14,7 @@ mod commit;
 mod deps;
 mod memory;
 mod plan;
+mod recording;
 mod run;
 mod upkeep;
 
@@ -35,6 +36,7 @@ pub(crate) use self::{
     command::{Action, Change, Changed, Control, Finish, Inserted, Lines},
     deps::Deps,
     plan::{LeaseTimes, differs},
+    recording::{Recording, Requested},
     run::start,
 };
 use crate::{
@@ -77,8 +79,9 @@ impl Writer {
         self.send(Request::Write(Envelope { command, reply }), answer).await
     }
 
-    pub(crate) async fn insert(&self, new: store::jobs::NewJob) -> Result<Inserted, Failure> {
-        match self.ask(Command::Insert(Box::new(new))).await? {
+    /// Accepts a job; what a person asked for is recorded with it.
+    pub(crate) async fn insert(&self, new: store::jobs::NewJob, recording: Option<Recording>) -> Result<Inserted, Failure> {
+        match self.ask(Command::Insert(Box::new(new), recording)).await? {
             Done::Inserted(inserted) => Ok(inserted),
             _ => Err(wrong_outcome()),
         }

@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
+    audit::{self, AuditCommand},
     commands::{self, HubCommand},
     maintain::{self, KeysCommand, SecretsCommand},
     terminal, up,
@@ -42,6 +43,9 @@ enum Command {
     /// Manage the keys that sign access tokens.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Verify, list and export the audit trail: who changed what.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Check or print the settings.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -116,6 +120,14 @@ impl Cli {
             },
             Command::Keys(command) => match settings() {
                 Ok(settings) => maintain::keys(&settings, &command),
+                Err(error) => return unusable(&error),
+            },
+            Command::Audit(AuditCommand::Hub(command)) => return commands::run_audit(command),
+            Command::Audit(AuditCommand::Verify(args)) => match settings() {
+                Ok(settings) => match audit::verify(&settings, args) {
+                    Ok(code) => return code,
+                    Err(error) => Err(error),
+                },
                 Err(error) => return unusable(&error),
             },
             Command::Config(command) => match (settings(), command) {

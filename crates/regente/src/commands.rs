@@ -4,6 +4,7 @@
 //! goes to standard error; the exit code is the outcome ([`Exit`]); an error names its cause and the next step; output of robots cannot
 //! control the terminal.
 
+mod audit;
 mod automation;
 mod credentials;
 mod events;
@@ -30,6 +31,7 @@ use clap_complete::Shell;
 
 use self::fault::{Exit, Fault};
 pub(crate) use self::{
+    audit::AuditCommand,
     output::LogPrinter,
     watch::{Lines, View},
     worker::WorkersCommand,
@@ -75,6 +77,11 @@ pub(crate) fn run(command: HubCommand) -> ExitCode {
 /// Runs a command for the workers of a hub.
 pub(crate) fn run_workers(command: WorkersCommand) -> ExitCode {
     finish(worker::run(command))
+}
+
+/// Runs a command for the audit trail of a hub.
+pub(crate) fn run_audit(command: AuditCommand) -> ExitCode {
+    finish(audit::run(command))
 }
 
 /// Runs it and reports a failure.
@@ -134,9 +141,8 @@ mod tests {
             let words: Vec<&str> = path.split(' ').collect();
             let is_here = match words[1..] {
                 ["worker", name, ..] => ["list", "pause", "resume"].contains(&name),
-                [name, ..] => {
-                    ["login", "logout", "automation", "run", "job", "queue", "key", "user", "events", "completions"].contains(&name)
-                }
+                [name, ..] => ["login", "logout", "automation", "run", "job", "queue", "key", "user", "events", "audit", "completions"]
+                    .contains(&name),
                 [] => false,
             };
             if !is_here {

@@ -12,14 +12,19 @@ use crate::data_dir;
 
 /// Opens the database and migrates its schema.
 pub(crate) async fn database(settings: &Settings) -> anyhow::Result<Database> {
-    data_dir::keep_database_private(settings.database_url().expose_secret())?;
-    let database = saying_why(Database::connect(&store_settings(settings))).await.context("cannot open the database")?;
+    let database = unchanged(settings).await?;
     saying_why(database.migrate()).await.map_err(|error| {
         let held = matches!(error, store::Error::Conflict(_) | store::Error::Unavailable(_));
         let hint = if held { ": is another program holding it?" } else { "" };
         anyhow::Error::new(error).context(format!("cannot migrate the database's schema{hint}"))
     })?;
     Ok(database)
+}
+
+/// Opens the database with the schema that it has.
+pub(crate) async fn unchanged(settings: &Settings) -> anyhow::Result<Database> {
+    data_dir::keep_database_private(settings.database_url().expose_secret())?;
+    saying_why(Database::connect(&store_settings(settings))).await.context("cannot open the database")
 }
 
 /// How long a start waits for the database without a word.

@@ -9,6 +9,7 @@
 //! # Ok(()) }
 //! ```
 
+mod audit;
 pub mod cli;
 mod commands;
 mod connect;

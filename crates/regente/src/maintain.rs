@@ -2,6 +2,7 @@
 //! while hubs run on it.
 
 use clap::Subcommand;
+use domain::audit::{ActorKind, Author, Change};
 use runtime::{Clocks, Secrets, Settings};
 use secrecy::ExposeSecret as _;
 use store::Database;
@@ -28,7 +29,7 @@ pub(crate) enum KeysCommand {
 pub(crate) fn keys(settings: &Settings, KeysCommand::Rotate: &KeysCommand) -> anyhow::Result<()> {
     on_database(settings, async |secrets: Secrets, database: Database| {
         let now = database.time().await?.unwrap_or_else(chrono::Utc::now);
-        let id = api_gateway::rotate_signing_key(&database, &secrets, now).await?;
+        let id = api_gateway::rotate_signing_key(&database, &secrets, &by_local_user(), now).await?;
         Ok(format!("access tokens are signed with the new key {id}; those that were signed before are good until they end"))
     })
 }
@@ -38,10 +39,17 @@ pub(crate) fn secrets(settings: &Settings, command: &SecretsCommand) -> anyhow::
     match command {
         SecretsCommand::Key => Ok(terminal::line(auth::secrets::MasterKeys::generate().expose_secret())?),
         SecretsCommand::Rotate => on_database(settings, async |secrets: Secrets, _: Database| {
-            let wrapped = secrets.rotate().await?;
+            let wrapped = secrets.rotate(&by_local_user()).await?;
             Ok(format!("rewrapped {wrapped} secrets with the first master key; the others are no longer needed"))
         }),
     }
+}
+
+/// A change by whoever runs this command on the hub's machine.
+fn by_local_user() -> Change {
+    let uid = nix::unistd::Uid::effective();
+    let user = nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
+    Change::by(Author { actor: format!("local:{user}"), kind: ActorKind::Local, credential: None, address: None, request_id: None })
 }
 
 /// Opens the database with its secrets, runs `work` and prints its result.

@@ -23,7 +23,7 @@ use actix_web::{
 use auth::{API_KEY_PREFIX, Need, Permitted, Principal, SharedKey, WORKER_TOKEN_PREFIX};
 use domain::{ids::JobId, permission::Permission};
 
-pub use self::changing::{Changing, OwnAccount, Source};
+pub use self::changing::{Changing, Editor, OwnAccount, Source};
 use self::same_site::check_same_site;
 use crate::{Caller, Edge, Failure, Identities, Person, RefusedKeys, WorkerTokens, caller_address};
 

@@ -38,7 +38,7 @@ mod worker_tokens;
 mod write_health;
 
 pub use self::{
-    access::{Access, Allowed, Changing, Credential, Known, OwnAccount, SignedIn, Source, WorkerCaller},
+    access::{Access, Allowed, Changing, Credential, Editor, Known, OwnAccount, SignedIn, Source, WorkerCaller},
     body::Bodies,
     caller::{Origin, TrustedProxies, caller_address},
     clock::{Clock, Clocks, SteadyClock},

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use auth::secrets::{MasterKeys, Place, Sealed, SecretFault};
+use domain::audit::{Change, Target};
 use secrecy::SecretSlice;
+use serde_json::json;
 use store::{
     Database, Transaction,
+    audit::audit_insert,
     secrets::{
         Secret, secret_find, secret_insert_if_absent, secret_insert_if_absent_in_txn, secret_list_wrapped_otherwise, secret_master_key_ids,
         secret_rewrap,
@@ -109,7 +112,7 @@ impl Secrets {
     ///
     /// # Errors
     /// Any [`SecretsError`]; what was wrapped before it stays so.
-    pub async fn rotate(&self) -> Result<u64, SecretsError> {
+    pub async fn rotate(&self, change: &Change) -> Result<u64, SecretsError> {
         let keys = self.keys()?;
         let first = keys.ids().next().unwrap_or_default();
         let (mut wrapped, mut after) = (0, None::<(String, String)>);
@@ -117,6 +120,12 @@ impl Secrets {
             let behind = after.as_ref().map(|(purpose, id)| (purpose.as_str(), id.as_str()));
             let page = secret_list_wrapped_otherwise(&self.database, first, behind, PAGE).await?;
             let Some(last) = page.last() else { return Ok(wrapped) };
+            if after.is_none() {
+                // Before the first row changes: each is a transaction of its own.
+                let (before, now) = (json!({"wraps": last.master_key_id}), json!({"wraps": first}));
+                let entry = change.entry("master_key.rotate", Target::new("master_key", first), Some(before), Some(now));
+                audit_insert(&self.database, &entry, (self.clock)()).await?;
+            }
             after = Some((last.purpose.clone(), last.id.clone()));
             for secret in &page {
                 let place = Place { purpose: &secret.purpose, id: &secret.id };

@@ -12,19 +12,19 @@ use domain::{
     audit::{ActorKind, Change, Entry, Recorded, Target},
     ids::AuditId,
 };
-use sea_orm::{ConnectionTrait, IdenStatic, Iterable, Value};
+use sea_orm::{ConnectionTrait, IdenStatic, Iterable, StatementBuilder, Value, sea_query::InsertStatement};
 use serde::Serialize;
 use uuid::{NoContext, Timestamp, Uuid};
 
 pub use self::{
-    chain::{Link, Sealed, audit_chain_page, audit_list_unsealed, audit_seal},
-    list::{Filter, audit_list, audit_page},
+    chain::{Link, Sealed, audit_chain_page, audit_head, audit_list_unsealed, audit_seal},
+    list::{Filter, audit_list, audit_list_sealed},
 };
 use crate::{
     Database, Error, Transaction,
     entity::audit_entry::{Column, Entity, Model},
     jobs::in_few_lengths,
-    statement_text::{StatementTexts, insert},
+    statement_text::{StatementTexts, insert_statement},
 };
 
 /// Inserts an entry about a change of this transaction, made at `now`.
@@ -79,11 +79,15 @@ fn json(row: &impl Serialize) -> Result<serde_json::Value, Error> {
     serde_json::to_value(row).map_err(|error| Error::Refused(error.to_string()))
 }
 
-static INSERT: StatementTexts =
-    StatementTexts::new(|backend, rows| insert::<Entity>(Column::iter().map(|column| column.as_str()), backend, rows));
+/// An INSERT of this many entries; its parameters are their [`cells`].
+pub(crate) fn insert_entries(rows: usize) -> InsertStatement {
+    insert_statement::<Entity>(Column::iter().map(|column| column.as_str()), rows)
+}
+
+static INSERT: StatementTexts = StatementTexts::new(|backend, rows| StatementBuilder::build(&insert_entries(rows), &backend).sql);
 
 /// The cells of a new row, in the order of the columns.
-fn cells(entry: &Entry, now: DateTime<Utc>) -> Vec<Value> {
+pub(crate) fn cells(entry: &Entry, now: DateTime<Utc>) -> Vec<Value> {
     let at = now.trunc_subsecs(6);
     let Recorded { id, at, actor, actor_kind, credential, address, request_id, action, target_kind, target_id, before, after } =
         entry.recorded(id_of(at), at);

@@ -8,6 +8,7 @@ mod row;
 use chrono::{DateTime, Utc};
 use domain::{
     Scope,
+    audit::{Change, Target},
     automation::{EntrypointType, QueueProfile},
     ids::{AutomationId, DomainId},
     job::Rules,
@@ -16,11 +17,14 @@ use domain::{
     scope::Place,
 };
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::LockType,
+    ActiveModelTrait,
+    ActiveValue::{Set, Unchanged},
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::LockType,
 };
 use serde_json::{Map, Value};
 
-use self::row::{from_row, to_row};
+use self::row::{Audited, from_row, to_row};
 pub use self::{
     pause::{automation_pause, automation_resume},
     place::{Placed, automation_list_places_unscoped},
@@ -28,6 +32,7 @@ pub use self::{
 };
 use crate::{
     Database, Error, Transaction,
+    audit::{NONE, audit_record_in_txn},
     changes::{Subject, change_add_in_txn},
     entity::automation,
     scope,
@@ -143,13 +148,15 @@ pub struct Filter {
 ///
 /// # Errors
 /// [`Error::Duplicate`] when the name is taken.
-pub async fn automation_insert(database: &Database, draft: &Draft, now: DateTime<Utc>) -> Result<Automation, Error> {
+pub async fn automation_insert(database: &Database, change: &Change, draft: &Draft, now: DateTime<Utc>) -> Result<Automation, Error> {
     let mut row = to_row(draft)?;
     row.created_at = Set(now);
     row.updated_at = Set(now);
     let insert = async |txn: &Transaction| {
-        let change = Set(change_add_in_txn(txn, Subject::Automations).await?);
-        from_row(automation::ActiveModel { change, ..row.clone() }.insert(&txn.0).await?)
+        let counted = Set(change_add_in_txn(txn, Subject::Automations).await?);
+        let row = automation::ActiveModel { change: counted, ..row.clone() }.insert(&txn.0).await?;
+        audit_record_in_txn(txn, change, ("automation.create", target(row.id)), (NONE, Some(&Audited(&row))), now).await?;
+        from_row(row)
     };
     database.in_transaction(insert).await
 }
@@ -160,13 +167,14 @@ pub async fn automation_insert(database: &Database, draft: &Draft, now: DateTime
 /// [`Error::Duplicate`] when the new name is taken.
 pub async fn automation_update(
     database: &Database,
+    change: &Change,
     id: AutomationId,
     draft: &Draft,
     now: DateTime<Utc>,
 ) -> Result<Option<Automation>, Error> {
     let mut row = to_row(draft)?;
     row.updated_at = Set(now);
-    if !write(database, id, row, Condition::all()).await? {
+    if !write(database, (change, "automation.update"), id, (row, Condition::all()), now).await? {
         return Ok(None);
     }
     automation_get(database, &Scope::All, id).await
@@ -176,21 +184,36 @@ pub async fn automation_update(
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn automation_archive(database: &Database, id: AutomationId, by: &str, now: DateTime<Utc>) -> Result<bool, Error> {
-    let (archived_at, updated_by) = (Set(Some(now)), Set(Some(by.to_owned())));
+pub async fn automation_archive(database: &Database, change: &Change, id: AutomationId, now: DateTime<Utc>) -> Result<bool, Error> {
+    let (archived_at, updated_by) = (Set(Some(now)), Set(Some(change.author().actor.clone())));
     let row = automation::ActiveModel { archived_at, updated_at: Set(now), updated_by, ..Default::default() };
-    write(database, id, row, Condition::all().add(automation::Column::ArchivedAt.is_null())).await
+    let when = Condition::all().add(automation::Column::ArchivedAt.is_null());
+    write(database, (change, "automation.archive"), id, (row, when), now).await
 }
 
-/// Writes to an automation that meets `when` and counts the change; `false` when there is none.
-async fn write(database: &Database, id: AutomationId, row: automation::ActiveModel, when: Condition) -> Result<bool, Error> {
+/// Writes to an automation that meets `when`, counts and records the change; `false` when there is none.
+async fn write(
+    database: &Database,
+    (change, action): (&Change, &'static str),
+    id: AutomationId,
+    (row, when): (automation::ActiveModel, Condition),
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
     let update = async |txn: &Transaction| {
-        let change = Set(change_add_in_txn(txn, Subject::Automations).await?);
-        let row = automation::ActiveModel { change, ..row.clone() };
-        let update = automation::Entity::update_many().set(row).filter(automation::Column::Id.eq(id.get())).filter(when.clone());
-        Ok(update.exec(&txn.0).await?.rows_affected == 1)
+        // Other changes of automations wait for this one from here on: the row stays as it is read.
+        let counted = Set(change_add_in_txn(txn, Subject::Automations).await?);
+        let found = automation::Entity::find_by_id(id.get()).filter(when.clone()).one(&txn.0).await?;
+        let Some(before) = found else { return Ok(false) };
+        let row = automation::ActiveModel { id: Unchanged(id.get()), change: counted, ..row.clone() };
+        let after = row.update(&txn.0).await?;
+        audit_record_in_txn(txn, change, (action, target(id.get())), (Some(&Audited(&before)), Some(&Audited(&after))), now).await?;
+        Ok(true)
     };
     database.in_transaction(update).await
+}
+
+fn target(id: i32) -> Target {
+    Target::new("automation", id)
 }
 
 /// One automation, archived or not.

@@ -3,16 +3,19 @@
 use chrono::{DateTime, Utc};
 use domain::{
     Scope,
+    audit::{Change, Target},
     ids::{DeadLetterId, JobId},
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::LockType,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
     Database, Error, Transaction,
+    audit::{NONE, audit_insert_in_txn, audit_record_in_txn},
     entity::{dead_letter, job},
     scope,
 };
@@ -151,24 +154,47 @@ pub async fn dead_letter_get(database: &Database, scope: &Scope, id: DeadLetterI
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn dead_letter_delete(database: &Database, id: DeadLetterId) -> Result<bool, Error> {
-    Ok(dead_letter::Entity::delete_by_id(id.get()).exec(database.connection()).await?.rows_affected == 1)
+pub async fn dead_letter_delete(database: &Database, change: &Change, id: DeadLetterId, now: DateTime<Utc>) -> Result<bool, Error> {
+    let txn = database.begin().await?;
+    let found = dead_letter::Entity::find_by_id(id.get()).lock(LockType::Update).one(&txn.0).await?;
+    let Some(before) = found else { return Ok(false) };
+    dead_letter::Entity::delete_by_id(id.get()).exec(&txn.0).await?;
+    audit_record_in_txn(&txn, change, ("dead_letter.delete", dead_letter_target(id)), (Some(&before), NONE), now).await?;
+    txn.commit().await?;
+    Ok(true)
 }
 
-/// Marks a dead letter as replayed; `false` when it is deleted or was replayed before.
+/// A dead letter in the audit trail.
+#[must_use]
+pub fn dead_letter_target(id: DeadLetterId) -> Target {
+    Target::new("dead_letter", id)
+}
+
+/// Marks a dead letter as replayed; `false` when it is deleted or was replayed before. A concurrent replay of the same dead letter waits for the
+/// transaction.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn dead_letter_mark_replayed(database: &Database, id: DeadLetterId, replay: &Replay) -> Result<bool, Error> {
+pub async fn dead_letter_mark_replayed_in_txn(
+    txn: &Transaction,
+    change: &Change,
+    id: DeadLetterId,
+    replay: &Replay,
+) -> Result<bool, Error> {
+    let marked = mark(&txn.0, id, replay).await?;
+    if marked {
+        let (before, after) = (json!({"replayed_at": null}), json!({"replayed_at": replay.at, "new_job_id": replay.new_job_id}));
+        audit_insert_in_txn(txn, &change.entry("dead_letter.replay", dead_letter_target(id), Some(before), Some(after)), replay.at).await?;
+    }
+    Ok(marked)
+}
+
+/// Marks a dead letter as replayed by a job whose insertion recorded the replay; `false` when it is deleted or was replayed before.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn dead_letter_mark_recorded(database: &Database, id: DeadLetterId, replay: &Replay) -> Result<bool, Error> {
     mark(database.connection(), id, replay).await
-}
-
-/// [`dead_letter_mark_replayed`] in a transaction, which a concurrent replay of the same dead letter waits for.
-///
-/// # Errors
-/// Any [`Error`] of the database.
-pub async fn dead_letter_mark_replayed_in_txn(txn: &Transaction, id: DeadLetterId, replay: &Replay) -> Result<bool, Error> {
-    mark(&txn.0, id, replay).await
 }
 
 /// The job that replaces this one, with its idempotency key.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
+    audit::{Change, Target},
     ids::{SessionId, UserId},
     permission::{Grant, Grantee, Role},
 };
@@ -10,10 +11,12 @@ use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, UpdateMany,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
     Database, Error,
+    audit::audit_insert_in_txn,
     changes::{Subject, change_add_in_txn},
     entity::{instance_setting, user},
     grants::{Held, grant_insert_in_txn},
@@ -47,7 +50,13 @@ pub struct User {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn user_insert_if_absent(database: &Database, username: &str, password_hash: &str, now: DateTime<Utc>) -> Result<bool, Error> {
+pub async fn user_insert_if_absent(
+    database: &Database,
+    change: &Change,
+    username: &str,
+    password_hash: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
     let id = Uuid::now_v7();
     let row = user::ActiveModel {
         id: Set(id),
@@ -67,6 +76,9 @@ pub async fn user_insert_if_absent(database: &Database, username: &str, password
         let (grantee, grant) = (Grantee::User(id.into()), Grant::everywhere(Role::Admin));
         let held = Held { id: Uuid::now_v7().into(), grantee, grant, granted_by: "regente".to_owned(), granted_at: now };
         grant_insert_in_txn(&txn, &held).await?;
+        let created = json!({"username": username, "role": Role::Admin});
+        let entry = change.entry("user.create", Target::new("user", id), None, Some(created));
+        audit_insert_in_txn(&txn, &entry, now).await?;
     }
     txn.commit().await?;
     Ok(is_new)
@@ -79,9 +91,9 @@ pub async fn user_insert_if_absent(database: &Database, username: &str, password
 /// Any [`Error`] of the database.
 pub async fn user_set_password(
     database: &Database,
-    id: UserId,
+    change: &Change,
+    (id, keep): (UserId, Option<SessionId>),
     (old_hash, new_hash): (&str, &str),
-    keep: Option<SessionId>,
     now: DateTime<Utc>,
 ) -> Result<bool, Error> {
     let txn = database.begin().await?;
@@ -90,6 +102,9 @@ pub async fn user_set_password(
     let was_there = update.exec(&txn.0).await?.rows_affected == 1;
     if was_there {
         session_end_all_in_txn(&txn, id, keep, now, "password_changed").await?;
+        let (before, after) = (json!({"password_hash": old_hash}), json!({"password_hash": new_hash}));
+        let entry = change.entry("user.change_password", Target::new("user", id), Some(before), Some(after));
+        audit_insert_in_txn(&txn, &entry, now).await?;
         change_add_in_txn(&txn, Subject::Identities).await?;
     }
     txn.commit().await?;

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use domain::{Scope, policy::Pause};
+use domain::{
+    Scope,
+    audit::{Change, Target},
+    policy::Pause,
+};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect,
@@ -12,6 +16,8 @@ use sea_orm::{
 
 use crate::{
     Database, Error,
+    audit::{NONE, audit_record_in_txn},
+    dialect,
     entity::{automation, job, queue_pause},
     scope,
 };
@@ -33,7 +39,7 @@ pub struct Queue {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn queue_pause(database: &Database, name: &str, pause: &Pause) -> Result<(), Error> {
+pub async fn queue_pause(database: &Database, change: &Change, name: &str, pause: &Pause, now: DateTime<Utc>) -> Result<(), Error> {
     let row = queue_pause::ActiveModel {
         queue_name: Set(name.to_owned()),
         paused_at: Set(pause.at),
@@ -43,19 +49,33 @@ pub async fn queue_pause(database: &Database, name: &str, pause: &Pause) -> Resu
     };
     use queue_pause::Column::{PausedAt, PausedBy, PausedUntil, QueueName, Reason};
     let on_conflict = OnConflict::column(QueueName).update_columns([PausedAt, PausedUntil, Reason, PausedBy]).to_owned();
-    queue_pause::Entity::insert(row).on_conflict(on_conflict).exec_without_returning(database.connection()).await?;
-    Ok(())
+    let txn = database.begin().await?;
+    dialect::lock(&txn.0, PAUSES).await?;
+    let before = queue_pause::Entity::find_by_id(name.to_owned()).one(&txn.0).await?;
+    queue_pause::Entity::insert(row).on_conflict(on_conflict).exec_without_returning(&txn.0).await?;
+    let after = queue_pause::Entity::find_by_id(name.to_owned()).one(&txn.0).await?;
+    audit_record_in_txn(&txn, change, ("queue.pause", Target::new("queue", name)), (before.as_ref(), after.as_ref()), now).await?;
+    txn.commit().await
 }
+
+/// The lock under which pauses change: the one before is recorded with each.
+const PAUSES: &str = "regente queue pauses";
 
 /// Ends a pause; `false` when none is in effect at `now`.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn queue_resume(database: &Database, name: &str, now: DateTime<Utc>) -> Result<bool, Error> {
+pub async fn queue_resume(database: &Database, change: &Change, name: &str, now: DateTime<Utc>) -> Result<bool, Error> {
     use queue_pause::Column::PausedUntil;
     let lasts = Condition::any().add(PausedUntil.is_null()).add(PausedUntil.gt(now));
-    let delete = queue_pause::Entity::delete_by_id(name.to_owned()).filter(lasts);
-    Ok(delete.exec(database.connection()).await?.rows_affected == 1)
+    let txn = database.begin().await?;
+    dialect::lock(&txn.0, PAUSES).await?;
+    let found = queue_pause::Entity::find_by_id(name.to_owned()).filter(lasts).one(&txn.0).await?;
+    let Some(before) = found else { return Ok(false) };
+    queue_pause::Entity::delete_by_id(name.to_owned()).exec(&txn.0).await?;
+    audit_record_in_txn(&txn, change, ("queue.resume", Target::new("queue", name)), (Some(&before), NONE), now).await?;
+    txn.commit().await?;
+    Ok(true)
 }
 
 /// Every pause that nobody resumed, with its queue; some may have expired.

@@ -2,11 +2,17 @@
 //! every replica hears of it.
 
 use chrono::{DateTime, Utc};
-use domain::ids::{SessionId, UserId};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use domain::{
+    audit::{Change, Target},
+    ids::{SessionId, UserId},
+};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+
+use serde_json::json;
 
 use crate::{
     Database, Error, Transaction,
+    audit::{NONE, audit_insert_in_txn, audit_record_in_txn},
     changes::{Subject, change_add_in_txn},
     entity::session::{ActiveModel, Column, Entity, Model},
 };
@@ -46,11 +52,42 @@ impl Session {
     }
 }
 
+/// Why a session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Its user signed out.
+    Logout,
+    /// It was revoked.
+    Revoked,
+    /// A refresh token of it was used twice.
+    RefreshReuse,
+}
+
+impl Ending {
+    /// As the row has it, for programs.
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Revoked => "revoked",
+            Self::RefreshReuse => "refresh_reuse",
+        }
+    }
+
+    /// As the audit trail has it.
+    const fn action(self) -> &'static str {
+        match self {
+            Self::Logout => "session.logout",
+            Self::Revoked => "session.revoke",
+            Self::RefreshReuse => "session.refresh_reuse",
+        }
+    }
+}
+
 /// Adds a session.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn session_insert(database: &Database, session: &Session) -> Result<(), Error> {
+pub async fn session_insert(database: &Database, change: &Change, session: &Session) -> Result<(), Error> {
     let row = ActiveModel {
         id: Set(session.id.get()),
         user_id: Set(session.user_id.get()),
@@ -64,8 +101,14 @@ pub async fn session_insert(database: &Database, session: &Session) -> Result<()
         address: Set(session.address.clone()),
         device: Set(session.device.clone()),
     };
-    Entity::insert(row).exec_without_returning(database.connection()).await?;
-    Ok(())
+    let txn = database.begin().await?;
+    let row = row.insert(&txn.0).await?;
+    audit_record_in_txn(&txn, change, ("session.login", target(session.id)), (NONE, Some(&row)), session.created_at).await?;
+    txn.commit().await
+}
+
+fn target(id: SessionId) -> Target {
+    Target::new("session", id)
 }
 
 /// The session with this id, also one that has ended.
@@ -132,11 +175,19 @@ pub async fn session_rotate(
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn session_end(database: &Database, id: SessionId, user: UserId, now: DateTime<Utc>, reason: &str) -> Result<bool, Error> {
+pub async fn session_end(
+    database: &Database,
+    change: &Change,
+    (id, user): (SessionId, UserId),
+    ending: Ending,
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
     let txn = database.begin().await?;
-    let update = ended(now, reason).filter(Column::Id.eq(id.get())).filter(Column::UserId.eq(user.get()));
+    let update = ended(now, ending.reason()).filter(Column::Id.eq(id.get())).filter(Column::UserId.eq(user.get()));
     let was_live = update.exec(&txn.0).await?.rows_affected == 1;
     if was_live {
+        let (before, after) = (json!({"ended_at": null}), json!({"ended_at": now, "user_id": user}));
+        audit_insert_in_txn(&txn, &change.entry(ending.action(), target(id), Some(before), Some(after)), now).await?;
         change_add_in_txn(&txn, Subject::Identities).await?;
     }
     txn.commit().await?;

@@ -1,10 +1,14 @@
 //! Keys that sign access tokens: their public parts, which every service reads. The private part of the last one is a sealed secret.
 
 use chrono::{DateTime, Utc};
+use domain::audit::{Change, Target};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+
+use serde_json::json;
 
 use crate::{
     Database, Error, Transaction,
+    audit::audit_insert_in_txn,
     changes::{Subject, change_add_in_txn},
     entity::signing_key::{ActiveModel, Column, Entity},
 };
@@ -43,7 +47,12 @@ pub async fn signing_key_list(database: &Database) -> Result<Vec<SigningKey>, Er
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn signing_key_replace_in_txn(txn: &Transaction, key: &SigningKey, forget_before: DateTime<Utc>) -> Result<Vec<String>, Error> {
+pub async fn signing_key_replace_in_txn(
+    txn: &Transaction,
+    change: &Change,
+    key: &SigningKey,
+    forget_before: DateTime<Utc>,
+) -> Result<Vec<String>, Error> {
     let signing = Entity::find().filter(Column::RetiredAt.is_null()).all(&txn.0).await?;
     let retired = ActiveModel { retired_at: Set(Some(key.created_at)), ..Default::default() };
     Entity::update_many().set(retired).filter(Column::RetiredAt.is_null()).exec(&txn.0).await?;
@@ -55,6 +64,9 @@ pub async fn signing_key_replace_in_txn(txn: &Transaction, key: &SigningKey, for
         retired_at: Set(key.retired_at),
     };
     Entity::insert(row).exec_without_returning(&txn.0).await?;
+    let before = signing.iter().map(|key| &key.id).max().map(|id| json!({"signs": id}));
+    let entry = change.entry("signing_key.rotate", Target::new("signing_key", &key.id), before, Some(json!({"signs": key.id})));
+    audit_insert_in_txn(txn, &entry, key.created_at).await?;
     change_add_in_txn(txn, Subject::Identities).await?;
     Ok(signing.into_iter().map(|row| row.id).collect())
 }

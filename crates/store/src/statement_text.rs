@@ -7,31 +7,39 @@ use std::{
 
 use sea_orm::{
     DbBackend, EntityTrait, Statement, StatementBuilder, Value,
-    sea_query::{Expr, IntoIden, Query},
+    sea_query::{Expr, InsertStatement, IntoIden, Query},
 };
 
 use crate::dialect;
 
-/// A statement for any number of rows, whose text is built once for each number.
-pub(crate) struct StatementTexts {
-    make: fn(DbBackend, usize) -> String,
+/// A statement for any number of rows, or of rows of several kinds, whose text is built once for each number.
+pub(crate) struct StatementTexts<N = usize> {
+    make: fn(DbBackend, N) -> String,
     /// By database (whether it is SQLite) and number of rows.
-    made: Mutex<BTreeMap<(bool, usize), Arc<str>>>,
+    made: Mutex<BTreeMap<(bool, N), Arc<str>>>,
 }
 
 impl StatementTexts {
+    /// The statement for these rows, which must have the same number of cells.
+    pub(crate) fn statement(&self, backend: DbBackend, rows: impl ExactSizeIterator<Item = Vec<Value>>) -> Statement {
+        let count = rows.len();
+        self.statement_of(backend, count, rows)
+    }
+}
+
+impl<N: Copy + Ord> StatementTexts<N> {
     /// `make` builds the statement for a number of rows; its parameters must be exactly the rows' cells, in order.
-    pub(crate) const fn new(make: fn(DbBackend, usize) -> String) -> Self {
+    pub(crate) const fn new(make: fn(DbBackend, N) -> String) -> Self {
         Self { make, made: Mutex::new(BTreeMap::new()) }
     }
 
-    /// The statement for these rows, which must have the same number of cells.
-    pub(crate) fn statement(&self, backend: DbBackend, rows: impl ExactSizeIterator<Item = Vec<Value>>) -> Statement {
-        let text = self.text(backend, rows.len());
+    /// The statement for `count` rows, which these are.
+    pub(crate) fn statement_of(&self, backend: DbBackend, count: N, rows: impl Iterator<Item = Vec<Value>>) -> Statement {
+        let text = self.text(backend, count);
         Statement::from_sql_and_values(backend, &*text, rows.flatten())
     }
 
-    fn text(&self, backend: DbBackend, rows: usize) -> Arc<str> {
+    fn text(&self, backend: DbBackend, rows: N) -> Arc<str> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.entry((dialect::is_sqlite(backend), rows)).or_insert_with(|| (self.make)(backend, rows).into()).clone()
     }
@@ -39,11 +47,16 @@ impl StatementTexts {
 
 /// The text of an INSERT of this many rows.
 pub(crate) fn insert<E: EntityTrait>(columns: impl ExactSizeIterator<Item = impl IntoIden>, backend: DbBackend, rows: usize) -> String {
+    StatementBuilder::build(&insert_statement::<E>(columns, rows), &backend).sql
+}
+
+/// An INSERT of this many rows of placeholders.
+pub(crate) fn insert_statement<E: EntityTrait>(columns: impl ExactSizeIterator<Item = impl IntoIden>, rows: usize) -> InsertStatement {
     let width = columns.len();
     let mut insert = Query::insert();
     insert.into_table(E::default()).columns(columns);
     insert.values_from_panic(cells(rows, width).map(|row| row.into_iter().map(Expr::val)));
-    StatementBuilder::build(&insert, &backend).sql
+    insert
 }
 
 /// Placeholder cells, in rows of `width`.
@@ -74,7 +87,7 @@ mod tests {
     #[test]
     fn a_text_is_built_once_for_each_number_of_rows_and_database() {
         thread_local!(static MADE: Cell<usize> = const { Cell::new(0) });
-        let texts = StatementTexts::new(|_, rows| {
+        let texts = StatementTexts::new(|_, rows: usize| {
             MADE.set(MADE.get() + 1);
             rows.to_string()
         });

@@ -3,10 +3,19 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Scope, ids::TokenId};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use domain::{
+    Scope,
+    audit::{Change, Target},
+    ids::TokenId,
+};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use crate::{Database, Error, entity::worker_token, scope};
+use crate::{
+    Database, Error,
+    audit::{NONE, audit_record_in_txn},
+    entity::worker_token,
+    scope,
+};
 
 /// A token, without its secret.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +48,7 @@ pub struct WorkerToken {
 ///
 /// # Errors
 /// [`Error::Duplicate`] when the digest exists.
-pub async fn worker_token_insert(database: &Database, token: &WorkerToken) -> Result<(), Error> {
+pub async fn worker_token_insert(database: &Database, change: &Change, token: &WorkerToken) -> Result<(), Error> {
     let row = worker_token::ActiveModel {
         id: Set(token.id.get()),
         name: Set(token.name.clone()),
@@ -53,8 +62,10 @@ pub async fn worker_token_insert(database: &Database, token: &WorkerToken) -> Re
         revoked_by: Set(token.revoked_by.clone()),
         last_used_at: Set(token.last_used_at),
     };
-    worker_token::Entity::insert(row).exec_without_returning(database.connection()).await?;
-    Ok(())
+    let txn = database.begin().await?;
+    let row = row.insert(&txn.0).await?;
+    audit_record_in_txn(&txn, change, ("worker_token.create", target(token.id)), (NONE, Some(&row)), token.created_at).await?;
+    txn.commit().await
 }
 
 /// The token with this digest, even if it is revoked or expired.
@@ -119,14 +130,24 @@ fn is_within(token: &WorkerToken, queues: Option<&BTreeSet<String>>) -> bool {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_token_revoke(database: &Database, id: TokenId, by: &str, now: DateTime<Utc>) -> Result<bool, Error> {
+pub async fn worker_token_revoke(database: &Database, change: &Change, id: TokenId, now: DateTime<Utc>) -> Result<bool, Error> {
     use worker_token::Column as C;
-    let row = worker_token::ActiveModel { revoked_at: Set(Some(now)), revoked_by: Set(Some(by.to_owned())), ..Default::default() };
+    let by = change.author().actor.clone();
+    let row = worker_token::ActiveModel { revoked_at: Set(Some(now)), revoked_by: Set(Some(by)), ..Default::default() };
+    let txn = database.begin().await?;
     let update = worker_token::Entity::update_many().set(row).filter(C::Id.eq(id.get())).filter(C::RevokedAt.is_null());
-    if update.exec(database.connection()).await?.rows_affected == 1 {
-        return Ok(true);
+    let revoked = update.exec(&txn.0).await?.rows_affected == 1;
+    let Some(after) = worker_token::Entity::find_by_id(id.get()).one(&txn.0).await? else { return Ok(false) };
+    if revoked {
+        let before = worker_token::Model { revoked_at: None, revoked_by: None, ..after.clone() };
+        audit_record_in_txn(&txn, change, ("worker_token.revoke", target(id)), (Some(&before), Some(&after)), now).await?;
     }
-    Ok(worker_token::Entity::find_by_id(id.get()).one(database.connection()).await?.is_some())
+    txn.commit().await?;
+    Ok(true)
+}
+
+fn target(id: TokenId) -> Target {
+    Target::new("worker_token", id)
 }
 
 /// Records that a token was used, unless a use within the last `coarse` is recorded.

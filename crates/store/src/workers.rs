@@ -8,18 +8,29 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use domain::{
     Scope,
+    audit::{Change, Target},
     automation::is_every_queue,
     ids::WorkerId,
     worker::{Life, State},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, sea_query::OnConflict};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{Set, Unchanged},
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect,
+    sea_query::{LockType, OnConflict},
+};
 use uuid::Uuid;
 
 pub use self::list::{
     Filter, HeldJob, Identity, worker_jobs, worker_list, worker_list_known_unscoped, worker_list_seen_unscoped, worker_lives_unscoped,
 };
 pub use self::seen::{Seen, worker_note_seen};
-use crate::{Database, Error, entity::worker, scope};
+use crate::{
+    Database, Error,
+    audit::{NONE, audit_record_in_txn},
+    entity::worker,
+    scope,
+};
 
 /// A registered worker.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,35 +183,63 @@ pub async fn worker_stop(database: &Database, id: WorkerId, now: DateTime<Utc>) 
 /// Any [`Error`] of the database.
 pub async fn worker_pause(
     database: &Database,
+    change: &Change,
     id: WorkerId,
-    by: &str,
     now: DateTime<Utc>,
     lost_before: DateTime<Utc>,
 ) -> Result<bool, Error> {
-    let row = worker::ActiveModel { paused_at: Set(Some(now)), paused_by: Set(Some(by.to_owned())), ..Default::default() };
-    update(database, id, row, has_state(State::Running, lost_before)).await
+    let row = worker::ActiveModel { paused_at: Set(Some(now)), paused_by: Set(Some(change.author().actor.clone())), ..Default::default() };
+    write(database, (change, "worker.pause"), id, (row, has_state(State::Running, lost_before)), now).await
 }
 
 /// Resumes a paused worker, alive or not; `false` when there is no such worker or it is not paused.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_resume(database: &Database, id: WorkerId) -> Result<bool, Error> {
+pub async fn worker_resume(database: &Database, change: &Change, id: WorkerId, now: DateTime<Utc>) -> Result<bool, Error> {
     let row = worker::ActiveModel { paused_at: Set(None), paused_by: Set(None), ..Default::default() };
-    update(database, id, row, Condition::all().add(worker::Column::PausedAt.is_not_null())).await
+    write(database, (change, "worker.resume"), id, (row, Condition::all().add(worker::Column::PausedAt.is_not_null())), now).await
 }
 
 /// Deletes a stopped or lost worker; `false` when there is no such worker or it is alive. `lost_before` as in [`worker_list`].
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_delete(database: &Database, id: WorkerId, lost_before: DateTime<Utc>) -> Result<bool, Error> {
-    let deleted = worker::Entity::delete_many()
-        .filter(worker::Column::Id.eq(id.get()))
-        .filter(is_gone(lost_before))
-        .exec(database.connection())
-        .await?;
-    Ok(deleted.rows_affected == 1)
+pub async fn worker_delete(
+    database: &Database,
+    change: &Change,
+    id: WorkerId,
+    now: DateTime<Utc>,
+    lost_before: DateTime<Utc>,
+) -> Result<bool, Error> {
+    let txn = database.begin().await?;
+    let found = worker::Entity::find_by_id(id.get()).filter(is_gone(lost_before)).lock(LockType::Update).one(&txn.0).await?;
+    let Some(before) = found else { return Ok(false) };
+    worker::Entity::delete_by_id(id.get()).exec(&txn.0).await?;
+    audit_record_in_txn(&txn, change, ("worker.delete", target(id)), (Some(&before), NONE), now).await?;
+    txn.commit().await?;
+    Ok(true)
+}
+
+/// Writes to a worker that meets a condition, and records the change; `false` when there is none.
+async fn write(
+    database: &Database,
+    (change, action): (&Change, &'static str),
+    id: WorkerId,
+    (row, when): (worker::ActiveModel, Condition),
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
+    let txn = database.begin().await?;
+    let found = worker::Entity::find_by_id(id.get()).filter(when).lock(LockType::NoKeyUpdate).one(&txn.0).await?;
+    let Some(before) = found else { return Ok(false) };
+    let after = worker::ActiveModel { id: Unchanged(id.get()), ..row }.update(&txn.0).await?;
+    audit_record_in_txn(&txn, change, (action, target(id)), (Some(&before), Some(&after)), now).await?;
+    txn.commit().await?;
+    Ok(true)
+}
+
+fn target(id: WorkerId) -> Target {
+    Target::new("worker", id)
 }
 
 async fn update(database: &Database, id: WorkerId, row: worker::ActiveModel, condition: Condition) -> Result<bool, Error> {

@@ -1,6 +1,7 @@
 //! Shared by tests: a database per test, a job to add to it, the address of a broker, a proxy that can cut connections, polling with a
 //! limit, and statistics.
 
+mod audit;
 mod database;
 mod jobs;
 mod poll;
@@ -8,6 +9,7 @@ mod proxy;
 mod stats;
 
 pub use self::{
+    audit::change,
     database::{Backend, TestDatabase},
     jobs::new_job,
     poll::{eventually, eventually_within},

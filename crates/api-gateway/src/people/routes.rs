@@ -111,11 +111,11 @@ pub(crate) async fn sessions(
         (status = 404, description = "There is no such user, or none of their sessions that go on has this id", body = Problem)))]
 #[delete("/api/v1/users/{id}/sessions/{session_id}")]
 pub(crate) async fn session_end(
-    _caller: Changing<AdminManage>,
+    caller: Changing<AdminManage>,
     gateway: Data<Gateway>,
     path: Path<(UserId, SessionId)>,
 ) -> Result<HttpResponse, Failure> {
     let (user, session) = path.into_inner();
-    gateway.sessions.end_of(user, session).await?;
+    gateway.sessions.end_of(caller.change(), user, session).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -4,8 +4,11 @@ use actix_web::{
 };
 use api_types::{LoginResponse, LogoutRequest, Problem, RefreshRequest, Session, SessionFilter};
 use domain::ids::{SessionId, UserId};
-use runtime::{Caller, Failure, Known, OpenJsonBody, OpenOptionalJsonBody, Params, SignedIn, page, page_size};
-use store::sessions::{session_find, session_list_live};
+use runtime::{Failure, OpenJsonBody, OpenOptionalJsonBody, OwnAccount, Params, SignedIn, Source, page, page_size};
+use store::{
+    identity::user_get,
+    sessions::{Ending, session_find, session_list_live},
+};
 
 use crate::service::Gateway;
 
@@ -16,8 +19,8 @@ use crate::service::Gateway;
     (status = 200, body = LoginResponse),
     (status = 401, description = "The refresh token is not valid, has ended or was used before", body = Problem)))]
 #[post("/api/v1/auth/refresh")]
-pub(crate) async fn refresh(gateway: Data<Gateway>, body: OpenJsonBody<RefreshRequest>) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(gateway.sessions.refresh(&body.0.refresh_token).await?))
+pub(crate) async fn refresh(source: Source, gateway: Data<Gateway>, body: OpenJsonBody<RefreshRequest>) -> Result<HttpResponse, Failure> {
+    Ok(HttpResponse::Ok().json(gateway.sessions.refresh(&body.0.refresh_token, source).await?))
 }
 
 /// Ends the session of the access token, or of the refresh token in the body.
@@ -29,19 +32,24 @@ pub(crate) async fn refresh(gateway: Data<Gateway>, body: OpenJsonBody<RefreshRe
     (status = 403, description = "The caller is no person who signed in", body = Problem)))]
 #[post("/api/v1/auth/logout")]
 pub(crate) async fn logout(
+    source: Source,
     gateway: Data<Gateway>,
-    caller: Result<Known, Failure>,
+    caller: Result<OwnAccount, Failure>,
     body: OpenOptionalJsonBody<LogoutRequest>,
 ) -> Result<HttpResponse, Failure> {
-    let session = match body.0.refresh_token {
-        Some(token) => gateway.sessions.of_refresh_token(&token).await?.ok_or(super::NOT_VALID)?,
+    let (session, change) = match body.0.refresh_token {
+        Some(token) => {
+            let session = gateway.sessions.of_refresh_token(&token).await?.ok_or(super::NOT_VALID)?;
+            let user = user_get(&gateway.database, session.user_id).await?.ok_or(super::OVER)?;
+            let change = super::by_session(source, &user, session.id);
+            (session, change)
+        }
         None => {
-            let Known(Caller { principal, person }) = caller?;
-            let person = person.ok_or_else(|| Failure::Forbidden(format!("{} is no person who signed in", principal.name())))?;
-            session_find(&gateway.database, person.session).await?.ok_or(super::OVER)?
+            let OwnAccount { person, change, .. } = caller?;
+            (session_find(&gateway.database, person.session).await?.ok_or(super::OVER)?, change)
         }
     };
-    let _was_live = gateway.sessions.end(&session, "logout").await?;
+    let _was_live = gateway.sessions.end(&change, &session, Ending::Logout).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -85,7 +93,11 @@ pub(crate) async fn live_sessions(
     (status = 204, description = "The session has ended"),
     (status = 404, description = "None of one's sessions that go on has this id", body = Problem)))]
 #[delete("/api/v1/auth/sessions/{id}")]
-pub(crate) async fn sessions_end(SignedIn(person): SignedIn, gateway: Data<Gateway>, id: Path<SessionId>) -> Result<HttpResponse, Failure> {
-    gateway.sessions.end_of(person.user, *id).await?;
+pub(crate) async fn sessions_end(
+    OwnAccount { person, change, .. }: OwnAccount,
+    gateway: Data<Gateway>,
+    id: Path<SessionId>,
+) -> Result<HttpResponse, Failure> {
+    gateway.sessions.end_of(&change, person.user, *id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

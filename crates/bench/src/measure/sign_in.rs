@@ -38,7 +38,7 @@ pub(crate) async fn check_us(checks: u32) -> Result<f64> {
 /// The access token of a user of this database.
 async fn signed_in(database: &Database) -> Result<String> {
     let (now, private) = (Utc::now(), SigningKey::generate());
-    user_insert_if_absent(database, "admin", "none", now).await?;
+    user_insert_if_absent(database, &test_support::change(), "admin", "none", now).await?;
     let user = user_find(database, "admin").await?.context("the user is gone")?;
     let session = Session {
         id: Uuid::now_v7().into(),
@@ -53,12 +53,12 @@ async fn signed_in(database: &Database) -> Result<String> {
         address: None,
         device: None,
     };
-    session_insert(database, &session).await?;
+    session_insert(database, &test_support::change(), &session).await?;
     let key = SigningKey::new("bench", &*private)?;
     let row =
         store::signing_keys::SigningKey { id: key.id().to_owned(), public_key: key.public().to_vec(), created_at: now, retired_at: None };
     let txn = database.begin().await?;
-    signing_key_replace_in_txn(&txn, &row, now).await?;
+    signing_key_replace_in_txn(&txn, &test_support::change(), &row, now).await?;
     txn.commit().await?;
     let bearer = Bearer { user: user.id.get(), name: &user.username, session: session.id.get(), generation: user.generation };
     Ok(key.sign(&Claims::user(&bearer, now.timestamp(), LIFETIME))?)

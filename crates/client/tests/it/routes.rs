@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use api_types::{
-    ApiKeyCreate, ApiKeyFilter, AutomationCreate, AutomationFilter, AutomationUpdate, BulkRequest, ChangePasswordRequest, ControlRequest,
-    DeadLetterFilter, EventFilter, ExecuteOptions, JobCreate, JobEventFilter, JobFilter, LogFilter, PasswordReset, PauseRequest,
-    QueueFilter, ReplayRequest, RetryRequest, SessionFilter, UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate,
-    WorkerTokenFilter,
+    ApiKeyCreate, ApiKeyFilter, AuditExportFilter, AuditFilter, AutomationCreate, AutomationFilter, AutomationUpdate, BulkRequest,
+    ChangePasswordRequest, ControlRequest, DeadLetterFilter, EventFilter, ExecuteOptions, JobCreate, JobEventFilter, JobFilter, LogFilter,
+    PasswordReset, PauseRequest, QueueFilter, ReplayRequest, RetryRequest, SessionFilter, UserCreate, UserFilter, UserUpdate, WorkerFilter,
+    WorkerTokenCreate, WorkerTokenFilter,
 };
 use client::{Client, Error, Settings};
 use futures_util::TryStreamExt as _;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::server::{Server, problem};
 
 /// Calls that are there beside a description: to be compared with it.
-const METHODS: usize = 61;
+const METHODS: usize = 63;
 
 /// Sends each request there is, and gives what was refused.
 async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
@@ -87,6 +87,8 @@ async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
         hub.user_reset_password(id.into(), &PasswordReset::default()),
         hub.user_sessions(id.into(), &SessionFilter::default()).page(),
         hub.user_session_end(id.into(), Uuid::max().into()),
+        hub.audit(&AuditFilter::default()).page(),
+        hub.audit_export(&AuditExportFilter::default()),
     ]
 }
 

@@ -28,7 +28,9 @@ const PERSONAL: [(&str, &str); 8] = [
     ("delete", "/api/v1/auth/sessions/{id}"),
 ];
 
-const ROUTES: [(&str, &str, Needs); 68] = [
+const ROUTES: [(&str, &str, Needs); 70] = [
+    ("get", "/api/v1/audit", Some(P::AdminManage)),
+    ("get", "/api/v1/audit/export", Some(P::AdminManage)),
     ("get", "/api/v1/automations", Some(P::RobotRead)),
     ("post", "/api/v1/automations", Some(P::RobotPublish)),
     ("delete", "/api/v1/automations/{id}", Some(P::RobotPublish)),

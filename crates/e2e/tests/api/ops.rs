@@ -65,6 +65,7 @@ async fn reconcilers_run_and_are_listed(delivery: Delivery) {
     })
     .await;
     let names = [
+        "audit_seal",
         "expired_leases",
         "job_timeouts",
         "lost_messages",

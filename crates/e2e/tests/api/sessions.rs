@@ -250,7 +250,7 @@ async fn whoever_is_deactivated_is_out_on_every_replica(delivery: Delivery) {
         assert_eq!(status(client, &given.access_token).await, 200);
     }
     let admin = user_find(database, "admin").await.unwrap().unwrap();
-    assert!(user_insert_if_absent(database, "another", "", Utc::now()).await.unwrap());
+    assert!(user_insert_if_absent(database, &test_support::change(), "another", "", Utc::now()).await.unwrap());
     let _out = user_set_active(database, admin.id, false, &Change::by_hub(), Utc::now()).await.unwrap().unwrap();
     for client in [&world.client, &other_client] {
         is_out_soon(&given.access_token, client).await;
@@ -270,7 +270,7 @@ async fn one_sees_and_ends_ones_own_sessions_alone(delivery: Delivery) {
     let database = world.hub.database();
     let (one, two) = (sign_in(&world.client).await, sign_in(&world.client).await);
     let hash = user_find(database, "admin").await.unwrap().unwrap().password_hash;
-    assert!(user_insert_if_absent(database, "ana", &hash, Utc::now()).await.unwrap());
+    assert!(user_insert_if_absent(database, &test_support::change(), "ana", &hash, Utc::now()).await.unwrap());
     let ana = user_find(database, "ana").await.unwrap().unwrap();
     let profile = Profile { email: Some(Some("Ana@Example.com".to_owned())), display_name: Some(Some("Ana Lima".to_owned())) };
     let _changed = user_update(database, ana.id, &profile, &Change::by_hub(), Utc::now()).await.unwrap().unwrap();

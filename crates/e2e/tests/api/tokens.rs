@@ -115,7 +115,7 @@ async fn a_new_signing_key_signs_nobody_out_and_the_old_one_signs_no_more(delive
     let before = world.door().access_token().await.unwrap();
     let old = signing_key(&world).await;
     let secrets = Secrets::new(world.hub.database().clone(), Clocks::default().now, Some(master_keys(&world)));
-    let id = api_gateway::rotate_signing_key(world.hub.database(), &secrets, Utc::now()).await.unwrap();
+    let id = api_gateway::rotate_signing_key(world.hub.database(), &secrets, &test_support::change(), Utc::now()).await.unwrap();
     let kid = |token: &str| auth::key_id(token).unwrap();
     for hub in [world.door(), &other] {
         let after = test_support::eventually("the new key signs", async || {

@@ -149,7 +149,8 @@ async fn keys_are_rotated_while_others_read(delivery: Delivery) {
         }
     });
     // Two at once do not undo each other.
-    let (one, two) = tokio::join!(both.rotate(), both.rotate());
+    let change = test_support::change();
+    let (one, two) = tokio::join!(both.rotate(&change), both.rotate(&change));
     assert_eq!(one.unwrap() + two.unwrap(), 230);
     done.store(true, Ordering::SeqCst);
     eventually_within(Duration::from_secs(60), "the reader ends", async || reader.is_finished().then_some(())).await;
@@ -159,7 +160,7 @@ async fn keys_are_rotated_while_others_read(delivery: Delivery) {
     for nth in 0..230_u32 {
         assert_eq!(found(&after, &nth.to_string()).await.unwrap(), nth.to_le_bytes());
     }
-    assert_eq!(both.rotate().await.unwrap(), 0);
+    assert_eq!(both.rotate(&test_support::change()).await.unwrap(), 0);
     assert!(before.check().await.is_err(), "the old key opens nothing any more");
     end(home, database).await;
 }
@@ -174,10 +175,10 @@ async fn a_rotation_that_met_a_damaged_row_is_taken_up_again(delivery: Delivery)
     let row = secret_find(&database, "test", "b").await.unwrap().unwrap();
     replace(&database, &Secret { wrapped_key: vec![1], ..row.clone() }).await;
     let both = secrets(&database, &[&new, &old]);
-    let refused = both.rotate().await.unwrap_err().to_string();
+    let refused = both.rotate(&test_support::change()).await.unwrap_err().to_string();
     assert!(refused.contains("test b"), "it names the row: {refused}");
     replace(&database, &row).await;
-    assert_eq!(both.rotate().await.unwrap(), 2, "the first was wrapped before");
+    assert_eq!(both.rotate(&test_support::change()).await.unwrap(), 2, "the first was wrapped before");
     secrets(&database, &[&new]).check().await.unwrap();
     end(home, database).await;
 }

@@ -5,7 +5,7 @@ use domain::{
     ids::AutomationId,
     policy::{Pause, pause_faults},
 };
-use runtime::Failure;
+use runtime::{Editor, Failure};
 use store::automations::Automation;
 
 use super::Automations;
@@ -13,10 +13,11 @@ use crate::notices::Notice;
 
 impl Automations {
     /// Pauses it: its pending jobs do not start. An existing pause is changed and keeps its beginning.
-    pub(crate) async fn pause(&self, by: &Permitted, id: AutomationId, request: PauseRequest) -> Result<Automation, Failure> {
+    pub(crate) async fn pause(&self, by: &Editor, id: AutomationId, request: PauseRequest) -> Result<Automation, Failure> {
         let current = self.get(by.scope(), id).await?;
-        let pause = pause(request, current.pause, by, (self.clock)())?;
-        if !store::automations::automation_pause(&self.database, id, &pause).await? {
+        let now = (self.clock)();
+        let pause = pause(request, current.pause, by, now)?;
+        if !store::automations::automation_pause(&self.database, by.change(), id, &pause, now).await? {
             return Err(Failure::conflict("automation_archived", format!("automation {id} is archived")));
         }
         tracing::info!(automation.id = id.get(), user.name = pause.by, "automation paused");
@@ -26,9 +27,9 @@ impl Automations {
     }
 
     /// Resumes it.
-    pub(crate) async fn resume(&self, by: &Permitted, id: AutomationId) -> Result<Automation, Failure> {
+    pub(crate) async fn resume(&self, by: &Editor, id: AutomationId) -> Result<Automation, Failure> {
         self.get(by.scope(), id).await?;
-        if !store::automations::automation_resume(&self.database, id, &by.name(), (self.clock)()).await? {
+        if !store::automations::automation_resume(&self.database, by.change(), id, (self.clock)()).await? {
             return Err(Failure::conflict("wrong_state", format!("automation {id} is active, not paused")));
         }
         tracing::info!(automation.id = id.get(), user.name = %by.actor, "automation resumed");

@@ -3,7 +3,7 @@
 use api_types::{AutomationCreate, AutomationUpdate};
 use auth::Permitted;
 use domain::{Fault, Scope, ids::AutomationId};
-use runtime::Failure;
+use runtime::{Editor, Failure};
 use serde_json::Value;
 use store::automations::{Automation, Draft, Filter};
 
@@ -11,20 +11,20 @@ use super::{Automations, convert, draft};
 use crate::catalog::not_found;
 
 impl Automations {
-    pub(crate) async fn create(&self, by: &Permitted, request: AutomationCreate) -> Result<Automation, Failure> {
+    pub(crate) async fn create(&self, by: &Editor, request: AutomationCreate) -> Result<Automation, Failure> {
         let draft = self.changed(by, draft::empty(&request, self.queue_profile), request.into()).await?;
-        let created = store::automations::automation_insert(&self.database, &draft, (self.clock)()).await;
+        let created = store::automations::automation_insert(&self.database, by.change(), &draft, (self.clock)()).await;
         let automation = created.map_err(|error| name_taken(error, &draft.name))?;
         self.settle(&automation).await;
         self.announcer.automation("automation.created", &automation);
         Ok(automation)
     }
 
-    pub(crate) async fn update(&self, by: &Permitted, id: AutomationId, request: AutomationUpdate) -> Result<Automation, Failure> {
+    pub(crate) async fn update(&self, by: &Editor, id: AutomationId, request: AutomationUpdate) -> Result<Automation, Failure> {
         let current = self.get(by.scope(), id).await?;
         check_unchanged(&request, &convert::automation(&current, (self.clock)()))?;
         let draft = self.changed(by, current.draft, request).await?;
-        let updated = store::automations::automation_update(&self.database, id, &draft, (self.clock)()).await;
+        let updated = store::automations::automation_update(&self.database, by.change(), id, &draft, (self.clock)()).await;
         let automation = updated.map_err(|error| name_taken(error, &draft.name))?.ok_or_else(|| not_found(id))?;
         self.settle(&automation).await;
         self.announcer.automation("automation.updated", &automation);
@@ -48,9 +48,9 @@ impl Automations {
         self.catalog.check_schema(draft::stored_schema(schema).map_err(Failure::Invalid)?).await
     }
 
-    pub(crate) async fn archive(&self, by: &Permitted, id: AutomationId) -> Result<(), Failure> {
+    pub(crate) async fn archive(&self, by: &Editor, id: AutomationId) -> Result<(), Failure> {
         self.get(by.scope(), id).await?;
-        store::automations::automation_archive(&self.database, id, &by.name(), (self.clock)()).await?;
+        store::automations::automation_archive(&self.database, by.change(), id, (self.clock)()).await?;
         let automation = self.get(by.scope(), id).await?;
         self.announcer.automation("automation.archived", &automation);
         self.catalog.put(automation);

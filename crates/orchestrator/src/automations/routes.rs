@@ -7,7 +7,7 @@ use actix_web::{
 use api_types::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate, PauseRequest, Problem};
 use auth::need::{RobotPublish, RobotRead, RunCancel};
 use domain::{Fault, automation::MAX_NAME, ids::AutomationId};
-use runtime::{Allowed, Failure, JsonBody, OptionalJsonBody, Params, page, page_size};
+use runtime::{Allowed, Changing, Failure, JsonBody, OptionalJsonBody, Params, page, page_size};
 use store::automations::Filter;
 
 use super::Automations;
@@ -19,7 +19,7 @@ use super::Automations;
     (status = 201, body = Automation), (status = 409, description = "The name is taken", body = Problem)))]
 #[post("/api/v1/automations")]
 pub(crate) async fn create(
-    caller: Allowed<RobotPublish>,
+    caller: Changing<RobotPublish>,
     automations: Data<Automations>,
     body: JsonBody<AutomationCreate>,
 ) -> Result<HttpResponse, Failure> {
@@ -70,7 +70,7 @@ pub(crate) async fn get(
     (status = 200, body = Automation), (status = 409, description = "The name is taken", body = Problem)))]
 #[put("/api/v1/automations/{id}")]
 pub(crate) async fn update(
-    caller: Allowed<RobotPublish>,
+    caller: Changing<RobotPublish>,
     automations: Data<Automations>,
     id: Path<AutomationId>,
     body: JsonBody<AutomationUpdate>,
@@ -86,7 +86,7 @@ pub(crate) async fn update(
     (status = 204)))]
 #[delete("/api/v1/automations/{id}")]
 pub(crate) async fn archive(
-    caller: Allowed<RobotPublish>,
+    caller: Changing<RobotPublish>,
     automations: Data<Automations>,
     id: Path<AutomationId>,
 ) -> Result<HttpResponse, Failure> {
@@ -101,7 +101,7 @@ pub(crate) async fn archive(
     (status = 200, body = Automation), (status = 409, description = "The automation is archived", body = Problem)))]
 #[post("/api/v1/automations/{id}/pause")]
 pub(crate) async fn pause(
-    caller: Allowed<RunCancel>,
+    caller: Changing<RunCancel>,
     automations: Data<Automations>,
     id: Path<AutomationId>,
     body: OptionalJsonBody<PauseRequest>,
@@ -117,7 +117,7 @@ pub(crate) async fn pause(
     (status = 200, body = Automation), (status = 409, description = "The automation is not paused", body = Problem)))]
 #[post("/api/v1/automations/{id}/resume")]
 pub(crate) async fn resume(
-    caller: Allowed<RunCancel>,
+    caller: Changing<RunCancel>,
     automations: Data<Automations>,
     id: Path<AutomationId>,
 ) -> Result<HttpResponse, Failure> {

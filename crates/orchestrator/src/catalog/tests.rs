@@ -25,7 +25,7 @@ async fn database() -> Database {
 
 async fn automation(database: &Database, name: &str) -> AutomationId {
     let draft = automations::Draft { name: name.into(), queue_name: "nfe".into(), ..automations::Draft::default() };
-    automations::automation_insert(database, &draft, at(0)).await.unwrap().id
+    automations::automation_insert(database, &test_support::change(), &draft, at(0)).await.unwrap().id
 }
 
 #[tokio::test]
@@ -36,8 +36,8 @@ async fn pauses_of_another_replica_are_seen_with_the_next_refresh() {
     catalog.refresh().await.unwrap();
     assert_eq!((catalog.cached().pause_of(a, "nfe", at(1)), catalog.cached().paused_automations(at(1))), (None, vec![]));
 
-    automations::automation_pause(&database, a, &pause(Some(60))).await.unwrap();
-    store::queues::queue_pause(&database, "nfe", &pause(Some(30))).await.unwrap();
+    automations::automation_pause(&database, &test_support::change(), a, &pause(Some(60)), at(0)).await.unwrap();
+    store::queues::queue_pause(&database, &test_support::change(), "nfe", &pause(Some(30)), at(0)).await.unwrap();
     catalog.refresh().await.unwrap();
     let scope = |id, second| catalog.cached().pause_of(id, "nfe", at(second)).map(|(scope, _)| scope);
     assert_eq!((scope(a, 29), scope(b, 29)), (Some(PauseScope::Queue), Some(PauseScope::Queue)), "the queue's comes first");
@@ -46,8 +46,8 @@ async fn pauses_of_another_replica_are_seen_with_the_next_refresh() {
     assert_eq!(catalog.cached().pause_of(b, "other", at(1)), None, "of this queue only");
     assert_eq!((catalog.cached().paused_automations(at(59)), catalog.cached().paused_automations(at(60))), (vec![a], vec![]));
 
-    store::queues::queue_resume(&database, "nfe", at(1)).await.unwrap();
-    automations::automation_resume(&database, a, "ana", at(1)).await.unwrap();
+    store::queues::queue_resume(&database, &test_support::change(), "nfe", at(1)).await.unwrap();
+    automations::automation_resume(&database, &test_support::change(), a, at(1)).await.unwrap();
     catalog.refresh().await.unwrap();
     assert_eq!((scope(a, 1), scope(b, 1)), (None, None));
 }
@@ -73,12 +73,12 @@ async fn an_outdated_read_does_not_undo_a_pause() {
     catalog.cache_all(first);
     assert_eq!(catalog.cached().queue_pause("nfe", at(1)), Some(pause(None)));
 
-    automations::automation_pause(&database, id, &pause(None)).await.unwrap();
+    automations::automation_pause(&database, &test_support::change(), id, &pause(None), at(0)).await.unwrap();
     catalog.put(automations::automation_get(&database, &Scope::All, id).await.unwrap().unwrap());
     catalog.cache_all(second);
     assert_eq!(catalog.cached().paused_automations(at(1)), vec![id]);
 
-    automations::automation_resume(&database, id, "ana", at(1)).await.unwrap();
+    automations::automation_resume(&database, &test_support::change(), id, at(1)).await.unwrap();
     catalog.refresh().await.unwrap();
     assert_eq!(catalog.cached().paused_automations(at(1)), Vec::<AutomationId>::new(), "what is read later counts again");
 }
@@ -97,12 +97,12 @@ async fn only_what_changed_is_read_again() {
     assert_eq!(read().await, [a, b]);
     assert_eq!(read().await, Vec::<AutomationId>::new());
     let draft = automations::Draft { max_concurrency: Some(1), ..catalog.cached().get(b).unwrap().automation.draft.clone() };
-    automations::automation_update(&database, b, &draft, at(0)).await.unwrap();
+    automations::automation_update(&database, &test_support::change(), b, &draft, at(0)).await.unwrap();
     assert!(!catalog.cached().is_limited(b));
     assert_eq!(read().await, [b]);
     assert!(catalog.cached().is_limited(b));
     // What is not taken in, because this replica wrote meanwhile, is read again.
-    automations::automation_archive(&database, a, "ana", at(0)).await.unwrap();
+    automations::automation_archive(&database, &test_support::change(), a, at(0)).await.unwrap();
     let reading = catalog.read().await.unwrap();
     catalog.put_queue_pause("nfe", None);
     catalog.cache_all(reading);

@@ -3,7 +3,7 @@
 use api_types::DeadLetterDetail;
 use auth::Permitted;
 use domain::{Scope, ids::DeadLetterId};
-use runtime::Failure;
+use runtime::{Editor, Failure};
 use store::dead_letters::{DeadLetter, Filter};
 
 use super::DeadLetters;
@@ -27,9 +27,9 @@ impl DeadLetters {
         Ok(DeadLetterDetail { letter: to_api(letter), body, body_is_whole, headers, job })
     }
 
-    pub(crate) async fn delete(&self, by: &Permitted, id: DeadLetterId) -> Result<(), Failure> {
+    pub(crate) async fn delete(&self, by: &Editor, id: DeadLetterId) -> Result<(), Failure> {
         let letter = self.letter(by.scope(), id).await?;
-        if !store::dead_letters::dead_letter_delete(&self.database, id).await? {
+        if !store::dead_letters::dead_letter_delete(&self.database, by.change(), id, (self.clock)()).await? {
             return Err(not_found(id));
         }
         tracing::info!(dead_letter.id = %id, user.name = %by.actor, "dead letter deleted");

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use api_types::{DeadLetterRefusal, ReplayRequest, ReplayResponse};
-use auth::Permitted;
 use bytes::Bytes;
 use domain::{ids::DeadLetterId, job::Accepted};
-use runtime::Failure;
+use runtime::{Editor, Failure};
 use store::{
     dead_letters::{self, DeadLetter, Filter, Replay},
     jobs::{FullJob, NewJob},
@@ -14,13 +13,16 @@ use store::{
 use uuid::Uuid;
 
 use super::{DeadLetters, read::to_api};
-use crate::catalog::rejected;
+use crate::{
+    catalog::rejected,
+    writer::{Recording, Requested},
+};
 
 /// Time limit for the broker's confirm, for which a transaction waits.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl DeadLetters {
-    pub(crate) async fn replay(&self, by: &Permitted, id: DeadLetterId) -> Result<api_types::DeadLetter, Failure> {
+    pub(crate) async fn replay(&self, by: &Editor, id: DeadLetterId) -> Result<api_types::DeadLetter, Failure> {
         let letter = self.letter(by.scope(), id).await?;
         if let Some(replay) = &letter.replay {
             return Err(already_replayed(replay));
@@ -38,7 +40,7 @@ impl DeadLetters {
     }
 
     /// Retries the job that the message failed. The idempotency key makes a request that is repeated, also after a crash, create one job.
-    async fn replay_job(&self, by: &Permitted, letter: &DeadLetter, job: FullJob) -> Result<(), Failure> {
+    async fn replay_job(&self, by: &Editor, letter: &DeadLetter, job: FullJob) -> Result<(), Failure> {
         let automation_id = job.row.automation_id;
         let entry = self.catalog.require(automation_id).await?;
         let rules = entry.automation.rules();
@@ -53,9 +55,10 @@ impl DeadLetters {
         let accepted = Accepted { parameters: job.parameters, ..accepted };
         let new = NewJob::new(Uuid::now_v7().into(), automation_id, accepted, (self.clock)());
         let new = NewJob { idempotency_key: Some(key), ..new };
-        let new_job_id = self.writer.insert(new).await?.id;
+        // The replay is recorded with the job. One that an earlier attempt left, which was recorded then, is only marked.
+        let new_job_id = self.writer.insert(new, Recording::of(by, Requested::Replay(letter.id))).await?.id;
         let replay = Replay { at: (self.clock)(), by: by.name(), new_job_id: Some(new_job_id) };
-        if !dead_letters::dead_letter_mark_replayed(&self.database, letter.id, &replay).await? {
+        if !dead_letters::dead_letter_mark_recorded(&self.database, letter.id, &replay).await? {
             return Err(self.lost_race(by, letter.id).await?);
         }
         tracing::info!(dead_letter.id = %letter.id, job.id = %new_job_id, user.name = %by.actor, "dead letter replayed as a new job");
@@ -64,7 +67,7 @@ impl DeadLetters {
 
     /// Publishes the message to its queue again. The dead letter is marked in a transaction that commits after the confirm: after a crash
     /// in between the message may be published twice, never zero times.
-    async fn replay_message(&self, by: &Permitted, letter: &DeadLetter) -> Result<(), Failure> {
+    async fn replay_message(&self, by: &Editor, letter: &DeadLetter) -> Result<(), Failure> {
         if !letter.body_is_whole {
             let detail = "the message was not text or was truncated, so it cannot be published again";
             return Err(Failure::conflict("body_incomplete", detail));
@@ -77,7 +80,7 @@ impl DeadLetters {
         }
         let replay = Replay { at: (self.clock)(), by: by.name(), new_job_id: None };
         let txn = self.database.begin().await?;
-        if !dead_letters::dead_letter_mark_replayed_in_txn(&txn, letter.id, &replay).await? {
+        if !dead_letters::dead_letter_mark_replayed_in_txn(&txn, by.change(), letter.id, &replay).await? {
             drop(txn);
             return Err(self.lost_race(by, letter.id).await?);
         }
@@ -102,12 +105,12 @@ impl DeadLetters {
     }
 
     /// The failure when a concurrent request replayed or deleted the dead letter first.
-    async fn lost_race(&self, by: &Permitted, id: DeadLetterId) -> Result<Failure, Failure> {
+    async fn lost_race(&self, by: &Editor, id: DeadLetterId) -> Result<Failure, Failure> {
         let letter = self.letter(by.scope(), id).await?;
         Ok(letter.replay.as_ref().map_or_else(|| Failure::Unavailable("the dead letter changed meanwhile".to_owned()), already_replayed))
     }
 
-    pub(crate) async fn replay_many(&self, by: &Permitted, request: ReplayRequest) -> Result<ReplayResponse, Failure> {
+    pub(crate) async fn replay_many(&self, by: &Editor, request: ReplayRequest) -> Result<ReplayResponse, Failure> {
         let limit = request.limit.unwrap_or(100);
         if !(1..=1000).contains(&limit) {
             return Err(Failure::field("limit", "must be 1 to 1000"));

@@ -5,7 +5,7 @@ use actix_web::{
 use api_types::{DeadLetter, DeadLetterDetail, DeadLetterFilter, Problem, ReplayRequest, ReplayResponse};
 use auth::need::{RobotRun, RunCancel, RunRead};
 use domain::ids::DeadLetterId;
-use runtime::{Allowed, Failure, OptionalJsonBody, Params, page, page_size};
+use runtime::{Allowed, Changing, Failure, OptionalJsonBody, Params, page, page_size};
 use store::dead_letters::Filter;
 
 use super::DeadLetters;
@@ -44,7 +44,11 @@ pub(crate) async fn get(caller: Allowed<RunRead>, letters: Data<DeadLetters>, id
 #[utoipa::path(tag = "dead letters", params(api_types::params::DeadLetterId), responses(
     (status = 200, body = DeadLetter), (status = 409, description = "It was replayed before, or cannot be replayed", body = Problem)))]
 #[post("/api/v1/dead-letters/{id}/replay")]
-pub(crate) async fn replay(caller: Allowed<RobotRun>, letters: Data<DeadLetters>, id: Path<DeadLetterId>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn replay(
+    caller: Changing<RobotRun>,
+    letters: Data<DeadLetters>,
+    id: Path<DeadLetterId>,
+) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(letters.replay(&caller, *id).await?))
 }
 
@@ -54,7 +58,7 @@ pub(crate) async fn replay(caller: Allowed<RobotRun>, letters: Data<DeadLetters>
 #[utoipa::path(post, path = "/api/v1/dead-letters/replay", tag = "dead letters", request_body = Option<ReplayRequest>, responses(
     (status = 200, body = ReplayResponse)))]
 pub(crate) async fn replay_many(
-    caller: Allowed<RobotRun>,
+    caller: Changing<RobotRun>,
     letters: Data<DeadLetters>,
     body: OptionalJsonBody<ReplayRequest>,
 ) -> Result<HttpResponse, Failure> {
@@ -66,7 +70,7 @@ pub(crate) async fn replay_many(
     (status = 204)))]
 #[delete("/api/v1/dead-letters/{id}")]
 pub(crate) async fn delete(
-    caller: Allowed<RunCancel>,
+    caller: Changing<RunCancel>,
     letters: Data<DeadLetters>,
     id: Path<DeadLetterId>,
 ) -> Result<HttpResponse, Failure> {

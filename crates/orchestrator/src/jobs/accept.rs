@@ -1,6 +1,5 @@
 //! Implements [`JobIntake`]: inserts the job that [`domain::job::accept`] accepted, unless the overlap rule prevents it.
 
-use auth::Permitted;
 use domain::{
     Scope,
     ids::{AutomationId, JobId},
@@ -8,7 +7,7 @@ use domain::{
     policy::Overrides,
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
-use runtime::{Ask, Failure, Intake, JobIntake, OVERLAP_SKIPPED};
+use runtime::{Ask, Editor, Failure, Intake, JobIntake, OVERLAP_SKIPPED};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use store::jobs::{Idempotent, NewJob};
@@ -17,20 +16,20 @@ use uuid::Uuid;
 use super::{Jobs, convert};
 use crate::{
     catalog::not_found,
-    writer::{Inserted, differs},
+    writer::{Inserted, Recording, Requested, differs},
 };
 
 impl JobIntake for Jobs {
     fn accept(&self, ask: Ask) -> BoxFuture<'_, Result<Intake, Failure>> {
         let is_retry = ask.request.trigger == Trigger::Retry;
-        let accepted = async move { if is_retry { Err(no_retry()) } else { self.accept_job(ask, None).await } };
+        let accepted = async move { if is_retry { Err(no_retry()) } else { self.accept_job(ask, None, None).await } };
         accepted.boxed()
     }
 }
 
 impl Jobs {
     /// Accepts a job; `retry_of` is the job that it retries.
-    pub(super) async fn accept_job(&self, ask: Ask, retry_of: Option<JobId>) -> Result<Intake, Failure> {
+    pub(super) async fn accept_job(&self, ask: Ask, retry_of: Option<JobId>, recording: Option<Recording>) -> Result<Intake, Failure> {
         let Ask { automation_id: id, request, key } = ask;
         let entry = self.catalog.require(id).await?;
         // Ids sort in order of acceptance: an id must not be younger than its job.
@@ -45,7 +44,7 @@ impl Jobs {
         }
         let accepted = Accepted { retry_of, ..self.catalog.accept(&entry, request, now).await? };
         let new = NewJob { idempotency_key: key.map(Into::into), request_digest: digest, ..NewJob::new(job_id, id, accepted, now) };
-        match self.writer.insert(new.clone()).await {
+        match self.writer.insert(new.clone(), recording).await {
             Ok(Inserted { differs: true, .. }) => Err(other_request()),
             Ok(inserted) if inserted.id == new.id => Ok(Intake::Accepted(convert::new_job(new))),
             Ok(Inserted { id, replayed: true, .. }) => Ok(Intake::Existing(self.accepted(id).await?)),
@@ -56,12 +55,15 @@ impl Jobs {
     }
 
     /// [`JobIntake::accept`] for a request that is answered with the job. The flag says whether the job existed before.
-    pub(crate) async fn execute(&self, by: &Permitted, ask: Ask) -> Result<(api_types::Job, bool), Failure> {
+    pub(crate) async fn execute(&self, by: &Editor, ask: Ask) -> Result<(api_types::Job, bool), Failure> {
         let entry = self.catalog.require(ask.automation_id).await?;
         if !by.scope().has(&entry.automation.place()) {
             return Err(not_found(ask.automation_id));
         }
-        answer(self.accept(ask).await?)
+        if ask.request.trigger == Trigger::Retry {
+            return Err(no_retry());
+        }
+        answer(self.accept_job(ask, None, Recording::of(by, Requested::Job)).await?)
     }
 
     /// A job that answers a request. It belongs to the request's automation, so the caller may see it.

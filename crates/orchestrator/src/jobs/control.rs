@@ -4,20 +4,25 @@ use api_types::{BulkResponse, RetryRequest};
 use auth::Permitted;
 use domain::{
     Fault,
+    audit::Target,
     ids::JobId,
     job::{Origin, Request, Status, Trigger},
     policy::Overrides,
 };
 use futures_util::future::join_all;
-use runtime::{Ask, Failure};
-use store::jobs::{Filter, FullJob, JobRow, Payload};
+use runtime::{Ask, Editor, Failure};
+use serde_json::Value;
+use store::{
+    audit::audit_insert,
+    jobs::{Filter, FullJob, JobRow, Payload},
+};
 use uuid::Uuid;
 
 use super::{Jobs, accept::answer};
 use crate::{
     notices::Notice,
     text,
-    writer::{Action, Change, Control},
+    writer::{Action, Change, Control, Recording, Requested},
 };
 
 /// Maximum number of jobs in a bulk request.
@@ -37,6 +42,14 @@ pub(crate) enum Bulk {
 }
 
 impl Bulk {
+    /// As the audit trail has it.
+    const fn action(self) -> &'static str {
+        match self {
+            Self::Cancel => "job.bulk_cancel",
+            Self::Retry => "job.bulk_retry",
+        }
+    }
+
     /// The statuses that it applies to.
     pub(crate) const fn statuses(self) -> &'static [Status] {
         match self {
@@ -55,12 +68,11 @@ pub(crate) fn reason(given: Option<String>) -> Result<Option<String>, Failure> {
 }
 
 impl Jobs {
-    pub(crate) async fn control(&self, by: &Permitted, id: JobId, control: Control) -> Result<api_types::Job, Failure> {
+    pub(crate) async fn control(&self, by: &Editor, id: JobId, control: Control) -> Result<api_types::Job, Failure> {
         self.check_exists(by, id).await?;
         if control.action == Action::Resume
-            && let Some(queue) =
-                store::jobs::job_release_held(&self.database, &control.event(Uuid::now_v7().into(), id, "job.resumed", (self.clock)()))
-                    .await?
+            && let event = control.event(Uuid::now_v7().into(), id, "job.resumed", (self.clock)())
+            && let Some(queue) = store::jobs::job_release_held(&self.database, by.change(), &event).await?
         {
             self.notices.send(Notice::Candidates(vec![queue]));
             return self.get(by.scope(), id).await;
@@ -70,11 +82,18 @@ impl Jobs {
     }
 
     /// Retries an ended job as a new job.
-    pub(crate) async fn retry(&self, by: &Permitted, id: JobId, request: RetryRequest) -> Result<api_types::Job, Failure> {
-        self.run_again(self.full(by.scope(), id).await?, request, by.name()).await
+    pub(crate) async fn retry(&self, by: &Editor, id: JobId, request: RetryRequest) -> Result<api_types::Job, Failure> {
+        let job = self.full(by.scope(), id).await?;
+        self.run_again(job, request, by.name(), Recording::of(by, Requested::Retry(id))).await
     }
 
-    async fn run_again(&self, job: FullJob, request: RetryRequest, requested_by: String) -> Result<api_types::Job, Failure> {
+    async fn run_again(
+        &self,
+        job: FullJob,
+        request: RetryRequest,
+        requested_by: String,
+        recording: Option<Recording>,
+    ) -> Result<api_types::Job, Failure> {
         let FullJob { row, parameters } = job;
         if !row.job.status.is_terminal() {
             let status = row.job.status;
@@ -95,7 +114,7 @@ impl Jobs {
             origin: Origin { requested_by: Some(requested_by), ..Origin::default() },
         };
         let ask = Ask { automation_id: row.automation_id, request, key: None };
-        Ok(answer(self.accept_job(ask, Some(row.job.id)).await?)?.0)
+        Ok(answer(self.accept_job(ask, Some(row.job.id), recording).await?)?.0)
     }
 
     /// What a bulk request on the jobs that `filter` selects would match.
@@ -104,14 +123,25 @@ impl Jobs {
         Ok(BulkResponse { dry_run: true, matched, more: matched > MOST_IN_BULK, ..BulkResponse::default() })
     }
 
-    /// Cancels or retries the jobs that `filter` selects, newest first.
-    pub(crate) async fn in_bulk(&self, by: &Permitted, bulk: Bulk, filter: Filter, control: &Control) -> Result<BulkResponse, Failure> {
+    /// Cancels or retries the jobs that `filter` selects, newest first. One entry of the audit trail says what was `asked` for, before the first
+    /// of them changes; the jobs' events, and the retries, name who asked.
+    pub(crate) async fn in_bulk(
+        &self,
+        by: &Editor,
+        (bulk, asked): (Bulk, Value),
+        filter: Filter,
+        control: &Control,
+    ) -> Result<BulkResponse, Failure> {
         let mut response = BulkResponse { dry_run: false, ..self.count(by, &filter).await? };
         let mut page = Filter { limit: BULK_PAGE, ..filter };
         while response.done + response.refused < MOST_IN_BULK {
             let found = store::jobs::job_list_page(&self.database, by.scope(), &page, Payload::Parameters, BULK_BYTES).await?;
             let rows: Vec<JobRow> = found.rows.into_iter().map(|(row, _)| row).collect();
             let Some(last) = rows.last() else { break };
+            if page.after.is_none() {
+                let entry = by.change().entry(bulk.action(), Target::new("job", "several"), None, Some(asked.clone()));
+                audit_insert(&self.database, &entry, (self.clock)()).await?;
+            }
             page.after = Some(last.job.id);
             let outcomes = match bulk {
                 Bulk::Cancel => join_all(rows.iter().map(|row| self.cancel_one(row.job.id, control))).await,
@@ -132,11 +162,12 @@ impl Jobs {
     }
 
     async fn cancel_one(&self, id: JobId, control: &Control) -> Result<(), Failure> {
-        self.writer.change(id, Change::Control(control.clone())).await.map(drop)
+        let control = Control { change: None, ..control.clone() };
+        self.writer.change(id, Change::Control(control)).await.map(drop)
     }
 
     async fn retry_one(&self, job: FullJob, by: &str) -> Result<(), Failure> {
-        self.run_again(job, RetryRequest::default(), by.to_owned()).await.map(drop)
+        self.run_again(job, RetryRequest::default(), by.to_owned(), None).await.map(drop)
     }
 }
 

@@ -3,7 +3,7 @@
 use api_types::PauseRequest;
 use auth::Permitted;
 use domain::{Scope, automation::is_queue_name};
-use runtime::Failure;
+use runtime::{Editor, Failure};
 use store::queues::Queue;
 
 use super::{Queues, convert};
@@ -28,10 +28,10 @@ impl Queues {
     }
 
     /// Pauses it: its pending jobs do not start. An existing pause is changed and keeps its beginning.
-    pub(crate) async fn pause(&self, by: &Permitted, name: &str, request: PauseRequest) -> Result<api_types::Queue, Failure> {
+    pub(crate) async fn pause(&self, by: &Editor, name: &str, request: PauseRequest) -> Result<api_types::Queue, Failure> {
         let queue = self.queue(by.scope(), name).await?;
         let pause = automations::pause(request, queue.pause, by, (self.clock)())?;
-        store::queues::queue_pause(&self.database, name, &pause).await?;
+        store::queues::queue_pause(&self.database, by.change(), name, &pause, (self.clock)()).await?;
         self.catalog.put_queue_pause(name, Some(pause.clone()));
         tracing::info!(queue.name = name, user.name = pause.by, "queue paused");
         self.announcer.queue("queue.paused", name);
@@ -39,9 +39,9 @@ impl Queues {
     }
 
     /// Resumes it.
-    pub(crate) async fn resume(&self, by: &Permitted, name: &str) -> Result<api_types::Queue, Failure> {
+    pub(crate) async fn resume(&self, by: &Editor, name: &str) -> Result<api_types::Queue, Failure> {
         let queue = self.queue(by.scope(), name).await?;
-        if !store::queues::queue_resume(&self.database, name, (self.clock)()).await? {
+        if !store::queues::queue_resume(&self.database, by.change(), name, (self.clock)()).await? {
             return Err(Failure::conflict("wrong_state", format!("queue \"{name}\" is active, not paused")));
         }
         self.catalog.put_queue_pause(name, None);

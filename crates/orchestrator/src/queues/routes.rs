@@ -4,7 +4,7 @@ use actix_web::{
 };
 use api_types::{PauseRequest, Problem, Queue, QueueFilter};
 use auth::need::{RobotRead, RunCancel};
-use runtime::{Allowed, Failure, OptionalJsonBody, Params, page, page_size};
+use runtime::{Allowed, Changing, Failure, OptionalJsonBody, Params, page, page_size};
 
 use super::Queues;
 
@@ -35,7 +35,7 @@ pub(crate) async fn list(
     (status = 404, description = "No automation, job or pause names this queue", body = Problem)))]
 #[post("/api/v1/queues/{name}/pause")]
 pub(crate) async fn pause(
-    caller: Allowed<RunCancel>,
+    caller: Changing<RunCancel>,
     queues: Data<Queues>,
     name: Path<String>,
     body: OptionalJsonBody<PauseRequest>,
@@ -51,6 +51,6 @@ pub(crate) async fn pause(
     (status = 404, description = "No automation, job or pause names this queue", body = Problem),
     (status = 409, description = "The queue is not paused", body = Problem)))]
 #[post("/api/v1/queues/{name}/resume")]
-pub(crate) async fn resume(caller: Allowed<RunCancel>, queues: Data<Queues>, name: Path<String>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn resume(caller: Changing<RunCancel>, queues: Data<Queues>, name: Path<String>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(queues.resume(&caller, &name).await?))
 }

@@ -11,7 +11,7 @@ use domain::{
     permission::{Grant, Permission, Right, Role, Where},
     policy::Overrides,
 };
-use runtime::{Ask, Clocks, Context, Failure, Settings};
+use runtime::{Ask, Clocks, Context, Editor, Failure, Settings};
 use serde_json::{Value, from_value, json};
 use store::{
     dead_letters::{self, DeadLetter, dead_letter_insert},
@@ -106,7 +106,7 @@ impl UseCases {
     }
 
     /// Each change of one thing, and whether it was found.
-    async fn changes(&self, by: &Permitted, side: &Side) -> Vec<(&'static str, bool)> {
+    async fn changes(&self, by: &Editor, side: &Side) -> Vec<(&'static str, bool)> {
         let cancel = Control::new(Action::Cancel, by, None);
         let resume = Control::new(Action::Resume, by, None);
         let pause = || from_value::<PauseRequest>(json!({})).unwrap();
@@ -141,20 +141,21 @@ fn found<T: Debug>(outcome: Result<T, Failure>) -> bool {
     }
 }
 
-fn admin() -> Permitted {
+fn admin() -> Editor {
     somebody("ana", &[Grant::everywhere(Role::Admin)])
 }
 
 /// Somebody who may do everything with these automations; with none, somebody with a grant for what does not exist.
-fn only(scope: &[AutomationId]) -> Permitted {
+fn only(scope: &[AutomationId]) -> Editor {
     let maintainer = |id: &AutomationId| Grant { right: Right::Role(Role::Maintainer), place: Where::Automation(*id) };
     let grants: Vec<Grant> = scope.iter().chain(&[AutomationId::new(-1)]).map(maintainer).collect();
     somebody("bob", &grants)
 }
 
 /// The permissions of the tests' roles have one scope: any of them stands for the others.
-fn somebody(name: &str, grants: &[Grant]) -> Permitted {
-    Permitted::new(Arc::new(Principal::of_grants(Actor::User(name.to_owned()), grants)), Permission::RobotRead).unwrap()
+fn somebody(name: &str, grants: &[Grant]) -> Editor {
+    let principal = Arc::new(Principal::of_grants(Actor::User(name.to_owned()), grants));
+    Editor::new(Permitted::new(principal, Permission::RobotRead).unwrap(), test_support::change())
 }
 
 async fn in_world(backend: Backend, test: impl AsyncFnOnce(&UseCases)) {
@@ -229,7 +230,7 @@ async fn bulk_actions_touch_only_what_is_inside(backend: Backend) {
         let control = Control::new(Action::Cancel, &by, None);
         for bulk in [Bulk::Cancel, Bulk::Retry] {
             let counted = cases.jobs.count(&by, &both()).await.unwrap();
-            let done = cases.jobs.in_bulk(&by, bulk, both(), &control).await.unwrap();
+            let done = cases.jobs.in_bulk(&by, (bulk, json!({})), both(), &control).await.unwrap();
             assert_eq!((counted.matched, done.matched, done.done, done.refused), (1, 1, 1, 0), "{bulk:?}");
         }
         let status = async |id| cases.jobs.shown(&admin, id).await.unwrap().status;

@@ -3,7 +3,7 @@ use auth::Permitted;
 use chrono::{DateTime, Utc};
 use domain::{Scope, ids::WorkerId, worker::lost_before};
 use messages::worker_control::Command;
-use runtime::Failure;
+use runtime::{Editor, Failure};
 use store::workers::{Filter, Worker};
 
 use super::Workers;
@@ -30,16 +30,16 @@ impl Workers {
         Ok(WorkerDetail { worker, jobs })
     }
 
-    pub(crate) async fn pause(&self, by: &Permitted, id: WorkerId) -> Result<api_types::Worker, Failure> {
+    pub(crate) async fn pause(&self, by: &Editor, id: WorkerId) -> Result<api_types::Worker, Failure> {
         self.get(by.scope(), id).await?;
         let now = (self.clock)();
-        let paused = store::workers::worker_pause(&self.database, id, &by.name(), now, self.lost_before(now)).await?;
+        let paused = store::workers::worker_pause(&self.database, by.change(), id, now, self.lost_before(now)).await?;
         self.settle_pause(by, id, paused, true).await
     }
 
-    pub(crate) async fn resume(&self, by: &Permitted, id: WorkerId) -> Result<api_types::Worker, Failure> {
+    pub(crate) async fn resume(&self, by: &Editor, id: WorkerId) -> Result<api_types::Worker, Failure> {
         self.get(by.scope(), id).await?;
-        let resumed = store::workers::worker_resume(&self.database, id).await?;
+        let resumed = store::workers::worker_resume(&self.database, by.change(), id, (self.clock)()).await?;
         self.settle_pause(by, id, resumed, false).await
     }
 
@@ -60,9 +60,10 @@ impl Workers {
         if done { Ok(worker) } else { Err(Failure::conflict("wrong_state", format!("the worker is {}", worker.state))) }
     }
 
-    pub(crate) async fn delete(&self, by: &Permitted, id: WorkerId) -> Result<(), Failure> {
+    pub(crate) async fn delete(&self, by: &Editor, id: WorkerId) -> Result<(), Failure> {
         let worker = self.get(by.scope(), id).await?;
-        if store::workers::worker_delete(&self.database, id, self.lost_before((self.clock)())).await? {
+        let now = (self.clock)();
+        if store::workers::worker_delete(&self.database, by.change(), id, now, self.lost_before(now)).await? {
             self.roster.forget(id);
             self.presence.forget(id);
             self.changes.note();

@@ -8,7 +8,7 @@ use domain::{
     automation::{QUEUE_RULE, is_queue_name},
     ids::TokenId,
 };
-use runtime::Failure;
+use runtime::{Editor, Failure};
 use secrecy::ExposeSecret;
 use store::worker_tokens::WorkerToken;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use super::Tokens;
 use crate::text;
 
 impl Tokens {
-    pub(crate) async fn create(&self, by: &Permitted, request: WorkerTokenCreate) -> Result<WorkerTokenCreated, Failure> {
+    pub(crate) async fn create(&self, by: &Editor, request: WorkerTokenCreate) -> Result<WorkerTokenCreated, Failure> {
         let now = (self.clock)();
         check(&request, now)?;
         self.check_scope(by, request.queues.as_deref()).await?;
@@ -35,7 +35,7 @@ impl Tokens {
             revoked_by: None,
             last_used_at: None,
         };
-        store::worker_tokens::worker_token_insert(&self.database, &token).await?;
+        store::worker_tokens::worker_token_insert(&self.database, by.change(), &token).await?;
         tracing::info!(token.id = %token.id, token.name = token.name, user.name = %by.actor, "worker token created");
         Ok(WorkerTokenCreated { token: secret.expose_secret().to_owned(), kept: to_api(token) })
     }
@@ -55,9 +55,9 @@ impl Tokens {
         Ok(found.into_iter().map(to_api).collect())
     }
 
-    pub(crate) async fn revoke(&self, by: &Permitted, id: TokenId) -> Result<(), Failure> {
+    pub(crate) async fn revoke(&self, by: &Editor, id: TokenId) -> Result<(), Failure> {
         let found = store::worker_tokens::worker_token_get(&self.database, by.scope(), id).await?.is_some();
-        if !found || !store::worker_tokens::worker_token_revoke(&self.database, id, &by.name(), (self.clock)()).await? {
+        if !found || !store::worker_tokens::worker_token_revoke(&self.database, by.change(), id, (self.clock)()).await? {
             return Err(Failure::NotFound(format!("worker token {id}")));
         }
         tracing::info!(token.id = %id, user.name = %by.actor, "worker token revoked");

@@ -6,14 +6,16 @@ use api_types::{HeartbeatRequest, HeartbeatResponse};
 use auth::Principal;
 use chrono::{DateTime, Utc};
 use domain::{
+    audit::{self, Entry, Target},
     ids::{JobEventId, JobId},
     job::{Caller, Lease, Outcome, Status},
 };
-use runtime::Failure;
+use runtime::{Editor, Failure};
 use serde_json::{Value, json};
 use store::{job_events::JobEvent, job_logs::Line, jobs::NewJob};
 use tokio::sync::oneshot;
 
+use super::recording::Recording;
 use crate::dispatch::{Claim, ClaimReply};
 
 /// A request to the writer, with its reply channel.
@@ -41,8 +43,8 @@ pub(crate) enum Done {
 
 /// A change of job rows.
 pub(crate) enum Command {
-    /// Accept a job.
-    Insert(Box<NewJob>),
+    /// Accept a job. What a person asks for is recorded.
+    Insert(Box<NewJob>, Option<Recording>),
     /// Change a job. A worker's report carries its principal; a change by the orchestrator carries none.
     Change(JobId, Box<Change>, Option<Arc<Principal>>),
     /// Renew a worker's leases.
@@ -55,7 +57,7 @@ impl Command {
         let (one, many) = match self {
             Self::Change(id, ..) => (Some(*id), &[][..]),
             Self::Heartbeat(request, _) => (None, request.jobs.as_slice()),
-            Self::Insert(_) => (None, &[][..]),
+            Self::Insert(..) => (None, &[][..]),
         };
         one.into_iter().chain(many.iter().map(|held| held.job_id))
     }
@@ -121,13 +123,31 @@ pub(crate) struct Control {
     pub(crate) action: Action,
     /// Who requested it.
     pub(crate) by: String,
+    /// What it is recorded with, unless it follows from another change.
+    pub(crate) change: Option<audit::Change>,
     /// Reason, for people.
     pub(crate) reason: Option<String>,
 }
 
 impl Control {
-    pub(crate) fn new(action: Action, by: &Principal, reason: Option<String>) -> Self {
-        Self { action, by: by.name(), reason }
+    pub(crate) fn new(action: Action, by: &Editor, reason: Option<String>) -> Self {
+        Self { action, by: by.name(), change: Some(by.change().clone()), reason }
+    }
+
+    /// The entry about a job that this control led from one state to the other.
+    pub(super) fn entry(&self, job_id: JobId, before: &Changed, after: &Changed) -> Option<Entry> {
+        let change = self.change.as_ref()?;
+        let action = match self.action {
+            Action::Cancel => "job.cancel",
+            Action::Pause => "job.pause",
+            Action::Resume => "job.resume",
+        };
+        let state = |of: &Changed| json!({"status": of.status, "cancellation_requested": of.cancellation_requested});
+        let mut after = state(after);
+        if let Some(reason) = &self.reason {
+            after["reason"] = json!(reason);
+        }
+        Some(change.entry(action, Target::new("job", job_id), Some(state(before)), Some(after)))
     }
 
     /// The event that records it.

@@ -200,7 +200,7 @@ impl<'a> Plan<'a> {
         self.effects.replies.reserve(self.commands.len());
         for command in self.commands {
             let reply = match command {
-                Command::Insert(new) => self.accept(new).map(Done::Inserted),
+                Command::Insert(new, recording) => self.accept(new, recording.as_ref()).map(Done::Inserted),
                 Command::Change(id, change, principal) => self.change(*id, change, principal.as_deref()).map(Done::Changed),
                 Command::Heartbeat(request, principal) => Ok(Done::Renewed(self.heartbeat(request, principal))),
             };
@@ -251,7 +251,7 @@ impl<'a> Plan<'a> {
 
     fn inserts(&self) -> impl Iterator<Item = &'a NewJob> + use<'a> {
         self.commands.iter().filter_map(|command| match command {
-            Command::Insert(new) => Some(&**new),
+            Command::Insert(new, _) => Some(&**new),
             Command::Change(..) | Command::Heartbeat(..) => None,
         })
     }

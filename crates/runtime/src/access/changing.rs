@@ -16,14 +16,20 @@ use telemetry::current_request;
 use super::{caller, identified, person};
 use crate::{Caller, Failure, Person, caller_address};
 
-/// Like [`crate::Allowed`], on a route that changes something.
-pub struct Changing<P> {
+/// A caller with the permission that its request needs, and what their change is recorded with. Use cases that change something take it.
+#[derive(Clone, Debug)]
+pub struct Editor {
     permitted: Permitted,
     change: Change,
-    need: PhantomData<P>,
 }
 
-impl<P> Changing<P> {
+impl Editor {
+    /// A caller whose changes are recorded with `change`.
+    #[must_use]
+    pub const fn new(permitted: Permitted, change: Change) -> Self {
+        Self { permitted, change }
+    }
+
     /// What the change is recorded with.
     #[must_use]
     pub const fn change(&self) -> &Change {
@@ -31,11 +37,25 @@ impl<P> Changing<P> {
     }
 }
 
-impl<P> Deref for Changing<P> {
+impl Deref for Editor {
     type Target = Permitted;
 
     fn deref(&self) -> &Permitted {
         &self.permitted
+    }
+}
+
+/// Like [`crate::Allowed`], on a route that changes something.
+pub struct Changing<P> {
+    editor: Editor,
+    need: PhantomData<P>,
+}
+
+impl<P> Deref for Changing<P> {
+    type Target = Editor;
+
+    fn deref(&self) -> &Editor {
+        &self.editor
     }
 }
 
@@ -46,7 +66,8 @@ impl<P: Need> FromRequest for Changing<P> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let allowed = |caller: Caller| {
             let change = Source::of(request).change_of(&caller);
-            Ok(Self { permitted: Permitted::new(caller.principal, P::PERMISSION)?, change, need: PhantomData })
+            let editor = Editor::new(Permitted::new(caller.principal, P::PERMISSION)?, change);
+            Ok(Self { editor, need: PhantomData })
         };
         ready(caller(request).and_then(allowed))
     }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::{audit::Recorded, ids::AuditId};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
+    ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
     sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
@@ -72,7 +72,7 @@ async fn seal(txn: &Transaction, limit: u64, first: &str, hash: fn(&str, &Record
     if ids.is_empty() {
         return Ok(0);
     }
-    let head = audit_chain::Entity::find().order_by_desc(Column::Seq).limit(1).one(&txn.0).await?;
+    let head = head(&txn.0).await?;
     let (mut seq, mut prev) = head.map_or_else(|| (0, first.to_owned()), |head| (head.seq, head.hash));
     let entries = audit_entry::Entity::find().filter(audit_entry::Column::Id.is_in(ids.iter().copied()));
     let mut links = Vec::with_capacity(ids.len());
@@ -89,6 +89,18 @@ async fn seal(txn: &Transaction, limit: u64, first: &str, hash: fn(&str, &Record
     }
     audit_unsealed::Entity::delete_many().filter(audit_unsealed::Column::EntryId.is_in(ids)).exec(&txn.0).await?;
     Ok(sealed)
+}
+
+/// The last link.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn audit_head(database: &Database) -> Result<Option<Link>, Error> {
+    Ok(head(database.connection()).await?.map(Link::from))
+}
+
+async fn head(connection: &impl ConnectionTrait) -> Result<Option<Model>, Error> {
+    Ok(audit_chain::Entity::find().order_by_desc(Column::Seq).limit(1).one(connection).await?)
 }
 
 /// Links after `after`, in order, with their entries.

@@ -40,27 +40,20 @@ pub async fn audit_list(
 ) -> Result<Vec<(Recorded, Option<Link>)>, Error> {
     let before = after.map(|after| Column::Id.lt(after.get()));
     let query = Entity::find().filter(matching(filter).add_option(before)).order_by_desc(Column::Id).limit(limit);
-    all(database, query).await
+    let rows = query.find_also_related(audit_chain::Entity).all(database.connection()).await?;
+    rows.into_iter().map(|(entry, link)| Ok((from_row(entry)?, link.map(Link::from)))).collect()
 }
 
-/// Entries, oldest first. `after` is the last of the previous page.
+/// Entries that are sealed behind the link `after` and up to the link `upto`, in the order of the chain.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn audit_page(
-    database: &Database,
-    filter: &Filter,
-    after: Option<AuditId>,
-    limit: u64,
-) -> Result<Vec<(Recorded, Option<Link>)>, Error> {
-    let later = after.map(|after| Column::Id.gt(after.get()));
-    let query = Entity::find().filter(matching(filter).add_option(later)).order_by_asc(Column::Id).limit(limit);
-    all(database, query).await
-}
-
-async fn all(database: &Database, query: sea_orm::Select<Entity>) -> Result<Vec<(Recorded, Option<Link>)>, Error> {
-    let rows = query.find_also_related(audit_chain::Entity).all(database.connection()).await?;
-    rows.into_iter().map(|(entry, link)| Ok((from_row(entry)?, link.map(Link::from)))).collect()
+pub async fn audit_list_sealed(database: &Database, filter: &Filter, after: i64, upto: i64) -> Result<Vec<(Recorded, Link)>, Error> {
+    let seq = audit_chain::Column::Seq;
+    let query = audit_chain::Entity::find().filter(seq.gt(after)).filter(seq.lte(upto)).order_by_asc(seq);
+    let rows = query.find_also_related(Entity).filter(matching(filter)).all(database.connection()).await?;
+    // An entry that is gone is the verifier's to report.
+    rows.into_iter().filter_map(|(link, entry)| Some((entry?, link))).map(|(entry, link)| Ok((from_row(entry)?, link.into()))).collect()
 }
 
 fn matching(filter: &Filter) -> Condition {

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Utc};
-use domain::{ids::AutomationId, policy::Pause};
+use domain::{audit::Change, ids::AutomationId, policy::Pause};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition};
 
 use super::write;
@@ -9,7 +9,13 @@ use crate::{Database, Error, entity::automation};
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn automation_pause(database: &Database, id: AutomationId, pause: &Pause) -> Result<bool, Error> {
+pub async fn automation_pause(
+    database: &Database,
+    change: &Change,
+    id: AutomationId,
+    pause: &Pause,
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
     let row = automation::ActiveModel {
         paused_at: Set(Some(pause.at)),
         paused_until: Set(pause.until),
@@ -17,14 +23,15 @@ pub async fn automation_pause(database: &Database, id: AutomationId, pause: &Pau
         paused_by: Set(Some(pause.by.clone())),
         ..Default::default()
     };
-    write(database, id, row, Condition::all().add(automation::Column::ArchivedAt.is_null())).await
+    let when = Condition::all().add(automation::Column::ArchivedAt.is_null());
+    write(database, (change, "automation.pause"), id, (row, when), now).await
 }
 
-/// Ends a pause; `false` when none is in effect at `now`. `by` becomes the one who changed the automation last.
+/// Ends a pause; `false` when none is in effect at `now`. The change's author becomes the one who changed the automation last.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn automation_resume(database: &Database, id: AutomationId, by: &str, now: DateTime<Utc>) -> Result<bool, Error> {
+pub async fn automation_resume(database: &Database, change: &Change, id: AutomationId, now: DateTime<Utc>) -> Result<bool, Error> {
     use automation::Column::{PausedAt, PausedUntil};
     let row = automation::ActiveModel {
         paused_at: Set(None),
@@ -32,9 +39,10 @@ pub async fn automation_resume(database: &Database, id: AutomationId, by: &str, 
         paused_reason: Set(None),
         paused_by: Set(None),
         updated_at: Set(now),
-        updated_by: Set(Some(by.to_owned())),
+        updated_by: Set(Some(change.author().actor.clone())),
         ..Default::default()
     };
     let lasts = Condition::any().add(PausedUntil.is_null()).add(PausedUntil.gt(now));
-    write(database, id, row, Condition::all().add(PausedAt.is_not_null()).add(lasts)).await
+    let when = Condition::all().add(PausedAt.is_not_null()).add(lasts);
+    write(database, (change, "automation.resume"), id, (row, when), now).await
 }

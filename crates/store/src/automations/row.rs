@@ -1,9 +1,11 @@
 use domain::{
+    audit::is_secret_property,
     automation::{EntrypointType, QueueProfile},
     policy::{ConcurrencyKey, OnWorkerLost, Overlap, Pause, Policy},
 };
 use sea_orm::ActiveValue::Set;
-use serde_json::Value;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use super::{Automation, Draft};
 use crate::{Error, entity::automation};
@@ -90,4 +92,19 @@ fn policy_of(row: &automation::Model) -> Result<Policy, Error> {
         cpu_limit: row.cpu_limit,
         memory_limit_bytes: row.memory_limit_bytes,
     })
+}
+
+/// An automation in the audit trail: values that its schema calls secret are masked there.
+pub(super) struct Audited<'a>(pub(super) &'a automation::Model);
+
+impl Serialize for Audited<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut shown = self.0.clone();
+        if let (Some(schema), Some(defaults)) = (&self.0.parameter_schema, shown.default_params.as_object_mut()) {
+            let secret = defaults.iter_mut().filter(|(name, _)| is_secret_property(&schema["properties"][name.as_str()]));
+            // Of two masked values, a trail would not show that they differ.
+            secret.for_each(|(_, value)| *value = json!({"secret": value.take()}));
+        }
+        shown.serialize(serializer)
+    }
 }

@@ -1,6 +1,8 @@
 use sea_orm::entity::prelude::*;
+use serde::Serialize;
 
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+/// As JSON, what people set.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize)]
 #[sea_orm(table_name = "automations")]
 pub struct Model {
     #[sea_orm(primary_key)]
@@ -23,6 +25,7 @@ pub struct Model {
     pub concurrency_key: Option<String>,
     pub concurrency_key_limit: i64,
     pub rate_limit: Option<Json>,
+    #[serde(skip)]
     pub rate_limit_tat: Option<ChronoDateTimeUtc>,
     pub overlap: String,
     pub on_worker_lost: Option<String>,
@@ -35,9 +38,13 @@ pub struct Model {
     pub paused_reason: Option<String>,
     pub paused_by: Option<String>,
     pub archived_at: Option<ChronoDateTimeUtc>,
+    #[serde(skip)]
     pub created_at: ChronoDateTimeUtc,
+    #[serde(skip)]
     pub updated_at: ChronoDateTimeUtc,
+    #[serde(skip)]
     pub updated_by: Option<String>,
+    #[serde(skip)]
     pub change: i64,
     pub domain_id: Option<Uuid>,
     pub labels: Option<Json>,

@@ -1,6 +1,8 @@
 use sea_orm::entity::prelude::*;
+use serde::Serialize;
 
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+/// As JSON, without the message.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize)]
 #[sea_orm(table_name = "dead_letters")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -8,8 +10,10 @@ pub struct Model {
     pub queue_name: String,
     pub job_id: Option<Uuid>,
     pub reason: String,
+    #[serde(skip)]
     pub body: String,
     pub received_at: ChronoDateTimeUtc,
+    #[serde(skip)]
     pub headers: Option<Json>,
     pub body_is_whole: bool,
     pub replayed_at: Option<ChronoDateTimeUtc>,

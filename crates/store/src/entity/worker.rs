@@ -1,6 +1,8 @@
 use sea_orm::entity::prelude::*;
+use serde::Serialize;
 
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+/// As JSON, without what heartbeats change.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize)]
 #[sea_orm(table_name = "workers")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -12,10 +14,14 @@ pub struct Model {
     pub hostname: String,
     pub uses_broker: bool,
     pub registered_at: ChronoDateTimeUtc,
+    #[serde(skip)]
     pub last_seen_at: ChronoDateTimeUtc,
     pub labels: Option<Json>,
+    #[serde(skip)]
     pub running_jobs: i32,
+    #[serde(skip)]
     pub cpu_percent: Option<f64>,
+    #[serde(skip)]
     pub memory_bytes: Option<i64>,
     pub paused_at: Option<ChronoDateTimeUtc>,
     pub paused_by: Option<String>,

@@ -1,6 +1,8 @@
 use sea_orm::entity::prelude::*;
+use serde::Serialize;
 
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+/// As JSON, without the secret.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize)]
 #[sea_orm(table_name = "worker_tokens")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -8,12 +10,14 @@ pub struct Model {
     pub name: String,
     pub worker_name: Option<String>,
     pub queues: Option<Json>,
+    #[serde(skip)]
     pub digest: String,
     pub created_at: ChronoDateTimeUtc,
     pub created_by: String,
     pub expires_at: Option<ChronoDateTimeUtc>,
     pub revoked_at: Option<ChronoDateTimeUtc>,
     pub revoked_by: Option<String>,
+    #[serde(skip)]
     pub last_used_at: Option<ChronoDateTimeUtc>,
 }
 

@@ -2,19 +2,24 @@
 //! message must not make the hub publish for ever.
 
 use chrono::{DateTime, Utc};
-use domain::{ids::JobId, waiting::Unstarted};
+use domain::{
+    audit::{Change, Target},
+    ids::JobId,
+    waiting::Unstarted,
+};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     dispatch::{dispatched, update, waiting},
     read::{batches, ids},
 };
-use crate::{Database, Error, Transaction, entity::job, job_events::JobEvent};
+use crate::{Database, Error, Transaction, audit::audit_insert_in_txn, entity::job, job_events::JobEvent};
 
 /// Returns jobs whose message was delivered without a start to the backlog: those that are still pending and were dispatched before
 /// `before` (a job that was dispatched again meanwhile has a new message). A job to which this happened `most` times is held: it is no
@@ -59,7 +64,7 @@ pub async fn job_list_dispatched_before_in_txn(txn: &Transaction, jobs: &[JobId]
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_release_held(database: &Database, event: &JobEvent) -> Result<Option<String>, Error> {
+pub async fn job_release_held(database: &Database, change: &Change, event: &JobEvent) -> Result<Option<String>, Error> {
     use job::Column as C;
     let released = database
         .in_transaction(async |txn| {
@@ -75,6 +80,9 @@ pub async fn job_release_held(database: &Database, event: &JobEvent) -> Result<O
                 return Ok(None);
             }
             crate::job_events::job_event_insert_many_in_txn(txn, std::slice::from_ref(event)).await?;
+            let entry =
+                change.entry("job.resume", Target::new("job", event.job_id), Some(json!({"held": true})), Some(json!({"held": false})));
+            audit_insert_in_txn(txn, &entry, event.created_at).await?;
             let query = job::Entity::find_by_id(event.job_id.get()).select_only().column(C::QueueName);
             Ok(query.into_tuple::<String>().one(&txn.0).await?)
         })

@@ -1,3 +1,5 @@
+use chrono::{DateTime, Utc};
+use domain::audit::Entry;
 use sea_orm::{
     ConnectionTrait, IdenStatic, StatementBuilder,
     sea_query::{Asterisk, CommonTableExpression, Expr, ExprTrait, Func, IntoIden, Query, TableRef, UpdateStatement, Value, ValueTuple},
@@ -5,9 +7,11 @@ use sea_orm::{
 
 use super::{JobRow, NewJob};
 use crate::{
-    Database, Error, Transaction, dialect,
+    Database, Error, Transaction,
+    audit::{audit_insert_many_in_txn, cells as audit_cells, insert_entries},
+    dialect,
     entity::job,
-    statement_text::{StatementTexts, cells, insert},
+    statement_text::{StatementTexts, cells, insert, insert_statement},
 };
 
 /// Maximum number of rows in a statement; a power of two, so that few different statements are prepared.
@@ -24,19 +28,38 @@ pub async fn job_insert_many_in_txn(txn: &Transaction, jobs: &[&NewJob]) -> Resu
     Ok(())
 }
 
-/// Inserts at most [`MOST_AT_ONCE`] pending jobs in one statement, which is its own transaction.
+/// Inserts at most [`MOST_AT_ONCE`] pending jobs, and entries of the audit trail about them, in one statement, which is its own transaction.
 ///
 /// # Errors
 /// As [`job_insert_many_in_txn`].
-pub async fn job_insert_at_once(database: &Database, jobs: &[&NewJob]) -> Result<(), Error> {
-    if !jobs.is_empty() {
-        database.execute_alone(INSERT.statement(database.backend(), jobs.iter().map(|new| to_cells(new)))).await?;
+pub async fn job_insert_at_once(database: &Database, jobs: &[&NewJob], entries: &[Entry], now: DateTime<Utc>) -> Result<(), Error> {
+    if jobs.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let rows = jobs.iter().map(|new| to_cells(new));
+    if entries.is_empty() {
+        return database.execute_alone(INSERT.statement(database.backend(), rows)).await.map(drop);
+    }
+    if !dialect::changes_data_in_with(database.backend()) {
+        let txn = database.begin().await?;
+        job_insert_many_in_txn(&txn, jobs).await?;
+        audit_insert_many_in_txn(&txn, entries, now).await?;
+        return txn.commit().await;
+    }
+    let cells = entries.iter().map(|entry| audit_cells(entry, now)).chain(rows);
+    let count = (entries.len(), jobs.len());
+    database.execute_alone(INSERT_AUDITED.statement_of(database.backend(), count, cells)).await.map(drop)
 }
 
 static INSERT: StatementTexts =
     StatementTexts::new(|backend, rows| insert::<job::Entity>(job::INSERTED.iter().map(|(column, _)| *column), backend, rows));
+
+/// For a number of entries and a number of jobs.
+static INSERT_AUDITED: StatementTexts<(usize, usize)> = StatementTexts::new(|backend, (entries, jobs)| {
+    let recorded = CommonTableExpression::new().table_name("recorded").query(insert_entries(entries)).to_owned();
+    let insert = insert_statement::<job::Entity>(job::INSERTED.iter().map(|(column, _)| *column), jobs);
+    StatementBuilder::build(&insert.with(Query::with().cte(recorded).to_owned()), &backend).sql
+});
 
 fn to_cells(new: &NewJob) -> Vec<Value> {
     job::INSERTED.iter().map(|(_, cell)| cell(new)).collect()

@@ -52,19 +52,19 @@ async fn every_change_is_found_once(db: Case) {
         changed.into_iter().map(|automation| automation.id).collect::<Vec<_>>()
     };
     assert_eq!(changed().await, Vec::<AutomationId>::new());
-    let a = automation_insert(&db, &draft("a"), at(0)).await.unwrap().id;
-    let b = automation_insert(&db, &draft("b"), at(0)).await.unwrap().id;
+    let a = automation_insert(&db, &test_support::change(), &draft("a"), at(0)).await.unwrap().id;
+    let b = automation_insert(&db, &test_support::change(), &draft("b"), at(0)).await.unwrap().id;
     assert_eq!(changed().await, [a, b]);
     assert_eq!(changed().await, Vec::<AutomationId>::new(), "what did not change is not read again");
     // No clock says so: all of it has one time.
-    automation_update(&db, a, &Draft { max_concurrency: Some(3), ..draft("a") }, at(0)).await.unwrap().unwrap();
+    automation_update(&db, &test_support::change(), a, &Draft { max_concurrency: Some(3), ..draft("a") }, at(0)).await.unwrap().unwrap();
     assert_eq!(changed().await, [a]);
     let pause = Pause { at: at(0), until: None, reason: None, by: "maria".into() };
-    assert!(automation_pause(&db, b, &pause).await.unwrap());
+    assert!(automation_pause(&db, &test_support::change(), b, &pause, at(0)).await.unwrap());
     assert_eq!(changed().await, [b]);
-    assert!(automation_resume(&db, b, "ana", at(1)).await.unwrap());
+    assert!(automation_resume(&db, &test_support::change(), b, at(1)).await.unwrap());
     assert_eq!(changed().await, [b]);
-    assert!(automation_archive(&db, b, "ana", at(1)).await.unwrap());
+    assert!(automation_archive(&db, &test_support::change(), b, at(1)).await.unwrap());
     assert_eq!(changed().await, [b]);
     commit(&db, async |txn| automation_set_rate_in_txn(txn, a, at(5)).await).await.unwrap();
     assert_eq!(changed().await, Vec::<AutomationId>::new(), "each start moves the rate, which nobody caches");
@@ -74,7 +74,8 @@ async fn every_change_is_found_once(db: Case) {
 async fn a_reader_of_a_later_change_sees_every_earlier_one(db: Case) {
     let names: Vec<String> = (0..20).map(|nth| format!("a{nth}")).collect();
     let drafts: Vec<Draft> = names.iter().map(|name| draft(name)).collect();
-    let inserts = futures_util::future::join_all(drafts.iter().map(|draft| automation_insert(&db, draft, at(0))));
+    let change = test_support::change();
+    let inserts = futures_util::future::join_all(drafts.iter().map(|draft| automation_insert(&db, &change, draft, at(0))));
     let reader = async {
         let (mut seen, mut found) = (-1, Vec::new());
         while found.len() < drafts.len() {
@@ -127,7 +128,7 @@ async fn insert_round_trips_every_field(db: Case) {
         policy: full_policy(),
         ..draft("emissão")
     };
-    let inserted = automation_insert(&db, &expected, at(1)).await.unwrap();
+    let inserted = automation_insert(&db, &test_support::change(), &expected, at(1)).await.unwrap();
     assert_eq!(inserted.draft, expected);
     assert_eq!(inserted.pause, None);
     assert_eq!((inserted.archived_at, inserted.created_at, inserted.updated_at), (None, at(1), at(1)));
@@ -137,34 +138,34 @@ async fn insert_round_trips_every_field(db: Case) {
 }
 
 async fn insert_refuses_a_name_in_use(db: Case) {
-    automation_insert(&db, &draft("a"), at(1)).await.unwrap();
-    assert!(matches!(automation_insert(&db, &draft("a"), at(2)).await, Err(Error::Duplicate(_))));
+    automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap();
+    assert!(matches!(automation_insert(&db, &test_support::change(), &draft("a"), at(2)).await, Err(Error::Duplicate(_))));
     assert_eq!(db.rows("automations").await, 1);
 }
 
 async fn name_is_free_again_after_the_archive(db: Case) {
-    let old = automation_insert(&db, &draft("a"), at(1)).await.unwrap();
-    assert!(automation_archive(&db, old.id, "ana", at(2)).await.unwrap());
+    let old = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap();
+    assert!(automation_archive(&db, &test_support::change(), old.id, at(2)).await.unwrap());
     assert_eq!(listed(&db, &named("a")).await, []);
-    let new = automation_insert(&db, &draft("a"), at(3)).await.unwrap();
+    let new = automation_insert(&db, &test_support::change(), &draft("a"), at(3)).await.unwrap();
     assert!(new.id > old.id);
     assert_eq!(listed(&db, &named("a")).await, [new.id]);
     assert_eq!(listed(&db, &Filter { archived: true, ..named("a") }).await, [old.id, new.id]);
-    assert!(automation_archive(&db, new.id, "ana", at(4)).await.unwrap(), "any number of archived ones may share a name");
+    assert!(automation_archive(&db, &test_support::change(), new.id, at(4)).await.unwrap(), "any number of archived ones may share a name");
 }
 
 async fn archive_happens_once(db: Case) {
-    let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
-    assert!(automation_archive(&db, id, "ana", at(2)).await.unwrap());
-    assert!(!automation_archive(&db, id, "ana", at(3)).await.unwrap());
-    assert!(!automation_archive(&db, (id.get() + 1).into(), "ana", at(3)).await.unwrap());
+    let id = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
+    assert!(automation_archive(&db, &test_support::change(), id, at(2)).await.unwrap());
+    assert!(!automation_archive(&db, &test_support::change(), id, at(3)).await.unwrap());
+    assert!(!automation_archive(&db, &test_support::change(), (id.get() + 1).into(), at(3)).await.unwrap());
     let archived = automation_get(&db, &Scope::All, id).await.unwrap().unwrap();
     assert_eq!((archived.archived_at, archived.updated_at), (Some(at(2)), at(2)));
 }
 
 async fn update_replaces_every_field(db: Case) {
-    let first = automation_insert(&db, &draft("a"), at(1)).await.unwrap();
-    let other = automation_insert(&db, &draft("other"), at(1)).await.unwrap();
+    let first = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap();
+    let other = automation_insert(&db, &test_support::change(), &draft("other"), at(1)).await.unwrap();
     let expected = Draft {
         name: "b".into(),
         description: String::new(),
@@ -183,30 +184,30 @@ async fn update_replaces_every_field(db: Case) {
         labels: vec!["nfe".into(), "sp_1".into()],
         updated_by: Some("bia".into()),
     };
-    let updated = automation_update(&db, first.id, &expected, at(2)).await.unwrap().unwrap();
+    let updated = automation_update(&db, &test_support::change(), first.id, &expected, at(2)).await.unwrap().unwrap();
     assert_eq!(updated.draft, expected);
     assert_eq!((updated.id, updated.created_at, updated.updated_at), (first.id, at(1), at(2)));
     assert_eq!(automation_get(&db, &Scope::All, other.id).await.unwrap(), Some(other));
 }
 
 async fn update_clears_optional_columns(db: Case) {
-    let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
+    let id = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
     let full = Draft { policy: full_policy(), ..draft("a") };
-    automation_update(&db, id, &full, at(2)).await.unwrap();
+    automation_update(&db, &test_support::change(), id, &full, at(2)).await.unwrap();
     let bare = Draft { parameter_schema: None, timeout_s: None, max_concurrency: None, ..draft("a") };
-    let updated = automation_update(&db, id, &bare, at(2)).await.unwrap().unwrap();
+    let updated = automation_update(&db, &test_support::change(), id, &bare, at(2)).await.unwrap().unwrap();
     assert_eq!(updated.draft, bare);
 }
 
 async fn update_refuses_a_name_in_use(db: Case) {
-    automation_insert(&db, &draft("a"), at(1)).await.unwrap();
-    let b = automation_insert(&db, &draft("b"), at(1)).await.unwrap();
-    assert!(matches!(automation_update(&db, b.id, &draft("a"), at(2)).await, Err(Error::Duplicate(_))));
+    automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap();
+    let b = automation_insert(&db, &test_support::change(), &draft("b"), at(1)).await.unwrap();
+    assert!(matches!(automation_update(&db, &test_support::change(), b.id, &draft("a"), at(2)).await, Err(Error::Duplicate(_))));
     assert_eq!(automation_get(&db, &Scope::All, b.id).await.unwrap(), Some(b));
 }
 
 async fn update_of_nothing_is_none(db: Case) {
-    assert_eq!(automation_update(&db, 1.into(), &draft("a"), at(1)).await.unwrap(), None);
+    assert_eq!(automation_update(&db, &test_support::change(), 1.into(), &draft("a"), at(1)).await.unwrap(), None);
     assert_eq!(automation_get(&db, &Scope::All, 1.into()).await.unwrap(), None);
 }
 
@@ -217,7 +218,7 @@ async fn json_numbers_stay_exact(db: Case) {
         "whole decimals": [1.0, -3.0],
     });
     let expected = Draft { default_params: object(numbers.clone()), parameter_schema: Some(numbers), ..draft("a") };
-    let id = automation_insert(&db, &expected, at(1)).await.unwrap().id;
+    let id = automation_insert(&db, &test_support::change(), &expected, at(1)).await.unwrap().id;
     let read = automation_get(&db, &Scope::All, id).await.unwrap().unwrap().draft;
     assert_eq!(read, expected);
     assert_eq!(serde_json::to_string(&read.default_params).unwrap(), serde_json::to_string(&expected.default_params).unwrap());
@@ -226,9 +227,9 @@ async fn json_numbers_stay_exact(db: Case) {
 async fn list_omits_archived_automations(db: Case) {
     let mut ids = Vec::new();
     for name in ["a", "b", "c"] {
-        ids.push(automation_insert(&db, &draft(name), at(1)).await.unwrap().id);
+        ids.push(automation_insert(&db, &test_support::change(), &draft(name), at(1)).await.unwrap().id);
     }
-    automation_archive(&db, ids[1], "ana", at(2)).await.unwrap();
+    automation_archive(&db, &test_support::change(), ids[1], at(2)).await.unwrap();
     assert_eq!(listed(&db, &Filter::default()).await, [ids[0], ids[2]]);
     assert_eq!(listed(&db, &Filter { archived: true, ..Filter::default() }).await, ids);
 }
@@ -236,7 +237,7 @@ async fn list_omits_archived_automations(db: Case) {
 async fn list_pages_by_id(db: Case) {
     let mut ids = Vec::new();
     for nth in 0..7 {
-        ids.push(automation_insert(&db, &draft(&format!("a{nth}")), at(1)).await.unwrap().id);
+        ids.push(automation_insert(&db, &test_support::change(), &draft(&format!("a{nth}")), at(1)).await.unwrap().id);
     }
     let mut seen = Vec::new();
     loop {
@@ -254,7 +255,7 @@ async fn a_text_is_found_in_names(db: Case) {
     let names = ["Emissão de notas", "EMISSÃO SAP", "100%_done", "1000 done", "a\\b"];
     let mut ids = Vec::new();
     for name in names {
-        ids.push(automation_insert(&db, &draft(name), at(1)).await.unwrap().id);
+        ids.push(automation_insert(&db, &test_support::change(), &draft(name), at(1)).await.unwrap().id);
     }
     for (text, found) in [
         ("NOTAS", &ids[..1]),
@@ -283,8 +284,8 @@ async fn listed(db: &Case, filter: &Filter) -> Vec<AutomationId> {
 }
 
 async fn lock_limits_returns_known_automations_by_id(db: Case) {
-    let limited = automation_insert(&db, &draft("limited"), at(1)).await.unwrap().id;
-    let free = automation_insert(&db, &Draft { max_concurrency: None, ..draft("free") }, at(1)).await.unwrap().id;
+    let limited = automation_insert(&db, &test_support::change(), &draft("limited"), at(1)).await.unwrap().id;
+    let free = automation_insert(&db, &test_support::change(), &Draft { max_concurrency: None, ..draft("free") }, at(1)).await.unwrap().id;
     let limits =
         commit(&db, async |txn| automation_lock_limits_in_txn(txn, &[free, limited, (free.get() + 1).into()]).await).await.unwrap();
     assert_eq!(limits, [(limited, Some(2)), (free, None)]);
@@ -292,7 +293,7 @@ async fn lock_limits_returns_known_automations_by_id(db: Case) {
 }
 
 async fn a_row_without_policies_has_the_defaults(db: Case) {
-    let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
+    let id = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
     let raw = db.raw().await;
     let old = "INSERT INTO automations (name, description, queue_name, queue_profile, entrypoint_type, script_path, default_params, \
          priority, retry_policy, created_at, updated_at) SELECT 'old', description, queue_name, queue_profile, entrypoint_type, \
@@ -310,42 +311,42 @@ fn pause(until: Option<i64>) -> Pause {
 }
 
 async fn a_pause_lasts_until_its_end_or_somebody_resumes(db: Case) {
-    let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
-    let other = automation_insert(&db, &draft("b"), at(1)).await.unwrap();
-    assert!(!automation_resume(&db, id, "ana", at(10)).await.unwrap(), "it was never paused");
-    assert!(automation_pause(&db, id, &pause(None)).await.unwrap());
+    let id = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
+    let other = automation_insert(&db, &test_support::change(), &draft("b"), at(1)).await.unwrap();
+    assert!(!automation_resume(&db, &test_support::change(), id, at(10)).await.unwrap(), "it was never paused");
+    assert!(automation_pause(&db, &test_support::change(), id, &pause(None), at(0)).await.unwrap());
     let paused = automation_get(&db, &Scope::All, id).await.unwrap().unwrap();
     assert_eq!(paused.pause, Some(pause(None)));
     assert!(paused.is_paused(at(11)));
     assert_eq!(paused.updated_at, at(1), "a pause is no edit");
 
-    assert!(automation_pause(&db, id, &pause(Some(20))).await.unwrap(), "another takes its place");
+    assert!(automation_pause(&db, &test_support::change(), id, &pause(Some(20)), at(0)).await.unwrap(), "another takes its place");
     let limited = automation_get(&db, &Scope::All, id).await.unwrap().unwrap();
     assert_eq!((limited.is_paused(at(19)), limited.is_paused(at(20))), (true, false));
-    assert!(!automation_resume(&db, id, "ana", at(20)).await.unwrap(), "it ended by itself");
-    assert!(automation_resume(&db, id, "ana", at(19)).await.unwrap());
+    assert!(!automation_resume(&db, &test_support::change(), id, at(20)).await.unwrap(), "it ended by itself");
+    assert!(automation_resume(&db, &test_support::change(), id, at(19)).await.unwrap());
     let resumed = automation_get(&db, &Scope::All, id).await.unwrap().unwrap();
     assert_eq!((resumed.pause, resumed.updated_at, resumed.draft.updated_by.as_deref()), (None, at(19), Some("ana")));
-    assert!(!automation_resume(&db, id, "ana", at(19)).await.unwrap(), "resumed once");
+    assert!(!automation_resume(&db, &test_support::change(), id, at(19)).await.unwrap(), "resumed once");
 
     assert_eq!(automation_get(&db, &Scope::All, other.id).await.unwrap().unwrap(), other);
-    assert!(!automation_pause(&db, (other.id.get() + 1).into(), &pause(None)).await.unwrap());
-    automation_archive(&db, id, "ana", at(30)).await.unwrap();
-    assert!(!automation_pause(&db, id, &pause(None)).await.unwrap(), "an archived one runs no more anyway");
+    assert!(!automation_pause(&db, &test_support::change(), (other.id.get() + 1).into(), &pause(None), at(0)).await.unwrap());
+    automation_archive(&db, &test_support::change(), id, at(30)).await.unwrap();
+    assert!(!automation_pause(&db, &test_support::change(), id, &pause(None), at(0)).await.unwrap(), "an archived one runs no more anyway");
 }
 
 async fn an_edit_does_not_change_pause_and_rate(db: Case) {
-    let id = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
-    automation_pause(&db, id, &pause(None)).await.unwrap();
+    let id = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
+    automation_pause(&db, &test_support::change(), id, &pause(None), at(0)).await.unwrap();
     commit(&db, async |txn| automation_set_rate_in_txn(txn, id, at(5)).await).await.unwrap();
-    let edited = automation_update(&db, id, &Draft { priority: 1, ..draft("a") }, at(2)).await.unwrap().unwrap();
+    let edited = automation_update(&db, &test_support::change(), id, &Draft { priority: 1, ..draft("a") }, at(2)).await.unwrap().unwrap();
     assert_eq!(edited.pause, Some(pause(None)));
     assert_eq!(commit(&db, async |txn| automation_lock_rates_in_txn(txn, &[id]).await).await.unwrap(), [(id, Some(at(5)))]);
 }
 
 async fn rates_are_kept_for_each_automation(db: Case) {
-    let a = automation_insert(&db, &draft("a"), at(1)).await.unwrap().id;
-    let b = automation_insert(&db, &draft("b"), at(1)).await.unwrap().id;
+    let a = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
+    let b = automation_insert(&db, &test_support::change(), &draft("b"), at(1)).await.unwrap().id;
     let rates = async || commit(&db, async |txn| automation_lock_rates_in_txn(txn, &[b, a, (b.get() + 1).into()]).await).await.unwrap();
     assert_eq!(rates().await, [(a, None), (b, None)]);
     commit(&db, async |txn| automation_set_rate_in_txn(txn, b, at(7)).await).await.unwrap();

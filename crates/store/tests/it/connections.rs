@@ -101,7 +101,7 @@ async fn cut_connections_are_unavailable_and_replaced(db: Case) {
 
 async fn a_reserved_connection_survives_a_refusal_and_is_replaced_when_cut(db: Case) {
     let (hub, proxy) = behind_a_proxy(&db).await;
-    let insert_alone = async |number| store::jobs::job_insert_at_once(&hub, &[&new_job(number)]).await;
+    let insert_alone = async |number| store::jobs::job_insert_at_once(&hub, &[&new_job(number)], &[], crate::fixtures::at(0)).await;
     insert_alone(1).await.unwrap();
     let twice = insert_alone(1).await;
     assert!(matches!(twice, Err(Error::Duplicate(_))), "{twice:?}");

@@ -4,7 +4,7 @@ use store::{
     Error,
     dead_letters::{
         DeadLetter, Filter, Replay, dead_letter_count, dead_letter_delete, dead_letter_get, dead_letter_insert, dead_letter_list,
-        dead_letter_list_open, dead_letter_mark_replayed, dead_letter_mark_replayed_in_txn,
+        dead_letter_list_open, dead_letter_mark_recorded, dead_letter_mark_replayed_in_txn,
     },
 };
 use uuid::Uuid;
@@ -72,7 +72,7 @@ async fn filters_and_pages_select_dead_letters(db: Case) {
     assert_eq!(dead_letter_list(&db, &Scope::All, &Filter { after: Some(letter(3).id), ..queue() }).await.unwrap(), [letter(2), letter(1)]);
     assert_eq!(dead_letter_list(&db, &Scope::All, &of(Filter { job_id: Some(id_at(0, 4)), ..Filter::default() })).await.unwrap(), [other]);
     let replay = Replay { at: at(9), by: "admin".into(), new_job_id: None };
-    assert!(dead_letter_mark_replayed(&db, letter(1).id, &replay).await.unwrap());
+    assert!(dead_letter_mark_recorded(&db, letter(1).id, &replay).await.unwrap());
     assert_eq!(dead_letter_list_open(&db, &Scope::All, &queue()).await.unwrap(), [letter(2), letter(3)], "oldest first");
     assert_eq!(dead_letter_list_open(&db, &Scope::All, &Filter { after: Some(letter(2).id), ..queue() }).await.unwrap(), [letter(3)]);
     let replayed = dead_letter_list(&db, &Scope::All, &Filter { replayed: Some(true), ..queue() }).await.unwrap();
@@ -83,7 +83,7 @@ async fn a_letter_is_replayed_once(db: Case) {
     fill(&db, &[letter(1)]).await;
     let marks = (0..4).map(|nth| {
         let (database, replay) = (db.database.clone(), Replay { at: at(nth), by: "admin".into(), new_job_id: None });
-        tokio::spawn(async move { dead_letter_mark_replayed(&database, letter(1).id, &replay).await.unwrap() })
+        tokio::spawn(async move { dead_letter_mark_recorded(&database, letter(1).id, &replay).await.unwrap() })
     });
     let mut won = 0;
     for mark in marks.collect::<Vec<_>>() {
@@ -96,16 +96,18 @@ async fn a_replay_that_is_rolled_back_leaves_no_mark(db: Case) {
     fill(&db, &[letter(1)]).await;
     let replay = Replay { at: at(9), by: "admin".into(), new_job_id: None };
     let txn = db.begin().await.unwrap();
-    assert!(dead_letter_mark_replayed_in_txn(&txn, letter(1).id, &replay).await.unwrap());
+    assert!(dead_letter_mark_replayed_in_txn(&txn, &test_support::change(), letter(1).id, &replay).await.unwrap());
     drop(txn);
     assert_eq!(dead_letter_get(&db, &Scope::All, letter(1).id).await.unwrap().unwrap().replay, None);
-    assert!(commit(&db, async |txn| dead_letter_mark_replayed_in_txn(txn, letter(1).id, &replay).await).await.unwrap());
+    assert!(
+        commit(&db, async |txn| dead_letter_mark_replayed_in_txn(txn, &test_support::change(), letter(1).id, &replay).await).await.unwrap()
+    );
     assert_eq!(dead_letter_get(&db, &Scope::All, letter(1).id).await.unwrap().unwrap().replay, Some(replay));
 }
 
 async fn a_deleted_letter_is_gone(db: Case) {
     fill(&db, &[letter(1), letter(2)]).await;
-    assert!(dead_letter_delete(&db, letter(1).id).await.unwrap());
-    assert!(!dead_letter_delete(&db, letter(1).id).await.unwrap());
+    assert!(dead_letter_delete(&db, &test_support::change(), letter(1).id, at(9)).await.unwrap());
+    assert!(!dead_letter_delete(&db, &test_support::change(), letter(1).id, at(9)).await.unwrap());
     assert_eq!(dead_letter_list(&db, &Scope::All, &page(10)).await.unwrap(), [letter(2)]);
 }

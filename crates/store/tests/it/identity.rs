@@ -5,7 +5,7 @@ use store::{
     changes::{Subject, change_count},
     identity::{User, instance_setting_get_or_insert, user_find, user_find_by_email, user_get, user_insert_if_absent, user_set_password},
     sessions::{
-        Session, session_address_is_known, session_delete_over, session_end, session_find, session_insert, session_list_live,
+        Ending, Session, session_address_is_known, session_delete_over, session_end, session_find, session_insert, session_list_live,
         session_rotate,
     },
     signing_keys::{SigningKey, signing_key_list, signing_key_replace_in_txn},
@@ -34,7 +34,7 @@ both!(
 
 async fn user_round_trips(db: Case) {
     assert!(user_find(&db, "admin").await.unwrap().is_none());
-    assert!(user_insert_if_absent(&db, "admin", "$argon2id$…", at(1)).await.unwrap());
+    assert!(user_insert_if_absent(&db, &test_support::change(), "admin", "$argon2id$…", at(1)).await.unwrap());
     let user = user_find(&db, "admin").await.unwrap().unwrap();
     assert_eq!((user.username.as_str(), user.password_hash.as_str()), ("admin", "$argon2id$…"));
 }
@@ -43,7 +43,9 @@ async fn concurrent_inserts_of_one_name_add_one_user(db: Case) {
     let tasks: Vec<_> = (0..8)
         .map(|nth| {
             let database = db.database.clone();
-            tokio::spawn(async move { (nth, user_insert_if_absent(&database, "admin", &format!("hash {nth}"), at(1)).await.unwrap()) })
+            tokio::spawn(async move {
+                (nth, user_insert_if_absent(&database, &test_support::change(), "admin", &format!("hash {nth}"), at(1)).await.unwrap())
+            })
         })
         .collect();
     let mut winners = Vec::new();
@@ -58,9 +60,12 @@ async fn concurrent_inserts_of_one_name_add_one_user(db: Case) {
 async fn password_of_a_known_user_is_replaced(db: Case) {
     let (admin, other) = (user(&db, "admin").await, user(&db, "other").await);
     let before = change_count(&db, Subject::Identities).await.unwrap();
-    assert!(user_set_password(&db, admin.id, ("old", "new"), None, at(2)).await.unwrap());
-    assert!(!user_set_password(&db, admin.id, ("old", "newer"), None, at(2)).await.unwrap(), "somebody was faster");
-    assert!(!user_set_password(&db, UserId::default(), ("old", "new"), None, at(2)).await.unwrap(), "nobody");
+    assert!(user_set_password(&db, &test_support::change(), (admin.id, None), ("old", "new"), at(2)).await.unwrap());
+    assert!(
+        !user_set_password(&db, &test_support::change(), (admin.id, None), ("old", "newer"), at(2)).await.unwrap(),
+        "somebody was faster"
+    );
+    assert!(!user_set_password(&db, &test_support::change(), (UserId::default(), None), ("old", "new"), at(2)).await.unwrap(), "nobody");
     let (admin, other) = (user_get(&db, admin.id).await.unwrap().unwrap(), user_get(&db, other.id).await.unwrap().unwrap());
     assert_eq!((admin.password_hash.as_str(), admin.generation), ("new", 1));
     assert_eq!((other.password_hash.as_str(), other.generation), ("old", 0));
@@ -70,7 +75,7 @@ async fn password_of_a_known_user_is_replaced(db: Case) {
 async fn a_new_password_and_a_deactivation_end_sessions(db: Case) {
     let (ana, bia) = (user(&db, "ana").await, user(&db, "bia").await);
     let (kept, ended, others) = (session(&db, &ana, 1).await, session(&db, &ana, 2).await, session(&db, &bia, 3).await);
-    assert!(user_set_password(&db, ana.id, ("old", "new"), Some(kept.id), at(9)).await.unwrap());
+    assert!(user_set_password(&db, &test_support::change(), (ana.id, Some(kept.id)), ("old", "new"), at(9)).await.unwrap());
     let reason = async |id| session_find(&db, id).await.unwrap().unwrap().end_reason;
     assert_eq!(reason(ended.id).await.as_deref(), Some("password_changed"));
     assert_eq!((reason(kept.id).await, reason(others.id).await), (None, None));
@@ -86,7 +91,7 @@ async fn a_new_password_and_a_deactivation_end_sessions(db: Case) {
     let ana = user_reset_password(&db, ana.id, new, &Change::by_hub(), at(13)).await.unwrap().unwrap();
     assert_eq!((ana.password_hash.as_str(), ana.must_change_password, ana.generation), ("newest", true, 4));
     assert_eq!(reason(last.id).await.as_deref(), Some("password_reset"));
-    assert!(user_set_password(&db, ana.id, ("newest", "own"), None, at(14)).await.unwrap());
+    assert!(user_set_password(&db, &test_support::change(), (ana.id, None), ("newest", "own"), at(14)).await.unwrap());
     assert!(!user_get(&db, ana.id).await.unwrap().unwrap().must_change_password);
 }
 
@@ -159,9 +164,12 @@ async fn a_session_goes_on_by_one_number_at_a_time(db: Case) {
     let two = session_find(&db, one.id).await.unwrap().unwrap();
     assert_eq!((two.number, two.rotated_at, two.last_used_at, two.expires_at), (1, Some(at(5)), at(5), at(50_000)));
     assert!(!session_rotate(&db, one.id, 1, at(50_000), at(90_000)).await.unwrap(), "it is over");
-    assert!(!session_end(&db, one.id, UserId::default(), at(6), "revoked").await.unwrap(), "somebody else's");
-    assert!(session_end(&db, one.id, ana.id, at(6), "revoked").await.unwrap());
-    assert!(!session_end(&db, one.id, ana.id, at(7), "logout").await.unwrap());
+    assert!(
+        !session_end(&db, &test_support::change(), (one.id, UserId::default()), Ending::Revoked, at(6)).await.unwrap(),
+        "somebody else's"
+    );
+    assert!(session_end(&db, &test_support::change(), (one.id, ana.id), Ending::Revoked, at(6)).await.unwrap());
+    assert!(!session_end(&db, &test_support::change(), (one.id, ana.id), Ending::Logout, at(7)).await.unwrap());
     assert!(!session_rotate(&db, one.id, 1, at(8), at(90_000)).await.unwrap());
 }
 
@@ -175,7 +183,7 @@ async fn sessions_are_listed_while_they_go_on_and_removed_long_after(db: Case) {
     assert_eq!(ids(ana.id, at(3), 9).await, [last.id, first.id]);
     assert_eq!(ids(ana.id, at(3), 1).await, [last.id]);
     assert_eq!(session_list_live(&db, ana.id, at(3), (Some(last.id), 9)).await.unwrap(), std::slice::from_ref(&first));
-    assert!(session_end(&db, last.id, ana.id, at(4), "revoked").await.unwrap());
+    assert!(session_end(&db, &test_support::change(), (last.id, ana.id), Ending::Revoked, at(4)).await.unwrap());
     assert_eq!(ids(ana.id, at(5), 9).await, [first.id]);
     assert!(ids(ana.id, first.expires_at, 9).await.is_empty());
     assert!(session_address_is_known(&db, ana.id, "192.0.2.2").await.unwrap());
@@ -192,7 +200,7 @@ async fn a_signing_key_takes_the_place_of_the_last_one(db: Case) {
     let key = |nth: u8| SigningKey { id: format!("k{nth}"), public_key: vec![nth; 32], created_at: at(nth.into()), retired_at: None };
     let replace = async |nth, forget_before| {
         let txn = db.begin().await.unwrap();
-        let replaced = signing_key_replace_in_txn(&txn, &key(nth), at(forget_before)).await.unwrap();
+        let replaced = signing_key_replace_in_txn(&txn, &test_support::change(), &key(nth), at(forget_before)).await.unwrap();
         txn.commit().await.unwrap();
         replaced
     };
@@ -206,7 +214,7 @@ async fn a_signing_key_takes_the_place_of_the_last_one(db: Case) {
 }
 
 async fn user(db: &Case, name: &str) -> User {
-    assert!(user_insert_if_absent(db, name, "old", at(1)).await.unwrap());
+    assert!(user_insert_if_absent(db, &test_support::change(), name, "old", at(1)).await.unwrap());
     user_find(db, name).await.unwrap().unwrap()
 }
 
@@ -226,7 +234,7 @@ async fn session(db: &Case, user: &User, nth: u32) -> Session {
         address: Some(format!("192.0.2.{nth}")),
         device: Some("a test".to_owned()),
     };
-    session_insert(db, &session).await.unwrap();
+    session_insert(db, &test_support::change(), &session).await.unwrap();
     session
 }
 

@@ -34,9 +34,9 @@ async fn the_oldest_is_found_whatever_its_priority(db: Case) {
 }
 
 async fn a_queue_without_jobs_is_reported(db: Case) {
-    automation_insert(&db, &Draft { queue_name: "idle".into(), ..draft("a") }, at(1)).await.unwrap();
-    let gone = automation_insert(&db, &Draft { queue_name: "gone".into(), ..draft("b") }, at(1)).await.unwrap();
-    automation_archive(&db, gone.id, "ana", at(2)).await.unwrap();
+    automation_insert(&db, &test_support::change(), &Draft { queue_name: "idle".into(), ..draft("a") }, at(1)).await.unwrap();
+    let gone = automation_insert(&db, &test_support::change(), &Draft { queue_name: "gone".into(), ..draft("b") }, at(1)).await.unwrap();
+    automation_archive(&db, &test_support::change(), gone.id, at(2)).await.unwrap();
     assert_eq!(queue_loads(&db).await.unwrap(), BTreeMap::from([("idle".to_owned(), QueueLoad::default())]));
 }
 

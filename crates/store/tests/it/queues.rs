@@ -22,30 +22,31 @@ fn pause(until: Option<i64>) -> Pause {
 
 async fn a_pause_lasts_until_its_end_or_somebody_resumes(db: Case) {
     let (mine, other) = ("fila/ção 1", "other");
-    assert!(!queue_resume(&db, mine, at(10)).await.unwrap(), "it was never paused");
-    queue_pause(&db, mine, &pause(None)).await.unwrap();
-    queue_pause(&db, other, &pause(None)).await.unwrap();
+    assert!(!queue_resume(&db, &test_support::change(), mine, at(10)).await.unwrap(), "it was never paused");
+    queue_pause(&db, &test_support::change(), mine, &pause(None), at(0)).await.unwrap();
+    queue_pause(&db, &test_support::change(), other, &pause(None), at(0)).await.unwrap();
     let with_reason = Pause { reason: Some("manutenção".into()), ..pause(Some(20)) };
-    queue_pause(&db, mine, &with_reason).await.unwrap();
+    queue_pause(&db, &test_support::change(), mine, &with_reason, at(0)).await.unwrap();
     let mut pauses = queue_list_pauses_unscoped(&db).await.unwrap();
     pauses.sort_by(|a, b| a.0.cmp(&b.0));
     assert_eq!(pauses, [(mine.to_owned(), with_reason), (other.to_owned(), pause(None))], "another takes its place");
-    assert!(!queue_resume(&db, mine, at(20)).await.unwrap(), "it ended by itself");
-    assert!(queue_resume(&db, mine, at(19)).await.unwrap());
-    assert!(!queue_resume(&db, mine, at(19)).await.unwrap(), "resumed once");
+    assert!(!queue_resume(&db, &test_support::change(), mine, at(20)).await.unwrap(), "it ended by itself");
+    assert!(queue_resume(&db, &test_support::change(), mine, at(19)).await.unwrap());
+    assert!(!queue_resume(&db, &test_support::change(), mine, at(19)).await.unwrap(), "resumed once");
     assert_eq!(queue_list_pauses_unscoped(&db).await.unwrap(), [(other.to_owned(), pause(None))]);
 }
 
 async fn queues_are_those_of_automations_jobs_and_pauses(db: Case) {
     for (name, queue) in [("a", "of two"), ("b", "of two"), ("c", "archived"), ("d", "archived with jobs")] {
-        let automation = automation_insert(&db, &Draft { queue_name: queue.into(), ..draft(name) }, at(1)).await.unwrap();
+        let automation =
+            automation_insert(&db, &test_support::change(), &Draft { queue_name: queue.into(), ..draft(name) }, at(1)).await.unwrap();
         if queue.starts_with("archived") {
-            automation_archive(&db, automation.id, "ana", at(2)).await.unwrap();
+            automation_archive(&db, &test_support::change(), automation.id, at(2)).await.unwrap();
         }
     }
     insert(&db, &[store::jobs::NewJob { queue_name: "archived with jobs".into(), ..new_job(1) }]).await;
-    queue_pause(&db, "paused", &pause(None)).await.unwrap();
-    queue_pause(&db, "of two", &pause(Some(20))).await.unwrap();
+    queue_pause(&db, &test_support::change(), "paused", &pause(None), at(0)).await.unwrap();
+    queue_pause(&db, &test_support::change(), "of two", &pause(Some(20)), at(0)).await.unwrap();
     let queue = |name: &str, waiting, pause| Queue { name: name.into(), waiting, running: 0, pause };
     let expected = [queue("archived with jobs", 1, None), queue("of two", 0, Some(pause(Some(20)))), queue("paused", 0, Some(pause(None)))];
     assert_eq!(queue_list(&db, &Scope::All).await.unwrap(), expected);

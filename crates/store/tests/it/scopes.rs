@@ -34,7 +34,9 @@ both!(
 
 /// Automations with queues of the same names, and the scopes that reach all, the first, and none.
 async fn world(db: &Case) -> ([AutomationId; 2], [Scope; 3]) {
-    let add = async |name: &str| automation_insert(db, &Draft { queue_name: name.to_owned(), ..draft(name) }, at(1)).await.unwrap().id;
+    let add = async |name: &str| {
+        automation_insert(db, &test_support::change(), &Draft { queue_name: name.to_owned(), ..draft(name) }, at(1)).await.unwrap().id
+    };
     let ids = [add("mine").await, add("yours").await];
     (ids, [Scope::All, Scope::automations([ids[0]]), Scope::NOTHING])
 }
@@ -79,8 +81,8 @@ async fn queues_are_those_that_its_automations_name(db: Case) {
     let ([mine, yours], scopes) = world(&db).await;
     insert(&db, &[of(mine, "mine", 1), of(yours, "yours", 2)]).await;
     let pause = domain::policy::Pause { at: at(1), until: None, reason: None, by: "ana".into() };
-    queue_pause(&db, "nobody's", &pause).await.unwrap();
-    automation_archive(&db, mine, "ana", at(2)).await.unwrap();
+    queue_pause(&db, &test_support::change(), "nobody's", &pause, at(0)).await.unwrap();
+    automation_archive(&db, &test_support::change(), mine, at(2)).await.unwrap();
     let names = ["mine", "nobody's", "yours"];
     for (scope, expected) in scopes.into_iter().zip([names.to_vec(), vec!["mine"], vec![]]) {
         let listed: Vec<_> = queue_list(&db, &scope).await.unwrap().into_iter().map(|queue| queue.name).collect();
@@ -145,7 +147,7 @@ async fn tokens_are_those_for_its_queues_alone(db: Case) {
     let (_, scopes) = world(&db).await;
     for (nth, queues) in [(1, Some(vec!["mine"])), (2, Some(vec!["mine", "yours"])), (3, None), (4, Some(vec!["mine"]))] {
         let queues = queues.map(|queues| queues.into_iter().map(str::to_owned).collect());
-        worker_token_insert(&db, &WorkerToken { queues, ..token(nth) }).await.unwrap();
+        worker_token_insert(&db, &test_support::change(), &WorkerToken { queues, ..token(nth) }).await.unwrap();
     }
     for (scope, expected) in scopes.into_iter().zip([vec![1, 2, 3, 4], vec![1, 4], vec![]]) {
         let listed = async |after, limit| {

@@ -41,9 +41,9 @@ async fn a_job_is_held_only_after_the_maximum_of_deliveries(db: Case) {
     assert_eq!(candidates().await, ids[1..]);
     let event =
         |job_id| JobEvent { id: id_at(1, 7), job_id, kind: "job.resumed".into(), actor: None, detail: json!({}), created_at: at(10) };
-    assert_eq!(job_release_held(&db, &event(ids[1])).await.unwrap(), None);
-    assert_eq!(job_release_held(&db, &event(ids[0])).await.unwrap(), Some(new_job(1).queue_name));
-    assert_eq!(job_release_held(&db, &event(ids[0])).await.unwrap(), None);
+    assert_eq!(job_release_held(&db, &test_support::change(), &event(ids[1])).await.unwrap(), None);
+    assert_eq!(job_release_held(&db, &test_support::change(), &event(ids[0])).await.unwrap(), Some(new_job(1).queue_name));
+    assert_eq!(job_release_held(&db, &test_support::change(), &event(ids[0])).await.unwrap(), None);
     assert_eq!(candidates().await, ids);
     commit(&db, async |txn| mark_dispatched(txn, &ids, at(11)).await).await.unwrap();
     job_note_refused(&db, ids[0], 2, at(12)).await.unwrap();

@@ -38,7 +38,7 @@ pub(crate) fn token(nth: u32) -> WorkerToken {
 
 async fn tokens_round_trip_in_the_order_they_were_made(db: Case) {
     for nth in [2, 1, 3] {
-        worker_token_insert(&db, &token(nth)).await.unwrap();
+        worker_token_insert(&db, &test_support::change(), &token(nth)).await.unwrap();
     }
     assert_eq!(worker_token_list(&db, &Scope::All, None, 10).await.unwrap(), [token(1), token(2), token(3)]);
     assert_eq!(worker_token_list(&db, &Scope::All, Some(token(1).id), 1).await.unwrap(), [token(2)]);
@@ -47,21 +47,21 @@ async fn tokens_round_trip_in_the_order_they_were_made(db: Case) {
 }
 
 async fn a_digest_is_taken_once(db: Case) {
-    worker_token_insert(&db, &token(1)).await.unwrap();
+    worker_token_insert(&db, &test_support::change(), &token(1)).await.unwrap();
     let same = WorkerToken { digest: token(1).digest, ..token(2) };
-    assert!(matches!(worker_token_insert(&db, &same).await, Err(Error::Duplicate(_))));
+    assert!(matches!(worker_token_insert(&db, &test_support::change(), &same).await, Err(Error::Duplicate(_))));
 }
 
 async fn the_first_revocation_of_a_token_counts(db: Case) {
-    worker_token_insert(&db, &token(1)).await.unwrap();
-    assert!(worker_token_revoke(&db, token(1).id, "ana", at(5)).await.unwrap());
-    assert!(worker_token_revoke(&db, token(1).id, "bia", at(6)).await.unwrap());
+    worker_token_insert(&db, &test_support::change(), &token(1)).await.unwrap();
+    assert!(worker_token_revoke(&db, &test_support::change(), token(1).id, at(5)).await.unwrap());
+    assert!(worker_token_revoke(&db, &test_support::change(), token(1).id, at(6)).await.unwrap());
     assert_eq!(worker_token_find_unscoped(&db, &token(1).digest).await.unwrap().unwrap().revoked_at, Some(at(5)));
-    assert!(!worker_token_revoke(&db, Uuid::nil().into(), "ana", at(6)).await.unwrap());
+    assert!(!worker_token_revoke(&db, &test_support::change(), Uuid::nil().into(), at(6)).await.unwrap());
 }
 
 async fn use_is_recorded_at_most_once_per_period(db: Case) {
-    worker_token_insert(&db, &token(1)).await.unwrap();
+    worker_token_insert(&db, &test_support::change(), &token(1)).await.unwrap();
     let mut noted = Vec::new();
     for now in [100, 159, 160, 161] {
         worker_token_note_use(&db, token(1).id, at(now), TimeDelta::milliseconds(60)).await.unwrap();

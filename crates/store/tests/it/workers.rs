@@ -215,18 +215,18 @@ async fn only_a_running_worker_is_paused(db: Case) {
     let lost = add(&db, 2, life(99)).await;
     let stopped = add(&db, 3, Life { stopped_at: Some(at(100)), ..life(100) }).await;
     for (id, expected) in [(running, true), (running, false), (lost, false), (stopped, false), (id_at(9, 9), false)] {
-        assert_eq!(worker_pause(&db, id, "admin", at(120), at(100)).await.unwrap(), expected, "{id}");
+        assert_eq!(worker_pause(&db, &test_support::change(), id, at(120), at(100)).await.unwrap(), expected, "{id}");
     }
     let paused = worker_get(&db, &Scope::All, running).await.unwrap().unwrap();
-    assert_eq!((paused.life.paused_at, paused.paused_by.as_deref()), (Some(at(120)), Some("admin")));
+    assert_eq!((paused.life.paused_at, paused.paused_by.as_deref()), (Some(at(120)), Some("ana")));
 }
 
 async fn a_paused_worker_is_resumed_alive_or_not(db: Case) {
     let alive = add(&db, 1, Life { paused_at: Some(at(1)), ..life(100) }).await;
     let stopped = add(&db, 2, Life { paused_at: Some(at(1)), stopped_at: Some(at(2)), ..life(1) }).await;
     for id in [alive, stopped] {
-        assert!(worker_resume(&db, id).await.unwrap());
-        assert!(!worker_resume(&db, id).await.unwrap());
+        assert!(worker_resume(&db, &test_support::change(), id, at(0)).await.unwrap());
+        assert!(!worker_resume(&db, &test_support::change(), id, at(0)).await.unwrap());
         assert_eq!(worker_get(&db, &Scope::All, id).await.unwrap().unwrap().life.paused_at, None);
     }
 }
@@ -241,7 +241,7 @@ async fn only_a_worker_that_is_gone_is_deleted(db: Case) {
     ];
     for (nth, (life, expected)) in (1..).zip(lives) {
         let id = add(&db, nth, life).await;
-        assert_eq!(worker_delete(&db, id, at(100)).await.unwrap(), expected, "{life:?}");
+        assert_eq!(worker_delete(&db, &test_support::change(), id, at(0), at(100)).await.unwrap(), expected, "{life:?}");
         assert_eq!(worker_get(&db, &Scope::All, id).await.unwrap().is_none(), expected);
     }
 }

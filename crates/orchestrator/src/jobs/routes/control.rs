@@ -3,10 +3,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use api_types::{BulkRequest, BulkResponse, ControlRequest, Job, Problem, RetryRequest};
-use auth::{
-    Permitted,
-    need::{RobotRun, RunCancel},
-};
+use auth::need::{RobotRun, RunCancel};
 use chrono::{DateTime, Utc};
 use domain::{
     Fault,
@@ -14,7 +11,7 @@ use domain::{
     job::{ErrorClass, Status, Trigger},
     wire::UnknownName,
 };
-use runtime::{Allowed, Failure, JsonBody, OptionalJsonBody};
+use runtime::{Changing, Editor, Failure, JsonBody, OptionalJsonBody};
 use store::jobs::Filter;
 
 use super::request::accepted;
@@ -36,7 +33,7 @@ use crate::{
     (status = 409, description = "Already ended; the problem names the status", body = Problem)))]
 #[post("/api/v1/jobs/{id}/cancel")]
 pub(crate) async fn cancel(
-    caller: Allowed<RunCancel>,
+    caller: Changing<RunCancel>,
     jobs: Data<Jobs>,
     id: Path<JobId>,
     body: OptionalJsonBody<ControlRequest>,
@@ -51,7 +48,7 @@ pub(crate) async fn cancel(
     (status = 200, body = Job), (status = 409, description = "Not running, or its worker cannot pause it", body = Problem)))]
 #[post("/api/v1/jobs/{id}/pause")]
 pub(crate) async fn pause(
-    caller: Allowed<RunCancel>,
+    caller: Changing<RunCancel>,
     jobs: Data<Jobs>,
     id: Path<JobId>,
     body: OptionalJsonBody<ControlRequest>,
@@ -67,7 +64,7 @@ pub(crate) async fn pause(
     (status = 200, body = Job), (status = 409, description = "Not paused, or its worker is lost", body = Problem)))]
 #[post("/api/v1/jobs/{id}/resume")]
 pub(crate) async fn resume(
-    caller: Allowed<RunCancel>,
+    caller: Changing<RunCancel>,
     jobs: Data<Jobs>,
     id: Path<JobId>,
     body: OptionalJsonBody<ControlRequest>,
@@ -83,7 +80,7 @@ pub(crate) async fn resume(
     (status = 202, body = Job), (status = 409, description = "Not ended yet, or its automation is archived", body = Problem)))]
 #[post("/api/v1/jobs/{id}/retry")]
 pub(crate) async fn retry(
-    caller: Allowed<RobotRun>,
+    caller: Changing<RobotRun>,
     jobs: Data<Jobs>,
     id: Path<JobId>,
     body: OptionalJsonBody<RetryRequest>,
@@ -99,7 +96,7 @@ pub(crate) async fn retry(
     (status = 200, body = BulkResponse)))]
 #[post("/api/v1/jobs/bulk/cancel")]
 pub(crate) async fn bulk_cancel(
-    caller: Allowed<RunCancel>,
+    caller: Changing<RunCancel>,
     jobs: Data<Jobs>,
     body: JsonBody<BulkRequest>,
 ) -> Result<HttpResponse, Failure> {
@@ -112,16 +109,17 @@ pub(crate) async fn bulk_cancel(
 #[utoipa::path(tag = "jobs", request_body = api_types::BulkRetryRequest, responses(
     (status = 200, body = BulkResponse)))]
 #[post("/api/v1/jobs/bulk/retry")]
-pub(crate) async fn bulk_retry(caller: Allowed<RobotRun>, jobs: Data<Jobs>, body: JsonBody<BulkRequest>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn bulk_retry(caller: Changing<RobotRun>, jobs: Data<Jobs>, body: JsonBody<BulkRequest>) -> Result<HttpResponse, Failure> {
     bulk(&caller, Bulk::Retry, &jobs, body.0).await
 }
 
-async fn bulk(caller: &Permitted, bulk: Bulk, jobs: &Jobs, request: BulkRequest) -> Result<HttpResponse, Failure> {
+async fn bulk(caller: &Editor, bulk: Bulk, jobs: &Jobs, request: BulkRequest) -> Result<HttpResponse, Failure> {
     let dry_run = request.dry_run;
     let control = Control::new(Action::Cancel, caller, reason(request.reason.clone())?);
+    let asked = serde_json::to_value(&request).map_err(|error| Failure::Internal(error.to_string()))?;
     let filter = bulk_filter(bulk, request)?;
     check_bulk(&filter)?;
-    let response = if dry_run { jobs.count(caller, &filter).await? } else { jobs.in_bulk(caller, bulk, filter, &control).await? };
+    let response = if dry_run { jobs.count(caller, &filter).await? } else { jobs.in_bulk(caller, (bulk, asked), filter, &control).await? };
     Ok(HttpResponse::Ok().json(response))
 }
 

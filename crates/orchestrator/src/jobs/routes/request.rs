@@ -9,7 +9,7 @@ use domain::{
     job::{IdempotencyKey, Origin, Request, Trigger, is_traceparent},
     policy::Overrides,
 };
-use runtime::{Allowed, Ask, Failure, JsonBody, OptionalJsonBody, Params};
+use runtime::{Ask, Changing, Failure, JsonBody, OptionalJsonBody, Params};
 use serde_json::Value;
 
 use crate::jobs::Jobs;
@@ -30,7 +30,7 @@ const KEY_HEADER: &str = "Idempotency-Key";
     (status = 422, description = "The parameters do not match the schema, or the key was used with other parameters", body = Problem)))]
 #[post("/api/v1/automations/{id}/execute")]
 pub(crate) async fn execute(
-    caller: Allowed<RobotRun>,
+    caller: Changing<RobotRun>,
     request: HttpRequest,
     jobs: Data<Jobs>,
     query: Params<ExecuteOptions>,
@@ -67,7 +67,7 @@ pub(crate) async fn execute(
     (status = 409, description = "The automation is archived, or its overlap rule skips the request: `job_id` is the conflicting job", body = Problem)))]
 #[post("/api/v1/jobs")]
 pub(crate) async fn create(
-    caller: Allowed<RobotRun>,
+    caller: Changing<RobotRun>,
     request: HttpRequest,
     jobs: Data<Jobs>,
     body: JsonBody<JobCreate>,

@@ -5,7 +5,7 @@ use actix_web::{
 use api_types::{Problem, Worker, WorkerDetail, WorkerFilter};
 use auth::need::{WorkerManage, WorkerRead};
 use domain::{Fault, ids::WorkerId, worker::State};
-use runtime::{Allowed, Failure, Params, page, page_size};
+use runtime::{Allowed, Changing, Failure, Params, page, page_size};
 use store::workers::Filter;
 
 use crate::workers::Workers;
@@ -51,7 +51,7 @@ pub(crate) async fn get(caller: Allowed<WorkerRead>, workers: Data<Workers>, id:
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 200, body = Worker), (status = 409, description = "The worker is paused, stopped or lost", body = Problem)))]
 #[post("/api/v1/workers/{id}/pause")]
-pub(crate) async fn pause(caller: Allowed<WorkerManage>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn pause(caller: Changing<WorkerManage>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(workers.pause(&caller, *id).await?))
 }
 
@@ -61,7 +61,7 @@ pub(crate) async fn pause(caller: Allowed<WorkerManage>, workers: Data<Workers>,
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 200, body = Worker), (status = 409, description = "The worker is not paused", body = Problem)))]
 #[post("/api/v1/workers/{id}/resume")]
-pub(crate) async fn resume(caller: Allowed<WorkerManage>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn resume(caller: Changing<WorkerManage>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(workers.resume(&caller, *id).await?))
 }
 
@@ -71,7 +71,7 @@ pub(crate) async fn resume(caller: Allowed<WorkerManage>, workers: Data<Workers>
 #[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
     (status = 204), (status = 409, description = "The worker is alive", body = Problem)))]
 #[delete("/api/v1/workers/{id}")]
-pub(crate) async fn delete(caller: Allowed<WorkerManage>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
+pub(crate) async fn delete(caller: Changing<WorkerManage>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
     workers.delete(&caller, *id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

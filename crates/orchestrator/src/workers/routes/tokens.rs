@@ -5,7 +5,7 @@ use actix_web::{
 use api_types::{WorkerToken, WorkerTokenCreate, WorkerTokenCreated, WorkerTokenFilter};
 use auth::need::WorkerManage;
 use domain::ids::TokenId;
-use runtime::{Access, Allowed, Failure, JsonBody, Params, page, page_size};
+use runtime::{Access, Allowed, Changing, Failure, JsonBody, Params, page, page_size};
 
 use crate::workers::Tokens;
 
@@ -16,7 +16,7 @@ use crate::workers::Tokens;
     (status = 201, body = WorkerTokenCreated)))]
 #[post("/api/v1/worker-tokens")]
 pub(crate) async fn create(
-    caller: Allowed<WorkerManage>,
+    caller: Changing<WorkerManage>,
     tokens: Data<Tokens>,
     body: JsonBody<WorkerTokenCreate>,
 ) -> Result<HttpResponse, Failure> {
@@ -46,7 +46,7 @@ pub(crate) async fn list(
     (status = 204)))]
 #[delete("/api/v1/worker-tokens/{id}")]
 pub(crate) async fn revoke(
-    caller: Allowed<WorkerManage>,
+    caller: Changing<WorkerManage>,
     tokens: Data<Tokens>,
     access: Data<Access>,
     id: Path<TokenId>,

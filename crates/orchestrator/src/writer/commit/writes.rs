@@ -1,7 +1,8 @@
 //! The writes of a plan.
 
 use store::{
-    Error, automations::automation_set_rate_in_txn, job_events::job_event_insert_many_in_txn, job_logs::chunk_insert_many_in_txn, jobs,
+    Error, audit::audit_insert_many_in_txn, automations::automation_set_rate_in_txn, job_events::job_event_insert_many_in_txn,
+    job_logs::chunk_insert_many_in_txn, jobs,
 };
 
 use super::Attempt;
@@ -15,9 +16,9 @@ impl Attempt<'_> {
         let changes = plan.rows.changes();
         let is_alone = !follows && !self.txn.has_begun() && changes.chunks.is_empty() && changes.events.is_empty();
         let are_few = |count: usize| count <= jobs::MOST_AT_ONCE;
-        if is_alone && changes.rows.is_empty() && are_few(changes.new.len()) {
-            jobs::job_insert_at_once(&self.deps.database, &changes.new).await?;
-        } else if is_alone && changes.new.is_empty() && are_few(changes.rows.len()) {
+        if is_alone && changes.rows.is_empty() && are_few(changes.new.len()) && are_few(changes.entries.len()) {
+            jobs::job_insert_at_once(&self.deps.database, &changes.new, changes.entries, plan.now()).await?;
+        } else if is_alone && changes.entries.is_empty() && changes.new.is_empty() && are_few(changes.rows.len()) {
             jobs::job_update_at_once(&self.deps.database, &changes.rows).await?;
         } else {
             let txn = self.txn.get().await?;
@@ -25,6 +26,7 @@ impl Attempt<'_> {
             jobs::job_update_many_in_txn(txn, &changes.rows).await?;
             chunk_insert_many_in_txn(txn, &changes.chunks, plan.now()).await?;
             job_event_insert_many_in_txn(txn, changes.events).await?;
+            audit_insert_many_in_txn(txn, changes.entries, plan.now()).await?;
         }
         plan.rows.changes_written();
         Ok(())

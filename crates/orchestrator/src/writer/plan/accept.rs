@@ -10,14 +10,18 @@ use crate::{
         Publication, message,
         overlap::{self, Decision, Neighbor},
     },
-    writer::command::{Action, Change, Control, Inserted},
+    writer::{
+        command::{Action, Change, Control, Inserted},
+        recording::Recording,
+    },
 };
 
 impl Plan<'_> {
-    pub(super) fn accept(&mut self, new: &NewJob) -> Result<Inserted, Failure> {
+    pub(super) fn accept(&mut self, new: &NewJob, recording: Option<&Recording>) -> Result<Inserted, Failure> {
         if let Some(replayed) = self.accepted_before(new) {
             return Ok(replayed);
         }
+        let record = |id: JobId| recording.map(|recording| recording.entry(new, id));
         let added = Inserted { id: new.id, replayed: false, differs: false };
         match self.beside_others(new) {
             Decision::Add => {}
@@ -29,9 +33,11 @@ impl Plan<'_> {
                 for earlier in self.rows.new_jobs_mut().iter_mut().filter(|other| other.id == earlier) {
                     earlier.parameters.clone_from(&new.parameters);
                 }
+                self.rows.add_entry(record(earlier));
                 return Ok(Inserted { id: earlier, ..added });
             }
         }
+        self.rows.add_entry(record(new.id));
         self.add(new.clone());
         Ok(added)
     }
@@ -64,7 +70,7 @@ impl Plan<'_> {
     fn replace(&mut self, others: &[JobId], by: JobId) {
         for id in others {
             let reason = Some(format!("replaced by job {by}"));
-            self.act(*id, &Change::Control(Control { action: Action::Cancel, by: "overlap rule".to_owned(), reason }));
+            self.act(*id, &Change::Control(Control { action: Action::Cancel, by: "overlap rule".to_owned(), change: None, reason }));
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
+    audit::Entry,
     ids::WorkerId,
     job::{Caller, FinishOutcome, Outcome, Refusal, StartOutcome, Status},
 };
@@ -23,6 +24,8 @@ pub(super) struct Applied<'a> {
     pub(super) dirty: bool,
     pub(super) lines: Numbered<'a>,
     pub(super) event: Option<JobEvent>,
+    /// Entry of the audit trail.
+    pub(super) entry: Option<Entry>,
     /// Command to the worker that holds the job.
     pub(super) control: Option<Command>,
 }
@@ -68,7 +71,7 @@ impl LeaseTimes {
 pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, terms: Terms<'_>) -> Result<Applied<'a>, Refusal> {
     let Terms { leases, now, .. } = terms;
     let had_ended = row.job.status.is_terminal();
-    let mut applied = Applied { changed: snapshot(row), dirty: true, lines: None, event: None, control: None };
+    let mut applied = Applied { changed: snapshot(row), dirty: true, lines: None, event: None, entry: None, control: None };
     match change {
         Change::Start { caller } => start(row, caller, terms)?,
         Change::Log { caller, lines } => {
@@ -106,6 +109,7 @@ pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, terms: Terms<'_>) 
     }
     if applied.dirty && row.job.status.is_terminal() {
         row.completed_at.get_or_insert(now);
+        restart_clock(row, now);
         if !had_ended && !matches!(change, Change::Finish(_)) {
             applied.lines = log::gap(row, now);
         }
@@ -116,6 +120,7 @@ pub(super) fn apply<'a>(row: &mut JobRow, change: &'a Change, terms: Terms<'_>) 
 
 fn controlled(row: &mut JobRow, control: &Control, terms: Terms<'_>, applied: &mut Applied<'_>) -> Result<(), Refusal> {
     let now = terms.now;
+    let before = snapshot(row);
     let (kind, command) = match control.action {
         Action::Cancel if row.job.cancellation_requested && row.job.status.is_held() && !row.job.is_lost(now) => {
             // A repeated request: the control message is sent again.
@@ -141,6 +146,7 @@ fn controlled(row: &mut JobRow, control: &Control, terms: Terms<'_>, applied: &m
     };
     applied.control = row.job.status.is_held().then_some(command);
     applied.event = Some(control.event((terms.new_id)().into(), row.job.id, kind, now));
+    applied.entry = control.entry(row.job.id, &before, &snapshot(row));
     Ok(())
 }
 

@@ -51,6 +51,7 @@ impl<'a> Plan<'a> {
         self.rows.add_lines(id, applied.lines);
         let actor = |event: &JobEvent| event.actor.clone().or_else(|| principal.map(Principal::name));
         self.rows.add_event(applied.event.map(|event| JobEvent { actor: actor(&event), ..event }));
+        self.rows.add_entry(applied.entry);
         self.send_control(id, applied.control);
         if applied.dirty {
             self.changed(id, before, had_place);

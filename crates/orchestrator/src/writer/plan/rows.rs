@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeSet, HashMap},
 };
 
-use domain::ids::JobId;
+use domain::{audit::Entry, ids::JobId};
 use store::{
     job_events::JobEvent,
     job_logs::{Chunk, Line},
@@ -26,6 +26,8 @@ pub(crate) struct Rows<'a> {
     lines: Vec<(JobId, i64, Cow<'a, [Line]>)>,
     /// Events to insert.
     events: Vec<JobEvent>,
+    /// Entries of the audit trail to insert.
+    entries: Vec<Entry>,
     /// Rows of dispatched jobs, which the transaction has locked.
     placed: Vec<JobRow>,
     /// Rows as they are in the database after the commit.
@@ -38,6 +40,7 @@ pub(crate) struct Changes<'p> {
     pub(crate) rows: Vec<&'p JobRow>,
     pub(crate) chunks: Vec<Chunk<'p>>,
     pub(crate) events: &'p [JobEvent],
+    pub(crate) entries: &'p [Entry],
 }
 
 impl<'a> Rows<'a> {
@@ -82,6 +85,10 @@ impl<'a> Rows<'a> {
         self.events.extend(event);
     }
 
+    pub(super) fn add_entry(&mut self, entry: Option<Entry>) {
+        self.entries.extend(entry);
+    }
+
     pub(super) fn add_placed(&mut self, row: JobRow) {
         self.placed.push(row);
     }
@@ -93,6 +100,7 @@ impl<'a> Rows<'a> {
             rows: self.dirty.iter().filter_map(|id| self.rows.get(id)).collect(),
             chunks: self.lines.iter().flat_map(|(id, first, lines)| chunks(*id, *first, lines)).collect(),
             events: &self.events,
+            entries: &self.entries,
         }
     }
 
@@ -104,6 +112,7 @@ impl<'a> Rows<'a> {
         self.dirty.clear();
         self.lines.clear();
         self.events.clear();
+        self.entries.clear();
     }
 
     /// Whether dispatched rows of this queue are not written yet.

@@ -16,7 +16,7 @@ use crate::writer::command::{Action, Change, Changed, Command, Control, Done, Fi
 const FOREIGN: Caller = Caller { worker_id: None, lease_token: None };
 
 fn insert(new: &NewJob) -> Command {
-    Command::Insert(Box::new(new.clone()))
+    Command::Insert(Box::new(new.clone()), None)
 }
 
 fn start(id: JobId, worker: u128) -> Command {
@@ -200,7 +200,7 @@ fn an_outdated_row_refuses_nothing() {
     changed(world.one(start(id, 1)));
     // The other replica ends it; this one remembers it as running.
     world.transact(1, &[finish(id, Outcome::Completed)], true);
-    let control = Control { action: Action::Pause, by: "maria".to_owned(), reason: None };
+    let control = Control { action: Action::Pause, by: "maria".to_owned(), change: None, reason: None };
     assert_eq!(code(&world.one(World::change(id, Change::Control(control)))), "wrong_state");
     assert_eq!(world.row(id).job.status, Status::Completed);
 }

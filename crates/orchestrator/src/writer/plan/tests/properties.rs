@@ -160,7 +160,7 @@ impl Ask {
                 new.request_digest = idempotency.map(|_| format!("{priority}"));
                 new.terms.concurrency_key = key.filter(|_| *automation == KEYED || *automation == OVERLAPPING).map(|key| format!("c{key}"));
                 new.terms.queue_deadline_at = deadline_s.map(|seconds| world.now + chrono::TimeDelta::seconds(seconds.into()));
-                Some(Command::Insert(Box::new(new)))
+                Some(Command::Insert(Box::new(new), None))
             }
             Self::Start { job: number, worker } => {
                 let worker_id = worker.map(|worker| Uuid::from_u128(worker.into()).into());
@@ -205,7 +205,7 @@ impl What {
 
 impl Act {
     fn change(self) -> Change {
-        let control = |action| Change::Control(Control { action, by: "maria".to_owned(), reason: None });
+        let control = |action| Change::Control(Control { action, by: "maria".to_owned(), change: None, reason: None });
         match self {
             Self::Expire => Change::Expire,
             Self::TimeOut => Change::TimeOut,
@@ -308,7 +308,7 @@ fn check_refused(commands: &[Command], replies: &[Reply], before: &BTreeMap<JobI
     if let ([Command::Change(id, ..)], [Err(_)]) = (commands, replies) {
         assert_eq!(before.get(id), after.get(id), "refused");
     }
-    if let ([Command::Insert(new)], [Err(_)]) = (commands, replies) {
+    if let ([Command::Insert(new, _)], [Err(_)]) = (commands, replies) {
         assert!(!after.contains_key(&new.id));
     }
 }

@@ -18,7 +18,7 @@ fn labelled(labels: &[&str]) -> Draft {
 /// Adds jobs of these automations with these priorities, in one transaction.
 fn add(world: &mut World, jobs: &[(i32, i32)]) -> Vec<JobId> {
     let new: Vec<NewJob> = jobs.iter().map(|(id, priority)| NewJob { priority: *priority, ..world.new_job(*id) }).collect();
-    let commands: Vec<Command> = new.iter().map(|new| Command::Insert(Box::new(new.clone()))).collect();
+    let commands: Vec<Command> = new.iter().map(|new| Command::Insert(Box::new(new.clone()), None)).collect();
     world.transact(0, &commands, true);
     new.iter().map(|new| new.id).collect()
 }
