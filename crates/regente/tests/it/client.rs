@@ -12,6 +12,8 @@ use test_support::{eventually, eventually_within};
 
 /// Password of the administrator where a test sets it.
 pub(crate) const PASSWORD: &str = "a-password-of-a-test";
+/// The workers' shared key where a test sets it.
+pub(crate) const WORKER_KEY: &str = "a-worker-key-of-a-test";
 
 /// Signed in as the administrator.
 pub(crate) struct Client(pub(crate) ::client::Client);
@@ -49,6 +51,12 @@ impl Client {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> reqwest::Response {
         self.0.request(Method::POST, path).json(body).send().await.unwrap()
+    }
+
+    /// A request of the worker API, with [`WORKER_KEY`].
+    pub(crate) async fn post_as_worker(&self, path: &str, body: &Value) -> reqwest::Response {
+        let request = self.0.bare(Method::POST, &format!("/api/v1/worker/{path}")).header(api_types::WORKER_KEY_HEADER, WORKER_KEY);
+        request.json(body).send().await.unwrap()
     }
 
     pub(crate) async fn delete(&self, path: &str) -> reqwest::Response {

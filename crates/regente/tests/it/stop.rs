@@ -6,7 +6,7 @@ use domain::job::Status;
 use serde_json::json;
 
 use crate::{
-    client::{Client, PASSWORD},
+    client::{Client, PASSWORD, WORKER_KEY},
     process::Place,
 };
 
@@ -55,7 +55,7 @@ async fn jobs_continue_while_their_hub_is_stopped() {
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_log_streams() {
-    let place = Place::new().with("REGENTE__ADMIN__PASSWORD", PASSWORD);
+    let place = Place::new().with("REGENTE__ADMIN__PASSWORD", PASSWORD).with("REGENTE__WORKER__API_KEY", WORKER_KEY);
     let mut hub = place.start(&["up"]);
     let client = Client::new(&hub.address().await, PASSWORD).await;
     let automation = client.shell("listened", "x").await;
@@ -63,9 +63,9 @@ async fn a_stop_does_not_wait_for_log_streams() {
     let stream = client.response(&format!("/api/v1/jobs/{}/logs/stream", job.id)).await.unwrap();
     assert_eq!(stream.status(), 200);
     let body = json!({"name": "waiting", "queues": ["nothing-here"], "slots": 1});
-    let worker: serde_json::Value = client.post("/api/v1/worker/register", &body).await.json().await.unwrap();
+    let worker: serde_json::Value = client.post_as_worker("register", &body).await.json().await.unwrap();
     let body = json!({"worker_id": worker["worker_id"], "queues": ["nothing-here"], "wait_s": 60});
-    let (claim, ended) = tokio::join!(client.post("/api/v1/worker/jobs/claim", &body), async {
+    let (claim, ended) = tokio::join!(client.post_as_worker("jobs/claim", &body), async {
         // Long enough for the claim to be waiting, which no answer can tell.
         tokio::time::sleep(Duration::from_millis(300)).await;
         hub.stop().await
