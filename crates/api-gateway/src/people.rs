@@ -3,6 +3,8 @@
 //! What must hold: a password that is generated here is in one answer and nowhere else; what ends somebody's tokens counts at once on this
 //! replica.
 
+pub(crate) mod grant_routes;
+mod grants;
 pub(crate) mod routes;
 
 use api_types::{PasswordReset, UserCreate, UserCreated, UserFilter, UserUpdate};

@@ -49,6 +49,9 @@ use crate::{
         api_keys::routes::list,
         api_keys::routes::get,
         api_keys::routes::revoke,
+        people::grant_routes::grants,
+        people::grant_routes::grant_add,
+        people::grant_routes::grant_remove,
         audit::routes::list,
         audit::routes::export
     ),
@@ -185,6 +188,9 @@ fn routes(config: &mut ServiceConfig, gateway: &Data<Gateway>, live: &Data<Live>
         .service(api_keys::routes::list)
         .service(api_keys::routes::get)
         .service(api_keys::routes::revoke)
+        .service(people::grant_routes::grants)
+        .service(people::grant_routes::grant_add)
+        .service(people::grant_routes::grant_remove)
         .service(audit::routes::export)
         .service(audit::routes::list);
     proxy.configure(config);

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use domain::{
     automation::{EntrypointType, QueueProfile},
-    ids::AutomationId,
+    ids::{AutomationId, DomainId},
     policy::{OnWorkerLost, Overlap, RateLimit},
     retry::RetryPolicy,
 };
@@ -74,6 +74,13 @@ pub struct Automation {
     pub cpu_limit: Option<f64>,
     /// Maximum memory of a program in bytes; null: no limit.
     pub memory_limit_bytes: Option<i64>,
+    /// Domain that it belongs to; null: none.
+    #[serde(default)]
+    #[schema(value_type = Option<Uuid>)]
+    pub domain_id: Option<DomainId>,
+    /// Labels of its own, to find it and to narrow grants to it.
+    #[serde(default)]
+    pub labels: Vec<String>,
     /// When it was paused; its pending jobs do not start. Null: not paused.
     pub paused_at: Option<DateTime<Utc>>,
     /// When the pause ends; null: when somebody resumes it.
@@ -195,6 +202,14 @@ pub struct AutomationCreate {
     #[serde(default, alias = "memoryLimitBytes")]
     #[schema(minimum = 1_048_576, maximum = 9_007_199_254_740_992i64)]
     pub memory_limit_bytes: Option<i64>,
+    /// Domain that it belongs to. Absent: none.
+    #[serde(default, alias = "domainId")]
+    #[schema(value_type = Option<Uuid>)]
+    pub domain_id: Option<DomainId>,
+    /// Labels of its own, at most 20.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<schema::Label>>, max_items = 20)]
+    pub labels: Option<Vec<String>>,
 }
 
 /// Query of the list of automations.
@@ -218,6 +233,14 @@ pub struct AutomationFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(max_length = 200, pattern = r"^[^\u0000]*$")]
     pub search: Option<String>,
+    /// Only those of the domain with this slug.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(max_length = 64, pattern = r"^[^\u0000]*$")]
+    pub domain: Option<String>,
+    /// Only those with this label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<schema::Label>)]
+    pub label: Option<String>,
     /// Whether archived automations are included.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub archived: bool,
@@ -321,6 +344,14 @@ pub struct AutomationUpdate {
     #[serde(alias = "memoryLimitBytes", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 1_048_576, maximum = 9_007_199_254_740_992i64)]
     pub memory_limit_bytes: Option<Option<i64>>,
+    /// New domain; null: none.
+    #[serde(alias = "domainId", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Uuid>)]
+    pub domain_id: Option<Option<DomainId>>,
+    /// New labels of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<schema::Label>>, max_items = 20)]
+    pub labels: Option<Vec<String>>,
     /// Accepted with its current value; not changed by this request.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
@@ -408,6 +439,8 @@ impl From<AutomationCreate> for AutomationUpdate {
             display: create.display,
             cpu_limit: Some(create.cpu_limit),
             memory_limit_bytes: Some(create.memory_limit_bytes),
+            domain_id: Some(create.domain_id),
+            labels: create.labels,
             ..Self::default()
         }
     }

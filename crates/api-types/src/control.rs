@@ -54,6 +54,10 @@ pub struct BulkRequest {
     #[serde(alias = "automationId", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i32>)]
     pub automation_id: Option<AutomationId>,
+    /// Only jobs of automations of the domain with this slug.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64, pattern = r"^[^\u0000]*$")]
+    pub domain: Option<String>,
     /// Only jobs of this queue.
     #[serde(alias = "queueName", skip_serializing_if = "Option::is_none")]
     #[schema(pattern = r"^[^\u0000]*$")]

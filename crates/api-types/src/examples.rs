@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 const JOB: &str = "019ac1f0-7a3e-7c41-9f0a-3b1f5d2c8e01";
 const WORKER: &str = "019ac1e2-11b0-7d05-8c9e-6a40b7f3d912";
+const DOMAIN: &str = "019ac1d1-5c90-7e12-a0b4-2f6d8e1c7b03";
 const LEASE: &str = "019ac1f0-8c02-7b77-a1d4-0e5c9b6f2a34";
 
 pub(crate) fn job() -> Value {
@@ -55,7 +56,7 @@ pub(crate) fn automation() -> Value {
         "default_params": {"month": "2026-10"}, "timeout_s": 1800, "max_concurrency": 4, "priority": 5, "retry_policy": retry_policy(),
         "queue_timeout_s": 86400, "cancel_grace_s": 30, "concurrency_key": "portal-sefaz:{cnpj}", "concurrency_key_limit": 1,
         "rate_limit": {"max": 60, "per_s": 60.0}, "overlap": "queue", "on_worker_lost": "retry", "requires": ["windows"], "display": true,
-        "cpu_limit": 2.0, "memory_limit_bytes": 2_147_483_648_u64, "paused_at": null, "paused_until": null, "paused_reason": null,
+        "cpu_limit": 2.0, "memory_limit_bytes": 2_147_483_648_u64, "domain_id": DOMAIN, "labels": ["tax"], "paused_at": null, "paused_until": null, "paused_reason": null,
         "paused_by": null, "archived_at": null, "created_at": "2026-03-02T13:05:44Z", "updated_at": "2026-11-20T09:14:03.250Z",
         "updated_by": "maria"
     })
@@ -105,6 +106,31 @@ pub(crate) fn worker() -> Value {
         "instance_id": "019a8f10-42c7-7a90-9d3b-5e6f7a8b9c0d", "pid": 4127, "registered_at": "2026-03-02T13:20:00Z",
         "last_heartbeat_at": "2026-11-26T08:31:10.020Z", "paused_at": null, "paused_by": null, "stopped_at": null
     })
+}
+
+pub(crate) fn domain() -> Value {
+    json!({
+        "id": DOMAIN, "slug": "finance", "name": "Finance", "created_at": "2026-03-02T13:05:44Z", "updated_at": "2026-03-02T13:05:44Z"
+    })
+}
+
+pub(crate) fn domain_create() -> Value {
+    json!({"slug": "finance", "name": "Finance"})
+}
+
+pub(crate) fn domain_update() -> Value {
+    json!({"name": "Finance and tax"})
+}
+
+pub(crate) fn grant() -> Value {
+    json!({
+        "id": "019ac1d4-90aa-7b3e-8d15-4c7f0a2b6e91", "right": "operator", "domain_id": DOMAIN, "automation_id": null, "label": null,
+        "granted_by": "maria", "granted_at": "2026-11-20T09:14:03.250Z"
+    })
+}
+
+pub(crate) fn grant_create() -> Value {
+    json!({"right": "operator", "domain_id": DOMAIN})
 }
 
 pub(crate) fn queue() -> Value {

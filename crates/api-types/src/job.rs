@@ -282,6 +282,10 @@ pub struct JobFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<i32>)]
     pub automation_id: Option<AutomationId>,
+    /// Only jobs of automations of the domain with this slug.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(max_length = 64, pattern = r"^[^\u0000]*$")]
+    pub domain: Option<String>,
     /// Only jobs of this queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(pattern = r"^[^\u0000]*$")]

@@ -35,6 +35,11 @@ shared! {
         /// Id of the automation.
         "id" id: i32, minimum = 1
     }
+    /// `{id}` of a domain.
+    Path DomainId {
+        /// Id of the domain.
+        "id" id: Uuid
+    }
     /// `{id}` of a job.
     Path JobId {
         /// Id of the job.

@@ -246,6 +246,17 @@ impl ToSchema for RightName {
     }
 }
 
+/// A slug.
+pub(crate) struct Slug;
+
+impl PartialSchema for Slug {
+    fn schema() -> RefOr<Schema> {
+        text(Some(1), domain::business_domain::MAX_SLUG, "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "Letters a to z, digits and hyphens.").into()
+    }
+}
+
+impl ToSchema for Slug {}
+
 /// A concurrency key.
 pub(crate) struct ConcurrencyKey;
 
@@ -389,6 +400,9 @@ mod tests {
     fn labels_and_names_are_those_of_their_rules() {
         for label in ["SAP", "sap-7.70", "a_b", "", "a b", "é", &"x".repeat(64), &"x".repeat(65)] {
             assert_eq!(takes::<Label>(label), domain::policy::labels(&[label.to_owned()]).is_ok(), "{label:?}");
+        }
+        for slug in ["a", "a-1", "", "-a", "a-", "A", "a_b", &"x".repeat(64), &"x".repeat(65)] {
+            assert_eq!(takes::<Slug>(slug), domain::business_domain::is_slug(slug), "{slug:?}");
         }
         for key in ["k", "a b", "{", "\n", "", &"x".repeat(256), &"x".repeat(257)] {
             assert_eq!(takes::<ConcurrencyKey>(key), domain::policy::ConcurrencyKey::check(key).is_ok(), "{key:?}");

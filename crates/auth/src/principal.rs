@@ -166,6 +166,14 @@ impl Permitted {
         Some(self.principal.scope_of(reading)).filter(|seen| *seen != self.scope())
     }
 
+    /// Checks that the caller has the permission of the request everywhere, for what is about the hub as a whole.
+    ///
+    /// # Errors
+    /// [`Denied::LacksFor`].
+    pub fn require_everywhere(&self) -> Result<(), Denied> {
+        if *self.scope() == Scope::All { Ok(()) } else { Err(self.denied("the hub as a whole")) }
+    }
+
     /// The denial of the request for `what`, which is outside of its permission's scope.
     #[must_use]
     pub fn denied(&self, what: impl Into<String>) -> Denied {
@@ -279,8 +287,10 @@ mod tests {
         let run_7 = Grant { right: Right::Permission(Permission::RobotRun), place: Where::Automation(7.into()) };
         let grants = [Grant::everywhere(Role::Viewer), run_7];
         let run = permitted(&grants, Permission::RobotRun).unwrap();
+        assert!(run.require_everywhere().is_err());
         assert_eq!((run.scope(), run.sees_more(Permission::RobotRead)), (&Scope::automations([7.into()]), Some(&Scope::All)));
         let read = permitted(&grants, Permission::RobotRead).unwrap();
+        assert_eq!(read.require_everywhere(), Ok(()));
         assert_eq!((read.scope(), read.sees_more(Permission::RobotRead)), (&Scope::All, None));
         assert!(permitted(&grants, Permission::RobotPublish).is_err());
     }

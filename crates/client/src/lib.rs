@@ -25,6 +25,7 @@ mod audit;
 mod automations;
 mod call;
 mod dead_letters;
+mod domains;
 mod endpoints;
 mod error;
 mod events;

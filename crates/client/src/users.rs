@@ -1,5 +1,5 @@
-use api_types::{PasswordReset, Session, SessionFilter, User, UserCreate, UserCreated, UserFilter, UserUpdate};
-use domain::ids::{SessionId, UserId};
+use api_types::{Grant, GrantCreate, PasswordReset, Session, SessionFilter, User, UserCreate, UserCreated, UserFilter, UserUpdate};
+use domain::ids::{GrantId, SessionId, UserId};
 
 use crate::{Call, Client, Error, List};
 
@@ -46,6 +46,21 @@ impl Client {
     /// Gives a user another password and ends their sessions. Only this answer contains a generated password.
     pub fn user_reset_password(&self, id: UserId, request: &PasswordReset) -> Call<UserCreated> {
         self.post(&["users", &id.to_string(), "reset-password"]).json(request)
+    }
+
+    /// What a user may do, and where.
+    pub fn user_grants(&self, id: UserId) -> Call<Vec<Grant>> {
+        self.get(&["users", &id.to_string(), "grants"])
+    }
+
+    /// Grants a user a role or a permission.
+    pub fn user_grant(&self, id: UserId, request: &GrantCreate) -> Call<Grant> {
+        self.post(&["users", &id.to_string(), "grants"]).json(request)
+    }
+
+    /// Takes a grant away.
+    pub fn user_revoke(&self, id: UserId, grant: GrantId) -> Call<()> {
+        self.delete(&["users", &id.to_string(), "grants", &grant.to_string()])
     }
 
     /// A user's sessions, the newest first.

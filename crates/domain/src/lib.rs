@@ -15,6 +15,7 @@
 
 pub mod audit;
 pub mod automation;
+pub mod business_domain;
 pub mod fault;
 pub mod health;
 pub mod ids;

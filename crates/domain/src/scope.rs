@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::ids::{AutomationId, DomainId};
 
 /// The automations that a caller may access.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Every automation, including future ones.
     All,
@@ -17,7 +17,7 @@ pub enum Scope {
 }
 
 /// Places of automations: what is in one of them is in all of them together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Places {
     /// Automations of these domains.
     pub domains: BTreeSet<DomainId>,
@@ -51,6 +51,15 @@ impl Scope {
         Self::Only(Places { automations: ids.into_iter().collect(), ..Places::default() })
     }
 
+    /// Whether it includes every automation of this domain: whoever has this scope may add one to it.
+    #[must_use]
+    pub fn has_domain(&self, domain: Option<DomainId>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(places) => domain.is_some_and(|id| places.have_domain(id)),
+        }
+    }
+
     /// Whether it includes the automation at this place.
     #[must_use]
     pub fn has(&self, place: &Place<'_>) -> bool {
@@ -71,6 +80,10 @@ impl Scope {
 }
 
 impl Places {
+    fn have_domain(&self, id: DomainId) -> bool {
+        self.domains.contains(&id) && self.within.as_ref().is_none_or(|within| within.have_domain(id))
+    }
+
     fn have(&self, place: &Place<'_>) -> bool {
         let has = place.automation.is_some_and(|id| self.automations.contains(&id))
             || place.domain.is_some_and(|id| self.domains.contains(&id))
@@ -128,6 +141,10 @@ mod tests {
             assert_eq!([both.has(&mine), both.has(&bare)], expected, "{one:?} {two:?}");
             assert!([&one, &two].iter().all(|scope| both.and(scope).has(&mine) == both.has(&mine)), "{one:?} {two:?}");
         }
+        let in_domain = only(Places { domains: [domain(1)].into(), automations: [7.into()].into(), ..Places::default() });
+        let whole = [Some(domain(1)), Some(domain(2)), None].map(|id| [Scope::All.has_domain(id), in_domain.has_domain(id)]);
+        assert_eq!(whole, [[true, true], [true, false], [true, false]]);
+        assert!(!in_domain.and(&Scope::automations([7.into()])).has_domain(Some(domain(1))), "not every automation of it");
         let unregistered = Place { automation: None, ..bare };
         assert_eq!([Scope::All.has(&unregistered), Scope::automations([0.into()]).has(&unregistered)], [true, false]);
     }

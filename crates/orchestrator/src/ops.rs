@@ -3,12 +3,13 @@
 pub(crate) mod routes;
 mod status;
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use actix_web::web::ServiceConfig;
 use api_types::OpsStatus;
 use broker::Broker;
 use chrono::TimeDelta;
+use domain::Scope;
 use runtime::{Clock, RefusedKeys, Replica};
 use store::Database;
 use tokio::sync::Mutex;
@@ -25,8 +26,8 @@ pub(crate) struct Ops {
     pub(crate) last: LastStatus,
 }
 
-/// The cached answer and when it was read.
-pub(crate) type LastStatus = Mutex<Option<(Instant, OpsStatus)>>;
+/// The cached answers by scope, and when each was read.
+pub(crate) type LastStatus = Mutex<HashMap<Scope, (Instant, OpsStatus)>>;
 
 /// The description of the routes.
 #[derive(utoipa::OpenApi)]

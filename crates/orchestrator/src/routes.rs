@@ -3,11 +3,12 @@
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi as _;
 
-use crate::{automations, dead_letters, jobs, ops, queues, worker_api, workers};
+use crate::{automations, dead_letters, domains, jobs, ops, queues, worker_api, workers};
 
 /// The description of the routes.
 pub(crate) fn description() -> utoipa::openapi::OpenApi {
     let others = [
+        domains::Description::openapi(),
         queues::Description::openapi(),
         jobs::Description::openapi(),
         workers::Description::openapi(),
@@ -30,5 +31,6 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(workers::routes)
         .configure(worker_api::routes)
         .configure(dead_letters::routes)
+        .configure(domains::routes)
         .configure(ops::routes);
 }

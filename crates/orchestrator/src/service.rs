@@ -13,6 +13,7 @@ use self::parts::Parts;
 use crate::{
     automations::Automations,
     dead_letters::DeadLetters,
+    domains::Domains,
     jobs::{Jobs, LogStreams},
     ops::Ops,
     queues::Queues,
@@ -53,6 +54,7 @@ impl runtime::Service for Service {
 /// The use cases, by subject: what handlers call.
 struct UseCases {
     automations: Data<Automations>,
+    domains: Data<Domains>,
     queues: Data<Queues>,
     jobs: Data<Jobs>,
     log_streams: Data<LogStreams>,
@@ -67,6 +69,11 @@ impl UseCases {
     fn new(parts: &Parts, context: &Context) -> Self {
         Self {
             automations: Data::new(parts.automations(context)),
+            domains: Data::new(Domains {
+                database: context.database.clone(),
+                clock: context.clock.clone(),
+                identities: context.access.identities.clone(),
+            }),
             queues: Data::new(parts.queues(context)),
             jobs: Data::new(parts.jobs(context)),
             log_streams: Data::new(parts.log_streams(context)),
@@ -82,6 +89,7 @@ impl UseCases {
     fn share(&self, config: &mut ServiceConfig) {
         config
             .app_data(self.automations.clone())
+            .app_data(self.domains.clone())
             .app_data(self.queues.clone())
             .app_data(self.jobs.clone())
             .app_data(self.log_streams.clone())

@@ -7,6 +7,7 @@
 mod audit;
 mod automation;
 mod credentials;
+mod domain;
 mod events;
 mod fault;
 mod interrupt;
@@ -58,7 +59,9 @@ pub(crate) enum HubCommand {
     Queue(queue::QueueArgs),
     /// Create, list and revoke API keys for programs.
     Key(key::KeyArgs),
-    /// Add, change and deactivate users, and end their sessions.
+    /// Add, change and delete domains, which own automations.
+    Domain(domain::DomainArgs),
+    /// Add, change and deactivate users, grant them rights, and end their sessions.
     User(user::UserArgs),
     /// Print what happens in the hub, as it happens.
     Events(events::EventsArgs),
@@ -107,6 +110,7 @@ async fn outcome(command: HubCommand) -> Outcome {
         HubCommand::Job(args) => job::run(args).await,
         HubCommand::Queue(args) => queue::run(args).await,
         HubCommand::Key(args) => key::run(args).await,
+        HubCommand::Domain(args) => domain::run(args).await,
         HubCommand::User(args) => user::run(args).await,
         HubCommand::Events(args) => events::run(args).await,
         HubCommand::Completions { shell } => completions(shell),
@@ -141,8 +145,11 @@ mod tests {
             let words: Vec<&str> = path.split(' ').collect();
             let is_here = match words[1..] {
                 ["worker", name, ..] => ["list", "pause", "resume"].contains(&name),
-                [name, ..] => ["login", "logout", "automation", "run", "job", "queue", "key", "user", "events", "audit", "completions"]
-                    .contains(&name),
+                [name, ..] => {
+                    let here =
+                        ["login", "logout", "automation", "run", "job", "queue", "key", "domain", "user", "events", "audit", "completions"];
+                    here.contains(&name)
+                }
                 [] => false,
             };
             if !is_here {

@@ -279,7 +279,11 @@ impl From<store::Error> for Failure {
         match error {
             store::Error::Unavailable(text) | store::Error::Conflict(text) => Self::Unavailable(text),
             error @ store::Error::LastAdministrator => Self::conflict("last_administrator", error.to_string()),
-            error @ (store::Error::Duplicate(_) | store::Error::Refused(_) | store::Error::Corrupt(_)) => Self::Internal(error.to_string()),
+            error @ (store::Error::Duplicate(_)
+            | store::Error::Dangling(_)
+            | store::Error::OutOfScope(_)
+            | store::Error::Refused(_)
+            | store::Error::Corrupt(_)) => Self::Internal(error.to_string()),
         }
     }
 }

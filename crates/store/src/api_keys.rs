@@ -56,7 +56,7 @@ pub async fn api_key_insert(database: &Database, key: &ApiKey, grants: &[Grant],
     for grant in grants {
         let (id, grantee, by) = (Uuid::now_v7().into(), Grantee::ApiKey(key.id), change.author().actor.clone());
         let held = Held { id, grantee, grant: grant.clone(), granted_by: by, granted_at: key.created_at };
-        grant_insert_in_txn(&txn, &held).await?;
+        grant_insert_in_txn(&txn, change, &held).await?;
     }
     audit_record_in_txn(&txn, change, ("api_key.create", Target::new("api_key", key.id)), (NONE, Some(&row)), key.created_at).await?;
     txn.commit().await

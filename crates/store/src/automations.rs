@@ -19,7 +19,7 @@ use domain::{
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::LockType,
 };
 use serde_json::{Map, Value};
@@ -34,6 +34,7 @@ use crate::{
     Database, Error, Transaction,
     audit::{NONE, audit_record_in_txn},
     changes::{Subject, change_add_in_txn},
+    domains::domain_exists_in_txn,
     entity::automation,
     scope,
     search::has_text,
@@ -138,22 +139,34 @@ pub struct Filter {
     pub name: Option<String>,
     /// Only those with this text in their name, in upper or lower case.
     pub search: Option<String>,
+    /// Only those of the domain with this slug.
+    pub domain: Option<String>,
+    /// Only those with this label, normalised.
+    pub label: Option<String>,
     /// Page size; 0: all.
     pub limit: u64,
     /// Id of the last automation of the previous page.
     pub after: Option<AutomationId>,
 }
 
-/// Inserts an automation.
+/// Inserts an automation by somebody with this scope, which must include every other automation of its queue.
 ///
 /// # Errors
-/// [`Error::Duplicate`] when the name is taken.
-pub async fn automation_insert(database: &Database, change: &Change, draft: &Draft, now: DateTime<Utc>) -> Result<Automation, Error> {
+/// [`Error::Duplicate`] when the name is taken, [`Error::Dangling`] when there is no such domain, [`Error::OutOfScope`] for the queue.
+pub async fn automation_insert(
+    database: &Database,
+    scope: &Scope,
+    change: &Change,
+    draft: &Draft,
+    now: DateTime<Utc>,
+) -> Result<Automation, Error> {
     let mut row = to_row(draft)?;
     row.created_at = Set(now);
     row.updated_at = Set(now);
     let insert = async |txn: &Transaction| {
         let counted = Set(change_add_in_txn(txn, Subject::Automations).await?);
+        check_queue_in_txn(txn, scope, &draft.queue_name).await?;
+        check_domain_in_txn(txn, draft.domain_id).await?;
         let row = automation::ActiveModel { change: counted, ..row.clone() }.insert(&txn.0).await?;
         audit_record_in_txn(txn, change, ("automation.create", target(row.id)), (NONE, Some(&Audited(&row))), now).await?;
         from_row(row)
@@ -161,20 +174,27 @@ pub async fn automation_insert(database: &Database, change: &Change, draft: &Dra
     database.in_transaction(insert).await
 }
 
-/// Changes an automation; `None` when there is none with this id.
+/// Changes an automation in scope; `None` when there is none with this id. If its queue changes, the scope must include every other automation
+/// of the new one.
 ///
 /// # Errors
-/// [`Error::Duplicate`] when the new name is taken.
+/// [`Error::Duplicate`] when the new name is taken, [`Error::Dangling`] when there is no such domain, [`Error::OutOfScope`] for the queue.
 pub async fn automation_update(
     database: &Database,
-    change: &Change,
+    (scope, change): (&Scope, &Change),
     id: AutomationId,
     draft: &Draft,
     now: DateTime<Utc>,
 ) -> Result<Option<Automation>, Error> {
     let mut row = to_row(draft)?;
     row.updated_at = Set(now);
-    if !write(database, (change, "automation.update"), id, (row, Condition::all()), now).await? {
+    let check = async |txn: &Transaction, before: &automation::Model| {
+        if before.queue_name != draft.queue_name {
+            check_queue_in_txn(txn, scope, &draft.queue_name).await?;
+        }
+        check_domain_in_txn(txn, draft.domain_id).await
+    };
+    if !write(database, (change, "automation.update"), id, (row, in_scope(scope), check), now).await? {
         return Ok(None);
     }
     automation_get(database, &Scope::All, id).await
@@ -188,15 +208,15 @@ pub async fn automation_archive(database: &Database, change: &Change, id: Automa
     let (archived_at, updated_by) = (Set(Some(now)), Set(Some(change.author().actor.clone())));
     let row = automation::ActiveModel { archived_at, updated_at: Set(now), updated_by, ..Default::default() };
     let when = Condition::all().add(automation::Column::ArchivedAt.is_null());
-    write(database, (change, "automation.archive"), id, (row, when), now).await
+    write(database, (change, "automation.archive"), id, (row, when, unchecked), now).await
 }
 
-/// Writes to an automation that meets `when`, counts and records the change; `false` when there is none.
+/// Writes to an automation that meets `when` and passes the check, counts and records the change; `false` when there is none.
 async fn write(
     database: &Database,
     (change, action): (&Change, &'static str),
     id: AutomationId,
-    (row, when): (automation::ActiveModel, Condition),
+    (row, when, check): (automation::ActiveModel, Condition, impl AsyncFn(&Transaction, &automation::Model) -> Result<(), Error>),
     now: DateTime<Utc>,
 ) -> Result<bool, Error> {
     let update = async |txn: &Transaction| {
@@ -204,12 +224,33 @@ async fn write(
         let counted = Set(change_add_in_txn(txn, Subject::Automations).await?);
         let found = automation::Entity::find_by_id(id.get()).filter(when.clone()).one(&txn.0).await?;
         let Some(before) = found else { return Ok(false) };
+        check(txn, &before).await?;
         let row = automation::ActiveModel { id: Unchanged(id.get()), change: counted, ..row.clone() };
         let after = row.update(&txn.0).await?;
         audit_record_in_txn(txn, change, (action, target(id.get())), (Some(&Audited(&before)), Some(&Audited(&after))), now).await?;
         Ok(true)
     };
     database.in_transaction(update).await
+}
+
+/// For a write that needs no check.
+async fn unchecked(_: &Transaction, _: &automation::Model) -> Result<(), Error> {
+    Ok(())
+}
+
+/// Checks that no automation out of scope names the queue. Whoever calls it blocks changes of automations.
+async fn check_queue_in_txn(txn: &Transaction, scope: &Scope, queue: &str) -> Result<(), Error> {
+    let Some(outside) = scope::outside(scope) else { return Ok(()) };
+    let named = automation::Entity::find().filter(automation::Column::QueueName.eq(queue)).filter(outside);
+    if named.count(&txn.0).await? == 0 { Ok(()) } else { Err(Error::OutOfScope("queue_name")) }
+}
+
+/// Checks that the domain exists. Whoever calls it blocks changes of automations.
+async fn check_domain_in_txn(txn: &Transaction, id: Option<DomainId>) -> Result<(), Error> {
+    match id {
+        Some(id) if !domain_exists_in_txn(txn, id).await? => Err(Error::Dangling("domain_id")),
+        _ => Ok(()),
+    }
 }
 
 fn target(id: i32) -> Target {
@@ -238,6 +279,12 @@ pub async fn automation_list(database: &Database, scope: &Scope, filter: &Filter
     }
     if let Some(text) = &filter.search {
         query = query.filter(has_text(automation::Column::Name, text));
+    }
+    if let Some(slug) = &filter.domain {
+        query = query.filter(scope::is_of_domain(slug));
+    }
+    if let Some(label) = &filter.label {
+        query = query.filter(scope::has_label(label));
     }
     if let Some(after) = filter.after {
         query = query.filter(automation::Column::Id.gt(after.get()));

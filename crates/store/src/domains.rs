@@ -1,11 +1,22 @@
 //! Domains: business areas that own automations.
 
 use chrono::{DateTime, Utc};
-use domain::{Scope, ids::DomainId, permission::Where, scope::Places};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use domain::{
+    Scope,
+    audit::{Change, Target},
+    ids::DomainId,
+    permission::Where,
+    scope::Places,
+};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{Set, Unchanged},
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
 
 use crate::{
-    Database, Error,
+    Database, Error, Transaction,
+    audit::{NONE, audit_record_in_txn},
     changes::{Subject, change_add_in_txn},
     entity::{
         automation,
@@ -30,6 +41,17 @@ pub struct Domain {
     pub updated_at: DateTime<Utc>,
 }
 
+/// Selects domains of a list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only the one with this slug.
+    pub slug: Option<String>,
+    /// Slug of the last domain of the previous page.
+    pub after: Option<String>,
+    /// Page size.
+    pub limit: u64,
+}
+
 /// Outcome of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
@@ -45,7 +67,7 @@ pub enum Deletion {
 ///
 /// # Errors
 /// [`Error::Duplicate`] when the slug is taken.
-pub async fn domain_insert(database: &Database, domain: &Domain) -> Result<(), Error> {
+pub async fn domain_insert(database: &Database, change: &Change, domain: &Domain) -> Result<(), Error> {
     let row = ActiveModel {
         id: Set(domain.id.get()),
         slug: Set(domain.slug.clone()),
@@ -53,30 +75,38 @@ pub async fn domain_insert(database: &Database, domain: &Domain) -> Result<(), E
         created_at: Set(domain.created_at),
         updated_at: Set(domain.updated_at),
     };
-    Entity::insert(row).exec_without_returning(database.connection()).await?;
-    Ok(())
+    let txn = database.begin().await?;
+    let row = row.insert(&txn.0).await?;
+    audit_record_in_txn(&txn, change, ("domain.create", target(domain.id)), (NONE, Some(&row)), domain.created_at).await?;
+    txn.commit().await
 }
 
 /// Changes slug, name and time of change; `false` when there is no such domain.
 ///
 /// # Errors
 /// [`Error::Duplicate`] when the slug is taken.
-pub async fn domain_update(database: &Database, domain: &Domain) -> Result<bool, Error> {
+pub async fn domain_update(database: &Database, change: &Change, domain: &Domain) -> Result<bool, Error> {
+    let txn = database.begin().await?;
+    let Some(before) = Entity::find_by_id(domain.id.get()).lock_exclusive().one(&txn.0).await? else { return Ok(false) };
     let row = ActiveModel {
+        id: Unchanged(domain.id.get()),
         slug: Set(domain.slug.clone()),
         name: Set(domain.name.clone()),
         updated_at: Set(domain.updated_at),
         ..Default::default()
     };
-    let update = Entity::update_many().set(row).filter(Column::Id.eq(domain.id.get()));
-    Ok(update.exec(database.connection()).await?.rows_affected == 1)
+    let after = row.update(&txn.0).await?;
+    let about = ("domain.update", target(domain.id));
+    audit_record_in_txn(&txn, change, about, (Some(&before), Some(&after)), domain.updated_at).await?;
+    txn.commit().await?;
+    Ok(true)
 }
 
-/// Deletes a domain that owns no automation.
+/// Deletes a domain that owns no automation, with the grants that were narrowed to it.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn domain_delete(database: &Database, id: DomainId) -> Result<Deletion, Error> {
+pub async fn domain_delete(database: &Database, change: &Change, id: DomainId, now: DateTime<Utc>) -> Result<Deletion, Error> {
     let txn = database.begin().await?;
     // Blocks changes of automations: none joins the domain meanwhile.
     change_add_in_txn(&txn, Subject::Automations).await?;
@@ -84,12 +114,21 @@ pub async fn domain_delete(database: &Database, id: DomainId) -> Result<Deletion
     if owned > 0 {
         return Ok(Deletion::Owns(owned));
     }
-    if Entity::delete_by_id(id.get()).exec(&txn.0).await?.rows_affected == 0 {
-        return Ok(Deletion::Missing);
-    }
-    grant_delete_at_in_txn(&txn, &Where::Domain(id)).await?;
+    let Some(before) = Entity::find_by_id(id.get()).one(&txn.0).await? else { return Ok(Deletion::Missing) };
+    Entity::delete_by_id(id.get()).exec(&txn.0).await?;
+    grant_delete_at_in_txn(&txn, change, &Where::Domain(id), now).await?;
+    audit_record_in_txn(&txn, change, ("domain.delete", target(id)), (Some(&before), NONE), now).await?;
     txn.commit().await?;
     Ok(Deletion::Done)
+}
+
+fn target(id: DomainId) -> Target {
+    Target::new("domain", id)
+}
+
+/// Whether there is such a domain. Whoever calls it blocks changes of automations.
+pub(crate) async fn domain_exists_in_txn(txn: &Transaction, id: DomainId) -> Result<bool, Error> {
+    Ok(Entity::find_by_id(id.get()).count(&txn.0).await? == 1)
 }
 
 /// One domain.
@@ -100,21 +139,16 @@ pub async fn domain_get(database: &Database, scope: &Scope, id: DomainId) -> Res
     Ok(Entity::find_by_id(id.get()).filter(in_scope(scope)).one(database.connection()).await?.map(from_row))
 }
 
-/// The domain with this slug.
+/// Domains by slug.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn domain_find(database: &Database, scope: &Scope, slug: &str) -> Result<Option<Domain>, Error> {
-    Ok(Entity::find().filter(Column::Slug.eq(slug)).filter(in_scope(scope)).one(database.connection()).await?.map(from_row))
-}
-
-/// Domains by slug, from the one after `after`.
-///
-/// # Errors
-/// Any [`Error`] of the database.
-pub async fn domain_list(database: &Database, scope: &Scope, after: Option<&str>, limit: u64) -> Result<Vec<Domain>, Error> {
-    let mut query = Entity::find().filter(in_scope(scope)).order_by_asc(Column::Slug).limit(limit);
-    if let Some(after) = after {
+pub async fn domain_list(database: &Database, scope: &Scope, filter: &Filter) -> Result<Vec<Domain>, Error> {
+    let mut query = Entity::find().filter(in_scope(scope)).order_by_asc(Column::Slug).limit(filter.limit);
+    if let Some(slug) = &filter.slug {
+        query = query.filter(Column::Slug.eq(slug));
+    }
+    if let Some(after) = &filter.after {
         query = query.filter(Column::Slug.gt(after));
     }
     Ok(query.all(database.connection()).await?.into_iter().map(from_row).collect())
@@ -123,9 +157,10 @@ pub async fn domain_list(database: &Database, scope: &Scope, after: Option<&str>
 /// A domain is in scope if it is a place of it, or owns an automation in scope.
 fn in_scope(scope: &Scope) -> Condition {
     let Scope::Only(Places { domains, .. }) = scope else { return Condition::all() };
+    let named = domains.iter().filter(|id| scope.has_domain(Some(**id)));
     let owners = automation::Entity::find().select_only().column(automation::Column::DomainId);
     let owners = owners.filter(Condition::all().add_option(scope::has_automation(scope)).add(automation::Column::DomainId.is_not_null()));
-    Condition::any().add(Column::Id.is_in(domains.iter().map(|id| id.get()))).add(Column::Id.in_subquery(owners.into_query()))
+    Condition::any().add(Column::Id.is_in(named.map(|id| id.get()))).add(Column::Id.in_subquery(owners.into_query()))
 }
 
 fn from_row(row: Model) -> Domain {

@@ -15,6 +15,12 @@ pub enum Error {
     /// The database refused a value or statement.
     #[error("the database refused the statement: {0}")]
     Refused(String),
+    /// The row refers to another one that does not exist, by this column.
+    #[error("{0} refers to nothing")]
+    Dangling(&'static str),
+    /// The caller's scope does not include what the change concerns, by this column.
+    #[error("{0} concerns what is out of scope")]
+    OutOfScope(&'static str),
     /// A row has an invalid value.
     #[error("unreadable row: {0}")]
     Corrupt(String),
@@ -103,6 +109,8 @@ mod tests {
             Error::Refused(_) => "refused",
             Error::Corrupt(_) => "corrupt",
             Error::LastAdministrator => "last_administrator",
+            Error::Dangling(_) => "dangling",
+            Error::OutOfScope(_) => "out of scope",
         };
         for (code, expected) in [
             ("40001", "conflict"),

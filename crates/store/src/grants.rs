@@ -2,15 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use domain::{
+    audit::{Change, Target},
     ids::{ApiKeyId, GrantId},
     permission::{Grant, Grantee, Where},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::OnConflict};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, sea_query::OnConflict};
 
 use crate::{
     Database, Error, Transaction,
+    audit::{NONE, audit_record_in_txn},
     changes::{Subject, change_add_in_txn},
-    entity::grant::{ActiveModel, Column, Entity, Model},
+    entity::grant::{Column, Entity, Model},
 };
 
 /// A grant that somebody has.
@@ -32,9 +34,9 @@ pub struct Held {
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn grant_insert(database: &Database, held: &Held) -> Result<bool, Error> {
+pub async fn grant_insert(database: &Database, change: &Change, held: &Held) -> Result<bool, Error> {
     let txn = database.begin().await?;
-    let is_new = grant_insert_in_txn(&txn, held).await?;
+    let is_new = grant_insert_in_txn(&txn, change, held).await?;
     txn.commit().await?;
     Ok(is_new)
 }
@@ -43,58 +45,51 @@ pub async fn grant_insert(database: &Database, held: &Held) -> Result<bool, Erro
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn grant_insert_in_txn(txn: &Transaction, held: &Held) -> Result<bool, Error> {
-    let (grantee_kind, grantee_id) = (held.grantee.kind(), held.grantee.id());
-    let (where_kind, where_value) = to_columns(&held.grant.place);
-    let row = ActiveModel {
-        id: Set(held.id.get()),
-        grantee_kind: Set(grantee_kind.to_owned()),
-        grantee_id: Set(grantee_id),
-        granted: Set(held.grant.right.to_string()),
-        where_kind: Set(where_kind.to_owned()),
-        where_value: Set(where_value),
-        granted_by: Set(held.granted_by.clone()),
-        granted_at: Set(held.granted_at),
-    };
+pub async fn grant_insert_in_txn(txn: &Transaction, change: &Change, held: &Held) -> Result<bool, Error> {
+    let row = to_row(held);
     use Column::{Granted, GranteeId, GranteeKind, WhereKind, WhereValue};
     let known = OnConflict::columns([GranteeKind, GranteeId, Granted, WhereKind, WhereValue]).do_nothing().to_owned();
-    let is_new = Entity::insert(row).on_conflict(known).exec_without_returning(&txn.0).await? == 1;
+    let insert = Entity::insert(row.clone().into_active_model()).on_conflict(known);
+    let is_new = insert.exec_without_returning(&txn.0).await? == 1;
     if is_new {
         change_add_in_txn(txn, Subject::Identities).await?;
+        audit_record_in_txn(txn, change, ("grant.create", target(&row)), (NONE, Some(&row)), held.granted_at).await?;
     }
     Ok(is_new)
 }
 
-/// Takes a grant away; `false` when the grantee does not have it.
+/// Takes a grant away; `false` when the grantee does not have it. Whoever calls it checks that an administrator is left.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn grant_delete_in_txn(txn: &Transaction, grantee: Grantee, id: GrantId) -> Result<bool, Error> {
-    let delete = Entity::delete_many().filter(of(grantee)).filter(Column::Id.eq(id.get()));
-    let had = delete.exec(&txn.0).await?.rows_affected == 1;
-    if had {
-        change_add_in_txn(txn, Subject::Identities).await?;
-    }
-    Ok(had)
-}
-
-/// Takes all grants of a grantee away. Whoever calls it counts the change.
-///
-/// # Errors
-/// Any [`Error`] of the database.
-pub async fn grant_delete_all_in_txn(txn: &Transaction, grantee: Grantee) -> Result<(), Error> {
-    Entity::delete_many().filter(of(grantee)).exec(&txn.0).await?;
-    Ok(())
+pub async fn grant_delete_in_txn(
+    txn: &Transaction,
+    change: &Change,
+    grantee: Grantee,
+    id: GrantId,
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
+    Ok(delete(txn, change, of(grantee).add(Column::Id.eq(id.get())), now).await? == 1)
 }
 
 /// Takes away all grants at a place that there will be no more.
-pub(crate) async fn grant_delete_at_in_txn(txn: &Transaction, place: &Where) -> Result<(), Error> {
+pub(crate) async fn grant_delete_at_in_txn(txn: &Transaction, change: &Change, place: &Where, now: DateTime<Utc>) -> Result<(), Error> {
     let (where_kind, where_value) = to_columns(place);
-    let delete = Entity::delete_many().filter(Column::WhereKind.eq(where_kind)).filter(Column::WhereValue.eq(where_value));
-    if delete.exec(&txn.0).await?.rows_affected > 0 {
+    let there = Condition::all().add(Column::WhereKind.eq(where_kind)).add(Column::WhereValue.eq(where_value));
+    delete(txn, change, there, now).await.map(drop)
+}
+
+/// Deletes, counts and records; returns how many.
+async fn delete(txn: &Transaction, change: &Change, which: Condition, now: DateTime<Utc>) -> Result<usize, Error> {
+    let rows = Entity::find().filter(which).all(&txn.0).await?;
+    for row in &rows {
+        Entity::delete_by_id(row.id).exec(&txn.0).await?;
+        audit_record_in_txn(txn, change, ("grant.delete", target(row)), (Some(row), NONE), now).await?;
+    }
+    if !rows.is_empty() {
         change_add_in_txn(txn, Subject::Identities).await?;
     }
-    Ok(())
+    Ok(rows.len())
 }
 
 /// The grants of a user or key, oldest first.
@@ -135,6 +130,24 @@ async fn list(connection: &impl ConnectionTrait, grantee: Grantee) -> Result<Vec
 
 fn of(grantee: Grantee) -> Condition {
     Condition::all().add(Column::GranteeKind.eq(grantee.kind())).add(Column::GranteeId.eq(grantee.id()))
+}
+
+fn target(row: &Model) -> Target {
+    Target::new("grant", row.id)
+}
+
+fn to_row(held: &Held) -> Model {
+    let (where_kind, where_value) = to_columns(&held.grant.place);
+    Model {
+        id: held.id.get(),
+        grantee_kind: held.grantee.kind().to_owned(),
+        grantee_id: held.grantee.id(),
+        granted: held.grant.right.to_string(),
+        where_kind: where_kind.to_owned(),
+        where_value,
+        granted_by: held.granted_by.clone(),
+        granted_at: held.granted_at,
+    }
 }
 
 fn to_columns(place: &Where) -> (&'static str, String) {

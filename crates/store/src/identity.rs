@@ -75,7 +75,7 @@ pub async fn user_insert_if_absent(
     if is_new {
         let (grantee, grant) = (Grantee::User(id.into()), Grant::everywhere(Role::Admin));
         let held = Held { id: Uuid::now_v7().into(), grantee, grant, granted_by: "regente".to_owned(), granted_at: now };
-        grant_insert_in_txn(&txn, &held).await?;
+        grant_insert_in_txn(&txn, change, &held).await?;
         let created = json!({"username": username, "role": Role::Admin});
         let entry = change.entry("user.create", Target::new("user", id), None, Some(created));
         audit_insert_in_txn(&txn, &entry, now).await?;

@@ -1,9 +1,9 @@
-//! Figures about the whole hub. They are read from partial indexes, so that their cost does not grow with the number of stored jobs.
+//! Figures about the hub, or about the part of it in somebody's scope. They are read from partial indexes, so that their cost does not grow with the number of stored jobs.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::{ids::JobId, job::Status};
+use domain::{Scope, ids::JobId, job::Status};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Alias, Expr, ExprTrait, IntoIden, Order, Query, SubQueryStatement, TableRef, ValueTuple},
@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::{
     Database, Error,
     entity::{automation, job},
+    scope,
 };
 
 /// Number of jobs in a queue.
@@ -33,54 +34,58 @@ const WAITING: &str = "status = 'pending' AND dispatch_started_at IS NULL";
 const DISPATCHED: &str = "status = 'pending' AND dispatch_started_at IS NOT NULL";
 const HELD: &str = "status IN ('running', 'paused')";
 
-/// The load of each queue, including queues of automations without jobs.
+/// The load of each queue, including queues of automations without jobs; of automations and jobs in scope.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn queue_loads(database: &Database) -> Result<BTreeMap<String, QueueLoad>, Error> {
+pub async fn queue_loads(database: &Database, scope: &Scope) -> Result<BTreeMap<String, QueueLoad>, Error> {
     let mut loads: BTreeMap<String, QueueLoad> =
-        named_queues(database).await?.into_iter().map(|name| (name, QueueLoad::default())).collect();
-    let waiting = counts(database, WAITING).await?;
-    let oldest = oldest_waiting(database, waiting.iter().map(|(queue, _)| queue.as_str())).await?;
+        named_queues(database, scope).await?.into_iter().map(|name| (name, QueueLoad::default())).collect();
+    let waiting = counts(database, scope, WAITING).await?;
+    let oldest = oldest_waiting(database, scope, waiting.iter().map(|(queue, _)| queue.as_str())).await?;
     for (queue, jobs) in waiting {
         loads.entry(queue).or_default().waiting = jobs;
     }
     for (queue, at) in oldest {
         loads.entry(queue).or_default().oldest_pending_at = Some(at);
     }
-    for (queue, accepted_at) in dispatched(database).await? {
+    for (queue, accepted_at) in dispatched(database, scope).await? {
         let load = loads.entry(queue).or_default();
         load.dispatched += 1;
         load.oldest_pending_at = Some(load.oldest_pending_at.map_or(accepted_at, |oldest| Ord::min(oldest, accepted_at)));
     }
-    for (queue, jobs) in counts(database, HELD).await? {
+    for (queue, jobs) in counts(database, scope, HELD).await? {
         loads.entry(queue).or_default().running = jobs;
     }
     Ok(loads)
 }
 
-async fn named_queues(database: &Database) -> Result<Vec<String>, Error> {
+async fn named_queues(database: &Database, scope: &Scope) -> Result<Vec<String>, Error> {
     let query = automation::Entity::find()
         .select_only()
         .column(automation::Column::QueueName)
         .distinct()
-        .filter(automation::Column::ArchivedAt.is_null());
+        .filter(Condition::all().add(automation::Column::ArchivedAt.is_null()).add_option(scope::has_automation(scope)));
     Ok(query.into_tuple().all(database.connection()).await?)
 }
 
-async fn counts(database: &Database, which: &'static str) -> Result<Vec<(String, u64)>, Error> {
+async fn counts(database: &Database, scope: &Scope, which: &'static str) -> Result<Vec<(String, u64)>, Error> {
     let query = job::Entity::find()
         .select_only()
         .column(job::Column::QueueName)
         .column_as(Expr::col(job::Column::QueueName).count(), "jobs")
-        .filter(Expr::cust(which))
+        .filter(in_scope(scope).add(Expr::cust(which)))
         .group_by(job::Column::QueueName);
     let rows: Vec<(String, i64)> = query.into_tuple().all(database.connection()).await?;
     Ok(rows.into_iter().map(|(queue, jobs)| (queue, u64::try_from(jobs).unwrap_or(0))).collect())
 }
 
 /// When the oldest job in the backlog of each queue was accepted. One probe for each queue and priority, the leading columns of the index.
-async fn oldest_waiting(database: &Database, queues: impl Iterator<Item = &str>) -> Result<Vec<(String, DateTime<Utc>)>, Error> {
+async fn oldest_waiting(
+    database: &Database,
+    scope: &Scope,
+    queues: impl Iterator<Item = &str>,
+) -> Result<Vec<(String, DateTime<Utc>)>, Error> {
     use job::Column as C;
     let places: Vec<ValueTuple> =
         queues.flat_map(|queue| domain::automation::PRIORITY.map(move |priority| ValueTuple::Two(queue.into(), priority.into()))).collect();
@@ -91,7 +96,7 @@ async fn oldest_waiting(database: &Database, queues: impl Iterator<Item = &str>)
     let oldest = Query::select()
         .column((job::Entity, C::Id))
         .from(job::Entity)
-        .cond_where(Condition::all().add(Expr::cust(WAITING)))
+        .cond_where(in_scope(scope).add(Expr::cust(WAITING)))
         .and_where(Expr::col((job::Entity, C::QueueName)).eq(cell("column1")))
         .and_where(Expr::col((job::Entity, C::Priority)).eq(cell("column2")))
         .order_by((job::Entity, C::Id), Order::Asc)
@@ -112,8 +117,11 @@ async fn oldest_waiting(database: &Database, queues: impl Iterator<Item = &str>)
     Ok(found.into_iter().collect())
 }
 
-async fn dispatched(database: &Database) -> Result<Vec<(String, DateTime<Utc>)>, Error> {
-    let query = job::Entity::find().select_only().columns([job::Column::QueueName, job::Column::CreatedAt]).filter(Expr::cust(DISPATCHED));
+async fn dispatched(database: &Database, scope: &Scope) -> Result<Vec<(String, DateTime<Utc>)>, Error> {
+    let query = job::Entity::find()
+        .select_only()
+        .columns([job::Column::QueueName, job::Column::CreatedAt])
+        .filter(in_scope(scope).add(Expr::cust(DISPATCHED)));
     Ok(query.into_tuple().all(database.connection()).await?)
 }
 
@@ -122,16 +130,20 @@ fn accepted_at(id: JobId) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis(i64::try_from(id.get().as_u128() >> 80).ok()?)
 }
 
-/// The number of jobs that ended since `since`, by status.
+fn in_scope(scope: &Scope) -> Condition {
+    Condition::all().add_option(scope::has(scope, job::Column::AutomationId))
+}
+
+/// The number of jobs in scope that ended since `since`, by status.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_count_ended_unscoped(database: &Database, since: DateTime<Utc>) -> Result<Vec<(Status, u64)>, Error> {
+pub async fn job_count_ended(database: &Database, scope: &Scope, since: DateTime<Utc>) -> Result<Vec<(Status, u64)>, Error> {
     let query = job::Entity::find()
         .select_only()
         .column(job::Column::Status)
         .column_as(Expr::col(job::Column::Status).count(), "jobs")
-        .filter(job::Column::CompletedAt.gte(since))
+        .filter(in_scope(scope).add(job::Column::CompletedAt.gte(since)))
         .group_by(job::Column::Status);
     let rows: Vec<(String, i64)> = query.into_tuple().all(database.connection()).await?;
     let read = |(status, jobs): (String, i64)| {

@@ -99,7 +99,7 @@ pub async fn queue_get(database: &Database, scope: &Scope, name: &str) -> Result
         return Ok(None);
     }
     let pause = queue_pause::Entity::find_by_id(name.to_owned()).one(database.connection()).await?;
-    let counts = counts(database, Some(name)).await?.remove(name);
+    let counts = counts(database, scope, Some(name)).await?.remove(name);
     let exists = named.is_some() || pause.is_some() || counts.is_some();
     let (waiting, running) = counts.unwrap_or_default();
     Ok(exists.then(|| Queue { name: name.to_owned(), waiting, running, pause: pause.map(|row| from_row(row).1) }))
@@ -121,7 +121,7 @@ pub async fn queue_list(database: &Database, scope: &Scope) -> Result<Vec<Queue>
     for name in named {
         queues.insert(name.clone(), Queue { name, ..Queue::default() });
     }
-    for (name, (waiting, running)) in counts(database, None).await? {
+    for (name, (waiting, running)) in counts(database, scope, None).await? {
         let queue = queues.entry(name.clone()).or_insert_with(|| Queue { name, ..Queue::default() });
         (queue.waiting, queue.running) = (waiting, running);
     }
@@ -134,6 +134,15 @@ pub async fn queue_list(database: &Database, scope: &Scope) -> Result<Vec<Queue>
     Ok(queues.into_values().collect())
 }
 
+/// The names of the queues that automations in scope name, and no other automation: who may act on all of these automations may act on the
+/// queue. `None`: every queue.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn queue_list_within(database: &Database, scope: &Scope) -> Result<Option<BTreeSet<String>>, Error> {
+    scope::queues_within(database, scope).await
+}
+
 /// The names of the queues in scope; `None`: every queue.
 ///
 /// # Errors
@@ -142,31 +151,31 @@ pub async fn queue_list_names(database: &Database, scope: &Scope) -> Result<Opti
     scope::queues(database, scope).await
 }
 
-/// Pending and running jobs by queue; of one queue or of all.
-async fn counts(database: &Database, name: Option<&str>) -> Result<BTreeMap<String, (i64, i64)>, Error> {
+/// Pending and running jobs in scope by queue; of one queue or of all.
+async fn counts(database: &Database, scope: &Scope, name: Option<&str>) -> Result<BTreeMap<String, (i64, i64)>, Error> {
     // Literals and one arm for each partial index, so that the planner can use it.
     let pending = || Condition::all().add(Expr::cust("status = 'pending'"));
     let started = job::Column::DispatchStartedAt;
     let held = Condition::all().add(Expr::cust("status IN ('running', 'paused')"));
     let mut counts: BTreeMap<String, (i64, i64)> = BTreeMap::new();
     for waits in [pending().add(started.is_null()), pending().add(started.is_not_null())] {
-        for (queue, jobs) in count(database, name, waits).await? {
+        for (queue, jobs) in count(database, scope, name, waits).await? {
             counts.entry(queue).or_default().0 += jobs;
         }
     }
-    for (queue, jobs) in count(database, name, held).await? {
+    for (queue, jobs) in count(database, scope, name, held).await? {
         counts.entry(queue).or_default().1 += jobs;
     }
     Ok(counts)
 }
 
-async fn count(database: &Database, name: Option<&str>, which: Condition) -> Result<Vec<(String, i64)>, Error> {
+async fn count(database: &Database, scope: &Scope, name: Option<&str>, which: Condition) -> Result<Vec<(String, i64)>, Error> {
     let which = name.into_iter().fold(which, |which, name| which.add(job::Column::QueueName.eq(name)));
     let query = job::Entity::find()
         .select_only()
         .column(job::Column::QueueName)
         .column_as(Expr::col(job::Column::Id).count(), "jobs")
-        .filter(which)
+        .filter(which.add_option(scope::has(scope, job::Column::AutomationId)))
         .group_by(job::Column::QueueName);
     Ok(query.into_tuple().all(database.connection()).await?)
 }

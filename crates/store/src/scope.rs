@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{Scope, scope::Places};
+use ::domain::{Scope, scope::Places};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select,
     sea_query::{Expr, ExprTrait, LikeExpr, Query, SelectStatement},
@@ -13,7 +13,7 @@ use sea_orm::{
 
 use crate::{
     Database, Error,
-    entity::{automation, dead_letter, job},
+    entity::{automation, dead_letter, domain, job},
 };
 
 /// Condition that `column`, an automation's id, is in scope; `None`: every id is.
@@ -46,6 +46,18 @@ pub(crate) fn has_label(label: &str) -> Expr {
     stored.like(LikeExpr::new(format!("%\"{literal}\"%")).escape('\\'))
 }
 
+/// Condition on an automation's own row that it belongs to the domain with this slug.
+pub(crate) fn is_of_domain(slug: &str) -> Expr {
+    let named = domain::Entity::find().select_only().column(domain::Column::Id).filter(domain::Column::Slug.eq(slug));
+    automation::Column::DomainId.in_subquery(named.into_query())
+}
+
+/// Condition that `column` is the id of an automation of the domain with this slug.
+pub(crate) fn has_domain(slug: &str, column: impl ColumnTrait) -> Expr {
+    let owned = automation::Entity::find().select_only().column(automation::Column::Id).filter(is_of_domain(slug));
+    column.in_subquery(owned.into_query())
+}
+
 /// Condition that an automation in scope, archived or not, names the queue in `column`.
 pub(crate) fn has_queue(scope: &Scope, column: impl ColumnTrait) -> Option<Expr> {
     Some(column.in_subquery(queues_of(scope)?))
@@ -67,6 +79,20 @@ pub(crate) async fn queues(database: &Database, scope: &Scope) -> Result<Option<
     let Some(condition) = has_automation(scope) else { return Ok(None) };
     let names: Vec<String> = names().filter(condition).into_tuple().all(database.connection()).await?;
     Ok(Some(names.into_iter().collect()))
+}
+
+/// The queues that automations in scope name, and no other automation; `None`: every queue.
+pub(crate) async fn queues_within(database: &Database, scope: &Scope) -> Result<Option<BTreeSet<String>>, Error> {
+    let Some(outside) = outside(scope) else { return Ok(None) };
+    let shared: Vec<String> = names().filter(outside).into_tuple().all(database.connection()).await?;
+    let reached = queues(database, scope).await?;
+    Ok(reached.map(|reached| reached.into_iter().filter(|name| !shared.contains(name)).collect()))
+}
+
+/// Condition on an automation's own row that it is out of scope; `None`: none is. A row without domain or labels is out of scope, too.
+pub(crate) fn outside(scope: &Scope) -> Option<Condition> {
+    let inside = automation::Entity::find().select_only().column(automation::Column::Id).filter(has_automation(scope)?);
+    Some(Condition::all().add(automation::Column::Id.not_in_subquery(inside.into_query())))
 }
 
 fn queues_of(scope: &Scope) -> Option<SelectStatement> {

@@ -77,22 +77,22 @@ pub async fn worker_token_find_unscoped(database: &Database, digest: &str) -> Re
     row.map(from_row).transpose()
 }
 
-/// One token; `None` when one of its queues is out of scope.
+/// One token; `None` when an automation out of scope names one of its queues.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn worker_token_get(database: &Database, scope: &Scope, id: TokenId) -> Result<Option<WorkerToken>, Error> {
     let token = worker_token::Entity::find_by_id(id.get()).one(database.connection()).await?.map(from_row).transpose()?;
-    let reached = scope::queues(database, scope).await?;
+    let reached = scope::queues_within(database, scope).await?;
     Ok(token.filter(|token| is_within(token, reached.as_ref())))
 }
 
-/// Tokens in order of creation, revoked ones included. Only tokens whose queues are all in scope.
+/// Tokens in order of creation, revoked ones included. Only tokens whose queues no automation out of scope names.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn worker_token_list(database: &Database, scope: &Scope, after: Option<TokenId>, limit: u64) -> Result<Vec<WorkerToken>, Error> {
-    let reached = scope::queues(database, scope).await?;
+    let reached = scope::queues_within(database, scope).await?;
     let mut after = after.map(TokenId::get);
     let mut found = Vec::new();
     loop {

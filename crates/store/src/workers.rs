@@ -22,7 +22,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 pub use self::list::{
-    Filter, HeldJob, Identity, worker_jobs, worker_list, worker_list_known_unscoped, worker_list_seen_unscoped, worker_lives_unscoped,
+    Filter, HeldJob, Identity, worker_jobs, worker_list, worker_list_known_unscoped, worker_list_lives, worker_list_seen_unscoped,
 };
 pub use self::seen::{Seen, worker_note_seen};
 use crate::{
@@ -165,7 +165,18 @@ pub async fn worker_find_unscoped(database: &Database, name: &str) -> Result<Opt
 pub async fn worker_get(database: &Database, scope: &Scope, id: WorkerId) -> Result<Option<Worker>, Error> {
     let worker = worker::Entity::find_by_id(id.get()).one(database.connection()).await?.map(from_row).transpose()?;
     let reached = scope::queues(database, scope).await?;
-    Ok(worker.filter(|worker| serves_any(worker, reached.as_ref())))
+    Ok(worker.and_then(|worker| narrowed(worker, reached.as_ref())))
+}
+
+/// A worker whose queues are named by automations in scope alone; `None` for any other.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn worker_get_within(database: &Database, scope: &Scope, id: WorkerId) -> Result<Option<Worker>, Error> {
+    let worker = worker::Entity::find_by_id(id.get()).one(database.connection()).await?.map(from_row).transpose()?;
+    let within = scope::queues_within(database, scope).await?;
+    let is_within = |worker: &Worker| within.as_ref().is_none_or(|within| worker.queues.iter().all(|queue| within.contains(queue)));
+    Ok(worker.filter(is_within))
 }
 
 /// Records that a worker signed off; `false` when there is no such worker.
@@ -263,13 +274,24 @@ fn has_state(state: State, lost_before: DateTime<Utc>) -> Condition {
     }
 }
 
-/// Whether a worker takes jobs from one of these queues; `None`: any queue.
-fn serves_any(worker: &Worker, queues: Option<&BTreeSet<String>>) -> bool {
-    queues.is_none_or(|queues| queues.iter().any(|queue| serves(worker, queue)))
+/// The worker with only those of its queues that are among these, if it takes jobs from one of them; `None`: any queue.
+fn narrowed(mut worker: Worker, queues: Option<&BTreeSet<String>>) -> Option<Worker> {
+    if !serves_any(&worker.queues, queues) {
+        return None;
+    }
+    if let Some(queues) = queues.filter(|_| !is_every_queue(&worker.queues)) {
+        worker.queues.retain(|queue| queues.contains(queue));
+    }
+    Some(worker)
 }
 
-fn serves(worker: &Worker, queue: &String) -> bool {
-    is_every_queue(&worker.queues) || worker.queues.contains(queue)
+/// Whether a worker with its `own` queues takes jobs from one of these queues; `None`: any queue.
+fn serves_any(own: &[String], queues: Option<&BTreeSet<String>>) -> bool {
+    queues.is_none_or(|queues| queues.iter().any(|queue| serves(own, queue)))
+}
+
+fn serves(own: &[String], queue: &String) -> bool {
+    is_every_queue(own) || own.contains(queue)
 }
 
 fn from_row(row: worker::Model) -> Result<Worker, Error> {

@@ -23,7 +23,7 @@ const JSON_LINES: &str = "application/x-ndjson";
 /// Lists changes, newest first, 100 a page.
 ///
 /// Who changed what, when, from where and with which credential. Entries are never changed or removed; `regente audit verify` checks their hash chain.
-#[utoipa::path(tag = "audit", params(AuditFilter), responses((status = 200, body = Vec<AuditEntry>)))]
+#[utoipa::path(tag = "audit", extensions(("x-permission" = json!("admin.manage"))), params(AuditFilter), responses((status = 200, body = Vec<AuditEntry>)))]
 #[get("/api/v1/audit")]
 pub(crate) async fn list(
     _caller: Allowed<AdminManage>,
@@ -43,7 +43,7 @@ pub(crate) async fn list(
 /// Exports changes as lines of JSON, in the order of their hash chain.
 ///
 /// Only what is sealed, which takes some seconds: `after`, the `seq` of the last line of an earlier export, continues it without a gap.
-#[utoipa::path(tag = "audit", params(AuditExportFilter), responses(
+#[utoipa::path(tag = "audit", extensions(("x-permission" = json!("admin.manage"))), params(AuditExportFilter), responses(
     (status = 200, description = "One entry a line", content_type = "application/x-ndjson", body = String)))]
 #[get("/api/v1/audit/export")]
 pub(crate) async fn export(

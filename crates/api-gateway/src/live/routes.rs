@@ -20,7 +20,7 @@ use super::{
 /// Events: `open` (what follows is everything after its id), every kind of event (its data is the event), `reset` (events were missed: read
 /// the state again, what follows is complete), `end` (the reason why the stream ends). Each has an id; with `Last-Event-ID` or `last_event_id` the stream goes on
 /// after it. Only what the caller may see is sent, by their permissions at the time.
-#[utoipa::path(tag = "events", params(EventFilter, ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event that the client has")), responses(
+#[utoipa::path(tag = "events", extensions(("x-permission" = json!("run.read"))), params(EventFilter, ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event that the client has")), responses(
     (status = 200, content_type = "text/event-stream", body = String),
     (status = 429, description = "The caller has too many streams; see Retry-After", body = Problem)))]
 #[get("/api/v1/events")]

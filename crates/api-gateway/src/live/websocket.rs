@@ -33,7 +33,7 @@ const SILENT: u16 = 4408;
 /// `alive`. A client asks for other events by a message with the fields of the query. A browser, which cannot set headers, offers the protocols
 /// `regente.events.v1` and `bearer.TOKEN`. Close codes: 4400 (a message is not understood), 4401 (the token has ended), 4403 (nothing may be
 /// seen any more), 4408 (the client does not read, or is silent), 1001 (the gateway stops).
-#[utoipa::path(tag = "events", params(EventFilter), responses(
+#[utoipa::path(tag = "events", extensions(("x-permission" = json!("run.read"))), params(EventFilter), responses(
     (status = 101, description = "The WebSocket is open"),
     (status = 429, description = "The caller has too many streams; see Retry-After", body = Problem)))]
 #[get("/api/v1/ws")]

@@ -10,7 +10,7 @@ use runtime::{Allowed, Changing, Failure, JsonBody, OptionalJsonBody, Params, pa
 use crate::{service::Gateway, sessions::routes::live_sessions};
 
 /// Lists users in order of their names, 100 a page.
-#[utoipa::path(tag = "users", params(UserFilter), responses((status = 200, body = Vec<User>)))]
+#[utoipa::path(tag = "users", extensions(("x-permission" = json!("admin.manage"))), params(UserFilter), responses((status = 200, body = Vec<User>)))]
 #[get("/api/v1/users")]
 pub(crate) async fn list(
     _caller: Allowed<AdminManage>,
@@ -27,7 +27,7 @@ pub(crate) async fn list(
 /// Adds a user.
 ///
 /// Without a password one is generated, which only this answer shows. By default the user has to choose another one at the first sign-in.
-#[utoipa::path(tag = "users", request_body = UserCreate, responses(
+#[utoipa::path(tag = "users", extensions(("x-permission" = json!("admin.manage"))), request_body = UserCreate, responses(
     (status = 201, body = UserCreated), (status = 409, description = "`username_taken` or `email_taken`", body = Problem)))]
 #[post("/api/v1/users")]
 pub(crate) async fn create(
@@ -39,14 +39,14 @@ pub(crate) async fn create(
 }
 
 /// Returns one user.
-#[utoipa::path(tag = "users", params(api_types::params::UserId), responses((status = 200, body = User)))]
+#[utoipa::path(tag = "users", extensions(("x-permission" = json!("admin.manage"))), params(api_types::params::UserId), responses((status = 200, body = User)))]
 #[get("/api/v1/users/{id}")]
 pub(crate) async fn get(_caller: Allowed<AdminManage>, gateway: Data<Gateway>, id: Path<UserId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(gateway.people.get(*id).await?))
 }
 
 /// Changes a user's e-mail address and display name. The user name stays.
-#[utoipa::path(tag = "users", params(api_types::params::UserId), request_body = UserUpdate, responses(
+#[utoipa::path(tag = "users", extensions(("x-permission" = json!("admin.manage"))), params(api_types::params::UserId), request_body = UserUpdate, responses(
     (status = 200, body = User), (status = 409, description = "`email_taken`", body = Problem)))]
 #[put("/api/v1/users/{id}")]
 pub(crate) async fn update(
@@ -61,7 +61,7 @@ pub(crate) async fn update(
 /// Ends a user's sessions and API keys, and refuses further sign-ins, until they are reactivated.
 ///
 /// Their tokens are refused at once by the answering replica, within a second by the others. Users are not deleted: what they changed names them.
-#[utoipa::path(tag = "users", params(api_types::params::UserId), responses(
+#[utoipa::path(tag = "users", extensions(("x-permission" = json!("admin.manage"))), params(api_types::params::UserId), responses(
     (status = 200, body = User),
     (status = 409, description = "`last_administrator`: nobody else may manage the hub", body = Problem)))]
 #[post("/api/v1/users/{id}/deactivate")]
@@ -70,7 +70,7 @@ pub(crate) async fn deactivate(caller: Changing<AdminManage>, gateway: Data<Gate
 }
 
 /// Lets a deactivated user sign in again.
-#[utoipa::path(tag = "users", params(api_types::params::UserId), responses((status = 200, body = User)))]
+#[utoipa::path(tag = "users", extensions(("x-permission" = json!("admin.manage"))), params(api_types::params::UserId), responses((status = 200, body = User)))]
 #[post("/api/v1/users/{id}/reactivate")]
 pub(crate) async fn reactivate(caller: Changing<AdminManage>, gateway: Data<Gateway>, id: Path<UserId>) -> Result<HttpResponse, Failure> {
     Ok(HttpResponse::Ok().json(gateway.people.set_active(caller.change(), *id, true).await?))
@@ -79,7 +79,7 @@ pub(crate) async fn reactivate(caller: Changing<AdminManage>, gateway: Data<Gate
 /// Gives a user another password, and ends their sessions.
 ///
 /// Without a password one is generated, which only this answer shows. By default the user has to choose another one at the next sign-in.
-#[utoipa::path(tag = "users", params(api_types::params::UserId), request_body = Option<PasswordReset>, responses(
+#[utoipa::path(tag = "users", extensions(("x-permission" = json!("admin.manage"))), params(api_types::params::UserId), request_body = Option<PasswordReset>, responses(
     (status = 200, body = UserCreated)))]
 #[post("/api/v1/users/{id}/reset-password")]
 pub(crate) async fn reset_password(
@@ -92,7 +92,7 @@ pub(crate) async fn reset_password(
 }
 
 /// Lists where a user is signed in: sessions that go on, the last one first, 100 a page.
-#[utoipa::path(tag = "users", params(api_types::params::UserId, SessionFilter), responses((status = 200, body = Vec<Session>)))]
+#[utoipa::path(tag = "users", extensions(("x-permission" = json!("admin.manage"))), params(api_types::params::UserId, SessionFilter), responses((status = 200, body = Vec<Session>)))]
 #[get("/api/v1/users/{id}/sessions")]
 pub(crate) async fn sessions(
     _caller: Allowed<AdminManage>,
@@ -106,7 +106,7 @@ pub(crate) async fn sessions(
 }
 
 /// Ends one of a user's sessions.
-#[utoipa::path(tag = "users", params(("id" = uuid::Uuid, Path, description = "The user's"), ("session_id" = uuid::Uuid, Path, description = "The session's")),
+#[utoipa::path(tag = "users", extensions(("x-permission" = json!("admin.manage"))), params(("id" = uuid::Uuid, Path, description = "The user's"), ("session_id" = uuid::Uuid, Path, description = "The session's")),
     responses((status = 204, description = "The session has ended"),
         (status = 404, description = "There is no such user, or none of their sessions that go on has this id", body = Problem)))]
 #[delete("/api/v1/users/{id}/sessions/{session_id}")]

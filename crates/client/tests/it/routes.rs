@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use api_types::{
     ApiKeyCreate, ApiKeyFilter, AuditExportFilter, AuditFilter, AutomationCreate, AutomationFilter, AutomationUpdate, BulkRequest,
-    ChangePasswordRequest, ControlRequest, DeadLetterFilter, EventFilter, ExecuteOptions, JobCreate, JobEventFilter, JobFilter, LogFilter,
-    PasswordReset, PauseRequest, QueueFilter, ReplayRequest, RetryRequest, SessionFilter, UserCreate, UserFilter, UserUpdate, WorkerFilter,
-    WorkerTokenCreate, WorkerTokenFilter,
+    ChangePasswordRequest, ControlRequest, DeadLetterFilter, DomainCreate, DomainFilter, DomainUpdate, EventFilter, ExecuteOptions,
+    GrantCreate, JobCreate, JobEventFilter, JobFilter, LogFilter, PasswordReset, PauseRequest, QueueFilter, ReplayRequest, RetryRequest,
+    SessionFilter, UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate, WorkerTokenFilter,
 };
 use client::{Client, Error, Settings};
 use futures_util::TryStreamExt as _;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::server::{Server, problem};
 
 /// Calls that are there beside a description: to be compared with it.
-const METHODS: usize = 63;
+const METHODS: usize = 71;
 
 /// Sends each request there is, and gives what was refused.
 async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
@@ -85,6 +85,14 @@ async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
         hub.user_deactivate(id.into()),
         hub.user_reactivate(id.into()),
         hub.user_reset_password(id.into(), &PasswordReset::default()),
+        hub.user_grants(id.into()),
+        hub.user_grant(id.into(), &GrantCreate { right: "viewer".into(), domain_id: None, automation_id: None, label: None }),
+        hub.user_revoke(id.into(), Uuid::max().into()),
+        hub.domains(&DomainFilter::default()).page(),
+        hub.domain_create(&DomainCreate { slug: "d".into(), name: "D".into() }),
+        hub.domain(id.into()),
+        hub.domain_update(id.into(), &DomainUpdate::default()),
+        hub.domain_delete(id.into()),
         hub.user_sessions(id.into(), &SessionFilter::default()).page(),
         hub.user_session_end(id.into(), Uuid::max().into()),
         hub.audit(&AuditFilter::default()).page(),
@@ -99,7 +107,7 @@ async fn every_management_route_has_a_method() {
     assert!(refused.iter().all(|error| error.as_ref().and_then(Error::status) == Some(418)), "{refused:?}");
     let route = |request: &String| {
         let path = request.lines().next().unwrap().trim_end_matches(" HTTP/1.1").split('?').next().unwrap().to_owned();
-        let path = path.replace(&Uuid::max().to_string(), "{session_id}");
+        let path = path.replace(&Uuid::max().to_string(), "{session_id}").replace("/grants/{session_id}", "/grants/{grant_id}");
         path.replace(&Uuid::nil().to_string(), "{id}").replace("/automations/1", "/automations/{id}").replace("/queues/q", "/queues/{name}")
     };
     let asked: BTreeSet<String> = server.requests().iter().map(route).collect();

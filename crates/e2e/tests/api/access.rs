@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{calm, service_token};
 
 /// What a route needs of who calls it.
-type Needs = Option<P>;
+pub(crate) type Needs = Option<P>;
 
 /// Nobody is asked who they are.
 const ANYBODY: Needs = None;
@@ -28,7 +28,7 @@ const PERSONAL: [(&str, &str); 8] = [
     ("delete", "/api/v1/auth/sessions/{id}"),
 ];
 
-const ROUTES: [(&str, &str, Needs); 70] = [
+pub(crate) const ROUTES: &[(&str, &str, Needs)] = &[
     ("get", "/api/v1/audit", Some(P::AdminManage)),
     ("get", "/api/v1/audit/export", Some(P::AdminManage)),
     ("get", "/api/v1/automations", Some(P::RobotRead)),
@@ -90,6 +90,14 @@ const ROUTES: [(&str, &str, Needs); 70] = [
     ("post", "/api/v1/users/{id}/reset-password", Some(P::AdminManage)),
     ("get", "/api/v1/users/{id}/sessions", Some(P::AdminManage)),
     ("delete", "/api/v1/users/{id}/sessions/{session_id}", Some(P::AdminManage)),
+    ("get", "/api/v1/domains", Some(P::RobotRead)),
+    ("post", "/api/v1/domains", Some(P::AdminManage)),
+    ("delete", "/api/v1/domains/{id}", Some(P::AdminManage)),
+    ("get", "/api/v1/domains/{id}", Some(P::RobotRead)),
+    ("put", "/api/v1/domains/{id}", Some(P::AdminManage)),
+    ("get", "/api/v1/users/{id}/grants", Some(P::AdminManage)),
+    ("post", "/api/v1/users/{id}/grants", Some(P::AdminManage)),
+    ("delete", "/api/v1/users/{id}/grants/{grant_id}", Some(P::AdminManage)),
     ("post", "/api/v1/worker/goodbye", Some(P::WorkerWork)),
     ("get", "/api/v1/workers", Some(P::WorkerRead)),
     ("delete", "/api/v1/workers/{id}", Some(P::WorkerManage)),
@@ -126,7 +134,7 @@ async fn each_route_is_open_to_whom_it_is_for_and_to_nobody_else() {
     let world = calm(Delivery::Pull).await;
     let shown = credentials(&world).await;
     let mut wrong = Vec::new();
-    for (method, path, needs) in ROUTES {
+    for (method, path, needs) in ROUTES.iter().copied() {
         for (nth, credential) in CREDENTIALS.iter().enumerate() {
             let answer = ask(&world, (method, path), &shown[nth]).await;
             let (expected, actual) = (verdict(needs, path, credential), seen(&answer, path));
@@ -241,6 +249,7 @@ async fn credentials(world: &World) -> [Vec<(&'static str, String)>; 10] {
 async fn ask(world: &World, (method, path): (&str, &str), shown: &[(&'static str, String)]) -> Answer {
     let path = path
         .replace("{session_id}", "0195d6f0-0000-7000-8000-000000000000")
+        .replace("{grant_id}", "0195d6f0-0000-7000-8000-000000000000")
         .replace("{id}", if path.contains("automations") { "999999" } else { "0195d6f0-0000-7000-8000-000000000000" });
     // A bad filter is found after the permission; without it, the stream never ends.
     let path = if ["/api/v1/events", "/api/v1/ws"].contains(&path.as_str()) { path + "?kinds=bad" } else { path };

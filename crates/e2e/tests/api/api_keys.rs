@@ -58,7 +58,7 @@ async fn grant(world: &World, user: UserId, right: &str, place: Where) -> Held {
     let grant = Grant { right: right.parse().unwrap(), place };
     let held =
         Held { id: Uuid::now_v7().into(), grantee: Grantee::User(user), grant, granted_by: "a test".to_owned(), granted_at: Utc::now() };
-    assert!(grant_insert(world.hub.database(), &held).await.unwrap());
+    assert!(grant_insert(world.hub.database(), &test_support::change(), &held).await.unwrap());
     held
 }
 
@@ -175,7 +175,7 @@ async fn a_key_does_no_more_than_its_owner_may(delivery: Delivery) {
     let seen: Vec<Automation> = get(&world.client, &narrow.key, "/api/v1/automations").await.expect(200).json();
     assert_eq!(seen.len(), 0, "what is in both");
     let txn = world.hub.database().begin().await.unwrap();
-    assert!(grant_delete_in_txn(&txn, held.grantee, held.id).await.unwrap());
+    assert!(grant_delete_in_txn(&txn, &test_support::change(), held.grantee, held.id, chrono::Utc::now()).await.unwrap());
     txn.commit().await.unwrap();
     eventually("the owner's loss is the key's", async || (execute(mine.id).await.status == 403).then_some(())).await;
     world.end().await;
@@ -204,7 +204,7 @@ async fn a_key_ends_on_every_replica_with_its_revocation_and_its_owner(delivery:
     let _back = user_set_active(world.hub.database(), ana.id, true, &Change::by_hub(), Utc::now()).await.unwrap();
     status_soon(&other_client, &two.key, 200).await;
     let txn = world.hub.database().begin().await.unwrap();
-    assert!(grant_delete_in_txn(&txn, held.grantee, held.id).await.unwrap());
+    assert!(grant_delete_in_txn(&txn, &test_support::change(), held.grantee, held.id, chrono::Utc::now()).await.unwrap());
     txn.commit().await.unwrap();
     for client in [&world.client, &other_client] {
         status_soon(client, &two.key, 403).await;

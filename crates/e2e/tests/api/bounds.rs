@@ -59,9 +59,15 @@ async fn a_schema_that_was_stored_before_it_was_bounded_stops_no_hub(delivery: D
     let made = automation(&world, "old").await;
     let stored = store::automations::automation_get(world.hub.database(), &Scope::All, made.id).await.unwrap().unwrap();
     let draft = store::automations::Draft { parameter_schema: Some(bomb()), ..stored.draft };
-    store::automations::automation_update(world.hub.database(), &test_support::change(), made.id, &draft, chrono::Utc::now())
-        .await
-        .unwrap();
+    store::automations::automation_update(
+        world.hub.database(),
+        (&Scope::All, &test_support::change()),
+        made.id,
+        &draft,
+        chrono::Utc::now(),
+    )
+    .await
+    .unwrap();
     let world = world.restart().await;
     let problem = world.client.post(&format!("/api/v1/automations/{}/execute", made.id), &json!({"a": 1})).await.problem(409);
     assert_eq!(problem.code, "schema_unusable");

@@ -33,6 +33,8 @@ pub(crate) fn automation(from: &Automation, now: DateTime<Utc>) -> api_types::Au
         display: policy.display,
         cpu_limit: policy.cpu_limit,
         memory_limit_bytes: policy.memory_limit_bytes,
+        domain_id: draft.domain_id,
+        labels: draft.labels,
         paused_at: pause.as_ref().map(|pause| pause.at),
         paused_until: pause.as_ref().and_then(|pause| pause.until),
         paused_reason: pause.as_ref().and_then(|pause| pause.reason.clone()),

@@ -30,6 +30,9 @@ pub(super) fn changed(mut draft: Draft, mut request: AutomationUpdate, mut fault
     set(&mut draft.max_concurrency, request.max_concurrency);
     set(&mut draft.priority, request.priority);
     set(&mut draft.retry_policy, request.retry_policy);
+    set(&mut draft.domain_id, request.domain_id);
+    let own = request.labels.map(|given| labels(&given));
+    set(&mut draft.labels, own.and_then(|labels| labels.map_err(|fault| faults.push(fault.under("labels"))).ok()));
     checked(draft, faults)
 }
 

@@ -14,7 +14,7 @@ use crate::notices::Notice;
 impl Automations {
     /// Pauses it: its pending jobs do not start. An existing pause is changed and keeps its beginning.
     pub(crate) async fn pause(&self, by: &Editor, id: AutomationId, request: PauseRequest) -> Result<Automation, Failure> {
-        let current = self.get(by.scope(), id).await?;
+        let current = self.get(by, id).await?;
         let now = (self.clock)();
         let pause = pause(request, current.pause, by, now)?;
         if !store::automations::automation_pause(&self.database, by.change(), id, &pause, now).await? {
@@ -28,7 +28,7 @@ impl Automations {
 
     /// Resumes it.
     pub(crate) async fn resume(&self, by: &Editor, id: AutomationId) -> Result<Automation, Failure> {
-        self.get(by.scope(), id).await?;
+        self.get(by, id).await?;
         if !store::automations::automation_resume(&self.database, by.change(), id, (self.clock)()).await? {
             return Err(Failure::conflict("wrong_state", format!("automation {id} is active, not paused")));
         }
@@ -40,7 +40,7 @@ impl Automations {
     }
 
     async fn put(&self, by: &Permitted, id: AutomationId) -> Result<Automation, Failure> {
-        let automation = self.get(by.scope(), id).await?;
+        let automation = self.get(by, id).await?;
         self.catalog.put(automation.clone());
         Ok(automation)
     }

@@ -2,30 +2,40 @@
 
 use api_types::{AutomationCreate, AutomationUpdate};
 use auth::Permitted;
-use domain::{Fault, Scope, ids::AutomationId};
+use domain::{
+    Fault, Scope,
+    ids::{AutomationId, DomainId},
+    permission::Permission,
+    scope::Place,
+};
 use runtime::{Editor, Failure};
 use serde_json::Value;
 use store::automations::{Automation, Draft, Filter};
 
 use super::{Automations, convert, draft};
-use crate::catalog::not_found;
+use crate::{catalog::not_found, reach::reach};
 
 impl Automations {
     pub(crate) async fn create(&self, by: &Editor, request: AutomationCreate) -> Result<Automation, Failure> {
         let draft = self.changed(by, draft::empty(&request, self.queue_profile), request.into()).await?;
-        let created = store::automations::automation_insert(&self.database, by.change(), &draft, (self.clock)()).await;
-        let automation = created.map_err(|error| name_taken(error, &draft.name))?;
+        if !by.scope().has_domain(draft.domain_id) {
+            return Err(by.denied(owner(draft.domain_id)).into());
+        }
+        let created = store::automations::automation_insert(&self.database, by.scope(), by.change(), &draft, (self.clock)()).await;
+        let automation = created.map_err(|error| not_written(by, error, &draft))?;
         self.settle(&automation).await;
         self.announcer.automation("automation.created", &automation);
         Ok(automation)
     }
 
     pub(crate) async fn update(&self, by: &Editor, id: AutomationId, request: AutomationUpdate) -> Result<Automation, Failure> {
-        let current = self.get(by.scope(), id).await?;
+        let current = self.get(by, id).await?;
         check_unchanged(&request, &convert::automation(&current, (self.clock)()))?;
+        let domain_before = current.draft.domain_id;
         let draft = self.changed(by, current.draft, request).await?;
-        let updated = store::automations::automation_update(&self.database, by.change(), id, &draft, (self.clock)()).await;
-        let automation = updated.map_err(|error| name_taken(error, &draft.name))?.ok_or_else(|| not_found(id))?;
+        check_move(by, id, domain_before, &draft)?;
+        let updated = store::automations::automation_update(&self.database, (by.scope(), by.change()), id, &draft, (self.clock)()).await;
+        let automation = updated.map_err(|error| not_written(by, error, &draft))?.ok_or_else(|| not_found(id))?;
         self.settle(&automation).await;
         self.announcer.automation("automation.updated", &automation);
         Ok(automation)
@@ -49,16 +59,18 @@ impl Automations {
     }
 
     pub(crate) async fn archive(&self, by: &Editor, id: AutomationId) -> Result<(), Failure> {
-        self.get(by.scope(), id).await?;
+        self.get(by, id).await?;
         store::automations::automation_archive(&self.database, by.change(), id, (self.clock)()).await?;
-        let automation = self.get(by.scope(), id).await?;
+        let automation = self.get(by, id).await?;
         self.announcer.automation("automation.archived", &automation);
         self.catalog.put(automation);
         Ok(())
     }
 
-    pub(crate) async fn get(&self, scope: &Scope, id: AutomationId) -> Result<Automation, Failure> {
-        store::automations::automation_get(&self.database, scope, id).await?.ok_or_else(|| not_found(id))
+    /// The automation, where the caller may do what the request does.
+    pub(crate) async fn get(&self, by: &Permitted, id: AutomationId) -> Result<Automation, Failure> {
+        let find = async |scope: &Scope| store::automations::automation_get(&self.database, scope, id).await;
+        reach(by, Permission::RobotRead, format_args!("automation {id}"), find).await
     }
 
     pub(crate) async fn list(&self, by: &Permitted, filter: &Filter) -> Result<Vec<Automation>, Failure> {
@@ -82,9 +94,30 @@ impl Automations {
     }
 }
 
-fn name_taken(error: store::Error, name: &str) -> Failure {
+/// Whom a new automation concerns: the domain's people, or everybody.
+fn owner(domain: Option<DomainId>) -> String {
+    domain.map_or_else(|| "automations without a domain".to_owned(), |id| format!("domain {id}"))
+}
+
+/// Checks that an automation stays where the caller may change it, and goes to no domain that is not the caller's.
+fn check_move(by: &Permitted, id: AutomationId, before: Option<DomainId>, draft: &Draft) -> Result<(), Failure> {
+    let moved_to = draft.domain_id.filter(|id| Some(*id) != before);
+    if moved_to.is_some() && !by.scope().has_domain(moved_to) {
+        return Err(by.denied(owner(moved_to)).into());
+    }
+    if !by.scope().has(&Place { automation: Some(id), ..draft.place() }) {
+        let what = format!("automation {id} with this domain_id and these labels: the change would take it out of your reach");
+        return Err(by.denied(what).into());
+    }
+    Ok(())
+}
+
+/// Why an automation was not written.
+fn not_written(by: &Permitted, error: store::Error, Draft { name, queue_name, .. }: &Draft) -> Failure {
     match error {
         store::Error::Duplicate(_) => Failure::conflict("name_taken", format!("an automation named \"{name}\" exists")),
+        store::Error::Dangling(field) => Failure::field(field, "is no domain"),
+        store::Error::OutOfScope(_) => by.denied(format!("every automation of queue \"{queue_name}\"")).into(),
         other => other.into(),
     }
 }

@@ -6,7 +6,7 @@ use actix_web::{
 };
 use api_types::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate, PauseRequest, Problem};
 use auth::need::{RobotPublish, RobotRead, RunCancel};
-use domain::{Fault, automation::MAX_NAME, ids::AutomationId};
+use domain::{Fault, automation::MAX_NAME, ids::AutomationId, policy::labels};
 use runtime::{Allowed, Changing, Failure, JsonBody, OptionalJsonBody, Params, page, page_size};
 use store::automations::Filter;
 
@@ -15,7 +15,7 @@ use super::Automations;
 /// Registers an automation.
 ///
 /// `warnings` of the answer lists what has not taken effect yet. 409: the name is taken.
-#[utoipa::path(tag = "automations", request_body = AutomationCreate, responses(
+#[utoipa::path(tag = "automations", extensions(("x-permission" = json!("robot.publish"))), request_body = AutomationCreate, responses(
     (status = 201, body = Automation), (status = 409, description = "The name is taken", body = Problem)))]
 #[post("/api/v1/automations")]
 pub(crate) async fn create(
@@ -30,8 +30,9 @@ pub(crate) async fn create(
 
 /// Lists automations by id, 100 a page.
 ///
-/// Archived automations are omitted unless `archived=true`. `name` finds an automation by its exact name, `search` those whose names contain a text.
-#[utoipa::path(tag = "automations", params(AutomationFilter), responses(
+/// Archived automations are omitted unless `archived=true`. `name` finds an automation by its exact name, `search` those whose names contain a text,
+/// `domain` and `label` those of a business area or with a label.
+#[utoipa::path(tag = "automations", extensions(("x-permission" = json!("robot.read"))), params(AutomationFilter), responses(
     (status = 200, body = Vec<Automation>)))]
 #[get("/api/v1/automations")]
 pub(crate) async fn list(
@@ -41,9 +42,10 @@ pub(crate) async fn list(
     query: Params<AutomationFilter>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 100, 1000)?;
-    let AutomationFilter { limit: _, after, name, search, archived } = query.0;
-    check_texts(&[("name", name.as_deref()), ("search", search.as_deref())])?;
-    let filter = Filter { archived, name, search, limit: limit.into(), after };
+    let AutomationFilter { limit: _, after, name, search, domain, label, archived } = query.0;
+    check_texts(&[("name", name.as_deref()), ("search", search.as_deref()), ("domain", domain.as_deref())])?;
+    let label = label.map(own_label).transpose()?;
+    let filter = Filter { archived, name, search, domain, label, limit: limit.into(), after };
     let found = automations.list(&caller, &filter).await?;
     let next = found.last().filter(|_| found.len() == limit as usize).map(|last| last.id.to_string());
     Ok(page(request.path(), request.query_string(), next)
@@ -51,7 +53,7 @@ pub(crate) async fn list(
 }
 
 /// Returns an automation.
-#[utoipa::path(tag = "automations", params(api_types::params::AutomationId), responses(
+#[utoipa::path(tag = "automations", extensions(("x-permission" = json!("robot.read"))), params(api_types::params::AutomationId), responses(
     (status = 200, body = Automation)))]
 #[get("/api/v1/automations/{id}")]
 pub(crate) async fn get(
@@ -59,14 +61,14 @@ pub(crate) async fn get(
     automations: Data<Automations>,
     id: Path<AutomationId>,
 ) -> Result<HttpResponse, Failure> {
-    Ok(HttpResponse::Ok().json(automations.shown(&automations.get(caller.scope(), *id).await?)))
+    Ok(HttpResponse::Ok().json(automations.shown(&automations.get(&caller, *id).await?)))
 }
 
 /// Changes an automation.
 ///
 /// Absent fields keep their values; null clears an optional field. The answer of `GET` can be sent back; an outdated `updated_at` is
 /// answered 409.
-#[utoipa::path(tag = "automations", params(api_types::params::AutomationId), request_body = AutomationUpdate, responses(
+#[utoipa::path(tag = "automations", extensions(("x-permission" = json!("robot.publish"))), params(api_types::params::AutomationId), request_body = AutomationUpdate, responses(
     (status = 200, body = Automation), (status = 409, description = "The name is taken", body = Problem)))]
 #[put("/api/v1/automations/{id}")]
 pub(crate) async fn update(
@@ -82,7 +84,7 @@ pub(crate) async fn update(
 ///
 /// An archived automation accepts no more jobs and keeps its existing ones. Pending jobs still run, within its limits; cancel them in bulk
 /// if they must not.
-#[utoipa::path(tag = "automations", params(api_types::params::AutomationId), responses(
+#[utoipa::path(tag = "automations", extensions(("x-permission" = json!("robot.publish"))), params(api_types::params::AutomationId), responses(
     (status = 204)))]
 #[delete("/api/v1/automations/{id}")]
 pub(crate) async fn archive(
@@ -97,7 +99,7 @@ pub(crate) async fn archive(
 /// Pauses an automation.
 ///
 /// New jobs are accepted and stay pending; running jobs continue. Repeat the request to change the end or the reason.
-#[utoipa::path(tag = "automations", params(api_types::params::AutomationId), request_body = Option<PauseRequest>, responses(
+#[utoipa::path(tag = "automations", extensions(("x-permission" = json!("run.cancel"))), params(api_types::params::AutomationId), request_body = Option<PauseRequest>, responses(
     (status = 200, body = Automation), (status = 409, description = "The automation is archived", body = Problem)))]
 #[post("/api/v1/automations/{id}/pause")]
 pub(crate) async fn pause(
@@ -113,7 +115,7 @@ pub(crate) async fn pause(
 /// Ends the pause of an automation.
 ///
 /// Pending jobs start as limits allow.
-#[utoipa::path(tag = "automations", params(api_types::params::AutomationId), responses(
+#[utoipa::path(tag = "automations", extensions(("x-permission" = json!("run.cancel"))), params(api_types::params::AutomationId), responses(
     (status = 200, body = Automation), (status = 409, description = "The automation is not paused", body = Problem)))]
 #[post("/api/v1/automations/{id}/resume")]
 pub(crate) async fn resume(
@@ -123,6 +125,11 @@ pub(crate) async fn resume(
 ) -> Result<HttpResponse, Failure> {
     let automation = automations.resume(&caller, *id).await?;
     Ok(HttpResponse::Ok().json(automations.shown(&automation)))
+}
+
+fn own_label(given: String) -> Result<String, Failure> {
+    let bad = |fault: Fault| Failure::BadQuery(vec![Fault::new("label", fault.message)]);
+    Ok(labels(&[given]).map_err(bad)?.pop().unwrap_or_default())
 }
 
 /// No name is longer.

@@ -25,7 +25,7 @@ async fn database() -> Database {
 
 async fn automation(database: &Database, name: &str) -> AutomationId {
     let draft = automations::Draft { name: name.into(), queue_name: "nfe".into(), ..automations::Draft::default() };
-    automations::automation_insert(database, &test_support::change(), &draft, at(0)).await.unwrap().id
+    automations::automation_insert(database, &Scope::All, &test_support::change(), &draft, at(0)).await.unwrap().id
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn only_what_changed_is_read_again() {
     assert_eq!(read().await, [a, b]);
     assert_eq!(read().await, Vec::<AutomationId>::new());
     let draft = automations::Draft { max_concurrency: Some(1), ..catalog.cached().get(b).unwrap().automation.draft.clone() };
-    automations::automation_update(&database, &test_support::change(), b, &draft, at(0)).await.unwrap();
+    automations::automation_update(&database, (&Scope::All, &test_support::change()), b, &draft, at(0)).await.unwrap();
     assert!(!catalog.cached().is_limited(b));
     assert_eq!(read().await, [b]);
     assert!(catalog.cached().is_limited(b));

@@ -2,23 +2,26 @@
 
 use api_types::DeadLetterDetail;
 use auth::Permitted;
-use domain::{Scope, ids::DeadLetterId};
+use domain::{Scope, ids::DeadLetterId, permission::Permission};
 use runtime::{Editor, Failure};
 use store::dead_letters::{DeadLetter, Filter};
 
 use super::DeadLetters;
+use crate::reach::reach;
 
 impl DeadLetters {
     pub(crate) async fn list(&self, by: &Permitted, filter: &Filter) -> Result<Vec<api_types::DeadLetter>, Failure> {
         Ok(store::dead_letters::dead_letter_list(&self.database, by.scope(), filter).await?.into_iter().map(to_api).collect())
     }
 
-    pub(super) async fn letter(&self, scope: &Scope, id: DeadLetterId) -> Result<DeadLetter, Failure> {
-        store::dead_letters::dead_letter_get(&self.database, scope, id).await?.ok_or_else(|| not_found(id))
+    /// The dead letter, where the caller may do what the request does.
+    pub(super) async fn letter(&self, by: &Permitted, id: DeadLetterId) -> Result<DeadLetter, Failure> {
+        let find = async |scope: &Scope| store::dead_letters::dead_letter_get(&self.database, scope, id).await;
+        reach(by, Permission::RunRead, format_args!("dead letter {id}"), find).await
     }
 
     pub(crate) async fn detail(&self, by: &Permitted, id: DeadLetterId) -> Result<DeadLetterDetail, Failure> {
-        let letter = self.letter(by.scope(), id).await?;
+        let letter = self.letter(by, id).await?;
         let job = match letter.job_id {
             Some(job_id) => store::jobs::job_get(&self.database, by.scope(), job_id).await?.map(|_| format!("/api/v1/jobs/{job_id}")),
             None => None,
@@ -28,7 +31,7 @@ impl DeadLetters {
     }
 
     pub(crate) async fn delete(&self, by: &Editor, id: DeadLetterId) -> Result<(), Failure> {
-        let letter = self.letter(by.scope(), id).await?;
+        let letter = self.letter(by, id).await?;
         if !store::dead_letters::dead_letter_delete(&self.database, by.change(), id, (self.clock)()).await? {
             return Err(not_found(id));
         }

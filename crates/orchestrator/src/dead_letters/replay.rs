@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 impl DeadLetters {
     pub(crate) async fn replay(&self, by: &Editor, id: DeadLetterId) -> Result<api_types::DeadLetter, Failure> {
-        let letter = self.letter(by.scope(), id).await?;
+        let letter = self.letter(by, id).await?;
         if let Some(replay) = &letter.replay {
             return Err(already_replayed(replay));
         }
@@ -36,7 +36,7 @@ impl DeadLetters {
             None => self.replay_message(by, &letter).await?,
         }
         self.announcer.dead_letter("dead_letter.replayed", &letter).await;
-        Ok(to_api(self.letter(by.scope(), id).await?))
+        Ok(to_api(self.letter(by, id).await?))
     }
 
     /// Retries the job that the message failed. The idempotency key makes a request that is repeated, also after a crash, create one job.
@@ -106,7 +106,7 @@ impl DeadLetters {
 
     /// The failure when a concurrent request replayed or deleted the dead letter first.
     async fn lost_race(&self, by: &Editor, id: DeadLetterId) -> Result<Failure, Failure> {
-        let letter = self.letter(by.scope(), id).await?;
+        let letter = self.letter(by, id).await?;
         Ok(letter.replay.as_ref().map_or_else(|| Failure::Unavailable("the dead letter changed meanwhile".to_owned()), already_replayed))
     }
 

@@ -13,7 +13,7 @@ use super::DeadLetters;
 /// Lists dead letters, newest first, 50 a page.
 ///
 /// A dead letter is a message that the broker moved to the dead-letter queue: a worker rejected it, or it expired.
-#[utoipa::path(tag = "dead letters", params(DeadLetterFilter), responses(
+#[utoipa::path(tag = "dead letters", extensions(("x-permission" = json!("run.read"))), params(DeadLetterFilter), responses(
     (status = 200, body = Vec<DeadLetter>)))]
 #[get("/api/v1/dead-letters")]
 pub(crate) async fn list(
@@ -30,7 +30,7 @@ pub(crate) async fn list(
 }
 
 /// Returns a dead letter with its message.
-#[utoipa::path(tag = "dead letters", params(api_types::params::DeadLetterId), responses(
+#[utoipa::path(tag = "dead letters", extensions(("x-permission" = json!("run.read"))), params(api_types::params::DeadLetterId), responses(
     (status = 200, body = DeadLetterDetail)))]
 #[get("/api/v1/dead-letters/{id}")]
 pub(crate) async fn get(caller: Allowed<RunRead>, letters: Data<DeadLetters>, id: Path<DeadLetterId>) -> Result<HttpResponse, Failure> {
@@ -41,7 +41,7 @@ pub(crate) async fn get(caller: Allowed<RunRead>, letters: Data<DeadLetters>, id
 ///
 /// If the message names a job that failed because of it, a new job with the same parameters is created; otherwise the message is published
 /// to its queue again.
-#[utoipa::path(tag = "dead letters", params(api_types::params::DeadLetterId), responses(
+#[utoipa::path(tag = "dead letters", extensions(("x-permission" = json!("robot.run"))), params(api_types::params::DeadLetterId), responses(
     (status = 200, body = DeadLetter), (status = 409, description = "It was replayed before, or cannot be replayed", body = Problem)))]
 #[post("/api/v1/dead-letters/{id}/replay")]
 pub(crate) async fn replay(
@@ -55,7 +55,7 @@ pub(crate) async fn replay(
 /// Replays dead letters, oldest first.
 ///
 /// `dry_run` only counts them.
-#[utoipa::path(post, path = "/api/v1/dead-letters/replay", tag = "dead letters", request_body = Option<ReplayRequest>, responses(
+#[utoipa::path(post, path = "/api/v1/dead-letters/replay", tag = "dead letters", extensions(("x-permission" = json!("robot.run"))), request_body = Option<ReplayRequest>, responses(
     (status = 200, body = ReplayResponse)))]
 pub(crate) async fn replay_many(
     caller: Changing<RobotRun>,
@@ -66,7 +66,7 @@ pub(crate) async fn replay_many(
 }
 
 /// Deletes a dead letter.
-#[utoipa::path(tag = "dead letters", params(api_types::params::DeadLetterId), responses(
+#[utoipa::path(tag = "dead letters", extensions(("x-permission" = json!("run.cancel"))), params(api_types::params::DeadLetterId), responses(
     (status = 204)))]
 #[delete("/api/v1/dead-letters/{id}")]
 pub(crate) async fn delete(

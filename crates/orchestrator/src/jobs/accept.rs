@@ -4,6 +4,7 @@ use domain::{
     Scope,
     ids::{AutomationId, JobId},
     job::{Accepted, Request, Trigger},
+    permission::Permission,
     policy::Overrides,
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -57,8 +58,11 @@ impl Jobs {
     /// [`JobIntake::accept`] for a request that is answered with the job. The flag says whether the job existed before.
     pub(crate) async fn execute(&self, by: &Editor, ask: Ask) -> Result<(api_types::Job, bool), Failure> {
         let entry = self.catalog.require(ask.automation_id).await?;
-        if !by.scope().has(&entry.automation.place()) {
-            return Err(not_found(ask.automation_id));
+        let place = entry.automation.place();
+        if !by.scope().has(&place) {
+            let is_seen = by.sees_more(Permission::RobotRead).is_some_and(|seen| seen.has(&place));
+            let denied = || by.denied(format!("automation {}", ask.automation_id)).into();
+            return Err(if is_seen { denied() } else { not_found(ask.automation_id) });
         }
         if ask.request.trigger == Trigger::Retry {
             return Err(no_retry());

@@ -83,6 +83,7 @@ impl Jobs {
 
     /// Retries an ended job as a new job.
     pub(crate) async fn retry(&self, by: &Editor, id: JobId, request: RetryRequest) -> Result<api_types::Job, Failure> {
+        self.check_exists(by, id).await?;
         let job = self.full(by.scope(), id).await?;
         self.run_again(job, request, by.name(), Recording::of(by, Requested::Retry(id))).await
     }
@@ -174,6 +175,7 @@ impl Jobs {
 /// Requires a condition besides the status, so that a mistake cannot affect every job.
 pub(crate) fn check_bulk(filter: &Filter) -> Result<(), Failure> {
     let none = filter.automation_id.is_none()
+        && filter.domain.is_none()
         && filter.queue_name.is_none()
         && filter.trigger.is_none()
         && filter.error_class.is_none()
@@ -181,7 +183,7 @@ pub(crate) fn check_bulk(filter: &Filter) -> Result<(), Failure> {
         && filter.created_to.is_none()
         && filter.ids.is_empty();
     if none {
-        let message = "must be there, or another condition beside `status`: automation_id, queue_name, trigger, error_class, created_from, \
+        let message = "must be there, or another condition beside `status`: automation_id, domain, queue_name, trigger, error_class, created_from, \
                        created_to";
         return Err(Failure::Invalid(vec![Fault::new("ids", message)]));
     }

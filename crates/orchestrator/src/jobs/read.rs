@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     Scope,
     ids::{JobEventId, JobId},
+    permission::Permission,
     waiting::WaitingReason,
 };
 use runtime::Failure;
@@ -17,6 +18,7 @@ use store::{
 };
 
 use super::{Jobs, convert, waiting::with_reason};
+use crate::reach::reach;
 
 /// Maximum size of a page's payload or log lines in bytes, unless a single item has more.
 const PAGE_BYTES: u32 = 4 * 1024 * 1024;
@@ -63,9 +65,10 @@ impl Jobs {
         store::jobs::job_get(&self.database, scope, id).await?.ok_or_else(|| not_found(id))
     }
 
-    /// Checks that the job exists and is in scope.
+    /// Checks that the job exists, where the caller may do what the request does.
     pub(crate) async fn check_exists(&self, by: &Permitted, id: JobId) -> Result<(), Failure> {
-        store::jobs::job_get_row(&self.database, by.scope(), id).await?.map(drop).ok_or_else(|| not_found(id))
+        let find = async |scope: &Scope| Ok(store::jobs::job_get_row(&self.database, scope, id).await?.map(drop));
+        reach(by, Permission::RunRead, format_args!("job {id}"), find).await
     }
 
     /// The positions of a page's lines, for [`Jobs::log_lines`].

@@ -32,7 +32,7 @@ const ROW_BYTES: u64 = 1024;
 ///
 /// Results are omitted unless `include=result` is given. A page ends early when its parameters and results reach 4 MiB; the `Link` header
 /// has the address of the next one.
-#[utoipa::path(tag = "jobs", params(JobFilter), responses(
+#[utoipa::path(tag = "jobs", extensions(("x-permission" = json!("run.read"))), params(JobFilter), responses(
     (status = 200, body = Vec<Job>)))]
 #[get("/api/v1/jobs")]
 pub(crate) async fn list(
@@ -74,6 +74,7 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
     Ok(Filter {
         statuses: words.map(status).collect::<Result<_, _>>()?,
         automation_id: query.automation_id,
+        domain: query.domain.clone(),
         queue_name: query.queue_name.clone(),
         error_class: query.error_class.as_ref().map(class).transpose()?,
         trigger: query.trigger.as_ref().map(trigger).transpose()?,
@@ -88,7 +89,7 @@ fn filter(query: &JobFilter) -> Result<Filter, Failure> {
 }
 
 /// Returns a job with its result and, while it is pending, the reason.
-#[utoipa::path(tag = "jobs", params(api_types::params::JobId), responses(
+#[utoipa::path(tag = "jobs", extensions(("x-permission" = json!("run.read"))), params(api_types::params::JobId), responses(
     (status = 200, body = Job)))]
 #[get("/api/v1/jobs/{id}")]
 pub(crate) async fn get(caller: Allowed<RunRead>, jobs: Data<Jobs>, id: Path<JobId>) -> Result<HttpResponse, Failure> {
@@ -98,7 +99,7 @@ pub(crate) async fn get(caller: Allowed<RunRead>, jobs: Data<Jobs>, id: Path<Job
 /// Lists a job's log lines, oldest first, 1000 a page.
 ///
 /// A page ends early when its lines reach 4 MiB; the `Link` header has the address of the next one.
-#[utoipa::path(tag = "jobs", params(api_types::params::JobId, LogFilter), responses(
+#[utoipa::path(tag = "jobs", extensions(("x-permission" = json!("run.read"))), params(api_types::params::JobId, LogFilter), responses(
     (status = 200, body = Vec<LogLine>)))]
 #[get("/api/v1/jobs/{id}/logs")]
 pub(crate) async fn logs(
@@ -119,7 +120,7 @@ pub(crate) async fn logs(
 /// Lists a job's events, oldest first, 100 a page.
 ///
 /// Events record what the status does not show: late results, control requests, failed dispatches.
-#[utoipa::path(tag = "jobs", params(api_types::params::JobId, JobEventFilter), responses(
+#[utoipa::path(tag = "jobs", extensions(("x-permission" = json!("run.read"))), params(api_types::params::JobId, JobEventFilter), responses(
     (status = 200, body = Vec<JobEvent>)))]
 #[get("/api/v1/jobs/{id}/events")]
 pub(crate) async fn events(

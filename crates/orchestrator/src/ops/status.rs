@@ -6,8 +6,9 @@ use std::{
 };
 
 use api_types::{BrokerStatus, OpsStatus, QueueStatus, ReplicaStatus, WorkerCounts};
+use auth::Permitted;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{job::Status, worker::State};
+use domain::{Scope, job::Status, worker::State};
 use runtime::Failure;
 use store::{ops::QueueLoad, reconcilers::Replica};
 
@@ -19,20 +20,21 @@ const FRESH_FOR: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Ops {
-    pub(crate) async fn status(&self) -> Result<OpsStatus, Failure> {
+    pub(crate) async fn status(&self, by: &Permitted) -> Result<OpsStatus, Failure> {
         let mut last = self.last.lock().await;
-        if let Some((_, status)) = last.as_ref().filter(|(read_at, _)| read_at.elapsed() < FRESH_FOR) {
+        last.retain(|_, (read_at, _)| read_at.elapsed() < FRESH_FOR);
+        if let Some((_, status)) = last.get(by.scope()) {
             return Ok(status.clone());
         }
-        let status = self.read_status().await?;
-        *last = Some((Instant::now(), status.clone()));
+        let status = self.read_status(by.scope()).await?;
+        last.insert(by.scope().clone(), (Instant::now(), status.clone()));
         Ok(status)
     }
 
-    async fn read_status(&self) -> Result<OpsStatus, Failure> {
+    async fn read_status(&self, scope: &Scope) -> Result<OpsStatus, Failure> {
         let now = (self.clock)();
-        let loads = store::ops::queue_loads(&self.database).await?;
-        let ended = store::ops::job_count_ended_unscoped(&self.database, now - TimeDelta::hours(1)).await?;
+        let loads = store::ops::queue_loads(&self.database, scope).await?;
+        let ended = store::ops::job_count_ended(&self.database, scope, now - TimeDelta::hours(1)).await?;
         let ended_as = |statuses: &[Status]| ended.iter().filter(|(status, _)| statuses.contains(status)).map(|(_, jobs)| jobs).sum();
         let replicas = self.replica.alive().await?;
         let connected = self.broker.as_ref().is_some_and(|broker| broker.is_connected());
@@ -43,7 +45,7 @@ impl Ops {
             now,
             database: domain::health::Database::Ok,
             broker: BrokerStatus { configured: self.broker.is_some(), connected },
-            workers: self.worker_counts(now).await?,
+            workers: self.worker_counts(scope, now).await?,
             running: loads.values().map(|load| load.running).sum(),
             pending: loads.values().map(|load| load.waiting + load.dispatched).sum(),
             oldest_pending_s: loads.values().filter_map(|load| load.oldest_pending_at).min().map(|at| age(at, now)),
@@ -55,9 +57,9 @@ impl Ops {
         })
     }
 
-    async fn worker_counts(&self, now: DateTime<Utc>) -> Result<WorkerCounts, Failure> {
+    async fn worker_counts(&self, scope: &Scope, now: DateTime<Utc>) -> Result<WorkerCounts, Failure> {
         let mut counts = WorkerCounts::default();
-        for life in store::workers::worker_lives_unscoped(&self.database).await? {
+        for life in store::workers::worker_list_lives(&self.database, scope).await? {
             match life.state(self.lease, now) {
                 State::Running => counts.running += 1,
                 State::Paused => counts.paused += 1,

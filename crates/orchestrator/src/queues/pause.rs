@@ -2,12 +2,12 @@
 
 use api_types::PauseRequest;
 use auth::Permitted;
-use domain::{Scope, automation::is_queue_name};
+use domain::{Scope, automation::is_queue_name, permission::Permission};
 use runtime::{Editor, Failure};
 use store::queues::Queue;
 
 use super::{Queues, convert};
-use crate::{automations, notices::Notice};
+use crate::{automations, notices::Notice, reach::reach};
 
 impl Queues {
     /// Up to `limit` queues after the one with this name, by name.
@@ -21,15 +21,24 @@ impl Queues {
         convert::queue(queue, (self.clock)())
     }
 
-    async fn queue(&self, scope: &Scope, name: &str) -> Result<Queue, Failure> {
-        // No other name is ever stored, and the database cannot compare some of them.
-        let known = if is_queue_name(name) { store::queues::queue_get(&self.database, scope, name).await? } else { None };
-        known.ok_or_else(|| Failure::NotFound(format!("queue \"{}\"", name.escape_debug())))
+    /// A queue of which the caller may do this to every automation.
+    async fn queue(&self, by: &Permitted, name: &str) -> Result<Queue, Failure> {
+        let find = async |scope: &Scope| match is_queue_name(name) {
+            true => store::queues::queue_get(&self.database, scope, name).await,
+            // No other name is ever stored, and the database cannot compare some of them.
+            false => Ok(None),
+        };
+        let queue = reach(by, Permission::RobotRead, format_args!("queue \"{}\"", name.escape_debug()), find).await?;
+        let within = store::queues::queue_list_within(&self.database, by.scope()).await?;
+        match within.is_none_or(|within| within.contains(name)) {
+            true => Ok(queue),
+            false => Err(by.denied(format!("every automation of queue \"{name}\"")).into()),
+        }
     }
 
     /// Pauses it: its pending jobs do not start. An existing pause is changed and keeps its beginning.
     pub(crate) async fn pause(&self, by: &Editor, name: &str, request: PauseRequest) -> Result<api_types::Queue, Failure> {
-        let queue = self.queue(by.scope(), name).await?;
+        let queue = self.queue(by, name).await?;
         let pause = automations::pause(request, queue.pause, by, (self.clock)())?;
         store::queues::queue_pause(&self.database, by.change(), name, &pause, (self.clock)()).await?;
         self.catalog.put_queue_pause(name, Some(pause.clone()));
@@ -40,7 +49,7 @@ impl Queues {
 
     /// Resumes it.
     pub(crate) async fn resume(&self, by: &Editor, name: &str) -> Result<api_types::Queue, Failure> {
-        let queue = self.queue(by.scope(), name).await?;
+        let queue = self.queue(by, name).await?;
         if !store::queues::queue_resume(&self.database, by.change(), name, (self.clock)()).await? {
             return Err(Failure::conflict("wrong_state", format!("queue \"{name}\" is active, not paused")));
         }

@@ -11,7 +11,7 @@ use super::Queues;
 /// Lists queues by name, 1000 a page.
 ///
 /// Includes the queues of automations, queues with jobs, and paused queues.
-#[utoipa::path(tag = "queues", params(QueueFilter), responses(
+#[utoipa::path(tag = "queues", extensions(("x-permission" = json!("robot.read"))), params(QueueFilter), responses(
     (status = 200, body = Vec<Queue>)))]
 #[get("/api/v1/queues")]
 pub(crate) async fn list(
@@ -30,7 +30,7 @@ pub(crate) async fn list(
 /// Pauses a queue.
 ///
 /// New jobs are accepted and stay pending; running jobs continue. Repeat the request to change the end or the reason.
-#[utoipa::path(tag = "queues", params(api_types::params::QueueName), request_body = Option<PauseRequest>, responses(
+#[utoipa::path(tag = "queues", extensions(("x-permission" = json!("run.cancel"))), params(api_types::params::QueueName), request_body = Option<PauseRequest>, responses(
     (status = 200, body = Queue), (status = 400, description = "The path has control characters or a segment of dots", body = Problem),
     (status = 404, description = "No automation, job or pause names this queue", body = Problem)))]
 #[post("/api/v1/queues/{name}/pause")]
@@ -46,7 +46,7 @@ pub(crate) async fn pause(
 /// Ends the pause of a queue.
 ///
 /// Pending jobs start as limits allow.
-#[utoipa::path(tag = "queues", params(api_types::params::QueueName), responses(
+#[utoipa::path(tag = "queues", extensions(("x-permission" = json!("run.cancel"))), params(api_types::params::QueueName), responses(
     (status = 200, body = Queue), (status = 400, description = "The path has control characters or a segment of dots", body = Problem),
     (status = 404, description = "No automation, job or pause names this queue", body = Problem),
     (status = 409, description = "The queue is not paused", body = Problem)))]

@@ -92,51 +92,65 @@ impl UseCases {
         lists
     }
 
-    /// Each read of one thing, and whether it was found.
-    async fn reads(&self, by: &Permitted, side: &Side) -> Vec<(&'static str, bool)> {
+    /// Each read of one thing, and its outcome.
+    async fn reads(&self, by: &Permitted, side: &Side) -> Vec<(&'static str, Outcome)> {
         vec![
-            ("job", found(self.jobs.shown(by, side.job).await)),
-            ("log", found(self.jobs.log_page(by, side.job, 0, 10).await.map(drop))),
-            ("stream", found(self.jobs.check_exists(by, side.job).await)),
-            ("events", found(self.jobs.events(by, side.job, None, 10).await)),
-            ("automation", found(self.automations.get(by.scope(), side.automation).await)),
-            ("dead letter", found(self.dead_letters.detail(by, side.letter).await)),
-            ("worker", found(self.workers.detail(by, side.worker).await)),
+            ("job", outcome(self.jobs.shown(by, side.job).await)),
+            ("log", outcome(self.jobs.log_page(by, side.job, 0, 10).await.map(drop))),
+            ("stream", outcome(self.jobs.check_exists(by, side.job).await)),
+            ("events", outcome(self.jobs.events(by, side.job, None, 10).await)),
+            ("automation", outcome(self.automations.get(by, side.automation).await)),
+            ("dead letter", outcome(self.dead_letters.detail(by, side.letter).await)),
+            ("worker", outcome(self.workers.detail(by, side.worker).await)),
         ]
     }
 
-    /// Each change of one thing, and whether it was found.
-    async fn changes(&self, by: &Editor, side: &Side) -> Vec<(&'static str, bool)> {
+    /// Each change of one thing, and its outcome.
+    async fn changes(&self, by: &Editor, side: &Side) -> Vec<(&'static str, Outcome)> {
         let cancel = Control::new(Action::Cancel, by, None);
         let resume = Control::new(Action::Resume, by, None);
         let pause = || from_value::<PauseRequest>(json!({})).unwrap();
         let change = from_value(json!({"description": "changed"})).unwrap();
         vec![
-            ("resume job", found(self.jobs.control(by, side.job, resume).await)),
-            ("execute", found(self.jobs.execute(by, ask(side.automation)).await)),
-            ("cancel job", found(self.jobs.control(by, side.job, cancel).await)),
-            ("retry job", found(self.jobs.retry(by, side.job, RetryRequest::default()).await)),
-            ("update automation", found(self.automations.update(by, side.automation, change).await)),
-            ("pause automation", found(self.automations.pause(by, side.automation, pause()).await)),
-            ("resume automation", found(self.automations.resume(by, side.automation).await)),
-            ("pause queue", found(self.queues.pause(by, side.queue, pause()).await)),
-            ("resume queue", found(self.queues.resume(by, side.queue).await)),
-            ("replay", found(self.dead_letters.replay(by, side.letter).await)),
-            ("delete dead letter", found(self.dead_letters.delete(by, side.letter).await)),
-            ("pause worker", found(self.workers.pause(by, side.worker).await)),
-            ("resume worker", found(self.workers.resume(by, side.worker).await)),
-            ("delete worker", found(self.workers.delete(by, side.worker).await)),
-            ("revoke token", found(self.tokens.revoke(by, side.token).await)),
-            ("archive automation", found(self.automations.archive(by, side.automation).await)),
+            ("resume job", outcome(self.jobs.control(by, side.job, resume).await)),
+            ("execute", outcome(self.jobs.execute(by, ask(side.automation)).await)),
+            ("cancel job", outcome(self.jobs.control(by, side.job, cancel).await)),
+            ("retry job", outcome(self.jobs.retry(by, side.job, RetryRequest::default()).await)),
+            ("update automation", outcome(self.automations.update(by, side.automation, change).await)),
+            ("pause automation", outcome(self.automations.pause(by, side.automation, pause()).await)),
+            ("resume automation", outcome(self.automations.resume(by, side.automation).await)),
+            ("pause queue", outcome(self.queues.pause(by, side.queue, pause()).await)),
+            ("resume queue", outcome(self.queues.resume(by, side.queue).await)),
+            ("replay", outcome(self.dead_letters.replay(by, side.letter).await)),
+            ("delete dead letter", outcome(self.dead_letters.delete(by, side.letter).await)),
+            ("pause worker", outcome(self.workers.pause(by, side.worker).await)),
+            ("resume worker", outcome(self.workers.resume(by, side.worker).await)),
+            ("delete worker", outcome(self.workers.delete(by, side.worker).await)),
+            ("revoke token", outcome(self.tokens.revoke(by, side.token).await)),
+            ("archive automation", outcome(self.automations.archive(by, side.automation).await)),
         ]
     }
 }
 
-/// Whether it was found: it was done, or refused for its state.
-fn found<T: Debug>(outcome: Result<T, Failure>) -> bool {
+/// What became of a request.
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    /// It was done, or refused for the state of what it is about.
+    Found,
+    /// There is no such thing.
+    Missing,
+    /// The caller lacks this permission.
+    Refused(Permission),
+}
+
+fn outcome<T: Debug>(outcome: Result<T, Failure>) -> Outcome {
     match outcome {
-        Ok(_) | Err(Failure::Conflict { .. }) => true,
-        Err(Failure::NotFound(_)) => false,
+        Ok(_) | Err(Failure::Conflict { .. }) => Outcome::Found,
+        Err(Failure::NotFound(_)) => Outcome::Missing,
+        Err(Failure::Forbidden(text)) => {
+            let named = Permission::ALL.into_iter().find(|permission| text.contains(&format!("lacks the permission {permission} for")));
+            Outcome::Refused(named.unwrap_or_else(|| panic!("{text}")))
+        }
         Err(failure) => panic!("{failure}"),
     }
 }
@@ -154,8 +168,16 @@ fn only(scope: &[AutomationId]) -> Editor {
 
 /// The permissions of the tests' roles have one scope: any of them stands for the others.
 fn somebody(name: &str, grants: &[Grant]) -> Editor {
+    who(name, grants, Permission::RobotRead)
+}
+
+fn who(name: &str, grants: &[Grant], permission: Permission) -> Editor {
     let principal = Arc::new(Principal::of_grants(Actor::User(name.to_owned()), grants));
-    Editor::new(Permitted::new(principal, Permission::RobotRead).unwrap(), test_support::change())
+    Editor::new(Permitted::new(principal, permission).unwrap(), test_support::change())
+}
+
+fn grant(role: Role, place: Where) -> Grant {
+    Grant { right: Right::Role(role), place }
 }
 
 async fn in_world(backend: Backend, test: impl AsyncFnOnce(&UseCases)) {
@@ -192,8 +214,9 @@ async fn a_narrow_scope_shows_only_what_is_inside(backend: Backend) {
                 assert_eq!(listed, names, "{kind} of {:?}", by.scope());
             }
             for side in [&mine, &other] {
-                for (kind, was_found) in cases.reads(by, side).await {
-                    assert_eq!(was_found, names.contains(&side.queue), "{kind} of {} in {:?}", side.queue, by.scope());
+                let expected = || if names.contains(&side.queue) { Outcome::Found } else { Outcome::Missing };
+                for (kind, outcome) in cases.reads(by, side).await {
+                    assert_eq!(outcome, expected(), "{kind} of {} in {:?}", side.queue, by.scope());
                 }
             }
         }
@@ -206,17 +229,97 @@ async fn a_narrow_scope_changes_only_what_is_inside(backend: Backend) {
         let (mine, other) = (cases.side("mine").await, cases.side("other").await);
         let (admin, by) = (admin(), only(&[mine.automation]));
         let before = format!("{:?}", cases.jobs.shown(&admin, other.job).await.unwrap());
-        for (kind, was_found) in cases.changes(&by, &other).await {
-            assert!(!was_found, "{kind}");
+        for (kind, outcome) in cases.changes(&by, &other).await {
+            assert_eq!(outcome, Outcome::Missing, "{kind}");
         }
         assert_eq!(format!("{:?}", cases.jobs.shown(&admin, other.job).await.unwrap()), before);
-        for (kind, was_found) in cases.changes(&by, &mine).await {
-            assert!(was_found, "{kind}");
+        for (kind, outcome) in cases.changes(&by, &mine).await {
+            assert_eq!(outcome, Outcome::Found, "{kind}");
         }
         for (queues, accepted) in [(json!(["mine"]), true), (json!(["mine", "other"]), false), (Value::Null, false)] {
             let request = from_value(json!({"name": "t", "queues": queues})).unwrap();
             assert_eq!(cases.tokens.create(&by, request).await.is_ok(), accepted, "{queues}");
         }
+    })
+    .await;
+}
+
+async fn what_is_seen_and_not_permitted_is_refused_by_name(backend: Backend) {
+    in_world(backend, async |cases| {
+        let (mine, other) = (cases.side("mine").await, cases.side("other").await);
+        let grants = [Grant::everywhere(Role::Viewer), grant(Role::Maintainer, Where::Automation(mine.automation))];
+        let (admin, by) = (admin(), who("bob", &grants, Permission::WorkerManage));
+        let before = format!("{:?}", cases.jobs.shown(&admin, other.job).await.unwrap());
+        for (kind, outcome) in cases.changes(&by, &other).await {
+            // Only those who may manage tokens see them.
+            let expected = if kind == "revoke token" { Outcome::Missing } else { Outcome::Refused(Permission::WorkerManage) };
+            assert_eq!(outcome, expected, "{kind}");
+        }
+        assert_eq!(format!("{:?}", cases.jobs.shown(&admin, other.job).await.unwrap()), before);
+        for (kind, outcome) in cases.changes(&by, &mine).await {
+            assert_eq!(outcome, Outcome::Found, "{kind}");
+        }
+    })
+    .await;
+}
+
+async fn what_several_share_is_changed_by_whoever_may_change_all_of_it(backend: Backend) {
+    in_world(backend, async |cases| {
+        let (mine, admin) = (cases.side("mine").await, admin());
+        let create = json!({"name": "guest", "queue_name": "mine", "script_path": "/robots/a.py"});
+        let guest = cases.automations.create(&admin, from_value(create).unwrap()).await.unwrap().id;
+        let pause = || from_value::<PauseRequest>(json!({})).unwrap();
+        let (half, whole) = (only(&[mine.automation]), only(&[mine.automation, guest]));
+        for (by, expected) in [(&half, Outcome::Refused(Permission::RobotRead)), (&whole, Outcome::Found)] {
+            assert_eq!(outcome(cases.queues.pause(by, "mine", pause()).await), expected, "queue");
+            assert_eq!(outcome(cases.workers.pause(by, mine.worker).await), expected, "worker");
+            let token = json!({"name": "t", "queues": ["mine"]});
+            assert_eq!(cases.tokens.create(by, from_value(token).unwrap()).await.is_ok(), expected == Outcome::Found, "token");
+        }
+        assert_eq!(outcome(cases.automations.pause(&half, mine.automation, pause()).await), Outcome::Found);
+    })
+    .await;
+}
+
+async fn nobody_registers_or_moves_an_automation_out_of_reach(backend: Backend) {
+    in_world(backend, async |cases| {
+        let admin = admin();
+        let domain =
+            async |slug: &str| cases.domains.create(&admin, from_value(json!({"slug": slug, "name": slug})).unwrap()).await.unwrap().id;
+        let (finance, sales) = (domain("finance").await, domain("sales").await);
+        let publisher = |place| who("bob", &[grant(Role::Maintainer, place)], Permission::RobotPublish);
+        let of_finance = publisher(Where::Domain(finance));
+        let of_label = publisher(Where::Label("nfe".to_owned()));
+        let create = async |by: &Editor, name: &str, more: Value| {
+            let mut body = json!({"name": name, "queue_name": name, "script_path": "/robots/a.py"});
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            cases.automations.create(by, from_value(body).unwrap()).await
+        };
+        let refused = Outcome::Refused(Permission::RobotPublish);
+        for (by, more) in [
+            (&of_finance, json!({})),
+            (&of_finance, json!({"domain_id": sales})),
+            (&of_label, json!({"labels": ["nfe"]})),
+            (&of_label, json!({"labels": ["nfe"], "domain_id": finance})),
+        ] {
+            assert_eq!(outcome(create(by, "new", more.clone()).await), refused, "{more}");
+        }
+        let mine = create(&of_finance, "mine", json!({"domain_id": finance, "labels": ["nfe"]})).await.unwrap().id;
+        let theirs = create(&admin, "theirs", json!({"domain_id": sales})).await.unwrap().id;
+        assert_eq!(outcome(create(&of_finance, "new", json!({"domain_id": finance, "queue_name": "theirs"})).await), refused);
+        let update =
+            async |by: &Editor, id, body: &Value| outcome(cases.automations.update(by, id, from_value(body.clone()).unwrap()).await);
+        for body in [json!({"domain_id": sales}), json!({"domain_id": null}), json!({"queue_name": "theirs"})] {
+            assert_eq!(update(&of_finance, mine, &body).await, refused, "{body}");
+        }
+        for body in [json!({"labels": []}), json!({"labels": ["other"]}), json!({"domain_id": sales})] {
+            assert_eq!(update(&of_label, mine, &body).await, refused, "{body}");
+        }
+        assert_eq!(update(&of_finance, theirs, &json!({"domain_id": finance})).await, Outcome::Missing);
+        assert_eq!(update(&of_finance, mine, &json!({"labels": ["other"], "queue_name": "new queue"})).await, Outcome::Found);
+        assert_eq!(update(&of_label, mine, &json!({"priority": 1})).await, Outcome::Missing, "its label is gone");
+        let unknown = cases.automations.update(&admin, mine, from_value(json!({"domain_id": Uuid::nil()})).unwrap()).await;
+        assert!(matches!(unknown, Err(Failure::Invalid(faults)) if faults[0].field == "domain_id"));
     })
     .await;
 }
@@ -286,6 +389,9 @@ macro_rules! on_both {
 on_both!(
     a_narrow_scope_shows_only_what_is_inside,
     a_narrow_scope_changes_only_what_is_inside,
+    what_is_seen_and_not_permitted_is_refused_by_name,
+    what_several_share_is_changed_by_whoever_may_change_all_of_it,
+    nobody_registers_or_moves_an_automation_out_of_reach,
     bulk_actions_touch_only_what_is_inside,
     a_waiting_reason_names_only_jobs_inside,
 );

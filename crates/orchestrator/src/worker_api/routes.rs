@@ -14,7 +14,7 @@ use super::Reports;
 /// Sends several reports at once.
 ///
 /// Each report has its own outcome, in the order of the request; a refused one does not affect the others.
-#[utoipa::path(tag = "worker", request_body = Vec<Report>, responses(
+#[utoipa::path(tag = "worker", extensions(("x-permission" = json!("worker.work"))), request_body = Vec<Report>, responses(
     (status = 200, body = Vec<ReportOutcome>), (status = 422, description = "The request cannot be parsed; no report was carried out", body = Problem)))]
 #[post("/api/v1/worker/reports")]
 pub(crate) async fn reports(worker: WorkerCaller, use_cases: Data<Reports>, body: JsonBody<Vec<Report>>) -> Result<HttpResponse, Failure> {
@@ -24,7 +24,7 @@ pub(crate) async fn reports(worker: WorkerCaller, use_cases: Data<Reports>, body
 /// Starts a job and returns its lease.
 ///
 /// The body may be empty. A repeated request of the holder returns the same lease.
-#[utoipa::path(tag = "worker", params(api_types::params::JobId, api_types::params::LeaseToken), request_body = Option<StartRequest>, responses(
+#[utoipa::path(tag = "worker", extensions(("x-permission" = json!("worker.work"))), params(api_types::params::JobId, api_types::params::LeaseToken), request_body = Option<StartRequest>, responses(
     (status = 200, body = StartResponse), (status = 409, description = "Ended, or held by another worker", body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/start")]
 pub(crate) async fn start(
@@ -40,7 +40,7 @@ pub(crate) async fn start(
 ///
 /// Beyond the hub's limit for one log, lines are accepted and counted, but only 1000 errors and the last 1000 lines of `finish` are stored,
 /// with a line that says how many are missing. `log_id` is the number of the last stored line.
-#[utoipa::path(tag = "worker", params(api_types::params::JobId, api_types::params::LeaseToken), request_body = LogRequest, responses(
+#[utoipa::path(tag = "worker", extensions(("x-permission" = json!("worker.work"))), params(api_types::params::JobId, api_types::params::LeaseToken), request_body = LogRequest, responses(
     (status = 201, body = LogResponse), (status = 409, description = "The lease token is not current", body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/log")]
 pub(crate) async fn log(
@@ -53,7 +53,7 @@ pub(crate) async fn log(
 }
 
 /// Reports the progress of a job.
-#[utoipa::path(tag = "worker", params(api_types::params::JobId, api_types::params::LeaseToken), request_body = Progress, responses(
+#[utoipa::path(tag = "worker", extensions(("x-permission" = json!("worker.work"))), params(api_types::params::JobId, api_types::params::LeaseToken), request_body = Progress, responses(
     (status = 200, body = WorkerJobResponse), (status = 409, description = "The lease token is not current", body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/progress")]
 pub(crate) async fn progress(
@@ -69,7 +69,7 @@ pub(crate) async fn progress(
 ///
 /// The first result counts; a later one is recorded as an event. A worker without a lease may end a job whose `start` did not reach the
 /// hub. `canceled` without a cancel request becomes `failed` (`KILLED`), and the retry policy decides.
-#[utoipa::path(tag = "worker", params(api_types::params::JobId, api_types::params::LeaseToken), request_body = FinishRequest, responses(
+#[utoipa::path(tag = "worker", extensions(("x-permission" = json!("worker.work"))), params(api_types::params::JobId, api_types::params::LeaseToken), request_body = FinishRequest, responses(
     (status = 200, body = WorkerJobResponse), (status = 409, description = "The lease token is not current, or was never issued", body = Problem)))]
 #[post("/api/v1/worker/jobs/{id}/finish")]
 pub(crate) async fn finish(
@@ -82,7 +82,7 @@ pub(crate) async fn finish(
 }
 
 /// Returns the status of a job.
-#[utoipa::path(tag = "worker", params(api_types::params::JobId), responses(
+#[utoipa::path(tag = "worker", extensions(("x-permission" = json!("worker.work"))), params(api_types::params::JobId), responses(
     (status = 200, body = JobStatusResponse)))]
 #[get("/api/v1/worker/jobs/{id}/status")]
 pub(crate) async fn status(worker: WorkerCaller, use_cases: Data<Reports>, id: Path<JobId>) -> Result<HttpResponse, Failure> {
@@ -92,7 +92,7 @@ pub(crate) async fn status(worker: WorkerCaller, use_cases: Data<Reports>, id: P
 /// Returns whether the cancellation of the job was requested.
 ///
 /// The request counts as a heartbeat.
-#[utoipa::path(tag = "worker", params(api_types::params::JobId), responses(
+#[utoipa::path(tag = "worker", extensions(("x-permission" = json!("worker.work"))), params(api_types::params::JobId), responses(
     (status = 200, body = CancellationResponse), (status = 409, description = "The lease token is not current", body = Problem)))]
 #[get("/api/v1/worker/jobs/{id}/cancellation")]
 pub(crate) async fn cancellation(worker: WorkerCaller, use_cases: Data<Reports>, id: Path<JobId>) -> Result<HttpResponse, Failure> {

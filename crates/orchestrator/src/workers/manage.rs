@@ -1,13 +1,13 @@
 use api_types::{WorkerDetail, WorkerHeldJob};
 use auth::Permitted;
 use chrono::{DateTime, Utc};
-use domain::{Scope, ids::WorkerId, worker::lost_before};
+use domain::{Scope, ids::WorkerId, permission::Permission, worker::lost_before};
 use messages::worker_control::Command;
 use runtime::{Editor, Failure};
 use store::workers::{Filter, Worker};
 
 use super::Workers;
-use crate::{dispatch::ControlMessage, roster::not_found};
+use crate::{dispatch::ControlMessage, reach::reach};
 
 impl Workers {
     pub(crate) async fn list(&self, by: &Permitted, filter: &Filter) -> Result<Vec<api_types::Worker>, Failure> {
@@ -17,7 +17,7 @@ impl Workers {
     }
 
     pub(crate) async fn detail(&self, by: &Permitted, id: WorkerId) -> Result<WorkerDetail, Failure> {
-        let worker = self.get(by.scope(), id).await?;
+        let worker = self.get(by, id).await?;
         let to_api = |job: store::workers::HeldJob| WorkerHeldJob {
             job_id: job.id,
             automation_id: job.automation_id,
@@ -26,19 +26,20 @@ impl Workers {
             started_at: job.started_at,
             lease_expires_at: job.lease_expires_at,
         };
-        let jobs = store::workers::worker_jobs(&self.database, by.scope(), id).await?.into_iter().map(to_api).collect();
+        let jobs =
+            store::workers::worker_jobs(&self.database, by.scope_of(Permission::RunRead), id).await?.into_iter().map(to_api).collect();
         Ok(WorkerDetail { worker, jobs })
     }
 
     pub(crate) async fn pause(&self, by: &Editor, id: WorkerId) -> Result<api_types::Worker, Failure> {
-        self.get(by.scope(), id).await?;
+        self.whole(by, id).await?;
         let now = (self.clock)();
         let paused = store::workers::worker_pause(&self.database, by.change(), id, now, self.lost_before(now)).await?;
         self.settle_pause(by, id, paused, true).await
     }
 
     pub(crate) async fn resume(&self, by: &Editor, id: WorkerId) -> Result<api_types::Worker, Failure> {
-        self.get(by.scope(), id).await?;
+        self.whole(by, id).await?;
         let resumed = store::workers::worker_resume(&self.database, by.change(), id, (self.clock)()).await?;
         self.settle_pause(by, id, resumed, false).await
     }
@@ -52,7 +53,7 @@ impl Workers {
             self.changes.announce(id).await?;
             tracing::info!(worker.id = %id, paused, user.name = %by.actor, "worker paused or resumed");
         }
-        let worker = self.get(by.scope(), id).await?;
+        let worker = self.get(by, id).await?;
         if done {
             let kind = if paused { "worker.paused" } else { "worker.resumed" };
             self.announcer.worker(kind, id, &worker.name, &worker.queues);
@@ -61,7 +62,8 @@ impl Workers {
     }
 
     pub(crate) async fn delete(&self, by: &Editor, id: WorkerId) -> Result<(), Failure> {
-        let worker = self.get(by.scope(), id).await?;
+        self.whole(by, id).await?;
+        let worker = self.get(by, id).await?;
         let now = (self.clock)();
         if store::workers::worker_delete(&self.database, by.change(), id, now, self.lost_before(now)).await? {
             self.roster.forget(id);
@@ -71,13 +73,23 @@ impl Workers {
             self.announcer.worker("worker.deleted", id, &worker.name, &worker.queues);
             return Ok(());
         }
-        let state = self.get(by.scope(), id).await?.state;
+        let state = self.get(by, id).await?.state;
         Err(Failure::conflict("wrong_state", format!("the worker is {state}; only a stopped or lost worker can be deleted")))
     }
 
-    async fn get(&self, scope: &Scope, id: WorkerId) -> Result<api_types::Worker, Failure> {
-        let worker = store::workers::worker_get(&self.database, scope, id).await?.ok_or_else(|| not_found(id))?;
+    async fn get(&self, by: &Permitted, id: WorkerId) -> Result<api_types::Worker, Failure> {
+        let find = async |scope: &Scope| store::workers::worker_get(&self.database, scope, id).await;
+        let worker = reach(by, Permission::WorkerRead, format_args!("worker {id}"), find).await?;
         Ok(self.to_api(worker, (self.clock)()))
+    }
+
+    /// Checks that the caller may do this to every automation of the worker's queues.
+    async fn whole(&self, by: &Permitted, id: WorkerId) -> Result<(), Failure> {
+        self.get(by, id).await?;
+        match store::workers::worker_get_within(&self.database, by.scope(), id).await? {
+            Some(_) => Ok(()),
+            None => Err(by.denied(format!("every automation of the queues of worker {id}")).into()),
+        }
     }
 
     pub(super) fn lost_before(&self, now: DateTime<Utc>) -> DateTime<Utc> {

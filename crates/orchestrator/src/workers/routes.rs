@@ -15,7 +15,7 @@ use crate::dispatch;
 /// Registers a worker and returns its id.
 ///
 /// A worker that registers again (with the same `instance_id` and host; without `instance_id`, with the same credential) keeps its id.
-#[utoipa::path(tag = "worker", request_body = RegisterRequest, responses(
+#[utoipa::path(tag = "worker", extensions(("x-permission" = json!("worker.work"))), request_body = RegisterRequest, responses(
     (status = 200, body = RegisterResponse), (status = 403, description = "The token belongs to another worker or does not allow a queue, or the name belongs to another credential", body = Problem),
     (status = 409, description = "`worker_name_taken`: another worker with this name is alive; `detail` names its host, process and start", body = Problem)))]
 #[post("/api/v1/worker/register")]
@@ -33,7 +33,7 @@ pub(crate) async fn register(
 /// Renews the leases of a worker's jobs.
 ///
 /// The answer lists jobs to stop, jobs to suspend, and jobs whose lease is lost.
-#[utoipa::path(tag = "worker", request_body = HeartbeatRequest, responses(
+#[utoipa::path(tag = "worker", extensions(("x-permission" = json!("worker.work"))), request_body = HeartbeatRequest, responses(
     (status = 200, body = HeartbeatResponse), (status = 404, description = "No such worker: register again", body = Problem)))]
 #[post("/api/v1/worker/heartbeat")]
 pub(crate) async fn heartbeat(
@@ -45,7 +45,7 @@ pub(crate) async fn heartbeat(
 }
 
 /// Signs a worker off, so that it does not count as lost.
-#[utoipa::path(tag = "worker", request_body = GoodbyeRequest, responses(
+#[utoipa::path(tag = "worker", extensions(("x-permission" = json!("worker.work"))), request_body = GoodbyeRequest, responses(
     (status = 204), (status = 404, description = "No such worker", body = Problem)))]
 #[post("/api/v1/worker/goodbye")]
 pub(crate) async fn goodbye(caller: WorkerCaller, workers: Data<Workers>, body: JsonBody<GoodbyeRequest>) -> Result<HttpResponse, Failure> {
@@ -56,7 +56,7 @@ pub(crate) async fn goodbye(caller: WorkerCaller, workers: Data<Workers>, body: 
 /// Claims jobs for a worker that does not use the broker.
 ///
 /// The answer waits up to `wait_s` for a job. The jobs run under the worker's lease from then on. A paused worker gets none.
-#[utoipa::path(tag = "worker", request_body = ClaimRequest, responses(
+#[utoipa::path(tag = "worker", extensions(("x-permission" = json!("worker.work"))), request_body = ClaimRequest, responses(
     (status = 200, description = "The jobs; empty after `wait_s` without one", body = Vec<JobAssignment>), (status = 403, description = "The worker registered with another credential, or the token does not allow a queue", body = Problem),
     (status = 404, description = "No such worker: register again", body = Problem)))]
 #[post("/api/v1/worker/jobs/claim")]

@@ -42,10 +42,10 @@ impl Tokens {
 
     /// Checks that a token for these queues (`None`: every queue) allows no more than its creator.
     async fn check_scope(&self, by: &Permitted, queues: Option<&[String]>) -> Result<(), Failure> {
-        let Some(reached) = store::queues::queue_list_names(&self.database, by.scope()).await? else { return Ok(()) };
+        let Some(reached) = store::queues::queue_list_within(&self.database, by.scope()).await? else { return Ok(()) };
         let Some(queues) = queues else { return Err(Failure::field("queues", "must name queues of your automations")) };
         match queues.iter().position(|queue| !reached.contains(queue)) {
-            Some(index) => Err(Failure::field(&format!("queues/{index}"), "is no queue of your automations")),
+            Some(index) => Err(Failure::field(&format!("queues/{index}"), "is no queue of your automations alone")),
             None => Ok(()),
         }
     }

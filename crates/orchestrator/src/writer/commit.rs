@@ -50,7 +50,7 @@ impl Commit<'_> {
     /// Carries out `commands` in one transaction and dispatches jobs.
     pub(super) async fn run(&self, commands: &[&Command]) -> Result<Effects, Error> {
         match self.attempts(commands, Source::Cached, true).await {
-            Err(error @ (Error::Refused(_) | Error::Corrupt(_) | Error::Duplicate(_))) => {
+            Err(error @ (Error::Refused(_) | Error::Corrupt(_) | Error::Duplicate(_) | Error::Dangling(_) | Error::OutOfScope(_))) => {
                 let effects = self.attempts(commands, Source::Read, false).await?;
                 // The commands are valid: a pending job cannot be dispatched.
                 tracing::error!(%error, "jobs could not be dispatched; retrying with the next tick");

@@ -1,12 +1,12 @@
 //! `regente automation`.
 
+use ::domain::automation::EntrypointType;
 use api_types::{Automation, AutomationCreate, AutomationFilter};
 use clap::{Args, Subcommand, ValueEnum};
-use domain::automation::EntrypointType;
 use serde_json::Value;
 
 use super::{
-    Exit, Fault, Outcome,
+    Exit, Fault, Outcome, domain,
     output::{Width, facts, listed, moment, pretty},
     parameters::read_json,
     pause::{PauseArgs, lasts, pause},
@@ -35,6 +35,12 @@ enum AutomationCommand {
         /// Only those with this text in their name.
         #[arg(long, value_name = "TEXT")]
         search: Option<String>,
+        /// Only those of this domain.
+        #[arg(long, value_name = "SLUG")]
+        domain: Option<String>,
+        /// Only those with this label.
+        #[arg(long, value_name = "LABEL")]
+        label: Option<String>,
     },
     /// Pause an automation: its jobs wait; those that run go on.
     Pause {
@@ -88,6 +94,12 @@ struct CreateArgs {
     /// Labels that a worker must have to run it.
     #[arg(long = "requires", value_delimiter = ',', value_name = "LABEL")]
     requires: Vec<String>,
+    /// Domain that it belongs to.
+    #[arg(long, value_name = "SLUG")]
+    domain: Option<String>,
+    /// Labels of its own.
+    #[arg(long = "label", value_delimiter = ',', value_name = "LABEL")]
+    labels: Vec<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -111,8 +123,8 @@ pub(super) async fn run(args: AutomationArgs) -> Outcome {
     let (hub, is_json) = (args.remote.hub()?, args.remote.is_json());
     match args.command {
         AutomationCommand::Create(args) => create(&hub, *args, is_json).await,
-        AutomationCommand::List { archived, search } => {
-            let filter = AutomationFilter { limit: Some(1000), archived, search, ..AutomationFilter::default() };
+        AutomationCommand::List { archived, search, domain, label } => {
+            let filter = AutomationFilter { limit: Some(1000), archived, search, domain, label, ..AutomationFilter::default() };
             listed(&hub, hub.client.automations(&filter), is_json, &COLUMNS, row).await
         }
         AutomationCommand::Pause { name, pause } => {
@@ -128,7 +140,7 @@ pub(super) async fn run(args: AutomationArgs) -> Outcome {
             if is_json {
                 terminal::line(&hub.client.automation(automation.id).text().await.map_err(|error| hub.fault(error))?)?;
             } else {
-                show(&automation)?;
+                show(&hub, &automation).await?;
             }
             Ok(Exit::Done)
         }
@@ -150,7 +162,12 @@ pub(super) async fn find(hub: &Hub, name: &str) -> Result<Automation, Fault> {
 }
 
 async fn create(hub: &Hub, args: CreateArgs, is_json: bool) -> Outcome {
+    let domain_id = match &args.domain {
+        Some(slug) => Some(domain::find(hub, slug).await?.id),
+        None => None,
+    };
     let request = registration(args)?;
+    let request = AutomationCreate { domain_id: domain_id.or(request.domain_id), ..request };
     let says = |automation: &Automation| {
         automation.warnings.iter().for_each(|warning| terminal::note(warning));
         let Automation { id, name, queue_name, .. } = automation;
@@ -178,6 +195,7 @@ fn registration(args: CreateArgs) -> Result<AutomationCreate, Fault> {
     request.queue_name = args.queue.or(request.queue_name);
     request.timeout_s = args.timeout_s.or(request.timeout_s);
     request.max_concurrency = args.max_concurrency.or(request.max_concurrency);
+    request.labels = Some(args.labels).filter(|labels| !labels.is_empty()).or(request.labels);
     request.requires = Some(args.requires).filter(|labels| !labels.is_empty()).or(request.requires);
     Ok(request)
 }
@@ -204,7 +222,11 @@ const fn state(automation: &Automation) -> &'static str {
     }
 }
 
-fn show(automation: &Automation) -> std::io::Result<()> {
+async fn show(hub: &Hub, automation: &Automation) -> Result<(), Fault> {
+    let domain = match automation.domain_id {
+        Some(id) => Some(hub.client.domain(id).await.map_err(|error| hub.fault(error))?.slug),
+        None => None,
+    };
     let Automation { paused_at, paused_until, paused_by, paused_reason, .. } = automation;
     facts([
         ("automation", Some(automation.name.clone())),
@@ -212,6 +234,8 @@ fn show(automation: &Automation) -> std::io::Result<()> {
         ("description", Some(automation.description.clone())),
         ("state", Some(state(automation).to_owned())),
         ("paused", pause(*paused_at, *paused_until, paused_by.as_deref(), paused_reason.as_deref())),
+        ("domain", domain),
+        ("labels", Some(automation.labels.join(", "))),
         ("queue", Some(automation.queue_name.clone())),
         ("type", Some(automation.entrypoint_type.as_str().to_owned())),
         ("script", Some(automation.script_path.clone())),
@@ -224,5 +248,6 @@ fn show(automation: &Automation) -> std::io::Result<()> {
         ("defaults", Some(pretty(&Value::Object(automation.default_params.clone()))).filter(|text| text != "{}")),
         ("parameters", automation.parameter_schema.as_ref().map(pretty)),
         ("warnings", Some(automation.warnings.join("\n"))),
-    ])
+    ])?;
+    Ok(())
 }

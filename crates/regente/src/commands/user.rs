@@ -1,5 +1,7 @@
 //! `regente user`.
 
+mod grants;
+
 use api_types::{PasswordReset, Session, SessionFilter, User, UserCreate, UserCreated, UserFilter, UserUpdate};
 use clap::{Args, Subcommand};
 use domain::ids::SessionId;
@@ -71,6 +73,15 @@ enum UserCommand {
         #[command(flatten)]
         password: Password,
     },
+    /// List what a user may do, and where.
+    Grants {
+        /// User name or id.
+        name: String,
+    },
+    /// Grant a user a role or a permission: everywhere, or in one place.
+    Grant(grants::GrantArgs),
+    /// Take a grant away from a user.
+    Revoke(grants::GrantArgs),
     /// List where a user is signed in, or end one of these sessions.
     Sessions {
         /// User name or id.
@@ -140,6 +151,9 @@ pub(super) async fn run(args: UserArgs) -> Outcome {
             let call = hub.client.user_reset_password(find(&hub, &name).await?.id, &password.read()?);
             hub.change(call, is_json, |reset| says(reset, "has another password")).await
         }
+        UserCommand::Grants { name } => grants::list(&hub, &name, is_json).await,
+        UserCommand::Grant(args) => grants::grant(&hub, &args, is_json).await,
+        UserCommand::Revoke(args) => grants::revoke(&hub, &args, is_json).await,
         UserCommand::Sessions { name, end } => sessions(&hub, &name, end, is_json).await,
     }
 }

@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use domain::{audit::Change, ids::AutomationId, policy::Pause};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition};
 
-use super::write;
+use super::{unchecked, write};
 use crate::{Database, Error, entity::automation};
 
 /// Pauses an automation or changes its pause; `false` when there is none or it is archived.
@@ -24,7 +24,7 @@ pub async fn automation_pause(
         ..Default::default()
     };
     let when = Condition::all().add(automation::Column::ArchivedAt.is_null());
-    write(database, (change, "automation.pause"), id, (row, when), now).await
+    write(database, (change, "automation.pause"), id, (row, when, unchecked), now).await
 }
 
 /// Ends a pause; `false` when none is in effect at `now`. The change's author becomes the one who changed the automation last.
@@ -44,5 +44,5 @@ pub async fn automation_resume(database: &Database, change: &Change, id: Automat
     };
     let lasts = Condition::any().add(PausedUntil.is_null()).add(PausedUntil.gt(now));
     let when = Condition::all().add(PausedAt.is_not_null()).add(lasts);
-    write(database, (change, "automation.resume"), id, (row, when), now).await
+    write(database, (change, "automation.resume"), id, (row, when, unchecked), now).await
 }

@@ -18,7 +18,7 @@ use super::{
     dispatch::{dispatched, waiting},
     read::{all, batches, in_scope, object},
 };
-use crate::{Database, Error, entity::job};
+use crate::{Database, Error, entity::job, scope};
 
 /// Selects jobs of a list.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub struct Filter {
     pub statuses: Vec<Status>,
     /// Only jobs of this automation.
     pub automation_id: Option<AutomationId>,
+    /// Only jobs of automations of the domain with this slug.
+    pub domain: Option<String>,
     /// Only jobs of this queue.
     pub queue_name: Option<String>,
     /// Only jobs that failed with this error class.
@@ -169,6 +171,9 @@ fn chosen(scope: &Scope, filter: &Filter) -> Select<job::Entity> {
     }
     if let Some(automation_id) = filter.automation_id {
         query = query.filter(C::AutomationId.eq(automation_id.get()));
+    }
+    if let Some(slug) = &filter.domain {
+        query = query.filter(scope::has_domain(slug, C::AutomationId));
     }
     if let Some(queue_name) = &filter.queue_name {
         query = query.filter(C::QueueName.eq(queue_name));

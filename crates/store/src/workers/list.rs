@@ -6,9 +6,10 @@ use domain::{
     worker::{Life, State},
 };
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Worker, from_row, has_state, serves, serves_any};
+use super::{Worker, from_row, has_state, narrowed, serves, serves_any};
 use crate::{
     Database, Error,
     entity::{job, worker},
@@ -87,16 +88,24 @@ pub async fn worker_list_known_unscoped(database: &Database) -> Result<Vec<Ident
     Ok(rows.into_iter().map(to_identity).collect())
 }
 
-/// The timestamps that determine the states of all workers.
+/// The timestamps that determine the states of workers.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn worker_lives_unscoped(database: &Database) -> Result<Vec<Life>, Error> {
+pub async fn worker_list_lives(database: &Database, scope: &Scope) -> Result<Vec<Life>, Error> {
+    let reached = scope::queues(database, scope).await?;
     use worker::Column as C;
-    let query = worker::Entity::find().select_only().columns([C::LastSeenAt, C::PausedAt, C::StoppedAt]);
-    type Row = (DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+    let query = worker::Entity::find().select_only().columns([C::Id, C::Queues, C::LastSeenAt, C::PausedAt, C::StoppedAt]);
+    type Row = (Uuid, Value, DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
     let rows: Vec<Row> = query.into_tuple().all(database.connection()).await?;
-    Ok(rows.into_iter().map(|(last_seen_at, paused_at, stopped_at)| Life { last_seen_at, paused_at, stopped_at }).collect())
+    let mut lives = Vec::new();
+    for (id, queues, last_seen_at, paused_at, stopped_at) in rows {
+        let queues: Vec<String> = serde_json::from_value(queues).map_err(|_| Error::Corrupt(format!("workers.queues of {id}")))?;
+        if serves_any(&queues, reached.as_ref()) {
+            lives.push(Life { last_seen_at, paused_at, stopped_at });
+        }
+    }
+    Ok(lives)
 }
 
 /// Rows read at a time when a filter on queues or labels applies, which have no index.
@@ -122,10 +131,10 @@ pub async fn worker_list(database: &Database, scope: &Scope, filter: &Filter, lo
         let is_last = (rows.len() as u64) < PAGE;
         after = rows.last().map(|row| row.id.into());
         for row in rows {
-            let worker = from_row(row)?;
-            let fits = filter.queue.as_ref().is_none_or(|queue| serves(&worker, queue))
+            let Some(worker) = narrowed(from_row(row)?, reached.as_ref()) else { continue };
+            let fits = filter.queue.as_ref().is_none_or(|queue| serves(&worker.queues, queue))
                 && filter.label.as_ref().is_none_or(|label| worker.labels.contains(label));
-            if fits && serves_any(&worker, reached.as_ref()) {
+            if fits {
                 found.push(worker);
             }
             if found.len() == filter.limit {

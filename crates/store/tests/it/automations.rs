@@ -15,11 +15,13 @@ use store::{
         automation_lock_limits_in_txn, automation_lock_rates_in_txn, automation_pause, automation_resume, automation_set_rate_in_txn,
         automation_update,
     },
+    domains::domain_insert,
 };
 
 use crate::{
     case::Case,
-    fixtures::{at, commit, draft, id_at, object},
+    domains::finance,
+    fixtures::{at, commit, draft, object},
 };
 
 both!(
@@ -52,12 +54,15 @@ async fn every_change_is_found_once(db: Case) {
         changed.into_iter().map(|automation| automation.id).collect::<Vec<_>>()
     };
     assert_eq!(changed().await, Vec::<AutomationId>::new());
-    let a = automation_insert(&db, &test_support::change(), &draft("a"), at(0)).await.unwrap().id;
-    let b = automation_insert(&db, &test_support::change(), &draft("b"), at(0)).await.unwrap().id;
+    let a = automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(0)).await.unwrap().id;
+    let b = automation_insert(&db, &Scope::All, &test_support::change(), &draft("b"), at(0)).await.unwrap().id;
     assert_eq!(changed().await, [a, b]);
     assert_eq!(changed().await, Vec::<AutomationId>::new(), "what did not change is not read again");
     // No clock says so: all of it has one time.
-    automation_update(&db, &test_support::change(), a, &Draft { max_concurrency: Some(3), ..draft("a") }, at(0)).await.unwrap().unwrap();
+    automation_update(&db, (&Scope::All, &test_support::change()), a, &Draft { max_concurrency: Some(3), ..draft("a") }, at(0))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(changed().await, [a]);
     let pause = Pause { at: at(0), until: None, reason: None, by: "maria".into() };
     assert!(automation_pause(&db, &test_support::change(), b, &pause, at(0)).await.unwrap());
@@ -75,7 +80,7 @@ async fn a_reader_of_a_later_change_sees_every_earlier_one(db: Case) {
     let names: Vec<String> = (0..20).map(|nth| format!("a{nth}")).collect();
     let drafts: Vec<Draft> = names.iter().map(|name| draft(name)).collect();
     let change = test_support::change();
-    let inserts = futures_util::future::join_all(drafts.iter().map(|draft| automation_insert(&db, &change, draft, at(0))));
+    let inserts = futures_util::future::join_all(drafts.iter().map(|draft| automation_insert(&db, &Scope::All, &change, draft, at(0))));
     let reader = async {
         let (mut seen, mut found) = (-1, Vec::new());
         while found.len() < drafts.len() {
@@ -128,7 +133,7 @@ async fn insert_round_trips_every_field(db: Case) {
         policy: full_policy(),
         ..draft("emissão")
     };
-    let inserted = automation_insert(&db, &test_support::change(), &expected, at(1)).await.unwrap();
+    let inserted = automation_insert(&db, &Scope::All, &test_support::change(), &expected, at(1)).await.unwrap();
     assert_eq!(inserted.draft, expected);
     assert_eq!(inserted.pause, None);
     assert_eq!((inserted.archived_at, inserted.created_at, inserted.updated_at), (None, at(1), at(1)));
@@ -138,16 +143,16 @@ async fn insert_round_trips_every_field(db: Case) {
 }
 
 async fn insert_refuses_a_name_in_use(db: Case) {
-    automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap();
-    assert!(matches!(automation_insert(&db, &test_support::change(), &draft("a"), at(2)).await, Err(Error::Duplicate(_))));
+    automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(1)).await.unwrap();
+    assert!(matches!(automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(2)).await, Err(Error::Duplicate(_))));
     assert_eq!(db.rows("automations").await, 1);
 }
 
 async fn name_is_free_again_after_the_archive(db: Case) {
-    let old = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap();
+    let old = automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(1)).await.unwrap();
     assert!(automation_archive(&db, &test_support::change(), old.id, at(2)).await.unwrap());
     assert_eq!(listed(&db, &named("a")).await, []);
-    let new = automation_insert(&db, &test_support::change(), &draft("a"), at(3)).await.unwrap();
+    let new = automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(3)).await.unwrap();
     assert!(new.id > old.id);
     assert_eq!(listed(&db, &named("a")).await, [new.id]);
     assert_eq!(listed(&db, &Filter { archived: true, ..named("a") }).await, [old.id, new.id]);
@@ -155,7 +160,7 @@ async fn name_is_free_again_after_the_archive(db: Case) {
 }
 
 async fn archive_happens_once(db: Case) {
-    let id = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
+    let id = automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
     assert!(automation_archive(&db, &test_support::change(), id, at(2)).await.unwrap());
     assert!(!automation_archive(&db, &test_support::change(), id, at(3)).await.unwrap());
     assert!(!automation_archive(&db, &test_support::change(), (id.get() + 1).into(), at(3)).await.unwrap());
@@ -164,8 +169,9 @@ async fn archive_happens_once(db: Case) {
 }
 
 async fn update_replaces_every_field(db: Case) {
-    let first = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap();
-    let other = automation_insert(&db, &test_support::change(), &draft("other"), at(1)).await.unwrap();
+    domain_insert(&db, &test_support::change(), &finance(9)).await.unwrap();
+    let first = automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(1)).await.unwrap();
+    let other = automation_insert(&db, &Scope::All, &test_support::change(), &draft("other"), at(1)).await.unwrap();
     let expected = Draft {
         name: "b".into(),
         description: String::new(),
@@ -180,34 +186,37 @@ async fn update_replaces_every_field(db: Case) {
         priority: 9,
         retry_policy: RetryPolicy { max_attempts: 7, ..RetryPolicy::default() },
         policy: full_policy(),
-        domain_id: Some(id_at(0, 9)),
+        domain_id: Some(finance(9).id),
         labels: vec!["nfe".into(), "sp_1".into()],
         updated_by: Some("bia".into()),
     };
-    let updated = automation_update(&db, &test_support::change(), first.id, &expected, at(2)).await.unwrap().unwrap();
+    let updated = automation_update(&db, (&Scope::All, &test_support::change()), first.id, &expected, at(2)).await.unwrap().unwrap();
     assert_eq!(updated.draft, expected);
     assert_eq!((updated.id, updated.created_at, updated.updated_at), (first.id, at(1), at(2)));
     assert_eq!(automation_get(&db, &Scope::All, other.id).await.unwrap(), Some(other));
 }
 
 async fn update_clears_optional_columns(db: Case) {
-    let id = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
+    let id = automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
     let full = Draft { policy: full_policy(), ..draft("a") };
-    automation_update(&db, &test_support::change(), id, &full, at(2)).await.unwrap();
+    automation_update(&db, (&Scope::All, &test_support::change()), id, &full, at(2)).await.unwrap();
     let bare = Draft { parameter_schema: None, timeout_s: None, max_concurrency: None, ..draft("a") };
-    let updated = automation_update(&db, &test_support::change(), id, &bare, at(2)).await.unwrap().unwrap();
+    let updated = automation_update(&db, (&Scope::All, &test_support::change()), id, &bare, at(2)).await.unwrap().unwrap();
     assert_eq!(updated.draft, bare);
 }
 
 async fn update_refuses_a_name_in_use(db: Case) {
-    automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap();
-    let b = automation_insert(&db, &test_support::change(), &draft("b"), at(1)).await.unwrap();
-    assert!(matches!(automation_update(&db, &test_support::change(), b.id, &draft("a"), at(2)).await, Err(Error::Duplicate(_))));
+    automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(1)).await.unwrap();
+    let b = automation_insert(&db, &Scope::All, &test_support::change(), &draft("b"), at(1)).await.unwrap();
+    assert!(matches!(
+        automation_update(&db, (&Scope::All, &test_support::change()), b.id, &draft("a"), at(2)).await,
+        Err(Error::Duplicate(_))
+    ));
     assert_eq!(automation_get(&db, &Scope::All, b.id).await.unwrap(), Some(b));
 }
 
 async fn update_of_nothing_is_none(db: Case) {
-    assert_eq!(automation_update(&db, &test_support::change(), 1.into(), &draft("a"), at(1)).await.unwrap(), None);
+    assert_eq!(automation_update(&db, (&Scope::All, &test_support::change()), 1.into(), &draft("a"), at(1)).await.unwrap(), None);
     assert_eq!(automation_get(&db, &Scope::All, 1.into()).await.unwrap(), None);
 }
 
@@ -218,7 +227,7 @@ async fn json_numbers_stay_exact(db: Case) {
         "whole decimals": [1.0, -3.0],
     });
     let expected = Draft { default_params: object(numbers.clone()), parameter_schema: Some(numbers), ..draft("a") };
-    let id = automation_insert(&db, &test_support::change(), &expected, at(1)).await.unwrap().id;
+    let id = automation_insert(&db, &Scope::All, &test_support::change(), &expected, at(1)).await.unwrap().id;
     let read = automation_get(&db, &Scope::All, id).await.unwrap().unwrap().draft;
     assert_eq!(read, expected);
     assert_eq!(serde_json::to_string(&read.default_params).unwrap(), serde_json::to_string(&expected.default_params).unwrap());
@@ -227,7 +236,7 @@ async fn json_numbers_stay_exact(db: Case) {
 async fn list_omits_archived_automations(db: Case) {
     let mut ids = Vec::new();
     for name in ["a", "b", "c"] {
-        ids.push(automation_insert(&db, &test_support::change(), &draft(name), at(1)).await.unwrap().id);
+        ids.push(automation_insert(&db, &Scope::All, &test_support::change(), &draft(name), at(1)).await.unwrap().id);
     }
     automation_archive(&db, &test_support::change(), ids[1], at(2)).await.unwrap();
     assert_eq!(listed(&db, &Filter::default()).await, [ids[0], ids[2]]);
@@ -237,7 +246,7 @@ async fn list_omits_archived_automations(db: Case) {
 async fn list_pages_by_id(db: Case) {
     let mut ids = Vec::new();
     for nth in 0..7 {
-        ids.push(automation_insert(&db, &test_support::change(), &draft(&format!("a{nth}")), at(1)).await.unwrap().id);
+        ids.push(automation_insert(&db, &Scope::All, &test_support::change(), &draft(&format!("a{nth}")), at(1)).await.unwrap().id);
     }
     let mut seen = Vec::new();
     loop {
@@ -255,7 +264,7 @@ async fn a_text_is_found_in_names(db: Case) {
     let names = ["Emissão de notas", "EMISSÃO SAP", "100%_done", "1000 done", "a\\b"];
     let mut ids = Vec::new();
     for name in names {
-        ids.push(automation_insert(&db, &test_support::change(), &draft(name), at(1)).await.unwrap().id);
+        ids.push(automation_insert(&db, &Scope::All, &test_support::change(), &draft(name), at(1)).await.unwrap().id);
     }
     for (text, found) in [
         ("NOTAS", &ids[..1]),
@@ -284,8 +293,11 @@ async fn listed(db: &Case, filter: &Filter) -> Vec<AutomationId> {
 }
 
 async fn lock_limits_returns_known_automations_by_id(db: Case) {
-    let limited = automation_insert(&db, &test_support::change(), &draft("limited"), at(1)).await.unwrap().id;
-    let free = automation_insert(&db, &test_support::change(), &Draft { max_concurrency: None, ..draft("free") }, at(1)).await.unwrap().id;
+    let limited = automation_insert(&db, &Scope::All, &test_support::change(), &draft("limited"), at(1)).await.unwrap().id;
+    let free = automation_insert(&db, &Scope::All, &test_support::change(), &Draft { max_concurrency: None, ..draft("free") }, at(1))
+        .await
+        .unwrap()
+        .id;
     let limits =
         commit(&db, async |txn| automation_lock_limits_in_txn(txn, &[free, limited, (free.get() + 1).into()]).await).await.unwrap();
     assert_eq!(limits, [(limited, Some(2)), (free, None)]);
@@ -293,7 +305,7 @@ async fn lock_limits_returns_known_automations_by_id(db: Case) {
 }
 
 async fn a_row_without_policies_has_the_defaults(db: Case) {
-    let id = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
+    let id = automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
     let raw = db.raw().await;
     let old = "INSERT INTO automations (name, description, queue_name, queue_profile, entrypoint_type, script_path, default_params, \
          priority, retry_policy, created_at, updated_at) SELECT 'old', description, queue_name, queue_profile, entrypoint_type, \
@@ -311,8 +323,8 @@ fn pause(until: Option<i64>) -> Pause {
 }
 
 async fn a_pause_lasts_until_its_end_or_somebody_resumes(db: Case) {
-    let id = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
-    let other = automation_insert(&db, &test_support::change(), &draft("b"), at(1)).await.unwrap();
+    let id = automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
+    let other = automation_insert(&db, &Scope::All, &test_support::change(), &draft("b"), at(1)).await.unwrap();
     assert!(!automation_resume(&db, &test_support::change(), id, at(10)).await.unwrap(), "it was never paused");
     assert!(automation_pause(&db, &test_support::change(), id, &pause(None), at(0)).await.unwrap());
     let paused = automation_get(&db, &Scope::All, id).await.unwrap().unwrap();
@@ -336,17 +348,20 @@ async fn a_pause_lasts_until_its_end_or_somebody_resumes(db: Case) {
 }
 
 async fn an_edit_does_not_change_pause_and_rate(db: Case) {
-    let id = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
+    let id = automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
     automation_pause(&db, &test_support::change(), id, &pause(None), at(0)).await.unwrap();
     commit(&db, async |txn| automation_set_rate_in_txn(txn, id, at(5)).await).await.unwrap();
-    let edited = automation_update(&db, &test_support::change(), id, &Draft { priority: 1, ..draft("a") }, at(2)).await.unwrap().unwrap();
+    let edited = automation_update(&db, (&Scope::All, &test_support::change()), id, &Draft { priority: 1, ..draft("a") }, at(2))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(edited.pause, Some(pause(None)));
     assert_eq!(commit(&db, async |txn| automation_lock_rates_in_txn(txn, &[id]).await).await.unwrap(), [(id, Some(at(5)))]);
 }
 
 async fn rates_are_kept_for_each_automation(db: Case) {
-    let a = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
-    let b = automation_insert(&db, &test_support::change(), &draft("b"), at(1)).await.unwrap().id;
+    let a = automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
+    let b = automation_insert(&db, &Scope::All, &test_support::change(), &draft("b"), at(1)).await.unwrap().id;
     let rates = async || commit(&db, async |txn| automation_lock_rates_in_txn(txn, &[b, a, (b.get() + 1).into()]).await).await.unwrap();
     assert_eq!(rates().await, [(a, None), (b, None)]);
     commit(&db, async |txn| automation_set_rate_in_txn(txn, b, at(7)).await).await.unwrap();

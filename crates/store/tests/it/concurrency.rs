@@ -1,4 +1,4 @@
-use domain::{ids::JobId, job::Status};
+use domain::{Scope, ids::JobId, job::Status};
 use store::{
     Database, Error,
     automations::{automation_insert, automation_lock_limits_in_txn},
@@ -77,7 +77,7 @@ async fn dispatchers_never_take_the_same_job(db: Case) {
 }
 
 async fn dispatchers_never_pass_a_limit(db: Case) {
-    let id = automation_insert(&db, &test_support::change(), &draft("limited"), at(1)).await.unwrap().id;
+    let id = automation_insert(&db, &Scope::All, &test_support::change(), &draft("limited"), at(1)).await.unwrap().id;
     insert(&db, &(0..12).map(|nth| NewJob { automation_id: id, ..new_job(nth) }).collect::<Vec<_>>()).await;
     let outcomes = at_once(&db, 12, |hub, nth| async move {
         let txn = hub.begin().await?;

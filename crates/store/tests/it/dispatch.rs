@@ -1,4 +1,4 @@
-use domain::{ids::JobId, job::Status};
+use domain::{Scope, ids::JobId, job::Status};
 use store::{
     automations::automation_insert,
     jobs::{
@@ -117,9 +117,15 @@ async fn undelivered_are_the_dispatched_ones(db: Case) {
 async fn waiting_queues_are_those_with_a_backlog(db: Case) {
     assert_eq!(job_queues_waiting(&db).await.unwrap(), [""; 0]);
     for name in ["a", "b", "c", "idle"] {
-        automation_insert(&db, &test_support::change(), &store::automations::Draft { queue_name: name.into(), ..draft(name) }, at(1))
-            .await
-            .unwrap();
+        automation_insert(
+            &db,
+            &Scope::All,
+            &test_support::change(),
+            &store::automations::Draft { queue_name: name.into(), ..draft(name) },
+            at(1),
+        )
+        .await
+        .unwrap();
     }
     let on = |queue: &str, nth| NewJob { queue_name: queue.into(), priority: i32::try_from(nth % 3).unwrap(), ..new_job(nth) };
     insert(&db, &[on("b", 1), on("a", 2), on("a", 3), on("b", 4), on("c", 5), on("a", 6)]).await;
@@ -130,9 +136,9 @@ async fn waiting_queues_are_those_with_a_backlog(db: Case) {
 }
 
 async fn a_queue_without_an_automation_keeps_its_backlog(db: Case) {
-    let id = automation_insert(&db, &test_support::change(), &draft("moved"), at(1)).await.unwrap().id;
+    let id = automation_insert(&db, &Scope::All, &test_support::change(), &draft("moved"), at(1)).await.unwrap().id;
     insert(&db, &[NewJob { automation_id: id, ..new_job(1) }]).await;
     let moved = store::automations::Draft { queue_name: "elsewhere".into(), ..draft("moved") };
-    store::automations::automation_update(&db, &test_support::change(), id, &moved, at(2)).await.unwrap();
+    store::automations::automation_update(&db, (&Scope::All, &test_support::change()), id, &moved, at(2)).await.unwrap();
     assert_eq!(job_queues_waiting(&db).await.unwrap(), ["invoices"]);
 }

@@ -37,7 +37,7 @@ async fn an_invalid_value_is_corrupt_and_named(db: Case) {
     raw.execute_unprepared("UPDATE jobs SET parameters = '{}', trigger = 'WHIM'").await.unwrap();
     let loaded = commit(&db, async |txn| job_load_for_update_in_txn(txn, &[new_job(1).id]).await).await;
     assert!(matches!(loaded, Err(Error::Corrupt(what)) if what.contains("jobs.trigger")));
-    store::automations::automation_insert(&db, &test_support::change(), &crate::fixtures::draft("a"), at(1)).await.unwrap();
+    store::automations::automation_insert(&db, &Scope::All, &test_support::change(), &crate::fixtures::draft("a"), at(1)).await.unwrap();
     raw.execute_unprepared("UPDATE automations SET queue_profile = 'odd'").await.unwrap();
     assert!(
         matches!(automation_get(&db, &Scope::All, 1.into()).await, Err(Error::Corrupt(what)) if what.contains("automations.queue_profile of 1"))

@@ -34,7 +34,7 @@ async fn schema(db: &Case) -> Vec<String> {
 async fn up_down_up_leaves_the_same_schema(db: Case) {
     let up = schema(&db).await;
     assert!(up.iter().any(|line| line.contains("ix_jobs_waiting")), "{up:#?}");
-    automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap();
+    automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(1)).await.unwrap();
     db.migrate_down().await.unwrap();
     let down = schema(&db).await;
     assert!(down.iter().all(|line| line.contains("seaql_migrations")), "{down:#?}");
@@ -45,7 +45,7 @@ async fn up_down_up_leaves_the_same_schema(db: Case) {
 }
 
 async fn up_twice_changes_nothing(db: Case) {
-    let id = automation_insert(&db, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
+    let id = automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
     let up = schema(&db).await;
     db.migrate().await.unwrap();
     assert_eq!(schema(&db).await, up);

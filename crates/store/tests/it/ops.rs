@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use domain::job::Status;
+use domain::{Scope, job::Status};
 use store::{
     automations::{Draft, automation_archive, automation_insert},
-    ops::{QueueLoad, job_count_ended_unscoped, queue_loads},
+    ops::{QueueLoad, job_count_ended, queue_loads},
 };
 
 use crate::{
@@ -21,23 +21,25 @@ both!(
 async fn loads_count_what_each_queue_has(db: Case) {
     one_of_each(&db).await;
     let load = QueueLoad { waiting: 1, dispatched: 2, running: 2, oldest_pending_at: Some(at(1)) };
-    assert_eq!(queue_loads(&db).await.unwrap(), BTreeMap::from([("invoices".to_owned(), load)]));
+    assert_eq!(queue_loads(&db, &Scope::All).await.unwrap(), BTreeMap::from([("invoices".to_owned(), load)]));
 }
 
 async fn the_oldest_is_found_whatever_its_priority(db: Case) {
     let job = |nth: u32, queue: &str, priority: i32| store::jobs::NewJob { queue_name: queue.into(), priority, ..new_job(nth) };
     insert(&db, &[job(3, "a", 9), job(2, "a", 0), job(4, "a", 5), job(5, "b", 5)]).await;
     insert(&db, &[store::jobs::NewJob { dispatch_started_at: Some(at(9)), ..job(1, "b", 5) }]).await;
-    let loads = queue_loads(&db).await.unwrap();
+    let loads = queue_loads(&db, &Scope::All).await.unwrap();
     let told: Vec<_> = loads.iter().map(|(queue, load)| (queue.as_str(), load.waiting, load.oldest_pending_at)).collect();
     assert_eq!(told, [("a", 3, Some(at(2))), ("b", 1, Some(at(1)))]);
 }
 
 async fn a_queue_without_jobs_is_reported(db: Case) {
-    automation_insert(&db, &test_support::change(), &Draft { queue_name: "idle".into(), ..draft("a") }, at(1)).await.unwrap();
-    let gone = automation_insert(&db, &test_support::change(), &Draft { queue_name: "gone".into(), ..draft("b") }, at(1)).await.unwrap();
+    automation_insert(&db, &Scope::All, &test_support::change(), &Draft { queue_name: "idle".into(), ..draft("a") }, at(1)).await.unwrap();
+    let gone = automation_insert(&db, &Scope::All, &test_support::change(), &Draft { queue_name: "gone".into(), ..draft("b") }, at(1))
+        .await
+        .unwrap();
     automation_archive(&db, &test_support::change(), gone.id, at(2)).await.unwrap();
-    assert_eq!(queue_loads(&db).await.unwrap(), BTreeMap::from([("idle".to_owned(), QueueLoad::default())]));
+    assert_eq!(queue_loads(&db, &Scope::All).await.unwrap(), BTreeMap::from([("idle".to_owned(), QueueLoad::default())]));
 }
 
 async fn ended_jobs_are_counted_by_time(db: Case) {
@@ -55,7 +57,7 @@ async fn ended_jobs_are_counted_by_time(db: Case) {
         })
         .await;
     }
-    let mut counts = job_count_ended_unscoped(&db, at(100)).await.unwrap();
+    let mut counts = job_count_ended(&db, &Scope::All, at(100)).await.unwrap();
     counts.sort_by_key(|(status, _)| status.as_str());
     assert_eq!(counts, [(Status::Completed, 1), (Status::Failed, 2)]);
 }

@@ -282,7 +282,7 @@ async fn heartbeats_touch_no_index(db: Case) {
 
 async fn figures_of_queues_read_what_has_not_ended(db: Case) {
     uses(&db, &["ix_jobs_dispatched", "ix_jobs_held", "ix_jobs_waiting"], async |hub| {
-        let loads = store::ops::queue_loads(hub).await.unwrap();
+        let loads = store::ops::queue_loads(hub, &Scope::All).await.unwrap();
         let load = &loads["invoices"];
         assert_eq!((load.waiting, load.dispatched, load.running, load.oldest_pending_at), (20, 20, 10, Some(at(-1_000))));
     })
@@ -299,7 +299,8 @@ async fn only_recently_ended_jobs_are_counted(db: Case) {
     raw.execute_unprepared("UPDATE jobs SET completed_at = created_at WHERE status = 'completed'; ANALYZE jobs").await.unwrap();
     raw.close().await.unwrap();
     let later = chrono::Utc::now() + chrono::TimeDelta::hours(1);
-    uses_filled(&db, &["ix_jobs_ended"], async |hub| assert_eq!(store::ops::job_count_ended_unscoped(hub, later).await.unwrap(), [])).await;
+    uses_filled(&db, &["ix_jobs_ended"], async |hub| assert_eq!(store::ops::job_count_ended(hub, &Scope::All, later).await.unwrap(), []))
+        .await;
 }
 
 async fn retention_reads_the_oldest(db: Case) {

@@ -39,7 +39,9 @@ async fn a_pause_lasts_until_its_end_or_somebody_resumes(db: Case) {
 async fn queues_are_those_of_automations_jobs_and_pauses(db: Case) {
     for (name, queue) in [("a", "of two"), ("b", "of two"), ("c", "archived"), ("d", "archived with jobs")] {
         let automation =
-            automation_insert(&db, &test_support::change(), &Draft { queue_name: queue.into(), ..draft(name) }, at(1)).await.unwrap();
+            automation_insert(&db, &Scope::All, &test_support::change(), &Draft { queue_name: queue.into(), ..draft(name) }, at(1))
+                .await
+                .unwrap();
         if queue.starts_with("archived") {
             automation_archive(&db, &test_support::change(), automation.id, at(2)).await.unwrap();
         }

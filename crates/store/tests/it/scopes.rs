@@ -35,7 +35,10 @@ both!(
 /// Automations with queues of the same names, and the scopes that reach all, the first, and none.
 async fn world(db: &Case) -> ([AutomationId; 2], [Scope; 3]) {
     let add = async |name: &str| {
-        automation_insert(db, &test_support::change(), &Draft { queue_name: name.to_owned(), ..draft(name) }, at(1)).await.unwrap().id
+        automation_insert(db, &Scope::All, &test_support::change(), &Draft { queue_name: name.to_owned(), ..draft(name) }, at(1))
+            .await
+            .unwrap()
+            .id
     };
     let ids = [add("mine").await, add("yours").await];
     (ids, [Scope::All, Scope::automations([ids[0]]), Scope::NOTHING])

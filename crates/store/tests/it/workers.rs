@@ -8,8 +8,8 @@ use domain::{
 };
 use store::workers::{
     Filter, HeldJob, Identity, Seen, Vitals, Worker, worker_delete, worker_find_unscoped, worker_get, worker_insert, worker_jobs,
-    worker_list, worker_list_known_unscoped, worker_list_seen_unscoped, worker_lives_unscoped, worker_note_seen, worker_pause,
-    worker_renew, worker_replace, worker_resume, worker_stop,
+    worker_list, worker_list_known_unscoped, worker_list_lives, worker_list_seen_unscoped, worker_note_seen, worker_pause, worker_renew,
+    worker_replace, worker_resume, worker_stop,
 };
 use uuid::Uuid;
 
@@ -72,7 +72,7 @@ async fn worker_round_trips(db: Case) {
     assert_eq!(worker_get(&db, &Scope::All, expected.id).await.unwrap(), Some(expected.clone()));
     assert_eq!(worker_find_unscoped(&db, "a").await.unwrap(), Some(expected));
     assert_eq!((worker_find_unscoped(&db, "b").await.unwrap(), worker_get(&db, &Scope::All, id_at(1, 2)).await.unwrap()), (None, None));
-    assert_eq!(worker_lives_unscoped(&db).await.unwrap(), [paused]);
+    assert_eq!(worker_list_lives(&db, &Scope::All).await.unwrap(), [paused]);
 }
 
 async fn a_renewal_keeps_id_first_registration_and_pause(db: Case) {

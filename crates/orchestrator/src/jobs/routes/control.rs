@@ -7,6 +7,7 @@ use auth::need::{RobotRun, RunCancel};
 use chrono::{DateTime, Utc};
 use domain::{
     Fault,
+    business_domain::{SLUG_RULE, is_slug},
     ids::JobId,
     job::{ErrorClass, Status, Trigger},
     wire::UnknownName,
@@ -28,7 +29,7 @@ use crate::{
 ///
 /// A pending job ends at once (200). The worker of a running job is asked to stop it (202) and kills its process tree after
 /// `cancel_grace_s`.
-#[utoipa::path(tag = "jobs", params(api_types::params::JobId), request_body = Option<ControlRequest>, responses(
+#[utoipa::path(tag = "jobs", extensions(("x-permission" = json!("run.cancel"))), params(api_types::params::JobId), request_body = Option<ControlRequest>, responses(
     (status = 200, description = "Ended", body = Job), (status = 202, description = "Its worker was asked to stop it", body = Job),
     (status = 409, description = "Already ended; the problem names the status", body = Problem)))]
 #[post("/api/v1/jobs/{id}/cancel")]
@@ -44,7 +45,7 @@ pub(crate) async fn cancel(
 }
 
 /// Suspends a running job's processes and stops its time-out clock.
-#[utoipa::path(tag = "jobs", params(api_types::params::JobId), request_body = Option<ControlRequest>, responses(
+#[utoipa::path(tag = "jobs", extensions(("x-permission" = json!("run.cancel"))), params(api_types::params::JobId), request_body = Option<ControlRequest>, responses(
     (status = 200, body = Job), (status = 409, description = "Not running, or its worker cannot pause it", body = Problem)))]
 #[post("/api/v1/jobs/{id}/pause")]
 pub(crate) async fn pause(
@@ -60,7 +61,7 @@ pub(crate) async fn pause(
 /// Resumes a paused job.
 ///
 /// A pending job that is no longer dispatched (`waiting_reason` `worker_key_refused` or `never_started`) is dispatched again.
-#[utoipa::path(tag = "jobs", params(api_types::params::JobId), request_body = Option<ControlRequest>, responses(
+#[utoipa::path(tag = "jobs", extensions(("x-permission" = json!("run.cancel"))), params(api_types::params::JobId), request_body = Option<ControlRequest>, responses(
     (status = 200, body = Job), (status = 409, description = "Not paused, or its worker is lost", body = Problem)))]
 #[post("/api/v1/jobs/{id}/resume")]
 pub(crate) async fn resume(
@@ -76,7 +77,7 @@ pub(crate) async fn resume(
 /// Retries an ended job as a new job.
 ///
 /// The new job has the same parameters unless the body has others.
-#[utoipa::path(tag = "jobs", params(api_types::params::JobId), request_body = Option<RetryRequest>, responses(
+#[utoipa::path(tag = "jobs", extensions(("x-permission" = json!("robot.run"))), params(api_types::params::JobId), request_body = Option<RetryRequest>, responses(
     (status = 202, body = Job), (status = 409, description = "Not ended yet, or its automation is archived", body = Problem)))]
 #[post("/api/v1/jobs/{id}/retry")]
 pub(crate) async fn retry(
@@ -92,7 +93,7 @@ pub(crate) async fn retry(
 /// Cancels all jobs that match.
 ///
 /// One request handles at most 10000 jobs, newest first; `more` says whether to repeat it. `dry_run` only counts them.
-#[utoipa::path(tag = "jobs", request_body = api_types::BulkCancelRequest, responses(
+#[utoipa::path(tag = "jobs", extensions(("x-permission" = json!("run.cancel"))), request_body = api_types::BulkCancelRequest, responses(
     (status = 200, body = BulkResponse)))]
 #[post("/api/v1/jobs/bulk/cancel")]
 pub(crate) async fn bulk_cancel(
@@ -106,7 +107,7 @@ pub(crate) async fn bulk_cancel(
 /// Retries all ended jobs that match and have no retry yet.
 ///
 /// One request handles at most 10000 jobs, newest first; `more` says whether to repeat it. `dry_run` only counts them.
-#[utoipa::path(tag = "jobs", request_body = api_types::BulkRetryRequest, responses(
+#[utoipa::path(tag = "jobs", extensions(("x-permission" = json!("robot.run"))), request_body = api_types::BulkRetryRequest, responses(
     (status = 200, body = BulkResponse)))]
 #[post("/api/v1/jobs/bulk/retry")]
 pub(crate) async fn bulk_retry(caller: Changing<RobotRun>, jobs: Data<Jobs>, body: JsonBody<BulkRequest>) -> Result<HttpResponse, Failure> {
@@ -145,12 +146,16 @@ fn bulk_filter(bulk: Bulk, request: BulkRequest) -> Result<Filter, Failure> {
     if request.queue_name.as_ref().is_some_and(|name| name.contains('\0')) {
         faults.push(Fault::new("queue_name", "must not contain NUL characters"));
     }
+    if request.domain.as_ref().is_some_and(|slug| !is_slug(slug)) {
+        faults.push(Fault::new("domain", SLUG_RULE));
+    }
     if !faults.is_empty() {
         return Err(Failure::Invalid(faults));
     }
     Ok(Filter {
         statuses,
         automation_id: request.automation_id,
+        domain: request.domain,
         queue_name: request.queue_name,
         trigger,
         error_class,

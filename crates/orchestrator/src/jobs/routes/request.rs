@@ -21,7 +21,7 @@ const KEY_HEADER: &str = "Idempotency-Key";
 ///
 /// The body is the parameters object itself and may be empty; the query overrides the automation's settings for this job. Answers 202 once
 /// the job is stored.
-#[utoipa::path(tag = "automations", params(api_types::params::AutomationId, ExecuteOptions,
+#[utoipa::path(tag = "automations", extensions(("x-permission" = json!("robot.run"))), params(api_types::params::AutomationId, ExecuteOptions,
     api_types::params::IdempotencyKey, api_types::params::Traceparent),
     request_body(content = Option<Object>, description = "The parameters", example = json!({"cnpj": "12345678000195", "month": "2026-10"})), responses(
     (status = 202, body = Job, headers(("Idempotency-Replayed" = bool, description = "`true`: the job existed before the request"))),
@@ -60,7 +60,7 @@ pub(crate) async fn execute(
 ///
 /// Its fields override the automation's settings for this job. Answers 202 once the job is stored. `Idempotency-Replayed: true` marks an
 /// existing job: accepted with the same key, or pending while the overlap rule is `coalesce`.
-#[utoipa::path(tag = "jobs", request_body = JobCreate, params(
+#[utoipa::path(tag = "jobs", extensions(("x-permission" = json!("robot.run"))), request_body = JobCreate, params(
     api_types::params::IdempotencyKey, api_types::params::Traceparent), responses(
     (status = 202, body = Job, headers(("Idempotency-Replayed" = bool, description = "`true`: the job existed before the request"))),
     (status = 404, description = "No such automation", body = Problem),

@@ -20,7 +20,7 @@ const ALIVE_EVERY: Duration = Duration::from_secs(15);
 ///
 /// Events: `log` (a log line; its id is the line's number), `progress` (on each change), `end` (the job, when it has ended), `slow` (the
 /// client does not keep up and is disconnected). `Last-Event-ID` resumes the stream after a lost connection.
-#[utoipa::path(tag = "jobs", params(api_types::params::JobId, ("Last-Event-ID" = Option<i64>, Header, description = "Number of the last line that the client has")), responses(
+#[utoipa::path(tag = "jobs", extensions(("x-permission" = json!("run.read"))), params(api_types::params::JobId, ("Last-Event-ID" = Option<i64>, Header, description = "Number of the last line that the client has")), responses(
     (status = 200, content_type = "text/event-stream", body = String)))]
 #[get("/api/v1/jobs/{id}/logs/stream")]
 pub(crate) async fn stream_logs(

@@ -11,7 +11,7 @@ use store::workers::Filter;
 use crate::workers::Workers;
 
 /// Lists workers in order of registration, 100 a page.
-#[utoipa::path(tag = "workers", params(WorkerFilter), responses(
+#[utoipa::path(tag = "workers", extensions(("x-permission" = json!("worker.read"))), params(WorkerFilter), responses(
     (status = 200, body = Vec<Worker>)))]
 #[get("/api/v1/workers")]
 pub(crate) async fn list(
@@ -38,7 +38,7 @@ fn filter(query: WorkerFilter) -> Result<Filter, Failure> {
 }
 
 /// Returns a worker with the jobs it holds.
-#[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
+#[utoipa::path(tag = "workers", extensions(("x-permission" = json!("worker.read"))), params(api_types::params::WorkerId), responses(
     (status = 200, body = WorkerDetail)))]
 #[get("/api/v1/workers/{id}")]
 pub(crate) async fn get(caller: Allowed<WorkerRead>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
@@ -48,7 +48,7 @@ pub(crate) async fn get(caller: Allowed<WorkerRead>, workers: Data<Workers>, id:
 /// Drains a running worker.
 ///
 /// The worker finishes its jobs and takes no new ones until it is resumed, even after a restart.
-#[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
+#[utoipa::path(tag = "workers", extensions(("x-permission" = json!("worker.manage"))), params(api_types::params::WorkerId), responses(
     (status = 200, body = Worker), (status = 409, description = "The worker is paused, stopped or lost", body = Problem)))]
 #[post("/api/v1/workers/{id}/pause")]
 pub(crate) async fn pause(caller: Changing<WorkerManage>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
@@ -58,7 +58,7 @@ pub(crate) async fn pause(caller: Changing<WorkerManage>, workers: Data<Workers>
 /// Resumes a paused worker.
 ///
 /// A stopped or lost worker takes jobs again when it returns.
-#[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
+#[utoipa::path(tag = "workers", extensions(("x-permission" = json!("worker.manage"))), params(api_types::params::WorkerId), responses(
     (status = 200, body = Worker), (status = 409, description = "The worker is not paused", body = Problem)))]
 #[post("/api/v1/workers/{id}/resume")]
 pub(crate) async fn resume(caller: Changing<WorkerManage>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {
@@ -68,7 +68,7 @@ pub(crate) async fn resume(caller: Changing<WorkerManage>, workers: Data<Workers
 /// Deletes a worker that is stopped or lost.
 ///
 /// If it returns, it registers under a new id.
-#[utoipa::path(tag = "workers", params(api_types::params::WorkerId), responses(
+#[utoipa::path(tag = "workers", extensions(("x-permission" = json!("worker.manage"))), params(api_types::params::WorkerId), responses(
     (status = 204), (status = 409, description = "The worker is alive", body = Problem)))]
 #[delete("/api/v1/workers/{id}")]
 pub(crate) async fn delete(caller: Changing<WorkerManage>, workers: Data<Workers>, id: Path<WorkerId>) -> Result<HttpResponse, Failure> {

@@ -12,7 +12,7 @@ use crate::workers::Tokens;
 /// Creates a token for a worker.
 ///
 /// Only this answer shows the token: the hub stores its hash.
-#[utoipa::path(tag = "worker tokens", request_body = WorkerTokenCreate, responses(
+#[utoipa::path(tag = "worker tokens", extensions(("x-permission" = json!("worker.manage"))), request_body = WorkerTokenCreate, responses(
     (status = 201, body = WorkerTokenCreated)))]
 #[post("/api/v1/worker-tokens")]
 pub(crate) async fn create(
@@ -24,7 +24,7 @@ pub(crate) async fn create(
 }
 
 /// Lists worker tokens in order of creation, revoked ones included, 100 a page.
-#[utoipa::path(tag = "worker tokens", params(WorkerTokenFilter), responses(
+#[utoipa::path(tag = "worker tokens", extensions(("x-permission" = json!("worker.manage"))), params(WorkerTokenFilter), responses(
     (status = 200, body = Vec<WorkerToken>)))]
 #[get("/api/v1/worker-tokens")]
 pub(crate) async fn list(
@@ -42,7 +42,7 @@ pub(crate) async fn list(
 /// Revokes a worker token.
 ///
 /// The answering replica refuses the token at once, the others within 2 s. Revoking it again has no effect.
-#[utoipa::path(tag = "worker tokens", params(api_types::params::WorkerTokenId), responses(
+#[utoipa::path(tag = "worker tokens", extensions(("x-permission" = json!("worker.manage"))), params(api_types::params::WorkerTokenId), responses(
     (status = 204)))]
 #[delete("/api/v1/worker-tokens/{id}")]
 pub(crate) async fn revoke(

@@ -1,0 +1,340 @@
+//! What each role gets from every route, everywhere and in one place: routes come from the table in `access.rs`, each with a working sample here.
+
+use api_types::{Grant, LoginResponse, Session, User, UserCreated, WorkerTokenCreated};
+use domain::permission::{Permission as P, Role};
+use e2e::{Answer, Delivery, World};
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    access::ROUTES,
+    support::{calm, claim, register},
+};
+
+const PASSWORD: &str = "a password of a test";
+
+/// What a route is about, for somebody whose permission is for another domain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum About {
+    /// The hub as a whole: refused.
+    Hub,
+    /// What the caller may see or act upon: answered, without the rest.
+    Part,
+    /// One thing: not found, or refused if it is seen.
+    One,
+    /// Something new in a place: refused.
+    New,
+    /// A new worker token, whose queues are named: they are faulty.
+    Token,
+    /// One worker token, which only those see who may manage it.
+    OwnToken,
+}
+
+fn about(method: &str, path: &str) -> About {
+    match (method, path) {
+        ("post", "/api/v1/worker-tokens") => About::Token,
+        (_, "/api/v1/worker-tokens/{id}") => About::OwnToken,
+        ("post", "/api/v1/automations") => About::New,
+        ("post", "/api/v1/jobs") => About::One,
+        (_, "/api/v1/ops/reconcilers" | "/api/v1/ops/tasks") => About::Hub,
+        (_, path) if path.contains('{') => About::One,
+        _ => About::Part,
+    }
+}
+
+/// Who asks.
+struct Caller {
+    name: &'static str,
+    token: String,
+    /// What the caller has everywhere.
+    everywhere: &'static [P],
+    /// What the caller has in another domain than the samples'.
+    elsewhere: &'static [P],
+}
+
+impl Caller {
+    /// The status that the route answers, and whether the answer names the permission.
+    fn expected(&self, needs: P, about: About, done: &[u16]) -> Vec<u16> {
+        if self.everywhere.contains(&needs) {
+            return done.to_vec();
+        }
+        if !self.elsewhere.contains(&needs) {
+            return vec![403];
+        }
+        let sees = !self.everywhere.is_empty();
+        match about {
+            About::Part => done.to_vec(),
+            About::Hub | About::New => vec![403],
+            About::Token => vec![422],
+            About::OwnToken => vec![404],
+            About::One => vec![if sees { 403 } else { 404 }],
+        }
+    }
+}
+
+/// The domain of the samples, and another one.
+struct Places {
+    mine: Value,
+    other: Value,
+}
+
+async fn json_of(answer: Answer, status: u16) -> Value {
+    answer.expect(status).json()
+}
+
+async fn places(world: &World) -> Places {
+    let domain = async |slug: &str| json_of(world.client.post("/api/v1/domains", &json!({"slug": slug, "name": slug})).await, 201).await;
+    Places { mine: domain("mine").await["id"].clone(), other: domain("other").await["id"].clone() }
+}
+
+/// A new user with these grants; returns their token.
+async fn somebody(world: &World, name: &str, grants: &[Value]) -> (User, String) {
+    let body = json!({"username": name, "password": PASSWORD, "must_change_password": false});
+    let user = world.client.post("/api/v1/users", &body).await.expect(201).json::<UserCreated>().user;
+    for grant in grants {
+        let _granted = world.client.post(&format!("/api/v1/users/{}/grants", user.id), grant).await.expect(201);
+    }
+    (user, sign_in(world, name).await)
+}
+
+async fn sign_in(world: &World, name: &str) -> String {
+    let login = world.client.bare(Method::POST, "/api/v1/auth/login").json(&json!({"username": name, "password": PASSWORD}));
+    world.client.send(login).await.expect(200).json::<LoginResponse>().access_token
+}
+
+async fn callers(world: &World, places: &Places) -> Vec<Caller> {
+    let mut callers = Vec::new();
+    for role in Role::ALL {
+        let token = somebody(world, &format!("an-{role}"), &[json!({"right": role})]).await.1;
+        callers.push(Caller { name: role.as_str(), token, everywhere: role.permissions(), elsewhere: &[] });
+    }
+    let maintainer = json!({"right": "maintainer", "domain_id": places.other});
+    let elsewhere = Role::Maintainer.permissions();
+    let token = somebody(world, "elsewhere", std::slice::from_ref(&maintainer)).await.1;
+    callers.push(Caller { name: "maintainer elsewhere", token, everywhere: &[], elsewhere });
+    let token = somebody(world, "seer", &[json!({"right": "viewer"}), maintainer]).await.1;
+    callers.push(Caller { name: "maintainer elsewhere who sees everything", token, everywhere: Role::Viewer.permissions(), elsewhere });
+    let token = somebody(world, "nobody", &[]).await.1;
+    callers.push(Caller { name: "user without grants", token, everywhere: &[], elsewhere: &[] });
+    callers
+}
+
+/// A request that works, and the statuses that say so.
+struct Sample {
+    path: String,
+    body: Value,
+    done: &'static [u16],
+}
+
+/// Makes what the samples are about.
+struct Maker<'a> {
+    world: &'a World,
+    places: &'a Places,
+}
+
+impl Maker<'_> {
+    async fn automation(&self) -> Value {
+        let name = format!("a-{}", Uuid::new_v4().simple());
+        let body = json!({"name": name, "queue_name": self.world.queue(&name), "script_path": "main.py", "domain_id": self.places.mine});
+        json_of(self.world.client.post("/api/v1/automations", &body).await, 201).await
+    }
+
+    async fn done(&self, path: &str) {
+        let answer = self.world.client.post(path, &json!({})).await;
+        assert!(answer.status.is_success(), "{path}: {}", answer.text);
+    }
+
+    /// A pending job of a new automation.
+    async fn job(&self) -> String {
+        let automation = self.automation().await;
+        let answer = self.world.client.post(&format!("/api/v1/automations/{}/execute", automation["id"]), &json!({})).await;
+        json_of(answer, 202).await["job_id"].as_str().unwrap().to_owned()
+    }
+
+    /// A job that a worker runs.
+    async fn running(&self) -> String {
+        let automation = self.automation().await;
+        let queue = automation["queue_name"].as_str().unwrap();
+        let answer = self.world.client.post(&format!("/api/v1/automations/{}/execute", automation["id"]), &json!({})).await;
+        let job = json_of(answer, 202).await["job_id"].as_str().unwrap().to_owned();
+        let worker = register(self.world, &format!("w-{job}"), &[queue]).await;
+        let claimed = claim(self.world, worker, &[queue], json!({"wait_s": 30.0})).await;
+        assert_eq!(claimed[0].job_id.to_string(), job);
+        job
+    }
+
+    async fn worker(&self) -> String {
+        let automation = self.automation().await;
+        let queue = automation["queue_name"].as_str().unwrap();
+        register(self.world, &format!("w-{}", Uuid::new_v4().simple()), &[queue]).await.to_string()
+    }
+
+    async fn letter(&self) -> String {
+        let (id, job) = (Uuid::now_v7(), self.job().await);
+        let letter = store::dead_letters::DeadLetter {
+            id: id.into(),
+            queue_name: "gone".to_owned(),
+            job_id: Some(job.parse().unwrap()),
+            reason: "rejected".to_owned(),
+            body: "{}".to_owned(),
+            body_is_whole: true,
+            headers: None,
+            received_at: chrono::Utc::now(),
+            replay: None,
+        };
+        store::dead_letters::dead_letter_insert(self.world.hub.database(), &letter).await.unwrap();
+        id.to_string()
+    }
+
+    async fn user(&self) -> User {
+        let name = format!("u-{}", Uuid::new_v4().simple());
+        somebody(self.world, &name, &[json!({"right": "viewer"})]).await.0
+    }
+
+    async fn domain(&self) -> String {
+        let slug = format!("d-{}", Uuid::new_v4().simple());
+        let answer = self.world.client.post("/api/v1/domains", &json!({"slug": slug, "name": slug})).await;
+        json_of(answer, 201).await["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A sample of the route; it may be used once.
+    #[expect(clippy::panic, reason = "a route without a sample fails the test")]
+    async fn sample(&self, method: &str, path: &'static str) -> Sample {
+        let plain = |body: Value, done| Sample { path: path.to_owned(), body, done };
+        let of = |id: &str, body: Value, done| Sample { path: path.replace("{id}", id), body, done };
+        let unique = format!("n-{}", Uuid::new_v4().simple());
+        match (method, path) {
+            ("post", "/api/v1/automations") => plain(json!({"name": unique, "script_path": "a.py", "domain_id": self.places.mine}), &[201]),
+            ("post", "/api/v1/jobs") => plain(json!({"automation_id": self.automation().await["id"], "parameters": {}}), &[202]),
+            ("post", "/api/v1/jobs/bulk/cancel" | "/api/v1/jobs/bulk/retry") => plain(json!({"ids": [self.job().await]}), &[200]),
+            ("post", "/api/v1/dead-letters/replay") => plain(json!({"dry_run": true}), &[200]),
+            ("post", "/api/v1/domains") => plain(json!({"slug": unique, "name": "D"}), &[201]),
+            ("post", "/api/v1/users") => plain(json!({"username": unique}), &[201]),
+            ("post", "/api/v1/worker-tokens") => plain(json!({"name": "t", "queues": [self.automation().await["queue_name"]]}), &[201]),
+            (_, "/api/v1/automations/{id}") if method != "put" => of(&self.automation().await["id"].to_string(), Value::Null, &[200, 204]),
+            ("put", "/api/v1/automations/{id}") => of(&self.automation().await["id"].to_string(), json!({"priority": 1}), &[200]),
+            (_, "/api/v1/automations/{id}/execute") => of(&self.automation().await["id"].to_string(), json!({}), &[202]),
+            (_, "/api/v1/automations/{id}/pause") => of(&self.automation().await["id"].to_string(), json!({}), &[200]),
+            (_, "/api/v1/automations/{id}/resume") => {
+                let id = self.automation().await["id"].to_string();
+                self.done(&format!("/api/v1/automations/{id}/pause")).await;
+                of(&id, json!({}), &[200])
+            }
+            (_, "/api/v1/jobs/{id}/pause") => of(&self.running().await, json!({}), &[200]),
+            (_, "/api/v1/jobs/{id}/resume") => {
+                let id = self.running().await;
+                self.done(&format!("/api/v1/jobs/{id}/pause")).await;
+                of(&id, json!({}), &[200])
+            }
+            (_, "/api/v1/jobs/{id}/retry" | "/api/v1/jobs/{id}/logs/stream") => {
+                let id = self.job().await;
+                self.done(&format!("/api/v1/jobs/{id}/cancel")).await;
+                of(&id, json!({}), &[200, 202])
+            }
+            (_, path) if path.starts_with("/api/v1/jobs/{id}") => of(&self.job().await, json!({}), &[200]),
+            (_, "/api/v1/queues/{name}/pause" | "/api/v1/queues/{name}/resume") => {
+                let queue = self.automation().await["queue_name"].as_str().unwrap().to_owned();
+                if path.ends_with("resume") {
+                    self.done(&format!("/api/v1/queues/{queue}/pause")).await;
+                }
+                Sample { path: path.replace("{name}", &queue), body: json!({}), done: &[200] }
+            }
+            // Its job did not fail by the message: nothing is replayed.
+            (_, "/api/v1/dead-letters/{id}/replay") => of(&self.letter().await, json!({}), &[409]),
+            (_, "/api/v1/dead-letters/{id}") => of(&self.letter().await, Value::Null, &[200, 204]),
+            ("delete", "/api/v1/workers/{id}") => {
+                let id = self.worker().await;
+                let _gone = self.world.client.report("/goodbye", None, &json!({"worker_id": id})).await.expect(204);
+                of(&id, Value::Null, &[204])
+            }
+            (_, "/api/v1/workers/{id}/resume") => {
+                let id = self.worker().await;
+                self.done(&format!("/api/v1/workers/{id}/pause")).await;
+                of(&id, json!({}), &[200])
+            }
+            (_, path) if path.starts_with("/api/v1/workers/{id}") => of(&self.worker().await, json!({}), &[200]),
+            (_, "/api/v1/worker-tokens/{id}") => {
+                let body = json!({"name": "t", "queues": [self.automation().await["queue_name"]]});
+                let made: WorkerTokenCreated = self.world.client.post("/api/v1/worker-tokens", &body).await.expect(201).json();
+                of(&made.kept.id.to_string(), Value::Null, &[204])
+            }
+            ("delete", "/api/v1/domains/{id}") => of(&self.domain().await, Value::Null, &[204]),
+            (_, "/api/v1/domains/{id}") => of(self.places.mine.as_str().unwrap(), json!({"name": "Mine"}), &[200]),
+            (_, "/api/v1/users/{id}/sessions/{session_id}") => {
+                let user = self.user().await;
+                let sessions = self.world.client.get(&format!("/api/v1/users/{}/sessions", user.id)).await;
+                let session = sessions.expect(200).json::<Vec<Session>>().remove(0);
+                let path = path.replace("{session_id}", &session.id.to_string());
+                Sample { path: path.replace("{id}", &user.id.to_string()), body: Value::Null, done: &[204] }
+            }
+            (_, "/api/v1/users/{id}/grants/{grant_id}") => {
+                let user = self.user().await;
+                let grants = self.world.client.get(&format!("/api/v1/users/{}/grants", user.id)).await;
+                let grant = grants.expect(200).json::<Vec<Grant>>().remove(0);
+                let path = path.replace("{grant_id}", &grant.id.to_string());
+                Sample { path: path.replace("{id}", &user.id.to_string()), body: Value::Null, done: &[204] }
+            }
+            ("post", "/api/v1/users/{id}/grants") => of(&self.user().await.id.to_string(), json!({"right": "operator"}), &[201]),
+            (_, path) if path.starts_with("/api/v1/users/{id}") => of(&self.user().await.id.to_string(), json!({}), &[200]),
+            // A faulty request is found after the permission: these two would go on.
+            ("get", "/api/v1/events") => Sample { path: format!("{path}?kinds=bad"), body: Value::Null, done: &[400] },
+            ("get", "/api/v1/ws") => plain(Value::Null, &[400]),
+            ("get", path) if !path.contains('{') => plain(Value::Null, &[200]),
+            // Nobody but workers gets further.
+            (_, path) if path.starts_with("/api/v1/worker/") => of(&Uuid::nil().to_string(), json!({}), &[]),
+            _ => panic!("{method} {path} has no sample: add one that works"),
+        }
+    }
+}
+
+async fn ask(world: &World, caller: &Caller, method: &str, sample: &Sample) -> Answer {
+    let method: Method = method.to_uppercase().parse().unwrap();
+    let request = world.client.bare(method, &sample.path).bearer_auth(&caller.token);
+    world.client.send(if sample.body.is_null() { request } else { request.json(&sample.body) }).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_role_gets_what_it_is_for_from_every_route() {
+    let world = calm(Delivery::Pull).await;
+    let places = places(&world).await;
+    let callers = callers(&world, &places).await;
+    let maker = Maker { world: &world, places: &places };
+    let mut wrong = Vec::new();
+    for (method, path, needs) in ROUTES.iter().copied() {
+        let Some(needs) = needs else { continue };
+        let mut unused: Option<Sample> = None;
+        for caller in &callers {
+            let sample = match unused.take() {
+                Some(sample) => sample,
+                None => maker.sample(method, path).await,
+            };
+            let expected = caller.expected(needs, about(method, path), sample.done);
+            let answer = ask(&world, caller, method, &sample).await;
+            let status = answer.status.as_u16();
+            let names_it = status != 403 || answer.text.contains(&format!("lacks the permission {needs}"));
+            if !expected.contains(&status) || !names_it {
+                wrong.push(format!("{method} {path} by {}: {status}, not {expected:?}: {}", caller.name, answer.text));
+            }
+            unused = (status >= 400).then_some(sample);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_description_names_the_permission_that_each_route_asks_for() {
+    let doc = serde_json::to_value(regente::api_doc()).unwrap();
+    let mut wrong = Vec::new();
+    for (path, operations) in doc["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let asked = ROUTES.iter().find(|(one, of, _)| (*one, *of) == (method.as_str(), path.as_str())).and_then(|(_, _, needs)| *needs);
+            let described = operation.get("x-permission").and_then(Value::as_str);
+            if described != asked.map(P::as_str) {
+                wrong.push(format!("{method} {path}: x-permission is {described:?}, the route asks for {asked:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
