@@ -1,6 +1,6 @@
 //! The HTTP API, route by route.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "every failing step fails the test")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "every failing step fails the test")]
 
 mod access;
 mod api_keys;
