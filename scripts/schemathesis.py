@@ -51,6 +51,12 @@ UNSTATED = [
     ("422 POST .*/auth/login", "username|email", "is missing|must not be there beside"),
     ("422 POST /auth/token", "grant_type|username|password|refresh_token", "is missing|must be password or refresh_token"),
     ("422 POST .*/auth/change-password", "current_password|new_password", "current password|user name or e-mail"),
+    # Nor is any list of the commonest passwords in a description.
+    (ANY, "(new_)?password", "commonest passwords"),
+    # A grant is at one place, and what is about the hub is granted everywhere.
+    ("422 POST .*/(grants|api-keys)", r"(grants/\d+/)?(right|label|domain_id|automation_id)", "must be the only one|everywhere"),
+    # Only the hub knows which domains and automations there are.
+    (ANY, r"(.*/)?(domain_id|automation_id)", "is no (domain|automation)"),
     # What only services of the hub may say.
     ("422 POST .*/jobs", "trigger|requested_by|schedule_id|version_id|environment|traceparent", "only by a service"),
     # "*" stands alone, and is for workers that claim.

@@ -235,7 +235,7 @@ pub struct AutomationFilter {
     pub search: Option<String>,
     /// Only those of the domain with this slug.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(max_length = 64, pattern = r"^[^\u0000]*$")]
+    #[param(value_type = Option<schema::Slug>)]
     pub domain: Option<String>,
     /// Only those with this label.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -56,7 +56,7 @@ pub struct BulkRequest {
     pub automation_id: Option<AutomationId>,
     /// Only jobs of automations of the domain with this slug.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 64, pattern = r"^[^\u0000]*$")]
+    #[schema(value_type = Option<schema::Slug>)]
     pub domain: Option<String>,
     /// Only jobs of this queue.
     #[serde(alias = "queueName", skip_serializing_if = "Option::is_none")]

@@ -284,7 +284,7 @@ pub struct JobFilter {
     pub automation_id: Option<AutomationId>,
     /// Only jobs of automations of the domain with this slug.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(max_length = 64, pattern = r"^[^\u0000]*$")]
+    #[param(value_type = Option<schema::Slug>)]
     pub domain: Option<String>,
     /// Only jobs of this queue.
     #[serde(skip_serializing_if = "Option::is_none")]

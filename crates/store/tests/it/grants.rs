@@ -26,7 +26,7 @@ fn held(nth: u32, grantee: Grantee, grant: Grant) -> Held {
 
 async fn grants_round_trip_in_order(db: Case) {
     let places = [Where::Everywhere, Where::Domain(id_at(9, 1)), Where::Automation(7.into()), Where::Label("nfe".to_owned())];
-    let right = |nth: usize| if nth % 2 == 0 { Right::Role(Role::Operator) } else { Right::Permission(Permission::RunCancel) };
+    let right = |nth: usize| if nth.is_multiple_of(2) { Right::Role(Role::Operator) } else { Right::Permission(Permission::RunCancel) };
     let of = |grantee: Grantee, from: u32| {
         let grants = places.iter().enumerate().map(|(nth, place)| Grant { right: right(nth), place: place.clone() });
         (from..).zip(grants).map(|(nth, grant)| held(nth, grantee, grant)).collect::<Vec<_>>()
