@@ -61,8 +61,10 @@ pub struct DomainFilter {
     pub limit: Option<u32>,
     /// Only the one with this slug.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = r"^[^\u0000]*$")]
     pub slug: Option<String>,
     /// Slug of the last domain of the previous page.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = r"^[^\u0000]*$")]
     pub after: Option<String>,
 }

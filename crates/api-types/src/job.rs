@@ -300,6 +300,7 @@ pub struct JobFilter {
     pub trigger: Option<String>,
     /// Only jobs that this user, key or service requested.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = r"^[^\u0000]*$")]
     pub requested_by: Option<String>,
     /// Only jobs that run this one again.
     #[serde(skip_serializing_if = "Option::is_none")]

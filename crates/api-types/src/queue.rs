@@ -35,6 +35,7 @@ pub struct QueueFilter {
     pub limit: Option<u32>,
     /// Name of the last queue of the previous page.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = r"^[^\u0000]*$")]
     pub after: Option<String>,
 }
 
