@@ -152,6 +152,12 @@ impl Maker<'_> {
         json_of(answer, 202).await["job_id"].as_str().unwrap().to_owned()
     }
 
+    async fn canceled(&self) -> String {
+        let id = self.job().await;
+        self.done(&format!("/api/v1/jobs/{id}/cancel")).await;
+        id
+    }
+
     /// A job that a worker runs.
     async fn running(&self) -> String {
         let automation = self.automation().await;
@@ -207,7 +213,8 @@ impl Maker<'_> {
         match (method, path) {
             ("post", "/api/v1/automations") => plain(json!({"name": unique, "script_path": "a.py", "domain_id": self.places.mine}), &[201]),
             ("post", "/api/v1/jobs") => plain(json!({"automation_id": self.automation().await["id"], "parameters": {}}), &[202]),
-            ("post", "/api/v1/jobs/bulk/cancel" | "/api/v1/jobs/bulk/retry") => plain(json!({"ids": [self.job().await]}), &[200]),
+            ("post", "/api/v1/jobs/bulk/cancel") => plain(json!({"ids": [self.job().await]}), &[200]),
+            ("post", "/api/v1/jobs/bulk/retry") => plain(json!({"ids": [self.canceled().await]}), &[200]),
             ("post", "/api/v1/dead-letters/replay") => plain(json!({"dry_run": true}), &[200]),
             ("post", "/api/v1/domains") => plain(json!({"slug": unique, "name": "D"}), &[201]),
             ("post", "/api/v1/users") => plain(json!({"username": unique}), &[201]),
@@ -227,11 +234,7 @@ impl Maker<'_> {
                 self.done(&format!("/api/v1/jobs/{id}/pause")).await;
                 of(&id, json!({}), &[200])
             }
-            (_, "/api/v1/jobs/{id}/retry" | "/api/v1/jobs/{id}/logs/stream") => {
-                let id = self.job().await;
-                self.done(&format!("/api/v1/jobs/{id}/cancel")).await;
-                of(&id, json!({}), &[200, 202])
-            }
+            (_, "/api/v1/jobs/{id}/retry" | "/api/v1/jobs/{id}/logs/stream") => of(&self.canceled().await, json!({}), &[200, 202]),
             (_, path) if path.starts_with("/api/v1/jobs/{id}") => of(&self.job().await, json!({}), &[200]),
             (_, "/api/v1/queues/{name}/pause" | "/api/v1/queues/{name}/resume") => {
                 let queue = self.automation().await["queue_name"].as_str().unwrap().to_owned();
@@ -276,6 +279,12 @@ impl Maker<'_> {
                 Sample { path: path.replace("{id}", &user.id.to_string()), body: Value::Null, done: &[204] }
             }
             ("post", "/api/v1/users/{id}/grants") => of(&self.user().await.id.to_string(), json!({"right": "operator"}), &[201]),
+            ("put", "/api/v1/users/{id}") => of(&self.user().await.id.to_string(), json!({"display_name": "U"}), &[200]),
+            (_, "/api/v1/users/{id}/reactivate") => {
+                let id = self.user().await.id.to_string();
+                self.done(&format!("/api/v1/users/{id}/deactivate")).await;
+                of(&id, json!({}), &[200])
+            }
             (_, path) if path.starts_with("/api/v1/users/{id}") => of(&self.user().await.id.to_string(), json!({}), &[200]),
             // A faulty request is found after the permission: these two would go on.
             ("get", "/api/v1/events") => Sample { path: format!("{path}?kinds=bad"), body: Value::Null, done: &[400] },
@@ -337,4 +346,69 @@ async fn the_description_names_the_permission_that_each_route_asks_for() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What this actor has left in the audit trail, newest first.
+async fn entries(world: &World, actor: &str) -> Vec<Value> {
+    world.client.get(&format!("/api/v1/audit?actor={actor}&limit=1000")).await.expect(200).json()
+}
+
+/// Whether the sample changes something, or only says what it would change.
+fn changes(method: &str, path: &str, needs: P) -> bool {
+    method != "get" && needs != P::WorkerWork && path != "/api/v1/dead-letters/replay"
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_change_by_a_person_leaves_an_entry_in_the_audit_trail() {
+    let world = calm(Delivery::Pull).await;
+    let places = places(&world).await;
+    let (_, token) = somebody(&world, "author", &[json!({"right": "admin"})]).await;
+    let author = Caller { name: "author", token, everywhere: Role::Admin.permissions(), elsewhere: &[] };
+    let maker = Maker { world: &world, places: &places };
+    let mut known = entries(&world, "author").await.len();
+    let mut wrong = Vec::new();
+    for (method, path, needs) in ROUTES.iter().copied() {
+        let Some(needs) = needs.filter(|needs| changes(method, path, *needs)) else { continue };
+        let answer = ask(&world, &author, method, &maker.sample(method, path).await).await;
+        let found = entries(&world, "author").await;
+        let new = &found[..found.len() - known];
+        known = found.len();
+        let is_whole = |entry: &Value| {
+            let says = |field: &str| entry[field].as_str().is_some_and(|text| !text.is_empty());
+            entry["actor_kind"] == "user"
+                && ["credential", "address", "request_id", "action", "target_kind"].iter().all(|field| says(field))
+        };
+        if new.len() != usize::from(answer.status.is_success()) || !new.iter().all(is_whole) {
+            wrong.push(format!("{method} {path}: {} {}: {new:?}", answer.status, answer.text));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_one_s_own_account_are_in_the_audit_trail_without_their_secrets() {
+    let world = calm(Delivery::Pull).await;
+    let (_, token) = somebody(&world, "author", &[json!({"right": "admin"})]).await;
+    let author = Caller { name: "author", token, everywhere: &[], elsewhere: &[] };
+    let send = async |method: &str, path: &str, body: Value| {
+        ask(&world, &author, method, &Sample { path: path.to_owned(), body, done: &[] }).await
+    };
+    let made =
+        send("post", "/api/v1/api-keys", json!({"name": "portal", "grants": [{"right": "viewer"}]})).await.expect(201).json::<Value>();
+    let id = made["id"].as_str().unwrap();
+    let _revoked = send("delete", &format!("/api/v1/api-keys/{id}"), Value::Null).await.expect(204);
+    let changed = json!({"current_password": PASSWORD, "new_password": "another password of a test"});
+    let _changed = send("post", "/api/v1/auth/change-password", changed).await.expect(200);
+    let found = entries(&world, "author").await;
+    let mut actions: Vec<&str> = found.iter().filter_map(|entry| entry["action"].as_str()).collect();
+    // Those of one transaction have one moment.
+    actions.sort_unstable();
+    assert_eq!(actions, ["api_key.create", "api_key.revoke", "grant.create", "session.login", "user.change_password"], "{found:?}");
+    let text = serde_json::to_string(&found).unwrap();
+    let key = made["key"].as_str().unwrap();
+    for secret in [key, PASSWORD, "another password of a test", "argon2"] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+    world.end().await;
 }
