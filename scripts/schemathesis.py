@@ -63,6 +63,8 @@ UNSTATED = [
     ("400 .*/automations/{id}.*", "id", "can not parse|must be an integer", written_as_fraction),
     # Only the hub knows which domains, automations and users there are.
     (ANY, r"(.*/)?(domain_id|automation_id|owner_id)", "is no (domain|automation|user)"),
+    # A token of somebody with a narrow grant names their queues.
+    ("422 POST .*/worker-tokens", r"queues(/\d+)?", "of your automations"),
     # What only services of the hub may say.
     ("422 POST .*/jobs", "trigger|requested_by|schedule_id|version_id|environment|traceparent", "only by a service"),
     # "*" stands alone, and is for workers that claim.
