@@ -117,8 +117,6 @@ async fn gateway(bench: &Bench, upstream: &str) -> Result<(Process, Api)> {
 
 /// One request after the other, with and without the gateway in turns.
 async fn light(gateway: &Process, api: &Api, upstream: &str, requests: usize) -> Result<(Versus, f64)> {
-    let mut through = Connection::open(api.host(), api.authorization()).await?;
-    let mut direct = Connection::open(upstream, api.authorization()).await?;
     let (mut with, mut without) = (Vec::with_capacity(requests), Vec::with_capacity(requests));
     let idle = async |times: usize| {
         let meter = Meter::start(&[("gateway", gateway.pid)])?;
@@ -128,6 +126,9 @@ async fn light(gateway: &Process, api: &Api, upstream: &str, requests: usize) ->
         anyhow::Ok(meter.stop()?.total())
     };
     let before = idle(requests).await?;
+    // Not sooner: a server ends a connection that sends no first request.
+    let mut through = Connection::open(api.host(), api.authorization()).await?;
+    let mut direct = Connection::open(upstream, api.authorization()).await?;
     let meter = Meter::start(&[("gateway", gateway.pid)])?;
     for _ in 0..requests {
         tokio::time::sleep(PAUSE).await;
