@@ -29,6 +29,7 @@ use crate::{Delivery, Error, names};
 /// returned deliveries can still be settled.
 pub struct Consumer {
     deliveries: mpsc::Receiver<Delivery>,
+    subscriptions: watch::Receiver<u64>,
     _shared: Arc<Shared>,
 }
 
@@ -37,9 +38,17 @@ impl Consumer {
         let prefetch = prefetch.max(1);
         let (sender, deliveries) = mpsc::channel(usize::from(prefetch));
         let own_channel = matches!(source.kind, Kind::Own | Kind::Events);
-        let subscription = Subscription { source, own_channel, prefetch, state: shared.state.clone(), deliveries: sender };
+        let (counter, subscriptions) = watch::channel(0);
+        let subscription = Subscription { source, own_channel, prefetch, state: shared.state.clone(), deliveries: sender, counter };
         shared.runtime.spawn(subscription.run());
-        Self { deliveries, _shared: shared }
+        Self { deliveries, subscriptions, _shared: shared }
+    }
+
+    /// Number of subscriptions so far: the first, and every renewed one. It grows before the first delivery of each, so that a user learns
+    /// where messages of [`Broker::consume_events`](crate::Broker::consume_events) may be missing.
+    #[must_use]
+    pub fn subscriptions(&self) -> watch::Receiver<u64> {
+        self.subscriptions.clone()
     }
 
     /// Waits for the next delivery. `None` when the broker connection was closed by [`Broker::close`](crate::Broker::close), or when the
@@ -85,6 +94,8 @@ struct Subscription {
     prefetch: u16,
     state: watch::Receiver<State>,
     deliveries: mpsc::Sender<Delivery>,
+    /// Subscriptions so far.
+    counter: watch::Sender<u64>,
 }
 
 /// Why deliveries stopped.
@@ -117,6 +128,7 @@ impl Subscription {
             drop(link);
             match subscribed {
                 Ok(subscribed) => {
+                    self.counter.send_modify(|count| *count += 1);
                     if std::mem::take(&mut reported) {
                         tracing::info!(queue.name = %self.source.queue, "subscribed again");
                     } else {

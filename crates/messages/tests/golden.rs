@@ -77,3 +77,12 @@ fn an_event_batch_says_how_many_events_were_before_it() {
     let earlier: EventBatch = serde_json::from_str(include_str!("golden/event_batch.v2.json")).unwrap();
     assert_eq!(earlier.after, None);
 }
+
+#[test]
+fn an_event_batch_says_whether_its_replica_may_have_lost_some_and_whether_it_stops() {
+    let golden = include_str!("golden/event_batch.v4.json");
+    let batch: EventBatch = serde_json::from_str(golden).unwrap();
+    assert!(batch.resumes && batch.ends);
+    let earlier: EventBatch = serde_json::from_str(include_str!("golden/event_batch.v3.json")).unwrap();
+    assert!(!earlier.resumes && !earlier.ends);
+}

@@ -3,8 +3,8 @@
 //! An event says that something happened, never what to do; a subscriber reads the state again. The database is the truth and a lost event
 //! only delays, so every buffer of the bus is bounded and no publisher waits. Invariants: an event is published after its commit; a
 //! subscriber in this process receives it once, at once, with or without a broker; with a broker, other processes receive it in batches
-//! over the exchange `regente.events`; a subscriber that missed events learns it ([`Notice::Missed`]), because each replica numbers its
-//! events; events of other hubs on the same broker are ignored. Without subscribers and broker an event costs nothing: check
+//! over the exchange `regente.events`; a subscriber that may have missed events since it subscribed learns it ([`Notice::Missed`]), and only such
+//! a one; events of other hubs on the same broker are ignored. Without subscribers and broker an event costs nothing: check
 //! [`Events::has_receivers`] before creating one.
 
 mod exchange;
@@ -16,6 +16,7 @@ use std::{
         Arc, Once,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use broker::Broker;
@@ -24,7 +25,10 @@ use domain::ids::ReplicaId;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
-use tokio::sync::{broadcast, mpsc};
+use tokio::{
+    sync::{broadcast, mpsc, watch},
+    time::timeout,
+};
 use uuid::Uuid;
 
 use crate::{Shutdown, Tasks};
@@ -33,6 +37,8 @@ use crate::{Shutdown, Tasks};
 const SUBSCRIBER_WAITING: usize = 4096;
 /// Buffered events while the broker is unreachable; more are dropped.
 const EXCHANGE_WAITING: usize = 10_000;
+/// How long [`Events::listen`] waits for the broker.
+const LISTEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// An event. Its JSON is the wire form: `data` is flattened into the envelope, so its keys must not be `event_id`, `type`, `subject`,
 /// `occurred_at` or `traceparent`.
@@ -101,7 +107,9 @@ struct Exchange {
     tasks: Tasks,
     shutdown: Shutdown,
     /// Starts the consumer with the first subscriber.
-    listens: Once,
+    start: Once,
+    /// Whether events of other processes arrive.
+    listens: Arc<watch::Sender<bool>>,
 }
 
 impl Events {
@@ -112,9 +120,10 @@ impl Events {
         let dropped = Arc::<AtomicU64>::default();
         let exchange = broker.map(|broker| {
             let (outbox, inbox) = mpsc::channel(EXCHANGE_WAITING);
-            let (to, lost) = (broker.clone(), dropped.clone());
-            tasks.spawn_outlet("events.publisher", |drain| exchange::publish(to, replica, inbox, lost, drain));
-            Exchange { broker, replica, is_ours, outbox, tasks: tasks.clone(), shutdown: shutdown.clone(), listens: Once::new() }
+            let (publisher, lost) = (exchange::Publisher::new(broker.clone(), replica), dropped.clone());
+            tasks.spawn_outlet("events.publisher", |drain| publisher.run(inbox, lost, drain));
+            let (tasks, shutdown, listens) = (tasks.clone(), shutdown.clone(), Arc::new(watch::Sender::new(false)));
+            Exchange { broker, replica, is_ours, outbox, tasks, shutdown, start: Once::new(), listens }
         });
         Self(Arc::new(Inner { here, exchange, dropped }))
     }
@@ -139,23 +148,37 @@ impl Events {
         }
     }
 
-    /// Subscribes to events whose kind begins with one of `kinds` (`job.`, or `job.completed`), including those of other replicas.
+    /// Subscribes to events whose kind begins with one of `kinds` (`job.`, or `job.completed`), including those of other replicas: with a
+    /// broker, from the end of [`Events::listen`] on. Who subscribes before that is told that events were missed.
     #[must_use]
     pub fn subscribe(&self, kinds: &'static [&'static str]) -> Subscription {
         let receiver = self.0.here.subscribe();
-        if let Some(exchange) = &self.0.exchange {
-            exchange.listens.call_once(|| {
-                let receiver = exchange::Receiver {
-                    broker: exchange.broker.clone(),
-                    replica: exchange.replica,
-                    is_ours: exchange.is_ours.clone(),
-                    here: self.0.here.clone(),
-                    shutdown: exchange.shutdown.clone(),
-                };
-                exchange.tasks.spawn("events.receiver", move || exchange::receive(receiver.clone()));
-            });
-        }
+        self.hear_others();
         Subscription { receiver, kinds }
+    }
+
+    /// Waits until events of other replicas arrive, but no longer than 2 s: the broker may be away. Cancel-safe.
+    pub async fn listen(&self) {
+        self.hear_others();
+        if let Some(exchange) = &self.0.exchange {
+            // Who subscribes too early is told so.
+            let _ = timeout(LISTEN_WITHIN, exchange.listens.subscribe().wait_for(|listens| *listens)).await;
+        }
+    }
+
+    fn hear_others(&self) {
+        let Some(exchange) = &self.0.exchange else { return };
+        exchange.start.call_once(|| {
+            let receiver = exchange::Receiver {
+                broker: exchange.broker.clone(),
+                replica: exchange.replica,
+                is_ours: exchange.is_ours.clone(),
+                here: self.0.here.clone(),
+                listens: exchange.listens.clone(),
+                shutdown: exchange.shutdown.clone(),
+            };
+            exchange.tasks.spawn("events.receiver", move || exchange::receive(receiver.clone()));
+        });
     }
 }
 
@@ -164,7 +187,7 @@ impl Events {
 pub enum Notice {
     /// An event.
     Event(Arc<Event>),
-    /// Events of any kind were missed, because the subscriber was too slow or the exchange lost them: it must read the state again.
+    /// Events of any kind may have been missed, because the subscriber was too slow or the exchange lost them: it must read the state again.
     Missed,
 }
 

@@ -127,7 +127,7 @@ impl Replica {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a replica is one of this database, for the bus: each registers before it publishes.
+    /// Whether a replica is one of this database, for the bus: each registers before it publishes. It may have been cut off since.
     pub(crate) fn is_ours(&self) -> IsOurs {
         let this = self.clone();
         Arc::new(move |id| {
@@ -136,7 +136,7 @@ impl Replica {
                 if this.peers().contains_key(&id) {
                     return Ok(true);
                 }
-                Ok(this.alive().await?.iter().any(|replica| replica.id == id))
+                Ok(replica_list(&this.database, DateTime::UNIX_EPOCH).await?.iter().any(|replica| replica.id == id))
             })
         })
     }

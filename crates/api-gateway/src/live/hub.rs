@@ -129,6 +129,8 @@ impl Live {
         let principal = self.0.access.check(&credential).await?.principal;
         principal.require(Permission::RunRead)?;
         let caller = principal.name();
+        // What the reader does not see from now on, it must learn.
+        self.0.events.listen().await;
         let reader = Arc::new(Reader::new(credential, principal, count, filter, self.0.most_waiting));
         let mut state = self.state();
         if self.0.shutdown.is_triggered() {
