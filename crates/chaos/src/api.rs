@@ -10,10 +10,12 @@ use serde_json::{Map, Value};
 /// A request that is not answered by then is repeated.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The hubs' API as programs use it. Each request is one attempt: what is asked again, and where, is what is tried here.
+/// The hub's API as programs use it, at each of its addresses. Each request is one attempt: what is asked again, and where, is what is tried here.
 #[derive(Clone)]
 pub(crate) struct Api {
     hubs: Vec<Client>,
+    /// One that has all addresses, and repeats what is safe to repeat.
+    steady: Client,
 }
 
 /// Result of a request to run an automation.
@@ -27,11 +29,23 @@ pub(crate) enum Submitted {
 
 impl Api {
     pub(crate) fn new(hubs: Vec<String>) -> Result<Self> {
+        let (first, others) = hubs.split_first().context("a hub has an address")?;
+        let steady = Client::new(Settings { others: others.to_vec(), ..Settings::new(first) })?;
         let client = |url| Client::new(Settings { timeout: PATIENCE, patience: Duration::ZERO, ..Settings::new(url) });
-        Ok(Self { hubs: hubs.into_iter().map(client).collect::<Result<_, _>>()? })
+        Ok(Self { steady, hubs: hubs.into_iter().map(client).collect::<Result<_, _>>()? })
     }
 
-    /// How many hubs there are.
+    /// A client that has all addresses, and repeats what is safe to repeat.
+    pub(crate) const fn steady(&self) -> &Client {
+        &self.steady
+    }
+
+    /// A client of one address.
+    pub(crate) fn client(&self, hub: usize) -> &Client {
+        &self.hubs[hub]
+    }
+
+    /// How many addresses there are.
     pub(crate) fn hubs(&self) -> usize {
         self.hubs.len()
     }
@@ -40,11 +54,12 @@ impl Api {
         self.hubs[hub].health().await.is_ok_and(|health| health.status == domain::health::Status::Ok)
     }
 
-    /// Signs in at the first hub; the token is good for both.
+    /// Signs in at the first address; the token is good for both.
     pub(crate) async fn login(&mut self, username: &str, password: &str) -> Result<()> {
         let given = self.hubs[0].login(username, password).await.context("sign-in")?;
         let first = self.hubs[0].clone().with_sign_in(given)?;
         self.hubs = self.hubs.iter().map(|hub| hub.clone().signed_in_as(&first)).collect();
+        self.steady = self.steady.clone().signed_in_as(&first);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ mod books;
 mod history;
 mod limits;
 mod lines;
+pub(crate) mod live;
 mod lost;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::{
     observer::{Change, JobRow},
     robots::Run,
     shapes::Shape,
+    watchers::Watch,
 };
 
 /// All observations.
@@ -46,6 +48,8 @@ pub(crate) struct Evidence {
     pub(crate) reports: HashMap<JobId, &'static str>,
     /// Peak memory of each hub and agent, in MiB.
     pub(crate) peaks_mib: BTreeMap<String, u64>,
+    /// What watchers of live events saw.
+    pub(crate) watches: Vec<Watch>,
 }
 
 /// A violated guarantee.
@@ -85,6 +89,7 @@ pub(crate) fn breaches(seen: &Evidence) -> Vec<Breach> {
         lost::with_their_agents,
         lost::reports_kept,
         lost::memory_is_bounded,
+        live::told,
     ];
     rules.iter().flat_map(|rule| rule(seen)).collect()
 }

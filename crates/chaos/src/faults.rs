@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Kinds of faults.
+/// Kinds of faults. Where the gateways are processes of their own, a hub is an orchestrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
     /// One hub: kill -9, then restarted.
@@ -21,6 +21,14 @@ pub(crate) enum Kind {
     FillDatabase,
     /// The disk with the SQLite file of a hub is full for a while; in a separate run.
     FillHub,
+    /// One gateway: kill -9, then restarted.
+    KillGateway,
+    /// One gateway is suspended for longer than a lease, then resumes.
+    StopGateway,
+    /// Both gateways at once: kill -9, then restarted.
+    KillBothGateways,
+    /// Gateways and orchestrators are stopped in order (TERM) and restarted, one after the other, while a client works.
+    RestartInTurn,
     /// RabbitMQ: kill -9, then restarted.
     KillBroker,
     /// PostgreSQL with all its processes: kill -9, then restarted.
@@ -82,6 +90,8 @@ impl Kind {
         Self::ClockBehind,
         Self::FillDatabase,
     ];
+    /// Further faults of services, where the gateways are processes of their own.
+    pub(crate) const OF_GATEWAYS: [Self; 4] = [Self::KillGateway, Self::StopGateway, Self::KillBothGateways, Self::RestartInTurn];
     /// Faults of one agent, injected beside those of services.
     pub(crate) const OF_AGENTS: [Self; 13] = [
         Self::KillAgent,
@@ -105,7 +115,10 @@ impl Kind {
             Self::KillHub | Self::DrainHub | Self::KillBothHubs | Self::KillBroker | Self::KillDatabase | Self::KillBrokerAndDatabase => {
                 (0, 3_000)
             }
-            Self::StopHub | Self::StopBothHubs | Self::StopAgent | Self::SuspendAgent | Self::TakeOverAgent => (6_000, 9_000),
+            Self::KillGateway | Self::KillBothGateways => (0, 3_000),
+            Self::StopHub | Self::StopBothHubs | Self::StopGateway | Self::StopAgent | Self::SuspendAgent | Self::TakeOverAgent => {
+                (6_000, 9_000)
+            }
             Self::ClockAhead | Self::ClockBehind | Self::ClockAgent | Self::FillDatabase | Self::FillHub | Self::FillAgent => {
                 (2_000, 5_000)
             }
@@ -114,7 +127,7 @@ impl Kind {
             Self::StallHubDatabase | Self::StallHubBroker | Self::StallAgentHub => (1_000, 8_000),
             Self::KillAgent | Self::DrainAgent => (0, 2_000),
             Self::LoseAgent => (7_000, 10_000),
-            Self::SwitchAgent => (0, 0),
+            Self::SwitchAgent | Self::RestartInTurn => (0, 0),
         }
     }
 
@@ -127,12 +140,19 @@ impl Kind {
         }
     }
 
-    /// Whether it affects only one hub, so that the other one continues.
-    pub(crate) const fn concerns_one_hub(self) -> bool {
+    /// Whether it is one of a gateway's process.
+    pub(crate) const fn is_of_gateways(self) -> bool {
+        matches!(self, Self::KillGateway | Self::StopGateway | Self::KillBothGateways)
+    }
+
+    /// Whether it affects only one replica, so that the other one continues.
+    pub(crate) const fn concerns_one(self) -> bool {
         !matches!(
             self,
             Self::KillBothHubs
                 | Self::StopBothHubs
+                | Self::KillBothGateways
+                | Self::RestartInTurn
                 | Self::KillBroker
                 | Self::KillDatabase
                 | Self::KillBrokerAndDatabase
@@ -140,11 +160,13 @@ impl Kind {
         )
     }
 
-    /// The excuse that it gives the agents concerned, those at the hub or the one, to lose jobs. All others have no excuse; nor have these
+    /// The excuse that it gives the agents concerned, those at the address or the one, to lose jobs. All others have no excuse; nor have these
     /// where no hub could have ended their jobs meanwhile.
     pub(crate) const fn excuse(self) -> Option<Excuse> {
         match self {
             Self::KillHub | Self::DrainHub | Self::StopHub | Self::CutHubDatabase | Self::StallHubDatabase => Some(Excuse::Away),
+            // The orchestrators live meanwhile.
+            Self::KillGateway | Self::StopGateway | Self::KillBothGateways => Some(Excuse::Away),
             Self::KillAgent | Self::DrainAgent | Self::LoseAgent | Self::StopAgent | Self::SuspendAgent | Self::TakeOverAgent => {
                 Some(Excuse::Away)
             }
@@ -165,6 +187,10 @@ impl Kind {
             Self::ClockBehind => "hub's clock 10 min behind",
             Self::FillDatabase => "database's disk full",
             Self::FillHub => "SQLite's disk full",
+            Self::KillGateway => "gateway killed",
+            Self::StopGateway => "gateway stopped",
+            Self::KillBothGateways => "both gateways killed",
+            Self::RestartInTurn => "all restarted in turn",
             Self::KillBroker => "broker killed",
             Self::KillDatabase => "database killed",
             Self::KillBrokerAndDatabase => "broker and database killed",
@@ -217,7 +243,7 @@ pub(crate) enum Excuse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) kind: Kind,
-    /// Which hub or agent, from 0.
+    /// Which hub, gateway or agent, from 0.
     pub(crate) target: usize,
     /// Duration, in milliseconds.
     pub(crate) hold_ms: u64,

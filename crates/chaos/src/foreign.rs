@@ -132,7 +132,7 @@ impl Robots {
     }
 
     async fn once(&self, job: JobId, what: &str, body: &serde_json::Value, key: &str) -> Option<StatusCode> {
-        let hub = self.next_hub.fetch_add(1, Ordering::Relaxed) % self.world.hubs.len();
+        let hub = self.next_hub.fetch_add(1, Ordering::Relaxed) % self.world.api.hubs();
         self.world.api.work(hub, &format!("{job}/{what}"), body, key).await.ok()
     }
 }

@@ -1,6 +1,7 @@
 //! Injects the planned faults, repairs them, and measures the time until work resumes.
 
 mod agents;
+mod in_turn;
 mod services;
 
 use std::{
@@ -20,6 +21,7 @@ use crate::{
     absence::unix_now,
     api::{Request, Submitted},
     faults::Fault,
+    form::Form,
     load::Ledger,
     part::Part,
     plan::Plan,
@@ -62,12 +64,11 @@ impl Injector {
             let _services = self.services.lock().await;
             self.recoveries.service_breaks();
             self.begin(fault);
-            let (begun, mut concerned) = (unix_now(), self.agents_at(fault.target));
+            let (begun, mut concerned) = (unix_now(), self.concerned(fault));
             let since = self.service(fault).await.with_context(|| fault.kind.name())?;
-            let hubs = if fault.kind.concerns_one_hub() { vec![fault.target] } else { (0..HUBS).collect() };
-            let recovered = self.probe(&format!("probe-{number}"), &hubs, since).await;
+            let recovered = self.probe(&format!("probe-{number}"), &self.doors_of(fault), since).await;
             self.recoveries.service_is_well();
-            concerned.extend(self.agents_at(fault.target));
+            concerned.extend(self.concerned(fault));
             self.excuse(fault, begun, concerned);
             self.record(fault, recovered, false);
         }
@@ -94,9 +95,23 @@ impl Injector {
         }
     }
 
-    /// Agents that are currently routed to this hub.
-    fn agents_at(&self, hub: usize) -> BTreeSet<usize> {
-        (0..AGENTS).filter(|agent| self.world.agents[*agent].at.load(Ordering::Relaxed) == hub).collect()
+    /// Agents that are currently routed to this address.
+    fn agents_at(&self, door: usize) -> BTreeSet<usize> {
+        (0..AGENTS).filter(|agent| self.world.agents[*agent].at.load(Ordering::Relaxed) == door).collect()
+    }
+
+    /// Addresses at which the fault of a service is felt. Behind gateways, orchestrators are as good as one another.
+    fn doors_of(&self, fault: Fault) -> Vec<usize> {
+        let is_at_door = self.world.form == Form::Together || fault.kind.is_of_gateways();
+        if is_at_door && fault.kind.concerns_one() { vec![fault.target] } else { (0..HUBS).collect() }
+    }
+
+    /// Agents that have an excuse, if the fault of a service is one: a gateway leads its agents to the orchestrator that works.
+    fn concerned(&self, fault: Fault) -> BTreeSet<usize> {
+        if self.world.form == Form::Apart && !fault.kind.is_of_gateways() {
+            return BTreeSet::new();
+        }
+        self.doors_of(fault).into_iter().flat_map(|door| self.agents_at(door)).collect()
     }
 
     async fn next(&self, plan: &mut Plan) -> Option<Fault> {
@@ -126,20 +141,20 @@ impl Injector {
         }
     }
 
-    /// Routes the agents of the fault's hub to the other one, if the fault requires it.
+    /// Routes the agents of the fault's address to the other one, if the fault requires it.
     fn lead_away(&self, fault: Fault) {
-        if fault.failover {
+        if fault.failover && self.doors_of(fault) == [fault.target] {
             self.agents_at(fault.target).into_iter().for_each(|agent| self.lead(agent, (fault.target + 1) % HUBS));
         }
     }
 
-    fn lead(&self, agent: usize, hub: usize) {
+    fn lead(&self, agent: usize, door: usize) {
         let agent = &self.world.agents[agent];
-        agent.at.store(hub, Ordering::Relaxed);
-        agent.hub.switch(self.world.hubs[hub].address.clone());
+        agent.at.store(door, Ordering::Relaxed);
+        agent.hub.switch(self.world.doors()[door].address.clone());
     }
 
-    /// Runs a small job through each of these hubs in each delivery mode; returns how long after `since` all had completed.
+    /// Runs a small job through each of these addresses in each delivery mode; returns how long after `since` all had completed.
     async fn probe(&self, key: &str, hubs: &[usize], since: Instant) -> Recovered {
         let fast = self.world.shapes.iter().filter(|shape| shape.is_fast());
         let probes = fast.flat_map(|shape| hubs.iter().map(move |hub| (shape, *hub))).map(|(shape, hub)| {

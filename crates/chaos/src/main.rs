@@ -1,6 +1,7 @@
 //! Kills, suspends and disconnects every part of a busy Regente at random, and checks from outside that nothing was lost or done twice.
 //!
-//! Two hubs on one PostgreSQL and RabbitMQ, four agents, clients that repeat unanswered requests, robots that record what they do.
+//! Two hubs on one PostgreSQL and RabbitMQ, or two gateways and two orchestrators; four agents, clients that repeat unanswered requests, robots
+//! that record what they do.
 //! `docs/RELIABILITY.md` has the guarantees; [`check`] is that page as code. Run it by `make chaos`.
 
 mod absence;
@@ -11,6 +12,7 @@ mod clock;
 mod disk;
 mod faults;
 mod foreign;
+mod form;
 mod hostile;
 mod inject;
 mod journal;
@@ -28,6 +30,7 @@ mod run;
 mod servers;
 mod shapes;
 mod sqlite;
+mod watchers;
 mod world;
 
 use std::process::ExitCode;

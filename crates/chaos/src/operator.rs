@@ -129,6 +129,7 @@ impl Operator {
 /// Answers that are allowed when others change the same thing meanwhile.
 fn is_allowed(status: StatusCode) -> bool {
     let refusals = [StatusCode::NOT_FOUND, StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
-    let later = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::REQUEST_TIMEOUT];
+    // A gateway whose orchestrator is lost does not know the outcome.
+    let later = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::REQUEST_TIMEOUT, StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT];
     status.is_success() || refusals.contains(&status) || later.contains(&status)
 }

@@ -2,6 +2,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
 use crate::{
     faults::{Fault, Kind, Need},
+    form::Form,
     world::{AGENTS, HUBS},
 };
 
@@ -15,10 +16,20 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Faults of hubs, broker and database, as far as the host supports them.
-    pub(crate) fn of_services(seed: u64, has: &[Need]) -> Self {
+    /// Faults of hubs, gateways, broker and database, as far as the host supports them.
+    pub(crate) fn of_services(form: Form, seed: u64, has: &[Need]) -> Self {
         let random = StdRng::seed_from_u64(seed);
-        Self { random, kinds: possible(&Kind::OF_SERVICES, has), targets: HUBS, pause_ms: (1_000, 4_000), bag: Vec::new() }
+        let further: &[Kind] = match form {
+            Form::Together => &[],
+            Form::Apart => &Kind::OF_GATEWAYS,
+        };
+        Self {
+            random,
+            kinds: possible(&[&Kind::OF_SERVICES, further].concat(), has),
+            targets: HUBS,
+            pause_ms: (1_000, 4_000),
+            bag: Vec::new(),
+        }
     }
 
     /// Faults of agents.
@@ -72,21 +83,23 @@ mod tests {
 
     #[test]
     fn a_seed_decides_everything() {
-        assert_eq!(take(Plan::of_services(7, &ALL), 50), take(Plan::of_services(7, &ALL), 50));
-        assert_ne!(take(Plan::of_services(7, &ALL), 50), take(Plan::of_services(8, &ALL), 50));
+        assert_eq!(take(Plan::of_services(Form::Together, 7, &ALL), 50), take(Plan::of_services(Form::Together, 7, &ALL), 50));
+        assert_ne!(take(Plan::of_services(Form::Together, 7, &ALL), 50), take(Plan::of_services(Form::Together, 8, &ALL), 50));
         assert_ne!(take(Plan::of_agents(7, &ALL), 50), take(Plan::of_agents(8, &ALL), 50));
     }
 
     #[test]
     fn every_kind_comes_before_any_comes_again() {
         let kinds = |plan: Plan, count| take(plan, count).iter().map(|fault| fault.kind).collect::<BTreeSet<_>>();
-        assert_eq!(kinds(Plan::of_services(3, &ALL), Kind::OF_SERVICES.len()), Kind::OF_SERVICES.into());
+        assert_eq!(kinds(Plan::of_services(Form::Together, 3, &ALL), Kind::OF_SERVICES.len()), Kind::OF_SERVICES.into());
+        let apart = [Kind::OF_SERVICES.as_slice(), &Kind::OF_GATEWAYS].concat();
+        assert_eq!(kinds(Plan::of_services(Form::Apart, 3, &ALL), apart.len()), apart.into_iter().collect());
         assert_eq!(kinds(Plan::of_agents(3, &ALL), Kind::OF_AGENTS.len()), Kind::OF_AGENTS.into());
     }
 
     #[test]
     fn what_the_system_does_not_have_is_left_out() {
-        for fault in take(Plan::of_services(5, &[]), 40).into_iter().chain(take(Plan::of_agents(5, &[Need::Disks]), 40)) {
+        for fault in take(Plan::of_services(Form::Together, 5, &[]), 40).into_iter().chain(take(Plan::of_agents(5, &[Need::Disks]), 40)) {
             assert!(matches!(fault.kind.needs(), None | Some(Need::Disks)) && fault.kind != Kind::FillDatabase, "{fault:?}");
         }
     }
@@ -100,7 +113,7 @@ mod tests {
 
     #[test]
     fn targets_exist_and_times_are_within_bounds() {
-        for fault in take(Plan::of_services(1, &ALL), 200).into_iter().chain(take(Plan::of_agents(1, &ALL), 200)) {
+        for fault in take(Plan::of_services(Form::Together, 1, &ALL), 200).into_iter().chain(take(Plan::of_agents(1, &ALL), 200)) {
             let (least, most) = fault.kind.duration_ms();
             assert!((least..=most).contains(&fault.hold_ms), "{fault:?}");
             assert!(fault.target < if Kind::OF_AGENTS.contains(&fault.kind) { AGENTS } else { HUBS }, "{fault:?}");
@@ -112,10 +125,15 @@ mod tests {
     fn the_short_form_has_the_kinds_that_matter() {
         let script = include_str!("../../../scripts/test");
         let seed = script.split("--seed ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap().parse().unwrap();
-        let first = |plan: Plan| take(plan, 5).iter().map(|fault| fault.kind).collect::<BTreeSet<_>>();
-        let (services, agents) = (first(Plan::of_services(seed, &ALL)), first(Plan::of_agents(seed, &ALL)));
-        let matter = [Kind::KillHub, Kind::KillDatabase, Kind::StopBothHubs, Kind::ClockBehind, Kind::FillDatabase];
-        assert_eq!(services, matter.into(), "{services:?}");
+        let first = |plan: Plan, count| take(plan, count).iter().map(|fault| fault.kind).collect::<BTreeSet<_>>();
+        let services = |form| first(Plan::of_services(form, seed, &ALL), 4);
+        let (together, apart, agents) = (services(Form::Together), services(Form::Apart), first(Plan::of_agents(seed, &ALL), 5));
+        for matters in [Kind::KillHub, Kind::KillDatabase, Kind::StopBothHubs, Kind::ClockBehind, Kind::FillDatabase] {
+            assert!(together.contains(&matters) || apart.contains(&matters), "{matters}: {together:?}, {apart:?}");
+        }
+        for matters in [Kind::KillGateway, Kind::RestartInTurn] {
+            assert!(apart.contains(&matters), "{matters}: {apart:?}");
+        }
         assert!([Kind::LoseAgent, Kind::FillAgent, Kind::TakeOverAgent].iter().all(|kind| agents.contains(kind)), "{agents:?}");
     }
 }

@@ -81,6 +81,7 @@ pub(crate) const fn target(kind: Kind) -> Option<Duration> {
         Kind::KillHub | Kind::DrainHub | Kind::KillBothHubs | Kind::KillBroker | Kind::KillDatabase | Kind::KillBrokerAndDatabase => {
             Some(Duration::from_secs(10))
         }
+        Kind::KillGateway | Kind::KillBothGateways | Kind::RestartInTurn => Some(Duration::from_secs(10)),
         Kind::LoseAgent => Some(LEASE.saturating_add(Duration::from_secs(5))),
         _ => None,
     }

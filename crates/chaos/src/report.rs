@@ -12,6 +12,8 @@ use crate::{
 /// Findings of a run.
 #[derive(Serialize)]
 pub(crate) struct Report {
+    /// Which processes there were.
+    pub(crate) shape: &'static str,
     pub(crate) seed: u64,
     pub(crate) seconds: u64,
     pub(crate) accepted: usize,
@@ -22,6 +24,7 @@ pub(crate) struct Report {
     /// Programs that robots started.
     pub(crate) programs: usize,
     pub(crate) acts: Acts,
+    pub(crate) watched: Watched,
     pub(crate) faults: BTreeMap<String, usize>,
     pub(crate) recoveries: Vec<Measured>,
     pub(crate) rest_s: Option<f64>,
@@ -42,6 +45,14 @@ pub(crate) struct Acts {
     pub(crate) automation_pauses: usize,
 }
 
+/// What watchers of live events saw.
+#[derive(Default, Serialize)]
+pub(crate) struct Watched {
+    pub(crate) watchers: usize,
+    pub(crate) ends: usize,
+    pub(crate) resets: usize,
+}
+
 impl Report {
     pub(crate) fn is_fine(&self) -> bool {
         self.failures.is_empty() && self.breaches.is_empty()
@@ -56,7 +67,7 @@ impl Report {
     }
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
-        writeln!(out, "\nseed {}, faults for {} s\n", self.seed, self.seconds)?;
+        writeln!(out, "\n{}, seed {}, faults for {} s\n", self.shape, self.seed, self.seconds)?;
         let ends: Vec<_> = self.ends.iter().map(|(end, count)| format!("{count} {end}")).collect();
         writeln!(
             out,
@@ -72,9 +83,12 @@ impl Report {
             out,
             "{cancels} cancellations requested, {canceled} jobs canceled; {job_pauses} jobs and {automation_pauses} automations paused for a while\n"
         )?;
+        if let Watched { watchers: 1.., ends, resets } = self.watched {
+            writeln!(out, "{} watchers of live events saw {ends} ends of jobs and {resets} resets\n", self.watched.watchers)?;
+        }
         writeln!(out, "| fault | times | measured | p50 s | p99 s | max s | target s |")?;
         writeln!(out, "|---|---:|---:|---:|---:|---:|---:|")?;
-        for kind in Kind::OF_SERVICES.iter().chain(&Kind::OF_AGENTS).chain([&Kind::FillHub]) {
+        for kind in Kind::OF_SERVICES.iter().chain(&Kind::OF_GATEWAYS).chain(&Kind::OF_AGENTS).chain([&Kind::FillHub]) {
             let Some(count) = self.faults.get(kind.name()) else { continue };
             let times = clear(&self.recoveries, *kind);
             let figure = |percent| if times.is_empty() { "–".to_owned() } else { format!("{:.2}", percentile(&times, percent)) };

@@ -18,7 +18,9 @@ use tokio::{
 use crate::{
     check::{self, Evidence},
     cli::Cli,
-    foreign, hostile,
+    foreign,
+    form::Form,
+    hostile,
     inject::Injector,
     journal::Journal,
     load::{Ledger, Load},
@@ -26,8 +28,9 @@ use crate::{
     operator::Operator,
     plan::Plan,
     recovery::Recoveries,
-    report::{Acts, Report, too_slow},
+    report::{Acts, Report, Watched, too_slow},
     rest, robots, sqlite,
+    watchers::Watchers,
     world::World,
 };
 
@@ -43,9 +46,14 @@ pub(crate) async fn run(options: Cli) -> Result<ExitCode> {
     let regente = std::path::absolute(regente)?;
     let folder = fresh_folder(options.folder.clone().unwrap_or_else(|| default_folder(&exe, seed)))?;
     let journal = Arc::new(Journal::create(&folder)?);
-    journal.say(&format!("seed {seed}, {} s, {} jobs, everything is kept in {}", options.seconds, options.jobs(), folder.display()));
+    journal.say(&format!(
+        "seed {seed}, {} s, {} jobs a shape, everything is kept in {}",
+        options.seconds,
+        options.jobs(),
+        folder.display()
+    ));
     let reports = tokio::select! {
-        reports = play_all(&options, seed, &regente, &folder, journal.clone()) => reports,
+        reports = play_all(&options, seed, &regente, &folder) => reports,
         _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
     };
     let reports = reports.with_context(|| format!("the run itself failed; its logs are in {}", folder.display()))?;
@@ -53,24 +61,27 @@ pub(crate) async fn run(options: Cli) -> Result<ExitCode> {
     Ok(if reports.iter().all(Report::is_fine) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn play_all(options: &Cli, seed: u64, regente: &Path, folder: &Path, journal: Arc<Journal>) -> Result<Vec<Report>> {
+async fn play_all(options: &Cli, seed: u64, regente: &Path, folder: &Path) -> Result<Vec<Report>> {
     let mut reports = Vec::new();
-    if !options.sqlite {
-        reports.push(play(options, seed, regente, folder, journal).await?);
+    for form in options.shapes() {
+        reports.push(play(options, *form, seed, regente, &folder.join(form.name())).await?);
     }
     let rest_limit = Duration::from_secs(options.rest_limit);
     reports.push(sqlite::play(seed, options.sqlite_seconds(), regente, folder, rest_limit).await?);
     Ok(reports)
 }
 
-async fn play(options: &Cli, seed: u64, regente: &Path, folder: &Path, journal: Arc<Journal>) -> Result<Report> {
-    let world = Arc::new(World::start(regente, folder, journal.clone()).await?);
+async fn play(options: &Cli, form: Form, seed: u64, regente: &Path, folder: &Path) -> Result<Report> {
+    fs::create_dir_all(folder)?;
+    let journal = Arc::new(Journal::create(folder)?);
+    let world = Arc::new(World::start(form, regente, folder, journal.clone()).await?);
     let has = world.has();
-    journal.say(&format!("everything runs; there are {has:?}"));
+    journal.say(&format!("everything runs, {form}; there are {has:?}"));
     let (ledger, recoveries) = (Arc::new(Ledger::default()), Arc::new(Recoveries::default()));
     let shapes = Arc::new(world.shapes.clone());
     let load = Load { api: world.api.clone(), shapes, books: world.books(), ledger: ledger.clone(), journal: journal.clone() };
-    let time = Duration::from_secs(options.seconds);
+    let time = Duration::from_secs(options.shape_seconds());
+    let watchers = Watchers::start(&world, &ledger).await?;
     let load = tokio::spawn(load.run(seed, options.jobs(), time));
     let until = Instant::now() + time;
     let injector =
@@ -81,7 +92,7 @@ async fn play(options: &Cli, seed: u64, regente: &Path, folder: &Path, journal: 
     let peaks = Peaks::default();
     let (beside, foreign) = (world.parts(), foreign::Robots::new(world.clone(), ledger.clone()).run());
     let whole = async {
-        let services = Plan::of_services(seed, &has).only(&options.fault);
+        let services = Plan::of_services(form, seed, &has).only(&options.fault);
         let agents = Plan::of_agents(seed, &has).only(&options.fault);
         tokio::try_join!(injector.break_services(services), injector.break_agents(agents), sleep_until(until).map(Ok))?;
         journal.say("no more faults");
@@ -103,27 +114,33 @@ async fn play(options: &Cli, seed: u64, regente: &Path, folder: &Path, journal: 
         ended = foreign => anyhow::bail!("the robots without an agent ended: {ended:?}"),
         never = peaks.watch(&beside) => match never {},
     };
+    let watches = watchers.end(&world).await?;
     world.stop().await?;
     let left = rest::programs_left(&world.books());
     if !left.is_empty() {
         journal.breach(format!("programs still run: {left:?}"));
     }
-    let seen = Evidence { peaks_mib: peaks.mib(), ..gather(&world, &ledger).await? };
-    let report = judge(&seen, folder, (seed, options.seconds), rest, (&ledger, &recoveries, &journal))?;
+    let watched = Watched {
+        watchers: watches.len(),
+        ends: watches.iter().map(|watch| watch.ends.len()).sum(),
+        resets: watches.iter().map(|watch| watch.resets.len()).sum(),
+    };
+    let seen = Evidence { peaks_mib: peaks.mib(), watches, ..gather(&world, &ledger).await? };
+    let report = judge(&seen, folder, (form.name(), seed, options.shape_seconds()), rest, (&ledger, &recoveries, &journal))?;
     let acts = Acts {
         cancels: seen.cancels.len(),
         canceled: seen.jobs.iter().filter(|job| job.status == "canceled").count(),
         job_pauses: operator.job_pauses.load(Ordering::Relaxed),
         automation_pauses: operator.automation_pauses.load(Ordering::Relaxed),
     };
-    Ok(Report { acts, ..report })
+    Ok(Report { acts, watched, ..report })
 }
 
 /// Compares the observations with the guarantees.
 pub(crate) fn judge(
     seen: &Evidence,
     folder: &Path,
-    (seed, seconds): (u64, u64),
+    (shape, seed, seconds): (&'static str, u64, u64),
     rest: Option<Duration>,
     (ledger, recoveries, journal): (&Ledger, &Recoveries, &Journal),
 ) -> Result<Report> {
@@ -133,6 +150,7 @@ pub(crate) fn judge(
     }
     let measured = recoveries.measured();
     Ok(Report {
+        shape,
         seed,
         seconds,
         accepted: seen.accepted.len(),
@@ -141,6 +159,7 @@ pub(crate) fn judge(
         ends: ends(seen),
         programs: seen.runs.values().map(Vec::len).sum(),
         acts: Acts::default(),
+        watched: Watched::default(),
         faults: recoveries.counts().into_iter().map(|(kind, count)| (kind.name().to_owned(), count)).collect(),
         failures: [journal.breaches(), too_slow(&measured)].concat(),
         recoveries: measured,
@@ -163,6 +182,7 @@ async fn gather(world: &World, ledger: &Ledger) -> Result<Evidence> {
         absences: world.journal.absences(),
         reports: ledger.reports(),
         peaks_mib: BTreeMap::new(),
+        watches: Vec::new(),
     })
 }
 

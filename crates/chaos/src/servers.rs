@@ -48,6 +48,15 @@ impl Servers {
         })
     }
 
+    /// The same servers, with a new database of this name.
+    pub(crate) async fn with_database(&self, name: &str) -> Result<Self> {
+        let mut connection = PgConnection::connect(&self.database_url).await?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await?;
+        connection.close().await?;
+        let (server, _) = self.database_url.rsplit_once('/').context("an address without a database")?;
+        Ok(Self { database_url: format!("{server}/{name}"), ..self.clone() })
+    }
+
     /// `host:port` of a server.
     pub(crate) fn address(&self, server: Server) -> Result<String> {
         let url = match server {

@@ -80,7 +80,7 @@ pub(crate) async fn play(seed: u64, seconds: u64, regente: &Path, folder: &Path,
         journal.breach(format!("programs still run: {left:?}"));
     }
     let seen = world.gather(&books).await?;
-    run::judge(&seen, &folder, (seed, seconds), rest, (&world.ledger, &world.recoveries, &journal))
+    run::judge(&seen, &folder, ("on SQLite", seed, seconds), rest, (&world.ledger, &world.recoveries, &journal))
 }
 
 impl World {
@@ -89,9 +89,9 @@ impl World {
         let disk = Disk::all().map(|disks| Disk::open(&disks, "sqlite")).transpose()?;
         let data = disk.as_ref().map_or_else(|| folder.join("hub-0"), |disk| disk.folder.clone()).join("data");
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let hub = Part::start(hub_program(regente, folder, "hub-0".to_owned(), hub_environment(&address, &data)), journal.clone()).await?;
+        let hub = Part::start(hub_program(regente, folder, ("up", "hub-0"), hub_environment(&address, &data)), journal.clone()).await?;
         let mut api = Api::new(vec![format!("http://{address}")])?;
-        await_health(&api, folder, 1).await?;
+        await_health(&api, folder, &["hub-0"]).await?;
         api.login("admin", PASSWORD).await?;
         let observer = Observer::new(&data.join("regente.db"));
         observer.watch().await?;

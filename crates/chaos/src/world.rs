@@ -6,6 +6,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use client::{Client, Settings};
+use reqwest::Method;
 use test_support::Proxy;
 use tokio::time::{Instant, sleep};
 
@@ -14,6 +16,7 @@ use crate::{
     clock::Clock,
     disk::Disk,
     faults::Need,
+    form::Form,
     journal::Journal,
     observer::Observer,
     part::{Part, Program, tail},
@@ -21,7 +24,7 @@ use crate::{
     shapes::{self, Shape},
 };
 
-/// Replicas of the hub.
+/// Replicas of the hub, or of each of its services; and so the addresses at which it is reached.
 pub(crate) const HUBS: usize = 2;
 /// Agents; the first half consumes messages, the second half claims.
 pub(crate) const AGENTS: usize = 4;
@@ -42,7 +45,7 @@ pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 
 const WORK_DIR: &str = "REGENTE_WORK_DIR";
 
-/// A hub with its connections to the servers.
+/// A hub, a gateway or an orchestrator, with its connections to the servers.
 pub(crate) struct Hub {
     pub(crate) part: Arc<Part>,
     pub(crate) address: String,
@@ -51,11 +54,12 @@ pub(crate) struct Hub {
     pub(crate) clock: Clock,
 }
 
-/// An agent with its connections to a hub and to the broker.
+/// An agent with its connections to the hub and to the broker.
 pub(crate) struct Agent {
     pub(crate) part: Arc<Part>,
+    /// Its only address of the hub, as behind a load balancer.
     pub(crate) hub: Proxy,
-    /// The hub that it is routed to.
+    /// Which of the hub's addresses it is routed to.
     pub(crate) at: std::sync::atomic::AtomicUsize,
     pub(crate) broker: Proxy,
     pub(crate) clock: Clock,
@@ -67,9 +71,13 @@ pub(crate) struct Agent {
 
 /// All running parts.
 pub(crate) struct World {
+    pub(crate) form: Form,
     pub(crate) servers: Servers,
     pub(crate) folder: PathBuf,
+    /// Hubs; or the orchestrators, where the gateways are processes of their own.
     pub(crate) hubs: Vec<Hub>,
+    /// Gateways; none where they are part of the hubs.
+    pub(crate) gateways: Vec<Hub>,
     pub(crate) agents: Vec<Agent>,
     pub(crate) api: Api,
     pub(crate) observer: Observer,
@@ -80,17 +88,28 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Starts everything on an empty database: both hubs at the same moment, then the agents.
-    pub(crate) async fn start(regente: &Path, folder: &Path, journal: Arc<Journal>) -> Result<Self> {
-        let servers = Servers::from_env()?;
+    /// Starts everything on an empty database: all services at the same moment, then the agents.
+    pub(crate) async fn start(form: Form, regente: &Path, folder: &Path, journal: Arc<Journal>) -> Result<Self> {
+        let servers = Servers::from_env()?.with_database(&format!("chaos_{form}")).await?;
         shapes::write_programs(folder)?;
         std::fs::create_dir_all(books(folder))?;
-        let mut hubs = Vec::new();
+        let place = Place { regente, folder, servers: &servers, journal: &journal };
+        let (mut hubs, mut gateways) = (Vec::new(), Vec::new());
+        let (command, name) = if form == Form::Together { ("up", "hub") } else { ("orchestrator", "orchestrator") };
         for number in 0..HUBS {
-            hubs.push(hub(regente, folder, &servers, number, journal.clone()).await?);
+            hubs.push(place.hub(command, &format!("{name}-{number}"), Vec::new()).await?);
         }
-        let mut api = Api::new(hubs.iter().map(|hub| format!("http://{}", hub.address)).collect())?;
-        await_health(&api, folder, HUBS).await?;
+        if form == Form::Apart {
+            let addresses: Vec<_> = hubs.iter().map(|hub| format!("http://{}", hub.address)).collect();
+            let settings = [("SERVICES__ORCHESTRATOR", addresses.join(",")), ("GATEWAY__ADMIN_BIND", String::new())];
+            let settings: Vec<_> = settings.into_iter().map(|(key, value)| (format!("REGENTE__{key}"), value)).collect();
+            for number in 0..HUBS {
+                gateways.push(place.hub("api-gateway", &format!("gateway-{number}"), settings.clone()).await?);
+            }
+        }
+        let doors = if form == Form::Together { &hubs } else { &gateways };
+        let mut api = Api::new(doors.iter().map(|hub| format!("http://{}", hub.address)).collect())?;
+        await_health(&api, folder, &doors.iter().map(|hub| hub.part.name()).collect::<Vec<_>>()).await?;
         api.login("admin", PASSWORD).await?;
         let observer = Observer::new(&servers.database_url)?;
         observer.watch().await.context("the trigger cannot be created")?;
@@ -98,11 +117,16 @@ impl World {
         shapes.push(shapes::register_foreign(&api, folder, QUEUES.len()).await?);
         let mut agents = Vec::new();
         for number in 0..AGENTS {
-            agents.push(agent(regente, folder, &servers, (number, &hubs[number % HUBS].address), journal.clone()).await?);
+            agents.push(place.agent(form, number, &doors[number % HUBS].address).await?);
         }
         observer.registered(AGENTS, START_LIMIT).await.context("the agents did not register")?;
         let database_disk = Disk::all().map(|disks| Disk::open(&disks, "postgres")).transpose()?;
-        Ok(Self { servers, folder: folder.to_owned(), hubs, agents, api, observer, shapes, journal, database_disk })
+        Ok(Self { form, servers, folder: folder.to_owned(), hubs, gateways, agents, api, observer, shapes, journal, database_disk })
+    }
+
+    /// What people, programs and agents reach.
+    pub(crate) fn doors(&self) -> &[Hub] {
+        if self.form == Form::Together { &self.hubs } else { &self.gateways }
     }
 
     /// What this host supports for the faults.
@@ -111,9 +135,10 @@ impl World {
         disks.into_iter().chain(Clock::library().map(|_| Need::Clocks)).collect()
     }
 
-    /// Hubs and agents.
+    /// Services and agents.
     pub(crate) fn parts(&self) -> Vec<Arc<Part>> {
-        let (hubs, agents) = (self.hubs.iter().map(|hub| &hub.part), self.agents.iter().map(|agent| &agent.part));
+        let hubs = self.hubs.iter().chain(&self.gateways).map(|hub| &hub.part);
+        let agents = self.agents.iter().map(|agent| &agent.part);
         hubs.chain(agents).cloned().collect()
     }
 
@@ -122,9 +147,10 @@ impl World {
         books(&self.folder)
     }
 
-    /// Stops every process in order: agents first, then hubs.
+    /// Stops every process in order: agents first, then gateways, then hubs.
     pub(crate) async fn stop(&self) -> Result<()> {
         futures_util::future::try_join_all(self.agents.iter().map(|agent| agent.part.stop())).await?;
+        futures_util::future::try_join_all(self.gateways.iter().map(|gateway| gateway.part.stop())).await?;
         futures_util::future::try_join_all(self.hubs.iter().map(|hub| hub.part.stop())).await?;
         Ok(())
     }
@@ -134,19 +160,50 @@ fn books(folder: &Path) -> PathBuf {
     folder.join("books")
 }
 
-async fn hub(regente: &Path, folder: &Path, servers: &Servers, number: usize, journal: Arc<Journal>) -> Result<Hub> {
-    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-    let database = Proxy::start(servers.address(Server::Postgres)?).await?;
-    let broker = Proxy::start(servers.address(Server::Rabbitmq)?).await?;
-    let name = format!("hub-{number}");
-    let clock = Clock::new(&folder.join(&name))?;
-    let mut environment = hub_environment(&address, &folder.join(&name).join("data"));
-    environment.push(("REGENTE__DATABASE__URL".to_owned(), at(&servers.database_url, database.address())?));
-    environment.push(("REGENTE__BROKER__URL".to_owned(), at(&servers.amqp_url, broker.address())?));
-    environment.push(("REGENTE_MASTER_KEY".to_owned(), MASTER_KEY.to_owned()));
-    environment.extend(clock.environment());
-    let program = hub_program(regente, folder, name, environment);
-    Ok(Hub { part: Part::start(program, journal).await?, address, database, broker, clock })
+/// What every part is started with.
+struct Place<'a> {
+    regente: &'a Path,
+    folder: &'a Path,
+    servers: &'a Servers,
+    journal: &'a Arc<Journal>,
+}
+
+impl Place<'_> {
+    /// Starts a service, or all of them, with further settings.
+    async fn hub(&self, command: &str, name: &str, settings: Vec<(String, String)>) -> Result<Hub> {
+        let Self { regente, folder, servers, journal } = *self;
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let database = Proxy::start(servers.address(Server::Postgres)?).await?;
+        let broker = Proxy::start(servers.address(Server::Rabbitmq)?).await?;
+        let clock = Clock::new(&folder.join(name))?;
+        let mut environment = hub_environment(&address, &folder.join(name).join("data"));
+        environment.push(("REGENTE__DATABASE__URL".to_owned(), at(&servers.database_url, database.address())?));
+        environment.push(("REGENTE__BROKER__URL".to_owned(), at(&servers.amqp_url, broker.address())?));
+        environment.push(("REGENTE_MASTER_KEY".to_owned(), MASTER_KEY.to_owned()));
+        environment.extend(settings);
+        environment.extend(clock.environment());
+        let program = hub_program(regente, folder, (command, name), environment);
+        Ok(Hub { part: Part::start(program, journal.clone()).await?, address, database, broker, clock })
+    }
+
+    /// Starts an agent at this address of the hub.
+    async fn agent(&self, form: Form, number: usize, hub: &str) -> Result<Agent> {
+        let Self { regente, folder, servers, journal } = *self;
+        let name = format!("agent-{number}");
+        let hub = Proxy::start(hub.to_owned()).await?;
+        let broker = Proxy::start(servers.address(Server::Rabbitmq)?).await?;
+        let disk = Disk::all().map(|disks| Disk::open(&disks, &name)).transpose()?;
+        let clock = Clock::new(&folder.join(&name))?;
+        let work = disk.as_ref().map_or_else(|| folder.join(&name), |disk| disk.folder.join(form.name())).join("work");
+        let by_message = takes_messages(number);
+        let mut program = agent_program(regente, folder, &name, QUEUES[usize::from(!by_message)], (&hub.address().to_string(), &work));
+        if by_message {
+            program.environment.push(("REGENTE_AMQP_URL".to_owned(), at(&servers.amqp_url, broker.address())?));
+        }
+        let twin = twin_of(&program, folder);
+        program.environment.extend(clock.environment());
+        Ok(Agent { part: Part::start(program, journal.clone()).await?, hub, at: (number % HUBS).into(), broker, clock, disk, twin })
+    }
 }
 
 /// Environment of every hub.
@@ -173,26 +230,10 @@ pub(crate) fn hub_environment(address: &str, data: &Path) -> Vec<(String, String
     settings.into_iter().map(|(key, value)| (format!("REGENTE__{key}"), value)).collect()
 }
 
-pub(crate) fn hub_program(regente: &Path, folder: &Path, name: String, environment: Vec<(String, String)>) -> Program {
-    let arguments = vec!["up".to_owned()];
+/// A service, or all of them, by its command and its name here.
+pub(crate) fn hub_program(regente: &Path, folder: &Path, (command, name): (&str, &str), environment: Vec<(String, String)>) -> Program {
+    let (name, arguments) = (name.to_owned(), vec![command.to_owned()]);
     Program { folder: folder.join(&name), name, worker: None, path: regente.to_owned(), arguments, environment }
-}
-
-async fn agent(regente: &Path, folder: &Path, servers: &Servers, (number, hub): (usize, &str), journal: Arc<Journal>) -> Result<Agent> {
-    let name = format!("agent-{number}");
-    let hub = Proxy::start(hub.to_owned()).await?;
-    let broker = Proxy::start(servers.address(Server::Rabbitmq)?).await?;
-    let disk = Disk::all().map(|disks| Disk::open(&disks, &name)).transpose()?;
-    let clock = Clock::new(&folder.join(&name))?;
-    let work = disk.as_ref().map_or_else(|| folder.join(&name), |disk| disk.folder.clone()).join("work");
-    let by_message = takes_messages(number);
-    let mut program = agent_program(regente, folder, &name, QUEUES[usize::from(!by_message)], (&hub.address().to_string(), &work));
-    if by_message {
-        program.environment.push(("REGENTE_AMQP_URL".to_owned(), at(&servers.amqp_url, broker.address())?));
-    }
-    let twin = twin_of(&program, folder);
-    program.environment.extend(clock.environment());
-    Ok(Agent { part: Part::start(program, journal).await?, hub, at: (number % HUBS).into(), broker, clock, disk, twin })
 }
 
 /// An agent with a hub and a work folder.
@@ -228,14 +269,28 @@ pub(crate) const fn takes_messages(agent: usize) -> bool {
     agent < AGENTS / 2
 }
 
-pub(crate) async fn await_health(api: &Api, folder: &Path, hubs: usize) -> Result<()> {
+/// Waits until the hub is healthy at each of its addresses, which these processes have.
+pub(crate) async fn await_health(api: &Api, folder: &Path, names: &[&str]) -> Result<()> {
     let deadline = Instant::now() + START_LIMIT;
-    for number in 0..hubs {
+    for (number, name) in names.iter().enumerate() {
         while !api.is_healthy(number).await {
-            let log = || tail(&folder.join(format!("hub-{number}/hub-{number}.log")), 2000);
-            ensure!(Instant::now() < deadline, "hub {number} did not become healthy:\n{}", log());
+            let log = || tail(&folder.join(format!("{name}/{name}.log")), 2000);
+            ensure!(Instant::now() < deadline, "{name} did not become healthy:\n{}", log());
             sleep(Duration::from_millis(50)).await;
         }
     }
     Ok(())
+}
+
+/// Waits until the process at this address is ready.
+pub(crate) async fn await_ready(address: &str, limit: Duration) -> Result<()> {
+    let (client, deadline) = (Client::new(Settings::new(format!("http://{address}")))?, Instant::now() + limit);
+    loop {
+        let answer = client.bare(Method::GET, "/health/ready").timeout(Duration::from_secs(2)).send().await;
+        if answer.is_ok_and(|answer| answer.status().is_success()) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "not ready within {limit:?}");
+        sleep(Duration::from_millis(50)).await;
+    }
 }

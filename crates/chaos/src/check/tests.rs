@@ -82,6 +82,7 @@ fn fine() -> Evidence {
         absences: vec![Absence { worker: "agent".into(), from: 2.5, to: 2.7, excuse: Excuse::Away }],
         reports: [(RETRY, "completed")].into(),
         peaks_mib: [("agent".to_owned(), 60)].into(),
+        watches: Vec::new(),
     }
 }
 
@@ -319,4 +320,20 @@ fn what_bad_parameters_did_is_not_tried_again() {
 #[test]
 fn a_dead_letter_is_seen() {
     sees("dead letters", |seen| seen.dead_letters.push(("q".into(), Some(JOB), "rejected".into())));
+}
+
+#[test]
+fn an_end_that_a_watcher_did_not_see_without_being_told() {
+    let seen = |ends: &[JobId], from, resets: &[f64]| {
+        let watch = Watch { name: "w".into(), from, ends: ends.iter().copied().collect(), resets: resets.into() };
+        let found = breaches(&Evidence { watches: vec![watch], ..fine() });
+        assert!(found.iter().all(|breach| breach.promise == "live"), "{found:?}");
+        found.into_iter().flat_map(|breach| breach.jobs).collect::<Vec<_>>()
+    };
+    let end_of = |job| fine().changes.iter().rfind(|change| change.job_id == job).unwrap().at;
+    assert_eq!(seen(&[JOB, RETRY], 0.0, &[]), []);
+    assert_eq!(seen(&[RETRY], 0.0, &[]), [JOB]);
+    assert_eq!(seen(&[RETRY], end_of(JOB) + 0.5, &[]), [], "it had ended before");
+    assert_eq!(seen(&[RETRY], 0.0, &[end_of(JOB) + 1.0]), []);
+    assert_eq!(seen(&[RETRY], 0.0, &[end_of(JOB) - 0.5, end_of(JOB) + 600.0]), [JOB], "told before, and too late");
 }

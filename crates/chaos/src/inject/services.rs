@@ -27,6 +27,7 @@ impl Injector {
     pub(super) async fn service(&self, fault: Fault) -> Result<Instant> {
         let Fault { kind, target, .. } = fault;
         let hub = &self.world.hubs[target];
+        let doors = self.world.doors();
         match kind {
             Kind::KillHub | Kind::DrainHub => {
                 end(&hub.part, kind == Kind::DrainHub).await?;
@@ -39,11 +40,24 @@ impl Injector {
                 sleep(hold(fault)).await;
                 futures_util::future::try_join_all(self.world.hubs.iter().map(|hub| hub.part.up())).await?;
             }
-            Kind::StopHub => {
-                hub.part.signal(Signal::SIGSTOP).await?;
+            Kind::KillGateway => {
+                doors[target].part.kill().await?;
                 self.lead_away(fault);
                 sleep(hold(fault)).await;
-                hub.part.signal(Signal::SIGCONT).await?;
+                doors[target].part.up().await?;
+            }
+            Kind::KillBothGateways => {
+                futures_util::future::try_join_all(doors.iter().map(|gateway| gateway.part.kill())).await?;
+                sleep(hold(fault)).await;
+                futures_util::future::try_join_all(doors.iter().map(|gateway| gateway.part.up())).await?;
+            }
+            Kind::RestartInTurn => self.restart_in_turn().await?,
+            Kind::StopHub | Kind::StopGateway => {
+                let part = if kind == Kind::StopHub { &hub.part } else { &doors[target].part };
+                part.signal(Signal::SIGSTOP).await?;
+                self.lead_away(fault);
+                sleep(hold(fault)).await;
+                part.signal(Signal::SIGCONT).await?;
             }
             Kind::StopBothHubs => {
                 futures_util::future::try_join_all(self.world.hubs.iter().map(|hub| hub.part.signal(Signal::SIGSTOP))).await?;
