@@ -39,6 +39,8 @@ pub(crate) enum Part {
     Growth,
     /// What many idle workers, watchers, automations and sign-ins cost.
     Crowd,
+    /// What many idle watchers of live events cost.
+    Watchers,
     /// What the way through the gateway costs, beside nginx.
     Hop,
     /// Workloads for which other engines have published figures.
@@ -71,7 +73,7 @@ pub(crate) struct RunOptions {
     /// Workers that wait for jobs.
     #[arg(long, default_value_t = 10_000)]
     pub(crate) idle_workers: usize,
-    /// Readers of logs.
+    /// Readers of logs, and watchers of live events.
     #[arg(long, default_value_t = 2_000)]
     pub(crate) watchers: usize,
     /// Automations that are registered.

@@ -11,3 +11,5 @@ pub(crate) mod published;
 pub(crate) mod sign_in;
 pub(crate) mod starts;
 pub(crate) mod throughput;
+pub(crate) mod watchers;
+pub(crate) mod wire;

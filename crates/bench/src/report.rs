@@ -11,6 +11,7 @@ use crate::{
         logs::Logs,
         published::Published,
         throughput::Round,
+        watchers::Watchers,
     },
     procfs::Memory,
     stats::{Versus, ratio_of_ratios, versus},
@@ -31,6 +32,7 @@ pub(crate) struct Report {
     pub(crate) many_queues: Option<ManyQueues>,
     pub(crate) long_run: Option<LongRun>,
     pub(crate) crowd: Option<Crowd>,
+    pub(crate) watchers: Option<Watchers>,
     pub(crate) hop: Option<Hop>,
     pub(crate) published: Option<Published>,
 }

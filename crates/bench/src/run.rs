@@ -16,7 +16,7 @@ use crate::{
         latency::{self, Samples},
         load, logs, published,
         starts::Starts,
-        throughput,
+        throughput, watchers,
     },
     procfs::memory,
     report::{AfterLoad, Latency, ManyQueues, Report, Step, Throughput},
@@ -52,6 +52,7 @@ async fn measure(bench: &Bench) -> Result<Report> {
         many_queues: None,
         long_run: None,
         crowd: None,
+        watchers: None,
         hop: None,
         published: None,
     };
@@ -68,6 +69,10 @@ async fn measure(bench: &Bench) -> Result<Report> {
     if includes(Part::Crowd) {
         document::say("crowd …")?;
         report.crowd = Some(crowd::measure(bench).await?);
+    }
+    if includes(Part::Watchers) {
+        document::say("watchers …")?;
+        report.watchers = Some(watchers::measure(bench).await?);
     }
     if includes(Part::Hop) {
         document::say("hop …")?;

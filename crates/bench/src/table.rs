@@ -31,9 +31,11 @@ pub(crate) fn render(report: &Report) -> String {
         let (target, verdict) = judged(&row);
         let _ = writeln!(text, "| {} | {} | {} | {} | {target} | {verdict} |", row.figure, row.regente, row.floor, row.ratio);
     }
-    if let Some(crowd) = &report.crowd {
+    let crowd = report.crowd.iter().flat_map(rows::crowd::rows);
+    let many: Vec<Row> = crowd.chain(report.watchers.iter().flat_map(rows::watchers::rows)).collect();
+    if !many.is_empty() {
         text.push_str("\n| many at once | | target | |\n|---|--:|--:|---|\n");
-        for row in rows::crowd::rows(crowd) {
+        for row in many {
             let (target, verdict) = judged(&row);
             let _ = writeln!(text, "| {} | {} | {target} | {verdict} |", row.figure, row.regente);
         }

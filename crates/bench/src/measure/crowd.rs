@@ -1,7 +1,5 @@
 //! Many at once: idle workers, watchers, automations, sign-ins.
 
-mod wire;
-
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -10,14 +8,13 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use tokio::{task::JoinSet, time::Instant};
 
-use self::wire::Wire;
-use super::{load::PARAMETERS, meter::Meter, sign_in};
+use super::{load::PARAMETERS, meter::Meter, sign_in, wire::Wire};
 use crate::{context::Bench, document, hub::Hub, procfs::memory, stats::percentile};
 
 /// How long an idle hub is observed: as long as a claim waits, so that each worker claims again once.
 const IDLE: Duration = Duration::from_secs(60);
 /// Concurrent requests while the crowd registers.
-const GATHERING: usize = 64;
+pub(super) const GATHERING: usize = 64;
 /// Jobs whose request is timed while workers wait.
 const EXECUTED: usize = 500;
 /// Jobs whose logs are followed.
@@ -91,11 +88,16 @@ fn say(what: &str, idle: Idle) -> Result<()> {
 }
 
 async fn idle(hub: &Hub) -> Result<Idle> {
+    idle_for(hub, IDLE).await
+}
+
+/// Observes a hub without requests for so long.
+pub(super) async fn idle_for(hub: &Hub, time: Duration) -> Result<Idle> {
     // The work before has settled.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let meter = Meter::start(&[("hub", hub.process.pid)])?;
     let begun = Instant::now();
-    tokio::time::sleep(IDLE).await;
+    tokio::time::sleep(time).await;
     let cpu_percent = meter.stop()?.total() * 100.0 / begun.elapsed().as_secs_f64();
     Ok(Idle { cpu_percent, rss_mib: memory(hub.process.pid)?.rss_mib })
 }

@@ -7,21 +7,24 @@ use tokio::{
 
 use crate::context::WORKER_KEY;
 
+/// First byte of a ping.
+const PING: u8 = 0x89;
+
 /// One connection to the hub and little else, so that this process can have thousands.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: BufReader<TcpStream>,
     host: String,
 }
 
 impl Wire {
-    pub(super) async fn connect(host: &str) -> Result<Self> {
+    pub(crate) async fn connect(host: &str) -> Result<Self> {
         let stream = TcpStream::connect(host).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream: BufReader::with_capacity(1024, stream), host: host.to_owned() })
     }
 
     /// POST of a worker; gives the body of a good answer.
-    pub(super) async fn report(&mut self, path: &str, lease: Option<uuid::Uuid>, body: &str) -> Result<Vec<u8>> {
+    pub(crate) async fn report(&mut self, path: &str, lease: Option<uuid::Uuid>, body: &str) -> Result<Vec<u8>> {
         let lease = lease.map(|lease| format!("{}: {lease}\r\n", api_types::LEASE_TOKEN_HEADER)).unwrap_or_default();
         let headers = format!("{WORKER_KEY_HEADER}: {WORKER_KEY}\r\n{lease}");
         let (status, body) = self.exchange("POST", &format!("/api/v1/worker/{path}"), &headers, body).await?;
@@ -30,7 +33,7 @@ impl Wire {
     }
 
     /// Sends a request and reads its answer: status and body.
-    pub(super) async fn exchange(&mut self, method: &str, path: &str, headers: &str, body: &str) -> Result<(u16, Vec<u8>)> {
+    pub(crate) async fn exchange(&mut self, method: &str, path: &str, headers: &str, body: &str) -> Result<(u16, Vec<u8>)> {
         self.write(method, path, headers, body).await?;
         let (status, length) = self.head().await?;
         let mut body = vec![0; length.unwrap_or(0)];
@@ -39,12 +42,37 @@ impl Wire {
     }
 
     /// Opens a stream, and reads it until its end.
-    pub(super) async fn follow(&mut self, path: &str, headers: &str) -> Result<()> {
+    pub(crate) async fn follow(&mut self, path: &str, headers: &str) -> Result<()> {
         self.write("GET", path, headers, "").await?;
         let (status, _) = self.head().await?;
         ensure!(status == 200, "{path}: {status}");
         let mut buffer = [0; 1024];
         while self.stream.read(&mut buffer).await? > 0 {}
+        Ok(())
+    }
+
+    /// Opens a WebSocket, answers its pings, and reads it until its end.
+    pub(crate) async fn follow_websocket(&mut self, path: &str, headers: &str) -> Result<()> {
+        let key = "dGhlIHNhbXBsZSBub25jZQ==";
+        let upgrade = format!("connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n{headers}{upgrade}\r\n", self.host);
+        self.stream.write_all(request.as_bytes()).await?;
+        let (status, _) = self.head().await?;
+        ensure!(status == 101, "{path}: {status}");
+        let mut payload = Vec::new();
+        // A server's frames are not masked, and these are short.
+        while let Ok(opcode) = self.stream.read_u8().await {
+            let length = match self.stream.read_u8().await? {
+                126 => usize::from(self.stream.read_u16().await?),
+                short => usize::from(short),
+            };
+            payload.resize(length, 0);
+            self.stream.read_exact(&mut payload).await?;
+            if opcode == PING {
+                // A pong without a payload, masked with zeros.
+                self.stream.write_all(&[0x8a, 0x80, 0, 0, 0, 0]).await?;
+            }
+        }
         Ok(())
     }
 
