@@ -11,7 +11,7 @@ mod waiting;
 use std::{sync::Arc, time::Duration};
 
 use actix_web::web::ServiceConfig;
-use runtime::{Clock, Shutdown};
+use runtime::{Access, Clock, Shutdown};
 use store::Database;
 
 #[cfg(test)]
@@ -34,6 +34,8 @@ pub(crate) struct LogStreams {
     pub(crate) followed: Followed,
     /// Time limit for a client to read what was sent.
     pub(crate) patience: Duration,
+    /// Says who readers are.
+    pub(crate) access: Access,
     pub(crate) shutdown: Shutdown,
 }
 

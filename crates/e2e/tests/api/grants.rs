@@ -20,27 +20,27 @@ on_both!(
 
 const PASSWORD: &str = "a password of a test";
 
-async fn user(world: &World, name: &str) -> (User, String) {
+pub(crate) async fn user(world: &World, name: &str) -> (User, String) {
     let body = json!({"username": name, "password": PASSWORD, "must_change_password": false});
     let user = world.client.post("/api/v1/users", &body).await.expect(201).json::<UserCreated>().user;
     let login = world.client.bare(Method::POST, "/api/v1/auth/login").json(&json!({"username": name, "password": PASSWORD}));
     (user, world.client.send(login).await.expect(200).json::<LoginResponse>().access_token)
 }
 
-async fn grant(world: &World, user: &User, grant: Value) -> Grant {
+pub(crate) async fn grant(world: &World, user: &User, grant: Value) -> Grant {
     world.client.post(&format!("/api/v1/users/{}/grants", user.id), &grant).await.expect(201).json()
 }
 
-async fn revoke(world: &World, user: &User, grant: &Grant) {
+pub(crate) async fn revoke(world: &World, user: &User, grant: &Grant) {
     let path = format!("/api/v1/users/{}/grants/{}", user.id, grant.id);
     let _done = world.client.send(world.client.request(Method::DELETE, &path)).await.expect(204);
 }
 
-async fn domain(world: &World, slug: &str) -> Domain {
+pub(crate) async fn domain(world: &World, slug: &str) -> Domain {
     world.client.post("/api/v1/domains", &json!({"slug": slug, "name": slug})).await.expect(201).json()
 }
 
-async fn automation(world: &World, name: &str, more: Value) -> Automation {
+pub(crate) async fn automation(world: &World, name: &str, more: Value) -> Automation {
     let mut body = json!({"name": name, "queue_name": world.queue(name), "script_path": "main.py"});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     world.client.automation(&body).await

@@ -1,5 +1,6 @@
 //! Live events: server-sent events and WebSockets, what they carry, how a client goes on after a break, and when they end.
 
+mod leaving;
 mod reading;
 mod source;
 

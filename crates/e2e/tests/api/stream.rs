@@ -8,14 +8,20 @@ use e2e::{Client, Delivery, World, on_both};
 use futures_util::{StreamExt, stream::BoxStream};
 use reqwest::Method;
 use serde_json::{Value, json};
+use test_support::eventually;
 
-use crate::support::{calm, report, running, with};
+use crate::{
+    grants::{domain, grant, revoke, user},
+    support::{calm, report, running, with},
+};
 
 on_both!(
     past_lines_come_first_then_new_ones_then_the_end,
     a_stream_continues_after_a_break,
     progress_is_sent_when_it_changes,
     a_reader_that_does_not_keep_up_learns_why_its_stream_ends,
+    a_reader_who_may_not_read_any_more_is_sent_no_more_lines,
+    a_stream_ends_without_a_line_too_when_its_reader_may_not_read_any_more,
 );
 
 /// A stream of server-sent events, read one by one.
@@ -38,12 +44,20 @@ impl Events {
 
     async fn open_at(client: &Client, job: JobId, last: Option<&str>) -> Self {
         let request = client.request(Method::GET, &format!("/api/v1/jobs/{job}/logs/stream"));
-        let request = last.iter().fold(request, |request, last| request.header("Last-Event-ID", *last));
+        Self::read(last.iter().fold(request, |request, last| request.header("Last-Event-ID", *last))).await
+    }
+
+    async fn read(request: reqwest::RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["cache-control"], "no-store");
         Self { body: response.bytes_stream().map(|chunk| chunk.map(|bytes| bytes.to_vec())).boxed(), buffer: String::new() }
+    }
+
+    /// With another's access token.
+    async fn open_as(world: &World, job: JobId, token: &str) -> Self {
+        Self::read(world.client.bare(Method::GET, &format!("/api/v1/jobs/{job}/logs/stream")).bearer_auth(token)).await
     }
 
     /// The next event; `None` at the end of the stream.
@@ -67,6 +81,14 @@ impl Events {
         let line: LogLine = serde_json::from_value(event.data).unwrap();
         assert_eq!(event.id, Some(line.log_id));
         (line.log_id, line.message)
+    }
+
+    /// Why the stream ends: the next that it says, and the last.
+    async fn denied(&mut self) -> String {
+        let event = self.next().await.unwrap();
+        assert_eq!(event.kind, "denied", "{event:?}");
+        assert_eq!(self.next().await, None, "the reason is the last");
+        event.data["detail"].as_str().unwrap().to_owned()
     }
 
     async fn end(&mut self) -> Job {
@@ -205,5 +227,54 @@ async fn a_reader_that_does_not_keep_up_learns_why_its_stream_ends(delivery: Del
         break;
     }
     assert!(is_disconnected);
+    world.end().await;
+}
+
+async fn a_reader_who_may_not_read_any_more_is_sent_no_more_lines(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let (job, (ana, token), sales) = (running(&world).await.id, user(&world, "ana").await, domain(&world, "sales").await);
+    let path = format!("/api/v1/jobs/{job}");
+    let answers = async |status: u16| {
+        // Another process hears of a change a little later.
+        let asked = || world.client.send(world.client.bare(Method::GET, &path).bearer_auth(&token));
+        eventually("the change counts", async || (asked().await.status == status).then_some(())).await;
+    };
+    let viewer = grant(&world, &ana, json!({"right": "viewer"})).await;
+    answers(200).await;
+    let mut streams = [Events::open_as(&world, job, &token).await, Events::open_as(&world, job, &token).await];
+    say(&world, job, &["um"]).await;
+    for stream in &mut streams {
+        assert_eq!(stream.line().await, (1, "um".into()));
+    }
+    // What is left is about another place: here is nothing.
+    grant(&world, &ana, json!({"right": "viewer", "domain_id": sales.id})).await;
+    revoke(&world, &ana, &viewer).await;
+    answers(404).await;
+    say(&world, job, &["dois"]).await;
+    for stream in &mut streams {
+        assert!(stream.denied().await.contains(&job.to_string()));
+    }
+    let mut own = Events::open(&world, job, None).await;
+    assert_eq!((own.line().await.0, own.line().await.0), (1, 2), "others go on");
+    world.end().await;
+}
+
+async fn a_stream_ends_without_a_line_too_when_its_reader_may_not_read_any_more(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let (job, (ana, token)) = (running(&world).await.id, user(&world, "ana").await);
+    let viewer = grant(&world, &ana, json!({"right": "viewer"})).await;
+    let asked = || world.client.send(world.client.bare(Method::GET, "/api/v1/jobs").bearer_auth(&token));
+    eventually("the grant counts", async || (asked().await.status == 200).then_some(())).await;
+    let mut events = Events::open_as(&world, job, &token).await;
+    revoke(&world, &ana, &viewer).await;
+    assert!(events.denied().await.contains("run.read"));
+    let (bea, token) = user(&world, "bea").await;
+    grant(&world, &bea, json!({"right": "viewer"})).await;
+    let asked = || world.client.send(world.client.bare(Method::GET, "/api/v1/jobs").bearer_auth(&token));
+    eventually("the grant counts", async || (asked().await.status == 200).then_some(())).await;
+    let mut events = Events::open_as(&world, job, &token).await;
+    let sign_out = world.client.bare(Method::POST, "/api/v1/auth/logout").bearer_auth(&token).json(&json!({}));
+    assert!(world.client.send(sign_out).await.status.is_success());
+    assert!(events.denied().await.contains("sign"));
     world.end().await;
 }

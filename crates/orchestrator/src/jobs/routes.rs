@@ -2,6 +2,7 @@
 
 pub(crate) mod control;
 mod listing;
+mod reader;
 pub(crate) mod request;
 pub(crate) mod stream;
 

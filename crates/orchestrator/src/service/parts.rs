@@ -133,6 +133,7 @@ impl Parts {
         LogStreams {
             followed: Followed::start(database.clone(), self.followers.clone(), tasks, shutdown),
             patience: context.settings.http.stream_patience,
+            access: context.access.clone(),
             shutdown: shutdown.clone(),
         }
     }

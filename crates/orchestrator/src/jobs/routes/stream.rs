@@ -9,17 +9,20 @@ use auth::need::RunRead;
 use domain::ids::JobId;
 use futures_util::Stream;
 use runtime::{Allowed, Failure};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
+use super::reader::Reader;
 use crate::jobs::{Jobs, LogStreams, follow::event};
 
 /// Interval of keep-alives on a silent stream.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// How often it is checked that the reader may still read, whatever happens: before lines are sent it is checked as well.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
 
 /// Streams a job's log as server-sent events: stored lines, then new ones, then the end.
 ///
 /// Events: `log` (a log line; its id is the line's number), `progress` (on each change), `end` (the job, when it has ended), `slow` (the
-/// client does not keep up and is disconnected). `Last-Event-ID` resumes the stream after a lost connection.
+/// client does not keep up and is disconnected), `denied` (the caller may not read the log any more). `Last-Event-ID` resumes the stream after a lost connection.
 #[utoipa::path(tag = "jobs", extensions(("x-permission" = json!("run.read"))), params(api_types::params::JobId, ("Last-Event-ID" = Option<i64>, Header, description = "Number of the last line that the client has")), responses(
     (status = 200, content_type = "text/event-stream", body = String)))]
 #[get("/api/v1/jobs/{id}/logs/stream")]
@@ -30,9 +33,9 @@ pub(crate) async fn stream_logs(
     streams: Data<LogStreams>,
     id: Path<JobId>,
 ) -> Result<HttpResponse, Failure> {
-    jobs.check_exists(&caller, *id).await?;
+    let reader = Reader::open(&request, &streams.access, jobs, &caller, *id).await?;
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    let stream = events(streams, *id, last.unwrap_or(0));
+    let stream = events(streams, reader, *id, last.unwrap_or(0));
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -40,20 +43,37 @@ pub(crate) async fn stream_logs(
         .streaming(stream))
 }
 
-fn events(streams: Data<LogStreams>, id: JobId, mut cursor: i64) -> impl Stream<Item = Result<Bytes, Failure>> {
+fn events(streams: Data<LogStreams>, mut reader: Reader, id: JobId, mut cursor: i64) -> impl Stream<Item = Result<Bytes, Failure>> {
     async_stream::try_stream! {
         let job = streams.followed.job(id);
         let mut changes = job.watch();
         let mut progress = None;
+        let mut alive_at = Instant::now() + ALIVE_EVERY;
         loop {
-            tokio::select! {
-                changed = changes.changed() => if changed.is_err() { return },
+            let is_changed = tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return } else { true },
                 () = streams.shutdown.wait() => return,
-                () = tokio::time::sleep(ALIVE_EVERY) => {
+                () = tokio::time::sleep(CHECK_EVERY) => false,
+                () = sleep_until(alive_at) => {
                     yield Bytes::from_static(b": alive\n\n");
-                    continue;
+                    alive_at = Instant::now() + ALIVE_EVERY;
+                    false
                 }
+            };
+            match reader.check().await {
+                Ok(None) => {}
+                Ok(Some(denial)) => {
+                    yield denied(&denial);
+                    return;
+                }
+                // The database does not say: nothing is sent meanwhile.
+                Err(failure) if is_changed => Err(failure)?,
+                Err(_) => {}
             }
+            if !is_changed {
+                continue;
+            }
+            alive_at = Instant::now() + ALIVE_EVERY;
             let Some(now) = changes.borrow_and_update().clone() else { continue };
             while cursor < now.log_lines {
                 // Retention may have deleted old lines.
@@ -80,6 +100,11 @@ fn events(streams: Data<LogStreams>, id: JobId, mut cursor: i64) -> impl Stream<
             }
         }
     }
+}
+
+/// The last event for a caller who may not read any more.
+fn denied(denial: &str) -> Bytes {
+    text(|text| event(text, "denied", None, &serde_json::json!({ "detail": denial })))
 }
 
 /// The last event for a client that does not keep up.
