@@ -58,7 +58,7 @@ impl Hub {
             .env("REGENTE__EDGE__PERSON_PER_MINUTE", UNLIMITED)
             .env("REGENTE__EDGE__ANONYMOUS_PER_MINUTE", UNLIMITED)
             .env("REGENTE__EDGE__SIGN_INS_PER_MINUTE", UNLIMITED)
-            .env("REGENTE__GATEWAY__EVENT_STREAMS_PER_CALLER", UNLIMITED)
+            .env("REGENTE__GATEWAY__EVENT_STREAMS_PER_CALLER", "10000")
             .env("REGENTE__DATA_DIR", bench.folder(&name)?)
             .env("REGENTE__LOG__FILTER", &bench.options.hub_log)
             .current_dir(bench.folder(&name)?)
