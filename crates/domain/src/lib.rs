@@ -16,6 +16,7 @@
 pub mod audit;
 pub mod automation;
 pub mod business_domain;
+pub mod calendar;
 pub mod fault;
 pub mod health;
 pub mod ids;
@@ -25,6 +26,7 @@ pub mod log;
 pub mod permission;
 pub mod policy;
 pub mod retry;
+pub mod schedule;
 pub mod schema;
 pub mod scope;
 pub mod text;

