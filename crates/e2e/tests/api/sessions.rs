@@ -16,6 +16,7 @@ use regente::HubOptions;
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::{
+    audit::{Filter, audit_list},
     identity::{user_find, user_insert_if_absent},
     sessions::{session_find, session_list_live},
     users::{Profile, user_set_active, user_update},
@@ -130,16 +131,23 @@ async fn a_refresh_token_that_was_used_before_ends_its_session_alone(delivery: D
     let (world, clock) = frozen(delivery).await;
     let (first, beside) = (sign_in(&world.client).await, sign_in(&world.client).await);
     let session = session_id(&world.client, &first.access_token).await;
-    let second: LoginResponse = refresh(&world.client, refresh_token(&first)).await.expect(200).json();
+    let at_once = (0..20).map(|_| refresh(&world.client, refresh_token(&first)));
+    let answers = futures_util::future::join_all(at_once).await;
+    let successors: Vec<LoginResponse> = answers.into_iter().map(|answer| answer.expect(200).json()).collect();
+    let second = &successors[0];
+    assert!(successors.iter().all(|given| refresh_token(given) == refresh_token(second)));
     clock.fetch_add(11, Ordering::SeqCst);
     let problem = refresh(&world.client, refresh_token(&first)).await.problem(401);
     assert!(problem.detail.contains("used before"), "{problem:?}");
-    for token in [&second, &first] {
+    for token in [second, &first] {
         assert_eq!(refresh(&world.client, refresh_token(token)).await.status, 401);
         assert_eq!(status(&world.client, &token.access_token).await, 401);
     }
     let row = session_find(world.hub.database(), session.into()).await.unwrap().unwrap();
     assert_eq!(row.end_reason.as_deref(), Some("refresh_reuse"));
+    let reused = Filter { action: Some("session.refresh_reuse".to_owned()), ..Filter::default() };
+    let recorded = audit_list(world.hub.database(), &reused, None, 100).await.unwrap();
+    assert_eq!(recorded.iter().map(|(entry, _)| entry.target_id.as_str()).collect::<Vec<_>>(), [session.to_string()], "once");
     assert_eq!(status(&world.client, &beside.access_token).await, 200);
     let _goes_on = refresh(&world.client, refresh_token(&beside)).await.expect(200);
     world.end().await;

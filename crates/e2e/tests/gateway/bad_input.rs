@@ -1,6 +1,12 @@
 //! Requests that two parsers could read differently, or that never end: refused at the edge, and never passed on.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use reqwest::Method;
 use runtime::Settings;
@@ -134,5 +140,30 @@ async fn an_address_has_so_many_connections() {
     assert!(served().await.is_none(), "closed without an answer");
     drop(open.pop());
     let _room = eventually("one has ended", served).await;
+    edge.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
+    let given_up = Arc::new(AtomicBool::new(false));
+    let told = given_up.clone();
+    // An answer without end.
+    let fake = Fake::start(move |mut hit| {
+        let given_up = told.clone();
+        async move {
+            hit.connection.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+            let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x1_0000));
+            while hit.connection.try_write(chunk.as_bytes()).await {}
+            given_up.store(true, Ordering::SeqCst);
+            None
+        }
+    })
+    .await;
+    let edge = Edge::with(&[&fake], |settings| settings.http.write_timeout = Duration::from_secs(1)).await;
+    let mut deaf = edge.connect().await;
+    deaf.write(format!("GET /api/v1/jobs HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {}\r\n\r\n", edge.token().await)).await;
+    eventually("the service's answer is given up", async || given_up.load(Ordering::SeqCst).then_some(())).await;
+    // The client is still there, and finds that it was cut off in the middle.
+    assert!(!deaf.rest().await.ends_with("0\r\n\r\n"));
     edge.end().await;
 }

@@ -99,6 +99,11 @@ impl TestApp {
         test_database.close().await.unwrap();
     }
 
+    /// How to reach its database.
+    pub(crate) const fn settings(&self) -> &store::Settings {
+        self.test_database.settings()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(self.http.get(format!("{}{path}", self.url))).await
     }

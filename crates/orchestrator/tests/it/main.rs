@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's way to fail")]
 
 mod app;
+mod audit;
 mod failures;
 mod life;
 mod limits;

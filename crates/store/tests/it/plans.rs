@@ -6,6 +6,8 @@ use domain::{Scope, ids::AutomationId, job::Status};
 use sea_orm::ConnectionTrait;
 use store::{
     Database,
+    api_keys::api_key_find_unscoped,
+    identity::user_insert_if_absent,
     jobs::{
         Filter, NewJob, Payload, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_find_idempotent_unscoped, job_get,
         job_list_candidates_in_txn, job_list_expired_unscoped, job_list_held_by_unscoped, job_list_held_unscoped, job_list_page,
@@ -41,6 +43,7 @@ suite!(
     figures_of_queues_read_what_has_not_ended,
     only_recently_ended_jobs_are_counted,
     retention_reads_the_oldest,
+    an_api_key_is_found_by_one_look_up,
 );
 
 /// Statements are planned for their values at first, and later perhaps once for all values.
@@ -91,7 +94,7 @@ async fn uses(db: &Case, indexes: &[&str], work: impl AsyncFn(&Database)) {
 
 async fn uses_filled(db: &Case, indexes: &[&str], work: impl AsyncFn(&Database)) {
     for planner in PLANNERS {
-        let used: BTreeMap<String, i64> = scans(db, planner, async |hub: &Database| {
+        let used: BTreeMap<String, i64> = scans(db, "jobs", planner, async |hub: &Database| {
             for _ in 0..RUNS {
                 work(hub).await;
             }
@@ -175,7 +178,7 @@ async fn single_jobs_are_found_by_their_keys(db: Case) {
     .await;
     let by_id = |used: &BTreeMap<String, i64>| used.keys().all(|name| ["jobs_pkey", "ix_jobs_dispatched"].contains(&name.as_str()));
     for planner in PLANNERS {
-        let used = scans(&db, planner, async |hub: &Database| {
+        let used = scans(&db, "jobs", planner, async |hub: &Database| {
             for _ in 0..RUNS {
                 let txn = hub.begin().await.unwrap();
                 mark_dispatched(&txn, &ids, at(1)).await.unwrap();
@@ -305,4 +308,26 @@ async fn only_recently_ended_jobs_are_counted(db: Case) {
 
 async fn retention_reads_the_oldest(db: Case) {
     uses(&db, &["jobs_pkey"], async |hub| assert_eq!(store::retention::retention_jobs(hub, at(-2_000), 500).await.unwrap(), 0)).await;
+}
+
+async fn an_api_key_is_found_by_one_look_up(db: Case) {
+    let raw = db.raw().await;
+    assert!(user_insert_if_absent(&db, &test_support::change(), "ana", "hash", at(0)).await.unwrap());
+    let insertion = "INSERT INTO api_keys (id, owner_id, name, prefix, digest, created_at, expires_at, revoked_at) \
+         SELECT gen_random_uuid(), id, 'key', 'rgk_00000000', lpad(to_hex(nth), 64, '0'), now(), CASE nth % 3 WHEN 1 THEN now() END, \
+         CASE nth % 3 WHEN 2 THEN now() END FROM users, generate_series(1, 10000) AS nth; ANALYZE api_keys";
+    raw.execute_unprepared(insertion).await.unwrap();
+    raw.close().await.unwrap();
+    // One that is good, one that expired, one that was revoked, and one that nobody made.
+    for (nth, is_there) in [(3, true), (4, true), (5, true), (10_001, false)] {
+        for planner in PLANNERS {
+            let used = scans(&db, "api_keys", planner, async |hub: &Database| {
+                for _ in 0..RUNS {
+                    assert_eq!(api_key_find_unscoped(hub, &format!("{nth:064x}")).await.unwrap().is_some(), is_there);
+                }
+            })
+            .await;
+            assert_eq!(used, BTreeMap::from([("api_keys_digest_key".to_owned(), i64::from(RUNS))]), "{nth} {planner}");
+        }
+    }
 }

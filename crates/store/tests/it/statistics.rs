@@ -8,16 +8,13 @@ use test_support::eventually;
 
 use crate::case::{Case, number};
 
-const SCANS: &str = "SELECT indexrelname::text, idx_scan FROM pg_stat_user_indexes WHERE schemaname = current_schema() AND relname = 'jobs' \
-     UNION ALL SELECT 'sequential', seq_scan FROM pg_stat_user_tables WHERE schemaname = current_schema() AND relname = 'jobs'";
-
-/// Runs `work` in one session with `settings` (`-c name=value …`), and returns how often it went through each index of `jobs`, or
+/// Runs `work` in one session with `settings` (`-c name=value …`), and returns how often it went through each index of `table`, or
 /// through the whole table. What was done before must have been done [`apart`]: a session that stays hands in its counts up to ten seconds late.
-pub(crate) async fn scans(db: &Case, settings: &str, work: impl AsyncFnOnce(&Database)) -> BTreeMap<String, i64> {
+pub(crate) async fn scans(db: &Case, table: &str, settings: &str, work: impl AsyncFnOnce(&Database)) -> BTreeMap<String, i64> {
     let raw = db.raw().await;
-    let before = counted(&raw).await;
+    let before = counted(&raw, table).await;
     apart(db, settings, work).await;
-    let after = counted(&raw).await;
+    let after = counted(&raw, table).await;
     raw.close().await.unwrap();
     let used = after.into_iter().map(|(name, scans)| (scans - before.get(&name).copied().unwrap_or(0), name));
     used.filter(|(scans, _)| *scans > 0).map(|(scans, name)| (name, scans)).collect()
@@ -38,8 +35,13 @@ pub(crate) async fn apart(db: &Case, settings: &str, work: impl AsyncFnOnce(&Dat
     raw.close().await.unwrap();
 }
 
-async fn counted(raw: &DatabaseConnection) -> BTreeMap<String, i64> {
-    let rows = raw.query_all_raw(Statement::from_string(raw.get_database_backend(), SCANS)).await.unwrap();
+async fn counted(raw: &DatabaseConnection, table: &str) -> BTreeMap<String, i64> {
+    let of_table = format!("WHERE schemaname = current_schema() AND relname = '{table}'");
+    let scans = format!(
+        "SELECT indexrelname::text, idx_scan FROM pg_stat_user_indexes {of_table} \
+         UNION ALL SELECT 'sequential', seq_scan FROM pg_stat_user_tables {of_table}"
+    );
+    let rows = raw.query_all_raw(Statement::from_string(raw.get_database_backend(), scans)).await.unwrap();
     rows.into_iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
 }
 
