@@ -21,6 +21,8 @@ pub use self::master::{MasterKeyFault, MasterKeys};
 pub const SIGNING_KEY: &str = "signing_key";
 /// Purpose of the key that authenticates refresh tokens.
 pub const REFRESH_KEY: &str = "refresh_key";
+/// Purpose of the shared worker key that the hub generated.
+pub const WORKER_KEY: &str = "worker_key";
 
 /// Bytes of a key of AES-256.
 const KEY_BYTES: usize = 32;

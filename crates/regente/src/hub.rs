@@ -58,7 +58,7 @@ impl Hub {
         let data = DataDir::open(&settings.data_dir, settings.database_url().expose_secret().starts_with("sqlite:"))?;
         let generates_key = settings.worker.api_key.expose_secret().is_empty();
         let database = connect::database(&settings).await?;
-        let master_keys = if services.iter().any(|service| service.needs_secrets()) {
+        let master_keys = if generates_key || services.iter().any(|service| service.needs_secrets()) {
             master_key::given_or_made(&settings, &data, &database).await?
         } else {
             master_key::given(&settings)?

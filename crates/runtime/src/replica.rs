@@ -155,6 +155,11 @@ impl Replica {
         replica_list(&self.database, (self.clocks.now)() - ALIVE_FOR).await
     }
 
+    /// Whether a replica of another version lives.
+    pub(crate) async fn lives_beside_other_versions(&self) -> Result<bool, Error> {
+        Ok(self.alive().await?.iter().any(|other| other.version != env!("CARGO_PKG_VERSION")))
+    }
+
     /// Whether there were replicas with one of its services, but none within `patience`: workers could then not send heartbeats to anyone.
     ///
     /// # Errors

@@ -48,6 +48,9 @@ pub enum SecretsError {
         /// Ids of the keys that are here.
         here: String,
     },
+    /// The shared worker key is sealed, and cannot be had.
+    #[error("{0}; a process without that key needs worker.api_key, the same for all")]
+    WorkerKey(Box<Self>),
     /// It was not sealed or opened.
     #[error(transparent)]
     Secret(#[from] SecretFault),

@@ -21,8 +21,8 @@ use store::{Database, Error};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    Access, Clock, Clocks, Events, Failure, Identities, JobIntake, Reconciler, Reconcilers, RefusedKeys, Replica, Route, Secrets, Section,
-    Settings, Shutdown, Tasks, WorkerTokens, WriteHealth, first_start, host::routes, peers::Peers, reconcile::Terms,
+    Access, Clock, Clocks, Events, Failure, Identities, JobIntake, Reconciler, Reconcilers, RefusedKeys, Replica, Route, Secrets,
+    SecretsError, Section, Settings, Shutdown, Tasks, WorkerTokens, WriteHealth, first_start, host::routes, peers::Peers, reconcile::Terms,
 };
 
 /// Why a service did not start.
@@ -218,15 +218,15 @@ impl Context {
     /// Registers the replica in the database, reads or generates the shared keys, and starts the event bus.
     ///
     /// # Errors
-    /// Any [`Error`] of the database.
-    pub async fn new(parts: Parts) -> Result<Self, Error> {
+    /// Any [`SecretsError`]: the database failed, or the shared worker key cannot be had.
+    pub async fn new(parts: Parts) -> Result<Self, SecretsError> {
         let Parts { settings, database, store, broker, clocks, services, elsewhere, worker_key, master_keys, insecure_dev } = parts;
         let (shutdown, writes) = (Shutdown::default(), WriteHealth::default());
         let clock = clocks.now.clone();
         let secrets = Secrets::new(database.clone(), clock.clone(), master_keys);
-        let worker_key = first_start::worker_key(&database, &settings, worker_key).await?;
         let tasks = Tasks::new(clock.clone(), shutdown.clone());
         let replica = Replica::new(database.clone(), clocks, services.clone()).await?;
+        let worker_key = first_start::worker_key((&database, &secrets), &replica, &settings, worker_key).await?;
         let peers = Peers::new(&services, settings.services.clone(), replica.clone());
         let terms = Terms {
             database: database.clone(),

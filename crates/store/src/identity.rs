@@ -148,15 +148,20 @@ pub(crate) fn from_row(row: user::Model) -> User {
     User { id, username, email, display_name, password_hash, is_active, generation, must_change_password, created_at }
 }
 
-/// The installation's value for `key`. If there is none, stores `fresh`, which is then the value for all replicas.
+/// The installation's value for `key`.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn instance_setting_get_or_insert(database: &Database, key: &str, fresh: &str) -> Result<String, Error> {
-    let row = instance_setting::ActiveModel { key: Set(key.to_owned()), value: Set(fresh.to_owned()) };
-    let insert =
-        instance_setting::Entity::insert(row).on_conflict(OnConflict::column(instance_setting::Column::Key).do_nothing().to_owned());
-    insert.exec_without_returning(database.connection()).await?;
+pub async fn instance_setting_find(database: &Database, key: &str) -> Result<Option<String>, Error> {
     let stored = instance_setting::Entity::find_by_id(key.to_owned()).one(database.connection()).await?;
-    stored.map(|row| row.value).ok_or_else(|| Error::Corrupt(format!("instance_settings.{key} vanished")))
+    Ok(stored.map(|row| row.value))
+}
+
+/// Deletes the installation's value for `key`.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn instance_setting_delete(database: &Database, key: &str) -> Result<(), Error> {
+    instance_setting::Entity::delete_by_id(key.to_owned()).exec(database.connection()).await?;
+    Ok(())
 }

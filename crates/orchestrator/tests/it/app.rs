@@ -65,6 +65,7 @@ impl TestApp {
         let database = test_database.open().await.unwrap();
         let mut settings = Settings::load(None).unwrap();
         settings.http.workers = 1;
+        settings.worker.api_key = "a-worker-key-of-a-test".to_owned().into();
         settings.dispatch.tick = Duration::from_millis(50);
         settings.lease.agent = Duration::from_secs(60);
         let (store, proxy) = through_proxy(test_database.settings()).await;

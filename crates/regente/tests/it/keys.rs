@@ -77,7 +77,10 @@ async fn keys_are_rotated_while_the_hub_runs_and_nobody_is_signed_out() {
     let old = std::fs::read_to_string(place.path("data/master.key")).unwrap();
     let new = done(&place, &["secrets", "key"]).await;
     std::fs::write(place.path("data/master.key"), format!("{new},{old}")).unwrap();
-    assert!(done(&place, &["secrets", "rotate"]).await.contains(" 2 secrets "), "the signing key's and the refresh key's");
+    assert!(
+        done(&place, &["secrets", "rotate"]).await.contains(" 3 secrets "),
+        "the signing key's, the refresh key's and the worker key's"
+    );
     assert!(done(&place, &["secrets", "rotate"]).await.contains(" 0 secrets "));
     hub.stop().await;
     std::fs::write(place.path("data/master.key"), new).unwrap();

@@ -7,11 +7,15 @@ use std::{
 };
 
 use sea_orm::ConnectionTrait;
-use store::{Database, Error, Settings, identity::instance_setting_get_or_insert, jobs::job_insert_many_in_txn};
+use store::{
+    Database, Error, Settings,
+    jobs::job_insert_many_in_txn,
+    secrets::{Secret, secret_insert_if_absent},
+};
 
 use crate::{
     case::{Case, number},
-    fixtures::{commit, new_job},
+    fixtures::{at, commit, new_job},
 };
 
 both!(a_failed_commit_does_not_affect_later_statements, a_begin_whose_caller_is_dropped_leaves_no_transaction_open);
@@ -27,10 +31,12 @@ async fn insert_job(hub: &Database, job: u32) -> Result<(), Error> {
 }
 
 /// A statement by itself.
-async fn assert_setting_lasts(db: &Case, hub: &Database, name: &str) {
-    instance_setting_get_or_insert(hub, name, "x").await.unwrap();
+async fn assert_secret_lasts(db: &Case, hub: &Database, id: &str) {
+    let (purpose, id, master_key_id) = ("test".to_owned(), id.to_owned(), "key".to_owned());
+    let secret = Secret { purpose, id, master_key_id, wrapped_key: vec![1], ciphertext: vec![2], created_at: at(0) };
+    assert!(secret_insert_if_absent(hub, &secret).await.unwrap());
     let raw = db.raw().await;
-    assert_eq!(number(&raw, &format!("SELECT count(*) FROM instance_settings WHERE key = '{name}'")).await, 1, "{name}");
+    assert_eq!(number(&raw, &format!("SELECT count(*) FROM secrets WHERE id = '{}'", secret.id)).await, 1, "{}", secret.id);
     raw.close().await.unwrap();
 }
 
@@ -41,10 +47,10 @@ async fn assert_lasts(db: &Case, hub: &Database, first: u32) {
         insert_job(hub, job).await.unwrap();
         assert_eq!(db.rows("jobs").await, before + i64::from(job - first) + 1);
     }
-    assert_setting_lasts(db, hub, &format!("after job {first}")).await;
+    assert_secret_lasts(db, hub, &format!("after job {first}")).await;
     let raw = db.raw().await;
     // And nobody holds the lock of a transaction that is over.
-    raw.execute_unprepared("DELETE FROM instance_settings").await.unwrap();
+    raw.execute_unprepared("DELETE FROM secrets").await.unwrap();
     raw.close().await.unwrap();
 }
 
@@ -101,7 +107,7 @@ async fn a_begin_whose_caller_is_dropped_leaves_no_transaction_open(db: Case) {
     let hub = narrow_hub(&db).await;
     for polls in 1..6 {
         begin_and_leave(&hub, polls).await;
-        assert_setting_lasts(&db, &hub, &format!("after {polls}")).await;
+        assert_secret_lasts(&db, &hub, &format!("after {polls}")).await;
     }
     assert_lasts(&db, &hub, 1).await;
     hub.close().await.unwrap();

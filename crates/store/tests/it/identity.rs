@@ -1,9 +1,13 @@
 use chrono::TimeDelta;
 use domain::{audit::Change, ids::UserId};
+use sea_orm::ConnectionTrait;
 use store::{
     Error,
     changes::{Subject, change_count},
-    identity::{User, instance_setting_get_or_insert, user_find, user_find_by_email, user_get, user_insert_if_absent, user_set_password},
+    identity::{
+        User, instance_setting_delete, instance_setting_find, user_find, user_find_by_email, user_get, user_insert_if_absent,
+        user_set_password,
+    },
     sessions::{
         Ending, Session, session_address_is_known, session_delete_over, session_end, session_find, session_insert, session_list_live,
         session_rotate,
@@ -28,8 +32,7 @@ both!(
     a_session_goes_on_by_one_number_at_a_time,
     sessions_are_listed_while_they_go_on_and_removed_long_after,
     a_signing_key_takes_the_place_of_the_last_one,
-    concurrent_first_callers_get_the_same_setting,
-    later_callers_get_the_first_value,
+    a_setting_of_an_earlier_version_is_read_and_deleted,
 );
 
 async fn user_round_trips(db: Case) {
@@ -238,25 +241,13 @@ async fn session(db: &Case, user: &User, nth: u32) -> Session {
     session
 }
 
-async fn concurrent_first_callers_get_the_same_setting(db: Case) {
-    let hubs = [db.database.clone(), db.other_hub().await];
-    let tasks: Vec<_> = (0..8)
-        .map(|nth| {
-            let database = hubs[nth % 2].clone();
-            tokio::spawn(async move { instance_setting_get_or_insert(&database, "secret", &format!("value {nth}")).await.unwrap() })
-        })
-        .collect();
-    let mut values = Vec::new();
-    for task in tasks {
-        values.push(task.await.unwrap());
-    }
-    values.dedup();
-    assert_eq!(values.len(), 1, "{values:?}");
-    hubs[1].close().await.unwrap();
-}
-
-async fn later_callers_get_the_first_value(db: Case) {
-    assert_eq!(instance_setting_get_or_insert(&db, "a", "1").await.unwrap(), "1");
-    assert_eq!(instance_setting_get_or_insert(&db, "a", "2").await.unwrap(), "1");
-    assert_eq!(instance_setting_get_or_insert(&db, "b", "2").await.unwrap(), "2");
+async fn a_setting_of_an_earlier_version_is_read_and_deleted(db: Case) {
+    let raw = db.raw().await;
+    raw.execute_unprepared("INSERT INTO instance_settings (key, value) VALUES ('a', '1'), ('b', '2')").await.unwrap();
+    raw.close().await.unwrap();
+    instance_setting_delete(&db, "a").await.unwrap();
+    assert_eq!(
+        (instance_setting_find(&db, "a").await.unwrap(), instance_setting_find(&db, "b").await.unwrap().unwrap()),
+        (None, "2".into())
+    );
 }
