@@ -18,7 +18,10 @@ use actix_web::{
     Error, HttpMessage as _, HttpRequest, ResponseError as _,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{self, HeaderMap, HeaderName, HeaderValue},
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
     middleware::{Condition, Next},
     web::Data,
 };
@@ -214,20 +217,27 @@ impl Admitted {
     }
 }
 
-/// Middleware: the ids of the request, what can be refused before identity, and what every answer has.
+/// Middleware: the ids of the request, what can be refused before identity, and what every answer has. HEAD is GET whose answer loses its body
+/// here: routes, permissions and services apart see a GET, and a stream ends before it begins.
 ///
 /// # Errors
 /// Those of the routes.
 pub(crate) async fn apply<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<Answer<EitherBody<B>>>, Error> {
     let ids = Arc::new(ids::of(request.request()));
     let id = HeaderValue::try_from(ids.request_id.as_str()).ok();
+    let is_head = request.method() == Method::HEAD;
+    if is_head {
+        request.head_mut().method = Method::GET;
+    }
     let work = async move {
         let edge = match Edge::of(request.request()) {
             Ok(edge) => edge.clone(),
-            Err(failure) => return Ok(Answer::plain(request.into_response(failure.error_response()).map_into_right_body(), None)),
+            Err(failure) => {
+                return Ok::<_, Error>(Answer::plain(request.into_response(failure.error_response()).map_into_right_body(), None));
+            }
         };
         let in_flight = request.conn_data::<Arc<Connection>>().map(Connection::begin);
         let (encoding, is_secure) = (edge.encoding(request.request()), is_secure(request.request()));
@@ -241,14 +251,15 @@ pub(crate) async fn apply<B: MessageBody + 'static>(
         edge.complete(response.headers_mut(), id, is_secure);
         Ok(Answer::new(response, encoding, in_flight))
     };
-    in_request(ids, work).await
+    let answer: ServiceResponse<Answer<EitherBody<B>>> = in_request(ids, work).await?;
+    Ok(if is_head { answer.map_body(|_, answer| answer.without_body()) } else { answer })
 }
 
 impl Edge {
     /// How the answer may be compressed: one to GET that no secret is in.
     fn encoding(&self, request: &HttpRequest) -> Encoding {
         let path = request.match_info().as_str();
-        let may_be = self.0.compresses && request.method() == actix_web::http::Method::GET && !is_auth(path) && !is_worker_route(path);
+        let may_be = self.0.compresses && request.method() == Method::GET && !is_auth(path) && !is_worker_route(path);
         if may_be { Encoding::accepted(request) } else { Encoding::None }
     }
 

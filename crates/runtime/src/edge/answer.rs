@@ -46,6 +46,7 @@ pin_project! {
     enum Content<B> {
         Whole { #[pin] body: Encoder<Bytes> },
         AsItIs { #[pin] body: B },
+        Left { size: BodySize },
     }
 }
 
@@ -81,6 +82,11 @@ impl<B: MessageBody> Answer<B> {
         })
     }
 
+    /// The same answer to HEAD: as large, with nothing of it.
+    pub(super) fn without_body(self) -> Self {
+        Self { content: Content::Left { size: self.size() }, _in_flight: self._in_flight }
+    }
+
     /// An answer as it is.
     pub(super) fn plain(response: ServiceResponse<B>, in_flight: Option<InFlight>) -> ServiceResponse<Self> {
         response.map_body(|_, body| Self { content: Content::AsItIs { body }, _in_flight: in_flight })
@@ -94,6 +100,7 @@ impl<B: MessageBody> MessageBody for Answer<B> {
         match &self.content {
             Content::Whole { body } => body.size(),
             Content::AsItIs { body } => body.size(),
+            Content::Left { size } => *size,
         }
     }
 
@@ -101,6 +108,7 @@ impl<B: MessageBody> MessageBody for Answer<B> {
         match self.project().content.project() {
             ContentOf::Whole { body } => body.poll_next(cx).map_err(Into::into),
             ContentOf::AsItIs { body } => body.poll_next(cx).map_err(Into::into),
+            ContentOf::Left { .. } => Poll::Ready(None),
         }
     }
 }

@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, net::TcpListener, sync::Arc};
 use actix_server::Server;
 use actix_web::{
     App, HttpResponse, get,
+    http::Method,
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
@@ -81,11 +82,14 @@ fn common_routes(config: &mut ServiceConfig, frame: Data<Frame>) {
         .service(describe);
 }
 
-/// Every path of the API with its methods.
+/// Every path of the API with its methods. Where GET is answered, HEAD is.
 fn documented_routes(doc: &OpenApi) -> BTreeMap<String, Vec<String>> {
     let mut paths: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for Route { method, path, .. } in routes(doc) {
-        paths.entry(path).or_default().push(method.to_string());
+        let methods = paths.entry(path).or_default();
+        let has_head = method == Method::GET;
+        methods.push(method.to_string());
+        methods.extend(has_head.then(|| Method::HEAD.to_string()));
     }
     paths
 }
