@@ -1,8 +1,12 @@
 //! One's own account.
 
 use actix_web::{HttpResponse, get, post, web::Data};
-use api_types::{ChangePasswordRequest, LoginResponse, Me, MyAccount, Problem};
-use domain::{permission::Permission, user::check_password};
+use api_types::{ChangePasswordRequest, LoginResponse, Me, MyAccount, Places, Problem, Reach};
+use domain::{
+    Scope,
+    permission::{Permission, Scopes},
+    user::check_password,
+};
 use runtime::{Caller, Failure, JsonBody, Known, OwnAccount};
 use store::{
     identity::{User, user_get, user_set_password},
@@ -31,7 +35,41 @@ pub(crate) async fn me(Known(caller): Known, gateway: Data<Gateway>) -> Result<H
         None => None,
     };
     let permissions = Permission::ALL.iter().filter(|permission| principal.scopes.has(**permission)).map(ToString::to_string).collect();
-    Ok(HttpResponse::Ok().json(Me { name: principal.name(), permissions, user }))
+    Ok(HttpResponse::Ok().json(Me { name: principal.name(), permissions, reach: reach(&principal.scopes), user }))
+}
+
+/// Permissions by where one has them, in the order of the first of each.
+fn reach(scopes: &Scopes) -> Vec<Reach> {
+    let mut shown: Vec<(&Scope, Reach)> = Vec::new();
+    for permission in Permission::ALL.into_iter().filter(|permission| scopes.has(*permission)) {
+        let scope = scopes.of(permission);
+        let at = shown.iter().position(|(known, _)| *known == scope).unwrap_or_else(|| {
+            shown.push((scope, Reach { permissions: Vec::new(), within: within(scope) }));
+            shown.len() - 1
+        });
+        if let Some((_, reach)) = shown.get_mut(at) {
+            reach.permissions.push(permission.to_string());
+        }
+    }
+    shown.into_iter().map(|(_, reach)| reach).collect()
+}
+
+fn within(scope: &Scope) -> Vec<Places> {
+    let mut next = match scope {
+        Scope::All => None,
+        Scope::Only(places) => Some(places),
+    };
+    let places = std::iter::from_fn(|| {
+        let places = next?;
+        next = places.within.as_deref();
+        Some(places)
+    });
+    let shown = |places: &domain::scope::Places| Places {
+        domain_ids: places.domains.iter().copied().collect(),
+        automation_ids: places.automations.iter().copied().collect(),
+        labels: places.labels.iter().cloned().collect(),
+    };
+    places.map(shown).collect()
 }
 
 /// Replaces one's own password, and ends all other sessions.

@@ -1,4 +1,5 @@
 use chrono::{DateTime, Utc};
+use domain::ids::{AutomationId, DomainId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -92,10 +93,35 @@ pub struct ChangePasswordRequest {
 pub struct Me {
     /// The name that is kept with what one changes.
     pub name: String,
-    /// What one may do, as `resource:action`.
+    /// What one may do, somewhere, as `robot.read`.
     pub permissions: Vec<String>,
+    /// Where one may do it: each permission is in one of these.
+    #[serde(default)]
+    pub reach: Vec<Reach>,
     /// The person; `null` for a worker, a service, and where nobody signs in.
     pub user: Option<MyAccount>,
+}
+
+/// Permissions, and where one has them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Reach {
+    /// The permissions.
+    pub permissions: Vec<String>,
+    /// On automations that are in each of these; empty: everywhere. A key has two where it and its owner have it in different places.
+    pub within: Vec<Places>,
+}
+
+/// Automations: these, those of these domains, and those with one of these labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Places {
+    /// Ids of domains.
+    #[schema(value_type = Vec<Uuid>)]
+    pub domain_ids: Vec<DomainId>,
+    /// Ids of automations.
+    #[schema(value_type = Vec<i32>)]
+    pub automation_ids: Vec<AutomationId>,
+    /// Labels.
+    pub labels: Vec<String>,
 }
 
 /// A person's own account.

@@ -40,7 +40,9 @@ pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterFilter, DeadLetter
 pub use domain::{Domain, DomainCreate, DomainFilter, DomainUpdate};
 pub use event::{Event, EventFilter};
 pub use grant::{Grant, GrantCreate};
-pub use identity::{ChangePasswordRequest, LoginRequest, LoginResponse, LogoutRequest, Me, MyAccount, RefreshRequest, Session, TokenForm};
+pub use identity::{
+    ChangePasswordRequest, LoginRequest, LoginResponse, LogoutRequest, Me, MyAccount, Places, Reach, RefreshRequest, Session, TokenForm,
+};
 pub use job::{ExecuteOptions, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, Progress, WaitingReason};
 pub use moment::parse as parse_moment;
 pub use ops::{BrokerStatus, OpsStatus, QueueStatus, ReconcilerStatus, ReplicaStatus, TaskStatus, WorkerCounts};

@@ -174,6 +174,9 @@ async fn a_key_does_no_more_than_its_owner_may(delivery: Delivery) {
     let narrow: ApiKeyCreated = as_user(&world.client, &token, Method::POST, "/api/v1/api-keys", &narrow).await.expect(201).json();
     let seen: Vec<Automation> = get(&world.client, &narrow.key, "/api/v1/automations").await.expect(200).json();
     assert_eq!(seen.len(), 0, "what is in both");
+    let me: Me = get(&world.client, &narrow.key, "/api/v1/auth/me").await.expect(200).json();
+    let places = me.reach.iter().map(|reach| reach.within.iter().flat_map(|places| places.automation_ids.clone()).collect::<Vec<_>>());
+    assert_eq!(places.collect::<Vec<_>>(), [[other.id, mine.id]], "its own places, and its owner's");
     let txn = world.hub.database().begin().await.unwrap();
     assert!(grant_delete_in_txn(&txn, &test_support::change(), held.grantee, held.id, chrono::Utc::now()).await.unwrap());
     txn.commit().await.unwrap();

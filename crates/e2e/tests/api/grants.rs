@@ -130,6 +130,22 @@ async fn what_is_granted_in_a_place_shows_only_that_place(delivery: Delivery) {
     assert_eq!(listed(LIST, "id").await, [json!(other.id)]);
     let me = get(&world.client, &token, "/api/v1/auth/me").await.1;
     assert_eq!(me["permissions"], json!(["robot.read"]));
+    let nfe = json!({"domain_ids": [], "automation_ids": [], "labels": ["nfe"]});
+    assert_eq!(me["reach"], json!([{"permissions": ["robot.read"], "within": [nfe]}]));
+    grant(&world, &ana, json!({"right": "operator", "domain_id": finance.id})).await;
+    grant(&world, &ana, json!({"right": "run.cancel"})).await;
+    let me = get(&world.client, &token, "/api/v1/auth/me").await.1;
+    let (both, one) = (
+        json!({"domain_ids": [finance.id], "automation_ids": [], "labels": ["nfe"]}),
+        json!({"domain_ids": [finance.id], "automation_ids": [], "labels": []}),
+    );
+    let in_domain = ["robot.run", "run.read", "artifact.download", "service.read", "service.run", "worker.read"];
+    let expected = json!([
+        {"permissions": ["robot.read"], "within": [both]},
+        {"permissions": in_domain, "within": [one]},
+        {"permissions": ["run.cancel"], "within": []},
+    ]);
+    assert_eq!(me["reach"], expected);
     world.end().await;
 }
 

@@ -25,7 +25,7 @@ enum About {
     One,
     /// Something new in a place: refused.
     New,
-    /// A new worker token, whose queues are named: they are faulty.
+    /// A new worker token, whose queues are named.
     Token,
     /// One worker token, which only those see who may manage it.
     OwnToken,
@@ -66,9 +66,8 @@ impl Caller {
         match about {
             About::Part => done.to_vec(),
             About::Hub | About::New => vec![403],
-            About::Token => vec![422],
             About::OwnToken => vec![404],
-            About::One => vec![if sees { 403 } else { 404 }],
+            About::One | About::Token => vec![if sees { 403 } else { 404 }],
         }
     }
 }

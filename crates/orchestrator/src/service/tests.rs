@@ -183,8 +183,10 @@ fn grant(role: Role, place: Where) -> Grant {
 async fn in_world(backend: Backend, test: impl AsyncFnOnce(&UseCases)) {
     let test_database = TestDatabase::create(backend).await.unwrap();
     let database = test_database.open().await.unwrap();
+    let mut settings = Settings::load(None).unwrap();
+    settings.worker.api_key = "a-worker-key-of-a-test".to_owned().into();
     let parts = runtime::Parts {
-        settings: Settings::load(None).unwrap(),
+        settings,
         database: database.clone(),
         store: test_database.settings().clone(),
         broker: None,
@@ -236,9 +238,11 @@ async fn a_narrow_scope_changes_only_what_is_inside(backend: Backend) {
         for (kind, outcome) in cases.changes(&by, &mine).await {
             assert_eq!(outcome, Outcome::Found, "{kind}");
         }
-        for (queues, accepted) in [(json!(["mine"]), true), (json!(["mine", "other"]), false), (Value::Null, false)] {
+        let refused = Outcome::Refused(Permission::RobotRead);
+        for (queues, expected) in [(json!(["mine"]), Outcome::Found), (json!(["mine", "other"]), Outcome::Missing), (Value::Null, refused)]
+        {
             let request = from_value(json!({"name": "t", "queues": queues})).unwrap();
-            assert_eq!(cases.tokens.create(&by, request).await.is_ok(), accepted, "{queues}");
+            assert_eq!(outcome(cases.tokens.create(&by, request).await.map(drop)), expected, "{queues}");
         }
     })
     .await;
@@ -255,6 +259,8 @@ async fn what_is_seen_and_not_permitted_is_refused_by_name(backend: Backend) {
             let expected = if kind == "revoke token" { Outcome::Missing } else { Outcome::Refused(Permission::WorkerManage) };
             assert_eq!(outcome, expected, "{kind}");
         }
+        let token = from_value(json!({"name": "t", "queues": ["mine", "other"]})).unwrap();
+        assert_eq!(outcome(cases.tokens.create(&by, token).await.map(drop)), Outcome::Refused(Permission::WorkerManage));
         assert_eq!(format!("{:?}", cases.jobs.shown(&admin, other.job).await.unwrap()), before);
         for (kind, outcome) in cases.changes(&by, &mine).await {
             assert_eq!(outcome, Outcome::Found, "{kind}");
@@ -274,7 +280,7 @@ async fn what_several_share_is_changed_by_whoever_may_change_all_of_it(backend: 
             assert_eq!(outcome(cases.queues.pause(by, "mine", pause()).await), expected, "queue");
             assert_eq!(outcome(cases.workers.pause(by, mine.worker).await), expected, "worker");
             let token = json!({"name": "t", "queues": ["mine"]});
-            assert_eq!(cases.tokens.create(by, from_value(token).unwrap()).await.is_ok(), expected == Outcome::Found, "token");
+            assert_eq!(outcome(cases.tokens.create(by, from_value(token).unwrap()).await.map(drop)), expected, "token");
         }
         assert_eq!(outcome(cases.automations.pause(&half, mine.automation, pause()).await), Outcome::Found);
     })

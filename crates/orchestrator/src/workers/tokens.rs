@@ -7,6 +7,7 @@ use domain::{
     Fault,
     automation::{QUEUE_RULE, is_queue_name},
     ids::TokenId,
+    permission::Permission,
 };
 use runtime::{Editor, Failure};
 use secrecy::ExposeSecret;
@@ -40,14 +41,15 @@ impl Tokens {
         Ok(WorkerTokenCreated { token: secret.expose_secret().to_owned(), kept: to_api(token) })
     }
 
-    /// Checks that a token for these queues (`None`: every queue) allows no more than its creator.
+    /// Checks that a token for these queues (`None`: every queue) allows no more than its creator: each is a queue of automations that they may
+    /// manage, and of no others.
     async fn check_scope(&self, by: &Permitted, queues: Option<&[String]>) -> Result<(), Failure> {
-        let Some(reached) = store::queues::queue_list_within(&self.database, by.scope()).await? else { return Ok(()) };
-        let Some(queues) = queues else { return Err(Failure::field("queues", "must name queues of your automations")) };
-        match queues.iter().position(|queue| !reached.contains(queue)) {
-            Some(index) => Err(Failure::field(&format!("queues/{index}"), "is no queue of your automations alone")),
-            None => Ok(()),
-        }
+        let Some(within) = store::queues::queue_list_within(&self.database, by.scope()).await? else { return Ok(()) };
+        let Some(queues) = queues else { return Err(by.denied("every queue; name yours in `queues`").into()) };
+        let Some(beyond) = queues.iter().find(|queue| !within.contains(*queue)) else { return Ok(()) };
+        let what = format!("queue \"{}\"", beyond.escape_debug());
+        let seen = store::queues::queue_list_names(&self.database, by.scope_of(Permission::RobotRead)).await?;
+        if seen.is_none_or(|seen| seen.contains(beyond)) { Err(by.denied(what).into()) } else { Err(Failure::NotFound(what)) }
     }
 
     pub(crate) async fn list(&self, by: &Permitted, after: Option<TokenId>, limit: u32) -> Result<Vec<api_types::WorkerToken>, Failure> {

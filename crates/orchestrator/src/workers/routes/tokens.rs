@@ -2,7 +2,7 @@ use actix_web::{
     HttpRequest, HttpResponse, delete, get, post,
     web::{Data, Path},
 };
-use api_types::{WorkerToken, WorkerTokenCreate, WorkerTokenCreated, WorkerTokenFilter};
+use api_types::{Problem, WorkerToken, WorkerTokenCreate, WorkerTokenCreated, WorkerTokenFilter};
 use auth::need::WorkerManage;
 use domain::ids::TokenId;
 use runtime::{Access, Allowed, Changing, Failure, JsonBody, Params, page, page_size};
@@ -13,7 +13,8 @@ use crate::workers::Tokens;
 ///
 /// Only this answer shows the token: the hub stores its hash.
 #[utoipa::path(tag = "worker tokens", extensions(("x-permission" = json!("worker.manage"))), request_body = WorkerTokenCreate, responses(
-    (status = 201, body = WorkerTokenCreated)))]
+    (status = 201, body = WorkerTokenCreated),
+    (status = 404, description = "The caller sees no automation of a queue that is named", body = Problem)))]
 #[post("/api/v1/worker-tokens")]
 pub(crate) async fn create(
     caller: Changing<WorkerManage>,
