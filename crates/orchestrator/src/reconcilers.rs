@@ -3,6 +3,7 @@
 //! They end jobs only through the writer, so that a job that was finished in the meantime keeps its result.
 
 mod lost_messages;
+mod lost_workers;
 mod overdue;
 mod retention;
 mod sweep;
@@ -13,6 +14,7 @@ use domain::ids::JobId;
 use runtime::{Context, Counts, Reconciler};
 
 use crate::{
+    events::Announcer,
     notices::Notices,
     writer::{Change, Writer},
 };
@@ -21,7 +23,7 @@ use crate::{
 const MOST_ENDED: u64 = 1000;
 
 /// All reconcilers.
-pub(crate) fn all(writer: &Writer, notices: &Notices, context: &Context) -> Vec<Arc<dyn Reconciler>> {
+pub(crate) fn all(writer: &Writer, notices: &Notices, announcer: Announcer, context: &Context) -> Vec<Arc<dyn Reconciler>> {
     let tick = context.settings.dispatch.tick;
     let database = &context.database;
     let ends = |limit| Arc::new(overdue::Overdue { limit, database: database.clone(), writer: writer.clone(), tick });
@@ -31,6 +33,7 @@ pub(crate) fn all(writer: &Writer, notices: &Notices, context: &Context) -> Vec<
         ends(overdue::Limit::Wait),
         Arc::new(sweep::UnconfirmedSweep::new(context)),
         Arc::new(lost_messages::LostMessages::new(notices.clone(), context)),
+        Arc::new(lost_workers::LostWorkers::new(announcer, context)),
         Arc::new(retention::Retention::jobs(context)),
         Arc::new(retention::Retention::logs(context)),
         Arc::new(retention::Retention::dead_letters(context)),

@@ -34,6 +34,7 @@ on_both!(
     credentials_without_anything_to_see_are_refused,
     a_reader_that_does_not_read_is_disconnected_with_the_reason,
     a_stop_says_goodbye,
+    who_watches_hears_of_a_worker_that_falls_silent_and_is_back,
 );
 
 /// A hub with a service that publishes what the test wants.
@@ -264,6 +265,34 @@ async fn a_reader_that_does_not_read_is_disconnected_with_the_reason(delivery: D
     // It can go on where it was, or learns that it cannot.
     let id = last.take().unwrap();
     assert_eq!(Sse::open_after(&world, "?kinds=job.large", &id).await.first.event, "reset");
+    world.end().await;
+}
+
+async fn who_watches_hears_of_a_worker_that_falls_silent_and_is_back(delivery: Delivery) {
+    let (world, _source) = hub(delivery, |settings, _| settings.lease.agent = Duration::from_secs(1)).await;
+    let mut watcher = Sse::open(&world, "?kinds=worker.*").await;
+    // Who is lost before it is watched is not told of.
+    let _learned = world.hub.reconcile("lost_workers").await.unwrap();
+    let queue = world.queue("live");
+    let worker = register(&world, "w", &[&queue]).await;
+    let mut told = async |kind: &str| {
+        let (_, event) = watcher.events(1).await.remove(0);
+        assert_eq!((event.kind.as_str(), event.subject), (kind, format!("workers/{worker}")));
+        assert_eq!((&event.data["name"], &event.data["queues"]), (&json!("w"), &json!([queue])));
+    };
+    told("worker.registered").await;
+    told("worker.lost").await;
+    let lives = async {
+        loop {
+            let _lives = world.client.report("/heartbeat", None, &json!({"worker_id": worker, "jobs": []})).await.expect(200);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        () = told("worker.returned") => {}
+        () = lives => {}
+    }
+    told("worker.lost").await;
     world.end().await;
 }
 

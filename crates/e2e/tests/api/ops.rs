@@ -69,6 +69,7 @@ async fn reconcilers_run_and_are_listed(delivery: Delivery) {
         "expired_leases",
         "job_timeouts",
         "lost_messages",
+        "lost_workers",
         "queue_timeouts",
         "retention_dead_letters",
         "retention_jobs",

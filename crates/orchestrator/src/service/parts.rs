@@ -202,6 +202,6 @@ impl Parts {
     }
 }
 
-fn announcer(context: &Context) -> Announcer {
+pub(super) fn announcer(context: &Context) -> Announcer {
     Announcer { events: context.events.clone(), database: context.database.clone(), clock: context.clock.clone() }
 }
