@@ -241,8 +241,9 @@ fn masked(value: Value) -> Value {
     }
 }
 
+/// A yes or no is no secret, whatever its name: `must_change_password`.
 fn masked_field((name, value): (String, Value)) -> (String, Value) {
-    let value = if !value.is_null() && is_secret(&name) { MASK.into() } else { masked(value) };
+    let value = if !value.is_null() && !value.is_boolean() && is_secret(&name) { MASK.into() } else { masked(value) };
     (name, value)
 }
 
@@ -289,6 +290,10 @@ mod tests {
         assert_eq!((recorded.actor.as_str(), recorded.address.as_deref(), recorded.target_id.as_str()), ("ana", Some("10.0.0.7"), "7"));
     }
 
+    fn recorded_after(after: Value) -> String {
+        recorded(None, Some(after)).after.unwrap()
+    }
+
     #[test]
     fn a_secret_never_reaches_an_entry_and_its_change_does() {
         let before = json!({"password_hash": "$argon2id$1", "digest": "d", "params": {"apiKey": "k1", "n": 1}, "list": [{"Senha": "x"}]});
@@ -296,6 +301,8 @@ mod tests {
         let recorded = recorded(Some(before), Some(after));
         assert_eq!(recorded.before.as_deref(), Some(r#"{"list":[{"Senha":"***"}],"params":{"apiKey":"***","n":1},"password_hash":"***"}"#));
         assert_eq!(recorded.after.as_deref(), Some(r#"{"list":[],"params":{"apiKey":"***","n":1},"password_hash":"***","token":null}"#));
+        let said = recorded_after(json!({"must_change_password": true, "password": "x", "a": {"token": false, "is_secret": "y"}}));
+        assert_eq!(said, r#"{"a":{"is_secret":"***","token":false},"must_change_password":true,"password":"***"}"#);
         let secret = ["password", "new_password", "API-Key", "client_secret", "wrapped_key", "refresh_token", "tokenHash"];
         assert!(secret.iter().all(|name| is_secret(name)));
         let open = ["token_id", "password_changed_at", "secret_name", "token_lifetime_s", "key", "concurrency_key", "name"];

@@ -49,6 +49,8 @@ pub(crate) enum HubCommand {
     Login(login::LoginArgs),
     /// Delete the stored token of a hub.
     Logout(login::LogoutArgs),
+    /// Change your own password.
+    Passwd(login::PasswdArgs),
     /// Register, show, pause and resume automations.
     Automation(automation::AutomationArgs),
     /// Run an automation.
@@ -105,6 +107,7 @@ async fn outcome(command: HubCommand) -> Outcome {
     match command {
         HubCommand::Login(args) => login::login(args).await,
         HubCommand::Logout(args) => login::logout(args).await,
+        HubCommand::Passwd(args) => login::passwd(args).await,
         HubCommand::Automation(args) => automation::run(args).await,
         HubCommand::Run(args) => run::run(*args).await,
         HubCommand::Job(args) => job::run(args).await,

@@ -12,6 +12,7 @@ use crate::data_dir;
 
 /// Opens the database and migrates its schema.
 pub(crate) async fn database(settings: &Settings) -> anyhow::Result<Database> {
+    data_dir::keep_database_private(settings.database_url().expose_secret())?;
     let database = unchanged(settings).await?;
     saying_why(database.migrate()).await.map_err(|error| {
         let held = matches!(error, store::Error::Conflict(_) | store::Error::Unavailable(_));
@@ -21,9 +22,11 @@ pub(crate) async fn database(settings: &Settings) -> anyhow::Result<Database> {
     Ok(database)
 }
 
-/// Opens the database with the schema that it has.
+/// Opens a database that exists, with the schema that it has.
 pub(crate) async fn unchanged(settings: &Settings) -> anyhow::Result<Database> {
-    data_dir::keep_database_private(settings.database_url().expose_secret())?;
+    if let Some(missing) = data_dir::database_file(settings.database_url().expose_secret()).filter(|file| !file.exists()) {
+        anyhow::bail!("there is no database {}: is this the folder of the hub, or its settings file (--config)?", missing.display());
+    }
     saying_why(Database::connect(&store_settings(settings))).await.context("cannot open the database")
 }
 

@@ -93,23 +93,27 @@ pub(crate) fn make(path: &Path) -> anyhow::Result<()> {
 /// Creates a missing SQLite file, and restricts it and its companions (`-wal`, `-shm`, to which SQLite gives the same mode) to their owner:
 /// whoever reads them can sign tokens.
 pub(crate) fn keep_database_private(url: &str) -> anyhow::Result<()> {
-    let Some(path) = url.strip_prefix("sqlite://").or(url.strip_prefix("sqlite:")) else { return Ok(()) };
-    let path = path.split('?').next().unwrap_or_default();
-    if path.is_empty() || path.starts_with(':') || path.starts_with("file:") || url.contains("mode=") {
-        return Ok(());
-    }
-    let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+    let Some(path) = database_file(url) else { return Ok(()) };
+    let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
     if let Err(error) = made
         && error.kind() != std::io::ErrorKind::AlreadyExists
     {
-        return Err(error).with_context(|| format!("cannot open the database: cannot make {path}"));
+        return Err(error).with_context(|| format!("cannot open the database: cannot make {}", path.display()));
     }
     for suffix in ["", "-wal", "-shm"] {
-        let mut name = OsString::from(path);
+        let mut name = OsString::from(&path);
         name.push(suffix);
         keep_private(Path::new(&name), 0o600);
     }
     Ok(())
+}
+
+/// The file of a SQLite database; `None` of any other, and where the URL itself says how to open it.
+pub(crate) fn database_file(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite://").or(url.strip_prefix("sqlite:"))?;
+    let path = path.split('?').next().unwrap_or_default();
+    let is_file = !(path.is_empty() || path.starts_with(':') || path.starts_with("file:") || url.contains("mode="));
+    is_file.then(|| path.into())
 }
 
 /// Removes permissions of a file or folder that `mode` does not have.

@@ -1,6 +1,6 @@
 //! `regente audit list` and `export`.
 
-use std::io::Write as _;
+use std::{collections::BTreeSet, io::Write as _};
 
 use api_types::{AuditEntry, AuditExportFilter, AuditFilter};
 use chrono::{DateTime, Utc};
@@ -21,7 +21,7 @@ const PAGE: usize = 1000;
 /// What to do with the audit trail of a hub.
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {
-    /// List changes, newest first: who changed what, when, from where.
+    /// List changes, newest first: who changed what, when, from where. `-o json` has what was before and after.
     List {
         #[command(flatten)]
         which: Which,
@@ -76,14 +76,13 @@ impl Which {
     }
 }
 
-const COLUMNS: [(&str, Width); 7] = [
+const COLUMNS: [(&str, Width); 6] = [
     ("time", Width::Whole),
     ("actor", Width::Whole),
     ("action", Width::Whole),
     ("target", Width::Whole),
     ("address", Width::Whole),
-    ("before", Width::Cut),
-    ("after", Width::Cut),
+    ("changed", Width::Cut),
 ];
 
 pub(super) async fn run(command: AuditCommand) -> Outcome {
@@ -123,15 +122,16 @@ async fn export(which: Which, after: Option<i64>, remote: &Remote) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// The names of what changed; their values are in the JSON.
 fn row(entry: &AuditEntry) -> Vec<String> {
-    let json = |value: &Option<serde_json::Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
+    let sides = [&entry.before, &entry.after].into_iter().flatten().filter_map(serde_json::Value::as_object);
+    let changed: BTreeSet<&str> = sides.flat_map(|fields| fields.keys()).map(String::as_str).collect();
     vec![
         moment(entry.at),
         entry.actor.clone(),
         entry.action.clone(),
         format!("{} {}", entry.target_kind, entry.target_id),
         entry.address.clone().unwrap_or_default(),
-        json(&entry.before),
-        json(&entry.after),
+        changed.into_iter().collect::<Vec<_>>().join(", "),
     ]
 }

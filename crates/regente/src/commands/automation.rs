@@ -1,7 +1,7 @@
 //! `regente automation`.
 
-use ::domain::automation::EntrypointType;
-use api_types::{Automation, AutomationCreate, AutomationFilter};
+use ::domain::{automation::EntrypointType, ids::DomainId};
+use api_types::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
@@ -27,6 +27,8 @@ pub(crate) struct AutomationArgs {
 enum AutomationCommand {
     /// Register an automation, from options, a file, or both.
     Create(Box<CreateArgs>),
+    /// Change an automation, from options, a file, or both.
+    Update(Box<UpdateArgs>),
     /// List automations.
     List {
         /// Include archived automations.
@@ -68,10 +70,32 @@ struct CreateArgs {
     #[arg(required_unless_present = "file")]
     name: Option<String>,
     /// File with the registration in the API's JSON, - for standard input; options override it.
+    #[arg(long, short = 'F', value_name = "FILE", required_unless_present = "script")]
+    file: Option<String>,
+    #[command(flatten)]
+    fields: Fields,
+}
+
+/// Changes of an automation. What is not given stays as it is.
+#[derive(Args)]
+struct UpdateArgs {
+    /// Its name, or its id.
+    name: String,
+    /// New name.
+    #[arg(long = "name", value_name = "NAME")]
+    new_name: Option<String>,
+    /// File with the fields to change in the API's JSON (null: none), - for standard input; options override it.
     #[arg(long, short = 'F', value_name = "FILE")]
     file: Option<String>,
+    #[command(flatten)]
+    fields: Fields,
+}
+
+/// What people set most.
+#[derive(Args)]
+struct Fields {
     /// Path of the script or program on the worker.
-    #[arg(long, value_name = "PATH", required_unless_present = "file")]
+    #[arg(long, value_name = "PATH")]
     script: Option<String>,
     /// Kind of program; by default Python.
     #[arg(long = "type", value_enum, value_name = "TYPE")]
@@ -123,6 +147,7 @@ pub(super) async fn run(args: AutomationArgs) -> Outcome {
     let (hub, is_json) = (args.remote.hub()?, args.remote.is_json());
     match args.command {
         AutomationCommand::Create(args) => create(&hub, *args, is_json).await,
+        AutomationCommand::Update(args) => update(&hub, *args, is_json).await,
         AutomationCommand::List { archived, search, domain, label } => {
             let filter = AutomationFilter { limit: Some(1000), archived, search, domain, label, ..AutomationFilter::default() };
             listed(&hub, hub.client.automations(&filter), is_json, &COLUMNS, row).await
@@ -162,10 +187,7 @@ pub(super) async fn find(hub: &Hub, name: &str) -> Result<Automation, Fault> {
 }
 
 async fn create(hub: &Hub, args: CreateArgs, is_json: bool) -> Outcome {
-    let domain_id = match &args.domain {
-        Some(slug) => Some(domain::find(hub, slug).await?.id),
-        None => None,
-    };
+    let domain_id = args.fields.domain_id(hub).await?;
     let request = registration(args)?;
     let request = AutomationCreate { domain_id: domain_id.or(request.domain_id), ..request };
     let says = |automation: &Automation| {
@@ -176,28 +198,76 @@ async fn create(hub: &Hub, args: CreateArgs, is_json: bool) -> Outcome {
     hub.change(hub.client.automation_create(&request), is_json, says).await
 }
 
+async fn update(hub: &Hub, args: UpdateArgs, is_json: bool) -> Outcome {
+    let (id, domain_id) = (find(hub, &args.name).await?.id, args.fields.domain_id(hub).await?);
+    let request = changes(args)?;
+    let request = AutomationUpdate { domain_id: domain_id.map(Some).or(request.domain_id), ..request };
+    let says = |automation: &Automation| {
+        automation.warnings.iter().for_each(|warning| terminal::note(warning));
+        format!("Automation {} is changed.", automation.name)
+    };
+    hub.change(hub.client.automation_update(id, &request), is_json, says).await
+}
+
+impl Fields {
+    async fn domain_id(&self, hub: &Hub) -> Result<Option<DomainId>, Fault> {
+        match &self.domain {
+            Some(slug) => Ok(Some(domain::find(hub, slug).await?.id)),
+            None => Ok(None),
+        }
+    }
+
+    fn schema(&self) -> Result<Option<Value>, Fault> {
+        self.schema.as_ref().map(|file| read_json(file, "a JSON Schema")).transpose()
+    }
+}
+
 fn registration(args: CreateArgs) -> Result<AutomationCreate, Fault> {
     let mut request: AutomationCreate = match &args.file {
         Some(file) => read_json(file, "a registration")?,
         None => AutomationCreate::default(),
     };
+    let schema = args.fields.schema()?;
+    let Fields { script, kind, description, queue, timeout_s, max_concurrency, requires, labels, .. } = args.fields;
     if let Some(name) = args.name {
         request.name = name;
     }
-    if let Some(script) = args.script {
+    if let Some(script) = script {
         request.script_path = script;
     }
-    if let Some(file) = &args.schema {
-        request.parameter_schema = Some(read_json::<Value>(file, "a JSON Schema")?);
-    }
-    request.entrypoint_type = args.kind.map(Into::into).or(request.entrypoint_type);
-    request.description = args.description.or(request.description);
-    request.queue_name = args.queue.or(request.queue_name);
-    request.timeout_s = args.timeout_s.or(request.timeout_s);
-    request.max_concurrency = args.max_concurrency.or(request.max_concurrency);
-    request.labels = Some(args.labels).filter(|labels| !labels.is_empty()).or(request.labels);
-    request.requires = Some(args.requires).filter(|labels| !labels.is_empty()).or(request.requires);
+    request.parameter_schema = schema.or(request.parameter_schema);
+    request.entrypoint_type = kind.map(Into::into).or(request.entrypoint_type);
+    request.description = description.or(request.description);
+    request.queue_name = queue.or(request.queue_name);
+    request.timeout_s = timeout_s.or(request.timeout_s);
+    request.max_concurrency = max_concurrency.or(request.max_concurrency);
+    request.labels = some(labels).or(request.labels);
+    request.requires = some(requires).or(request.requires);
     Ok(request)
+}
+
+fn changes(args: UpdateArgs) -> Result<AutomationUpdate, Fault> {
+    let mut request: AutomationUpdate = match &args.file {
+        Some(file) => read_json(file, "changes of an automation")?,
+        None => AutomationUpdate::default(),
+    };
+    let schema = args.fields.schema()?;
+    let Fields { script, kind, description, queue, timeout_s, max_concurrency, requires, labels, .. } = args.fields;
+    request.name = args.new_name.or(request.name);
+    request.script_path = script.or(request.script_path);
+    request.parameter_schema = schema.map(Some).or(request.parameter_schema);
+    request.entrypoint_type = kind.map(Into::into).or(request.entrypoint_type);
+    request.description = description.or(request.description);
+    request.queue_name = queue.or(request.queue_name);
+    request.timeout_s = timeout_s.map(Some).or(request.timeout_s);
+    request.max_concurrency = max_concurrency.map(Some).or(request.max_concurrency);
+    request.labels = some(labels).or(request.labels);
+    request.requires = some(requires).or(request.requires);
+    Ok(request)
+}
+
+fn some(labels: Vec<String>) -> Option<Vec<String>> {
+    Some(labels).filter(|labels| !labels.is_empty())
 }
 
 const COLUMNS: [(&str, Width); 6] = [

@@ -6,10 +6,10 @@ use clap::{Args, Subcommand};
 use domain::ids::ApiKeyId;
 
 use super::{
-    Exit, Fault, Outcome, automation,
+    Exit, Fault, Outcome,
     output::{Width, listed, moment},
     remote::{Hub, Remote},
-    user,
+    user::{self, grants::Place},
 };
 use crate::terminal;
 
@@ -31,12 +31,8 @@ enum KeyCommand {
         /// A role or permission that it gets; repeat it for several.
         #[arg(long = "grant", required = true, value_name = "RIGHT")]
         grants: Vec<String>,
-        /// Only on this automation, by name or id.
-        #[arg(long, value_name = "NAME")]
-        automation: Option<String>,
-        /// Only on automations with this label.
-        #[arg(long, value_name = "LABEL", conflicts_with = "automation")]
-        label: Option<String>,
+        #[command(flatten)]
+        place: Place,
         /// How many days it is good; by default until it is revoked.
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
         expires_in_days: Option<u32>,
@@ -63,14 +59,11 @@ enum KeyCommand {
 pub(super) async fn run(args: KeyArgs) -> Outcome {
     let (hub, is_json) = (args.remote.hub()?, args.remote.is_json());
     match args.command {
-        KeyCommand::Create { name, grants, automation, label, expires_in_days, owner } => {
-            let automation_id = match automation {
-                Some(name) => Some(automation::find(&hub, &name).await?.id),
-                None => None,
-            };
+        KeyCommand::Create { name, grants, place, expires_in_days, owner } => {
+            let place = place.find(&hub).await?;
             let grant = |right: String| {
                 let right = right.parse().map_err(|error| Fault::input(format!("--grant {right}: {error}")))?;
-                Ok(KeyGrant { right, domain_id: None, automation_id, label: label.clone() })
+                Ok(KeyGrant { right, domain_id: place.domain_id(), automation_id: place.automation_id, label: place.label.clone() })
             };
             let grants = grants.into_iter().map(grant).collect::<Result<_, Fault>>()?;
             let expires_at = expires_in_days.map(|days| Utc::now() + TimeDelta::days(days.into()));

@@ -1,11 +1,11 @@
-//! `regente login` and `regente logout`.
+//! `regente login`, `logout` and `passwd`: one's own sign-in and password.
 
 use std::{
     io::{BufRead as _, IsTerminal as _, Read as _},
     time::Duration,
 };
 
-use api_types::LoginRequest;
+use api_types::{ChangePasswordRequest, LoginRequest};
 use chrono::Utc;
 use clap::Args;
 use client::{Client, Settings};
@@ -15,7 +15,7 @@ use super::{
     Exit, Fault, Outcome,
     credentials::{Credentials, Lock, SignIn},
     output::moment,
-    remote,
+    remote::{self, Output, Remote},
 };
 use crate::terminal;
 
@@ -36,6 +36,17 @@ pub(crate) struct LoginArgs {
     password_stdin: bool,
 }
 
+/// Arguments of `passwd`.
+#[derive(Args)]
+pub(crate) struct PasswdArgs {
+    /// Address of the hub; by default that of the last sign-in.
+    #[arg(env = "REGENTE_URL", value_name = "URL")]
+    url: Option<String>,
+    /// Read the current password from the first line of standard input and the new one from the second, instead of asking for them.
+    #[arg(long)]
+    password_stdin: bool,
+}
+
 /// Arguments of `logout`.
 #[derive(Args)]
 pub(crate) struct LogoutArgs {
@@ -45,13 +56,20 @@ pub(crate) struct LogoutArgs {
 }
 
 pub(super) async fn login(args: LoginArgs) -> Outcome {
+    if let Some(name) = args.url.as_ref().filter(|url| is_name(url)) {
+        let text = format!("\"{name}\" is not the address of a hub: `regente login https://HUB --username {name}` signs in as {name}");
+        return Err(Fault::input(text));
+    }
     let credentials = Credentials::load()?;
     let url = remote::address(args.url, &credentials);
     let client = Client::new(Settings::new(&url))?;
     // Reports an unreachable hub before it asks for a password.
     client.health().await?;
     warn_of_plain_http(&url);
-    let password = if args.password_stdin { password_from_stdin()? } else { password_from_terminal(&args.username, &url)? };
+    let password = match args.password_stdin {
+        true => password_from_stdin()?,
+        false => password_from_terminal(&format!("Password of {} at {url}: ", args.username))?,
+    };
     let known = credentials.hubs.get(&url).filter(|known| known.username == args.username);
     let request = LoginRequest {
         username: Some(args.username.clone()),
@@ -70,13 +88,47 @@ pub(super) async fn login(args: LoginArgs) -> Outcome {
     credentials.save()?;
     terminal::line(&format!("Signed in at {url} as {} until {}.", args.username, moment(ends_at)))?;
     if must_change_password {
-        terminal::note("the password must be changed before anything else: sign in at the portal, or POST /api/v1/auth/change-password");
+        terminal::note("the password must be changed before anything else: `regente passwd` changes it");
     }
     // The session before is not needed any more, and nobody can use it once it has ended.
     if let Some(token) = before.and_then(|before| before.refresh_token) {
         let _ended = client.logout(&token).await;
     }
     Ok(Exit::Done)
+}
+
+/// Replaces one's own password. The hub ends all other sessions, and the tokens of this one: its new ones take their place in the file.
+pub(super) async fn passwd(args: PasswdArgs) -> Outcome {
+    let url = remote::address(args.url, &Credentials::load()?);
+    let hub = Remote { url: Some(url.clone()), output: Output::Table }.hub()?;
+    warn_of_plain_http(&url);
+    let (current, new) = match args.password_stdin {
+        true => (password_from_stdin()?, password_from_stdin()?),
+        false => (password_from_terminal(&format!("Current password at {url}: "))?, new_from_terminal()?),
+    };
+    let request =
+        ChangePasswordRequest { current_password: current.expose_secret().to_owned(), new_password: new.expose_secret().to_owned() };
+    let given = hub.client.change_password(&request).await.map_err(|error| hub.fault(error))?;
+    if hub.is_stored() {
+        let _lock = Lock::take().await?;
+        let mut credentials = Credentials::load()?;
+        if let Some(known) = credentials.hubs.get_mut(&url) {
+            *known = SignIn::new(known.username.clone(), given, Utc::now());
+            credentials.save()?;
+        }
+    }
+    terminal::line("The password is changed; all other sessions have ended.")?;
+    Ok(Exit::Done)
+}
+
+fn new_from_terminal() -> Result<SecretString, Fault> {
+    let (new, again) = (password_from_terminal("New password: ")?, password_from_terminal("New password again: ")?);
+    if new.expose_secret() == again.expose_secret() { Ok(new) } else { Err(Fault::input("the new passwords differ: nothing is changed")) }
+}
+
+/// Whether this looks like a user's name, in the place of an address.
+fn is_name(url: &str) -> bool {
+    !url.contains([':', '/', '.']) && url != "localhost"
 }
 
 /// Deletes the stored tokens and ends the session.
@@ -118,9 +170,9 @@ pub(super) fn password_from_stdin() -> Result<SecretString, Fault> {
     checked(line.trim_end_matches(['\n', '\r']).to_owned().into())
 }
 
-fn password_from_terminal(username: &str, url: &str) -> Result<SecretString, Fault> {
+fn password_from_terminal(prompt: &str) -> Result<SecretString, Fault> {
     // Uses the terminal itself, wherever standard output goes.
-    let asked = rpassword::prompt_password(format!("Password of {username} at {url}: "));
+    let asked = rpassword::prompt_password(prompt);
     let password = asked.map_err(|error| {
         if std::io::stdin().is_terminal() {
             Fault::here(format!("cannot read the password: {error}"))

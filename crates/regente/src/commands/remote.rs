@@ -96,6 +96,11 @@ pub(super) fn address(named: Option<String>, credentials: &Credentials) -> Strin
 }
 
 impl Hub {
+    /// Whether the token is that of a stored sign-in.
+    pub(super) const fn is_stored(&self) -> bool {
+        matches!(self.source, Source::File)
+    }
+
     /// Asks for a change: the hub's answer as it is, or what it says to people.
     pub(super) async fn change<T: DeserializeOwned>(&self, call: Call<T>, is_json: bool, says: impl FnOnce(&T) -> String) -> Outcome {
         let text = call.text().await.map_err(|error| self.fault(error))?;

@@ -1,6 +1,6 @@
 //! `regente user`.
 
-mod grants;
+pub(super) mod grants;
 
 use api_types::{PasswordReset, Session, SessionFilter, User, UserCreate, UserCreated, UserFilter, UserUpdate};
 use clap::{Args, Subcommand};

@@ -49,7 +49,7 @@ const COLUMNS: [(&str, Width); 8] = [
     ("worker", Width::Whole),
     ("state", Width::Whole),
     ("jobs", Width::Whole),
-    ("heard of", Width::Whole),
+    ("last seen", Width::Whole),
     ("queues", Width::Cut),
     ("labels", Width::Cut),
     ("version", Width::Cut),

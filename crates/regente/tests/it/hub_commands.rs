@@ -115,6 +115,8 @@ async fn a_failed_sign_in_reports_why() {
     assert!(said.contains("--password-stdin"), "nobody is there to ask: {said}");
     let said = refused(&place, &["login", "localhost:8080"], 65).await;
     assert!(said.contains("\"localhost:8080\" is not the address of a hub"), "{said}");
+    let said = refused(&place, &["login", "maria"], 65).await;
+    assert!(said.contains("\"maria\" is not the address of a hub") && said.contains("--username maria"), "{said}");
     assert!(!place.path(".config").exists(), "nothing is kept of what failed");
     hub.stop().await;
     let said = refused(&place, &["login"], 69).await;

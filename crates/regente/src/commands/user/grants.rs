@@ -1,7 +1,12 @@
 //! `regente user grant`, `revoke` and `grants`: what a user may do, and where.
 
-use ::domain::permission::Right;
-use api_types::{Grant, GrantCreate};
+use std::collections::HashMap;
+
+use ::domain::{
+    ids::{AutomationId, DomainId},
+    permission::Right,
+};
+use api_types::{Domain, DomainFilter, Grant, GrantCreate};
 use clap::Args;
 
 use super::{
@@ -28,11 +33,11 @@ pub(super) struct GrantArgs {
 /// Where; everywhere unless one is given.
 #[derive(Args)]
 #[group(multiple = false)]
-struct Place {
+pub(in crate::commands) struct Place {
     /// Only on the automations of this domain.
     #[arg(long, value_name = "SLUG")]
     domain: Option<String>,
-    /// Only on this automation.
+    /// Only on this automation, by name or id.
     #[arg(long, value_name = "NAME")]
     automation: Option<String>,
     /// Only on automations with this label.
@@ -40,41 +45,58 @@ struct Place {
     label: Option<String>,
 }
 
-impl GrantArgs {
-    async fn request(&self, hub: &Hub) -> Result<GrantCreate, Fault> {
-        let Place { domain, automation, label } = &self.place;
-        let domain_id = match domain {
-            Some(slug) => Some(domain::find(hub, slug).await?.id),
+/// A place with what the hub calls it.
+#[derive(Clone, Default)]
+pub(in crate::commands) struct Found {
+    pub(in crate::commands) domain: Option<Domain>,
+    pub(in crate::commands) automation_id: Option<AutomationId>,
+    pub(in crate::commands) label: Option<String>,
+}
+
+impl Place {
+    pub(in crate::commands) async fn find(&self, hub: &Hub) -> Result<Found, Fault> {
+        let domain = match &self.domain {
+            Some(slug) => Some(domain::find(hub, slug).await?),
             None => None,
         };
-        let automation_id = match automation {
+        let automation_id = match &self.automation {
             Some(name) => Some(automation::find(hub, name).await?.id),
             None => None,
         };
-        Ok(GrantCreate { right: self.right.to_string(), domain_id, automation_id, label: label.clone() })
+        Ok(Found { domain, automation_id, label: self.label.as_ref().map(|label| label.to_ascii_lowercase()) })
+    }
+}
+
+impl Found {
+    pub(in crate::commands) fn domain_id(&self) -> Option<DomainId> {
+        self.domain.as_ref().map(|domain| domain.id)
+    }
+
+    fn domains(&self) -> Domains {
+        self.domain.iter().map(|domain| (domain.id, domain.slug.clone())).collect()
     }
 }
 
 pub(super) async fn grant(hub: &Hub, args: &GrantArgs, is_json: bool) -> Outcome {
-    let user = find(hub, &args.name).await?;
-    let call = hub.client.user_grant(user.id, &args.request(hub).await?);
-    hub.change(call, is_json, |grant: &Grant| format!("User {} has {} {}.", user.username, grant.right, place(grant))).await
+    let (user, found) = (find(hub, &args.name).await?, args.place.find(hub).await?);
+    let (right, domain_id) = (args.right.to_string(), found.domain_id());
+    let request = GrantCreate { right, domain_id, automation_id: found.automation_id, label: found.label.clone() };
+    let says = |grant: &Grant| format!("User {} has {} {}.", user.username, grant.right, place(grant, &found.domains()));
+    hub.change(hub.client.user_grant(user.id, &request), is_json, says).await
 }
 
 /// Takes away the grant of this right at this place.
 pub(super) async fn revoke(hub: &Hub, args: &GrantArgs, is_json: bool) -> Outcome {
-    let user = find(hub, &args.name).await?;
-    let GrantCreate { right: _, domain_id, automation_id, label } = args.request(hub).await?;
-    let label = label.map(|label| label.to_ascii_lowercase());
-    let is_it = |grant: &&Grant| {
-        grant.right == args.right && grant.domain_id == domain_id && grant.automation_id == automation_id && grant.label == label
-    };
+    let (user, found) = (find(hub, &args.name).await?, args.place.find(hub).await?);
+    let is_there =
+        |grant: &Grant| grant.domain_id == found.domain_id() && grant.automation_id == found.automation_id && grant.label == found.label;
+    let is_it = |grant: &&Grant| grant.right == args.right && is_there(grant);
     let grants = hub.client.user_grants(user.id).await.map_err(|error| hub.fault(error))?;
     let missing = || Fault::here(format!("user {} has no such grant: `regente user grants {}` lists them", user.username, args.name));
     let grant = grants.iter().find(is_it).ok_or_else(missing)?;
     hub.client.user_revoke(user.id, grant.id).await.map_err(|error| hub.fault(error))?;
     if !is_json {
-        terminal::line(&format!("User {} no longer has {} {}.", user.username, grant.right, place(grant)))?;
+        terminal::line(&format!("User {} no longer has {} {}.", user.username, grant.right, place(grant, &found.domains())))?;
     }
     Ok(Exit::Done)
 }
@@ -87,7 +109,12 @@ pub(super) async fn list(hub: &Hub, name: &str, is_json: bool) -> Outcome {
         return Ok(Exit::Done);
     }
     let grants = call.await.map_err(|error| hub.fault(error))?;
-    let row = |grant: &Grant| vec![grant.right.to_string(), place(grant), grant.granted_by.clone(), moment(grant.granted_at)];
+    let mut domains = Domains::new();
+    if grants.iter().any(|grant| grant.domain_id.is_some()) {
+        let all = hub.client.domains(&DomainFilter { limit: Some(1000), ..DomainFilter::default() }).take(usize::MAX).await;
+        domains.extend(all.map_err(|error| hub.fault(error))?.into_iter().map(|domain| (domain.id, domain.slug)));
+    }
+    let row = |grant: &Grant| vec![grant.right.to_string(), place(grant, &domains), grant.granted_by.clone(), moment(grant.granted_at)];
     let rows: Vec<Vec<String>> = grants.iter().map(row).collect();
     table(&COLUMNS, &rows)?;
     Ok(Exit::Done)
@@ -96,9 +123,12 @@ pub(super) async fn list(hub: &Hub, name: &str, is_json: bool) -> Outcome {
 const COLUMNS: [(&str, Width); 4] =
     [("right", Width::Whole), ("where", Width::Whole), ("granted by", Width::Cut), ("granted", Width::Whole)];
 
-fn place(grant: &Grant) -> String {
+/// Slugs of domains.
+type Domains = HashMap<DomainId, String>;
+
+fn place(grant: &Grant, domains: &Domains) -> String {
     match grant {
-        Grant { domain_id: Some(id), .. } => format!("in domain {id}"),
+        Grant { domain_id: Some(id), .. } => format!("in domain {}", domains.get(id).cloned().unwrap_or_else(|| id.to_string())),
         Grant { automation_id: Some(id), .. } => format!("on automation {id}"),
         Grant { label: Some(label), .. } => format!("on automations with the label {label}"),
         _ => "everywhere".to_owned(),
