@@ -22,10 +22,10 @@ pub const MOST_NAMED: usize = 5;
 pub enum WaitingReason {
     /// It is a retry whose delay is not over.
     RetryDue { at: DateTime<Utc> },
-    /// Workers tried to start it with a missing or wrong key. `held`: it is no longer dispatched.
-    WorkerKeyRefused { times: u32, last_at: DateTime<Utc>, held: bool },
+    /// Workers tried to start it with a missing or wrong key. `parked`: it is no longer dispatched.
+    WorkerKeyRefused { times: u32, last_at: DateTime<Utc>, parked: bool },
     /// Its message was delivered, but it never started; it is no longer dispatched.
-    NeverStarted { deliveries: u32, held_at: DateTime<Utc> },
+    NeverStarted { deliveries: u32, parked_at: DateTime<Utc> },
     /// It was requested for a later time.
     NotBefore { at: DateTime<Utc> },
     /// Its queue is paused.
@@ -60,13 +60,13 @@ impl fmt::Display for WaitingReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RetryDue { at } => write!(f, "the retry is due at {}", time(at)),
-            Self::WorkerKeyRefused { times, last_at, held } => {
+            Self::WorkerKeyRefused { times, last_at, parked } => {
                 write!(
                     f,
                     "its worker's key was refused {}, last at {}{}",
                     count(*times),
                     time(last_at),
-                    if *held { UNTIL_A_PERSON } else { "" }
+                    if *parked { UNTIL_A_PERSON } else { "" }
                 )
             }
             Self::NeverStarted { deliveries, .. } => {
@@ -157,7 +157,7 @@ pub struct Unstarted {
     /// Messages that were delivered and are gone from the broker.
     pub deliveries: u32,
     /// When dispatching it stopped.
-    pub held_at: Option<DateTime<Utc>>,
+    pub parked_at: Option<DateTime<Utc>>,
     /// Number of starts that were refused because of the worker's key.
     pub refused_keys: u32,
     /// When the last of these was refused.
@@ -216,13 +216,13 @@ pub fn why_waiting(facts: &Facts) -> WaitingReason {
         .unwrap_or(if passed { WaitingReason::OnTheWay } else { WaitingReason::Behind { jobs_ahead: facts.jobs_ahead } })
 }
 
-/// A job that is pending again after a failed start, and not held, has an ordinary reason.
+/// A job that is pending again after a failed start, and not parked, has an ordinary reason.
 fn unstarted(facts: &Facts) -> Option<WaitingReason> {
-    let Unstarted { deliveries, held_at, refused_keys, refused_key_at } = facts.unstarted;
-    if let Some(last_at) = refused_key_at.filter(|_| facts.dispatched || held_at.is_some()) {
-        return Some(WaitingReason::WorkerKeyRefused { times: refused_keys, last_at, held: held_at.is_some() });
+    let Unstarted { deliveries, parked_at, refused_keys, refused_key_at } = facts.unstarted;
+    if let Some(last_at) = refused_key_at.filter(|_| facts.dispatched || parked_at.is_some()) {
+        return Some(WaitingReason::WorkerKeyRefused { times: refused_keys, last_at, parked: parked_at.is_some() });
     }
-    held_at.map(|held_at| WaitingReason::NeverStarted { deliveries, held_at })
+    parked_at.map(|parked_at| WaitingReason::NeverStarted { deliveries, parked_at })
 }
 
 fn not_yet(facts: &Facts) -> Option<WaitingReason> {

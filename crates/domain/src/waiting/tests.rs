@@ -50,7 +50,7 @@ const OBSTACLES: [Obstacle; 14] = [
         facts.dispatched = true;
         (facts.unstarted.refused_keys, facts.unstarted.refused_key_at) = (3, Some(at(-2)));
     }),
-    ("never_started", |facts| (facts.unstarted.deliveries, facts.unstarted.held_at) = (3, Some(at(-1)))),
+    ("never_started", |facts| (facts.unstarted.deliveries, facts.unstarted.parked_at) = (3, Some(at(-1)))),
     ("not_before", |facts| facts.not_before = Some(at(9))),
     ("queue_paused", |facts| facts.queue_pause = pause(None)),
     ("automation_paused", |facts| facts.automation_pause = pause(Some(60))),

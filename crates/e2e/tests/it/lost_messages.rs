@@ -130,7 +130,8 @@ async fn a_message_whose_robot_has_a_wrong_key_is_not_published_for_ever() {
         }
     }
     let held =
-        eventually("it waits for a person", async || why("worker_key_refused").await.filter(|why| why.facts["held"] == json!(true))).await;
+        eventually("it waits for a person", async || why("worker_key_refused").await.filter(|why| why.facts["parked"] == json!(true)))
+            .await;
     assert!(held.message.starts_with("its worker's key was refused 3 times, last at "), "{}", held.message);
     assert!(held.message.ends_with("it waits until somebody resumes or cancels it"), "{}", held.message);
     let status: api_types::OpsStatus = world.client.get("/api/v1/ops/status").await.expect(200).json();

@@ -72,7 +72,7 @@ impl Jobs {
         self.check_exists(by, id).await?;
         if control.action == Action::Resume
             && let event = control.event(Uuid::now_v7().into(), id, "job.resumed", (self.clock)())
-            && let Some(queue) = store::jobs::job_release_held(&self.database, by.change(), &event).await?
+            && let Some(queue) = store::jobs::job_unpark(&self.database, by.change(), &event).await?
         {
             self.notices.send(Notice::Candidates(vec![queue]));
             return self.get(by.scope(), id).await;

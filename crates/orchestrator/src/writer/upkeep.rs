@@ -12,7 +12,7 @@ use crate::notices::LostMessage;
 
 /// How long confirms are collected, to be written together.
 const CONFIRM_WITHIN: Duration = Duration::from_millis(100);
-/// Maximum number of deliveries without a start, after which the job is held for a person.
+/// Maximum number of deliveries without a start, after which the job is parked.
 const MOST_UNSTARTED: i32 = 3;
 
 /// Pending news of messages.
@@ -51,13 +51,13 @@ impl Upkeep {
     }
 }
 
-/// Returns a job with a lost message to the backlog. A job whose messages were delivered several times is held, so that it is not published
+/// Returns a job with a lost message to the backlog. A job whose messages were delivered several times is parked, so that it is not published
 /// for ever. Two runs of the reconciler may report the same message; the second finds a job that was dispatched again, and must not touch
 /// it.
 async fn release_lost(deps: &Deps, memory: &mut Memory, LostMessage { job_id, queue, before, delivered }: LostMessage) {
     let attempt = async {
         let txn = deps.database.begin().await?;
-        let (ids, held) = match delivered {
+        let (ids, parked) = match delivered {
             true => store::jobs::job_undeliver_in_txn(&txn, &[job_id], before, (MOST_UNSTARTED, (deps.clock)())).await?,
             false => {
                 let ids = store::jobs::job_list_dispatched_before_in_txn(&txn, &[job_id], before).await?;
@@ -65,12 +65,12 @@ async fn release_lost(deps: &Deps, memory: &mut Memory, LostMessage { job_id, qu
                 (ids, 0)
             }
         };
-        txn.commit().await.map(|()| (ids, held))
+        txn.commit().await.map(|()| (ids, parked))
     };
     match attempt.await {
-        Ok((ids, held)) => {
-            if held > 0 {
-                tracing::warn!(job.id = %job_id, "its messages were delivered several times without a start; the job is held until somebody resumes or cancels it");
+        Ok((ids, parked)) => {
+            if parked > 0 {
+                tracing::warn!(job.id = %job_id, "its messages were delivered several times without a start; the job is parked until somebody resumes or cancels it");
             }
             ids.iter().for_each(|id| memory.state.released(&queue, *id));
             memory.rows.forget(ids);

@@ -69,7 +69,7 @@ enum JobCommand {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Let a paused job go on; one that is held back is dispatched again.
+    /// Let a paused job go on; one that is parked is dispatched again.
     Resume {
         /// Its id.
         id: JobId,
@@ -90,6 +90,9 @@ struct ListArgs {
     /// Only jobs of this automation.
     #[arg(long, value_name = "NAME")]
     automation: Option<String>,
+    /// Only jobs of this domain's automations.
+    #[arg(long, value_name = "SLUG")]
+    domain: Option<String>,
     /// Only jobs of this queue.
     #[arg(long, value_name = "NAME")]
     queue: Option<String>,
@@ -165,6 +168,7 @@ async fn list(hub: &Hub, args: ListArgs, is_json: bool) -> Outcome {
     let filter = JobFilter {
         status: args.status,
         automation_id,
+        domain: args.domain,
         queue_name: args.queue,
         error_class: args.error_class,
         trigger: args.trigger,

@@ -46,7 +46,7 @@ pub struct CandidateFilter<'a> {
     pub requires: Option<&'a [Vec<String>]>,
 }
 
-/// Candidates for dispatch by priority, then age, without held jobs; locked, skipping rows that another dispatcher has locked.
+/// Candidates for dispatch by priority, then age, without parked jobs; locked, skipping rows that another dispatcher has locked.
 ///
 /// # Errors
 /// Any [`Error`] of the database.

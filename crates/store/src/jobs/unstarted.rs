@@ -22,8 +22,8 @@ use super::{
 use crate::{Database, Error, Transaction, audit::audit_insert_in_txn, entity::job, job_events::JobEvent};
 
 /// Returns jobs whose message was delivered without a start to the backlog: those that are still pending and were dispatched before
-/// `before` (a job that was dispatched again meanwhile has a new message). A job to which this happened `most` times is held: it is no
-/// longer dispatched. Returns the jobs that are in the backlog again, and the number of held ones.
+/// `before` (a job that was dispatched again meanwhile has a new message). A job to which this happened `most` times is parked
+/// (`held_at`): it is no longer dispatched. Returns the jobs that are in the backlog again, and the number of parked ones.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -34,16 +34,16 @@ pub async fn job_undeliver_in_txn(
     (most, now): (i32, DateTime<Utc>),
 ) -> Result<(Vec<JobId>, u64), Error> {
     use job::Column as C;
-    let (ids, mut held) = (job_list_dispatched_before_in_txn(txn, ids, before).await?, 0);
+    let (ids, mut parked) = (job_list_dispatched_before_in_txn(txn, ids, before).await?, 0);
     for ids in batches(&ids) {
         let again = job::ActiveModel { dispatch_started_at: Set(None), dispatched_at: Set(None), ..Default::default() };
         let counted = update(again).col_expr(C::Unstarted, Expr::col(C::Unstarted).add(1));
         counted.filter(C::Id.is_in(ids.iter().copied())).filter(dispatched()).exec(&txn.0).await?;
-        let hold = job::ActiveModel { held_at: Set(Some(now)), ..Default::default() };
-        let hold = update(hold).filter(C::Id.is_in(ids)).filter(waiting()).filter(C::HeldAt.is_null()).filter(C::Unstarted.gte(most));
-        held += hold.exec(&txn.0).await?.rows_affected;
+        let park = job::ActiveModel { held_at: Set(Some(now)), ..Default::default() };
+        let park = update(park).filter(C::Id.is_in(ids)).filter(waiting()).filter(C::HeldAt.is_null()).filter(C::Unstarted.gte(most));
+        parked += park.exec(&txn.0).await?.rows_affected;
     }
-    Ok((ids, held))
+    Ok((ids, parked))
 }
 
 /// Those of these jobs that were dispatched before `before` and are still pending.
@@ -60,11 +60,11 @@ pub async fn job_list_dispatched_before_in_txn(txn: &Transaction, jobs: &[JobId]
     Ok(found)
 }
 
-/// Releases a held job for dispatch and resets its count. Returns its queue, or `None` when it is not held.
+/// Lets a parked job be dispatched again and resets its count. Returns its queue, or `None` when it is not parked.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn job_release_held(database: &Database, change: &Change, event: &JobEvent) -> Result<Option<String>, Error> {
+pub async fn job_unpark(database: &Database, change: &Change, event: &JobEvent) -> Result<Option<String>, Error> {
     use job::Column as C;
     let released = database
         .in_transaction(async |txn| {
@@ -81,7 +81,7 @@ pub async fn job_release_held(database: &Database, change: &Change, event: &JobE
             }
             crate::job_events::job_event_insert_many_in_txn(txn, std::slice::from_ref(event)).await?;
             let entry =
-                change.entry("job.resume", Target::new("job", event.job_id), Some(json!({"held": true})), Some(json!({"held": false})));
+                change.entry("job.resume", Target::new("job", event.job_id), Some(json!({"parked": true})), Some(json!({"parked": false})));
             audit_insert_in_txn(txn, &entry, event.created_at).await?;
             let query = job::Entity::find_by_id(event.job_id.get()).select_only().column(C::QueueName);
             Ok(query.into_tuple::<String>().one(&txn.0).await?)
@@ -103,7 +103,7 @@ pub async fn job_note_refused(database: &Database, id: JobId, times: i32, now: D
     Ok(())
 }
 
-/// A job, its deliveries, when it was held, its refused keys, and when the last one was refused.
+/// A job, its deliveries, when it was parked, its refused keys, and when the last one was refused.
 type Row = (Uuid, i32, Option<DateTime<Utc>>, i32, Option<DateTime<Utc>>);
 
 /// Deliveries without a start of those of these jobs that have any.
@@ -120,9 +120,9 @@ pub async fn job_list_unstarted_unscoped(database: &Database, ids: &[JobId]) -> 
             .filter(C::Id.is_in(ids))
             .filter(Condition::any().add(C::Unstarted.gt(0)).add(C::RefusedKeys.gt(0)));
         let rows: Vec<Row> = query.into_tuple().all(database.connection()).await?;
-        found.extend(rows.into_iter().map(|(id, deliveries, held_at, refused, refused_key_at)| {
+        found.extend(rows.into_iter().map(|(id, deliveries, parked_at, refused, refused_key_at)| {
             let count = |number: i32| u32::try_from(number).unwrap_or(0);
-            (id.into(), Unstarted { deliveries: count(deliveries), held_at, refused_keys: count(refused), refused_key_at })
+            (id.into(), Unstarted { deliveries: count(deliveries), parked_at, refused_keys: count(refused), refused_key_at })
         }));
     }
     Ok(found)

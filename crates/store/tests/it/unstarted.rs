@@ -5,8 +5,7 @@ use serde_json::json;
 use store::{
     job_events::JobEvent,
     jobs::{
-        job_list_candidates_in_txn, job_list_unstarted_unscoped, job_note_refused, job_release_held, job_undeliver_in_txn,
-        job_undispatch_in_txn,
+        job_list_candidates_in_txn, job_list_unstarted_unscoped, job_note_refused, job_undeliver_in_txn, job_undispatch_in_txn, job_unpark,
     },
 };
 
@@ -15,24 +14,24 @@ use crate::{
     fixtures::{at, commit, id_at, insert, mark_dispatched, new_job, wanted},
 };
 
-both!(a_job_is_held_only_after_the_maximum_of_deliveries);
+both!(a_job_is_parked_only_after_the_maximum_of_deliveries);
 
-async fn a_job_is_held_only_after_the_maximum_of_deliveries(db: Case) {
+async fn a_job_is_parked_only_after_the_maximum_of_deliveries(db: Case) {
     let ids = [new_job(1).id, new_job(2).id];
     insert(&db, &[new_job(1), new_job(2)]).await;
-    for (time, held) in [(1, 0), (2, 0), (3, 1)] {
+    for (time, parked) in [(1, 0), (2, 0), (3, 1)] {
         commit(&db, async |txn| mark_dispatched(txn, &ids, at(time)).await).await.unwrap();
-        let now_held = commit(&db, async |txn| {
+        let now_parked = commit(&db, async |txn| {
             // The second one is only taken back: nobody had its message.
             job_undispatch_in_txn(txn, &ids[1..]).await?;
             let dispatched_anew = job_undeliver_in_txn(txn, &ids, at(time), (3, at(time))).await?;
             assert_eq!(dispatched_anew, (Vec::new(), 0), "an old report is not of this message");
             job_undeliver_in_txn(txn, &ids, at(time + 1), (3, at(time))).await
         });
-        assert_eq!(now_held.await.unwrap(), (vec![ids[0]], held), "{time}");
+        assert_eq!(now_parked.await.unwrap(), (vec![ids[0]], parked), "{time}");
     }
     job_note_refused(&db, ids[0], 2, at(9)).await.unwrap();
-    let counted = Unstarted { deliveries: 3, held_at: Some(at(3)), refused_keys: 0, refused_key_at: None };
+    let counted = Unstarted { deliveries: 3, parked_at: Some(at(3)), refused_keys: 0, refused_key_at: None };
     assert_eq!(job_list_unstarted_unscoped(&db, &ids).await.unwrap(), [(ids[0], counted)], "keys count while its message is on its way");
     let candidates = async || {
         let found = commit(&db, async |txn| job_list_candidates_in_txn(txn, &wanted(&[], at(99), 10)).await).await.unwrap();
@@ -41,9 +40,9 @@ async fn a_job_is_held_only_after_the_maximum_of_deliveries(db: Case) {
     assert_eq!(candidates().await, ids[1..]);
     let event =
         |job_id| JobEvent { id: id_at(1, 7), job_id, kind: "job.resumed".into(), actor: None, detail: json!({}), created_at: at(10) };
-    assert_eq!(job_release_held(&db, &test_support::change(), &event(ids[1])).await.unwrap(), None);
-    assert_eq!(job_release_held(&db, &test_support::change(), &event(ids[0])).await.unwrap(), Some(new_job(1).queue_name));
-    assert_eq!(job_release_held(&db, &test_support::change(), &event(ids[0])).await.unwrap(), None);
+    assert_eq!(job_unpark(&db, &test_support::change(), &event(ids[1])).await.unwrap(), None);
+    assert_eq!(job_unpark(&db, &test_support::change(), &event(ids[0])).await.unwrap(), Some(new_job(1).queue_name));
+    assert_eq!(job_unpark(&db, &test_support::change(), &event(ids[0])).await.unwrap(), None);
     assert_eq!(candidates().await, ids);
     commit(&db, async |txn| mark_dispatched(txn, &ids, at(11)).await).await.unwrap();
     job_note_refused(&db, ids[0], 2, at(12)).await.unwrap();
