@@ -77,7 +77,7 @@ fn within(scope: &Scope) -> Vec<Places> {
 /// Access tokens made before are refused, this session's as well: the answer has new ones.
 #[utoipa::path(tag = "account", request_body = ChangePasswordRequest, responses(
     (status = 200, body = LoginResponse),
-    (status = 409, description = "Another request changed it meanwhile", body = Problem),
+    (status = 409, description = "Another request changed it meanwhile, or `no_password`: an identity provider signs the caller in", body = Problem),
     (status = 429, description = "Too many wrong passwords; see Retry-After", body = Problem)))]
 #[post("/api/v1/auth/change-password")]
 pub(crate) async fn change_password(
@@ -87,6 +87,10 @@ pub(crate) async fn change_password(
 ) -> Result<HttpResponse, Failure> {
     let ChangePasswordRequest { current_password, new_password } = body.0;
     let user = user_get(&gateway.database, person.user).await?.ok_or(GONE)?;
+    if !user.has_password() {
+        let detail = "you have no password: the identity provider signs you in. An administrator can give you one";
+        return Err(Failure::conflict("no_password", detail));
+    }
     let refused = |message: &str| Failure::field("new_password", message);
     if new_password == current_password {
         return Err(refused("must not be the current password"));

@@ -15,6 +15,7 @@ mod bootstrap;
 mod guesses;
 mod keys;
 mod live;
+mod oidc;
 mod people;
 mod proxy;
 mod retention;

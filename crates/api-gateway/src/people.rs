@@ -155,6 +155,7 @@ fn taken(error: Error) -> Failure {
 }
 
 fn to_api(user: User) -> api_types::User {
+    let has_password = user.has_password();
     let User { id, username, email, display_name, is_active, must_change_password, created_at, password_hash: _, generation: _ } = user;
-    api_types::User { id, username, email, display_name, is_active, must_change_password, created_at }
+    api_types::User { id, username, email, display_name, is_active, must_change_password, has_password, created_at }
 }

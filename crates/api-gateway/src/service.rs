@@ -16,10 +16,11 @@ use crate::{
     guesses::Guesses,
     keys::Keys,
     live::{self, Live},
+    oidc::{self, Oidc},
     people::{self, People},
     proxy::Proxy,
     retention::RetentionSessions,
-    sessions::{self, Sessions},
+    sessions::{self, Beginning, Sessions},
     sign_in,
 };
 
@@ -28,6 +29,10 @@ use crate::{
     paths(
         sign_in::login,
         sign_in::token_request,
+        oidc::routes::providers,
+        oidc::routes::oidc_start,
+        oidc::routes::oidc_callback,
+        oidc::routes::oidc_token,
         sessions::routes::refresh,
         sessions::routes::logout,
         sessions::routes::sessions_list,
@@ -68,6 +73,8 @@ pub(crate) struct Gateway {
     pub(crate) hashing: Pool,
     pub(crate) people: People,
     pub(crate) api_keys: ApiKeys,
+    /// `None`: no identity provider is set up.
+    pub(crate) oidc: Option<Oidc>,
 }
 
 /// Sign-ins that wait for their password to be hashed, each some tens of milliseconds; more are refused.
@@ -125,6 +132,7 @@ async fn start(context: &Context) -> Result<Running, StartError> {
         hashing,
         people,
         api_keys,
+        oidc: Oidc::new(context, sessions.clone())?,
         failures: failures.clone(),
     });
     let name = admin.username.clone();
@@ -158,7 +166,8 @@ async fn sessions(context: &Context) -> Result<Sessions, StartError> {
     let keys = Keys::load(context.database.clone(), context.secrets.clone(), identities.clone(), clock()).await?;
     let delta = |time| TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
     let (idle, lifetime) = (delta(auth.session_idle), delta(auth.session_lifetime));
-    Ok(Sessions { keys, identities, clock, token_lifetime: auth.token_lifetime, idle, lifetime })
+    let provider_lifetime = delta(context.settings.oidc.session_lifetime);
+    Ok(Sessions { keys, identities, clock, token_lifetime: auth.token_lifetime, idle, lifetime, provider_lifetime })
 }
 
 fn routes(config: &mut ServiceConfig, gateway: &Data<Gateway>, live: &Data<Live>, proxy: &Proxy) {
@@ -167,6 +176,10 @@ fn routes(config: &mut ServiceConfig, gateway: &Data<Gateway>, live: &Data<Live>
         .app_data(live.clone())
         .service(sign_in::login)
         .service(sign_in::token_request)
+        .service(oidc::routes::providers)
+        .service(oidc::routes::oidc_start)
+        .service(oidc::routes::oidc_callback)
+        .service(oidc::routes::oidc_token)
         .service(sessions::routes::refresh)
         .service(sessions::routes::logout)
         .service(sessions::routes::sessions_list)
@@ -200,8 +213,8 @@ fn routes(config: &mut ServiceConfig, gateway: &Data<Gateway>, live: &Data<Live>
 async fn local_access(database: Database, sessions: Arc<Sessions>, name: String) -> Result<String, Failure> {
     let missing = || Failure::Internal(format!("there is no user {name}"));
     let user = user_find(&database, &name).await?.ok_or_else(missing)?;
-    let place = (None, Some("this process".to_owned()));
-    Ok(sessions.begin(&user, place, |_| Change::by_hub()).await?.access_token)
+    let beginning = Beginning { device: Some("this process".to_owned()), ..Beginning::default() };
+    Ok(sessions.begin(&user, beginning, |_| Change::by_hub()).await?.access_token)
 }
 
 impl Gateway {

@@ -38,6 +38,18 @@ pub(crate) struct Sessions {
     pub(crate) idle: TimeDelta,
     /// How long it goes on at most.
     pub(crate) lifetime: TimeDelta,
+    /// The same for one that an identity provider began.
+    pub(crate) provider_lifetime: TimeDelta,
+}
+
+/// From where, and how, somebody signs in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beginning {
+    pub(crate) address: Option<String>,
+    /// The program, as it calls itself.
+    pub(crate) device: Option<String>,
+    /// The identity provider's issuer; `None`: with a password.
+    pub(crate) provider: Option<String>,
 }
 
 /// A change by the bearer of a session's token.
@@ -50,7 +62,7 @@ impl Sessions {
     pub(crate) async fn begin(
         &self,
         user: &User,
-        (address, device): (Option<String>, Option<String>),
+        Beginning { address, device, provider }: Beginning,
         change: impl FnOnce(SessionId) -> Change,
     ) -> Result<LoginResponse, Failure> {
         let now = (self.clock)();
@@ -61,11 +73,12 @@ impl Sessions {
             created_at: now,
             rotated_at: None,
             last_used_at: now,
-            expires_at: self.expiry(now, now),
+            expires_at: self.expiry(now, provider.is_some(), now),
             ended_at: None,
             end_reason: None,
             address,
             device,
+            provider,
         };
         session_insert(self.keys.database(), &change(session.id), &session).await?;
         self.tokens(user, &session, now).await
@@ -81,7 +94,7 @@ impl Sessions {
             let user = user_get(database, session.user_id).await?.filter(|user| user.is_active).ok_or(OVER)?;
             match shown.judge(session.number, session.rotated_at, now) {
                 Presented::Current => {
-                    let expires_at = self.expiry(session.created_at, now);
+                    let expires_at = self.expiry(session.created_at, session.provider.is_some(), now);
                     if session_rotate(database, session.id, session.number, now, expires_at).await? {
                         (session.number, session.expires_at) = (session.number.saturating_add(1), expires_at);
                         return self.tokens(&user, &session, now).await;
@@ -146,8 +159,9 @@ impl Sessions {
         Ok(Failure::Unauthorized("the refresh token was used before, so the sign-in was ended; sign in again"))
     }
 
-    fn expiry(&self, began: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
-        let most = began.checked_add_signed(self.lifetime).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    fn expiry(&self, began: DateTime<Utc>, by_provider: bool, now: DateTime<Utc>) -> DateTime<Utc> {
+        let lifetime = if by_provider { self.lifetime.min(self.provider_lifetime) } else { self.lifetime };
+        let most = began.checked_add_signed(lifetime).unwrap_or(DateTime::<Utc>::MAX_UTC);
         now.checked_add_signed(self.idle).unwrap_or(most).min(most)
     }
 }

@@ -13,10 +13,10 @@ use store::{
 use crate::{
     guesses::{Account, Known, Wait},
     service::Gateway,
-    sessions::by_session,
+    sessions::{Beginning, by_session},
 };
 
-/// Hash checked for an unknown name, so that the answer takes as long as for a known one. It has no known password.
+/// Hash checked for an unknown name, and for a user without a password, so that the answer takes as long as for a known one. It has no known password.
 const NOBODY: &str = "$argon2id$v=19$m=7168,t=5,p=1$c29tZXNhbHRzb21lc2FsdA$V1H7ZRbRr5ONXpDrUGSxdqEqyP5GBuVNzSHkYW/Zzb8";
 /// Bytes of a user name that are looked up and logged.
 const MOST_NAME: usize = 200;
@@ -112,9 +112,9 @@ async fn sign_in(gateway: &Gateway, attempt: Attempt, request: &HttpRequest, sou
             Some(known)
         }
     };
-    let hash = user.as_ref().map_or_else(|| NOBODY.to_owned(), |user| user.password_hash.clone());
+    let hash = user.as_ref().filter(|user| user.has_password()).map_or_else(|| NOBODY.to_owned(), |user| user.password_hash.clone());
     let matches = gateway.matches(attempt.password, hash).await?;
-    let Some(user) = user.as_ref().filter(|user| matches && user.is_active) else {
+    let Some(user) = user.as_ref().filter(|user| matches && user.is_active && user.has_password()) else {
         tracing::info!(user.name = %shown(&attempt.name), client.address = %origin, "sign-in refused");
         gateway.failures.record(&gateway.database, (source, origin), user.as_ref(), (gateway.sessions.clock)()).await?;
         return Err(Failure::Unauthorized("wrong user name or password"));
@@ -123,8 +123,8 @@ async fn sign_in(gateway: &Gateway, attempt: Attempt, request: &HttpRequest, sou
         Some(known) => gateway.guesses.succeeded_known(&account, known),
         None => gateway.guesses.succeeded(&account, origin),
     }
-    let place = (Some(origin.to_string()), device(request));
-    gateway.sessions.begin(user, place, |session| by_session(source, user, session)).await
+    let beginning = Beginning { address: Some(origin.to_string()), device: device(request), provider: None };
+    gateway.sessions.begin(user, beginning, |session| by_session(source, user, session)).await
 }
 
 /// The address or device of an attempt, if the user signed in from there before.
@@ -169,12 +169,12 @@ fn shown(name: &Name) -> &str {
 }
 
 /// Where a request comes from.
-fn origin(request: &HttpRequest) -> Origin {
+pub(crate) fn origin(request: &HttpRequest) -> Origin {
     Origin::of(caller_address(request).unwrap_or(NOWHERE))
 }
 
 /// The program that sent a request, as it calls itself.
-fn device(request: &HttpRequest) -> Option<String> {
+pub(crate) fn device(request: &HttpRequest) -> Option<String> {
     let name: Cow<'_, str> = String::from_utf8_lossy(request.headers().get(header::USER_AGENT)?.as_bytes());
     Some(name.chars().filter(|character| !character.is_control()).take(MOST_DEVICE).collect())
 }

@@ -125,7 +125,7 @@ pub(crate) fn domain_update() -> Value {
 pub(crate) fn grant() -> Value {
     json!({
         "id": "019ac1d4-90aa-7b3e-8d15-4c7f0a2b6e91", "right": "operator", "domain_id": DOMAIN, "automation_id": null, "label": null,
-        "granted_by": "maria", "granted_at": "2026-11-20T09:14:03.250Z"
+        "source": "manual", "granted_by": "maria", "granted_at": "2026-11-20T09:14:03.250Z"
     })
 }
 
@@ -146,6 +146,14 @@ pub(crate) fn health() -> Value {
 
 pub(crate) fn login() -> Value {
     json!({"username": "maria", "password": "the password"})
+}
+
+pub(crate) fn sign_in_ways() -> Value {
+    json!({"password": true, "anonymous": false, "oidc": {"name": "ACME", "start": "https://regente.example.com/api/v1/auth/oidc/start"}})
+}
+
+pub(crate) fn oidc_token() -> Value {
+    json!({"code": "the code", "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"})
 }
 
 pub(crate) fn refresh() -> Value {

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use domain::{
     ids::{AutomationId, DomainId, GrantId},
-    permission::Right,
+    permission::{GrantSource, Right},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -26,10 +26,19 @@ pub struct Grant {
     pub automation_id: Option<AutomationId>,
     /// Only on automations with this label.
     pub label: Option<String>,
+    /// `manual`, or `oidc`: it follows the groups that the identity provider tells at each sign-in.
+    #[serde(default = "by_hand")]
+    #[schema(value_type = String)]
+    pub source: GrantSource,
     /// Who granted it.
     pub granted_by: String,
     /// When.
     pub granted_at: DateTime<Utc>,
+}
+
+/// What the grants of an earlier hub are.
+const fn by_hand() -> GrantSource {
+    GrantSource::Manual
 }
 
 /// A new grant. At most one of `domain_id`, `automation_id` and `label` narrows it.

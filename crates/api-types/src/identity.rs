@@ -157,6 +157,9 @@ pub struct Session {
     pub address: Option<String>,
     /// Program that it began with, as that called itself.
     pub device: Option<String>,
+    /// The identity provider that signed them in; `null`: a password did.
+    #[serde(default)]
+    pub provider: Option<String>,
     /// Whether it is the one of this request.
     pub is_current: bool,
 }

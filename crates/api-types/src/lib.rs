@@ -27,6 +27,7 @@ mod problem;
 mod queue;
 mod report;
 mod schema;
+mod sign_in;
 mod system;
 mod user;
 mod worker;
@@ -49,6 +50,7 @@ pub use ops::{BrokerStatus, OpsStatus, QueueStatus, ReconcilerStatus, ReplicaSta
 pub use problem::{FieldError, Problem};
 pub use queue::{PauseRequest, Queue, QueueFilter};
 pub use report::{Report, ReportBody, ReportOutcome};
+pub use sign_in::{OidcCallback, OidcStart, OidcTokenRequest, OidcWay, SignInWays};
 pub use system::Health;
 pub use user::{PasswordReset, SessionFilter, User, UserCreate, UserCreated, UserFilter, UserUpdate};
 pub use worker::{

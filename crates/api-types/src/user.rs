@@ -22,8 +22,16 @@ pub struct User {
     pub is_active: bool,
     /// Whether they may only change their password until they have.
     pub must_change_password: bool,
+    /// Whether they have a password. Whom an identity provider signs in has none, unless an administrator gives them one.
+    #[serde(default = "yes")]
+    pub has_password: bool,
     /// When they were added.
     pub created_at: DateTime<Utc>,
+}
+
+/// The users of an earlier hub have a password.
+const fn yes() -> bool {
+    true
 }
 
 /// A new user.

@@ -11,6 +11,7 @@
 //! ```
 
 mod api_key;
+mod browser_secret;
 pub mod chain;
 mod key;
 mod password;
@@ -24,6 +25,7 @@ mod worker_token;
 
 pub use self::{
     api_key::{API_KEY_PREFIX, api_key, api_key_shown, is_api_key},
+    browser_secret::{BrowserSecret, code_challenge, code_verifier_matches},
     key::{SharedKey, random_secret},
     password::{password_hash, password_matches},
     permission::{Need, need},

@@ -1,8 +1,8 @@
 //! The hub: sign-in, health, status, API description.
 
 use api_types::{
-    ChangePasswordRequest, Health, LoginRequest, LoginResponse, LogoutRequest, Me, OpsStatus, ReconcilerStatus, RefreshRequest, Session,
-    SessionFilter, TaskStatus,
+    ChangePasswordRequest, Health, LoginRequest, LoginResponse, LogoutRequest, Me, OidcTokenRequest, OpsStatus, ReconcilerStatus,
+    RefreshRequest, Session, SessionFilter, SignInWays, TaskStatus,
 };
 use domain::ids::SessionId;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -53,6 +53,16 @@ impl Client {
             password,
             ..LoginRequest::default()
         })
+    }
+
+    /// How people can sign in; needs no sign-in.
+    pub fn sign_in_ways(&self) -> Call<SignInWays> {
+        self.get(&["auth", "providers"])
+    }
+
+    /// Collects the outcome of a sign-in with the identity provider, once; pass the answer to [`Client::with_sign_in`].
+    pub fn oidc_token(&self, request: &OidcTokenRequest) -> Call<LoginResponse> {
+        self.post(&["auth", "oidc", "token"]).json(request)
     }
 
     /// Health of the hub; needs no sign-in.

@@ -29,6 +29,7 @@ pub mod retry;
 pub mod schedule;
 pub mod schema;
 pub mod scope;
+pub mod single_sign_on;
 pub mod text;
 pub mod user;
 pub mod waiting;

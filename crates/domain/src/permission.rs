@@ -215,6 +215,16 @@ impl Grant {
     }
 }
 
+wire_names! {
+    /// What a grant comes from.
+    pub enum GrantSource as "GrantSource" {
+        /// Somebody gave it, and it stays until somebody takes it away.
+        Manual = "manual",
+        /// The groups that the identity provider told at the last sign-in.
+        Oidc = "oidc",
+    }
+}
+
 /// Who has a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Grantee {

@@ -98,6 +98,17 @@ pub fn username_from(text: &str) -> String {
     if plain.is_empty() || is_reserved(plain) { format!("user-{plain}").trim_end_matches('-').to_owned() } else { plain.to_owned() }
 }
 
+/// The `number`th name like `name`: the first is the name itself.
+#[must_use]
+pub fn username_numbered(name: &str, number: u32) -> String {
+    if number <= 1 {
+        return name.to_owned();
+    }
+    let ending = format!("-{number}");
+    let room = MAX_USERNAME.saturating_sub(ending.len());
+    name.chars().take(room).chain(ending.chars()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +175,17 @@ mod tests {
         ] {
             assert_eq!(username_from(text), name, "{text}");
             assert!(is_username(name) && !is_reserved(name));
+        }
+    }
+
+    #[test]
+    fn names_that_are_taken_get_a_number() {
+        let long = "a".repeat(64);
+        for (name, number, expected) in
+            [("ana", 1, "ana"), ("ana", 2, "ana-2"), (&long, 10, &format!("{}-10", "a".repeat(61))), ("user", 999, "user-999")]
+        {
+            assert_eq!(username_numbered(name, number), expected);
+            assert!(is_username(expected) && !is_reserved(expected));
         }
     }
 }

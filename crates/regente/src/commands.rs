@@ -6,6 +6,7 @@
 
 mod audit;
 mod automation;
+mod browser_sign_in;
 mod credentials;
 mod domain;
 mod events;

@@ -129,7 +129,7 @@ impl Edge {
         Condition::new(self.0.is_front && !self.0.origins.is_empty(), Origins::cors())
     }
 
-    /// Counts a sign-in with a password.
+    /// Counts a sign-in: with a password, or the start of one with an identity provider.
     ///
     /// # Errors
     /// [`Failure::TooMany`] when the address has made too many.
@@ -296,7 +296,7 @@ fn is_auth(path: &str) -> bool {
 
 /// Routes that count a request once they know what it is: a sign-in, or a device that may always sign in.
 fn counts_itself(path: &str) -> bool {
-    matches!(path, "/api/v1/auth/login" | "/auth/token")
+    matches!(path, "/api/v1/auth/login" | "/api/v1/auth/oidc/start" | "/auth/token")
 }
 
 fn comes_from_proxy(request: &HttpRequest) -> bool {

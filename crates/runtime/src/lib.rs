@@ -57,8 +57,8 @@ pub use self::{
     secrets::{Secrets, SecretsError},
     service::{Context, Elsewhere, Parts, Running, Service, StartError},
     settings::{
-        Admin, Auth, Broker, Database, Dispatch, EdgeSettings, Http, LeaseSettings, Limits, LocalWorker, Log, Retention, SecretSettings,
-        Section, SectionSettings, Services, Settings, SettingsError, WorkerSettings,
+        Admin, Auth, Broker, Database, Dispatch, EdgeSettings, Http, LeaseSettings, Limits, LocalWorker, Log, MissingGroups, NewUsers,
+        Oidc, Retention, SecretSettings, Section, SectionSettings, Services, Settings, SettingsError, WorkerSettings, is_safe_url,
     },
     shutdown::Shutdown,
     tasks::{TaskError, TaskState, TaskStatus, Tasks},

@@ -46,6 +46,14 @@ pub enum Failure {
     /// The caller is identified and lacks the permission.
     #[error("{0}")]
     Forbidden(String),
+    /// Somebody was identified elsewhere, or was to be, and may not sign in.
+    #[error("{detail}")]
+    SignInRefused {
+        /// For programs.
+        code: &'static str,
+        /// For people.
+        detail: String,
+    },
     /// The body is larger than this many bytes.
     #[error("the body has more than {0} bytes")]
     TooLarge(usize),
@@ -80,6 +88,14 @@ pub enum Failure {
     Away {
         /// Its name.
         service: &'static str,
+        /// Seconds to wait.
+        retry_after: u64,
+    },
+    /// The identity provider is out of reach; the same request may work after this many seconds.
+    #[error("the identity provider {name} is not available; try again, or sign in with a password")]
+    ProviderAway {
+        /// What people call it.
+        name: String,
         /// Seconds to wait.
         retry_after: u64,
     },
@@ -128,7 +144,7 @@ impl Failure {
             Self::BadRequest(_) => "bad_request",
             Self::BadQuery(_) => "bad_query",
             Self::Invalid(_) => "invalid",
-            Self::Conflict { code, .. } => code,
+            Self::Conflict { code, .. } | Self::SignInRefused { code, .. } => code,
             Self::Unauthorized(_) => "unauthorized",
             Self::Forbidden(_) => "forbidden",
             Self::TooLarge(_) => "too_large",
@@ -140,6 +156,7 @@ impl Failure {
             Self::Unavailable(_) => "unavailable",
             Self::BrokerUnavailable(_) => "broker_unavailable",
             Self::Away { .. } => "service_unavailable",
+            Self::ProviderAway { .. } => "provider_unavailable",
             Self::UpstreamLost => "bad_gateway",
             Self::UpstreamSilent => "gateway_timeout",
             Self::Internal(_) => "internal",
@@ -176,13 +193,15 @@ impl ResponseError for Failure {
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::SignInRefused { .. } => StatusCode::FORBIDDEN,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::HeadersTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) | Self::Away { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) | Self::Away { .. } | Self::ProviderAway { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::UpstreamLost => StatusCode::BAD_GATEWAY,
             Self::UpstreamSilent => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -196,7 +215,9 @@ impl ResponseError for Failure {
             Self::Unauthorized(_) => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
             Self::TooMany { retry_after_s, .. } => response.insert_header((header::RETRY_AFTER, retry_after_s.to_string())),
             Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) => response.insert_header((header::RETRY_AFTER, "2")),
-            Self::Away { retry_after, .. } => response.insert_header((header::RETRY_AFTER, *retry_after)),
+            Self::Away { retry_after, .. } | Self::ProviderAway { retry_after, .. } => {
+                response.insert_header((header::RETRY_AFTER, *retry_after))
+            }
             _ => &mut response,
         };
         response.json(self.problem())

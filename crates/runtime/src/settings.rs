@@ -11,6 +11,7 @@ macro_rules! section {
 mod http;
 mod list;
 mod load;
+mod oidc;
 mod optional_profile;
 mod print;
 mod section;
@@ -25,6 +26,7 @@ use telemetry::LogFormat;
 use self::section::Sections;
 pub use self::{
     http::{EdgeSettings, Http},
+    oidc::{MissingGroups, NewUsers, Oidc, is_safe_url},
     section::{Section, SectionSettings},
 };
 
@@ -45,6 +47,8 @@ pub struct Settings {
     pub broker: Broker,
     /// Sign-in.
     pub auth: Auth,
+    /// Sign-in with an identity provider.
+    pub oidc: Oidc,
     /// What secrets in the database are sealed with.
     pub secrets: SecretSettings,
     /// First administrator.
@@ -331,7 +335,7 @@ impl Settings {
 
     /// Faults of values that have the right type; each begins with its key.
     fn faults(&self) -> Vec<String> {
-        let mut faults = [self.http.faults(), self.edge.faults()].concat();
+        let mut faults = [self.http.faults(), self.edge.faults(), self.oidc.faults()].concat();
         let mut check = |fine: bool, text: &str| {
             if !fine {
                 faults.push(text.to_owned());

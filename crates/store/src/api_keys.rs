@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     audit::{Change, Target},
     ids::{ApiKeyId, UserId},
-    permission::{Grant, Grantee},
+    permission::{Grant, GrantSource, Grantee},
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
@@ -55,7 +55,7 @@ pub async fn api_key_insert(database: &Database, key: &ApiKey, grants: &[Grant],
     Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(&txn.0).await?;
     for grant in grants {
         let (id, grantee, by) = (Uuid::now_v7().into(), Grantee::ApiKey(key.id), change.author().actor.clone());
-        let held = Held { id, grantee, grant: grant.clone(), granted_by: by, granted_at: key.created_at };
+        let held = Held { id, grantee, grant: grant.clone(), source: GrantSource::Manual, granted_by: by, granted_at: key.created_at };
         grant_insert_in_txn(&txn, change, &held).await?;
     }
     audit_record_in_txn(&txn, change, ("api_key.create", Target::new("api_key", key.id)), (NONE, Some(&row)), key.created_at).await?;

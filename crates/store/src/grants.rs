@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use domain::{
     audit::{Change, Target},
     ids::{ApiKeyId, GrantId},
-    permission::{Grant, Grantee, Where},
+    permission::{Grant, GrantSource, Grantee, Where},
 };
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, sea_query::OnConflict};
+use uuid::Uuid;
 
 use crate::{
     Database, Error, Transaction,
@@ -24,13 +25,16 @@ pub struct Held {
     pub grantee: Grantee,
     /// What it gives, and where.
     pub grant: Grant,
+    /// What it comes from.
+    pub source: GrantSource,
     /// Who gave it.
     pub granted_by: String,
     /// When.
     pub granted_at: DateTime<Utc>,
 }
 
-/// Adds a grant; `false` when the grantee has it already.
+/// Adds a grant; `false` when the grantee has it already. One that is given by hand takes the place of the same one from another source, and so
+/// stays.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -48,6 +52,10 @@ pub async fn grant_insert(database: &Database, change: &Change, held: &Held) -> 
 pub async fn grant_insert_in_txn(txn: &Transaction, change: &Change, held: &Held) -> Result<bool, Error> {
     let row = to_row(held);
     use Column::{Granted, GranteeId, GranteeKind, WhereKind, WhereValue};
+    if held.source == GrantSource::Manual {
+        let same = of(held.grantee).add(Granted.eq(&row.granted)).add(WhereKind.eq(&row.where_kind)).add(WhereValue.eq(&row.where_value));
+        delete(txn, change, same.add(Column::Source.ne(row.source.as_str())), held.granted_at).await?;
+    }
     let known = OnConflict::columns([GranteeKind, GranteeId, Granted, WhereKind, WhereValue]).do_nothing().to_owned();
     let insert = Entity::insert(row.clone().into_active_model()).on_conflict(known);
     let is_new = insert.exec_without_returning(&txn.0).await? == 1;
@@ -70,6 +78,28 @@ pub async fn grant_delete_in_txn(
     now: DateTime<Utc>,
 ) -> Result<bool, Error> {
     Ok(delete(txn, change, of(grantee).add(Column::Id.eq(id.get())), now).await? == 1)
+}
+
+/// Makes `wanted` the grants that the grantee has from `source`: what is missing is added, what is not wanted taken away. Grants from elsewhere
+/// stay. Says whether anything changed.
+pub(crate) async fn grant_replace_in_txn(
+    txn: &Transaction,
+    change: &Change,
+    (grantee, source): (Grantee, GrantSource),
+    wanted: &[Grant],
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
+    let held = list(&txn.0, grantee).await?;
+    let mut changed = false;
+    for old in held.iter().filter(|held| held.source == source && !wanted.contains(&held.grant)) {
+        changed |= grant_delete_in_txn(txn, change, grantee, old.id, now).await?;
+    }
+    for grant in wanted.iter().filter(|grant| held.iter().all(|held| held.grant != **grant)) {
+        let id = Uuid::now_v7().into();
+        let new = Held { id, grantee, grant: grant.clone(), source, granted_by: source.to_string(), granted_at: now };
+        changed |= grant_insert_in_txn(txn, change, &new).await?;
+    }
+    Ok(changed)
 }
 
 /// Takes away all grants at a place that there will be no more.
@@ -147,6 +177,7 @@ fn to_row(held: &Held) -> Model {
         where_value,
         granted_by: held.granted_by.clone(),
         granted_at: held.granted_at,
+        source: held.source.to_string(),
     }
 }
 
@@ -169,5 +200,6 @@ fn from_row(row: Model, grantee: Grantee) -> Result<Held, Error> {
         _ => return Err(corrupt("where_kind")),
     };
     let right = row.granted.parse().map_err(|_| corrupt("granted"))?;
-    Ok(Held { id: row.id.into(), grantee, grant: Grant { right, place }, granted_by: row.granted_by, granted_at: row.granted_at })
+    let source = GrantSource::parse(&row.source).ok_or_else(|| corrupt("source"))?;
+    Ok(Held { id: row.id.into(), grantee, grant: Grant { right, place }, source, granted_by: row.granted_by, granted_at: row.granted_at })
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     audit::{Change, Target},
     ids::{SessionId, UserId},
-    permission::{Grant, Grantee, Role},
+    permission::{Grant, GrantSource, Grantee, Role},
 };
 use sea_orm::{
     ActiveValue::Set,
@@ -34,7 +34,7 @@ pub struct User {
     pub email: Option<String>,
     /// What people call them.
     pub display_name: Option<String>,
-    /// Argon2 hash, PHC form.
+    /// Argon2 hash, PHC form; empty: no password, because an identity provider says who they are.
     pub password_hash: String,
     /// Whether they may sign in.
     pub is_active: bool,
@@ -44,6 +44,14 @@ pub struct User {
     pub must_change_password: bool,
     /// When they were added.
     pub created_at: DateTime<Utc>,
+}
+
+impl User {
+    /// Whether they can sign in with a password.
+    #[must_use]
+    pub const fn has_password(&self) -> bool {
+        !self.password_hash.is_empty()
+    }
 }
 
 /// Inserts an administrator unless the name is taken; returns whether they were inserted.
@@ -74,7 +82,8 @@ pub async fn user_insert_if_absent(
     let is_new = insert.exec_without_returning(&txn.0).await? == 1;
     if is_new {
         let (grantee, grant) = (Grantee::User(id.into()), Grant::everywhere(Role::Admin));
-        let held = Held { id: Uuid::now_v7().into(), grantee, grant, granted_by: "regente".to_owned(), granted_at: now };
+        let (id, source) = (Uuid::now_v7().into(), GrantSource::Manual);
+        let held = Held { id, grantee, grant, source, granted_by: "regente".to_owned(), granted_at: now };
         grant_insert_in_txn(&txn, change, &held).await?;
         let created = json!({"username": username, "role": Role::Admin});
         let entry = change.entry("user.create", Target::new("user", id), None, Some(created));

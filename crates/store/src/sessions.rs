@@ -42,6 +42,8 @@ pub struct Session {
     pub address: Option<String>,
     /// Program that its user signed in with.
     pub device: Option<String>,
+    /// Issuer of the identity provider that said who its user is; `None`: a password did.
+    pub provider: Option<String>,
 }
 
 impl Session {
@@ -100,6 +102,7 @@ pub async fn session_insert(database: &Database, change: &Change, session: &Sess
         end_reason: Set(session.end_reason.clone()),
         address: Set(session.address.clone()),
         device: Set(session.device.clone()),
+        provider: Set(session.provider.clone()),
     };
     let txn = database.begin().await?;
     let row = row.insert(&txn.0).await?;
@@ -242,5 +245,6 @@ fn from_row(row: Model) -> Session {
         end_reason: row.end_reason,
         address: row.address,
         device: row.device,
+        provider: row.provider,
     }
 }

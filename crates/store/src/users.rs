@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     audit::{Change, Target},
     ids::UserId,
-    permission::{Permission, Role},
+    permission::{GrantSource, Permission, Role},
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
@@ -65,6 +65,13 @@ pub struct NewPassword {
 /// # Errors
 /// [`Error::Duplicate`] when somebody has the name or the e-mail address.
 pub async fn user_insert(database: &Database, user: &User, change: &Change) -> Result<(), Error> {
+    let txn = database.begin().await?;
+    user_insert_in_txn(&txn, user, change).await?;
+    txn.commit().await
+}
+
+/// [`user_insert`] in a transaction.
+pub(crate) async fn user_insert_in_txn(txn: &Transaction, user: &User, change: &Change) -> Result<(), Error> {
     let row = Model {
         id: user.id.get(),
         username: user.username.clone(),
@@ -76,10 +83,8 @@ pub async fn user_insert(database: &Database, user: &User, change: &Change) -> R
         generation: user.generation,
         must_change_password: user.must_change_password,
     };
-    let txn = database.begin().await?;
     Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(&txn.0).await?;
-    audit_record_in_txn(&txn, change, ("user.create", target(user.id)), (NONE, Some(&row)), user.created_at).await?;
-    txn.commit().await
+    audit_record_in_txn(txn, change, ("user.create", target(user.id)), (NONE, Some(&row)), user.created_at).await
 }
 
 /// Users by name.
@@ -190,6 +195,8 @@ pub async fn administrator_check_in_txn(txn: &Transaction) -> Result<(), Error> 
         .filter(grant::Column::GranteeKind.eq("user"))
         .filter(grant::Column::Granted.is_in(granting))
         .filter(grant::Column::WhereKind.eq("everywhere"))
+        // What a group gave ends with the group.
+        .filter(grant::Column::Source.eq(GrantSource::Manual.as_str()))
         .into_query();
     let remaining = Entity::find().filter(Column::IsActive.eq(true)).filter(Column::Id.in_subquery(administrators));
     let remaining: Option<i32> = remaining.select_only().expr(Expr::value(1)).limit(1).into_tuple().one(&txn.0).await?;

@@ -1,8 +1,9 @@
-//! Shared by tests: a database per test, a job to add to it, the address of a broker, a proxy that can cut connections, polling with a
+//! Shared by tests: a database per test, a job to add to it, the address of a broker, a proxy that can cut connections, an identity provider, polling with a
 //! limit, and statistics.
 
 mod audit;
 mod database;
+pub mod identity_provider;
 mod jobs;
 mod poll;
 mod proxy;
@@ -11,6 +12,7 @@ mod stats;
 pub use self::{
     audit::change,
     database::{Backend, TestDatabase},
+    identity_provider::IdentityProvider,
     jobs::new_job,
     poll::{eventually, eventually_within},
     proxy::Proxy,

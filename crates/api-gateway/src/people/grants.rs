@@ -5,7 +5,7 @@ use domain::{
     Fault, Scope,
     audit::Change,
     ids::{GrantId, UserId},
-    permission::{Grant, Grantee, UnknownRight, Where},
+    permission::{Grant, GrantSource, Grantee, UnknownRight, Where},
     policy::labels,
 };
 use runtime::Failure;
@@ -32,7 +32,7 @@ impl People {
         let held = self.grants(user).await?;
         let grant = parsed(request)?;
         self.check_place(&grant.place).await?;
-        if held.iter().any(|held| held.grant == grant) {
+        if held.iter().any(|held| held.grant == grant && held.source == GrantSource::Manual) {
             return Err(already_held());
         }
         if held.len() >= MOST {
@@ -43,6 +43,7 @@ impl People {
             id: Uuid::now_v7().into(),
             grantee: Grantee::User(user),
             grant,
+            source: GrantSource::Manual,
             granted_by: change.author().actor.clone(),
             granted_at: self.now(),
         };
@@ -109,8 +110,8 @@ fn own_label(given: String) -> Result<String, Failure> {
 }
 
 pub(super) fn to_api(held: Held) -> api_types::Grant {
-    let Held { id, grantee: _, grant: Grant { right, place }, granted_by, granted_at } = held;
-    let mut shown = api_types::Grant { id, right, domain_id: None, automation_id: None, label: None, granted_by, granted_at };
+    let Held { id, grantee: _, grant: Grant { right, place }, source, granted_by, granted_at } = held;
+    let mut shown = api_types::Grant { id, right, domain_id: None, automation_id: None, label: None, source, granted_by, granted_at };
     match place {
         Where::Everywhere => {}
         Where::Domain(id) => shown.domain_id = Some(id),

@@ -82,6 +82,7 @@ pub(crate) async fn live_sessions(
         expires_at: session.expires_at,
         address: session.address,
         device: session.device,
+        provider: session.provider,
         is_current: Some(session.id) == current,
     };
     let found: Vec<Session> = found.into_iter().map(shown).collect();

@@ -52,6 +52,7 @@ async fn signed_in(database: &Database) -> Result<String> {
         end_reason: None,
         address: None,
         device: None,
+        provider: None,
     };
     session_insert(database, &test_support::change(), &session).await?;
     let key = SigningKey::new("bench", &*private)?;

@@ -5,7 +5,7 @@ use chrono::Utc;
 use domain::{
     audit::Change,
     ids::UserId,
-    permission::{Grant, Grantee, Where},
+    permission::{Grant, GrantSource, Grantee, Where},
 };
 use e2e::{Answer, Client, Delivery, World, on_both};
 use reqwest::Method;
@@ -56,8 +56,14 @@ async fn add(world: &World, name: &str) -> (User, String) {
 
 async fn grant(world: &World, user: UserId, right: &str, place: Where) -> Held {
     let grant = Grant { right: right.parse().unwrap(), place };
-    let held =
-        Held { id: Uuid::now_v7().into(), grantee: Grantee::User(user), grant, granted_by: "a test".to_owned(), granted_at: Utc::now() };
+    let held = Held {
+        id: Uuid::now_v7().into(),
+        grantee: Grantee::User(user),
+        grant,
+        source: GrantSource::Manual,
+        granted_by: "a test".to_owned(),
+        granted_at: Utc::now(),
+    };
     assert!(grant_insert(world.hub.database(), &test_support::change(), &held).await.unwrap());
     held
 }

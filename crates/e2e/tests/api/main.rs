@@ -20,6 +20,7 @@ mod jobs;
 mod live;
 mod logs;
 mod maestro;
+mod oidc;
 mod openapi;
 mod ops;
 mod outage;

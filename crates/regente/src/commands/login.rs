@@ -5,14 +5,14 @@ use std::{
     time::Duration,
 };
 
-use api_types::{ChangePasswordRequest, LoginRequest};
+use api_types::{ChangePasswordRequest, LoginRequest, LoginResponse};
 use chrono::Utc;
 use clap::Args;
 use client::{Client, Settings};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    Exit, Fault, Outcome,
+    Exit, Fault, Outcome, browser_sign_in,
     credentials::{Credentials, Lock, SignIn},
     output::moment,
     remote::{self, Output, Remote},
@@ -31,6 +31,12 @@ pub(crate) struct LoginArgs {
     /// User name.
     #[arg(long, short, default_value = "admin", value_name = "NAME")]
     username: String,
+    /// Sign in with the hub's identity provider, in a browser on this machine.
+    #[arg(long, conflicts_with_all = ["username", "password_stdin"])]
+    sso: bool,
+    /// With --sso: print the address alone.
+    #[arg(long, requires = "sso")]
+    no_browser: bool,
     /// Read the password from the first line of standard input instead of asking for it.
     #[arg(long)]
     password_stdin: bool,
@@ -66,6 +72,11 @@ pub(super) async fn login(args: LoginArgs) -> Outcome {
     // Reports an unreachable hub before it asks for a password.
     client.health().await?;
     warn_of_plain_http(&url);
+    if args.sso {
+        let given = browser_sign_in::sign_in(&client, &url, !args.no_browser).await?;
+        let me = client.with_token(&given.access_token.clone().into())?.me().await?;
+        return keep(&url, me.name, given).await;
+    }
     let password = match args.password_stdin {
         true => password_from_stdin()?,
         false => password_from_terminal(&format!("Password of {} at {url}: ", args.username))?,
@@ -78,21 +89,26 @@ pub(super) async fn login(args: LoginArgs) -> Outcome {
         ..LoginRequest::default()
     };
     let given = client.login_with(&request).await?;
+    keep(&url, args.username, given).await
+}
+
+/// Stores a sign-in, in the place of the one before at the same hub.
+async fn keep(url: &str, username: String, given: LoginResponse) -> Outcome {
     let must_change_password = given.must_change_password;
-    let sign_in = SignIn::new(args.username.clone(), given, Utc::now());
+    let sign_in = SignIn::new(username.clone(), given, Utc::now());
     let ends_at = sign_in.ends_at();
     let _lock = Lock::take().await?;
     let mut credentials = Credentials::load()?;
-    let before = credentials.hubs.insert(url.clone(), sign_in);
-    credentials.current = Some(url.clone());
+    let before = credentials.hubs.insert(url.to_owned(), sign_in);
+    credentials.current = Some(url.to_owned());
     credentials.save()?;
-    terminal::line(&format!("Signed in at {url} as {} until {}.", args.username, moment(ends_at)))?;
+    terminal::line(&format!("Signed in at {url} as {username} until {}.", moment(ends_at)))?;
     if must_change_password {
         terminal::note("the password must be changed before anything else: `regente passwd` changes it");
     }
     // The session before is not needed any more, and nobody can use it once it has ended.
     if let Some(token) = before.and_then(|before| before.refresh_token) {
-        let _ended = client.logout(&token).await;
+        let _ended = Client::new(Settings::new(url))?.logout(&token).await;
     }
     Ok(Exit::Done)
 }

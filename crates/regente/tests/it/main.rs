@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "every failing step fails the test")]
 
 mod alone;
+mod browser_sign_in;
 mod client;
 mod commands;
 mod crashes;

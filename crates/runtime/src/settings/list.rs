@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -19,6 +22,25 @@ pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
         List::Text(text) => text.split(',').map(str::to_owned).collect(),
     };
     Ok(items.iter().map(|item| item.trim()).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+}
+
+/// Tables: an array of them, or one text with such an array as JSON.
+pub(super) fn items<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Tables {
+        Items(Vec<serde_json::Value>),
+        Text(String),
+    }
+    let items = match Tables::deserialize(deserializer)? {
+        Tables::Items(items) => items,
+        Tables::Text(text) if text.trim().is_empty() => Vec::new(),
+        Tables::Text(text) => serde_json::from_str(&text).map_err(|error| D::Error::custom(format!("is no array of JSON: {error}")))?,
+    };
+    let item = |(value, nth): (serde_json::Value, usize)| {
+        serde_json::from_value(value).map_err(|error| D::Error::custom(format!("item {nth}: {error}")))
+    };
+    items.into_iter().zip(1..).map(item).collect()
 }
 
 /// Networks in CIDR notation, or single addresses.

@@ -77,7 +77,7 @@ impl Reading {
         let (http, edge, services) = (self.section("http"), self.section("edge"), self.section("services"));
         let (database, broker) = (self.section("database"), self.section("broker"));
         let (auth, admin, worker) = (self.section("auth"), self.section("admin"), self.section("worker"));
-        let secrets = self.section("secrets");
+        let (oidc, secrets) = (self.section("oidc"), self.section("secrets"));
         let (lease, dispatch, limits) = (self.section("lease"), self.section("dispatch"), self.section("limits"));
         let (retention, log) = (self.section("retention"), self.section("log"));
         let sections = self.sections(sections);
@@ -89,6 +89,7 @@ impl Reading {
             database: database?,
             broker: broker?,
             auth: auth?,
+            oidc: oidc?,
             secrets: secrets?,
             admin: admin?,
             worker: worker?,
@@ -274,6 +275,47 @@ pub(super) mod tests {
             let found = faults(&format!("[edge]\ncors_origins = [\"https://b.example\", \"{bad}\"]"));
             assert!(found[0].starts_with("edge.cors_origins: origin 2 must be"), "{bad}: {found:?}");
         }
+    }
+
+    #[test]
+    fn an_identity_provider_is_off_until_it_is_named_and_then_every_fault_is() {
+        assert!(!from_toml("[oidc]\npublic_url = \"nowhere\"").unwrap().oidc.is_on());
+        let fine = "[oidc]\nissuer = \"https://id.example/realms/a\"\nclient_id = \"regente\"\npublic_url = \"https://hub.example\"\n\
+            default_role = \"viewer\"\ngroup_roles = [{ group = \"/ops\", role = \"operator\", domain = \"finance\" }, { group = \"it\", role = \"admin\" }]";
+        let settings = from_toml(fine).unwrap();
+        assert!(settings.oidc.is_on() && settings.oidc.group_roles.len() == 2);
+        let printed = settings.to_toml().unwrap();
+        assert_eq!(format!("{:?}", from_toml(&printed).unwrap()), format!("{settings:?}"), "{printed}");
+        let json = r#"[{"group": "it", "role": "admin"}]"#;
+        let from_environment = from_toml(&format!("[oidc]\ngroup_roles = '{json}'")).unwrap();
+        assert_eq!(from_environment.oidc.group_roles, settings.oidc.group_roles[1..]);
+        let found = faults(
+            "[oidc]\nissuer = \"http://id.example\"\nclient_secret = \"a\"\nclient_secret_file = \"b\"\nname = \"\"\nscopes = []\ngroups_claim = \"\"\n\
+            leeway = \"1h\"\ntimeout = \"0s\"\nsession_lifetime = \"0s\"\ngroup_roles = [{ group = \"a\", role = \"admin\", domain = \"x\" }]",
+        );
+        let mut keys: Vec<&str> = found.iter().filter_map(|fault| fault.split([':', ' ']).next()).collect();
+        keys.sort_unstable();
+        let expected = [
+            "oidc.client_id",
+            "oidc.client_secret_file",
+            "oidc.group_roles",
+            "oidc.groups_claim",
+            "oidc.issuer",
+            "oidc.leeway",
+            "oidc.name",
+            "oidc.public_url",
+            "oidc.scopes",
+            "oidc.session_lifetime",
+            "oidc.timeout",
+        ];
+        assert_eq!(keys, expected, "{found:#?}");
+        for bad in
+            ["[{ group = \"a\" }]", "[{ group = \"a\", role = \"boss\" }]", "[{ group = \"a\", role = \"viewer\", x = 1 }]", "\"no JSON\""]
+        {
+            let found = faults(&format!("[oidc]\ngroup_roles = {bad}"));
+            assert!(found[0].starts_with("oidc.group_roles: "), "{bad}: {found:?}");
+        }
+        assert!(faults("[oidc]\ndefault_role = \"boss\"")[0].starts_with("oidc.default_role: "));
     }
 
     #[test]

@@ -44,12 +44,13 @@ impl Settings {
     }
 
     /// Section, key and value of each secret.
-    const fn secrets(&self) -> [(&'static str, &'static str, &SecretString); 4] {
+    const fn secrets(&self) -> [(&'static str, &'static str, &SecretString); 5] {
         [
             ("database", "url", &self.database.url),
             ("broker", "url", &self.broker.url),
             ("admin", "password", &self.admin.password),
             ("worker", "api_key", &self.worker.api_key),
+            ("oidc", "client_secret", &self.oidc.client_secret),
         ]
     }
 }
@@ -95,10 +96,10 @@ mod tests {
     #[test]
     fn secrets_are_replaced_by_a_comment() {
         let text = "[database]\nurl = \"postgres://u:hunter2@h/d\"\n[broker]\nurl = \"amqp://u:hunter3@h\"\n[admin]\npassword = \"hunter4\"\n\
-            [worker]\napi_key = \"hunter5\"";
+            [worker]\napi_key = \"hunter5\"\n[oidc]\nclient_secret = \"hunter6\"";
         let printed = from_toml(text).unwrap().to_toml().unwrap();
         assert!(!printed.contains("hunter"), "{printed}");
-        for key in ["url", "password", "api_key"] {
+        for key in ["url", "password", "api_key", "client_secret"] {
             assert!(
                 printed.contains(&format!("\n# {key} is set, and not shown\n")) && !printed.contains(&format!("\n{key} = ")),
                 "{printed}"

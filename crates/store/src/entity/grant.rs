@@ -13,6 +13,7 @@ pub struct Model {
     pub where_value: String,
     pub granted_by: String,
     pub granted_at: ChronoDateTimeUtc,
+    pub source: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

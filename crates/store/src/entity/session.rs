@@ -19,6 +19,7 @@ pub struct Model {
     pub end_reason: Option<String>,
     pub address: Option<String>,
     pub device: Option<String>,
+    pub provider: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -3,7 +3,7 @@
 use domain::{
     Scope,
     ids::{AutomationId, DomainId, UserId},
-    permission::{Grant, Grantee, Right, Role, Where},
+    permission::{Grant, GrantSource, Grantee, Right, Role, Where},
     scope::Places,
 };
 use sea_orm::ConnectionTrait;
@@ -88,6 +88,7 @@ async fn a_domain_with_automations_stays_and_one_without_goes_with_its_grants(db
         id: id_at(1, 1),
         grantee: Grantee::User(UserId::from(id_at::<uuid::Uuid>(1, 7))),
         grant: Grant { right: Right::Role(Role::Viewer), place },
+        source: GrantSource::Manual,
         granted_by: "ana".to_owned(),
         granted_at: at(1),
     };

@@ -1,6 +1,6 @@
 use domain::{
     ids::{ApiKeyId, UserId},
-    permission::{Grant, Grantee, Permission, Right, Role, Where},
+    permission::{Grant, GrantSource, Grantee, Permission, Right, Role, Where},
 };
 use store::{
     changes::{Subject, change_count},
@@ -21,7 +21,7 @@ fn user(nth: u32) -> Grantee {
 }
 
 fn held(nth: u32, grantee: Grantee, grant: Grant) -> Held {
-    Held { id: id_at(1, nth), grantee, grant, granted_by: "ana".to_owned(), granted_at: at(i64::from(nth)) }
+    Held { id: id_at(1, nth), grantee, grant, source: GrantSource::Manual, granted_by: "ana".to_owned(), granted_at: at(i64::from(nth)) }
 }
 
 async fn grants_round_trip_in_order(db: Case) {

@@ -236,6 +236,7 @@ async fn session(db: &Case, user: &User, nth: u32) -> Session {
         end_reason: None,
         address: Some(format!("192.0.2.{nth}")),
         device: Some("a test".to_owned()),
+        provider: None,
     };
     session_insert(db, &test_support::change(), &session).await.unwrap();
     session
