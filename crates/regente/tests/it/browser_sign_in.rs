@@ -49,6 +49,8 @@ fn location(answer: &Response) -> String {
 
 /// A browser that opens `start`, signs in, and comes back to the program. Gives what nobody else may see: its cookie, and the codes.
 async fn browse(start: &str, place: &Place) -> Vec<String> {
+    // Sets the implementation of TLS, which reqwest asks for whatever it connects to.
+    let _client = ::client::Client::new(::client::Settings::new(start)).unwrap();
     let http = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
     let get = async |address: &str, cookie: &str| http.get(address).header("cookie", cookie).send().await.unwrap();
     let began = get(start, "").await;
