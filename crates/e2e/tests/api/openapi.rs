@@ -77,7 +77,8 @@ fn each_operation_documents_its_refusals() {
             }
             want(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "no summary".into());
             let guarded = operation["security"].as_array().is_some_and(|all| !all.is_empty());
-            let signs_in = ["/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/oidc/token", "/auth/token"].contains(&path.as_str());
+            let signs_in =
+                ["/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/oidc/token", "/auth/token"].contains(&path.as_str());
             want(asks_nobody || signs_in || guarded, "does not say what credentials it needs".into());
         }
     }
