@@ -175,9 +175,19 @@ impl Identities {
     /// # Errors
     /// [`Failure::Unavailable`].
     pub async fn changes(&self) -> Result<i64, Failure> {
+        let arrived = Instant::now();
         let _one = self.0.refreshing.lock().await;
-        self.ask().await?;
+        // Of many who wait, one asks for all.
+        if self.state().asked_at.is_none_or(|at| at < arrived) {
+            self.ask().await?;
+        }
         Ok(self.state().count)
+    }
+
+    /// How many changes were counted when the database was last asked: whoever is checked afterwards is checked by these at least.
+    #[must_use]
+    pub fn known_changes(&self) -> i64 {
+        self.state().count
     }
 
     /// The id of the key that signs access tokens, when there is one.

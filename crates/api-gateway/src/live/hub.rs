@@ -125,7 +125,10 @@ impl Live {
         if !self.0.is_complete {
             return Err(Failure::BrokerUnavailable("live events of services in other processes need a broker".to_owned()));
         }
-        let count = self.0.access.identities.changes().await?;
+        let identities = &self.0.access.identities;
+        // What is kept is sent at once, and is for those who may see it now. Before later events everybody is checked: of many who come at
+        // once, none waits for the database.
+        let count = if last.is_some() { identities.changes().await? } else { identities.known_changes() };
         let principal = self.0.access.check(&credential).await?.principal;
         principal.require(Permission::RunRead)?;
         let caller = principal.name();
