@@ -56,15 +56,13 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Watchers> {
 async fn beside(bench: &Bench, name: &'static str, way: Way, count: usize) -> Result<Beside> {
     let hub = Hub::start(bench, &bench.site(name).await?).await?;
     let without = idle_for(&hub, IDLE).await?;
-    let connected: Vec<Wire> =
-        stream::iter(0..count).map(|_| Wire::connect(hub.api.host())).buffer_unordered(GATHERING).try_collect().await?;
+    let opened: Vec<Wire> = stream::iter(0..count).map(|_| open(&hub, way)).buffer_unordered(GATHERING).try_collect().await?;
     let mut tasks = JoinSet::new();
-    for mut wire in connected {
-        let headers = format!("authorization: {}\r\n", hub.api.authorization());
+    for mut wire in opened {
         tasks.spawn(async move {
             match way {
-                Way::ServerSent => wire.follow("/api/v1/events", &headers).await,
-                Way::WebSocket => wire.follow_websocket("/api/v1/ws", &headers).await,
+                Way::ServerSent => wire.read().await,
+                Way::WebSocket => wire.read_websocket().await,
             }
         });
     }
@@ -78,4 +76,13 @@ async fn beside(bench: &Bench, name: &'static str, way: Way, count: usize) -> Re
     let found = Beside { without, with };
     document::say(&format!("{count} watchers, {name}: {:.2} % of a core, {:.1} MiB more", with.cpu_percent, found.added_mib()))?;
     Ok(found)
+}
+
+async fn open(hub: &Hub, way: Way) -> Result<Wire> {
+    let (mut wire, headers) = (Wire::connect(hub.api.host()).await?, format!("authorization: {}\r\n", hub.api.authorization()));
+    match way {
+        Way::ServerSent => wire.open("/api/v1/events", &headers).await?,
+        Way::WebSocket => wire.open_websocket("/api/v1/ws", &headers).await?,
+    }
+    Ok(wire)
 }

@@ -43,22 +43,38 @@ impl Wire {
 
     /// Opens a stream, and reads it until its end.
     pub(crate) async fn follow(&mut self, path: &str, headers: &str) -> Result<()> {
+        self.open(path, headers).await?;
+        self.read().await
+    }
+
+    /// Opens a stream.
+    pub(crate) async fn open(&mut self, path: &str, headers: &str) -> Result<()> {
         self.write("GET", path, headers, "").await?;
         let (status, _) = self.head().await?;
         ensure!(status == 200, "{path}: {status}");
+        Ok(())
+    }
+
+    /// Reads a stream until its end.
+    pub(crate) async fn read(&mut self) -> Result<()> {
         let mut buffer = [0; 1024];
         while self.stream.read(&mut buffer).await? > 0 {}
         Ok(())
     }
 
-    /// Opens a WebSocket, answers its pings, and reads it until its end.
-    pub(crate) async fn follow_websocket(&mut self, path: &str, headers: &str) -> Result<()> {
+    /// Opens a WebSocket.
+    pub(crate) async fn open_websocket(&mut self, path: &str, headers: &str) -> Result<()> {
         let key = "dGhlIHNhbXBsZSBub25jZQ==";
         let upgrade = format!("connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n");
         let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n{headers}{upgrade}\r\n", self.host);
         self.stream.write_all(request.as_bytes()).await?;
         let (status, _) = self.head().await?;
         ensure!(status == 101, "{path}: {status}");
+        Ok(())
+    }
+
+    /// Reads a WebSocket until its end, and answers its pings.
+    pub(crate) async fn read_websocket(&mut self) -> Result<()> {
         let mut payload = Vec::new();
         // A server's frames are not masked, and these are short.
         while let Ok(opcode) = self.stream.read_u8().await {
