@@ -36,6 +36,7 @@ mod shutdown;
 mod tasks;
 mod worker_tokens;
 mod write_health;
+mod zones;
 
 pub use self::{
     access::{Access, Allowed, Changing, Credential, Editor, Known, OwnAccount, SignedIn, Source, WorkerCaller},
@@ -64,5 +65,6 @@ pub use self::{
     tasks::{TaskError, TaskState, TaskStatus, Tasks},
     worker_tokens::WorkerTokens,
     write_health::WriteHealth,
+    zones::{ZonesError, zones_from_dir},
 };
 pub use telemetry::{RequestIds, current_request};
