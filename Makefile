@@ -27,6 +27,6 @@ chaos: ## inject random faults for ten minutes and check that no job is lost (AR
 	cargo build --profile $(PROFILE) -p regente -p chaos
 	scripts/chaos $(built)/chaos $(ARGS)
 
-fuzz-api: ## fuzz the API with requests generated from its description, for five minutes (SECONDS=60, SEED=7, ARGS="…")
+fuzz-api: ## fuzz the API with requests generated from its description, in each shape for half of five minutes (SECONDS=60, SEED=7, SHAPE=apart, ARGS="…")
 	cargo build -p regente --bin regente
 	scripts/fuzz-api $(or $(SECONDS),300) $(ARGS)

@@ -1,4 +1,10 @@
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use api_types::{Automation, Job, LogFilter, LogLine, Problem, WORKER_KEY_HEADER};
 use client::Settings;
@@ -13,9 +19,12 @@ const SILENCE: Duration = Duration::from_secs(120);
 
 /// A client of the hub's API, signed in as the administrator. Most tests are about the answers themselves (their status, headers, problem),
 /// so it sends requests as they are written; what is only looked at is read by the typed client.
+///
+/// Where the hub has several gateways, each request goes to the next one: what was answered by one holds at the others.
 #[derive(Clone)]
 pub struct Client {
-    hub: client::Client,
+    doors: Arc<[client::Client]>,
+    turn: Arc<AtomicUsize>,
     worker_key: String,
 }
 
@@ -70,24 +79,36 @@ impl Client {
     /// # Errors
     /// When no client can be created.
     pub fn new(url: String, token: String, worker_key: String) -> anyhow::Result<Self> {
-        let settings = Settings { timeout: SILENCE, patience: Duration::ZERO, ..Settings::new(url) };
-        Ok(Self { hub: client::Client::new(settings)?.with_token(&token.into())?, worker_key })
+        Self::of([url], &token, worker_key)
     }
 
-    /// The typed client.
+    /// For the hub whose gateways are at `urls`.
+    ///
+    /// # Errors
+    /// When no client can be created.
+    pub fn of(urls: impl IntoIterator<Item = String>, token: &str, worker_key: String) -> anyhow::Result<Self> {
+        let door = |url| {
+            let settings = Settings { timeout: SILENCE, patience: Duration::ZERO, ..Settings::new(url) };
+            client::Client::new(settings)?.with_token(&token.to_owned().into())
+        };
+        let doors = urls.into_iter().map(door).collect::<Result<_, _>>()?;
+        Ok(Self { doors, turn: Arc::default(), worker_key })
+    }
+
+    /// The typed client of the next gateway.
     #[must_use]
-    pub const fn hub(&self) -> &client::Client {
-        &self.hub
+    pub fn hub(&self) -> &client::Client {
+        &self.doors[self.turn.fetch_add(1, Ordering::Relaxed) % self.doors.len()]
     }
 
     /// A request without any credential; the path begins with `/`.
     pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
-        self.hub.bare(method, path)
+        self.hub().bare(method, path)
     }
 
     /// A request of the administrator.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.hub.request(method, path)
+        self.hub().request(method, path)
     }
 
     /// A request of a worker with the shared key; the path begins below `/api/v1/worker`.
@@ -140,7 +161,7 @@ impl Client {
     /// # Panics
     /// When there is no answer.
     pub async fn job(&self, id: JobId) -> Job {
-        self.hub.job(id).await.unwrap_or_else(|error| panic!("job {id}: {error}"))
+        self.hub().job(id).await.unwrap_or_else(|error| panic!("job {id}: {error}"))
     }
 
     /// Waits until the job satisfies `expected`, at most 60 s.
@@ -160,7 +181,7 @@ impl Client {
     /// # Panics
     /// When there is no answer.
     pub async fn logs(&self, id: JobId) -> Vec<LogLine> {
-        let lines = self.hub.job_logs(id, &LogFilter { limit: Some(10_000), after: None }).take(usize::MAX).await;
+        let lines = self.hub().job_logs(id, &LogFilter { limit: Some(10_000), after: None }).take(usize::MAX).await;
         lines.unwrap_or_else(|error| panic!("log of job {id}: {error}"))
     }
 }

@@ -1,16 +1,17 @@
 use std::time::Duration;
 
 use domain::automation::QueueProfile;
+use futures_util::future::join_all;
 use regente::{Hub, HubOptions};
 use runtime::{Section, Service, Settings, Shutdown};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
-use test_support::{Backend, Proxy, TestDatabase};
+use test_support::{Backend, Proxy, TestDatabase, eventually};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 use worker_agent::{Agent, Auth, Runner};
 
-use crate::Client;
+use crate::{Client, Only, Shape};
 
 /// How jobs reach workers, with the database that goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,30 +20,6 @@ pub enum Delivery {
     Pull,
     /// PostgreSQL and RabbitMQ.
     Queue,
-}
-
-/// Which processes a hub is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// Every service in one process.
-    Together,
-    /// One process per service, the gateway in front of the others.
-    Apart,
-}
-
-impl Shape {
-    /// What `TEST_SHAPE` says (`apart` or `together`), else together.
-    ///
-    /// # Panics
-    /// When it says something else.
-    #[must_use]
-    pub fn of_environment() -> Self {
-        match std::env::var("TEST_SHAPE").as_deref() {
-            Err(_) | Ok("" | "together") => Self::Together,
-            Ok("apart") => Self::Apart,
-            Ok(other) => panic!("TEST_SHAPE must be apart or together, not {other}"),
-        }
-    }
 }
 
 /// Changes the settings of a hub.
@@ -55,29 +32,32 @@ pub struct Options {
     pub settings: Option<ChangeSettings>,
     /// Options of the hub beside its settings.
     pub hub: HubOptions,
-    /// Mounted beside those of the house.
+    /// Mounted beside those of the house; apart, in the first orchestrator's process.
     pub services: Vec<Box<dyn Service>>,
-    /// Which processes; `None`: what the environment says.
-    pub shape: Option<Shape>,
+    /// The one shape that the test is about; `None`: what the environment says.
+    pub only: Option<Only>,
 }
 
 /// A hub with its database and a client, for one test.
 pub struct World {
     /// How jobs reach workers.
     pub delivery: Delivery,
-    /// The hub; apart, the orchestrator's process.
+    /// The hub; apart, the first orchestrator's process.
     pub hub: Hub,
-    /// The gateway's process, when it is another.
-    pub gateway: Option<Hub>,
-    /// A client, signed in.
+    /// The other orchestrators' processes, when they are apart.
+    pub peers: Vec<Hub>,
+    /// The gateways' processes, when they are apart.
+    pub gateways: Vec<Hub>,
+    /// A client, signed in. Its requests go to the gateways in turn.
     pub client: Client,
     /// The settings it was started with.
     pub settings: Settings,
     /// A folder for the test's files.
     pub folder: TempDir,
     database: TestDatabase,
-    /// Where workers reach the hub, whichever port it has after a restart. A port that was given up cannot be had again for sure:
-    /// another test may take it, and a program that is just being started holds a copy of every socket of this process for a moment.
+    /// Where workers reach the gateways, each connection the next one, whichever ports they have after a restart. A port that was given up cannot
+    /// be had again for sure: another test may take it, and a program that is just being started holds a copy of every socket of this process for
+    /// a moment.
     front: Proxy,
     suffix: String,
 }
@@ -127,7 +107,7 @@ impl World {
     /// # Panics
     /// When it does not start.
     pub async fn start_with(delivery: Delivery, options: Options) -> Self {
-        let shape = options.shape.unwrap_or_else(Shape::of_environment);
+        let shape = options.only.map_or_else(Shape::of_environment, |only| only.0);
         let backend = match (delivery, shape) {
             (Delivery::Pull, Shape::Together) => Backend::Sqlite,
             // A file of SQLite is one process's.
@@ -136,18 +116,17 @@ impl World {
         let database = TestDatabase::create(backend).await.unwrap_or_else(|error| panic!("{error}"));
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
         let suffix = Uuid::new_v4().simple().to_string();
-        let mut services = regente::services();
-        services.extend(options.services);
-        let sections: Vec<Section> = services.iter().filter_map(|service| service.section()).collect();
+        let services = regente::services();
+        let sections: Vec<Section> = services.iter().chain(&options.services).filter_map(|service| service.section()).collect();
         let mut settings = settings(&database, delivery, &folder, (&suffix, &sections)).unwrap_or_else(|error| panic!("{error}"));
         if let Some(change) = options.settings {
             change(&mut settings);
         }
-        let (hub, gateway) = start(&settings, options.hub, services, shape).await;
-        let door = gateway.as_ref().unwrap_or(&hub);
-        let client = client(door).await;
-        let front = Proxy::start(address(door)).await.unwrap_or_else(|error| panic!("{error}"));
-        Self { delivery, hub, gateway, client, settings, folder, database, front, suffix }
+        let processes = Processes::start(&settings, &options.hub, options.services, shape).await;
+        let client = processes.client().await;
+        let front = Proxy::start_before(processes.addresses()).await.unwrap_or_else(|error| panic!("{error}"));
+        let Processes { hub, peers, gateways } = processes;
+        Self { delivery, hub, peers, gateways, client, settings, folder, database, front, suffix }
     }
 
     /// Stops the hub and starts another on the same database and data folder. Workers reach it where they reached the first.
@@ -155,17 +134,14 @@ impl World {
     /// # Panics
     /// When it does not start.
     pub async fn restart(self) -> Self {
-        let Self { delivery, hub, gateway, settings, folder, database, front, suffix, .. } = self;
-        let shape = if gateway.is_some() { Shape::Apart } else { Shape::Together };
-        hub.stop().await;
-        if let Some(gateway) = gateway {
-            gateway.stop().await;
-        }
-        let (hub, gateway) = start(&settings, HubOptions::default(), regente::services(), shape).await;
-        let door = gateway.as_ref().unwrap_or(&hub);
-        let client = client(door).await;
-        front.switch(address(door));
-        Self { delivery, hub, gateway, client, settings, folder, database, front, suffix }
+        let Self { delivery, hub, peers, gateways, settings, folder, database, front, suffix, .. } = self;
+        let shape = if gateways.is_empty() { Shape::Together } else { Shape::Apart };
+        Processes { hub, peers, gateways }.stop().await;
+        let processes = Processes::start(&settings, &HubOptions::default(), Vec::new(), shape).await;
+        let client = processes.client().await;
+        front.switch_to(processes.addresses());
+        let Processes { hub, peers, gateways } = processes;
+        Self { delivery, hub, peers, gateways, client, settings, folder, database, front, suffix }
     }
 
     /// Starts a second hub beside the first, on the same database and broker, and a client of it.
@@ -177,14 +153,41 @@ impl World {
         settings.data_dir = self.folder.path().join("replica");
         settings.worker.api_key = self.hub.worker_key().clone();
         let hub = Hub::start(settings, HubOptions::default()).await.unwrap_or_else(|error| panic!("{error:#}"));
-        let client = client(&hub).await;
+        let client = client(&[&hub]).await;
         (hub, client)
     }
 
-    /// The process that people reach: the gateway's.
+    /// A process that people reach: the first gateway's.
     #[must_use]
     pub fn door(&self) -> &Hub {
-        self.gateway.as_ref().unwrap_or(&self.hub)
+        self.gateways.first().unwrap_or(&self.hub)
+    }
+
+    /// A client of [`World::door`] alone, for what one gateway remembers.
+    pub async fn client_of_door(&self) -> Client {
+        client(&[self.door()]).await
+    }
+
+    /// Waits until a change counts for every request: in one process it does at once, with several replicas soon.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn everywhere(&self, what: &str, counts: impl AsyncFn() -> bool) {
+        if self.gateways.is_empty() {
+            assert!(counts().await, "{what}: at once, in one process");
+            return;
+        }
+        // As many requests as there are ways: the client takes the gateways in turn, and a gateway the orchestrators.
+        let ways = self.gateways.len() * (1 + self.peers.len());
+        let on_each_way = async || {
+            for _ in 0..ways {
+                if !counts().await {
+                    return None;
+                }
+            }
+            Some(())
+        };
+        eventually(what, on_each_way).await;
     }
 
     /// A queue name that no other test has.
@@ -239,10 +242,7 @@ impl World {
     /// # Panics
     /// When the database stays.
     pub async fn end(self) {
-        if let Some(gateway) = self.gateway {
-            gateway.stop().await;
-        }
-        self.hub.stop().await;
+        Processes { hub: self.hub, peers: self.peers, gateways: self.gateways }.stop().await;
         self.database.close().await.unwrap_or_else(|error| panic!("{error}"));
     }
 }
@@ -257,32 +257,67 @@ fn supervisor() -> std::path::PathBuf {
         .unwrap_or_else(|| panic!("no supervisor near {test:?}"))
 }
 
-/// The hub, and the gateway in front of it when they are apart.
-async fn start(settings: &Settings, options: HubOptions, services: Vec<Box<dyn Service>>, shape: Shape) -> (Hub, Option<Hub>) {
-    let is_edge = |service: &dyn Service| shape == Shape::Apart && service.name() == "api-gateway";
-    let (edge, others): (Vec<_>, Vec<_>) = services.into_iter().partition(|service| is_edge(&**service));
-    let hub = Hub::start_with(settings.clone(), options.clone(), others).await.unwrap_or_else(|error| panic!("{error:#}"));
-    if edge.is_empty() {
-        return (hub, None);
+/// The processes of a hub.
+struct Processes {
+    hub: Hub,
+    peers: Vec<Hub>,
+    gateways: Vec<Hub>,
+}
+
+impl Processes {
+    async fn start(settings: &Settings, options: &HubOptions, extra: Vec<Box<dyn Service>>, shape: Shape) -> Self {
+        let is_edge = |service: &Box<dyn Service>| service.name() == "api-gateway";
+        let services = |edge: bool| regente::services().into_iter().filter(move |service| is_edge(service) == edge);
+        if shape == Shape::Together {
+            let all = regente::services().into_iter().chain(extra).collect();
+            return Self { hub: started(settings.clone(), options, all).await, peers: Vec::new(), gateways: Vec::new() };
+        }
+        let another = |folder: &str| {
+            let mut settings = settings.clone();
+            settings.data_dir = settings.data_dir.join(folder);
+            settings
+        };
+        // At the same moment, on an empty database, as a host starts them.
+        let first = started(settings.clone(), options, services(false).chain(extra).collect());
+        let (hub, peer) = tokio::join!(first, started(another("peer"), options, services(false).collect()));
+        let gateway = |folder: &str| {
+            let mut settings = another(folder);
+            settings.services.orchestrator = vec![hub.url(), peer.url()];
+            let change = |gateway: &mut api_gateway::Settings| gateway.admin_bind.clear();
+            settings.change_section(change).unwrap_or_else(|error| panic!("{error}"));
+            started(settings, options, services(true).collect())
+        };
+        let gateways = join_all(["gateway-1", "gateway-2"].map(gateway)).await;
+        Self { hub, peers: vec![peer], gateways }
     }
-    let mut settings = settings.clone();
-    settings.data_dir = settings.data_dir.join("gateway");
-    settings.worker.api_key = hub.worker_key().clone();
-    settings.services.orchestrator = vec![hub.url()];
-    let change = |gateway: &mut api_gateway::Settings| gateway.admin_bind.clear();
-    settings.change_section(change).unwrap_or_else(|error| panic!("{error}"));
-    let gateway = Hub::start_with(settings, options, edge).await.unwrap_or_else(|error| panic!("{error:#}"));
-    (hub, Some(gateway))
+
+    /// What people reach.
+    fn doors(&self) -> Vec<&Hub> {
+        if self.gateways.is_empty() { vec![&self.hub] } else { self.gateways.iter().collect() }
+    }
+
+    async fn client(&self) -> Client {
+        client(&self.doors()).await
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        self.doors().into_iter().map(|hub| hub.url().trim_start_matches("http://").to_owned()).collect()
+    }
+
+    async fn stop(self) {
+        join_all(self.gateways.into_iter().map(Hub::stop)).await;
+        join_all(self.peers.into_iter().chain([self.hub]).map(Hub::stop)).await;
+    }
 }
 
-fn address(hub: &Hub) -> String {
-    hub.url().trim_start_matches("http://").to_owned()
+async fn started(settings: Settings, options: &HubOptions, services: Vec<Box<dyn Service>>) -> Hub {
+    Hub::start_with(settings, options.clone(), services).await.unwrap_or_else(|error| panic!("{error:#}"))
 }
 
-async fn client(hub: &Hub) -> Client {
-    let token = hub.access_token().await.unwrap_or_else(|error| panic!("{error}"));
-    let key = hub.worker_key().expose_secret().to_owned();
-    Client::new(hub.url(), token, key).unwrap_or_else(|error| panic!("{error}"))
+async fn client(doors: &[&Hub]) -> Client {
+    let token = doors[0].access_token().await.unwrap_or_else(|error| panic!("{error}"));
+    let key = doors[0].worker_key().expose_secret().to_owned();
+    Client::of(doors.iter().map(|hub| hub.url()), &token, key).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn settings(

@@ -129,10 +129,19 @@ impl Catalog {
     }
 
     /// Reads the automations that changed since the last refresh (the first time all) and the queue pauses. Includes archived automations,
-    /// whose pending jobs keep their limits.
-    pub(crate) async fn refresh(&self) -> Result<(), store::Error> {
-        self.cache_all(self.read().await?);
-        Ok(())
+    /// whose pending jobs keep their limits. Returns the queues whose profile another replica has changed.
+    pub(crate) async fn refresh(&self) -> Result<Vec<String>, store::Error> {
+        let is_first = self.last_read().is_none();
+        let reading = self.read().await?;
+        let is_changed = |automation: &&Automation| {
+            let (draft, known) = (&automation.draft, self.cached.get(automation.id));
+            let before = known.as_ref().map(|entry| (entry.automation.draft.queue_profile, &entry.automation.draft.queue_name));
+            draft.queue_profile.is_some() && before != Some((draft.queue_profile, &draft.queue_name))
+        };
+        let changed = reading.automations.iter().filter(|_| !is_first).filter(is_changed);
+        let queues = changed.map(|automation| automation.draft.queue_name.clone()).collect();
+        self.cache_all(reading);
+        Ok(queues)
     }
 
     async fn read(&self) -> Result<Reading, store::Error> {
@@ -162,11 +171,23 @@ impl Catalog {
 }
 
 impl Catalog {
-    /// Accepts a request for a job of this automation; an expensive validation runs on the schema threads.
+    /// Accepts a request for a job of this automation; an expensive validation runs on the schema threads. What the cached automation refuses is
+    /// judged again by the stored one, which another replica may have changed a moment ago.
     ///
     /// # Errors
     /// The rejection as a [`Failure`], and [`Failure::Overloaded`] when too many validations wait.
     pub(crate) async fn accept(&self, entry: &Arc<Entry>, request: Request, now: DateTime<Utc>) -> Result<Accepted, Failure> {
+        let again = entry.may_refuse().then(|| request.clone());
+        match (self.judge(entry, request, now).await, again) {
+            (Err(refused @ (Failure::Invalid(_) | Failure::Conflict { .. })), Some(request)) => match self.newer(entry).await? {
+                Some(newer) => self.judge(&newer, request, now).await,
+                None => Err(refused),
+            },
+            (judged, _) => judged,
+        }
+    }
+
+    async fn judge(&self, entry: &Arc<Entry>, request: Request, now: DateTime<Utc>) -> Result<Accepted, Failure> {
         let id = entry.automation.id;
         let complete = Complete::new(entry.automation.rules(), request);
         let outcome = if entry.is_checked_at_once(complete.parameters()) {
@@ -176,6 +197,13 @@ impl Catalog {
             self.schemas.run(move || complete.accept(entry.automation.rules(), entry.as_ref(), now)).await?
         };
         outcome.map_err(|rejection| rejected(id, rejection))
+    }
+
+    /// The automation as it is stored, if it is not what is cached.
+    async fn newer(&self, entry: &Entry) -> Result<Option<Arc<Entry>>, store::Error> {
+        let writes = self.writes();
+        let stored = store::automations::automation_get(&self.database, &Scope::All, entry.automation.id).await?;
+        Ok(stored.filter(|stored| *stored != entry.automation).map(|stored| self.cache(stored, Some(writes))))
     }
 
     /// Validates a schema in its stored form and returns it.
@@ -199,6 +227,12 @@ impl ParameterSchema for Entry {
 }
 
 impl Entry {
+    /// Whether a request for a job may be refused because of what the automation is.
+    fn may_refuse(&self) -> bool {
+        let draft = &self.automation.draft;
+        self.automation.archived_at.is_some() || draft.parameter_schema.is_some() || draft.policy.concurrency_key.is_some()
+    }
+
     /// Whether validating these parameters is cheap enough for the caller's thread.
     fn is_checked_at_once(&self, parameters: &Map<String, Value>) -> bool {
         let is_quick = |schema: &Result<Schema, String>| schema.as_ref().map_or(true, |schema| schema.is_quick(parameters));

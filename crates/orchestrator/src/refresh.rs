@@ -7,6 +7,7 @@ use store::{Database, Error};
 
 use crate::{
     catalog::Catalog,
+    dispatch::BrokerQueues,
     jobs::WaitingReasons,
     notices::{Notice, Notices},
     roster::Roster,
@@ -23,6 +24,7 @@ const LOG_EVERY: u32 = 10;
 pub(crate) struct Refresh {
     pub(crate) database: Database,
     pub(crate) catalog: Arc<Catalog>,
+    pub(crate) queues: BrokerQueues,
     pub(crate) roster: Arc<Roster>,
     pub(crate) worker_changes: WorkerChanges,
     pub(crate) reasons: WaitingReasons,
@@ -64,7 +66,10 @@ impl Refresh {
     }
 
     async fn refresh(&self, cached: &mut CachedWorkers) -> Result<(), Error> {
-        self.catalog.refresh().await?;
+        for queue in self.catalog.refresh().await? {
+            // So that every replica says whether the profile has taken effect, and none goes on with the one before.
+            self.queues.request_check(&queue);
+        }
         let workers = self.worker_changes.read_if_changed(cached).await?;
         if workers.is_some() {
             self.roster.refresh().await?;

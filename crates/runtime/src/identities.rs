@@ -201,7 +201,8 @@ impl Identities {
 
     async fn person(&self, (user, session): (UserId, SessionId), generation: i64, now: DateTime<Utc>) -> Result<Caller, Failure> {
         self.be_fresh().await?;
-        let known = self.state().sessions.get(&session).cloned();
+        // A token that is newer than what is remembered was signed by another replica a moment ago.
+        let known = self.state().sessions.get(&session).filter(|known| known.generation >= generation).cloned();
         let known = match known {
             Some(known) => known,
             None => self.load(session, now).await?.ok_or(SESSION_OVER)?,
@@ -258,6 +259,9 @@ impl Identities {
 
     async fn verify_person(&self, token: &str, key: &str, now: DateTime<Utc>) -> Result<(Claims, Verified), Failure> {
         self.be_fresh().await?;
+        if !self.state().keys.contains_key(key) {
+            self.ask_after(Instant::now()).await?;
+        }
         let until = |retired: DateTime<Utc>| retired.checked_add_signed(self.0.token_lifetime + RETIRED_SLACK);
         let is_good = |key: &&Key| key.retired_at.is_none_or(|retired| until(retired).is_none_or(|until| now < until));
         let key = self.state().keys.get(key).filter(is_good).map(|key| key.key.clone()).ok_or(NOT_VALID)?;
@@ -277,19 +281,34 @@ impl Identities {
 
     /// Refreshes the state if it is too old.
     async fn be_fresh(&self) -> Result<(), Failure> {
-        let age = || self.state().asked_at.map(|at| at.elapsed());
-        if age().is_some_and(|age| age < FRESH_FOR) {
+        if self.age().is_some_and(|age| age < FRESH_FOR) {
             return Ok(());
         }
         let _one = match self.0.refreshing.try_lock() {
             Ok(one) => one,
-            Err(_) if age().is_some_and(|age| age < STALE_AT_MOST) => return Ok(()),
+            Err(_) if self.age().is_some_and(|age| age < STALE_AT_MOST) => return Ok(()),
             Err(_) => self.0.refreshing.lock().await,
         };
-        if age().is_some_and(|age| age < FRESH_FOR) {
+        if self.age().is_some_and(|age| age < FRESH_FOR) {
             return Ok(());
         }
         self.ask().await
+    }
+
+    /// Asks what was committed before `moment`, because another replica may have signed with a key that is not known here yet. Made-up keys
+    /// cost their senders time, and the database little.
+    async fn ask_after(&self, moment: Instant) -> Result<(), Failure> {
+        tokio::time::sleep(FRESH_FOR.saturating_sub(self.age().unwrap_or_default())).await;
+        let _one = self.0.refreshing.lock().await;
+        if self.state().asked_at.is_some_and(|at| at >= moment) {
+            return Ok(());
+        }
+        self.ask().await
+    }
+
+    /// How long ago the database was asked.
+    fn age(&self) -> Option<Duration> {
+        self.state().asked_at.map(|at| at.elapsed())
     }
 
     /// Asks the database whether anything changed, and forgets what may have.

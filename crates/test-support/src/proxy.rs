@@ -1,4 +1,5 @@
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
@@ -10,12 +11,15 @@ use tokio::{
     sync::watch,
 };
 
-/// A TCP proxy that simulates a failing network: it can cut its connections, stall them, and forward to another target.
+/// A TCP proxy that simulates a failing network: it can cut its connections, stall them, and forward to other targets.
 pub struct Proxy {
     address: SocketAddr,
-    target: Arc<Mutex<String>>,
+    targets: Targets,
     flow: Arc<watch::Sender<Flow>>,
 }
+
+/// Where connections go, the next one to the first.
+type Targets = Arc<Mutex<VecDeque<String>>>;
 
 /// State of the connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +46,20 @@ impl Proxy {
     /// # Errors
     /// When no port is free.
     pub async fn start(target: String) -> std::io::Result<Self> {
+        Self::start_before(vec![target]).await
+    }
+
+    /// Listens on a free port of this machine and forwards each connection to the next of `targets`.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn start_before(targets: Vec<String>) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let target = Arc::new(Mutex::new(target));
+        let targets = Arc::new(Mutex::new(targets.into()));
         let flow = Arc::new(watch::Sender::new(Flow::Open(0)));
-        tokio::spawn(accept(listener, target.clone(), flow.clone()));
-        Ok(Self { address, target, flow })
+        tokio::spawn(accept(listener, targets.clone(), flow.clone()));
+        Ok(Self { address, targets, flow })
     }
 
     /// Address of the proxy.
@@ -74,28 +86,33 @@ impl Proxy {
 
     /// Closes every connection and forwards new ones to `target` from now on.
     pub fn switch(&self, target: String) {
-        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
+        self.switch_to(vec![target]);
+    }
+
+    /// [`Proxy::switch`] to several targets: each connection goes to the next one.
+    pub fn switch_to(&self, targets: Vec<String>) {
+        *self.targets.lock().unwrap_or_else(PoisonError::into_inner) = targets.into();
         self.flow.send_modify(|flow| *flow = Flow::Open(flow.generation() + 1));
     }
 }
 
-async fn accept(listener: TcpListener, target: Arc<Mutex<String>>, flow: Arc<watch::Sender<Flow>>) {
+async fn accept(listener: TcpListener, targets: Targets, flow: Arc<watch::Sender<Flow>>) {
     while let Ok((client, _)) = listener.accept().await {
         let now = *flow.borrow();
         if !matches!(now, Flow::Cut(_)) {
-            tokio::spawn(forward(flow.subscribe(), client, target.clone(), now.generation()));
+            tokio::spawn(forward(flow.subscribe(), client, targets.clone(), now.generation()));
         }
     }
 }
 
 /// `flow` comes first because it is dropped last: while it has a receiver, a connection may be open.
-async fn forward(mut flow: watch::Receiver<Flow>, mut client: TcpStream, target: Arc<Mutex<String>>, generation: u64) {
+async fn forward(mut flow: watch::Receiver<Flow>, mut client: TcpStream, targets: Targets, generation: u64) {
     // The proxy lives as long as its connections: waiting cannot fail while it matters.
     let Ok(now) = flow.wait_for(|flow| !matches!(flow, Flow::Stalled(_))).await.map(|flow| *flow) else { return };
     if now.generation() != generation {
         return;
     }
-    let target = target.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let Some(target) = next(&targets) else { return };
     let Ok(mut server) = TcpStream::connect(target).await else { return };
     let mut copy = pin!(copy_bidirectional(&mut client, &mut server));
     loop {
@@ -109,6 +126,13 @@ async fn forward(mut flow: watch::Receiver<Flow>, mut client: TcpStream, target:
             changed = flow.changed() => if changed.is_err() { return },
         }
     }
+}
+
+fn next(targets: &Targets) -> Option<String> {
+    let mut targets = targets.lock().unwrap_or_else(PoisonError::into_inner);
+    let target = targets.pop_front()?;
+    targets.push_back(target.clone());
+    Some(target)
 }
 
 #[cfg(test)]
@@ -174,5 +198,13 @@ mod tests {
         proxy.switch(server(2).await);
         assert!(connection.read_u8().await.is_err());
         assert_eq!(ask(&mut TcpStream::connect(proxy.address()).await.unwrap()).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn connections_go_to_the_targets_in_turn() {
+        let proxy = Proxy::start_before(vec![server(1).await, server(2).await]).await.unwrap();
+        for mark in [1, 2, 1, 2] {
+            assert_eq!(ask(&mut TcpStream::connect(proxy.address()).await.unwrap()).await.unwrap(), mark);
+        }
     }
 }

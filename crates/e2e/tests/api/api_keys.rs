@@ -91,7 +91,7 @@ async fn a_key_is_shown_once_and_does_what_it_was_granted(delivery: Delivery) {
         assert_eq!(get(&world.client, key, path).await.problem(403).code, "forbidden", "{path}");
     }
     // A wrong key is refused, whatever else is shown.
-    let token = world.hub.access_token().await.unwrap();
+    let token = world.door().access_token().await.unwrap();
     let both = world.client.bare(Method::GET, "/api/v1/jobs").bearer_auth(&token).header("X-API-Key", "rgk_wrong");
     assert_eq!(world.client.send(both).await.status, 401);
     let listed = world.client.get("/api/v1/api-keys").await.expect(200);
@@ -149,13 +149,14 @@ async fn what_is_no_key_costs_no_query(delivery: Delivery) {
     let unknown = secrecy::ExposeSecret::expose_secret(&auth::api_key()).to_owned();
     assert_eq!(get(&world.client, &unknown, "/api/v1/jobs").await.status, 401);
     // A database that is gone answers nobody.
-    world.hub.database().close().await.unwrap();
+    let door = world.client_of_door().await;
+    world.door().database().close().await.unwrap();
     let mut changed = made.key.clone();
     changed.replace_range(10..11, if &changed[10..11] == "x" { "y" } else { "x" });
     for key in [changed.as_str(), "rgk_", &"rgk_x".repeat(1000)] {
-        assert_eq!(get(&world.client, key, "/api/v1/jobs").await.problem(401).code, "unauthorized", "{key}");
+        assert_eq!(get(&door, key, "/api/v1/jobs").await.problem(401).code, "unauthorized", "{key}");
     }
-    assert_eq!(get(&world.client, &unknown, "/api/v1/jobs").await.status, 503, "this one has to be looked for");
+    assert_eq!(get(&door, &unknown, "/api/v1/jobs").await.status, 503, "this one has to be looked for");
     world.end().await;
 }
 

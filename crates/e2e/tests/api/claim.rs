@@ -7,13 +7,13 @@ use domain::{
     ids::{JobId, WorkerId},
     job::Status,
 };
-use e2e::{Delivery, World, on_both};
+use e2e::{Delivery, Shape, World, on_both};
 use futures_util::{StreamExt as _, future::join_all};
 use serde_json::{Value, json};
 use test_support::eventually;
 use uuid::Uuid;
 
-use crate::support::{automation, calm, claim, fields, register, with};
+use crate::support::{automation, calm, claim, fields, register, with_only};
 
 on_both!(bad_claims_name_their_fields);
 
@@ -118,6 +118,8 @@ async fn a_claim_returns_what_the_robot_needs_under_a_lease() {
     let mut shown = json!(given);
     let fields = shown.as_object_mut().unwrap();
     assert!(fields.remove("lease_token").is_some() && fields.remove("lease_expires_at").is_some());
+    // A gateway begins a trace where the caller has none.
+    fields.remove("traceparent");
     let expected = json!({"job_id": job.id, "automation_id": automation.id, "automation_name": "whole", "queue_name": queue,
         "script_path": "a.sh", "entrypoint_type": "SHELL", "parameters": {"n": 1}, "timeout_s": 77, "attempt": 1, "display": false});
     assert_eq!(shown, expected);
@@ -161,7 +163,8 @@ fn waiting_with(world: &World, worker: WorkerId, queue: &str, holding: &[JobId])
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_claim_ends_the_earlier_one_of_its_worker() {
-    let world = calm(Delivery::Pull).await;
+    let only = Shape::Together.only("a claim at another replica ends when its connection does");
+    let world = with_only(only, Delivery::Pull, |_| {}).await;
     let automation = automation(&world, "again").await;
     let (queue, worker) = (automation.queue_name.clone(), register(&world, "w", &["x"]).await);
     let earlier = waiting(&world, worker, &queue);
@@ -266,7 +269,8 @@ async fn jobs_that_a_worker_does_not_list_are_dispatched_to_it_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_end_wakes_the_claim_that_waits_for_its_slot() {
     // Anything that is not done at once comes too late.
-    let world = with(Delivery::Pull, |settings| settings.dispatch.tick = Duration::from_secs(600)).await;
+    let only = Shape::Together.only("other replicas see the free slot with their next tick");
+    let world = with_only(only, Delivery::Pull, |settings| settings.dispatch.tick = Duration::from_secs(600)).await;
     let queue = world.queue("one");
     let body = json!({"name": "one", "queue_name": queue, "script_path": "main.py", "max_concurrency": 1});
     let automation = world.client.automation(&body).await;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use store::{dead_letters::dead_letter_insert, jobs::job_load_for_update_in_txn};
 use uuid::Uuid;
 
-use crate::support::{automation, calm, fields, start};
+use crate::support::{archived, automation, calm, fields, start};
 
 on_both!(
     letters_are_listed_shown_and_removed,
@@ -139,6 +139,7 @@ async fn a_letter_is_refused_when_its_job_needs_no_new_one(delivery: Delivery) {
     let orphan = failed(&world, &automation, json!({})).await;
     let _archived =
         world.client.send(world.client.request(Method::DELETE, &format!("/api/v1/automations/{}", automation.id))).await.expect(204);
+    archived(&world, &automation).await;
     let id = keep(&world, letter(&automation.queue_name, Some(orphan.id))).await;
     assert_eq!(replay(&world, id).await.problem(409).code, "automation_archived");
     let cut = store::dead_letters::DeadLetter { body_is_whole: false, ..letter("q", None) };

@@ -235,8 +235,10 @@ async fn a_job_may_differ_from_its_automation(delivery: Delivery) {
     assert_eq!((given.timeout_s, given.cancel_grace_s, json!(given.parameters)), (7, Some(0), json!({"n": 1})));
     let later = json!({"automation_id": automation.id, "not_before": chrono::Utc::now() + chrono::TimeDelta::milliseconds(1500)});
     let later: Job = world.client.post("/api/v1/jobs", &later).await.expect(202).json();
-    assert_eq!(worker.take(0.0).await, []);
-    let given = worker.take(30.0).await;
+    let mut given = worker.take(0.0).await;
+    if given.is_empty() {
+        given = worker.take(30.0).await;
+    }
     assert_eq!(given[0].job_id, later.id);
     assert!(world.client.job(later.id).await.started_at >= later.not_before);
     world.end().await;

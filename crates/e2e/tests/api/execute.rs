@@ -7,8 +7,9 @@ use e2e::{Delivery, World, on_both};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::support::{automation, calm, fields, with};
+use crate::support::{archived, automation, calm, fields, with};
 
 on_both!(
     the_parameters_are_the_body_over_the_defaults,
@@ -129,9 +130,11 @@ async fn the_same_idempotency_key_returns_the_same_job_whatever_changed_since(de
     let job: Job = send("nota").await.expect(202).json();
     let strict = json!({"parameter_schema": {"type": "object", "required": ["cnpj"]}});
     let _changed = world.client.send(world.client.request(Method::PUT, &place).json(&strict)).await.expect(200);
+    world.everywhere("the schema is stricter", async || send(&Uuid::now_v7().to_string()).await.status == 422).await;
     assert_eq!(send("nota").await.expect(202).json::<Job>().id, job.id, "the schema is stricter now");
     assert_eq!(fields(&send("other").await.problem(422)), ["cnpj"]);
     let _archived = world.client.send(world.client.request(Method::DELETE, &place)).await.expect(204);
+    archived(&world, &automation).await;
     let again = send("nota").await.expect(202);
     assert_eq!((again.json::<Job>().id, &again.headers["idempotency-replayed"]), (job.id, &"true".parse().unwrap()));
     assert_eq!(send("other").await.problem(409).code, "automation_archived");

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use api_types::Job;
 use domain::job::Status;
-use e2e::{Answer, Delivery, World};
+use e2e::{Answer, Delivery, Shape, World};
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use store::{Database, Transaction};
 use test_support::{Proxy, eventually};
 
-use crate::support::{automation, running, with};
+use crate::support::{automation, running, with, with_only};
 
 fn assert_retry_after(answer: &Answer, codes: &[&str]) {
     let problem = answer.problem(503);
@@ -31,7 +31,7 @@ async fn lock(world: &World) -> (Database, Transaction) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_locked_file_is_a_503_and_reads_continue() {
-    let world = with(Delivery::Pull, |_| {}).await;
+    let world = with_only(Shape::Together.only("SQLite is one process's"), Delivery::Pull, |_| {}).await;
     let automation = automation(&world, "locked").await;
     let job = running(&world).await;
     let (other, held) = lock(&world).await;
@@ -61,7 +61,7 @@ async fn a_locked_file_is_a_503_and_reads_continue() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_than_can_wait_for_the_database_is_refused_at_once() {
-    let world = with(Delivery::Pull, |settings| {
+    let world = with_only(Shape::Together.only("SQLite is one process's"), Delivery::Pull, |settings| {
         settings.dispatch.queue_limit = 3;
         settings.dispatch.tick = Duration::from_secs(3600);
     })

@@ -79,7 +79,7 @@ async fn a_token_ends_and_garbage_is_none() {
     let short = format!("Bearer {}", given.access_token);
     test_support::eventually("the token ends", async || (jobs_with(&world, &short).await.status == 401).then_some(())).await;
     let other = calm(Delivery::Pull).await;
-    let foreign = other.hub.access_token().await.unwrap();
+    let foreign = other.door().access_token().await.unwrap();
     other.end().await;
     for token in ["", "x", "a.b.c", &foreign] {
         for header in [format!("Bearer {token}"), format!("Basic {token}"), token.to_owned()] {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api_types::{Automation, Job, JobAssignment, Problem, RegisterResponse, StartResponse};
 use domain::ids::{JobId, WorkerId};
-use e2e::{Answer, Delivery, Options, World};
+use e2e::{Answer, Delivery, Only, Options, World};
 use reqwest::Method;
 use runtime::Settings;
 use serde_json::{Value, json};
@@ -17,13 +17,22 @@ pub(crate) async fn calm(delivery: Delivery) -> World {
 
 /// The same with other settings.
 pub(crate) async fn with(delivery: Delivery, change: impl FnOnce(&mut Settings) + Send + 'static) -> World {
+    start_calm(delivery, None, change).await
+}
+
+/// The same in the one shape that the test is about.
+pub(crate) async fn with_only(only: Only, delivery: Delivery, change: impl FnOnce(&mut Settings) + Send + 'static) -> World {
+    start_calm(delivery, Some(only), change).await
+}
+
+async fn start_calm(delivery: Delivery, only: Option<Only>, change: impl FnOnce(&mut Settings) + Send + 'static) -> World {
     let settings = move |settings: &mut Settings| {
         settings.lease.agent = Duration::from_secs(300);
         settings.lease.foreign = Duration::from_secs(300);
         settings.lease.silent = Duration::from_secs(300);
         change(settings);
     };
-    World::start_with(delivery, Options { settings: Some(Box::new(settings)), ..Options::default() }).await
+    World::start_with(delivery, Options { settings: Some(Box::new(settings)), only, ..Options::default() }).await
 }
 
 /// Names of the fields that a problem speaks of.
@@ -43,6 +52,12 @@ pub(crate) fn body_of_any(answer: &Answer) -> Value {
 /// An automation named like its queue.
 pub(crate) async fn automation(world: &World, name: &str) -> Automation {
     world.client.automation(&json!({"name": name, "queue_name": world.queue(name), "script_path": "main.py"})).await
+}
+
+/// Waits until every replica knows that the automation is archived.
+pub(crate) async fn archived(world: &World, automation: &Automation) {
+    let execute = format!("/api/v1/automations/{}/execute", automation.id);
+    world.everywhere("the archive counts", async || world.client.post(&execute, &json!({})).await.status == 409).await;
 }
 
 /// A job that waits.

@@ -141,13 +141,17 @@ async fn around(change: impl FnOnce(&mut Settings) + Send + 'static) -> Vec<u16>
         settings.edge.person_per_minute = 3;
         change(settings);
     };
-    let options = Options { settings: Some(Box::new(settings)), shape: Some(Shape::Apart), ..Options::default() };
+    let options = Options {
+        settings: Some(Box::new(settings)),
+        only: Some(Shape::Apart.only("it asks a service around the gateway")),
+        ..Options::default()
+    };
     let world = World::start_with(Delivery::Pull, options).await;
     for _ in 0..3 {
         let _admitted = world.client.get("/api/v1/jobs").await.expect(200);
     }
     let _refused = world.client.get("/api/v1/jobs").await.expect(429);
-    let token = world.gateway.as_ref().unwrap().access_token().await.unwrap();
+    let token = world.door().access_token().await.unwrap();
     let mut answers = Vec::new();
     for _ in 0..4 {
         let request = reqwest::Client::new().get(format!("{}/api/v1/jobs", world.hub.url())).bearer_auth(&token);

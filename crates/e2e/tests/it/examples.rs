@@ -54,8 +54,8 @@ async fn urls_are_probed(delivery: Delivery) {
     let queue = world.queue("http");
     let automation = world.client.automation(&registration("http-check", &queue)).await;
     let worker = world.worker(&[&queue], 1);
-    let up = format!("{}/api/v1/health", world.hub.url());
-    let down = format!("{}/nowhere", world.hub.url());
+    let up = format!("{}/api/v1/health", world.url());
+    let down = format!("{}/nowhere", world.url());
     let job = world.client.execute(&automation, &json!({"urls": [up, down]})).await;
     let job = world.client.ended(job.id).await;
     assert_eq!((job.status, job.error_class), (Status::Failed, Some(ErrorClass::RobotError)));

@@ -4,12 +4,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use api_types::Automation;
 use domain::{ids::JobId, job::Status};
-use e2e::{Delivery, GatedRunner, Robots, World, on_both};
+use e2e::{Delivery, GatedRunner, Options, Robots, Shape, World, on_both};
 use reqwest::Method;
 use serde_json::json;
 use test_support::eventually;
-
-use crate::support::world_with;
 
 on_both!(
     never_more_at_once_than_allowed,
@@ -87,7 +85,8 @@ async fn submit(world: &World, automation: &Automation, priority: i32) -> JobId 
 }
 
 async fn a_higher_priority_starts_next(delivery: Delivery) {
-    let world = World::start(delivery).await;
+    let only = Some(Shape::Together.only("what another replica accepted is known with the next tick"));
+    let world = World::start_with(delivery, Options { only, ..Options::default() }).await;
     let queue = world.queue("priority");
     let automation = world.client.automation(&json!({"name": "p", "queue_name": queue, "script_path": "x"})).await;
     let runner = GatedRunner::default();
@@ -106,7 +105,9 @@ async fn a_higher_priority_starts_next(delivery: Delivery) {
 
 /// The tick is one hour: whatever starts after the first job starts because another ended.
 async fn an_end_gives_its_place_to_the_next_job_without_a_tick(delivery: Delivery) {
-    let world = world_with(delivery, |settings| settings.dispatch.tick = Duration::from_secs(3600)).await;
+    let only = Some(Shape::Together.only("other replicas see the free slot with their next tick"));
+    let settings = |settings: &mut runtime::Settings| settings.dispatch.tick = Duration::from_secs(3600);
+    let world = World::start_with(delivery, Options { settings: Some(Box::new(settings)), only, ..Options::default() }).await;
     let queue = world.queue("next");
     let body = json!({"name": "n", "queue_name": queue, "script_path": "x", "max_concurrency": 1});
     let automation = world.client.automation(&body).await;
@@ -129,7 +130,8 @@ async fn an_end_gives_its_place_to_the_next_job_without_a_tick(delivery: Deliver
 }
 
 async fn jobs_of_one_queue_start_in_the_order_of_their_age(delivery: Delivery) {
-    let world = World::start(delivery).await;
+    let only = Some(Shape::Together.only("what another replica accepted is known with the next tick"));
+    let world = World::start_with(delivery, Options { only, ..Options::default() }).await;
     let queue = world.queue("fifo");
     let automation = world.client.automation(&json!({"name": "f", "queue_name": queue, "script_path": "x"})).await;
     let mut submitted = Vec::new();

@@ -29,4 +29,5 @@ mod retention;
 mod retries;
 mod secrets;
 mod services;
+mod shapes;
 mod support;

@@ -155,8 +155,9 @@ async fn a_changed_profile_takes_effect_when_the_queue_is_empty_and_says_so_unti
     eventually("its message is there", async || broker.queue_depth(&queue).await.ok().filter(|depth| depth.messages == 1)).await;
     let changed = put(&world, &automation, &json!({"queue_profile": "maestro"})).await;
     assert!(changed.warnings.len() == 1 && changed.warnings[0].contains("messages: 1"), "{:?}", changed.warnings);
-    let shown: Value = world.client.get(&format!("/api/v1/automations/{}", automation.id)).await.expect(200).json();
-    assert_eq!(shown["warnings"], json!(changed.warnings));
+    let get = async || world.client.get(&format!("/api/v1/automations/{}", automation.id)).await.expect(200).json::<Value>();
+    world.everywhere("each replica warns", async || get().await["warnings"] == json!(changed.warnings)).await;
+    let shown = get().await;
     assert_eq!(put(&world, &automation, &shown).await.warnings, changed.warnings, "what was read can be sent back");
 
     let mut consumer = broker.consume(&queue, 1);

@@ -2,7 +2,8 @@ use chrono::{DateTime, Utc};
 use domain::{
     Scope,
     ids::AutomationId,
-    policy::{Pause, PauseScope},
+    job::{Origin, Request, Trigger},
+    policy::{Overrides, Pause, PauseScope},
 };
 use store::{Database, Settings, automations};
 
@@ -107,4 +108,44 @@ async fn only_what_changed_is_read_again() {
     catalog.put_queue_pause("nfe", None);
     catalog.cache_all(reading);
     assert_eq!((read().await, read().await), (vec![a], vec![]));
+}
+
+#[tokio::test]
+async fn what_is_refused_is_refused_by_what_another_replica_has_stored() {
+    let database = database().await;
+    let id = automation(&database, "a").await;
+    let (catalog, other) = (Catalog::new(database.clone()), Catalog::new(database.clone()));
+    let change = async |schema: serde_json::Value| {
+        let draft = automations::Draft { parameter_schema: Some(schema), ..other.require(id).await.unwrap().automation.draft.clone() };
+        automations::automation_update(&database, (&Scope::All, &test_support::change()), id, &draft, at(1)).await.unwrap().unwrap()
+    };
+    change(serde_json::json!({"required": ["old"]})).await;
+    let entry = catalog.require(id).await.unwrap();
+    let ask = |name: &str| Request {
+        parameters: [(name.to_owned(), 1.into())].into_iter().collect(),
+        overrides: Overrides::default(),
+        trigger: Trigger::Api,
+        version_id: None,
+        environment: None,
+        origin: Origin::default(),
+    };
+    assert!(catalog.accept(&entry, ask("new"), at(2)).await.is_err());
+    change(serde_json::json!({"required": ["new"]})).await;
+    assert!(catalog.accept(&entry, ask("new"), at(2)).await.is_ok(), "not by what is cached");
+    let entry = catalog.require(id).await.unwrap();
+    assert!(catalog.accept(&entry, ask("old"), at(2)).await.is_err(), "which is cached from then on");
+}
+
+#[tokio::test]
+async fn a_profile_that_another_replica_has_changed_is_learned_once() {
+    let database = database().await;
+    let id = automation(&database, "a").await;
+    let (catalog, other) = (Catalog::new(database.clone()), Catalog::new(database.clone()));
+    assert_eq!((catalog.refresh().await.unwrap(), other.refresh().await.unwrap()), (vec![], vec![]), "all are read, none has changed");
+    let queue_profile = Some(domain::automation::QueueProfile::Plain);
+    let draft = automations::Draft { queue_profile, ..catalog.require(id).await.unwrap().automation.draft.clone() };
+    let updated = automations::automation_update(&database, (&Scope::All, &test_support::change()), id, &draft, at(1)).await;
+    catalog.put(updated.unwrap().unwrap());
+    assert_eq!(catalog.refresh().await.unwrap(), Vec::<String>::new(), "a change of its own");
+    assert_eq!((other.refresh().await.unwrap(), other.refresh().await.unwrap()), (vec!["nfe".to_owned()], vec![]));
 }

@@ -191,6 +191,7 @@ impl Parts {
         Refresh {
             database: context.database.clone(),
             catalog: self.catalog.clone(),
+            queues: self.broker_queues.clone(),
             roster: self.roster.clone(),
             worker_changes: self.worker_changes.clone(),
             reasons: self.waiting_reasons(context),
