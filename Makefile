@@ -2,10 +2,10 @@ PROFILE ?= dev
 built = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench chaos fuzz-api
+.PHONY: help run test test-apart lint bench chaos fuzz-api
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## build and start everything with demo data (ARGS="…", PROFILE=…)
 	cargo build --profile $(PROFILE) -p regente --bin regente
@@ -13,6 +13,9 @@ run: ## build and start everything with demo data (ARGS="…", PROFILE=…)
 
 test: ## run every test with a private PostgreSQL and RabbitMQ
 	WITH_SERVERS_FAST=1 scripts/with-servers scripts/test $(ARGS)
+
+test-apart: ## run the end-to-end suites against two gateways and two orchestrators (ARGS="filter")
+	WITH_SERVERS_FAST=1 scripts/with-servers scripts/test-apart $(ARGS)
 
 lint: ## check the format, the lints and the documentation
 	cargo fmt --all -- --check

@@ -266,8 +266,8 @@ struct Processes {
 
 impl Processes {
     async fn start(settings: &Settings, options: &HubOptions, extra: Vec<Box<dyn Service>>, shape: Shape) -> Self {
-        let is_edge = |service: &Box<dyn Service>| service.name() == "api-gateway";
-        let services = |edge: bool| regente::services().into_iter().filter(move |service| is_edge(service) == edge);
+        let is_edge = |service: &dyn Service| service.name() == "api-gateway";
+        let services = |edge: bool| regente::services().into_iter().filter(move |service| is_edge(&**service) == edge);
         if shape == Shape::Together {
             let all = regente::services().into_iter().chain(extra).collect();
             return Self { hub: started(settings.clone(), options, all).await, peers: Vec::new(), gateways: Vec::new() };
