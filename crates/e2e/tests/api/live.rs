@@ -259,9 +259,9 @@ async fn a_reader_that_does_not_read_is_disconnected_with_the_reason(delivery: D
     }
     source.publish("job.small", 1);
     assert_eq!(quick.numbers(1).await, [1], "others go on");
-    let (mut last, end) = sse.read_to_end().await;
+    // Both at once: each is given seconds to take what it was sent.
+    let ((mut last, end), close) = tokio::join!(sse.read_to_end(), ws.read_to_close());
     assert_eq!(end, "slow");
-    let close = ws.read_to_close().await;
     assert_eq!(close.code, 4408);
     assert!(close.reason.contains("fast enough"), "{}", close.reason);
     // It can go on where it was, or learns that it cannot.
