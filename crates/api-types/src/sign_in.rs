@@ -32,7 +32,7 @@ pub struct OidcStart {
     /// Where the browser goes in the end: a path of the hub (the default is `/`), or a loopback address with a port, such as
     /// `http://127.0.0.1:51234/done`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[param(max_length = 2000)]
+    #[param(max_length = 2000, pattern = r"^[^\u0000]*$")]
     pub return_to: Option<String>,
     /// SHA-256 of a code verifier that the program keeps, in base64url (method `S256` of RFC 7636).
     #[param(min_length = 43, max_length = 43, pattern = "^[A-Za-z0-9_-]{43}$")]
@@ -44,18 +44,23 @@ pub struct OidcStart {
 #[into_params(parameter_in = Query)]
 pub struct OidcCallback {
     /// Which sign-in it is.
+    #[param(pattern = r"^[^\u0000]*$")]
     pub state: String,
     /// The provider's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(pattern = r"^[^\u0000]*$")]
     pub code: Option<String>,
     /// Why the provider signed nobody in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(pattern = r"^[^\u0000]*$")]
     pub error: Option<String>,
     /// The same, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(pattern = r"^[^\u0000]*$")]
     pub error_description: Option<String>,
     /// The provider (RFC 9207).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(pattern = r"^[^\u0000]*$")]
     pub iss: Option<String>,
 }
 
