@@ -41,8 +41,9 @@ pub(super) async fn sign_in(client: &Client, url: &str, opens_browser: bool) -> 
     // Nothing of it has to be escaped in a query.
     let address = format!("{}?return_to={return_to}&code_challenge={}", way.start, code_challenge(&verifier));
     terminal::note(&format!("Sign in with {} in a browser on this machine:\n\n  {address}\n", way.name));
-    if opens_browser && let Err(error) = open::that_detached(&address) {
-        terminal::note(&format!("no browser was opened ({error}): open the address yourself"));
+    // The error is of no use to anybody: it names the launchers that were tried, each with the address.
+    if opens_browser && open::that_detached(&address).is_err() {
+        terminal::note("no browser could be started: open the address yourself");
     }
     let code = timeout(PATIENCE, code(&listener, &path)).await;
     let code = code.map_err(|_| Fault::here("no browser came back within 10 minutes: try again"))??;
