@@ -119,7 +119,8 @@ impl Broker {
     /// [`Error::InvalidName`], [`Error::Refused`] (no permission, a queue exclusive to another connection),
     /// [`Error::Disconnected`], [`Error::Closed`]. Cancel safe: repeating the call completes it.
     pub async fn ensure_queue(&self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
-        self.link()?.queue_ensure(queue, profile).await
+        let link = self.link()?;
+        link.run(link.queue_ensure(queue, profile)).await
     }
 
     /// [`Broker::ensure_queue`] for a queue that another client declares: it is looked up and never created. Cheap to repeat for a missing
@@ -128,7 +129,8 @@ impl Broker {
     /// # Errors
     /// [`Error::QueueNotFound`], and as [`Broker::ensure_queue`]. Cancel safe.
     pub async fn adopt_queue(&self, queue: &str) -> Result<Option<QueueDepth>, Error> {
-        self.link()?.queue_adopt(queue).await
+        let link = self.link()?;
+        link.run(link.queue_adopt(queue)).await
     }
 
     /// Gives `queue` the arguments of `profile`: creates it, or recreates it when it exists with other arguments, is empty and has no
@@ -138,7 +140,8 @@ impl Broker {
     /// As [`Broker::ensure_queue`]; [`Error::Disconnected`] also when the broker does not support the change, as with a queue of another
     /// type. Cancel safe: repeating the call completes it.
     pub async fn apply_profile(&self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
-        self.link()?.queue_apply(queue, profile).await
+        let link = self.link()?;
+        link.run(link.queue_apply(queue, profile)).await
     }
 
     /// Whether [`Broker::ensure_queue`], [`Broker::adopt_queue`] or [`Broker::apply_profile`] has succeeded for `queue` on this connection,
@@ -153,7 +156,8 @@ impl Broker {
     /// [`Error::QueueNotFound`], [`Error::InvalidName`], [`Error::Refused`], [`Error::Disconnected`],
     /// [`Error::Closed`]. Cancel safe.
     pub async fn queue_depth(&self, queue: &str) -> Result<QueueDepth, Error> {
-        self.link()?.queue_depth(queue).await
+        let link = self.link()?;
+        link.run(link.queue_depth(queue)).await
     }
 
     /// [`Broker::queue_depth`] of a queue for which [`Broker::has_ensured`] is true; `None` for any other. Cheap to repeat, because it
@@ -163,7 +167,7 @@ impl Broker {
     /// As [`Broker::queue_depth`].
     pub async fn queue_depth_if_ensured(&self, queue: &str) -> Result<Option<QueueDepth>, Error> {
         let link = self.link()?;
-        if link.is_ensured(queue) { link.queue_depth(queue).await.map(Some) } else { Ok(None) }
+        if link.is_ensured(queue) { link.run(link.queue_depth(queue)).await.map(Some) } else { Ok(None) }
     }
 
     /// Publishes a persistent JSON message to `queue` and returns when the broker has confirmed it.
@@ -207,7 +211,8 @@ impl Broker {
             return Err(Error::BodyTooLarge { size: body.len(), limit: BODY_LIMIT });
         }
         let routing_key = names::name(routing_key)?;
-        self.link()?.publish_event(routing_key, body).await
+        let link = self.link()?;
+        link.run(link.publish_event(routing_key, body)).await
     }
 
     /// Publishes to `queue` and returns when the message is written to the socket. The message is neither persistent nor confirmed, and is
@@ -220,7 +225,8 @@ impl Broker {
             return Err(Error::BodyTooLarge { size: body.len(), limit: BODY_LIMIT });
         }
         let queue = names::name(queue)?;
-        self.link()?.publish_transient(queue, body).await
+        let link = self.link()?;
+        link.run(link.publish_transient(queue, body)).await
     }
 
     /// Starts consuming `queue` with up to `prefetch` unacknowledged deliveries (at least 1). Returns at once: the consumer subscribes in

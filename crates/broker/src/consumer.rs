@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryFutureExt as _};
 use lapin::Channel;
 use lapin::options::BasicCancelOptions;
 use lapin::types::ShortString;
@@ -18,7 +18,7 @@ use crate::backoff::Backoff;
 use crate::broker::Shared;
 use crate::channel::{ConsumerChannel, Subscribed};
 use crate::error::Fault;
-use crate::link::Link;
+use crate::link::{Link, while_alive};
 use crate::supervisor::State;
 use crate::topology::QueueProfile;
 use crate::{Delivery, Error, names};
@@ -118,10 +118,10 @@ impl Subscription {
         let mut reported = false;
         while let Some(link) = self.link().await {
             let started = Instant::now();
-            let mut subscribed = self.subscribe(&link, &queue).await;
+            let mut subscribed = link.run(self.subscribe(&link, &queue)).await;
             if let (Err(Error::QueueNotFound { .. }), Kind::Created(profile)) = (&subscribed, self.source.kind) {
-                subscribed = match link.queue_create(&self.source.queue, profile).await {
-                    Ok(_) => self.subscribe(&link, &queue).await,
+                subscribed = match link.run(link.queue_create(&self.source.queue, profile)).await {
+                    Ok(_) => link.run(self.subscribe(&link, &queue)).await,
                     Err(error) => Err(error),
                 };
             }
@@ -228,8 +228,9 @@ async fn over(state: &mut watch::Receiver<State>, deliveries: &mpsc::Sender<Deli
 /// Ends the subscription and requeues what arrived and was not forwarded. The channel stays open for the deliveries that were forwarded,
 /// and closes with the last of them unless others consume on it.
 async fn cancel(channel: &Arc<Channel>, mut received: lapin::Consumer) {
+    let cancelled = channel.basic_cancel(received.tag(), BasicCancelOptions::default()).map_err(|_| Error::Disconnected);
     // An error means that the channel is gone; the broker requeues its unacknowledged deliveries.
-    if channel.basic_cancel(received.tag(), BasicCancelOptions::default()).await.is_err() {
+    if while_alive(|| channel.status().connected(), cancelled).await.is_err() {
         return;
     }
     while let Some(Ok(delivery)) = received.next().await {

@@ -13,6 +13,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Acker, Channel};
 
 use crate::Error;
+use crate::link::while_alive;
 
 /// A message received. It must be settled by [`Delivery::ack`], [`Delivery::reject`] or [`Delivery::requeue`]; a dropped one returns to its
 /// queue.
@@ -68,7 +69,7 @@ impl Delivery {
     /// have acknowledged.
     pub async fn ack(mut self) -> Result<(), Error> {
         let acker = self.settling.acker.take().ok_or(Error::Disconnected)?;
-        sent(acker.ack(BasicAckOptions::default()).await)
+        sent(&acker, acker.ack(BasicAckOptions::default())).await
     }
 
     /// Rejects the message for good: it goes to the dead-letter exchange of its queue, or is dropped if there is none.
@@ -89,7 +90,7 @@ impl Delivery {
 
     async fn refuse(mut self, requeue: bool) -> Result<(), Error> {
         let acker = self.settling.acker.take().ok_or(Error::Disconnected)?;
-        sent(acker.reject(BasicRejectOptions { requeue }).await)
+        sent(&acker, acker.reject(BasicRejectOptions { requeue })).await
     }
 
     /// Whether its connection is alive, so that it can be settled.
@@ -120,12 +121,10 @@ impl Drop for Settling {
     }
 }
 
-/// `false` means that the channel was gone before, an error that it closed meanwhile.
-fn sent(result: lapin::Result<bool>) -> Result<(), Error> {
-    match result {
-        Ok(true) => Ok(()),
-        Ok(false) | Err(_) => Err(Error::Disconnected),
-    }
+async fn sent(acker: &Acker, settled: impl Future<Output = lapin::Result<bool>>) -> Result<(), Error> {
+    // `false` means that the channel was gone before, an error that it closed meanwhile.
+    let settled = async { if settled.await.unwrap_or(false) { Ok(()) } else { Err(Error::Disconnected) } };
+    while_alive(|| acker.usable(), settled).await
 }
 
 fn string_headers(table: &FieldTable) -> Vec<(String, String)> {

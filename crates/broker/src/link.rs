@@ -4,7 +4,9 @@
 //! declarations, events and consumers use separate channels, so that a refusal of one never fails the others.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use lapin::options::BasicPublishOptions;
@@ -13,6 +15,7 @@ use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 use crate::channel::{ConsumerChannel, Subscribed};
 use crate::declarer::Declarer;
@@ -20,6 +23,9 @@ use crate::error::Fault;
 use crate::publisher::{self, Message, Publisher};
 use crate::topology::{QueueDepth, QueueProfile, Topology};
 use crate::{Error, channel, names};
+
+/// How often a pending operation checks whether its connection is alive.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// A connection with its channels and caches.
 pub(crate) struct Link {
@@ -29,7 +35,7 @@ pub(crate) struct Link {
     declarer: tokio::sync::Mutex<Declarer>,
     /// For operations that the broker is likely to refuse. They use a connection of their own, opened on demand: each refusal costs a
     /// connection one of its channels for ever, and some refusals cost the connection.
-    apart: tokio::sync::Mutex<Option<Declarer>>,
+    apart: tokio::sync::Mutex<Option<(Arc<Connection>, Declarer)>>,
     uri: AMQPUri,
     /// Shared by the consumers that were never refused: a channel costs the broker several processes, and each delivery a switch to one of
     /// them.
@@ -77,6 +83,11 @@ impl Link {
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.connection
+    }
+
+    /// Runs an operation on this connection for as long as the connection lives.
+    pub(crate) async fn run<T>(&self, operation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        while_alive(|| self.connection.status().connected(), operation).await
     }
 
     /// Passes a message to the publishing task, and waits while its queue is full. `false` when the task accepts no more.
@@ -133,20 +144,20 @@ impl Link {
     /// connection, it is opened again.
     async fn query_apart(&self, queue: &str, profile: Option<QueueProfile>) -> Result<Option<QueueDepth>, Error> {
         let mut slot = self.apart.lock().await;
-        if let Some(mut declarer) = slot.take() {
-            match query(&mut declarer, queue, profile).await {
+        if let Some((connection, mut declarer)) = slot.take() {
+            match while_alive(|| connection.status().connected(), query(&mut declarer, queue, profile)).await {
                 Err(Error::Disconnected) => {}
                 outcome => {
-                    *slot = Some(declarer);
+                    *slot = Some((connection, declarer));
                     return outcome;
                 }
             }
         }
         let properties = ConnectionProperties::default().with_connection_name("regente queues".into());
-        let connection = Connection::connect_uri(self.uri.clone(), properties).await.map_err(lost)?;
-        let mut declarer = Declarer::new(Arc::new(connection));
-        let outcome = query(&mut declarer, queue, profile).await;
-        *slot = Some(declarer);
+        let connection = Arc::new(Connection::connect_uri(self.uri.clone(), properties).await.map_err(lost)?);
+        let mut declarer = Declarer::new(connection.clone());
+        let outcome = while_alive(|| connection.status().connected(), query(&mut declarer, queue, profile)).await;
+        *slot = Some((connection, declarer));
         outcome
     }
 
@@ -238,6 +249,19 @@ async fn query(declarer: &mut Declarer, queue: &str, profile: Option<QueueProfil
 async fn write(channel: &Channel, exchange: ShortString, routing_key: ShortString, body: Bytes) -> Result<(), Error> {
     let options = BasicPublishOptions::default();
     channel.basic_publish(exchange, routing_key, options, &body, publisher::json()).await.map(|_unconfirmed| ()).map_err(lost)
+}
+
+/// Runs `operation` while `is_alive`, which is checked once a second: the library leaves an operation that meets the end of its connection
+/// without an answer.
+pub(crate) async fn while_alive<T>(is_alive: impl Fn() -> bool, operation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let mut operation = pin!(operation);
+    loop {
+        match timeout(CHECK_EVERY, &mut operation).await {
+            Ok(outcome) => return outcome,
+            Err(_elapsed) if is_alive() => {}
+            Err(_elapsed) => return Err(Error::Disconnected),
+        }
+    }
 }
 
 fn lost(error: lapin::Error) -> Error {

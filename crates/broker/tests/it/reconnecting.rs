@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use broker::{Error, QueueProfile};
 use futures_util::future::join_all;
+use tokio::time::timeout;
 
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::{connected, disconnected, eventually, next, publish, run, url};
@@ -123,6 +124,49 @@ async fn a_broker_that_starts_late_is_reached() {
         connected(&broker).await;
         publish(&broker, &queue, "{}").await.unwrap();
         next(&mut consumer).await.ack().await.unwrap();
+        broker.close().await;
+    })
+    .await;
+}
+
+/// What waits for the library when its connection ends must not wait for ever: the subscription would end with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settling_and_subscribing_again_survive_cuts_under_traffic() {
+    run(async |world| {
+        let proxy = Proxy::start(&url()).await;
+        let broker = world.connect(&proxy.url(&url()));
+        let traffic = {
+            let source = world.broker.clone();
+            tokio::spawn(async move {
+                // Waits while its own connection is down, which it is not here.
+                while source.publish_event("job.started", "{}".into()).await.is_ok() {
+                    tokio::task::yield_now().await;
+                }
+            })
+        };
+        let mut consumer = broker.consume_events(50);
+        let mut subscriptions = consumer.subscriptions();
+        for cut in 1..=10 {
+            let consumed = async {
+                while *subscriptions.borrow_and_update() < cut {
+                    tokio::select! {
+                        delivery = consumer.next() => { let _ = delivery.unwrap().ack().await; }
+                        changed = subscriptions.changed() => changed.unwrap(),
+                    }
+                }
+                // Some are under way when the connection is cut.
+                for _ in 0..20 {
+                    next(&mut consumer).await.ack().await.unwrap();
+                }
+            };
+            timeout(Duration::from_secs(30), consumed).await.unwrap_or_else(|_| panic!("not subscribed again after cut {}", cut - 1));
+            proxy.set(Mode::Cut);
+            let ends = async { while next(&mut consumer).await.ack().await.is_ok() {} };
+            // Either an acknowledgement fails, or none is left.
+            let _ = timeout(Duration::from_millis(200), ends).await;
+            proxy.set(Mode::Open);
+        }
+        traffic.abort();
         broker.close().await;
     })
     .await;
