@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use tokio::{task::JoinSet, time::Instant};
 
-use super::{load::PARAMETERS, meter::Meter, sign_in, wire::Wire};
+use super::{load::PARAMETERS, meter::Meter, wire::Wire};
 use crate::{context::Bench, document, hub::Hub, procfs::memory, stats::percentile};
 
 /// How long an idle hub is observed: as long as a claim waits, so that each worker claims again once.
@@ -19,9 +19,6 @@ pub(super) const GATHERING: usize = 64;
 const EXECUTED: usize = 500;
 /// Jobs whose logs are followed.
 const WATCHED: usize = 10;
-
-/// Checks of an access token, one after the other.
-const TOKEN_CHECKS: u32 = 500_000;
 
 /// Cost of many workers, readers, automations and sign-ins.
 #[derive(Clone, Debug, Serialize)]
@@ -42,8 +39,6 @@ pub(crate) struct Crowd {
     pub(crate) sign_ins: usize,
     /// Health checks during this many concurrent sign-ins, in milliseconds.
     pub(crate) health_ms: Vec<f64>,
-    /// One check of an access token that was checked before, in microseconds.
-    pub(crate) token_check_us: f64,
 }
 
 /// A hub without requests.
@@ -67,7 +62,6 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Crowd> {
     let (with_workers, execute_ms) = workers(&hub, options.idle_workers).await?;
     let health_ms = sign_ins(&hub, options.sign_ins).await?;
     hub.stop().await?;
-    let token_check_us = sign_in::check_us(TOKEN_CHECKS).await?;
     Ok(Crowd {
         alone,
         automations: options.automations,
@@ -79,7 +73,6 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Crowd> {
         with_watchers,
         sign_ins: options.sign_ins,
         health_ms,
-        token_check_us,
     })
 }
 

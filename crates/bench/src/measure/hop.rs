@@ -16,7 +16,7 @@ use serde::Serialize;
 use tokio::process::Command;
 
 use self::client::{Connection, flood};
-use super::meter::Meter;
+use super::{meter::Meter, sign_in};
 use crate::{
     api::Api,
     child::Process,
@@ -32,18 +32,24 @@ const CORE: &str = "0";
 /// Connections of the load.
 const CONNECTIONS: usize = 32;
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// Checks of an access token, one after the other.
+const TOKEN_CHECKS: u32 = 500_000;
 
 /// What was found.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Hop {
-    /// Median of a request through the gateway and of one without it, at light load, in milliseconds.
-    pub(crate) p50_ms: Versus,
-    /// Processor time of the gateway for a request at light load, in milliseconds, without what it needs when idle.
-    pub(crate) cpu_ms: f64,
+    /// Median of a request without a proxy, at light load, in milliseconds.
+    pub(crate) direct_p50_ms: f64,
+    /// What the gateway and nginx add to that median, in milliseconds.
+    pub(crate) added_p50_ms: Versus,
+    /// Processor time of the gateway and of nginx for a request at light load, in milliseconds, without what they need when idle.
+    pub(crate) cpu_ms: Versus,
     /// Requests a second, of the gateway and of nginx.
     pub(crate) requests_per_s: Versus,
     /// Requests for a second of the proxy's processor time.
     pub(crate) requests_per_cpu_s: Versus,
+    /// One check of an access token that was checked before, in microseconds.
+    pub(crate) token_check_us: f64,
 }
 
 /// A proxy under load.
@@ -60,7 +66,9 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Hop> {
     let (gateway, api) = gateway(bench, &address).await?;
     let nginx = nginx::start(bench, &address).await?;
     let requests = bench.options.hop_requests;
-    let (p50_ms, cpu_ms) = light(&gateway, &api, &address, requests).await?;
+    let ours = (Proxied { process: &gateway, address: api.host() }, api.authorization());
+    let theirs = (Proxied { process: &nginx.process, address: &nginx.address }, "");
+    let (direct_p50_ms, added_p50_ms, cpu_ms) = light([ours, theirs], &address, requests).await?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..bench.options.rounds {
         theirs.push(loaded(&nginx.process, &nginx.address, "", requests).await?);
@@ -71,7 +79,14 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Hop> {
     }
     let both =
         |figure: fn(&Round) -> f64| versus(&ours.iter().map(figure).collect::<Vec<_>>(), &theirs.iter().map(figure).collect::<Vec<_>>());
-    Ok(Hop { p50_ms, cpu_ms, requests_per_s: both(|round| round.per_s), requests_per_cpu_s: both(|round| round.per_cpu_s) })
+    Ok(Hop {
+        direct_p50_ms,
+        added_p50_ms,
+        cpu_ms,
+        requests_per_s: both(|round| round.per_s),
+        requests_per_cpu_s: both(|round| round.per_cpu_s),
+        token_check_us: sign_in::check_us(TOKEN_CHECKS).await?,
+    })
 }
 
 /// The cores that are not the proxy's.
@@ -115,32 +130,42 @@ async fn gateway(bench: &Bench, upstream: &str) -> Result<(Process, Api)> {
     Ok((process, api))
 }
 
-/// One request after the other, with and without the gateway in turns.
-async fn light(gateway: &Process, api: &Api, upstream: &str, requests: usize) -> Result<(Versus, f64)> {
-    let (mut with, mut without) = (Vec::with_capacity(requests), Vec::with_capacity(requests));
-    let idle = async |times: usize| {
-        let meter = Meter::start(&[("gateway", gateway.pid)])?;
-        for _ in 0..times {
-            tokio::time::sleep(2 * PAUSE).await;
-        }
-        anyhow::Ok(meter.stop()?.total())
-    };
-    let before = idle(requests).await?;
-    // Not sooner: a server ends a connection that sends no first request.
-    let mut through = Connection::open(api.host(), api.authorization()).await?;
-    let mut direct = Connection::open(upstream, api.authorization()).await?;
-    let meter = Meter::start(&[("gateway", gateway.pid)])?;
+/// A proxy at light load.
+struct Proxied<'a> {
+    process: &'a Process,
+    address: &'a str,
+}
+
+/// One request after the other, through each proxy and directly, in turns: the direct median, what each proxy adds to it, and its processor time
+/// for a request.
+async fn light(proxies: [(Proxied<'_>, &str); 2], upstream: &str, requests: usize) -> Result<(f64, Versus, Versus)> {
+    let meters = || proxies.iter().map(|(proxy, _)| Meter::start(&[("proxy", proxy.process.pid)])).collect::<Result<Vec<_>>>();
+    let totals = |meters: Vec<Meter>| meters.into_iter().map(|meter| Ok(meter.stop()?.total())).collect::<Result<Vec<_>>>();
+    let before = meters()?;
     for _ in 0..requests {
-        tokio::time::sleep(PAUSE).await;
-        with.push(through.timed_ms().await?);
-        tokio::time::sleep(PAUSE).await;
-        without.push(direct.timed_ms().await?);
+        tokio::time::sleep(3 * PAUSE).await;
     }
-    let used = meter.stop()?.total();
-    let (ours, theirs) = (percentile(&with, 50), percentile(&without, 50));
+    let before = totals(before)?;
+    // Not sooner: a server ends a connection that sends no first request.
+    let mut connections = Vec::new();
+    for (proxy, authorization) in &proxies {
+        connections.push(Connection::open(proxy.address, authorization).await?);
+    }
+    connections.push(Connection::open(upstream, proxies[0].1).await?);
+    let mut times = vec![Vec::with_capacity(requests); connections.len()];
+    let meters = meters()?;
+    for _ in 0..requests {
+        for (connection, times) in connections.iter_mut().zip(&mut times) {
+            tokio::time::sleep(PAUSE).await;
+            times.push(connection.timed_ms().await?);
+        }
+    }
+    let used = totals(meters)?;
+    let medians: Vec<f64> = times.iter().map(|times| percentile(times, 50)).collect();
+    let direct = medians[2];
     #[expect(clippy::cast_precision_loss, reason = "a number of requests")]
-    let cpu_ms = (used - before).max(0.0) * 1e3 / requests as f64;
-    Ok((Versus { regente: ours, floor: theirs, ratio: ours / theirs, pairwise: vec![ours / theirs] }, cpu_ms))
+    let cpu = |of: usize| (used[of] - before[of]).max(0.0) * 1e3 / requests as f64;
+    Ok((direct, versus(&[medians[0] - direct], &[medians[1] - direct]), versus(&[cpu(0)], &[cpu(1)])))
 }
 
 /// As many requests as the proxy passes on, ten for each of light load.

@@ -9,9 +9,6 @@ const MOST_CPU: f64 = 2.0;
 /// Maximum time of `execute` while they wait, in milliseconds.
 const MOST_P99_MS: f64 = 50.0;
 
-/// Maximum time of a check of an access token, in microseconds.
-const MOST_CHECK_US: f64 = 5.0;
-
 pub(crate) fn rows(found: &Crowd) -> Vec<Row> {
     let idle = |what: String, idle: &Idle, most: Option<f64>| {
         let goal = most.and_then(|most| target(format!("< {most} %"), idle.cpu_percent < most));
@@ -29,7 +26,5 @@ pub(crate) fn rows(found: &Crowd) -> Vec<Row> {
     rows.push(single("– `execute` meanwhile, p99, ms", format!("{p99:.2}"), target(format!("< {MOST_P99_MS}"), p99 < MOST_P99_MS)));
     let p99 = percentile(&found.health_ms, 99);
     rows.push(single(format!("health check during {} sign-ins at once, p99, ms", found.sign_ins), format!("{p99:.2}"), None));
-    let us = found.token_check_us;
-    rows.push(single("check of an access token, µs", format!("{us:.2}"), target(format!("< {MOST_CHECK_US}"), us < MOST_CHECK_US)));
     rows
 }
