@@ -18,6 +18,7 @@ mod domain;
 mod event;
 mod examples;
 mod grant;
+mod hook;
 mod identity;
 mod job;
 mod moment;
@@ -41,6 +42,7 @@ pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterFilter, DeadLetter
 pub use domain::{Domain, DomainCreate, DomainFilter, DomainUpdate};
 pub use event::{Event, EventFilter};
 pub use grant::{Grant, GrantCreate};
+pub use hook::{Hook, HookAnswer, HookCreate, HookDelivery, HookDeliveryFilter, HookFilter, HookRotate, HookShown, HookUpdate};
 pub use identity::{
     ChangePasswordRequest, LoginRequest, LoginResponse, LogoutRequest, Me, MyAccount, Places, Reach, RefreshRequest, Session, TokenForm,
 };

@@ -65,6 +65,11 @@ shared! {
         /// Id of the API key.
         "id" id: Uuid
     }
+    /// `{hook}` of a hook.
+    Path HookId {
+        /// Id of the hook.
+        "hook" hook: Uuid
+    }
     /// `{id}` of a dead letter.
     Path DeadLetterId {
         /// Id of the dead letter.

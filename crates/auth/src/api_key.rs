@@ -1,5 +1,5 @@
-//! API keys: a prefix that people and secret scanners recognise, 40 random letters and digits, and a check sum, so that what is no key is refused
-//! without a look-up.
+//! API keys and the tokens of hooks: a prefix that people and secret scanners recognise, random letters and digits, and a check sum, so that what
+//! is no key is refused without a look-up.
 
 use secrecy::SecretString;
 
@@ -8,8 +8,13 @@ use crate::random_secret;
 /// What every API key begins with.
 pub const API_KEY_PREFIX: &str = "rgk_";
 
+/// What every token of a hook begins with.
+pub const HOOK_TOKEN_PREFIX: &str = "rgh_";
+
 /// Random characters of a key: 238 bits.
 const RANDOM: usize = 40;
+/// Random characters of a hook's token: 256 bits.
+const HOOK_RANDOM: usize = 43;
 /// Characters of the check sum: 32 bits in base 62.
 const CHECK: usize = 6;
 /// Characters that a list shows of a key.
@@ -19,16 +24,36 @@ const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 /// A new API key.
 #[must_use]
 pub fn api_key() -> SecretString {
-    let body = format!("{API_KEY_PREFIX}{}", random_secret(RANDOM));
-    format!("{body}{}", check_sum(&body)).into()
+    made(API_KEY_PREFIX, RANDOM)
+}
+
+/// A new token of a hook.
+#[must_use]
+pub fn hook_token() -> SecretString {
+    made(HOOK_TOKEN_PREFIX, HOOK_RANDOM)
 }
 
 /// Whether a text has the form of an API key, with its check sum. Whether the key exists is not known here.
 #[must_use]
 pub fn is_api_key(text: &str) -> bool {
-    let length = API_KEY_PREFIX.len() + RANDOM + CHECK;
+    has_form(text, API_KEY_PREFIX, RANDOM)
+}
+
+/// Whether a text has the form of a hook's token, with its check sum.
+#[must_use]
+pub fn is_hook_token(text: &str) -> bool {
+    has_form(text, HOOK_TOKEN_PREFIX, HOOK_RANDOM)
+}
+
+fn made(prefix: &str, random: usize) -> SecretString {
+    let body = format!("{prefix}{}", random_secret(random));
+    format!("{body}{}", check_sum(&body)).into()
+}
+
+fn has_form(text: &str, prefix: &str, random: usize) -> bool {
+    let length = prefix.len() + random + CHECK;
     let is_plain =
-        text.len() == length && text.starts_with(API_KEY_PREFIX) && text.bytes().skip(4).all(|byte| byte.is_ascii_alphanumeric());
+        text.len() == length && text.strip_prefix(prefix).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     is_plain && text.split_at_checked(length - CHECK).is_some_and(|(body, check)| check_sum(body) == check)
 }
 
@@ -69,6 +94,14 @@ mod tests {
         for text in ["", "rgk_", &key[4..], &key[..49], &format!("{key}0"), &key.to_lowercase(), &key.replace("rgk_", "rgw_"), "é"] {
             assert!(!is_api_key(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_hook_s_token_is_no_api_key_and_the_other_way_round() {
+        let (token, key) = (hook_token(), api_key());
+        assert!(is_hook_token(token.expose_secret()) && !is_api_key(token.expose_secret()));
+        assert!(!is_hook_token(key.expose_secret()) && token.expose_secret().len() == 53);
+        assert!(!is_hook_token(&token.expose_secret().to_lowercase()) && !is_hook_token("rgh_"));
     }
 
     #[test]

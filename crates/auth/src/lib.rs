@@ -13,6 +13,7 @@
 mod api_key;
 mod browser_secret;
 pub mod chain;
+mod hook_signature;
 mod key;
 mod password;
 mod permission;
@@ -24,8 +25,9 @@ mod worker_limits;
 mod worker_token;
 
 pub use self::{
-    api_key::{API_KEY_PREFIX, api_key, api_key_shown, is_api_key},
+    api_key::{API_KEY_PREFIX, HOOK_TOKEN_PREFIX, api_key, api_key_shown, hook_token, is_api_key, is_hook_token},
     browser_secret::{BrowserSecret, code_challenge, code_verifier_matches},
+    hook_signature::{SignatureFault, hook_secret, hook_secret_fault, verify_hook},
     key::{SharedKey, random_secret},
     password::{password_hash, password_matches},
     permission::{Need, need},

@@ -23,6 +23,8 @@ pub const SIGNING_KEY: &str = "signing_key";
 pub const REFRESH_KEY: &str = "refresh_key";
 /// Purpose of the shared worker key that the hub generated.
 pub const WORKER_KEY: &str = "worker_key";
+/// Purpose of the secrets with which senders prove themselves to hooks; the id is the secret's.
+pub const HOOK_SECRET: &str = "hook_secret";
 
 /// Bytes of a key of AES-256.
 const KEY_BYTES: usize = 32;

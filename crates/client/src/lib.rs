@@ -30,6 +30,7 @@ mod endpoints;
 mod error;
 mod events;
 mod follow;
+mod hooks;
 mod hub;
 mod jobs;
 mod link;

@@ -92,6 +92,10 @@ ids! {
     ScheduleId(Uuid, UUID);
     /// Id of a version, UUID v7.
     VersionId(Uuid, UUID);
+    /// Id of an inbound webhook, UUID v7.
+    HookId(Uuid, UUID);
+    /// Id of a delivery to a hook, UUID v7.
+    HookDeliveryId(Uuid, UUID);
     /// Id of an entry of the audit trail, UUID v7: ids sort in order of time.
     AuditId(Uuid, UUID);
 }

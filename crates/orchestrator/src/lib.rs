@@ -19,7 +19,6 @@ mod jobs;
 mod notices;
 mod ops;
 mod queues;
-mod reach;
 mod reconcilers;
 mod refresh;
 mod roster;

@@ -25,7 +25,7 @@ use domain::{ids::JobId, permission::Permission};
 
 pub use self::changing::{Changing, Editor, OwnAccount, Source};
 use self::same_site::check_same_site;
-use crate::{Caller, Edge, Failure, Identities, Person, RefusedKeys, WorkerTokens, caller_address};
+use crate::{Caller, Edge, Failure, Identities, Person, RefusedKeys, WorkerTokens, caller_address, edge::is_to_hook};
 
 /// Credentials that identify callers: access tokens of users and services, the shared worker key, and worker tokens.
 #[derive(Clone)]
@@ -160,6 +160,8 @@ pub(crate) async fn identify<B: MessageBody + 'static>(
     // The decoded path, as routes see it: `%77orker` is `worker`.
     let is_worker_route = is_worker_route(request.match_info().as_str());
     let identity = match request.app_data::<Data<Access>>() {
+        // What it shows is for the hook alone, and may look like a credential of the hub's.
+        Some(_) if is_to_hook(request.request()) => Err(Failure::Unauthorized("a request to a hook identifies nobody")),
         Some(access) => {
             let caller = access.caller(request.request(), is_worker_route).await;
             if is_worker_route && matches!(caller, Err(Failure::Unauthorized(_) | Failure::Forbidden(_))) {

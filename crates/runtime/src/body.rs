@@ -10,12 +10,13 @@ use actix_web::{
     web::{Bytes, BytesMut},
 };
 use futures_util::StreamExt;
+use serde_json::Value;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
 
-use crate::{EdgeSettings, Failure, Http, access::is_worker_route};
+use crate::{EdgeSettings, Failure, Http, access::is_worker_route, json};
 
 /// Maximum size of a body on a route without sign-in, in bytes.
 const OPEN_LIMIT: usize = 16 * 1024;
@@ -41,6 +42,8 @@ pub(crate) enum Sender {
     Anybody,
     /// An identified caller.
     Known,
+    /// Another system, whose body of at most so many bytes is read before it is parsed.
+    System(usize),
 }
 
 /// Memory of a body, reserved until its request is answered.
@@ -91,6 +94,47 @@ impl Memory {
     }
 }
 
+/// A body as it came, for a route that verifies a signature of its bytes before it parses them.
+pub struct RawBody {
+    bytes: Bytes,
+    memory: Option<Memory>,
+}
+
+impl RawBody {
+    /// Reads a complete body of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`Failure::TooLarge`], [`Failure::TooSlow`], [`Failure::UnsupportedEncoding`] (a compressed one), [`Failure::Overloaded`].
+    pub async fn read(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Self, Failure> {
+        let (bytes, memory) = read(request, payload, Sender::System(limit)).await?;
+        Ok(Self { bytes, memory: Some(memory) })
+    }
+
+    /// One that was kept.
+    #[must_use]
+    pub fn kept(bytes: Vec<u8>) -> Self {
+        Self { bytes: bytes.into(), memory: None }
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Parses it as JSON, within the limits for JSON. Its memory is reserved until it is dropped.
+    ///
+    /// # Errors
+    /// [`Failure::BadRequest`] when it is not JSON, [`Failure::Invalid`] when it is too deep or has too many values.
+    pub fn json(&mut self) -> Result<Value, Failure> {
+        let values = json::measure(&self.bytes)?;
+        if let Some(memory) = &mut self.memory {
+            memory.take_values(values)?;
+        }
+        json::parse(&self.bytes)
+    }
+}
+
 /// Reads a complete body.
 pub(crate) async fn read(request: &HttpRequest, mut payload: Payload, sender: Sender) -> Result<(Bytes, Memory), Failure> {
     let bodies = request.app_data::<Bodies>().ok_or_else(|| Failure::Internal("no bounds of bodies in app data".to_owned()))?;
@@ -98,6 +142,7 @@ pub(crate) async fn read(request: &HttpRequest, mut payload: Payload, sender: Se
         Sender::Anybody => (bodies.limit.min(OPEN_LIMIT), &bodies.open_memory),
         Sender::Known if is_worker_route(request.match_info().as_str()) => (bodies.limit, &bodies.worker_memory),
         Sender::Known => (bodies.limit, &bodies.memory),
+        Sender::System(limit) => (bodies.limit.min(limit), &bodies.memory),
     };
     if request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Failure::UnsupportedEncoding);

@@ -26,6 +26,7 @@ use actix_web::{
     web::Data,
 };
 use auth::Actor;
+use domain::ids::HookId;
 use telemetry::in_request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -151,6 +152,22 @@ impl Edge {
         self.note(request, self.0.limits.anonymous.admit(&origin))
     }
 
+    /// Counts a request to a hook, by the service that owns it: the gateway does not know which hook it is for.
+    ///
+    /// # Errors
+    /// [`Failure::TooMany`] when the hook was sent too many.
+    pub fn admit_to_hook(&self, request: &HttpRequest, hook: HookId) -> Result<(), Failure> {
+        self.note(request, self.0.limits.hooks.admit(&hook))
+    }
+
+    /// Counts a request to no hook, among those of its address without a credential.
+    ///
+    /// # Errors
+    /// [`Failure::TooMany`] when the address has made too many.
+    pub fn admit_to_no_hook(&self, request: &HttpRequest) -> Result<(), Failure> {
+        self.note(request, self.0.limits.anonymous.admit(&origin(request)))
+    }
+
     fn note(&self, request: &HttpRequest, counted: Result<Option<Standing>, Standing>) -> Result<(), Failure> {
         let (standing, outcome) = match counted {
             Ok(standing) => (standing, Ok(())),
@@ -169,7 +186,7 @@ impl Edge {
         let counted = match caller {
             // An answer that says so is cheaper than a place in a queue.
             Err(Failure::Internal(_) | Failure::Unavailable(_)) => Ok(None),
-            _ if is_health(path) || counts_itself(path) || self.is_counted_elsewhere(request) => Ok(None),
+            _ if is_health(path) || counts_itself(path) || is_to_hook(request) || self.is_counted_elsewhere(request) => Ok(None),
             Ok(_) if is_worker_route(path) => return self.worker_place(),
             Ok(Caller { person: Some(person), .. }) => limits.people.admit(&person.user),
             Ok(caller) => match caller.principal.actor {
@@ -203,7 +220,9 @@ impl Edge {
         self.0.senders.check(request)?;
         self.0.sizes.check(request)?;
         path::check(request.uri().path())?;
-        if self.0.is_open || self.is_counted_elsewhere(request) { Ok(()) } else { self.0.origins.check(request) }
+        // A hook asks for a secret that no browser has: a page gains nothing there.
+        let is_checked = self.0.is_open || is_to_hook(request) || self.is_counted_elsewhere(request);
+        if is_checked { Ok(()) } else { self.0.origins.check(request) }
     }
 }
 
@@ -297,6 +316,12 @@ fn is_auth(path: &str) -> bool {
 /// Routes that count a request once they know what it is: a sign-in, or a device that may always sign in.
 fn counts_itself(path: &str) -> bool {
     matches!(path, "/api/v1/auth/login" | "/api/v1/auth/oidc/start" | "/auth/token")
+}
+
+/// Whether a request is one of another system to a hook, with the hook's token as the last segment of its path.
+pub(crate) fn is_to_hook(request: &HttpRequest) -> bool {
+    let token = request.match_info().as_str().strip_prefix("/api/v1/hooks/");
+    request.method() == Method::POST && token.is_some_and(|token| !token.is_empty() && !token.contains('/'))
 }
 
 fn comes_from_proxy(request: &HttpRequest) -> bool {

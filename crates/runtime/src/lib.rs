@@ -26,6 +26,7 @@ mod path;
 mod peers;
 mod pool;
 mod problem;
+mod reach;
 pub mod reconcile;
 mod refused_keys;
 mod replica;
@@ -40,7 +41,7 @@ mod zones;
 
 pub use self::{
     access::{Access, Allowed, Changing, Credential, Editor, Known, OwnAccount, SignedIn, Source, WorkerCaller},
-    body::Bodies,
+    body::{Bodies, RawBody},
     caller::{Origin, TrustedProxies, caller_address},
     clock::{Clock, Clocks, SteadyClock},
     edge::{Edge, REQUEST_ID_HEADER, is_secure},
@@ -52,6 +53,7 @@ pub use self::{
     pages::{page, page_size},
     pool::Pool,
     problem::{Failure, OVERLAP_SKIPPED, Unmatched, unmatched},
+    reach::reach,
     reconcile::{Counts, Reconciler, Reconcilers},
     refused_keys::RefusedKeys,
     replica::Replica,

@@ -60,6 +60,15 @@ pub enum Failure {
     /// The body is compressed.
     #[error("the body has a Content-Encoding; send it as it is")]
     UnsupportedEncoding,
+    /// The body is of a type that the route does not read.
+    #[error("{0}")]
+    UnsupportedMediaType(String),
+    /// The sender of a webhook did not prove who it is.
+    #[error("{0}")]
+    NotProved(String),
+    /// What the request is for is paused; it may be sent again later.
+    #[error("{0}")]
+    Paused(&'static str),
     /// The target and headers are too large, or too many.
     #[error("the request has more than {0}")]
     HeadersTooLarge(String),
@@ -149,6 +158,9 @@ impl Failure {
             Self::Forbidden(_) => "forbidden",
             Self::TooLarge(_) => "too_large",
             Self::UnsupportedEncoding => "unsupported_encoding",
+            Self::UnsupportedMediaType(_) => "unsupported_media_type",
+            Self::NotProved(_) => "not_proved",
+            Self::Paused(_) => "paused",
             Self::HeadersTooLarge(_) => "headers_too_large",
             Self::TooSlow(_) => "too_slow",
             Self::TooMany { .. } => "too_many_requests",
@@ -192,16 +204,19 @@ impl ResponseError for Failure {
             Self::BadRequest(_) | Self::BadQuery(_) => StatusCode::BAD_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict { .. } => StatusCode::CONFLICT,
-            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized(_) | Self::NotProved(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::SignInRefused { .. } => StatusCode::FORBIDDEN,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedEncoding | Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::HeadersTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) | Self::Away { .. } | Self::ProviderAway { .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Overloaded
+            | Self::Unavailable(_)
+            | Self::BrokerUnavailable(_)
+            | Self::Away { .. }
+            | Self::ProviderAway { .. }
+            | Self::Paused(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamLost => StatusCode::BAD_GATEWAY,
             Self::UpstreamSilent => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -212,7 +227,8 @@ impl ResponseError for Failure {
         let mut response = HttpResponse::build(self.status_code());
         response.content_type("application/problem+json");
         match self {
-            Self::Unauthorized(_) => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
+            Self::Unauthorized(_) | Self::NotProved(_) => response.insert_header((header::WWW_AUTHENTICATE, "Bearer")),
+            Self::Paused(_) => response.insert_header((header::RETRY_AFTER, "60")),
             Self::TooMany { retry_after_s, .. } => response.insert_header((header::RETRY_AFTER, retry_after_s.to_string())),
             Self::Overloaded | Self::Unavailable(_) | Self::BrokerUnavailable(_) => response.insert_header((header::RETRY_AFTER, "2")),
             Self::Away { retry_after, .. } | Self::ProviderAway { retry_after, .. } => {

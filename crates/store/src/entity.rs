@@ -13,6 +13,8 @@ pub(crate) mod change_counter;
 pub(crate) mod dead_letter;
 pub(crate) mod domain;
 pub(crate) mod grant;
+pub(crate) mod hook;
+pub(crate) mod hook_delivery;
 pub(crate) mod instance_setting;
 pub(crate) mod job;
 pub(crate) mod job_event;

@@ -25,6 +25,7 @@ pub mod domains;
 mod entity;
 mod error;
 pub mod grants;
+pub mod hooks;
 pub mod identity;
 pub mod job_events;
 pub mod job_logs;

@@ -83,7 +83,7 @@ pub async fn retention_dead_letters(database: &Database, before: DateTime<Utc>, 
 }
 
 /// The lowest id of the millisecond of `at`.
-fn first_id(at: DateTime<Utc>) -> Uuid {
+pub(crate) fn first_id(at: DateTime<Utc>) -> Uuid {
     let millis = Ord::min(u64::try_from(at.timestamp_millis()).unwrap_or(0), 0xffff_ffff_ffff);
     Uuid::from_u128(u128::from(millis) << 80)
 }

@@ -13,12 +13,13 @@ use serde_json::Value;
 use store::automations::Placed;
 
 /// Each noun of events, with the permission to read it. Events of others are for nobody.
-const NOUNS: [(&str, Permission); 5] = [
+const NOUNS: [(&str, Permission); 6] = [
     ("job", Permission::RunRead),
     ("automation", Permission::RobotRead),
     ("queue", Permission::RobotRead),
     ("worker", Permission::WorkerRead),
     ("dead_letter", Permission::RunRead),
+    ("hook", Permission::RunRead),
 ];
 
 /// What an event is about.

@@ -134,6 +134,8 @@ impl Forwarder {
         match trouble {
             Trouble::Upstream(error) if error.is_connect() => (self.away(pool, 1), Some(Next::Elsewhere)),
             Trouble::Upstream(error) => {
+                // Its address would tell the token of a hook.
+                let error = error.without_url();
                 tracing::info!(service = pool.service, upstream = lease.upstream().base, %error, "an upstream gave no answer");
                 (Failure::UpstreamLost, can_be_repeated.then_some(Next::Anywhere))
             }

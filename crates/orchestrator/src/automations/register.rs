@@ -8,12 +8,12 @@ use domain::{
     permission::Permission,
     scope::Place,
 };
-use runtime::{Editor, Failure};
+use runtime::{Editor, Failure, reach};
 use serde_json::Value;
 use store::automations::{Automation, Draft, Filter};
 
 use super::{Automations, convert, draft};
-use crate::{catalog::not_found, reach::reach};
+use crate::catalog::not_found;
 
 impl Automations {
     pub(crate) async fn create(&self, by: &Editor, request: AutomationCreate) -> Result<Automation, Failure> {

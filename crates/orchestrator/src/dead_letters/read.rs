@@ -3,11 +3,10 @@
 use api_types::DeadLetterDetail;
 use auth::Permitted;
 use domain::{Scope, ids::DeadLetterId, permission::Permission};
-use runtime::{Editor, Failure};
+use runtime::{Editor, Failure, reach};
 use store::dead_letters::{DeadLetter, Filter};
 
 use super::DeadLetters;
-use crate::reach::reach;
 
 impl DeadLetters {
     pub(crate) async fn list(&self, by: &Permitted, filter: &Filter) -> Result<Vec<api_types::DeadLetter>, Failure> {

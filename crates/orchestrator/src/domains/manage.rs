@@ -3,12 +3,11 @@
 use api_types::{DomainCreate, DomainUpdate};
 use auth::Permitted;
 use domain::{business_domain::faults, ids::DomainId, permission::Permission};
-use runtime::{Editor, Failure};
+use runtime::{Editor, Failure, reach};
 use store::domains::{Deletion, Domain, Filter, domain_delete, domain_get, domain_insert, domain_list, domain_update};
 use uuid::Uuid;
 
 use super::Domains;
-use crate::reach::reach;
 
 impl Domains {
     pub(crate) async fn create(&self, by: &Editor, request: DomainCreate) -> Result<Domain, Failure> {

@@ -11,14 +11,13 @@ use domain::{
     permission::Permission,
     waiting::WaitingReason,
 };
-use runtime::Failure;
+use runtime::{Failure, reach};
 use store::{
     job_logs::{LinePage, LinePart, line_list, line_page},
     jobs::{Filter, FullJob, JobPage, JobRow, Payload},
 };
 
 use super::{Jobs, convert, waiting::with_reason};
-use crate::reach::reach;
 
 /// Maximum size of a page's payload or log lines in bytes, unless a single item has more.
 const PAGE_BYTES: u32 = 4 * 1024 * 1024;

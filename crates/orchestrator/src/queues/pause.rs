@@ -3,11 +3,11 @@
 use api_types::PauseRequest;
 use auth::Permitted;
 use domain::{Scope, automation::is_queue_name, permission::Permission};
-use runtime::{Editor, Failure};
+use runtime::{Editor, Failure, reach};
 use store::queues::Queue;
 
 use super::{Queues, convert};
-use crate::{automations, notices::Notice, reach::reach};
+use crate::{automations, notices::Notice};
 
 impl Queues {
     /// Up to `limit` queues after the one with this name, by name.

@@ -3,11 +3,11 @@ use auth::Permitted;
 use chrono::{DateTime, Utc};
 use domain::{Scope, ids::WorkerId, permission::Permission, worker::lost_before};
 use messages::worker_control::Command;
-use runtime::{Editor, Failure};
+use runtime::{Editor, Failure, reach};
 use store::workers::{Filter, Worker};
 
 use super::Workers;
-use crate::{dispatch::ControlMessage, reach::reach};
+use crate::dispatch::ControlMessage;
 
 impl Workers {
     pub(crate) async fn list(&self, by: &Permitted, filter: &Filter) -> Result<Vec<api_types::Worker>, Failure> {

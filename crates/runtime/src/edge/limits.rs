@@ -6,7 +6,7 @@
 use std::{hash::Hash, num::NonZeroU32, time::Duration};
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use domain::ids::{ApiKeyId, TokenId, UserId};
+use domain::ids::{ApiKeyId, HookId, TokenId, UserId};
 use governor::{Quota, RateLimiter, clock::Clock as _, middleware::StateInformationMiddleware, nanos::Nanos};
 
 use super::store::Bounded;
@@ -24,6 +24,7 @@ pub(crate) struct Limits {
     pub(crate) sign_in: Limit<Origin>,
     pub(crate) people: Limit<UserId>,
     pub(crate) machines: Limit<Machine>,
+    pub(crate) hooks: Limit<HookId>,
 }
 
 /// A program with a credential of its own, or with one that many have.
@@ -41,6 +42,7 @@ impl Limits {
             sign_in: Limit::new(settings.sign_ins_per_minute, clock),
             people: Limit::new(settings.person_per_minute, clock),
             machines: Limit::new(settings.key_per_minute, clock),
+            hooks: Limit::new(settings.hook_per_minute, clock),
         }
     }
 }

@@ -168,7 +168,7 @@ fn add_credentials(operation: &mut Operation, tag: &str) {
 fn credentials(tag: &str) -> Option<Vec<SecurityRequirement>> {
     let need = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
     match tag {
-        "system" | "identity" => None,
+        "system" | "identity" | "webhooks" => None,
         "worker" => Some(vec![need("worker_key"), need("bearer"), need("api_key")]),
         // Only a person who signed in.
         "account" | "api keys" => Some(vec![need("bearer")]),

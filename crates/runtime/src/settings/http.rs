@@ -61,6 +61,8 @@ section!(
         person_per_minute: u32,
         /// Requests a minute of a key or token of a machine; 0: unlimited.
         key_per_minute: u32,
+        /// Requests a minute to an inbound webhook; 0: unlimited.
+        hook_per_minute: u32,
         /// Requests to the worker API at once.
         worker_requests: usize,
         /// Memory of the bodies of requests to the worker API together, in bytes; at least twice `http.body_limit`.

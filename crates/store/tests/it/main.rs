@@ -34,6 +34,7 @@ mod errors;
 mod fixtures;
 mod grants;
 mod held;
+mod hooks;
 mod identity;
 mod job_events;
 mod job_insert;

@@ -5,13 +5,14 @@ use std::fmt::Display;
 
 use auth::Permitted;
 use domain::{Scope, permission::Permission};
-use runtime::Failure;
+
+use crate::Failure;
 
 /// What `find` finds where the caller has the permission of the request. `reading` is the permission that makes it visible, `what` names it.
 ///
 /// # Errors
 /// [`Failure::NotFound`], [`Failure::Forbidden`], or the failure of `find`.
-pub(crate) async fn reach<T>(
+pub async fn reach<T>(
     by: &Permitted,
     reading: Permission,
     what: impl Display,
