@@ -33,6 +33,7 @@ mod m20261126_153600_grants;
 mod m20261126_154500_user_state;
 mod m20261126_164500_api_keys;
 mod m20261126_190000_identity_provider;
+mod m20261126_223000_schedules;
 mod m20261126_223200_hooks;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -75,6 +76,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_154500_user_state::Migration),
             Box::new(m20261126_164500_api_keys::Migration),
             Box::new(m20261126_190000_identity_provider::Migration),
+            Box::new(m20261126_223000_schedules::Migration),
             Box::new(m20261126_223200_hooks::Migration),
         ]
     }

@@ -90,6 +90,8 @@ ids! {
     GrantId(Uuid, UUID);
     /// Id of a schedule, UUID v7.
     ScheduleId(Uuid, UUID);
+    /// Id of a calendar, UUID v7.
+    CalendarId(Uuid, UUID);
     /// Id of a version, UUID v7.
     VersionId(Uuid, UUID);
     /// Id of an inbound webhook, UUID v7.

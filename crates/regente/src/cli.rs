@@ -31,6 +31,8 @@ enum Command {
     Orchestrator(ServiceArgs),
     /// Run only the edge: sign-in, and routing to the services of other processes.
     ApiGateway(ServiceArgs),
+    /// Run only the scheduler: schedules, calendars, and the jobs that become due.
+    Scheduler(ServiceArgs),
     #[command(flatten)]
     Hub(HubCommand),
     /// Run a worker on this machine, install or check one, or manage the workers of a hub.
@@ -87,7 +89,10 @@ impl Cli {
     /// Runs the command. A fault is one line on standard error, with exit code 1, or 64 (`EX_USAGE` of sysexits.h) for settings.
     #[must_use]
     pub fn run(self) -> ExitCode {
-        if matches!(self.command, Command::Up(_) | Command::Orchestrator(_) | Command::ApiGateway(_) | Command::Worker(_)) {
+        if matches!(
+            self.command,
+            Command::Up(_) | Command::Orchestrator(_) | Command::ApiGateway(_) | Command::Scheduler(_) | Command::Worker(_)
+        ) {
             worker_agent::allocator::settle();
         }
         let settings = || crate::load_settings(self.config.as_deref());
@@ -108,6 +113,10 @@ impl Cli {
             },
             Command::ApiGateway(args) => match settings() {
                 Ok(settings) => up::run_alone(settings, "api-gateway", &args),
+                Err(error) => return unusable(&error),
+            },
+            Command::Scheduler(args) => match settings() {
+                Ok(settings) => up::run_alone(settings, "scheduler", &args),
                 Err(error) => return unusable(&error),
             },
             Command::Migrate => match settings() {

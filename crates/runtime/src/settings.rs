@@ -76,6 +76,9 @@ section!(
         /// The orchestrator.
         #[serde(deserialize_with = "list::texts")]
         orchestrator: Vec<String>,
+        /// The scheduler.
+        #[serde(deserialize_with = "list::texts")]
+        scheduler: Vec<String>,
     }
 );
 section!(
@@ -235,7 +238,7 @@ section!(
 impl Services {
     /// Every service that can be elsewhere, with its addresses.
     fn all(&self) -> impl Iterator<Item = (&'static str, &[String])> {
-        [("orchestrator", self.orchestrator.as_slice())].into_iter()
+        [("orchestrator", self.orchestrator.as_slice()), ("scheduler", self.scheduler.as_slice())].into_iter()
     }
 
     /// The addresses of the service of this name.

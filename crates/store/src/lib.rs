@@ -35,6 +35,7 @@ pub mod pending_sign_ins;
 pub mod queues;
 pub mod reconcilers;
 pub mod retention;
+pub mod schedules;
 mod scope;
 mod search;
 pub mod secrets;

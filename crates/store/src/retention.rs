@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     Database, Error,
-    entity::{dead_letter, job, job_event, job_log_chunk},
+    entity::{dead_letter, job, job_event, job_log_chunk, schedule_fire},
 };
 
 /// Deletes at most `limit` jobs that were accepted and ended before `before`, oldest first, with their log lines and events. Returns the
@@ -79,6 +79,19 @@ pub async fn retention_dead_letters(database: &Database, before: DateTime<Utc>, 
     use dead_letter::Column as C;
     let old = dead_letter::Entity::find().select_only().column(C::Id).filter(C::Id.lt(first_id(before))).order_by_asc(C::Id).limit(limit);
     let delete = dead_letter::Entity::delete_many().filter(C::Id.in_subquery(old.into_query()));
+    Ok(delete.exec(database.connection()).await?.rows_affected)
+}
+
+/// Deletes at most `limit` fires of schedules whose slots were before `before`. Returns their number.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn retention_fires(database: &Database, before: DateTime<Utc>, limit: u64) -> Result<u64, Error> {
+    use schedule_fire::Column as C;
+    let old = schedule_fire::Entity::find().select_only().columns([C::ScheduleId, C::SlotAt]).filter(C::SlotAt.lt(before));
+    let old = old.order_by_asc(C::SlotAt).limit(limit);
+    let key = Expr::tuple([Expr::col(C::ScheduleId), Expr::col(C::SlotAt)]);
+    let delete = schedule_fire::Entity::delete_many().filter(key.in_subquery(old.into_query()));
     Ok(delete.exec(database.connection()).await?.rows_affected)
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Layer of each crate; a crate imports only lower ones. Those that share a layer never import each other.
-const LAYERS: [(&str, u32); 18] = [
+const LAYERS: [(&str, u32); 19] = [
     ("domain", 0),
     ("messages", 1),
     ("api-types", 1),
@@ -18,6 +18,7 @@ const LAYERS: [(&str, u32); 18] = [
     ("runtime", 3),
     ("api-gateway", 4),
     ("orchestrator", 4),
+    ("scheduler", 4),
     ("worker-agent", 4),
     ("regente", 5),
     ("test-support", 5),

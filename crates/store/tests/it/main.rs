@@ -48,6 +48,7 @@ mod plans;
 mod queues;
 mod reconcilers;
 mod retention;
+mod schedules;
 mod scopes;
 mod secrets;
 mod statistics;

@@ -1,0 +1,1 @@
+//! Schedules: what is due, and the jobs that it becomes.
