@@ -34,6 +34,7 @@ mod m20261126_154500_user_state;
 mod m20261126_164500_api_keys;
 mod m20261126_190000_identity_provider;
 mod m20261126_223000_schedules;
+mod m20261126_223100_calendars;
 mod m20261126_223200_hooks;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -77,6 +78,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_164500_api_keys::Migration),
             Box::new(m20261126_190000_identity_provider::Migration),
             Box::new(m20261126_223000_schedules::Migration),
+            Box::new(m20261126_223100_calendars::Migration),
             Box::new(m20261126_223200_hooks::Migration),
         ]
     }

@@ -447,7 +447,7 @@ impl From<AutomationCreate> for AutomationUpdate {
 }
 
 /// Keeps an explicit null as `Some(Null)`.
-fn given<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Value>, D::Error> {
+pub(crate) fn given<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(input).map(Some)
 }
 

@@ -12,6 +12,7 @@
 mod api_key;
 mod audit;
 mod automation;
+mod calendar;
 mod control;
 mod dead_letter;
 mod domain;
@@ -37,6 +38,10 @@ mod workers;
 pub use api_key::{ApiKey, ApiKeyCreate, ApiKeyCreated, ApiKeyFilter, KeyGrant};
 pub use audit::{AuditEntry, AuditExportFilter, AuditFilter};
 pub use automation::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate};
+pub use calendar::{
+    Calendar, CalendarBlackout, CalendarCreate, CalendarDay, CalendarDaysFilter, CalendarFilter, CalendarImport, CalendarImportOptions,
+    CalendarSummary, CalendarUpdate, CalendarWeek, ExplainedDay, Holiday, HolidayFilter, ImportedDay,
+};
 pub use control::{BulkCancelRequest, BulkRequest, BulkResponse, BulkRetryRequest, ControlRequest, RetryRequest};
 pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterFilter, DeadLetterRefusal, ReplayRequest, ReplayResponse};
 pub use domain::{Domain, DomainCreate, DomainFilter, DomainUpdate};

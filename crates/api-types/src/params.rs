@@ -40,6 +40,11 @@ shared! {
         /// Id of the domain.
         "id" id: Uuid
     }
+    /// `{id}` of a calendar.
+    Path CalendarId {
+        /// Id of the calendar.
+        "id" id: Uuid
+    }
     /// `{id}` of a job.
     Path JobId {
         /// Id of the job.

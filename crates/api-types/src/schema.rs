@@ -59,6 +59,16 @@ pub(crate) type DatabaseHealth = Name<domain::health::Database>;
 pub(crate) type BrokerHealth = Name<domain::health::Broker>;
 /// How a task is.
 pub(crate) type TaskState = Name<domain::health::TaskState>;
+/// Holidays that belong together.
+pub(crate) type HolidaySet = Name<domain::calendar::HolidaySet>;
+/// What decides about the hours of a day.
+pub(crate) type DayReason = Name<domain::calendar::DayReason>;
+/// What an import does to a day.
+pub(crate) type DayChanged = Name<domain::calendar::DayChanged>;
+/// Form of a file of days.
+pub(crate) type CalendarFormat = Name<domain::calendar::import::Format>;
+/// What becomes of the days that a calendar has.
+pub(crate) type CalendarImportMode = Name<domain::calendar::import::Mode>;
 /// State of a worker.
 pub(crate) type WorkerState = Name<domain::worker::State>;
 /// How a condition compares.
@@ -279,6 +289,18 @@ impl PartialSchema for ConcurrencyKey {
 
 impl ToSchema for ConcurrencyKey {}
 
+/// Hours of a day.
+pub(crate) struct HourRange;
+
+impl PartialSchema for HourRange {
+    fn schema() -> RefOr<Schema> {
+        let pattern = r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?-(([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?|24:00)$";
+        text(None, 17, pattern, "Hours such as `08:00-12:00`, which end before their last second; `24:00` is the end of the day.").into()
+    }
+}
+
+impl ToSchema for HourRange {}
+
 /// A time, or a date.
 pub(crate) struct Moment;
 
@@ -492,6 +514,13 @@ mod tests {
         }
         for (name, fine) in [("a", true), (" a ", true), ("São Paulo", true), ("", false), (" ", false), ("a\u{202e}b", false)] {
             assert_eq!(takes::<GivenName>(name), fine, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn hours_are_those_of_their_rule() {
+        for range in ["08:00-12:00", "08:00:30-24:00", "8h-9h", "24:00-25:00", "08:60-09:00", "08:00", "", "08:00-12:00:61"] {
+            assert_eq!(takes::<HourRange>(range), domain::calendar::Hours::parse(&[range]).is_ok(), "{range:?}");
         }
     }
 

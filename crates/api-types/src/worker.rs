@@ -228,7 +228,7 @@ pub struct LogEntry {
     pub actionable: bool,
 }
 
-fn is_false(flag: &bool) -> bool {
+pub(crate) fn is_false(flag: &bool) -> bool {
     !flag
 }
 

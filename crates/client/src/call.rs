@@ -58,6 +58,13 @@ impl<T> Call<T> {
         self
     }
 
+    /// Sets a body that is a file.
+    pub(crate) fn bytes(mut self, body: Bytes) -> Self {
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        self.body = Ok(body);
+        self
+    }
+
     pub(crate) fn query(mut self, filter: &impl Serialize) -> Self {
         match serde_urlencoded::to_string(filter) {
             Ok(query) => self.url.set_query(Some(&query).filter(|query| !query.is_empty()).map(String::as_str)),

@@ -23,6 +23,7 @@
 mod api_keys;
 mod audit;
 mod automations;
+mod calendars;
 mod call;
 mod dead_letters;
 mod domains;

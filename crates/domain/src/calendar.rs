@@ -5,6 +5,8 @@
 mod blackout;
 mod brazil;
 mod business;
+mod changes;
+mod explain;
 mod hours;
 pub mod import;
 mod rule;
@@ -12,11 +14,14 @@ mod rule;
 use std::collections::BTreeMap;
 
 use chrono::{Datelike, NaiveDate};
+use serde::{Deserialize, Serialize};
 
 pub use self::{
     blackout::{Blackout, BlackoutSpan, MAX_BLACKOUT_MIN, OnBlackout},
     brazil::{Holiday, HolidaySet, easter},
-    hours::{Hours, InvalidHours},
+    changes::{DayChange, DayChanged},
+    explain::{DayReason, Explained, MAX_EXPLAINED},
+    hours::{Hours, InvalidHours, MAX_RANGES},
     rule::{DayRule, MAX_NTH},
 };
 use crate::{Fault, text::has_hidden};
@@ -44,7 +49,7 @@ pub struct Calendar {
 }
 
 /// A single day of a calendar.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Day {
     /// What is celebrated, or why it is different.
     pub name: String,
@@ -93,7 +98,12 @@ impl Calendar {
         if self.days.len() > MAX_DAYS {
             faults.push(Fault::new("days", format!("must have at most {MAX_DAYS} days")));
         }
-        faults.extend(self.days.iter().filter_map(|(date, day)| name_fault(&format!("days/{date}/name"), &day.name, 0)));
+        for (date, day) in &self.days {
+            faults.extend(name_fault(&format!("days/{date}/name"), &day.name, 0));
+            if day.hours.ranges().len() > MAX_RANGES {
+                faults.push(Fault::new(format!("days/{date}/hours"), InvalidHours::TooMany.to_string()));
+            }
+        }
         if self.blackouts.len() > MAX_BLACKOUTS {
             faults.push(Fault::new("blackouts", format!("must have at most {MAX_BLACKOUTS} blackouts")));
         }

@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::{
         automation::{EntrypointType, QueueProfile},
-        calendar::{HolidaySet, OnBlackout},
+        calendar::{DayChanged, DayReason, HolidaySet, OnBlackout, import},
         health,
         job::{ErrorClass, Status, Trigger},
         log::Level,
@@ -229,6 +229,10 @@ mod tests {
         is_read_and_written_by_name::<Language>();
         is_read_and_written_by_name::<HolidaySet>();
         is_read_and_written_by_name::<OnBlackout>();
+        is_read_and_written_by_name::<DayReason>();
+        is_read_and_written_by_name::<DayChanged>();
+        is_read_and_written_by_name::<import::Format>();
+        is_read_and_written_by_name::<import::Mode>();
         is_read_and_written_by_name::<health::Status>();
         is_read_and_written_by_name::<health::Database>();
         is_read_and_written_by_name::<health::Broker>();

@@ -7,6 +7,7 @@
 mod audit;
 mod automation;
 mod browser_sign_in;
+mod calendar;
 mod credentials;
 mod domain;
 mod events;
@@ -62,6 +63,8 @@ pub(crate) enum HubCommand {
     Queue(queue::QueueArgs),
     /// Create, list and revoke API keys for programs.
     Key(key::KeyArgs),
+    /// Add, change, import and delete calendars, which schedules obey.
+    Calendar(calendar::CalendarArgs),
     /// Add, change and delete domains, which own automations.
     Domain(domain::DomainArgs),
     /// Add, change and deactivate users, grant them rights, and end their sessions.
@@ -114,6 +117,7 @@ async fn outcome(command: HubCommand) -> Outcome {
         HubCommand::Job(args) => job::run(args).await,
         HubCommand::Queue(args) => queue::run(args).await,
         HubCommand::Key(args) => key::run(args).await,
+        HubCommand::Calendar(args) => calendar::run(args).await,
         HubCommand::Domain(args) => domain::run(args).await,
         HubCommand::User(args) => user::run(args).await,
         HubCommand::Events(args) => events::run(args).await,
@@ -150,8 +154,21 @@ mod tests {
             let is_here = match words[1..] {
                 ["worker", name, ..] => ["list", "pause", "resume"].contains(&name),
                 [name, ..] => {
-                    let here =
-                        ["login", "logout", "automation", "run", "job", "queue", "key", "domain", "user", "events", "audit", "completions"];
+                    let here = [
+                        "login",
+                        "logout",
+                        "automation",
+                        "run",
+                        "job",
+                        "queue",
+                        "key",
+                        "calendar",
+                        "domain",
+                        "user",
+                        "events",
+                        "audit",
+                        "completions",
+                    ];
                     here.contains(&name)
                 }
                 [] => false,

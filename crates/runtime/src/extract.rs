@@ -1,8 +1,9 @@
-use std::{borrow::Cow, future::Future, ops::Deref, pin::Pin};
+use std::{borrow::Cow, convert::Infallible, future::Future, ops::Deref, pin::Pin};
 
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
+    http::header::CONTENT_TYPE,
     web::{Bytes, PathConfig},
 };
 use domain::Fault;
@@ -61,6 +62,43 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OpenOptionalJsonBo
         let body = json(request, payload, Sender::Anybody);
         Box::pin(async move { optional(&body.await?).map(Self) })
     }
+}
+
+/// The body as a file, whatever the content type says; of a form (`multipart/form-data`) the field `file`. Its size is bounded as that of JSON.
+///
+/// A form that cannot be read: 400. One without the file: 422.
+pub struct FileBody(pub Bytes);
+
+impl FromRequest for FileBody {
+    type Error = Failure;
+    type Future = Pending<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let (bytes, memory) = body::read(&request, payload, Sender::Known).await?;
+            memory.keep(&request);
+            let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+            match multer::parse_boundary(kind) {
+                Ok(boundary) => form_file(bytes, boundary).await.map(Self),
+                Err(multer::Error::NoBoundary) => Err(Failure::BadRequest("the form has no boundary in its Content-Type".to_owned())),
+                Err(_) => Ok(Self(bytes)),
+            }
+        })
+    }
+}
+
+/// The field `file` of a form that was read.
+async fn form_file(bytes: Bytes, boundary: String) -> Result<Bytes, Failure> {
+    let bad = |error: multer::Error| Failure::BadRequest(format!("the form cannot be read: {error}"));
+    let body = futures_util::stream::once(std::future::ready(Ok::<_, Infallible>(bytes)));
+    let mut form = multer::Multipart::new(body, boundary);
+    while let Some(field) = form.next_field().await.map_err(bad)? {
+        if field.name() == Some("file") {
+            return field.bytes().await.map_err(bad);
+        }
+    }
+    Err(Failure::field("file", "is missing in the form"))
 }
 
 /// The fields of a form, on a route that needs no sign-in: at most 16 KiB. A field that does not fit: 422 with its name.

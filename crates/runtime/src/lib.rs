@@ -46,7 +46,7 @@ pub use self::{
     clock::{Clock, Clocks, SteadyClock},
     edge::{Edge, REQUEST_ID_HEADER, is_secure},
     events::Events,
-    extract::{JsonBody, OpenFormBody, OpenJsonBody, OpenOptionalJsonBody, OptionalJsonBody, Params, path_config},
+    extract::{FileBody, JsonBody, OpenFormBody, OpenJsonBody, OpenOptionalJsonBody, OptionalJsonBody, Params, path_config},
     host::{Host, Route, describe},
     identities::{Caller, Identities, Person},
     intake::{Ask, Intake, JobIntake},

@@ -10,9 +10,10 @@
 //! assert_eq!(scheduler::Service.name(), "scheduler");
 //! ```
 
+mod calendars;
 mod routes;
 pub mod schedules;
 mod service;
 mod settings;
 
-pub use self::{service::Service, settings::Settings};
+pub use self::{calendars::CalendarCache, service::Service, settings::Settings};

@@ -1,10 +1,12 @@
 //! Assembles the service. Each subject adds its use cases, routes and tasks here by a line, and nothing else constructs them.
 
-use actix_web::web::ServiceConfig;
+use std::sync::Arc;
+
+use actix_web::web::{Data, ServiceConfig};
 use futures_util::future::BoxFuture;
 use runtime::{Context, Running, Section, StartError};
 
-use crate::{Settings, routes};
+use crate::{Settings, calendars::Calendars, routes};
 
 /// The scheduler as a service.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,13 +37,21 @@ impl runtime::Service for Service {
 }
 
 /// The use cases, by subject: what handlers call.
-struct UseCases {}
+struct UseCases {
+    calendars: Data<Calendars>,
+}
 
 impl UseCases {
-    fn new(_context: &Context) -> Result<Self, StartError> {
-        Ok(Self {})
+    fn new(context: &Context) -> Result<Self, StartError> {
+        let settings = context.settings.section::<Settings>()?;
+        let zones = Arc::new(settings.zones()?);
+        let zone = zones.get(&settings.timezone)?;
+        let (database, clock, events) = (context.database.clone(), context.clock.clone(), context.events.clone());
+        Ok(Self { calendars: Data::new(Calendars { database, clock, events, zones, zone }) })
     }
 
     /// Registers them as app data for the handlers.
-    fn share(&self, _config: &mut ServiceConfig) {}
+    fn share(&self, config: &mut ServiceConfig) {
+        config.app_data(self.calendars.clone());
+    }
 }

@@ -9,6 +9,7 @@ pub(crate) mod audit_chain;
 pub(crate) mod audit_entry;
 pub(crate) mod audit_unsealed;
 pub(crate) mod automation;
+pub(crate) mod calendar;
 pub(crate) mod change_counter;
 pub(crate) mod dead_letter;
 pub(crate) mod domain;

@@ -17,6 +17,7 @@
 pub mod api_keys;
 pub mod audit;
 pub mod automations;
+pub mod calendars;
 pub mod changes;
 mod database;
 pub mod dead_letters;

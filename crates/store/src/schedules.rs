@@ -38,6 +38,7 @@ pub use self::{
 use crate::{
     Database, Error, Transaction,
     audit::{NONE, audit_record_in_txn},
+    calendars::calendar_hold_in_txn,
     entity::{automation, schedule, schedule_fire},
     scope,
     search::has_text,
@@ -183,7 +184,7 @@ pub enum Update {
 /// Creates a schedule. Slots after `now` count; a scheduler looks at it at once.
 ///
 /// # Errors
-/// [`Error::Duplicate`] when the automation has one of this name, [`Error::Dangling`] when there is no such automation.
+/// [`Error::Duplicate`] when the automation has one of this name, [`Error::Dangling`] when there is no such automation or calendar.
 pub async fn schedule_insert(
     database: &Database,
     change: &Change,
@@ -205,6 +206,7 @@ pub async fn schedule_insert_in_txn(
     draft: &Draft,
     now: DateTime<Utc>,
 ) -> Result<Schedule, Error> {
+    hold_calendar(txn, draft).await?;
     check_automation(txn, draft.automation_id).await?;
     let row = schedule::ActiveModel {
         id: Set(id.get()),
@@ -248,6 +250,7 @@ pub async fn schedule_update_in_txn(
     draft: &Draft,
     now: DateTime<Utc>,
 ) -> Result<Update, Error> {
+    hold_calendar(txn, draft).await?;
     let find = schedule::Entity::find_by_id(id.get()).filter(in_scope(scope)).lock_exclusive();
     let Some(before) = find.one(&txn.0).await? else { return Ok(Update::Missing) };
     if revision.is_some_and(|revision| revision != before.revision) {
@@ -357,6 +360,14 @@ fn matching(scope: &Scope, filter: &Filter) -> Condition {
 
 fn in_scope(scope: &Scope) -> Condition {
     Condition::all().add_option(scope::has(scope, schedule::Column::AutomationId))
+}
+
+/// Keeps its calendar from being deleted meanwhile.
+async fn hold_calendar(txn: &Transaction, draft: &Draft) -> Result<(), Error> {
+    match draft.calendar {
+        Some(calendar) if !calendar_hold_in_txn(txn, calendar.id).await? => Err(Error::Dangling("calendar_id")),
+        _ => Ok(()),
+    }
 }
 
 /// Automations are archived, never deleted.

@@ -13,9 +13,10 @@ use serde_json::Value;
 use store::automations::Placed;
 
 /// Each noun of events, with the permission to read it. Events of others are for nobody.
-const NOUNS: [(&str, Permission); 6] = [
+const NOUNS: [(&str, Permission); 7] = [
     ("job", Permission::RunRead),
     ("automation", Permission::RobotRead),
+    ("calendar", Permission::RobotRead),
     ("queue", Permission::RobotRead),
     ("worker", Permission::WorkerRead),
     ("dead_letter", Permission::RunRead),
@@ -69,6 +70,8 @@ pub(super) fn sees(principal: &Principal, subject: &Subject) -> bool {
     let Some((_, permission)) = NOUNS.iter().find(|(name, _)| *name == noun) else { return false };
     match principal.scope_of(*permission) {
         Scope::All => true,
+        // Calendars are the hub's: who may read any automation reads all of them.
+        scope if noun == "calendar" => *scope != Scope::NOTHING,
         scope => subject.places.iter().any(|placed| scope.has(&placed.place())),
     }
 }
@@ -106,6 +109,7 @@ mod tests {
             subject("worker.lost", json!({"queues": ["x", "r"]})),
             subject("dead_letter.created", json!({"queue_name": "r", "automation_id": null})),
             subject("worker.registered", json!({"queues": ["x"]})),
+            subject("calendar.changed", json!({"calendar_id": Uuid::nil()})),
             subject("secret.read", json!({"automation_id": 7})),
         ];
         all.iter().filter(|subject| sees(&principal, subject)).map(|subject| subject.kind.clone()).collect()
@@ -115,12 +119,13 @@ mod tests {
     fn an_event_is_for_those_who_may_read_what_it_is_about() {
         let viewer = |place| Grant { right: Right::Role(Role::Viewer), place };
         let domain = |nth| Where::Domain(Uuid::from_u128(nth).into());
-        let all = ["job.failed", "automation.paused", "queue.paused", "worker.lost", "dead_letter.created", "worker.registered"];
-        assert_eq!(seen(&[viewer(Where::Everywhere)]), all);
-        assert_eq!(seen(&[viewer(Where::Label("nfe".to_owned()))]), all[..5]);
-        assert_eq!(seen(&[viewer(domain(1))]), ["job.failed", "queue.paused"]);
-        assert_eq!(seen(&[viewer(domain(2))]), all[1..5]);
-        assert_eq!(seen(&[viewer(Where::Automation(7.into()))]), ["job.failed", "queue.paused"]);
+        let placed = ["job.failed", "automation.paused", "queue.paused", "worker.lost", "dead_letter.created"];
+        let with = |kinds: &[&str]| kinds.iter().copied().chain(["calendar.changed"]).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(seen(&[viewer(Where::Everywhere)]), with(&[&placed[..], &["worker.registered"]].concat()));
+        assert_eq!(seen(&[viewer(Where::Label("nfe".to_owned()))]), with(&placed));
+        assert_eq!(seen(&[viewer(domain(1))]), with(&["job.failed", "queue.paused"]));
+        assert_eq!(seen(&[viewer(domain(2))]), with(&placed[1..]));
+        assert_eq!(seen(&[viewer(Where::Automation(7.into()))]), with(&["job.failed", "queue.paused"]));
         let runs = Grant { right: Right::Permission(Permission::RunRead), place: domain(1) };
         assert_eq!(seen(&[runs]), ["job.failed"]);
         assert_eq!(seen(&[]), [""; 0]);

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use api_types::{
     ApiKeyCreate, ApiKeyFilter, AuditExportFilter, AuditFilter, AutomationCreate, AutomationFilter, AutomationUpdate, BulkRequest,
-    ChangePasswordRequest, ControlRequest, DeadLetterFilter, DomainCreate, DomainFilter, DomainUpdate, EventFilter, ExecuteOptions,
-    GrantCreate, JobCreate, JobEventFilter, JobFilter, LogFilter, OidcTokenRequest, PasswordReset, PauseRequest, QueueFilter,
-    ReplayRequest, RetryRequest, SessionFilter, UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate, WorkerTokenFilter,
+    CalendarCreate, CalendarDaysFilter, CalendarFilter, CalendarImportOptions, CalendarUpdate, ChangePasswordRequest, ControlRequest,
+    DeadLetterFilter, DomainCreate, DomainFilter, DomainUpdate, EventFilter, ExecuteOptions, GrantCreate, HolidayFilter, JobCreate,
+    JobEventFilter, JobFilter, LogFilter, OidcTokenRequest, PasswordReset, PauseRequest, QueueFilter, ReplayRequest, RetryRequest,
+    SessionFilter, UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate, WorkerTokenFilter,
 };
+use chrono::NaiveDate;
 use client::{Client, Error, Settings};
+use domain::calendar::HolidaySet;
 use futures_util::TryStreamExt as _;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -16,7 +19,7 @@ use uuid::Uuid;
 use crate::server::{Server, problem};
 
 /// Calls that are there beside a description: to be compared with it.
-const METHODS: usize = 73;
+const METHODS: usize = 81;
 
 /// Routes of browsers.
 const OF_BROWSERS: [&str; 3] = ["/api/v1/ws", "/api/v1/auth/oidc/start", "/api/v1/auth/oidc/callback"];
@@ -98,6 +101,14 @@ async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
         hub.domain(id.into()),
         hub.domain_update(id.into(), &DomainUpdate::default()),
         hub.domain_delete(id.into()),
+        hub.calendars(&CalendarFilter::default()).page(),
+        hub.calendar_create(&CalendarCreate::default()),
+        hub.calendar(id.into()),
+        hub.calendar_update(id.into(), &CalendarUpdate::default()),
+        hub.calendar_delete(id.into()),
+        hub.calendar_days(id.into(), &CalendarDaysFilter { from: NaiveDate::MIN, to: NaiveDate::MAX }),
+        hub.calendar_import(id.into(), &CalendarImportOptions::default(), "date".into()),
+        hub.holidays(&HolidayFilter { set: HolidaySet::Br, year: 2026 }),
         hub.user_sessions(id.into(), &SessionFilter::default()).page(),
         hub.user_session_end(id.into(), Uuid::max().into()),
         hub.audit(&AuditFilter::default()).page(),

@@ -220,6 +220,13 @@ impl HolidaySet {
         laws.filter(move |law| law.is_on(date)).map(|law| Holiday { name: law.name, until_s: law.until_h * 3600 })
     }
 
+    /// Its holidays in a year, by day.
+    pub fn in_year(self, year: i32) -> impl Iterator<Item = (NaiveDate, Holiday)> {
+        let first = NaiveDate::from_ymd_opt(year, 1, 1);
+        let days = first.into_iter().flat_map(|first| first.iter_days()).take_while(move |day| day.year() == year);
+        days.flat_map(move |day| self.on(day).map(move |holiday| (day, holiday)))
+    }
+
     const fn own(self) -> &'static [Law] {
         match self {
             Self::Br => &[],

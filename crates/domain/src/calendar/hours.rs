@@ -1,15 +1,31 @@
 use chrono::{NaiveTime, Timelike};
+use serde::{Deserialize, Serialize};
+
+use crate::Fault;
 
 const DAY_S: i64 = 86_400;
+/// Maximum number of ranges of a day.
+pub const MAX_RANGES: usize = 24;
 
-/// Working hours of a day: ranges that do not touch, in order. A range begins with its first second and ends before its last.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Working hours of a day: ranges that do not touch, in order. A range begins with its first second and ends before its last. As text and
+/// JSON they are a list of ranges such as `08:00-12:00`; `00:00-24:00` is the whole day.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<String>", try_from = "Vec<String>")]
 pub struct Hours(Vec<(i64, i64)>);
 
-/// A range that ends before it begins.
+/// Why a range is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must end after it begins")]
-pub struct InvalidHours;
+pub enum InvalidHours {
+    /// It does not end after it begins.
+    #[error("must end after it begins")]
+    Reversed,
+    /// It cannot be read.
+    #[error("must be hours such as 08:00-12:00; 00:00-24:00 is the whole day")]
+    Unreadable,
+    /// There are too many.
+    #[error("must be at most {MAX_RANGES} ranges")]
+    TooMany,
+}
 
 impl Hours {
     /// The whole day.
@@ -31,7 +47,7 @@ impl Hours {
         for (from, to) in ranges {
             let (from, to) = (i64::from(from.num_seconds_from_midnight()), end_of(to));
             if from >= to {
-                return Err(InvalidHours);
+                return Err(InvalidHours::Reversed);
             }
             open.push((from, to));
         }
@@ -43,6 +59,25 @@ impl Hours {
         }
         closed.push((at, DAY_S));
         Ok(closed.into_iter().fold(Self::all(), |hours, (from, to)| hours.without(from, to)))
+    }
+
+    /// Reads ranges of text. A fault has the index of its range as the field.
+    pub fn parse<T: AsRef<str>>(ranges: &[T]) -> Result<Self, Fault> {
+        if ranges.len() > MAX_RANGES {
+            return Err(Fault::new("", InvalidHours::TooMany.to_string()));
+        }
+        let mut times = Vec::new();
+        for (index, range) in ranges.iter().enumerate() {
+            let range = range_of(range.as_ref()).and_then(|range| Self::between([range]).map(|_| range));
+            times.push(range.map_err(|error| Fault::new(index.to_string(), error.to_string()))?);
+        }
+        Self::between(times).map_err(|error| Fault::new("", error.to_string()))
+    }
+
+    /// Its ranges as text.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        self.0.iter().map(|(from, to)| format!("{}-{}", time_text(*from), time_text(*to))).collect()
     }
 
     /// Without the seconds from `from` until before `to`.
@@ -81,6 +116,37 @@ pub(super) fn end_of(time: NaiveTime) -> i64 {
     }
 }
 
+fn range_of(text: &str) -> Result<(NaiveTime, NaiveTime), InvalidHours> {
+    let (from, to) = text.split_once('-').ok_or(InvalidHours::Unreadable)?;
+    Ok((time_of(from)?, time_of(if to.trim() == "24:00" { "00:00" } else { to })?))
+}
+
+fn time_of(text: &str) -> Result<NaiveTime, InvalidHours> {
+    let text = text.trim();
+    let time = NaiveTime::parse_from_str(text, "%H:%M").or_else(|_| NaiveTime::parse_from_str(text, "%H:%M:%S"));
+    // A leap second is none of a calendar.
+    time.ok().filter(|time| time.nanosecond() == 0).ok_or(InvalidHours::Unreadable)
+}
+
+fn time_text(second: i64) -> String {
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    if second == 0 { format!("{hour:02}:{minute:02}") } else { format!("{hour:02}:{minute:02}:{second:02}") }
+}
+
+impl From<Hours> for Vec<String> {
+    fn from(hours: Hours) -> Self {
+        hours.texts()
+    }
+}
+
+impl TryFrom<Vec<String>> for Hours {
+    type Error = String;
+
+    fn try_from(ranges: Vec<String>) -> Result<Self, String> {
+        Self::parse(&ranges).map_err(|fault| fault.message)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,8 +161,8 @@ mod tests {
         assert_eq!(hours.ranges(), [(8 * 3600, 18 * 3600)]);
         assert_eq!(between(&[("20:00:00", "00:00:00")]).unwrap().ranges(), [(20 * 3600, DAY_S)]);
         assert_eq!(between(&[]).unwrap(), Hours::none());
-        assert_eq!(between(&[("12:00:00", "12:00:00")]), Err(InvalidHours));
-        assert_eq!(between(&[("22:00:00", "06:00:00")]), Err(InvalidHours));
+        assert_eq!(between(&[("12:00:00", "12:00:00")]), Err(InvalidHours::Reversed));
+        assert_eq!(between(&[("22:00:00", "06:00:00")]), Err(InvalidHours::Reversed));
     }
 
     #[test]
@@ -108,5 +174,30 @@ mod tests {
         assert_eq!(hours.next(12 * 3600), Some(13 * 3600));
         assert_eq!(hours.next(18 * 3600), None);
         assert_eq!(hours.without(9 * 3600, 17 * 3600).ranges(), [(8 * 3600, 9 * 3600), (17 * 3600, 18 * 3600)]);
+    }
+    #[test]
+    fn hours_are_read_and_written_as_text() {
+        let hours = Hours::parse(&["13:00-18:00", " 08:00 - 12:00 "]).unwrap();
+        assert_eq!(hours.texts(), ["08:00-12:00", "13:00-18:00"]);
+        assert_eq!(Hours::parse(&["00:00-24:00"]).unwrap(), Hours::all());
+        assert_eq!(Hours::parse(&["00:00-00:00"]).unwrap().texts(), ["00:00-24:00"]);
+        assert_eq!(Hours::all().without(0, 61).texts(), ["00:01:01-24:00"]);
+        assert_eq!(Hours::parse::<&str>(&[]).unwrap(), Hours::none());
+        for (ranges, field, message) in [
+            (vec!["08:00-12:00", "8h-12h"], "1", "must be hours such as"),
+            (vec!["12:00"], "0", "must be hours such as"),
+            (vec!["25:00-26:00"], "0", "must be hours such as"),
+            (vec!["08:00:60-09:00"], "0", "must be hours such as"),
+            (vec!["24:00-12:00"], "0", "must be hours such as"),
+            (vec!["08:00-12:00", "14:00-13:00"], "1", "must end after"),
+            (vec!["08:00-09:00"; 25], "", "at most 24"),
+        ] {
+            let fault = Hours::parse(&ranges).unwrap_err();
+            assert!(fault.field == field && fault.message.contains(message), "{ranges:?}: {fault:?}");
+        }
+        let json = serde_json::json!(["08:00-12:00", "13:00-18:00"]);
+        assert_eq!(serde_json::to_value(&hours).unwrap(), json);
+        assert_eq!(serde_json::from_value::<Hours>(json).unwrap(), hours);
+        assert!(serde_json::from_value::<Hours>(serde_json::json!(["x"])).is_err());
     }
 }

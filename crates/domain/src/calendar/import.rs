@@ -7,16 +7,21 @@ mod csv;
 mod ics;
 mod recurrence;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use chrono::NaiveDate;
 
 pub use self::{csv::csv, ics::ics};
 use super::{Calendar, Day, MAX_DAYS, MAX_NAME};
-use crate::{Fault, text::is_hidden};
+use crate::{
+    Fault,
+    schedule::{Zone, Zones},
+    text::is_hidden,
+    wire::wire_names,
+};
 
 /// Maximum size of a file, in bytes.
-pub const MAX_BYTES: usize = 5 << 20;
+pub const MAX_BYTES: usize = 4 << 20;
 /// Maximum number of events of an iCalendar file, and of lines of a CSV file.
 pub const MAX_EVENTS: usize = 10_000;
 /// Maximum number of events that recur.
@@ -24,6 +29,48 @@ pub const MAX_RECURRING: usize = 1_000;
 /// How many faults of a file are reported.
 const MAX_FAULTS: usize = 20;
 const DAY_S: i64 = 86_400;
+
+/// Years in which days of a file may be.
+pub const YEARS: RangeInclusive<i32> = 1900..=2199;
+
+wire_names! {
+    /// Form of a file of days.
+    pub enum Format as "CalendarFormat" {
+        /// iCalendar.
+        Ics = "ics",
+        /// A table.
+        Csv = "csv",
+    }
+}
+
+wire_names! {
+    /// What becomes of the days that a calendar has.
+    pub enum Mode as "CalendarImportMode" {
+        /// They stay, and those of the file join them.
+        Merge = "merge",
+        /// Those of the file replace them.
+        Replace = "replace",
+    }
+    default Merge;
+}
+
+impl Format {
+    /// The form that a text looks like.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let text = text.trim_start_matches('\u{feff}').trim_start();
+        let begins = |word: &str| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+        if begins("BEGIN:VCALENDAR") { Self::Ics } else { Self::Csv }
+    }
+
+    /// Reads a file of this form; the other arguments are those of [`ics`].
+    pub fn read(self, text: &str, zones: &Zones, zone: &Zone, until: NaiveDate) -> Result<Closings, Vec<Fault>> {
+        match self {
+            Self::Ics => ics(text, zones, zone, until),
+            Self::Csv => csv(text),
+        }
+    }
+}
 
 /// Days on which nobody works, or not the whole day.
 pub type Closings = BTreeMap<NaiveDate, Closing>;
@@ -38,6 +85,17 @@ pub struct Closing {
 }
 
 impl Calendar {
+    /// It with the days of a file.
+    #[must_use]
+    pub fn import(&self, mode: Mode, closings: Closings) -> Self {
+        let mut later = self.clone();
+        if mode == Mode::Replace {
+            later.days.clear();
+        }
+        later.close(closings);
+        later
+    }
+
     /// Makes days of its own of these: their working hours without the hours in which nobody works.
     pub fn close(&mut self, closings: Closings) {
         for (date, closing) in closings {

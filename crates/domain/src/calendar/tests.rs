@@ -164,3 +164,26 @@ fn each_fault_names_its_field() {
     let fields: Vec<_> = bad.faults().into_iter().map(|fault| fault.field).collect();
     assert_eq!(fields, ["name", "week", "days/2026-12-24/name", "blackouts/0/to", "blackouts/1/name", "blackouts/1/minutes"]);
 }
+
+#[test]
+fn a_day_is_explained() {
+    let mut calendar = Calendar::with_holidays("company", [HolidaySet::Br, HolidaySet::BrSp]);
+    calendar.days.insert(date("2026-12-24"), Day { name: "Véspera".into(), hours: Hours::none() });
+    let shown = |day: &str| {
+        let explained = calendar.explain(date(day));
+        (explained.hours.is_empty(), explained.reason, explained.names.join(", "))
+    };
+    assert_eq!(shown("2026-11-27"), (false, DayReason::Week, String::new()));
+    assert_eq!(shown("2026-11-28"), (true, DayReason::Week, String::new()));
+    assert_eq!(shown("2026-11-20"), (true, DayReason::Holiday, "Dia Nacional de Zumbi e da Consciência Negra".to_owned()));
+    assert_eq!(shown("2026-12-24"), (true, DayReason::Day, "Véspera".to_owned()));
+}
+
+#[test]
+fn holidays_of_a_year_are_listed_by_day() {
+    let days = |set: HolidaySet, year| set.in_year(year).map(|(day, _)| day.to_string()).collect::<Vec<_>>();
+    assert_eq!(days(HolidaySet::BrSp, 2026), ["2026-07-09"]);
+    assert_eq!(days(HolidaySet::BrOptional, 2026), ["2026-02-16", "2026-02-17", "2026-02-18", "2026-06-04"]);
+    assert_eq!((days(HolidaySet::Br, 2026).len(), days(HolidaySet::Br, 2023).len()), (10, 9));
+    assert_eq!(days(HolidaySet::Br, i32::MAX), [""; 0]);
+}

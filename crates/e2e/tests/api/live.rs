@@ -7,7 +7,7 @@ mod source;
 use std::time::Duration;
 
 use api_gateway::Settings as GatewaySettings;
-use api_types::{EventFilter, LoginResponse, WorkerTokenCreated};
+use api_types::{Calendar, EventFilter, LoginResponse, WorkerTokenCreated};
 use client::LiveEvent;
 use e2e::{Delivery, Options, Shape, World, on_both};
 use futures_util::StreamExt as _;
@@ -67,23 +67,25 @@ async fn sign_in(world: &World) -> LoginResponse {
 
 async fn both_ways_carry_the_same_events_with_the_same_ids(delivery: Delivery) {
     let (world, _source) = plain(delivery).await;
-    let kinds = "?kinds=automation.*,job.*,queue.*,worker.*";
+    let kinds = "?kinds=automation.*,calendar.*,job.*,queue.*,worker.*";
     let (mut sse, mut ws) = (Sse::open(&world, kinds).await, Ws::open(&world, kinds).await);
     let queue = world.queue("live");
     let automation = world.client.automation(&json!({"name": "live", "queue_name": queue, "script_path": "x"})).await;
     let job = world.client.execute(&automation, &json!({})).await;
     let worker = register(&world, "w", &[&queue]).await;
+    let calendar: Calendar = world.client.post("/api/v1/calendars", &json!({"name": "live"})).await.expect(201).json();
     let _paused = world.client.post(&format!("/api/v1/queues/{queue}/pause"), &json!({})).await.expect(200);
     let _canceled = world.client.post(&format!("/api/v1/jobs/{}/cancel", job.id), &json!({})).await.expect(200);
     let mut expected = vec![
         ("automation.created".to_owned(), format!("automations/{}", automation.id)),
+        ("calendar.changed".to_owned(), format!("calendars/{}", calendar.id)),
         ("job.canceled".to_owned(), format!("jobs/{}", job.id)),
         ("job.created".to_owned(), format!("jobs/{}", job.id)),
         ("queue.paused".to_owned(), format!("queues/{queue}")),
         ("worker.registered".to_owned(), format!("workers/{worker}")),
     ];
     expected.sort();
-    let (here, there) = (sse.events(5).await, ws.events(5).await);
+    let (here, there) = (sse.events(6).await, ws.events(6).await);
     assert_eq!(here, there);
     let mut kinds: Vec<_> = here.iter().map(|(_, event)| (event.kind.clone(), event.subject.clone())).collect();
     kinds.sort();

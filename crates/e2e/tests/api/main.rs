@@ -7,6 +7,7 @@ mod api_keys;
 mod automation_faults;
 mod automations;
 mod bounds;
+mod calendars;
 mod claim;
 mod control;
 mod dead_letters;

@@ -52,16 +52,25 @@ impl ParameterArgs {
 
 /// Reads JSON of this type from a file, or from standard input when its name is `-`.
 pub(super) fn read_json<T: serde::de::DeserializeOwned>(name: &str, what: &str) -> Result<T, Fault> {
-    let mut text = Vec::new();
-    let read = match name {
-        "-" => std::io::stdin().lock().take(MOST_BYTES).read_to_end(&mut text),
-        name => std::fs::File::open(name).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut text)),
-    };
-    let name = if name == "-" { "standard input" } else { name };
-    read.map_err(|error| Fault::input(format!("cannot read {name}: {error}")))?;
+    let text = read_file(name)?;
     // Some editors write a byte order mark.
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&text);
-    serde_json::from_slice(text).map_err(|error| Fault::input(format!("{name} is not {what}: {error}")))
+    serde_json::from_slice(text).map_err(|error| Fault::input(format!("{} is not {what}: {error}", shown(name))))
+}
+
+/// Reads a file, or standard input when its name is `-`.
+pub(super) fn read_file(name: &str) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::new();
+    let read = match name {
+        "-" => std::io::stdin().lock().take(MOST_BYTES).read_to_end(&mut bytes),
+        name => std::fs::File::open(name).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes)),
+    };
+    read.map_err(|error| Fault::input(format!("cannot read {}: {error}", shown(name))))?;
+    Ok(bytes)
+}
+
+fn shown(name: &str) -> &str {
+    if name == "-" { "standard input" } else { name }
 }
 
 fn typed(pairs: &[(String, String)], schema: &Value) -> Result<Map<String, Value>, Fault> {

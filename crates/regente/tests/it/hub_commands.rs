@@ -51,7 +51,7 @@ pub(crate) async fn done(place: &Place, arguments: &[&str]) -> Ended {
 }
 
 /// Runs it to an end with this exit code, and gives what it says.
-async fn refused(place: &Place, arguments: &[&str], code: i32) -> String {
+pub(crate) async fn refused(place: &Place, arguments: &[&str], code: i32) -> String {
     let ended = place.run(arguments).await;
     assert_eq!((ended.status.code(), ended.out.as_str()), (Some(code), ""), "{arguments:?}: {ended:?}");
     let said = ended.err.strip_prefix("regente: ").unwrap_or_else(|| panic!("{ended:?}"));

@@ -4,6 +4,7 @@
 
 mod alone;
 mod browser_sign_in;
+mod calendar_commands;
 mod client;
 mod commands;
 mod crashes;

@@ -22,6 +22,7 @@ macro_rules! suite {
 
 mod audit;
 mod automations;
+mod calendars;
 mod candidates;
 mod case;
 mod concurrency;

@@ -27,6 +27,7 @@ use store::{
 use test_support::change;
 
 use crate::{
+    calendars::brazil,
     case::Case,
     fixtures::{at, draft as automation_draft, id_at, object},
 };
@@ -47,7 +48,7 @@ both!(
     the_state_is_shared,
 );
 
-fn draft(automation: AutomationId, name: &str) -> Draft {
+pub(crate) fn draft(automation: AutomationId, name: &str) -> Draft {
     Draft {
         automation_id: automation,
         name: name.to_owned(),
@@ -67,7 +68,7 @@ fn draft(automation: AutomationId, name: &str) -> Draft {
     }
 }
 
-async fn automation(db: &Case, name: &str) -> AutomationId {
+pub(crate) async fn automation(db: &Case, name: &str) -> AutomationId {
     automation_insert(db, &Scope::All, &change(), &automation_draft(name), at(0)).await.unwrap().id
 }
 
@@ -81,11 +82,11 @@ async fn schedules(db: &Case, count: u32) -> Vec<Schedule> {
     all
 }
 
-async fn claimed(db: &Case, now: i64) -> Vec<Schedule> {
+pub(crate) async fn claimed(db: &Case, now: i64) -> Vec<Schedule> {
     schedule_claim(db, &Claim { now: at(now), until: at(now + 30_000), limit: 100 }).await.unwrap()
 }
 
-fn decided(schedule: &Schedule, wake_at: Option<DateTime<Utc>>) -> Decided {
+pub(crate) fn decided(schedule: &Schedule, wake_at: Option<DateTime<Utc>>) -> Decided {
     Decided {
         id: schedule.id,
         cursor_at: schedule.cursor_at,
@@ -119,7 +120,7 @@ async fn what_was_saved_is_read_again(db: Case) {
     let automation = automation(&db, "a").await;
     let plain = draft(automation, "plain");
     let all = Draft {
-        calendar: Some(CalendarUse { id: id_at(0, 9), rule: DayRule::Nth(-2), on_blackout: OnBlackout::Hold }),
+        calendar: Some(CalendarUse { id: brazil(), rule: DayRule::Nth(-2), on_blackout: OnBlackout::Hold }),
         window: Some(Window { start: "22:00:00".parse().unwrap(), end: "07:30:15".parse().unwrap() }),
         jitter_s: 30,
         start_at: Some(at(5)),
@@ -358,7 +359,7 @@ async fn a_pause_has_a_beginning_and_an_end(db: Case) {
 
 async fn changes_elsewhere_wake_schedules(db: Case) {
     let automations = [automation(&db, "a").await, automation(&db, "b").await];
-    let calendar = Some(CalendarUse { id: id_at(0, 9), rule: DayRule::Only, on_blackout: OnBlackout::Skip });
+    let calendar = Some(CalendarUse { id: brazil(), rule: DayRule::Only, on_blackout: OnBlackout::Skip });
     let drafts = [
         draft(automations[0], "0"),
         Draft { calendar, ..draft(automations[1], "1") },
@@ -392,7 +393,7 @@ async fn changes_elsewhere_wake_schedules(db: Case) {
     let standing = automation_list_standing_unscoped(&db, &automations, at(50)).await.unwrap();
     assert_eq!((standing[&automations[1]].state, standing[&automations[1]].paused_until), (AutomationState::Ready, None));
     let txn = db.begin().await.unwrap();
-    assert_eq!(schedule_wake_of_calendar_in_txn(&txn, id_at(0, 9)).await.unwrap(), 1);
+    assert_eq!(schedule_wake_of_calendar_in_txn(&txn, brazil()).await.unwrap(), 1);
     txn.commit().await.unwrap();
     assert_eq!(woken().await, "1");
     let first = schedule_wake_page(&db, None, 2).await.unwrap();

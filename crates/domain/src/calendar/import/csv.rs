@@ -91,7 +91,7 @@ fn add_line(closings: &mut Closings, columns: &[Column], record: &csv::StringRec
 
 fn date(text: &str) -> Result<NaiveDate, String> {
     let parsed = NaiveDate::parse_from_str(text, "%Y-%m-%d").or_else(|_| NaiveDate::parse_from_str(text, "%d/%m/%Y"));
-    let in_range = parsed.ok().filter(|date| super::ics::YEARS.contains(&chrono::Datelike::year(date)));
+    let in_range = parsed.ok().filter(|date| super::YEARS.contains(&chrono::Datelike::year(date)));
     in_range.ok_or_else(|| format!("\"{}\" is no date from 1900 to 2199, as dd/MM/yyyy or yyyy-MM-dd", cut(text)))
 }
 

@@ -1,10 +1,8 @@
-use std::ops::RangeInclusive;
-
 use chrono::{Datelike, NaiveDate, NaiveDateTime};
 use icalendar::parser::{Component, Property, read_calendar, unfold};
 
 use super::{
-    Closings, DAY_S, MAX_EVENTS, MAX_FAULTS, MAX_RECURRING, add, fault,
+    Closings, DAY_S, MAX_EVENTS, MAX_FAULTS, MAX_RECURRING, YEARS, add, fault,
     recurrence::{Budget, Rule},
     size_fault,
 };
@@ -13,8 +11,6 @@ use crate::{
     schedule::{Zone, Zones},
 };
 
-/// Years in which events may be.
-pub(super) const YEARS: RangeInclusive<i32> = 1900..=2199;
 /// How deep components of a file may be nested. The parser calls itself for each.
 const MAX_DEPTH: usize = 8;
 /// Maximum length of an event, in days.

@@ -1,5 +1,8 @@
 use super::*;
-use crate::schedule::{Zone, Zones};
+use crate::{
+    calendar::Hours,
+    schedule::{Zone, Zones},
+};
 
 fn date(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -116,7 +119,7 @@ fn large_files_are_refused_before_they_are_parsed() {
     let events = "BEGIN:VEVENT\nDTSTART:20260101\nEND:VEVENT\n".repeat(100_000);
     let daily = "BEGIN:VEVENT\nDTSTART:19000101\nRRULE:FREQ=DAILY\nEND:VEVENT\n".repeat(900);
     for (text, part) in [
-        (huge, "at most 5 MiB"),
+        (huge, "at most 4 MiB"),
         (recurring, "at most 1000 recurring events, not 9000"),
         (events, "at most 10000 events, not 100000"),
         ("BEGIN:A\n".repeat(500_000), "nest"),
@@ -160,4 +163,34 @@ fn tables_of_days_are_read() {
     assert!(csv(&long).unwrap_err()[0].message.contains("at most 10000 lines"));
     let bad = "date\n".to_owned() + &"x\n".repeat(1000);
     assert_eq!(csv(&bad).unwrap_err().len(), MAX_FAULTS);
+}
+
+#[test]
+fn the_form_of_a_file_is_seen_at_its_beginning() {
+    for text in ["BEGIN:VCALENDAR\n", "\u{feff}begin:vcalendar", "\n\n BEGIN:VCALENDAR"] {
+        assert_eq!(Format::of(text), Format::Ics, "{text:?}");
+    }
+    for text in ["", "date,name\n", "BEGIN:VCARD"] {
+        assert_eq!(Format::of(text), Format::Csv, "{text:?}");
+    }
+}
+
+#[test]
+fn days_of_a_file_join_those_of_the_calendar_or_replace_them() {
+    let mut calendar = Calendar::weekdays("company");
+    for day in ["2026-12-24", "2026-12-31"] {
+        calendar.days.insert(date(day), Day { name: "own".into(), hours: Hours::none() });
+    }
+    let closings = || csv("date,name,from\n2026-12-24,Natal,12:00\n2027-01-25,Aniversário,\n").unwrap();
+    let merged = calendar.import(Mode::Merge, closings());
+    let shown = |later: &Calendar| {
+        let changes = calendar.day_changes(later);
+        changes.into_iter().map(|change| format!("{} {} {}", change.changed, change.date, change.day.name)).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&merged), ["changed 2026-12-24 Natal", "added 2027-01-25 Aniversário"]);
+    assert_eq!(merged.hours(date("2026-12-24")), Hours::none(), "a day on which nobody works stays one");
+    let replaced = calendar.import(Mode::Replace, closings());
+    assert_eq!(shown(&replaced), ["changed 2026-12-24 Natal", "removed 2026-12-31 own", "added 2027-01-25 Aniversário"]);
+    assert_eq!(replaced.hours(date("2026-12-24")).texts(), ["00:00-12:00"]);
+    assert_eq!(merged.import(Mode::Merge, closings()), merged, "once more changes nothing");
 }
