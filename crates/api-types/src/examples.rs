@@ -200,7 +200,12 @@ pub(crate) fn queue() -> Value {
 }
 
 pub(crate) fn health() -> Value {
-    json!({"status": "ok", "version": "0.4.0", "database": "ok", "broker": "ok", "uptime_s": 86400, "now": "2026-11-26T08:31:12.004Z"})
+    json!({"status": "ok", "version": "0.4.0", "database": "ok", "broker": "ok", "uptime_s": 86400, "now": "2026-11-26T08:31:12.004Z",
+        "time_zones": time_zones()})
+}
+
+pub(crate) fn time_zones() -> Value {
+    json!({"version": "2026f", "source": "bundled"})
 }
 
 pub(crate) fn login() -> Value {

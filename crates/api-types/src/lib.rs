@@ -58,7 +58,7 @@ pub use problem::{FieldError, Problem};
 pub use queue::{PauseRequest, Queue, QueueFilter};
 pub use report::{Report, ReportBody, ReportOutcome};
 pub use sign_in::{OidcCallback, OidcStart, OidcTokenRequest, OidcWay, SignInWays};
-pub use system::Health;
+pub use system::{Health, TimeZones};
 pub use user::{PasswordReset, SessionFilter, User, UserCreate, UserCreated, UserFilter, UserUpdate};
 pub use worker::{
     CancellationResponse, ClaimRequest, FinishRequest, HeartbeatRequest, HeartbeatResponse, HeldJob, JobAssignment, JobStatusResponse,

@@ -24,4 +24,17 @@ pub struct Health {
     pub uptime_s: u64,
     /// The hub's clock.
     pub now: DateTime<Utc>,
+    /// Data of the time zones that schedules are due by; absent in a process that does not run the scheduler.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zones: Option<TimeZones>,
+}
+
+/// Data of time zones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(example = examples::time_zones)]
+pub struct TimeZones {
+    /// Its version, such as `2026f`.
+    pub version: String,
+    /// Where it comes from: `bundled`, or the folder that the settings name.
+    pub source: String,
 }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use actix_web::web::ServiceConfig;
+use api_types::TimeZones;
 use auth::{SharedKey, secrets::MasterKeys};
 use broker::Broker;
 use chrono::TimeDelta;
@@ -70,6 +71,7 @@ pub struct Running {
     pub(crate) descriptions: Vec<OpenApi>,
     pub(crate) local_access: Option<LocalAccess>,
     pub(crate) job_intake: Option<Arc<dyn JobIntake>>,
+    pub(crate) time_zones: Option<TimeZones>,
 }
 
 impl Running {
@@ -83,6 +85,7 @@ impl Running {
             descriptions: Vec::new(),
             local_access: None,
             job_intake: None,
+            time_zones: None,
         }
     }
 
@@ -117,6 +120,13 @@ impl Running {
     #[must_use]
     pub fn with_job_intake(mut self, intake: Arc<dyn JobIntake>) -> Self {
         self.job_intake = Some(intake);
+        self
+    }
+
+    /// Shows in `/api/v1/health` by which data of time zones it works.
+    #[must_use]
+    pub fn with_time_zones(mut self, zones: TimeZones) -> Self {
+        self.time_zones = Some(zones);
         self
     }
 

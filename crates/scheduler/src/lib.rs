@@ -11,6 +11,7 @@
 //! ```
 
 mod calendars;
+mod retention;
 mod routes;
 pub mod schedules;
 mod service;

@@ -3,18 +3,29 @@
 use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig};
+use api_types::TimeZones;
+use domain::schedule::Zones;
 use futures_util::future::BoxFuture;
 use runtime::{Context, Running, Section, StartError};
+use tokio::sync::Notify;
 
-use crate::{Settings, calendars::Calendars, routes};
+use crate::{
+    CalendarCache, Settings,
+    calendars::Calendars,
+    retention::RetentionFires,
+    routes,
+    schedules::{Schedules, due::Due},
+};
 
 /// The scheduler as a service.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Service;
 
+const NAME: &str = "scheduler";
+
 impl runtime::Service for Service {
     fn name(&self) -> &'static str {
-        "scheduler"
+        NAME
     }
 
     fn section(&self) -> Option<Section> {
@@ -28,30 +39,60 @@ impl runtime::Service for Service {
     fn start<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Running, StartError>> {
         Box::pin(async move {
             let use_cases = UseCases::new(context)?;
-            Ok(Running::new(move |config| {
+            let time_zones = use_cases.time_zones.clone();
+            let (due, stop) = (use_cases.due.clone(), context.shutdown.clone());
+            context.tasks.spawn("scheduler.due", move || due.clone().run(stop.clone()));
+            let running = Running::new(move |config| {
                 use_cases.share(config);
                 routes::routes(config);
-            }))
+            });
+            Ok(running.with_reconcilers(vec![Arc::new(RetentionFires::new(context))]).with_time_zones(time_zones))
         })
     }
 }
 
-/// The use cases, by subject: what handlers call.
+/// The use cases, by subject: what handlers call, and what tasks run.
 struct UseCases {
     calendars: Data<Calendars>,
+    schedules: Data<Schedules>,
+    due: Due,
+    time_zones: TimeZones,
 }
 
 impl UseCases {
     fn new(context: &Context) -> Result<Self, StartError> {
         let settings = context.settings.section::<Settings>()?;
-        let zones = Arc::new(settings.zones()?);
+        let zones: Arc<Zones> = Arc::new(settings.zones()?);
+        let time_zones = settings.describe(&zones);
         let zone = zones.get(&settings.timezone)?;
         let (database, clock, events) = (context.database.clone(), context.clock.clone(), context.events.clone());
-        Ok(Self { calendars: Data::new(Calendars { database, clock, events, zones, zone }) })
+        let (cache, nudge, intake) = (CalendarCache::new(database.clone()), Arc::<Notify>::default(), context.job_intake(NAME)?);
+        let schedules = Schedules {
+            database: database.clone(),
+            clock: clock.clone(),
+            events: events.clone(),
+            zones: zones.clone(),
+            zone: zone.clone(),
+            calendars: cache.clone(),
+            intake: intake.clone(),
+            nudge: nudge.clone(),
+        };
+        let due = Due {
+            database: database.clone(),
+            clock: clock.clone(),
+            events: events.clone(),
+            zones: zones.clone(),
+            calendars: cache,
+            intake,
+            nudge,
+            tick: settings.tick,
+        };
+        let calendars = Calendars { database, clock, events, zones, zone };
+        Ok(Self { calendars: Data::new(calendars), schedules: Data::new(schedules), due, time_zones })
     }
 
     /// Registers them as app data for the handlers.
     fn share(&self, config: &mut ServiceConfig) {
-        config.app_data(self.calendars.clone());
+        config.app_data(self.calendars.clone()).app_data(self.schedules.clone());
     }
 }

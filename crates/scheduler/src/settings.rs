@@ -1,5 +1,6 @@
 use std::{path::PathBuf, time::Duration};
 
+use api_types::TimeZones;
 use domain::schedule::Zones;
 use runtime::{SectionSettings, ZonesError, zones_from_dir};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,13 @@ impl Settings {
     /// Why the folder has none.
     pub fn zones(&self) -> Result<Zones, ZonesError> {
         if self.zoneinfo.as_os_str().is_empty() { Ok(Zones::bundled()) } else { zones_from_dir(&self.zoneinfo) }
+    }
+
+    /// The same for people: version and source.
+    pub(crate) fn describe(&self, zones: &Zones) -> TimeZones {
+        let is_bundled = self.zoneinfo.as_os_str().is_empty();
+        let source = if is_bundled { "bundled".to_owned() } else { self.zoneinfo.display().to_string() };
+        TimeZones { version: zones.version().to_owned(), source }
     }
 }
 

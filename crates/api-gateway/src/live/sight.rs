@@ -13,10 +13,11 @@ use serde_json::Value;
 use store::automations::Placed;
 
 /// Each noun of events, with the permission to read it. Events of others are for nobody.
-const NOUNS: [(&str, Permission); 7] = [
+const NOUNS: [(&str, Permission); 8] = [
     ("job", Permission::RunRead),
     ("automation", Permission::RobotRead),
     ("calendar", Permission::RobotRead),
+    ("schedule", Permission::RobotRead),
     ("queue", Permission::RobotRead),
     ("worker", Permission::WorkerRead),
     ("dead_letter", Permission::RunRead),
@@ -105,6 +106,7 @@ mod tests {
         let all = [
             subject("job.failed", json!({"job_id": Uuid::nil(), "automation_id": 7, "queue_name": "r"})),
             subject("automation.paused", json!({"automation_id": 9})),
+            subject("schedule.fired", json!({"schedule_id": Uuid::nil(), "job_id": Uuid::nil(), "automation_id": 9})),
             subject("queue.paused", json!({"queue_name": "q"})),
             subject("worker.lost", json!({"queues": ["x", "r"]})),
             subject("dead_letter.created", json!({"queue_name": "r", "automation_id": null})),
@@ -119,7 +121,7 @@ mod tests {
     fn an_event_is_for_those_who_may_read_what_it_is_about() {
         let viewer = |place| Grant { right: Right::Role(Role::Viewer), place };
         let domain = |nth| Where::Domain(Uuid::from_u128(nth).into());
-        let placed = ["job.failed", "automation.paused", "queue.paused", "worker.lost", "dead_letter.created"];
+        let placed = ["job.failed", "automation.paused", "schedule.fired", "queue.paused", "worker.lost", "dead_letter.created"];
         let with = |kinds: &[&str]| kinds.iter().copied().chain(["calendar.changed"]).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(seen(&[viewer(Where::Everywhere)]), with(&[&placed[..], &["worker.registered"]].concat()));
         assert_eq!(seen(&[viewer(Where::Label("nfe".to_owned()))]), with(&placed));

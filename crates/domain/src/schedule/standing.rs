@@ -30,6 +30,8 @@ wire_names! {
         PausedOpen = "paused_open",
         /// Its automation is archived.
         AutomationArchived = "automation_archived",
+        /// Its expression, zone or calendar cannot be used any more.
+        Unusable = "unusable",
         /// Its automation is paused: jobs are created and stay pending.
         AutomationPaused = "automation_paused",
         /// Its one time is over.

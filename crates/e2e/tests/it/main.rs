@@ -27,6 +27,7 @@ mod replicas;
 mod results;
 mod retention;
 mod retries;
+mod schedules;
 mod secrets;
 mod services;
 mod shapes;

@@ -99,8 +99,15 @@ mod tests {
 
     fn found(clock_ahead_s: f64) -> HubHealth {
         let (version, now) = (env!("CARGO_PKG_VERSION").to_owned(), chrono::Utc::now());
-        let health =
-            Health { status: health::Status::Ok, version, database: health::Database::Ok, broker: health::Broker::None, uptime_s: 1, now };
+        let health = Health {
+            status: health::Status::Ok,
+            version,
+            database: health::Database::Ok,
+            broker: health::Broker::None,
+            uptime_s: 1,
+            now,
+            time_zones: None,
+        };
         HubHealth { health, clock_ahead_s }
     }
 
