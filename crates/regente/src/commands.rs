@@ -12,6 +12,7 @@ mod credentials;
 mod domain;
 mod events;
 mod fault;
+mod hook;
 mod interrupt;
 mod job;
 mod key;
@@ -65,6 +66,8 @@ pub(crate) enum HubCommand {
     Key(key::KeyArgs),
     /// Add, change, import and delete calendars, which schedules obey.
     Calendar(calendar::CalendarArgs),
+    /// Create, change and watch inbound webhooks, at which requests of other systems start jobs.
+    Hook(hook::HookArgs),
     /// Add, change and delete domains, which own automations.
     Domain(domain::DomainArgs),
     /// Add, change and deactivate users, grant them rights, and end their sessions.
@@ -118,6 +121,7 @@ async fn outcome(command: HubCommand) -> Outcome {
         HubCommand::Queue(args) => queue::run(args).await,
         HubCommand::Key(args) => key::run(args).await,
         HubCommand::Calendar(args) => calendar::run(args).await,
+        HubCommand::Hook(args) => hook::run(args).await,
         HubCommand::Domain(args) => domain::run(args).await,
         HubCommand::User(args) => user::run(args).await,
         HubCommand::Events(args) => events::run(args).await,

@@ -160,7 +160,7 @@ impl Failure {
             Self::UnsupportedEncoding => "unsupported_encoding",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::NotProved(_) => "not_proved",
-            Self::Paused(_) => "paused",
+            Self::Paused(_) => "hook_paused",
             Self::HeadersTooLarge(_) => "headers_too_large",
             Self::TooSlow(_) => "too_slow",
             Self::TooMany { .. } => "too_many_requests",

@@ -223,6 +223,9 @@ section!(
         /// Dead letters.
         #[serde(with = "humantime_serde")]
         dead_letters: Duration,
+        /// Deliveries to inbound webhooks.
+        #[serde(with = "humantime_serde")]
+        hook_deliveries: Duration,
     }
 );
 section!(
@@ -388,7 +391,8 @@ impl Settings {
         check(self.dispatch.queue_limit >= 1, "dispatch.queue_limit must be at least 1");
         check((100..=1_000_000_000).contains(&self.limits.log_lines), "limits.log_lines must be 100 to 1000000000");
         check((1 << 16..=1 << 40).contains(&self.limits.log_bytes), "limits.log_bytes must be 64 KiB to 1 TiB");
-        for (key, kept) in [("jobs", self.retention.jobs), ("logs", self.retention.logs), ("dead_letters", self.retention.dead_letters)] {
+        let Retention { jobs, logs, dead_letters, hook_deliveries } = self.retention.clone();
+        for (key, kept) in [("jobs", jobs), ("logs", logs), ("dead_letters", dead_letters), ("hook_deliveries", hook_deliveries)] {
             let fine = kept.is_zero() || (RETENTION_LEAST..=RETENTION_MOST).contains(&kept);
             check(fine, &format!("retention.{key} must be 1h to 100years, or 0s to keep everything"));
         }

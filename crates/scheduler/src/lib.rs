@@ -11,6 +11,7 @@
 //! ```
 
 mod calendars;
+mod hooks;
 mod retention;
 mod routes;
 pub mod schedules;

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::{
     CalendarCache, Settings,
     calendars::Calendars,
+    hooks::{self, Hooks},
     retention::RetentionFires,
     routes,
     schedules::{Schedules, due::Due},
@@ -46,7 +47,9 @@ impl runtime::Service for Service {
                 use_cases.share(config);
                 routes::routes(config);
             });
-            Ok(running.with_reconcilers(vec![Arc::new(RetentionFires::new(context))]).with_time_zones(time_zones))
+            Ok(running
+                .with_reconcilers(vec![Arc::new(RetentionFires::new(context)), Arc::new(hooks::Retention::new(context))])
+                .with_time_zones(time_zones))
         })
     }
 }
@@ -54,6 +57,7 @@ impl runtime::Service for Service {
 /// The use cases, by subject: what handlers call, and what tasks run.
 struct UseCases {
     calendars: Data<Calendars>,
+    hooks: Data<Hooks>,
     schedules: Data<Schedules>,
     due: Due,
     time_zones: TimeZones,
@@ -88,11 +92,17 @@ impl UseCases {
             tick: settings.tick,
         };
         let calendars = Calendars { database, clock, events, zones, zone };
-        Ok(Self { calendars: Data::new(calendars), schedules: Data::new(schedules), due, time_zones })
+        Ok(Self {
+            calendars: Data::new(calendars),
+            hooks: Data::new(Hooks::new(context)?),
+            schedules: Data::new(schedules),
+            due,
+            time_zones,
+        })
     }
 
     /// Registers them as app data for the handlers.
     fn share(&self, config: &mut ServiceConfig) {
-        config.app_data(self.calendars.clone()).app_data(self.schedules.clone());
+        config.app_data(self.calendars.clone()).app_data(self.hooks.clone()).app_data(self.schedules.clone());
     }
 }

@@ -56,6 +56,18 @@ pub(crate) const ROUTES: &[(&str, &str, Needs)] = &[
     ("post", "/api/v1/calendars/{id}/import", Some(P::RobotPublish)),
     ("get", "/api/v1/events", Some(P::RunRead)),
     ("get", "/api/v1/health", ANYBODY),
+    ("get", "/api/v1/hooks", Some(P::RobotRead)),
+    ("post", "/api/v1/hooks", Some(P::RobotPublish)),
+    ("delete", "/api/v1/hooks/{hook}", Some(P::RobotPublish)),
+    ("get", "/api/v1/hooks/{hook}", Some(P::RobotRead)),
+    ("post", "/api/v1/hooks/{hook}", ANYBODY),
+    ("put", "/api/v1/hooks/{hook}", Some(P::RobotPublish)),
+    ("get", "/api/v1/hooks/{hook}/deliveries", Some(P::RunRead)),
+    ("get", "/api/v1/hooks/{hook}/deliveries/{id}", Some(P::RunRead)),
+    ("post", "/api/v1/hooks/{hook}/deliveries/{id}/redeliver", Some(P::RobotRun)),
+    ("post", "/api/v1/hooks/{hook}/pause", Some(P::RunCancel)),
+    ("post", "/api/v1/hooks/{hook}/resume", Some(P::RunCancel)),
+    ("post", "/api/v1/hooks/{hook}/rotate", Some(P::RobotPublish)),
     ("get", "/api/v1/jobs", Some(P::RunRead)),
     ("post", "/api/v1/jobs", Some(P::RobotRun)),
     ("get", "/api/v1/jobs/{id}", Some(P::RunRead)),
@@ -262,6 +274,7 @@ async fn ask(world: &World, (method, path): (&str, &str), shown: &[(&'static str
     let path = path
         .replace("{session_id}", "0195d6f0-0000-7000-8000-000000000000")
         .replace("{grant_id}", "0195d6f0-0000-7000-8000-000000000000")
+        .replace("{hook}", "0195d6f0-0000-7000-8000-000000000000")
         .replace("{id}", if path.contains("automations") { "999999" } else { "0195d6f0-0000-7000-8000-000000000000" });
     // A bad filter is found after the permission; without it, the stream never ends.
     let path = if ["/api/v1/events", "/api/v1/ws"].contains(&path.as_str()) { path + "?kinds=bad" } else { path };

@@ -16,6 +16,7 @@ mod enforcement;
 mod execute;
 mod finish;
 mod grants;
+mod hooks;
 mod identity;
 mod jobs;
 mod live;

@@ -1,6 +1,6 @@
 //! What each role gets from every route, everywhere and in one place: routes come from the table in `access.rs`, each with a working sample here.
 
-use api_types::{Grant, LoginResponse, Session, User, UserCreated, WorkerTokenCreated};
+use api_types::{Grant, HookDelivery, HookShown, LoginResponse, Session, User, UserCreated, WorkerTokenCreated};
 use domain::permission::{Permission as P, Role};
 use e2e::{Answer, Delivery, World};
 use reqwest::Method;
@@ -36,7 +36,7 @@ fn about(method: &str, path: &str) -> About {
         ("post", "/api/v1/worker-tokens") => About::Token,
         (_, "/api/v1/worker-tokens/{id}") => About::OwnToken,
         ("post", "/api/v1/automations") => About::New,
-        ("post", "/api/v1/jobs") => About::One,
+        ("post", "/api/v1/jobs" | "/api/v1/hooks") => About::One,
         (_, "/api/v1/ops/reconcilers" | "/api/v1/ops/tasks") => About::Hub,
         (_, path) if path.contains('{') => About::One,
         _ => About::Part,
@@ -192,6 +192,21 @@ impl Maker<'_> {
         id.to_string()
     }
 
+    /// A hook of a new automation.
+    async fn hook(&self) -> HookShown {
+        let body = json!({"automation_id": self.automation().await["id"], "name": "h"});
+        self.world.client.post("/api/v1/hooks", &body).await.expect(201).json()
+    }
+
+    /// A hook, and a request that came to it.
+    async fn delivery(&self) -> (String, String) {
+        let HookShown { token, hook, .. } = self.hook().await;
+        let path = format!("/api/v1/hooks/{}", token.unwrap());
+        let _sent = self.world.client.send(self.world.client.bare(Method::POST, &path).json(&json!({}))).await.expect(202);
+        let list = self.world.client.get(&format!("/api/v1/hooks/{}/deliveries", hook.id)).await.expect(200);
+        (hook.id.to_string(), list.json::<Vec<HookDelivery>>().remove(0).id.to_string())
+    }
+
     async fn user(&self) -> User {
         let name = format!("u-{}", Uuid::new_v4().simple());
         somebody(self.world, &name, &[json!({"right": "viewer"})]).await.0
@@ -212,6 +227,19 @@ impl Maker<'_> {
         match (method, path) {
             ("post", "/api/v1/automations") => plain(json!({"name": unique, "script_path": "a.py", "domain_id": self.places.mine}), &[201]),
             ("post", "/api/v1/jobs") => plain(json!({"automation_id": self.automation().await["id"], "parameters": {}}), &[202]),
+            ("post", "/api/v1/hooks") => plain(json!({"automation_id": self.automation().await["id"], "name": unique}), &[201]),
+            (_, path) if path.starts_with("/api/v1/hooks/{hook}/deliveries/") => {
+                let (hook, id) = self.delivery().await;
+                Sample { path: path.replace("{hook}", &hook).replace("{id}", &id), body: json!({}), done: &[200, 202] }
+            }
+            (_, path) if path.starts_with("/api/v1/hooks/{hook}") => {
+                let id = self.hook().await.hook.id.to_string();
+                if path.ends_with("resume") {
+                    self.done(&format!("/api/v1/hooks/{id}/pause")).await;
+                }
+                let body = if method == "put" { json!({"name": unique}) } else { json!({}) };
+                Sample { path: path.replace("{hook}", &id), body, done: &[200, 204] }
+            }
             ("post", "/api/v1/jobs/bulk/cancel") => plain(json!({"ids": [self.job().await]}), &[200]),
             ("post", "/api/v1/jobs/bulk/retry") => plain(json!({"ids": [self.canceled().await]}), &[200]),
             ("post", "/api/v1/dead-letters/replay") => plain(json!({"dry_run": true}), &[200]),
