@@ -311,7 +311,7 @@ pub struct CalendarImportOptions {
     pub format: Option<Format>,
     /// What becomes of the days that the calendar has; by default `merge`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(value_type = Option<schema::CalendarImportMode>)]
+    #[param(inline, value_type = Option<schema::CalendarImportMode>)]
     pub mode: Option<Mode>,
     /// Whether the answer only says what would change.
     #[serde(skip_serializing_if = "is_false")]

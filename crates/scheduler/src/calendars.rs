@@ -17,6 +17,7 @@ use actix_web::web::ServiceConfig;
 use domain::schedule::{Zone, Zones};
 use runtime::{Clock, Events};
 use store::Database;
+use tokio::sync::Notify;
 
 pub use self::cache::CalendarCache;
 
@@ -29,6 +30,8 @@ pub(crate) struct Calendars {
     pub(crate) zones: Arc<Zones>,
     /// The zone of files that name none.
     pub(crate) zone: Zone,
+    /// Wakes the loop of this process after a change; others find out within their tick.
+    pub(crate) nudge: Arc<Notify>,
 }
 
 /// The description of the routes.

@@ -88,10 +88,10 @@ impl UseCases {
             zones: zones.clone(),
             calendars: cache,
             intake,
-            nudge,
+            nudge: nudge.clone(),
             tick: settings.tick,
         };
-        let calendars = Calendars { database, clock, events, zones, zone };
+        let calendars = Calendars { database, clock, events, zones, zone, nudge };
         Ok(Self {
             calendars: Data::new(calendars),
             hooks: Data::new(Hooks::new(context)?),

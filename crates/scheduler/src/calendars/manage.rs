@@ -41,6 +41,7 @@ impl Calendars {
         let updated = calendar_update(&self.database, (by.change(), action), of, &calendar, (self.clock)()).await;
         match updated.map_err(|error| name_taken(error, &calendar.name))? {
             Update::Done(stored) => {
+                self.nudge.notify_one();
                 self.announce(stored.id, &stored.calendar.name);
                 Ok(*stored)
             }

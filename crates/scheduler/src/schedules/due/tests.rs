@@ -1,5 +1,6 @@
 //! The loop on both databases, with the orchestrator that accepts its jobs and a clock that the tests set.
 
+mod calendars;
 mod faults;
 mod times;
 mod world;
