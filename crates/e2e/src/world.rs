@@ -22,6 +22,14 @@ pub enum Delivery {
     Queue,
 }
 
+impl Delivery {
+    /// This one, or, where services are apart, with the broker: events go between processes over it.
+    #[must_use]
+    pub fn with_events(self) -> Self {
+        if Shape::of_environment() == Shape::Apart { Self::Queue } else { self }
+    }
+}
+
 /// Changes the settings of a hub.
 pub type ChangeSettings = Box<dyn FnOnce(&mut Settings) + Send>;
 
@@ -277,7 +285,7 @@ impl Processes {
             settings.data_dir = settings.data_dir.join(folder);
             settings
         };
-        // At the same moment, on an empty database, as a host starts them.
+        // At the same moment, as a host starts them.
         let first = started(settings.clone(), options, services(false).chain(extra).collect());
         let (hub, peer) = tokio::join!(first, started(another("peer"), options, services(false).collect()));
         let gateway = |folder: &str| {

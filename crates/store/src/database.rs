@@ -168,24 +168,6 @@ impl Database {
         txn.commit().await
     }
 
-    /// Creates a schema (PostgreSQL). For tests, which have one each.
-    ///
-    /// # Errors
-    /// Any [`Error`].
-    pub async fn schema_create(&self, name: &str) -> Result<(), Error> {
-        self.connection.execute_unprepared(&format!("CREATE SCHEMA \"{name}\"")).await?;
-        Ok(())
-    }
-
-    /// Drops a schema with its contents (PostgreSQL). For tests.
-    ///
-    /// # Errors
-    /// Any [`Error`].
-    pub async fn schema_drop(&self, name: &str) -> Result<(), Error> {
-        self.connection.execute_unprepared(&format!("DROP SCHEMA IF EXISTS \"{name}\" CASCADE")).await?;
-        Ok(())
-    }
-
     /// Checks that the database answers.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ pub mod automations;
 pub mod calendars;
 pub mod changes;
 mod database;
+mod databases;
 pub mod dead_letters;
 mod dialect;
 pub mod domains;

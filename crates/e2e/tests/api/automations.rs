@@ -42,6 +42,7 @@ async fn an_automation_lives_from_registration_to_archive(delivery: Delivery) {
     assert_eq!(archived.text, "");
     let kept: Automation = client.get(&path).await.expect(200).json();
     assert!(kept.archived_at.is_some());
+    crate::support::archived(&world, &automation).await;
     let refused = client.post(&format!("{path}/execute"), &json!({})).await.problem(409);
     assert_eq!(refused.code, "automation_archived");
     assert_eq!(client.job(job.id).await.id, job.id, "its jobs stay");

@@ -267,7 +267,9 @@ async fn a_token_is_replaced_by_one_that_opens_as_much(delivery: Delivery) {
     let first = id_of(place.ask(Shows::Own, (Method::POST, "/register"), None, &body).await);
     let second = id_of(place.ask(Shows::Any, (Method::POST, "/register"), None, &body).await);
     assert_ne!(second, first, "the same process with a new token: what the old one registered is the old one's");
-    let problem = place.ask(Shows::Any, (Method::POST, "/heartbeat"), None, &json!({"worker_id": first})).await.problem(404);
+    let beats = async || place.ask(Shows::Any, (Method::POST, "/heartbeat"), None, &json!({"worker_id": first})).await;
+    world.everywhere("what the old one registered is gone", async || beats().await.status == 404).await;
+    let problem = beats().await.problem(404);
     assert_eq!(problem.code, "not_found");
     let _gone = place.ask(Shows::Any, (Method::POST, "/goodbye"), None, &json!({"worker_id": second})).await.expect(204);
     let narrow = registration("A", &world.queue("qb"), None, "");

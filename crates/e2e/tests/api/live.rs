@@ -39,8 +39,6 @@ on_both!(
 
 /// A hub with a service that publishes what the test wants.
 async fn hub(delivery: Delivery, change: impl FnOnce(&mut Settings, &mut GatewaySettings) + Send + 'static) -> (World, Source) {
-    // Between processes, events need the broker.
-    let delivery = if Shape::of_environment() == Shape::Apart { Delivery::Queue } else { delivery };
     let source = Source::default();
     let settings = move |settings: &mut Settings| {
         let mut gateway = (*settings.section::<GatewaySettings>().unwrap()).clone();
@@ -48,7 +46,8 @@ async fn hub(delivery: Delivery, change: impl FnOnce(&mut Settings, &mut Gateway
         settings.change_section(|section: &mut GatewaySettings| *section = gateway).unwrap();
     };
     let services: Vec<Box<dyn runtime::Service>> = vec![Box::new(source.clone())];
-    let mut world = World::start_with(delivery, Options { settings: Some(Box::new(settings)), services, ..Options::default() }).await;
+    let mut world =
+        World::start_with(delivery.with_events(), Options { settings: Some(Box::new(settings)), services, ..Options::default() }).await;
     // Each gateway has a window and ids of its own; a balancer in front of several keeps a client at one.
     world.client = world.client_of_door().await;
     source.reaches(&world.client).await;

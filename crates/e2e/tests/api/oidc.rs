@@ -58,6 +58,13 @@ async fn hub_with(delivery: Delivery, provider: &IdentityProvider, change: impl 
     .await
 }
 
+/// The same with a client of one gateway alone: what is read of a provider is remembered by each.
+async fn hub_of_one_gateway(provider: &IdentityProvider) -> World {
+    let mut world = hub(Delivery::Pull, provider).await;
+    world.client = world.client_of_door().await;
+    world
+}
+
 /// A browser: it keeps cookies and is led by the test.
 #[derive(Clone, Default)]
 struct Browser {

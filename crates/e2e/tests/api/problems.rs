@@ -92,7 +92,7 @@ const STREAMS: [&str; 3] = ["/api/v1/events", "/api/v1/ws", "/api/v1/jobs/{id}/l
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn head_is_answered_like_get_without_the_body() {
-    let world = calm(Delivery::Pull).await;
+    let world = calm(Delivery::Pull.with_events()).await;
     let client = &world.client;
     let doc: Value = client.get("/api/v1/openapi.json").await.expect(200).json();
     let mut found = 0;
@@ -124,7 +124,7 @@ async fn head_is_answered_like_get_without_the_body() {
 /// What follows on the connection is the next answer, not the body.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_follows_the_head_of_an_answer_to_head() {
-    let world = calm(Delivery::Pull).await;
+    let world = calm(Delivery::Pull.with_events()).await;
     let mut stream = TcpStream::connect(world.door().url().trim_start_matches("http://")).await.unwrap();
     let token = world.door().access_token().await.unwrap();
     let get = |method: &str, path: &str, more: &str| {

@@ -332,7 +332,7 @@ async fn ask(world: &World, caller: &Caller, method: &str, sample: &Sample) -> A
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_role_gets_what_it_is_for_from_every_route() {
-    let world = calm(Delivery::Pull).await;
+    let world = calm(Delivery::Pull.with_events()).await;
     let places = places(&world).await;
     let callers = callers(&world, &places).await;
     let maker = Maker { world: &world, places: &places };

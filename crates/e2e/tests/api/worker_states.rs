@@ -118,14 +118,14 @@ async fn a_paused_worker_gets_no_new_jobs_and_is_notified() {
     };
     let paused: Worker = act(&world, id, "pause").await.expect(200).json();
     assert_eq!((paused.state, paused.paused_by.as_deref()), (State::Paused, Some("admin")));
+    world.everywhere("the pause counts", async || beat(&world, id).await.drain).await;
     let job = world.client.execute(&automation, &json!({})).await;
     assert_eq!(claim(&world, id, &[&queue], json!({"wait_s": 0.1})).await, []);
-    assert!(beat(&world, id).await.drain);
     assert_eq!(world.client.job(job.id).await.status, Status::Pending);
     let resumed: Worker = act(&world, id, "resume").await.expect(200).json();
     assert_eq!((resumed.state, resumed.paused_at, resumed.paused_by), (State::Running, None, None));
     assert_eq!(waiting.await.unwrap().expect(200).json::<Vec<JobAssignment>>(), [], "it waited while the worker was paused");
-    assert!(!beat(&world, id).await.drain);
+    world.everywhere("the pause is over", async || !beat(&world, id).await.drain).await;
     let given = eventually("the job is given", async || claim(&world, id, &[&queue], json!({"wait_s": 1})).await.pop()).await;
     assert_eq!(given.job_id, job.id);
     world.end().await;
@@ -153,6 +153,7 @@ async fn a_paused_worker_gets_again_what_got_lost_on_the_way() {
     let given = eventually("the job is given", async || claim(&world, id, &[&queue], json!({"wait_s": 1})).await.pop()).await;
     let _second = world.client.execute(&automation, &json!({})).await;
     let _paused = act(&world, id, "pause").await.expect(200);
+    world.everywhere("the pause counts", async || beat(&world, id).await.drain).await;
     let again = claim(&world, id, &[&queue], json!({"max": 10, "wait_s": 5})).await;
     assert_eq!(again.iter().map(|job| (job.job_id, job.lease_token)).collect::<Vec<_>>(), [(first.id, given.lease_token)]);
     assert_eq!(claim(&world, id, &[&queue], json!({"max": 10, "holding": [first.id]})).await, []);

@@ -139,6 +139,8 @@ async fn a_revoked_token_is_refused_at_once(delivery: Delivery) {
     let _alive = post(&world.client, &made.token, "/heartbeat", &json!({"worker_id": id})).await.expect(200);
     for _ in 0..2 {
         let _revoked = revoke(&world, made.kept.id).await.expect(204);
+        let beats = async || post(&world.client, &made.token, "/heartbeat", &json!({"worker_id": id})).await;
+        world.everywhere("the token is refused", async || beats().await.status == 401).await;
         let problem = post(&world.client, &made.token, "/heartbeat", &json!({"worker_id": id})).await.problem(401);
         assert!(problem.detail.contains("revoked"), "{problem:?}");
     }

@@ -9,7 +9,7 @@ use domain::{
     job::{ErrorClass, Status},
     waiting::WaitingCode,
 };
-use e2e::{Delivery, GatedRunner, Options, World};
+use e2e::{Delivery, GatedRunner, Options, Shape, World};
 use messages::JobMessage;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -108,7 +108,8 @@ async fn a_rejected_message_fails_its_job_and_is_kept() {
 /// The queue of a new automation is declared while its first jobs come in, and another client queries the broker about queues all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_messages_of_a_new_queue_keep_their_order() {
-    let world = World::start(Delivery::Queue).await;
+    let only = Some(Shape::Together.only("each orchestrator publishes what it accepts, so that the order holds among the jobs of one"));
+    let world = World::start_with(Delivery::Queue, Options { only, ..Options::default() }).await;
     let client = world.client.clone();
     let asking = tokio::spawn(async move {
         loop {

@@ -85,7 +85,7 @@ async fn submit(world: &World, automation: &Automation, priority: i32) -> JobId 
 }
 
 async fn a_higher_priority_starts_next(delivery: Delivery) {
-    let only = Some(Shape::Together.only("what another replica accepted is known with the next tick"));
+    let only = Some(Shape::Together.only("until its next tick an orchestrator knows only what itself accepted, and publishes that"));
     let world = World::start_with(delivery, Options { only, ..Options::default() }).await;
     let queue = world.queue("priority");
     let automation = world.client.automation(&json!({"name": "p", "queue_name": queue, "script_path": "x"})).await;
@@ -105,7 +105,7 @@ async fn a_higher_priority_starts_next(delivery: Delivery) {
 
 /// The tick is one hour: whatever starts after the first job starts because another ended.
 async fn an_end_gives_its_place_to_the_next_job_without_a_tick(delivery: Delivery) {
-    let only = Some(Shape::Together.only("other replicas see the free slot with their next tick"));
+    let only = Some(Shape::Together.only("an orchestrator sees with its tick which slot another's job freed, and here there is none"));
     let settings = |settings: &mut runtime::Settings| settings.dispatch.tick = Duration::from_secs(3600);
     let world = World::start_with(delivery, Options { settings: Some(Box::new(settings)), only, ..Options::default() }).await;
     let queue = world.queue("next");
@@ -130,7 +130,7 @@ async fn an_end_gives_its_place_to_the_next_job_without_a_tick(delivery: Deliver
 }
 
 async fn jobs_of_one_queue_start_in_the_order_of_their_age(delivery: Delivery) {
-    let only = Some(Shape::Together.only("what another replica accepted is known with the next tick"));
+    let only = Some(Shape::Together.only("until its next tick an orchestrator knows only what itself accepted, and publishes that"));
     let world = World::start_with(delivery, Options { only, ..Options::default() }).await;
     let queue = world.queue("fifo");
     let automation = world.client.automation(&json!({"name": "f", "queue_name": queue, "script_path": "x"})).await;

@@ -30,8 +30,8 @@ async fn a_single_service_serves_its_own_routes_and_stops_in_order() {
 
 #[tokio::test]
 async fn services_on_postgresql_share_a_folder_and_its_keys() {
-    let database = TestDatabase::create(Backend::Postgres).await.unwrap();
-    let (url, schema) = (std::env::var("TEST_DATABASE_URL").unwrap(), database.settings().schema.clone().unwrap());
+    let database = TestDatabase::empty(Backend::Postgres).await.unwrap();
+    let (url, schema) = (database.settings().url.clone(), database.settings().schema.clone().unwrap());
     let place = Place::new()
         .with("REGENTE__ADMIN__PASSWORD", PASSWORD)
         .with("REGENTE__DATABASE__URL", &url)

@@ -46,7 +46,8 @@ pub async fn job_undeliver_in_txn(
     Ok((ids, parked))
 }
 
-/// Those of these jobs that were dispatched before `before` and are still pending.
+/// Those of these jobs that were dispatched before `before` and are still pending. Their rows are locked: another replica that reports the same
+/// waits, and then finds them dispatched again or in the backlog.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -55,7 +56,7 @@ pub async fn job_list_dispatched_before_in_txn(txn: &Transaction, jobs: &[JobId]
     for batch in batches(jobs) {
         let query = job::Entity::find().filter(job::Column::Id.is_in(batch));
         let query = query.filter(dispatched()).filter(job::Column::DispatchStartedAt.lt(before));
-        found.extend(ids(&txn.0, query).await?);
+        found.extend(ids(&txn.0, query.lock_exclusive()).await?);
     }
     Ok(found)
 }

@@ -53,7 +53,7 @@ async fn up_twice_changes_nothing(db: Case) {
 }
 
 async fn hubs_that_start_together_migrate_once(db: Case) {
-    let home = TestDatabase::create(db.backend).await.unwrap();
+    let home = TestDatabase::empty(db.backend).await.unwrap();
     let hubs = tokio::join!(home.open(), home.open(), home.open(), home.open());
     for hub in [hubs.0, hubs.1, hubs.2, hubs.3] {
         let hub = hub.unwrap();

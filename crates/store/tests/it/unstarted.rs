@@ -5,16 +5,41 @@ use serde_json::json;
 use store::{
     job_events::JobEvent,
     jobs::{
-        job_list_candidates_in_txn, job_list_unstarted_unscoped, job_note_refused, job_undeliver_in_txn, job_undispatch_in_txn, job_unpark,
+        job_list_candidates_in_txn, job_list_dispatched_before_in_txn, job_list_unstarted_unscoped, job_note_refused, job_undeliver_in_txn,
+        job_undispatch_in_txn, job_unpark,
     },
 };
+use test_support::eventually;
 
 use crate::{
-    case::Case,
+    case::{Case, number},
     fixtures::{at, commit, id_at, insert, mark_dispatched, new_job, wanted},
 };
 
 both!(a_job_is_parked_only_after_the_maximum_of_deliveries);
+suite!(locked_rows, Postgres, two_replicas_that_report_one_message_count_it_once);
+
+async fn two_replicas_that_report_one_message_count_it_once(db: Case) {
+    let ids = [new_job(1).id];
+    insert(&db, &[new_job(1)]).await;
+    commit(&db, async |txn| mark_dispatched(txn, &ids, at(1)).await).await.unwrap();
+    let first = db.begin().await.unwrap();
+    assert_eq!(job_list_dispatched_before_in_txn(&first, &ids, at(2)).await.unwrap(), ids);
+    let other = db.other_hub().await;
+    let second = tokio::spawn(async move {
+        let counted = commit(&other, async |txn| job_undeliver_in_txn(txn, &ids, at(2), (1, at(2))).await).await;
+        other.close().await.unwrap();
+        counted.unwrap()
+    });
+    let raw = db.raw().await;
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually("the second waits for the first", async || (number(&raw, waiting).await == 1).then_some(())).await;
+    job_undispatch_in_txn(&first, &ids).await.unwrap();
+    mark_dispatched(&first, &ids, at(3)).await.unwrap();
+    first.commit().await.unwrap();
+    assert_eq!(second.await.unwrap(), (Vec::new(), 0), "the message of now is not the one that was lost");
+    raw.close().await.unwrap();
+}
 
 async fn a_job_is_parked_only_after_the_maximum_of_deliveries(db: Case) {
     let ids = [new_job(1).id, new_job(2).id];

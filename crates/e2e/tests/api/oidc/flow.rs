@@ -175,7 +175,7 @@ async fn the_way_back_to_a_page_is_absolute_and_its_cookie_is_for_this_host_alon
 async fn a_provider_that_is_away_costs_its_own_sign_ins_alone() {
     let provider = provider();
     provider.lies(Lie::Away);
-    let world = hub(Delivery::Pull, &provider).await;
+    let world = super::hub_of_one_gateway(&provider).await;
     let away = Browser::default().start(&world.client).await;
     let problem = away.problem(503);
     assert_eq!((problem.code.as_str(), away.headers["retry-after"].to_str().unwrap()), ("provider_unavailable", "5"));
@@ -206,7 +206,7 @@ async fn a_provider_that_is_away_costs_its_own_sign_ins_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn new_keys_of_the_provider_are_read_when_they_are_used() {
     let provider = provider();
-    let world = hub(Delivery::Pull, &provider).await;
+    let world = super::hub_of_one_gateway(&provider).await;
     signed_in(&world).await;
     let read = provider.hits("/jwks");
     signed_in(&world).await;

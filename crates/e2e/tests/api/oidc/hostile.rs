@@ -146,7 +146,7 @@ async fn a_provider_takes_neither_time_nor_memory() {
     }
     // In the midst of a sign-in, an answer without end is read to its limit.
     provider.lies(None);
-    let world = hub(Delivery::Pull, &provider).await;
+    let world = super::hub_of_one_gateway(&provider).await;
     let mut browser = Browser::default();
     let there = location(&browser.start(&world.client).await);
     let back = browser.visit(&there).await;
