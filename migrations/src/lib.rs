@@ -36,6 +36,7 @@ mod m20261126_190000_identity_provider;
 mod m20261126_223000_schedules;
 mod m20261126_223100_calendars;
 mod m20261126_223200_hooks;
+mod m20261126_223300_chains;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -80,6 +81,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_223000_schedules::Migration),
             Box::new(m20261126_223100_calendars::Migration),
             Box::new(m20261126_223200_hooks::Migration),
+            Box::new(m20261126_223300_chains::Migration),
         ]
     }
 }

@@ -92,6 +92,8 @@ ids! {
     ScheduleId(Uuid, UUID);
     /// Id of a calendar, UUID v7.
     CalendarId(Uuid, UUID);
+    /// Id of a chain, a UUID v7.
+    ChainId(Uuid, UUID);
     /// Id of a version, UUID v7.
     VersionId(Uuid, UUID);
     /// Id of an inbound webhook, UUID v7.

@@ -17,6 +17,7 @@ pub mod audit;
 pub mod automation;
 pub mod business_domain;
 pub mod calendar;
+pub mod chain;
 pub mod condition;
 pub mod fault;
 pub mod health;

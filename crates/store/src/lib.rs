@@ -18,6 +18,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod automations;
 pub mod calendars;
+pub mod chains;
 pub mod changes;
 mod database;
 mod databases;

@@ -25,6 +25,7 @@ mod automations;
 mod calendars;
 mod candidates;
 mod case;
+mod chains;
 mod concurrency;
 mod connections;
 mod dead_letters;

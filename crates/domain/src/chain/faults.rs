@@ -1,0 +1,82 @@
+//! What is wrong with a chain, field by field; the fields have their names in the API.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveTime;
+
+use super::{Chain, Condition, Input, Taken};
+use crate::{Fault, condition};
+
+/// Longest name, in characters.
+pub const MAX_NAME: usize = 200;
+/// Maximum number of inputs.
+pub const MAX_INPUTS: usize = 50;
+/// Maximum number of parameters that are taken from results.
+pub const MAX_TAKEN: usize = 100;
+
+/// A time of the day, `HH:MM` or `HH:MM:SS`.
+///
+/// # Errors
+/// A fault in `not_before`.
+pub fn not_before(text: &str) -> Result<NaiveTime, Fault> {
+    let time = NaiveTime::parse_from_str(text, "%H:%M").or_else(|_| NaiveTime::parse_from_str(text, "%H:%M:%S"));
+    time.map_err(|_| Fault::new("not_before", "must be a time of the day, such as 07:30"))
+}
+
+impl Chain {
+    /// Every fault of its fields.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let name = self.name.chars().count();
+        if !(1..=MAX_NAME).contains(&name) || self.name.chars().any(char::is_control) {
+            faults.push(Fault::new("name", format!("must be 1 to {MAX_NAME} characters, none of them a control character")));
+        }
+        if !(1..=MAX_INPUTS).contains(&self.inputs.len()) {
+            faults.push(Fault::new("inputs", format!("must be 1 to {MAX_INPUTS} automations")));
+        }
+        let mut known = BTreeSet::new();
+        for (nth, input) in self.inputs.iter().enumerate() {
+            let place = format!("inputs/{nth}");
+            if !known.insert(input.automation_id) {
+                faults.push(Fault::new(format!("{place}/automation_id"), "is the same as another input's; one input can accept any end"));
+            }
+            faults.extend(input.faults().into_iter().map(|fault| fault.under(&place)));
+        }
+        if self.parameters_from.len() > MAX_TAKEN {
+            faults.push(Fault::new("parameters_from", format!("must be at most {MAX_TAKEN}")));
+        }
+        for (nth, taken) in self.parameters_from.iter().enumerate() {
+            let place = format!("parameters_from/{nth}");
+            if taken.automation_id.is_some_and(|id| !known.contains(&id)) {
+                faults.push(Fault::new(format!("{place}/automation_id"), "is none of the inputs"));
+            }
+            faults.extend(taken.faults().into_iter().map(|fault| fault.under(&place)));
+        }
+        faults
+    }
+}
+
+impl Input {
+    fn faults(&self) -> Vec<Fault> {
+        self.condition.iter().flat_map(Condition::faults).map(|fault| fault.under("condition")).collect()
+    }
+}
+
+impl Condition {
+    fn faults(&self) -> Vec<Fault> {
+        pointer_fault(&self.pointer).into_iter().chain(self.operator.fault(self.value.as_ref())).collect()
+    }
+}
+
+impl Taken {
+    fn faults(&self) -> Vec<Fault> {
+        let is_name = (1..=MAX_NAME).contains(&self.parameter.chars().count());
+        let name = (!is_name).then(|| Fault::new("parameter", format!("must be 1 to {MAX_NAME} characters")));
+        name.into_iter().chain(pointer_fault(&self.pointer)).collect()
+    }
+}
+
+fn pointer_fault(pointer: &str) -> Option<Fault> {
+    condition::pointer_fault(pointer).map(|message| Fault::new("pointer", message))
+}
