@@ -75,6 +75,7 @@ async fn reconcilers_run_and_are_listed(delivery: Delivery) {
         "lost_workers",
         "queue_timeouts",
         "retention_dead_letters",
+        "retention_fires",
         "retention_jobs",
         "retention_logs",
         "retention_sessions",

@@ -15,6 +15,7 @@ use store::{
         job_undispatch_in_txn, job_update_at_once, job_update_many_in_txn,
     },
     queues::{Queue, queue_get, queue_list},
+    schedules::{Claim, schedule_claim, schedule_next_wake_unscoped},
 };
 use uuid::Uuid;
 
@@ -44,6 +45,7 @@ suite!(
     only_recently_ended_jobs_are_counted,
     retention_reads_the_oldest,
     an_api_key_is_found_by_one_look_up,
+    due_schedules_are_found_without_the_others,
 );
 
 /// Statements are planned for their values at first, and later perhaps once for all values.
@@ -329,5 +331,28 @@ async fn an_api_key_is_found_by_one_look_up(db: Case) {
             .await;
             assert_eq!(used, BTreeMap::from([("api_keys_digest_key".to_owned(), i64::from(RUNS))]), "{nth} {planner}");
         }
+    }
+}
+
+/// Of 20,000 schedules, those that a scheduler must look at are found by the index of these times alone.
+async fn due_schedules_are_found_without_the_others(db: Case) {
+    let raw = db.raw().await;
+    let insertion = "INSERT INTO schedules (id, automation_id, name, cron_expression, timezone, jitter_s, enabled, misfire_policy, misfire_limit, \
+         misfire_grace_s, parameters, cursor_at, wake_at, state, revision, created_at, updated_at) \
+         SELECT gen_random_uuid(), nth % 400, nth::text, '0 9 * * *', 'UTC', 0, true, 'skip', 100, 60, '{}', now(), \
+         timestamptz '2030-01-01' + nth * interval '1 second', 'active', 1, now(), now() FROM generate_series(1, 20000) AS nth; ANALYZE schedules";
+    raw.execute_unprepared(insertion).await.unwrap();
+    raw.close().await.unwrap();
+    for planner in PLANNERS {
+        let used = scans(&db, "schedules", planner, async |hub: &Database| {
+            for _ in 0..RUNS {
+                let next = schedule_next_wake_unscoped(hub).await.unwrap().unwrap();
+                let claim = Claim { now: next, until: next + chrono::TimeDelta::days(9), limit: 500 };
+                assert_eq!(schedule_claim(hub, &claim).await.unwrap().len(), 1);
+            }
+        })
+        .await;
+        let expected = ["ix_schedules_wake", "schedules_pkey"];
+        assert!(used.keys().all(|name| expected.contains(&name.as_str())) && used.len() == 2, "{planner}: {used:?}");
     }
 }
