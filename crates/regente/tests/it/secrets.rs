@@ -1,6 +1,6 @@
 //! What nobody may read in a log.
 
-use api_types::WorkerTokenCreated;
+use api_types::{HookShown, WorkerTokenCreated};
 use domain::job::{ErrorClass, Status};
 use serde_json::json;
 use sqlx::Connection as _;
@@ -46,6 +46,15 @@ async fn the_log_contains_no_secret_at_any_level() {
     }
     assert_eq!(client.post(&execute, &json!({"senha": ["s3cret-parameter"]})).await.status(), 422);
     assert_eq!(sign_in(&address, "s3cret-guess").await.0, 401);
+    let hook =
+        json!({"automation_id": automation.id, "name": "outside", "signature": {"scheme": "bearer"}, "secret": "s3cret-of-a-sender"});
+    let hook: HookShown = client.post("/api/v1/hooks", &hook).await.json().await.unwrap();
+    let to_hook = format!("/api/v1/hooks/{}", hook.token.as_deref().unwrap());
+    let sender = ::client::Client::new(::client::Settings::new(&address)).unwrap();
+    for (credential, status) in [("Bearer s3cret-of-a-sender", 422), ("Bearer s3cret-of-nobody", 401)] {
+        let sent = sender.bare(reqwest::Method::POST, &to_hook).header("authorization", credential).json(&json!({"senha": "s3cret-body"}));
+        assert_eq!(sent.send().await.unwrap().status(), status);
+    }
     let ended = by_key.stop().await;
     let by_token = worker("two", ["--key", &made.token]);
     let job: api_types::Job = client.post(&execute, &json!({"senha": "s3cret-parameter", "code": 0})).await.json().await.unwrap();
@@ -60,6 +69,9 @@ async fn the_log_contains_no_secret_at_any_level() {
             &token.clone().unwrap(),
             &key,
             &made.token,
+            &to_hook[20..],
+            "s3cret-of-",
+            "s3cret-body",
             "s3cret-parameter",
             "s3cret-default",
             "s3cret-result",
