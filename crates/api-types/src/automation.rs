@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use domain::{
     automation::{EntrypointType, QueueProfile},
-    ids::{AutomationId, DomainId},
+    ids::{AutomationId, DomainId, ScheduleId},
     policy::{OnWorkerLost, Overlap, RateLimit},
     retry::RetryPolicy,
 };
@@ -210,6 +210,24 @@ pub struct AutomationCreate {
     #[serde(default)]
     #[schema(value_type = Option<Vec<schema::Label>>, max_items = 20)]
     pub labels: Option<Vec<String>>,
+}
+
+/// What an archived automation leaves behind: they create no jobs any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"schedules": [{"id": "019ac1f3-2e4a-7d06-b1c8-9f0a7b6d5c43", "name": "Every weekday"}]}))]
+pub struct AutomationArchived {
+    /// Its schedules.
+    pub schedules: Vec<DependentSchedule>,
+}
+
+/// A schedule of an archived automation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DependentSchedule {
+    /// Id.
+    #[schema(value_type = Uuid)]
+    pub id: ScheduleId,
+    /// Name.
+    pub name: String,
 }
 
 /// Query of the list of automations.

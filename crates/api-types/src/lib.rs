@@ -28,6 +28,7 @@ pub mod params;
 mod problem;
 mod queue;
 mod report;
+mod schedule;
 mod schema;
 mod sign_in;
 mod system;
@@ -37,7 +38,7 @@ mod workers;
 
 pub use api_key::{ApiKey, ApiKeyCreate, ApiKeyCreated, ApiKeyFilter, KeyGrant};
 pub use audit::{AuditEntry, AuditExportFilter, AuditFilter};
-pub use automation::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate};
+pub use automation::{Automation, AutomationArchived, AutomationCreate, AutomationFilter, AutomationUpdate, DependentSchedule};
 pub use calendar::{
     Calendar, CalendarBlackout, CalendarCreate, CalendarDay, CalendarDaysFilter, CalendarFilter, CalendarImport, CalendarImportOptions,
     CalendarSummary, CalendarUpdate, CalendarWeek, ExplainedDay, Holiday, HolidayFilter, ImportedDay,
@@ -57,6 +58,11 @@ pub use ops::{BrokerStatus, OpsStatus, QueueStatus, ReconcilerStatus, ReplicaSta
 pub use problem::{FieldError, Problem};
 pub use queue::{PauseRequest, Queue, QueueFilter};
 pub use report::{Report, ReportBody, ReportOutcome};
+pub use schedule::{
+    Fire, FireFilter, NextFire, Schedule, ScheduleBulkResponse, ScheduleChange, ScheduleCreate, ScheduleExportFilter, ScheduleFieldChange,
+    ScheduleFilter, ScheduleImport, ScheduleImportQuery, ScheduleNamed, SchedulePauseRequest, SchedulePreview, SchedulePreviewQuery,
+    ScheduleResumeRequest, ScheduleUpdate, ScheduleWords,
+};
 pub use sign_in::{OidcCallback, OidcStart, OidcTokenRequest, OidcWay, SignInWays};
 pub use system::{Health, TimeZones};
 pub use user::{PasswordReset, SessionFilter, User, UserCreate, UserCreated, UserFilter, UserUpdate};

@@ -50,6 +50,11 @@ shared! {
         /// Id of the job.
         "id" id: Uuid
     }
+    /// `{id}` of a schedule.
+    Path ScheduleId {
+        /// Id of the schedule.
+        "id" id: Uuid
+    }
     /// `{id}` of a worker.
     Path WorkerId {
         /// Id of the worker.

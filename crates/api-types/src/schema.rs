@@ -69,6 +69,16 @@ pub(crate) type DayChanged = Name<domain::calendar::DayChanged>;
 pub(crate) type CalendarFormat = Name<domain::calendar::import::Format>;
 /// What becomes of the days that a calendar has.
 pub(crate) type CalendarImportMode = Name<domain::calendar::import::Mode>;
+/// What a calendar's blackouts do to fires in them.
+pub(crate) type OnBlackout = Name<domain::calendar::OnBlackout>;
+/// What happens to missed slots.
+pub(crate) type MisfirePolicy = Name<domain::schedule::MisfirePolicy>;
+/// Whether a schedule is going to fire.
+pub(crate) type ScheduleState = Name<domain::schedule::ScheduleState>;
+/// Why a schedule is in its state.
+pub(crate) type StateReason = Name<domain::schedule::StateReason>;
+/// What became of a slot.
+pub(crate) type FireState = Name<domain::schedule::FireState>;
 /// State of a worker.
 pub(crate) type WorkerState = Name<domain::worker::State>;
 /// How a condition compares.
@@ -314,6 +324,29 @@ impl PartialSchema for Moment {
 
 impl ToSchema for Moment {}
 
+/// What the days of a calendar do to a schedule.
+pub(crate) struct CalendarRule;
+
+impl PartialSchema for CalendarRule {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(domain::calendar::DayRule::NAMES)).into()
+    }
+}
+
+impl ToSchema for CalendarRule {}
+
+/// A time of day.
+pub(crate) struct TimeOfDay;
+
+impl PartialSchema for TimeOfDay {
+    fn schema() -> RefOr<Schema> {
+        let time = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"));
+        time.description(Some("A time of day, `HH:MM` or `HH:MM:SS`.")).into()
+    }
+}
+
+impl ToSchema for TimeOfDay {}
+
 /// A field that a list of jobs omits unless it is requested.
 pub(crate) struct JobPart;
 
@@ -489,6 +522,14 @@ mod tests {
         {
             assert_eq!(takes::<QueueName>(name), is_queue_name(name), "{name:?}");
             assert_eq!(takes::<QueueOrEvery>(name), is_queue_name(name) || name == "*", "{name:?}");
+        }
+    }
+
+    #[test]
+    fn times_of_day_are_those_of_the_rule() {
+        let read = |text: &str| domain::schedule::input::window(Some(text), Some(text)).is_ok();
+        for time in ["07:30", "23:59:59", "00:00", "", "24:00", "23:60", "12:00:60", "07:30 ", "07:30:00.5"] {
+            assert_eq!(takes::<TimeOfDay>(time), read(time), "{time}");
         }
     }
 

@@ -1,5 +1,6 @@
 use api_types::{
-    Automation, AutomationCreate, AutomationFilter, AutomationUpdate, ExecuteOptions, IDEMPOTENCY_KEY_HEADER, Job, PauseRequest,
+    Automation, AutomationArchived, AutomationCreate, AutomationFilter, AutomationUpdate, ExecuteOptions, IDEMPOTENCY_KEY_HEADER, Job,
+    PauseRequest,
 };
 use domain::ids::AutomationId;
 use reqwest::header::HeaderName;
@@ -37,9 +38,9 @@ impl Client {
         self.put(&["automations", &id.to_string()]).json(request)
     }
 
-    /// Archives an automation.
-    pub fn automation_archive(&self, id: AutomationId) -> Call<()> {
-        self.delete(&["automations", &id.to_string()])
+    /// Archives an automation; the answer has what creates no jobs of it any more.
+    pub fn automation_archive(&self, id: AutomationId) -> Call<AutomationArchived> {
+        self.delete(&["automations", &id.to_string()]).typed()
     }
 
     /// Pauses an automation: its jobs stay pending.

@@ -38,6 +38,7 @@ mod link;
 mod list;
 mod queues;
 mod renew;
+mod schedules;
 mod users;
 mod workers;
 

@@ -17,8 +17,8 @@ use crate::ids::JobId;
 
 pub use self::{
     accept::{
-        Accepted, Complete, Earlier, IdempotencyKey, Origin, ParameterSchema, Rejection, Request, Rules, Terms, accept, is_traceparent,
-        next_attempt, replay,
+        Accepted, Complete, Earlier, IdempotencyKey, Origin, ParameterSchema, Rejection, Request, Rules, Terms, accept, environment_fault,
+        is_traceparent, next_attempt, replay,
     },
     control::CancelOutcome,
     error_class::{ErrorClass, known_classes},

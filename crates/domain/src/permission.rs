@@ -18,15 +18,15 @@ use crate::{
 wire_names! {
     /// One action on one kind of resource.
     pub enum Permission as "Permission" {
-        /// Read automations, queues and domains.
+        /// Read automations with their schedules, chains and webhooks, queues, domains and calendars.
         RobotRead = "robot.read",
-        /// Request jobs, retry ended ones, replay dead letters.
+        /// Request jobs, retry ended ones, run schedules now, replay dead letters.
         RobotRun = "robot.run",
-        /// Register, change and archive automations.
+        /// Register, change and archive automations with their schedules, chains and webhooks; everywhere, change calendars.
         RobotPublish = "robot.publish",
         /// Read jobs with their parameters, results, events and logs, and dead letters.
         RunRead = "run.read",
-        /// Cancel, pause and resume jobs, automations and queues; delete dead letters.
+        /// Cancel, pause and resume jobs, automations, queues and schedules; delete dead letters.
         RunCancel = "run.cancel",
         /// Download what jobs leave.
         ArtifactDownload = "artifact.download",

@@ -6,6 +6,7 @@
 //! - [`Schedule::next_slots`] and [`Schedule::slots_between`] say when it is due.
 //! - [`Schedule::decide`] says which slots run now and which are skipped, whatever the clock did meanwhile.
 //! - [`Schedule::standing`] says whether it is going to fire, and why not.
+//! - [`input`] reads what people write, [`plan`] says what an import changes.
 //! - [`Schedule::faults`] says what is wrong with it, [`words`] what it means, [`placeholder`] what its parameters become.
 //!
 //! ```
@@ -21,9 +22,11 @@
 mod cron;
 mod decide;
 mod faults;
+pub mod input;
 mod jitter;
 mod line;
 pub mod placeholder;
+pub mod plan;
 mod slots;
 mod standing;
 mod window;
@@ -36,7 +39,7 @@ use chrono::{DateTime, Utc};
 
 pub use self::{
     cron::{Cron, CronError, CronField, CronProblem, MAX_CRON},
-    decide::{Decision, MAX_DUE, PauseSpan, SkipReason, Skipped},
+    decide::{Decision, FireState, MAX_DUE, PauseSpan, SkipReason, Skipped},
     faults::{MAX_CONCURRENCY, MAX_GRACE_S, MAX_INTERVAL_S, MAX_JITTER_S, MAX_RETRY_BACKOFF_S},
     slots::{Slot, Slots},
     standing::{AutomationState, ScheduleState, Standing, StateReason},

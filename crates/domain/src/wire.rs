@@ -183,7 +183,7 @@ mod tests {
         permission::{Permission, Role},
         policy::{OnWorkerLost, Overlap, PauseScope},
         retry::Backoff,
-        schedule::{MisfirePolicy, ScheduleState, SkipReason, StateReason, words::Language},
+        schedule::{FireState, MisfirePolicy, ScheduleState, SkipReason, StateReason, words::Language},
         waiting::WaitingCode,
         worker::State,
     };
@@ -224,6 +224,7 @@ mod tests {
         is_read_and_written_by_name::<WaitingCode>();
         is_read_and_written_by_name::<MisfirePolicy>();
         is_read_and_written_by_name::<SkipReason>();
+        is_read_and_written_by_name::<FireState>();
         is_read_and_written_by_name::<ScheduleState>();
         is_read_and_written_by_name::<StateReason>();
         is_read_and_written_by_name::<Language>();

@@ -24,6 +24,7 @@ mod queue;
 mod remote;
 mod renewal;
 mod run;
+mod schedule;
 mod user;
 mod watch;
 mod worker;
@@ -60,6 +61,8 @@ pub(crate) enum HubCommand {
     Run(Box<run::RunArgs>),
     /// List, show, follow, pause, resume, cancel and retry jobs.
     Job(job::JobArgs),
+    /// Create, change, preview, run, pause, export and import schedules.
+    Schedule(Box<schedule::ScheduleArgs>),
     /// List, pause and resume queues.
     Queue(queue::QueueArgs),
     /// Create, list and revoke API keys for programs.
@@ -118,6 +121,7 @@ async fn outcome(command: HubCommand) -> Outcome {
         HubCommand::Automation(args) => automation::run(args).await,
         HubCommand::Run(args) => run::run(*args).await,
         HubCommand::Job(args) => job::run(args).await,
+        HubCommand::Schedule(args) => schedule::run(*args).await,
         HubCommand::Queue(args) => queue::run(args).await,
         HubCommand::Key(args) => key::run(args).await,
         HubCommand::Calendar(args) => calendar::run(args).await,

@@ -5,6 +5,8 @@ mod place;
 mod rate;
 mod row;
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use chrono::{DateTime, Utc};
 use domain::{
     Scope,
@@ -255,6 +257,43 @@ async fn check_domain_in_txn(txn: &Transaction, id: Option<DomainId>) -> Result<
 
 fn target(id: i32) -> Target {
     Target::new("automation", id)
+}
+
+/// The names of these automations.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn automation_list_names_unscoped(database: &Database, ids: &[AutomationId]) -> Result<HashMap<AutomationId, String>, Error> {
+    use automation::Column::{Id, Name};
+    let ids: BTreeSet<i32> = ids.iter().map(|id| id.get()).collect();
+    let mut all = HashMap::new();
+    for ids in Vec::from_iter(ids).chunks(5_000) {
+        let query = automation::Entity::find().select_only().columns([Id, Name]).filter(Id.is_in(ids.iter().copied()));
+        let rows: Vec<(i32, String)> = query.into_tuple().all(database.connection()).await?;
+        all.extend(rows.into_iter().map(|(id, name)| (id.into(), name)));
+    }
+    Ok(all)
+}
+
+/// The automations in scope with these names that are not archived.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn automation_find_named(
+    database: &Database,
+    scope: &Scope,
+    names: &BTreeSet<String>,
+) -> Result<BTreeMap<String, AutomationId>, Error> {
+    use automation::Column::{ArchivedAt, Id, Name};
+    let names: Vec<&String> = names.iter().collect();
+    let mut all = BTreeMap::new();
+    for names in names.chunks(5_000) {
+        let query = automation::Entity::find().select_only().columns([Id, Name]).filter(in_scope(scope));
+        let query = query.filter(ArchivedAt.is_null()).filter(Name.is_in(names.iter().copied()));
+        let rows: Vec<(i32, String)> = query.into_tuple().all(database.connection()).await?;
+        all.extend(rows.into_iter().map(|(id, name)| (name, id.into())));
+    }
+    Ok(all)
 }
 
 /// One automation, archived or not.

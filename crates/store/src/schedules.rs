@@ -24,11 +24,14 @@ use sea_orm::{
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use serde_json::{Map, Value};
+use uuid::Uuid;
+
+pub use domain::schedule::FireState;
 
 use self::row::{from_row, to_row};
 pub use self::{
     claim::{Claim, Decided, schedule_claim, schedule_finish},
-    fires::{Fire, FireFilter, FireState, fire_list, fire_list_last},
+    fires::{Fire, FireFilter, fire_list, fire_list_last, fire_list_newest},
     pause::{Paused, schedule_list_pauses, schedule_list_pauses_unscoped, schedule_pause, schedule_resume},
     wake::{
         Standing, automation_list_standing_unscoped, schedule_any_ahead_unscoped, schedule_next_wake_unscoped, schedule_wake_changed,
@@ -326,6 +329,21 @@ pub async fn schedule_list(database: &Database, scope: &Scope, filter: &Filter) 
         query = query.limit(filter.limit);
     }
     query.all(database.connection()).await?.into_iter().map(from_row).collect()
+}
+
+/// Ids and revisions of the schedules of these automations.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn schedule_list_revisions_in_txn(txn: &Transaction, automations: &[AutomationId]) -> Result<Vec<(ScheduleId, i64)>, Error> {
+    use schedule::Column::{AutomationId as Automation, Id, Revision};
+    let mut all = Vec::new();
+    for ids in automations.chunks(5_000) {
+        let query = schedule::Entity::find().select_only().columns([Id, Revision]);
+        let rows: Vec<(Uuid, i64)> = query.filter(Automation.is_in(ids.iter().map(|id| id.get()))).into_tuple().all(&txn.0).await?;
+        all.extend(rows.into_iter().map(|(id, revision)| (id.into(), revision)));
+    }
+    Ok(all)
 }
 
 /// The number of schedules that match the filter, whatever its page.

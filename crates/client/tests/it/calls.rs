@@ -26,8 +26,8 @@ async fn an_answer_is_typed_and_its_text_is_the_hub_s_own() {
 #[tokio::test]
 async fn an_empty_answer_is_one() {
     let server = Server::start([answer("204 No Content", "", "")]).await;
-    server.client().automation_archive(7.into()).await.unwrap();
-    assert!(server.requests()[0].starts_with("DELETE /api/v1/automations/7 HTTP/1.1\r\n"));
+    server.client().domain_delete(Uuid::nil().into()).await.unwrap();
+    assert!(server.requests()[0].starts_with("DELETE /api/v1/domains/00000000-0000-0000-0000-000000000000 HTTP/1.1\r\n"));
 }
 
 #[tokio::test]

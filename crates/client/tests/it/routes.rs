@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use api_types::{
     ApiKeyCreate, ApiKeyFilter, AuditExportFilter, AuditFilter, AutomationCreate, AutomationFilter, AutomationUpdate, BulkRequest,
     CalendarCreate, CalendarDaysFilter, CalendarFilter, CalendarImportOptions, CalendarUpdate, ChangePasswordRequest, ControlRequest,
-    DeadLetterFilter, DomainCreate, DomainFilter, DomainUpdate, EventFilter, ExecuteOptions, GrantCreate, HolidayFilter, JobCreate,
-    JobEventFilter, JobFilter, LogFilter, OidcTokenRequest, PasswordReset, PauseRequest, QueueFilter, ReplayRequest, RetryRequest,
-    SessionFilter, UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate, WorkerTokenFilter,
+    DeadLetterFilter, DomainCreate, DomainFilter, DomainUpdate, EventFilter, ExecuteOptions, FireFilter, GrantCreate, HolidayFilter,
+    JobCreate, JobEventFilter, JobFilter, LogFilter, OidcTokenRequest, PasswordReset, PauseRequest, QueueFilter, ReplayRequest,
+    RetryRequest, ScheduleExportFilter, ScheduleFilter, ScheduleImportQuery, SchedulePauseRequest, SchedulePreviewQuery,
+    ScheduleResumeRequest, ScheduleUpdate, SessionFilter, UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate,
+    WorkerTokenFilter,
 };
 use chrono::NaiveDate;
 use client::{Client, Error, Settings};
@@ -19,7 +21,7 @@ use uuid::Uuid;
 use crate::server::{Server, problem};
 
 /// Calls that are there beside a description: to be compared with it.
-const METHODS: usize = 81;
+const METHODS: usize = 95;
 
 /// Routes of browsers.
 const OF_BROWSERS: [&str; 3] = ["/api/v1/ws", "/api/v1/auth/oidc/start", "/api/v1/auth/oidc/callback"];
@@ -69,6 +71,20 @@ async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
         hub.queues(&QueueFilter::default()).page(),
         hub.queue_pause("q", &PauseRequest::default()),
         hub.queue_resume("q"),
+        hub.schedule_create(&ScheduleUpdate::default()),
+        hub.schedules(&ScheduleFilter::default()).page(),
+        hub.schedule(id.into()),
+        hub.schedule_update(id.into(), &ScheduleUpdate::default()),
+        hub.schedule_delete(id.into()),
+        hub.schedule_preview(&SchedulePreviewQuery::default()),
+        hub.schedule_fires(&FireFilter::default()).page(),
+        hub.schedule_run(id.into(), None),
+        hub.schedule_pause(id.into(), &PauseRequest::default()),
+        hub.schedule_resume(id.into()),
+        hub.schedules_pause(&SchedulePauseRequest::default()),
+        hub.schedules_resume(&ScheduleResumeRequest::default()),
+        hub.schedules_export(&ScheduleExportFilter::default()),
+        hub.schedules_import("", &ScheduleImportQuery::default()),
         hub.workers(&WorkerFilter::default()).page(),
         hub.worker(id.into()),
         hub.worker_pause(id.into()),

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 pub use self::{
     again::{Earlier, next_attempt, replay},
     key::IdempotencyKey,
-    origin::{Origin, is_traceparent},
+    origin::{Origin, environment_fault, is_traceparent},
 };
 use super::Trigger;
 use crate::{
@@ -171,7 +171,7 @@ impl Complete {
         }
         let mut faults = request.overrides.faults(now);
         faults.extend(request.origin.faults());
-        faults.extend(origin::environment_fault(request.environment.as_deref()));
+        faults.extend(environment_fault(request.environment.as_deref()));
         faults.extend(json::unkept(&request.parameters).into_iter().map(|fault| fault.under("parameters")));
         if !faults.is_empty() {
             return Err(Rejection::Invalid(faults));

@@ -32,6 +32,20 @@ wire_names! {
     }
 }
 
+wire_names! {
+    /// What became of a slot.
+    pub enum FireState as "FireState" {
+        /// It has a job.
+        Created = "created",
+        /// It did not run: it was missed, or a pause or a blackout kept it back.
+        Skipped = "skipped",
+        /// The orchestrator accepted no job.
+        Refused = "refused",
+        /// It is to come.
+        Planned = "planned",
+    }
+}
+
 /// A time in which a schedule was paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PauseSpan {

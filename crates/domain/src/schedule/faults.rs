@@ -73,7 +73,7 @@ impl Schedule {
         };
         let tries: [(Self, &str, &str); 4] = [
             (Self { window: None, ..self.clone() }, "window_start", "no fire falls into the window"),
-            (Self { calendar: None, ..self.clone() }, "calendar", "takes away every fire of the next five years"),
+            (Self { calendar: None, ..self.clone() }, "calendar_id", "takes away every fire of the next five years"),
             (Self { start_at: None, end_at: None, ..self.clone() }, "end_at", "no fire falls between start_at and end_at"),
             (Self { window: None, calendar: None, ..self.clone() }, "window_start", "window and calendar together take away every fire"),
         ];

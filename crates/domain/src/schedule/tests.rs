@@ -320,9 +320,9 @@ fn each_fault_names_its_field() {
     for (schedule, field) in [
         (cron("0 0 29 2 */7", "UTC"), "cron_expression"),
         (Schedule { window: window("10:00:00", "18:00:00"), ..daily.clone() }, "window_start"),
-        (with_calendar(cron("0 9 25 12 *", "UTC"), bank(), DayRule::Only), "calendar"),
+        (with_calendar(cron("0 9 25 12 *", "UTC"), bank(), DayRule::Only), "calendar_id"),
         (Schedule { end_at: Some(at("2026-11-27T11:59:59Z")), ..daily.clone() }, "end_at"),
-        (with_calendar(once("2026-12-25T12:00:00Z"), bank(), DayRule::Only), "calendar"),
+        (with_calendar(once("2026-12-25T12:00:00Z"), bank(), DayRule::Only), "calendar_id"),
         (Schedule { start_at: Some(at("2026-12-25T12:00:01Z")), ..once("2026-12-25T12:00:00Z") }, "end_at"),
     ] {
         assert_eq!(fields(&schedule), [field], "{schedule:?}");

@@ -133,7 +133,7 @@ async fn the_same_idempotency_key_returns_the_same_job_whatever_changed_since(de
     world.everywhere("the schema is stricter", async || send(&Uuid::now_v7().to_string()).await.status == 422).await;
     assert_eq!(send("nota").await.expect(202).json::<Job>().id, job.id, "the schema is stricter now");
     assert_eq!(fields(&send("other").await.problem(422)), ["cnpj"]);
-    let _archived = world.client.send(world.client.request(Method::DELETE, &place)).await.expect(204);
+    let _archived = world.client.send(world.client.request(Method::DELETE, &place)).await.expect(200);
     archived(&world, &automation).await;
     let again = send("nota").await.expect(202);
     assert_eq!((again.json::<Job>().id, &again.headers["idempotency-replayed"]), (job.id, &"true".parse().unwrap()));

@@ -32,6 +32,7 @@ mod policies;
 mod problems;
 mod reports;
 mod roles;
+mod schedules;
 mod sessions;
 mod sign_in;
 mod stream;

@@ -25,6 +25,8 @@ enum About {
     One,
     /// Something new in a place: refused.
     New,
+    /// Things that a document names: a field is wrong, or it is refused if they are seen.
+    Named,
     /// A new worker token, whose queues are named.
     Token,
     /// One worker token, which only those see who may manage it.
@@ -36,7 +38,8 @@ fn about(method: &str, path: &str) -> About {
         ("post", "/api/v1/worker-tokens") => About::Token,
         (_, "/api/v1/worker-tokens/{id}") => About::OwnToken,
         ("post", "/api/v1/automations") => About::New,
-        ("post", "/api/v1/jobs" | "/api/v1/hooks") => About::One,
+        ("post", "/api/v1/jobs" | "/api/v1/hooks" | "/api/v1/schedules") => About::One,
+        ("post", "/api/v1/schedules/import") => About::Named,
         (_, "/api/v1/ops/reconcilers" | "/api/v1/ops/tasks") => About::Hub,
         (_, path) if path.contains('{') => About::One,
         _ => About::Part,
@@ -67,6 +70,7 @@ impl Caller {
             About::Part => done.to_vec(),
             About::Hub | About::New => vec![403],
             About::OwnToken => vec![404],
+            About::Named => vec![if sees { 403 } else { 422 }],
             About::One | About::Token => vec![if sees { 403 } else { 404 }],
         }
     }
@@ -207,6 +211,17 @@ impl Maker<'_> {
         (hook.id.to_string(), list.json::<Vec<HookDelivery>>().remove(0).id.to_string())
     }
 
+    async fn schedule(&self) -> String {
+        let body = json!({"automation_id": self.automation().await["id"], "cron_expression": "@yearly"});
+        json_of(self.world.client.post("/api/v1/schedules", &body).await, 201).await["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn paused_schedule(&self) -> String {
+        let id = self.schedule().await;
+        self.done(&format!("/api/v1/schedules/{id}/pause")).await;
+        id
+    }
+
     async fn user(&self) -> User {
         let name = format!("u-{}", Uuid::new_v4().simple());
         somebody(self.world, &name, &[json!({"right": "viewer"})]).await.0
@@ -242,6 +257,21 @@ impl Maker<'_> {
             }
             ("post", "/api/v1/jobs/bulk/cancel") => plain(json!({"ids": [self.job().await]}), &[200]),
             ("post", "/api/v1/jobs/bulk/retry") => plain(json!({"ids": [self.canceled().await]}), &[200]),
+            ("post", "/api/v1/schedules") => {
+                plain(json!({"automation_id": self.automation().await["id"], "cron_expression": "@yearly"}), &[201])
+            }
+            ("post", "/api/v1/schedules/bulk/pause") => plain(json!({"ids": [self.schedule().await]}), &[200]),
+            ("post", "/api/v1/schedules/bulk/resume") => plain(json!({"ids": [self.paused_schedule().await]}), &[200]),
+            // JSON is YAML.
+            ("post", "/api/v1/schedules/import") => {
+                let automation = self.automation().await["name"].as_str().unwrap().to_owned();
+                plain(json!({"automations": {automation: {"yearly": {"cron_expression": "@yearly"}}}}), &[200])
+            }
+            ("get", "/api/v1/schedules/preview") => Sample { path: format!("{path}?cron=0+8+*+*+*"), body: Value::Null, done: &[200] },
+            (_, "/api/v1/schedules/{id}/run") => of(&self.schedule().await, json!({}), &[202]),
+            (_, "/api/v1/schedules/{id}/resume") => of(&self.paused_schedule().await, json!({}), &[200]),
+            ("put", "/api/v1/schedules/{id}") => of(&self.schedule().await, json!({"priority": 1}), &[200]),
+            (_, path) if path.starts_with("/api/v1/schedules/{id}") => of(&self.schedule().await, Value::Null, &[200, 204]),
             ("post", "/api/v1/dead-letters/replay") => plain(json!({"dry_run": true}), &[200]),
             ("post", "/api/v1/domains") => plain(json!({"slug": unique, "name": "D"}), &[201]),
             ("post", "/api/v1/users") => plain(json!({"username": unique}), &[201]),

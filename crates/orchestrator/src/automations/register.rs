@@ -1,6 +1,6 @@
 //! Registers, changes and archives automations.
 
-use api_types::{AutomationCreate, AutomationUpdate};
+use api_types::{AutomationArchived, AutomationCreate, AutomationUpdate, DependentSchedule};
 use auth::Permitted;
 use domain::{
     Fault, Scope,
@@ -10,7 +10,10 @@ use domain::{
 };
 use runtime::{Editor, Failure, reach};
 use serde_json::Value;
-use store::automations::{Automation, Draft, Filter};
+use store::{
+    automations::{Automation, Draft, Filter},
+    schedules,
+};
 
 use super::{Automations, convert, draft};
 use crate::catalog::not_found;
@@ -58,13 +61,17 @@ impl Automations {
         self.catalog.check_schema(draft::stored_schema(schema).map_err(Failure::Invalid)?).await
     }
 
-    pub(crate) async fn archive(&self, by: &Editor, id: AutomationId) -> Result<(), Failure> {
+    /// Archives it, and tells which schedules create no jobs of it any more.
+    pub(crate) async fn archive(&self, by: &Editor, id: AutomationId) -> Result<AutomationArchived, Failure> {
         self.get(by, id).await?;
         store::automations::automation_archive(&self.database, by.change(), id, (self.clock)()).await?;
         let automation = self.get(by, id).await?;
         self.announcer.automation("automation.archived", &automation);
         self.catalog.put(automation);
-        Ok(())
+        let filter = schedules::Filter { automation_id: Some(id), ..schedules::Filter::default() };
+        let found = schedules::schedule_list(&self.database, by.scope(), &filter).await?;
+        let schedules = found.into_iter().map(|schedule| DependentSchedule { id: schedule.id, name: schedule.draft.name });
+        Ok(AutomationArchived { schedules: schedules.collect() })
     }
 
     /// The automation, where the caller may do what the request does.

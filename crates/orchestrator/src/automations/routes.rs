@@ -4,7 +4,7 @@ use actix_web::{
     post, put,
     web::{Data, Path},
 };
-use api_types::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate, PauseRequest, Problem};
+use api_types::{Automation, AutomationArchived, AutomationCreate, AutomationFilter, AutomationUpdate, PauseRequest, Problem};
 use auth::need::{RobotPublish, RobotRead, RunCancel};
 use domain::{Fault, automation::MAX_NAME, ids::AutomationId, policy::labels};
 use runtime::{Allowed, Changing, Failure, JsonBody, OptionalJsonBody, Params, page, page_size};
@@ -83,17 +83,16 @@ pub(crate) async fn update(
 /// Archives an automation.
 ///
 /// An archived automation accepts no more jobs and keeps its existing ones. Pending jobs still run, within its limits; cancel them in bulk
-/// if they must not.
+/// if they must not. The answer has what creates no jobs of it any more.
 #[utoipa::path(tag = "automations", extensions(("x-permission" = json!("robot.publish"))), params(api_types::params::AutomationId), responses(
-    (status = 204)))]
+    (status = 200, body = AutomationArchived)))]
 #[delete("/api/v1/automations/{id}")]
 pub(crate) async fn archive(
     caller: Changing<RobotPublish>,
     automations: Data<Automations>,
     id: Path<AutomationId>,
 ) -> Result<HttpResponse, Failure> {
-    automations.archive(&caller, *id).await?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(HttpResponse::Ok().json(automations.archive(&caller, *id).await?))
 }
 
 /// Pauses an automation.

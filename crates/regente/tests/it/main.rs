@@ -14,6 +14,7 @@ mod hub_commands;
 mod keys;
 mod pause_commands;
 mod process;
+mod schedule_commands;
 mod secrets;
 mod settings;
 mod slow_bodies;

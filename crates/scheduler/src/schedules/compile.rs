@@ -4,15 +4,14 @@ use domain::{
     Fault,
     calendar::Calendar,
     ids::{CalendarId, ScheduleId},
-    schedule::{CalendarUse, Cron, Schedule, Spec, Zone, Zones},
+    schedule::{CalendarUse, Schedule, Spec, Zones, input},
 };
-use store::schedules::{Draft, Spec as Written};
+use store::schedules::{self, Draft};
 
-/// The schedule of a draft. `calendars` has the one that it obeys, if there is such a calendar.
+/// The schedule that a draft describes, for the rules. `calendars` has its calendar, if there is one.
 ///
 /// # Errors
-/// Every fault of what cannot be read: `cron_expression`, `timezone`, `calendar_id`. What can be read may still have
-/// [faults](Schedule::faults).
+/// Each fault with its field: of a stored draft, a zone that new zone data does not have, or a calendar that is gone.
 pub fn compile(
     id: ScheduleId,
     draft: &Draft,
@@ -20,31 +19,15 @@ pub fn compile(
     calendars: &HashMap<CalendarId, Arc<Calendar>>,
 ) -> Result<Schedule, Vec<Fault>> {
     let mut faults = Vec::new();
-    let spec = match &draft.spec {
-        Written::Cron(expression) => match Cron::parse(expression) {
-            Ok(cron) => Spec::Cron(cron),
-            Err(error) => {
-                faults.push(Fault::new("cron_expression", error.to_string()));
-                Spec::Once(draft_time())
-            }
-        },
-        Written::Interval { seconds, anchor } => Spec::Interval { seconds: *seconds, anchor: *anchor },
-        Written::Once(at) => Spec::Once(*at),
-    };
-    let zone = zones.get(&draft.timezone).unwrap_or_else(|error| {
-        faults.push(Fault::new("timezone", error.to_string()));
-        Zone::utc()
+    let spec = keep(spec(&draft.spec), &mut faults);
+    let zone = keep(input::zone(&draft.timezone, zones), &mut faults);
+    let calendar = draft.calendar.map(|wanted| {
+        let found = calendars.get(&wanted.id).cloned();
+        let calendar = found.ok_or_else(|| Fault::new("calendar_id", "is no calendar"))?;
+        Ok(CalendarUse { calendar, rule: wanted.rule, on_blackout: wanted.on_blackout })
     });
-    let calendar = draft.calendar.and_then(|used| match calendars.get(&used.id) {
-        Some(calendar) => Some(CalendarUse { calendar: calendar.clone(), rule: used.rule, on_blackout: used.on_blackout }),
-        None => {
-            faults.push(Fault::new("calendar_id", "there is no such calendar"));
-            None
-        }
-    });
-    if !faults.is_empty() {
-        return Err(faults);
-    }
+    let calendar = keep(calendar.transpose(), &mut faults);
+    let (Some(spec), Some(zone), Some(calendar)) = (spec, zone, calendar) else { return Err(faults) };
     Ok(Schedule {
         calendar,
         window: draft.window,
@@ -58,7 +41,14 @@ pub fn compile(
     })
 }
 
-/// Stands for the times of an expression that is refused anyway.
-const fn draft_time() -> chrono::DateTime<chrono::Utc> {
-    chrono::DateTime::UNIX_EPOCH
+fn spec(spec: &schedules::Spec) -> Result<Spec, Fault> {
+    Ok(match spec {
+        schedules::Spec::Cron(text) => Spec::Cron(input::cron(text)?),
+        schedules::Spec::Interval { seconds, anchor } => Spec::Interval { seconds: *seconds, anchor: *anchor },
+        schedules::Spec::Once(at) => Spec::Once(*at),
+    })
+}
+
+fn keep<T>(outcome: Result<T, Fault>, faults: &mut Vec<Fault>) -> Option<T> {
+    outcome.map_err(|fault| faults.push(fault)).ok()
 }

@@ -2,13 +2,17 @@ use chrono::{DateTime, Utc};
 use domain::{
     Scope,
     ids::{AutomationId, JobId, ScheduleId},
+    schedule::FireState,
 };
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    sea_query::{Expr, ExprTrait, OnConflict},
+    sea_query::{Expr, ExprTrait, OnConflict, Query, SubQueryStatement},
 };
 
+use uuid::Uuid;
+
+use super::Filter;
 use crate::{
     Database, Error, Transaction,
     entity::{
@@ -18,37 +22,8 @@ use crate::{
     scope,
 };
 
-/// What became of a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FireState {
-    /// It has a job.
-    Created,
-    /// It did not run: it was missed, paused or kept back.
-    Skipped,
-    /// The orchestrator accepted no job.
-    Refused,
-}
-
-impl FireState {
-    /// Every state.
-    pub const ALL: [Self; 3] = [Self::Created, Self::Skipped, Self::Refused];
-
-    /// Its name, in the API and the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Skipped => "skipped",
-            Self::Refused => "refused",
-        }
-    }
-
-    /// The state with this name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
-    }
-}
+/// Schedules of one statement: databases bound its conditions.
+const MOST: usize = 200;
 
 /// What became of a slot, or of several in a row that were skipped for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +59,8 @@ pub struct FireFilter {
     pub schedule_ids: Vec<ScheduleId>,
     /// Only those of schedules of this automation.
     pub automation_id: Option<AutomationId>,
+    /// Only those of schedules of automations of the domain with this slug.
+    pub domain: Option<String>,
     /// Only those whose (first) slot is this time or later.
     pub from: Option<DateTime<Utc>>,
     /// Only those whose (first) slot is before this time.
@@ -117,11 +94,38 @@ pub async fn fire_list_last(database: &Database, scope: &Scope, id: ScheduleId, 
     query.all(database.connection()).await?.into_iter().map(from_row).collect()
 }
 
+/// The newest fire of each of these schedules that has one.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn fire_list_newest(database: &Database, scope: &Scope, ids: &[ScheduleId]) -> Result<Vec<Fire>, Error> {
+    let mut all = Vec::new();
+    for ids in ids.chunks(MOST) {
+        // One look into the primary key for each.
+        let newest = Query::select()
+            .expr(Expr::col((Entity, Column::SlotAt)).max())
+            .from(Entity)
+            .and_where(Expr::col((Entity, Column::ScheduleId)).equals((schedule::Entity, schedule::Column::Id)))
+            .to_owned();
+        let of = Filter { ids: ids.to_vec(), ..Filter::default() };
+        let query = schedule::Entity::find().select_only().column(schedule::Column::Id).filter(super::matching(scope, &of));
+        let query = query.expr_as(Expr::from(SubQueryStatement::from(newest)), "newest");
+        let newest: Vec<(Uuid, Option<DateTime<Utc>>)> = query.into_tuple().all(database.connection()).await?;
+        let newest = newest.into_iter().filter_map(|(id, slot)| Some((id, slot?)));
+        let is = |(id, slot)| Condition::all().add(Column::ScheduleId.eq(id)).add(Column::SlotAt.eq(slot));
+        let any = newest.fold(Condition::any().add(Column::ScheduleId.is_in::<Uuid, _>([])), |any, newest| any.add(is(newest)));
+        let fires = Entity::find().filter(any).all(database.connection()).await?;
+        all.extend(fires.into_iter().map(from_row).collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(all)
+}
+
 fn matching(scope: &Scope, filter: &FireFilter) -> Condition {
     let ids = (!filter.schedule_ids.is_empty()).then(|| Column::ScheduleId.is_in(filter.schedule_ids.iter().map(|id| id.get())));
     let owners = Condition::all()
         .add_option(scope::has(scope, schedule::Column::AutomationId))
-        .add_option(filter.automation_id.map(|id| schedule::Column::AutomationId.eq(id.get())));
+        .add_option(filter.automation_id.map(|id| schedule::Column::AutomationId.eq(id.get())))
+        .add_option(filter.domain.as_deref().map(|slug| scope::has_domain(slug, schedule::Column::AutomationId)));
     let owners = schedule::Entity::find().select_only().column(schedule::Column::Id).filter(owners);
     Condition::all()
         .add(Column::ScheduleId.in_subquery(owners.into_query()))

@@ -31,7 +31,8 @@ impl Origin {
 }
 
 /// What is wrong with the name of an environment.
-pub(super) fn environment_fault(name: Option<&str>) -> Option<Fault> {
+#[must_use]
+pub fn environment_fault(name: Option<&str>) -> Option<Fault> {
     let is_word =
         |name: &str| (1..=MAX_ENVIRONMENT).contains(&name.len()) && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-".contains(&c));
     let is_bad = name.is_some_and(|name| !is_word(name));

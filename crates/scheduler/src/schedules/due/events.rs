@@ -23,7 +23,7 @@ impl Due {
             let kind = match fire.state {
                 FireState::Created => "schedule.fired",
                 FireState::Refused => "schedule.refused",
-                FireState::Skipped => continue,
+                FireState::Skipped | FireState::Planned => continue,
             };
             let slot = fire.slot_at.to_rfc3339_opts(SecondsFormat::Secs, true);
             self.publish_one(kind, schedule, json!({"slot_at": slot, "job_id": fire.job_id, "reason": fire.reason}), now);

@@ -1,0 +1,5 @@
+mod exchange;
+mod manage;
+mod operate;
+
+pub(crate) use self::{exchange::*, manage::*, operate::*};
