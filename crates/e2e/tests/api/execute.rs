@@ -115,6 +115,8 @@ async fn the_same_idempotency_key_returns_the_same_job(delivery: Delivery) {
         let problem = send(one.id, &key, &json!({})).await.problem(400);
         assert!(problem.detail.contains("Idempotency-Key"), "{}", problem.detail);
     }
+    let reserved = send(one.id, "schedule/1/2026-11-27T10:30:00Z", &json!({})).await.problem(422);
+    assert_eq!(fields(&reserved), ["Idempotency-Key"], "it could take a schedule's run away");
     let _longest = send(one.id, &"k".repeat(255), &json!({})).await.expect(202);
     world.end().await;
 }

@@ -3,7 +3,7 @@
 use domain::{
     Scope,
     ids::{AutomationId, JobId},
-    job::{Accepted, Request, Trigger},
+    job::{Accepted, IdempotencyKey, Request, Trigger},
     permission::Permission,
     policy::Overrides,
 };
@@ -66,6 +66,9 @@ impl Jobs {
         }
         if ask.request.trigger == Trigger::Retry {
             return Err(no_retry());
+        }
+        if !by.actor.asks_for_others() && ask.key.as_ref().is_some_and(IdempotencyKey::is_reserved) {
+            return Err(Failure::field("idempotency_key", "must not begin with schedule/, chain/ or hook/"));
         }
         answer(self.accept_job(ask, None, Recording::of(by, Requested::Job)).await?)
     }

@@ -5,6 +5,9 @@ use crate::Fault;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
+/// How the keys of schedules, chains and webhooks begin.
+const RESERVED: [&str; 3] = ["schedule/", "chain/", "hook/"];
+
 impl IdempotencyKey {
     /// Maximum length in bytes.
     pub const MAX: usize = 255;
@@ -22,6 +25,12 @@ impl IdempotencyKey {
             return fault("must not contain NUL characters".to_owned());
         }
         Ok(Self(key))
+    }
+
+    /// Whether it is of the form that the hub's own requests have: who may choose such a key could take a schedule's run away.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        RESERVED.iter().any(|prefix| self.0.starts_with(prefix))
     }
 
     /// Its text.

@@ -205,6 +205,13 @@ fn a_key_has_1_to_255_bytes() {
     }
 }
 
+#[test]
+fn keys_of_the_hub_itself_are_reserved() {
+    let is_reserved = |key: &str| IdempotencyKey::parse(key.to_owned()).unwrap().is_reserved();
+    assert!(["schedule/1/2026-11-27T10:30:00Z", "chain/1/2", "hook/1/2"].into_iter().all(is_reserved));
+    assert!(!["order-7", "schedules", "2026/schedule/1"].into_iter().any(is_reserved));
+}
+
 proptest! {
     /// A job never starts before its time, never gives up before it may start, and keeps what was asked for.
     #[test]
