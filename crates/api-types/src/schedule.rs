@@ -147,6 +147,7 @@ pub struct NextFire {
     /// The slot: when it is due. With the schedule it identifies the run.
     pub slot_at: DateTime<Utc>,
     /// The same on the clock of the schedule's time zone. Where that skips it, `slot_at` is the first instant after the gap.
+    #[schema(value_type = String, pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}$")]
     pub local: NaiveDateTime,
     /// When its job is created: after its jitter, and after a blackout that holds it.
     pub run_at: DateTime<Utc>,

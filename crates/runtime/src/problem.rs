@@ -282,6 +282,15 @@ impl Unmatched {
         Self { routes: routes.into_iter().map(route).collect() }
     }
 
+    /// The literal paths that a pattern with a parameter matches as well, with their methods: a request with another method must not be taken for
+    /// one of the pattern's.
+    pub fn shadowed(&self) -> impl Iterator<Item = (&str, &str)> {
+        let literal =
+            self.routes.iter().filter_map(|(def, methods)| Some((def.pattern().filter(|path| !path.contains('{'))?, methods.as_str())));
+        let is_matched = |path: &str| self.routes.iter().any(|(def, _)| def.pattern() != Some(path) && def.is_match(path));
+        literal.filter(move |(path, _)| is_matched(path))
+    }
+
     /// The answer for a request to `path`.
     #[must_use]
     pub fn answer(&self, path: &str) -> HttpResponse {

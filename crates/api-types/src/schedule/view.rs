@@ -25,6 +25,7 @@ pub struct Fire {
     /// The slot, or the first of several.
     pub slot_at: DateTime<Utc>,
     /// The same on the clock of the schedule's time zone.
+    #[schema(value_type = String, pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}$")]
     pub local: NaiveDateTime,
     /// The last of several slots; otherwise `slot_at`.
     pub last_slot_at: DateTime<Utc>,

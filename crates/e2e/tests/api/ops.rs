@@ -76,6 +76,7 @@ async fn reconcilers_run_and_are_listed(delivery: Delivery) {
         "queue_timeouts",
         "retention_dead_letters",
         "retention_fires",
+        "retention_hook_deliveries",
         "retention_jobs",
         "retention_logs",
         "retention_sessions",

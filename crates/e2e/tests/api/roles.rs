@@ -40,6 +40,9 @@ fn about(method: &str, path: &str) -> About {
         ("post", "/api/v1/automations") => About::New,
         ("post", "/api/v1/jobs" | "/api/v1/hooks" | "/api/v1/schedules") => About::One,
         ("post", "/api/v1/schedules/import") => About::Named,
+        // Everybody sees the calendars; who changes them may do so everywhere.
+        ("get", path) if path.starts_with("/api/v1/calendars") => About::Part,
+        (_, path) if path.starts_with("/api/v1/calendars") => About::New,
         (_, "/api/v1/ops/reconcilers" | "/api/v1/ops/tasks") => About::Hub,
         (_, path) if path.contains('{') => About::One,
         _ => About::Part,
@@ -257,6 +260,20 @@ impl Maker<'_> {
             }
             ("post", "/api/v1/jobs/bulk/cancel") => plain(json!({"ids": [self.job().await]}), &[200]),
             ("post", "/api/v1/jobs/bulk/retry") => plain(json!({"ids": [self.canceled().await]}), &[200]),
+            ("post", "/api/v1/calendars") => plain(json!({"name": unique}), &[201]),
+            (_, "/api/v1/calendars/holidays") => Sample { path: format!("{path}?set=br&year=2026"), body: Value::Null, done: &[200] },
+            (_, path) if path.starts_with("/api/v1/calendars/{id}") => {
+                let made = self.world.client.post("/api/v1/calendars", &json!({"name": unique})).await;
+                let path = path.replace("{id}", json_of(made, 201).await["id"].as_str().unwrap());
+                match method {
+                    "put" => Sample { path, body: json!({"name": format!("{unique}-2")}), done: &[200] },
+                    "post" => Sample { path, body: json!("date\n2026-12-24\n"), done: &[200] },
+                    _ if path.ends_with("/days") => {
+                        Sample { path: format!("{path}?from=2026-11-01&to=2026-11-30"), body: Value::Null, done: &[200] }
+                    }
+                    _ => Sample { path, body: Value::Null, done: &[200, 204] },
+                }
+            }
             ("post", "/api/v1/schedules") => {
                 plain(json!({"automation_id": self.automation().await["id"], "cron_expression": "@yearly"}), &[201])
             }
@@ -357,7 +374,13 @@ impl Maker<'_> {
 async fn ask(world: &World, caller: &Caller, method: &str, sample: &Sample) -> Answer {
     let method: Method = method.to_uppercase().parse().unwrap();
     let request = world.client.bare(method, &sample.path).bearer_auth(&caller.token);
-    world.client.send(if sample.body.is_null() { request } else { request.json(&sample.body) }).await
+    let request = match &sample.body {
+        Value::Null => request,
+        // A file.
+        Value::String(text) => request.body(text.clone()),
+        body => request.json(body),
+    };
+    world.client.send(request).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -42,7 +42,7 @@ async fn a_schedule_is_previewed_created_changed_run_and_deleted() {
     let preview: SchedulePreview =
         json(&place, &["schedule", "preview", "0 8 * * *", "--calendar", "Brasil (bancos)", "--timezone", "UTC"]).await;
     assert_eq!((preview.next_fires.len(), preview.timezone.as_str()), (10, "UTC"));
-    assert!(refused(&place, &["schedule", "preview", "0 0 30 2 *"], 65).await.contains("cron: never fires"));
+    assert!(refused(&place, &["schedule", "preview", "0 0 30 2 *"], 65).await.contains("cron: day of month: never fires"));
 
     let created = said(&place, &["schedule", "create", "notas", "toda manhã", "--cron", expression, "-p", "day={{yesterday}}"]).await;
     assert!(created.starts_with("Schedule toda manhã of notas fires every weekday at 07:30: next 20"), "{created}");

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, net::TcpListener, sync::Arc};
 
 use actix_server::Server;
 use actix_web::{
-    App, HttpResponse, get,
+    App, HttpResponse, get, guard,
     http::Method,
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
@@ -55,6 +55,7 @@ pub(super) fn serve(
             .app_data(path_config())
             .app_data(bodies.clone())
             .app_data(proxies.clone())
+            .configure(|config| refuse_other_methods(config, &unknown))
             .configure(|config| frame.services.iter().for_each(|(_, service)| (service.routes)(config)))
             .configure(|config| common_routes(config, frame.clone()))
             .app_data(unknown.clone())
@@ -69,6 +70,15 @@ pub(super) fn serve(
         builder = server::listen(builder, local, Terms { tls: None, ..terms.clone() }, app.clone())?;
     }
     Ok(server::listen(builder, listeners.public, terms, app)?.run())
+}
+
+/// Keeps a request to a literal path from the patterns that match it as well, when the path has other methods.
+fn refuse_other_methods(config: &mut ServiceConfig, routes: &Unmatched) {
+    for (path, methods) in routes.shadowed() {
+        let methods = methods.to_owned();
+        let is_other = guard::fn_guard(move |context| !methods.split(", ").any(|method| method == context.head().method.as_str()));
+        config.service(web::resource(path).guard(is_other).default_service(web::to(unmatched)));
+    }
 }
 
 fn common_routes(config: &mut ServiceConfig, frame: Data<Frame>) {

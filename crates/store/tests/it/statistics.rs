@@ -30,9 +30,26 @@ pub(crate) async fn apart(db: &Case, settings: &str, work: impl AsyncFnOnce(&Dat
     // The first one may have left the pool, for statements without a transaction.
     let last = session_of(&hub, &raw).await;
     hub.close().await.unwrap();
-    let gone = format!("SELECT count(*) FROM pg_stat_activity WHERE pid IN ({first}, {last})");
-    eventually("the sessions ended", async || (number(&raw, &gone).await == 0).then_some(())).await;
+    ended(&raw, &[first, last]).await;
     raw.close().await.unwrap();
+}
+
+/// Runs statements in a session of their own, which has ended and handed in its counts when this returns.
+pub(crate) async fn execute_apart(db: &Case, statements: &str) {
+    let session = db.raw().await;
+    let pid = number(&session, "SELECT pg_backend_pid()::bigint").await;
+    session.execute_unprepared(statements).await.unwrap();
+    session.close().await.unwrap();
+    let raw = db.raw().await;
+    ended(&raw, &[pid]).await;
+    raw.close().await.unwrap();
+}
+
+/// Waits until these sessions have ended. What they counted has been handed in before.
+async fn ended(raw: &DatabaseConnection, pids: &[i64]) {
+    let pids: Vec<_> = pids.iter().map(i64::to_string).collect();
+    let gone = format!("SELECT count(*) FROM pg_stat_activity WHERE pid IN ({})", pids.join(", "));
+    eventually("the sessions ended", async || (number(raw, &gone).await == 0).then_some(())).await;
 }
 
 async fn counted(raw: &DatabaseConnection, table: &str) -> BTreeMap<String, i64> {
