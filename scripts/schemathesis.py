@@ -49,6 +49,19 @@ UNSTATED = [
     ("(400|422) POST .*", "(?i)idempotency.key", "differs from the header|was used before"),
     # One condition of several must be there.
     ("422 POST .*/bulk/.*", "ids", "must be there"),
+    ("422 POST .*/schedules/bulk/.*", "all|until", "must be true without another condition|is required|must be there"),
+    # An expression has a grammar, zones and calendars a list, and what a schedule says of time must go together.
+    ("422 (POST|PUT) .*/schedules(/{id})?", ANY, ANY),
+    ("400 GET .*/schedules/preview", ANY, ANY),
+    # The end of a period depends on its beginning.
+    ("400 GET .*/(calendars/{id}/days|schedules/fires)", "to", "must be after from|must not be before from"),
+    # What is in a file has a grammar of its own; so have zones.
+    ("422 POST .*/schedules/import", ANY, ANY),
+    ("(400|422) POST .*/calendars/{id}/import", "file|timezone|until|format", ANY),
+    # Times of a day are in order, and a blackout is one of two kinds.
+    ("422 (POST|PUT) .*/calendars(/{id})?", "(days|blackouts|week)(/.*)?", ANY),
+    # A condition has a pointer or a header, and a value that its operator can use; a signature has what its scheme needs.
+    ("422 (POST|PUT) .*/hooks(/{hook}(/rotate)?)?", "(filter|mapping|dedup|signature|secret|parameters)(/.*)?", ANY),
     # One of two fields must be there.
     ("422 POST .*/log", "message|entries", "is required|must not|cannot"),
     # A path has one reading, whatever its parameters allow.
@@ -61,8 +74,8 @@ UNSTATED = [
     (ANY, "(new_)?password", "commonest passwords"),
     # A grant is at one place, and what is about the hub is granted everywhere.
     ("422 POST .*/(grants|api-keys)", r"(grants/\d+/)?(right|label|domain_id|automation_id)", "must be the only one|absent where another place|narrowed"),
-    # A number of JSON has two texts, a path has one: 7 and not 7.0.
-    ("400 .*/automations/{id}.*", "id", "can not parse|must be an integer", written_as_fraction),
+    # A number of JSON has two texts, a path and a query have one: 7 and not 7.0.
+    ("400 .*", "id|automation_id", "can not parse|must be an integer|invalid digit", written_as_fraction),
     # Only the hub knows which domains, automations and users there are.
     (ANY, r"(.*/)?(domain_id|automation_id|owner_id)", "is no (domain|automation|user)"),
     # A token of somebody with a narrow grant names their queues.

@@ -2,7 +2,7 @@
 //!
 //! A chain looks at ended jobs of its inputs. Each end that an input [accepts](Input::accepts) counts once under a [key](Chain::key); when every
 //! input that the [`Join`] asks for has counted under the same key, one run is due, however often that is found out and by whom. The graph of
-//! automations and chains has no [cycle](cycle).
+//! automations and chains has no [`cycle`].
 //!
 //! The *root* of a job is the job that began its work: itself, or, when a chain or a retry made it, the root of the job before it. So that one run of
 //! A gives one run of C where A starts B1 and B2, and C waits for both, C joins by the root.

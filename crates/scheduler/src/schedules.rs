@@ -1,7 +1,7 @@
 //! Schedules: what is due, and the jobs that it becomes.
 //!
-//! [`compile`] makes of what people set a schedule that can be asked. [`due`] is the loop that claims what is due, decides by
-//! [`domain::schedule::Schedule::decide`], and asks for the jobs. [`Schedules`] is what handlers call.
+//! [`compile`] makes of what people set a schedule that can be asked. `due` is the loop that claims what is due, decides by
+//! [`domain::schedule::Schedule::decide`], and asks for the jobs. `Schedules` is what handlers call.
 
 mod compile;
 mod convert;

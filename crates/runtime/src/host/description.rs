@@ -181,8 +181,8 @@ fn add_refusals(operation: &mut Operation, path: &str, tag: &str) {
     let has_body = operation.request_body.is_some();
     let is_in =
         |parameter: &RefOr<Parameter>, place: &ParameterIn| matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == *place);
-    // Any text can be a queue's name; other parameters have a format.
-    let has_form = operation.parameters.iter().flatten().any(|parameter| !is_in(parameter, &ParameterIn::Path)) || path.contains("{id}");
+    // What is in a path may not fit its format, or have characters that no path may have.
+    let has_form = operation.parameters.iter().flatten().any(|parameter| !is_in(parameter, &ParameterIn::Path)) || path.contains('{');
     for (status, is_possible) in [
         ("400", has_body || has_form),
         ("401", operation.security.is_some()),

@@ -17,7 +17,8 @@ use super::{Hooks, deliveries::Wanted};
 /// Only this answer shows the token and the secret: the hub keeps a hash of the one, and the other sealed. Senders send to
 /// `POST /api/v1/hooks/{token}`. 409: the automation is archived, or the hub has no master key to seal the secret with.
 #[utoipa::path(tag = "hooks", extensions(("x-permission" = json!("robot.publish"))), request_body = HookCreate, responses(
-    (status = 201, body = HookShown), (status = 409, description = "The automation is archived", body = Problem)))]
+    (status = 201, body = HookShown), (status = 404, description = "No such automation", body = Problem),
+    (status = 409, description = "The automation is archived", body = Problem)))]
 #[post("/api/v1/hooks")]
 pub(crate) async fn create(
     caller: Changing<RobotPublish>,
