@@ -49,15 +49,17 @@ UNSTATED = [
     ("(400|422) POST .*", "(?i)idempotency.key", "differs from the header|was used before"),
     # One condition of several must be there.
     ("422 POST .*/bulk/.*", "ids", "must be there"),
-    ("422 POST .*/schedules/bulk/.*", "all|until", "must be true without another condition|is required|must be there"),
+    ("422 POST .*/schedules/bulk/.*", "all|until", "another condition|is required|must be there"),
     # An expression has a grammar, zones and calendars a list, and what a schedule says of time must go together.
     ("422 (POST|PUT) .*/schedules(/{id})?", ANY, ANY),
     ("400 GET .*/schedules/preview", ANY, ANY),
     # The end of a period depends on its beginning.
-    ("400 GET .*/(calendars/{id}/days|schedules/fires)", "to", "must be after from|must not be before from"),
+    ("400 GET .*/(calendars/{id}/days|schedules/fires)", "to", "must be after from|must not be before from|days after from"),
+    # Where a page ends is known from its answer alone.
+    ("400 GET .*/schedules/fires", "after", "is not the end of a page"),
     # What is in a file has a grammar of its own; so have zones.
     ("422 POST .*/schedules/import", ANY, ANY),
-    ("(400|422) POST .*/calendars/{id}/import", "file|timezone|until|format", ANY),
+    ("(400|422) POST .*/calendars/{id}/import", "(file|timezone|until|format)?", ANY),
     # Times of a day are in order, and a blackout is one of two kinds.
     ("422 (POST|PUT) .*/calendars(/{id})?", "(days|blackouts|week)(/.*)?", ANY),
     # A condition has a pointer or a header, and a value that its operator can use; a signature has what its scheme needs.

@@ -175,15 +175,15 @@ pub struct CalendarCreate {
     pub week: Option<CalendarWeek>,
     /// Sets of holidays; by default none.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<schema::HolidaySet>>, max_items = 31)]
+    #[schema(value_type = Vec<schema::HolidaySet>, required = false, max_items = 31)]
     pub holidays: Vec<HolidaySet>,
     /// Days of its own.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<CalendarDay>>, max_items = 20_000)]
+    #[schema(value_type = Vec<CalendarDay>, required = false, max_items = 20_000)]
     pub days: Vec<CalendarDay>,
     /// When nothing starts.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<CalendarBlackout>>, max_items = 100)]
+    #[schema(value_type = Vec<CalendarBlackout>, required = false, max_items = 100)]
     pub blackouts: Vec<CalendarBlackout>,
 }
 
