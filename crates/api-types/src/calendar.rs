@@ -73,14 +73,14 @@ pub struct CalendarDay {
     pub date: NaiveDate,
     /// What is celebrated, or why it is different.
     #[serde(default)]
-    #[schema(value_type = Option<schema::ShortText>)]
+    #[schema(value_type = schema::ShortText, required = false)]
     pub name: String,
     /// Whether people work on it. By default they do if `hours` are given. True without hours: the whole day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub works: Option<bool>,
     /// Its working hours.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<schema::HourRange>>, max_items = 24)]
+    #[schema(value_type = Vec<schema::HourRange>, required = false, max_items = 24)]
     pub hours: Vec<String>,
 }
 
@@ -89,7 +89,7 @@ pub struct CalendarDay {
 #[serde(default, deny_unknown_fields)]
 pub struct CalendarBlackout {
     /// What it is for.
-    #[schema(value_type = Option<schema::ShortText>)]
+    #[schema(value_type = schema::ShortText, required = false)]
     pub name: String,
     /// Its first instant.
     #[serde(deserialize_with = "crate::moment::optional", skip_serializing_if = "Option::is_none")]

@@ -138,7 +138,7 @@ pub struct HookUpdate {
 pub struct HookRotate {
     /// The token (default), the secret, or both.
     #[serde(default)]
-    #[schema(value_type = Option<schema::HookRotated>)]
+    #[schema(value_type = schema::HookRotated, required = false)]
     pub what: Rotated,
     /// The new secret, when the sender gives it. Absent: the hub makes one, and shows it in the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
