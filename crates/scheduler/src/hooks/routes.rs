@@ -142,7 +142,7 @@ pub(crate) async fn delivery(
 
 /// Handles a kept delivery again, by the hook's rules of now.
 ///
-/// For one that was refused or filtered before the hook was put right. One that has a job is answered with it, as any repeated request is. Its sender
+/// For one that was refused or filtered before the hook was corrected. One that has a job is answered with it, as any repeated request is. Its sender
 /// was proved when it came: one that was not is not kept. 409: its body is not kept.
 #[utoipa::path(tag = "hooks", extensions(("x-permission" = json!("robot.run"))), params(
     ("hook" = uuid::Uuid, Path, description = "Id of the hook"), ("id" = uuid::Uuid, Path, description = "Id of the delivery")), responses(

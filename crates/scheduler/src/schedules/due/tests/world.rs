@@ -34,7 +34,7 @@ pub(super) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// A clock that stands still until a test sets it.
+/// A clock that stays where a test sets it.
 #[derive(Clone)]
 pub(super) struct TestClock(Arc<Mutex<DateTime<Utc>>>);
 
