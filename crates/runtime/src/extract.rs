@@ -134,7 +134,8 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJsonBody<T
 }
 
 fn optional<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, Failure> {
-    let blank = bytes.iter().all(u8::is_ascii_whitespace);
+    // JSON's white space: a form feed, which ASCII counts too, is an error of syntax.
+    let blank = bytes.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     Ok(if blank { None } else { parse::<Option<T>>(bytes)? }.unwrap_or_default())
 }
 
@@ -198,6 +199,17 @@ impl<T> Deref for JsonBody<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_optional_body_is_absent_only_when_it_is_blank_in_json() {
+        for absent in ["", " \t\r\n", "null"] {
+            assert_eq!(optional::<u8>(absent.as_bytes()).ok(), Some(0), "{absent:?}");
+        }
+        assert_eq!(optional::<u8>(b" 7 ").ok(), Some(7));
+        for garbage in ["\x0c", " \x0b", "\u{feff}"] {
+            assert!(optional::<u8>(garbage.as_bytes()).is_err(), "{garbage:?}");
+        }
+    }
 
     #[test]
     fn only_a_list_parameter_may_be_repeated() {
