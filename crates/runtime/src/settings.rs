@@ -387,7 +387,7 @@ impl Settings {
         ] {
             check(time <= RETENTION_MOST, &format!("{key} must be at most 100years"));
         }
-        check((1..=100_000).contains(&self.dispatch.window), "dispatch.window must be 1 to 100000");
+        check(self.dispatch.window <= 100_000, "dispatch.window must be at most 100000");
         check(self.dispatch.queue_limit >= 1, "dispatch.queue_limit must be at least 1");
         check((100..=1_000_000_000).contains(&self.limits.log_lines), "limits.log_lines must be 100 to 1000000000");
         check((1 << 16..=1 << 40).contains(&self.limits.log_bytes), "limits.log_bytes must be 64 KiB to 1 TiB");

@@ -86,7 +86,9 @@ async fn submit(world: &World, automation: &Automation, priority: i32) -> JobId 
 
 async fn a_higher_priority_starts_next(delivery: Delivery) {
     let only = Some(Shape::Together.only("until its next tick an orchestrator knows only what itself accepted, and publishes that"));
-    let world = World::start_with(delivery, Options { only, ..Options::default() }).await;
+    // The first job starts when the orchestrator knows the worker's one slot; before, it would send some of the low ones ahead.
+    let settings = |settings: &mut runtime::Settings| settings.dispatch.window = 0;
+    let world = World::start_with(delivery, Options { settings: Some(Box::new(settings)), only, ..Options::default() }).await;
     let queue = world.queue("priority");
     let automation = world.client.automation(&json!({"name": "p", "queue_name": queue, "script_path": "x"})).await;
     let runner = GatedRunner::default();

@@ -1,9 +1,9 @@
 //! Recovery after crashes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::job::{ErrorClass, Status, Trigger};
-use e2e::{Delivery, GatedRunner, Robots, World, on_both};
+use e2e::{Delivery, GatedRunner, Options, Robots, World, on_both};
 use serde_json::json;
 use test_support::eventually;
 
@@ -38,7 +38,9 @@ async fn waiting_jobs_survive_a_restart_of_the_hub(delivery: Delivery) {
 }
 
 async fn a_running_job_outlives_a_restart_of_the_hub(delivery: Delivery) {
-    let world = World::start(delivery).await;
+    // Longer than several processes take to start again on a busy machine.
+    let lease = |settings: &mut runtime::Settings| settings.lease.agent = Duration::from_secs(60);
+    let world = World::start_with(delivery, Options { settings: Some(Box::new(lease)), ..Options::default() }).await;
     let queue = world.queue("outlive");
     let script = "i=0; while [ $i -lt 20 ]; do echo line $i; i=$((i+1)); sleep 0.05; done; echo '{\"n\":20}' > result.json\n";
     let script = Robots::new(world.folder.path()).shell("robot.sh", script);
