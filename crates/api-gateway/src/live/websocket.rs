@@ -21,8 +21,8 @@ use super::{
 const PROTOCOL: &str = "regente.events.v1";
 /// Most bytes of a message of a client.
 const MESSAGE_BYTES: usize = 16 * 1024;
-/// How long the last message may take to a client that does not read.
-const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+/// How long the last message may take to a client that does not read: sockets hold megabytes before it, and a line may be slow.
+const CLOSE_WITHIN: Duration = Duration::from_secs(30);
 /// Close codes of clients' faults.
 const BAD_MESSAGE: u16 = 4400;
 const SILENT: u16 = 4408;
