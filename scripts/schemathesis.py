@@ -83,7 +83,7 @@ UNSTATED = [
     # A token of somebody with a narrow grant names their queues.
     ("422 POST .*/worker-tokens", r"queues(/\d+)?", "of your automations"),
     # What only services of the hub may say.
-    ("422 POST .*/jobs", "trigger|requested_by|schedule_id|version_id|environment|traceparent", "only by a service"),
+    ("422 POST .*/jobs", "trigger|requested_by|schedule_id|overlap|max_concurrency|retry_backoff_s|version_id|environment|traceparent", "only by a service"),
     # "*" stands alone, and is for workers that claim.
     ("422 POST .*/worker/.*", r"queues/\d+", r'"\*"'),
     # What `GET` answered can be sent back with a change, and only so.

@@ -37,6 +37,7 @@ mod m20261126_223000_schedules;
 mod m20261126_223100_calendars;
 mod m20261126_223200_hooks;
 mod m20261126_223300_chains;
+mod m20261127_020000_job_schedule_terms;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -82,6 +83,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_223100_calendars::Migration),
             Box::new(m20261126_223200_hooks::Migration),
             Box::new(m20261126_223300_chains::Migration),
+            Box::new(m20261127_020000_job_schedule_terms::Migration),
         ]
     }
 }

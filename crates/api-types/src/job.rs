@@ -3,7 +3,7 @@ use domain::{
     ids::{AutomationId, JobEventId, JobId, ScheduleId, VersionId, WorkerId},
     job::{ErrorClass, Status, Trigger},
     log::Level,
-    policy::Overrides,
+    policy::{Overlap, Overrides},
     waiting::WaitingCode,
 };
 use serde::{Deserialize, Serialize};
@@ -227,6 +227,18 @@ pub struct JobCreate {
     #[serde(default, alias = "scheduleId", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
     pub schedule_id: Option<ScheduleId>,
+    /// What the request does while another job of the automation (with the same concurrency key) is pending or running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Overlap>)]
+    pub overlap: Option<Overlap>,
+    /// Maximum number of jobs of its schedule that run at the same time, 1 to 10000; needs a `schedule_id`.
+    #[serde(default, alias = "maxConcurrency", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10_000)]
+    pub max_concurrency: Option<u32>,
+    /// Seconds before the second attempt, 0 to 86400.
+    #[serde(default, alias = "retryBackoffS", skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 86_400)]
+    pub retry_backoff_s: Option<i64>,
     /// Version of the automation to run.
     #[serde(default, alias = "versionId", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
@@ -247,6 +259,9 @@ impl JobCreate {
             ("trigger", self.trigger.is_some()),
             ("requested_by", self.requested_by.is_some()),
             ("schedule_id", self.schedule_id.is_some()),
+            ("overlap", self.overlap.is_some()),
+            ("max_concurrency", self.max_concurrency.is_some()),
+            ("retry_backoff_s", self.retry_backoff_s.is_some()),
             ("version_id", self.version_id.is_some()),
             ("environment", self.environment.is_some()),
             ("traceparent", self.traceparent.is_some()),
@@ -265,6 +280,9 @@ impl JobCreate {
             cancel_grace_s: self.cancel_grace_s,
             concurrency_key: self.concurrency_key.clone(),
             not_before: self.not_before,
+            overlap: self.overlap,
+            max_concurrency: self.max_concurrency,
+            retry_backoff_s: self.retry_backoff_s,
         }
     }
 }
@@ -402,9 +420,11 @@ mod tests {
     #[test]
     fn a_request_for_a_job_takes_both_spellings_and_nothing_else() {
         let snake = json!({"automation_id": 7, "parameters": {"cnpj": "1"}, "priority": 9, "timeout_s": 1, "queue_timeout_s": 2,
-            "max_attempts": 3, "cancel_grace_s": 4, "concurrency_key": "k", "not_before": "2026-01-01T00:00:00Z", "idempotency_key": "i"});
+            "max_attempts": 3, "cancel_grace_s": 4, "concurrency_key": "k", "not_before": "2026-01-01T00:00:00Z", "idempotency_key": "i",
+            "overlap": "skip", "max_concurrency": 5, "retry_backoff_s": 6});
         let camel = json!({"automationId": 7, "parameters": {"cnpj": "1"}, "priority": 9, "timeoutS": 1, "queueTimeoutS": 2,
-            "maxAttempts": 3, "cancelGraceS": 4, "concurrencyKey": "k", "notBefore": "2026-01-01T00:00:00Z", "idempotencyKey": "i"});
+            "maxAttempts": 3, "cancelGraceS": 4, "concurrencyKey": "k", "notBefore": "2026-01-01T00:00:00Z", "idempotencyKey": "i",
+            "overlap": "skip", "maxConcurrency": 5, "retryBackoffS": 6});
         let request: JobCreate = serde_json::from_value(snake.clone()).unwrap();
         assert_eq!(serde_json::from_value::<JobCreate>(camel).unwrap(), request);
         assert_eq!(serde_json::to_value(&request).unwrap(), snake);
@@ -416,6 +436,9 @@ mod tests {
             cancel_grace_s: Some(4),
             concurrency_key: Some("k".into()),
             not_before: DateTime::from_timestamp(1_767_225_600, 0),
+            overlap: Some(Overlap::Skip),
+            max_concurrency: Some(5),
+            retry_backoff_s: Some(6),
         };
         assert_eq!(request.overrides(), expected);
         let least: JobCreate = serde_json::from_value(json!({"automation_id": 7})).unwrap();

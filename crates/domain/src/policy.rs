@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub use self::{
     key::{ConcurrencyKey, MAX_KEY},
     labels::{MAX_LABELS, labels},
-    overrides::Overrides,
+    overrides::{MAX_CONCURRENCY, MAX_RETRY_BACKOFF_S, Overrides},
     pause::{MAX_AHEAD, MAX_REASON, Pause, PauseScope, pause_faults},
     rate::RateLimit,
 };

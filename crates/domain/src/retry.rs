@@ -53,7 +53,7 @@ impl Default for RetryPolicy {
 /// Minimum number of attempts, in all, under [`OnWorkerLost::Retry`].
 pub const LOST_ATTEMPTS: u32 = 3;
 
-/// How an attempt ended, and the job's own limit of attempts.
+/// How an attempt ended, and what the job says of further ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// Its number, from 1.
@@ -62,6 +62,8 @@ pub struct Attempt {
     pub class: ErrorClass,
     /// Maximum attempts of the job, which override the policy's; `None`: the policy's.
     pub max_attempts: Option<u32>,
+    /// Delay of the job before its second attempt in seconds, which overrides the policy's; `None`: the policy's.
+    pub backoff_s: Option<u32>,
 }
 
 /// Delay before the attempt after `attempt`; `None`: no retry. `random` in 0–1 places the delay within its jitter.
@@ -79,7 +81,7 @@ pub fn next_delay(policy: &RetryPolicy, on_worker_lost: Option<OnWorkerLost>, at
         None => (policy.retries(attempt.class), policy.max_attempts),
     };
     let left = attempt.number < attempt.max_attempts.unwrap_or(most);
-    (retries && left).then(|| policy.delay_after(attempt.number, random))
+    (retries && left).then(|| policy.delay_after(attempt, random))
 }
 
 impl RetryPolicy {
@@ -94,12 +96,13 @@ impl RetryPolicy {
         retries && !self.never_on.contains(&class)
     }
 
-    fn delay_after(&self, attempt: u32, random: f64) -> Duration {
+    fn delay_after(&self, attempt: Attempt, random: f64) -> Duration {
+        let base_s = attempt.backoff_s.map_or(self.base_s, f64::from);
         let growth = match self.backoff {
             Backoff::Fixed => 1.0,
-            Backoff::Exponential => 2f64.powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX).min(64)),
+            Backoff::Exponential => 2f64.powi(i32::try_from(attempt.number.saturating_sub(1)).unwrap_or(i32::MAX).min(64)),
         };
-        let delay_s = (self.base_s * growth).min(self.max_s) * (1.0 + self.jitter * (2.0 * random.clamp(0.0, 1.0) - 1.0));
+        let delay_s = (base_s * growth).min(self.max_s.max(base_s)) * (1.0 + self.jitter * (2.0 * random.clamp(0.0, 1.0) - 1.0));
         Duration::from_secs_f64(delay_s.clamp(0.0, 2.0 * Self::MAX_DELAY_S))
     }
 
@@ -130,7 +133,7 @@ mod tests {
     }
 
     fn attempt(number: u32, class: ErrorClass) -> Attempt {
-        Attempt { number, class, max_attempts: None }
+        Attempt { number, class, max_attempts: None, backoff_s: None }
     }
 
     /// Seconds before the attempt after this one, as the policy alone decides.
@@ -144,6 +147,18 @@ mod tests {
         assert_eq!(delays, [2.0, 4.0, 8.0, 10.0]);
         let fixed = RetryPolicy { backoff: Backoff::Fixed, ..policy() };
         assert_eq!(after(&fixed, 4, ErrorClass::Unknown, 0.5), Some(2.0));
+    }
+
+    #[test]
+    fn a_jobs_own_backoff_replaces_the_first_delay_and_may_exceed_the_maximum() {
+        let delay = |policy: &RetryPolicy, number, backoff_s| {
+            let attempt = Attempt { backoff_s: Some(backoff_s), ..attempt(number, ErrorClass::Unknown) };
+            next_delay(policy, None, attempt, 0.5).map(|delay| delay.as_secs_f64())
+        };
+        assert_eq!([1, 2, 3].map(|number| delay(&policy(), number, 3)), [Some(3.0), Some(6.0), Some(10.0)], "it grows as the policy says");
+        assert_eq!([1, 2].map(|number| delay(&policy(), number, 60)), [Some(60.0), Some(60.0)]);
+        assert_eq!(delay(&policy(), 1, 0), Some(0.0));
+        assert_eq!(delay(&RetryPolicy::default(), 1, 60), None, "it allows no attempt");
     }
 
     #[test]
@@ -219,7 +234,7 @@ mod tests {
     #[test]
     fn a_jobs_own_number_of_attempts_takes_precedence() {
         let given = |rule, number, most| {
-            let attempt = Attempt { number, class: ErrorClass::WorkerLost, max_attempts: Some(most) };
+            let attempt = Attempt { number, class: ErrorClass::WorkerLost, max_attempts: Some(most), backoff_s: None };
             next_delay(&policy(), rule, attempt, 0.5).is_some()
         };
         assert_eq!((given(None, 5, 7), given(None, 7, 7), given(None, 1, 1)), (true, false, false));

@@ -39,8 +39,8 @@ use chrono::{DateTime, Utc};
 
 pub use self::{
     cron::{Cron, CronError, CronField, CronProblem, MAX_CRON},
-    decide::{Decision, FireState, MAX_DUE, PauseSpan, SkipReason, Skipped},
-    faults::{MAX_CONCURRENCY, MAX_GRACE_S, MAX_INTERVAL_S, MAX_JITTER_S, MAX_RETRY_BACKOFF_S},
+    decide::{Decision, FireState, MAX_DUE, PauseSpan, SECOND, SkipReason, Skipped},
+    faults::{MAX_GRACE_S, MAX_INTERVAL_S, MAX_JITTER_S},
     slots::{Slot, Slots},
     standing::{AutomationState, ScheduleState, Standing, StateReason},
     window::Window,
@@ -49,7 +49,7 @@ pub use self::{
 use crate::{
     calendar::{Calendar, DayRule, OnBlackout},
     ids::ScheduleId,
-    policy::{Overlap, Overrides},
+    policy::Overrides,
     wire::wire_names,
 };
 
@@ -106,7 +106,7 @@ pub struct Schedule {
     /// What happens to missed slots.
     pub misfire: Misfire,
     /// Settings of its jobs.
-    pub job: JobSettings,
+    pub job: Overrides,
 }
 
 /// A calendar, and what it means to a schedule.
@@ -137,19 +137,6 @@ impl Default for Misfire {
     }
 }
 
-/// Settings of a schedule's jobs; `None`: the automation's.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct JobSettings {
-    /// Priority, limits and attempts.
-    pub overrides: Overrides,
-    /// What a fire does while another job of the automation is pending or running.
-    pub overlap: Option<Overlap>,
-    /// Maximum number of the schedule's jobs that run at the same time.
-    pub max_concurrency: Option<u32>,
-    /// Seconds before the second attempt.
-    pub retry_backoff_s: Option<i64>,
-}
-
 impl Schedule {
     /// A schedule with nothing but its times.
     #[must_use]
@@ -165,7 +152,7 @@ impl Schedule {
             end_at: None,
             enabled: true,
             misfire: Misfire::default(),
-            job: JobSettings::default(),
+            job: Overrides::default(),
         }
     }
 }

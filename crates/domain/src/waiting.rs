@@ -36,6 +36,8 @@ pub enum WaitingReason {
     ConcurrencyLimit { limit: i64, held_by: Vec<JobId> },
     /// The limit of its concurrency key is reached.
     ConcurrencyKeyLimit { key: String, limit: i64, held_by: Vec<JobId> },
+    /// The concurrency limit of its schedule is reached.
+    ScheduleConcurrencyLimit { limit: i64, held_by: Vec<JobId> },
     /// The automation's rate limit is reached.
     RateLimit { next_at: DateTime<Utc> },
     /// The workers of its queue consume from the broker, which is unreachable.
@@ -80,6 +82,9 @@ impl fmt::Display for WaitingReason {
             }
             Self::ConcurrencyKeyLimit { key, limit, held_by } => {
                 write!(f, "the limit of {limit} for concurrency key \"{key}\" is reached by {}", jobs(held_by))
+            }
+            Self::ScheduleConcurrencyLimit { limit, held_by } => {
+                write!(f, "the concurrency limit of {limit} of its schedule is reached by {}", jobs(held_by))
             }
             Self::RateLimit { next_at } => write!(f, "the automation's rate limit allows the next start at {}", time(next_at)),
             Self::BrokerUnreachable => f.write_str("the broker is unreachable; the job is dispatched when it is back"),
@@ -183,6 +188,8 @@ pub struct Facts {
     pub concurrency: Option<Full>,
     /// Its concurrency key with the key's limit, if it is reached.
     pub concurrency_key: Option<(String, Full)>,
+    /// Its schedule's concurrency limit, if it is reached.
+    pub schedule_concurrency: Option<Full>,
     /// When its automation's rate limit allows the next start.
     pub rate_next_at: Option<DateTime<Utc>>,
     /// Whether a broker is configured and unreachable.
@@ -244,6 +251,9 @@ fn limited(facts: &Facts) -> Option<WaitingReason> {
     }
     if let Some((key, full)) = &facts.concurrency_key {
         return Some(WaitingReason::ConcurrencyKeyLimit { key: key.clone(), limit: full.limit, held_by: named(full) });
+    }
+    if let Some(full) = &facts.schedule_concurrency {
+        return Some(WaitingReason::ScheduleConcurrencyLimit { limit: full.limit, held_by: named(full) });
     }
     facts.rate_next_at.filter(|at| *at > facts.now).map(|next_at| WaitingReason::RateLimit { next_at })
 }

@@ -20,6 +20,9 @@ use crate::{Error, dialect, error::from_connect};
 /// reported.
 const MOST_PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often a transaction is tried that the database refuses because of another one.
+pub(crate) const MOST_ATTEMPTS: u32 = 5;
+
 /// Settings of the connection pool.
 #[derive(Clone)]
 pub struct Settings {
@@ -223,7 +226,7 @@ impl Database {
         loop {
             attempt += 1;
             match self.attempt(&work).await {
-                Err(Error::Conflict(_)) if attempt < 5 => {}
+                Err(Error::Conflict(_)) if attempt < MOST_ATTEMPTS => {}
                 outcome => return outcome,
             }
         }

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     ids::{AutomationId, JobId},
     job::{Accepted, Earlier, Job, Trigger},
+    policy::Overlap,
 };
 use serde_json::{Map, Value};
 
@@ -20,15 +21,15 @@ pub use domain::job::{Origin, Terms};
 pub(crate) use self::write::in_few_lengths;
 pub use self::{
     dispatch::{
-        CandidateFilter, job_confirm_dispatched_in_txn, job_count_active_by_key_in_txn, job_count_active_in_txn, job_list_active_in_txn,
-        job_list_candidates_in_txn, job_list_expired_unscoped, job_list_held_by_unscoped, job_list_held_unscoped,
-        job_list_overdue_unscoped, job_list_queue_overdue_unscoped, job_list_required_in_txn, job_list_undelivered_unscoped,
-        job_lock_admission_in_txn, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn,
+        CandidateFilter, job_confirm_dispatched_in_txn, job_count_active_by_key_in_txn, job_count_active_by_schedule_in_txn,
+        job_count_active_in_txn, job_list_active_in_txn, job_list_candidates_in_txn, job_list_expired_unscoped, job_list_held_by_unscoped,
+        job_list_held_unscoped, job_list_overdue_unscoped, job_list_queue_overdue_unscoped, job_list_required_in_txn,
+        job_list_undelivered_unscoped, job_lock_admission_in_txn, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn,
     },
     list::{Filter, JobPage, Payload, job_count, job_list_page, job_load_payloads},
     read::{
-        Idempotent, job_find_idempotent_unscoped, job_get, job_get_row, job_list_versions_unscoped, job_load, job_load_for_update_in_txn,
-        job_payloads,
+        Idempotent, KeySpan, job_find_idempotent_unscoped, job_get, job_get_row, job_list_keyed_unscoped, job_list_versions_unscoped,
+        job_load, job_load_for_update_in_txn, job_payloads,
     },
     unstarted::{job_list_dispatched_before_in_txn, job_list_unstarted_unscoped, job_note_refused, job_undeliver_in_txn, job_unpark},
     waiting::{ActiveJob, job_list_active_unscoped, job_list_waiting_unscoped, job_next_unscoped},
@@ -64,6 +65,9 @@ pub struct NewJob {
     pub not_before: Option<DateTime<Utc>>,
     /// Set when it is published right after the commit.
     pub dispatch_started_at: Option<DateTime<Utc>>,
+    /// What happens to it while another job of the automation (with the same concurrency key) is pending or running. Not stored: it matters
+    /// to the insert alone.
+    pub overlap: Overlap,
     /// Who or what requested it.
     pub origin: Origin,
     /// Settings that were fixed when it was accepted.
@@ -133,7 +137,7 @@ impl NewJob {
     /// The row of an accepted job, without a key.
     #[must_use]
     pub fn new(id: JobId, automation_id: AutomationId, accepted: Accepted, created_at: DateTime<Utc>) -> Self {
-        let Accepted { queue_name, trigger, priority, parameters, attempt, retry_of, not_before, origin, terms } = accepted;
+        let Accepted { queue_name, trigger, priority, parameters, attempt, retry_of, not_before, overlap, origin, terms } = accepted;
         Self {
             id,
             automation_id,
@@ -148,6 +152,7 @@ impl NewJob {
             created_at,
             not_before,
             dispatch_started_at: None,
+            overlap,
             origin,
             terms,
         }

@@ -16,7 +16,8 @@ use domain::{
     audit::{Change, Target},
     calendar::{DayRule, OnBlackout},
     ids::{AutomationId, CalendarId, ScheduleId, VersionId},
-    schedule::{JobSettings, Misfire, ScheduleState, StateReason, Window},
+    policy::Overrides,
+    schedule::{Misfire, ScheduleState, StateReason, Window},
 };
 use sea_orm::{
     ActiveModelTrait,
@@ -42,6 +43,7 @@ use crate::{
     Database, Error, Transaction,
     audit::{NONE, audit_record_in_txn},
     calendars::calendar_hold_in_txn,
+    dialect,
     entity::{automation, schedule, schedule_fire},
     scope,
     search::has_text,
@@ -105,7 +107,7 @@ pub struct Draft {
     /// Parameters of its jobs, with placeholders.
     pub parameters: Map<String, Value>,
     /// Settings of its jobs.
-    pub job: JobSettings,
+    pub job: Overrides,
     /// Version that its jobs run.
     pub version_id: Option<VersionId>,
     /// Environment of its jobs.
@@ -209,6 +211,7 @@ pub async fn schedule_insert_in_txn(
     draft: &Draft,
     now: DateTime<Utc>,
 ) -> Result<Schedule, Error> {
+    schedule_lock_in_txn(txn).await?;
     hold_calendar(txn, draft).await?;
     check_automation(txn, draft.automation_id).await?;
     let row = schedule::ActiveModel {
@@ -329,6 +332,14 @@ pub async fn schedule_list(database: &Database, scope: &Scope, filter: &Filter) 
         query = query.limit(filter.limit);
     }
     query.all(database.connection()).await?.into_iter().map(from_row).collect()
+}
+
+/// Keeps schedules from being added until the transaction ends, so that what it has read of all of them stays all.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn schedule_lock_in_txn(txn: &Transaction) -> Result<(), Error> {
+    Ok(dialect::lock(&txn.0, "regente schedules").await?)
 }
 
 /// Ids and revisions of the schedules of these automations.

@@ -2,6 +2,7 @@ use chrono::DateTime;
 use domain::{
     ids::{AutomationId, JobId},
     job::Trigger,
+    policy::Overlap,
 };
 use store::jobs::{NewJob, Origin, Terms};
 
@@ -23,6 +24,7 @@ pub fn new_job(id: JobId, queue: &str) -> NewJob {
         created_at: DateTime::from_timestamp_millis(millis).unwrap_or_default(),
         not_before: None,
         dispatch_started_at: None,
+        overlap: Overlap::Queue,
         origin: Origin::default(),
         terms: Terms::default(),
     }

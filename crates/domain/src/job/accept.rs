@@ -21,7 +21,7 @@ use crate::{
     Fault,
     ids::{JobId, VersionId},
     json,
-    policy::{Overrides, Policy, gives_up_at},
+    policy::{Overlap, Overrides, Policy, gives_up_at},
     retry::RetryPolicy,
 };
 
@@ -72,6 +72,10 @@ pub struct Terms {
     pub cancel_grace_s: Option<i64>,
     /// Concurrency key: jobs with the same key share a limit.
     pub concurrency_key: Option<String>,
+    /// Seconds before the second attempt; overrides the retry policy's.
+    pub retry_backoff_s: Option<i64>,
+    /// Maximum number of jobs of its schedule that run at the same time; `None`: its schedule has no limit, or it has no schedule.
+    pub max_concurrency: Option<i32>,
     /// Labels that its worker must have, sorted.
     pub requires: Vec<String>,
     /// Version that it runs; `None`: the one that is installed on its worker.
@@ -97,6 +101,8 @@ pub struct Accepted {
     pub retry_of: Option<JobId>,
     /// Earliest start, in the future; `None`: at once.
     pub not_before: Option<DateTime<Utc>>,
+    /// What the request does while another job of the automation (with the same concurrency key) is pending or running.
+    pub overlap: Overlap,
     /// Who or what requested it.
     pub origin: Origin,
     /// Settings that are fixed from now on.
@@ -170,6 +176,9 @@ impl Complete {
             return Err(Rejection::Archived);
         }
         let mut faults = request.overrides.faults(now);
+        if request.overrides.max_concurrency.is_some() && request.origin.schedule_id.is_none() {
+            faults.push(Fault::new("max_concurrency", "needs a schedule_id: it limits the jobs of a schedule"));
+        }
         faults.extend(request.origin.faults());
         faults.extend(environment_fault(request.environment.as_deref()));
         faults.extend(json::unkept(&request.parameters).into_iter().map(|fault| fault.under("parameters")));
@@ -186,6 +195,7 @@ impl Complete {
             attempt: 1,
             retry_of: None,
             not_before: request.overrides.not_before.filter(|at| *at > now),
+            overlap: request.overrides.overlap.unwrap_or(rules.policy.overlap),
             origin: request.origin,
             terms: Terms { version_id: request.version_id, environment: request.environment, ..terms },
         })
@@ -216,6 +226,8 @@ fn terms(policy: &Policy, request: &Request, now: DateTime<Utc>) -> Result<Terms
         max_attempts: overrides.max_attempts.and_then(|attempts| i32::try_from(attempts).ok()),
         cancel_grace_s: overrides.cancel_grace_s,
         concurrency_key,
+        retry_backoff_s: overrides.retry_backoff_s,
+        max_concurrency: overrides.max_concurrency.and_then(|jobs| i32::try_from(jobs).ok()),
         requires: policy.requires.clone(),
         ..Terms::default()
     })

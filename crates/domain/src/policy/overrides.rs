@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 
-use super::{ConcurrencyKey, MAX_AHEAD, cancel_grace_fault, queue_timeout_fault};
+use super::{ConcurrencyKey, MAX_AHEAD, Overlap, cancel_grace_fault, queue_timeout_fault};
 use crate::{
     Fault,
     automation::{MAX_TIMEOUT_S, PRIORITY, priority_rule},
@@ -24,7 +24,18 @@ pub struct Overrides {
     pub concurrency_key: Option<String>,
     /// Earliest start; a time in the past has no effect.
     pub not_before: Option<DateTime<Utc>>,
+    /// What the request does while another job of the automation (with the same concurrency key) is pending or running.
+    pub overlap: Option<Overlap>,
+    /// Maximum number of jobs of its schedule that run at the same time, besides the limits of the automation and of its key.
+    pub max_concurrency: Option<u32>,
+    /// Seconds before the second attempt; the retry policy says how the delay grows from there.
+    pub retry_backoff_s: Option<i64>,
 }
+
+/// Upper bound of a schedule's running jobs.
+pub const MAX_CONCURRENCY: u32 = 10_000;
+/// Upper bound of the delay before the second attempt, in seconds: a day.
+pub const MAX_RETRY_BACKOFF_S: i64 = 86_400;
 
 impl Overrides {
     /// Every fault of the fields.
@@ -47,6 +58,12 @@ impl Overrides {
         if self.not_before.is_some_and(|at| at > now + MAX_AHEAD) {
             faults.push(Fault::new("not_before", "must be within ten years"));
         }
+        if self.max_concurrency.is_some_and(|jobs| !(1..=MAX_CONCURRENCY).contains(&jobs)) {
+            faults.push(Fault::new("max_concurrency", format!("must be 1 to {MAX_CONCURRENCY}")));
+        }
+        if self.retry_backoff_s.is_some_and(|seconds| !(0..=MAX_RETRY_BACKOFF_S).contains(&seconds)) {
+            faults.push(Fault::new("retry_backoff_s", format!("must be 0 to {MAX_RETRY_BACKOFF_S} seconds (a day)")));
+        }
         faults
     }
 }
@@ -68,6 +85,9 @@ mod tests {
             cancel_grace_s: Some(3600),
             concurrency_key: Some("{not} a template".into()),
             not_before: Some(now - TimeDelta::days(1)),
+            overlap: Some(Overlap::Skip),
+            max_concurrency: Some(MAX_CONCURRENCY),
+            retry_backoff_s: Some(0),
         };
         assert_eq!(fine.faults(now), []);
         assert_eq!(Overrides::default().faults(now), []);
@@ -79,9 +99,22 @@ mod tests {
             cancel_grace_s: Some(3601),
             concurrency_key: Some(String::new()),
             not_before: Some(now + TimeDelta::days(4000)),
+            overlap: None,
+            max_concurrency: Some(0),
+            retry_backoff_s: Some(-1),
         };
         let fields: Vec<_> = bad.faults(now).into_iter().map(|fault| fault.field).collect();
-        let expected = ["priority", "timeout_s", "queue_timeout_s", "max_attempts", "cancel_grace_s", "concurrency_key", "not_before"];
+        let expected = [
+            "priority",
+            "timeout_s",
+            "queue_timeout_s",
+            "max_attempts",
+            "cancel_grace_s",
+            "concurrency_key",
+            "not_before",
+            "max_concurrency",
+            "retry_backoff_s",
+        ];
         assert_eq!(fields, expected);
     }
 }

@@ -4,6 +4,8 @@
 //! to it: slots that are late by more than the grace, which the misfire policy is for. What it costs depends on how many slots run, not on
 //! how many were missed.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{MisfirePolicy, Schedule, Slot};
@@ -13,6 +15,8 @@ use crate::wire::wire_names;
 pub const MAX_DUE: usize = 1000;
 /// How far before the last decided slot the clock may be. A clock that is further back was wrong when that slot was decided.
 const MAX_BEHIND: TimeDelta = TimeDelta::days(1);
+/// Slots are whole seconds: the least time between two.
+pub const SECOND: TimeDelta = TimeDelta::seconds(1);
 /// Slots are counted up to this number.
 const MAX_COUNT: usize = 10_000;
 /// Slots that are looked at, before the rest counts as older ones.
@@ -137,12 +141,29 @@ impl Schedule {
 
     /// The slots between two instants, as one group.
     fn older(&self, after: DateTime<Utc>, before: DateTime<Utc>) -> Option<Skipped> {
-        let until = before - TimeDelta::seconds(1);
+        let reason = if self.misfire.policy == MisfirePolicy::All { SkipReason::OverLimit } else { SkipReason::Missed };
+        self.group(after, before - SECOND, reason)
+    }
+
+    /// The slots after `after` until `until`, as one group.
+    fn group(&self, after: DateTime<Utc>, until: DateTime<Utc>, reason: SkipReason) -> Option<Skipped> {
         let counted: Vec<_> = self.slots_between(after, until).take(MAX_COUNT + 1).collect();
         let (first, last) = (counted.first()?.at, counted.last()?.at);
         let more = counted.len() > MAX_COUNT;
-        let reason = if self.misfire.policy == MisfirePolicy::All { SkipReason::OverLimit } else { SkipReason::Missed };
         Some(Skipped { reason, first, last: if more { until } else { last }, count: counted.len().min(MAX_COUNT), more })
+    }
+
+    /// A group of skipped slots without those of `others`, which ran: what is left between them.
+    #[must_use]
+    pub fn without(&self, skipped: &Skipped, others: &BTreeSet<DateTime<Utc>>) -> Vec<Skipped> {
+        let mut left = Vec::new();
+        let mut after = skipped.first - SECOND;
+        for other in others.range(skipped.first..=skipped.last) {
+            left.extend(self.group(after, *other - SECOND, skipped.reason));
+            after = *other;
+        }
+        left.extend(self.group(after, skipped.last, skipped.reason));
+        left
     }
 
     fn judge_ready(&self, slots: &[Slot], pauses: &[PauseSpan], now: DateTime<Utc>, decision: &mut Decision) {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{JobSettings, Schedule, Slot, Spec, slots::SEARCH_S};
+use super::{Schedule, Slot, Spec, slots::SEARCH_S};
 use crate::Fault;
 
 /// Upper bound of an interval, in seconds: five years.
@@ -11,10 +11,6 @@ pub const MAX_INTERVAL_S: i64 = SEARCH_S;
 pub const MAX_JITTER_S: i64 = 3600;
 /// Upper bound of the grace, in seconds: a week.
 pub const MAX_GRACE_S: i64 = 7 * 86_400;
-/// Upper bound of a schedule's running jobs.
-pub const MAX_CONCURRENCY: u32 = 10_000;
-/// Upper bound of the delay before the second attempt, in seconds: a day.
-pub const MAX_RETRY_BACKOFF_S: i64 = 86_400;
 
 impl Schedule {
     /// Every fault of its fields; where they have none, whether it fires within five years of `now`.
@@ -79,18 +75,5 @@ impl Schedule {
         ];
         let found = tries.into_iter().find(|(schedule, ..)| fires(schedule));
         Some(found.map_or_else(|| Fault::new(spec, "does not fire within five years"), |(_, field, message)| Fault::new(field, message)))
-    }
-}
-
-impl JobSettings {
-    fn faults(&self, now: DateTime<Utc>) -> Vec<Fault> {
-        let mut faults = self.overrides.faults(now);
-        if self.max_concurrency.is_some_and(|jobs| !(1..=MAX_CONCURRENCY).contains(&jobs)) {
-            faults.push(Fault::new("max_concurrency", format!("must be 1 to {MAX_CONCURRENCY}")));
-        }
-        if self.retry_backoff_s.is_some_and(|seconds| !(0..=MAX_RETRY_BACKOFF_S).contains(&seconds)) {
-            faults.push(Fault::new("retry_backoff_s", format!("must be 0 to {MAX_RETRY_BACKOFF_S} seconds (a day)")));
-        }
-        faults
     }
 }

@@ -107,6 +107,28 @@ fn three_days_down_end_as_the_misfire_policy_says() {
 }
 
 #[test]
+fn skipped_slots_without_those_that_ran_are_counted_between_them() {
+    let hourly = misfire(cron("0 * * * *", "UTC"), MisfirePolicy::Skip);
+    let decision = hourly.decide(at("2026-11-26T00:30:00Z"), &[], at("2026-11-26T10:30:00Z"));
+    let [group] = decision.skipped[..] else { panic!("{decision:?}") };
+    assert_eq!((group.first, group.last, group.count), (at("2026-11-26T01:00:00Z"), at("2026-11-26T10:00:00Z"), 10));
+    let hour = |hour: u32| at(&format!("2026-11-26T{hour:02}:00:00Z"));
+    for (ran, left) in [
+        (vec![], vec![(1, 10, 10)]),
+        (vec![1], vec![(2, 10, 9)]),
+        (vec![10], vec![(1, 9, 9)]),
+        (vec![1, 2, 6], vec![(3, 5, 3), (7, 10, 4)]),
+        ((1..=10).collect(), vec![]),
+        (vec![11, 23], vec![(1, 10, 10)]),
+    ] {
+        let others = ran.iter().map(|nth| hour(*nth)).collect();
+        let expected: Vec<_> =
+            left.into_iter().map(|(first, last, count)| Skipped { first: hour(first), last: hour(last), count, ..group }).collect();
+        assert_eq!(hourly.without(&group, &others), expected, "{ran:?}");
+    }
+}
+
+#[test]
 fn a_slot_within_the_grace_is_late_and_not_missed() {
     let mut minutes = misfire(cron("* * * * *", "UTC"), MisfirePolicy::Skip);
     minutes.misfire.grace_s = 180;
@@ -297,7 +319,7 @@ fn each_fault_names_its_field() {
         window: window("08:00:00", "08:00:00"),
         jitter_s: 3601,
         misfire: Misfire { policy: MisfirePolicy::All, limit: 0, grace_s: -1 },
-        job: JobSettings { max_concurrency: Some(0), retry_backoff_s: Some(-1), ..JobSettings::default() },
+        job: Overrides { max_concurrency: Some(0), retry_backoff_s: Some(-1), ..Overrides::default() },
         ..daily.clone()
     };
     assert_eq!(

@@ -20,6 +20,8 @@ wire_names! {
         ConcurrencyLimit = "concurrency_limit",
         /// The limit of its concurrency key is reached.
         ConcurrencyKeyLimit = "concurrency_key_limit",
+        /// The concurrency limit of its schedule is reached.
+        ScheduleConcurrencyLimit = "schedule_concurrency_limit",
         /// The automation's rate limit allows no start yet.
         RateLimit = "rate_limit",
         /// The workers of its queue take messages, and the broker is unreachable.
@@ -54,6 +56,7 @@ impl WaitingReason {
             Self::AutomationPaused { .. } => WaitingCode::AutomationPaused,
             Self::ConcurrencyLimit { .. } => WaitingCode::ConcurrencyLimit,
             Self::ConcurrencyKeyLimit { .. } => WaitingCode::ConcurrencyKeyLimit,
+            Self::ScheduleConcurrencyLimit { .. } => WaitingCode::ScheduleConcurrencyLimit,
             Self::RateLimit { .. } => WaitingCode::RateLimit,
             Self::BrokerUnreachable => WaitingCode::BrokerUnreachable,
             Self::QueueNotDeclared { .. } => WaitingCode::QueueNotDeclared,

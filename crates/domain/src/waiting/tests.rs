@@ -30,6 +30,7 @@ fn free() -> Facts {
         automation_pause: pause(Some(-1)),
         concurrency: None,
         concurrency_key: None,
+        schedule_concurrency: None,
         rate_next_at: Some(at(0)),
         broker_unreachable: false,
         queue_missing: false,
@@ -45,7 +46,7 @@ fn free() -> Facts {
 type Obstacle = (&'static str, fn(&mut Facts));
 
 /// Each obstacle alone, in the order in which they are told.
-const OBSTACLES: [Obstacle; 14] = [
+const OBSTACLES: [Obstacle; 15] = [
     ("worker_key_refused", |facts| {
         facts.dispatched = true;
         (facts.unstarted.refused_keys, facts.unstarted.refused_key_at) = (3, Some(at(-2)));
@@ -56,6 +57,7 @@ const OBSTACLES: [Obstacle; 14] = [
     ("automation_paused", |facts| facts.automation_pause = pause(Some(60))),
     ("concurrency_limit", |facts| facts.concurrency = Some(full(1, 1))),
     ("concurrency_key_limit", |facts| facts.concurrency_key = Some(("sefaz:1".into(), full(1, 1)))),
+    ("schedule_concurrency_limit", |facts| facts.schedule_concurrency = Some(full(1, 1))),
     ("rate_limit", |facts| facts.rate_next_at = Some(at(3))),
     ("broker_unreachable", |facts| facts.broker_unreachable = true),
     ("queue_not_declared", |facts| facts.queue_missing = true),
@@ -97,7 +99,8 @@ fn a_dispatched_job_is_within_the_limits() {
     for (code, put) in OBSTACLES {
         let mut facts = Facts { dispatched: true, ..free() };
         put(&mut facts);
-        let passed = ["not_before", "concurrency_limit", "concurrency_key_limit", "rate_limit", "behind"].contains(&code);
+        let passed = ["not_before", "concurrency_limit", "concurrency_key_limit", "schedule_concurrency_limit", "rate_limit", "behind"]
+            .contains(&code);
         assert_eq!(why_waiting(&facts).code().as_str(), if passed { "on_the_way" } else { code });
     }
 }
@@ -140,6 +143,10 @@ fn sentences_contain_the_facts() {
         (
             WaitingReason::ConcurrencyKeyLimit { key: "sefaz:1".into(), limit: 2, held_by: vec![] },
             "the limit of 2 for concurrency key \"sefaz:1\" is reached by other jobs",
+        ),
+        (
+            WaitingReason::ScheduleConcurrencyLimit { limit: 1, held_by: vec![one] },
+            "the concurrency limit of 1 of its schedule is reached by job 00000000-0000-0000-0000-000000000001",
         ),
         (WaitingReason::RateLimit { next_at: at(2) }, "the automation's rate limit allows the next start at 2026-01-01T00:00:02Z"),
         (

@@ -69,7 +69,9 @@ async fn a_service_says_for_whom_it_asks(delivery: Delivery) {
     };
     let again = with("traceparent", json!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b8-01"));
     assert_eq!(ask(&again).await.expect(202).json::<Job>().id, id, "repeated in another span");
-    for (field, value) in [("environment", json!("PROD")), ("version_id", json!(schedule))] {
+    for (field, value) in
+        [("environment", json!("PROD")), ("version_id", json!(schedule)), ("overlap", json!("skip")), ("retry_backoff_s", json!(9))]
+    {
         assert_eq!(fields(&ask(&with(field, value)).await.problem(422)), ["idempotency_key"], "{field}: another request");
     }
     for (field, value) in [
@@ -94,6 +96,9 @@ async fn a_person_asks_for_themselves_alone(delivery: Delivery) {
         ("trigger", json!("MANUAL")),
         ("requested_by", json!("bea")),
         ("schedule_id", json!(Uuid::nil())),
+        ("overlap", json!("replace")),
+        ("max_concurrency", json!(1)),
+        ("retry_backoff_s", json!(0)),
         ("version_id", json!(Uuid::nil())),
         ("environment", json!("PROD")),
         ("traceparent", json!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")),

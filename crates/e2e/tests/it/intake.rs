@@ -7,7 +7,7 @@ use api_types::Job;
 use domain::{
     ids::{AutomationId, JobId},
     job::{IdempotencyKey, Origin, Request, Trigger},
-    policy::Overrides,
+    policy::{Overlap, Overrides},
 };
 use e2e::{Delivery, World};
 use futures_util::future::BoxFuture;
@@ -147,10 +147,25 @@ async fn a_job_keeps_what_is_asked(world: &World, asker: &Asker) {
         cancel_grace_s: Some(7),
         concurrency_key: Some("k".to_owned()),
         not_before: Some("2030-01-01T00:00:00Z".parse().unwrap()),
+        overlap: Some(Overlap::Skip),
+        max_concurrency: Some(3),
+        retry_backoff_s: Some(90),
     };
     let (version_id, environment) = (Some(Uuid::from_u128(2).into()), Some("HML".to_owned()));
     let request = Request { overrides: overrides.clone(), version_id, environment, origin, trigger: Trigger::Portal, ..full.request };
-    let job = world.client.job(new(asker.ask(Ask { request, ..full }).await).id).await;
+    let full = Ask { request, ..full };
+    let keyless = Ask {
+        request: Request { overrides: Overrides { concurrency_key: None, ..overrides.clone() }, ..full.request.clone() },
+        ..full.clone()
+    };
+    assert!(
+        matches!(asker.ask(keyless).await, Ok(Intake::Skipped(other)) if other == job.id),
+        "its rule, not the automation's, by which both wait"
+    );
+    let job = world.client.job(new(asker.ask(full).await).id).await;
+    let row = store::jobs::job_get_row(world.hub.database(), &domain::Scope::All, job.id).await.unwrap().unwrap();
+    assert_eq!((row.terms.timeout_s, row.terms.max_attempts, row.terms.cancel_grace_s), (Some(60), Some(2), Some(7)));
+    assert_eq!((row.terms.max_concurrency, row.terms.retry_backoff_s), (Some(3), Some(90)));
     assert_eq!(
         (job.trigger, job.requested_by.as_deref(), job.schedule_id),
         (Trigger::Portal, Some("ana"), Some(Uuid::from_u128(1).into()))

@@ -27,6 +27,7 @@ mod replicas;
 mod results;
 mod retention;
 mod retries;
+mod schedule_jobs;
 mod schedules;
 mod secrets;
 mod services;

@@ -6,7 +6,8 @@ use api_types::{Health, Job};
 use chrono::Utc;
 use domain::{
     Scope,
-    schedule::{JobSettings, Misfire, MisfirePolicy},
+    policy::Overrides,
+    schedule::{Misfire, MisfirePolicy},
 };
 use e2e::{Delivery, World};
 use reqwest::Method;
@@ -43,7 +44,7 @@ async fn every_second(delivery: Delivery) {
         enabled: true,
         misfire: Misfire { policy: MisfirePolicy::All, ..Misfire::default() },
         parameters: Map::from_iter([("day".to_owned(), json!("{{today|yyyy-MM-dd}}"))]),
-        job: JobSettings::default(),
+        job: Overrides::default(),
         version_id: None,
         environment: None,
     };

@@ -1,4 +1,4 @@
-//! Admission: slots within the concurrency limits of automations and keys, and rate limits of starts.
+//! Admission: slots within the concurrency limits of automations, keys and schedules, and rate limits of starts.
 //!
 //! Used slots are counted under a database lock that all replicas share, and admitted jobs are written in the same transaction, so that no
 //! two replicas take the same free slot.
@@ -6,7 +6,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use domain::{ids::AutomationId, policy::RateLimit};
+use domain::{
+    ids::{AutomationId, ScheduleId},
+    policy::RateLimit,
+};
 use store::jobs::JobRow;
 
 use crate::catalog::CachedAutomations;
@@ -18,9 +21,13 @@ pub(crate) struct Admission {
     free: HashMap<AutomationId, Option<i64>>,
     /// Used slots of each key.
     used: HashMap<String, i64>,
+    /// Used slots of each schedule.
+    of_schedules: HashMap<ScheduleId, i64>,
     rates: HashMap<AutomationId, Rate>,
     /// Keys without a free slot for some job.
     full_keys: BTreeSet<String>,
+    /// Schedules without a free slot for some job.
+    full_schedules: BTreeSet<ScheduleId>,
     /// Automations that no longer exist.
     gone: BTreeSet<AutomationId>,
 }
@@ -41,6 +48,8 @@ pub(crate) struct Uncounted {
     pub(crate) automations: Vec<AutomationId>,
     /// Concurrency keys whose jobs must be counted.
     pub(crate) keys: Vec<String>,
+    /// Schedules whose jobs must be counted, each with its automation.
+    pub(crate) schedules: Vec<(ScheduleId, AutomationId)>,
     /// Automations whose rate limit must be read.
     pub(crate) rates: Vec<AutomationId>,
 }
@@ -52,6 +61,8 @@ pub(crate) struct Counted {
     pub(crate) automations: Vec<(AutomationId, Option<i64>, i64)>,
     /// The number of dispatched and held jobs with each key.
     pub(crate) keys: Vec<(String, i64)>,
+    /// The number of dispatched and held jobs of each schedule.
+    pub(crate) schedules: Vec<(ScheduleId, i64)>,
     /// The theoretical arrival time of each automation's rate limit.
     pub(crate) rates: Vec<(AutomationId, Option<DateTime<Utc>>)>,
 }
@@ -61,6 +72,7 @@ struct Applicable<'a> {
     automation_id: AutomationId,
     concurrency: bool,
     key: Option<(&'a str, i64)>,
+    schedule: Option<(ScheduleId, i64)>,
     rate: Option<RateLimit>,
 }
 
@@ -72,27 +84,35 @@ fn applicable<'a>(automations: &CachedAutomations, row: &'a JobRow) -> Applicabl
         automation_id: row.automation_id,
         concurrency: draft.is_some_and(|draft| draft.max_concurrency.is_some()),
         key: row.terms.concurrency_key.as_deref().map(|key| (key, key_limit)),
+        schedule: row.origin.schedule_id.zip(row.terms.max_concurrency.map(i64::from)),
         rate: draft.and_then(|draft| draft.policy.rate_limit),
     }
 }
 
 impl Uncounted {
     pub(crate) const fn is_empty(&self) -> bool {
-        self.automations.is_empty() && self.keys.is_empty() && self.rates.is_empty()
+        self.automations.is_empty() && self.keys.is_empty() && self.schedules.is_empty() && self.rates.is_empty()
     }
 }
 
 impl Admission {
     /// Limits of these jobs that are not counted yet.
     pub(crate) fn uncounted<'a>(&self, automations: &CachedAutomations, rows: impl Iterator<Item = &'a JobRow>) -> Uncounted {
-        let (mut limited, mut keys, mut rates) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut limited, mut keys, mut schedules, mut rates) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for row in rows {
             let limits = applicable(automations, row);
             limited.extend(Some(limits.automation_id).filter(|id| limits.concurrency && !self.free.contains_key(id)));
             keys.extend(limits.key.map(|(key, _)| key.to_owned()).filter(|key| !self.used.contains_key(key)));
+            let schedule = limits.schedule.filter(|(id, _)| !self.of_schedules.contains_key(id));
+            schedules.extend(schedule.map(|(id, _)| (id, limits.automation_id)));
             rates.extend(Some(limits.automation_id).filter(|id| limits.rate.is_some() && !self.rates.contains_key(id)));
         }
-        Uncounted { automations: limited.into_iter().collect(), keys: keys.into_iter().collect(), rates: rates.into_iter().collect() }
+        Uncounted {
+            automations: limited.into_iter().collect(),
+            keys: keys.into_iter().collect(),
+            schedules: schedules.into_iter().collect(),
+            rates: rates.into_iter().collect(),
+        }
     }
 
     /// Adds counted limits.
@@ -100,6 +120,7 @@ impl Admission {
         let free = |(id, limit, used): (AutomationId, Option<i64>, i64)| (id, limit.map(|limit| limit - used));
         self.free.extend(counted.automations.into_iter().map(free));
         self.used.extend(counted.keys);
+        self.of_schedules.extend(counted.schedules);
         self.rates.extend(counted.rates.into_iter().map(|(id, tat)| (id, Rate { tat, changed: false, next_at: None })));
     }
 
@@ -117,6 +138,13 @@ impl Admission {
             self.full_keys.insert((*key).to_owned());
             return Err("the limit of this concurrency key is reached; the job stays pending");
         }
+        let of_schedule = limits.schedule.and_then(|(id, limit)| Some((self.of_schedules.get_mut(&id)?, id, limit)));
+        if let Some((used, id, limit)) = &of_schedule
+            && **used >= *limit
+        {
+            self.full_schedules.insert(*id);
+            return Err("the concurrency limit of its schedule is reached; the job stays pending");
+        }
         if let Some((limit, rate)) = limits.rate.zip(self.rates.get_mut(&limits.automation_id)) {
             match limit.admit(rate.tat, now) {
                 Ok(tat) => *rate = Rate { tat: Some(tat), changed: true, next_at: None },
@@ -132,6 +160,9 @@ impl Admission {
         if let Some((used, ..)) = used {
             *used += 1;
         }
+        if let Some((used, ..)) = of_schedule {
+            *used += 1;
+        }
         Ok(())
     }
 
@@ -145,6 +176,12 @@ impl Admission {
         {
             *used -= 1;
             self.full_keys.remove(key);
+        }
+        if let Some(id) = row.origin.schedule_id
+            && let Some(used) = self.of_schedules.get_mut(&id)
+        {
+            *used -= 1;
+            self.full_schedules.remove(&id);
         }
     }
 
@@ -163,6 +200,11 @@ impl Admission {
     /// Concurrency keys without a free slot.
     pub(crate) fn full_keys(&self) -> Vec<String> {
         self.full_keys.iter().cloned().collect()
+    }
+
+    /// Schedules without a free slot.
+    pub(crate) fn full_schedules(&self) -> Vec<ScheduleId> {
+        self.full_schedules.iter().copied().collect()
     }
 
     /// When the first rate limit that refused a start admits one.

@@ -27,7 +27,6 @@ use super::{
     admission::Admission,
     claims::{WaitingClaim, WaitingClaims},
     findings::Findings,
-    overlap,
 };
 use crate::catalog::CachedAutomations;
 
@@ -106,8 +105,9 @@ impl<'a> Selection<'a> {
         let is_behind = self.is_candidate(queue) || state.claims.takes_any(queue);
         let is_limited = automations.is_limited(new.automation_id)
             || new.terms.concurrency_key.is_some()
+            || new.terms.max_concurrency.is_some()
             || !new.terms.requires.is_empty()
-            || overlap::rule(automations, new) != Overlap::Queue;
+            || new.overlap != Overlap::Queue;
         let is_paused = || automations.pause_of(new.automation_id, queue, now).is_some();
         let at_once = !is_behind && new.not_before.is_none() && !is_limited && !is_paused() && self.room(queue) > 0;
         if at_once {

@@ -106,12 +106,27 @@ fn other_request() -> Failure {
 /// A digest of the request without the automation's defaults, which may change between a request and its repetition.
 fn digest(request: &Request) -> String {
     let Request { parameters, overrides, trigger: _, version_id, environment, origin: _ } = request;
-    let Overrides { priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before } = overrides;
+    let Overrides {
+        priority,
+        timeout_s,
+        queue_timeout_s,
+        max_attempts,
+        cancel_grace_s,
+        concurrency_key,
+        not_before,
+        overlap,
+        max_concurrency,
+        retry_backoff_s,
+    } = overrides;
     let mut asked =
         serde_json::json!([parameters, priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before]);
     // A request without them must have the same digest as before these fields existed.
     if let (Value::Array(asked), true) = (&mut asked, version_id.is_some() || environment.is_some()) {
         asked.extend([serde_json::json!(version_id), serde_json::json!(environment)]);
+    }
+    if let (Value::Array(asked), true) = (&mut asked, overlap.is_some() || max_concurrency.is_some() || retry_backoff_s.is_some()) {
+        let overlap = overlap.map(domain::policy::Overlap::as_str);
+        asked.push(serde_json::json!({"overlap": overlap, "max_concurrency": max_concurrency, "retry_backoff_s": retry_backoff_s}));
     }
     Sha256::digest(asked.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

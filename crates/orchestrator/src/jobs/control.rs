@@ -107,6 +107,7 @@ impl Jobs {
                 timeout_s: row.terms.timeout_s,
                 max_attempts: row.terms.max_attempts.and_then(|attempts| u32::try_from(attempts).ok()),
                 cancel_grace_s: row.terms.cancel_grace_s,
+                retry_backoff_s: row.terms.retry_backoff_s,
                 ..Overrides::default()
             },
             trigger: Trigger::Retry,

@@ -165,6 +165,11 @@ impl WaitingReasons {
             automation_pause: self.catalog.cached().automation_pause(row.automation_id, around.now),
             concurrency: concurrency.and_then(|limit| full(limit, &|job| job.automation_id == row.automation_id)),
             concurrency_key: key.and_then(|key| Some((key.clone(), full(key_limit, &|job| job.concurrency_key.as_ref() == Some(key))?))),
+            schedule_concurrency: row
+                .origin
+                .schedule_id
+                .zip(row.terms.max_concurrency)
+                .and_then(|(id, limit)| full(limit.into(), &|job| job.automation_id == row.automation_id && job.schedule_id == Some(id))),
             rate_next_at: rate.and_then(|rate| rate.admit(around.tats.get(&row.automation_id).copied().flatten(), around.now).err()),
             broker_unreachable: around.broker_unreachable,
             queue_missing: self.broker_queues.is_missing(&row.queue_name),

@@ -48,7 +48,7 @@ use super::{
 };
 use crate::{
     dispatch::{
-        Uncounted, overlap,
+        Uncounted,
         select::{Look, Selection, View},
     },
     roster::Known,
@@ -182,7 +182,7 @@ impl<'a> Plan<'a> {
     /// Related jobs that must be read for [`Plan::add_neighbors`].
     pub(super) fn neighborhoods(&self) -> Vec<Neighborhood<'a>> {
         let mut seen = HashSet::new();
-        let overlapping = self.inserts().filter(|new| overlap::rule(self.circumstances.view.automations, new) != Overlap::Queue);
+        let overlapping = self.inserts().filter(|new| new.overlap != Overlap::Queue);
         let place = |new: &'a NewJob| (new.automation_id, new.terms.concurrency_key.as_deref());
         let first = overlapping.filter(|new| seen.insert(place(new)));
         first.map(|new| Neighborhood { automation_id: new.automation_id, queue: &new.queue_name, key: place(new).1 }).collect()

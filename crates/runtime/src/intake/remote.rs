@@ -50,7 +50,18 @@ fn skipped(error: &Error) -> Option<domain::ids::JobId> {
 fn body(ask: Ask) -> JobCreate {
     let Ask { automation_id, request, key } = ask;
     let Request { parameters, overrides, trigger, version_id, environment, origin } = request;
-    let Overrides { priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before } = overrides;
+    let Overrides {
+        priority,
+        timeout_s,
+        queue_timeout_s,
+        max_attempts,
+        cancel_grace_s,
+        concurrency_key,
+        not_before,
+        overlap,
+        max_concurrency,
+        retry_backoff_s,
+    } = overrides;
     JobCreate {
         automation_id,
         parameters,
@@ -65,6 +76,9 @@ fn body(ask: Ask) -> JobCreate {
         trigger: Some(trigger),
         requested_by: origin.requested_by,
         schedule_id: origin.schedule_id,
+        overlap,
+        max_concurrency,
+        retry_backoff_s,
         version_id,
         environment,
         traceparent: origin.traceparent,

@@ -4,10 +4,7 @@ use std::collections::HashMap;
 
 use api_types::{NextFire, ScheduleWords};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{
-    policy::Overrides,
-    schedule::{AutomationState, FireState, PauseSpan, Slot, Zone, input, words::Language},
-};
+use domain::schedule::{AutomationState, FireState, PauseSpan, Slot, Zone, input, words::Language};
 use store::schedules::{Draft, Fire, Paused, Schedule, Spec};
 
 /// How many fires an answer shows, of those to come and of the past ones.
@@ -60,8 +57,6 @@ fn of_draft(draft: Draft) -> api_types::Schedule {
         Spec::Once(at) => (None, None, Some(at)),
     };
     let rule = draft.calendar.map_or_else(Default::default, |calendar| calendar.rule);
-    let Overrides { priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before: _ } =
-        draft.job.overrides;
     api_types::Schedule {
         id: uuid::Uuid::nil().into(),
         automation_id: draft.automation_id,
@@ -86,15 +81,15 @@ fn of_draft(draft: Draft) -> api_types::Schedule {
         misfire_limit: draft.misfire.limit,
         misfire_grace_s: draft.misfire.grace_s,
         parameters: draft.parameters,
-        priority,
-        timeout_s,
-        max_attempts,
+        priority: draft.job.priority,
+        timeout_s: draft.job.timeout_s,
+        max_attempts: draft.job.max_attempts,
         retry_backoff_s: draft.job.retry_backoff_s,
         overlap: draft.job.overlap,
         max_concurrency: draft.job.max_concurrency,
-        queue_timeout_s,
-        cancel_grace_s,
-        concurrency_key,
+        queue_timeout_s: draft.job.queue_timeout_s,
+        cancel_grace_s: draft.job.cancel_grace_s,
+        concurrency_key: draft.job.concurrency_key,
         version_id: draft.version_id,
         environment: draft.environment,
         state: domain::schedule::ScheduleState::Active,

@@ -6,7 +6,8 @@ use domain::{
     Fault,
     calendar::{DayRule, OnBlackout},
     ids::AutomationId,
-    schedule::{JobSettings, Misfire, input},
+    policy::Overrides,
+    schedule::{Misfire, input},
 };
 use store::schedules::{CalendarUse, Draft, Spec};
 
@@ -25,7 +26,7 @@ pub(super) fn empty(automation_id: AutomationId, name: String, timezone: String)
         enabled: true,
         misfire: Misfire::default(),
         parameters: serde_json::Map::new(),
-        job: JobSettings::default(),
+        job: Overrides::default(),
         version_id: None,
         environment: None,
     }
@@ -72,14 +73,13 @@ fn apply(mut draft: Draft, mut request: ScheduleUpdate, (spec, anchor): (Option<
     (draft, faults)
 }
 
-fn set_job(job: &mut JobSettings, request: ScheduleUpdate) {
-    let overrides = &mut job.overrides;
-    set(&mut overrides.priority, request.priority);
-    set(&mut overrides.timeout_s, request.timeout_s);
-    set(&mut overrides.queue_timeout_s, request.queue_timeout_s);
-    set(&mut overrides.max_attempts, request.max_attempts);
-    set(&mut overrides.cancel_grace_s, request.cancel_grace_s);
-    set(&mut overrides.concurrency_key, request.concurrency_key);
+fn set_job(job: &mut Overrides, request: ScheduleUpdate) {
+    set(&mut job.priority, request.priority);
+    set(&mut job.timeout_s, request.timeout_s);
+    set(&mut job.queue_timeout_s, request.queue_timeout_s);
+    set(&mut job.max_attempts, request.max_attempts);
+    set(&mut job.cancel_grace_s, request.cancel_grace_s);
+    set(&mut job.concurrency_key, request.concurrency_key);
     set(&mut job.overlap, request.overlap);
     set(&mut job.max_concurrency, request.max_concurrency);
     set(&mut job.retry_backoff_s, request.retry_backoff_s);

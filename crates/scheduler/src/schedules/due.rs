@@ -14,6 +14,7 @@
 mod ask;
 mod events;
 mod plan;
+mod skip;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -132,7 +133,8 @@ impl Due {
         if claimed.is_empty() {
             return Ok(Done::default());
         }
-        let plans = self.plan(claimed, now).await?;
+        let mut plans = self.plan(claimed, now).await?;
+        self.record_skipped(&mut plans, now).await?;
         let deadline = begun + ASK_FOR;
         let decided: Vec<(Schedule, Decided)> =
             stream::iter(plans).map(|plan| self.ask(plan, claim.until, deadline)).buffer_unordered(AT_ONCE).collect().await;

@@ -20,7 +20,7 @@ use store::{
     automations::{automation_find_named, automation_list_names_unscoped},
     schedules::{
         Draft, Filter, Schedule, Spec, Update, schedule_delete_in_txn, schedule_insert_in_txn, schedule_list,
-        schedule_list_revisions_in_txn, schedule_update_in_txn,
+        schedule_list_revisions_in_txn, schedule_lock_in_txn, schedule_update_in_txn,
     },
 };
 use uuid::Uuid;
@@ -167,6 +167,8 @@ impl Schedules {
     async fn carry_out(&self, by: &Editor, import: &Import) -> Result<(), Failure> {
         let now = (self.clock)();
         let txn = self.database.begin().await?;
+        // What another one adds meanwhile would be neither in the basis nor in the document.
+        schedule_lock_in_txn(&txn).await?;
         let ids: Vec<AutomationId> = import.automations.values().copied().collect();
         if basis(schedule_list_revisions_in_txn(&txn, &ids).await?) != import.basis {
             return Err(changed_meanwhile());

@@ -36,7 +36,7 @@ impl Schedules {
         };
         let request = Request {
             parameters,
-            overrides: schedule.draft.job.overrides.clone(),
+            overrides: schedule.draft.job.clone(),
             trigger: Trigger::Manual,
             version_id: schedule.draft.version_id,
             environment: schedule.draft.environment.clone(),

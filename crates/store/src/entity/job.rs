@@ -110,6 +110,8 @@ columns! {
         insert: |new| new.terms.concurrency_key.clone(),
         load: |row, key| row.terms.concurrency_key = key,
     }
+    retry_backoff_s: Option<i64> { insert: |new| new.terms.retry_backoff_s, load: |row, seconds| row.terms.retry_backoff_s = seconds, }
+    max_concurrency: Option<i32> { insert: |new| new.terms.max_concurrency, load: |row, jobs| row.terms.max_concurrency = jobs, }
     requires: Option<String> {
         insert: |new| Some(new.terms.requires.join(",")).filter(|labels| !labels.is_empty()),
         load: |row, labels| {

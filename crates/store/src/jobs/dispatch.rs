@@ -1,11 +1,11 @@
 use chrono::{DateTime, Utc};
 use domain::{
-    ids::{AutomationId, JobId, WorkerId},
+    ids::{AutomationId, JobId, ScheduleId, WorkerId},
     job::Status,
 };
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TryGetable, UpdateMany,
     sea_query::{CommonTableExpression, Expr, ExprTrait, LockBehavior, LockType, Query, SubQueryStatement, UnionType},
 };
 use uuid::Uuid;
@@ -42,6 +42,8 @@ pub struct CandidateFilter<'a> {
     pub except_automations: &'a [AutomationId],
     /// Excluded concurrency keys.
     pub except_keys: &'a [String],
+    /// Excluded schedules, as far as their jobs have a limit.
+    pub except_schedules: &'a [ScheduleId],
     /// `None`: jobs without required labels; else jobs that require exactly one of these sets of labels.
     pub requires: Option<&'a [Vec<String>]>,
 }
@@ -71,6 +73,10 @@ pub async fn job_list_candidates_in_txn(txn: &Transaction, filter: &CandidateFil
     if !filter.except_keys.is_empty() {
         let other = C::ConcurrencyKey.is_not_in(filter.except_keys.iter().map(String::as_str));
         query = query.filter(Condition::any().add(C::ConcurrencyKey.is_null()).add(other));
+    }
+    if !filter.except_schedules.is_empty() {
+        let other = C::ScheduleId.is_not_in(filter.except_schedules.iter().map(|id| id.get()));
+        query = query.filter(Condition::any().add(C::MaxConcurrency.is_null()).add(other));
     }
     all_whole(&txn.0, query).await
 }
@@ -107,6 +113,22 @@ pub async fn job_count_active_by_key_in_txn(txn: &Transaction, keys: &[String]) 
         .filter(given_out)
         .group_by(job::Column::ConcurrencyKey);
     Ok(query.into_tuple().all(&txn.0).await?)
+}
+
+/// The number of running, paused and dispatched jobs of each of these schedules, as far as they are of these automations. Schedules without any
+/// are omitted.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_count_active_by_schedule_in_txn(
+    txn: &Transaction,
+    automation_ids: &[AutomationId],
+    ids: &[ScheduleId],
+) -> Result<Vec<(ScheduleId, i64)>, Error> {
+    let those = job::Column::ScheduleId.is_in(ids.iter().map(|id| id.get()));
+    // The automations lead to the index of held jobs: schedules need none of their own.
+    let counts: Vec<(Uuid, i64)> = count_active(txn, job::Column::ScheduleId, &of_automations(automation_ids).add(those)).await?;
+    Ok(counts.into_iter().map(|(id, jobs)| (id.into(), jobs)).collect())
 }
 
 /// Jobs of this automation that have not ended, with this concurrency key (`None`: any); locked, oldest first, at most `limit`. Of the
@@ -147,20 +169,25 @@ pub async fn job_lock_admission_in_txn(txn: &Transaction) -> Result<(), Error> {
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_count_active_in_txn(txn: &Transaction, automation_ids: &[AutomationId]) -> Result<Vec<(AutomationId, i64)>, Error> {
+    let counts: Vec<(i32, i64)> = count_active(txn, job::Column::AutomationId, &of_automations(automation_ids)).await?;
+    Ok(counts.into_iter().map(|(id, jobs)| (id.into(), jobs)).collect())
+}
+
+fn of_automations(ids: &[AutomationId]) -> Condition {
+    Condition::all().add(job::Column::AutomationId.is_in(ids.iter().map(|id| id.get())))
+}
+
+/// The numbers of held and of dispatched jobs by `column`, each of which has an index.
+async fn count_active<T: TryGetable>(txn: &Transaction, column: job::Column, those: &Condition) -> Result<Vec<(T, i64)>, Error> {
     let count = |condition: Condition| {
-        job::Entity::find()
-            .select_only()
-            .column(job::Column::AutomationId)
-            .column_as(Expr::col(job::Column::Id).count(), "jobs")
-            .filter(job::Column::AutomationId.is_in(automation_ids.iter().map(|id| id.get())))
-            .filter(condition)
-            .group_by(job::Column::AutomationId)
+        let query = job::Entity::find().select_only().column(column).column_as(Expr::col(job::Column::Id).count(), "jobs");
+        query.filter(those.clone()).filter(condition).group_by(column)
     };
     let held = Condition::all().add(Expr::cust(HELD));
-    let mut counts: Vec<(i32, i64)> = count(held).into_tuple().all(&txn.0).await?;
-    let on_the_way: Vec<(i32, i64)> = count(dispatched()).into_tuple().all(&txn.0).await?;
+    let mut counts: Vec<(T, i64)> = count(held).into_tuple().all(&txn.0).await?;
+    let on_the_way: Vec<(T, i64)> = count(dispatched()).into_tuple().all(&txn.0).await?;
     counts.extend(on_the_way);
-    Ok(counts.into_iter().map(|(id, jobs)| (id.into(), jobs)).collect())
+    Ok(counts)
 }
 
 /// Returns those of these jobs that are still pending to the backlog. Returns their number.

@@ -133,14 +133,45 @@ pub async fn job_find_idempotent_unscoped(txn: &LazyTransaction<'_>, keys: &[(Au
         Reader::Database(database) => query.all(database.connection()).await?,
         Reader::Transaction(txn) => query.all(&txn.0).await?,
     };
-    let found = found.into_iter().map(|(automation_id, key, job_id, request_digest)| Idempotent {
-        automation_id: automation_id.into(),
-        key,
-        job_id: job_id.into(),
-        request_digest,
-    });
     let is_asked_for = |found: &Idempotent| keys.iter().any(|(id, key)| *id == found.automation_id && *key == found.key);
-    Ok(found.filter(is_asked_for).collect())
+    Ok(found.into_iter().map(idempotent).filter(is_asked_for).collect())
+}
+
+/// Idempotency keys of jobs of one automation, from the first to the last; both have one form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySpan {
+    /// The automation.
+    pub automation_id: AutomationId,
+    /// The first key.
+    pub first: String,
+    /// The last one.
+    pub last: String,
+}
+
+/// The jobs whose idempotency keys are in one of these spans.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_list_keyed_unscoped(database: &Database, spans: &[KeySpan]) -> Result<Vec<Idempotent>, Error> {
+    use job::Column as C;
+    /// Spans of one statement: databases bound its conditions.
+    const MOST_SPANS: usize = 200;
+    let mut all = Vec::new();
+    for spans in spans.chunks(MOST_SPANS) {
+        let is_in = |span: &KeySpan| {
+            let is_between = C::IdempotencyKey.between(span.first.as_str(), span.last.as_str());
+            Condition::all().add(C::AutomationId.eq(span.automation_id.get())).add(is_between)
+        };
+        let those = spans.iter().fold(Condition::any(), |any, span| any.add(is_in(span)));
+        let query = job::Entity::find().select_only().columns([C::AutomationId, C::IdempotencyKey, C::Id, C::RequestDigest]);
+        let found: Vec<(i32, String, Uuid, Option<String>)> = query.filter(those).into_tuple().all(database.connection()).await?;
+        all.extend(found.into_iter().map(idempotent));
+    }
+    Ok(all)
+}
+
+fn idempotent((automation_id, key, job_id, request_digest): (i32, String, Uuid, Option<String>)) -> Idempotent {
+    Idempotent { automation_id: automation_id.into(), key, job_id: job_id.into(), request_digest }
 }
 
 /// One job with parameters and result.

@@ -1,5 +1,5 @@
 use domain::{
-    ids::{AutomationId, JobId, WorkerId},
+    ids::{AutomationId, JobId, ScheduleId, WorkerId},
     job::Status,
 };
 use sea_orm::{
@@ -24,6 +24,8 @@ pub struct ActiveJob {
     pub automation_id: AutomationId,
     /// Its concurrency key.
     pub concurrency_key: Option<String>,
+    /// Its schedule.
+    pub schedule_id: Option<ScheduleId>,
     /// The registered worker that holds it.
     pub worker_id: Option<WorkerId>,
 }
@@ -36,15 +38,17 @@ pub async fn job_list_active_unscoped(database: &Database, limit: u64) -> Result
     use job::Column as C;
     let query = job::Entity::find()
         .select_only()
-        .columns([C::Id, C::AutomationId, C::ConcurrencyKey, C::WorkerId])
+        .columns([C::Id, C::AutomationId, C::ConcurrencyKey, C::ScheduleId, C::WorkerId])
         .filter(Condition::any().add(Expr::cust(HELD)).add(dispatched()))
         .order_by_asc(C::Id)
         .limit(limit);
-    let rows: Vec<(Uuid, i32, Option<String>, Option<Uuid>)> = query.into_tuple().all(database.connection()).await?;
-    let given_out = |(id, automation_id, concurrency_key, worker_id): (Uuid, i32, Option<String>, Option<Uuid>)| ActiveJob {
+    type Row = (Uuid, i32, Option<String>, Option<Uuid>, Option<Uuid>);
+    let rows: Vec<Row> = query.into_tuple().all(database.connection()).await?;
+    let given_out = |(id, automation_id, concurrency_key, schedule_id, worker_id): Row| ActiveJob {
         id: id.into(),
         automation_id: automation_id.into(),
         concurrency_key,
+        schedule_id: schedule_id.map(ScheduleId::from),
         worker_id: worker_id.map(WorkerId::from),
     };
     Ok(rows.into_iter().map(given_out).collect())

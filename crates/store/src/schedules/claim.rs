@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{Fire, Schedule, fires::fire_put_in_txn, from_row, to_micros};
 use crate::{
     Database, Error,
+    database::MOST_ATTEMPTS,
     entity::{schedule, schedule_pause},
     statement_text::{StatementTexts, cells},
 };
@@ -93,6 +94,17 @@ pub async fn schedule_finish(database: &Database, until: DateTime<Utc>, decided:
     // In one order everywhere, so that two replicas do not wait for each other.
     let mut decided: Vec<&Decided> = decided.iter().collect();
     decided.sort_unstable_by_key(|one| one.id);
+    // As `Database::in_transaction` does, whose closure would borrow: the future of that is not `Send`, and the loop that calls this is a task.
+    let mut attempt = 1;
+    loop {
+        match finish(database, until, &decided).await {
+            Err(Error::Conflict(_)) if attempt < MOST_ATTEMPTS => attempt += 1,
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn finish(database: &Database, until: DateTime<Utc>, decided: &[&Decided]) -> Result<Vec<ScheduleId>, Error> {
     let txn = database.begin().await?;
     let backend = txn.0.get_database_backend();
     let mut written = Vec::with_capacity(decided.len());
@@ -104,7 +116,7 @@ pub async fn schedule_finish(database: &Database, until: DateTime<Utc>, decided:
     for fires in decided.iter().flat_map(|one| &one.fires).collect::<Vec<_>>().chunks(MOST_ROWS) {
         fire_put_in_txn(&txn, fires).await?;
     }
-    for one in &decided {
+    for one in decided {
         let Some(over) = one.pauses_over else { continue };
         use schedule_pause::Column::{ScheduleId, UntilAt};
         let over = Condition::all().add(ScheduleId.eq(one.id.get())).add(UntilAt.lte(over));

@@ -2,7 +2,7 @@ use chrono::{NaiveTime, Timelike as _};
 use domain::{
     calendar::{DayRule, OnBlackout},
     policy::{Overlap, Overrides},
-    schedule::{JobSettings, Misfire, MisfirePolicy, ScheduleState, StateReason, Window},
+    schedule::{Misfire, MisfirePolicy, ScheduleState, StateReason, Window},
 };
 use sea_orm::ActiveValue::Set;
 use serde_json::Value;
@@ -20,8 +20,7 @@ pub(super) fn to_row(draft: &Draft) -> Result<schedule::ActiveModel, Error> {
         Spec::Once(at) => (None, None, None, Some(*at)),
     };
     let nth = draft.calendar.and_then(|calendar| if let DayRule::Nth(nth) = calendar.rule { Some(nth) } else { None });
-    let Overrides { priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before: _ } =
-        draft.job.overrides.clone();
+    let job = draft.job.clone();
     Ok(schedule::ActiveModel {
         automation_id: Set(draft.automation_id.get()),
         name: Set(draft.name.clone()),
@@ -44,15 +43,15 @@ pub(super) fn to_row(draft: &Draft) -> Result<schedule::ActiveModel, Error> {
         misfire_limit: Set(number(draft.misfire.limit)?),
         misfire_grace_s: Set(draft.misfire.grace_s),
         parameters: Set(Value::Object(draft.parameters.clone())),
-        priority: Set(priority),
-        timeout_s: Set(timeout_s),
-        queue_timeout_s: Set(queue_timeout_s),
-        max_attempts: Set(max_attempts.map(number).transpose()?),
-        cancel_grace_s: Set(cancel_grace_s),
-        concurrency_key: Set(concurrency_key),
-        overlap: Set(draft.job.overlap.map(|rule| rule.as_str().to_owned())),
-        max_concurrency: Set(draft.job.max_concurrency.map(number).transpose()?),
-        retry_backoff_s: Set(draft.job.retry_backoff_s),
+        priority: Set(job.priority),
+        timeout_s: Set(job.timeout_s),
+        queue_timeout_s: Set(job.queue_timeout_s),
+        max_attempts: Set(job.max_attempts.map(number).transpose()?),
+        cancel_grace_s: Set(job.cancel_grace_s),
+        concurrency_key: Set(job.concurrency_key),
+        overlap: Set(job.overlap.map(|rule| rule.as_str().to_owned())),
+        max_concurrency: Set(job.max_concurrency.map(number).transpose()?),
+        retry_backoff_s: Set(job.retry_backoff_s),
         version_id: Set(draft.version_id.map(Into::into)),
         environment: Set(draft.environment.clone()),
         ..Default::default()
@@ -119,18 +118,16 @@ fn window(row: &schedule::Model) -> Option<Window> {
     Some(Window { start: time(start)?, end: time(end)? })
 }
 
-fn job(row: &schedule::Model) -> Result<JobSettings, &'static str> {
+fn job(row: &schedule::Model) -> Result<Overrides, &'static str> {
     let number = |value: Option<i32>, column: &'static str| value.map(u32::try_from).transpose().map_err(|_| column);
-    Ok(JobSettings {
-        overrides: Overrides {
-            priority: row.priority,
-            timeout_s: row.timeout_s,
-            queue_timeout_s: row.queue_timeout_s,
-            max_attempts: number(row.max_attempts, "max_attempts")?,
-            cancel_grace_s: row.cancel_grace_s,
-            concurrency_key: row.concurrency_key.clone(),
-            not_before: None,
-        },
+    Ok(Overrides {
+        priority: row.priority,
+        timeout_s: row.timeout_s,
+        queue_timeout_s: row.queue_timeout_s,
+        max_attempts: number(row.max_attempts, "max_attempts")?,
+        cancel_grace_s: row.cancel_grace_s,
+        concurrency_key: row.concurrency_key.clone(),
+        not_before: None,
         overlap: row.overlap.as_deref().map(|rule| Overlap::parse(rule).ok_or("overlap")).transpose()?,
         max_concurrency: number(row.max_concurrency, "max_concurrency")?,
         retry_backoff_s: row.retry_backoff_s,

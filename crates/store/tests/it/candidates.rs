@@ -1,7 +1,7 @@
-use domain::ids::{AutomationId, JobId};
+use domain::ids::{AutomationId, JobId, ScheduleId};
 use store::{
     Transaction,
-    jobs::{NewJob, job_list_candidates_in_txn},
+    jobs::{CandidateFilter, NewJob, Origin, Terms, job_list_candidates_in_txn},
 };
 
 use crate::{
@@ -14,6 +14,7 @@ both!(
     limit_takes_the_first,
     other_queues_are_not_changed,
     automations_can_be_excluded,
+    schedules_can_be_excluded_as_far_as_their_jobs_have_a_limit,
     jobs_wait_until_they_are_due,
     only_jobs_in_the_backlog_are_candidates,
     candidates_name_their_automation,
@@ -52,6 +53,23 @@ async fn automations_can_be_excluded(db: Case) {
         .await;
     assert_eq!(all(&db, &[1, 2], 10).await, [new_job(3).id, new_job(6).id]);
     assert_eq!(all(&db, &[0, 1, 2, 3], 10).await, NONE);
+}
+
+async fn schedules_can_be_excluded_as_far_as_their_jobs_have_a_limit(db: Case) {
+    let [one, other] = [8, 9].map(|nth| id_at::<ScheduleId>(0, nth));
+    let of = |nth, schedule_id, max_concurrency| NewJob {
+        origin: Origin { schedule_id, ..Origin::default() },
+        terms: Terms { max_concurrency, ..Terms::default() },
+        ..new_job(nth)
+    };
+    insert(&db, &[of(1, Some(one), Some(2)), of(2, Some(one), None), of(3, Some(other), Some(2)), of(4, None, None)]).await;
+    let without = async |except: &[ScheduleId]| {
+        let filter = CandidateFilter { except_schedules: except, ..wanted(&[], at(1_000), 10) };
+        let found = commit(&db, async |txn| job_list_candidates_in_txn(txn, &filter).await).await.unwrap();
+        found.into_iter().map(|candidate| candidate.row.job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(without(&[one]).await, [2, 3, 4].map(|nth| new_job(nth).id));
+    assert_eq!(without(&[one, other]).await, [2, 4].map(|nth| new_job(nth).id));
 }
 
 async fn jobs_wait_until_they_are_due(db: Case) {

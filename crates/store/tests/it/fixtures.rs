@@ -97,7 +97,7 @@ pub(crate) async fn read_lines(database: &Database, job_id: JobId, after: i64, l
 
 /// Waiting jobs of the queue "invoices".
 pub(crate) const fn wanted(except_automations: &[AutomationId], now: DateTime<Utc>, limit: u64) -> CandidateFilter<'_> {
-    CandidateFilter { queue: "invoices", now, limit, except_automations, except_keys: &[], requires: None }
+    CandidateFilter { queue: "invoices", now, limit, except_automations, except_keys: &[], except_schedules: &[], requires: None }
 }
 
 /// Chooses these jobs for the broker.

@@ -1,8 +1,11 @@
 use domain::{
-    ids::{AutomationId, WorkerId},
+    ids::{AutomationId, ScheduleId, WorkerId},
     job::Status,
 };
-use store::jobs::{NewJob, job_count_active_in_txn, job_list_expired_unscoped, job_list_held_by_unscoped, job_list_held_unscoped};
+use store::jobs::{
+    NewJob, Origin, job_count_active_by_schedule_in_txn, job_count_active_in_txn, job_list_expired_unscoped, job_list_held_by_unscoped,
+    job_list_held_unscoped,
+};
 
 use crate::{
     case::Case,
@@ -12,6 +15,7 @@ use crate::{
 both!(
     held_are_running_and_paused_jobs,
     active_are_held_and_dispatched_jobs_of_each_automation,
+    active_are_held_and_dispatched_jobs_of_each_schedule,
     expired_are_held_jobs_whose_lease_ended,
     expired_are_limited,
     claimed_by_a_worker_is_what_it_holds,
@@ -42,6 +46,32 @@ async fn active_are_held_and_dispatched_jobs_of_each_automation(db: Case) {
     // Running and paused, chosen and confirmed.
     assert_eq!([1, 2, 3, 4].map(of), [4, 3, 0, 0]);
     assert_eq!(commit(&db, async |txn| job_count_active_in_txn(txn, &[]).await).await.unwrap(), []);
+}
+
+async fn active_are_held_and_dispatched_jobs_of_each_schedule(db: Case) {
+    let [one, other] = [8, 9].map(|nth| id_at::<ScheduleId>(0, nth));
+    let of = |nth, id, automation: i32| NewJob {
+        origin: Origin { schedule_id: Some(id), ..Origin::default() },
+        automation_id: automation.into(),
+        ..new_job(nth)
+    };
+    let sent = |new: NewJob| NewJob { dispatch_started_at: Some(at(100)), ..new };
+    insert(
+        &db,
+        &[of(1, one, 1), sent(of(2, one, 1)), of(3, one, 1), of(4, one, 1), sent(of(5, other, 2)), sent(of(6, one, 3)), sent(new_job(7))],
+    )
+    .await;
+    for (nth, status) in [(1, Status::Running), (3, Status::Paused), (4, Status::Failed)] {
+        set_status(&db, new_job(nth).id, status).await;
+    }
+    let count = async |automations: &[i32], ids: &[ScheduleId]| {
+        let automations: Vec<AutomationId> = automations.iter().copied().map(Into::into).collect();
+        let counted = commit(&db, async |txn| job_count_active_by_schedule_in_txn(txn, &automations, ids).await).await.unwrap();
+        ids.iter().map(|id| counted.iter().filter(|(counted, _)| counted == id).map(|(_, jobs)| jobs).sum()).collect::<Vec<i64>>()
+    };
+    assert_eq!(count(&[1, 2], &[one, other]).await, [3, 1]);
+    assert_eq!(count(&[1], &[one]).await, [3]);
+    assert_eq!(count(&[1], &[other]).await, [0]);
 }
 
 async fn expired_are_held_jobs_whose_lease_ended(db: Case) {

@@ -6,7 +6,10 @@ use domain::{
 use serde_json::json;
 use store::{
     Error,
-    jobs::{FullJob, JobRow, NewJob, Origin, Terms, job_find_idempotent_unscoped, job_get, job_insert_many_in_txn, job_payloads},
+    jobs::{
+        FullJob, JobRow, KeySpan, NewJob, Origin, Terms, job_find_idempotent_unscoped, job_get, job_insert_many_in_txn,
+        job_list_keyed_unscoped, job_payloads,
+    },
 };
 
 use crate::{
@@ -21,6 +24,7 @@ both!(
     one_existing_id_refuses_all,
     idempotency_key_is_unique_within_an_automation,
     find_idempotent_matches_pairs,
+    jobs_are_found_by_spans_of_their_keys,
     payloads_are_the_parameters,
     parameters_keep_numbers_exact,
 );
@@ -48,6 +52,8 @@ async fn job_round_trips_as_pending(db: Case) {
             max_attempts: Some(2),
             cancel_grace_s: Some(3),
             concurrency_key: Some("portal:São Paulo".into()),
+            retry_backoff_s: Some(86_400),
+            max_concurrency: Some(10_000),
             requires: vec!["sap".into(), "windows".into()],
             version_id: Some(id_at(0, 7)),
             environment: Some("PROD".into()),
@@ -143,6 +149,28 @@ async fn find_idempotent_matches_pairs(db: Case) {
     let known = |automation_id, key: &str, nth| (automation_id, key.to_owned(), new_job(nth).id, format!("digest of {key}"));
     assert_eq!(sorted(found), [known(1, "a", 1), known(3, "c", 4)]);
     assert_eq!(job_find_idempotent_unscoped(&db.begin_lazily(), &[]).await.unwrap(), []);
+}
+
+async fn jobs_are_found_by_spans_of_their_keys(db: Case) {
+    let key = |schedule: u32, minute: u32| format!("schedule/{schedule:08x}/2026-11-26T09:{minute:02}:00Z");
+    let keys = [(1, 1, key(1, 0)), (2, 1, key(1, 5)), (3, 1, key(1, 9)), (4, 1, key(2, 5)), (5, 2, key(1, 6)), (6, 1, key(1, 10))];
+    insert(&db, &keys.iter().map(|(nth, automation, key)| keyed(*nth, *automation, Some(key))).collect::<Vec<_>>()).await;
+    let run_now = format!("schedule/{:08x}/run/9", 1);
+    insert(&db, &[keyed(7, 1, Some(&run_now)), keyed(8, 1, None)]).await;
+    let span = |automation: i32, schedule, first, last| KeySpan {
+        automation_id: automation.into(),
+        first: key(schedule, first),
+        last: key(schedule, last),
+    };
+    let find = async |spans: &[KeySpan]| {
+        let found = job_list_keyed_unscoped(&db, spans).await.unwrap();
+        sorted(found.into_iter().map(|known| (known.key, known.job_id)).collect())
+    };
+    let is = |nths: &[u32]| sorted(nths.iter().map(|nth| (keys[*nth as usize - 1].2.clone(), new_job(*nth).id)).collect::<Vec<_>>());
+    assert_eq!(find(&[span(1, 1, 1, 9)]).await, is(&[2, 3]));
+    assert_eq!(find(&[span(1, 1, 0, 0), span(1, 2, 0, 59), span(2, 1, 0, 59)]).await, is(&[1, 4, 5]));
+    assert_eq!(find(&[span(1, 1, 11, 59)]).await, []);
+    assert_eq!(find(&[]).await, []);
 }
 
 async fn payloads_are_the_parameters(db: Case) {

@@ -9,10 +9,11 @@ use store::{
     api_keys::api_key_find_unscoped,
     identity::user_insert_if_absent,
     jobs::{
-        Filter, NewJob, Payload, job_confirm_dispatched_in_txn, job_count_active_in_txn, job_find_idempotent_unscoped, job_get,
-        job_list_candidates_in_txn, job_list_expired_unscoped, job_list_held_by_unscoped, job_list_held_unscoped, job_list_page,
-        job_list_undelivered_unscoped, job_load, job_load_for_update_in_txn, job_payloads, job_queues_waiting, job_release_unconfirmed,
-        job_undispatch_in_txn, job_update_at_once, job_update_many_in_txn,
+        Filter, KeySpan, NewJob, Payload, job_confirm_dispatched_in_txn, job_count_active_by_schedule_in_txn, job_count_active_in_txn,
+        job_find_idempotent_unscoped, job_get, job_list_candidates_in_txn, job_list_expired_unscoped, job_list_held_by_unscoped,
+        job_list_held_unscoped, job_list_keyed_unscoped, job_list_page, job_list_undelivered_unscoped, job_load,
+        job_load_for_update_in_txn, job_payloads, job_queues_waiting, job_release_unconfirmed, job_undispatch_in_txn, job_update_at_once,
+        job_update_many_in_txn,
     },
     queues::{Queue, queue_get, queue_list},
     schedules::{Claim, schedule_claim, schedule_next_wake_unscoped},
@@ -159,6 +160,11 @@ async fn active_jobs_are_counted_without_the_ended_ones(db: Case) {
         assert_eq!(active, [(1.into(), 10), (1.into(), 20)]);
     })
     .await;
+    uses_filled(&db, &["ix_jobs_dispatched", "ix_jobs_held"], async |hub| {
+        let of_schedules = commit(hub, async |txn| job_count_active_by_schedule_in_txn(txn, &[1.into()], &[id_at(0, 5)]).await).await;
+        assert_eq!(of_schedules.unwrap(), []);
+    })
+    .await;
 }
 
 async fn single_jobs_are_found_by_their_keys(db: Case) {
@@ -195,6 +201,11 @@ async fn single_jobs_are_found_by_their_keys(db: Case) {
         let keys = [(1.into(), "k1".to_owned()), (2.into(), "k2".to_owned())];
         let found = job_find_idempotent_unscoped(&hub.begin_lazily(), &keys).await.unwrap();
         assert_eq!(found.len(), 1);
+    })
+    .await;
+    uses_filled(&db, &["ux_jobs_idempotency"], async |hub| {
+        let spans = [1, 2].map(|id| KeySpan { automation_id: id.into(), first: "k1".to_owned(), last: "k2".to_owned() });
+        job_list_keyed_unscoped(hub, &spans).await.unwrap();
     })
     .await;
 }

@@ -8,7 +8,7 @@ use domain::{
     calendar::{DayRule, OnBlackout},
     ids::{AutomationId, ScheduleId},
     policy::{Overlap, Overrides, Pause},
-    schedule::{AutomationState, JobSettings, Misfire, MisfirePolicy, PauseSpan, ScheduleState, StateReason, Window},
+    schedule::{AutomationState, Misfire, MisfirePolicy, PauseSpan, ScheduleState, StateReason, Window},
     scope::Places,
 };
 use serde_json::json;
@@ -20,8 +20,9 @@ use store::{
         AT_ONCE, CalendarUse, Claim, Decided, Draft, Filter, Fire, FireFilter, FireState, Schedule, Spec, Update,
         automation_list_standing_unscoped, fire_list, fire_list_last, schedule_any_ahead_unscoped, schedule_claim, schedule_count,
         schedule_delete, schedule_finish, schedule_get, schedule_insert, schedule_list, schedule_list_pauses,
-        schedule_list_pauses_unscoped, schedule_next_wake_unscoped, schedule_pause, schedule_resume, schedule_update,
-        schedule_wake_changed, schedule_wake_of_calendar_in_txn, schedule_wake_page, scheduler_state, scheduler_state_put,
+        schedule_list_pauses_unscoped, schedule_list_revisions_in_txn, schedule_lock_in_txn, schedule_next_wake_unscoped, schedule_pause,
+        schedule_resume, schedule_update, schedule_wake_changed, schedule_wake_of_calendar_in_txn, schedule_wake_page, scheduler_state,
+        scheduler_state_put,
     },
 };
 use test_support::change;
@@ -44,6 +45,7 @@ both!(
     a_claim_that_ended_is_another_ones,
     a_pause_has_a_beginning_and_an_end,
     changes_elsewhere_wake_schedules,
+    what_was_read_under_the_lock_stays_all,
     old_fires_are_removed,
     the_state_is_shared,
 );
@@ -62,7 +64,7 @@ pub(crate) fn draft(automation: AutomationId, name: &str) -> Draft {
         enabled: true,
         misfire: Misfire::default(),
         parameters: serde_json::Map::new(),
-        job: JobSettings::default(),
+        job: Overrides::default(),
         version_id: None,
         environment: None,
     }
@@ -127,16 +129,14 @@ async fn what_was_saved_is_read_again(db: Case) {
         end_at: Some(at(500)),
         misfire: Misfire { policy: MisfirePolicy::All, limit: 7, grace_s: 90 },
         parameters: object(json!({"day": "{{today}}", "deep": [{"x": 1}]})),
-        job: JobSettings {
-            overrides: Overrides {
-                priority: Some(9),
-                timeout_s: Some(60),
-                queue_timeout_s: Some(61),
-                max_attempts: Some(3),
-                cancel_grace_s: Some(4),
-                concurrency_key: Some("k".to_owned()),
-                not_before: None,
-            },
+        job: Overrides {
+            priority: Some(9),
+            timeout_s: Some(60),
+            queue_timeout_s: Some(61),
+            max_attempts: Some(3),
+            cancel_grace_s: Some(4),
+            concurrency_key: Some("k".to_owned()),
+            not_before: None,
             overlap: Some(Overlap::Skip),
             max_concurrency: Some(2),
             retry_backoff_s: Some(10),
@@ -405,6 +405,21 @@ async fn changes_elsewhere_wake_schedules(db: Case) {
     assert_eq!(schedule_wake_page(&db, Some(id_at(1, 2)), 2).await.unwrap(), None);
     assert!(schedule_any_ahead_unscoped(&db, at(0)).await.unwrap());
     assert!(!schedule_any_ahead_unscoped(&db, at(1)).await.unwrap());
+}
+
+async fn what_was_read_under_the_lock_stays_all(db: Case) {
+    let automation = automation(&db, "a").await;
+    let txn = db.begin().await.unwrap();
+    schedule_lock_in_txn(&txn).await.unwrap();
+    assert_eq!(schedule_list_revisions_in_txn(&txn, &[automation]).await.unwrap(), []);
+    let (by, new) = (change(), draft(automation, "new"));
+    let adds = schedule_insert(&db, &by, id_at(1, 1), &new, at(1));
+    tokio::pin!(adds);
+    // It never ends before the transaction does: this cannot fail by chance.
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(200), &mut adds).await.is_err(), "it waits");
+    assert_eq!(schedule_list_revisions_in_txn(&txn, &[automation]).await.unwrap(), []);
+    txn.commit().await.unwrap();
+    assert_eq!(adds.await.unwrap().draft, new);
 }
 
 async fn old_fires_are_removed(db: Case) {

@@ -40,11 +40,12 @@ pub fn next_attempt(earlier: Earlier<'_>, rules: Rules<'_>, random: f64, now: Da
     }
     let number = u32::try_from(earlier.attempt).unwrap_or(1);
     let max_attempts = earlier.terms.max_attempts.and_then(|most| u32::try_from(most).ok());
-    let attempt = Attempt { number, class: failure.class, max_attempts };
+    let backoff_s = earlier.terms.retry_backoff_s.and_then(|seconds| u32::try_from(seconds).ok());
+    let attempt = Attempt { number, class: failure.class, max_attempts, backoff_s };
     let delay = retry::next_delay(rules.retry_policy, rules.policy.on_worker_lost, attempt, random)?;
     let not_before = Some(now + TimeDelta::from_std(delay).unwrap_or_default());
     let queue_deadline_at = gives_up_at(now, not_before, rules.policy.queue_timeout_s);
-    let again = again(earlier, earlier.origin.clone());
+    let again = again(earlier, rules, earlier.origin.clone());
     Some(Accepted { not_before, terms: Terms { queue_deadline_at, ..again.terms }, ..again })
 }
 
@@ -61,10 +62,10 @@ pub fn replay(earlier: Earlier<'_>, rules: Rules<'_>, requested_by: String) -> R
     if rules.is_archived {
         return Err(Rejection::Archived);
     }
-    Ok(again(earlier, Origin { requested_by: Some(requested_by), ..earlier.origin.clone() }))
+    Ok(again(earlier, rules, Origin { requested_by: Some(requested_by), ..earlier.origin.clone() }))
 }
 
-fn again(earlier: Earlier<'_>, origin: Origin) -> Accepted {
+fn again(earlier: Earlier<'_>, rules: Rules<'_>, origin: Origin) -> Accepted {
     let retry_of: Option<JobId> = Some(earlier.job.id);
     Accepted {
         queue_name: earlier.queue_name.to_owned(),
@@ -74,6 +75,7 @@ fn again(earlier: Earlier<'_>, origin: Origin) -> Accepted {
         attempt: earlier.attempt.saturating_add(1),
         retry_of,
         not_before: None,
+        overlap: rules.policy.overlap,
         origin,
         terms: Terms { queue_deadline_at: None, ..earlier.terms.clone() },
     }

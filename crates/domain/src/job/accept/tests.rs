@@ -98,18 +98,31 @@ fn settings_of_the_request_override_the_automations() {
         cancel_grace_s: Some(0),
         concurrency_key: Some("own".into()),
         not_before: Some(at(100)),
+        overlap: Some(Overlap::Replace),
+        max_concurrency: None,
+        retry_backoff_s: Some(90),
     };
     let accepted = accept(automation.rules(), over(overrides), &NeedsN, at(0)).unwrap();
-    assert_eq!((accepted.priority, accepted.not_before), (9, Some(at(100))));
+    assert_eq!((accepted.priority, accepted.not_before, accepted.overlap), (9, Some(at(100)), Overlap::Replace));
     let terms = Terms {
         timeout_s: Some(7),
         queue_deadline_at: Some(at(130)),
         max_attempts: Some(2),
         cancel_grace_s: Some(0),
         concurrency_key: Some("own".into()),
+        retry_backoff_s: Some(90),
         ..Terms::default()
     };
     assert_eq!(accepted.terms, terms);
+}
+
+#[test]
+fn the_jobs_of_a_schedule_have_its_limit_and_only_they() {
+    let automation = Automation::new();
+    let limited = over(Overrides { max_concurrency: Some(2), ..Overrides::default() });
+    assert_eq!(fields(accept(automation.rules(), limited.clone(), &NeedsN, at(0))), ["max_concurrency"]);
+    let accepted = accept(automation.rules(), Request { origin: ORIGIN, ..limited }, &NeedsN, at(0)).unwrap();
+    assert_eq!((accepted.terms.max_concurrency, accepted.overlap), (Some(2), Overlap::Queue));
 }
 
 #[test]
@@ -157,6 +170,7 @@ fn accepted_terms() -> Terms {
         version_id: Some(VersionId::new(Uuid::from_u128(3))),
         environment: Some("HML".into()),
         concurrency_key: Some("k".into()),
+        max_concurrency: Some(2),
         ..Terms::default()
     }
 }
@@ -168,7 +182,10 @@ fn a_retry_is_the_same_job_after_a_delay() {
     let next = next_attempt(earlier(&failed(ErrorClass::Killed), &terms), automation.rules(), 0.5, at(0)).unwrap();
     assert_eq!((next.attempt, next.retry_of, next.trigger), (2, Some(Uuid::from_u128(9).into()), Trigger::Retry));
     assert_eq!((next.queue_name.as_str(), next.priority, next.not_before), ("old", 2, Some(at(10))));
-    assert_eq!((next.origin, next.terms), (ORIGIN, Terms { queue_deadline_at: Some(at(70)), ..terms }));
+    assert_eq!((next.origin, next.terms), (ORIGIN, Terms { queue_deadline_at: Some(at(70)), ..terms.clone() }));
+    let patient = Terms { retry_backoff_s: Some(90), ..terms };
+    let next = next_attempt(earlier(&failed(ErrorClass::Killed), &patient), automation.rules(), 0.5, at(0)).unwrap();
+    assert_eq!((next.not_before, next.terms.retry_backoff_s), (Some(at(90)), Some(90)), "further ones wait, too");
 }
 
 #[test]

@@ -79,7 +79,9 @@ impl Selection<'_> {
         let mut except_automations = self.admission.full();
         except_automations.extend(self.view.automations.paused_automations(self.view.now));
         let except_keys = self.admission.full_keys();
-        Read::Candidates(Look { queue, limit: room.min(MOST_CANDIDATES), except_automations, except_keys, target })
+        let except_schedules = self.admission.full_schedules();
+        let limit = room.min(MOST_CANDIDATES);
+        Read::Candidates(Look { queue, limit, except_automations, except_keys, except_schedules, target })
     }
 
     /// Candidates, in order of dispatch. Their limits must be counted.

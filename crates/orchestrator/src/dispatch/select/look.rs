@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use domain::ids::{AutomationId, JobId, WorkerId};
+use domain::ids::{AutomationId, JobId, ScheduleId, WorkerId};
 use store::jobs::CandidateFilter;
 
 /// The next read of a selection.
@@ -33,6 +33,7 @@ pub(crate) struct Look {
     pub(super) limit: usize,
     pub(super) except_automations: Vec<AutomationId>,
     pub(super) except_keys: Vec<String>,
+    pub(super) except_schedules: Vec<ScheduleId>,
     pub(super) target: Target,
 }
 
@@ -64,6 +65,7 @@ impl Look {
             limit: self.limit as u64,
             except_automations: &self.except_automations,
             except_keys: &self.except_keys,
+            except_schedules: &self.except_schedules,
             requires: match &self.target {
                 Target::Anybody(_) => None,
                 Target::Labelled { sets, .. } => Some(sets),

@@ -128,7 +128,16 @@ fn parameters_are_the_body(failure: Failure) -> Failure {
 /// The overrides in the query.
 fn overrides(options: ExecuteOptions, now: DateTime<Utc>) -> Result<Overrides, Failure> {
     let ExecuteOptions { priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before } = options;
-    let overrides = Overrides { priority, timeout_s, queue_timeout_s, max_attempts, cancel_grace_s, concurrency_key, not_before };
+    let overrides = Overrides {
+        priority,
+        timeout_s,
+        queue_timeout_s,
+        max_attempts,
+        cancel_grace_s,
+        concurrency_key,
+        not_before,
+        ..Overrides::default()
+    };
     let faults = overrides.faults(now);
     if faults.is_empty() { Ok(overrides) } else { Err(Failure::BadQuery(faults)) }
 }

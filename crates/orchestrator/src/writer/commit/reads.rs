@@ -71,7 +71,7 @@ impl Attempt<'_> {
         if uncounted.is_empty() {
             return Ok(Counted::default());
         }
-        let Uncounted { automations, keys, rates } = uncounted;
+        let Uncounted { automations, keys, schedules, rates } = uncounted;
         let txn = self.txn.get().await?;
         if !std::mem::replace(&mut self.counts, true) {
             jobs::job_lock_admission_in_txn(txn).await?;
@@ -87,6 +87,13 @@ impl Attempt<'_> {
         if !keys.is_empty() {
             let used = jobs::job_count_active_by_key_in_txn(txn, &keys).await?;
             counted.keys = keys.into_iter().map(|key| (key, 0)).chain(used).collect();
+        }
+        if !schedules.is_empty() {
+            let (ids, automations): (Vec<_>, Vec<_>) = schedules.into_iter().unzip();
+            let used = jobs::job_count_active_by_schedule_in_txn(txn, &automations, &ids).await?;
+            // Held and dispatched jobs are counted apart.
+            let sum = |id| used.iter().filter(|(counted, _)| *counted == id).map(|(_, jobs)| jobs).sum();
+            counted.schedules = ids.iter().map(|id| (*id, sum(*id))).collect();
         }
         if !rates.is_empty() {
             counted.rates = automation_lock_rates_in_txn(txn, &rates).await?;

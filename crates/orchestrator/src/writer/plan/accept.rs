@@ -1,6 +1,6 @@
 //! Inserts new jobs: idempotency, overlap, and immediate dispatch.
 
-use domain::{ids::JobId, job::Trigger, policy::Overlap};
+use domain::ids::JobId;
 use runtime::Failure;
 use store::jobs::NewJob;
 
@@ -21,25 +21,15 @@ impl Plan<'_> {
         if let Some(replayed) = self.accepted_before(new) {
             return Ok(replayed);
         }
-        let record = |id: JobId| recording.map(|recording| recording.entry(new, id));
-        let added = Inserted { id: new.id, replayed: false, differs: false };
         match self.beside_others(new) {
             Decision::Add => {}
             Decision::Skip(id) => return Err(Failure::overlap_skipped(id)),
             Decision::Join(id) => return Ok(Inserted { id, replayed: true, differs: false }),
             Decision::Replace(others) => self.replace(&others, new.id),
-            Decision::Supersede(others, earlier) => {
-                self.replace(&others, new.id);
-                for earlier in self.rows.new_jobs_mut().iter_mut().filter(|other| other.id == earlier) {
-                    earlier.parameters.clone_from(&new.parameters);
-                }
-                self.rows.add_entry(record(earlier));
-                return Ok(Inserted { id: earlier, ..added });
-            }
         }
-        self.rows.add_entry(record(new.id));
+        self.rows.add_entry(recording.map(|recording| recording.entry(new, new.id)));
         self.add(new.clone());
-        Ok(added)
+        Ok(Inserted { id: new.id, replayed: false, differs: false })
     }
 
     /// The job that was accepted with the same idempotency key, before or in this transaction.
@@ -52,24 +42,27 @@ impl Plan<'_> {
         Some(Inserted { id, replayed: true, differs: differs(digest.as_deref(), new.request_digest.as_deref()) })
     }
 
+    /// What the overlap rule says, by jobs that were there before and by those of this transaction.
     fn beside_others(&self, new: &NewJob) -> Decision {
-        let rule = overlap::rule(self.circumstances.view.automations, new);
-        let neighbors = self.facts.neighbors.iter().filter_map(|id| self.rows.get(*id));
-        let neighbors = neighbors
-            .filter(|row| !row.job.status.is_terminal() && overlap::is_beside(new, row.automation_id, row.terms.concurrency_key.as_ref()));
-        let neighbors = neighbors.map(|row| Neighbor { id: row.job.id, is_held: row.job.status.is_held() });
-        // A new request does not supersede a retry of this transaction.
-        let is_beside = |other: &&NewJob| {
-            overlap::is_beside(new, other.automation_id, other.terms.concurrency_key.as_ref())
-                && (rule != Overlap::Replace || other.trigger != Trigger::Retry)
-        };
-        let earlier = || self.rows.new_jobs().iter().find(is_beside).map(|other| other.id);
-        overlap::decide(rule, neighbors, earlier)
+        let stored = self.facts.neighbors.iter().filter_map(|id| self.rows.get(*id));
+        let stored = stored.filter(|row| overlap::is_beside(new, row.automation_id, row.terms.concurrency_key.as_ref()));
+        let stored = stored.map(|row| Neighbor { id: row.job.id, is_held: row.job.status.is_held() });
+        let added = self.rows.new_jobs().iter();
+        let added = added.filter(|other| overlap::is_beside(new, other.automation_id, other.terms.concurrency_key.as_ref()));
+        let added = added.map(|other| Neighbor { id: other.id, is_held: false });
+        let has_ended = |id: JobId| self.rows.get(id).is_some_and(|row| row.job.status.is_terminal());
+        overlap::decide(new.overlap, stored.chain(added).filter(|neighbor| !has_ended(neighbor.id)))
     }
 
     fn replace(&mut self, others: &[JobId], by: JobId) {
         for id in others {
             let reason = Some(format!("replaced by job {by}"));
+            if let Some(new) = self.rows.new_jobs().iter().find(|new| new.id == *id) {
+                // It is inserted as it is, and then changed like those that were there before.
+                let row = new.row();
+                self.rows.insert_missing(row);
+                self.effects.publications.retain(|publication| publication.job_id != *id);
+            }
             self.act(*id, &Change::Control(Control { action: Action::Cancel, by: "overlap rule".to_owned(), change: None, reason }));
         }
     }

@@ -27,7 +27,7 @@ enum Answer {
 impl Due {
     /// Asks for every run of a plan, in order, and returns what is to be written. If one is not answered, the cursor stays.
     pub(super) async fn ask(&self, plan: Plan, until: DateTime<Utc>, deadline: Instant) -> (Schedule, Decided) {
-        let Plan { schedule, mut decided, runs } = plan;
+        let Plan { schedule, mut decided, runs, skipped: _ } = plan;
         for (slot, ask) in runs {
             let answer = match ask {
                 Ok(ask) => self.ask_one(&schedule, slot, ask, (until, deadline)).await,
@@ -81,7 +81,7 @@ impl Due {
         }
     }
 
-    fn created(&self, schedule: &Schedule, slot: Slot, job_id: domain::ids::JobId) -> Fire {
+    pub(super) fn created(&self, schedule: &Schedule, slot: Slot, job_id: domain::ids::JobId) -> Fire {
         Fire { state: FireState::Created, job_id: Some(job_id), ..self.fire(schedule, slot) }
     }
 

@@ -36,6 +36,14 @@ pub(super) struct Plan {
     pub(super) decided: Decided,
     /// The runs, in order.
     pub(super) runs: Vec<(Slot, Result<Ask, Fault>)>,
+    /// Slots that do not run, as far as nobody has a job for them.
+    pub(super) skipped: Option<SkippedSlots>,
+}
+
+/// Slots that do not run, and the schedule that counts them.
+pub(super) struct SkippedSlots {
+    pub(super) groups: Vec<Skipped>,
+    pub(super) schedule: domain::schedule::Schedule,
 }
 
 /// The idempotency key of a slot's job.
@@ -52,7 +60,7 @@ pub(super) fn plan(schedule: Schedule, facts: &Facts) -> Plan {
         return idle(schedule, ScheduleState::Blocked, StateReason::AutomationArchived);
     }
     match compile(schedule.id, &schedule.draft, &facts.zones, &facts.calendars) {
-        Ok(compiled) => active(schedule, &compiled, automation, facts),
+        Ok(compiled) => active(schedule, compiled, automation, facts),
         Err(faults) => {
             tracing::warn!(schedule.id = %schedule.id, ?faults, "a schedule cannot be used any more");
             idle(schedule, ScheduleState::Blocked, StateReason::Unusable)
@@ -72,10 +80,10 @@ fn idle(schedule: Schedule, state: ScheduleState, reason: StateReason) -> Plan {
         pauses_over: None,
         fires: Vec::new(),
     };
-    Plan { schedule, decided, runs: Vec::new() }
+    Plan { schedule, decided, runs: Vec::new(), skipped: None }
 }
 
-fn active(schedule: Schedule, compiled: &domain::schedule::Schedule, automation: Standing, facts: &Facts) -> Plan {
+fn active(schedule: Schedule, compiled: domain::schedule::Schedule, automation: Standing, facts: &Facts) -> Plan {
     let now = facts.now;
     let pauses = facts.pauses.get(&schedule.id).map_or(&[][..], Vec::as_slice);
     let Decision { runs, skipped, cursor, wake_at } = compiled.decide(schedule.cursor_at, pauses, now);
@@ -91,7 +99,7 @@ fn active(schedule: Schedule, compiled: &domain::schedule::Schedule, automation:
         state: standing.state,
         state_reason: standing.reason,
         pauses_over: (!pauses.is_empty()).then_some(over),
-        fires: skipped.iter().map(|group| skip(schedule.id, group, now)).collect(),
+        fires: Vec::new(),
     };
     let mut previous = schedule.last_slot_at.map(|at| compiled.zone.local(at));
     let calendar = compiled.calendar.as_ref().map(|used| &*used.calendar);
@@ -100,7 +108,8 @@ fn active(schedule: Schedule, compiled: &domain::schedule::Schedule, automation:
         (slot, ask(&schedule, slot, &dates))
     };
     let runs = runs.into_iter().map(ask).collect();
-    Plan { schedule, decided, runs }
+    let skipped = (!skipped.is_empty()).then_some(SkippedSlots { groups: skipped, schedule: compiled });
+    Plan { schedule, decided, runs, skipped }
 }
 
 fn ask(schedule: &Schedule, slot: Slot, dates: &Dates<'_>) -> Result<Ask, Fault> {
@@ -111,7 +120,7 @@ fn ask(schedule: &Schedule, slot: Slot, dates: &Dates<'_>) -> Result<Ask, Fault>
     };
     let request = Request {
         parameters,
-        overrides: draft.job.overrides.clone(),
+        overrides: draft.job.clone(),
         trigger: Trigger::Scheduled,
         version_id: draft.version_id,
         environment: draft.environment.clone(),
@@ -120,7 +129,8 @@ fn ask(schedule: &Schedule, slot: Slot, dates: &Dates<'_>) -> Result<Ask, Fault>
     Ok(Ask { automation_id: draft.automation_id, request, key: Some(IdempotencyKey::parse(key(schedule.id, slot.at))?) })
 }
 
-fn skip(schedule_id: ScheduleId, group: &Skipped, now: DateTime<Utc>) -> Fire {
+/// What is written of skipped slots.
+pub(super) fn skip(schedule_id: ScheduleId, group: &Skipped, now: DateTime<Utc>) -> Fire {
     Fire {
         schedule_id,
         slot_at: group.first,

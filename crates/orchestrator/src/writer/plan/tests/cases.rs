@@ -7,7 +7,10 @@ use domain::{
     retry::RetryPolicy,
 };
 use runtime::Failure;
-use store::{automations::Draft, jobs::NewJob};
+use store::{
+    automations::Draft,
+    jobs::{NewJob, Origin, Terms},
+};
 use uuid::Uuid;
 
 use super::world::{World, automation, draft, worker};
@@ -102,14 +105,62 @@ fn each_overlap_rule_counts_jobs_of_the_same_transaction() {
         (Overlap::Queue, ["ok", "ok"], 2),
         (Overlap::Skip, ["ok", "overlap_skipped"], 1),
         (Overlap::Coalesce, ["ok", "ok"], 1),
-        (Overlap::Replace, ["ok", "ok"], 1),
+        (Overlap::Replace, ["ok", "ok"], 2),
     ] {
         let mut world = World::new([automation(1, overlapping(rule))], 1);
         let (one, other) = (world.new_job(1), world.new_job(1));
         let replies = world.transact(0, &[insert(&one), insert(&other)], true);
         assert_eq!(replies.iter().map(code).collect::<Vec<_>>(), codes, "{rule:?}");
         assert_eq!(world.jobs.len(), jobs, "{rule:?}");
+        let canceled: Vec<_> = world.jobs.values().filter(|job| job.row.job.status == Status::Canceled).map(|job| job.row.job.id).collect();
+        assert_eq!(canceled, if rule == Overlap::Replace { vec![one.id] } else { vec![] }, "{rule:?}");
     }
+}
+
+#[test]
+fn the_rule_of_the_new_job_counts_whatever_the_others_have() {
+    let mut world = World::new([automation(1, overlapping(Overlap::Queue))], 1);
+    world.has_broker = true;
+    world.set_workers(&[worker(1, &["q"], &[], true)]);
+    let first = accepted(&mut world, 1);
+    let [second, third, fourth] =
+        [Overlap::Queue, Overlap::Replace, Overlap::Skip].map(|rule| NewJob { overlap: rule, ..world.new_job(1) });
+    let replies = world.transact(0, &[insert(&second), insert(&third), insert(&fourth)], true);
+    assert_eq!(replies.iter().map(code).collect::<Vec<_>>(), ["ok", "ok", "overlap_skipped"]);
+    let statuses = [first, second.id, third.id].map(|id| world.row(id).job.status);
+    assert_eq!(statuses, [Status::Canceled, Status::Canceled, Status::Pending]);
+    assert_eq!(world.row(third.id).dispatch_started_at, Some(world.now), "the queue has room for it");
+}
+
+#[test]
+fn a_schedule_has_as_many_jobs_at_once_as_it_allows() {
+    let mut world = World::new([automation(1, retried(3))], 1);
+    (world.has_broker, world.chance) = (true, 0.0);
+    world.set_workers(&[worker(1, &["q"], &[], true), worker(2, &["q"], &[], true), worker(3, &["q"], &[], false)]);
+    let of_schedule = |world: &World, number, limit| {
+        let origin = Origin { schedule_id: Some(Uuid::from_u128(number).into()), ..Origin::default() };
+        let new = world.new_job(1);
+        NewJob { origin, terms: Terms { max_concurrency: limit, ..new.terms.clone() }, ..new }
+    };
+    let [first, second, third] = [(1, Some(1)), (1, Some(1)), (2, Some(1))].map(|(number, limit)| of_schedule(&world, number, limit));
+    let unlimited = world.new_job(1);
+    world.transact(0, &[insert(&first), insert(&second), insert(&third), insert(&unlimited)], true);
+    let sent = |world: &World| [&first, &second, &third, &unlimited].map(|new| world.row(new.id).dispatch_started_at.is_some());
+    assert_eq!(sent(&world), [true, false, true, true]);
+    assert_eq!(code(&world.one(start(second.id, 3))), "limit_reached", "nor does a worker start it that nobody gave it to");
+    world.claim(0, 3, &["q"], 5);
+    world.transact(0, &[], true);
+    assert_eq!(sent(&world), [true, false, true, true], "nor does a claim find it");
+    changed(world.one(start(first.id, 1)));
+    // Its retry waits for its delay, and the next job takes the place.
+    changed(world.one(finish(first.id, failed())));
+    assert_eq!(world.row(second.id).job.status, Status::Running);
+    let retry = world.jobs.values().find(|job| job.row.retry_of == Some(first.id)).unwrap().row.job.id;
+    assert_eq!(world.row(retry).terms.max_concurrency, Some(1));
+    world.elapse(60);
+    world.refresh();
+    world.transact(0, &[], true);
+    assert_eq!(world.row(retry).dispatch_started_at, None, "it counts, too");
 }
 
 #[test]

@@ -381,7 +381,7 @@ proptest! {
 
     #[test]
     fn two_halves_have_the_result_of_the_whole(
-        overlap in prop::sample::select(vec![Overlap::Queue, Overlap::Skip, Overlap::Coalesce]),
+        overlap in overlap(),
         history in prop::collection::vec(batch(), 0..8),
         asks in prop::collection::vec(ask(), 2..12),
         cut in 0..12_usize,

@@ -184,6 +184,7 @@ impl World {
             priority: draft.priority,
             parameters: Map::from_iter([("n".to_owned(), Value::from(automation_id))]),
             created_at: self.now,
+            overlap: draft.policy.overlap,
             terms: Terms { requires: draft.policy.requires.clone(), ..Terms::default() },
             ..test_support::new_job(self.id(), &draft.queue_name)
         }
@@ -341,6 +342,7 @@ fn count(
     Counted {
         automations: uncounted.automations.into_iter().map(of_automation).collect(),
         keys: uncounted.keys.into_iter().map(of_key).collect(),
+        schedules: uncounted.schedules.into_iter().map(|(id, _)| (id, placed(&|row| row.origin.schedule_id == Some(id)))).collect(),
         rates: uncounted.rates.into_iter().map(|id| (id, tats.get(&id).copied())).collect(),
     }
 }
@@ -437,6 +439,7 @@ fn is_candidate(row: &JobRow, candidates: &CandidateFilter<'_>) -> bool {
         && row.not_before.is_none_or(|at| at <= candidates.now)
         && !candidates.except_automations.contains(&row.automation_id)
         && row.terms.concurrency_key.as_ref().is_none_or(|key| !candidates.except_keys.contains(key))
+        && (row.terms.max_concurrency.is_none() || row.origin.schedule_id.is_none_or(|id| !candidates.except_schedules.contains(&id)))
         && candidates.requires.map_or(row.terms.requires.is_empty(), |sets| sets.contains(&row.terms.requires))
 }
 

@@ -28,6 +28,7 @@ use super::{
 
 on_both!(
     killed_before_it_wrote_another_one_writes,
+    a_slot_that_has_its_job_is_not_missed_however_late_another_one_writes,
     changed_while_it_is_decided_it_is_decided_again,
     what_is_refused_is_kept_and_the_next_slot_comes,
     what_is_not_answered_keeps_its_slot,
@@ -91,6 +92,31 @@ async fn killed_before_it_wrote_another_one_writes(backend: Backend) {
     assert_eq!(world.ran(id).await, [at("2026-11-26T09:00:00Z")]);
     assert_eq!(world.get(id).await.wake_at, Some(at("2026-11-27T09:00:00Z")));
     world.end().await;
+}
+
+async fn a_slot_that_has_its_job_is_not_missed_however_late_another_one_writes(backend: Backend) {
+    for policy in [MisfirePolicy::Skip, MisfirePolicy::Last] {
+        let world = World::start(backend, "2026-11-26T08:59:30Z").await;
+        let (second, gate) = (world.replica(), Gate::new(&world.intake, 0));
+        let first = world.replica_with(world.database.clone(), gate.clone());
+        let id = world.save(&with_policy(cron(&world, "* * * * *"), policy)).await;
+        world.look(&first).await;
+        world.clock.set(at("2026-11-26T09:00:00Z"));
+        let dies = tokio::spawn(async move { first.run_once().await });
+        gate.was_asked(1).await;
+        dies.abort();
+        assert!(dies.await.unwrap_err().is_cancelled());
+        world.clock.set(at("2026-11-26T10:00:05Z"));
+        world.look(&second).await;
+        assert_eq!(world.ran(id).await, ["09:00", "10:00"].map(|time| at(&format!("2026-11-26T{time}:00Z"))), "{policy:?}");
+        let time = |at: chrono::DateTime<chrono::Utc>| at.format("%H:%M").to_string();
+        let fires: Vec<_> = world.fires(id).await.iter().map(|fire| (time(fire.slot_at), time(fire.last_slot_at), fire.state)).collect();
+        let expected =
+            [("09:00", "09:00", FireState::Created), ("09:01", "09:59", FireState::Skipped), ("10:00", "10:00", FireState::Created)];
+        assert_eq!(fires, expected.map(|(first, last, state)| (first.to_owned(), last.to_owned(), state)), "{policy:?}");
+        assert_eq!(world.fires(id).await[1].slots, 59);
+        world.end().await;
+    }
 }
 
 async fn changed_while_it_is_decided_it_is_decided_again(backend: Backend) {

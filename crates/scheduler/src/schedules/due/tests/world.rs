@@ -11,8 +11,8 @@ use domain::{
     Scope,
     ids::{AutomationId, ScheduleId},
     job::Trigger,
-    policy::Pause,
-    schedule::{JobSettings, Misfire, MisfirePolicy, Zones},
+    policy::{Overrides, Pause},
+    schedule::{Misfire, MisfirePolicy, Zones},
 };
 use runtime::{Clock, Clocks, Context, Host, JobIntake, Parts};
 use serde_json::{Map, Value, json};
@@ -82,7 +82,7 @@ pub(super) fn cron(world: &World, expression: &str) -> Draft {
         enabled: true,
         misfire: Misfire::default(),
         parameters: Map::new(),
-        job: JobSettings::default(),
+        job: Overrides::default(),
         version_id: None,
         environment: None,
     }
