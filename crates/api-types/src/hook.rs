@@ -234,6 +234,10 @@ pub struct HookFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<i32>)]
     pub automation_id: Option<AutomationId>,
+    /// Hooks with this name, exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = r"^[^\u0000]*$")]
+    pub name: Option<String>,
 }
 
 /// Query of the list of deliveries, newest first.

@@ -76,6 +76,8 @@ pub struct Token {
 pub struct Filter {
     /// Only those of this automation.
     pub automation_id: Option<AutomationId>,
+    /// Only those with this name.
+    pub name: Option<String>,
     /// The last hook of the previous page.
     pub after: Option<HookId>,
     /// Page size.
@@ -154,6 +156,7 @@ pub async fn hook_find_unscoped(database: &Database, digest: &str) -> Result<Opt
 pub async fn hook_list(database: &Database, scope: &Scope, filter: &Filter) -> Result<Vec<Hook>, Error> {
     let wanted = in_scope(scope)
         .add_option(filter.automation_id.map(|id| Column::AutomationId.eq(id.get())))
+        .add_option(filter.name.as_ref().map(|name| Column::Name.eq(name)))
         .add_option(filter.after.map(|after| Column::Id.gt(after.get())));
     let rows = Entity::find().filter(wanted).order_by_asc(Column::Id).limit(filter.limit).all(database.connection()).await?;
     rows.into_iter().map(from_row).collect()

@@ -34,10 +34,7 @@ enum HookCommand {
         automation: Option<String>,
     },
     /// Show one hook.
-    Show {
-        /// Its id.
-        id: HookId,
-    },
+    Show(Which),
     /// Create a hook, at which requests of another system start jobs of an automation.
     Create {
         /// The automation, by name or id.
@@ -49,18 +46,18 @@ enum HookCommand {
     },
     /// Change a hook. What is not given stays as it is.
     Update {
-        /// Its id.
-        id: HookId,
+        #[command(flatten)]
+        which: Which,
         /// New name.
-        #[arg(long, value_name = "NAME")]
-        name: Option<String>,
+        #[arg(long = "name", value_name = "NAME")]
+        new_name: Option<String>,
         #[command(flatten)]
         rules: Box<RuleArgs>,
     },
     /// Replace the token of a hook, or its secret; the old one counts for a while.
     Rotate {
-        /// Its id.
-        id: HookId,
+        #[command(flatten)]
+        which: Which,
         /// What to replace: token, secret or both.
         #[arg(long, value_name = "WHAT", default_value = "token")]
         what: Rotated,
@@ -72,24 +69,15 @@ enum HookCommand {
         keep_old_s: Option<u32>,
     },
     /// Refuse the requests to a hook with 503 until it is resumed.
-    Pause {
-        /// Its id.
-        id: HookId,
-    },
+    Pause(Which),
     /// Take requests to a hook again.
-    Resume {
-        /// Its id.
-        id: HookId,
-    },
+    Resume(Which),
     /// Delete a hook with its deliveries.
-    Delete {
-        /// Its id.
-        id: HookId,
-    },
+    Delete(Which),
     /// List what came to a hook, newest first, or show one delivery.
     Deliveries {
-        /// Its id.
-        id: HookId,
+        #[command(flatten)]
+        which: Which,
         /// Show this delivery, with its body.
         #[arg(long, value_name = "ID", conflicts_with_all = ["outcome", "limit"])]
         delivery: Option<HookDeliveryId>,
@@ -102,11 +90,22 @@ enum HookCommand {
     },
     /// Handle a kept delivery again, by the rules of now.
     Redeliver {
-        /// The hook's id.
-        id: HookId,
+        #[command(flatten)]
+        which: Which,
         /// The delivery's id.
         delivery: HookDeliveryId,
     },
+}
+
+/// One hook.
+#[derive(Args)]
+struct Which {
+    /// Its name, or its id.
+    #[arg(value_name = "HOOK")]
+    hook: String,
+    /// Name or id of its automation, if others have a hook of this name.
+    #[arg(long, value_name = "NAME")]
+    automation: Option<String>,
 }
 
 /// How a hook judges requests.
@@ -231,10 +230,10 @@ pub(super) async fn run(args: HookArgs) -> Outcome {
                 Some(name) => Some(automation::find(&hub, &name).await?.id),
                 None => None,
             };
-            let filter = HookFilter { limit: Some(1000), after: None, automation_id };
+            let filter = HookFilter { limit: Some(1000), automation_id, ..HookFilter::default() };
             listed(&hub, hub.client.hooks(&filter), is_json, &COLUMNS, row).await
         }
-        HookCommand::Show { id } => show(&hub, id, is_json).await,
+        HookCommand::Show(which) => show(&hub, find(&hub, &which).await?, is_json).await,
         HookCommand::Create { automation, name, rules } => {
             let automation_id = automation::find(&hub, &automation).await?.id;
             let HookUpdate { name: _, signature, secret, parameters, mapping, filter, dedup } = rules.read()?;
@@ -242,39 +241,72 @@ pub(super) async fn run(args: HookArgs) -> Outcome {
             let url = hub.client.url().to_owned();
             hub.change(hub.client.hook_create(&request), is_json, |shown| says(&url, "is created", shown)).await
         }
-        HookCommand::Update { id, name, rules } => {
+        HookCommand::Update { which, new_name, rules } => {
             let given = rules.read()?;
-            let request = HookUpdate { name: name.or(given.name.clone()), ..given };
+            let request = HookUpdate { name: new_name.or(given.name.clone()), ..given };
+            let id = find(&hub, &which).await?;
             let url = hub.client.url().to_owned();
             hub.change(hub.client.hook_update(id, &request), is_json, |shown| says(&url, "is changed", shown)).await
         }
-        HookCommand::Rotate { id, what, secret_file, keep_old_s } => {
+        HookCommand::Rotate { which, what, secret_file, keep_old_s } => {
             let secret = secret_file.as_deref().map(read_secret).transpose()?;
+            let id = find(&hub, &which).await?;
             let url = hub.client.url().to_owned();
             let call = hub.client.hook_rotate(id, &HookRotate { what, secret, keep_old_s });
             hub.change(call, is_json, |shown| says(&url, "is rotated", shown)).await
         }
-        HookCommand::Pause { id } => {
+        HookCommand::Pause(which) => {
+            let id = find(&hub, &which).await?;
             hub.change(hub.client.hook_pause(id), is_json, |hook: &Hook| format!("Hook {} is paused.", hook.name)).await
         }
-        HookCommand::Resume { id } => {
+        HookCommand::Resume(which) => {
+            let id = find(&hub, &which).await?;
             hub.change(hub.client.hook_resume(id), is_json, |hook: &Hook| format!("Hook {} takes requests again.", hook.name)).await
         }
-        HookCommand::Delete { id } => {
+        HookCommand::Delete(which) => {
+            let id = find(&hub, &which).await?;
             hub.client.hook_delete(id).await.map_err(|error| hub.fault(error))?;
             if !is_json {
                 terminal::line("The hook is deleted.")?;
             }
             Ok(Exit::Done)
         }
-        HookCommand::Deliveries { id, delivery: Some(delivery), .. } => show_delivery(&hub, id, delivery, is_json).await,
-        HookCommand::Deliveries { id, delivery: None, outcome, limit } => deliveries(&hub, id, (outcome, limit), is_json).await,
-        HookCommand::Redeliver { id, delivery } => {
+        HookCommand::Deliveries { which, delivery, outcome, limit } => {
+            let id = find(&hub, &which).await?;
+            match delivery {
+                Some(delivery) => show_delivery(&hub, id, delivery, is_json).await,
+                None => deliveries(&hub, id, (outcome, limit), is_json).await,
+            }
+        }
+        HookCommand::Redeliver { which, delivery } => {
+            let id = find(&hub, &which).await?;
             hub.change(hub.client.hook_redeliver(id, delivery), is_json, |answer: &api_types::HookAnswer| {
                 let job = answer.job_id.map(|id| format!(": job {id}")).unwrap_or_default();
                 format!("{}{job}", answer.outcome)
             })
             .await
+        }
+    }
+}
+
+/// The id of the hook with this name, else of that with this id.
+async fn find(hub: &Hub, which: &Which) -> Result<HookId, Fault> {
+    let Which { hook: name, automation } = which;
+    let automation_id = match automation {
+        Some(automation) => Some(automation::find(hub, automation).await?.id),
+        None => None,
+    };
+    let filter = HookFilter { limit: Some(2), automation_id, name: Some(name.clone()), ..HookFilter::default() };
+    let found = hub.client.hooks(&filter).page().await.map_err(|error| hub.fault(error))?;
+    match found.as_slice() {
+        [one] => Ok(one.id),
+        [one, other] if one.automation_id == other.automation_id => {
+            Err(Fault::input(format!("{} and {} are hooks \"{name}\" of one automation: give the id", one.id, other.id)))
+        }
+        [_, ..] => Err(Fault::input(format!("several automations have a hook \"{name}\": name one with --automation, or give the id"))),
+        [] => {
+            let missing = || Fault::here(format!("there is no hook \"{name}\" at {}: `regente hook list` lists them", hub.client.url()));
+            name.parse().map_err(|_| missing())
         }
     }
 }

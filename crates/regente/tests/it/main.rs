@@ -10,6 +10,7 @@ mod commands;
 mod crashes;
 mod events;
 mod follow;
+mod hook_commands;
 mod hub_commands;
 mod keys;
 mod pause_commands;

@@ -40,8 +40,8 @@ pub(crate) async fn list(
     query: Params<HookFilter>,
 ) -> Result<HttpResponse, Failure> {
     let limit = page_size(query.0.limit, 100, 1000)?;
-    let HookFilter { limit: _, after, automation_id } = query.0;
-    let found = hooks.list(&caller, &Filter { automation_id, after, limit: limit.into() }).await?;
+    let HookFilter { limit: _, after, automation_id, name } = query.0;
+    let found = hooks.list(&caller, &Filter { automation_id, name, after, limit: limit.into() }).await?;
     let next = found.last().filter(|_| found.len() == limit as usize).map(|last| last.id.to_string());
     Ok(page(request.path(), request.query_string(), next).json(found))
 }

@@ -161,6 +161,9 @@ async fn hooks_are_those_of_the_automations_in_scope(db: Case) {
     }
     assert_eq!(ids(&Scope::All, hooks::Filter { automation_id: Some(yours), ..Default::default() }).await, [two.id]);
     assert_eq!(ids(&Scope::All, hooks::Filter { after: Some(one.id), ..Default::default() }).await, [two.id]);
+    let named = |name: &str| hooks::Filter { name: Some(name.to_owned()), ..Default::default() };
+    assert!(ids(&Scope::All, named(&two.name)).await.contains(&two.id));
+    assert_eq!(ids(&Scope::All, named("another")).await, []);
 }
 
 async fn a_deleted_hook_takes_its_deliveries_with_it(db: Case) {

@@ -43,6 +43,10 @@ async fn token_and_secret_are_in_one_answer_and_nowhere_else(delivery: Delivery)
     assert_eq!((shown.token, shown.secret, shown.hook.name.as_str()), (None, None, "renamed"));
     let listed = world.client.get(&format!("/api/v1/hooks?automation_id={}", automation.id)).await.expect(200);
     assert_eq!(listed.json::<Vec<Hook>>().iter().map(|hook| hook.id).collect::<Vec<_>>(), [id]);
+    for (name, expected) in [("renamed", vec![id]), ("kept", vec![])] {
+        let named = world.client.get(&format!("/api/v1/hooks?automation_id={}&name={name}", automation.id)).await.expect(200);
+        assert_eq!(named.json::<Vec<Hook>>().iter().map(|hook| hook.id).collect::<Vec<_>>(), expected, "{name}");
+    }
     let one = world.client.get(&format!("/api/v1/hooks/{id}")).await.expect(200);
     let signature = format!("sha256={}", hex(&mac(secret.as_bytes(), "{}")));
     let _sent = handled(send(&world.client, &made, &[JSON[0], ("x-hub-signature-256", &signature)], "{}").await, 202);
