@@ -16,6 +16,7 @@ mod keys;
 mod pause_commands;
 mod process;
 mod schedule_commands;
+mod schedulers;
 mod secrets;
 mod settings;
 mod slow_bodies;
