@@ -15,7 +15,7 @@ use hyper::{
     http::request::Builder,
 };
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
@@ -109,6 +109,18 @@ impl Api {
         let request = self.request(Method::POST, "automations").header(AUTHORIZATION, &self.authorization);
         let answer = self.send(request, serde_json::to_vec(create)?).await?;
         Ok(serde_json::from_slice::<Created>(&answer)?.id)
+    }
+
+    /// Makes the schedules of the automations in the document, YAML, what it says.
+    pub(crate) async fn schedules_import(&self, document: String) -> Result<()> {
+        let request = self.request(Method::POST, "schedules/import").header(AUTHORIZATION, &self.authorization);
+        self.send(request, document).await.map(drop)
+    }
+
+    /// The answer of a path with its query.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let answer = self.send(self.request(Method::GET, path).header(AUTHORIZATION, &self.authorization), "").await?;
+        Ok(serde_json::from_slice(&answer)?)
     }
 
     /// Submits a job with these parameters, which are a JSON object.

@@ -43,6 +43,8 @@ pub(crate) enum Part {
     Watchers,
     /// What the way through the gateway costs, beside nginx.
     Hop,
+    /// What many schedules cost, and how late jobs are when many are due at once, beside APScheduler.
+    Schedules,
     /// Workloads for which other engines have published figures.
     Published,
 }
@@ -85,6 +87,12 @@ pub(crate) struct RunOptions {
     /// Requests through the gateway at light load; ten times as many follow in each round of load.
     #[arg(long, default_value_t = 4_000)]
     pub(crate) hop_requests: usize,
+    /// Schedules that are not due.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) schedules: usize,
+    /// Schedules that are due in the same second; a tenth of them, before.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) due: usize,
     /// Concurrent submitters.
     #[arg(long, default_value_t = 16)]
     pub(crate) submitters: usize,
@@ -115,9 +123,10 @@ impl RunOptions {
     pub(crate) fn resolved(mut self) -> Self {
         if self.quick {
             let crowd = [&mut self.idle_workers, &mut self.watchers, &mut self.automations, &mut self.sign_ins];
+            let schedules = [&mut self.schedules, &mut self.due];
             let load =
                 [&mut self.jobs, &mut self.latency_jobs, &mut self.log_lines, &mut self.old_jobs, &mut self.queues, &mut self.hop_requests];
-            for size in load.into_iter().chain(crowd) {
+            for size in load.into_iter().chain(crowd).chain(schedules) {
                 *size = (*size / 10).max(10);
             }
         }

@@ -40,7 +40,7 @@ pub(crate) fn keep(report: &Report, table: &str) -> Result<()> {
 }
 
 /// The repository that this was built from.
-fn root() -> Result<PathBuf> {
+pub(crate) fn root() -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     Ok(here.ancestors().nth(2).context("the repository")?.to_owned())
 }

@@ -8,6 +8,7 @@ pub(crate) mod load;
 pub(crate) mod logs;
 pub(crate) mod meter;
 pub(crate) mod published;
+pub(crate) mod schedules;
 pub(crate) mod sign_in;
 pub(crate) mod starts;
 pub(crate) mod throughput;

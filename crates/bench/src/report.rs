@@ -10,6 +10,7 @@ use crate::{
         latency::Samples,
         logs::Logs,
         published::Published,
+        schedules::Schedules,
         throughput::Round,
         watchers::Watchers,
     },
@@ -34,6 +35,7 @@ pub(crate) struct Report {
     pub(crate) crowd: Option<Crowd>,
     pub(crate) watchers: Option<Watchers>,
     pub(crate) hop: Option<Hop>,
+    pub(crate) schedules: Option<Schedules>,
     pub(crate) published: Option<Published>,
 }
 

@@ -14,7 +14,7 @@ use crate::{
     measure::{
         crowd, growth, hop,
         latency::{self, Samples},
-        load, logs, published,
+        load, logs, published, schedules,
         starts::Starts,
         throughput, watchers,
     },
@@ -54,6 +54,7 @@ async fn measure(bench: &Bench) -> Result<Report> {
         crowd: None,
         watchers: None,
         hop: None,
+        schedules: None,
         published: None,
     };
     if includes(Part::Throughput) || includes(Part::Latency) || includes(Part::Logs) {
@@ -77,6 +78,10 @@ async fn measure(bench: &Bench) -> Result<Report> {
     if includes(Part::Hop) {
         document::say("hop …")?;
         report.hop = Some(hop::measure(bench).await?);
+    }
+    if includes(Part::Schedules) {
+        document::say("schedules …")?;
+        report.schedules = Some(schedules::measure(bench).await?);
     }
     if includes(Part::Published) {
         document::say("published work …")?;

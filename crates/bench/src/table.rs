@@ -27,10 +27,7 @@ pub(crate) struct Target {
 pub(crate) fn render(report: &Report) -> String {
     let mut text = head(report);
     text.push_str("| figure | Regente | floor | ratio | target | |\n|---|--:|--:|--:|--:|---|\n");
-    for row in rows::all(report) {
-        let (target, verdict) = judged(&row);
-        let _ = writeln!(text, "| {} | {} | {} | {} | {target} | {verdict} |", row.figure, row.regente, row.floor, row.ratio);
-    }
+    text.push_str(&lines(&rows::all(report)));
     let crowd = report.crowd.iter().flat_map(rows::crowd::rows);
     let many: Vec<Row> = crowd.chain(report.watchers.iter().flat_map(rows::watchers::rows)).collect();
     if !many.is_empty() {
@@ -40,8 +37,22 @@ pub(crate) fn render(report: &Report) -> String {
             let _ = writeln!(text, "| {} | {} | {target} | {verdict} |", row.figure, row.regente);
         }
     }
+    if let Some(schedules) = &report.schedules {
+        let _ = writeln!(text, "\n| schedules | Regente | {} | ratio | target | |\n|---|--:|--:|--:|--:|---|", schedules.peer);
+        text.push_str(&lines(&rows::schedules::rows(schedules)));
+    }
     if let Some(published) = &report.published {
         text.push_str(&others(published, report.machine.cores));
+    }
+    text
+}
+
+/// Rows with another program beside Regente.
+fn lines(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        let (target, verdict) = judged(row);
+        let _ = writeln!(text, "| {} | {} | {} | {} | {target} | {verdict} |", row.figure, row.regente, row.floor, row.ratio);
     }
     text
 }

@@ -1,6 +1,7 @@
 pub(super) mod crowd;
 mod growth;
 mod hop;
+pub(super) mod schedules;
 pub(super) mod watchers;
 
 use super::{Row, Target};
