@@ -115,8 +115,8 @@ pub async fn job_count_active_by_key_in_txn(txn: &Transaction, keys: &[String]) 
     Ok(query.into_tuple().all(&txn.0).await?)
 }
 
-/// The number of running, paused and dispatched jobs of each of these schedules, as far as they are of these automations. Schedules without any
-/// are omitted.
+/// The number of dispatched jobs of each of these schedules, and of running and paused ones, as far as they are of these automations. Schedules
+/// without any are omitted.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -125,9 +125,10 @@ pub async fn job_count_active_by_schedule_in_txn(
     automation_ids: &[AutomationId],
     ids: &[ScheduleId],
 ) -> Result<Vec<(ScheduleId, i64)>, Error> {
-    let those = job::Column::ScheduleId.is_in(ids.iter().map(|id| id.get()));
-    // The automations lead to the index of held jobs: schedules need none of their own.
-    let counts: Vec<(Uuid, i64)> = count_active(txn, job::Column::ScheduleId, &of_automations(automation_ids).add(those)).await?;
+    let those = Condition::all().add(job::Column::ScheduleId.is_in(ids.iter().map(|id| id.get())));
+    // The automations lead to the index of held jobs: schedules need none of their own. Dispatched jobs are few.
+    let held = of_automations(automation_ids).add(those.clone());
+    let counts: Vec<(Uuid, i64)> = count_active(txn, job::Column::ScheduleId, held, those).await?;
     Ok(counts.into_iter().map(|(id, jobs)| (id.into(), jobs)).collect())
 }
 
@@ -169,7 +170,8 @@ pub async fn job_lock_admission_in_txn(txn: &Transaction) -> Result<(), Error> {
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn job_count_active_in_txn(txn: &Transaction, automation_ids: &[AutomationId]) -> Result<Vec<(AutomationId, i64)>, Error> {
-    let counts: Vec<(i32, i64)> = count_active(txn, job::Column::AutomationId, &of_automations(automation_ids)).await?;
+    let those = of_automations(automation_ids);
+    let counts: Vec<(i32, i64)> = count_active(txn, job::Column::AutomationId, those.clone(), those).await?;
     Ok(counts.into_iter().map(|(id, jobs)| (id.into(), jobs)).collect())
 }
 
@@ -177,15 +179,19 @@ fn of_automations(ids: &[AutomationId]) -> Condition {
     Condition::all().add(job::Column::AutomationId.is_in(ids.iter().map(|id| id.get())))
 }
 
-/// The numbers of held and of dispatched jobs by `column`, each of which has an index.
-async fn count_active<T: TryGetable>(txn: &Transaction, column: job::Column, those: &Condition) -> Result<Vec<(T, i64)>, Error> {
+/// The numbers of held and of dispatched jobs by `column`, among those that meet the first and the second condition.
+async fn count_active<T: TryGetable>(
+    txn: &Transaction,
+    column: job::Column,
+    held: Condition,
+    sent: Condition,
+) -> Result<Vec<(T, i64)>, Error> {
     let count = |condition: Condition| {
         let query = job::Entity::find().select_only().column(column).column_as(Expr::col(job::Column::Id).count(), "jobs");
-        query.filter(those.clone()).filter(condition).group_by(column)
+        query.filter(condition).group_by(column)
     };
-    let held = Condition::all().add(Expr::cust(HELD));
-    let mut counts: Vec<(T, i64)> = count(held).into_tuple().all(&txn.0).await?;
-    let on_the_way: Vec<(T, i64)> = count(dispatched()).into_tuple().all(&txn.0).await?;
+    let mut counts: Vec<(T, i64)> = count(held.add(Expr::cust(HELD))).into_tuple().all(&txn.0).await?;
+    let on_the_way: Vec<(T, i64)> = count(sent.add(dispatched())).into_tuple().all(&txn.0).await?;
     counts.extend(on_the_way);
     Ok(counts)
 }

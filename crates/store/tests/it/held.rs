@@ -56,12 +56,9 @@ async fn active_are_held_and_dispatched_jobs_of_each_schedule(db: Case) {
         ..new_job(nth)
     };
     let sent = |new: NewJob| NewJob { dispatch_started_at: Some(at(100)), ..new };
-    insert(
-        &db,
-        &[of(1, one, 1), sent(of(2, one, 1)), of(3, one, 1), of(4, one, 1), sent(of(5, other, 2)), sent(of(6, one, 3)), sent(new_job(7))],
-    )
-    .await;
-    for (nth, status) in [(1, Status::Running), (3, Status::Paused), (4, Status::Failed)] {
+    insert(&db, &[of(1, one, 1), sent(of(2, one, 1)), of(3, one, 1), of(4, one, 1), of(5, other, 2), of(6, one, 3), sent(new_job(7))])
+        .await;
+    for (nth, status) in [(1, Status::Running), (3, Status::Paused), (4, Status::Failed), (5, Status::Running), (6, Status::Running)] {
         set_status(&db, new_job(nth).id, status).await;
     }
     let count = async |automations: &[i32], ids: &[ScheduleId]| {
