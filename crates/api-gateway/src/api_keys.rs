@@ -153,26 +153,14 @@ fn check(request: &ApiKeyCreate, now: DateTime<Utc>) -> Result<Vec<Grant>, Failu
     if faults.is_empty() { Ok(grants) } else { Err(Failure::Invalid(faults)) }
 }
 
-fn to_grant(KeyGrant { right, domain_id, automation_id, label }: &KeyGrant) -> Result<Grant, Fault> {
-    let place = match (domain_id, automation_id, label) {
-        (None, None, None) => Where::Everywhere,
-        (Some(id), None, None) => Where::Domain(*id),
-        (None, Some(id), None) => Where::Automation(*id),
-        (None, None, Some(label)) => Where::Label(label.to_lowercase()),
-        _ => return Err(Fault::new("label", "must be the only one of domain_id, automation_id and label")),
-    };
-    Ok(Grant { right: *right, place })
+fn to_grant(given: &KeyGrant) -> Result<Grant, Fault> {
+    let KeyGrant { right, domain_id, automation_id, label } = given.clone();
+    Ok(Grant { right, place: Where::named(domain_id, automation_id, label)? })
 }
 
 fn to_api_grant(Grant { right, place }: &Grant) -> KeyGrant {
-    let mut given = KeyGrant { right: *right, domain_id: None, automation_id: None, label: None };
-    match place {
-        Where::Everywhere => {}
-        Where::Domain(id) => given.domain_id = Some(*id),
-        Where::Automation(id) => given.automation_id = Some(*id),
-        Where::Label(label) => given.label = Some(label.clone()),
-    }
-    given
+    let (domain_id, automation_id, label) = place.clone().names();
+    KeyGrant { right: *right, domain_id, automation_id, label }
 }
 
 fn to_api(key: ApiKey, owner: String, grants: Vec<KeyGrant>) -> api_types::ApiKey {

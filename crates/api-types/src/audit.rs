@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 use domain::{
-    audit::{ActorKind, Recorded},
+    audit::{ActorKind, Filter, Recorded},
     ids::AuditId,
 };
 use serde::{Deserialize, Serialize};
@@ -147,4 +147,18 @@ pub struct AuditExportFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 0)]
     pub after: Option<i64>,
+}
+
+impl From<AuditFilter> for Filter {
+    /// Which entries; not which page of them.
+    fn from(AuditFilter { actor, action, target_kind, target_id, from, to, limit: _, after: _ }: AuditFilter) -> Self {
+        Self { actor, action, target_kind, target_id, from, to }
+    }
+}
+
+impl From<AuditExportFilter> for Filter {
+    /// Which entries; not behind which.
+    fn from(AuditExportFilter { actor, action, target_kind, target_id, from, to, after: _ }: AuditExportFilter) -> Self {
+        Self { actor, action, target_kind, target_id, from, to }
+    }
 }

@@ -61,7 +61,7 @@ pub use report::{Report, ReportBody, ReportOutcome};
 pub use schedule::{
     Fire, FireFilter, NextFire, Schedule, ScheduleBulkResponse, ScheduleChange, ScheduleCreate, ScheduleExportFilter, ScheduleFieldChange,
     ScheduleFilter, ScheduleImport, ScheduleImportQuery, ScheduleNamed, SchedulePauseRequest, SchedulePreview, SchedulePreviewQuery,
-    ScheduleResumeRequest, ScheduleUpdate, ScheduleWords,
+    ScheduleResumeRequest, ScheduleSelection, ScheduleUpdate, ScheduleWords,
 };
 pub use sign_in::{OidcCallback, OidcStart, OidcTokenRequest, OidcWay, SignInWays};
 pub use system::{Health, TimeZones};

@@ -1,3 +1,4 @@
+mod bulk;
 mod import;
 mod request;
 mod view;
@@ -14,12 +15,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub use self::{
+    bulk::{ScheduleBulkResponse, SchedulePauseRequest, ScheduleResumeRequest, ScheduleSelection},
     import::{ScheduleChange, ScheduleFieldChange, ScheduleImport, ScheduleImportQuery, ScheduleNamed},
     request::{ScheduleCreate, ScheduleUpdate},
-    view::{
-        Fire, FireFilter, ScheduleBulkResponse, ScheduleExportFilter, ScheduleFilter, SchedulePauseRequest, SchedulePreview,
-        SchedulePreviewQuery, ScheduleResumeRequest,
-    },
+    view::{Fire, FireFilter, ScheduleExportFilter, ScheduleFilter, SchedulePreview, SchedulePreviewQuery},
 };
 use crate::{examples, schema};
 

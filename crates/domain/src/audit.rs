@@ -186,6 +186,23 @@ impl Recorded {
     }
 }
 
+/// Selects recorded entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only those of this actor.
+    pub actor: Option<String>,
+    /// Only those of this action.
+    pub action: Option<String>,
+    /// Only those about this kind of target.
+    pub target_kind: Option<String>,
+    /// Only those about the target with this id or name.
+    pub target_id: Option<String>,
+    /// Only those of this moment and later.
+    pub from: Option<DateTime<Utc>>,
+    /// Only those before this moment.
+    pub to: Option<DateTime<Utc>>,
+}
+
 /// What stands in the place of a secret.
 const MASK: &str = "***";
 

@@ -183,6 +183,40 @@ pub enum Where {
     Label(String),
 }
 
+/// What a request says where it names two places.
+const ONE_PLACE: &str = "must be absent where another place is given: at most one of domain_id, automation_id and label";
+
+impl Where {
+    /// The place that a request names: one at most; none is everywhere. The label is normalised.
+    ///
+    /// # Errors
+    /// A fault of the field that names another place, or whose label is none.
+    pub fn named(domain_id: Option<DomainId>, automation_id: Option<AutomationId>, label: Option<String>) -> Result<Self, Fault> {
+        Ok(match (domain_id, automation_id, label) {
+            (None, None, None) => Self::Everywhere,
+            (Some(id), None, None) => Self::Domain(id),
+            (None, Some(id), None) => Self::Automation(id),
+            (None, None, Some(label)) => {
+                let mut stored = labels(&[label]).map_err(|fault| Fault::new("label", fault.message))?;
+                Self::Label(stored.pop().unwrap_or_default())
+            }
+            (_, _, Some(_)) => return Err(Fault::new("label", ONE_PLACE)),
+            (Some(_), Some(_), None) => return Err(Fault::new("automation_id", ONE_PLACE)),
+        })
+    }
+
+    /// The place as an answer names it, the opposite of [`Where::named`]: its domain, its automation, its label.
+    #[must_use]
+    pub fn names(self) -> (Option<DomainId>, Option<AutomationId>, Option<String>) {
+        match self {
+            Self::Everywhere => (None, None, None),
+            Self::Domain(id) => (Some(id), None, None),
+            Self::Automation(id) => (None, Some(id), None),
+            Self::Label(label) => (None, None, Some(label)),
+        }
+    }
+}
+
 /// What somebody may do, and where.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Grant {
@@ -366,6 +400,27 @@ mod tests {
         }
         let refused = "root".parse::<Right>().unwrap_err().to_string();
         assert!(refused.contains("viewer, operator") && refused.contains("robot.read, robot.run"), "{refused}");
+    }
+
+    #[test]
+    fn a_place_is_named_by_one_field_at_most() {
+        let label = |text: &str| Some(text.to_owned());
+        for place in [Where::Everywhere, Where::Domain(domain(1)), Where::Automation(7.into()), Where::Label("nfe".to_owned())] {
+            let (in_domain, automation, label) = place.clone().names();
+            assert_eq!(Where::named(in_domain, automation, label), Ok(place));
+        }
+        assert_eq!(Where::named(None, None, label("NFe")), Ok(Where::Label("nfe".to_owned())));
+        let (one, other) = (Some(domain(1)), Some(7.into()));
+        for (named, field) in [
+            (Where::named(one, other, None), "automation_id"),
+            (Where::named(one, None, label("a")), "label"),
+            (Where::named(None, other, label("a")), "label"),
+            (Where::named(one, other, label("a")), "label"),
+            (Where::named(None, None, label("a b")), "label"),
+            (Where::named(None, None, label("")), "label"),
+        ] {
+            assert_eq!(named.unwrap_err().field, field);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! period in which this replica could not receive them. Every run, whichever service owns it, is visible in `/api/v1/ops/reconcilers`.
 
 mod absence;
+pub mod retention;
 mod run;
 
 use domain::ids::ReplicaId;

@@ -1,14 +1,12 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
-use runtime::{Context, Counts, Reconciler, Shutdown, TaskError};
+use runtime::{
+    Context, Counts, Reconciler, Shutdown, TaskError,
+    reconcile::retention::{BATCH, in_batches, kept_since},
+};
 use store::{Database, retention::retention_fires};
-
-/// Rows that a statement deletes.
-const BATCH: u64 = 500;
-/// How long a run takes; the next one continues.
-const RUN_FOR: Duration = Duration::from_secs(20);
 
 /// Deletes what became of slots, when jobs of that time are deleted.
 pub(crate) struct RetentionFires {
@@ -39,16 +37,10 @@ impl Reconciler for RetentionFires {
 
     fn run_once(&self, now: DateTime<Utc>) -> BoxFuture<'_, Result<Counts, TaskError>> {
         Box::pin(async move {
-            let kept = TimeDelta::from_std(self.kept).ok().filter(|kept| !kept.is_zero());
-            let Some(before) = kept.and_then(|kept| now.checked_sub_signed(kept)) else { return Ok(Counts::new()) };
-            let (begun, mut removed) = (Instant::now(), 0);
-            loop {
-                let gone = retention_fires(&self.database, before, BATCH).await?;
-                removed += gone;
-                if gone < BATCH || begun.elapsed() >= RUN_FOR || self.shutdown.is_triggered() {
-                    return Ok(Counts::from([("fires_removed", removed)]));
-                }
-            }
+            let Some(before) = kept_since(now, self.kept) else { return Ok(Counts::new()) };
+            let batch = || async { retention_fires(&self.database, before, BATCH).await.map(|removed| [removed]) };
+            let [removed] = in_batches(&self.shutdown, batch).await?;
+            Ok(Counts::from([("fires_removed", removed)]))
         })
     }
 }

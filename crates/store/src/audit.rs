@@ -16,9 +16,11 @@ use sea_orm::{ConnectionTrait, IdenStatic, Iterable, StatementBuilder, Value, se
 use serde::Serialize;
 use uuid::{NoContext, Timestamp, Uuid};
 
+pub use domain::audit::Filter;
+
 pub use self::{
     chain::{Link, Sealed, audit_chain_page, audit_head, audit_list_unsealed, audit_seal},
-    list::{Filter, audit_list, audit_list_sealed},
+    list::{audit_list, audit_list_sealed},
 };
 use crate::{
     Database, Error, Transaction,

@@ -31,10 +31,8 @@ pub(crate) async fn list(
     gateway: Data<Gateway>,
     query: Params<AuditFilter>,
 ) -> Result<HttpResponse, Failure> {
-    let AuditFilter { actor, action, target_kind, target_id, from, to, limit, after } = query.0;
-    let limit = page_size(limit, 100, 1000)?;
-    let filter = Filter { actor, action, target_kind, target_id, from, to };
-    let found = audit_list(&gateway.database, &filter, after, limit.into()).await?;
+    let (limit, after) = (page_size(query.0.limit, 100, 1000)?, query.0.after);
+    let found = audit_list(&gateway.database, &query.0.into(), after, limit.into()).await?;
     let next = found.last().filter(|_| found.len() == limit as usize).map(|(last, _)| last.id.to_string());
     let shown: Vec<AuditEntry> = found.into_iter().map(|(entry, link)| shown(entry, link)).collect();
     Ok(page(request.path(), request.query_string(), next).json(shown))
@@ -51,10 +49,9 @@ pub(crate) async fn export(
     gateway: Data<Gateway>,
     query: Params<AuditExportFilter>,
 ) -> Result<HttpResponse, Failure> {
-    let AuditExportFilter { actor, action, target_kind, target_id, from, to, after } = query.0;
-    let filter = Filter { actor, action, target_kind, target_id, from, to };
+    let after = query.0.after.unwrap_or(0).max(0);
     let upto = audit_head(&gateway.database).await?.map_or(0, |head| head.seq);
-    let lines = lines(gateway.database.clone(), filter, after.unwrap_or(0).max(0), upto);
+    let lines = lines(gateway.database.clone(), query.0.into(), after, upto);
     Ok(HttpResponse::Ok()
         .content_type(JSON_LINES)
         .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"audit.jsonl\""))

@@ -2,11 +2,10 @@
 
 use api_types::GrantCreate;
 use domain::{
-    Fault, Scope,
+    Scope,
     audit::Change,
     ids::{GrantId, UserId},
     permission::{Grant, GrantSource, Grantee, UnknownRight, Where},
-    policy::labels,
 };
 use runtime::Failure;
 use store::{
@@ -89,34 +88,14 @@ fn already_held() -> Failure {
 fn parsed(request: GrantCreate) -> Result<Grant, Failure> {
     let GrantCreate { right, domain_id, automation_id, label } = request;
     let right = right.parse().map_err(|unknown: UnknownRight| Failure::field("right", unknown.to_string()))?;
-    let place = match (domain_id, automation_id, label) {
-        (None, None, None) => Where::Everywhere,
-        (Some(id), None, None) => Where::Domain(id),
-        (None, Some(id), None) => Where::Automation(id),
-        (None, None, Some(label)) => Where::Label(own_label(label)?),
-        (_, Some(_), _) => return Err(Failure::field("automation_id", ONE_PLACE)),
-        _ => return Err(Failure::field("label", ONE_PLACE)),
-    };
+    let place = Where::named(domain_id, automation_id, label).map_err(|fault| Failure::Invalid(vec![fault]))?;
     let grant = Grant { right, place };
     let faults = grant.faults();
     if faults.is_empty() { Ok(grant) } else { Err(Failure::Invalid(faults)) }
 }
 
-const ONE_PLACE: &str = "must be absent where another place is given: at most one of domain_id, automation_id and label";
-
-fn own_label(given: String) -> Result<String, Failure> {
-    let bad = |fault: Fault| Failure::field("label", fault.message);
-    Ok(labels(&[given]).map_err(bad)?.pop().unwrap_or_default())
-}
-
 pub(super) fn to_api(held: Held) -> api_types::Grant {
     let Held { id, grantee: _, grant: Grant { right, place }, source, granted_by, granted_at } = held;
-    let mut shown = api_types::Grant { id, right, domain_id: None, automation_id: None, label: None, source, granted_by, granted_at };
-    match place {
-        Where::Everywhere => {}
-        Where::Domain(id) => shown.domain_id = Some(id),
-        Where::Automation(id) => shown.automation_id = Some(id),
-        Where::Label(label) => shown.label = Some(label),
-    }
-    shown
+    let (domain_id, automation_id, label) = place.names();
+    api_types::Grant { id, right, domain_id, automation_id, label, source, granted_by, granted_at }
 }

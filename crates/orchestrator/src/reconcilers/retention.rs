@@ -1,14 +1,12 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
-use runtime::{Clock, Context, Counts, Reconciler, Shutdown, TaskError};
+use runtime::{
+    Clock, Context, Counts, Reconciler, Shutdown, TaskError,
+    reconcile::retention::{BATCH, in_batches, kept_since},
+};
 use store::{Database, Error, retention};
-
-/// Maximum number of rows that a statement deletes.
-const BATCH: u64 = 500;
-/// Time limit of a run; the next one continues.
-const RUN_FOR: Duration = Duration::from_secs(20);
 
 /// Deletes rows that have exceeded their retention time.
 pub(super) struct Retention {
@@ -64,17 +62,10 @@ impl Retention {
 
     /// Deletes batch by batch; nothing without a retention time.
     async fn remove(&self, kind: Kind) -> Result<u64, Error> {
-        let kept = TimeDelta::from_std(self.kept).ok().filter(|kept| !kept.is_zero());
-        let Some(before) = kept.and_then(|kept| (self.clock)().checked_sub_signed(kept)) else { return Ok(0) };
-        let begun = Instant::now();
-        let mut removed = 0;
-        loop {
-            let gone = (kind.remove)(&self.database, before).await?;
-            removed += gone;
-            if gone < BATCH || begun.elapsed() >= RUN_FOR || self.shutdown.is_triggered() {
-                return Ok(removed);
-            }
-        }
+        let Some(before) = kept_since((self.clock)(), self.kept) else { return Ok(0) };
+        let batch = || async { (kind.remove)(&self.database, before).await.map(|removed| [removed]) };
+        let [removed] = in_batches(&self.shutdown, batch).await?;
+        Ok(removed)
     }
 }
 

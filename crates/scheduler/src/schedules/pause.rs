@@ -1,6 +1,6 @@
 //! Pauses and resumes schedules: one, by conditions, or all.
 
-use api_types::{PauseRequest, ScheduleBulkResponse, SchedulePauseRequest, ScheduleResumeRequest};
+use api_types::{PauseRequest, ScheduleBulkResponse, SchedulePauseRequest, ScheduleResumeRequest, ScheduleSelection};
 use chrono::{DateTime, Utc};
 use domain::{
     Fault, Scope,
@@ -40,28 +40,39 @@ impl Schedules {
 
     /// Pauses those that meet the conditions.
     pub(crate) async fn pause_all(&self, by: &Editor, request: SchedulePauseRequest) -> Result<ScheduleBulkResponse, Failure> {
-        let SchedulePauseRequest { ids, automation_id, domain, all, until, reason, dry_run } = request;
-        let filter = conditions(all, Filter { ids, automation_id, domain, ..Filter::default() })?;
-        let pause = pause((until, reason), by, (self.clock)())?;
-        if all && pause.until.is_none() {
+        let asked = (request.until, request.reason.clone());
+        let selected = selected(request.into())?;
+        let pause = pause(asked, by, (self.clock)())?;
+        if selected.all && pause.until.is_none() {
             return Err(Failure::field("until", "must be given with all: a pause of everything must have an end"));
         }
-        let matched = schedule_count(&self.database, by.scope(), &filter).await?;
-        let done = if dry_run { 0 } else { schedule_pause(&self.database, (by.scope(), by.change()), &filter, &pause).await?.len() };
-        self.nudge.notify_one();
-        tracing::info!(user.name = pause.by, schedules = done, dry_run, "schedules paused");
-        Ok(ScheduleBulkResponse { dry_run, matched, done: done as u64 })
+        self.bulk(by, selected, "schedules paused", async |filter| {
+            schedule_pause(&self.database, (by.scope(), by.change()), filter, &pause).await.map(|paused| paused.len())
+        })
+        .await
     }
 
     /// Ends the pauses of those that meet the conditions.
     pub(crate) async fn resume_all(&self, by: &Editor, request: ScheduleResumeRequest) -> Result<ScheduleBulkResponse, Failure> {
-        let ScheduleResumeRequest { ids, automation_id, domain, all, dry_run } = request;
-        let filter = conditions(all, Filter { ids, automation_id, domain, ..Filter::default() })?;
-        let matched = schedule_count(&self.database, by.scope(), &filter).await?;
         let now = (self.clock)();
-        let done = if dry_run { 0 } else { schedule_resume(&self.database, (by.scope(), by.change()), &filter, now).await?.len() };
+        self.bulk(by, selected(request.into())?, "schedules resumed", async |filter| {
+            schedule_resume(&self.database, (by.scope(), by.change()), filter, now).await.map(|resumed| resumed.len())
+        })
+        .await
+    }
+
+    /// Counts those that are selected and, unless that is all, does with them what `change` does, which returns how many it changed.
+    async fn bulk(
+        &self,
+        by: &Editor,
+        Selected { filter, dry_run, .. }: Selected,
+        what: &str,
+        change: impl AsyncFnOnce(&Filter) -> Result<usize, store::Error>,
+    ) -> Result<ScheduleBulkResponse, Failure> {
+        let matched = schedule_count(&self.database, by.scope(), &filter).await?;
+        let done = if dry_run { 0 } else { change(&filter).await? };
         self.nudge.notify_one();
-        tracing::info!(user.name = %by.actor, schedules = done, dry_run, "schedules resumed");
+        tracing::info!(user.name = %by.name(), schedules = done, dry_run, "{what}");
         Ok(ScheduleBulkResponse { dry_run, matched, done: done as u64 })
     }
 
@@ -83,15 +94,22 @@ fn pause((until, reason): (Option<DateTime<Utc>>, Option<String>), by: &Editor, 
     if faults.is_empty() { Ok(Pause { at: now, until, reason, by: by.name() }) } else { Err(Failure::Invalid(faults)) }
 }
 
-/// The filter of a bulk request, which has a condition or says that it means all.
-fn conditions(all: bool, filter: Filter) -> Result<Filter, Failure> {
-    if filter.ids.len() > MAX_IDS {
+/// What a request about several schedules selects.
+struct Selected {
+    filter: Filter,
+    all: bool,
+    dry_run: bool,
+}
+
+/// What is selected, by conditions or by saying that all are meant.
+fn selected(ScheduleSelection { ids, automation_id, domain, all, dry_run }: ScheduleSelection) -> Result<Selected, Failure> {
+    if ids.len() > MAX_IDS {
         return Err(Failure::Invalid(vec![Fault::new("ids", format!("must have at most {MAX_IDS} items"))]));
     }
-    let has_condition = !filter.ids.is_empty() || filter.automation_id.is_some() || filter.domain.is_some();
+    let has_condition = !ids.is_empty() || automation_id.is_some() || domain.is_some();
     if all == has_condition {
         let message = if all { "must be omitted with another condition" } else { "must be true without another condition" };
         return Err(Failure::field("all", message));
     }
-    Ok(filter)
+    Ok(Selected { filter: Filter { ids, automation_id, domain, ..Filter::default() }, all, dry_run })
 }

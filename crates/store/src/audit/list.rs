@@ -1,5 +1,8 @@
 use chrono::{DateTime, Utc};
-use domain::{audit::Recorded, ids::AuditId};
+use domain::{
+    audit::{Filter, Recorded},
+    ids::AuditId,
+};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{Link, from_row};
@@ -10,23 +13,6 @@ use crate::{
         audit_entry::{Column, Entity},
     },
 };
-
-/// Selects entries.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Only those of this actor.
-    pub actor: Option<String>,
-    /// Only those of this action.
-    pub action: Option<String>,
-    /// Only those about this kind of target.
-    pub target_kind: Option<String>,
-    /// Only those about the target with this id or name.
-    pub target_id: Option<String>,
-    /// Only those of this moment and later.
-    pub from: Option<DateTime<Utc>>,
-    /// Only those before this moment.
-    pub to: Option<DateTime<Utc>>,
-}
 
 /// Entries, newest first, with their place in the chain; `None`: not sealed yet. `after` is the last of the previous page.
 ///
