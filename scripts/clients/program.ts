@@ -43,6 +43,29 @@ if (job.priority !== 9 || !listed.some((one) => one.id === job.id && one.status 
   throw new Error(`the job is not in the list: ${JSON.stringify(listed)}`);
 }
 
+// Files go as they are.
+const asItIs = (body: unknown) => body as string;
+const document = "automations:\n  Made in TypeScript:\n    Every weekday:\n      cron_expression: 30 7 * * 1-5\n";
+const imported = answered(
+  await api.POST("/api/v1/schedules/import", {
+    body: document,
+    bodySerializer: asItIs,
+    headers: { "Content-Type": "application/yaml" },
+  }),
+);
+const calendar = answered(await api.POST("/api/v1/calendars", { body: { name: "Made in TypeScript" } }));
+const days = answered(
+  await api.POST("/api/v1/calendars/{id}/import", {
+    params: { path: { id: calendar.id } },
+    body: "date,name\n2027-01-25,Aniversário de São Paulo\n",
+    bodySerializer: asItIs,
+    headers: { "Content-Type": "text/csv" },
+  }),
+);
+if (imported.created[0]?.name !== "Every weekday" || days.added !== 1) {
+  throw new Error(`not all was imported: ${JSON.stringify([imported, days])}`);
+}
+
 const refused = await api.POST("/api/v1/automations", { body: { name: " ", script_path: "main.py" } });
 if (refused.error?.errors?.[0]?.field !== "name") throw new Error(`no field is named: ${JSON.stringify(refused.error)}`);
 

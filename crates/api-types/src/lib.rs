@@ -18,6 +18,7 @@ mod dead_letter;
 mod domain;
 mod event;
 mod examples;
+mod file;
 mod grant;
 mod hook;
 mod identity;
@@ -47,6 +48,7 @@ pub use control::{BulkCancelRequest, BulkRequest, BulkResponse, BulkRetryRequest
 pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterFilter, DeadLetterRefusal, ReplayRequest, ReplayResponse};
 pub use domain::{Domain, DomainCreate, DomainFilter, DomainUpdate};
 pub use event::{Event, EventFilter};
+pub use file::FileContent;
 pub use grant::{Grant, GrantCreate};
 pub use hook::{Hook, HookAnswer, HookCreate, HookDelivery, HookDeliveryFilter, HookFilter, HookRotate, HookShown, HookUpdate};
 pub use identity::{

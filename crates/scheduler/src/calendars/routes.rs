@@ -6,7 +6,7 @@ use actix_web::{
 };
 use api_types::{
     Calendar, CalendarCreate, CalendarDaysFilter, CalendarFilter, CalendarImport, CalendarImportOptions, CalendarSummary, CalendarUpdate,
-    ExplainedDay, Holiday, HolidayFilter, Problem,
+    ExplainedDay, FileContent, Holiday, HolidayFilter, Problem,
 };
 use auth::need::{RobotPublish, RobotRead};
 use domain::ids::CalendarId;
@@ -124,7 +124,9 @@ pub(crate) async fn days(
 /// The body is the file, or a form with it in the field `file`; UTF-8, else windows-1252. It is imported whole or not at all: 422 names what is
 /// wrong by line or event. With `dry_run=true` the answer says what would change.
 #[utoipa::path(tag = "calendars", params(api_types::params::CalendarId, CalendarImportOptions),
-    request_body(content((String = "text/csv", example = "date,name,from,to\n25/01/2027,Aniversário de São Paulo,,\n"), (String = "text/calendar"), (FileForm = "multipart/form-data"))),
+    request_body(content(
+        (inline(FileContent) = "text/csv", example = "date,name,from,to\n25/01/2027,Aniversário de São Paulo,,\n"),
+        (inline(FileContent) = "text/calendar"), (FileForm = "multipart/form-data"))),
     extensions(("x-permission" = json!("robot.publish"))), responses(
     (status = 200, body = CalendarImport), (status = 409, description = "Somebody changed the calendar meanwhile", body = Problem)))]
 #[post("/api/v1/calendars/{id}/import")]

@@ -1,5 +1,5 @@
 use actix_web::{HttpResponse, get, post, web::Data};
-use api_types::{Problem, ScheduleExportFilter, ScheduleImport, ScheduleImportQuery};
+use api_types::{FileContent, Problem, ScheduleExportFilter, ScheduleImport, ScheduleImportQuery};
 use auth::need::{RobotPublish, RobotRead};
 use runtime::{Allowed, Changing, Failure, FileBody, Params};
 
@@ -28,7 +28,7 @@ pub(crate) async fn export(
 /// each automation in it. All of it is done, or nothing. With `dry_run=true` the answer says what would change; its `basis` makes the import fail with
 /// 409 if something changed since.
 #[utoipa::path(tag = "schedules", extensions(("x-permission" = json!("robot.publish"))), params(ScheduleImportQuery),
-    request_body(content = String, content_type = "application/yaml",
+    request_body(content = inline(FileContent), content_type = "application/yaml",
     example = json!("automations:\n  Download invoices:\n    Every weekday:\n      cron_expression: 30 7 * * 1-5\n      timezone: America/Sao_Paulo\n")), responses(
     (status = 200, body = ScheduleImport), (status = 409, description = "Somebody changed schedules meanwhile", body = Problem)))]
 #[post("/api/v1/schedules/import")]
