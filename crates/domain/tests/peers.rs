@@ -1,6 +1,7 @@
 //! Schedules and holidays against programs of other people: `cronsim`, which means to be Debian's cron, and the package `holidays`.
 //!
-//! Both are Python; their virtual environment is made under the target folder once. `SCHEDULE_SEED` chooses the expressions.
+//! Both are Python; their virtual environment is made under the target folder once. `SCHEDULE_SEED` chooses the expressions. And against the
+//! table of bank holidays that banks themselves go by.
 #![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
 use std::{
@@ -311,4 +312,19 @@ fn holidays_from_1990_to_2040_are_the_published_ones() {
     let on = |set: HolidaySet| ours(&[set], &[HolidaySet::Br]);
     let ash = |day: &NaiveDate| HolidaySet::BrOptional.on(*day).all(|holiday| holiday.until_s == 86_400);
     assert_eq!(on(HolidaySet::BrBank), on(HolidaySet::BrOptional).into_iter().filter(ash).collect(), "banks close on whole optional days");
+}
+
+#[test]
+fn banks_close_when_their_association_says() {
+    let table = include_str!("peers/anbima.txt").lines().filter(|line| !line.starts_with('#'));
+    let of_year = |line: &'static str| {
+        let (year, days) = line.split_once(": ").unwrap();
+        days.split(' ').map(move |day| format!("{year}-{day}").parse::<NaiveDate>().unwrap())
+    };
+    // The table has a Sunday that is none of the law's, Easter of 2000.
+    let weekdays = |day: &NaiveDate| day.weekday().num_days_from_monday() < 5;
+    let published: BTreeSet<_> = table.flat_map(of_year).filter(weekdays).collect();
+    assert!(published.len() > 41 * 8 && published.iter().map(Datelike::year).collect::<BTreeSet<_>>() == (2000..=2040).collect());
+    let here = ours(&[HolidaySet::BrBank], &[]).into_iter().filter(|day| day.year() >= 2000 && weekdays(day));
+    assert_eq!(here.collect::<BTreeSet<_>>(), published);
 }

@@ -1,6 +1,6 @@
 //! Calendars: what schedules take for working days, imported from files of others.
 
-use api_types::{AuditEntry, Calendar, CalendarImport, CalendarSummary, ExplainedDay, Holiday};
+use api_types::{AuditEntry, Calendar, CalendarImport, CalendarSummary, ExplainedDay, Holiday, Schedule};
 use domain::calendar::DayReason;
 use e2e::{Answer, Delivery, World, on_both};
 use reqwest::Method;
@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 
 use crate::{
     grants::{domain, grant, user},
-    support::{calm, fields},
+    support::{automation, calm, fields},
 };
 
 on_both!(
     a_hub_begins_with_calendars_of_brazil,
     a_calendar_is_added_changed_and_deleted,
+    a_calendar_that_schedules_use_is_kept,
     what_a_calendar_cannot_be_is_named_by_field,
     a_file_is_imported_whole_or_not_at_all,
     files_come_in_forms_and_in_other_encodings,
@@ -102,6 +103,21 @@ async fn a_calendar_is_added_changed_and_deleted(delivery: Delivery) {
     let _gone = delete().await.expect(204);
     let _missing =
         (delete().await.problem(404), world.client.get(&path).await.problem(404), put(&world, &calendar, &json!({})).await.problem(404));
+    world.end().await;
+}
+
+async fn a_calendar_that_schedules_use_is_kept(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let (calendar, invoices) = (create(&world, json!({"name": "Office"})).await, automation(&world, "invoices").await);
+    let body = json!({"automation_id": invoices.id, "name": "daily", "cron_expression": "@daily", "calendar_id": calendar.id});
+    let schedule: Schedule = world.client.post("/api/v1/schedules", &body).await.expect(201).json();
+    let delete = async |path: String| world.client.send(world.client.request(Method::DELETE, &path)).await;
+    let refused = delete(format!("{CALENDARS}/{}", calendar.id)).await.problem(409);
+    assert_eq!(refused.code, "calendar_in_use");
+    assert!(refused.detail.contains(&format!("\"daily\" of automation {}", invoices.id)), "{refused:?}");
+    assert_eq!(get(&world, &calendar).await, calendar);
+    let _gone = delete(format!("/api/v1/schedules/{}", schedule.id)).await.expect(204);
+    let _gone = delete(format!("{CALENDARS}/{}", calendar.id)).await.expect(204);
     world.end().await;
 }
 

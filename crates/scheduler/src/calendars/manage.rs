@@ -62,7 +62,7 @@ impl Calendars {
                 let more = if count > schedules.len() as u64 { ", …" } else { "" };
                 let names = schedules.iter().map(|(name, automation)| format!("\"{name}\" of automation {automation}"));
                 let names = names.collect::<Vec<_>>().join(", ");
-                let detail = format!("{count} schedules use it: {names}{more}; give them another calendar first");
+                let detail = format!("schedules use it ({count}): {names}{more}; give them another calendar first");
                 Err(Failure::conflict("calendar_in_use", detail))
             }
         }
