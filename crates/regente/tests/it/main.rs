@@ -11,6 +11,7 @@ mod crashes;
 mod events;
 mod follow;
 mod hook_commands;
+mod hook_tokens;
 mod hub_commands;
 mod keys;
 mod pause_commands;
