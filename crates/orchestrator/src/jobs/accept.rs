@@ -36,14 +36,11 @@ impl Jobs {
         // Ids sort in order of acceptance: an id must not be younger than its job.
         let (job_id, now) = (JobId::new(Uuid::now_v7()), (self.clock)());
         let digest = key.as_ref().map(|_| digest(&request));
-        if let Some(key) = &key {
-            // Before any validation: a repeated request was accepted before, whatever has changed since.
-            if let Some(known) = self.accepted_under(id, key.as_str()).await? {
-                let differs = differs(known.request_digest.as_deref(), digest.as_deref());
-                return if differs { Err(other_request()) } else { Ok(Intake::Existing(self.accepted(known.job_id).await?)) };
-            }
-        }
-        let accepted = Accepted { retry_of, ..self.catalog.accept(&entry, request, now).await? };
+        // The writer finds out whether the request is repeated, with one statement for all that it commits together.
+        let accepted = match self.catalog.accept(&entry, request, now).await {
+            Ok(accepted) => Accepted { retry_of, ..accepted },
+            Err(failure) => return self.repeated(id, key, digest).await?.ok_or(failure),
+        };
         let new = NewJob { idempotency_key: key.map(Into::into), request_digest: digest, ..NewJob::new(job_id, id, accepted, now) };
         match self.writer.insert(new.clone(), recording).await {
             Ok(Inserted { differs: true, .. }) => Err(other_request()),
@@ -78,10 +75,16 @@ impl Jobs {
         self.get(&Scope::All, id).await
     }
 
-    /// The job that was accepted with this key.
-    async fn accepted_under(&self, automation_id: AutomationId, key: &str) -> Result<Option<Idempotent>, Failure> {
+    /// The job of a request that is refused now: a repeated request was accepted before, whatever has changed since.
+    async fn repeated(&self, id: AutomationId, key: Option<IdempotencyKey>, digest: Option<String>) -> Result<Option<Intake>, Failure> {
+        let Some(key) = key else { return Ok(None) };
         let txn = self.database.begin_lazily();
-        Ok(store::jobs::job_find_idempotent_unscoped(&txn, &[(automation_id, key.to_owned())]).await?.pop())
+        let found = store::jobs::job_find_idempotent_unscoped(&txn, &[(id, key.into())]).await?.pop();
+        let Some(Idempotent { job_id, request_digest, .. }) = found else { return Ok(None) };
+        if differs(request_digest.as_deref(), digest.as_deref()) {
+            return Err(other_request());
+        }
+        Ok(Some(Intake::Existing(self.accepted(job_id).await?)))
     }
 }
 
