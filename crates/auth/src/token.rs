@@ -15,8 +15,11 @@ use crate::Error;
 
 const ISSUER: &str = "regente";
 const AUDIENCE: &str = "regente";
-/// How far the clocks of replicas may be apart, in seconds.
+/// For how many seconds after its end a token is good: clocks of replicas are never quite the same.
 const LEEWAY_S: i64 = 5;
+/// How many seconds a token may come before it was made. The clocks of replicas are apart for minutes after the database's was set: those that ran
+/// follow it slowly, those that start take it as it is. It lengthens the life of a token that was made too early by as much, and no more.
+const EARLY_S: i64 = 60;
 /// Bytes of a token that is looked at.
 const MOST_TOKEN: usize = 4096;
 /// What stands before the 32 bytes of a private key of Ed25519 in PKCS #8 (RFC 8410).
@@ -92,7 +95,7 @@ impl Claims {
     /// Whether it is good at `now`, seconds since 1970.
     #[must_use]
     pub const fn is_good_at(&self, now: i64) -> bool {
-        now < self.exp.saturating_add(LEEWAY_S) && self.iat <= now.saturating_add(LEEWAY_S)
+        now < self.exp.saturating_add(LEEWAY_S) && self.iat <= now.saturating_add(EARLY_S)
     }
 }
 
@@ -212,10 +215,10 @@ mod tests {
         let ((key, public), (_, other)) = (key(1), key(2));
         let token = key.sign(&claims()).unwrap();
         assert_eq!(key_id(&token).as_deref(), Some("key 1"));
-        for now in [NOW - 5, NOW, NOW + 64] {
+        for now in [NOW - 60, NOW, NOW + 64] {
             assert_eq!(public.check(&token, now).unwrap(), claims());
         }
-        for now in [NOW - 6, NOW + 65, i64::MAX, i64::MIN] {
+        for now in [NOW - 61, NOW + 65, i64::MAX, i64::MIN] {
             assert!(public.check(&token, now).is_err(), "{now}");
         }
         assert!(other.check(&token, NOW).is_err());

@@ -1,7 +1,8 @@
 CREATE TABLE chaos_changes (
     seq bigserial PRIMARY KEY,
     xid bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
-    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- Seconds since the machine started: the clock of PostgreSQL itself is stepped.
+    at float8 NOT NULL DEFAULT split_part(pg_read_file('/proc/uptime'), ' ', 1)::float8,
     job_id uuid NOT NULL,
     automation_id integer NOT NULL,
     before text,
@@ -31,3 +32,21 @@ CREATE CONSTRAINT TRIGGER chaos_changed AFTER UPDATE ON jobs DEFERRABLE INITIALL
         (NEW.status, NEW.lease_token, NEW.worker_id, NEW.result, NEW.error_class, NEW.error_message, NEW.completed_at, NEW.attempt,
             NEW.retry_of, NEW.parameters)
     ) EXECUTE FUNCTION chaos_note();
+
+-- Every pause that a schedule had, also those that are over: a row for each time one was set or changed.
+CREATE TABLE chaos_pauses (
+    seq bigserial PRIMARY KEY,
+    schedule_id uuid NOT NULL,
+    from_at timestamptz NOT NULL,
+    until_at timestamptz
+);
+
+CREATE FUNCTION chaos_note_pause() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO chaos_pauses (schedule_id, from_at, until_at) VALUES (NEW.schedule_id, NEW.from_at, NEW.until_at);
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER chaos_paused AFTER INSERT OR UPDATE ON schedule_pauses
+    FOR EACH ROW EXECUTE FUNCTION chaos_note_pause();

@@ -7,6 +7,7 @@ mod limits;
 mod lines;
 pub(crate) mod live;
 mod lost;
+mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use std::{
 use domain::ids::{JobId, WorkerId};
 use serde::Serialize;
 
+pub(crate) use self::slots::Timing;
 use crate::{
     absence::Absence,
     observer::{Change, JobRow},
@@ -50,6 +52,8 @@ pub(crate) struct Evidence {
     pub(crate) peaks_mib: BTreeMap<String, u64>,
     /// What watchers of live events saw.
     pub(crate) watches: Vec<Watch>,
+    /// Schedules, and what became of their slots.
+    pub(crate) timing: Timing,
 }
 
 /// A violated guarantee.
@@ -90,6 +94,7 @@ pub(crate) fn breaches(seen: &Evidence) -> Vec<Breach> {
         lost::reports_kept,
         lost::memory_is_bounded,
         live::told,
+        slots::each_once,
     ];
     rules.iter().flat_map(|rule| rule(seen)).collect()
 }

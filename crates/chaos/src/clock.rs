@@ -18,6 +18,13 @@ impl Clock {
         std::env::var_os("CHAOS_FAKETIME").filter(|path| !path.is_empty()).map(Into::into)
     }
 
+    /// PostgreSQL's, where `scripts/chaos` could give it one.
+    pub(crate) fn of_database() -> Option<Self> {
+        Self::library()?;
+        let file = std::env::var_os("CHAOS_DATABASE_CLOCK").filter(|path| !path.is_empty())?;
+        Some(Self { file: file.into() })
+    }
+
     /// A clock without an offset.
     pub(crate) fn new(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Kinds of faults. Where the gateways are processes of their own, a hub is an orchestrator.
+/// Kinds of faults. Where the services are processes of their own, a hub is an orchestrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
     /// One hub: kill -9, then restarted.
@@ -27,8 +27,28 @@ pub(crate) enum Kind {
     StopGateway,
     /// Both gateways at once: kill -9, then restarted.
     KillBothGateways,
-    /// Gateways and orchestrators are stopped in order (TERM) and restarted, one after the other, while a client works.
+    /// Gateways, schedulers and orchestrators are stopped in order (TERM) and restarted, one after the other, while a client works.
     RestartInTurn,
+    /// One scheduler: kill -9, then restarted.
+    KillScheduler,
+    /// One scheduler is stopped in order (TERM), then restarted.
+    DrainScheduler,
+    /// Both schedulers at once: kill -9, then restarted.
+    KillBothSchedulers,
+    /// One scheduler is suspended for longer than its claims last, then resumes.
+    StopScheduler,
+    /// Both schedulers at once are suspended for longer than their claims last, as on a suspended host.
+    StopBothSchedulers,
+    /// The connections between a scheduler and PostgreSQL stall for a while, without being closed.
+    StallSchedulerDatabase,
+    /// One scheduler runs for a while with a clock 20 s ahead of the other's.
+    SchedulerAhead,
+    /// One scheduler runs for a while with a clock 10 min behind the other's.
+    SchedulerBehind,
+    /// PostgreSQL's clock steps 45 s ahead, and later back.
+    DatabaseAhead,
+    /// PostgreSQL's clock steps 10 min back, and later ahead again.
+    DatabaseBehind,
     /// RabbitMQ: kill -9, then restarted.
     KillBroker,
     /// PostgreSQL with all its processes: kill -9, then restarted.
@@ -92,6 +112,19 @@ impl Kind {
     ];
     /// Further faults of services, where the gateways are processes of their own.
     pub(crate) const OF_GATEWAYS: [Self; 4] = [Self::KillGateway, Self::StopGateway, Self::KillBothGateways, Self::RestartInTurn];
+    /// Faults of schedulers that are processes of their own, injected beside those of services.
+    pub(crate) const OF_SCHEDULERS: [Self; 8] = [
+        Self::KillScheduler,
+        Self::DrainScheduler,
+        Self::KillBothSchedulers,
+        Self::StopScheduler,
+        Self::StopBothSchedulers,
+        Self::StallSchedulerDatabase,
+        Self::SchedulerAhead,
+        Self::SchedulerBehind,
+    ];
+    /// Faults of the clock that all hubs and schedulers follow. They come in turn with those of schedulers.
+    pub(crate) const OF_CLOCKS: [Self; 2] = [Self::DatabaseAhead, Self::DatabaseBehind];
     /// Faults of one agent, injected beside those of services.
     pub(crate) const OF_AGENTS: [Self; 13] = [
         Self::KillAgent,
@@ -109,6 +142,12 @@ impl Kind {
         Self::TakeOverAgent,
     ];
 
+    /// All of them, in the order of a report.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let services = [Self::OF_SERVICES.as_slice(), &Self::OF_GATEWAYS, &Self::OF_SCHEDULERS, &Self::OF_CLOCKS];
+        services.into_iter().chain([Self::OF_AGENTS.as_slice(), &[Self::FillHub]]).flatten().copied()
+    }
+
     /// Minimum and maximum duration, in milliseconds. Leases last [`crate::world::LEASE`].
     pub(crate) const fn duration_ms(self) -> (u64, u64) {
         match self {
@@ -116,6 +155,11 @@ impl Kind {
                 (0, 3_000)
             }
             Self::KillGateway | Self::KillBothGateways => (0, 3_000),
+            Self::KillScheduler | Self::DrainScheduler | Self::KillBothSchedulers => (0, 5_000),
+            // Claims last 20 s.
+            Self::StopScheduler | Self::StopBothSchedulers => (21_000, 25_000),
+            Self::SchedulerAhead | Self::SchedulerBehind => (3_000, 6_000),
+            Self::DatabaseAhead | Self::DatabaseBehind => (3_000, 8_000),
             Self::StopHub | Self::StopBothHubs | Self::StopGateway | Self::StopAgent | Self::SuspendAgent | Self::TakeOverAgent => {
                 (6_000, 9_000)
             }
@@ -124,7 +168,7 @@ impl Kind {
             }
             Self::TwinAgent => (3_000, 6_000),
             Self::CutHubDatabase | Self::CutHubBroker | Self::CutAgentHub | Self::CutAgentBroker => (200, 6_000),
-            Self::StallHubDatabase | Self::StallHubBroker | Self::StallAgentHub => (1_000, 8_000),
+            Self::StallHubDatabase | Self::StallHubBroker | Self::StallSchedulerDatabase | Self::StallAgentHub => (1_000, 8_000),
             Self::KillAgent | Self::DrainAgent => (0, 2_000),
             Self::LoseAgent => (7_000, 10_000),
             Self::SwitchAgent | Self::RestartInTurn => (0, 0),
@@ -136,8 +180,14 @@ impl Kind {
         match self {
             Self::FillDatabase | Self::FillHub | Self::FillAgent => Some(Need::Disks),
             Self::ClockAhead | Self::ClockBehind | Self::ClockAgent => Some(Need::Clocks),
+            kind if kind.steps_database() => Some(Need::Clocks),
             _ => None,
         }
+    }
+
+    /// Whether it steps the clock that all hubs and schedulers follow: nothing else may start meanwhile, or it would keep a wrong time.
+    pub(crate) const fn steps_database(self) -> bool {
+        matches!(self, Self::DatabaseAhead | Self::DatabaseBehind | Self::SchedulerAhead | Self::SchedulerBehind)
     }
 
     /// Whether it is one of a gateway's process.
@@ -191,6 +241,16 @@ impl Kind {
             Self::StopGateway => "gateway stopped",
             Self::KillBothGateways => "both gateways killed",
             Self::RestartInTurn => "all restarted in turn",
+            Self::KillScheduler => "scheduler killed",
+            Self::DrainScheduler => "scheduler stopped in order",
+            Self::KillBothSchedulers => "both schedulers killed",
+            Self::StopScheduler => "scheduler stopped",
+            Self::StopBothSchedulers => "both schedulers stopped",
+            Self::StallSchedulerDatabase => "scheduler's database hangs",
+            Self::SchedulerAhead => "scheduler's clock 20 s ahead",
+            Self::SchedulerBehind => "scheduler's clock 10 min behind",
+            Self::DatabaseAhead => "database's clock 45 s ahead",
+            Self::DatabaseBehind => "database's clock 10 min behind",
             Self::KillBroker => "broker killed",
             Self::KillDatabase => "database killed",
             Self::KillBrokerAndDatabase => "broker and database killed",
@@ -226,7 +286,7 @@ impl fmt::Display for Kind {
 pub(crate) enum Need {
     /// Small file systems that can be filled.
     Disks,
-    /// A library that sets the clock of one process.
+    /// A library that sets the clock of one process, and of PostgreSQL.
     Clocks,
 }
 
@@ -243,7 +303,7 @@ pub(crate) enum Excuse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) kind: Kind,
-    /// Which hub, gateway or agent, from 0.
+    /// Which hub, gateway, scheduler or agent, from 0.
     pub(crate) target: usize,
     /// Duration, in milliseconds.
     pub(crate) hold_ms: u64,

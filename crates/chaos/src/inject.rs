@@ -2,6 +2,7 @@
 
 mod agents;
 mod in_turn;
+mod schedulers;
 mod services;
 
 use std::{
@@ -18,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    absence::unix_now,
+    absence::uptime,
     api::{Request, Submitted},
     faults::Fault,
     form::Form,
@@ -37,8 +38,10 @@ pub(crate) struct Injector {
     pub(crate) ledger: Arc<Ledger>,
     /// When faults stop.
     pub(crate) until: Instant,
-    /// Held by faults of services, and by a fault of an agent that must be alone.
+    /// Held by faults of services, and by a fault of an agent or a scheduler that must be alone.
     pub(crate) services: Mutex<()>,
+    /// Held by faults of schedulers, and by those of services that need them. Who takes both takes `services` first.
+    pub(crate) schedulers: Mutex<()>,
 }
 
 /// Time until work resumed.
@@ -64,7 +67,7 @@ impl Injector {
             let _services = self.services.lock().await;
             self.recoveries.service_breaks();
             self.begin(fault);
-            let (begun, mut concerned) = (unix_now(), self.concerned(fault));
+            let (begun, mut concerned) = (uptime(), self.concerned(fault));
             let since = self.service(fault).await.with_context(|| fault.kind.name())?;
             let recovered = self.probe(&format!("probe-{number}"), &self.doors_of(fault), since).await;
             self.recoveries.service_is_well();
@@ -81,7 +84,7 @@ impl Injector {
             let _services = if fault.alone { Some(self.services.lock().await) } else { None };
             let mark = self.recoveries.mark();
             self.begin(fault);
-            let begun = unix_now();
+            let begun = uptime();
             let recovered = self.agent(fault).await.with_context(|| fault.kind.name())?;
             self.excuse(fault, begun, [fault.target].into());
             self.record(fault, recovered, self.recoveries.overlapped_since(mark));

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
-    absence::{Absence, unix_now},
+    absence::{Absence, uptime},
     faults::Excuse,
 };
 
@@ -43,7 +43,7 @@ impl Journal {
 
     /// Records that an agent had an excuse from `from` until now.
     pub(crate) fn excuse(&self, worker: &str, from: f64, excuse: Excuse) {
-        let absence = Absence { worker: worker.to_owned(), from, to: unix_now(), excuse };
+        let absence = Absence { worker: worker.to_owned(), from, to: uptime(), excuse };
         self.absences.lock().unwrap_or_else(PoisonError::into_inner).push(absence);
     }
 

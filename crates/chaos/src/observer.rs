@@ -1,9 +1,11 @@
 //! Observes the database beside the hubs: a trigger records every change of a job as it is committed.
 
+mod schedules;
+
 use std::{collections::HashMap, str::FromStr as _, time::Duration};
 
 use anyhow::{Context as _, Result};
-use domain::ids::{JobId, WorkerId};
+use domain::ids::{JobId, ScheduleId, WorkerId};
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -11,6 +13,7 @@ use sqlx::{
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+pub(crate) use self::schedules::{Fire, Pause, ScheduleRow};
 use crate::load::CLIENT_KEY;
 
 /// The trigger is deferred to the end of the transaction, so that the rows of `chaos_changes` are in a possible commit order. It skips
@@ -32,6 +35,7 @@ pub(crate) struct JobRow {
     pub(crate) error_class: Option<String>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) concurrency_key: Option<String>,
+    pub(crate) schedule_id: Option<ScheduleId>,
     pub(crate) ended: bool,
     /// Its cancellation was accepted before it ended.
     pub(crate) cancel_accepted: bool,
@@ -48,7 +52,7 @@ pub(crate) struct Target {
 pub(crate) struct Change {
     /// The transaction; a later one has a greater number, unless both ran at the same time.
     pub(crate) xid: i64,
-    /// When, in seconds of the system's clock.
+    /// When, in seconds of [`crate::absence::uptime`].
     pub(crate) at: f64,
     pub(crate) job_id: JobId,
     pub(crate) automation_id: i32,
@@ -61,14 +65,27 @@ pub(crate) struct Change {
 }
 
 /// Columns of [`JOBS`].
-pub(crate) type JobColumns = (Uuid, i32, String, String, i32, Option<Uuid>, Option<String>, Option<String>, Option<String>, bool, bool);
+pub(crate) type JobColumns =
+    (Uuid, i32, String, String, i32, Option<Uuid>, Option<String>, Option<String>, Option<String>, Option<Uuid>, bool, bool);
 pub(crate) const JOBS: &str = "SELECT id, automation_id, status, trigger, attempt, retry_of, error_class, idempotency_key,
-    concurrency_key, completed_at IS NOT NULL, cancellation_requested_at IS NOT NULL FROM jobs ORDER BY id";
+    concurrency_key, schedule_id, completed_at IS NOT NULL, cancellation_requested_at IS NOT NULL FROM jobs ORDER BY id";
 
 impl From<JobColumns> for JobRow {
     fn from(row: JobColumns) -> Self {
-        let (id, automation_id, status, trigger, attempt, retry_of, error_class, idempotency_key, concurrency_key, ended, cancel_accepted) =
-            row;
+        let (
+            id,
+            automation_id,
+            status,
+            trigger,
+            attempt,
+            retry_of,
+            error_class,
+            idempotency_key,
+            concurrency_key,
+            schedule_id,
+            ended,
+            cancel_accepted,
+        ) = row;
         Self {
             id: id.into(),
             automation_id,
@@ -79,6 +96,7 @@ impl From<JobColumns> for JobRow {
             error_class,
             idempotency_key,
             concurrency_key,
+            schedule_id: schedule_id.map(ScheduleId::from),
             ended,
             cancel_accepted,
         }
@@ -119,8 +137,7 @@ impl Observer {
     }
 
     pub(crate) async fn changes(&self) -> Result<Vec<Change>> {
-        let statement = "SELECT xid, extract(epoch FROM at)::float8, job_id, automation_id, before, after, lease, worker
-            FROM chaos_changes ORDER BY seq";
+        let statement = "SELECT xid, at, job_id, automation_id, before, after, lease, worker FROM chaos_changes ORDER BY seq";
         let rows: Vec<ChangeColumns> = sqlx::query_as(statement).fetch_all(&self.pool).await?;
         Ok(rows.into_iter().map(Into::into).collect())
     }

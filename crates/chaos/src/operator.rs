@@ -1,4 +1,6 @@
-//! An operator who cancels and pauses during the faults.
+//! An operator who cancels, pauses and changes things during the faults.
+
+mod schedules;
 
 use std::{
     convert::Infallible,
@@ -37,11 +39,15 @@ pub(crate) struct Operator {
     /// Jobs and automations that were paused.
     pub(crate) job_pauses: AtomicUsize,
     pub(crate) automation_pauses: AtomicUsize,
+    /// Pauses and changes of schedules.
+    pub(crate) schedule_pauses: AtomicUsize,
+    pub(crate) schedule_changes: AtomicUsize,
 }
 
 impl Operator {
     pub(crate) fn new(world: Arc<World>, ledger: Arc<Ledger>) -> Arc<Self> {
-        Arc::new(Self { world, ledger, job_pauses: AtomicUsize::default(), automation_pauses: AtomicUsize::default() })
+        let [job_pauses, automation_pauses, schedule_pauses, schedule_changes] = Default::default();
+        Arc::new(Self { world, ledger, job_pauses, automation_pauses, schedule_pauses, schedule_changes })
     }
 
     /// Acts until then, and resumes what it paused.
@@ -52,13 +58,14 @@ impl Operator {
             sleep(Duration::from_millis(random.random_range(EVERY_MS.0..=EVERY_MS.1))).await;
             let hub = random.random_range(0..HUBS);
             let hold = Duration::from_millis(random.random_range(PAUSED_MS.0..=PAUSED_MS.1));
-            match random.random_range(0..3) {
+            match random.random_range(0..4) {
                 0 => self.cancel(hub, &mut random).await,
                 1 => {
                     if let Some(job) = self.choose(&mut random, |target| target.status == "running").await {
                         pauses.spawn(self.clone().pause(hub, format!("jobs/{job}"), hold, |this| &this.job_pauses));
                     }
                 }
+                2 => self.act_on_schedule(hub, &mut random).await,
                 _ => {
                     // The fast jobs measure whether work resumes.
                     let slow: Vec<_> = self.world.shapes.iter().filter(|shape| !shape.measures()).collect();
@@ -117,12 +124,15 @@ impl Operator {
 
     /// Sends one request; `None` when its outcome is unknown.
     async fn ask(&self, hub: usize, path: &str) -> Option<StatusCode> {
-        let answer = self.world.api.act(hub, path).await;
-        let (status, text) = answer.ok()?;
+        let (status, text) = self.world.api.act(hub, path).await.ok()?;
+        self.judge(hub, path, status, &text);
+        Some(status)
+    }
+
+    fn judge(&self, hub: usize, path: &str, status: StatusCode, text: &str) {
         if !is_allowed(status) {
             self.world.journal.breach(format!("{path} at hub {hub}: {status}: {text}"));
         }
-        Some(status)
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{absence::unix_now, faults::Excuse, journal::Journal};
+use crate::{absence::uptime, faults::Excuse, journal::Journal};
 
 /// A process that exits by itself before this age could not start, perhaps because its database was unavailable; it is restarted.
 const YOUNG: Duration = Duration::from_secs(40);
@@ -155,7 +155,7 @@ impl Part {
         } else {
             self.journal.breach(text);
         }
-        let since = unix_now() - LOOK_EVERY.as_secs_f64();
+        let since = uptime() - LOOK_EVERY.as_secs_f64();
         state.child = None;
         drop(state);
         sleep(BEFORE_RESTART).await;

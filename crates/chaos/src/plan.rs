@@ -32,6 +32,16 @@ impl Plan {
         }
     }
 
+    /// Faults of schedulers that are processes of their own, and of the clock that everything follows.
+    pub(crate) fn of_schedulers(form: Form, seed: u64, has: &[Need]) -> Self {
+        let schedulers: &[Kind] = match form {
+            Form::Together => &[],
+            Form::Apart => &Kind::OF_SCHEDULERS,
+        };
+        let kinds = possible(&[&Kind::OF_CLOCKS, schedulers].concat(), has);
+        Self { random: StdRng::seed_from_u64(seed ^ 0x27e2), kinds, targets: HUBS, pause_ms: (1_000, 4_000), bag: Vec::new() }
+    }
+
     /// Faults of agents.
     pub(crate) fn of_agents(seed: u64, has: &[Need]) -> Self {
         let random = StdRng::seed_from_u64(seed ^ 0x5eed);
@@ -95,13 +105,19 @@ mod tests {
         let apart = [Kind::OF_SERVICES.as_slice(), &Kind::OF_GATEWAYS].concat();
         assert_eq!(kinds(Plan::of_services(Form::Apart, 3, &ALL), apart.len()), apart.into_iter().collect());
         assert_eq!(kinds(Plan::of_agents(3, &ALL), Kind::OF_AGENTS.len()), Kind::OF_AGENTS.into());
+        let apart = [Kind::OF_CLOCKS.as_slice(), &Kind::OF_SCHEDULERS].concat();
+        assert_eq!(kinds(Plan::of_schedulers(Form::Apart, 3, &ALL), apart.len()), apart.into_iter().collect());
+        assert_eq!(kinds(Plan::of_schedulers(Form::Together, 3, &ALL), Kind::OF_CLOCKS.len()), Kind::OF_CLOCKS.into());
     }
 
     #[test]
     fn what_the_system_does_not_have_is_left_out() {
+        let schedulers = take(Plan::of_schedulers(Form::Apart, 5, &[]), 40);
         for fault in take(Plan::of_services(Form::Together, 5, &[]), 40).into_iter().chain(take(Plan::of_agents(5, &[Need::Disks]), 40)) {
             assert!(matches!(fault.kind.needs(), None | Some(Need::Disks)) && fault.kind != Kind::FillDatabase, "{fault:?}");
         }
+        assert!(schedulers.iter().all(|fault| !fault.kind.steps_database()));
+        assert_eq!(Plan::of_schedulers(Form::Together, 5, &[]).next(), None);
     }
 
     #[test]
@@ -113,7 +129,8 @@ mod tests {
 
     #[test]
     fn targets_exist_and_times_are_within_bounds() {
-        for fault in take(Plan::of_services(Form::Together, 1, &ALL), 200).into_iter().chain(take(Plan::of_agents(1, &ALL), 200)) {
+        let plans = [Plan::of_services(Form::Together, 1, &ALL), Plan::of_schedulers(Form::Apart, 1, &ALL), Plan::of_agents(1, &ALL)];
+        for fault in plans.into_iter().flat_map(|plan| take(plan, 200)) {
             let (least, most) = fault.kind.duration_ms();
             assert!((least..=most).contains(&fault.hold_ms), "{fault:?}");
             assert!(fault.target < if Kind::OF_AGENTS.contains(&fault.kind) { AGENTS } else { HUBS }, "{fault:?}");
@@ -133,6 +150,10 @@ mod tests {
         }
         for matters in [Kind::KillGateway, Kind::RestartInTurn] {
             assert!(apart.contains(&matters), "{matters}: {apart:?}");
+        }
+        let schedulers = first(Plan::of_schedulers(Form::Apart, seed, &ALL), 3);
+        for matters in [Kind::KillBothSchedulers, Kind::SchedulerAhead, Kind::StopScheduler] {
+            assert!(schedulers.contains(&matters), "{matters}: {schedulers:?}");
         }
         assert!([Kind::LoseAgent, Kind::FillAgent, Kind::TakeOverAgent].iter().all(|kind| agents.contains(kind)), "{agents:?}");
     }

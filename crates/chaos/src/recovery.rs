@@ -82,6 +82,8 @@ pub(crate) const fn target(kind: Kind) -> Option<Duration> {
             Some(Duration::from_secs(10))
         }
         Kind::KillGateway | Kind::KillBothGateways | Kind::RestartInTurn => Some(Duration::from_secs(10)),
+        // What a killed one has claimed is taken over after 20 s.
+        Kind::KillScheduler | Kind::DrainScheduler | Kind::KillBothSchedulers => Some(Duration::from_secs(25)),
         Kind::LoseAgent => Some(LEASE.saturating_add(Duration::from_secs(5))),
         _ => None,
     }

@@ -25,6 +25,7 @@ pub(crate) struct Report {
     pub(crate) programs: usize,
     pub(crate) acts: Acts,
     pub(crate) watched: Watched,
+    pub(crate) timed: Timed,
     pub(crate) faults: BTreeMap<String, usize>,
     pub(crate) recoveries: Vec<Measured>,
     pub(crate) rest_s: Option<f64>,
@@ -43,6 +44,9 @@ pub(crate) struct Acts {
     pub(crate) canceled: usize,
     pub(crate) job_pauses: usize,
     pub(crate) automation_pauses: usize,
+    /// Pauses and changes of schedules.
+    pub(crate) schedule_pauses: usize,
+    pub(crate) schedule_changes: usize,
 }
 
 /// What watchers of live events saw.
@@ -51,6 +55,15 @@ pub(crate) struct Watched {
     pub(crate) watchers: usize,
     pub(crate) ends: usize,
     pub(crate) resets: usize,
+}
+
+/// What schedules did.
+#[derive(Default, Serialize)]
+pub(crate) struct Timed {
+    pub(crate) schedules: usize,
+    /// Slots that have a job, and those that a pause skipped.
+    pub(crate) slots: usize,
+    pub(crate) skipped: usize,
 }
 
 impl Report {
@@ -78,7 +91,7 @@ impl Report {
             ends.join(", ")
         )?;
         writeln!(out, "{} programs run", self.programs)?;
-        let Acts { cancels, canceled, job_pauses, automation_pauses } = &self.acts;
+        let Acts { cancels, canceled, job_pauses, automation_pauses, schedule_pauses, schedule_changes } = &self.acts;
         writeln!(
             out,
             "{cancels} cancellations requested, {canceled} jobs canceled; {job_pauses} jobs and {automation_pauses} automations paused for a while\n"
@@ -86,13 +99,21 @@ impl Report {
         if let Watched { watchers: 1.., ends, resets } = self.watched {
             writeln!(out, "{} watchers of live events saw {ends} ends of jobs and {resets} resets\n", self.watched.watchers)?;
         }
+        if let Timed { schedules: 1.., slots, skipped } = self.timed {
+            writeln!(
+                out,
+                "{slots} slots of {} schedules have their job, {skipped} were skipped by a pause; schedules were paused {schedule_pauses} and changed \
+                 {schedule_changes} times\n",
+                self.timed.schedules
+            )?;
+        }
         writeln!(out, "| fault | times | measured | p50 s | p99 s | max s | target s |")?;
         writeln!(out, "|---|---:|---:|---:|---:|---:|---:|")?;
-        for kind in Kind::OF_SERVICES.iter().chain(&Kind::OF_GATEWAYS).chain(&Kind::OF_AGENTS).chain([&Kind::FillHub]) {
+        for kind in Kind::all() {
             let Some(count) = self.faults.get(kind.name()) else { continue };
-            let times = clear(&self.recoveries, *kind);
+            let times = clear(&self.recoveries, kind);
             let figure = |percent| if times.is_empty() { "–".to_owned() } else { format!("{:.2}", percentile(&times, percent)) };
-            let target = target(*kind).map(|limit| limit.as_secs().to_string()).unwrap_or_default();
+            let target = target(kind).map(|limit| limit.as_secs().to_string()).unwrap_or_default();
             let (p50, p99, max) = (figure(50), figure(99), figure(100));
             writeln!(out, "| {kind} | {count} | {} | {p50} | {p99} | {max} | {target} |", times.len())?;
         }

@@ -16,7 +16,7 @@ use crate::{
 /// How often the remaining work is printed.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 
-/// Waits until no job waits or runs and the broker has no message; returns how long that took.
+/// Waits until no schedule is due, no job waits or runs and the broker has no message; returns how long that took.
 ///
 /// # Errors
 /// Lists what is stuck.
@@ -57,6 +57,9 @@ async fn left_over(world: &World, broker: &Broker, queues: &[&str]) -> Result<Ve
         .collect();
     if open.len() > left.len() {
         left.push(format!("{} jobs in all", open.len()));
+    }
+    for (name, state, wake_s) in world.observer.open_schedules().await? {
+        left.push(format!("schedule \"{name}\" is {state}, to be looked at in {wake_s:.0} s"));
     }
     for queue in queues {
         let messages = match broker.queue_depth(queue).await {

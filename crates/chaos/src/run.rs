@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    check::{self, Evidence},
+    check::{self, Evidence, Timing},
     cli::Cli,
     foreign,
     form::Form,
@@ -28,7 +28,7 @@ use crate::{
     operator::Operator,
     plan::Plan,
     recovery::Recoveries,
-    report::{Acts, Report, Watched, too_slow},
+    report::{Acts, Report, Timed, Watched, too_slow},
     rest, robots, sqlite,
     watchers::Watchers,
     world::World,
@@ -74,18 +74,24 @@ async fn play_all(options: &Cli, seed: u64, regente: &Path, folder: &Path) -> Re
 async fn play(options: &Cli, form: Form, seed: u64, regente: &Path, folder: &Path) -> Result<Report> {
     fs::create_dir_all(folder)?;
     let journal = Arc::new(Journal::create(folder)?);
-    let world = Arc::new(World::start(form, regente, folder, journal.clone()).await?);
+    let time = Duration::from_secs(options.shape_seconds());
+    let world = Arc::new(World::start(form, regente, folder, time, journal.clone()).await?);
     let has = world.has();
     journal.say(&format!("everything runs, {form}; there are {has:?}"));
     let (ledger, recoveries) = (Arc::new(Ledger::default()), Arc::new(Recoveries::default()));
     let shapes = Arc::new(world.shapes.clone());
     let load = Load { api: world.api.clone(), shapes, books: world.books(), ledger: ledger.clone(), journal: journal.clone() };
-    let time = Duration::from_secs(options.shape_seconds());
     let watchers = Watchers::start(&world, &ledger).await?;
     let load = tokio::spawn(load.run(seed, options.jobs(), time));
     let until = Instant::now() + time;
-    let injector =
-        Injector { world: world.clone(), recoveries: recoveries.clone(), ledger: ledger.clone(), until, services: Mutex::default() };
+    let injector = Injector {
+        world: world.clone(),
+        recoveries: recoveries.clone(),
+        ledger: ledger.clone(),
+        until,
+        services: Mutex::default(),
+        schedulers: Mutex::default(),
+    };
     let operator = Operator::new(world.clone(), ledger.clone());
     let operates = tokio::spawn(operator.clone().run(seed, until));
     let hostile = tokio::spawn(hostile::run(world.clone(), ledger.clone(), until, hostile::loud_bytes(time)));
@@ -94,7 +100,13 @@ async fn play(options: &Cli, form: Form, seed: u64, regente: &Path, folder: &Pat
     let whole = async {
         let services = Plan::of_services(form, seed, &has).only(&options.fault);
         let agents = Plan::of_agents(seed, &has).only(&options.fault);
-        tokio::try_join!(injector.break_services(services), injector.break_agents(agents), sleep_until(until).map(Ok))?;
+        let schedulers = Plan::of_schedulers(form, seed, &has).only(&options.fault);
+        tokio::try_join!(
+            injector.break_services(services),
+            injector.break_agents(agents),
+            injector.break_schedulers(schedulers),
+            sleep_until(until).map(Ok)
+        )?;
         journal.say("no more faults");
         let tasks = [("requests are still not accepted", load), ("something is still paused", operates), ("hostile jobs wait", hostile)];
         for (what, task) in tasks {
@@ -132,8 +144,12 @@ async fn play(options: &Cli, form: Form, seed: u64, regente: &Path, folder: &Pat
         canceled: seen.jobs.iter().filter(|job| job.status == "canceled").count(),
         job_pauses: operator.job_pauses.load(Ordering::Relaxed),
         automation_pauses: operator.automation_pauses.load(Ordering::Relaxed),
+        schedule_pauses: operator.schedule_pauses.load(Ordering::Relaxed),
+        schedule_changes: operator.schedule_changes.load(Ordering::Relaxed),
     };
-    Ok(Report { acts, watched, ..report })
+    let of_state = |state: &str| seen.timing.fires.iter().filter(|fire| fire.state == state).map(|fire| fire.slots).sum();
+    let timed = Timed { schedules: world.timetables.len(), slots: of_state("created"), skipped: of_state("skipped") };
+    Ok(Report { acts, watched, timed, ..report })
 }
 
 /// Compares the observations with the guarantees.
@@ -160,6 +176,7 @@ pub(crate) fn judge(
         programs: seen.runs.values().map(Vec::len).sum(),
         acts: Acts::default(),
         watched: Watched::default(),
+        timed: Timed::default(),
         faults: recoveries.counts().into_iter().map(|(kind, count)| (kind.name().to_owned(), count)).collect(),
         failures: [journal.breaches(), too_slow(&measured)].concat(),
         recoveries: measured,
@@ -183,6 +200,12 @@ async fn gather(world: &World, ledger: &Ledger) -> Result<Evidence> {
         reports: ledger.reports(),
         peaks_mib: BTreeMap::new(),
         watches: Vec::new(),
+        timing: Timing {
+            timetables: world.timetables.clone(),
+            rows: world.observer.schedules().await?,
+            fires: world.observer.fires().await?,
+            pauses: world.observer.pauses().await?,
+        },
     })
 }
 

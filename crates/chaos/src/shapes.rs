@@ -15,6 +15,8 @@ use crate::{api::Api, foreign, hostile, robots};
 const FAST: &str = "fast";
 /// The kind of job whose first attempt fails and whose second one comes after [`PATIENT_S`].
 const PATIENT: &str = "patient";
+/// The kind of job that schedules ask for, and nobody else.
+const SCHEDULED: &str = "scheduled";
 /// Seconds before the second attempt of a patient job.
 const PATIENT_S: f64 = 3.0;
 /// Longer than any job runs or waits here, and shorter than a clock step ahead.
@@ -68,7 +70,7 @@ const PLAIN: JobKind = JobKind {
     weight: 1,
     ends: &["completed"],
 };
-const JOB_KINDS: [JobKind; 8] = [
+const JOB_KINDS: [JobKind; 9] = [
     JobKind { weight: 5, ..PLAIN },
     JobKind { name: "slow", quarters: (4, 12), weight: 3, ..PLAIN },
     JobKind { name: "flaky", quarters: (0, 1), failures: 1, weight: 2, ..PLAIN },
@@ -77,6 +79,7 @@ const JOB_KINDS: [JobKind; 8] = [
     JobKind { name: "keyed", quarters: (1, 3), key_limit: Some(1), ..PLAIN },
     JobKind { name: "once", quarters: (1, 4), max_attempts: 1, ..PLAIN },
     JobKind { name: "python", script: "robot.py", quarters: (0, 2), ..PLAIN },
+    JobKind { name: SCHEDULED, weight: 0, ..PLAIN },
 ];
 
 impl Shape {
@@ -88,6 +91,11 @@ impl Shape {
     /// Whether its jobs show when a retry comes.
     pub(crate) fn is_patient(&self) -> bool {
         self.name.starts_with(PATIENT)
+    }
+
+    /// Whether its jobs are those of schedules.
+    pub(crate) fn is_scheduled(&self) -> bool {
+        self.name.starts_with(SCHEDULED)
     }
 
     /// Whether its jobs measure something: the operator leaves them alone.

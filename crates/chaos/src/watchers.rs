@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    absence::unix_now,
+    absence::uptime,
     api::{Request, Submitted},
     check::live,
     journal::Journal,
@@ -32,7 +32,7 @@ const ENDS: [&str; 3] = ["job.completed", "job.failed", "job.canceled"];
 const LIMIT: Duration = Duration::from_secs(60);
 const BETWEEN: Duration = Duration::from_millis(200);
 
-/// What one watcher saw. Times are seconds of the system's clock.
+/// What one watcher saw. Times are seconds of [`uptime`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watch {
     pub(crate) name: String,
@@ -67,7 +67,7 @@ impl Watchers {
             begin(world, ledger, number).await?;
             sleep(BETWEEN).await;
         }
-        watchers.0.iter().for_each(|running| running.watch().from = unix_now());
+        watchers.0.iter().for_each(|running| running.watch().from = uptime());
         Ok(watchers)
     }
 
@@ -108,7 +108,7 @@ async fn follow(client: Client, watch: Arc<Mutex<Watch>>, journal: Arc<Journal>)
         let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Ok(LiveEvent::Happened(event)) => watch.ends.extend(job_of(&event)),
-            Ok(LiveEvent::Missed) => watch.resets.push(unix_now()),
+            Ok(LiveEvent::Missed) => watch.resets.push(uptime()),
             Ok(LiveEvent::Interrupted(_)) => {}
             Err(error) => journal.breach(format!("the live events of the watcher with {} ended: {error}", watch.name)),
         }

@@ -20,6 +20,7 @@ use crate::{
     journal::Journal,
     observer::Observer,
     part::{Part, Program, tail},
+    schedules::{self, Timetable},
     servers::{Server, Servers, at},
     shapes::{self, Shape},
 };
@@ -45,7 +46,7 @@ pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 
 const WORK_DIR: &str = "REGENTE_WORK_DIR";
 
-/// A hub, a gateway or an orchestrator, with its connections to the servers.
+/// A hub, a gateway, an orchestrator or a scheduler, with its connections to the servers.
 pub(crate) struct Hub {
     pub(crate) part: Arc<Part>,
     pub(crate) address: String,
@@ -78,31 +79,39 @@ pub(crate) struct World {
     pub(crate) hubs: Vec<Hub>,
     /// Gateways; none where they are part of the hubs.
     pub(crate) gateways: Vec<Hub>,
+    /// Schedulers; none where they are part of the hubs.
+    pub(crate) schedulers: Vec<Hub>,
     pub(crate) agents: Vec<Agent>,
     pub(crate) api: Api,
     pub(crate) observer: Observer,
     pub(crate) shapes: Vec<Shape>,
+    pub(crate) timetables: Vec<Timetable>,
     pub(crate) journal: Arc<Journal>,
     /// The file system of PostgreSQL's data, if that is a separate one.
     pub(crate) database_disk: Option<Disk>,
+    /// PostgreSQL's clock, if it can be stepped.
+    pub(crate) database_clock: Option<Clock>,
 }
 
 impl World {
-    /// Starts everything on an empty database: all services at the same moment, then the agents.
-    pub(crate) async fn start(form: Form, regente: &Path, folder: &Path, journal: Arc<Journal>) -> Result<Self> {
+    /// Starts everything on an empty database: all services at the same moment, then the agents. Schedules are due for `time`.
+    pub(crate) async fn start(form: Form, regente: &Path, folder: &Path, time: Duration, journal: Arc<Journal>) -> Result<Self> {
         let servers = Servers::from_env()?.with_database(&format!("chaos_{form}")).await?;
         shapes::write_programs(folder)?;
         std::fs::create_dir_all(books(folder))?;
         let place = Place { regente, folder, servers: &servers, journal: &journal };
-        let (mut hubs, mut gateways) = (Vec::new(), Vec::new());
+        let (mut hubs, mut gateways, mut schedulers) = (Vec::new(), Vec::new(), Vec::new());
         let (command, name) = if form == Form::Together { ("up", "hub") } else { ("orchestrator", "orchestrator") };
         for number in 0..HUBS {
             hubs.push(place.hub(command, &format!("{name}-{number}"), Vec::new()).await?);
         }
         if form == Form::Apart {
-            let addresses: Vec<_> = hubs.iter().map(|hub| format!("http://{}", hub.address)).collect();
-            let settings = [("SERVICES__ORCHESTRATOR", addresses.join(",")), ("GATEWAY__ADMIN_BIND", String::new())];
-            let settings: Vec<_> = settings.into_iter().map(|(key, value)| (format!("REGENTE__{key}"), value)).collect();
+            let mut settings = vec![("REGENTE__SERVICES__ORCHESTRATOR".to_owned(), addresses(&hubs))];
+            for number in 0..HUBS {
+                schedulers.push(place.hub("scheduler", &format!("scheduler-{number}"), settings.clone()).await?);
+            }
+            settings.push(("REGENTE__SERVICES__SCHEDULER".to_owned(), addresses(&schedulers)));
+            settings.push(("REGENTE__GATEWAY__ADMIN_BIND".to_owned(), String::new()));
             for number in 0..HUBS {
                 gateways.push(place.hub("api-gateway", &format!("gateway-{number}"), settings.clone()).await?);
             }
@@ -120,8 +129,23 @@ impl World {
             agents.push(place.agent(form, number, &doors[number % HUBS].address).await?);
         }
         observer.registered(AGENTS, START_LIMIT).await.context("the agents did not register")?;
-        let database_disk = Disk::all().map(|disks| Disk::open(&disks, "postgres")).transpose()?;
-        Ok(Self { form, servers, folder: folder.to_owned(), hubs, gateways, agents, api, observer, shapes, journal, database_disk })
+        let timetables = schedules::create(api.steady(), &shapes, &books(folder), time).await?;
+        Ok(Self {
+            form,
+            servers,
+            folder: folder.to_owned(),
+            hubs,
+            gateways,
+            schedulers,
+            agents,
+            api,
+            observer,
+            shapes,
+            timetables,
+            journal,
+            database_disk: Disk::all().map(|disks| Disk::open(&disks, "postgres")).transpose()?,
+            database_clock: Clock::of_database(),
+        })
     }
 
     /// What people, programs and agents reach.
@@ -132,14 +156,18 @@ impl World {
     /// What this host supports for the faults.
     pub(crate) fn has(&self) -> Vec<Need> {
         let disks = self.database_disk.as_ref().map(|_| Need::Disks);
-        disks.into_iter().chain(Clock::library().map(|_| Need::Clocks)).collect()
+        disks.into_iter().chain(self.database_clock.as_ref().map(|_| Need::Clocks)).collect()
+    }
+
+    /// The processes of all services, in the order in which an upgrade restarts them.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &Hub> {
+        self.gateways.iter().chain(&self.schedulers).chain(&self.hubs)
     }
 
     /// Services and agents.
     pub(crate) fn parts(&self) -> Vec<Arc<Part>> {
-        let hubs = self.hubs.iter().chain(&self.gateways).map(|hub| &hub.part);
         let agents = self.agents.iter().map(|agent| &agent.part);
-        hubs.chain(agents).cloned().collect()
+        self.services().map(|hub| &hub.part).chain(agents).cloned().collect()
     }
 
     /// Folder of the robots' records.
@@ -147,10 +175,11 @@ impl World {
         books(&self.folder)
     }
 
-    /// Stops every process in order: agents first, then gateways, then hubs.
+    /// Stops every process in order: agents first, then gateways, then what they lead to.
     pub(crate) async fn stop(&self) -> Result<()> {
         futures_util::future::try_join_all(self.agents.iter().map(|agent| agent.part.stop())).await?;
         futures_util::future::try_join_all(self.gateways.iter().map(|gateway| gateway.part.stop())).await?;
+        futures_util::future::try_join_all(self.schedulers.iter().map(|scheduler| scheduler.part.stop())).await?;
         futures_util::future::try_join_all(self.hubs.iter().map(|hub| hub.part.stop())).await?;
         Ok(())
     }
@@ -158,6 +187,11 @@ impl World {
 
 fn books(folder: &Path) -> PathBuf {
     folder.join("books")
+}
+
+/// Addresses of replicas, as a setting has them.
+fn addresses(hubs: &[Hub]) -> String {
+    hubs.iter().map(|hub| format!("http://{}", hub.address)).collect::<Vec<_>>().join(",")
 }
 
 /// What every part is started with.

@@ -6,7 +6,7 @@ use domain::ids::JobId;
 
 use super::{Breach, Evidence, is_terminal};
 
-/// Each accepted request has exactly one job, and there is no other: nothing lost, nothing duplicated.
+/// Each accepted request has exactly one job, and there is no other but those of schedules: nothing lost, nothing duplicated.
 pub(super) fn accepted(seen: &Evidence) -> Vec<Breach> {
     let jobs = seen.by_id();
     let lost = seen.accepted.iter().filter_map(|(key, (id, automation))| match jobs.get(id) {
@@ -17,7 +17,7 @@ pub(super) fn accepted(seen: &Evidence) -> Vec<Breach> {
         Some(_) => None,
     });
     let known: HashSet<JobId> = seen.accepted.values().map(|(id, _)| *id).collect();
-    let strangers = seen.jobs.iter().filter(|job| job.retry_of.is_none() && !known.contains(&job.id));
+    let strangers = seen.jobs.iter().filter(|job| job.retry_of.is_none() && job.schedule_id.is_none() && !known.contains(&job.id));
     let doubled = strangers.map(|job| Breach::new("accepted", job.id, format!("no answer named the job of {:?}", job.idempotency_key)));
     lost.chain(doubled).collect()
 }

@@ -23,6 +23,7 @@ fn row(id: JobId, status: &str) -> JobRow {
         error_class: (status == "failed").then(|| "WORKER_LOST".into()),
         idempotency_key: Some("key".into()),
         concurrency_key: None,
+        schedule_id: None,
         ended: true,
         cancel_accepted: false,
     }
@@ -83,6 +84,7 @@ fn fine() -> Evidence {
         reports: [(RETRY, "completed")].into(),
         peaks_mib: [("agent".to_owned(), 60)].into(),
         watches: Vec::new(),
+        timing: Timing::default(),
     }
 }
 

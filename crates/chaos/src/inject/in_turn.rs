@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use api_types::{AutomationFilter, ExecuteOptions};
+use api_types::{AutomationFilter, ExecuteOptions, ScheduleFilter};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -21,12 +21,14 @@ use crate::{
 const BETWEEN: Duration = Duration::from_millis(50);
 
 impl Injector {
-    /// Stops and starts gateways and orchestrators one after the other; the next one when the one before is ready. A client with the addresses
-    /// of both gateways, which repeats what is safe to repeat, notices nothing.
+    /// Stops and starts gateways, schedulers and orchestrators one after the other; the next one when the one before is ready. A client with the
+    /// addresses of both gateways, which repeats what is safe to repeat, notices nothing.
     pub(super) async fn restart_in_turn(&self) -> Result<()> {
+        let _schedulers = self.schedulers.lock().await;
+        self.await_all_ready().await?;
         let ended = AtomicBool::new(false);
         let restarts = async {
-            for process in self.world.gateways.iter().chain(&self.world.hubs) {
+            for process in self.world.services() {
                 process.part.stop().await?;
                 process.part.up().await?;
                 await_ready(&process.address, START_LIMIT).await.with_context(|| process.part.name().to_owned())?;
@@ -41,7 +43,7 @@ impl Injector {
         tokio::join!(restarts, self.work_steadily(&ended)).0
     }
 
-    /// Submits jobs, reads and lists them; none of these requests may fail.
+    /// Submits jobs, reads and lists them, and lists schedules; none of these requests may fail.
     async fn work_steadily(&self, ended: &AtomicBool) {
         let mut requests = 0_usize;
         while !ended.load(Ordering::Relaxed) {
@@ -49,7 +51,7 @@ impl Injector {
                 if let Err(error) = self.work_once(shape.automation).await {
                     self.world.journal.breach(format!("a request failed while services were restarted in turn: {error:#}"));
                 }
-                requests += 3;
+                requests += 4;
             }
             sleep(BETWEEN).await;
         }
@@ -65,6 +67,7 @@ impl Injector {
             client.automation_execute(automation.into(), &request.parameters, &options, Some(&request.key)).await.context("execute")?;
         self.ledger.note(&request, job.id);
         client.job(job.id).await.context("job")?;
-        client.automations(&AutomationFilter::default()).page().await.context("automations").map(drop)
+        client.automations(&AutomationFilter::default()).page().await.context("automations")?;
+        client.schedules(&ScheduleFilter::default()).page().await.context("schedules").map(drop)
     }
 }

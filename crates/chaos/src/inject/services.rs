@@ -19,7 +19,7 @@ use crate::{
 /// A retry that is due in 3 s must come by then, even if an agent is lost meanwhile. A clock step is larger.
 const RETRY_LIMIT: Duration = Duration::from_secs(30);
 /// How far a clock steps, in seconds.
-const AHEAD_S: i64 = 45;
+pub(super) const AHEAD_S: i64 = 45;
 pub(super) const BEHIND_S: i64 = -600;
 
 impl Injector {

@@ -10,7 +10,10 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use crate::observer::{Change, ChangeColumns, JOBS, JobColumns, JobRow};
+use crate::{
+    absence::started_at,
+    observer::{Change, ChangeColumns, JOBS, JobColumns, JobRow},
+};
 
 /// As for PostgreSQL. There is one writer at a time, so the rows are in commit order.
 const TRIGGER: &str = include_str!("../../assets/trigger-sqlite.sql");
@@ -41,7 +44,8 @@ impl Observer {
     pub(super) async fn changes(&self) -> Result<Vec<Change>> {
         let statement = "SELECT seq, at, job_id, automation_id, before, after, lease, worker FROM chaos_changes ORDER BY seq";
         let rows: Vec<ChangeColumns> = sqlx::query_as(statement).fetch_all(&self.pool).await?;
-        Ok(rows.into_iter().map(Into::into).collect())
+        let started_at = started_at();
+        Ok(rows.into_iter().map(Change::from).map(|change| Change { at: change.at - started_at, ..change }).collect())
     }
 
     pub(super) async fn workers(&self) -> Result<HashMap<WorkerId, String>> {

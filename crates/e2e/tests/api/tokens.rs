@@ -75,7 +75,7 @@ async fn a_token_that_nobody_here_made_is_refused(delivery: Delivery) {
         ("other audience", Claims { aud: "other".to_owned(), ..good.clone() }),
         ("other issuer", Claims { iss: "other".to_owned(), ..good.clone() }),
         ("ended", Claims { iat: now - 120, exp: now - 60, ..good.clone() }),
-        ("not begun", Claims { iat: now + 60, ..good.clone() }),
+        ("not begun", Claims { iat: now + 120, ..good.clone() }),
         ("other user", other.clone()),
         ("no session", Claims { sid: None, ..good.clone() }),
         ("unknown session", Claims { sid: Some(Uuid::now_v7()), ..good.clone() }),

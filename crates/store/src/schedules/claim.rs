@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use domain::{
     ids::ScheduleId,
@@ -107,23 +109,24 @@ pub async fn schedule_finish(database: &Database, until: DateTime<Utc>, decided:
 async fn finish(database: &Database, until: DateTime<Utc>, decided: &[&Decided]) -> Result<Vec<ScheduleId>, Error> {
     let txn = database.begin().await?;
     let backend = txn.0.get_database_backend();
-    let mut written = Vec::with_capacity(decided.len());
+    let mut written: BTreeSet<ScheduleId> = BTreeSet::new();
     for rows in decided.chunks(MOST_ROWS) {
         for row in txn.0.query_all_raw(UPDATE.statement(backend, padded(rows, until))).await? {
-            written.push(row.try_get_by_index::<Uuid>(0)?.into());
+            written.insert(row.try_get_by_index::<Uuid>(0)?.into());
         }
     }
     for fires in decided.iter().flat_map(|one| &one.fires).collect::<Vec<_>>().chunks(MOST_ROWS) {
         fire_put_in_txn(&txn, fires).await?;
     }
     for one in decided {
-        let Some(over) = one.pauses_over else { continue };
+        // Whoever decides again needs the same pauses.
+        let Some(over) = one.pauses_over.filter(|_| written.contains(&one.id)) else { continue };
         use schedule_pause::Column::{ScheduleId, UntilAt};
         let over = Condition::all().add(ScheduleId.eq(one.id.get())).add(UntilAt.lte(over));
         schedule_pause::Entity::delete_many().filter(over).exec(&txn.0).await?;
     }
     txn.commit().await?;
-    Ok(written)
+    Ok(written.into_iter().collect())
 }
 
 /// Columns that a decision changes, in the order of [`to_cells`].

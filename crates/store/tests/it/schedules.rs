@@ -351,7 +351,9 @@ async fn a_pause_has_a_beginning_and_an_end(db: Case) {
     assert_eq!(schedule_resume(&db, (&Scope::All, &by), &Filter::default(), at(31)).await.unwrap(), []);
     assert_eq!(spans().await[1], PauseSpan { from: at(20), until: Some(at(30)) });
     let over = Decided { pauses_over: Some(at(25)), ..decided(&all[0], None) };
-    schedule_finish(&db, at(1), &[over]).await.unwrap();
+    assert_eq!(schedule_finish(&db, at(1), std::slice::from_ref(&over)).await.unwrap(), []);
+    assert_eq!(spans().await.len(), 2, "whoever decides again needs them");
+    assert_eq!(schedule_finish(&db, AT_ONCE, &[over]).await.unwrap(), [ids[0]]);
     assert_eq!(spans().await, [PauseSpan { from: at(20), until: Some(at(30)) }]);
     // Twice at the same instant.
     for until in [None, Some(99)] {
