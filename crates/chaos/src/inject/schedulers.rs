@@ -45,7 +45,11 @@ impl Injector {
         match fault.kind {
             Kind::DatabaseAhead | Kind::DatabaseBehind => {
                 let seconds = if fault.kind == Kind::DatabaseAhead { AHEAD_S } else { BEHIND_S };
-                return self.with_database_clock(seconds, async || Ok(sleep(hold(fault)).await)).await;
+                let held = async || {
+                    sleep(hold(fault)).await;
+                    Ok(())
+                };
+                return self.with_database_clock(seconds, held).await;
             }
             Kind::SchedulerAhead => return self.with_other_clock(fault, SCHEDULER_AHEAD_S).await,
             Kind::SchedulerBehind => return self.with_other_clock(fault, BEHIND_S).await,

@@ -32,6 +32,9 @@ pub(crate) struct Fire {
     pub(crate) job_id: Option<JobId>,
 }
 
+/// A row of the fires, with its columns in this order.
+type FireColumns = (Uuid, i64, i64, i64, String, Option<String>, Option<Uuid>);
+
 /// A pause of a schedule: slots from the first second on, and before the second one.
 #[derive(Clone, Debug)]
 pub(crate) struct Pause {
@@ -54,9 +57,8 @@ impl Observer {
     pub(crate) async fn fires(&self) -> Result<Vec<Fire>> {
         let statement = "SELECT schedule_id, extract(epoch FROM slot_at)::bigint, extract(epoch FROM last_slot_at)::bigint, slots, state,
             reason, job_id FROM schedule_fires ORDER BY schedule_id, slot_at";
-        let rows: Vec<(Uuid, i64, i64, i64, String, Option<String>, Option<Uuid>)> =
-            sqlx::query_as(statement).fetch_all(&self.pool).await?;
-        let fire = |(id, slot, last_slot, slots, state, reason, job): (Uuid, _, _, i64, _, _, Option<Uuid>)| Fire {
+        let rows: Vec<FireColumns> = sqlx::query_as(statement).fetch_all(&self.pool).await?;
+        let fire = |(id, slot, last_slot, slots, state, reason, job): FireColumns| Fire {
             schedule_id: id.into(),
             slot,
             last_slot,

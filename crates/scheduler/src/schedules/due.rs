@@ -8,8 +8,8 @@
 //!   the same job.
 //! - A slot is decided before its schedule's cursor passes it: the cursor is written after every job was answered. Killed before that, the claim
 //!   ends and another replica decides again.
-//! - What cannot be asked for now (the orchestrator or its database is away) keeps the cursor where it is; what is refused moves it, and is kept
-//!   with its reason.
+//! - What cannot be asked for now (the orchestrator or its database is away) keeps the cursor before it, and after what was asked for; what is refused
+//!   moves it, and is kept with its reason.
 
 mod ask;
 mod events;

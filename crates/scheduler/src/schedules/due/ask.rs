@@ -25,7 +25,7 @@ enum Answer {
 }
 
 impl Due {
-    /// Asks for every run of a plan, in order, and returns what is to be written. If one is not answered, the cursor stays.
+    /// Asks for every run of a plan, in order, and returns what is to be written. If one is not answered, the cursor stays before it.
     pub(super) async fn ask(&self, plan: Plan, until: DateTime<Utc>, deadline: Instant) -> (Schedule, Decided) {
         let Plan { schedule, mut decided, runs, skipped: _ } = plan;
         for (slot, ask) in runs {
@@ -36,12 +36,7 @@ impl Due {
             match answer {
                 Answer::Fire(fire) => decided.fires.push(fire),
                 Answer::Unanswered => {
-                    let wake_at = Some((self.clock)() + AGAIN);
-                    let (cursor_at, state, state_reason) = (schedule.cursor_at, schedule.state, schedule.state_reason);
-                    // What was skipped is decided again, too.
-                    decided.fires.retain(|fire| fire.state != FireState::Skipped);
-                    let last_slot_at = decided.fires.iter().map(|fire| fire.slot_at).max().or(schedule.last_slot_at);
-                    decided = Decided { cursor_at, wake_at, last_slot_at, state, state_reason, pauses_over: None, ..decided };
+                    decided = unfinished(&schedule, decided, (self.clock)() + AGAIN);
                     break;
                 }
             }
@@ -104,6 +99,19 @@ impl Due {
             decided_at: (self.clock)(),
         }
     }
+}
+
+/// What is written when a run was not answered: what became of the slots before it, so that a long backlog shrinks with each attempt.
+fn unfinished(schedule: &Schedule, mut decided: Decided, wake_at: DateTime<Utc>) -> Decided {
+    let is_skipped = |fire: &Fire| fire.state == FireState::Skipped;
+    let last = decided.fires.iter().filter(|fire| !is_skipped(fire)).map(|fire| fire.slot_at).max();
+    // Of slots that are skipped together some may come later: then all are decided again.
+    let is_split = |last| decided.fires.iter().any(|fire| is_skipped(fire) && fire.slot_at < last && last < fire.last_slot_at);
+    let cursor_at = last.filter(|last| !is_split(*last)).unwrap_or(schedule.cursor_at);
+    decided.fires.retain(|fire| !is_skipped(fire) || fire.last_slot_at < cursor_at);
+    let (state, state_reason) = (schedule.state, schedule.state_reason);
+    let last_slot_at = last.or(schedule.last_slot_at);
+    Decided { cursor_at, wake_at: Some(wake_at), last_slot_at, state, state_reason, pauses_over: None, ..decided }
 }
 
 fn sentence(faults: &[Fault]) -> String {

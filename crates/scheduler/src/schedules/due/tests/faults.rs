@@ -32,6 +32,7 @@ on_both!(
     changed_while_it_is_decided_it_is_decided_again,
     what_is_refused_is_kept_and_the_next_slot_comes,
     what_is_not_answered_keeps_its_slot,
+    a_backlog_shrinks_with_each_attempt,
     the_state_follows_the_automation,
 );
 
@@ -39,6 +40,8 @@ on_both!(
 struct Gate {
     inner: Arc<dyn JobIntake>,
     is_away: AtomicBool,
+    /// It is away after so many requests.
+    most: AtomicUsize,
     answers: Semaphore,
     asked: AtomicUsize,
 }
@@ -48,6 +51,7 @@ impl Gate {
         Arc::new(Self {
             inner: inner.clone(),
             is_away: AtomicBool::new(false),
+            most: AtomicUsize::new(usize::MAX),
             answers: Semaphore::new(answers),
             asked: AtomicUsize::new(0),
         })
@@ -61,7 +65,7 @@ impl Gate {
 impl JobIntake for Gate {
     fn accept(&self, ask: Ask) -> BoxFuture<'_, Result<Intake, Failure>> {
         async move {
-            if self.is_away.load(Ordering::SeqCst) {
+            if self.is_away.load(Ordering::SeqCst) || self.asked.load(Ordering::SeqCst) >= self.most.load(Ordering::SeqCst) {
                 return Err(Failure::Overloaded);
             }
             let answer = self.inner.accept(ask).await;
@@ -174,6 +178,29 @@ async fn what_is_not_answered_keeps_its_slot(backend: Backend) {
     gate.is_away.store(false, Ordering::SeqCst);
     world.run_until(&due, "2026-11-26T09:00:20Z").await;
     assert_eq!(world.ran(id).await, [at("2026-11-26T09:00:00Z")]);
+    world.end().await;
+}
+
+async fn a_backlog_shrinks_with_each_attempt(backend: Backend) {
+    let world = World::start(backend, "2026-11-26T08:59:00Z").await;
+    let gate = Gate::new(&world.intake, 1000);
+    let due = world.replica_with(world.database.clone(), gate.clone());
+    let mut draft = with_policy(cron(&world, "0 * * * *"), MisfirePolicy::All);
+    draft.misfire.limit = 4;
+    let id = world.save(&draft).await;
+    world.look(&due).await;
+    gate.most.store(2, Ordering::SeqCst);
+    world.clock.set(at("2026-11-26T14:00:30Z"));
+    world.run_until(&due, "2026-11-26T14:00:31Z").await;
+    let hours = |hours: &[&str]| hours.iter().map(|hour| at(&format!("2026-11-26T{hour}:00:00Z"))).collect::<Vec<_>>();
+    assert_eq!(world.ran(id).await, hours(&["10", "11"]));
+    assert_eq!(world.get(id).await.cursor_at, at("2026-11-26T11:00:00Z"), "what was answered is decided, and what was skipped before it");
+    gate.most.store(usize::MAX, Ordering::SeqCst);
+    world.run_until(&due, "2026-11-26T14:01:00Z").await;
+    assert_eq!(world.ran(id).await, hours(&["10", "11", "12", "13", "14"]));
+    assert_eq!(gate.asked.load(Ordering::SeqCst), 5, "nothing was asked for twice");
+    let skipped: Vec<_> = world.fires(id).await.into_iter().filter(|fire| fire.state == FireState::Skipped).collect();
+    assert_eq!(skipped.iter().map(|fire| (fire.slot_at, fire.slots)).collect::<Vec<_>>(), [(at("2026-11-26T09:00:00Z"), 1)]);
     world.end().await;
 }
 
