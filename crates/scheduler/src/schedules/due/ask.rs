@@ -28,15 +28,19 @@ impl Due {
     /// Asks for every run of a plan, in order, and returns what is to be written. If one is not answered, the cursor stays before it.
     pub(super) async fn ask(&self, plan: Plan, until: DateTime<Utc>, deadline: Instant) -> (Schedule, Decided) {
         let Plan { schedule, mut decided, runs, skipped: _ } = plan;
+        let mut answered = None;
         for (slot, ask) in runs {
             let answer = match ask {
                 Ok(ask) => self.ask_one(&schedule, slot, ask, (until, deadline)).await,
                 Err(fault) => Answer::Fire(self.refused(&schedule, slot, INVALID, sentence(&[fault]))),
             };
             match answer {
-                Answer::Fire(fire) => decided.fires.push(fire),
+                Answer::Fire(fire) => {
+                    answered = Some(fire.slot_at);
+                    decided.fires.push(fire);
+                }
                 Answer::Unanswered => {
-                    decided = unfinished(&schedule, decided, (self.clock)() + AGAIN);
+                    decided = unfinished(&schedule, decided, answered, (self.clock)() + AGAIN);
                     break;
                 }
             }
@@ -101,16 +105,16 @@ impl Due {
     }
 }
 
-/// What is written when a run was not answered: what became of the slots before it, so that a long backlog shrinks with each attempt.
-fn unfinished(schedule: &Schedule, mut decided: Decided, wake_at: DateTime<Utc>) -> Decided {
+/// What is written when a run was not answered: what became of the slots before it, the last of which is `answered`, so that a long backlog shrinks
+/// with each attempt.
+fn unfinished(schedule: &Schedule, mut decided: Decided, answered: Option<DateTime<Utc>>, wake_at: DateTime<Utc>) -> Decided {
     let is_skipped = |fire: &Fire| fire.state == FireState::Skipped;
-    let last = decided.fires.iter().filter(|fire| !is_skipped(fire)).map(|fire| fire.slot_at).max();
     // Of slots that are skipped together some may come later: then all are decided again.
     let is_split = |last| decided.fires.iter().any(|fire| is_skipped(fire) && fire.slot_at < last && last < fire.last_slot_at);
-    let cursor_at = last.filter(|last| !is_split(*last)).unwrap_or(schedule.cursor_at);
+    let cursor_at = answered.filter(|last| !is_split(*last)).unwrap_or(schedule.cursor_at);
     decided.fires.retain(|fire| !is_skipped(fire) || fire.last_slot_at < cursor_at);
     let (state, state_reason) = (schedule.state, schedule.state_reason);
-    let last_slot_at = last.or(schedule.last_slot_at);
+    let last_slot_at = decided.fires.iter().filter(|fire| !is_skipped(fire)).map(|fire| fire.slot_at).max().or(schedule.last_slot_at);
     Decided { cursor_at, wake_at: Some(wake_at), last_slot_at, state, state_reason, pauses_over: None, ..decided }
 }
 
