@@ -53,10 +53,12 @@ UNSTATED = [
     # An expression has a grammar, zones and calendars a list, and what a schedule says of time must go together.
     ("422 (POST|PUT) .*/schedules(/{id})?", ANY, ANY),
     ("400 GET .*/schedules/preview", ANY, ANY),
+    # Zones have a list, names and pointers a grammar, inputs must be there and must not close a circle.
+    ("422 (POST|PUT) .*/chains(/{id})?", ANY, ANY),
     # The end of a period depends on its beginning.
     ("400 GET .*/(calendars/{id}/days|schedules/fires)", "to", "must be after from|must not be before from|days after from"),
     # Where a page ends is known from its answer alone.
-    ("400 GET .*/schedules/fires", "after", "is not the end of a page"),
+    ("400 GET .*/(schedules/fires|chains/{id}/runs)", "after", "is not the end of a page"),
     # What is in a file has a grammar of its own; so have zones.
     ("422 POST .*/schedules/import", ANY, ANY),
     ("(400|422) POST .*/calendars/{id}/import", "(file|timezone|until|format)?", ANY),

@@ -1,6 +1,7 @@
 //! Examples of the API's description: one automation, its jobs and its worker, as a hub shows them after a morning's work.
 
 mod calendar;
+mod chain;
 mod hook;
 mod identity;
 mod schedule;
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::{
     calendar::{calendar, calendar_create, calendar_import, calendar_summary, calendar_update, explained_day, holiday},
+    chain::{chain, chain_create, chain_run, chain_update},
     hook::{hook, hook_answer, hook_create, hook_delivery, hook_rotate, hook_shown, hook_signature, hook_update},
     identity::{
         api_key, api_key_create, audit_entry, change_password, grant, grant_create, login, oidc_token, password_reset, refresh,
@@ -221,6 +223,10 @@ mod tests {
         reads::<crate::AutomationCreate>();
         reads::<crate::AutomationUpdate>();
         reads::<crate::BulkRequest>();
+        reads::<crate::Chain>();
+        reads::<crate::ChainCreate>();
+        reads::<crate::ChainRun>();
+        reads::<crate::ChainUpdate>();
         reads::<crate::ClaimRequest>();
         reads::<crate::ControlRequest>();
         reads::<crate::FinishRequest>();

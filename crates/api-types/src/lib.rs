@@ -13,6 +13,7 @@ mod api_key;
 mod audit;
 mod automation;
 mod calendar;
+mod chain;
 mod control;
 mod dead_letter;
 mod domain;
@@ -39,11 +40,14 @@ mod workers;
 
 pub use api_key::{ApiKey, ApiKeyCreate, ApiKeyCreated, ApiKeyFilter, KeyGrant};
 pub use audit::{AuditEntry, AuditExportFilter, AuditFilter};
-pub use automation::{Automation, AutomationArchived, AutomationCreate, AutomationFilter, AutomationUpdate, DependentSchedule};
+pub use automation::{
+    Automation, AutomationArchived, AutomationCreate, AutomationFilter, AutomationUpdate, DependentChain, DependentHook, DependentSchedule,
+};
 pub use calendar::{
     Calendar, CalendarBlackout, CalendarCreate, CalendarDay, CalendarDaysFilter, CalendarFilter, CalendarImport, CalendarImportOptions,
     CalendarSummary, CalendarUpdate, CalendarWeek, ExplainedDay, Holiday, HolidayFilter, ImportedDay,
 };
+pub use chain::{Chain, ChainCondition, ChainCreate, ChainFilter, ChainInput, ChainParameter, ChainRun, ChainRunFilter, ChainUpdate};
 pub use control::{BulkCancelRequest, BulkRequest, BulkResponse, BulkRetryRequest, ControlRequest, RetryRequest};
 pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterFilter, DeadLetterRefusal, ReplayRequest, ReplayResponse};
 pub use domain::{Domain, DomainCreate, DomainFilter, DomainUpdate};

@@ -75,6 +75,11 @@ shared! {
         /// Id of the API key.
         "id" id: Uuid
     }
+    /// `{id}` of a chain.
+    Path ChainId {
+        /// Id of the chain.
+        "id" id: Uuid
+    }
     /// `{hook}` of a hook.
     Path HookId {
         /// Id of the hook.

@@ -92,6 +92,16 @@ pub(crate) type FireState = Name<domain::schedule::FireState>;
 pub(crate) type WorkerState = Name<domain::worker::State>;
 /// How a condition compares.
 pub(crate) type ConditionOperator = Name<domain::condition::Operator>;
+/// Which ends count for a chain.
+pub(crate) type ChainEnding = Name<domain::chain::Ending>;
+/// How many inputs of a chain must have ended.
+pub(crate) type ChainJoin = Name<domain::chain::Join>;
+/// Whether a chain is going to run.
+pub(crate) type ChainState = Name<domain::chain::ChainState>;
+/// Why a chain is in its state.
+pub(crate) type ChainStateReason = Name<domain::chain::ChainStateReason>;
+/// What became of a run of a chain.
+pub(crate) type ChainRunState = Name<domain::chain::RunState>;
 /// How senders of a hook prove themselves.
 pub(crate) type HookScheme = Name<domain::hook::Scheme>;
 /// How a signature is written.

@@ -25,6 +25,7 @@ mod audit;
 mod automations;
 mod calendars;
 mod call;
+mod chains;
 mod dead_letters;
 mod domains;
 mod endpoints;

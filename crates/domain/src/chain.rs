@@ -9,6 +9,7 @@
 
 mod faults;
 mod graph;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -17,10 +18,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::{
-    faults::{MAX_INPUTS, MAX_NAME, MAX_TAKEN, not_before},
+    faults::{MAX_INPUTS, MAX_TAKEN, not_before},
     graph::cycle,
+    standing::{ChainState, ChainStateReason, standing},
 };
 use crate::{
+    Fault,
     condition::Operator,
     ids::{AutomationId, ChainId, JobId},
     job::{IdempotencyKey, Status},
@@ -53,6 +56,23 @@ wire_names! {
     }
     default Any;
 }
+
+wire_names! {
+    /// What became of a run.
+    pub enum RunState as "ChainRunState" {
+        /// Its job has not been requested: it is not due yet, or the orchestrator did not answer.
+        Waiting = "waiting",
+        /// It has a job.
+        Created = "created",
+        /// It has no job: the overlap rule of the automation skipped it, or the chain was switched off meanwhile.
+        Skipped = "skipped",
+        /// It has no job: its parameters are too large, or the orchestrator refused it.
+        Refused = "refused",
+    }
+}
+
+/// Maximum size of the parameters of a run, as JSON in bytes.
+pub const MAX_PARAMETERS: usize = 1 << 20;
 
 /// A chain.
 #[derive(Clone, Debug, PartialEq)]
@@ -161,6 +181,18 @@ impl Chain {
         self.inputs.iter().any(|input| input.accepts(ended))
     }
 
+    /// Whether the result of an end of this automation decides if it counts.
+    #[must_use]
+    pub fn asks_result(&self, automation: AutomationId) -> bool {
+        self.inputs.iter().any(|input| input.automation_id == automation && input.condition.is_some())
+    }
+
+    /// Whether parameters are taken from the result of this input.
+    #[must_use]
+    pub fn takes_result(&self, automation: AutomationId, ended_last: bool) -> bool {
+        self.parameters_from.iter().any(|taken| taken.automation_id.map_or(ended_last, |meant| meant == automation))
+    }
+
     /// Ends that count under the same key belong together.
     #[must_use]
     pub fn key(&self, ended: &Ended) -> String {
@@ -189,8 +221,10 @@ impl Chain {
 
     /// Parameters of its job. `results`: of the counted jobs by automation, the one that ended last at the end. What a pointer does not lead to is
     /// left out.
-    #[must_use]
-    pub fn parameters(&self, results: &[(AutomationId, Option<Value>)]) -> Map<String, Value> {
+    ///
+    /// # Errors
+    /// When they are larger than [`MAX_PARAMETERS`].
+    pub fn parameters(&self, results: &[(AutomationId, Option<Value>)]) -> Result<Map<String, Value>, Fault> {
         let mut parameters = self.parameters.clone();
         for Taken { parameter, pointer, automation_id } in &self.parameters_from {
             let meant = results.iter().rev().find(|(id, _)| automation_id.is_none_or(|meant| meant == *id));
@@ -198,7 +232,11 @@ impl Chain {
                 parameters.insert(parameter.clone(), value.clone());
             }
         }
-        parameters
+        // A map of JSON values has JSON.
+        let size = serde_json::to_string(&parameters).map_or(usize::MAX, |text| text.len());
+        let too_large =
+            || Fault::new("parameters", format!("would have {size} bytes with what is taken from results; {MAX_PARAMETERS} are allowed"));
+        if size > MAX_PARAMETERS { Err(too_large()) } else { Ok(parameters) }
     }
 }
 
@@ -206,7 +244,7 @@ impl Chain {
 ///
 /// # Errors
 /// Never with a key of [`Chain::key`].
-pub fn idempotency_key(chain: ChainId, key: &str) -> Result<IdempotencyKey, crate::Fault> {
+pub fn idempotency_key(chain: ChainId, key: &str) -> Result<IdempotencyKey, Fault> {
     IdempotencyKey::parse(format!("chain/{chain}/{key}"))
 }
 

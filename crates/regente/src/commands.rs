@@ -8,6 +8,7 @@ mod audit;
 mod automation;
 mod browser_sign_in;
 mod calendar;
+mod chain;
 mod credentials;
 mod domain;
 mod events;
@@ -55,7 +56,7 @@ pub(crate) enum HubCommand {
     Logout(login::LogoutArgs),
     /// Change your own password.
     Passwd(login::PasswdArgs),
-    /// Register, show, pause and resume automations.
+    /// Register, show, pause, resume and archive automations.
     Automation(automation::AutomationArgs),
     /// Run an automation.
     Run(Box<run::RunArgs>),
@@ -69,6 +70,8 @@ pub(crate) enum HubCommand {
     Key(key::KeyArgs),
     /// Add, change, import and delete calendars, which schedules obey.
     Calendar(calendar::CalendarArgs),
+    /// Create, change and watch chains, which run an automation after others have ended.
+    Chain(Box<chain::ChainArgs>),
     /// Create, change and watch inbound webhooks, at which requests of other systems start jobs.
     Hook(hook::HookArgs),
     /// Add, change and delete domains, which own automations.
@@ -125,6 +128,7 @@ async fn outcome(command: HubCommand) -> Outcome {
         HubCommand::Queue(args) => queue::run(args).await,
         HubCommand::Key(args) => key::run(args).await,
         HubCommand::Calendar(args) => calendar::run(args).await,
+        HubCommand::Chain(args) => chain::run(*args).await,
         HubCommand::Hook(args) => hook::run(args).await,
         HubCommand::Domain(args) => domain::run(args).await,
         HubCommand::User(args) => user::run(args).await,

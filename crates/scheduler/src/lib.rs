@@ -11,6 +11,7 @@
 //! ```
 
 mod calendars;
+mod chains;
 mod hooks;
 mod retention;
 mod routes;

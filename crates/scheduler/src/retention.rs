@@ -6,9 +6,9 @@ use runtime::{
     Context, Counts, Reconciler, Shutdown, TaskError,
     reconcile::retention::{BATCH, in_batches, kept_since},
 };
-use store::{Database, retention::retention_fires};
+use store::{Database, chains::chain_prune, retention::retention_fires};
 
-/// Deletes what became of slots, when jobs of that time are deleted.
+/// Deletes what became of slots and of runs of chains, when jobs of that time are deleted.
 pub(crate) struct RetentionFires {
     database: Database,
     kept: Duration,
@@ -38,9 +38,14 @@ impl Reconciler for RetentionFires {
     fn run_once(&self, now: DateTime<Utc>) -> BoxFuture<'_, Result<Counts, TaskError>> {
         Box::pin(async move {
             let Some(before) = kept_since(now, self.kept) else { return Ok(Counts::new()) };
-            let batch = || async { retention_fires(&self.database, before, BATCH).await.map(|removed| [removed]) };
-            let [removed] = in_batches(&self.shutdown, batch).await?;
-            Ok(Counts::from([("fires_removed", removed)]))
+            let batch = || async {
+                Ok::<_, store::Error>([
+                    retention_fires(&self.database, before, BATCH).await?,
+                    chain_prune(&self.database, before, BATCH).await?,
+                ])
+            };
+            let [fires, runs] = in_batches(&self.shutdown, batch).await?;
+            Ok(Counts::from([("chain_runs_removed", runs), ("fires_removed", fires)]))
         })
     }
 }

@@ -3,18 +3,23 @@
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi as _;
 
-use crate::{calendars, hooks, schedules};
+use crate::{calendars, chains, hooks, schedules};
 
 #[derive(utoipa::OpenApi)]
 struct Nothing;
 
 /// The description of the routes.
 pub(crate) fn description() -> utoipa::openapi::OpenApi {
-    let subjects = [calendars::Description::openapi(), hooks::Description::openapi(), schedules::Description::openapi()];
+    let subjects = [
+        calendars::Description::openapi(),
+        chains::Description::openapi(),
+        hooks::Description::openapi(),
+        schedules::Description::openapi(),
+    ];
     subjects.into_iter().fold(Nothing::openapi(), utoipa::openapi::OpenApi::merge_from)
 }
 
 /// The routes.
 pub(crate) fn routes(config: &mut ServiceConfig) {
-    config.configure(calendars::routes).configure(hooks::routes).configure(schedules::routes);
+    config.configure(calendars::routes).configure(chains::routes).configure(hooks::routes).configure(schedules::routes);
 }

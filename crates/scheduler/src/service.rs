@@ -1,6 +1,6 @@
 //! Assembles the service. Each subject adds its use cases, routes and tasks here by a line, and nothing else constructs them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use actix_web::web::{Data, ServiceConfig};
 use api_types::TimeZones;
@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::{
     CalendarCache, Settings,
     calendars::Calendars,
+    chains::{Chains, Sweep},
     hooks::{self, Hooks},
     retention::RetentionFires,
     routes,
@@ -41,6 +42,7 @@ impl runtime::Service for Service {
         Box::pin(async move {
             let use_cases = UseCases::new(context)?;
             let time_zones = use_cases.time_zones.clone();
+            let sweep = Arc::new(use_cases.sweep(context));
             let (due, stop) = (use_cases.due.clone(), context.shutdown.clone());
             context.tasks.spawn("scheduler.due", move || due.clone().run(stop.clone()));
             let running = Running::new(move |config| {
@@ -48,7 +50,7 @@ impl runtime::Service for Service {
                 routes::routes(config);
             });
             Ok(running
-                .with_reconcilers(vec![Arc::new(RetentionFires::new(context)), Arc::new(hooks::Retention::new(context))])
+                .with_reconcilers(vec![sweep, Arc::new(RetentionFires::new(context)), Arc::new(hooks::Retention::new(context))])
                 .with_time_zones(time_zones))
         })
     }
@@ -57,6 +59,7 @@ impl runtime::Service for Service {
 /// The use cases, by subject: what handlers call, and what tasks run.
 struct UseCases {
     calendars: Data<Calendars>,
+    chains: Data<Chains>,
     hooks: Data<Hooks>,
     schedules: Data<Schedules>,
     due: Due,
@@ -91,9 +94,12 @@ impl UseCases {
             nudge: nudge.clone(),
             tick: settings.tick,
         };
+        let chains =
+            Chains { database: database.clone(), clock: clock.clone(), events: events.clone(), zones: zones.clone(), zone: zone.clone() };
         let calendars = Calendars { database, clock, events, zones, zone, nudge };
         Ok(Self {
             calendars: Data::new(calendars),
+            chains: Data::new(chains),
             hooks: Data::new(Hooks::new(context)?),
             schedules: Data::new(schedules),
             due,
@@ -101,8 +107,14 @@ impl UseCases {
         })
     }
 
+    /// What follows ended jobs.
+    fn sweep(&self, context: &Context) -> Sweep {
+        let Due { database, clock, events, zones, intake, tick, .. } = self.due.clone();
+        Sweep { database, clock, events, zones, intake, tick, shutdown: context.shutdown.clone(), read: Mutex::default() }
+    }
+
     /// Registers them as app data for the handlers.
     fn share(&self, config: &mut ServiceConfig) {
-        config.app_data(self.calendars.clone()).app_data(self.hooks.clone()).app_data(self.schedules.clone());
+        config.app_data(self.calendars.clone()).app_data(self.chains.clone()).app_data(self.hooks.clone()).app_data(self.schedules.clone());
     }
 }

@@ -7,6 +7,8 @@
 mod ends;
 mod runs;
 
+use std::collections::{BTreeSet, HashMap};
+
 use chrono::{DateTime, NaiveTime, Timelike as _, Utc};
 use domain::{
     Scope,
@@ -24,9 +26,9 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 pub use self::{
-    ends::{Mark, chain_count_in_txn, chain_list_ended_unscoped, chain_list_inputs_unscoped, chain_lock_in_txn, chain_results_in_txn},
+    ends::{Mark, chain_count_in_txn, chain_list_ended_unscoped, chain_lock_in_txn, chain_results_in_txn, chain_since_unscoped},
     runs::{
-        NewRun, Outcome, Run, RunFilter, RunState, chain_finish_run, chain_list_runs, chain_list_waiting_unscoped, chain_prune,
+        NewRun, Outcome, Run, RunFilter, chain_finish_run, chain_list_runs, chain_list_waiting_unscoped, chain_prune,
         chain_start_run_in_txn,
     },
 };
@@ -34,7 +36,7 @@ use crate::{
     Database, Error, Transaction,
     audit::{NONE, audit_record_in_txn},
     dialect,
-    entity::{automation, chain, chain_input},
+    entity::{automation, chain, chain_input, chain_mark},
     scope,
 };
 
@@ -83,10 +85,14 @@ pub struct Chain {
 /// Selects chains.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
+    /// Only these; empty: all.
+    pub ids: Vec<ChainId>,
     /// Only those that run this automation.
     pub automation_id: Option<AutomationId>,
     /// Only those that wait for this automation.
     pub input_id: Option<AutomationId>,
+    /// Only those with this name.
+    pub name: Option<String>,
     /// Page size.
     pub limit: u64,
     /// The last chain of the page before.
@@ -133,8 +139,8 @@ pub async fn chain_insert(database: &Database, change: &Change, id: ChainId, dra
         .await
 }
 
-/// Changes a chain in scope; `revision`: only if it is still this one. Ends after `now` count if it is switched on or waits for something else than
-/// before; else those that have not counted yet.
+/// Changes a chain in scope; `revision`: only if it is still this one. If it is switched on, or waits for something else than before, ends after
+/// `now` count, and nothing that counted before.
 ///
 /// # Errors
 /// As [`chain_insert`].
@@ -168,6 +174,9 @@ pub async fn chain_update(
             };
             let after = row.update(&txn.0).await?;
             inputs_replace_in_txn(txn, id, draft).await?;
+            if is_other {
+                chain_mark::Entity::delete_many().filter(chain_mark::Column::ChainId.eq(id.get())).exec(&txn.0).await?;
+            }
             audit_record_in_txn(txn, change, ("chain.update", target(id)), (Some(&before), Some(&after)), now).await?;
             Ok(Save::Done(Box::new(from_row(after)?)))
         })
@@ -209,23 +218,33 @@ pub async fn chain_list(database: &Database, scope: &Scope, filter: &Filter) -> 
         C::Id.in_subquery(those.filter(chain_input::Column::AutomationId.eq(id.get())).into_query())
     });
     let matching = in_scope(scope)
+        .add_option((!filter.ids.is_empty()).then(|| C::Id.is_in(uuids(&filter.ids))))
         .add_option(filter.automation_id.map(|id| C::AutomationId.eq(id.get())))
         .add_option(waits)
+        .add_option(filter.name.as_ref().map(|name| C::Name.eq(name)))
         .add_option(filter.after.map(|after| C::Id.gt(after.get())));
     let query = chain::Entity::find().filter(matching).order_by_asc(C::Id).limit(filter.limit);
     query.all(database.connection()).await?.into_iter().map(from_row).collect()
 }
 
-/// Which of these automations there are in scope.
+/// The names of these automations, of those that are in scope.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn chain_list_automations(database: &Database, scope: &Scope, ids: &[AutomationId]) -> Result<Vec<AutomationId>, Error> {
-    let query = automation::Entity::find().select_only().column(automation::Column::Id);
-    let query = query.filter(automation::Column::Id.is_in(ids.iter().map(|id| id.get())));
-    let query = query.filter(Condition::all().add_option(scope::has_automation(scope)));
-    let found: Vec<i32> = query.into_tuple().all(database.connection()).await?;
-    Ok(found.into_iter().map(Into::into).collect())
+pub async fn chain_list_names(
+    database: &Database,
+    scope: &Scope,
+    ids: &BTreeSet<AutomationId>,
+) -> Result<HashMap<AutomationId, String>, Error> {
+    use automation::Column::{Id, Name};
+    let mut names = HashMap::new();
+    for ids in Vec::from_iter(ids).chunks(5_000) {
+        let query = automation::Entity::find().select_only().columns([Id, Name]).filter(Id.is_in(ids.iter().map(|id| id.get())));
+        let query = query.filter(Condition::all().add_option(scope::has_automation(scope)));
+        let found: Vec<(i32, String)> = query.into_tuple().all(database.connection()).await?;
+        names.extend(found.into_iter().map(|(id, name)| (id.into(), name)));
+    }
+    Ok(names)
 }
 
 /// A chain in the audit trail.

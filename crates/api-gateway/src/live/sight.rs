@@ -13,11 +13,12 @@ use serde_json::Value;
 use store::automations::Placed;
 
 /// Each noun of events, with the permission to read it. Events of others are for nobody.
-const NOUNS: [(&str, Permission); 8] = [
+const NOUNS: [(&str, Permission); 9] = [
     ("job", Permission::RunRead),
     ("automation", Permission::RobotRead),
     ("calendar", Permission::RobotRead),
     ("schedule", Permission::RobotRead),
+    ("chain", Permission::RobotRead),
     ("queue", Permission::RobotRead),
     ("worker", Permission::WorkerRead),
     ("dead_letter", Permission::RunRead),

@@ -21,7 +21,7 @@ fn hook_rules() -> Value {
 }
 
 /// `rules` with more fields.
-fn with(mut rules: Value, more: Value) -> Value {
+pub(super) fn with(mut rules: Value, more: Value) -> Value {
     if let (Some(rules), Value::Object(more)) = (rules.as_object_mut(), more) {
         rules.extend(more);
     }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use api_types::{
     ApiKeyCreate, ApiKeyFilter, AuditExportFilter, AuditFilter, AutomationCreate, AutomationFilter, AutomationUpdate, BulkRequest,
-    CalendarCreate, CalendarDaysFilter, CalendarFilter, CalendarImportOptions, CalendarUpdate, ChangePasswordRequest, ControlRequest,
-    DeadLetterFilter, DomainCreate, DomainFilter, DomainUpdate, EventFilter, ExecuteOptions, FireFilter, GrantCreate, HolidayFilter,
-    HookCreate, HookDeliveryFilter, HookFilter, HookRotate, HookUpdate, JobCreate, JobEventFilter, JobFilter, LogFilter, OidcTokenRequest,
-    PasswordReset, PauseRequest, QueueFilter, ReplayRequest, RetryRequest, ScheduleExportFilter, ScheduleFilter, ScheduleImportQuery,
-    SchedulePauseRequest, SchedulePreviewQuery, ScheduleResumeRequest, ScheduleUpdate, SessionFilter, UserCreate, UserFilter, UserUpdate,
-    WorkerFilter, WorkerTokenCreate, WorkerTokenFilter,
+    CalendarCreate, CalendarDaysFilter, CalendarFilter, CalendarImportOptions, CalendarUpdate, ChainCreate, ChainFilter, ChainRunFilter,
+    ChainUpdate, ChangePasswordRequest, ControlRequest, DeadLetterFilter, DomainCreate, DomainFilter, DomainUpdate, EventFilter,
+    ExecuteOptions, FireFilter, GrantCreate, HolidayFilter, HookCreate, HookDeliveryFilter, HookFilter, HookRotate, HookUpdate, JobCreate,
+    JobEventFilter, JobFilter, LogFilter, OidcTokenRequest, PasswordReset, PauseRequest, QueueFilter, ReplayRequest, RetryRequest,
+    ScheduleExportFilter, ScheduleFilter, ScheduleImportQuery, SchedulePauseRequest, SchedulePreviewQuery, ScheduleResumeRequest,
+    ScheduleUpdate, SessionFilter, UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate, WorkerTokenFilter,
 };
 use chrono::NaiveDate;
 use client::{Client, Error, Settings};
@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::server::{Server, problem};
 
 /// Calls that are there beside a description: to be compared with it.
-const METHODS: usize = 106;
+const METHODS: usize = 114;
 
 /// Routes of browsers.
 const OF_BROWSERS: [&str; 3] = ["/api/v1/ws", "/api/v1/auth/oidc/start", "/api/v1/auth/oidc/callback"];
@@ -128,6 +128,14 @@ async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
         hub.calendar_days(id.into(), &CalendarDaysFilter { from: NaiveDate::MIN, to: NaiveDate::MAX }),
         hub.calendar_import(id.into(), &CalendarImportOptions::default(), "date".into()),
         hub.holidays(&HolidayFilter { set: HolidaySet::Br, year: 2026 }),
+        hub.chains(&ChainFilter::default()).page(),
+        hub.chain_create(&ChainCreate::default()),
+        hub.chain(id.into()),
+        hub.chain_update(id.into(), &ChainUpdate::default()),
+        hub.chain_delete(id.into()),
+        hub.chain_enable(id.into()),
+        hub.chain_disable(id.into()),
+        hub.chain_runs(id.into(), &ChainRunFilter::default()).page(),
         hub.hooks(&HookFilter::default()).page(),
         hub.hook_create(&HookCreate::default()),
         hub.hook(id.into()),

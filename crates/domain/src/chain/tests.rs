@@ -3,7 +3,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
-use crate::schedule::Zones;
+use crate::schedule::{AutomationState, Zones};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -99,7 +99,7 @@ fn ends_belong_together_by_the_join() {
 #[test]
 fn a_run_waits_for_its_time_of_the_day() {
     let due = |not_before: &str, ended: &str| {
-        let time = faults::not_before(not_before).unwrap();
+        let time = super::not_before(not_before).unwrap();
         Chain { not_before: Some(time), ..chain(Join::Any) }.due_at(at(ended))
     };
     assert_eq!(due("07:30", "2026-11-26T08:00:00Z"), at("2026-11-26T10:30:00Z"));
@@ -109,7 +109,7 @@ fn a_run_waits_for_its_time_of_the_day() {
     assert_eq!(due("00:30", "2018-11-04T03:00:00Z"), at("2018-11-04T03:00:00Z"));
     assert_eq!(chain(Join::Any).due_at(at("2026-11-26T08:00:00Z")), at("2026-11-26T08:00:00Z"));
     for bad in ["", "24:00", "7", "07:60", "07:30Z"] {
-        assert_eq!(faults::not_before(bad).unwrap_err().field, "not_before", "{bad}");
+        assert_eq!(not_before(bad).unwrap_err().field, "not_before", "{bad}");
     }
 }
 
@@ -126,9 +126,51 @@ fn parameters_come_from_the_results_that_are_meant() {
         ..chain(Join::All)
     };
     let results = [(id(1), Some(json!({"file": "a"}))), (id(2), Some(json!({"file": "b"})))];
-    assert_eq!(Value::Object(chain.parameters(&results)), json!({"fixed": 1, "file": "b", "first": "a"}));
+    let taken = |results: &[(AutomationId, Option<Value>)]| chain.parameters(results).map(Value::Object);
+    assert_eq!(taken(&results), Ok(json!({"fixed": 1, "file": "b", "first": "a"})));
     let nothing = [(id(1), None), (id(2), None)];
-    assert_eq!(Value::Object(chain.parameters(&nothing)), json!({"fixed": 1, "file": "old"}));
+    assert_eq!(taken(&nothing), Ok(json!({"fixed": 1, "file": "old"})));
+    let large = [(id(2), Some(json!({"file": "x".repeat(MAX_PARAMETERS)})))];
+    assert_eq!(taken(&large).unwrap_err().field, "parameters");
+}
+
+#[test]
+fn only_results_that_are_meant_are_read() {
+    let from = |automation_id: Option<i32>| Chain {
+        parameters_from: vec![Taken { parameter: "p".into(), pointer: String::new(), automation_id: automation_id.map(id) }],
+        ..chain(Join::All)
+    };
+    let takes = |chain: &Chain| [(1, false), (1, true), (2, false), (2, true)].map(|(input, last)| chain.takes_result(id(input), last));
+    assert_eq!(takes(&chain(Join::All)), [false; 4]);
+    assert_eq!(takes(&from(None)), [false, true, false, true]);
+    assert_eq!(takes(&from(Some(1))), [true, true, false, false]);
+    let condition = Condition { pointer: String::new(), operator: Operator::Exists, value: None };
+    let asks = Chain { inputs: vec![Input { condition: Some(condition), ..input(1) }, input(2)], ..chain(Join::All) };
+    assert!(asks.asks_result(id(1)) && !asks.asks_result(id(2)) && !asks.asks_result(id(3)));
+}
+
+#[test]
+fn what_keeps_a_chain_from_running_is_its_state() {
+    use AutomationState::{Archived, Paused, Ready};
+    let told = |enabled, target, join, archived: &[bool]| {
+        let (state, reason) = standing((enabled, true), target, (join, archived));
+        (state.as_str(), reason.map(ChainStateReason::as_str))
+    };
+    assert_eq!(told(true, Ready, Join::All, &[false, false]), ("active", None));
+    assert_eq!(told(true, Paused, Join::All, &[false, false]), ("active", Some("automation_paused")));
+    assert_eq!(told(true, Archived, Join::All, &[true, false]), ("blocked", Some("automation_archived")));
+    assert_eq!(told(false, Archived, Join::All, &[true, false]), ("disabled", Some("switched_off")));
+    for (join, archived, is_blocked) in [
+        (Join::Any, [true, false], false),
+        (Join::Any, [true, true], true),
+        (Join::All, [true, false], true),
+        (Join::AllToday, [false, true], true),
+    ] {
+        let expected = if is_blocked { ("blocked", Some("input_archived")) } else { ("active", None) };
+        assert_eq!(told(true, Ready, join, &archived), expected, "{join} {archived:?}");
+    }
+    let (state, reason) = standing((true, false), Ready, (Join::Any, &[false]));
+    assert_eq!((state, reason), (ChainState::Blocked, Some(ChainStateReason::Unusable)));
 }
 
 #[test]
@@ -142,7 +184,12 @@ fn each_fault_names_its_field() {
             Input { condition: condition("/a~2", Operator::Exists, Some(json!(1))), ..input(1) },
             Input { condition: condition("", Operator::Eq, None), ..input(2) },
         ],
-        parameters_from: vec![Taken { parameter: String::new(), pointer: "x".into(), automation_id: Some(id(3)) }],
+        parameters: json!({"a": {"b": "x\u{0}"}}).as_object().unwrap().clone(),
+        parameters_from: vec![
+            Taken { parameter: String::new(), pointer: "x".into(), automation_id: Some(id(3)) },
+            Taken { parameter: "p".into(), pointer: "/p".into(), automation_id: None },
+            Taken { parameter: "p".into(), pointer: "/q".into(), automation_id: Some(id(1)) },
+        ],
         ..chain(Join::All)
     };
     let fields: Vec<String> = bad.faults().into_iter().map(|fault| fault.field).collect();
@@ -156,9 +203,11 @@ fn each_fault_names_its_field() {
             "inputs/1/condition/pointer",
             "inputs/1/condition/value",
             "inputs/2/condition/value",
+            "parameters/a/b",
             "parameters_from/0/automation_id",
             "parameters_from/0/parameter",
             "parameters_from/0/pointer",
+            "parameters_from/2/parameter",
         ]
     );
     assert_eq!(Chain { inputs: Vec::new(), ..chain(Join::Any) }.faults()[0].field, "inputs");

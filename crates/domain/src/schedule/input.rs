@@ -32,7 +32,8 @@ pub fn window(start: Option<&str>, end: Option<&str>) -> Result<Option<Window>, 
     }
 }
 
-fn time_of_day(field: &str, text: &str) -> Result<NaiveTime, Fault> {
+/// Reads a time of day.
+pub fn time_of_day(field: &str, text: &str) -> Result<NaiveTime, Fault> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
     let time = NaiveTime::parse_from_str(text, "%H:%M:%S").or_else(|_| NaiveTime::parse_from_str(text, "%H:%M"));
     // A leap second is no time of day.

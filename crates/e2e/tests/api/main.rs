@@ -8,6 +8,7 @@ mod automation_faults;
 mod automations;
 mod bounds;
 mod calendars;
+mod chains;
 mod claim;
 mod control;
 mod dead_letters;

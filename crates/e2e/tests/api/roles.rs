@@ -38,7 +38,7 @@ fn about(method: &str, path: &str) -> About {
         ("post", "/api/v1/worker-tokens") => About::Token,
         (_, "/api/v1/worker-tokens/{id}") => About::OwnToken,
         ("post", "/api/v1/automations") => About::New,
-        ("post", "/api/v1/jobs" | "/api/v1/hooks" | "/api/v1/schedules") => About::One,
+        ("post", "/api/v1/jobs" | "/api/v1/chains" | "/api/v1/hooks" | "/api/v1/schedules") => About::One,
         ("post", "/api/v1/schedules/import") => About::Named,
         // Everybody sees the calendars; who changes them may do so everywhere.
         ("get", path) if path.starts_with("/api/v1/calendars") => About::Part,
@@ -214,6 +214,17 @@ impl Maker<'_> {
         (hook.id.to_string(), list.json::<Vec<HookDelivery>>().remove(0).id.to_string())
     }
 
+    /// What a new chain of a new automation is created with.
+    async fn new_chain(&self) -> Value {
+        let (target, input) = (self.automation().await, self.automation().await);
+        json!({"automation_id": target["id"], "name": "c", "inputs": [{"automation_id": input["id"]}]})
+    }
+
+    async fn chain(&self) -> String {
+        let made = self.world.client.post("/api/v1/chains", &self.new_chain().await).await;
+        json_of(made, 201).await["id"].as_str().unwrap().to_owned()
+    }
+
     async fn schedule(&self) -> String {
         let body = json!({"automation_id": self.automation().await["id"], "cron_expression": "@yearly"});
         json_of(self.world.client.post("/api/v1/schedules", &body).await, 201).await["id"].as_str().unwrap().to_owned()
@@ -274,6 +285,14 @@ impl Maker<'_> {
                     _ => Sample { path, body: Value::Null, done: &[200, 204] },
                 }
             }
+            ("post", "/api/v1/chains") => plain(self.new_chain().await, &[201]),
+            ("put", "/api/v1/chains/{id}") => of(&self.chain().await, json!({"name": unique}), &[200]),
+            (_, "/api/v1/chains/{id}/enable") => {
+                let id = self.chain().await;
+                self.done(&format!("/api/v1/chains/{id}/disable")).await;
+                of(&id, json!({}), &[200])
+            }
+            (_, path) if path.starts_with("/api/v1/chains/{id}") => of(&self.chain().await, Value::Null, &[200, 204]),
             ("post", "/api/v1/schedules") => {
                 plain(json!({"automation_id": self.automation().await["id"], "cron_expression": "@yearly"}), &[201])
             }

@@ -1,6 +1,6 @@
 //! Registers, changes and archives automations.
 
-use api_types::{AutomationArchived, AutomationCreate, AutomationUpdate, DependentSchedule};
+use api_types::{AutomationArchived, AutomationCreate, AutomationUpdate, DependentChain, DependentHook, DependentSchedule};
 use auth::Permitted;
 use domain::{
     Fault, Scope,
@@ -12,11 +12,14 @@ use runtime::{Editor, Failure, reach};
 use serde_json::Value;
 use store::{
     automations::{Automation, Draft, Filter},
-    schedules,
+    chains, hooks, schedules,
 };
 
 use super::{Automations, convert, draft};
 use crate::catalog::not_found;
+
+/// Maximum number of chains and of hooks that an archived automation is answered with.
+const DEPENDENTS: u64 = 1000;
 
 impl Automations {
     pub(crate) async fn create(&self, by: &Editor, request: AutomationCreate) -> Result<Automation, Failure> {
@@ -61,17 +64,33 @@ impl Automations {
         self.catalog.check_schema(draft::stored_schema(schema).map_err(Failure::Invalid)?).await
     }
 
-    /// Archives it, and tells which schedules create no jobs of it any more.
+    /// Archives it, and tells which schedules, chains and webhooks create no jobs of it any more.
     pub(crate) async fn archive(&self, by: &Editor, id: AutomationId) -> Result<AutomationArchived, Failure> {
         self.get(by, id).await?;
         store::automations::automation_archive(&self.database, by.change(), id, (self.clock)()).await?;
         let automation = self.get(by, id).await?;
         self.announcer.automation("automation.archived", &automation);
         self.catalog.put(automation);
+        self.dependents(by, id).await
+    }
+
+    /// What creates jobs of an automation, and the chains that wait for it, as far as the caller sees them.
+    async fn dependents(&self, by: &Editor, id: AutomationId) -> Result<AutomationArchived, Failure> {
+        let seen = by.sees_more(Permission::RobotRead).unwrap_or_else(|| by.scope());
         let filter = schedules::Filter { automation_id: Some(id), ..schedules::Filter::default() };
-        let found = schedules::schedule_list(&self.database, by.scope(), &filter).await?;
+        let found = schedules::schedule_list(&self.database, seen, &filter).await?;
         let schedules = found.into_iter().map(|schedule| DependentSchedule { id: schedule.id, name: schedule.draft.name });
-        Ok(AutomationArchived { schedules: schedules.collect() })
+        let filter = hooks::Filter { automation_id: Some(id), name: None, after: None, limit: DEPENDENTS };
+        let found = hooks::hook_list(&self.database, seen, &filter).await?;
+        let hooks = found.into_iter().map(|hook| DependentHook { id: hook.id, name: hook.name });
+        let runs_it = chains::Filter { automation_id: Some(id), limit: DEPENDENTS, ..chains::Filter::default() };
+        let waits = chains::Filter { input_id: Some(id), limit: DEPENDENTS, ..chains::Filter::default() };
+        let mut found = chains::chain_list(&self.database, seen, &runs_it).await?;
+        found.extend(chains::chain_list(&self.database, seen, &waits).await?);
+        let chain =
+            |chain: chains::Chain| DependentChain { id: chain.id, name: chain.draft.name, automation_id: chain.draft.automation_id };
+        let chains = found.into_iter().map(chain).collect();
+        Ok(AutomationArchived { schedules: schedules.collect(), chains, hooks: hooks.collect() })
     }
 
     /// The automation, where the caller may do what the request does.

@@ -1,7 +1,7 @@
 //! `regente automation`.
 
 use ::domain::{automation::EntrypointType, ids::DomainId};
-use api_types::{Automation, AutomationCreate, AutomationFilter, AutomationUpdate};
+use api_types::{Automation, AutomationArchived, AutomationCreate, AutomationFilter, AutomationUpdate};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
@@ -54,6 +54,11 @@ enum AutomationCommand {
     /// Let the jobs of a paused automation start again.
     Resume {
         /// Its name, or its id.
+        name: String,
+    },
+    /// Archive an automation: it accepts no more jobs. Prints which schedules, chains and hooks go with it.
+    Archive {
+        /// Name or id.
         name: String,
     },
     /// Show one automation.
@@ -160,6 +165,10 @@ pub(super) async fn run(args: AutomationArgs) -> Outcome {
             let says = |automation: &Automation| format!("Automation {} is active.", automation.name);
             hub.change(hub.client.automation_resume(find(&hub, &name).await?.id), is_json, says).await
         }
+        AutomationCommand::Archive { name } => {
+            let Automation { id, name, .. } = find(&hub, &name).await?;
+            hub.change(hub.client.automation_archive(id), is_json, |left| told(&name, left)).await
+        }
         AutomationCommand::Show { name } => {
             let automation = find(&hub, &name).await?;
             if is_json {
@@ -170,6 +179,16 @@ pub(super) async fn run(args: AutomationArgs) -> Outcome {
             Ok(Exit::Done)
         }
     }
+}
+
+/// What an archived automation leaves behind, a line each.
+fn told(name: &str, left: &AutomationArchived) -> String {
+    let AutomationArchived { schedules, chains, hooks } = left;
+    let mut lines = vec![format!("Automation {name} is archived: it accepts no more jobs.")];
+    lines.extend(schedules.iter().map(|one| format!("Its schedule \"{}\" ({}) fires no more.", one.name, one.id)));
+    lines.extend(chains.iter().map(|one| format!("The chain \"{}\" ({}) is blocked, or waits for its last jobs.", one.name, one.id)));
+    lines.extend(hooks.iter().map(|one| format!("Its hook \"{}\" ({}) refuses requests.", one.name, one.id)));
+    lines.join("\n")
 }
 
 /// The automation with this name, else with this id.

@@ -188,7 +188,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| "must be NAME=VALUE".to_owned())
 }
 
-fn value_of(text: &str) -> Value {
+/// A value as it is typed: JSON, or else a string.
+pub(super) fn value_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 

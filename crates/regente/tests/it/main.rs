@@ -5,6 +5,7 @@
 mod alone;
 mod browser_sign_in;
 mod calendar_commands;
+mod chain_commands;
 mod client;
 mod commands;
 mod crashes;

@@ -16,7 +16,7 @@ mod events;
 mod plan;
 mod skip;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod watch;
 
 use std::{

@@ -1,6 +1,6 @@
 //! Ended jobs, and what they count for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -32,38 +32,34 @@ pub struct Mark {
     pub ended_at: DateTime<Utc>,
 }
 
-/// The automations whose ends count for a chain that is switched on.
+/// Since when ends count for any chain that is switched on; `None`: none is.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn chain_list_inputs_unscoped(database: &Database) -> Result<Vec<AutomationId>, Error> {
-    let query = chain_input::Entity::find().select_only().column(chain_input::Column::AutomationId).distinct();
-    let query = query.inner_join(chain::Entity).filter(chain::Column::Enabled.eq(true));
-    let found: Vec<i32> = query.into_tuple().all(database.connection()).await?;
-    Ok(found.into_iter().map(Into::into).collect())
+pub async fn chain_since_unscoped(database: &Database) -> Result<Option<DateTime<Utc>>, Error> {
+    let query = chain::Entity::find().select_only().column(chain::Column::SinceAt).filter(chain::Column::Enabled.eq(true));
+    Ok(query.order_by_asc(chain::Column::SinceAt).into_tuple().one(database.connection()).await?)
 }
 
-/// Id, automation, status, end, earlier attempt, trigger, idempotency key, result.
-type Row = (Uuid, i32, String, DateTime<Utc>, Option<Uuid>, String, Option<String>, Option<Value>);
+/// Id, automation, status, end, earlier attempt, trigger, idempotency key.
+type Row = (Uuid, i32, String, DateTime<Utc>, Option<Uuid>, String, Option<String>);
 
-/// The next `limit` ended jobs of these automations, by time of the end and id, after those that `after` names.
+/// The next `limit` ended jobs of automations that a chain which is switched on waits for, by time of the end and id, after those that `after`
+/// names. Without their results, which can be large.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn chain_list_ended_unscoped(
-    database: &Database,
-    automations: &[AutomationId],
-    (at, id): (DateTime<Utc>, JobId),
-    limit: u64,
-) -> Result<Vec<Ended>, Error> {
+pub async fn chain_list_ended_unscoped(database: &Database, (at, id): (DateTime<Utc>, JobId), limit: u64) -> Result<Vec<Ended>, Error> {
     use job::Column as C;
+    let inputs = chain_input::Entity::find().select_only().column(chain_input::Column::AutomationId);
+    let inputs = inputs.inner_join(chain::Entity).filter(chain::Column::Enabled.eq(true));
     let same = Condition::all().add(C::CompletedAt.eq(at)).add(C::Id.gt(id.get()));
     let query = job::Entity::find()
         .select_only()
-        .columns([C::Id, C::AutomationId, C::Status, C::CompletedAt, C::RetryOf, C::Trigger, C::IdempotencyKey, C::Result])
+        .columns([C::Id, C::AutomationId, C::Status, C::CompletedAt, C::RetryOf, C::Trigger, C::IdempotencyKey])
         .filter(C::CompletedAt.gte(at))
         .filter(Condition::any().add(C::CompletedAt.gt(at)).add(same))
-        .filter(C::AutomationId.is_in(automations.iter().map(|id| id.get())))
+        .filter(C::AutomationId.in_subquery(inputs.into_query()))
         .order_by_asc(C::CompletedAt)
         .order_by_asc(C::Id)
         .limit(limit);
@@ -72,7 +68,7 @@ pub async fn chain_list_ended_unscoped(
     let retried = retried(database.connection(), failed.collect()).await?;
     let roots = roots(database.connection(), rows.iter().map(|row| (row.0, row.4, row.5.clone(), row.6.clone())).collect()).await?;
     rows.into_iter()
-        .map(|(id, automation, status, at, .., result)| {
+        .map(|(id, automation, status, at, ..)| {
             Ok(Ended {
                 job_id: id.into(),
                 automation_id: automation.into(),
@@ -80,7 +76,7 @@ pub async fn chain_list_ended_unscoped(
                 at,
                 is_retried: retried.contains(&id),
                 root: roots.get(&id).copied().unwrap_or(id).into(),
-                result,
+                result: None,
             })
         })
         .collect()
@@ -113,23 +109,31 @@ async fn roots(connection: &impl ConnectionTrait, jobs: Vec<Made>) -> Result<Has
         known.extend(missing.into_iter().map(|id| (id, (id, None, String::new(), None))));
         known.extend(found.into_iter().map(|made| (made.0, made)));
     }
-    let mut of_runs = HashMap::new();
-    for key in known.values().filter(|made| made.2 == Trigger::Chain.as_str()).filter_map(|made| made.3.as_deref()) {
-        let Some((chain, run)) = run_of(key) else { continue };
-        let query = chain_run::Entity::find_by_id((chain.get(), run.to_owned())).select_only().column(chain_run::Column::RootId);
-        if let Some(root) = query.into_tuple::<Uuid>().one(connection).await? {
-            of_runs.insert(key.to_owned(), root);
-        }
-    }
+    let of_chains = known.values().filter(|made| made.2 == Trigger::Chain.as_str());
+    let runs: HashSet<(ChainId, &str)> = of_chains.filter_map(|made| run_of(made.3.as_deref()?)).collect();
+    let of_runs = run_roots(connection, &runs).await?;
     let root_of = |id: Uuid| {
         let mut first = id;
         while let Some(earlier) = known.get(&first).and_then(|made| made.1) {
             first = earlier;
         }
-        let key = known.get(&first).and_then(|made| made.3.as_ref());
-        key.and_then(|key| of_runs.get(key)).copied().unwrap_or(first)
+        let run = known.get(&first).and_then(|made| run_of(made.3.as_deref()?));
+        run.and_then(|(chain, key)| of_runs.get(&(chain, key.to_owned()))).copied().unwrap_or(first)
     };
-    Ok(jobs.into_iter().map(|made| (made.0, root_of(made.0))).collect())
+    Ok(jobs.iter().map(|made| (made.0, root_of(made.0))).collect())
+}
+
+/// The roots of these runs.
+async fn run_roots(connection: &impl ConnectionTrait, runs: &HashSet<(ChainId, &str)>) -> Result<HashMap<(ChainId, String), Uuid>, Error> {
+    use chain_run::Column as C;
+    if runs.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let one = |(chain, key): &(ChainId, &str)| Condition::all().add(C::ChainId.eq(chain.get())).add(C::Key.eq(*key));
+    let those = runs.iter().map(one).fold(Condition::any(), Condition::add);
+    let query = chain_run::Entity::find().select_only().columns([C::ChainId, C::Key, C::RootId]).filter(those);
+    let found: Vec<(Uuid, String, Uuid)> = query.into_tuple().all(connection).await?;
+    Ok(found.into_iter().map(|(chain, key, root)| ((chain.into(), key), root)).collect())
 }
 
 /// The chains that are switched on and wait for one of these automations, locked until the transaction ends.
@@ -144,11 +148,12 @@ pub async fn chain_lock_in_txn(txn: &Transaction, automations: &[AutomationId]) 
     query.order_by_asc(chain::Column::Id).lock_exclusive().all(&txn.0).await?.into_iter().map(from_row).collect()
 }
 
-/// Counts an end under a key, once for each input, and returns all that counted under it, by time of the end. The chain must be locked.
+/// Counts an end under a key, and returns all that counted under it, by time of the end; `None`: the input has counted before, the first end does.
+/// The chain must be locked.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn chain_count_in_txn(txn: &Transaction, chain: ChainId, key: &str, ended: &Ended) -> Result<Vec<Mark>, Error> {
+pub async fn chain_count_in_txn(txn: &Transaction, chain: ChainId, key: &str, ended: &Ended) -> Result<Option<Vec<Mark>>, Error> {
     use chain_mark::Column as C;
     let row = chain_mark::ActiveModel {
         chain_id: Set(chain.get()),
@@ -158,12 +163,14 @@ pub async fn chain_count_in_txn(txn: &Transaction, chain: ChainId, key: &str, en
         ended_at: Set(ended.at),
     };
     let once = OnConflict::columns([C::ChainId, C::Key, C::AutomationId]).do_nothing().to_owned();
-    chain_mark::Entity::insert(row).on_conflict(once).exec_without_returning(&txn.0).await?;
+    if chain_mark::Entity::insert(row).on_conflict(once).exec_without_returning(&txn.0).await? == 0 {
+        return Ok(None);
+    }
     let counted = chain_mark::Entity::find().filter(C::ChainId.eq(chain.get())).filter(C::Key.eq(key));
     let counted = counted.order_by_asc(C::EndedAt).order_by_asc(C::AutomationId).all(&txn.0).await?;
     let to_mark =
         |row: chain_mark::Model| Mark { automation_id: row.automation_id.into(), job_id: row.job_id.into(), ended_at: row.ended_at };
-    Ok(counted.into_iter().map(to_mark).collect())
+    Ok(Some(counted.into_iter().map(to_mark).collect()))
 }
 
 /// The results of these jobs.
@@ -171,6 +178,9 @@ pub async fn chain_count_in_txn(txn: &Transaction, chain: ChainId, key: &str, en
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn chain_results_in_txn(txn: &Transaction, ids: &[JobId]) -> Result<HashMap<JobId, Option<Value>>, Error> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     let query = job::Entity::find().select_only().columns([job::Column::Id, job::Column::Result]);
     let found: Vec<(Uuid, Option<Value>)> = query.filter(job::Column::Id.is_in(uuids(ids))).into_tuple().all(&txn.0).await?;
     Ok(found.into_iter().map(|(id, result)| (id.into(), result)).collect())

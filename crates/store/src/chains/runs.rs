@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::{
     Scope,
+    chain::RunState,
     ids::{AutomationId, ChainId, JobId},
 };
 use sea_orm::{
@@ -18,41 +19,6 @@ use crate::{
     entity::{chain_mark, chain_run},
     scope,
 };
-
-/// What became of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunState {
-    /// Its job has not been asked for: it is not due yet, or the orchestrator did not answer.
-    Waiting,
-    /// It has a job.
-    Created,
-    /// The overlap rule of the automation skipped it.
-    Skipped,
-    /// The orchestrator refused it.
-    Refused,
-}
-
-impl RunState {
-    /// Every state.
-    pub const ALL: [Self; 4] = [Self::Waiting, Self::Created, Self::Skipped, Self::Refused];
-
-    /// Its name, in the API and the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Created => "created",
-            Self::Skipped => "skipped",
-            Self::Refused => "refused",
-        }
-    }
-
-    /// The state with this name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
-    }
-}
 
 /// A run of a chain.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,8 +64,8 @@ pub struct NewRun<'a> {
     pub after_job_id: JobId,
     /// When its job is asked for.
     pub due_at: DateTime<Utc>,
-    /// Parameters of its job.
-    pub parameters: Map<String, Value>,
+    /// Parameters of its job, or why it gets none: the reason for programs, and for people.
+    pub parameters: Result<Map<String, Value>, (String, String)>,
 }
 
 /// What became of a run that was due.
@@ -118,6 +84,8 @@ pub struct Outcome {
 pub struct RunFilter {
     /// The chain.
     pub chain_id: ChainId,
+    /// Only those in this state.
+    pub state: Option<RunState>,
     /// Page size.
     pub limit: u64,
     /// Time and key of the last run of the page before.
@@ -130,37 +98,53 @@ pub struct RunFilter {
 /// Any [`Error`] of the database.
 pub async fn chain_start_run_in_txn(txn: &Transaction, run: NewRun<'_>, now: DateTime<Utc>) -> Result<bool, Error> {
     use chain_run::Column as C;
+    let (state, decided_at) = if run.parameters.is_ok() { (RunState::Waiting, None) } else { (RunState::Refused, Some(now)) };
+    let (parameters, (reason, detail)) = match run.parameters {
+        Ok(parameters) => (Some(Value::Object(parameters)), (None, None)),
+        Err((reason, detail)) => (None, (Some(reason), Some(detail))),
+    };
     let row = chain_run::ActiveModel {
         chain_id: Set(run.chain_id.get()),
         key: Set(run.key.to_owned()),
         automation_id: Set(run.automation_id.get()),
         root_id: Set(run.root_id.get()),
         after_job_id: Set(run.after_job_id.get()),
-        parameters: Set(Some(Value::Object(run.parameters))),
+        parameters: Set(parameters),
         due_at: Set(run.due_at),
-        state: Set(RunState::Waiting.as_str().to_owned()),
-        reason: Set(None),
-        detail: Set(None),
+        state: Set(state.as_str().to_owned()),
+        reason: Set(reason),
+        detail: Set(detail),
         job_id: Set(None),
         created_at: Set(now),
-        decided_at: Set(None),
+        decided_at: Set(decided_at),
     };
     let once = OnConflict::columns([C::ChainId, C::Key]).do_nothing().to_owned();
     Ok(chain_run::Entity::insert(row).on_conflict(once).exec_without_returning(&txn.0).await? == 1)
 }
 
-/// The next `limit` runs that wait and are due, longest due first.
+/// The next `limit` runs that wait and are due, longest due first, after this one.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
-pub async fn chain_list_waiting_unscoped(database: &Database, now: DateTime<Utc>, limit: u64) -> Result<Vec<Run>, Error> {
+pub async fn chain_list_waiting_unscoped(
+    database: &Database,
+    now: DateTime<Utc>,
+    after: Option<&Run>,
+    limit: u64,
+) -> Result<Vec<Run>, Error> {
     use chain_run::Column as C;
+    let rest = after.map(|run| {
+        let key = Condition::all().add(C::ChainId.eq(run.chain_id.get())).add(C::Key.gt(&run.key));
+        let chain = Condition::any().add(C::ChainId.gt(run.chain_id.get())).add(key);
+        Condition::any().add(C::DueAt.gt(run.due_at)).add(Condition::all().add(C::DueAt.eq(run.due_at)).add(chain))
+    });
     let query = chain_run::Entity::find().filter(Expr::cust("state = 'waiting'")).filter(C::DueAt.lte(now));
+    let query = query.filter(Condition::all().add_option(rest));
     let query = query.order_by_asc(C::DueAt).order_by_asc(C::ChainId).order_by_asc(C::Key).limit(limit);
     query.all(database.connection()).await?.into_iter().map(from_row).collect()
 }
 
-/// Writes what became of a run that waits.
+/// Writes what became of a run that waits; `false` when that was written before.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -169,7 +153,7 @@ pub async fn chain_finish_run(
     (chain, key): (ChainId, &str),
     outcome: &Outcome,
     now: DateTime<Utc>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     use chain_run::Column as C;
     let (reason, detail) = outcome.reason.clone().unzip();
     let row = chain_run::ActiveModel {
@@ -182,8 +166,7 @@ pub async fn chain_finish_run(
         ..Default::default()
     };
     let update = chain_run::Entity::update_many().set(row).filter(C::ChainId.eq(chain.get())).filter(C::Key.eq(key));
-    update.filter(Expr::cust("state = 'waiting'")).exec(database.connection()).await?;
-    Ok(())
+    Ok(update.filter(Expr::cust("state = 'waiting'")).exec(database.connection()).await?.rows_affected == 1)
 }
 
 /// Runs of a chain, newest first.
@@ -196,8 +179,11 @@ pub async fn chain_list_runs(database: &Database, scope: &Scope, filter: &RunFil
         let same = Condition::all().add(C::CreatedAt.eq(*at)).add(C::Key.lt(key));
         Condition::any().add(C::CreatedAt.lt(*at)).add(same)
     });
-    let matching =
-        Condition::all().add(C::ChainId.eq(filter.chain_id.get())).add_option(scope::has(scope, C::AutomationId)).add_option(before);
+    let matching = Condition::all()
+        .add(C::ChainId.eq(filter.chain_id.get()))
+        .add_option(scope::has(scope, C::AutomationId))
+        .add_option(before)
+        .add_option(filter.state.map(|state| C::State.eq(state.as_str())));
     let query = chain_run::Entity::find().filter(matching).order_by_desc(C::CreatedAt).order_by_desc(C::Key).limit(filter.limit);
     query.all(database.connection()).await?.into_iter().map(from_row).collect()
 }

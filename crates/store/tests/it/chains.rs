@@ -2,7 +2,7 @@
 
 use domain::{
     Scope,
-    chain::{Condition, Ended, Ending, Input, Join, Taken, idempotency_key},
+    chain::{Condition, Ended, Ending, Input, Join, RunState, Taken, idempotency_key},
     condition::Operator,
     ids::{AutomationId, ChainId, JobId},
     job::{Status, Trigger},
@@ -13,9 +13,9 @@ use store::{
     Database, Error,
     automations::automation_insert,
     chains::{
-        Chain, Draft, Filter, NewRun, Outcome, RunFilter, RunState, Save, chain_count_in_txn, chain_delete, chain_finish_run, chain_get,
-        chain_insert, chain_list, chain_list_automations, chain_list_ended_unscoped, chain_list_inputs_unscoped, chain_list_runs,
-        chain_list_waiting_unscoped, chain_lock_in_txn, chain_prune, chain_results_in_txn, chain_start_run_in_txn, chain_update,
+        Chain, Draft, Filter, NewRun, Outcome, RunFilter, Save, chain_count_in_txn, chain_delete, chain_finish_run, chain_get,
+        chain_insert, chain_list, chain_list_ended_unscoped, chain_list_names, chain_list_runs, chain_list_waiting_unscoped,
+        chain_lock_in_txn, chain_prune, chain_results_in_txn, chain_since_unscoped, chain_start_run_in_txn, chain_update,
     },
     jobs::NewJob,
 };
@@ -23,7 +23,7 @@ use test_support::change;
 
 use crate::{
     case::Case,
-    fixtures::{at, change as change_job, commit, draft as automation_draft, id_at, insert, new_job, object, sorted},
+    fixtures::{at, change as change_job, commit, draft as automation_draft, id_at, insert, new_job, object},
 };
 
 both!(
@@ -106,15 +106,20 @@ async fn what_was_saved_is_read_again(db: Case) {
     assert!(matches!(again, Err(Error::Duplicate(_))), "{again:?}");
     let elsewhere = Draft { inputs: vec![input(99.into())], name: "x".into(), ..draft.clone() };
     assert!(matches!(chain_insert(&db, &change(), id(2), &elsewhere, at(3)).await, Err(Error::Dangling("inputs"))));
-    assert_eq!(sorted(chain_list_inputs_unscoped(&db).await.unwrap()), automations[..2]);
+    assert_eq!(chain_since_unscoped(&db).await.unwrap(), Some(at(2)));
     let list = async |filter: Filter| chain_list(&db, &Scope::All, &Filter { limit: 10, ..filter }).await.unwrap().len();
     assert_eq!(list(Filter { automation_id: Some(automations[2]), ..Filter::default() }).await, 1);
     assert_eq!(list(Filter { input_id: Some(automations[2]), ..Filter::default() }).await, 0);
     assert_eq!(list(Filter { input_id: Some(automations[1]), ..Filter::default() }).await, 1);
+    assert_eq!(list(Filter { name: Some("after both".into()), ..Filter::default() }).await, 1);
+    assert_eq!(list(Filter { name: Some("after".into()), ..Filter::default() }).await, 0);
     assert_eq!(list(Filter { after: Some(made.id), ..Filter::default() }).await, 0);
+    assert_eq!(list(Filter { ids: vec![made.id, id(9)], ..Filter::default() }).await, 1);
+    assert_eq!(list(Filter { ids: vec![id(9)], ..Filter::default() }).await, 0);
     assert!(chain_delete(&db, (&Scope::All, &change()), made.id, at(4)).await.unwrap());
     assert!(!chain_delete(&db, (&Scope::All, &change()), made.id, at(4)).await.unwrap());
     assert_eq!(db.rows("chain_inputs").await, 0);
+    assert_eq!(chain_since_unscoped(&db).await.unwrap(), None);
 }
 
 async fn a_circle_is_refused_with_its_way(db: Case) {
@@ -165,11 +170,14 @@ async fn only_other_inputs_begin_anew(db: Case) {
     };
     let other_parameters = Draft { parameters: Map::new(), enabled: false, ..made.draft.clone() };
     assert_eq!(update(&other_parameters, 3).await, at(2));
-    assert_eq!(chain_list_inputs_unscoped(&db).await.unwrap(), [], "it is switched off");
+    assert_eq!(chain_since_unscoped(&db).await.unwrap(), None, "it is switched off");
     assert_eq!(update(&made.draft, 4).await, at(4), "switched on");
+    commit(&db, async |txn| chain_count_in_txn(txn, made.id, "k", &end(automations[0], id_at(1, 1), id_at(1, 1))).await).await.unwrap();
+    let renamed = Draft { name: "renamed".into(), ..made.draft.clone() };
+    assert_eq!((update(&renamed, 5).await, db.rows("chain_marks").await), (at(4), 1), "what counted still does");
     let one = Draft { inputs: vec![input(automations[0])], parameters_from: Vec::new(), ..made.draft.clone() };
-    assert_eq!(update(&one, 5).await, at(5));
-    assert_eq!(chain_list_inputs_unscoped(&db).await.unwrap(), automations[..1]);
+    assert_eq!((update(&one, 6).await, db.rows("chain_marks").await), (at(6), 0));
+    assert_eq!(chain_since_unscoped(&db).await.unwrap(), Some(at(6)));
 }
 
 async fn a_scope_shows_only_chains_of_its_automations(db: Case) {
@@ -183,7 +191,8 @@ async fn a_scope_shows_only_chains_of_its_automations(db: Case) {
     assert!(!chain_delete(&db, (&input, &change()), made.id, at(3)).await.unwrap());
     let same = chain_update(&db, (&input, &change()), (made.id, None), &made.draft, at(3)).await.unwrap();
     assert_eq!(same, Save::Missing);
-    assert_eq!(chain_list_automations(&db, &input, &automations).await.unwrap(), automations[..1]);
+    let names = chain_list_names(&db, &input, &automations.iter().copied().collect()).await.unwrap();
+    assert_eq!(names, [(automations[0], "a0".to_owned())].into());
 }
 
 async fn ended_jobs_come_in_order_with_their_roots(db: Case) {
@@ -203,7 +212,7 @@ async fn ended_jobs_come_in_order_with_their_roots(db: Case) {
             root_id: root.id,
             after_job_id: root.id,
             due_at: at(1),
-            parameters: Map::new(),
+            parameters: Ok(Map::new()),
         };
         chain_start_run_in_txn(txn, run, at(1)).await
     })
@@ -217,7 +226,7 @@ async fn ended_jobs_come_in_order_with_their_roots(db: Case) {
     ] {
         ended(&db, job, end).await;
     }
-    let list = async |after, limit| chain_list_ended_unscoped(&db, &automations[..2], after, limit).await.unwrap();
+    let list = async |after, limit| chain_list_ended_unscoped(&db, after, limit).await.unwrap();
     let all = list((at(0), JobId::default()), 9).await;
     let found: Vec<_> = all.iter().map(|ended| (ended.job_id, ended.root, ended.is_retried, ended.status)).collect();
     assert_eq!(
@@ -228,7 +237,7 @@ async fn ended_jobs_come_in_order_with_their_roots(db: Case) {
             (again.id, root.id, false, Status::Completed),
         ]
     );
-    assert_eq!((all[0].at, all[0].result.clone()), (at(10), Some(json!({"n": 10}))));
+    assert_eq!((all[0].at, all[0].result.clone()), (at(10), None), "results are read where they are needed");
     // Two of one millisecond are on two pages.
     let page = list((at(10), root.id), 1).await;
     assert_eq!(page[0].job_id, second.id);
@@ -240,7 +249,7 @@ async fn ended_jobs_come_in_order_with_their_roots(db: Case) {
 
 fn run<'a>(chain: &Chain, key: &'a str, job: JobId) -> NewRun<'a> {
     let (chain_id, automation_id) = (chain.id, chain.draft.automation_id);
-    let parameters = object(json!({"p": 1}));
+    let parameters = Ok(object(json!({"p": 1})));
     NewRun { chain_id, key, automation_id, root_id: job, after_job_id: job, due_at: at(50), parameters }
 }
 
@@ -256,10 +265,10 @@ async fn an_end_counts_once_and_a_run_is_written_once(db: Case) {
         .await
         .unwrap()
     };
-    assert_eq!(count(end(automations[0], one, one)).await.len(), 1);
-    let other_attempt = count(end(automations[0], two, one)).await;
-    assert_eq!((other_attempt.len(), other_attempt[0].job_id), (1, one), "the first of an input counts");
-    let both = count(Ended { at: at(4), ..end(automations[1], two, one) }).await;
+    let first = count(end(automations[0], one, one)).await.unwrap();
+    assert_eq!((first.len(), first[0].job_id), (1, one));
+    assert_eq!(count(end(automations[0], two, one)).await, None, "the first of an input counts");
+    let both = count(Ended { at: at(4), ..end(automations[1], two, one) }).await.unwrap();
     assert_eq!(both.iter().map(|mark| mark.automation_id).collect::<Vec<_>>(), [automations[1], automations[0]], "the last at the end");
     let start = async |key| commit(&db, async |txn| chain_start_run_in_txn(txn, run(&chain, key, one), at(6)).await).await.unwrap();
     assert_eq!((start("k").await, start("k").await, start("l").await), (true, false, true));
@@ -281,14 +290,15 @@ async fn of_two_schedulers_the_second_sees_what_the_first_counted(db: Case) {
         });
         let counted = counted.await.unwrap();
         other.close().await.unwrap();
-        counted.len()
+        counted.map(|marks| marks.len())
     });
     let raw = db.raw().await;
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     test_support::eventually("the second waits", async || (crate::case::number(&raw, waiting).await == 1).then_some(())).await;
-    assert_eq!(chain_count_in_txn(&first, chain.id, "k", &end(automations[0], one, one)).await.unwrap().len(), 1);
+    let counted = chain_count_in_txn(&first, chain.id, "k", &end(automations[0], one, one)).await.unwrap();
+    assert_eq!(counted.map(|marks| marks.len()), Some(1));
     first.commit().await.unwrap();
-    assert_eq!(second.await.unwrap(), 2);
+    assert_eq!(second.await.unwrap(), Some(2));
     raw.close().await.unwrap();
 }
 
@@ -297,18 +307,32 @@ async fn a_run_waits_until_it_is_decided(db: Case) {
     let chain = saved(&db, 1, &draft(&automations)).await;
     let job: JobId = id_at(1, 1);
     commit(&db, async |txn| chain_start_run_in_txn(txn, run(&chain, "k", job), at(6)).await).await.unwrap();
-    assert_eq!(chain_list_waiting_unscoped(&db, at(49), 9).await.unwrap(), []);
-    let waiting = chain_list_waiting_unscoped(&db, at(50), 9).await.unwrap();
+    let waiting = async |now, after: Option<&store::chains::Run>| chain_list_waiting_unscoped(&db, at(now), after, 9).await.unwrap();
+    assert_eq!(waiting(49, None).await, []);
+    commit(&db, async |txn| chain_start_run_in_txn(txn, run(&chain, "l", job), at(6)).await).await.unwrap();
+    let both = waiting(50, None).await;
+    assert_eq!(both.iter().map(|run| run.key.as_str()).collect::<Vec<_>>(), ["k", "l"]);
+    assert_eq!(waiting(50, Some(&both[0])).await, both[1..]);
+    let too_large = NewRun { parameters: Err(("too_large".into(), "no".into())), ..run(&chain, "large", job) };
+    commit(&db, async |txn| chain_start_run_in_txn(txn, too_large.clone(), at(6)).await).await.unwrap();
+    let last = Outcome { state: RunState::Created, reason: None, job_id: Some(job) };
+    chain_finish_run(&db, (chain.id, "l"), &last, at(51)).await.unwrap();
+    let waiting = waiting(50, None).await;
     assert_eq!((waiting.len(), waiting[0].state, &waiting[0].parameters), (1, RunState::Waiting, &object(json!({"p": 1}))));
     let created = Outcome { state: RunState::Created, reason: None, job_id: Some(job) };
     chain_finish_run(&db, (chain.id, "k"), &created, at(51)).await.unwrap();
     let refused = Outcome { state: RunState::Refused, reason: Some(("invalid".into(), "no".into())), job_id: None };
     chain_finish_run(&db, (chain.id, "k"), &refused, at(52)).await.unwrap();
-    let runs = chain_list_runs(&db, &Scope::All, &RunFilter { chain_id: chain.id, limit: 9, before: None }).await.unwrap();
-    assert_eq!((runs.len(), runs[0].state, runs[0].job_id), (1, RunState::Created, Some(job)), "what was decided first stays");
-    assert_eq!(chain_list_waiting_unscoped(&db, at(99), 9).await.unwrap(), []);
+    let all = RunFilter { chain_id: chain.id, state: None, limit: 9, before: None };
+    let runs = chain_list_runs(&db, &Scope::All, &all).await.unwrap();
+    let states: Vec<_> = runs.iter().map(|run| (run.key.as_str(), run.state, run.job_id)).collect();
+    let created = |key| (key, RunState::Created, Some(job));
+    assert_eq!(states, [("large", RunState::Refused, None), created("l"), created("k")]);
+    assert_eq!(chain_list_waiting_unscoped(&db, at(99), None, 9).await.unwrap(), []);
     let before = Some((runs[0].created_at, runs[0].key.clone()));
-    assert_eq!(chain_list_runs(&db, &Scope::All, &RunFilter { chain_id: chain.id, limit: 9, before }).await.unwrap(), []);
+    assert_eq!(chain_list_runs(&db, &Scope::All, &RunFilter { before, ..all.clone() }).await.unwrap(), runs[1..]);
+    let refused = chain_list_runs(&db, &Scope::All, &RunFilter { state: Some(RunState::Refused), ..all }).await.unwrap();
+    assert_eq!((refused.len(), refused[0].reason.as_deref(), refused[0].detail.as_deref()), (1, Some("too_large"), Some("no")));
 }
 
 async fn old_runs_are_removed(db: Case) {

@@ -1,9 +1,9 @@
 //! The loop on both databases, with the orchestrator that accepts its jobs and a clock that the tests set.
 
 mod calendars;
-mod faults;
+pub(crate) mod faults;
 mod times;
-mod world;
+pub(crate) mod world;
 
 /// Defines each test twice, in the modules `sqlite` and `postgres`.
 macro_rules! on_both {
@@ -18,4 +18,4 @@ macro_rules! on_both {
         }
     };
 }
-use on_both;
+pub(crate) use on_both;

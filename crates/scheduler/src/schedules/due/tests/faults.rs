@@ -37,9 +37,9 @@ on_both!(
 );
 
 /// An intake that can be away, and that can hold answers back.
-struct Gate {
+pub(crate) struct Gate {
     inner: Arc<dyn JobIntake>,
-    is_away: AtomicBool,
+    pub(crate) is_away: AtomicBool,
     /// It is away after so many requests.
     most: AtomicUsize,
     answers: Semaphore,
@@ -47,7 +47,7 @@ struct Gate {
 }
 
 impl Gate {
-    fn new(inner: &Arc<dyn JobIntake>, answers: usize) -> Arc<Self> {
+    pub(crate) fn new(inner: &Arc<dyn JobIntake>, answers: usize) -> Arc<Self> {
         Arc::new(Self {
             inner: inner.clone(),
             is_away: AtomicBool::new(false),
@@ -57,7 +57,7 @@ impl Gate {
         })
     }
 
-    async fn was_asked(&self, times: usize) {
+    pub(crate) async fn was_asked(&self, times: usize) {
         eventually("it was asked", async || (self.asked.load(Ordering::SeqCst) >= times).then_some(())).await;
     }
 }

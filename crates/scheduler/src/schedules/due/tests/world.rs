@@ -30,45 +30,45 @@ use uuid::Uuid;
 use super::super::{Due, watch::Watch};
 use crate::CalendarCache;
 
-pub(super) fn at(text: &str) -> DateTime<Utc> {
+pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 /// A clock that stays where a test sets it.
 #[derive(Clone)]
-pub(super) struct TestClock(Arc<Mutex<DateTime<Utc>>>);
+pub(crate) struct TestClock(Arc<Mutex<DateTime<Utc>>>);
 
 impl TestClock {
-    pub(super) fn new(now: &str) -> Self {
+    pub(crate) fn new(now: &str) -> Self {
         Self(Arc::new(Mutex::new(at(now))))
     }
 
-    pub(super) fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         *self.0.lock().unwrap()
     }
 
-    pub(super) fn set(&self, now: DateTime<Utc>) {
+    pub(crate) fn set(&self, now: DateTime<Utc>) {
         *self.0.lock().unwrap() = now;
     }
 
-    fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         let clock = self.clone();
         Arc::new(move || clock.now())
     }
 }
 
-pub(super) struct World {
-    pub(super) database: Database,
-    pub(super) context: Context,
-    pub(super) intake: Arc<dyn JobIntake>,
-    pub(super) automation: AutomationId,
-    pub(super) clock: TestClock,
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) context: Context,
+    pub(crate) intake: Arc<dyn JobIntake>,
+    pub(crate) automation: AutomationId,
+    pub(crate) clock: TestClock,
     host: Host,
     test_database: TestDatabase,
 }
 
 /// A schedule of the world's automation that is due by this expression.
-pub(super) fn cron(world: &World, expression: &str) -> Draft {
+pub(crate) fn cron(world: &World, expression: &str) -> Draft {
     Draft {
         automation_id: world.automation,
         name: expression.to_owned(),
@@ -88,17 +88,17 @@ pub(super) fn cron(world: &World, expression: &str) -> Draft {
     }
 }
 
-pub(super) fn with_policy(draft: Draft, policy: MisfirePolicy) -> Draft {
+pub(crate) fn with_policy(draft: Draft, policy: MisfirePolicy) -> Draft {
     Draft { misfire: Misfire { policy, ..Misfire::default() }, ..draft }
 }
 
 impl World {
-    pub(super) async fn start(backend: Backend, now: &str) -> Self {
+    pub(crate) async fn start(backend: Backend, now: &str) -> Self {
         Self::start_with(backend, now, json!({})).await
     }
 
     /// With an automation of these settings.
-    pub(super) async fn start_with(backend: Backend, now: &str, automation: Value) -> Self {
+    pub(crate) async fn start_with(backend: Backend, now: &str, automation: Value) -> Self {
         let test_database = TestDatabase::create(backend).await.unwrap();
         let database = test_database.open().await.unwrap();
         let mut settings = runtime::Settings::load(None).unwrap();
@@ -135,7 +135,7 @@ impl World {
         Self { database, context, intake, automation, clock: TestClock::new(now), host, test_database }
     }
 
-    pub(super) async fn end(self) {
+    pub(crate) async fn end(self) {
         let Self { database, host, context, test_database, .. } = self;
         drop(context);
         host.stop().await;
@@ -144,11 +144,11 @@ impl World {
     }
 
     /// A scheduler on this database.
-    pub(super) fn replica(&self) -> Due {
+    pub(crate) fn replica(&self) -> Due {
         self.replica_with(self.database.clone(), self.intake.clone())
     }
 
-    pub(super) fn replica_with(&self, database: Database, intake: Arc<dyn JobIntake>) -> Due {
+    pub(crate) fn replica_with(&self, database: Database, intake: Arc<dyn JobIntake>) -> Due {
         Due {
             calendars: CalendarCache::new(database.clone()),
             database,
@@ -162,7 +162,7 @@ impl World {
     }
 
     /// A scheduler that reaches the database through a proxy which can fail.
-    pub(super) async fn replica_through_proxy(&self) -> (Due, Proxy) {
+    pub(crate) async fn replica_through_proxy(&self) -> (Due, Proxy) {
         let settings = self.test_database.settings();
         let (before, after) = settings.url.split_once('@').unwrap();
         let (host, rest) = after.split_once('/').unwrap();
@@ -173,17 +173,17 @@ impl World {
         (self.replica_with(database, self.intake.clone()), proxy)
     }
 
-    pub(super) async fn save(&self, draft: &Draft) -> ScheduleId {
+    pub(crate) async fn save(&self, draft: &Draft) -> ScheduleId {
         let id = Uuid::now_v7().into();
         schedule_insert(&self.database, &test_support::change(), id, draft, self.clock.now()).await.unwrap();
         id
     }
 
-    pub(super) async fn get(&self, id: ScheduleId) -> Schedule {
+    pub(crate) async fn get(&self, id: ScheduleId) -> Schedule {
         schedule_get(&self.database, &Scope::All, id).await.unwrap().unwrap()
     }
 
-    pub(super) async fn change(&self, id: ScheduleId, change: impl FnOnce(&mut Draft)) {
+    pub(crate) async fn change(&self, id: ScheduleId, change: impl FnOnce(&mut Draft)) {
         let mut draft = self.get(id).await.draft;
         change(&mut draft);
         let by = test_support::change();
@@ -191,22 +191,22 @@ impl World {
         assert!(matches!(updated, Update::Done(_)), "{updated:?}");
     }
 
-    pub(super) async fn pause(&self, until: Option<&str>) {
+    pub(crate) async fn pause(&self, until: Option<&str>) {
         let pause = Pause { at: self.clock.now(), until: until.map(at), reason: None, by: "ana".to_owned() };
         schedule_pause(&self.database, (&Scope::All, &test_support::change()), &Filter::default(), &pause).await.unwrap();
     }
 
-    pub(super) async fn resume(&self) {
+    pub(crate) async fn resume(&self) {
         schedule_resume(&self.database, (&Scope::All, &test_support::change()), &Filter::default(), self.clock.now()).await.unwrap();
     }
 
     /// Lets a scheduler look at everything that it must look at now.
-    pub(super) async fn look(&self, due: &Due) {
+    pub(crate) async fn look(&self, due: &Due) {
         while due.run_once().await.unwrap().schedules > 0 {}
     }
 
     /// Moves the clock to this time as a loop experiences it: it wakes whenever a schedule must be looked at.
-    pub(super) async fn run_until(&self, due: &Due, until: &str) {
+    pub(crate) async fn run_until(&self, due: &Due, until: &str) {
         let until = at(until);
         loop {
             let next = schedule_next_wake_unscoped(&self.database).await.unwrap();
@@ -218,14 +218,14 @@ impl World {
     }
 
     /// What became of a schedule's slots, in order.
-    pub(super) async fn fires(&self, id: ScheduleId) -> Vec<Fire> {
+    pub(crate) async fn fires(&self, id: ScheduleId) -> Vec<Fire> {
         let mut fires = fire_list_last(&self.database, &Scope::All, id, 1000).await.unwrap();
         fires.reverse();
         fires
     }
 
     /// The slots that have jobs, in order, after a check that these are the jobs that there are.
-    pub(super) async fn ran(&self, id: ScheduleId) -> Vec<DateTime<Utc>> {
+    pub(crate) async fn ran(&self, id: ScheduleId) -> Vec<DateTime<Utc>> {
         let created: Vec<Fire> = self.fires(id).await.into_iter().filter(|fire| fire.state == FireState::Created).collect();
         let mut kept: Vec<_> = created.iter().map(|fire| fire.job_id.unwrap()).collect();
         let mut jobs: Vec<_> = self.jobs(id).await.into_iter().map(|row| row.job.id).collect();
@@ -236,19 +236,19 @@ impl World {
     }
 
     /// The jobs of a schedule.
-    pub(super) async fn jobs(&self, id: ScheduleId) -> Vec<JobRow> {
+    pub(crate) async fn jobs(&self, id: ScheduleId) -> Vec<JobRow> {
         let filter = store::jobs::Filter { trigger: Some(Trigger::Scheduled), limit: 1000, ..Default::default() };
         let page = job_list_page(&self.database, &Scope::All, &filter, Payload::Parameters, u64::MAX).await.unwrap();
         page.rows.into_iter().map(|(row, _)| row).filter(|row| row.origin.schedule_id == Some(id)).collect()
     }
 
-    pub(super) async fn parameters(&self, id: domain::ids::JobId) -> Map<String, Value> {
+    pub(crate) async fn parameters(&self, id: domain::ids::JobId) -> Map<String, Value> {
         let FullJob { parameters, .. } = store::jobs::job_get(&self.database, &Scope::All, id).await.unwrap().unwrap();
         parameters
     }
 
     /// Lets a scheduler see what changed elsewhere.
-    pub(super) async fn watch(&self, due: &Due, watch: &mut Watch) {
+    pub(in crate::schedules::due) async fn watch(&self, due: &Due, watch: &mut Watch) {
         watch.look(due).await.unwrap();
     }
 }
