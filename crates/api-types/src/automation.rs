@@ -214,7 +214,6 @@ pub struct AutomationCreate {
 
 /// What an archived automation leaves behind: they create no jobs any more. What the caller can see, and of chains and webhooks the first 1000.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
 #[schema(example = json!({
     "schedules": [{"id": "019ac1f3-2e4a-7d06-b1c8-9f0a7b6d5c43", "name": "Every weekday"}],
     "chains": [{"id": "019ac1d9-3b77-7f20-b5d1-90c2a4e6f816", "name": "After both", "automation_id": 9}],
