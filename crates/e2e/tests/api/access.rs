@@ -5,7 +5,7 @@ use e2e::{Answer, Delivery, World};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::support::{calm, service_token};
+use crate::support::{Replica, calm, replica_of};
 
 /// What a route needs of who calls it.
 pub(crate) type Needs = Option<P>;
@@ -178,9 +178,10 @@ async fn the_table_has_every_route() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_route_is_open_to_whom_it_is_for_and_to_nobody_else() {
     let world = calm(Delivery::Pull).await;
-    let shown = credentials(&world).await;
+    let callers = Callers::of(&world).await;
     let mut wrong = Vec::new();
     for (method, path, needs) in ROUTES.iter().copied() {
+        let shown = callers.headers();
         for (nth, credential) in CREDENTIALS.iter().enumerate() {
             let answer = ask(&world, (method, path), &shown[nth]).await;
             let (expected, actual) = (verdict(needs, path, credential), seen(&answer, path));
@@ -196,11 +197,11 @@ async fn each_route_is_open_to_whom_it_is_for_and_to_nobody_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_s_own_account_is_for_the_person_alone() {
     let world = calm(Delivery::Pull).await;
-    let (mut wrong, others) = (Vec::new(), credentials(&world).await);
+    let (mut wrong, others) = (Vec::new(), Callers::of(&world).await);
     for (nth, (what, _, kind)) in CREDENTIALS.iter().enumerate() {
         for (method, path) in KNOWN.iter().chain(&PERSONAL) {
             // Signing out ends what was shown.
-            let shown = if *kind == Kind::User { &credentials(&world).await } else { &others };
+            let shown = if *kind == Kind::User { Callers::of(&world).await.headers() } else { others.headers() };
             let actual = seen(&ask(&world, (method, path), &shown[nth]).await, path);
             let expected = match kind {
                 Kind::Nobody => 401,
@@ -271,25 +272,41 @@ fn seen(answer: &Answer, path: &str) -> u16 {
     if matches!(status, 401 | 403) { status } else { 200 }
 }
 
-/// The headers of each of [`CREDENTIALS`].
-async fn credentials(world: &World) -> [Vec<(&'static str, String)>; 10] {
-    let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
-    let key = |key: &str| ("x-worker-api-key", key.to_owned());
-    let shared = secrecy::ExposeSecret::expose_secret(world.hub.worker_key()).to_owned();
-    let user = world.door().access_token().await.unwrap();
-    let worker = worker_token(world).await;
-    [
-        vec![],
-        vec![key(&shared)],
-        vec![key("wrong")],
-        vec![bearer(&user)],
-        vec![bearer(&service_token(world).await)],
-        vec![bearer("garbage")],
-        vec![bearer(&user), key("wrong")],
-        vec![key(&worker)],
-        vec![bearer(&worker)],
-        vec![bearer("rgw_nobody")],
-    ]
+/// Who asks.
+struct Callers {
+    shared_key: String,
+    user: String,
+    service: Replica,
+    worker: String,
+}
+
+impl Callers {
+    async fn of(world: &World) -> Self {
+        Self {
+            shared_key: secrecy::ExposeSecret::expose_secret(world.hub.worker_key()).to_owned(),
+            user: world.door().access_token().await.unwrap(),
+            service: replica_of(world, &["scheduler"]).await,
+            worker: worker_token(world).await,
+        }
+    }
+
+    /// The headers of each of [`CREDENTIALS`]. The service's token is new, because it lasts for a minute.
+    fn headers(&self) -> [Vec<(&'static str, String)>; 10] {
+        let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
+        let key = |key: &str| ("x-worker-api-key", key.to_owned());
+        [
+            vec![],
+            vec![key(&self.shared_key)],
+            vec![key("wrong")],
+            vec![bearer(&self.user)],
+            vec![bearer(&self.service.token("scheduler"))],
+            vec![bearer("garbage")],
+            vec![bearer(&self.user), key("wrong")],
+            vec![key(&self.worker)],
+            vec![bearer(&self.worker)],
+            vec![bearer("rgw_nobody")],
+        ]
+    }
 }
 
 async fn ask(world: &World, (method, path): (&str, &str), shown: &[(&'static str, String)]) -> Answer {

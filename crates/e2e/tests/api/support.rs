@@ -144,6 +144,6 @@ pub(crate) async fn replica_of(world: &World, services: &[&str]) -> Replica {
 
 impl Replica {
     pub(crate) fn token(&self, service: &str) -> String {
-        self.key.sign(&auth::Claims::service(service, chrono::Utc::now().timestamp(), Duration::from_secs(600))).unwrap()
+        self.key.sign(&auth::Claims::service(service, chrono::Utc::now().timestamp(), Duration::from_secs(60))).unwrap()
     }
 }
