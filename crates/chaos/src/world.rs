@@ -27,6 +27,8 @@ use crate::{
 
 /// Replicas of the hub, or of each of its services; and so the addresses at which it is reached.
 pub(crate) const HUBS: usize = 2;
+/// After this long every orchestrator knows the agents: three times `dispatch.tick`.
+const KNOWN_EVERYWHERE: Duration = Duration::from_secs(3);
 /// Agents; the first half consumes messages, the second half claims.
 pub(crate) const AGENTS: usize = 4;
 pub(crate) const SLOTS: usize = 5;
@@ -129,6 +131,8 @@ impl World {
             agents.push(place.agent(form, number, &doors[number % HUBS].address).await?);
         }
         observer.registered(AGENTS, START_LIMIT).await.context("the agents did not register")?;
+        // An orchestrator that does not know yet that workers claim from a queue sends the first messages there, and nobody takes them.
+        sleep(KNOWN_EVERYWHERE).await;
         let timetables = schedules::create(api.steady(), &shapes, &books(folder), time).await?;
         Ok(Self {
             form,

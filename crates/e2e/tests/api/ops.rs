@@ -69,6 +69,7 @@ async fn reconcilers_run_and_are_listed(delivery: Delivery) {
     .await;
     let names = [
         "audit_seal",
+        "chains",
         "expired_leases",
         "job_timeouts",
         "lost_messages",
