@@ -60,7 +60,7 @@ UNSTATED = [
     # Where a page ends is known from its answer alone.
     ("400 GET .*/(schedules/fires|chains/{id}/runs)", "after", "is not the end of a page"),
     # What is in a file has a grammar of its own; so have zones.
-    ("422 POST .*/schedules/import", ANY, ANY),
+    ("(400|422) POST .*/schedules/import", ANY, ANY),
     ("(400|422) POST .*/calendars/{id}/import", "(file|timezone|until|format)?", ANY),
     # Times of a day are in order, and a blackout is one of two kinds.
     ("422 (POST|PUT) .*/calendars(/{id})?", "(days|blackouts|week)(/.*)?", ANY),
