@@ -58,7 +58,7 @@ UNSTATED = [
     # The end of a period depends on its beginning.
     ("400 GET .*/(calendars/{id}/days|schedules/fires)", "to", "must be after from|must not be before from|days after from"),
     # Where a page ends is known from its answer alone.
-    ("400 GET .*/(schedules/fires|chains/{id}/runs)", "after", "is not the end of a page"),
+    ("400 GET .*/(schedules/fires|chains/{id}/runs)", "after", "is not the end of a page|must not contain NUL"),
     # What is in a file has a grammar of its own; so have zones.
     ("(400|422) POST .*/schedules/import", ANY, ANY),
     ("(400|422) POST .*/calendars/{id}/import", "(file|timezone|until|format)?", ANY),

@@ -301,16 +301,17 @@ async fn an_end_wakes_the_claim_that_waits_for_its_slot() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_waiting_claims_get_one_job_each() {
-    const WORKERS: usize = 2_000;
     let world = calm(Delivery::Pull).await;
+    // A claim waits for a minute at most, in which all jobs must come: fewer where each request goes through two processes.
+    let count = if world.gateways.is_empty() { 2_000 } else { 500 };
     let automation = automation(&world, "crowd").await;
     let queue = automation.queue_name.as_str();
-    let names: Vec<String> = (0..WORKERS).map(|nth| format!("w{nth}")).collect();
+    let names: Vec<String> = (0..count).map(|nth| format!("w{nth}")).collect();
     let registered = futures_util::stream::iter(names.iter().map(async |name| register(&world, name, &[queue]).await));
     let workers: Vec<WorkerId> = registered.buffer_unordered(32).collect().await;
     let claims: Vec<_> = workers.iter().map(|worker| waiting(&world, *worker, queue)).collect();
     let nothing = json!({});
-    let executions = futures_util::stream::iter((0..WORKERS).map(|_| world.client.execute(&automation, &nothing)));
+    let executions = futures_util::stream::iter((0..count).map(|_| world.client.execute(&automation, &nothing)));
     let jobs: HashSet<JobId> = executions.buffer_unordered(32).map(|job| job.id).collect().await;
     let mut given = HashSet::new();
     for claim in claims {
