@@ -25,7 +25,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// The keys of the hub, as somebody has them who may do everything.
 async fn signing_key(world: &World) -> SigningKey {
     let database = world.hub.database().clone();
-    let id = signing_key_list(&database).await.unwrap().remove(0).id;
+    // Of gateways that start together each may make a key, and one retires the others.
+    let id = signing_key_list(&database).await.unwrap().into_iter().find(|key| key.retired_at.is_none()).unwrap().id;
     let secrets = Secrets::new(database, Clocks::default().now, Some(master_keys(world)));
     let private = secrets.find(Place { purpose: auth::secrets::SIGNING_KEY, id: &id }).await.unwrap().unwrap();
     SigningKey::new(&id, private.expose_secret()).unwrap()
