@@ -195,52 +195,56 @@ async fn what_is_no_refresh_token_is_refused(delivery: Delivery) {
 
 async fn signing_out_ends_one_session_on_every_replica(delivery: Delivery) {
     let (world, _) = clocked(delivery).await;
+    // One gateway: the others learn of a change a moment later.
+    let here = world.client_of_door().await;
     let (other, other_client) = replica(&world).await;
-    let (one, two, kept) = (sign_in(&world.client).await, sign_in(&world.client).await, sign_in(&other_client).await);
-    for client in [&world.client, &other_client] {
+    let (one, two, kept) = (sign_in(&here).await, sign_in(&here).await, sign_in(&other_client).await);
+    for client in [&here, &other_client] {
         for token in [&one, &two, &kept] {
             assert_eq!(status(client, &token.access_token).await, 200, "every replica has seen it");
         }
     }
-    let _out = as_user(&world.client, &one.access_token, Method::POST, "/api/v1/auth/logout", &json!({})).await.expect(204);
-    is_out(&one.access_token, (&world.client, &other_client)).await;
+    let _out = as_user(&here, &one.access_token, Method::POST, "/api/v1/auth/logout", &json!({})).await.expect(204);
+    is_out(&one.access_token, (&here, &other_client)).await;
     let by_refresh = json!({"refresh_token": refresh_token(&two)});
     for _ in 0..2 {
-        let _out = post(&world.client, "/api/v1/auth/logout", &by_refresh).await.expect(204);
+        let _out = post(&here, "/api/v1/auth/logout", &by_refresh).await.expect(204);
     }
-    is_out(&two.access_token, (&world.client, &other_client)).await;
+    is_out(&two.access_token, (&here, &other_client)).await;
     for token in [&one, &two] {
         assert_eq!(refresh(&other_client, refresh_token(token)).await.status, 401);
     }
-    assert_eq!(post(&world.client, "/api/v1/auth/logout", &json!({})).await.status, 401);
-    assert_eq!(post(&world.client, "/api/v1/auth/logout", &json!({"refresh_token": "x"})).await.status, 401);
-    assert_eq!(status(&world.client, &kept.access_token).await, 200);
+    assert_eq!(post(&here, "/api/v1/auth/logout", &json!({})).await.status, 401);
+    assert_eq!(post(&here, "/api/v1/auth/logout", &json!({"refresh_token": "x"})).await.status, 401);
+    assert_eq!(status(&here, &kept.access_token).await, 200);
     other.stop().await;
     world.end().await;
 }
 
 async fn a_new_password_ends_all_others_on_every_replica(delivery: Delivery) {
     let (world, _) = clocked(delivery).await;
+    // One gateway: the others learn of a change a moment later.
+    let here = world.client_of_door().await;
     let (other, other_client) = replica(&world).await;
-    let (mine, elsewhere) = (sign_in(&world.client).await, sign_in(&other_client).await);
-    for client in [&world.client, &other_client] {
+    let (mine, elsewhere) = (sign_in(&here).await, sign_in(&other_client).await);
+    for client in [&here, &other_client] {
         assert_eq!((status(client, &mine.access_token).await, status(client, &elsewhere.access_token).await), (200, 200));
     }
     let change = async |current: &str, new: &str| {
         let body = json!({"current_password": current, "new_password": new});
-        as_user(&world.client, &mine.access_token, Method::POST, "/api/v1/auth/change-password", &body).await
+        as_user(&here, &mine.access_token, Method::POST, "/api/v1/auth/change-password", &body).await
     };
     for (new, said) in [("short", "12 to 256"), (&"x".repeat(257), "12 to 256"), (PASSWORD, "current password")] {
         let problem = change(PASSWORD, new).await.problem(422);
         assert!(fields(&problem) == ["new_password"] && problem.detail.contains(said), "{problem:?}");
     }
     assert_eq!(fields(&change("wrong", "another-password").await.problem(422)), ["current_password"]);
-    assert_eq!(status(&world.client, &elsewhere.access_token).await, 200, "nothing was changed");
+    assert_eq!(status(&here, &elsewhere.access_token).await, 200, "nothing was changed");
     let given: LoginResponse = change(PASSWORD, "another-password").await.expect(200).json();
-    is_out(&elsewhere.access_token, (&world.client, &other_client)).await;
-    is_out(&mine.access_token, (&world.client, &other_client)).await;
-    assert_eq!(refresh(&world.client, refresh_token(&elsewhere)).await.status, 401);
-    for client in [&world.client, &other_client] {
+    is_out(&elsewhere.access_token, (&here, &other_client)).await;
+    is_out(&mine.access_token, (&here, &other_client)).await;
+    assert_eq!(refresh(&here, refresh_token(&elsewhere)).await.status, 401);
+    for client in [&here, &other_client] {
         assert_eq!(status(client, &given.access_token).await, 200);
         let old = json!({"username": "admin", "password": PASSWORD});
         assert_eq!(post(client, "/api/v1/auth/login", &old).await.status, 401);
