@@ -1,7 +1,9 @@
+mod archived;
+
 use chrono::{DateTime, Utc};
 use domain::{
     automation::{EntrypointType, QueueProfile},
-    ids::{AutomationId, ChainId, DomainId, HookId, ScheduleId},
+    ids::{AutomationId, DomainId},
     policy::{OnWorkerLost, Overlap, RateLimit},
     retry::RetryPolicy,
 };
@@ -9,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
+pub use self::archived::{AutomationArchived, DependentChain, DependentHook, DependentSchedule};
 use crate::{examples, schema};
 
 /// A registered piece of work: which program to run, where, and under which limits.
@@ -210,55 +213,6 @@ pub struct AutomationCreate {
     #[serde(default)]
     #[schema(value_type = Option<Vec<schema::Label>>, max_items = 20)]
     pub labels: Option<Vec<String>>,
-}
-
-/// What an archived automation leaves behind: they create no jobs any more. What the caller can see, and of chains and webhooks the first 1000.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(example = json!({
-    "schedules": [{"id": "019ac1f3-2e4a-7d06-b1c8-9f0a7b6d5c43", "name": "Every weekday"}],
-    "chains": [{"id": "019ac1d9-3b77-7f20-b5d1-90c2a4e6f816", "name": "After both", "automation_id": 9}],
-    "hooks": [{"id": "019ac1d9-3b77-7f20-b5d1-90c2a4e6f815", "name": "GitHub: pushes to main"}]
-}))]
-pub struct AutomationArchived {
-    /// Its schedules.
-    pub schedules: Vec<DependentSchedule>,
-    /// Chains that run it, and those that wait for it.
-    pub chains: Vec<DependentChain>,
-    /// Its webhooks.
-    pub hooks: Vec<DependentHook>,
-}
-
-/// A chain that runs an archived automation or waits for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct DependentChain {
-    /// Id.
-    #[schema(value_type = Uuid)]
-    pub id: ChainId,
-    /// Name.
-    pub name: String,
-    /// The automation that it runs.
-    #[schema(value_type = i32)]
-    pub automation_id: AutomationId,
-}
-
-/// A webhook of an archived automation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct DependentHook {
-    /// Id.
-    #[schema(value_type = Uuid)]
-    pub id: HookId,
-    /// Name.
-    pub name: String,
-}
-
-/// A schedule of an archived automation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct DependentSchedule {
-    /// Id.
-    #[schema(value_type = Uuid)]
-    pub id: ScheduleId,
-    /// Name.
-    pub name: String,
 }
 
 /// Query of the list of automations.

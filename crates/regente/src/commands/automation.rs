@@ -1,6 +1,9 @@
 //! `regente automation`.
 
-use ::domain::{automation::EntrypointType, ids::DomainId};
+use ::domain::{
+    automation::EntrypointType,
+    ids::{AutomationId, DomainId},
+};
 use api_types::{Automation, AutomationArchived, AutomationCreate, AutomationFilter, AutomationUpdate};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
@@ -189,6 +192,14 @@ fn told(name: &str, left: &AutomationArchived) -> String {
     lines.extend(chains.iter().map(|one| format!("The chain \"{}\" ({}) is blocked, or waits for its last jobs.", one.name, one.id)));
     lines.extend(hooks.iter().map(|one| format!("Its hook \"{}\" ({}) refuses requests.", one.name, one.id)));
     lines.join("\n")
+}
+
+/// The id of [`find`], if a name is given.
+pub(super) async fn find_id(hub: &Hub, name: Option<&str>) -> Result<Option<AutomationId>, Fault> {
+    match name {
+        Some(name) => Ok(Some(find(hub, name).await?.id)),
+        None => Ok(None),
+    }
 }
 
 /// The automation with this name, else with this id.

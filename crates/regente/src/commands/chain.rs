@@ -4,7 +4,7 @@ mod fields;
 
 use api_types::{Chain, ChainFilter, ChainInput, ChainRun, ChainRunFilter};
 use clap::{Args, Subcommand};
-use domain::{chain::RunState, ids::AutomationId};
+use domain::chain::RunState;
 use serde_json::Value;
 
 use self::fields::{CreateArgs, SetArgs};
@@ -77,7 +77,7 @@ pub(super) async fn run(args: ChainArgs) -> Outcome {
         ChainCommand::Set(args) => fields::set(&hub, *args, is_json).await,
         ChainCommand::List { automation, after } => {
             let (automation_id, input_id) =
-                (automation_id(&hub, automation.as_deref()).await?, automation_id(&hub, after.as_deref()).await?);
+                (automation::find_id(&hub, automation.as_deref()).await?, automation::find_id(&hub, after.as_deref()).await?);
             let filter = ChainFilter { limit: Some(1000), automation_id, input_id, ..ChainFilter::default() };
             listed(&hub, hub.client.chains(&filter), is_json, &COLUMNS, row).await
         }
@@ -111,17 +111,10 @@ pub(super) async fn run(args: ChainArgs) -> Outcome {
     }
 }
 
-async fn automation_id(hub: &Hub, name: Option<&str>) -> Result<Option<AutomationId>, Fault> {
-    match name {
-        Some(name) => Ok(Some(automation::find(hub, name).await?.id)),
-        None => Ok(None),
-    }
-}
-
 /// The chain with this name, else with this id.
 async fn find(hub: &Hub, which: &Which) -> Result<Chain, Fault> {
     let Which { name, automation } = which;
-    let automation_id = automation_id(hub, automation.as_deref()).await?;
+    let automation_id = automation::find_id(hub, automation.as_deref()).await?;
     let filter = ChainFilter { automation_id, name: Some(name.clone()), limit: Some(2), ..ChainFilter::default() };
     let mut found = hub.client.chains(&filter).page().await.map_err(|error| hub.fault(error))?;
     if let [one, other] = found.as_slice() {

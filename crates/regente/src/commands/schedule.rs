@@ -195,21 +195,14 @@ pub(super) async fn run(args: ScheduleArgs) -> Outcome {
 
 impl Of {
     async fn automation_id(&self, hub: &Hub) -> Result<Option<AutomationId>, Fault> {
-        automation_id(hub, self.automation.as_deref()).await
-    }
-}
-
-async fn automation_id(hub: &Hub, name: Option<&str>) -> Result<Option<AutomationId>, Fault> {
-    match name {
-        Some(name) => Ok(Some(automation::find(hub, name).await?.id)),
-        None => Ok(None),
+        automation::find_id(hub, self.automation.as_deref()).await
     }
 }
 
 /// The schedule with this name, else with this id.
 async fn find(hub: &Hub, which: &Which) -> Result<Schedule, Fault> {
     let Which { name, automation } = which;
-    let automation_id = automation_id(hub, automation.as_deref()).await?;
+    let automation_id = automation::find_id(hub, automation.as_deref()).await?;
     let filter = ScheduleFilter { automation_id, name: Some(name.clone()), limit: Some(2), disabled: true, ..ScheduleFilter::default() };
     let mut found = hub.client.schedules(&filter).page().await.map_err(|error| hub.fault(error))?;
     if let [one, other] = found.as_slice() {
@@ -267,7 +260,7 @@ async fn suspend(hub: &Hub, several: Several, pause: PauseRequest, is_json: bool
         let says = |schedule: &Schedule| format!("Schedule {} is paused {}.", schedule.name, lasts(schedule.paused_until));
         return hub.change(hub.client.schedule_pause(id, &pause), is_json, says).await;
     }
-    let automation_id = automation_id(hub, automation.as_deref()).await?;
+    let automation_id = automation::find_id(hub, automation.as_deref()).await?;
     let request = SchedulePauseRequest { automation_id, domain, all, until, reason, ..SchedulePauseRequest::default() };
     hub.change(hub.client.schedules_pause(&request), is_json, |done| format!("{} paused {}.", are(done.done), lasts(until))).await
 }
@@ -279,7 +272,7 @@ async fn resume(hub: &Hub, several: Several, is_json: bool) -> Outcome {
         let says = |schedule: &Schedule| format!("Schedule {} is {}.", schedule.name, schedule.state);
         return hub.change(hub.client.schedule_resume(id), is_json, says).await;
     }
-    let automation_id = automation_id(hub, automation.as_deref()).await?;
+    let automation_id = automation::find_id(hub, automation.as_deref()).await?;
     let request = ScheduleResumeRequest { automation_id, domain, all, ..ScheduleResumeRequest::default() };
     hub.change(hub.client.schedules_resume(&request), is_json, |done| format!("{} resumed.", are(done.done))).await
 }

@@ -180,7 +180,7 @@ async fn parameter(hub: &Hub, text: &str) -> Result<ChainParameter, Fault> {
         return Err(Fault::input(format!("--take \"{text}\" must be PARAMETER=PLACE")));
     };
     let (name, pointer) = placed(place);
-    let automation_id = super::automation_id(hub, name).await?;
+    let automation_id = automation::find_id(hub, name).await?;
     Ok(ChainParameter { parameter: parameter.to_owned(), pointer: pointer.to_owned(), automation_id })
 }
 
