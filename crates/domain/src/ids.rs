@@ -100,6 +100,14 @@ ids! {
     HookId(Uuid, UUID);
     /// Id of a delivery to a hook, UUID v7.
     HookDeliveryId(Uuid, UUID);
+    /// Id of an SLA rule, UUID v7.
+    SlaId(Uuid, UUID);
+    /// Id of an alert, UUID v7: ids sort in order of opening.
+    AlertId(Uuid, UUID);
+    /// Id of a channel, UUID v7.
+    ChannelId(Uuid, UUID);
+    /// Id of a notification, UUID v7.
+    NotificationId(Uuid, UUID);
     /// Id of an entry of the audit trail, UUID v7: ids sort in order of time.
     AuditId(Uuid, UUID);
 }

@@ -13,6 +13,7 @@
 //! # Ok::<(), domain::job::Refusal>(())
 //! ```
 
+pub mod alert;
 pub mod audit;
 pub mod automation;
 pub mod business_domain;
@@ -26,6 +27,7 @@ pub mod ids;
 pub mod job;
 pub mod json;
 pub mod log;
+pub mod notification;
 pub mod permission;
 pub mod policy;
 pub mod retry;

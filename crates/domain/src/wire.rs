@@ -175,11 +175,13 @@ mod tests {
 
     use super::*;
     use crate::{
+        alert::{AlertSource, AlertStatus, AlertType, Severity, Unit},
         automation::{EntrypointType, QueueProfile},
         calendar::{DayChanged, DayReason, HolidaySet, OnBlackout, import},
         health,
         job::{ErrorClass, Status, Trigger},
         log::Level,
+        notification::{ChannelKind, NoticeKind},
         permission::{Permission, Role},
         policy::{OnWorkerLost, Overlap, PauseScope},
         retry::Backoff,
@@ -234,6 +236,13 @@ mod tests {
         is_read_and_written_by_name::<DayChanged>();
         is_read_and_written_by_name::<import::Format>();
         is_read_and_written_by_name::<import::Mode>();
+        is_read_and_written_by_name::<AlertType>();
+        is_read_and_written_by_name::<Severity>();
+        is_read_and_written_by_name::<AlertStatus>();
+        is_read_and_written_by_name::<AlertSource>();
+        is_read_and_written_by_name::<Unit>();
+        is_read_and_written_by_name::<ChannelKind>();
+        is_read_and_written_by_name::<NoticeKind>();
         is_read_and_written_by_name::<health::Status>();
         is_read_and_written_by_name::<health::Database>();
         is_read_and_written_by_name::<health::Broker>();

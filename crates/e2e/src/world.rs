@@ -292,6 +292,7 @@ impl Processes {
             let mut settings = another(folder);
             settings.services.orchestrator = vec![hub.url(), peer.url()];
             settings.services.scheduler.clone_from(&settings.services.orchestrator);
+            settings.services.sla_monitor.clone_from(&settings.services.orchestrator);
             let change = |gateway: &mut api_gateway::Settings| gateway.admin_bind.clear();
             settings.change_section(change).unwrap_or_else(|error| panic!("{error}"));
             started(settings, options, services(true).collect())

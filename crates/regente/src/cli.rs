@@ -33,6 +33,8 @@ enum Command {
     ApiGateway(ServiceArgs),
     /// Run only the scheduler: schedules, calendars, and the jobs that become due.
     Scheduler(ServiceArgs),
+    /// Run only the SLA monitor: rules, alerts, channels and notifications.
+    SlaMonitor(ServiceArgs),
     #[command(flatten)]
     Hub(HubCommand),
     /// Run a worker on this machine, install or check one, or manage the workers of a hub.
@@ -117,6 +119,10 @@ impl Cli {
             },
             Command::Scheduler(args) => match settings() {
                 Ok(settings) => up::run_alone(settings, "scheduler", &args),
+                Err(error) => return unusable(&error),
+            },
+            Command::SlaMonitor(args) => match settings() {
+                Ok(settings) => up::run_alone(settings, "sla-monitor", &args),
                 Err(error) => return unusable(&error),
             },
             Command::Migrate => match settings() {

@@ -5,7 +5,7 @@ use runtime::{Elsewhere, Section, Service, Services, Settings, SettingsError};
 /// Every service. Routes are matched in this order, so the busiest service, which has the jobs, is first.
 #[must_use]
 pub fn services() -> Vec<Box<dyn Service>> {
-    vec![Box::new(orchestrator::Service), Box::new(api_gateway::Service), Box::new(scheduler::Service)]
+    vec![Box::new(orchestrator::Service), Box::new(api_gateway::Service), Box::new(scheduler::Service), Box::new(sla_monitor::Service)]
 }
 
 /// The services of the release that are not in `mounted`, and that the settings say where to find.

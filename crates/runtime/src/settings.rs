@@ -79,6 +79,9 @@ section!(
         /// The scheduler.
         #[serde(deserialize_with = "list::texts")]
         scheduler: Vec<String>,
+        /// The SLA monitor.
+        #[serde(deserialize_with = "list::texts")]
+        sla_monitor: Vec<String>,
     }
 );
 section!(
@@ -241,7 +244,7 @@ section!(
 impl Services {
     /// Every service that can be elsewhere, with its addresses.
     fn all(&self) -> impl Iterator<Item = (&'static str, &[String])> {
-        [("orchestrator", self.orchestrator.as_slice()), ("scheduler", self.scheduler.as_slice())].into_iter()
+        [("orchestrator", &*self.orchestrator), ("scheduler", &*self.scheduler), ("sla-monitor", &*self.sla_monitor)].into_iter()
     }
 
     /// The addresses of the service of this name.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Layer of each crate; a crate imports only lower ones. Those that share a layer never import each other.
-const LAYERS: [(&str, u32); 19] = [
+const LAYERS: [(&str, u32); 20] = [
     ("domain", 0),
     ("messages", 1),
     ("api-types", 1),
@@ -19,6 +19,7 @@ const LAYERS: [(&str, u32); 19] = [
     ("api-gateway", 4),
     ("orchestrator", 4),
     ("scheduler", 4),
+    ("sla-monitor", 4),
     ("worker-agent", 4),
     ("regente", 5),
     ("test-support", 5),

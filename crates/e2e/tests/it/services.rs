@@ -149,7 +149,7 @@ async fn a_sixth_service_is_mounted_by_one_line() {
         client.get("/api/v1/ops/status").await.expect(200).json::<OpsStatus>().replicas.pop()
     })
     .await;
-    assert_eq!(replica.services, ["orchestrator", "api-gateway", "scheduler", "toy"]);
+    assert_eq!(replica.services, ["orchestrator", "api-gateway", "scheduler", "sla-monitor", "toy"]);
     let names = reconcilers(client).await;
     assert!(["expired_leases", "toys_wound"].iter().all(|name| names.iter().any(|one| one == name)), "{names:?}");
     let tasks: Vec<TaskStatus> = client.get("/api/v1/ops/tasks").await.expect(200).json();

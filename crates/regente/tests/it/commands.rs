@@ -10,7 +10,7 @@ async fn help_names_every_command() {
     let ended = place.run(&["--help"]).await;
     assert_eq!(ended.status.code(), Some(0));
     let client = ["login", "logout", "passwd", "automation", "run", "job", "completions"];
-    let services = ["up", "orchestrator", "api-gateway", "scheduler", "worker", "migrate", "config", "openapi"];
+    let services = ["up", "orchestrator", "api-gateway", "scheduler", "sla-monitor", "worker", "migrate", "config", "openapi"];
     for command in client.into_iter().chain(services) {
         assert!(ended.out.contains(&format!("  {command} ")), "{command} in {}", ended.out);
         let help = place.run(&[command, "--help"]).await;
