@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{AutomationId, JobId, ScheduleId, SlaId, WorkerId},
+    ids::{AutomationId, ChannelId, JobId, ScheduleId, SlaId, WorkerId},
     wire::wire_names,
 };
 
@@ -217,11 +217,12 @@ pub struct Observation {
     pub automation_id: Option<AutomationId>,
     /// Who looked.
     pub source: AlertSource,
-    /// How bad it would be at first.
-    pub severity: Severity,
+    /// What the rule says of its alerts.
+    pub terms: Terms,
     /// What was seen.
     pub seen: Seen,
-    /// When: of a breach, when it began.
+    /// When: of a breach, when it began, such as a deadline or the end of the job that failed. Of a type that [recurs](AlertType::recurs) the same
+    /// time is the same breach, and a later one another.
     pub at: DateTime<Utc>,
 }
 
@@ -232,6 +233,68 @@ pub enum Seen {
     Breach(Box<Facts>),
     /// It is as expected.
     Fine,
-    /// The expectation does not apply any more: the rule was deleted or switched off, the automation archived.
-    Gone,
+    /// The expectation does not apply any more.
+    Gone(Resolution),
+}
+
+/// What a rule says of its alerts. Each alert keeps those of the last observation, and lives by them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Terms {
+    /// How bad it is at first.
+    pub severity: Severity,
+    /// How bad it becomes with time, while nobody acknowledges it.
+    pub escalate: Vec<Escalation>,
+    /// How often people are reminded while it is open and nobody acknowledges it; `None`: never.
+    pub repeat_every_minutes: Option<u32>,
+    /// How long it must be fine before it is resolved; 0: at once, as of what is either so or not (a run that was late and came, a success after
+    /// a failure). Measured limits wait, so as not to flap.
+    pub resolve_after_minutes: u32,
+    /// Nobody is told before this time.
+    pub muted_until: Option<DateTime<Utc>>,
+    /// Who is told; empty: routing decides.
+    pub channels: Vec<ChannelId>,
+    /// What to do, in Markdown.
+    pub note: String,
+}
+
+/// A step of an escalation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escalation {
+    /// Minutes after the alert opened.
+    pub after_minutes: u32,
+    /// How bad it is from then on, if it is not worse already.
+    pub severity: Severity,
+}
+
+wire_names! {
+    /// Why an alert is over.
+    pub enum Resolution as "AlertResolution" {
+        /// It is as expected again.
+        Recovered = "recovered",
+        /// A person said so.
+        Person = "person",
+        /// The rule was deleted, switched off, or expects something else.
+        RuleChanged = "rule_changed",
+        /// The automation was archived.
+        Archived = "archived",
+    }
+}
+
+impl AlertType {
+    /// Whether one alert may be of several breaches, told apart by when they began: deadlines, failed jobs. The others are states, which last
+    /// until they are fine.
+    #[must_use]
+    pub const fn recurs(self) -> bool {
+        match self {
+            Self::Late
+            | Self::Failure
+            | Self::FailureStreak
+            | Self::Duration
+            | Self::DurationAnomaly
+            | Self::SlaForecast
+            | Self::External => true,
+            Self::QueueBacklog | Self::WorkerDown | Self::ScheduleDead | Self::Hub => false,
+        }
+    }
 }

@@ -175,7 +175,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        alert::{AlertSource, AlertStatus, AlertType, Severity, Unit},
+        alert::{AlertSource, AlertStatus, AlertType, Resolution, Severity, Unit},
         automation::{EntrypointType, QueueProfile},
         calendar::{DayChanged, DayReason, HolidaySet, OnBlackout, import},
         health,
@@ -240,6 +240,7 @@ mod tests {
         is_read_and_written_by_name::<Severity>();
         is_read_and_written_by_name::<AlertStatus>();
         is_read_and_written_by_name::<AlertSource>();
+        is_read_and_written_by_name::<Resolution>();
         is_read_and_written_by_name::<Unit>();
         is_read_and_written_by_name::<ChannelKind>();
         is_read_and_written_by_name::<NoticeKind>();
