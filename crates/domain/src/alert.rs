@@ -2,11 +2,17 @@
 //!
 //! What must hold: of one [`Key`] at most one alert is open.
 
+pub mod heard;
+mod life;
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use self::life::{Alert, AlertEventKind, End, Entry, IsResolved, Observed, comment, observe};
 use crate::{
     ids::{AutomationId, ChannelId, JobId, ScheduleId, SlaId, WorkerId},
     wire::wire_names,
@@ -188,6 +194,9 @@ pub struct Facts {
     /// What another system, or the hub about itself, says in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
+    /// The same at length.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// Labels of another system's alert.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,

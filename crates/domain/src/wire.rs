@@ -175,7 +175,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        alert::{AlertSource, AlertStatus, AlertType, Resolution, Severity, Unit},
+        alert::{AlertEventKind, AlertSource, AlertStatus, AlertType, Resolution, Severity, Unit, heard::Firing},
         automation::{EntrypointType, QueueProfile},
         calendar::{DayChanged, DayReason, HolidaySet, OnBlackout, import},
         health,
@@ -238,6 +238,8 @@ mod tests {
         is_read_and_written_by_name::<import::Mode>();
         is_read_and_written_by_name::<AlertType>();
         is_read_and_written_by_name::<Severity>();
+        is_read_and_written_by_name::<AlertEventKind>();
+        is_read_and_written_by_name::<Firing>();
         is_read_and_written_by_name::<AlertStatus>();
         is_read_and_written_by_name::<AlertSource>();
         is_read_and_written_by_name::<Resolution>();

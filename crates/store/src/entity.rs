@@ -4,6 +4,8 @@
 #[macro_use]
 mod columns;
 
+pub(crate) mod alert;
+pub(crate) mod alert_event;
 pub(crate) mod api_key;
 pub(crate) mod audit_chain;
 pub(crate) mod audit_entry;
@@ -24,6 +26,7 @@ pub(crate) mod instance_setting;
 pub(crate) mod job;
 pub(crate) mod job_event;
 pub(crate) mod job_log_chunk;
+pub(crate) mod notice;
 pub(crate) mod pending_sign_in;
 pub(crate) mod queue_pause;
 pub(crate) mod reconciler;

@@ -14,6 +14,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod alerts;
 pub mod api_keys;
 pub mod audit;
 pub mod automations;

@@ -20,6 +20,7 @@ macro_rules! suite {
     };
 }
 
+mod alerts;
 mod audit;
 mod automations;
 mod calendars;
