@@ -138,7 +138,7 @@ pub struct ChainCreate {
     #[serde(default, alias = "notBefore")]
     #[schema(value_type = Option<schema::TimeOfDay>)]
     pub not_before: Option<String>,
-    /// IANA time zone of `not_before` and of the join `all_today`; absent: the hub's setting `scheduler.timezone`.
+    /// IANA time zone of `not_before` and of the join `all_today`; absent: the hub's setting `time.zone`.
     #[serde(default)]
     #[schema(max_length = 100)]
     pub timezone: Option<String>,

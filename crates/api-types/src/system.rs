@@ -24,7 +24,7 @@ pub struct Health {
     pub uptime_s: u64,
     /// The hub's clock.
     pub now: DateTime<Utc>,
-    /// Data of the time zones that schedules are due by; absent in a process that does not run the scheduler.
+    /// Data of the time zones that schedules are due and expectations are judged by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zones: Option<TimeZones>,
 }

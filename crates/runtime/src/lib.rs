@@ -11,6 +11,7 @@
 
 mod access;
 mod body;
+mod calendars;
 mod caller;
 mod clock;
 mod edge;
@@ -42,6 +43,7 @@ mod zones;
 pub use self::{
     access::{Access, Allowed, Changing, Credential, Editor, Known, OwnAccount, SignedIn, Source, WorkerCaller},
     body::{Bodies, RawBody},
+    calendars::CalendarCache,
     caller::{Origin, TrustedProxies, caller_address},
     clock::{Clock, Clocks, SteadyClock},
     edge::{Edge, REQUEST_ID_HEADER, is_secure},
@@ -58,15 +60,15 @@ pub use self::{
     refused_keys::RefusedKeys,
     replica::Replica,
     secrets::{Secrets, SecretsError},
-    service::{Context, Elsewhere, Parts, Running, Service, StartError},
+    service::{Context, ContextError, Elsewhere, Parts, Running, Service, StartError},
     settings::{
         Admin, Auth, Broker, Database, Dispatch, EdgeSettings, Http, LeaseSettings, Limits, LocalWorker, Log, MissingGroups, NewUsers,
-        Oidc, Retention, SecretSettings, Section, SectionSettings, Services, Settings, SettingsError, WorkerSettings, is_safe_url,
+        Oidc, Retention, SecretSettings, Section, SectionSettings, Services, Settings, SettingsError, Time, WorkerSettings, is_safe_url,
     },
     shutdown::Shutdown,
     tasks::{TaskError, TaskState, TaskStatus, Tasks},
     worker_tokens::WorkerTokens,
     write_health::WriteHealth,
-    zones::{ZonesError, zones_from_dir},
+    zones::ZonesError,
 };
 pub use telemetry::{RequestIds, current_request};

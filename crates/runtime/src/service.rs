@@ -16,14 +16,16 @@ use api_types::TimeZones;
 use auth::{SharedKey, secrets::MasterKeys};
 use broker::Broker;
 use chrono::TimeDelta;
+use domain::schedule::{UnknownZone, Zone, Zones};
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 use store::{Database, Error};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    Access, Clock, Clocks, Events, Failure, Identities, JobIntake, Reconciler, Reconcilers, RefusedKeys, Replica, Route, Secrets,
-    SecretsError, Section, Settings, Shutdown, Tasks, WorkerTokens, WriteHealth, first_start, host::routes, peers::Peers, reconcile::Terms,
+    Access, CalendarCache, Clock, Clocks, Events, Failure, Identities, JobIntake, Reconciler, Reconcilers, RefusedKeys, Replica, Route,
+    Secrets, SecretsError, Section, Settings, Shutdown, Tasks, WorkerTokens, WriteHealth, ZonesError, first_start, host::routes,
+    peers::Peers, reconcile::Terms,
 };
 
 /// Why a service did not start.
@@ -71,7 +73,6 @@ pub struct Running {
     pub(crate) descriptions: Vec<OpenApi>,
     pub(crate) local_access: Option<LocalAccess>,
     pub(crate) job_intake: Option<Arc<dyn JobIntake>>,
-    pub(crate) time_zones: Option<TimeZones>,
 }
 
 impl Running {
@@ -85,7 +86,6 @@ impl Running {
             descriptions: Vec::new(),
             local_access: None,
             job_intake: None,
-            time_zones: None,
         }
     }
 
@@ -120,13 +120,6 @@ impl Running {
     #[must_use]
     pub fn with_job_intake(mut self, intake: Arc<dyn JobIntake>) -> Self {
         self.job_intake = Some(intake);
-        self
-    }
-
-    /// Shows in `/api/v1/health` by which data of time zones it works.
-    #[must_use]
-    pub fn with_time_zones(mut self, zones: TimeZones) -> Self {
-        self.time_zones = Some(zones);
         self
     }
 
@@ -188,6 +181,23 @@ pub struct Parts {
     pub insecure_dev: bool,
 }
 
+/// Why a [`Context`] cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ContextError {
+    /// The shared worker key cannot be had.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+    /// The folder of time zones cannot be used.
+    #[error(transparent)]
+    Zones(#[from] ZonesError),
+    /// The hub's time zone is none.
+    #[error(transparent)]
+    Zone(#[from] UnknownZone),
+}
+
 /// The shared dependencies of all services in a process. Clones share them.
 #[derive(Clone)]
 pub struct Context {
@@ -201,6 +211,12 @@ pub struct Context {
     pub broker: Option<Broker>,
     /// The clocks.
     pub clock: Clock,
+    /// The time zones.
+    pub zones: Arc<Zones>,
+    /// The zone of what names none.
+    pub zone: Zone,
+    /// Calendars, read when they are needed.
+    pub calendars: CalendarCache,
     /// This replica.
     pub replica: Replica,
     /// The bus of events.
@@ -219,18 +235,21 @@ pub struct Context {
     pub worker_key: SecretString,
     /// Secrets in the database.
     pub secrets: Secrets,
+    pub(crate) time_zones: TimeZones,
     pub(crate) peers: Peers,
     store: store::Settings,
     opened: Arc<Mutex<Vec<Database>>>,
 }
 
 impl Context {
-    /// Registers the replica in the database, reads or generates the shared keys, and starts the event bus.
+    /// Reads the time zones, registers the replica in the database, reads or generates the shared keys, and starts the event bus.
     ///
     /// # Errors
-    /// Any [`SecretsError`]: the database failed, or the shared worker key cannot be had.
-    pub async fn new(parts: Parts) -> Result<Self, SecretsError> {
+    /// Any [`ContextError`].
+    pub async fn new(parts: Parts) -> Result<Self, ContextError> {
         let Parts { settings, database, store, broker, clocks, services, elsewhere, worker_key, master_keys, insecure_dev } = parts;
+        let zones = settings.time.zones()?;
+        let (zone, time_zones) = (zones.get(&settings.time.zone)?, settings.time.describe(&zones));
         let (shutdown, writes) = (Shutdown::default(), WriteHealth::default());
         let clock = clocks.now.clone();
         let secrets = Secrets::new(database.clone(), clock.clone(), master_keys);
@@ -260,10 +279,14 @@ impl Context {
         };
         let events = Events::start(broker.clone(), replica.id, replica.is_ours(), &tasks, &shutdown);
         let (reconcilers, opened) = (Reconcilers::new(terms), Arc::new(Mutex::new(vec![database.clone()])));
-        let settings = Arc::new(settings);
+        let (settings, calendars) = (Arc::new(settings), CalendarCache::new(database.clone()));
         Ok(Self {
             settings,
             database,
+            zones: Arc::new(zones),
+            zone,
+            calendars,
+            time_zones,
             elsewhere: elsewhere.into(),
             broker,
             clock,

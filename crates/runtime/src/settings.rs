@@ -15,6 +15,7 @@ mod oidc;
 mod optional_profile;
 mod print;
 mod section;
+mod time;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -28,6 +29,7 @@ pub use self::{
     http::{EdgeSettings, Http},
     oidc::{MissingGroups, NewUsers, Oidc, is_safe_url},
     section::{Section, SectionSettings},
+    time::Time,
 };
 
 /// All settings. Read from the embedded defaults, then `regente.toml`, then the environment.
@@ -35,6 +37,8 @@ pub use self::{
 pub struct Settings {
     /// Folder for files that are not in the database.
     pub data_dir: PathBuf,
+    /// Time zones.
+    pub time: Time,
     /// HTTP server.
     pub http: Http,
     /// What the process lets in, and how often.
@@ -344,7 +348,7 @@ impl Settings {
 
     /// Faults of values that have the right type; each begins with its key.
     fn faults(&self) -> Vec<String> {
-        let mut faults = [self.http.faults(), self.edge.faults(), self.oidc.faults()].concat();
+        let mut faults = [self.time.faults(), self.http.faults(), self.edge.faults(), self.oidc.faults()].concat();
         let mut check = |fine: bool, text: &str| {
             if !fine {
                 faults.push(text.to_owned());

@@ -40,7 +40,7 @@ pub enum ZonesError {
 }
 
 /// The time zones of a folder such as `/usr/share/zoneinfo`. Their version is that of its file `tzdata.zi` or `+VERSION`, or `unknown`.
-pub fn zones_from_dir(folder: &Path) -> Result<Zones, ZonesError> {
+pub(crate) fn zones_from_dir(folder: &Path) -> Result<Zones, ZonesError> {
     let mut files = Vec::new();
     collect(folder, "", MAX_DEPTH, &mut files)?;
     if files.is_empty() || files.len() > MAX_FILES {

@@ -1,10 +1,9 @@
 //! Calendars: working days and hours of the hub, which schedules obey.
 //!
 //! They are the hub's: who may read any automation reads all of them, and who may publish everywhere changes them. A calendar is stored whole
-//! with its revision, by which the loop knows what it must read again ([`CalendarCache`]); a change wakes the schedules that use it in its own
+//! with its revision, by which the loop knows what it must read again ([`runtime::CalendarCache`]); a change wakes the schedules that use it in its own
 //! transaction.
 
-mod cache;
 mod convert;
 mod days;
 mod import;
@@ -18,8 +17,6 @@ use domain::schedule::{Zone, Zones};
 use runtime::{Clock, Events};
 use store::Database;
 use tokio::sync::Notify;
-
-pub use self::cache::CalendarCache;
 
 /// The use cases of calendars.
 pub(crate) struct Calendars {

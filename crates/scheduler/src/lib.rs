@@ -19,4 +19,4 @@ pub mod schedules;
 mod service;
 mod settings;
 
-pub use self::{calendars::CalendarCache, service::Service, settings::Settings};
+pub use self::{service::Service, settings::Settings};

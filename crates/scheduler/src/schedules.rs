@@ -20,12 +20,11 @@ use std::sync::Arc;
 
 use actix_web::web::ServiceConfig;
 use domain::schedule::{Zone, Zones};
-use runtime::{Clock, Events, JobIntake};
+use runtime::{CalendarCache, Clock, Events, JobIntake};
 use store::Database;
 use tokio::sync::Notify;
 
 pub use self::compile::compile;
-use crate::calendars::CalendarCache;
 
 /// The use cases of schedules.
 pub(crate) struct Schedules {

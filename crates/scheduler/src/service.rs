@@ -3,14 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use actix_web::web::{Data, ServiceConfig};
-use api_types::TimeZones;
-use domain::schedule::Zones;
 use futures_util::future::BoxFuture;
 use runtime::{Context, Running, Section, StartError};
 use tokio::sync::Notify;
 
 use crate::{
-    CalendarCache, Settings,
+    Settings,
     calendars::Calendars,
     chains::{Chains, Sweep},
     hooks::{self, Hooks},
@@ -41,7 +39,6 @@ impl runtime::Service for Service {
     fn start<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Running, StartError>> {
         Box::pin(async move {
             let use_cases = UseCases::new(context)?;
-            let time_zones = use_cases.time_zones.clone();
             let sweep = Arc::new(use_cases.sweep(context));
             let (due, stop) = (use_cases.due.clone(), context.shutdown.clone());
             context.tasks.spawn("scheduler.due", move || due.clone().run(stop.clone()));
@@ -49,9 +46,7 @@ impl runtime::Service for Service {
                 use_cases.share(config);
                 routes::routes(config);
             });
-            Ok(running
-                .with_reconcilers(vec![sweep, Arc::new(RetentionFires::new(context)), Arc::new(hooks::Retention::new(context))])
-                .with_time_zones(time_zones))
+            Ok(running.with_reconcilers(vec![sweep, Arc::new(RetentionFires::new(context)), Arc::new(hooks::Retention::new(context))]))
         })
     }
 }
@@ -63,17 +58,14 @@ struct UseCases {
     hooks: Data<Hooks>,
     schedules: Data<Schedules>,
     due: Due,
-    time_zones: TimeZones,
 }
 
 impl UseCases {
     fn new(context: &Context) -> Result<Self, StartError> {
         let settings = context.settings.section::<Settings>()?;
-        let zones: Arc<Zones> = Arc::new(settings.zones()?);
-        let time_zones = settings.describe(&zones);
-        let zone = zones.get(&settings.timezone)?;
+        let (zones, zone, cache) = (context.zones.clone(), context.zone.clone(), context.calendars.clone());
         let (database, clock, events) = (context.database.clone(), context.clock.clone(), context.events.clone());
-        let (cache, nudge, intake) = (CalendarCache::new(database.clone()), Arc::<Notify>::default(), context.job_intake(NAME)?);
+        let (nudge, intake) = (Arc::<Notify>::default(), context.job_intake(NAME)?);
         let schedules = Schedules {
             database: database.clone(),
             clock: clock.clone(),
@@ -103,7 +95,6 @@ impl UseCases {
             hooks: Data::new(Hooks::new(context)?),
             schedules: Data::new(schedules),
             due,
-            time_zones,
         })
     }
 

@@ -45,7 +45,7 @@ pub struct ScheduleUpdate {
     #[serde(alias = "runOnceAt", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<DateTime<Utc>>)]
     pub run_once_at: Option<Option<DateTime<Utc>>>,
-    /// IANA time zone whose clock is meant. Default: the hub's setting `scheduler.timezone`.
+    /// IANA time zone whose clock is meant. Default: the hub's setting `time.zone`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, max_length = 100)]
     pub timezone: Option<String>,

@@ -103,7 +103,7 @@ pub struct SchedulePreviewQuery {
     #[serde(alias = "cron_expression")]
     #[param(max_length = 256)]
     pub cron: String,
-    /// IANA time zone whose clock is meant. Absent: the hub's setting `scheduler.timezone`.
+    /// IANA time zone whose clock is meant. Absent: the hub's setting `time.zone`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(max_length = 100)]
     pub timezone: Option<String>,

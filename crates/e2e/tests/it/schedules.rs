@@ -10,7 +10,6 @@ use domain::{
     schedule::{Misfire, MisfirePolicy},
 };
 use e2e::{Delivery, World};
-use reqwest::Method;
 use serde_json::{Map, json};
 use store::{
     Database,
@@ -82,12 +81,9 @@ async fn a_schedule_fires_each_second_once_with_a_broker() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_health_of_a_scheduler_has_its_zones() {
+async fn the_health_has_the_zones() {
     let world = World::start(Delivery::Pull).await;
-    // Apart, the gateway answers for itself: the process that runs the scheduler is asked.
-    let url = format!("{}/api/v1/health", world.hub.url());
-    let health: Health =
-        reqwest::Client::builder().no_proxy().build().unwrap().request(Method::GET, url).send().await.unwrap().json().await.unwrap();
+    let health: Health = world.client.get("/api/v1/health").await.expect(200).json();
     let zones = health.time_zones.unwrap();
     assert_eq!((zones.version.as_str(), zones.source.as_str()), (domain::schedule::Zones::bundled().version(), "bundled"));
     world.end().await;

@@ -35,7 +35,7 @@ pub(super) async fn health(frame: Data<Frame>) -> HttpResponse {
         broker,
         uptime_s: context.replica.uptime().as_secs(),
         now: Utc::now(),
-        time_zones: frame.services.iter().find_map(|(_, service)| service.time_zones.clone()),
+        time_zones: Some(context.time_zones.clone()),
     };
     let mut response = if database == Database::Ok { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(health)

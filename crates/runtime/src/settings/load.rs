@@ -73,7 +73,7 @@ pub(super) struct Reading {
 impl Reading {
     fn settings(&mut self, sections: &[Section]) -> Option<Settings> {
         // Reads every section before the first missing one returns.
-        let data_dir = self.value("data_dir");
+        let (data_dir, time) = (self.value("data_dir"), self.section("time"));
         let (http, edge, services) = (self.section("http"), self.section("edge"), self.section("services"));
         let (database, broker) = (self.section("database"), self.section("broker"));
         let (auth, admin, worker) = (self.section("auth"), self.section("admin"), self.section("worker"));
@@ -83,6 +83,7 @@ impl Reading {
         let sections = self.sections(sections);
         Some(Settings {
             data_dir: data_dir?,
+            time: time?,
             http: http?,
             edge: edge?,
             services: services?,

@@ -31,7 +31,7 @@ use domain::{
     schedule::Zones,
 };
 use futures_util::{StreamExt as _, stream};
-use runtime::{Clock, Events, JobIntake, Shutdown, TaskError};
+use runtime::{CalendarCache, Clock, Events, JobIntake, Shutdown, TaskError};
 use store::{
     Database, Error,
     schedules::{
@@ -45,7 +45,6 @@ use self::{
     plan::{Facts, Plan, plan},
     watch::Watch,
 };
-use crate::calendars::CalendarCache;
 
 /// How long a claim lasts. Much shorter than the usual grace: what a dead replica had claimed is not missed.
 pub(crate) const CLAIM: TimeDelta = TimeDelta::seconds(20);

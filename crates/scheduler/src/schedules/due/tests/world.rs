@@ -14,7 +14,7 @@ use domain::{
     policy::{Overrides, Pause},
     schedule::{Misfire, MisfirePolicy, Zones},
 };
-use runtime::{Clock, Clocks, Context, Host, JobIntake, Parts};
+use runtime::{CalendarCache, Clock, Clocks, Context, Host, JobIntake, Parts};
 use serde_json::{Map, Value, json};
 use store::{
     Database,
@@ -28,7 +28,6 @@ use test_support::{Backend, Proxy, TestDatabase};
 use uuid::Uuid;
 
 use super::super::{Due, watch::Watch};
-use crate::CalendarCache;
 
 pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
