@@ -21,6 +21,9 @@ pub struct Settings {
     /// How often each upstream's readiness is checked; zero: never.
     #[serde(with = "humantime_serde")]
     pub health_interval: Duration,
+    /// How long the answer to a check may take.
+    #[serde(with = "humantime_serde")]
+    pub health_timeout: Duration,
     /// Checks in a row that fail before an upstream gets no more requests.
     pub unhealthy_after: u32,
     /// Checks in a row that succeed before it gets requests again.
@@ -74,6 +77,7 @@ impl SectionSettings for Settings {
             ("connect_timeout", self.connect_timeout),
             ("idle_timeout", self.idle_timeout),
             ("keep_alive", self.keep_alive),
+            ("health_timeout", self.health_timeout),
             ("eject_for", self.eject_for),
         ] {
             check((tenth..=hour).contains(&time), &format!("gateway.{key} must be 100ms to 1h"));

@@ -42,7 +42,8 @@ pub(crate) async fn run(options: WorkerOptions) -> Result<()> {
         tokio::select! {
             () = &mut end => return Ok(()),
             () = tokio::time::sleep(beat) => {
-                hub.heartbeat(&HeartbeatRequest { worker_id: registered.worker_id, jobs: Vec::new(), cpu_percent: None, memory_bytes: None }).await?;
+                let request = HeartbeatRequest { worker_id: registered.worker_id, jobs: Vec::new(), cpu_percent: None, memory_bytes: None };
+                hub.heartbeat(&request, REQUEST_LIMIT).await?;
             }
             delivery = consumer.next() => {
                 let Some(delivery) = delivery else { return Ok(()) };

@@ -114,6 +114,10 @@ impl World {
             }
             settings.push(("REGENTE__SERVICES__SCHEDULER".to_owned(), addresses(&schedulers)));
             settings.push(("REGENTE__GATEWAY__ADMIN_BIND".to_owned(), String::new()));
+            // As much shorter as the lease is: an orchestrator that hangs is found before leases end.
+            for key in ["HEALTH_INTERVAL", "HEALTH_TIMEOUT"] {
+                settings.push((format!("REGENTE__GATEWAY__{key}"), "500ms".to_owned()));
+            }
             for number in 0..HUBS {
                 gateways.push(place.hub("api-gateway", &format!("gateway-{number}"), settings.clone()).await?);
             }

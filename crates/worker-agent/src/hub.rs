@@ -82,12 +82,12 @@ impl HubClient {
         read(self.link.post("register", request)?).await
     }
 
-    /// Renews the leases of the jobs listed in it.
+    /// Renews the leases of the jobs listed in it. `within` is how long its answer may take, if that is shorter than the limit of any request.
     ///
     /// # Errors
     /// 404 when the worker is not registered; see [`HubError`].
-    pub async fn heartbeat(&self, request: &HeartbeatRequest) -> Result<HeartbeatResponse, HubError> {
-        read(self.link.post("heartbeat", request)?).await
+    pub async fn heartbeat(&self, request: &HeartbeatRequest, within: Duration) -> Result<HeartbeatResponse, HubError> {
+        read(self.link.post("heartbeat", request)?.timeout(within.min(self.link.timeout))).await
     }
 
     /// Signs the worker off: it stops in order and is not lost.

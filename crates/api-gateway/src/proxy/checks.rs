@@ -7,9 +7,6 @@ use runtime::{Context, TaskError};
 
 use super::upstream::Pool;
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(3);
-
 /// Starts the checks of a service, unless the settings want none.
 pub(super) fn start(pool: &Arc<Pool>, client: &reqwest::Client, context: &Context) {
     let interval = pool.settings.health_interval;
@@ -36,7 +33,7 @@ pub(super) fn start(pool: &Arc<Pool>, client: &reqwest::Client, context: &Contex
 
 async fn check_all(pool: &Pool, client: &reqwest::Client) {
     join_all(pool.upstreams.iter().enumerate().map(|(index, upstream)| async move {
-        let found = check(client, &upstream.base).await;
+        let found = check(client, &upstream.base, pool.settings.health_timeout).await;
         let reason = found.as_ref().err().cloned();
         if pool.checked(index, found) {
             match reason {
@@ -48,13 +45,13 @@ async fn check_all(pool: &Pool, client: &reqwest::Client) {
     .await;
 }
 
-async fn check(client: &reqwest::Client, base: &str) -> Result<(), String> {
-    let answer = client.get(format!("{base}/health/ready")).timeout(PATIENCE).send().await;
+async fn check(client: &reqwest::Client, base: &str, patience: Duration) -> Result<(), String> {
+    let answer = client.get(format!("{base}/health/ready")).timeout(patience).send().await;
     match answer {
         Ok(answer) if answer.status().is_success() => Ok(()),
         Ok(answer) => Err(format!("/health/ready answers {}", answer.status().as_u16())),
         Err(error) if error.is_connect() => Err("it cannot be connected to".to_owned()),
-        Err(error) if error.is_timeout() => Err(format!("/health/ready does not answer within {} s", PATIENCE.as_secs())),
+        Err(error) if error.is_timeout() => Err(format!("/health/ready does not answer within {} s", patience.as_secs_f64())),
         Err(_) => Err("the connection was lost".to_owned()),
     }
 }

@@ -111,11 +111,14 @@ impl Pool {
         Ok(Lease { pool: self.clone(), index, is_probe, is_reported: false })
     }
 
-    /// When the first of them may take requests again, in whole seconds.
+    /// When the first of them may take requests again, in whole seconds: an ejection ends at its time, or when checks succeed, which takes them as
+    /// long as it takes to bring back one that is unhealthy.
     fn retry_after(&self, standings: &[Standing], now: DateTime<Utc>) -> Duration {
+        let interval = self.settings.health_interval;
+        let by_checks = if interval.is_zero() { Duration::MAX } else { interval.saturating_mul(self.settings.healthy_after) };
         let wait = |standing: &Standing| match standing.breaker.admission(now) {
-            _ if !standing.health.is_healthy => self.settings.health_interval,
-            Admission::Refused(Some(until)) => (until - now).to_std().unwrap_or_default(),
+            _ if !standing.health.is_healthy => by_checks,
+            Admission::Refused(Some(until)) => (until - now).to_std().unwrap_or_default().min(by_checks),
             _ => Duration::ZERO,
         };
         let least = standings.iter().map(wait).min().unwrap_or_default();
@@ -212,8 +215,15 @@ mod tests {
     }
 
     fn world(upstreams: usize) -> World {
+        world_with(upstreams, |_| {})
+    }
+
+    fn world_with(upstreams: usize, change: impl FnOnce(&mut Settings)) -> World {
         let settings = runtime::Settings::load_with(None, &[Section::of::<Settings>()]).unwrap().section::<Settings>().unwrap();
+        let mut settings = Settings::clone(&settings);
+        change(&mut settings);
         assert!(settings.faults().is_empty());
+        let settings = Arc::new(settings);
         let seconds = Arc::new(AtomicI64::new(0));
         let time = seconds.clone();
         let clock: Clock = Arc::new(move || DateTime::UNIX_EPOCH + TimeDelta::seconds(time.load(Relaxed)));
@@ -228,6 +238,11 @@ mod tests {
                 self.pool.pick(false, &others, false).unwrap().report(Outcome::Bad);
             }
         }
+    }
+
+    /// What somebody is told who finds none.
+    fn away(world: &World) -> u64 {
+        world.pool.pick(false, &[], false).map(|lease| lease.index).unwrap_err().retry_after.as_secs()
     }
 
     #[test]
@@ -267,15 +282,25 @@ mod tests {
 
     #[test]
     fn the_only_one_is_probed_by_anything_and_others_wait() {
-        let world = world(1);
+        let world = world_with(1, |settings| settings.health_interval = Duration::ZERO);
         world.eject(0);
-        let away = |world: &World| world.pool.pick(false, &[], false).map(|lease| lease.index).unwrap_err().retry_after.as_secs();
         assert_eq!(away(&world), 30);
         world.seconds.store(30, Relaxed);
         let probe = world.pool.pick(false, &[], false).unwrap();
         assert_eq!(away(&world), 1);
         drop(probe);
         assert!(world.pool.pick(false, &[], false).is_ok(), "a probe that was given up");
+    }
+
+    #[test]
+    fn whoever_is_refused_waits_no_longer_than_checks_need() {
+        let world = world(1);
+        world.eject(0);
+        assert_eq!(away(&world), 2, "two checks end the ejection");
+        world.seconds.store(29, Relaxed);
+        assert_eq!(away(&world), 1, "it ends by itself");
+        assert!(!world.pool.checked(0, Err("no answer".to_owned())) && world.pool.checked(0, Err("no answer".to_owned())));
+        assert_eq!(away(&world), 2, "two checks bring it back");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A heartbeat carries every lease that this worker holds, and its answer the desired state of all of them, so that one lost request or
 //! answer is repaired by the next. Heartbeats go on through a drain and until every end is reported: without them the hub would count the
-//! jobs as lost.
+//! jobs as lost. One that is not answered is given up soon: behind a gateway the next one reaches another replica, while the leases last.
 
 use std::{
     sync::Arc,
@@ -16,6 +16,10 @@ use crate::{HubError, host::Load};
 
 /// Maximum pause after a failed heartbeat.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+/// How long the answer to one may take, in intervals between two, and at least.
+const PATIENCE: u32 = 2;
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Sends heartbeats.
 pub(super) struct Heart {
@@ -55,7 +59,7 @@ impl Heart {
             memory_bytes: load.memory_bytes,
         };
         let asked = Instant::now();
-        match core.hub.heartbeat(&request).await {
+        match core.hub.heartbeat(&request, (self.interval * PATIENCE).max(LEAST_PATIENCE)).await {
             Ok(answer) => {
                 if std::mem::take(&mut self.unreachable) {
                     tracing::info!("the hub is reachable again");

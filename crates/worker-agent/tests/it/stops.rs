@@ -41,6 +41,18 @@ async fn a_job_whose_lease_is_lost_is_killed_and_not_reported() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_that_is_not_answered_is_given_up_for_the_next() {
+    let mut bed = Bed::new().await;
+    let mut settings = bed.settings();
+    settings.request_timeout = Duration::from_secs(3600);
+    bed.start(settings, None);
+    bed.hub.state().hanging_heartbeats = 2;
+    until(|| (bed.hub.state().hanging_heartbeats == 0).then_some(())).await;
+    let before = bed.hub.state().heartbeats.len();
+    until(|| (bed.hub.state().heartbeats.len() > before).then_some(())).await;
+}
+
+#[tokio::test]
 async fn a_lease_lost_at_a_log_request_kills_the_job_too() {
     let bed = Bed::with_agent().await;
     let job = bed.shell("echo $$ > pid; while :; do echo line; sleep 0.05; done");
