@@ -18,6 +18,7 @@ mod interrupt;
 mod job;
 mod key;
 mod login;
+mod named;
 mod output;
 mod parameters;
 mod pause;

@@ -16,6 +16,7 @@ use domain::calendar::{
 use self::fields::{CreateArgs, UpdateArgs};
 use super::{
     Exit, Fault, Outcome,
+    named::Named,
     output::{Width, facts, listed, moment, table},
     parameters::read_file,
     remote::{Hub, Remote, parse},
@@ -128,15 +129,9 @@ pub(super) async fn run(args: CalendarArgs) -> Outcome {
 
 /// The calendar with this name, else with this id.
 pub(super) async fn find(hub: &Hub, name: &str) -> Result<CalendarSummary, Fault> {
-    if let Some(calendar) = hub.client.calendar_named(name).await.map_err(|error| hub.fault(error))? {
-        return Ok(calendar);
-    }
-    let missing = || Fault::here(format!("there is no calendar \"{name}\" at {}: `regente calendar list` lists them", hub.client.url()));
-    let Ok(id) = name.parse() else { return Err(missing()) };
-    match hub.client.calendar(id).await {
-        Err(error) if error.status() == Some(404) => Err(missing()),
-        outcome => outcome.map(summary).map_err(|error| hub.fault(error)),
-    }
+    let found = hub.client.calendar_named(name).await.map_err(|error| hub.fault(error))?;
+    let named = Named { kind: "calendar", name };
+    named.one(hub, Vec::from_iter(found), |_| "", async |id| hub.client.calendar(id).await.map(summary)).await
 }
 
 fn summary(calendar: Calendar) -> CalendarSummary {

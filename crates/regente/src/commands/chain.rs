@@ -10,6 +10,7 @@ use serde_json::Value;
 use self::fields::{CreateArgs, SetArgs};
 use super::{
     Exit, Fault, Outcome, automation,
+    named::Named,
     output::{Width, facts, json_list, listed, moment, pretty, table},
     remote::{Hub, Remote, parse},
 };
@@ -116,20 +117,9 @@ async fn find(hub: &Hub, which: &Which) -> Result<Chain, Fault> {
     let Which { name, automation } = which;
     let automation_id = automation::find_id(hub, automation.as_deref()).await?;
     let filter = ChainFilter { automation_id, name: Some(name.clone()), limit: Some(2), ..ChainFilter::default() };
-    let mut found = hub.client.chains(&filter).page().await.map_err(|error| hub.fault(error))?;
-    if let [one, other] = found.as_slice() {
-        let names = format!("\"{}\" and \"{}\"", one.automation_name, other.automation_name);
-        return Err(Fault::input(format!("automations {names} have a chain \"{name}\": name one with --automation, or give the id")));
-    }
-    if let Some(chain) = found.pop() {
-        return Ok(chain);
-    }
-    let missing = || Fault::here(format!("there is no chain \"{name}\" at {}: `regente chain list` lists them", hub.client.url()));
-    let Ok(id) = name.parse() else { return Err(missing()) };
-    match hub.client.chain(id).await {
-        Err(error) if error.status() == Some(404) => Err(missing()),
-        outcome => outcome.map_err(|error| hub.fault(error)),
-    }
+    let found = hub.client.chains(&filter).page().await.map_err(|error| hub.fault(error))?;
+    let named = Named { kind: "chain", name };
+    named.one(hub, found, |chain| &chain.automation_name, async |id| hub.client.chain(id).await).await
 }
 
 async fn runs(hub: &Hub, which: Which, (state, limit): (Option<RunState>, usize), is_json: bool) -> Outcome {

@@ -16,6 +16,7 @@ use self::{
 };
 use super::{
     Exit, Fault, Outcome, automation,
+    named::Named,
     output::{Width, facts, json_list, listed, moment, pretty, table},
     pause::{PauseArgs, lasts, pause},
     remote::{Hub, Remote, parse},
@@ -204,20 +205,9 @@ async fn find(hub: &Hub, which: &Which) -> Result<Schedule, Fault> {
     let Which { name, automation } = which;
     let automation_id = automation::find_id(hub, automation.as_deref()).await?;
     let filter = ScheduleFilter { automation_id, name: Some(name.clone()), limit: Some(2), disabled: true, ..ScheduleFilter::default() };
-    let mut found = hub.client.schedules(&filter).page().await.map_err(|error| hub.fault(error))?;
-    if let [one, other] = found.as_slice() {
-        let names = format!("\"{}\" and \"{}\"", one.automation_name, other.automation_name);
-        return Err(Fault::input(format!("automations {names} have a schedule \"{name}\": name one with --automation, or give the id")));
-    }
-    if let Some(schedule) = found.pop() {
-        return Ok(schedule);
-    }
-    let missing = || Fault::here(format!("there is no schedule \"{name}\" at {}: `regente schedule list` lists them", hub.client.url()));
-    let Ok(id) = name.parse() else { return Err(missing()) };
-    match hub.client.schedule(id).await {
-        Err(error) if error.status() == Some(404) => Err(missing()),
-        outcome => outcome.map_err(|error| hub.fault(error)),
-    }
+    let found = hub.client.schedules(&filter).page().await.map_err(|error| hub.fault(error))?;
+    let named = Named { kind: "schedule", name };
+    named.one(hub, found, |schedule| &schedule.automation_name, async |id| hub.client.schedule(id).await).await
 }
 
 async fn preview(hub: &Hub, args: PreviewArgs, is_json: bool) -> Outcome {
