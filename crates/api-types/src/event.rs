@@ -64,12 +64,12 @@ pub struct Event {
 }
 
 /// A list as text, its items separated by commas.
-fn write_list<T: fmt::Display, S: Serializer>(items: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn write_list<T: fmt::Display, S: Serializer>(items: &[T], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&items.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
 }
 
 /// A list as text or as an array.
-fn read_list<'de, T, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(crate) fn read_list<'de, T, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     T: FromStr<Err: fmt::Display> + Deserialize<'de>,
 {

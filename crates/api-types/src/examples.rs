@@ -1,5 +1,6 @@
 //! Examples of the API's description: one automation, its jobs and its worker, as a hub shows them after a morning's work.
 
+mod alert;
 mod calendar;
 mod chain;
 mod hook;
@@ -9,6 +10,7 @@ mod schedule;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
+    alert::{alert, alertmanager},
     calendar::{calendar, calendar_create, calendar_import, calendar_summary, calendar_update, explained_day, holiday},
     chain::{chain, chain_create, chain_run, chain_update},
     hook::{hook, hook_answer, hook_create, hook_delivery, hook_rotate, hook_shown, hook_signature, hook_update},
@@ -217,6 +219,13 @@ mod tests {
 
     #[test]
     fn each_example_is_read_as_its_type() {
+        reads::<crate::Alert>();
+        reads::<crate::AlertBulkRequest>();
+        reads::<crate::AlertBulkResponse>();
+        reads::<crate::AlertCommentRequest>();
+        reads::<crate::AlertMuteRequest>();
+        reads::<crate::AlertRequest>();
+        reads::<crate::AlertmanagerResponse>();
         reads::<crate::ApiKey>();
         reads::<crate::ApiKeyCreate>();
         reads::<crate::Automation>();

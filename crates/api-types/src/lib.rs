@@ -9,6 +9,7 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+mod alert;
 mod api_key;
 mod audit;
 mod automation;
@@ -38,6 +39,10 @@ mod user;
 mod worker;
 mod workers;
 
+pub use alert::{
+    Alert, AlertBulkRequest, AlertBulkResponse, AlertCommentRequest, AlertEvent, AlertFacts, AlertFilter, AlertJob, AlertMuteRequest,
+    AlertRequest, AlertmanagerAlert, AlertmanagerResponse, AlertmanagerWebhook,
+};
 pub use api_key::{ApiKey, ApiKeyCreate, ApiKeyCreated, ApiKeyFilter, KeyGrant};
 pub use audit::{AuditEntry, AuditExportFilter, AuditFilter};
 pub use automation::{

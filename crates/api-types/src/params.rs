@@ -80,6 +80,11 @@ shared! {
         /// Id of the chain.
         "id" id: Uuid
     }
+    /// `{id}` of an alert.
+    Path AlertId {
+        /// Id of the alert.
+        "id" id: Uuid
+    }
     /// `{hook}` of a hook.
     Path HookId {
         /// Id of the hook.

@@ -111,6 +111,23 @@ pub(crate) type HookOutcome = Name<domain::hook::Outcome>;
 /// What a rotation replaces.
 pub(crate) type HookRotated = Name<domain::hook::Rotated>;
 
+/// What is wrong.
+pub(crate) type AlertType = Name<domain::alert::AlertType>;
+/// How bad it is.
+pub(crate) type Severity = Name<domain::alert::Severity>;
+/// Where an alert is in its life.
+pub(crate) type AlertStatus = Name<domain::alert::AlertStatus>;
+/// Who found an alert.
+pub(crate) type AlertSource = Name<domain::alert::AlertSource>;
+/// Why an alert is over.
+pub(crate) type AlertResolution = Name<domain::alert::Resolution>;
+/// What happened to an alert.
+pub(crate) type AlertEventKind = Name<domain::alert::AlertEventKind>;
+/// Unit of what was measured.
+pub(crate) type AlertUnit = Name<domain::alert::Unit>;
+/// Whether an alert of Alertmanager burns.
+pub(crate) type AlertmanagerStatus = Name<domain::alert::heard::Firing>;
+
 fn enumeration<E: WireName>(meanings: &[E], names: impl Iterator<Item = &'static str>) -> RefOr<Schema> {
     let lines = meanings.iter().map(|variant| format!("`{}`:{}", variant.as_str(), variant.meaning()));
     let description = lines.collect::<Vec<_>>().join("\n\n");

@@ -20,6 +20,7 @@
 //! # Ok(()) }
 //! ```
 
+mod alerts;
 mod api_keys;
 mod audit;
 mod automations;

@@ -4,6 +4,7 @@
 //! goes to standard error; the exit code is the outcome ([`Exit`]); an error names its cause and the next step; output of robots cannot
 //! control the terminal.
 
+mod alert;
 mod audit;
 mod automation;
 mod browser_sign_in;
@@ -75,6 +76,8 @@ pub(crate) enum HubCommand {
     Chain(Box<chain::ChainArgs>),
     /// Create, change and watch inbound webhooks, at which requests of other systems start jobs.
     Hook(hook::HookArgs),
+    /// List, show, acknowledge, resolve, mute and comment alerts.
+    Alert(Box<alert::AlertArgs>),
     /// Add, change and delete domains, which own automations.
     Domain(domain::DomainArgs),
     /// Add, change and deactivate users, grant them rights, and end their sessions.
@@ -131,6 +134,7 @@ async fn outcome(command: HubCommand) -> Outcome {
         HubCommand::Calendar(args) => calendar::run(args).await,
         HubCommand::Chain(args) => chain::run(*args).await,
         HubCommand::Hook(args) => hook::run(args).await,
+        HubCommand::Alert(args) => alert::run(*args).await,
         HubCommand::Domain(args) => domain::run(args).await,
         HubCommand::User(args) => user::run(args).await,
         HubCommand::Events(args) => events::run(args).await,
@@ -170,6 +174,7 @@ mod tests {
                     let here = [
                         "login",
                         "logout",
+                        "alert",
                         "automation",
                         "run",
                         "job",

@@ -170,7 +170,7 @@ impl<T: DeserializeOwned> FromRequest for Params<T> {
 }
 
 /// Parameters that are lists: separated by commas, or as a repeated parameter.
-const LISTS: [&str; 6] = ["status", "include", "kinds", "jobs", "automations", "domains"];
+const LISTS: [&str; 8] = ["status", "type", "severity", "include", "kinds", "jobs", "automations", "domains"];
 
 /// The query with repeated list parameters joined by commas.
 fn joined_lists(query: &str) -> Cow<'_, str> {

@@ -9,6 +9,7 @@
 //! assert_eq!(sla_monitor::Service.name(), "sla-monitor");
 //! ```
 
+mod alerts;
 mod routes;
 mod service;
 mod settings;

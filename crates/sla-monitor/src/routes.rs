@@ -3,14 +3,18 @@
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi as _;
 
+use crate::alerts;
+
 #[derive(utoipa::OpenApi)]
 struct Nothing;
 
 /// The description of the routes.
 pub(crate) fn description() -> utoipa::openapi::OpenApi {
-    let subjects: [utoipa::openapi::OpenApi; 0] = [];
+    let subjects = [alerts::Description::openapi()];
     subjects.into_iter().fold(Nothing::openapi(), utoipa::openapi::OpenApi::merge_from)
 }
 
 /// The routes.
-pub(crate) fn routes(_config: &mut ServiceConfig) {}
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config.configure(alerts::routes);
+}

@@ -1,10 +1,16 @@
 //! Assembles the service. Each subject adds its use cases, routes and tasks here by a line, and nothing else constructs them.
 
-use actix_web::web::ServiceConfig;
-use futures_util::future::BoxFuture;
-use runtime::{Context, Running, Section, StartError};
+use std::sync::Arc;
 
-use crate::{Settings, routes};
+use actix_web::web::{Data, ServiceConfig};
+use futures_util::future::BoxFuture;
+use runtime::{Context, Reconciler, Running, Section, StartError};
+
+use crate::{
+    Settings,
+    alerts::{self, Alerts, Told},
+    routes,
+};
 
 /// The SLA monitor as a service.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,25 +33,35 @@ impl runtime::Service for Service {
 
     fn start<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Running, StartError>> {
         Box::pin(async move {
-            let use_cases = UseCases::new(context)?;
-            Ok(Running::new(move |config| {
+            let (use_cases, reconcilers) = UseCases::new(context)?;
+            let running = Running::new(move |config| {
                 use_cases.share(config);
                 routes::routes(config);
-            }))
+            });
+            Ok(running.with_reconcilers(reconcilers))
         })
     }
 }
 
-/// The use cases, by subject: what handlers call, and what tasks run.
-struct UseCases;
+/// The use cases, by subject: what handlers call.
+struct UseCases {
+    alerts: Data<Alerts>,
+}
 
 impl UseCases {
-    fn new(context: &Context) -> Result<Self, StartError> {
-        let _settings = context.settings.section::<Settings>()?;
-        Ok(Self)
+    /// The use cases, and what runs beside them.
+    fn new(context: &Context) -> Result<(Self, Vec<Arc<dyn Reconciler>>), StartError> {
+        let settings = context.settings.section::<Settings>()?;
+        let told = Told::new(context);
+        let reconcilers: Vec<Arc<dyn Reconciler>> = vec![
+            alerts::Due::new(context, settings.tick, told.clone()),
+            Arc::new(alerts::Retention::new(context, settings.alert_retention)),
+        ];
+        Ok((Self { alerts: Data::new(Alerts::new(context, told)) }, reconcilers))
     }
 
     /// Registers them as app data for the handlers.
-    #[expect(clippy::unused_self, reason = "subjects are added")]
-    fn share(&self, _config: &mut ServiceConfig) {}
+    fn share(&self, config: &mut ServiceConfig) {
+        config.app_data(self.alerts.clone());
+    }
 }

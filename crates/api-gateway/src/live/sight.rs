@@ -13,7 +13,7 @@ use serde_json::Value;
 use store::automations::Placed;
 
 /// Each noun of events, with the permission to read it. Events of others are for nobody.
-const NOUNS: [(&str, Permission); 9] = [
+const NOUNS: [(&str, Permission); 10] = [
     ("job", Permission::RunRead),
     ("automation", Permission::RobotRead),
     ("calendar", Permission::RobotRead),
@@ -23,6 +23,8 @@ const NOUNS: [(&str, Permission); 9] = [
     ("worker", Permission::WorkerRead),
     ("dead_letter", Permission::RunRead),
     ("hook", Permission::RunRead),
+    // Of no automation: for those who may read all runs.
+    ("alert", Permission::RunRead),
 ];
 
 /// What an event is about.
@@ -111,7 +113,9 @@ mod tests {
             subject("queue.paused", json!({"queue_name": "q"})),
             subject("worker.lost", json!({"queues": ["x", "r"]})),
             subject("dead_letter.created", json!({"queue_name": "r", "automation_id": null})),
+            subject("alert.opened", json!({"alert_id": Uuid::nil(), "automation_id": 9})),
             subject("worker.registered", json!({"queues": ["x"]})),
+            subject("alert.resolved", json!({"alert_id": Uuid::nil(), "automation_id": null})),
             subject("calendar.changed", json!({"calendar_id": Uuid::nil()})),
             subject("secret.read", json!({"automation_id": 7})),
         ];
@@ -122,9 +126,10 @@ mod tests {
     fn an_event_is_for_those_who_may_read_what_it_is_about() {
         let viewer = |place| Grant { right: Right::Role(Role::Viewer), place };
         let domain = |nth| Where::Domain(Uuid::from_u128(nth).into());
-        let placed = ["job.failed", "automation.paused", "schedule.fired", "queue.paused", "worker.lost", "dead_letter.created"];
+        let placed =
+            ["job.failed", "automation.paused", "schedule.fired", "queue.paused", "worker.lost", "dead_letter.created", "alert.opened"];
         let with = |kinds: &[&str]| kinds.iter().copied().chain(["calendar.changed"]).map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(seen(&[viewer(Where::Everywhere)]), with(&[&placed[..], &["worker.registered"]].concat()));
+        assert_eq!(seen(&[viewer(Where::Everywhere)]), with(&[&placed[..], &["worker.registered", "alert.resolved"]].concat()));
         assert_eq!(seen(&[viewer(Where::Label("nfe".to_owned()))]), with(&placed));
         assert_eq!(seen(&[viewer(domain(1))]), with(&["job.failed", "queue.paused"]));
         assert_eq!(seen(&[viewer(domain(2))]), with(&placed[1..]));

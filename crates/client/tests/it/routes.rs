@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use api_types::{
-    ApiKeyCreate, ApiKeyFilter, AuditExportFilter, AuditFilter, AutomationCreate, AutomationFilter, AutomationUpdate, BulkRequest,
-    CalendarCreate, CalendarDaysFilter, CalendarFilter, CalendarImportOptions, CalendarUpdate, ChainCreate, ChainFilter, ChainRunFilter,
-    ChainUpdate, ChangePasswordRequest, ControlRequest, DeadLetterFilter, DomainCreate, DomainFilter, DomainUpdate, EventFilter,
-    ExecuteOptions, FireFilter, GrantCreate, HolidayFilter, HookCreate, HookDeliveryFilter, HookFilter, HookRotate, HookUpdate, JobCreate,
-    JobEventFilter, JobFilter, LogFilter, OidcTokenRequest, PasswordReset, PauseRequest, QueueFilter, ReplayRequest, RetryRequest,
-    ScheduleExportFilter, ScheduleFilter, ScheduleImportQuery, SchedulePauseRequest, SchedulePreviewQuery, ScheduleResumeRequest,
-    ScheduleUpdate, SessionFilter, UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate, WorkerTokenFilter,
+    AlertBulkRequest, AlertCommentRequest, AlertFilter, AlertMuteRequest, AlertRequest, AlertmanagerWebhook, ApiKeyCreate, ApiKeyFilter,
+    AuditExportFilter, AuditFilter, AutomationCreate, AutomationFilter, AutomationUpdate, BulkRequest, CalendarCreate, CalendarDaysFilter,
+    CalendarFilter, CalendarImportOptions, CalendarUpdate, ChainCreate, ChainFilter, ChainRunFilter, ChainUpdate, ChangePasswordRequest,
+    ControlRequest, DeadLetterFilter, DomainCreate, DomainFilter, DomainUpdate, EventFilter, ExecuteOptions, FireFilter, GrantCreate,
+    HolidayFilter, HookCreate, HookDeliveryFilter, HookFilter, HookRotate, HookUpdate, JobCreate, JobEventFilter, JobFilter, LogFilter,
+    OidcTokenRequest, PasswordReset, PauseRequest, QueueFilter, ReplayRequest, RetryRequest, ScheduleExportFilter, ScheduleFilter,
+    ScheduleImportQuery, SchedulePauseRequest, SchedulePreviewQuery, ScheduleResumeRequest, ScheduleUpdate, SessionFilter, UserCreate,
+    UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate, WorkerTokenFilter,
 };
 use chrono::NaiveDate;
 use client::{Client, Error, Settings};
@@ -21,7 +22,7 @@ use uuid::Uuid;
 use crate::server::{Server, problem};
 
 /// Calls that are there beside a description: to be compared with it.
-const METHODS: usize = 114;
+const METHODS: usize = 123;
 
 /// Routes of browsers.
 const OF_BROWSERS: [&str; 3] = ["/api/v1/ws", "/api/v1/auth/oidc/start", "/api/v1/auth/oidc/callback"];
@@ -147,6 +148,15 @@ async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
         hub.hook_deliveries(id.into(), &HookDeliveryFilter::default()).page(),
         hub.hook_delivery(id.into(), Uuid::nil().into()),
         hub.hook_redeliver(id.into(), Uuid::nil().into()),
+        hub.alerts(&AlertFilter::default()).page(),
+        hub.alert(id.into()),
+        hub.alert_acknowledge(id.into(), &AlertRequest::default()),
+        hub.alert_resolve(id.into(), &AlertRequest::default()),
+        hub.alert_mute(id.into(), &AlertMuteRequest::default()),
+        hub.alert_unmute(id.into(), &AlertRequest::default()),
+        hub.alert_comment(id.into(), &AlertCommentRequest::default()),
+        hub.alerts_acknowledge(&AlertBulkRequest::default()),
+        hub.alerts_alertmanager(&AlertmanagerWebhook::default()),
         hub.user_sessions(id.into(), &SessionFilter::default()).page(),
         hub.user_session_end(id.into(), Uuid::max().into()),
         hub.audit(&AuditFilter::default()).page(),

@@ -29,6 +29,15 @@ const PERSONAL: [(&str, &str); 8] = [
 ];
 
 pub(crate) const ROUTES: &[(&str, &str, Needs)] = &[
+    ("get", "/api/v1/alerts", Some(P::RunRead)),
+    ("post", "/api/v1/alerts/alertmanager", Some(P::RobotRun)),
+    ("post", "/api/v1/alerts/bulk/acknowledge", Some(P::RunCancel)),
+    ("get", "/api/v1/alerts/{id}", Some(P::RunRead)),
+    ("post", "/api/v1/alerts/{id}/acknowledge", Some(P::RunCancel)),
+    ("post", "/api/v1/alerts/{id}/comment", Some(P::RunCancel)),
+    ("post", "/api/v1/alerts/{id}/mute", Some(P::RunCancel)),
+    ("post", "/api/v1/alerts/{id}/resolve", Some(P::RunCancel)),
+    ("post", "/api/v1/alerts/{id}/unmute", Some(P::RunCancel)),
     ("get", "/api/v1/audit", Some(P::AdminManage)),
     ("get", "/api/v1/audit/export", Some(P::AdminManage)),
     ("get", "/api/v1/automations", Some(P::RobotRead)),

@@ -1,6 +1,6 @@
 //! Inbound webhooks: what senders prove, what their requests become, who manages them. Payloads have the shapes of the senders' documentation.
 
-mod alertmanager;
+pub(crate) mod alertmanager;
 mod manage;
 mod refusals;
 

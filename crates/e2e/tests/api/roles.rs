@@ -40,6 +40,8 @@ fn about(method: &str, path: &str) -> About {
         ("post", "/api/v1/automations") => About::New,
         ("post", "/api/v1/jobs" | "/api/v1/chains" | "/api/v1/hooks" | "/api/v1/schedules") => About::One,
         ("post", "/api/v1/schedules/import") => About::Named,
+        // What other systems say is about the hub as a whole.
+        ("post", "/api/v1/alerts/alertmanager") => About::Hub,
         // Everybody sees the calendars; who changes them may do so everywhere.
         ("get", path) if path.starts_with("/api/v1/calendars") => About::Part,
         (_, path) if path.starts_with("/api/v1/calendars") => About::New,
@@ -214,6 +216,22 @@ impl Maker<'_> {
         (hook.id.to_string(), list.json::<Vec<HookDelivery>>().remove(0).id.to_string())
     }
 
+    /// A message of Alertmanager about a new alert of a new automation, and its fingerprint.
+    async fn alertmanager(&self) -> (Value, String) {
+        let (automation, fingerprint) = (self.automation().await, Uuid::new_v4().simple().to_string());
+        let labels = json!({"alertname": "a", "automation": automation["name"]});
+        let alert = json!({"status": "firing", "labels": labels, "startsAt": "2026-11-26T14:00:00Z", "fingerprint": fingerprint});
+        (json!({"alerts": [alert]}), fingerprint)
+    }
+
+    /// An open alert of a new automation.
+    async fn alert(&self) -> String {
+        let (message, fingerprint) = self.alertmanager().await;
+        let _heard = self.world.client.post("/api/v1/alerts/alertmanager", &message).await.expect(200);
+        let all: Vec<api_types::Alert> = self.world.client.get("/api/v1/alerts?limit=1000").await.expect(200).json();
+        all.into_iter().find(|alert| alert.subject == fingerprint).unwrap().id.to_string()
+    }
+
     /// What a new chain of a new automation is created with.
     async fn new_chain(&self) -> Value {
         let (target, input) = (self.automation().await, self.automation().await);
@@ -269,6 +287,18 @@ impl Maker<'_> {
                 let body = if method == "put" { json!({"name": unique}) } else { json!({}) };
                 Sample { path: path.replace("{hook}", &id), body, done: &[200, 204] }
             }
+            ("post", "/api/v1/alerts/alertmanager") => plain(self.alertmanager().await.0, &[200]),
+            ("post", "/api/v1/alerts/bulk/acknowledge") => plain(json!({"ids": [self.alert().await]}), &[200]),
+            (_, "/api/v1/alerts/{id}/comment") => of(&self.alert().await, json!({"comment": "c"}), &[200]),
+            (_, "/api/v1/alerts/{id}/mute") => {
+                of(&self.alert().await, json!({"until": chrono::Utc::now() + chrono::TimeDelta::hours(1)}), &[200])
+            }
+            (_, "/api/v1/alerts/{id}/unmute") => {
+                let (id, until) = (self.alert().await, chrono::Utc::now() + chrono::TimeDelta::hours(1));
+                let _muted = self.world.client.post(&format!("/api/v1/alerts/{id}/mute"), &json!({"until": until})).await.expect(200);
+                of(&id, json!({}), &[200])
+            }
+            (_, path) if path.starts_with("/api/v1/alerts/{id}") => of(&self.alert().await, json!({}), &[200]),
             ("post", "/api/v1/jobs/bulk/cancel") => plain(json!({"ids": [self.job().await]}), &[200]),
             ("post", "/api/v1/jobs/bulk/retry") => plain(json!({"ids": [self.canceled().await]}), &[200]),
             ("post", "/api/v1/calendars") => plain(json!({"name": unique}), &[201]),

@@ -23,14 +23,15 @@ fn configuration(url: &str) -> String {
     ours.replace("route:\n", "route:\n  group_wait: 0s\n  group_interval: 1s\n  repeat_interval: 1s\n")
 }
 
-struct Alertmanager {
+/// A real one, which sends each group at once and again each second.
+pub(crate) struct Alertmanager {
     url: String,
     _process: Child,
     _folder: TempDir,
 }
 
 impl Alertmanager {
-    async fn start(configuration: &str) -> Self {
+    pub(crate) async fn start(configuration: &str) -> Self {
         if Command::new(PROGRAM).arg("--version").output().await.is_err() {
             let packages = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/debian-packages");
             assert!(Command::new(packages).arg(PROGRAM).status().await.unwrap().success(), "{PROGRAM} could not be installed");
@@ -57,7 +58,7 @@ impl Alertmanager {
     }
 
     /// Tells it of the alert.
-    async fn alert(&self, more: Value) {
+    pub(crate) async fn alert(&self, more: Value) {
         let mut alert = json!({"labels": {"alertname": "DiskAlmostFull", "instance": "erp-01:9100", "device": "/dev/sda1"}});
         alert.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let sent = reqwest::Client::builder().no_proxy().build().unwrap().post(format!("{}/api/v2/alerts", self.url)).json(&[alert]);
@@ -65,7 +66,7 @@ impl Alertmanager {
     }
 
     /// How many notifications its own counters of this name say.
-    async fn counted(&self, name: &str) -> usize {
+    pub(crate) async fn counted(&self, name: &str) -> usize {
         let metrics = reqwest::Client::builder().no_proxy().build().unwrap().get(format!("{}/metrics", self.url));
         let metrics = metrics.send().await.unwrap().text().await.unwrap();
         let of_hooks = |line: &&str| line.starts_with(&format!("{name}{{")) && line.contains("integration=\"webhook\"");
@@ -74,7 +75,7 @@ impl Alertmanager {
         values.iter().sum()
     }
 
-    async fn sent(&self, times: usize) {
+    pub(crate) async fn sent(&self, times: usize) {
         eventually("it sends", async || (self.counted("alertmanager_notifications_total").await >= times).then_some(())).await;
         assert_eq!(self.counted("alertmanager_notifications_failed_total").await, 0);
     }
