@@ -237,6 +237,7 @@ mod tests {
         is_read_and_written_by_name::<import::Format>();
         is_read_and_written_by_name::<import::Mode>();
         is_read_and_written_by_name::<AlertType>();
+        is_read_and_written_by_name::<crate::duration::Sensitivity>();
         is_read_and_written_by_name::<Severity>();
         is_read_and_written_by_name::<AlertEventKind>();
         is_read_and_written_by_name::<Firing>();
