@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "every failing step fails the test")]
 
+mod alert_commands;
 mod alone;
 mod browser_sign_in;
 mod calendar_commands;
