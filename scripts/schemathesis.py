@@ -53,6 +53,8 @@ UNSTATED = [
     # An expression has a grammar, zones and calendars a list, and what a schedule says of time must go together.
     ("422 (POST|PUT) .*/schedules(/{id})?", ANY, ANY),
     ("400 GET .*/schedules/preview", ANY, ANY),
+    # A rule is about one thing and expects something, what it expects must go together, and what it names must be there.
+    ("422 (POST|PUT) .*/slas(/{id})?", ANY, ANY),
     # Zones have a list, names and pointers a grammar, inputs must be there and must not close a circle.
     ("422 (POST|PUT) .*/chains(/{id})?", ANY, ANY),
     # The end of a period depends on its beginning.

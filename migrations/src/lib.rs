@@ -38,6 +38,7 @@ mod m20261126_223100_calendars;
 mod m20261126_223200_hooks;
 mod m20261126_223300_chains;
 mod m20261127_020000_job_schedule_terms;
+mod m20261127_061000_slas;
 mod m20261127_062000_alerts;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -85,6 +86,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_223200_hooks::Migration),
             Box::new(m20261126_223300_chains::Migration),
             Box::new(m20261127_020000_job_schedule_terms::Migration),
+            Box::new(m20261127_061000_slas::Migration),
             Box::new(m20261127_062000_alerts::Migration),
         ]
     }

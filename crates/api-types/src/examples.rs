@@ -6,6 +6,7 @@ mod chain;
 mod hook;
 mod identity;
 mod schedule;
+mod sla;
 
 use serde_json::{Value, json};
 
@@ -19,6 +20,7 @@ pub(crate) use self::{
         sign_in_ways, user, user_create, user_update,
     },
     schedule::{fire, schedule, schedule_create, schedule_import, schedule_preview, schedule_update},
+    sla::{sla, sla_mute, sla_update},
 };
 
 const JOB: &str = "019ac1f0-7a3e-7c41-9f0a-3b1f5d2c8e01";
@@ -240,6 +242,9 @@ mod tests {
         reads::<crate::ControlRequest>();
         reads::<crate::FinishRequest>();
         reads::<crate::GoodbyeRequest>();
+        reads::<crate::Sla>();
+        reads::<crate::SlaMute>();
+        reads::<crate::SlaUpdate>();
         reads::<crate::Health>();
         reads::<crate::HeartbeatRequest>();
         reads::<crate::Job>();

@@ -34,6 +34,7 @@ mod report;
 mod schedule;
 mod schema;
 mod sign_in;
+mod sla;
 mod system;
 mod user;
 mod worker;
@@ -75,6 +76,7 @@ pub use schedule::{
     ScheduleResumeRequest, ScheduleSelection, ScheduleUpdate, ScheduleWords,
 };
 pub use sign_in::{OidcCallback, OidcStart, OidcTokenRequest, OidcWay, SignInWays};
+pub use sla::{Sla, SlaEscalation, SlaFailureRate, SlaFilter, SlaMute, SlaState, SlaUpdate};
 pub use system::{Health, TimeZones};
 pub use user::{PasswordReset, SessionFilter, User, UserCreate, UserCreated, UserFilter, UserUpdate};
 pub use worker::{

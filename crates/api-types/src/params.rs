@@ -85,6 +85,11 @@ shared! {
         /// Id of the alert.
         "id" id: Uuid
     }
+    /// `{id}` of an SLA rule.
+    Path SlaId {
+        /// Id of the SLA rule.
+        "id" id: Uuid
+    }
     /// `{hook}` of a hook.
     Path HookId {
         /// Id of the hook.

@@ -102,6 +102,8 @@ pub(crate) type ChainState = Name<domain::chain::ChainState>;
 pub(crate) type ChainStateReason = Name<domain::chain::ChainStateReason>;
 /// What became of a run of a chain.
 pub(crate) type ChainRunState = Name<domain::chain::RunState>;
+/// How an expectation of a subject is.
+pub(crate) type SlaStanding = Name<domain::sla::Standing>;
 /// How senders of a hook prove themselves.
 pub(crate) type HookScheme = Name<domain::hook::Scheme>;
 /// How a signature is written.

@@ -41,6 +41,7 @@ mod list;
 mod queues;
 mod renew;
 mod schedules;
+mod slas;
 mod users;
 mod workers;
 

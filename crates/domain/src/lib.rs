@@ -37,6 +37,7 @@ pub mod schedule;
 pub mod schema;
 pub mod scope;
 pub mod single_sign_on;
+pub mod sla;
 pub mod text;
 pub mod user;
 pub mod waiting;

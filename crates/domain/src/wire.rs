@@ -186,6 +186,7 @@ mod tests {
         policy::{OnWorkerLost, Overlap, PauseScope},
         retry::Backoff,
         schedule::{FireState, MisfirePolicy, ScheduleState, SkipReason, StateReason, words::Language},
+        sla::Standing,
         waiting::WaitingCode,
         worker::State,
     };
@@ -245,6 +246,7 @@ mod tests {
         is_read_and_written_by_name::<AlertSource>();
         is_read_and_written_by_name::<Resolution>();
         is_read_and_written_by_name::<Unit>();
+        is_read_and_written_by_name::<Standing>();
         is_read_and_written_by_name::<ChannelKind>();
         is_read_and_written_by_name::<NoticeKind>();
         is_read_and_written_by_name::<health::Status>();

@@ -15,6 +15,7 @@ mod calendars;
 mod caller;
 mod clock;
 mod edge;
+mod ended;
 pub mod events;
 mod extract;
 mod first_start;
@@ -47,6 +48,7 @@ pub use self::{
     caller::{Origin, TrustedProxies, caller_address},
     clock::{Clock, Clocks, SteadyClock},
     edge::{Edge, REQUEST_ID_HEADER, is_secure},
+    ended::{EndedJobs, EndedReader},
     events::Events,
     extract::{FileBody, JsonBody, OpenFormBody, OpenJsonBody, OpenOptionalJsonBody, OptionalJsonBody, Params, path_config},
     host::{Host, Route, describe},

@@ -1,10 +1,10 @@
 //! Assembles the service. Each subject adds its use cases, routes and tasks here by a line, and nothing else constructs them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig};
 use futures_util::future::BoxFuture;
-use runtime::{Context, Running, Section, StartError};
+use runtime::{Context, EndedReader, Running, Section, StartError};
 use tokio::sync::Notify;
 
 use crate::{
@@ -101,7 +101,7 @@ impl UseCases {
     /// What follows ended jobs.
     fn sweep(&self, context: &Context) -> Sweep {
         let Due { database, clock, events, zones, intake, tick, .. } = self.due.clone();
-        Sweep { database, clock, events, zones, intake, tick, shutdown: context.shutdown.clone(), read: Mutex::default() }
+        Sweep { database, clock, events, zones, intake, tick, shutdown: context.shutdown.clone(), read: EndedReader::default() }
     }
 
     /// Registers them as app data for the handlers.

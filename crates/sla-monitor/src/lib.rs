@@ -10,7 +10,9 @@
 //! ```
 
 mod alerts;
+mod evaluate;
 mod routes;
+mod rules;
 mod service;
 mod settings;
 

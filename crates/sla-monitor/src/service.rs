@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use actix_web::web::{Data, ServiceConfig};
 use futures_util::future::BoxFuture;
-use runtime::{Context, Reconciler, Running, Section, StartError};
+use runtime::{Context, EndedReader, Reconciler, Running, Section, StartError};
+use tokio::sync::Notify;
 
 use crate::{
     Settings,
     alerts::{self, Alerts, Told},
+    evaluate::{Evaluate, sweep::Sweep},
     routes,
+    rules::Rules,
 };
 
 /// The SLA monitor as a service.
@@ -34,6 +37,8 @@ impl runtime::Service for Service {
     fn start<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Running, StartError>> {
         Box::pin(async move {
             let (use_cases, reconcilers) = UseCases::new(context)?;
+            let (evaluate, stop) = (use_cases.evaluate.clone(), context.shutdown.clone());
+            context.tasks.spawn("sla.evaluate", move || evaluate.clone().run(stop.clone()));
             let running = Running::new(move |config| {
                 use_cases.share(config);
                 routes::routes(config);
@@ -43,25 +48,45 @@ impl runtime::Service for Service {
     }
 }
 
-/// The use cases, by subject: what handlers call.
+/// The use cases, by subject: what handlers call, and what tasks run.
 struct UseCases {
     alerts: Data<Alerts>,
+    rules: Data<Rules>,
+    evaluate: Evaluate,
 }
 
 impl UseCases {
     /// The use cases, and what runs beside them.
     fn new(context: &Context) -> Result<(Self, Vec<Arc<dyn Reconciler>>), StartError> {
         let settings = context.settings.section::<Settings>()?;
-        let told = Told::new(context);
+        let (told, nudge) = (Told::new(context), Arc::<Notify>::default());
+        let evaluate = Evaluate {
+            database: context.database.clone(),
+            clock: context.clock.clone(),
+            zones: context.zones.clone(),
+            calendars: context.calendars.clone(),
+            nudge: nudge.clone(),
+            told: told.clone(),
+            tick: settings.tick,
+        };
+        let sweep = Sweep {
+            database: context.database.clone(),
+            tick: settings.tick,
+            shutdown: context.shutdown.clone(),
+            read: EndedReader::default(),
+            nudge: nudge.clone(),
+        };
         let reconcilers: Vec<Arc<dyn Reconciler>> = vec![
+            Arc::new(sweep),
             alerts::Due::new(context, settings.tick, told.clone()),
             Arc::new(alerts::Retention::new(context, settings.alert_retention)),
         ];
-        Ok((Self { alerts: Data::new(Alerts::new(context, told)) }, reconcilers))
+        let rules = Rules::new(context, told.clone(), nudge);
+        Ok((Self { alerts: Data::new(Alerts::new(context, told)), rules: Data::new(rules), evaluate }, reconcilers))
     }
 
     /// Registers them as app data for the handlers.
     fn share(&self, config: &mut ServiceConfig) {
-        config.app_data(self.alerts.clone());
+        config.app_data(self.alerts.clone()).app_data(self.rules.clone());
     }
 }

@@ -28,6 +28,7 @@ use crate::{
         schedule,
     },
     schedules::schedule_wake_of_calendar_in_txn,
+    slas::{sla_list_with_calendar_in_txn, sla_wake_of_calendar_in_txn},
 };
 
 /// How many of the schedules that use a calendar are named.
@@ -109,6 +110,13 @@ pub enum Deletion {
         /// The first of them by name, each with its automation.
         schedules: Vec<(String, AutomationId)>,
     },
+    /// SLA rules use it.
+    UsedBySlas {
+        /// How many.
+        count: u64,
+        /// The names of the first.
+        names: Vec<String>,
+    },
 }
 
 /// Adds a calendar.
@@ -134,7 +142,7 @@ pub async fn calendar_insert(
     database.in_transaction(insert).await
 }
 
-/// Changes a calendar that has this revision; the schedules that use it are looked at at once. `action` is what the audit trail calls it.
+/// Changes a calendar that has this revision; the schedules and SLA rules that use it are looked at at once. `action` is what the audit trail calls it.
 ///
 /// # Errors
 /// [`Error::Duplicate`] when the name is taken.
@@ -157,6 +165,7 @@ pub async fn calendar_update(
         }
         let (before, after) = (from_row(before)?, from_row(row.clone().update(&txn.0).await?)?);
         schedule_wake_of_calendar_in_txn(txn, id).await?;
+        sla_wake_of_calendar_in_txn(txn, id).await?;
         let [was, is] = Audited::both(&before.calendar, &after.calendar);
         audit_record_in_txn(txn, change, (action, target(id)), (Some(&was), Some(&is)), now).await?;
         Ok(Update::Done(Box::new(after)))
@@ -164,7 +173,7 @@ pub async fn calendar_update(
     database.in_transaction(update).await
 }
 
-/// Deletes a calendar that no schedule uses.
+/// Deletes a calendar that no schedule and no SLA rule uses.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -179,6 +188,10 @@ pub async fn calendar_delete(database: &Database, change: &Change, id: CalendarI
             let names = names.order_by_asc(schedule::Column::Name).order_by_asc(schedule::Column::Id).limit(MAX_NAMED);
             let names: Vec<(String, i32)> = names.into_tuple().all(&txn.0).await?;
             return Ok(Deletion::Used { count, schedules: names.into_iter().map(|(name, id)| (name, id.into())).collect() });
+        }
+        let (count, names) = sla_list_with_calendar_in_txn(txn, id, MAX_NAMED).await?;
+        if count > 0 {
+            return Ok(Deletion::UsedBySlas { count, names });
         }
         Entity::delete_by_id(id.get()).exec(&txn.0).await?;
         let before = from_row(row)?.calendar;

@@ -45,6 +45,7 @@ mod search;
 pub mod secrets;
 pub mod sessions;
 pub mod signing_keys;
+pub mod slas;
 mod statement_text;
 pub mod user_identities;
 pub mod users;

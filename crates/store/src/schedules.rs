@@ -406,7 +406,7 @@ async fn check_automation(txn: &Transaction, id: AutomationId) -> Result<(), Err
 }
 
 /// `at` as both databases keep it.
-fn to_micros(at: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn to_micros(at: DateTime<Utc>) -> DateTime<Utc> {
     let excess = i64::from(at.timestamp_subsec_nanos() % 1000);
     at.checked_sub_signed(TimeDelta::nanoseconds(excess)).unwrap_or(at)
 }

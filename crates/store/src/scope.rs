@@ -48,8 +48,12 @@ pub(crate) fn has_label(label: &str) -> Expr {
 
 /// Condition on an automation's own row that it belongs to the domain with this slug.
 pub(crate) fn is_of_domain(slug: &str) -> Expr {
-    let named = domain::Entity::find().select_only().column(domain::Column::Id).filter(domain::Column::Slug.eq(slug));
-    automation::Column::DomainId.in_subquery(named.into_query())
+    automation::Column::DomainId.in_subquery(domain_named(slug))
+}
+
+/// The id of the domain with this slug.
+pub(crate) fn domain_named(slug: &str) -> SelectStatement {
+    domain::Entity::find().select_only().column(domain::Column::Id).filter(domain::Column::Slug.eq(slug)).into_query()
 }
 
 /// Condition that `column` is the id of an automation of the domain with this slug.

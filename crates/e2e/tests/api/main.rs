@@ -37,6 +37,7 @@ mod roles;
 mod schedules;
 mod sessions;
 mod sign_in;
+mod slas;
 mod stream;
 mod support;
 mod tokens;

@@ -38,7 +38,7 @@ fn about(method: &str, path: &str) -> About {
         ("post", "/api/v1/worker-tokens") => About::Token,
         (_, "/api/v1/worker-tokens/{id}") => About::OwnToken,
         ("post", "/api/v1/automations") => About::New,
-        ("post", "/api/v1/jobs" | "/api/v1/chains" | "/api/v1/hooks" | "/api/v1/schedules") => About::One,
+        ("post", "/api/v1/jobs" | "/api/v1/chains" | "/api/v1/hooks" | "/api/v1/schedules" | "/api/v1/slas") => About::One,
         ("post", "/api/v1/schedules/import") => About::Named,
         // What other systems say is about the hub as a whole.
         ("post", "/api/v1/alerts/alertmanager") => About::Hub,
@@ -248,6 +248,11 @@ impl Maker<'_> {
         json_of(self.world.client.post("/api/v1/schedules", &body).await, 201).await["id"].as_str().unwrap().to_owned()
     }
 
+    async fn sla(&self) -> String {
+        let body = json!({"automation_id": self.automation().await["id"], "alert_on_failure": true});
+        json_of(self.world.client.post("/api/v1/slas", &body).await, 201).await["id"].as_str().unwrap().to_owned()
+    }
+
     async fn paused_schedule(&self) -> String {
         let id = self.schedule().await;
         self.done(&format!("/api/v1/schedules/{id}/pause")).await;
@@ -323,6 +328,12 @@ impl Maker<'_> {
                 of(&id, json!({}), &[200])
             }
             (_, path) if path.starts_with("/api/v1/chains/{id}") => of(&self.chain().await, Value::Null, &[200, 204]),
+            ("post", "/api/v1/slas") => {
+                plain(json!({"automation_id": self.automation().await["id"], "alert_on_failure": true, "name": unique}), &[201])
+            }
+            ("put", "/api/v1/slas/{id}") => of(&self.sla().await, json!({"name": unique}), &[200]),
+            ("post", "/api/v1/slas/{id}/mute") => of(&self.sla().await, json!({"until": "2099-01-01T00:00:00Z"}), &[200]),
+            (_, path) if path.starts_with("/api/v1/slas/{id}") => of(&self.sla().await, Value::Null, &[200, 204]),
             ("post", "/api/v1/schedules") => {
                 plain(json!({"automation_id": self.automation().await["id"], "cron_expression": "@yearly"}), &[201])
             }

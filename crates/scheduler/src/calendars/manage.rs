@@ -65,6 +65,12 @@ impl Calendars {
                 let detail = format!("schedules use it ({count}): {names}{more}; give them another calendar first");
                 Err(Failure::conflict("calendar_in_use", detail))
             }
+            Deletion::UsedBySlas { count, names } => {
+                let more = if count > names.len() as u64 { ", …" } else { "" };
+                let names = names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+                let detail = format!("SLA rules use it ({count}): {names}{more}; give them another calendar first");
+                Err(Failure::conflict("calendar_in_use", detail))
+            }
         }
     }
 

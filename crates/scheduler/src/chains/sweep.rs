@@ -4,28 +4,22 @@
 //! transaction that holds the rows of the chains. Runs that wait are requested with their idempotency key, so that a scheduler that was killed
 //! before it noted the answer, or two at the same time, get the same job.
 //!
-//! The cursor stays [`LATE`] behind the clock: a job's end is stamped before its transaction commits, so that an end may appear behind one that was
-//! read. What follows the cursor is read whole every [`WHOLE`]; in between, only what is not older than [`OVERLAP`] before the last end that was
-//! read. This process remembers which of them it has counted.
+//! [`runtime::EndedReader`] reads them: an end may be counted twice, which has no effect.
 
 mod ask;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use domain::{
     chain::{Chain as Rules, Ended},
     ids::JobId,
     schedule::Zones,
 };
 use futures_util::future::BoxFuture;
-use runtime::{Clock, Counts, Events, JobIntake, Reconciler, Shutdown, TaskError};
+use runtime::{Clock, Counts, EndedJobs, EndedReader, Events, JobIntake, Reconciler, Shutdown, TaskError};
 use store::{
     Database, Error, Transaction,
     chains::{
@@ -37,19 +31,11 @@ use store::{
 
 use super::convert::rules;
 
-/// How far behind the clock an end may still appear.
-const LATE: TimeDelta = TimeDelta::minutes(5);
-/// How often everything after the cursor is read.
-const WHOLE: TimeDelta = TimeDelta::seconds(60);
-/// Most ends appear in this time.
-const OVERLAP: TimeDelta = TimeDelta::seconds(2);
-/// How often the cursor is written, at most.
-const NOTE: TimeDelta = TimeDelta::seconds(30);
-/// Ends that a transaction counts, and runs that are read at once.
+/// Runs that are read at once.
 const BATCH: u64 = 200;
-/// How long a run counts, and then how long it requests jobs; the next one continues.
+/// How long a run requests jobs; the next one continues.
 const STEP: Duration = Duration::from_secs(4);
-/// Time limit of a run: longer than its two steps. A dead replica's claim ends soon after it.
+/// Time limit of a run: longer than it counts and requests. A dead replica's claim ends soon after it.
 const LIMIT: Duration = Duration::from_secs(10);
 /// Name of the cursor.
 const CURSOR: &str = "chains.cursor";
@@ -65,67 +51,46 @@ pub(crate) struct Sweep {
     pub(crate) zones: Arc<Zones>,
     pub(crate) tick: Duration,
     pub(crate) shutdown: Shutdown,
-    pub(crate) read: Mutex<Read>,
+    pub(crate) read: EndedReader,
 }
 
-/// What this process has read.
-#[derive(Clone, Default)]
-pub(crate) struct Read {
-    /// When it read everything after the cursor.
-    whole_at: Option<DateTime<Utc>>,
-    /// The ends that it has counted which follow the cursor.
-    counted: BTreeSet<(DateTime<Utc>, JobId)>,
+impl EndedJobs for Sweep {
+    type Ended = Ended;
+
+    fn place(ended: &Ended) -> (DateTime<Utc>, JobId) {
+        (ended.at, ended.job_id)
+    }
+
+    fn since(&self, _now: DateTime<Utc>) -> BoxFuture<'_, Result<Option<DateTime<Utc>>, Error>> {
+        Box::pin(chain_since_unscoped(&self.database))
+    }
+
+    fn cursor(&self) -> BoxFuture<'_, Result<Option<DateTime<Utc>>, Error>> {
+        Box::pin(async { Ok(scheduler_state(&self.database, CURSOR).await?.and_then(|text| text.parse().ok())) })
+    }
+
+    fn note(&self, cursor: DateTime<Utc>) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move { scheduler_state_put(&self.database, CURSOR, &cursor.to_rfc3339()).await })
+    }
+
+    fn list(&self, after: (DateTime<Utc>, JobId), limit: u64) -> BoxFuture<'_, Result<Vec<Ended>, Error>> {
+        Box::pin(chain_list_ended_unscoped(&self.database, after, limit))
+    }
+
+    fn count(&self, ended: Vec<Ended>, now: DateTime<Utc>) -> BoxFuture<'_, Result<u64, Error>> {
+        Box::pin(async move {
+            let txn = self.database.begin().await?;
+            let due = self.count_in_txn(&txn, ended, now).await?;
+            txn.commit().await?;
+            Ok(due)
+        })
+    }
 }
 
 impl Sweep {
     /// Counts what ended, and returns how many runs are due by it.
-    async fn count(&self, now: DateTime<Utc>) -> Result<u64, Error> {
-        let Some(since) = chain_since_unscoped(&self.database).await? else {
-            *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Read::default();
-            return Ok(0);
-        };
-        let kept = scheduler_state(&self.database, CURSOR).await?.and_then(|text| text.parse().ok());
-        // A clock that was ahead left it there.
-        let cursor: Option<DateTime<Utc>> = kept.filter(|cursor| *cursor <= now);
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let is_whole = read.whole_at.is_none_or(|at| now < at || now - at >= WHOLE);
-        let mut from = cursor.unwrap_or(now - LATE).max(since);
-        // The clock may have been ahead when one was stamped.
-        let last = read.counted.iter().rev().find(|(at, _)| *at <= now);
-        if let (Some((last, _)), false) = (last, is_whole) {
-            from = from.max(*last - OVERLAP);
-        }
-        let (mut after, begun, mut due, mut is_done) = ((from, JobId::default()), Instant::now(), 0, false);
-        while !is_done && begun.elapsed() < STEP && !self.shutdown.is_triggered() {
-            let ended = chain_list_ended_unscoped(&self.database, after, BATCH).await?;
-            is_done = (ended.len() as u64) < BATCH;
-            let Some(last) = ended.last() else { break };
-            after = (last.at, last.job_id);
-            let new: Vec<Ended> = ended.into_iter().filter(|ended| !read.counted.contains(&(ended.at, ended.job_id))).collect();
-            if !new.is_empty() {
-                let places: Vec<_> = new.iter().map(|ended| (ended.at, ended.job_id)).collect();
-                let txn = self.database.begin().await?;
-                due += self.count_in_txn(&txn, new, now).await?;
-                txn.commit().await?;
-                read.counted.extend(places);
-            }
-        }
-        if is_whole && is_done {
-            read.whole_at = Some(now);
-        }
-        self.note(cursor, if is_done { now - LATE } else { after.0.min(now - LATE) }, &mut read).await?;
-        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = read;
-        Ok(due)
-    }
-
-    /// Moves the cursor, and forgets what it has passed.
-    async fn note(&self, cursor: Option<DateTime<Utc>>, next: DateTime<Utc>, read: &mut Read) -> Result<(), Error> {
-        let next = cursor.map_or(next, |cursor| cursor.max(next));
-        if cursor.is_none_or(|cursor| next - cursor >= NOTE) {
-            scheduler_state_put(&self.database, CURSOR, &next.to_rfc3339()).await?;
-            read.counted = read.counted.split_off(&(next, JobId::default()));
-        }
-        Ok(())
+    async fn count_ended(&self, now: DateTime<Utc>) -> Result<u64, Error> {
+        self.read.count(self, now, &self.shutdown).await
     }
 
     async fn count_in_txn(&self, txn: &Transaction, ended: Vec<Ended>, now: DateTime<Utc>) -> Result<u64, Error> {
@@ -187,7 +152,7 @@ impl Reconciler for Sweep {
 
     fn run_once(&self, now: DateTime<Utc>) -> BoxFuture<'_, Result<Counts, TaskError>> {
         Box::pin(async move {
-            let due = self.count(now).await?;
+            let due = self.count_ended(now).await?;
             let mut counts = self.ask(now).await?;
             counts.insert("runs_due", due);
             Ok(counts)

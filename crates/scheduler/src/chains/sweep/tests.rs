@@ -1,6 +1,6 @@
 //! The sweep on both databases, with the orchestrator that accepts its jobs and a clock that the tests set: what cannot be reached over HTTP.
 
-use std::sync::{Arc, Mutex, atomic::Ordering};
+use std::sync::{Arc, atomic::Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
@@ -93,7 +93,7 @@ impl Chained {
             intake,
             tick: std::time::Duration::from_secs(1),
             shutdown: Shutdown::default(),
-            read: Mutex::default(),
+            read: runtime::EndedReader::default(),
         }
     }
 
@@ -167,7 +167,7 @@ async fn killed_between_the_count_and_the_request_another_one_requests(backend: 
     let chained = Chained::start(backend, |_| {}).await;
     let first = chained.sweep();
     let job = chained.ended().await;
-    assert_eq!(first.count(chained.now()).await.unwrap(), 1);
+    assert_eq!(first.count_ended(chained.now()).await.unwrap(), 1);
     drop(first);
     assert_eq!((chained.runs().await[0].state, chained.jobs().await.len()), (RunState::Waiting, 0));
     let second = chained.sweep();
@@ -199,7 +199,7 @@ async fn a_process_that_was_frozen_requests_nothing(backend: Backend) {
     let chained = Chained::start(backend, |_| {}).await;
     let (first, begun) = (chained.sweep(), chained.now());
     let _job = chained.ended().await;
-    assert_eq!(first.count(begun).await.unwrap(), 1);
+    assert_eq!(first.count_ended(begun).await.unwrap(), 1);
     chained.later(11);
     assert_eq!(first.ask(begun).await.unwrap(), Counts::from([("jobs_created", 0), ("runs_without_job", 0)]));
     assert_eq!((chained.runs().await[0].state, chained.jobs().await.len()), (RunState::Waiting, 0));
