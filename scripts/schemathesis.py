@@ -68,6 +68,8 @@ UNSTATED = [
     ("(400|422) POST .*/calendars/{id}/import", "(file|timezone|until|format)?", ANY),
     # Times of a day are in order, and a blackout is one of two kinds.
     ("422 (POST|PUT) .*/calendars(/{id})?", "(days|blackouts|week)(/.*)?", ANY),
+    # Settings and secrets are those of the channel's kind, addresses are public, zones have a list, domains must be there.
+    ("(400|422) (POST|PUT) .*/channels(/{id}(/rotate)?)?", "(settings|secrets|signing_secret|quiet_hours|routing)(/.*)?", ANY),
     # A condition has a pointer or a header, and a value that its operator can use; a signature has what its scheme needs.
     ("422 (POST|PUT) .*/hooks(/{hook}(/rotate)?)?", "(filter|mapping|dedup|signature|secret|parameters)(/.*)?", ANY),
     # One of two fields must be there.

@@ -40,6 +40,7 @@ mod m20261126_223300_chains;
 mod m20261127_020000_job_schedule_terms;
 mod m20261127_061000_slas;
 mod m20261127_062000_alerts;
+mod m20261127_063000_channels;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -88,6 +89,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_020000_job_schedule_terms::Migration),
             Box::new(m20261127_061000_slas::Migration),
             Box::new(m20261127_062000_alerts::Migration),
+            Box::new(m20261127_063000_channels::Migration),
         ]
     }
 }

@@ -3,6 +3,7 @@
 mod alert;
 mod calendar;
 mod chain;
+mod channel;
 mod hook;
 mod identity;
 mod schedule;
@@ -14,6 +15,7 @@ pub(crate) use self::{
     alert::{alert, alertmanager},
     calendar::{calendar, calendar_create, calendar_import, calendar_summary, calendar_update, explained_day, holiday},
     chain::{chain, chain_create, chain_run, chain_update},
+    channel::{channel, channel_create, channel_rotate, channel_shown, channel_test, channel_update},
     hook::{hook, hook_answer, hook_create, hook_delivery, hook_rotate, hook_shown, hook_signature, hook_update},
     identity::{
         api_key, api_key_create, audit_entry, change_password, grant, grant_create, login, oidc_token, password_reset, refresh,

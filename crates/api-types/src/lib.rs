@@ -15,6 +15,7 @@ mod audit;
 mod automation;
 mod calendar;
 mod chain;
+mod channel;
 mod control;
 mod dead_letter;
 mod domain;
@@ -54,6 +55,7 @@ pub use calendar::{
     CalendarSummary, CalendarUpdate, CalendarWeek, ExplainedDay, Holiday, HolidayFilter, ImportedDay,
 };
 pub use chain::{Chain, ChainCondition, ChainCreate, ChainFilter, ChainInput, ChainParameter, ChainRun, ChainRunFilter, ChainUpdate};
+pub use channel::{Channel, ChannelCreate, ChannelFilter, ChannelRotate, ChannelShown, ChannelTest, ChannelUpdate};
 pub use control::{BulkCancelRequest, BulkRequest, BulkResponse, BulkRetryRequest, ControlRequest, RetryRequest};
 pub use dead_letter::{DeadLetter, DeadLetterDetail, DeadLetterFilter, DeadLetterRefusal, ReplayRequest, ReplayResponse};
 pub use domain::{Domain, DomainCreate, DomainFilter, DomainUpdate};

@@ -90,6 +90,11 @@ shared! {
         /// Id of the SLA rule.
         "id" id: Uuid
     }
+    /// `{id}` of a channel.
+    Path ChannelId {
+        /// Id of the channel.
+        "id" id: Uuid
+    }
     /// `{hook}` of a hook.
     Path HookId {
         /// Id of the hook.

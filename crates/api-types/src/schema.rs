@@ -2,6 +2,7 @@
 //! elsewhere (in `domain` and the services), and the tests here hold the schemas to them, so that a generated client accepts what the hub
 //! does.
 
+mod channel;
 mod hook;
 mod policy;
 mod text;
@@ -19,6 +20,7 @@ use utoipa::{
 };
 
 pub(crate) use self::{
+    channel::{ChannelRouting, ChannelSettings, QuietHours},
     hook::{HookDedup, HookFilter, HookMapped, HookSignature},
     policy::{RateLimit, RetryPolicy},
     text::{ConcurrencyKey, Email, GivenName, Label, Password, QueueName, QueueOrEvery, ScriptPath, ShortText, Slug, Username},
@@ -110,13 +112,21 @@ pub(crate) type HookScheme = Name<domain::hook::Scheme>;
 pub(crate) type HookEncoding = Name<domain::hook::Encoding>;
 /// What became of a request to a hook.
 pub(crate) type HookOutcome = Name<domain::hook::Outcome>;
-/// What a rotation replaces.
-pub(crate) type HookRotated = Name<domain::hook::Rotated>;
-
+/// Where messages of a channel go.
+pub(crate) type ChannelKind = Name<domain::notification::ChannelKind>;
+/// Language of messages.
+pub(crate) type Language = Name<domain::schedule::words::Language>;
+/// How a connection to an SMTP server is encrypted.
+pub(crate) type SmtpSecurity = Name<domain::notification::channel::SmtpSecurity>;
+/// A day of the week.
+pub(crate) type Weekday = Name<domain::notification::channel::Weekday>;
 /// What is wrong.
 pub(crate) type AlertType = Name<domain::alert::AlertType>;
 /// How bad it is.
 pub(crate) type Severity = Name<domain::alert::Severity>;
+/// What a rotation replaces.
+pub(crate) type HookRotated = Name<domain::hook::Rotated>;
+
 /// Where an alert is in its life.
 pub(crate) type AlertStatus = Name<domain::alert::AlertStatus>;
 /// Who found an alert.

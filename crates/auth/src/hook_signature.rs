@@ -151,7 +151,7 @@ fn is_mac(key: &[u8], parts: &[&[u8]], tag: &[u8]) -> bool {
     mac.verify_slice(tag).is_ok()
 }
 
-fn standard_key(secret: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn standard_key(secret: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(secret).ok()?.strip_prefix(STANDARD_PREFIX)?;
     STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).ok()
 }

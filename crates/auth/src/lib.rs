@@ -21,6 +21,7 @@ mod principal;
 mod refresh;
 pub mod secrets;
 mod token;
+mod webhook_signature;
 mod worker_limits;
 mod worker_token;
 
@@ -34,6 +35,7 @@ pub use self::{
     principal::{Actor, Denied, Permitted, Principal},
     refresh::{Presented, REFRESH_TOKEN_PREFIX, RefreshKey, RefreshToken},
     token::{Bearer, Claims, Kind, SigningKey, VerifyingKey, key_id},
+    webhook_signature::sign_standard_webhook,
     worker_limits::WorkerLimits,
     worker_token::{TokenDigest, WORKER_TOKEN_PREFIX, worker_token},
 };

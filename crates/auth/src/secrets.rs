@@ -25,6 +25,8 @@ pub const REFRESH_KEY: &str = "refresh_key";
 pub const WORKER_KEY: &str = "worker_key";
 /// Purpose of the secrets with which senders prove themselves to hooks; the id is the secret's.
 pub const HOOK_SECRET: &str = "hook_secret";
+/// Purpose of the secrets of channels, one JSON object a channel; the id is the object's.
+pub const CHANNEL: &str = "channel";
 
 /// Bytes of a key of AES-256.
 const KEY_BYTES: usize = 32;

@@ -27,6 +27,7 @@ mod automations;
 mod calendars;
 mod call;
 mod chains;
+mod channels;
 mod dead_letters;
 mod domains;
 mod endpoints;

@@ -1,5 +1,7 @@
 //! What people are told, and over which channel. A [`Message`] is the same for all channels; a sender makes the vendor's payload of it.
 
+pub mod channel;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -33,6 +35,28 @@ wire_names! {
 }
 
 impl ChannelKind {
+    /// Names of the secrets that a channel of this kind must have, first the one without which it is of no use.
+    #[must_use]
+    pub const fn required_secrets(self) -> &'static [&'static str] {
+        match self {
+            Self::Email => &[],
+            Self::Slack | Self::Teams => &["url"],
+            Self::Webhook => &["signing_secret"],
+            Self::PagerDuty => &["routing_key"],
+            Self::Jira => &["api_token"],
+            Self::Telegram => &["bot_token"],
+        }
+    }
+
+    /// Names of every secret that a channel of this kind may have.
+    #[must_use]
+    pub const fn secrets(self) -> &'static [&'static str] {
+        match self {
+            Self::Email => &["password"],
+            _ => self.required_secrets(),
+        }
+    }
+
     /// Whether it keeps an incident of its own for each alert, so that each is told by itself and alerts are not grouped.
     #[must_use]
     pub const fn is_single(self) -> bool {

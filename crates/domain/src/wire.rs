@@ -181,7 +181,10 @@ mod tests {
         health,
         job::{ErrorClass, Status, Trigger},
         log::Level,
-        notification::{ChannelKind, NoticeKind},
+        notification::{
+            ChannelKind, NoticeKind,
+            channel::{SmtpSecurity, Weekday},
+        },
         permission::{Permission, Role},
         policy::{OnWorkerLost, Overlap, PauseScope},
         retry::Backoff,
@@ -249,6 +252,8 @@ mod tests {
         is_read_and_written_by_name::<Standing>();
         is_read_and_written_by_name::<ChannelKind>();
         is_read_and_written_by_name::<NoticeKind>();
+        is_read_and_written_by_name::<SmtpSecurity>();
+        is_read_and_written_by_name::<Weekday>();
         is_read_and_written_by_name::<health::Status>();
         is_read_and_written_by_name::<health::Database>();
         is_read_and_written_by_name::<health::Broker>();

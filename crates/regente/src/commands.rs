@@ -10,6 +10,7 @@ mod automation;
 mod browser_sign_in;
 mod calendar;
 mod chain;
+mod channel;
 mod credentials;
 mod domain;
 mod events;
@@ -74,6 +75,8 @@ pub(crate) enum HubCommand {
     Calendar(calendar::CalendarArgs),
     /// Create, change and watch chains, which run an automation after others have ended.
     Chain(Box<chain::ChainArgs>),
+    /// Create, change and test channels, over which people are told of alerts.
+    Channel(channel::ChannelArgs),
     /// Create, change and watch inbound webhooks, at which requests of other systems start jobs.
     Hook(hook::HookArgs),
     /// List, show, acknowledge, resolve, mute and comment alerts.
@@ -133,6 +136,7 @@ async fn outcome(command: HubCommand) -> Outcome {
         HubCommand::Key(args) => key::run(args).await,
         HubCommand::Calendar(args) => calendar::run(args).await,
         HubCommand::Chain(args) => chain::run(*args).await,
+        HubCommand::Channel(args) => channel::run(args).await,
         HubCommand::Hook(args) => hook::run(args).await,
         HubCommand::Alert(args) => alert::run(*args).await,
         HubCommand::Domain(args) => domain::run(args).await,

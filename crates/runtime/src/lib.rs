@@ -23,6 +23,7 @@ mod host;
 mod identities;
 mod intake;
 mod json;
+pub mod outbound;
 mod pages;
 mod path;
 mod peers;
@@ -66,6 +67,7 @@ pub use self::{
     settings::{
         Admin, Auth, Broker, Database, Dispatch, EdgeSettings, Http, LeaseSettings, Limits, LocalWorker, Log, MissingGroups, NewUsers,
         Oidc, Retention, SecretSettings, Section, SectionSettings, Services, Settings, SettingsError, Time, WorkerSettings, is_safe_url,
+        networks,
     },
     shutdown::Shutdown,
     tasks::{TaskError, TaskState, TaskStatus, Tasks},

@@ -27,6 +27,7 @@ use telemetry::LogFormat;
 use self::section::Sections;
 pub use self::{
     http::{EdgeSettings, Http},
+    list::networks,
     oidc::{MissingGroups, NewUsers, Oidc, is_safe_url},
     section::{Section, SectionSettings},
     time::Time,

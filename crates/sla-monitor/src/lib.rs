@@ -10,9 +10,11 @@
 //! ```
 
 mod alerts;
+mod channels;
 mod evaluate;
 mod routes;
 mod rules;
+mod senders;
 mod service;
 mod settings;
 

@@ -10,9 +10,11 @@ use tokio::sync::Notify;
 use crate::{
     Settings,
     alerts::{self, Alerts, Told},
+    channels::Channels,
     evaluate::{Evaluate, sweep::Sweep},
     routes,
     rules::Rules,
+    senders::Senders,
 };
 
 /// The SLA monitor as a service.
@@ -51,6 +53,7 @@ impl runtime::Service for Service {
 /// The use cases, by subject: what handlers call, and what tasks run.
 struct UseCases {
     alerts: Data<Alerts>,
+    channels: Data<Channels>,
     rules: Data<Rules>,
     evaluate: Evaluate,
 }
@@ -82,11 +85,19 @@ impl UseCases {
             Arc::new(alerts::Retention::new(context, settings.alert_retention)),
         ];
         let rules = Rules::new(context, told.clone(), nudge);
-        Ok((Self { alerts: Data::new(Alerts::new(context, told)), rules: Data::new(rules), evaluate }, reconcilers))
+        let outbound = settings.outbound().map_err(StartError::from)?;
+        let senders = Senders::new(context, outbound.clone());
+        let use_cases = Self {
+            alerts: Data::new(Alerts::new(context, told)),
+            channels: Data::new(Channels::new(context, outbound, senders)),
+            rules: Data::new(rules),
+            evaluate,
+        };
+        Ok((use_cases, reconcilers))
     }
 
     /// Registers them as app data for the handlers.
     fn share(&self, config: &mut ServiceConfig) {
-        config.app_data(self.alerts.clone()).app_data(self.rules.clone());
+        config.app_data(self.alerts.clone()).app_data(self.channels.clone()).app_data(self.rules.clone());
     }
 }

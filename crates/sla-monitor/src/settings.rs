@@ -1,6 +1,10 @@
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use runtime::SectionSettings;
+use ipnet::IpNet;
+use runtime::{
+    SectionSettings,
+    outbound::{Outbound, OutboundSettings},
+};
 use serde::{Deserialize, Serialize};
 
 /// The section `[sla]`.
@@ -13,6 +17,35 @@ pub struct Settings {
     /// How long resolved alerts are kept; zero: for ever.
     #[serde(with = "humantime_serde")]
     pub alert_retention: Duration,
+    /// Networks that are not public and may be sent to, also without encryption.
+    #[serde(deserialize_with = "runtime::networks")]
+    pub allow_private_addresses: Vec<IpNet>,
+    /// Certificates that are trusted beside the system's; empty: none.
+    pub ca_file: PathBuf,
+    /// Time for one attempt to send.
+    #[serde(with = "humantime_serde")]
+    pub send_timeout: Duration,
+}
+
+impl Settings {
+    /// How connections to addresses that users choose are made.
+    pub(crate) fn outbound(&self) -> Result<Outbound, String> {
+        let connect = (self.send_timeout / 2).min(Duration::from_secs(5));
+        let (allowed, roots, whole) = (self.allow_private_addresses.clone(), self.roots()?, self.send_timeout);
+        Ok(Outbound::new(OutboundSettings { allowed, roots, connect, whole }))
+    }
+
+    fn roots(&self) -> Result<Vec<u8>, String> {
+        if self.ca_file.as_os_str().is_empty() {
+            return Ok(Vec::new());
+        }
+        let file = self.ca_file.display();
+        let roots = std::fs::read(&self.ca_file).map_err(|error| format!("sla.ca_file: {file} cannot be read: {error}"))?;
+        match reqwest::Certificate::from_pem_bundle(&roots) {
+            Ok(found) if !found.is_empty() => Ok(roots),
+            _ => Err(format!("sla.ca_file: {file} has no PEM certificate")),
+        }
+    }
 }
 
 impl SectionSettings for Settings {
@@ -27,6 +60,10 @@ impl SectionSettings for Settings {
         if !self.alert_retention.is_zero() && self.alert_retention < Duration::from_secs(3600) {
             faults.push("sla.alert_retention must be 1h at least, or 0s to keep everything".to_owned());
         }
+        if !(Duration::from_millis(100)..=Duration::from_secs(120)).contains(&self.send_timeout) {
+            faults.push("sla.send_timeout must be 100ms to 2m".to_owned());
+        }
+        faults.extend(self.roots().err());
         faults
     }
 }
@@ -37,9 +74,18 @@ mod tests {
 
     #[test]
     fn each_fault_names_its_key() {
-        let fine = Settings { tick: Duration::from_secs(1), alert_retention: Duration::ZERO };
+        let fine = Settings {
+            tick: Duration::from_secs(1),
+            alert_retention: Duration::ZERO,
+            allow_private_addresses: Vec::new(),
+            ca_file: PathBuf::new(),
+            send_timeout: Duration::from_secs(20),
+        };
         assert_eq!(fine.faults(), Vec::<String>::new());
-        let bad = Settings { tick: Duration::ZERO, alert_retention: Duration::from_secs(1) }.faults();
-        assert!(bad[0].starts_with("sla.tick ") && bad[1].starts_with("sla.alert_retention "), "{bad:?}");
+        let ca_file = PathBuf::from("/no/such/file.pem");
+        let second = Duration::from_secs(1);
+        let bad = Settings { tick: Duration::ZERO, alert_retention: second, ca_file, send_timeout: Duration::ZERO, ..fine }.faults();
+        let named = ["sla.tick ", "sla.alert_retention ", "sla.send_timeout ", "sla.ca_file: /no/such/file.pem "];
+        assert!(bad.len() == 4 && bad.iter().zip(named).all(|(fault, name)| fault.starts_with(name)), "{bad:?}");
     }
 }

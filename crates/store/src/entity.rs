@@ -17,6 +17,7 @@ pub(crate) mod chain_input;
 pub(crate) mod chain_mark;
 pub(crate) mod chain_run;
 pub(crate) mod change_counter;
+pub(crate) mod channel;
 pub(crate) mod dead_letter;
 pub(crate) mod domain;
 pub(crate) mod grant;

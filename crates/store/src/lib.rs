@@ -21,6 +21,7 @@ pub mod automations;
 pub mod calendars;
 pub mod chains;
 pub mod changes;
+pub mod channels;
 mod database;
 mod databases;
 pub mod dead_letters;

@@ -1,4 +1,4 @@
-//! Shared by tests: a database per test, a job to add to it, the address of a broker, a proxy that can cut connections, an identity provider, polling with a
+//! Shared by tests: a database per test, a job to add to it, the address of a broker, a proxy that can cut connections, a receiver of requests, an identity provider, polling with a
 //! limit, and statistics.
 
 mod audit;
@@ -7,6 +7,7 @@ pub mod identity_provider;
 mod jobs;
 mod poll;
 mod proxy;
+mod receiver;
 mod stats;
 
 pub use self::{
@@ -16,6 +17,7 @@ pub use self::{
     jobs::new_job,
     poll::{eventually, eventually_within},
     proxy::Proxy,
+    receiver::{Received, Receiver, Reply},
     stats::{median, percentile},
 };
 

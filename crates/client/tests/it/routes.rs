@@ -6,11 +6,12 @@ use api_types::{
     AlertBulkRequest, AlertCommentRequest, AlertFilter, AlertMuteRequest, AlertRequest, AlertmanagerWebhook, ApiKeyCreate, ApiKeyFilter,
     AuditExportFilter, AuditFilter, AutomationCreate, AutomationFilter, AutomationUpdate, BulkRequest, CalendarCreate, CalendarDaysFilter,
     CalendarFilter, CalendarImportOptions, CalendarUpdate, ChainCreate, ChainFilter, ChainRunFilter, ChainUpdate, ChangePasswordRequest,
-    ControlRequest, DeadLetterFilter, DomainCreate, DomainFilter, DomainUpdate, EventFilter, ExecuteOptions, FireFilter, GrantCreate,
-    HolidayFilter, HookCreate, HookDeliveryFilter, HookFilter, HookRotate, HookUpdate, JobCreate, JobEventFilter, JobFilter, LogFilter,
-    OidcTokenRequest, PasswordReset, PauseRequest, QueueFilter, ReplayRequest, RetryRequest, ScheduleExportFilter, ScheduleFilter,
-    ScheduleImportQuery, SchedulePauseRequest, SchedulePreviewQuery, ScheduleResumeRequest, ScheduleUpdate, SessionFilter, UserCreate,
-    UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate, WorkerTokenFilter,
+    ChannelCreate, ChannelFilter, ChannelRotate, ChannelUpdate, ControlRequest, DeadLetterFilter, DomainCreate, DomainFilter, DomainUpdate,
+    EventFilter, ExecuteOptions, FireFilter, GrantCreate, HolidayFilter, HookCreate, HookDeliveryFilter, HookFilter, HookRotate,
+    HookUpdate, JobCreate, JobEventFilter, JobFilter, LogFilter, OidcTokenRequest, PasswordReset, PauseRequest, QueueFilter, ReplayRequest,
+    RetryRequest, ScheduleExportFilter, ScheduleFilter, ScheduleImportQuery, SchedulePauseRequest, SchedulePreviewQuery,
+    ScheduleResumeRequest, ScheduleUpdate, SessionFilter, UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate,
+    WorkerTokenFilter,
 };
 use chrono::NaiveDate;
 use client::{Client, Error, Settings};
@@ -22,13 +23,17 @@ use uuid::Uuid;
 use crate::server::{Server, problem};
 
 /// Calls that are there beside a description: to be compared with it.
-const METHODS: usize = 123;
+const METHODS: usize = 130;
 
 /// Routes of browsers.
 const OF_BROWSERS: [&str; 3] = ["/api/v1/ws", "/api/v1/auth/oidc/start", "/api/v1/auth/oidc/callback"];
 
 /// What other systems send to a hook.
 const DOOR: &str = "POST /api/v1/hooks/{hook}";
+
+fn channel() -> ChannelCreate {
+    serde_json::from_value(serde_json::json!({"name": "x", "kind": "slack"})).unwrap()
+}
 
 /// Sends each request there is, and gives what was refused.
 async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
@@ -137,6 +142,13 @@ async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
         hub.chain_enable(id.into()),
         hub.chain_disable(id.into()),
         hub.chain_runs(id.into(), &ChainRunFilter::default()).page(),
+        hub.channels(&ChannelFilter::default()).page(),
+        hub.channel_create(&channel()),
+        hub.channel(id.into()),
+        hub.channel_update(id.into(), &ChannelUpdate::default()),
+        hub.channel_delete(id.into()),
+        hub.channel_test(id.into()),
+        hub.channel_rotate(id.into(), &ChannelRotate::default()),
         hub.hooks(&HookFilter::default()).page(),
         hub.hook_create(&HookCreate::default()),
         hub.hook(id.into()),

@@ -10,6 +10,7 @@ mod automations;
 mod bounds;
 mod calendars;
 mod chains;
+mod channels;
 mod claim;
 mod control;
 mod dead_letters;

@@ -46,6 +46,7 @@ fn about(method: &str, path: &str) -> About {
         ("get", path) if path.starts_with("/api/v1/calendars") => About::Part,
         (_, path) if path.starts_with("/api/v1/calendars") => About::New,
         (_, "/api/v1/ops/reconcilers" | "/api/v1/ops/tasks") => About::Hub,
+        (_, path) if path.starts_with("/api/v1/channels") => About::Hub,
         (_, path) if path.contains('{') => About::One,
         _ => About::Part,
     }
@@ -89,6 +90,11 @@ struct Places {
 
 async fn json_of(answer: Answer, status: u16) -> Value {
     answer.expect(status).json()
+}
+
+/// A channel that leads nowhere.
+fn channel(name: &str) -> Value {
+    json!({"name": name, "kind": "webhook", "settings": {"url": "https://nowhere.invalid/"}})
 }
 
 async fn places(world: &World) -> Places {
@@ -319,6 +325,12 @@ impl Maker<'_> {
                     }
                     _ => Sample { path, body: Value::Null, done: &[200, 204] },
                 }
+            }
+            ("post", "/api/v1/channels") => plain(channel(&unique), &[201]),
+            (_, path) if path.starts_with("/api/v1/channels/{id}") => {
+                let made = json_of(self.world.client.post("/api/v1/channels", &channel(&unique)).await, 201).await;
+                let body = if method == "put" { json!({"group_wait_s": 1}) } else { json!({}) };
+                of(made["id"].as_str().unwrap(), body, &[200, 204])
             }
             ("post", "/api/v1/chains") => plain(self.new_chain().await, &[201]),
             ("put", "/api/v1/chains/{id}") => of(&self.chain().await, json!({"name": unique}), &[200]),

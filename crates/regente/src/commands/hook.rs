@@ -181,7 +181,7 @@ impl RuleArgs {
 /// What a place begins with that is a header.
 const HEADER: &str = "header:";
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .filter(|(name, _)| !name.is_empty())
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -216,7 +216,7 @@ fn condition(text: &str) -> Result<Filter, Fault> {
 }
 
 /// A secret from a file: not from the arguments, which other users of the machine can see.
-fn read_secret(file: &str) -> Result<String, Fault> {
+pub(super) fn read_secret(file: &str) -> Result<String, Fault> {
     let read = if file == "-" { std::io::read_to_string(std::io::stdin().lock()) } else { std::fs::read_to_string(file) };
     let name = if file == "-" { "standard input" } else { file };
     let text = read.map_err(|error| Fault::input(format!("cannot read {name}: {error}")))?;

@@ -7,6 +7,7 @@ mod alone;
 mod browser_sign_in;
 mod calendar_commands;
 mod chain_commands;
+mod channel_commands;
 mod client;
 mod commands;
 mod crashes;

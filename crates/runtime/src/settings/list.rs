@@ -43,8 +43,11 @@ pub(super) fn items<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer
     items.into_iter().zip(1..).map(item).collect()
 }
 
-/// Networks in CIDR notation, or single addresses.
-pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+/// Networks in CIDR notation, or single addresses; for `deserialize_with`.
+///
+/// # Errors
+/// What is none.
+pub fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     let network = |text: &String| {
         let parsed = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
         parsed.map_err(|_| D::Error::custom(format!("\"{text}\" is no address and no network such as 10.0.0.0/8")))

@@ -27,6 +27,7 @@ mod calendars;
 mod candidates;
 mod case;
 mod chains;
+mod channels;
 mod concurrency;
 mod connections;
 mod dead_letters;
