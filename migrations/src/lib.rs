@@ -41,6 +41,7 @@ mod m20261127_020000_job_schedule_terms;
 mod m20261127_061000_slas;
 mod m20261127_062000_alerts;
 mod m20261127_063000_channels;
+mod m20261127_064000_notifications;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -90,6 +91,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_061000_slas::Migration),
             Box::new(m20261127_062000_alerts::Migration),
             Box::new(m20261127_063000_channels::Migration),
+            Box::new(m20261127_064000_notifications::Migration),
         ]
     }
 }

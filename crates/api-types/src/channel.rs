@@ -94,11 +94,13 @@ pub struct ChannelCreate {
     #[serde(default)]
     #[schema(value_type = Option<schema::QuietHours>)]
     pub quiet_hours: Option<QuietHours>,
-    /// Seconds for which it collects alerts into one message; 0: none. Absent: 10.
+    /// Seconds for which it collects alerts into one message; 0: only those that are told at
+    /// the same instant. Absent: 1.
     #[serde(default = "group_wait")]
     #[schema(minimum = 0, maximum = 3600, required = false)]
     pub group_wait_s: u32,
-    /// Templates of its own, by the name of what they replace.
+    /// Templates of its own, by the name of what they replace: `opened.title`, `opened.text`, and so for `reminded`, `escalated`, `acknowledged`,
+    /// `resolved` and `digest`. `POST /notifications/preview` shows what they make.
     #[serde(default)]
     #[schema(required = false)]
     pub templates: BTreeMap<String, String>,
@@ -109,7 +111,7 @@ pub struct ChannelCreate {
 }
 
 const fn group_wait() -> u32 {
-    10
+    1
 }
 
 const fn on() -> bool {

@@ -6,6 +6,7 @@ mod chain;
 mod channel;
 mod hook;
 mod identity;
+mod notification;
 mod schedule;
 mod sla;
 
@@ -21,6 +22,7 @@ pub(crate) use self::{
         api_key, api_key_create, audit_entry, change_password, grant, grant_create, login, oidc_token, password_reset, refresh,
         sign_in_ways, user, user_create, user_update,
     },
+    notification::{notification, notification_detail, notification_preview, notification_text},
     schedule::{fire, schedule, schedule_create, schedule_import, schedule_preview, schedule_update},
     sla::{sla, sla_mute, sla_update},
 };

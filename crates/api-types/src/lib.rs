@@ -27,6 +27,7 @@ mod hook;
 mod identity;
 mod job;
 mod moment;
+mod notification;
 mod ops;
 pub mod params;
 mod problem;
@@ -68,6 +69,7 @@ pub use identity::{
 };
 pub use job::{ExecuteOptions, Job, JobCreate, JobEvent, JobEventFilter, JobFilter, LogFilter, LogLine, Progress, WaitingReason};
 pub use moment::parse as parse_moment;
+pub use notification::{Notification, NotificationAttempt, NotificationDetail, NotificationFilter, NotificationPreview, NotificationText};
 pub use ops::{BrokerStatus, OpsStatus, QueueStatus, ReconcilerStatus, ReplicaStatus, TaskStatus, WorkerCounts};
 pub use problem::{FieldError, Problem};
 pub use queue::{PauseRequest, Queue, QueueFilter};

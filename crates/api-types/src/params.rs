@@ -100,6 +100,11 @@ shared! {
         /// Id of the hook.
         "hook" hook: Uuid
     }
+    /// `{id}` of a notification.
+    Path NotificationId {
+        /// Id of the notification.
+        "id" id: Uuid
+    }
     /// `{id}` of a dead letter.
     Path DeadLetterId {
         /// Id of the dead letter.

@@ -120,17 +120,21 @@ pub(crate) type Language = Name<domain::schedule::words::Language>;
 pub(crate) type SmtpSecurity = Name<domain::notification::channel::SmtpSecurity>;
 /// A day of the week.
 pub(crate) type Weekday = Name<domain::notification::channel::Weekday>;
-/// What is wrong.
-pub(crate) type AlertType = Name<domain::alert::AlertType>;
-/// How bad it is.
-pub(crate) type Severity = Name<domain::alert::Severity>;
+/// What a message tells.
+pub(crate) type NoticeKind = Name<domain::notification::NoticeKind>;
+/// What became of a message.
+pub(crate) type NotificationState = Name<domain::notification::NotificationState>;
 /// What a rotation replaces.
 pub(crate) type HookRotated = Name<domain::hook::Rotated>;
 
+/// What is wrong.
+pub(crate) type AlertType = Name<domain::alert::AlertType>;
+/// Who found it.
+pub(crate) type AlertSource = Name<domain::alert::AlertSource>;
+/// How bad it is.
+pub(crate) type Severity = Name<domain::alert::Severity>;
 /// Where an alert is in its life.
 pub(crate) type AlertStatus = Name<domain::alert::AlertStatus>;
-/// Who found an alert.
-pub(crate) type AlertSource = Name<domain::alert::AlertSource>;
 /// Why an alert is over.
 pub(crate) type AlertResolution = Name<domain::alert::Resolution>;
 /// What happened to an alert.

@@ -39,6 +39,7 @@ mod hub;
 mod jobs;
 mod link;
 mod list;
+mod notifications;
 mod queues;
 mod renew;
 mod schedules;

@@ -1,6 +1,11 @@
 //! What people are told, and over which channel. A [`Message`] is the same for all channels; a sender makes the vendor's payload of it.
 
 pub mod channel;
+pub mod plan;
+mod quiet;
+pub mod retry;
+pub mod route;
+pub mod words;
 
 use std::time::Duration;
 
@@ -8,7 +13,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    alert::{AlertSource, AlertStatus, AlertType, Facts, Severity},
+    alert::{AlertSource, AlertStatus, AlertType, Facts, Resolution, Severity},
     ids::{AlertId, AutomationId, NotificationId},
     schedule::words::Language,
     wire::wire_names,
@@ -86,8 +91,24 @@ wire_names! {
     }
 }
 
+wire_names! {
+    /// What became of a message.
+    pub enum NotificationState as "NotificationState" {
+        /// It is sent, or sent again, when it is due.
+        Waiting = "waiting",
+        /// It is being sent.
+        Sending = "sending",
+        /// The receiver took it.
+        Sent = "sent",
+        /// It was given up.
+        Failed = "failed",
+        /// There was nothing to send any more, or nowhere to send it.
+        Dropped = "dropped",
+    }
+}
+
 /// A message to one channel.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// Its notification: the same at each attempt, so that receivers recognise a repetition.
     pub id: NotificationId,
@@ -101,7 +122,8 @@ pub struct Message {
     pub severity: Severity,
     /// One line, without markup.
     pub title: String,
-    /// Plain text below it, in Markdown's paragraphs and lists; without the alerts' links.
+    /// Plain text below it, in Markdown's paragraphs and lists: the figures of one alert, how many there are of each type of several. Links, the note
+    /// of a rule and the titles of several alerts are the sender's.
     pub text: String,
     /// HTML of the same, of a whole e-mail; `None`: made of `text`.
     pub html: Option<String>,
@@ -140,10 +162,19 @@ pub struct Brief {
     pub domain: Option<String>,
     /// Labels of the automation.
     pub labels: Vec<String>,
+    /// Name of the rule.
+    #[serde(default)]
+    pub rule: Option<String>,
     /// When it opened.
     pub opened_at: DateTime<Utc>,
     /// When it was resolved.
     pub resolved_at: Option<DateTime<Utc>>,
+    /// Why it is over.
+    #[serde(default)]
+    pub resolution: Option<Resolution>,
+    /// Who resolved or acknowledged it.
+    #[serde(default)]
+    pub by: Option<String>,
     /// How often it was seen.
     pub count: i64,
     /// What was seen.

@@ -21,6 +21,7 @@ mod job;
 mod key;
 mod login;
 mod named;
+mod notification;
 mod output;
 mod parameters;
 mod pause;
@@ -81,6 +82,8 @@ pub(crate) enum HubCommand {
     Hook(hook::HookArgs),
     /// List, show, acknowledge, resolve, mute and comment alerts.
     Alert(Box<alert::AlertArgs>),
+    /// List messages to channels, show what became of one, and send it once more.
+    Notification(notification::NotificationArgs),
     /// Add, change and delete domains, which own automations.
     Domain(domain::DomainArgs),
     /// Add, change and deactivate users, grant them rights, and end their sessions.
@@ -139,6 +142,7 @@ async fn outcome(command: HubCommand) -> Outcome {
         HubCommand::Channel(args) => channel::run(args).await,
         HubCommand::Hook(args) => hook::run(args).await,
         HubCommand::Alert(args) => alert::run(*args).await,
+        HubCommand::Notification(args) => notification::run(args).await,
         HubCommand::Domain(args) => domain::run(args).await,
         HubCommand::User(args) => user::run(args).await,
         HubCommand::Events(args) => events::run(args).await,

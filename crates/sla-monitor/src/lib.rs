@@ -12,6 +12,8 @@
 mod alerts;
 mod channels;
 mod evaluate;
+mod heartbeat;
+mod notifications;
 mod routes;
 mod rules;
 mod senders;

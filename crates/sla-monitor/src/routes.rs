@@ -3,18 +3,29 @@
 use actix_web::web::ServiceConfig;
 use utoipa::OpenApi as _;
 
-use crate::{alerts, channels, rules};
+use crate::{alerts, channels, notifications, reports, rules};
 
 #[derive(utoipa::OpenApi)]
 struct Nothing;
 
 /// The description of the routes.
 pub(crate) fn description() -> utoipa::openapi::OpenApi {
-    let subjects = [alerts::Description::openapi(), channels::Description::openapi(), rules::Description::openapi()];
+    let subjects = [
+        alerts::Description::openapi(),
+        channels::Description::openapi(),
+        notifications::Description::openapi(),
+        reports::Description::openapi(),
+        rules::Description::openapi(),
+    ];
     subjects.into_iter().fold(Nothing::openapi(), utoipa::openapi::OpenApi::merge_from)
 }
 
 /// The routes.
 pub(crate) fn routes(config: &mut ServiceConfig) {
-    config.configure(alerts::routes).configure(channels::routes).configure(rules::routes);
+    config
+        .configure(alerts::routes)
+        .configure(channels::routes)
+        .configure(notifications::routes)
+        .configure(reports::routes)
+        .configure(rules::routes);
 }

@@ -12,6 +12,9 @@ use crate::{
     alerts::{self, Alerts, Told},
     channels::Channels,
     evaluate::{Evaluate, sweep::Sweep},
+    heartbeat::Heartbeat,
+    notifications::{self, Delivery, Notifications, Renderer, Router},
+    reports::Reports,
     routes,
     rules::Rules,
     senders::Senders,
@@ -38,9 +41,8 @@ impl runtime::Service for Service {
 
     fn start<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Running, StartError>> {
         Box::pin(async move {
-            let (use_cases, reconcilers) = UseCases::new(context)?;
-            let (evaluate, stop) = (use_cases.evaluate.clone(), context.shutdown.clone());
-            context.tasks.spawn("sla.evaluate", move || evaluate.clone().run(stop.clone()));
+            let Parts { use_cases, tasks, reconcilers } = Parts::new(context)?;
+            tasks.spawn(context);
             let running = Running::new(move |config| {
                 use_cases.share(config);
                 routes::routes(config);
@@ -50,54 +52,99 @@ impl runtime::Service for Service {
     }
 }
 
-/// The use cases, by subject: what handlers call, and what tasks run.
+/// What the service is made of.
+struct Parts {
+    use_cases: UseCases,
+    tasks: Tasks,
+    reconcilers: Vec<Arc<dyn Reconciler>>,
+}
+
+/// The use cases, by subject: what handlers call.
 struct UseCases {
     alerts: Data<Alerts>,
     channels: Data<Channels>,
+    notifications: Data<Notifications>,
+    reports: Data<Reports>,
     rules: Data<Rules>,
+}
+
+/// What runs in every replica.
+struct Tasks {
     evaluate: Evaluate,
+    router: Router,
+    delivery: Delivery,
+}
+
+impl Parts {
+    fn new(context: &Context) -> Result<Self, StartError> {
+        let settings = context.settings.section::<Settings>()?;
+        let (told, nudge, planned) = (Told::new(context), Arc::<Notify>::default(), Arc::<Notify>::default());
+        let outbound = settings.outbound().map_err(StartError::from)?;
+        let (senders, renderer) = (Senders::new(context, outbound.clone()), Renderer::new(context, settings.links()));
+        let mut reconcilers: Vec<Arc<dyn Reconciler>> = vec![
+            Arc::new(sweep(context, &settings, nudge.clone())),
+            alerts::Due::new(context, settings.tick, told.clone()),
+            Arc::new(alerts::Retention::new(context, settings.alert_retention)),
+            Arc::new(notifications::Retention::new(context, settings.notification_retention)),
+        ];
+        if let Some(heartbeat) = Heartbeat::new(context, &settings.heartbeat_url, outbound.clone())? {
+            reconcilers.push(Arc::new(heartbeat));
+        }
+        let tasks = Tasks {
+            evaluate: evaluate(context, &settings, (told.clone(), nudge.clone())),
+            router: Router::new(context, settings.tick, planned.clone()),
+            delivery: Delivery::new(context, renderer.clone(), Arc::new(senders.clone()), &settings, planned.clone()),
+        };
+        let use_cases = UseCases {
+            alerts: Data::new(Alerts::new(context, told.clone())),
+            channels: Data::new(Channels::new(context, outbound, senders)),
+            notifications: Data::new(Notifications::new(context, renderer, planned)),
+            reports: Data::new(Reports::new(context, &settings)),
+            rules: Data::new(Rules::new(context, told, nudge)),
+        };
+        Ok(Self { use_cases, tasks, reconcilers })
+    }
+}
+
+fn evaluate(context: &Context, settings: &Settings, (told, nudge): (Told, Arc<Notify>)) -> Evaluate {
+    Evaluate {
+        database: context.database.clone(),
+        clock: context.clock.clone(),
+        zones: context.zones.clone(),
+        calendars: context.calendars.clone(),
+        nudge,
+        told,
+        tick: settings.tick,
+    }
+}
+
+fn sweep(context: &Context, settings: &Settings, nudge: Arc<Notify>) -> Sweep {
+    Sweep {
+        database: context.database.clone(),
+        tick: settings.tick,
+        shutdown: context.shutdown.clone(),
+        read: EndedReader::default(),
+        nudge,
+    }
 }
 
 impl UseCases {
-    /// The use cases, and what runs beside them.
-    fn new(context: &Context) -> Result<(Self, Vec<Arc<dyn Reconciler>>), StartError> {
-        let settings = context.settings.section::<Settings>()?;
-        let (told, nudge) = (Told::new(context), Arc::<Notify>::default());
-        let evaluate = Evaluate {
-            database: context.database.clone(),
-            clock: context.clock.clone(),
-            zones: context.zones.clone(),
-            calendars: context.calendars.clone(),
-            nudge: nudge.clone(),
-            told: told.clone(),
-            tick: settings.tick,
-        };
-        let sweep = Sweep {
-            database: context.database.clone(),
-            tick: settings.tick,
-            shutdown: context.shutdown.clone(),
-            read: EndedReader::default(),
-            nudge: nudge.clone(),
-        };
-        let reconcilers: Vec<Arc<dyn Reconciler>> = vec![
-            Arc::new(sweep),
-            alerts::Due::new(context, settings.tick, told.clone()),
-            Arc::new(alerts::Retention::new(context, settings.alert_retention)),
-        ];
-        let rules = Rules::new(context, told.clone(), nudge);
-        let outbound = settings.outbound().map_err(StartError::from)?;
-        let senders = Senders::new(context, outbound.clone());
-        let use_cases = Self {
-            alerts: Data::new(Alerts::new(context, told)),
-            channels: Data::new(Channels::new(context, outbound, senders)),
-            rules: Data::new(rules),
-            evaluate,
-        };
-        Ok((use_cases, reconcilers))
-    }
-
     /// Registers them as app data for the handlers.
     fn share(&self, config: &mut ServiceConfig) {
-        config.app_data(self.alerts.clone()).app_data(self.channels.clone()).app_data(self.rules.clone());
+        config.app_data(self.alerts.clone()).app_data(self.channels.clone()).app_data(self.notifications.clone());
+        config.app_data(self.reports.clone()).app_data(self.rules.clone());
+    }
+}
+
+impl Tasks {
+    fn spawn(self, context: &Context) {
+        let Self { evaluate, router, delivery } = self;
+        let stop = || context.shutdown.clone();
+        let shutdown = stop();
+        context.tasks.spawn("sla-monitor.evaluate", move || evaluate.clone().run(shutdown.clone()));
+        let shutdown = stop();
+        context.tasks.spawn("sla-monitor.router", move || router.clone().run(shutdown.clone()));
+        let shutdown = stop();
+        context.tasks.spawn("sla-monitor.delivery", move || delivery.clone().run(shutdown.clone()));
     }
 }

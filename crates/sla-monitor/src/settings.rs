@@ -2,9 +2,10 @@ use std::{path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use runtime::{
-    SectionSettings,
+    SectionSettings, is_safe_url,
     outbound::{Outbound, OutboundSettings},
 };
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 /// The section `[sla]`.
@@ -25,9 +26,23 @@ pub struct Settings {
     /// Time for one attempt to send.
     #[serde(with = "humantime_serde")]
     pub send_timeout: Duration,
+    /// Address of the hub for browsers, which messages lead to; empty: they have no links.
+    pub public_url: String,
+    /// How long what was sent is kept; zero: for ever.
+    #[serde(with = "humantime_serde")]
+    pub notification_retention: Duration,
+    /// Address that is asked every minute while the monitor is on time; empty: none.
+    #[serde(skip_serializing)]
+    pub heartbeat_url: SecretString,
 }
 
 impl Settings {
+    /// Address of the hub for browsers, without a slash at its end.
+    pub(crate) fn links(&self) -> Option<String> {
+        let url = self.public_url.trim_end_matches('/');
+        (!url.is_empty()).then(|| url.to_owned())
+    }
+
     /// How connections to addresses that users choose are made.
     pub(crate) fn outbound(&self) -> Result<Outbound, String> {
         let connect = (self.send_timeout / 2).min(Duration::from_secs(5));
@@ -64,7 +79,18 @@ impl SectionSettings for Settings {
             faults.push("sla.send_timeout must be 100ms to 2m".to_owned());
         }
         faults.extend(self.roots().err());
+        if !self.public_url.is_empty() && (!is_safe_url(&self.public_url) || self.public_url.contains(['?', '#'])) {
+            faults.push("sla.public_url must be the https:// address of this hub for browsers, or http:// on this machine".to_owned());
+        }
+        let heartbeat = self.heartbeat_url.expose_secret();
+        if !heartbeat.is_empty() && !heartbeat.starts_with("https://") && !heartbeat.starts_with("http://") {
+            faults.push("sla.heartbeat_url must begin with https:// or http://".to_owned());
+        }
         faults
+    }
+
+    fn secrets(&self) -> Vec<(&'static str, SecretString)> {
+        vec![("heartbeat_url", self.heartbeat_url.clone())]
     }
 }
 
@@ -80,6 +106,9 @@ mod tests {
             allow_private_addresses: Vec::new(),
             ca_file: PathBuf::new(),
             send_timeout: Duration::from_secs(20),
+            public_url: "https://hub.example.com/".to_owned(),
+            notification_retention: Duration::from_secs(1),
+            heartbeat_url: SecretString::default(),
         };
         assert_eq!(fine.faults(), Vec::<String>::new());
         let ca_file = PathBuf::from("/no/such/file.pem");

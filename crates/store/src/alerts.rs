@@ -26,7 +26,10 @@ pub use self::{
         alert_list_archived_unscoped, alert_list_due_unscoped, alert_lock_in_txn, alert_record_heard_in_txn, alert_save_in_txn,
         retention_alerts, target,
     },
-    read::{Filter, StoryLine, alert_count, alert_count_open_unscoped, alert_get, alert_list, alert_list_ids, alert_list_story_unscoped},
+    read::{
+        Filter, StoryLine, alert_count, alert_count_open_unscoped, alert_get, alert_list, alert_list_ids, alert_list_in_txn,
+        alert_list_story_unscoped, alert_list_unscoped,
+    },
 };
 use crate::{
     Error, Transaction,

@@ -88,15 +88,14 @@ pub async fn channel_disable(
     (id, reason): (ChannelId, &str),
     now: DateTime<Utc>,
 ) -> Result<bool, Error> {
-    database
-        .in_transaction(async |txn| {
-            let Some(before) = channel_lock_in_txn(txn, id).await?.filter(|channel| channel.enabled) else { return Ok(false) };
-            let (disabled_reason, updated_by) = (Some(reason.to_owned()), change.author().actor.clone());
-            let after = Channel { enabled: false, disabled_reason, updated_at: now, updated_by, ..before.clone() };
-            channel_update_in_txn(txn, (change, "channel.disable"), (&before, &after)).await?;
-            Ok(true)
-        })
-        .await
+    // Without `Database::in_transaction`, whose closure would borrow: the future of that is not `Send`, and a task calls this.
+    let txn = database.begin().await?;
+    let Some(before) = channel_lock_in_txn(&txn, id).await?.filter(|channel| channel.enabled) else { return Ok(false) };
+    let (disabled_reason, updated_by) = (Some(reason.to_owned()), change.author().actor.clone());
+    let after = Channel { enabled: false, disabled_reason, updated_at: now, updated_by, ..before.clone() };
+    channel_update_in_txn(&txn, (change, "channel.disable"), (&before, &after)).await?;
+    txn.commit().await?;
+    Ok(true)
 }
 
 /// One channel.

@@ -35,6 +35,7 @@ pub mod identity;
 pub mod job_events;
 pub mod job_logs;
 pub mod jobs;
+pub mod notifications;
 pub mod ops;
 pub mod pending_sign_ins;
 pub mod queues;

@@ -6,7 +6,7 @@ use utoipa::{
     openapi::{RefOr, Schema, schema::AnyOfBuilder},
 };
 
-use super::{AlertType, Email, Severity, ShortText, SmtpSecurity, TimeOfDay, Weekday};
+use super::{AlertSource, AlertType, Email, Severity, ShortText, SmtpSecurity, TimeOfDay, Weekday};
 
 /// Settings of a channel, by its kind.
 pub(crate) struct ChannelSettings;
@@ -142,11 +142,20 @@ pub(crate) struct ChannelRouting {
     /// Those of automations with one of these labels.
     #[schema(max_items = 100)]
     labels: Vec<String>,
+    /// Those that one of these found.
+    #[schema(value_type = Vec<AlertSource>, max_items = 100)]
+    sources: Vec<domain::alert::AlertSource>,
 }
 
 impl Default for ChannelRouting {
     fn default() -> Self {
-        Self { min_severity: domain::alert::Severity::Info, types: Vec::new(), domains: Vec::new(), labels: Vec::new() }
+        Self {
+            min_severity: domain::alert::Severity::Info,
+            types: Vec::new(),
+            domains: Vec::new(),
+            labels: Vec::new(),
+            sources: Vec::new(),
+        }
     }
 }
 
@@ -167,4 +176,8 @@ pub(crate) struct QuietHours {
     #[serde(default)]
     #[schema(value_type = Vec<Weekday>, max_items = 7, required = false)]
     days: Vec<domain::notification::channel::Weekday>,
+    /// Alerts at least as bad are told at once; absent: none are.
+    #[serde(default)]
+    #[schema(value_type = Option<Severity>)]
+    break_through: Option<domain::alert::Severity>,
 }

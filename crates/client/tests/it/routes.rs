@@ -8,10 +8,10 @@ use api_types::{
     CalendarFilter, CalendarImportOptions, CalendarUpdate, ChainCreate, ChainFilter, ChainRunFilter, ChainUpdate, ChangePasswordRequest,
     ChannelCreate, ChannelFilter, ChannelRotate, ChannelUpdate, ControlRequest, DeadLetterFilter, DomainCreate, DomainFilter, DomainUpdate,
     EventFilter, ExecuteOptions, FireFilter, GrantCreate, HolidayFilter, HookCreate, HookDeliveryFilter, HookFilter, HookRotate,
-    HookUpdate, JobCreate, JobEventFilter, JobFilter, LogFilter, OidcTokenRequest, PasswordReset, PauseRequest, QueueFilter, ReplayRequest,
-    RetryRequest, ScheduleExportFilter, ScheduleFilter, ScheduleImportQuery, SchedulePauseRequest, SchedulePreviewQuery,
-    ScheduleResumeRequest, ScheduleUpdate, SessionFilter, UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate,
-    WorkerTokenFilter,
+    HookUpdate, JobCreate, JobEventFilter, JobFilter, LogFilter, NotificationFilter, NotificationPreview, OidcTokenRequest, PasswordReset,
+    PauseRequest, QueueFilter, ReplayRequest, RetryRequest, ScheduleExportFilter, ScheduleFilter, ScheduleImportQuery,
+    SchedulePauseRequest, SchedulePreviewQuery, ScheduleResumeRequest, ScheduleUpdate, SessionFilter, UserCreate, UserFilter, UserUpdate,
+    WorkerFilter, WorkerTokenCreate, WorkerTokenFilter,
 };
 use chrono::NaiveDate;
 use client::{Client, Error, Settings};
@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::server::{Server, problem};
 
 /// Calls that are there beside a description: to be compared with it.
-const METHODS: usize = 130;
+const METHODS: usize = 134;
 
 /// Routes of browsers.
 const OF_BROWSERS: [&str; 3] = ["/api/v1/ws", "/api/v1/auth/oidc/start", "/api/v1/auth/oidc/callback"];
@@ -148,6 +148,10 @@ async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
         hub.channel_update(id.into(), &ChannelUpdate::default()),
         hub.channel_delete(id.into()),
         hub.channel_test(id.into()),
+        hub.notifications(&NotificationFilter::default()).page(),
+        hub.notification(id.into()),
+        hub.notification_retry(id.into()),
+        hub.notification_preview(&NotificationPreview::default()),
         hub.channel_rotate(id.into(), &ChannelRotate::default()),
         hub.hooks(&HookFilter::default()).page(),
         hub.hook_create(&HookCreate::default()),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::ChannelKind;
 use crate::{
-    alert::{AlertType, Severity},
+    alert::{AlertSource, AlertType, Severity},
     ids::{ChannelId, DomainId},
     schedule::words::Language,
     wire::wire_names,
@@ -259,11 +259,13 @@ pub struct Routing {
     pub domains: Vec<DomainId>,
     /// Those of automations with one of these labels.
     pub labels: Vec<String>,
+    /// Those that one of these found.
+    pub sources: Vec<AlertSource>,
 }
 
 impl Default for Routing {
     fn default() -> Self {
-        Self { min_severity: Severity::Info, types: Vec::new(), domains: Vec::new(), labels: Vec::new() }
+        Self { min_severity: Severity::Info, types: Vec::new(), domains: Vec::new(), labels: Vec::new(), sources: Vec::new() }
     }
 }
 
@@ -282,6 +284,9 @@ pub struct QuietHours {
     /// Days on which they begin; empty: every day.
     #[serde(default)]
     pub days: Vec<Weekday>,
+    /// Alerts at least as bad are told at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_through: Option<Severity>,
 }
 
 wire_names! {

@@ -25,6 +25,7 @@ mod jobs;
 mod live;
 mod logs;
 mod maestro;
+mod notifications;
 mod oidc;
 mod openapi;
 mod ops;

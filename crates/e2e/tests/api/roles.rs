@@ -46,7 +46,7 @@ fn about(method: &str, path: &str) -> About {
         ("get", path) if path.starts_with("/api/v1/calendars") => About::Part,
         (_, path) if path.starts_with("/api/v1/calendars") => About::New,
         (_, "/api/v1/ops/reconcilers" | "/api/v1/ops/tasks") => About::Hub,
-        (_, path) if path.starts_with("/api/v1/channels") => About::Hub,
+        (_, path) if path.starts_with("/api/v1/channels") || path.starts_with("/api/v1/notifications") => About::Hub,
         (_, path) if path.contains('{') => About::One,
         _ => About::Part,
     }
@@ -332,6 +332,8 @@ impl Maker<'_> {
                 let body = if method == "put" { json!({"group_wait_s": 1}) } else { json!({}) };
                 of(made["id"].as_str().unwrap(), body, &[200, 204])
             }
+            // There is no such message: whoever may look is told so.
+            (_, path) if path.starts_with("/api/v1/notifications/{id}") => of(&Uuid::nil().to_string(), json!({}), &[404]),
             ("post", "/api/v1/chains") => plain(self.new_chain().await, &[201]),
             ("put", "/api/v1/chains/{id}") => of(&self.chain().await, json!({"name": unique}), &[200]),
             (_, "/api/v1/chains/{id}/enable") => {

@@ -44,14 +44,17 @@ impl Settings {
     }
 
     /// Section, key and value of each secret.
-    const fn secrets(&self) -> [(&'static str, &'static str, &SecretString); 5] {
-        [
+    fn secrets(&self) -> Vec<(&'static str, &'static str, &SecretString)> {
+        let own = [
             ("database", "url", &self.database.url),
             ("broker", "url", &self.broker.url),
             ("admin", "password", &self.admin.password),
             ("worker", "api_key", &self.worker.api_key),
             ("oidc", "client_secret", &self.oidc.client_secret),
-        ]
+        ];
+        let of_services = self.sections.values.iter();
+        let of_services = of_services.flat_map(|(name, section)| section.secrets.iter().map(move |(key, secret)| (*name, *key, secret)));
+        own.into_iter().chain(of_services).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
 
+use secrecy::SecretString;
 use serde::{Serialize, Serializer, de::DeserializeOwned};
 
 use super::load::Reading;
@@ -16,6 +17,11 @@ pub trait SectionSettings: Serialize + DeserializeOwned + Send + Sync + 'static 
 
     /// Faults of values that have the right type; each begins with `name.key`.
     fn faults(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Keys that are secret, which are not serialized, with their values: they are not printed.
+    fn secrets(&self) -> Vec<(&'static str, SecretString)> {
         Vec::new()
     }
 }
@@ -50,12 +56,15 @@ fn read<T: SectionSettings>(reading: &mut Reading) -> Option<(Value, Vec<String>
 pub(super) struct Value {
     /// As it is printed.
     shown: serde_json::Value,
+    /// What is not.
+    pub(super) secrets: Vec<(&'static str, SecretString)>,
     typed: Arc<dyn Any + Send + Sync>,
 }
 
 impl Value {
     fn new<T: SectionSettings>(section: T) -> Self {
-        Self { shown: serde_json::to_value(&section).unwrap_or_default(), typed: Arc::new(section) }
+        let secrets = section.secrets();
+        Self { shown: serde_json::to_value(&section).unwrap_or_default(), secrets, typed: Arc::new(section) }
     }
 }
 
@@ -95,6 +104,7 @@ mod tests {
     use std::time::Duration;
 
     use config::{File, FileFormat};
+    use secrecy::ExposeSecret as _;
     use serde::Deserialize;
 
     use super::*;
@@ -105,11 +115,17 @@ mod tests {
     struct Toy {
         #[serde(with = "humantime_serde")]
         wait: Duration,
+        #[serde(skip_serializing)]
+        token: SecretString,
     }
 
     impl SectionSettings for Toy {
         const NAME: &'static str = "toy";
-        const DEFAULTS: &'static str = "[toy]\n# How long it waits.\nwait = \"5s\"\n";
+        const DEFAULTS: &'static str = "[toy]\n# How long it waits.\nwait = \"5s\"\n# Its token.\ntoken = \"\"\n";
+
+        fn secrets(&self) -> Vec<(&'static str, SecretString)> {
+            vec![("token", self.token.clone())]
+        }
 
         fn faults(&self) -> Vec<String> {
             if self.wait.is_zero() { vec!["toy.wait must not be zero".to_owned()] } else { Vec::new() }
@@ -128,8 +144,17 @@ mod tests {
         let settings = from_toml("[toy]\nwait = \"7s\"").unwrap();
         assert_eq!(settings.section::<Toy>().unwrap().wait, Duration::from_secs(7));
         let printed = settings.to_toml().unwrap();
-        assert!(printed.ends_with("\n[toy]\n# How long it waits.\nwait = \"7s\"\n"), "{printed}");
+        assert!(printed.ends_with("\n[toy]\n# How long it waits.\nwait = \"7s\"\n# Its token.\ntoken = \"\"\n"), "{printed}");
         assert!(Settings::load(None).unwrap().section::<Toy>().is_err(), "read without it");
+    }
+
+    #[test]
+    fn its_secrets_are_not_printed() {
+        let settings = from_toml("[toy]\ntoken = \"hunter2\"").unwrap();
+        assert_eq!(settings.section::<Toy>().unwrap().token.expose_secret(), "hunter2");
+        let printed = settings.to_toml().unwrap();
+        assert!(printed.ends_with("# Its token.\n# token is set, and not shown\n"), "{printed}");
+        assert!(!printed.contains("hunter") && !format!("{settings:?}").contains("hunter"));
     }
 
     #[test]

@@ -24,7 +24,10 @@ use store::{
 use uuid::Uuid;
 
 use super::{Channels, convert, faults, missing};
-use crate::senders::{OLD_SIGNING_SECRET, Opened};
+use crate::{
+    notifications::templates,
+    senders::{OLD_SIGNING_SECRET, Opened},
+};
 
 /// What a change makes of a channel: its secrets, if they are other ones, and the one that is shown.
 #[derive(Default)]
@@ -170,6 +173,7 @@ impl Channels {
 
     async fn check(&self, draft: &Draft, secrets: &Opened) -> Result<(), Failure> {
         let mut found = draft.faults(&self.zones);
+        found.extend(templates::faults(&draft.templates));
         found.extend(faults::secrets(draft, secrets));
         found.extend(faults::addresses(draft, secrets, &self.outbound));
         found.extend(self.domains(&draft.routing.domains).await?);

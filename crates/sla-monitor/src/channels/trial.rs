@@ -1,4 +1,4 @@
-//! Sends a test message over a channel, and says what became of it.
+//! Sends a test message over a channel, says what became of it, and keeps it in the log of notifications.
 
 use std::time::Instant;
 
@@ -11,7 +11,11 @@ use domain::{
 };
 use runtime::{Editor, Failure};
 use serde_json::json;
-use store::{audit::audit_insert, channels::target};
+use store::{
+    audit::audit_insert,
+    channels::target,
+    notifications::{Tested, notification_record_test},
+};
 use uuid::Uuid;
 
 use super::Channels;
@@ -21,14 +25,19 @@ impl Channels {
     pub(crate) async fn test(&self, by: &Editor, id: ChannelId) -> Result<ChannelTest, Failure> {
         let channel = self.find(by, id).await?;
         let begun = Instant::now();
-        let sent = self.senders.send(&channel, &self.message(&channel)).await;
+        let message = self.message(&channel);
+        let sent = self.senders.send(&channel, &message).await;
         let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = (self.clock)();
+        let tested =
+            Tested { channel_id: id, message: &message, outcome: &sent, at: now, took_ms: i64::try_from(took_ms).unwrap_or(i64::MAX) };
+        notification_record_test(&self.database, &tested).await?;
         let test = match sent {
             Ok(receipt) => ChannelTest { sent: true, status: receipt.status, answer: receipt.answer, took_ms },
             Err(error) => ChannelTest { sent: false, status: error.status, answer: error.message, took_ms },
         };
         let entry = json!({"sent": test.sent, "status": test.status});
-        audit_insert(&self.database, &by.change().entry("channel.test", target(id), None, Some(entry)), (self.clock)()).await?;
+        audit_insert(&self.database, &by.change().entry("channel.test", target(id), None, Some(entry)), now).await?;
         Ok(test)
     }
 

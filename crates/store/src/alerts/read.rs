@@ -6,12 +6,12 @@ use domain::{
     alert::{Alert, AlertEventKind, AlertSource, AlertStatus, AlertType, Severity},
     ids::{AlertId, AutomationId, SlaId},
 };
-use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::row::from_row;
 use crate::{
-    Database, Error,
+    Database, Error, Transaction,
     entity::{
         alert::{Column, Entity},
         alert_event,
@@ -143,4 +143,29 @@ fn matching(scope: &Scope, filter: &Filter) -> Condition {
 /// An alert of no automation is seen by those who see everything.
 pub(super) fn in_scope(scope: &Scope) -> Condition {
     Condition::all().add_option(scope::has(scope, Column::AutomationId))
+}
+
+/// These alerts, in order of opening.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn alert_list_unscoped(database: &Database, ids: &[AlertId]) -> Result<Vec<Alert>, Error> {
+    these(database.connection(), ids).await
+}
+
+/// These alerts, in order of opening, as this transaction sees them.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn alert_list_in_txn(txn: &Transaction, ids: &[AlertId]) -> Result<Vec<Alert>, Error> {
+    these(&txn.0, ids).await
+}
+
+async fn these(connection: &impl ConnectionTrait, ids: &[AlertId]) -> Result<Vec<Alert>, Error> {
+    let mut alerts = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(1000) {
+        let query = Entity::find().filter(Column::Id.is_in(ids.iter().map(|id| id.get()))).order_by_asc(Column::Id);
+        alerts.extend(query.all(connection).await?.into_iter().map(from_row).collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(alerts)
 }

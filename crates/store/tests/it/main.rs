@@ -46,6 +46,7 @@ mod job_list;
 mod job_logs;
 mod job_update;
 mod migrations;
+mod notifications;
 mod ops;
 mod pending_sign_ins;
 mod plans;

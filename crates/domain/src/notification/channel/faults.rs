@@ -121,7 +121,8 @@ impl Telegram {
 impl Routing {
     fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
-        let lists = [("types", self.types.len()), ("domains", self.domains.len()), ("labels", self.labels.len())];
+        let lists =
+            [("types", self.types.len()), ("domains", self.domains.len()), ("labels", self.labels.len()), ("sources", self.sources.len())];
         for (field, _) in lists.iter().filter(|(_, length)| *length > MAX_LIST) {
             faults.push(Fault::new(*field, format!("must have at most {MAX_LIST} entries")));
         }
@@ -220,7 +221,13 @@ mod tests {
         let jira = json!({"url": "https://x.atlassian.net", "email": "bot@example.com", "project": "OPS\" OR project = X"});
         assert_eq!(fields(&draft("jira", jira)), ["settings/project"]);
         let at = |hour| NaiveTime::from_hms_opt(hour, 0, 0).unwrap();
-        let quiet = |timezone: &str, until| QuietHours { timezone: timezone.to_owned(), from: at(22), until, days: Vec::new() };
+        let quiet = |timezone: &str, until| QuietHours {
+            timezone: timezone.to_owned(),
+            from: at(22),
+            until,
+            days: Vec::new(),
+            break_through: None,
+        };
         let with_quiet = |quiet| Draft { quiet_hours: Some(quiet), ..draft("email", email()) };
         assert_eq!(fields(&with_quiet(quiet("America/Sao_Paulo", at(7)))), Vec::<String>::new());
         assert_eq!(fields(&with_quiet(quiet("America/Nowhere", at(22)))), ["quiet_hours/timezone", "quiet_hours/until"]);

@@ -1,0 +1,140 @@
+//! What a message says of its alerts: they, and the names of what they are about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    alert::{Alert, Subject},
+    ids::{AlertId, AutomationId, ChannelId},
+    notification::NotificationState,
+};
+use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use crate::{
+    Database, Error,
+    alerts::alert_list_unscoped,
+    entity::{automation, domain as business_domain, notification, notification_item, schedule, worker},
+};
+
+/// An alert with the names of what it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    /// The alert.
+    pub alert: Alert,
+    /// What it is about: the name of the automation, queue, worker or schedule.
+    pub subject: String,
+    /// Domain of the automation.
+    pub domain: Option<String>,
+    /// Labels of the automation.
+    pub labels: Vec<String>,
+}
+
+/// These alerts with their names, in order of opening.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn alert_list_named_unscoped(database: &Database, ids: &[AlertId]) -> Result<Vec<Named>, Error> {
+    let alerts = alert_list_unscoped(database, ids).await?;
+    let automations = automations(database, &alerts).await?;
+    let (mut workers, mut schedules) = (BTreeSet::new(), BTreeSet::new());
+    for alert in &alerts {
+        match &alert.key.subject {
+            Subject::Worker(id) => drop(workers.insert(id.get())),
+            Subject::Schedule(id) => drop(schedules.insert(id.get())),
+            _ => {}
+        }
+    }
+    let (workers, schedules) = (worker_names(database, workers).await?, schedule_names(database, schedules).await?);
+    let named = alerts.into_iter().map(|alert| {
+        let automation = alert.automation_id.and_then(|id| automations.get(&id));
+        let subject = match &alert.key.subject {
+            Subject::Automation(id) => automations.get(id).map(|automation| automation.name.clone()),
+            Subject::Worker(id) => workers.get(&id.get()).cloned(),
+            Subject::Schedule(id) => schedules.get(&id.get()).cloned(),
+            Subject::Queue(name) | Subject::Hub(name) | Subject::External(name) => Some(name.clone()),
+        };
+        Named {
+            // What was deleted has no name any more.
+            subject: subject.unwrap_or_else(|| alert.key.subject.parts().1),
+            domain: automation.and_then(|automation| automation.domain.clone()),
+            labels: automation.map(|automation| automation.labels.clone()).unwrap_or_default(),
+            alert,
+        }
+    });
+    Ok(named.collect())
+}
+
+struct Automation {
+    name: String,
+    domain: Option<String>,
+    labels: Vec<String>,
+}
+
+async fn automations(database: &Database, alerts: &[Alert]) -> Result<BTreeMap<AutomationId, Automation>, Error> {
+    use automation::Column as A;
+    let of_subject = |alert: &Alert| match alert.key.subject {
+        Subject::Automation(id) => Some(id),
+        _ => None,
+    };
+    let ids: BTreeSet<i32> =
+        alerts.iter().flat_map(|alert| [alert.automation_id, of_subject(alert)]).flatten().map(AutomationId::get).collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let to_domain = automation::Entity::belongs_to(business_domain::Entity).from(A::DomainId).to(business_domain::Column::Id);
+    let query = automation::Entity::find()
+        .select_only()
+        .columns([A::Id, A::Name, A::Labels])
+        .column_as(business_domain::Column::Name, "domain_name")
+        .join(JoinType::LeftJoin, to_domain.into())
+        .filter(A::Id.is_in(ids));
+    type Row = (i32, String, Option<serde_json::Value>, Option<String>);
+    let rows: Vec<Row> = query.into_tuple().all(database.connection()).await?;
+    let named = rows.into_iter().map(|(id, name, labels, domain)| {
+        let labels = labels.and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
+        (id.into(), Automation { name, domain, labels })
+    });
+    Ok(named.collect())
+}
+
+async fn worker_names(database: &Database, ids: BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, String>, Error> {
+    use worker::Column as C;
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = worker::Entity::find().select_only().columns([C::Id, C::Name]).filter(C::Id.is_in(ids));
+    let rows: Vec<(Uuid, String)> = query.into_tuple().all(database.connection()).await?;
+    Ok(rows.into_iter().collect())
+}
+
+async fn schedule_names(database: &Database, ids: BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, String>, Error> {
+    use schedule::Column as C;
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = schedule::Entity::find().select_only().columns([C::Id, C::Name]).filter(C::Id.is_in(ids));
+    let rows: Vec<(Uuid, String)> = query.into_tuple().all(database.connection()).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// What a channel answered to an earlier message of this alert: the key of an issue.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn notification_reference_unscoped(database: &Database, channel: ChannelId, alert: AlertId) -> Result<Option<String>, Error> {
+    use notification::Column as N;
+    use notification_item::Column as I;
+    let of_message = notification_item::Entity::belongs_to(notification::Entity).from(I::NotificationId).to(N::Id);
+    let query = notification_item::Entity::find()
+        .select_only()
+        .column(N::Reference)
+        .join(JoinType::InnerJoin, of_message.into())
+        .filter(I::AlertId.eq(alert.get()))
+        .filter(I::ChannelId.eq(channel.get()))
+        .filter(N::State.eq(NotificationState::Sent.as_str()))
+        .filter(N::Reference.is_not_null())
+        .order_by_desc(N::Id)
+        .limit(1);
+    let found: Option<Option<String>> = query.into_tuple().one(database.connection()).await?;
+    Ok(found.flatten())
+}
