@@ -42,6 +42,7 @@ mod m20261127_061000_slas;
 mod m20261127_062000_alerts;
 mod m20261127_063000_channels;
 mod m20261127_064000_notifications;
+mod m20261127_065000_manual_minutes;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -92,6 +93,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_062000_alerts::Migration),
             Box::new(m20261127_063000_channels::Migration),
             Box::new(m20261127_064000_notifications::Migration),
+            Box::new(m20261127_065000_manual_minutes::Migration),
         ]
     }
 }

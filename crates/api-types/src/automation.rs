@@ -45,6 +45,8 @@ pub struct Automation {
     pub timeout_s: Option<i64>,
     /// Maximum number of its jobs that run at the same time; null: no limit.
     pub max_concurrency: Option<i64>,
+    /// Minutes that a person needs for what one of its jobs does, from which reports compute hours saved; null: unknown.
+    pub manual_minutes: Option<i64>,
     /// Priority of its jobs, 0 to 9; higher is dispatched first.
     pub priority: i32,
     /// Whether and when a failed job is retried.
@@ -152,6 +154,10 @@ pub struct AutomationCreate {
     #[serde(default, alias = "maxConcurrency")]
     #[schema(minimum = 1, maximum = 100_000)]
     pub max_concurrency: Option<i64>,
+    /// Minutes that a person needs for what one of its jobs does, from which reports compute hours saved, 1 to 100000.
+    #[serde(default, alias = "manualMinutes")]
+    #[schema(minimum = 1, maximum = 100_000)]
+    pub manual_minutes: Option<i64>,
     /// Priority of its jobs, 0 to 9 (default 5); higher is dispatched first.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 9)]
@@ -296,6 +302,10 @@ pub struct AutomationUpdate {
     #[serde(alias = "maxConcurrency", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 100_000)]
     pub max_concurrency: Option<Option<i64>>,
+    /// New minutes that a person needs for what one of its jobs does; null: unknown.
+    #[serde(alias = "manualMinutes", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 100_000)]
+    pub manual_minutes: Option<Option<i64>>,
     /// New priority, for jobs accepted from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 9)]
@@ -429,6 +439,7 @@ impl From<AutomationCreate> for AutomationUpdate {
             default_params: create.default_params,
             timeout_s: Some(create.timeout_s),
             max_concurrency: Some(create.max_concurrency),
+            manual_minutes: Some(create.manual_minutes),
             priority: create.priority,
             retry_policy: create.retry_policy,
             queue_timeout_s: Some(create.queue_timeout_s),

@@ -1,5 +1,6 @@
 //! Examples of the API's description: one automation, its jobs and its worker, as a hub shows them after a morning's work.
 
+mod activity;
 mod alert;
 mod calendar;
 mod chain;
@@ -13,6 +14,7 @@ mod sla;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
+    activity::activity_report,
     alert::{alert, alertmanager},
     calendar::{calendar, calendar_create, calendar_import, calendar_summary, calendar_update, explained_day, holiday},
     chain::{chain, chain_create, chain_run, chain_update},

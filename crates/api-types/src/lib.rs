@@ -9,6 +9,7 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+mod activity;
 mod alert;
 mod api_key;
 mod audit;
@@ -42,6 +43,7 @@ mod user;
 mod worker;
 mod workers;
 
+pub use activity::{ActivityReport, AutomationActivity, FailureActivity, ReportFilter, RunCounts, SlowAutomation};
 pub use alert::{
     Alert, AlertBulkRequest, AlertBulkResponse, AlertCommentRequest, AlertEvent, AlertFacts, AlertFilter, AlertJob, AlertMuteRequest,
     AlertRequest, AlertmanagerAlert, AlertmanagerResponse, AlertmanagerWebhook,

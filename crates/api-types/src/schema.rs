@@ -124,12 +124,14 @@ pub(crate) type Weekday = Name<domain::notification::channel::Weekday>;
 pub(crate) type NoticeKind = Name<domain::notification::NoticeKind>;
 /// What became of a message.
 pub(crate) type NotificationState = Name<domain::notification::NotificationState>;
+/// Length of a report's period.
+pub(crate) type ReportPeriod = Name<domain::report::Period>;
 /// What a rotation replaces.
 pub(crate) type HookRotated = Name<domain::hook::Rotated>;
 
 /// What is wrong.
 pub(crate) type AlertType = Name<domain::alert::AlertType>;
-/// Who found it.
+/// Who found an alert.
 pub(crate) type AlertSource = Name<domain::alert::AlertSource>;
 /// How bad it is.
 pub(crate) type Severity = Name<domain::alert::Severity>;

@@ -60,6 +60,8 @@ pub struct Limits<'a> {
     pub timeout_s: Option<i64>,
     /// Maximum number of its jobs that run at the same time.
     pub max_concurrency: Option<i64>,
+    /// Minutes that a person needs for what one of its jobs does.
+    pub manual_minutes: Option<i64>,
 }
 
 impl Limits<'_> {
@@ -86,6 +88,7 @@ impl Limits<'_> {
             format!("must be 1 to {MAX_TIMEOUT_S} seconds"),
         );
         check(self.max_concurrency.is_none_or(|n| (1..=100_000).contains(&n)), "max_concurrency", "must be 1 to 100000".into());
+        check(self.manual_minutes.is_none_or(|n| (1..=100_000).contains(&n)), "manual_minutes", "must be 1 to 100000".into());
         faults
     }
 }
@@ -153,16 +156,31 @@ mod tests {
     use super::*;
 
     fn fine() -> Limits<'static> {
-        Limits { name: "x", queue_name: "q", script_path: "main.py", priority: 5, timeout_s: Some(1), max_concurrency: None }
+        Limits {
+            name: "x",
+            queue_name: "q",
+            script_path: "main.py",
+            priority: 5,
+            timeout_s: Some(1),
+            max_concurrency: None,
+            manual_minutes: None,
+        }
     }
 
     #[test]
     fn each_fault_names_its_field() {
         assert_eq!(fine().faults(), []);
-        let bad =
-            Limits { name: " ", queue_name: "amq.x", script_path: "a\nb", priority: 10, timeout_s: Some(0), max_concurrency: Some(-1) };
+        let bad = Limits {
+            name: " ",
+            queue_name: "amq.x",
+            script_path: "a\nb",
+            priority: 10,
+            timeout_s: Some(0),
+            max_concurrency: Some(-1),
+            manual_minutes: Some(0),
+        };
         let fields: Vec<_> = bad.faults().into_iter().map(|fault| fault.field).collect();
-        assert_eq!(fields, ["name", "queue_name", "script_path", "priority", "timeout_s", "max_concurrency"]);
+        assert_eq!(fields, ["name", "queue_name", "script_path", "priority", "timeout_s", "max_concurrency", "manual_minutes"]);
     }
 
     #[test]

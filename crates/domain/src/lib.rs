@@ -32,6 +32,7 @@ pub mod log;
 pub mod notification;
 pub mod permission;
 pub mod policy;
+pub mod report;
 pub mod retry;
 pub mod schedule;
 pub mod schema;

@@ -187,6 +187,7 @@ mod tests {
         },
         permission::{Permission, Role},
         policy::{OnWorkerLost, Overlap, PauseScope},
+        report::Period,
         retry::Backoff,
         schedule::{FireState, MisfirePolicy, ScheduleState, SkipReason, StateReason, words::Language},
         sla::Standing,
@@ -254,6 +255,7 @@ mod tests {
         is_read_and_written_by_name::<NoticeKind>();
         is_read_and_written_by_name::<SmtpSecurity>();
         is_read_and_written_by_name::<Weekday>();
+        is_read_and_written_by_name::<Period>();
         is_read_and_written_by_name::<health::Status>();
         is_read_and_written_by_name::<health::Database>();
         is_read_and_written_by_name::<health::Broker>();

@@ -28,6 +28,7 @@ mod pause;
 mod queue;
 mod remote;
 mod renewal;
+mod report;
 mod run;
 mod schedule;
 mod user;
@@ -84,6 +85,8 @@ pub(crate) enum HubCommand {
     Alert(Box<alert::AlertArgs>),
     /// List messages to channels, show what became of one, and send it once more.
     Notification(notification::NotificationArgs),
+    /// Show how automations did in a day or a week.
+    Report(report::ReportArgs),
     /// Add, change and delete domains, which own automations.
     Domain(domain::DomainArgs),
     /// Add, change and deactivate users, grant them rights, and end their sessions.
@@ -143,6 +146,7 @@ async fn outcome(command: HubCommand) -> Outcome {
         HubCommand::Hook(args) => hook::run(args).await,
         HubCommand::Alert(args) => alert::run(*args).await,
         HubCommand::Notification(args) => notification::run(args).await,
+        HubCommand::Report(args) => report::run(args).await,
         HubCommand::Domain(args) => domain::run(args).await,
         HubCommand::User(args) => user::run(args).await,
         HubCommand::Events(args) => events::run(args).await,
@@ -187,6 +191,7 @@ mod tests {
                         "run",
                         "job",
                         "queue",
+                        "report",
                         "key",
                         "calendar",
                         "domain",

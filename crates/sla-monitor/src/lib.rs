@@ -14,6 +14,7 @@ mod channels;
 mod evaluate;
 mod heartbeat;
 mod notifications;
+mod reports;
 mod routes;
 mod rules;
 mod senders;

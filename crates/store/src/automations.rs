@@ -65,6 +65,8 @@ pub struct Draft {
     pub timeout_s: Option<i64>,
     /// Maximum number of its jobs that run at the same time.
     pub max_concurrency: Option<i64>,
+    /// Minutes that a person needs for what one of its jobs does.
+    pub manual_minutes: Option<i64>,
     /// 0 to 9.
     pub priority: i32,
     /// Whether and when a failed job is retried.

@@ -112,6 +112,8 @@ pub(crate) const ROUTES: &[(&str, &str, Needs)] = &[
     ("get", "/api/v1/queues", Some(P::RobotRead)),
     ("post", "/api/v1/queues/{name}/pause", Some(P::RunCancel)),
     ("post", "/api/v1/queues/{name}/resume", Some(P::RunCancel)),
+    ("get", "/api/v1/reports", Some(P::RunRead)),
+    ("get", "/api/v1/reports/page", Some(P::RunRead)),
     ("get", "/api/v1/schedules", Some(P::RobotRead)),
     ("post", "/api/v1/schedules", Some(P::RobotPublish)),
     ("post", "/api/v1/schedules/bulk/pause", Some(P::RunCancel)),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "every failing step fails the test")]
 
 mod access;
+mod activity;
 mod alerts;
 mod api_keys;
 mod automation_faults;

@@ -20,6 +20,7 @@ pub(crate) fn automation(from: &Automation, now: DateTime<Utc>) -> api_types::Au
         default_params: draft.default_params,
         timeout_s: draft.timeout_s,
         max_concurrency: draft.max_concurrency,
+        manual_minutes: draft.manual_minutes,
         priority: draft.priority,
         retry_policy: draft.retry_policy,
         queue_timeout_s: policy.queue_timeout_s,

@@ -28,6 +28,7 @@ pub(super) fn changed(mut draft: Draft, mut request: AutomationUpdate, mut fault
     set(&mut draft.default_params, request.default_params);
     set(&mut draft.timeout_s, request.timeout_s);
     set(&mut draft.max_concurrency, request.max_concurrency);
+    set(&mut draft.manual_minutes, request.manual_minutes);
     set(&mut draft.priority, request.priority);
     set(&mut draft.retry_policy, request.retry_policy);
     set(&mut draft.domain_id, request.domain_id);
@@ -70,6 +71,7 @@ fn checked(draft: Draft, mut faults: Vec<Fault>) -> Result<Draft, Failure> {
         priority: draft.priority,
         timeout_s: draft.timeout_s,
         max_concurrency: draft.max_concurrency,
+        manual_minutes: draft.manual_minutes,
     };
     faults.extend(limits.faults());
     faults.extend(draft.retry_policy.faults().into_iter().map(|fault| fault.under("retry_policy")));

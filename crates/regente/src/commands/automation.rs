@@ -123,6 +123,9 @@ struct Fields {
     /// Maximum number of its jobs that run at the same time.
     #[arg(long, value_name = "N")]
     max_concurrency: Option<i64>,
+    /// Minutes that a person needs for what one of its jobs does: reports compute hours saved from it.
+    #[arg(long, value_name = "MINUTES")]
+    manual_minutes: Option<i64>,
     /// Labels that a worker must have to run it.
     #[arg(long = "requires", value_delimiter = ',', value_name = "LABEL")]
     requires: Vec<String>,
@@ -258,7 +261,7 @@ fn registration(args: CreateArgs) -> Result<AutomationCreate, Fault> {
         None => AutomationCreate::default(),
     };
     let schema = args.fields.schema()?;
-    let Fields { script, kind, description, queue, timeout_s, max_concurrency, requires, labels, .. } = args.fields;
+    let Fields { script, kind, description, queue, timeout_s, max_concurrency, manual_minutes, requires, labels, .. } = args.fields;
     if let Some(name) = args.name {
         request.name = name;
     }
@@ -271,6 +274,7 @@ fn registration(args: CreateArgs) -> Result<AutomationCreate, Fault> {
     request.queue_name = queue.or(request.queue_name);
     request.timeout_s = timeout_s.or(request.timeout_s);
     request.max_concurrency = max_concurrency.or(request.max_concurrency);
+    request.manual_minutes = manual_minutes.or(request.manual_minutes);
     request.labels = some(labels).or(request.labels);
     request.requires = some(requires).or(request.requires);
     Ok(request)
@@ -282,7 +286,7 @@ fn changes(args: UpdateArgs) -> Result<AutomationUpdate, Fault> {
         None => AutomationUpdate::default(),
     };
     let schema = args.fields.schema()?;
-    let Fields { script, kind, description, queue, timeout_s, max_concurrency, requires, labels, .. } = args.fields;
+    let Fields { script, kind, description, queue, timeout_s, max_concurrency, manual_minutes, requires, labels, .. } = args.fields;
     request.name = args.new_name.or(request.name);
     request.script_path = script.or(request.script_path);
     request.parameter_schema = schema.map(Some).or(request.parameter_schema);
@@ -291,6 +295,7 @@ fn changes(args: UpdateArgs) -> Result<AutomationUpdate, Fault> {
     request.queue_name = queue.or(request.queue_name);
     request.timeout_s = timeout_s.map(Some).or(request.timeout_s);
     request.max_concurrency = max_concurrency.map(Some).or(request.max_concurrency);
+    request.manual_minutes = manual_minutes.map(Some).or(request.manual_minutes);
     request.labels = some(labels).or(request.labels);
     request.requires = some(requires).or(request.requires);
     Ok(request)
@@ -342,6 +347,7 @@ async fn show(hub: &Hub, automation: &Automation) -> Result<(), Fault> {
         ("priority", Some(automation.priority.to_string())),
         ("time-out", automation.timeout_s.map(|seconds| format!("{seconds} s"))),
         ("at once", automation.max_concurrency.map(|most| most.to_string())),
+        ("by hand", automation.manual_minutes.map(|minutes| format!("{minutes} min"))),
         ("requires", Some(automation.requires.join(", "))),
         ("registered", Some(moment(automation.created_at))),
         ("changed", Some(moment(automation.updated_at))),

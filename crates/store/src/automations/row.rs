@@ -28,6 +28,7 @@ pub(super) fn to_row(draft: &Draft) -> Result<automation::ActiveModel, Error> {
         default_params: Set(Value::Object(draft.default_params.clone())),
         timeout_s: Set(draft.timeout_s),
         max_concurrency: Set(draft.max_concurrency),
+        manual_minutes: Set(draft.manual_minutes),
         priority: Set(draft.priority),
         retry_policy: Set(retry_policy),
         queue_timeout_s: Set(policy.queue_timeout_s),
@@ -66,6 +67,7 @@ pub(super) fn from_row(row: automation::Model) -> Result<Automation, Error> {
         parameter_schema: row.parameter_schema,
         timeout_s: row.timeout_s,
         max_concurrency: row.max_concurrency,
+        manual_minutes: row.manual_minutes,
         priority: row.priority,
         updated_by: row.updated_by,
     };

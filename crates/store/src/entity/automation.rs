@@ -48,6 +48,7 @@ pub struct Model {
     pub change: i64,
     pub domain_id: Option<Uuid>,
     pub labels: Option<Json>,
+    pub manual_minutes: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

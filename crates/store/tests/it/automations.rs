@@ -183,6 +183,7 @@ async fn update_replaces_every_field(db: Case) {
         default_params: object(json!({})),
         timeout_s: Some(i64::MAX),
         max_concurrency: Some(0),
+        manual_minutes: Some(30),
         priority: 9,
         retry_policy: RetryPolicy { max_attempts: 7, ..RetryPolicy::default() },
         policy: full_policy(),
@@ -200,7 +201,7 @@ async fn update_clears_optional_columns(db: Case) {
     let id = automation_insert(&db, &Scope::All, &test_support::change(), &draft("a"), at(1)).await.unwrap().id;
     let full = Draft { policy: full_policy(), ..draft("a") };
     automation_update(&db, (&Scope::All, &test_support::change()), id, &full, at(2)).await.unwrap();
-    let bare = Draft { parameter_schema: None, timeout_s: None, max_concurrency: None, ..draft("a") };
+    let bare = Draft { parameter_schema: None, timeout_s: None, max_concurrency: None, manual_minutes: None, ..draft("a") };
     let updated = automation_update(&db, (&Scope::All, &test_support::change()), id, &bare, at(2)).await.unwrap().unwrap();
     assert_eq!(updated.draft, bare);
 }

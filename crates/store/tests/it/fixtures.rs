@@ -50,6 +50,7 @@ pub(crate) fn draft(name: &str) -> Draft {
         default_params: object(json!({"month": 1})),
         timeout_s: Some(60),
         max_concurrency: Some(2),
+        manual_minutes: Some(15),
         priority: 5,
         retry_policy: RetryPolicy::default(),
         policy: Policy::default(),
