@@ -15,6 +15,9 @@ use crate::error::Fault;
 use crate::topology::{QueueDepth, QueueProfile};
 use crate::{Error, channel, names};
 
+/// How often a profile is applied while others recreate the queue.
+const APPLY_ATTEMPTS: u32 = 10;
+
 /// Declares on one connection, one operation at a time.
 ///
 /// Cancel safe: an operation takes the channel out and puts it back when it succeeded, so that the late refusal of an abandoned operation
@@ -56,9 +59,20 @@ impl Declarer {
         self.queue_adopt_or_create(&names::name(queue)?, profile.arguments()).await
     }
 
+    /// [`Declarer::queue_apply_once`], again while another client recreates the queue at the same moment, to which it is missing.
+    pub(crate) async fn queue_apply(&mut self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
+        for _ in 1..APPLY_ATTEMPTS {
+            match self.queue_apply_once(queue, profile).await {
+                Err(Error::QueueNotFound { .. }) => {}
+                applied => return applied,
+            }
+        }
+        self.queue_apply_once(queue, profile).await
+    }
+
     /// Creates `queue` by `profile`. An existing queue with other arguments is recreated if it is empty and has no consumer; otherwise it
     /// stays as it is, and `Some` has its depth.
-    pub(crate) async fn queue_apply(&mut self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
+    async fn queue_apply_once(&mut self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
         let name = names::name(queue)?;
         let missing = || Error::QueueNotFound { queue: queue.to_owned() };
         let durable = QueueDeclareOptions::durable;

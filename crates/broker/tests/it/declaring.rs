@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use lapin::ErrorKind;
 use lapin::types::AMQPValue;
 
-use crate::support::{eventually, publish, run};
+use crate::support::{connected, eventually, publish, run};
 
 fn dead_letters_to(exchange: &str) -> (&'static str, AMQPValue) {
     ("x-dead-letter-exchange", AMQPValue::LongString(exchange.into()))
@@ -207,6 +207,21 @@ async fn a_profile_is_applied_when_the_queue_is_empty_and_unused() {
         eventually(async || world.broker.apply_profile(&queue, QueueProfile::Maestro).await == Ok(None)).await;
         world.declare(&queue, &[dead_letters_to("maestro.dlx")]).await.unwrap();
         assert_eq!(publish(&world.broker, &queue, "{}").await, Ok(()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_hubs_that_apply_a_profile_at_once_agree() {
+    run(async |world| {
+        let (other, queue) = (world.connect(&crate::support::url()), world.queue_name());
+        connected(&other).await;
+        let profiles = [QueueProfile::Regente, QueueProfile::Plain, QueueProfile::Maestro];
+        for profile in profiles.into_iter().cycle().take(30) {
+            let (one, two) = tokio::join!(world.broker.apply_profile(&queue, profile), other.apply_profile(&queue, profile));
+            assert_eq!((one, two), (Ok(None), Ok(None)), "{profile:?}");
+        }
+        other.close().await;
     })
     .await;
 }
