@@ -70,6 +70,10 @@ UNSTATED = [
     ("422 (POST|PUT) .*/calendars(/{id})?", "(days|blackouts|week)(/.*)?", ANY),
     # Settings and secrets are those of the channel's kind, addresses are public, zones have a list, domains must be there.
     ("(400|422) (POST|PUT) .*/channels(/{id}(/rotate)?)?", "(settings|secrets|signing_secret|quiet_hours|routing)(/.*)?", ANY),
+    # Channels must be there, and templates have a grammar.
+    ("422 POST .*/notifications/preview", "channel_id|templates(/.*)?", ANY),
+    # Zones have a list, and the days of a calendar end.
+    ("400 GET .*/reports(/page)?", "timezone|date", ANY),
     # A condition has a pointer or a header, and a value that its operator can use; a signature has what its scheme needs.
     ("422 (POST|PUT) .*/hooks(/{hook}(/rotate)?)?", "(filter|mapping|dedup|signature|secret|parameters)(/.*)?", ANY),
     # One of two fields must be there.

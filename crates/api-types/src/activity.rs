@@ -130,6 +130,7 @@ pub struct ReportFilter {
     pub date: Option<NaiveDate>,
     /// IANA time zone of its days; by default that of the hub's settings.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(max_length = 100)]
     pub timezone: Option<String>,
     /// Language of the page; by default pt-BR.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -56,10 +56,6 @@ pub struct Sla {
     pub max_backlog: Option<i64>,
     /// A worker is heard of at least so often, in seconds.
     pub worker_gone_after_s: Option<i64>,
-    /// How far from its usual duration a run may be, in deviations.
-    pub duration_anomaly: Option<f64>,
-    /// Whether a deadline that will probably be missed is an alert.
-    pub forecast: bool,
     /// Whether a schedule that is switched on and will not run again is an alert.
     pub alert_on_dead_schedule: bool,
     /// Whether a part of the hub that is stuck is an alert.
@@ -240,13 +236,6 @@ pub struct SlaUpdate {
     #[serde(alias = "workerGoneAfterS", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 10, maximum = 604_800)]
     pub worker_gone_after_s: Option<Option<i64>>,
-    /// How far from its usual duration a run may be, in deviations.
-    #[serde(alias = "durationAnomaly", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<f64>, minimum = 1, maximum = 20)]
-    pub duration_anomaly: Option<Option<f64>>,
-    /// Whether a deadline that will probably be missed is an alert. Default: false.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub forecast: Option<bool>,
     /// Whether a schedule that is switched on and will not run again is an alert. Default: false.
     #[serde(alias = "alertOnDeadSchedule", skip_serializing_if = "Option::is_none")]
     pub alert_on_dead_schedule: Option<bool>,

@@ -109,11 +109,6 @@ pub struct Expectations {
     /// A worker is heard of at least so often.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worker_gone_after_s: Option<i64>,
-    /// How far from its usual duration a run may be, in deviations.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub duration_anomaly: Option<f64>,
-    /// Whether a deadline that will probably be missed is an incident.
-    pub forecast: bool,
     /// Whether an enabled schedule that will not run again is an incident.
     pub alert_on_dead_schedule: bool,
     /// Whether a part of the hub that is stuck is an incident.
@@ -136,8 +131,6 @@ impl Default for Expectations {
             max_pending_age_s: None,
             max_backlog: None,
             worker_gone_after_s: None,
-            duration_anomaly: None,
-            forecast: false,
             alert_on_dead_schedule: false,
             watch_hub: false,
         }
@@ -169,7 +162,7 @@ impl Expectations {
     /// Whether something follows from each run that ends.
     #[must_use]
     pub const fn follows_runs(&self) -> bool {
-        self.has_failures() || self.has_durations() || self.duration_anomaly.is_some()
+        self.has_failures() || self.has_durations()
     }
 
     /// Whether the duration of runs is limited.

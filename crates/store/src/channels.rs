@@ -2,6 +2,8 @@
 //!
 //! A channel is read and written whole, by who holds its row; each change counts its revision.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use domain::{
     audit::{Change, Target},
@@ -11,7 +13,10 @@ use domain::{
         channel::{Channel, Draft, Sealed, Settings},
     },
 };
-use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -19,7 +24,10 @@ use uuid::Uuid;
 use crate::{
     Database, Error, Transaction,
     audit::{NONE, audit_record_in_txn},
-    entity::channel::{Column, Entity, Model},
+    entity::{
+        channel::{Column, Entity, Model},
+        sla,
+    },
 };
 
 /// Selects channels of a list.
@@ -118,6 +126,30 @@ pub async fn channel_list(database: &Database, filter: &Filter) -> Result<Vec<Ch
         .add_option(filter.after.map(|after| Column::Id.gt(after.get())));
     let rows = Entity::find().filter(wanted).order_by_asc(Column::Id).limit(filter.limit).all(database.connection()).await?;
     rows.into_iter().map(from_row).collect()
+}
+
+/// Those of these channels that exist.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn channel_list_known(database: &Database, ids: &[ChannelId]) -> Result<BTreeSet<ChannelId>, Error> {
+    if ids.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let query = Entity::find().select_only().column(Column::Id).filter(Column::Id.is_in(ids.iter().map(|id| id.get())));
+    let found: Vec<Uuid> = query.into_tuple().all(database.connection()).await?;
+    Ok(found.into_iter().map(ChannelId::from).collect())
+}
+
+/// Names of the SLA rules that notify this channel, the first ten by name.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn channel_list_rules_in_txn(txn: &Transaction, id: ChannelId) -> Result<Vec<String>, Error> {
+    // As a text: the two databases have no operator for this in common. The id is in it nowhere else.
+    let terms = Expr::col((sla::Entity, sla::Column::Terms)).cast_as("text");
+    let query = sla::Entity::find().select_only().column(sla::Column::Name).filter(terms.like(format!("%\"{id}\"%")));
+    Ok(query.order_by_asc(sla::Column::Name).limit(10).into_tuple().all(&txn.0).await?)
 }
 
 /// A channel in the audit trail.

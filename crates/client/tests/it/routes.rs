@@ -9,9 +9,9 @@ use api_types::{
     ChannelCreate, ChannelFilter, ChannelRotate, ChannelUpdate, ControlRequest, DeadLetterFilter, DomainCreate, DomainFilter, DomainUpdate,
     EventFilter, ExecuteOptions, FireFilter, GrantCreate, HolidayFilter, HookCreate, HookDeliveryFilter, HookFilter, HookRotate,
     HookUpdate, JobCreate, JobEventFilter, JobFilter, LogFilter, NotificationFilter, NotificationPreview, OidcTokenRequest, PasswordReset,
-    PauseRequest, QueueFilter, ReplayRequest, RetryRequest, ScheduleExportFilter, ScheduleFilter, ScheduleImportQuery,
-    SchedulePauseRequest, SchedulePreviewQuery, ScheduleResumeRequest, ScheduleUpdate, SessionFilter, UserCreate, UserFilter, UserUpdate,
-    WorkerFilter, WorkerTokenCreate, WorkerTokenFilter,
+    PauseRequest, QueueFilter, ReplayRequest, ReportFilter, RetryRequest, ScheduleExportFilter, ScheduleFilter, ScheduleImportQuery,
+    SchedulePauseRequest, SchedulePreviewQuery, ScheduleResumeRequest, ScheduleUpdate, SessionFilter, SlaFilter, SlaMute, SlaUpdate,
+    UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate, WorkerTokenFilter,
 };
 use chrono::NaiveDate;
 use client::{Client, Error, Settings};
@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::server::{Server, problem};
 
 /// Calls that are there beside a description: to be compared with it.
-const METHODS: usize = 134;
+const METHODS: usize = 143;
 
 /// Routes of browsers.
 const OF_BROWSERS: [&str; 3] = ["/api/v1/ws", "/api/v1/auth/oidc/start", "/api/v1/auth/oidc/callback"];
@@ -152,6 +152,14 @@ async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
         hub.notification(id.into()),
         hub.notification_retry(id.into()),
         hub.notification_preview(&NotificationPreview::default()),
+        hub.report(&ReportFilter::default()),
+        hub.report_page(&ReportFilter::default()),
+        hub.slas(&SlaFilter::default()).page(),
+        hub.sla(id.into()),
+        hub.sla_create(&SlaUpdate::default()),
+        hub.sla_update(id.into(), &SlaUpdate::default()),
+        hub.sla_delete(id.into()),
+        hub.sla_mute(id.into(), &SlaMute::default()),
         hub.channel_rotate(id.into(), &ChannelRotate::default()),
         hub.hooks(&HookFilter::default()).page(),
         hub.hook_create(&HookCreate::default()),

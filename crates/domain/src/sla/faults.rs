@@ -74,9 +74,6 @@ impl Expectations {
         }
         faults.extend(self.contradictions());
         faults.extend(self.rate_faults());
-        if self.duration_anomaly.is_some_and(|sensitivity| !(1.0..=20.0).contains(&sensitivity)) {
-            faults.push(Fault::new("duration_anomaly", "must be 1 to 20 deviations"));
-        }
         faults
     }
 
@@ -84,7 +81,7 @@ impl Expectations {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let hub = self.alert_on_dead_schedule || self.watch_hub || self.worker_gone_after_s.is_some();
-        !(self.has_deadline() || self.follows_runs() || self.has_backlog() || self.forecast || hub)
+        !(self.has_deadline() || self.follows_runs() || self.has_backlog() || hub)
     }
 
     /// What can never hold together.
@@ -102,10 +99,6 @@ impl Expectations {
         // A run would never be late: the next deadline comes first.
         if self.expected_daily_time.is_some() && self.late_after_minutes >= DAY_MIN {
             faults.push(Fault::new("late_after_minutes", "must be less than 1440, a day, with expected_daily_time"));
-        }
-        if self.forecast && !self.has_deadline() {
-            let message = "must be false without expected_daily_time or expected_run_every_minutes: there is no deadline to miss";
-            faults.push(Fault::new("forecast", message));
         }
         faults
     }

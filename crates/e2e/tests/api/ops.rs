@@ -68,6 +68,7 @@ async fn reconcilers_run_and_are_listed(delivery: Delivery) {
     })
     .await;
     let names = [
+        "alerts",
         "audit_seal",
         "chains",
         "expired_leases",
@@ -75,12 +76,15 @@ async fn reconcilers_run_and_are_listed(delivery: Delivery) {
         "lost_messages",
         "lost_workers",
         "queue_timeouts",
+        "retention_alerts",
         "retention_dead_letters",
         "retention_fires",
         "retention_hook_deliveries",
         "retention_jobs",
         "retention_logs",
+        "retention_notifications",
         "retention_sessions",
+        "sla_runs",
         "unconfirmed_sweep",
     ];
     assert_eq!(listed.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), names);

@@ -39,6 +39,7 @@ on_both!(
     jobs_that_run_or_wait_too_long_are_found,
     a_worker_that_is_gone_is_found,
     a_rule_that_is_gone_resolves_its_alerts,
+    a_rule_notifies_channels_that_exist,
 );
 
 const SLAS: &str = "/api/v1/slas";
@@ -176,6 +177,27 @@ async fn what_a_rule_cannot_be_is_named_by_field(delivery: Delivery) {
         assert_eq!(fields(&problem), [field], "{body}");
     }
     assert_eq!(world.client.post(SLAS, &json!({"automation_id": 4_000_000, "alert_on_failure": true})).await.problem(404).status, 404);
+    world.end().await;
+}
+
+async fn a_rule_notifies_channels_that_exist(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let invoices = automation(&world, "invoices").await;
+    let body = json!({"name": "on call", "kind": "webhook", "settings": {"url": "https://hooks.example.com/regente"}});
+    let channel: api_types::Channel = world.client.post("/api/v1/channels", &body).await.expect(201).json();
+    let nobody = uuid::Uuid::nil();
+    let refused = ask(&world, &invoices, json!({"alert_on_failure": true, "notify_channels": [channel.id, nobody]})).await.problem(422);
+    assert_eq!(fields(&refused), ["notify_channels/1"]);
+    let sla = create(&world, &invoices, json!({"name": "fails", "alert_on_failure": true, "notify_channels": [channel.id]})).await;
+    let delete = async || {
+        let request = world.client.request(Method::DELETE, &format!("/api/v1/channels/{}", channel.id));
+        world.client.send(request).await
+    };
+    let refused = delete().await.problem(409);
+    assert_eq!((refused.code.as_str(), refused.detail.contains("fails")), ("channel_in_use", true), "{refused:?}");
+    let _free: Sla =
+        world.client.send(world.client.request(Method::PUT, &path(&sla)).json(&json!({"notify_channels": []}))).await.expect(200).json();
+    let _gone = delete().await.expect(204);
     world.end().await;
 }
 

@@ -17,7 +17,8 @@ use runtime::{Editor, Failure};
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{
     channels::{
-        Filter, channel_delete_in_txn, channel_get, channel_insert_in_txn, channel_list, channel_lock_in_txn, channel_update_in_txn,
+        Filter, channel_delete_in_txn, channel_get, channel_insert_in_txn, channel_list, channel_list_rules_in_txn, channel_lock_in_txn,
+        channel_update_in_txn,
     },
     domains::domain_get,
 };
@@ -132,6 +133,11 @@ impl Channels {
         by.require_everywhere()?;
         let txn = self.database.begin().await?;
         let channel = channel_lock_in_txn(&txn, id).await?.ok_or_else(|| missing(id))?;
+        let rules = channel_list_rules_in_txn(&txn, id).await?;
+        if !rules.is_empty() {
+            let detail = format!("SLA rules notify this channel: {}; take it out of them first", rules.join(", "));
+            return Err(Failure::conflict("channel_in_use", detail));
+        }
         self.seal(&txn, channel.sealed.id, &Opened::default()).await?;
         channel_delete_in_txn(&txn, by.change(), &channel, (self.clock)()).await?;
         txn.commit().await?;

@@ -69,7 +69,10 @@ pub(crate) async fn update(
 }
 
 /// Deletes a channel with its secrets.
-#[utoipa::path(tag = "channels", extensions(("x-permission" = json!("robot.publish"))), params(api_types::params::ChannelId), responses((status = 204)))]
+///
+/// 409 names the SLA rules that notify it.
+#[utoipa::path(tag = "channels", extensions(("x-permission" = json!("robot.publish"))), params(api_types::params::ChannelId), responses(
+    (status = 204), (status = 409, description = "SLA rules notify it", body = Problem)))]
 #[delete("/api/v1/channels/{id}")]
 pub(crate) async fn delete(caller: Changing<RobotPublish>, channels: Data<Channels>, id: Path<ChannelId>) -> Result<HttpResponse, Failure> {
     channels.delete(&caller, *id).await?;

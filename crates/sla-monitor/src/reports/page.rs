@@ -7,7 +7,7 @@ use domain::{
     report::{MAX_ROWS, Period},
     schedule::words::Language,
 };
-use minijinja::{AutoEscape, Environment, Error, Value, context};
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value, context};
 
 const TEMPLATE: &str = include_str!("page.html");
 
@@ -22,6 +22,7 @@ const DAYS: [[&str; 2]; 7] =
 pub(crate) fn page(report: &ActivityReport, voice: &Voice, url: &str) -> Result<String, Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.render_named_str("page.html", TEMPLATE, variables(report, voice, url))
 }
 
@@ -174,7 +175,7 @@ impl Words {
     }
 
     fn value(self) -> Value {
-        Value::from_iter(self.0)
+        Value::from_pairs(self.0)
     }
 }
 
@@ -230,10 +231,12 @@ mod tests {
 
     #[test]
     fn it_says_what_happened_in_the_reader_s_language() {
-        let page = page(&report(), &voice(Language::Pt), "https://hub.example.com").unwrap();
+        let page = page(&report(), &voice(Language::Pt), "https://hub.example.com").unwrap().replace("&#x2f;", "/");
         for text in [
             "Relatório da semana de 16/11/2026 a 22/11/2026 · financeiro",
             "1.200",
+            "Execuções",
+            "Mais lentas que o normal",
             "95,8 %",
             "287,5",
             "PORTAL_DOWN",
@@ -277,7 +280,7 @@ mod tests {
             hours_saved: 0.0,
             ..report()
         };
-        let page = page(&empty, &voice(Language::Pt), "").unwrap();
+        let page = page(&empty, &voice(Language::Pt), "").unwrap().replace("&#x2f;", "/");
         assert!(page.contains("Nada foi executado.") && page.contains("Relatório de 16/11/2026"), "{page}");
     }
 }

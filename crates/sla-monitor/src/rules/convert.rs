@@ -60,8 +60,6 @@ fn set_expectations(expect: &mut Expectations, request: &SlaUpdate) {
     set(&mut expect.max_pending_age_s, request.max_pending_age_s);
     set(&mut expect.max_backlog, request.max_backlog);
     set(&mut expect.worker_gone_after_s, request.worker_gone_after_s);
-    set(&mut expect.duration_anomaly, request.duration_anomaly);
-    set(&mut expect.forecast, request.forecast);
     set(&mut expect.alert_on_dead_schedule, request.alert_on_dead_schedule);
     set(&mut expect.watch_hub, request.watch_hub);
 }
@@ -145,8 +143,6 @@ pub(super) fn shown(sla: Sla, states: Vec<State>) -> api_types::Sla {
         max_pending_age_s: expect.max_pending_age_s,
         max_backlog: expect.max_backlog,
         worker_gone_after_s: expect.worker_gone_after_s,
-        duration_anomaly: expect.duration_anomaly,
-        forecast: expect.forecast,
         alert_on_dead_schedule: expect.alert_on_dead_schedule,
         watch_hub: expect.watch_hub,
         calendar_id,

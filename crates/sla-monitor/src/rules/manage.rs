@@ -13,6 +13,7 @@ use runtime::{Editor, Failure, events::Event, page_size, reach};
 use serde_json::Value;
 use store::{
     automations::automation_get,
+    channels::channel_list_known,
     slas::{Filter, Sla, Update, sla_delete, sla_get, sla_insert, sla_list, sla_list_states, sla_update},
 };
 use uuid::Uuid;
@@ -27,6 +28,7 @@ impl Rules {
         let (rule, faults) = convert::changed(convert::empty(self.zone.name()), request);
         self.check(&rule, faults)?;
         self.check_target(by, &rule.target).await?;
+        self.check_channels(&rule).await?;
         let id = SlaId::new(Uuid::now_v7());
         let inserted = sla_insert(&self.database, by.change(), id, &rule, (self.clock)()).await;
         let sla = inserted.map_err(|error| not_written(error, &rule))?;
@@ -41,6 +43,9 @@ impl Rules {
         self.check(&rule, faults)?;
         if rule.target != current.rule.target {
             self.check_target(by, &rule.target).await?;
+        }
+        if rule.terms.channels != current.rule.terms.channels {
+            self.check_channels(&rule).await?;
         }
         self.write(by, &current, &rule).await
     }
@@ -119,6 +124,15 @@ impl Rules {
             Target::Domain(id) => Err(by.denied(format!("the whole domain {id}")).into()),
             Target::Queue(_) | Target::Everything => Ok(by.require_everywhere()?),
         }
+    }
+
+    /// Each channel of a rule exists.
+    async fn check_channels(&self, rule: &Rule) -> Result<(), Failure> {
+        let known = channel_list_known(&self.database, &rule.terms.channels).await?;
+        let missing = rule.terms.channels.iter().enumerate().filter(|(_, id)| !known.contains(id));
+        let faults: Vec<Fault> =
+            missing.map(|(index, id)| Fault::new(format!("notify_channels/{index}"), format!("there is no channel {id}"))).collect();
+        if faults.is_empty() { Ok(()) } else { Err(Failure::Invalid(faults)) }
     }
 
     async fn check_automation(&self, by: &Permitted, id: AutomationId) -> Result<(), Failure> {

@@ -52,6 +52,11 @@ pub struct Success {
     pub last_at: Option<DateTime<Utc>>,
 }
 
+/// Automation, id, start, begin of its pause, milliseconds of its pauses.
+type RunningRow = (i32, Uuid, Option<DateTime<Utc>>, Option<DateTime<Utc>>, i64);
+/// Automation, id, whether it is on, state with its reason, last change.
+type ScheduleRow = (i32, Uuid, bool, String, Option<String>, DateTime<Utc>);
+
 /// For each of these the success that counts and the last one, in the same order.
 ///
 /// # Errors
@@ -62,8 +67,8 @@ pub async fn sla_list_successes_unscoped(database: &Database, asked: &[SuccessOf
         let mut found = vec![Success::default(); asked.len()];
         for row in database.connection().query_all(&successes(asked)).await? {
             let nth = usize::try_from(row.try_get_by_index::<i32>(0)?).unwrap_or(usize::MAX);
-            let (scheduled, other, last_at): (Option<DateTime<Utc>>, Option<DateTime<Utc>>, Option<DateTime<Utc>>) =
-                (row.try_get_by_index(1)?, row.try_get_by_index(2)?, row.try_get_by_index(3)?);
+            let at = |column| row.try_get_by_index::<Option<DateTime<Utc>>>(column);
+            let (scheduled, other, last_at) = (at(1)?, at(2)?, at(3)?);
             if let Some(success) = found.get_mut(nth) {
                 *success = Success { counts_at: Ord::max(scheduled, other), last_at };
             }
@@ -178,8 +183,7 @@ pub async fn sla_list_running_unscoped(
             .columns([C::AutomationId, C::Id, C::StartedAt, C::PausedAt, C::PausedMs])
             .filter(literally("status IN ('running', 'paused')"))
             .filter(C::AutomationId.is_in(ids.iter().map(|id| id.get())));
-        let rows: Vec<(i32, Uuid, Option<DateTime<Utc>>, Option<DateTime<Utc>>, i64)> =
-            query.into_tuple().all(database.connection()).await?;
+        let rows: Vec<RunningRow> = query.into_tuple().all(database.connection()).await?;
         for (automation, id, started_at, paused_at, paused_ms) in rows {
             let Some(started_at) = started_at else { continue };
             let job = RunningJob { job_id: JobId::from(id), started_at, paused_at, paused: TimeDelta::milliseconds(paused_ms) };
@@ -281,7 +285,7 @@ pub async fn sla_list_schedules_unscoped(
             .select_only()
             .columns([C::AutomationId, C::Id, C::Enabled, C::State, C::StateReason, C::UpdatedAt])
             .filter(C::AutomationId.is_in(ids.iter().map(|id| id.get())));
-        let rows: Vec<(i32, Uuid, bool, String, Option<String>, DateTime<Utc>)> = query.into_tuple().all(database.connection()).await?;
+        let rows: Vec<ScheduleRow> = query.into_tuple().all(database.connection()).await?;
         for (automation, id, enabled, state, reason, updated_at) in rows {
             let state = ScheduleState::parse(&state).ok_or_else(|| Error::Corrupt(format!("schedules.state of {id}")))?;
             let reason = reason.as_deref().and_then(StateReason::parse);

@@ -29,8 +29,6 @@ fn each_fault_names_its_field() {
     refused(|rule| rule.expect.failure_streak = Some(1), "failure_streak");
     refused(|rule| rule.expect.max_backlog = Some(-1), "max_backlog");
     refused(|rule| rule.expect.worker_gone_after_s = Some(9), "worker_gone_after_s");
-    refused(|rule| rule.expect.duration_anomaly = Some(f64::NAN), "duration_anomaly");
-    refused(|rule| rule.expect.forecast = true, "forecast");
     refused(|rule| (rule.expect.min_duration_s, rule.expect.max_duration_s) = (Some(60), Some(60)), "min_duration_s");
     refused(|rule| (rule.expect.expected_daily_time, rule.expect.late_after_minutes) = (ten(), 1440), "late_after_minutes");
     refused(|rule| (rule.expect.expected_daily_time, rule.expect.expected_run_every_minutes) = (ten(), Some(60)), "expected_daily_time");
