@@ -34,9 +34,9 @@ pub(crate) fn all(writer: &Writer, notices: &Notices, announcer: Announcer, cont
         Arc::new(sweep::UnconfirmedSweep::new(context)),
         Arc::new(lost_messages::LostMessages::new(notices.clone(), context)),
         Arc::new(lost_workers::LostWorkers::new(announcer, context)),
-        Arc::new(retention::Retention::jobs(context)),
-        Arc::new(retention::Retention::logs(context)),
-        Arc::new(retention::Retention::dead_letters(context)),
+        Arc::new(retention::jobs(context)),
+        Arc::new(retention::logs(context)),
+        Arc::new(retention::dead_letters(context)),
     ]
 }
 

@@ -12,8 +12,7 @@ use crate::{
     calendars::Calendars,
     chains::{Chains, Sweep},
     hooks::{self, Hooks},
-    retention::RetentionFires,
-    routes,
+    retention, routes,
     schedules::{Schedules, due::Due},
 };
 
@@ -46,7 +45,7 @@ impl runtime::Service for Service {
                 use_cases.share(config);
                 routes::routes(config);
             });
-            Ok(running.with_reconcilers(vec![sweep, Arc::new(RetentionFires::new(context)), Arc::new(hooks::Retention::new(context))]))
+            Ok(running.with_reconcilers(vec![sweep, Arc::new(retention::fires(context)), Arc::new(hooks::Retention::new(context))]))
         })
     }
 }

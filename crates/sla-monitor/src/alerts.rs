@@ -7,7 +7,6 @@ mod convert;
 mod due;
 mod hear;
 mod manage;
-mod retention;
 pub(crate) mod routes;
 mod told;
 
@@ -15,7 +14,7 @@ use actix_web::web::ServiceConfig;
 use runtime::{Clock, Context};
 use store::Database;
 
-pub(crate) use self::{due::Due, retention::Retention, told::Told};
+pub(crate) use self::{due::Due, told::Told};
 
 /// The use cases of alerts.
 pub(crate) struct Alerts {

@@ -15,6 +15,7 @@ mod evaluate;
 mod heartbeat;
 mod notifications;
 mod reports;
+mod retention;
 mod routes;
 mod rules;
 mod senders;

@@ -8,7 +8,6 @@ mod delivery;
 mod email;
 mod manage;
 mod render;
-mod retention;
 mod router;
 pub(crate) mod routes;
 pub(crate) mod templates;
@@ -22,7 +21,7 @@ use runtime::{Clock, Context};
 use store::Database;
 use tokio::sync::Notify;
 
-pub(crate) use self::{delivery::Delivery, render::Renderer, retention::Retention, router::Router};
+pub(crate) use self::{delivery::Delivery, render::Renderer, router::Router};
 
 /// The use cases of notifications.
 pub(crate) struct Notifications {

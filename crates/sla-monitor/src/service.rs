@@ -13,9 +13,9 @@ use crate::{
     channels::Channels,
     evaluate::{Evaluate, sweep::Sweep},
     heartbeat::Heartbeat,
-    notifications::{self, Delivery, Notifications, Renderer, Router},
+    notifications::{Delivery, Notifications, Renderer, Router},
     reports::Reports,
-    routes,
+    retention, routes,
     rules::Rules,
     senders::Senders,
 };
@@ -84,8 +84,8 @@ impl Parts {
         let mut reconcilers: Vec<Arc<dyn Reconciler>> = vec![
             Arc::new(sweep(context, &settings, nudge.clone())),
             alerts::Due::new(context, settings.tick, told.clone()),
-            Arc::new(alerts::Retention::new(context, settings.alert_retention)),
-            Arc::new(notifications::Retention::new(context, settings.notification_retention)),
+            Arc::new(retention::alerts(context, &settings)),
+            Arc::new(retention::notifications(context, &settings)),
         ];
         if let Some(heartbeat) = Heartbeat::new(context, &settings.heartbeat_url, outbound.clone())? {
             reconcilers.push(Arc::new(heartbeat));

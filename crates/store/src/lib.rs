@@ -31,6 +31,7 @@ mod entity;
 mod error;
 pub mod grants;
 pub mod hooks;
+mod id_range;
 pub mod identity;
 pub mod job_events;
 pub mod job_logs;

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::{
     Database, Error,
     entity::{alert, automation, job},
-    retention::first_id,
+    id_range::first_id,
     scope,
 };
 

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     Database, Error,
     entity::{dead_letter, job, job_event, job_log_chunk, schedule_fire},
+    id_range::first_id,
 };
 
 /// Deletes at most `limit` jobs that were accepted and ended before `before`, oldest first, with their log lines and events. Returns the
@@ -93,10 +94,4 @@ pub async fn retention_fires(database: &Database, before: DateTime<Utc>, limit: 
     let key = Expr::tuple([Expr::col(C::ScheduleId), Expr::col(C::SlotAt)]);
     let delete = schedule_fire::Entity::delete_many().filter(key.in_subquery(old.into_query()));
     Ok(delete.exec(database.connection()).await?.rows_affected)
-}
-
-/// The lowest id of the millisecond of `at`.
-pub(crate) fn first_id(at: DateTime<Utc>) -> Uuid {
-    let millis = Ord::min(u64::try_from(at.timestamp_millis()).unwrap_or(0), 0xffff_ffff_ffff);
-    Uuid::from_u128(u128::from(millis) << 80)
 }

@@ -1,4 +1,4 @@
-//! What reconcilers share that delete what is older than its retention time: batch by batch, so that no statement holds a table for long.
+//! Deletes what is older than its retention time: batch by batch, so that no statement holds a table for long.
 
 use std::{
     future::Future,
@@ -6,8 +6,11 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::BoxFuture;
+use store::{Database, Error};
 
-use crate::Shutdown;
+use super::{Counts, Reconciler};
+use crate::{Context, Shutdown, TaskError};
 
 /// Maximum number of rows that a statement deletes.
 pub const BATCH: u64 = 500;
@@ -37,6 +40,67 @@ where
         if rows.iter().all(|rows| *rows < BATCH) || begun.elapsed() >= RUN_FOR || shutdown.is_triggered() {
             return Ok(sums);
         }
+    }
+}
+
+/// A kind of rows, and the name of its count.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// Name of the number of removed rows.
+    pub counted: &'static str,
+    /// Deletes [`BATCH`] rows at most that are older than a time, and returns their number.
+    pub remove: Remove,
+}
+
+/// Deletes a batch of older rows and returns their number.
+pub type Remove = for<'a> fn(&'a Database, DateTime<Utc>) -> BoxFuture<'a, Result<u64, Error>>;
+
+/// The reconciler that deletes rows of some kinds which have exceeded their retention time.
+pub struct Retention {
+    name: &'static str,
+    kept: Duration,
+    kinds: &'static [Kind],
+    database: Database,
+    shutdown: Shutdown,
+}
+
+impl Retention {
+    /// Deletes these kinds, in order, `kept` after their time; zero: never.
+    #[must_use]
+    pub fn new(context: &Context, name: &'static str, kept: Duration, kinds: &'static [Kind]) -> Self {
+        Self { name, kept, kinds, database: context.database.clone(), shutdown: context.shutdown.clone() }
+    }
+}
+
+impl Reconciler for Retention {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_secs(600)
+    }
+
+    fn limit(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
+    fn run_once(&self, now: DateTime<Utc>) -> BoxFuture<'_, Result<Counts, TaskError>> {
+        Box::pin(async move {
+            let mut counts = Counts::new();
+            for Kind { counted, remove } in self.kinds {
+                let removed = match kept_since(now, self.kept) {
+                    Some(before) => {
+                        let batch = || async { remove(&self.database, before).await.map(|removed| [removed]) };
+                        let [removed] = in_batches(&self.shutdown, batch).await?;
+                        removed
+                    }
+                    None => 0,
+                };
+                counts.insert(*counted, removed);
+            }
+            Ok(counts)
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use super::to_json;
 use crate::{
     Database, Error,
     entity::hook_delivery::{ActiveModel, Column, Entity, Model},
-    retention::first_id,
+    id_range::first_id,
 };
 
 /// What came to a hook, and what became of it.

@@ -18,7 +18,12 @@ use super::{
     dispatch::{dispatched, waiting},
     read::{all, batches, in_scope, object},
 };
-use crate::{Database, Error, entity::job, scope};
+use crate::{
+    Database, Error,
+    entity::job,
+    id_range::{first_id, last_id},
+    scope,
+};
 
 /// Selects jobs of a list.
 #[derive(Clone, Debug, Default)]
@@ -233,17 +238,3 @@ fn has_status(statuses: &[Status]) -> Condition {
 /// Maximum difference between a job's `created_at` and the time in its id. The filter on `created_at` is exact; the range of ids only
 /// limits what is read.
 const AROUND: TimeDelta = TimeDelta::minutes(1);
-
-/// The lowest id that a job of this millisecond can have.
-fn first_id(at: DateTime<Utc>) -> Uuid {
-    Uuid::from_u128(u128::from(millis(at)) << 80)
-}
-
-/// The highest id that a job of this millisecond can have.
-fn last_id(at: DateTime<Utc>) -> Uuid {
-    Uuid::from_u128((u128::from(millis(at)) << 80) | ((1 << 80) - 1))
-}
-
-fn millis(at: DateTime<Utc>) -> u64 {
-    Ord::min(u64::try_from(at.timestamp_millis()).unwrap_or(0), 0xffff_ffff_ffff)
-}

@@ -22,7 +22,7 @@ use crate::{
     Database, Error,
     audit::audit_record_in_txn,
     entity::{notification, notification_attempt, notification_item},
-    retention::first_id,
+    id_range::first_id,
 };
 
 /// Selects messages of a list.
