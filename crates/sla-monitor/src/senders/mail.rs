@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Senders, answer,
     opened::Opened,
-    text::{Words, clip, links, mark, one_line},
+    text::{Words, clip, links, mark, one_line, own_page},
 };
 
 /// Most characters of a subject.
@@ -98,7 +98,7 @@ fn plain(message: &Message) -> String {
     if more > 0 {
         text.push_str(&format!("\n… {}", words.more(more)));
     }
-    if let Some(url) = &message.url {
+    if let Some(url) = own_page(message) {
         text.push_str(&format!("\n\n{}: {url}", words.open()));
     }
     text.push('\n');

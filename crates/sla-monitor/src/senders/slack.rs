@@ -10,7 +10,7 @@ use super::{
     Senders, answer,
     opened::Opened,
     required,
-    text::{Words, clip, links, mark},
+    text::{Words, clip, links, mark, own_page},
 };
 
 /// Most blocks of a message.
@@ -80,8 +80,7 @@ fn payload(message: &Message) -> Value {
     if more > 0 {
         blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": format!("… {}", words.more(more))}]}));
     }
-    let is_listed = message.alerts.len() == 1 && message.alerts.iter().any(|alert| alert.url.is_some());
-    if let Some(url) = message.url.as_deref().filter(|_| !is_listed) {
+    if let Some(url) = own_page(message) {
         blocks.push(section(&link(url, words.open())));
     }
     json!({"text": cut(&escape(&title), MAX_FALLBACK), "blocks": blocks})

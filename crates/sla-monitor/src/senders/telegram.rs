@@ -13,7 +13,7 @@ use super::{
     Senders, answer,
     opened::Opened,
     required,
-    text::{Words, clip, escape_html, links, mark},
+    text::{Words, clip, escape_html, links, mark, own_page},
 };
 
 /// Most characters of a message, counted as UTF-16 after its markup was read.
@@ -154,7 +154,7 @@ fn text(message: &Message) -> String {
     if more > 0 {
         pieces.plain(&format!("\n… {}", words.more(more)));
     }
-    if let Some(url) = message.url.as_deref().filter(|_| message.alerts.len() != 1) {
+    if let Some(url) = own_page(message) {
         pieces.link(url, "\n\n", words.open());
     }
     pieces.html

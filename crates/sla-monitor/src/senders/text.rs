@@ -1,6 +1,10 @@
 //! Texts as receivers take them: cut to their limits, and words that a sender adds.
 
-use domain::{alert::Severity, notification::Brief, schedule::words::Language};
+use domain::{
+    alert::Severity,
+    notification::{Brief, Message},
+    schedule::words::Language,
+};
 
 /// At most `most` characters of a text; what is cut shows.
 pub(super) fn clip(text: &str, most: usize) -> String {
@@ -71,6 +75,12 @@ pub(super) fn links<'b>(brief: &'b Brief, words: &Words, jobs: usize) -> Vec<(St
     let page = brief.url.as_deref().map(|url| (words.open().to_owned(), url));
     let numbered = |(url, nth): (&'b String, usize)| (format!("{} {nth}", words.job()), url.as_str());
     page.into_iter().chain(brief.job_urls.iter().zip(1..).take(jobs).map(numbered)).collect()
+}
+
+/// The page of a whole message, unless the message is about one alert whose own page is linked.
+pub(super) fn own_page(message: &Message) -> Option<&str> {
+    let is_linked = matches!(message.alerts.as_slice(), [only] if only.url.is_some());
+    message.url.as_deref().filter(|_| !is_linked)
 }
 
 #[cfg(test)]

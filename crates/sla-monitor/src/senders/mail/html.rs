@@ -7,7 +7,7 @@ use domain::{
 use pulldown_cmark::{Event, Options, Parser, Tag, html::push_html};
 
 use super::{MAX_ALERTS, more};
-use crate::senders::text::{Words, escape_html, links, mark};
+use crate::senders::text::{Words, escape_html, links, mark, own_page};
 
 pub(super) fn page(message: &Message) -> String {
     let words = Words(message.language);
@@ -30,7 +30,7 @@ pub(super) fn page(message: &Message) -> String {
     if more > 0 {
         body.push_str(&format!("<p>… {}</p>", words.more(more)));
     }
-    if let Some(url) = &message.url {
+    if let Some(url) = own_page(message) {
         body.push_str(&format!("<p>{}</p>", link(url, words.open())));
     }
     let style = "font-family:Arial,Helvetica,sans-serif;font-size:14px;line-height:1.5;color:#1f2933;max-width:640px";
