@@ -5,7 +5,7 @@ use std::process::Stdio;
 use api_types::Job;
 use chrono::{DateTime, Utc};
 use domain::job::Status;
-use e2e::{Delivery, World};
+use e2e::{Delivery, Shape, World};
 use messages::{EventBatch, JobEvent};
 use reqwest::Method;
 use secrecy::ExposeSecret;
@@ -49,12 +49,16 @@ impl Listener {
         timeout(Duration::from_secs(30), self.lines.next_line()).await.unwrap().unwrap().unwrap()
     }
 
-    /// Those of one job, up to its end.
+    /// Those of one job, from its first to its end, by their time: two orchestrators publish each their own, and neither waits for the other.
     async fn events_of(&mut self, job: &str) -> Vec<JobEvent> {
         let mut events: Vec<JobEvent> = Vec::new();
-        while events.last().is_none_or(|event| event.r#type != "job.completed" && event.r#type != "job.failed") {
+        let has = |events: &[JobEvent], kinds: &[&str]| events.iter().any(|event| kinds.contains(&event.r#type.as_str()));
+        while !(has(&events, &["job.created"]) && has(&events, &["job.started"]) && has(&events, &["job.completed", "job.failed"])) {
             let batch: EventBatch = serde_json::from_str(&self.line().await).unwrap();
             events.extend(batch.events.into_iter().filter(|event| event.job_id == job));
+        }
+        if Shape::of_environment() == Shape::Apart {
+            events.sort_by_key(|event| event.occurred_at.parse::<DateTime<Utc>>().unwrap());
         }
         events
     }
