@@ -72,9 +72,9 @@ impl CachedAutomations {
         }
     }
 
-    /// Whether the automation has a concurrency or rate limit.
+    /// Whether the automation has a concurrency or rate limit, or may have one because it is not known yet.
     pub(crate) fn is_limited(&self, id: AutomationId) -> bool {
-        self.get(id).is_some_and(|entry| {
+        self.get(id).is_none_or(|entry| {
             let draft = &entry.automation.draft;
             draft.max_concurrency.is_some() || draft.policy.rate_limit.is_some()
         })

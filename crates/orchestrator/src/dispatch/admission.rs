@@ -82,7 +82,8 @@ fn applicable<'a>(automations: &CachedAutomations, row: &'a JobRow) -> Applicabl
     let key_limit = draft.map_or(1, |draft| draft.policy.concurrency_key_limit);
     Applicable {
         automation_id: row.automation_id,
-        concurrency: draft.is_some_and(|draft| draft.max_concurrency.is_some()),
+        // Of an automation that another replica has added a moment ago, the limit is read with the count.
+        concurrency: draft.is_none_or(|draft| draft.max_concurrency.is_some()),
         key: row.terms.concurrency_key.as_deref().map(|key| (key, key_limit)),
         schedule: row.origin.schedule_id.zip(row.terms.max_concurrency.map(i64::from)),
         rate: draft.and_then(|draft| draft.policy.rate_limit),

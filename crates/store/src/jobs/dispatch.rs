@@ -5,7 +5,7 @@ use domain::{
 };
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TryGetable, UpdateMany,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, TryGetable, UpdateMany,
     sea_query::{CommonTableExpression, Expr, ExprTrait, LockBehavior, LockType, Query, SubQueryStatement, UnionType},
 };
 use uuid::Uuid;
@@ -179,7 +179,8 @@ fn of_automations(ids: &[AutomationId]) -> Condition {
     Condition::all().add(job::Column::AutomationId.is_in(ids.iter().map(|id| id.get())))
 }
 
-/// The numbers of held and of dispatched jobs by `column`, among those that meet the first and the second condition.
+/// The numbers of held and of dispatched jobs by `column`, among those that meet the first and the second condition. One statement, so that a job
+/// that another replica starts meanwhile is one or the other: a start takes no lock.
 async fn count_active<T: TryGetable>(
     txn: &Transaction,
     column: job::Column,
@@ -188,12 +189,12 @@ async fn count_active<T: TryGetable>(
 ) -> Result<Vec<(T, i64)>, Error> {
     let count = |condition: Condition| {
         let query = job::Entity::find().select_only().column(column).column_as(Expr::col(job::Column::Id).count(), "jobs");
-        query.filter(condition).group_by(column)
+        query.filter(condition).group_by(column).into_query()
     };
-    let mut counts: Vec<(T, i64)> = count(held.add(Expr::cust(HELD))).into_tuple().all(&txn.0).await?;
-    let on_the_way: Vec<(T, i64)> = count(sent.add(dispatched())).into_tuple().all(&txn.0).await?;
-    counts.extend(on_the_way);
-    Ok(counts)
+    let on_the_way = count(sent.add(dispatched()));
+    let query = count(held.add(Expr::cust(HELD))).union(UnionType::All, on_the_way).to_owned();
+    let rows = txn.0.query_all(&query).await?;
+    rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
 }
 
 /// Returns those of these jobs that are still pending to the backlog. Returns their number.

@@ -2,6 +2,7 @@ use domain::{
     ids::{AutomationId, ScheduleId, WorkerId},
     job::Status,
 };
+use sea_orm::ConnectionTrait;
 use store::jobs::{
     NewJob, Origin, job_count_active_by_schedule_in_txn, job_count_active_in_txn, job_list_expired_unscoped, job_list_held_by_unscoped,
     job_list_held_unscoped,
@@ -20,6 +21,8 @@ both!(
     expired_are_limited,
     claimed_by_a_worker_is_what_it_holds,
 );
+
+suite!(postgres_alone, Postgres, a_job_that_starts_meanwhile_is_counted_once);
 
 async fn held_are_running_and_paused_jobs(db: Case) {
     let all = one_of_each(&db).await;
@@ -46,6 +49,30 @@ async fn active_are_held_and_dispatched_jobs_of_each_automation(db: Case) {
     // Running and paused, chosen and confirmed.
     assert_eq!([1, 2, 3, 4].map(of), [4, 3, 0, 0]);
     assert_eq!(commit(&db, async |txn| job_count_active_in_txn(txn, &[]).await).await.unwrap(), []);
+}
+
+/// Another replica records starts without a lock, while this one counts.
+async fn a_job_that_starts_meanwhile_is_counted_once(db: Case) {
+    insert(&db, &[NewJob { automation_id: AutomationId::new(1), ..new_job(1) }]).await;
+    let raw = db.raw().await;
+    let dispatched = "UPDATE jobs SET dispatch_started_at = created_at";
+    raw.execute_unprepared(dispatched).await.unwrap();
+    let starts = async {
+        loop {
+            let turn = "UPDATE jobs SET status = CASE status WHEN 'pending' THEN 'running' ELSE 'pending' END";
+            raw.execute_unprepared(turn).await.unwrap();
+        }
+    };
+    let counts = async {
+        for _ in 0..500 {
+            let counted = commit(&db, async |txn| job_count_active_in_txn(txn, &[AutomationId::new(1)]).await).await.unwrap();
+            assert_eq!(counted, [(AutomationId::new(1), 1)]);
+        }
+    };
+    tokio::select! {
+        () = counts => {}
+        () = starts => {}
+    }
 }
 
 async fn active_are_held_and_dispatched_jobs_of_each_schedule(db: Case) {
