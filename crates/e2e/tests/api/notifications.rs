@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use api_types::{Channel, ChannelShown, ChannelTest, Notification, NotificationDetail, NotificationText};
+use api_types::{Channel, ChannelShown, ChannelTest, Notification, NotificationDetail, NotificationText, Sla};
 use domain::notification::{NoticeKind, NotificationState};
 use e2e::{Delivery, World, on_both};
+use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{Receiver, Reply, eventually};
 
-use crate::support::with;
+use crate::support::{automation, report, start, with};
 
 on_both!(
     an_alert_reaches_its_channel_and_the_log_says_what_was_answered,
+    a_message_names_the_rule_that_was_broken,
     a_message_that_was_given_up_is_sent_once_more_with_its_id,
     a_trial_of_a_channel_is_in_the_log,
     a_template_is_tried_and_a_fault_names_its_line,
@@ -82,6 +84,31 @@ async fn an_alert_reaches_its_channel_and_the_log_says_what_was_answered(deliver
     let both = eventually("it was told that it is over", async || Some(log(&world, &told).await).filter(|found| found.len() == 2)).await;
     assert_eq!((both[0].kind, both[0].title.as_deref()), (NoticeKind::Resolved, Some("Resolved: Disk full on db-1")));
     assert_eq!((receiver.received().len(), log(&world, "").await.len()), (2, 2), "told once, and to no channel that it is not for");
+    world.end().await;
+}
+
+async fn a_message_names_the_rule_that_was_broken(delivery: Delivery) {
+    let world = local(delivery, "").await;
+    let receiver = Receiver::start(|_| Reply::new(200, "ok")).await.unwrap();
+    let own = json!({"templates": {"opened.title": "{{ alert.rule }}: {{ alert.subject }}"}});
+    let hook = channel(&world, &receiver.url(), own).await;
+    let invoices = automation(&world, "invoices").await;
+    let body = json!({"name": "No invoice fails", "automation_id": invoices.id, "alert_on_failure": true});
+    let rule: Sla = world.client.post("/api/v1/slas", &body).await.expect(201).json();
+    let job = world.client.execute(&invoices, &json!({})).await;
+    start(&world, job.id).await;
+    let failed = json!({"status": "failed", "error_class": "BUSINESS_ERROR", "error_message": "no invoices"});
+    let _ended = report(&world, job.id, "finish", &failed).await.expect(200);
+    let sent = only(&world, &format!("channel={}&state=sent", hook.id)).await;
+    assert_eq!(sent.title.as_deref(), Some("No invoice fails: invoices"));
+    let event = receiver.received()[0].json();
+    assert_eq!(event["data"]["alerts"][0]["rule"], "No invoice fails");
+    assert!(event["data"]["text"].as_str().unwrap().contains("Rule: No invoice fails"), "{event}");
+    // What was deleted has no name any more.
+    let request = world.client.request(Method::DELETE, &format!("/api/v1/slas/{}", rule.id));
+    let _gone = world.client.send(request).await.expect(204);
+    let _over = eventually("it was told that it is over", async || receiver.received().get(1).cloned()).await;
+    assert_eq!(receiver.received()[1].json()["data"]["alerts"][0]["rule"], Value::Null);
     world.end().await;
 }
 

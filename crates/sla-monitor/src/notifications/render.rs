@@ -94,7 +94,7 @@ impl Renderer {
     }
 
     fn brief(&self, named: Named, kind: NoticeKind, voice: &Voice) -> Brief {
-        let Named { alert, subject, domain, labels } = named;
+        let Named { alert, subject, domain, labels, rule } = named;
         let is_told_open = !matches!(kind, NoticeKind::Resolved | NoticeKind::Digest);
         // It ended just now, and that is the next message.
         let status = match alert.status() {
@@ -119,7 +119,7 @@ impl Renderer {
             automation_id: alert.automation_id,
             domain,
             labels,
-            rule: None,
+            rule,
             opened_at: alert.opened_at,
             resolved_at: over.map(|end| end.at),
             resolution: over.map(|end| end.why),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     alert::{Alert, Subject},
-    ids::{AlertId, AutomationId, ChannelId},
+    ids::{AlertId, AutomationId, ChannelId, SlaId},
     notification::NotificationState,
 };
 use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     Database, Error,
     alerts::alert_list_unscoped,
-    entity::{automation, domain as business_domain, notification, notification_item, schedule, worker},
+    entity::{automation, domain as business_domain, notification, notification_item, schedule, sla, worker},
 };
 
 /// An alert with the names of what it is about.
@@ -27,6 +27,8 @@ pub struct Named {
     pub domain: Option<String>,
     /// Labels of the automation.
     pub labels: Vec<String>,
+    /// Name of the rule; `None`: another system says so, or the rule was deleted.
+    pub rule: Option<String>,
 }
 
 /// These alerts with their names, in order of opening.
@@ -45,6 +47,7 @@ pub async fn alert_list_named_unscoped(database: &Database, ids: &[AlertId]) -> 
         }
     }
     let (workers, schedules) = (worker_names(database, workers).await?, schedule_names(database, schedules).await?);
+    let rules = rule_names(database, alerts.iter().filter_map(|alert| alert.key.rule_id).map(SlaId::get).collect()).await?;
     let named = alerts.into_iter().map(|alert| {
         let automation = alert.automation_id.and_then(|id| automations.get(&id));
         let subject = match &alert.key.subject {
@@ -58,6 +61,7 @@ pub async fn alert_list_named_unscoped(database: &Database, ids: &[AlertId]) -> 
             subject: subject.unwrap_or_else(|| alert.key.subject.parts().1),
             domain: automation.and_then(|automation| automation.domain.clone()),
             labels: automation.map(|automation| automation.labels.clone()).unwrap_or_default(),
+            rule: alert.key.rule_id.and_then(|id| rules.get(&id.get()).cloned()),
             alert,
         }
     });
@@ -113,6 +117,16 @@ async fn schedule_names(database: &Database, ids: BTreeSet<Uuid>) -> Result<BTre
         return Ok(BTreeMap::new());
     }
     let query = schedule::Entity::find().select_only().columns([C::Id, C::Name]).filter(C::Id.is_in(ids));
+    let rows: Vec<(Uuid, String)> = query.into_tuple().all(database.connection()).await?;
+    Ok(rows.into_iter().collect())
+}
+
+async fn rule_names(database: &Database, ids: BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, String>, Error> {
+    use sla::Column as C;
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = sla::Entity::find().select_only().columns([C::Id, C::Name]).filter(C::Id.is_in(ids));
     let rows: Vec<(Uuid, String)> = query.into_tuple().all(database.connection()).await?;
     Ok(rows.into_iter().collect())
 }
