@@ -25,6 +25,9 @@ pub struct Sla {
     /// The automation that it is about. Without automation, queue and domain it is about everything.
     #[schema(value_type = Option<i32>)]
     pub automation_id: Option<AutomationId>,
+    /// Name of that automation.
+    #[serde(default)]
+    pub automation_name: Option<String>,
     /// The queue that it is about.
     pub queue: Option<String>,
     /// The domain whose automations it is about.
@@ -149,6 +152,9 @@ pub struct SlaState {
     pub subject_kind: String,
     /// Its id, or its name.
     pub subject: String,
+    /// Name of the automation, worker or schedule.
+    #[serde(default)]
+    pub subject_name: Option<String>,
     /// How it is: `fine`, `breached`, `recovering`, `held` (paused on purpose) or `closed` (a blackout, or out of the calendar's hours).
     #[schema(value_type = schema::SlaStanding)]
     pub standing: Standing,
@@ -288,6 +294,10 @@ pub struct SlaUpdate {
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
     pub id: Option<Value>,
+    /// Ignored beside `automation_id`, and refused without it: a rule that names its automation in this way alone would be about everything.
+    #[serde(skip_serializing)]
+    #[schema(ignore)]
+    pub automation_name: Option<String>,
     /// Ignored.
     #[serde(skip_serializing)]
     #[schema(ignore)]
@@ -373,7 +383,8 @@ mod tests {
         let read: SlaUpdate = serde_json::from_value(answer.clone()).unwrap();
         let sent = serde_json::to_value(&read).unwrap();
         for (field, value) in answer.as_object().unwrap() {
-            let is_computed = ["since_at", "next_look_at", "states", "created_at", "updated_at", "updated_by"].contains(&field.as_str());
+            let is_computed = ["automation_name", "since_at", "next_look_at", "states", "created_at", "updated_at", "updated_by"]
+                .contains(&field.as_str());
             assert_eq!(sent.get(field), Some(value).filter(|_| !is_computed), "{field}");
         }
         assert!(serde_json::from_value::<SlaUpdate>(json!({"late_after": 5})).is_err());

@@ -15,6 +15,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 mod times;
+mod words;
 
 use chrono::{DateTime, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};

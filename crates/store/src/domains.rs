@@ -1,5 +1,7 @@
 //! Domains: business areas that own automations.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 use domain::{
     Scope,
@@ -12,7 +14,9 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
     ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    sea_query::LockType,
 };
+use uuid::Uuid;
 
 use crate::{
     Database, Error, Transaction,
@@ -24,6 +28,7 @@ use crate::{
     },
     grants::grant_delete_at_in_txn,
     scope,
+    slas::sla_list_of_domain_in_txn,
 };
 
 /// A business area.
@@ -52,8 +57,11 @@ pub struct Filter {
     pub limit: u64,
 }
 
+/// SLA rules that an answer names.
+const MAX_NAMED: u64 = 20;
+
 /// Outcome of a deletion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deletion {
     /// It is gone, with the grants that it was the place of.
     Done,
@@ -61,6 +69,13 @@ pub enum Deletion {
     Missing,
     /// This many automations belong to it, archived ones included.
     Owns(u64),
+    /// SLA rules are about it.
+    Watched {
+        /// How many.
+        count: u64,
+        /// The names of the first ones.
+        names: Vec<String>,
+    },
 }
 
 /// Adds a domain.
@@ -102,7 +117,7 @@ pub async fn domain_update(database: &Database, change: &Change, domain: &Domain
     Ok(true)
 }
 
-/// Deletes a domain that owns no automation, with the grants that were narrowed to it.
+/// Deletes a domain that owns no automation and that no SLA rule is about, with the grants that were narrowed to it.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -114,7 +129,12 @@ pub async fn domain_delete(database: &Database, change: &Change, id: DomainId, n
     if owned > 0 {
         return Ok(Deletion::Owns(owned));
     }
-    let Some(before) = Entity::find_by_id(id.get()).one(&txn.0).await? else { return Ok(Deletion::Missing) };
+    // Whoever makes a rule about it waits from here on, and then finds it gone: see `domain_hold_in_txn`.
+    let Some(before) = Entity::find_by_id(id.get()).lock_exclusive().one(&txn.0).await? else { return Ok(Deletion::Missing) };
+    let (count, names) = sla_list_of_domain_in_txn(&txn, id, MAX_NAMED).await?;
+    if count > 0 {
+        return Ok(Deletion::Watched { count, names });
+    }
     Entity::delete_by_id(id.get()).exec(&txn.0).await?;
     grant_delete_at_in_txn(&txn, change, &Where::Domain(id), now).await?;
     audit_record_in_txn(&txn, change, ("domain.delete", target(id)), (Some(&before), NONE), now).await?;
@@ -129,6 +149,12 @@ fn target(id: DomainId) -> Target {
 /// Whether there is such a domain. Whoever calls it blocks changes of automations.
 pub(crate) async fn domain_exists_in_txn(txn: &Transaction, id: DomainId) -> Result<bool, Error> {
     Ok(Entity::find_by_id(id.get()).count(&txn.0).await? == 1)
+}
+
+/// Whether there is such a domain, which is not deleted before the transaction ends.
+pub(crate) async fn domain_hold_in_txn(txn: &Transaction, id: DomainId) -> Result<bool, Error> {
+    let held = Entity::find_by_id(id.get()).select_only().column(Column::Id).lock(LockType::KeyShare);
+    Ok(held.into_tuple::<Uuid>().one(&txn.0).await?.is_some())
 }
 
 /// One domain.
@@ -152,6 +178,20 @@ pub async fn domain_list(database: &Database, scope: &Scope, filter: &Filter) ->
         query = query.filter(Column::Slug.gt(after));
     }
     Ok(query.all(database.connection()).await?.into_iter().map(from_row).collect())
+}
+
+/// The slugs of these domains, by id.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn domain_list_slugs_unscoped(database: &Database, ids: &BTreeSet<DomainId>) -> Result<BTreeMap<DomainId, String>, Error> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = Entity::find().select_only().columns([Column::Id, Column::Slug]);
+    let query = query.filter(Column::Id.is_in(ids.iter().map(|id| id.get())));
+    let rows: Vec<(Uuid, String)> = query.into_tuple().all(database.connection()).await?;
+    Ok(rows.into_iter().map(|(id, slug)| (id.into(), slug)).collect())
 }
 
 /// A domain is in scope if it is a place of it, or owns an automation in scope.

@@ -51,6 +51,7 @@ pub mod sessions;
 pub mod signing_keys;
 pub mod slas;
 mod statement_text;
+pub mod subjects;
 pub mod user_identities;
 pub mod users;
 pub mod worker_tokens;

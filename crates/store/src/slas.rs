@@ -46,7 +46,8 @@ use crate::{
     alerts::{AlertChange, alert_observe_in_txn},
     audit::{NONE, audit_record_in_txn},
     calendars::calendar_hold_in_txn,
-    entity::{automation, domain as business_domain, sla},
+    domains::domain_hold_in_txn,
+    entity::{automation, sla},
     scope,
     search::has_text,
 };
@@ -226,6 +227,14 @@ pub(crate) async fn sla_list_with_calendar_in_txn(txn: &Transaction, id: Calenda
     Ok((count, names.into_tuple().all(&txn.0).await?))
 }
 
+/// How many rules are about a domain, and the names of the first ones.
+pub(crate) async fn sla_list_of_domain_in_txn(txn: &Transaction, id: DomainId, limit: u64) -> Result<(u64, Vec<String>), Error> {
+    let about = sla::Entity::find().filter(sla::Column::DomainId.eq(id.get()));
+    let count = about.clone().count(&txn.0).await?;
+    let names = about.select_only().column(sla::Column::Name).order_by_asc(sla::Column::Name).limit(limit);
+    Ok((count, names.into_tuple().all(&txn.0).await?))
+}
+
 /// A rule in the audit trail.
 #[must_use]
 pub fn target(id: SlaId) -> Audited {
@@ -252,19 +261,19 @@ fn whole_domains(places: &Places) -> impl Iterator<Item = DomainId> + '_ {
     places.domains.iter().copied().filter(move |id| scope.has_domain(Some(*id)))
 }
 
-/// Checks that what it names is there, and keeps its calendar from being deleted.
+/// Checks that what it names is there, and keeps its calendar and domain from being deleted.
 async fn check(txn: &Transaction, rule: &Rule) -> Result<(), Error> {
     if let Some(id) = rule.calendar_id
         && !calendar_hold_in_txn(txn, id).await?
     {
         return Err(Error::Dangling("calendar_id"));
     }
-    let (found, field) = match &rule.target {
-        Target::Automation(id) => (automation::Entity::find_by_id(id.get()).count(&txn.0).await?, "automation_id"),
-        Target::Domain(id) => (business_domain::Entity::find_by_id(id.get()).count(&txn.0).await?, "domain"),
+    let (is_there, field) = match &rule.target {
+        Target::Automation(id) => (automation::Entity::find_by_id(id.get()).count(&txn.0).await? == 1, "automation_id"),
+        Target::Domain(id) => (domain_hold_in_txn(txn, *id).await?, "domain_id"),
         Target::Queue(_) | Target::Everything => return Ok(()),
     };
-    if found == 0 { Err(Error::Dangling(field)) } else { Ok(()) }
+    if is_there { Ok(()) } else { Err(Error::Dangling(field)) }
 }
 
 /// Literal conditions, so that the planner can use partial indexes.

@@ -40,6 +40,8 @@ on_both!(
     a_worker_that_is_gone_is_found,
     a_rule_that_is_gone_resolves_its_alerts,
     a_rule_notifies_channels_that_exist,
+    rules_without_a_name_are_called_by_what_they_expect,
+    a_domain_that_a_rule_is_about_stays,
 );
 
 const SLAS: &str = "/api/v1/slas";
@@ -238,6 +240,44 @@ async fn who_may_not_publish_an_automation_reads_its_rules_at_most(delivery: Del
     ] {
         assert_eq!(ask(method.clone(), what.clone(), body.clone()).await.status, status, "{method} {what} {body}");
     }
+    world.end().await;
+}
+
+async fn rules_without_a_name_are_called_by_what_they_expect(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let invoices = automation(&world, "invoices").await;
+    let daily = create(&world, &invoices, json!({"expected_daily_time": "06:30", "alert_on_failure": true})).await;
+    let often = create(&world, &invoices, json!({"expected_run_every_minutes": 60, "name": " "})).await;
+    assert_eq!((daily.name.as_str(), often.name.as_str()), ("invoices: a run by 06:30, no failure", "invoices: a run every 60 min"));
+    let names = [&daily, &often].map(|rule| rule.automation_name.as_deref());
+    assert_eq!(names, [Some("invoices"); 2]);
+    let same = ask(&world, &invoices, json!({"expected_run_every_minutes": 60, "severity": "info"})).await.problem(409);
+    assert_eq!((same.code.as_str(), same.detail.contains("give this one another name")), ("name_taken", true), "{same:?}");
+    let queue: Sla = world.client.post(SLAS, &json!({"queue": "fiscal", "max_backlog": 5})).await.expect(201).json();
+    let all: Sla = world.client.post(SLAS, &json!({"watch_hub": true})).await.expect(201).json();
+    assert_eq!((queue.name.as_str(), all.name.as_str()), ("Queue fiscal: at most 5 jobs wait", "Everything: the hub works"));
+    let named: Sla = put(&world, &often, &json!({"name": "Hourly"})).await.expect(200).json();
+    let unnamed: Sla = put(&world, &often, &json!({"name": ""})).await.expect(200).json();
+    assert_eq!((named.name.as_str(), unnamed.name), ("Hourly", often.name.clone()));
+    let _fine = standing(&world, &often, AlertType::Late, Standing::Fine).await;
+    assert_eq!(get(&world, &often).await.states[0].subject_name.as_deref(), Some("invoices"));
+    let listed: Vec<Sla> = world.client.get(&format!("{SLAS}?queue=fiscal")).await.expect(200).json();
+    assert_eq!(listed.iter().map(|rule| &rule.automation_name).collect::<Vec<_>>(), [&None]);
+    world.end().await;
+}
+
+async fn a_domain_that_a_rule_is_about_stays(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let finance = domain(&world, "finance").await;
+    let body = json!({"domain_id": finance.id, "alert_on_failure": true});
+    let rule: Sla = world.client.post(SLAS, &body).await.expect(201).json();
+    let delete = async |path: String| world.client.send(world.client.request(Method::DELETE, &path)).await;
+    let domain = format!("/api/v1/domains/{}", finance.id);
+    let refused = delete(domain.clone()).await.problem(409);
+    assert_eq!((refused.code.as_str(), refused.detail.contains("\"Domain finance: no failure\"")), ("domain_in_use", true), "{refused:?}");
+    let _gone = delete(path(&rule)).await.expect(204);
+    let _gone = delete(domain).await.expect(204);
+    assert_eq!(fields(&world.client.post(SLAS, &body).await.problem(422)), ["domain_id"]);
     world.end().await;
 }
 

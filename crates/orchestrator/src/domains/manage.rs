@@ -40,6 +40,13 @@ impl Domains {
                 let detail = format!("{automations} automations belong to it, archived ones included; move them to another domain first");
                 Err(Failure::conflict("domain_in_use", detail))
             }
+            Deletion::Watched { count, names } => {
+                let names: Vec<String> = names.into_iter().map(|name| format!("\"{name}\"")).collect();
+                let more = if count > names.len() as u64 { ", …" } else { "" };
+                let detail =
+                    format!("{count} SLA rules are about it: {}{more}; delete them or change what they are about first", names.join(", "));
+                Err(Failure::conflict("domain_in_use", detail))
+            }
         }
     }
 

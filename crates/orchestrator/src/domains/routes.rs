@@ -72,7 +72,7 @@ pub(crate) async fn update(
 
 /// Deletes a domain that owns no automations, with the grants that were narrowed to it.
 #[utoipa::path(tag = "domains", params(api_types::params::DomainId), extensions(("x-permission" = json!("admin.manage"))), responses(
-    (status = 204), (status = 409, description = "Automations belong to it", body = Problem)))]
+    (status = 204), (status = 409, description = "Automations belong to it, or SLA rules are about it", body = Problem)))]
 #[delete("/api/v1/domains/{id}")]
 pub(crate) async fn delete(caller: Changing<AdminManage>, domains: Data<Domains>, id: Path<DomainId>) -> Result<HttpResponse, Failure> {
     domains.delete(&caller, *id).await?;

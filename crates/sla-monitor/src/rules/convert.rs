@@ -1,10 +1,13 @@
 //! Between the API's, the store's and the domain's rules.
 
+use std::collections::BTreeMap;
+
 use api_types::{SlaEscalation, SlaFailureRate, SlaState, SlaUpdate};
 use domain::{
     Fault,
-    alert::{Escalation, Terms},
-    schedule::input::{time_of_day, time_of_day_text},
+    alert::{Escalation, Subject, Terms},
+    ids::{AutomationId, DomainId},
+    schedule::input::{MAX_NAME, time_of_day, time_of_day_text},
     sla::{Expectations, FailureRate, RESOLVE_AFTER_MINUTES, Rule, Target},
 };
 use store::slas::{Sla, State};
@@ -29,6 +32,9 @@ pub(super) fn changed(mut rule: Rule, mut request: SlaUpdate) -> (Rule, Vec<Faul
         Ok(target) => rule.target = target,
         Err(found) => faults.extend(found),
     }
+    if request.automation_id.is_none() && request.automation_name.is_some() {
+        faults.push(Fault::new("automation_name", "must be omitted: automation_id says which automation a rule is about"));
+    }
     match request.expected_daily_time.take().map(|text| text.map(|text| time_of_day("expected_daily_time", &text)).transpose()) {
         Some(Ok(time)) => rule.expect.expected_daily_time = time,
         Some(Err(fault)) => faults.push(fault),
@@ -41,7 +47,7 @@ pub(super) fn changed(mut rule: Rule, mut request: SlaUpdate) -> (Rule, Vec<Faul
     set_terms(&mut rule.terms, &mut request);
     set_expectations(&mut rule.expect, &request);
     if rule.name.is_empty() {
-        rule.name = name_of(&rule.target);
+        rule.name = name_of(&rule, None);
     }
     (rule, faults)
 }
@@ -103,31 +109,42 @@ fn target(before: &Target, request: &mut SlaUpdate) -> Result<Target, Vec<Fault>
     }
 }
 
-fn name_of(target: &Target) -> String {
+/// The name of a rule that people do not name: what it is about, as people call that, and what it expects.
+pub(super) fn name_of(rule: &Rule, called: Option<&str>) -> String {
+    let about = match (&rule.target, called) {
+        (Target::Automation(_), Some(name)) => name.to_owned(),
+        (Target::Automation(id), None) => format!("Automation {id}"),
+        (Target::Queue(name), _) => format!("Queue {name}"),
+        (Target::Domain(_), Some(slug)) => format!("Domain {slug}"),
+        (Target::Domain(id), None) => format!("Domain {id}"),
+        (Target::Everything, _) => "Everything".to_owned(),
+    };
+    let (about, expects): (String, String) = (about.chars().take(MAX_NAME / 2).collect(), rule.expect.words().join(", "));
+    format!("{about}: {expects}").chars().take(MAX_NAME).collect::<String>().trim_end().to_owned()
+}
+
+/// The automation, queue and domain that a rule is about: one at most.
+pub(super) fn of_target(target: &Target) -> (Option<AutomationId>, Option<String>, Option<DomainId>) {
     match target {
-        Target::Automation(id) => format!("Automation {id}"),
-        Target::Queue(name) => format!("Queue {}", name.chars().take(100).collect::<String>()),
-        Target::Domain(id) => format!("Domain {id}"),
-        Target::Everything => "Everything".to_owned(),
+        Target::Automation(id) => (Some(*id), None, None),
+        Target::Queue(name) => (None, Some(name.clone()), None),
+        Target::Domain(id) => (None, None, Some(*id)),
+        Target::Everything => (None, None, None),
     }
 }
 
-/// A rule as the API shows it, with the states of its subjects.
-pub(super) fn shown(sla: Sla, states: Vec<State>) -> api_types::Sla {
+/// A rule as the API shows it, with the states of its subjects and what these are called.
+pub(super) fn shown(sla: Sla, states: Vec<State>, names: &BTreeMap<Subject, String>) -> api_types::Sla {
     let Sla { id, rule, since_at, wake_at, revision, created_at, updated_at, updated_by } = sla;
     let Rule { name, target, expect, calendar_id, timezone, terms, enabled } = rule;
-    let (automation_id, queue, domain_id) = match target {
-        Target::Automation(id) => (Some(id), None, None),
-        Target::Queue(name) => (None, Some(name), None),
-        Target::Domain(id) => (None, None, Some(id)),
-        Target::Everything => (None, None, None),
-    };
+    let (automation_id, queue, domain_id) = of_target(&target);
     let rate = |FailureRate { percent, runs, window_minutes, at_least }| SlaFailureRate { percent, runs, window_minutes, at_least };
     let step = |Escalation { after_minutes, severity }| SlaEscalation { after_minutes, severity };
     api_types::Sla {
         id,
         name,
         automation_id,
+        automation_name: automation_id.and_then(|id| names.get(&Subject::Automation(id)).cloned()),
         queue,
         domain_id,
         expected_run_every_minutes: expect.expected_run_every_minutes,
@@ -157,7 +174,7 @@ pub(super) fn shown(sla: Sla, states: Vec<State>) -> api_types::Sla {
         muted_until: terms.muted_until,
         since_at,
         next_look_at: wake_at,
-        states: states.into_iter().map(state).collect(),
+        states: states.into_iter().map(|one| state(one, names)).collect(),
         revision,
         created_at,
         updated_at,
@@ -165,12 +182,13 @@ pub(super) fn shown(sla: Sla, states: Vec<State>) -> api_types::Sla {
     }
 }
 
-fn state(State { key, known, .. }: State) -> SlaState {
+fn state(State { key, known, .. }: State, names: &BTreeMap<Subject, String>) -> SlaState {
     let (kind, subject) = key.subject.parts();
     SlaState {
         alert_type: key.alert_type,
         subject_kind: kind.to_owned(),
         subject,
+        subject_name: names.get(&key.subject).cloned(),
         standing: known.standing,
         breached_at: known.at,
         due_at: known.due_at,
@@ -196,13 +214,18 @@ mod tests {
     #[test]
     fn a_rule_is_about_one_thing() {
         let (rule, faults) = changed(empty("UTC"), request(json!({"automation_id": 7, "alert_on_failure": true})));
-        assert_eq!((rule.target.clone(), rule.name.as_str(), faults), (Target::Automation(7.into()), "Automation 7", vec![]));
+        assert_eq!((rule.target.clone(), rule.name.as_str(), faults), (Target::Automation(7.into()), "Automation 7: no failure", vec![]));
         let (moved, _) = changed(rule.clone(), request(json!({"queue": "q", "automation_id": null})));
         assert_eq!(moved.target, Target::Queue("q".to_owned()));
         assert_eq!(changed(rule.clone(), request(json!({"automation_id": null}))).0.target, Target::Everything);
         assert_eq!(changed(rule.clone(), request(json!({"queue": null}))).0.target, rule.target);
         let (_, faults) = changed(rule, request(json!({"automation_id": 7, "queue": "q"})));
         assert_eq!(faults[0].field, "queue");
+        let (_, faults) = changed(empty("UTC"), request(json!({"automation_name": "Invoices", "alert_on_failure": true})));
+        assert_eq!(faults[0].field, "automation_name", "it is no rule for everything");
+        let (_, faults) = changed(empty("UTC"), request(json!({"automation_id": 7, "automation_name": "Invoices"})));
+        assert_eq!(faults, []);
+        assert_eq!(changed(empty("UTC"), request(json!({"queue": "q", "automation_name": null}))).1, []);
     }
 
     #[test]

@@ -4,17 +4,20 @@ use api_types::{SlaFilter, SlaMute, SlaUpdate};
 use auth::Permitted;
 use domain::{
     Fault, Scope,
+    alert::Subject,
     ids::{AutomationId, SlaId},
     permission::Permission,
     schedule::input,
     sla::{Rule, Target},
 };
 use runtime::{Editor, Failure, events::Event, page_size, reach};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use store::{
-    automations::automation_get,
+    automations::{automation_get, automation_list_names_unscoped},
     channels::channel_list_known,
-    slas::{Filter, Sla, Update, sla_delete, sla_get, sla_insert, sla_list, sla_list_states, sla_update},
+    domains::domain_list_slugs_unscoped,
+    slas::{Filter, Sla, State, Update, sla_delete, sla_get, sla_insert, sla_list, sla_list_states, sla_update},
+    subjects::subject_names_unscoped,
 };
 use uuid::Uuid;
 
@@ -25,24 +28,32 @@ impl Rules {
         if let Some(id) = &request.id {
             return Err(Failure::field("id", format!("is not {id}: the hub gives it")));
         }
-        let (rule, faults) = convert::changed(convert::empty(self.zone.name()), request);
+        let is_named = request.name.as_ref().is_some_and(|name| !name.trim().is_empty());
+        let (mut rule, faults) = convert::changed(convert::empty(self.zone.name()), request);
         self.check(&rule, faults)?;
         self.check_target(by, &rule.target).await?;
+        if !is_named {
+            rule.name = self.name_of(&rule).await?;
+        }
         self.check_channels(&rule).await?;
         let id = SlaId::new(Uuid::now_v7());
         let inserted = sla_insert(&self.database, by.change(), id, &rule, (self.clock)()).await;
         let sla = inserted.map_err(|error| not_written(error, &rule))?;
         self.announce("sla.created", &sla);
-        Ok(convert::shown(sla, Vec::new()))
+        self.named(sla, Vec::new()).await
     }
 
     pub(crate) async fn update(&self, by: &Editor, id: SlaId, request: SlaUpdate) -> Result<api_types::Sla, Failure> {
         let current = self.find(by, id).await?;
         check_unchanged(&request, &current)?;
-        let (rule, faults) = convert::changed(current.rule.clone(), request);
+        let is_unnamed = request.name.as_ref().is_some_and(|name| name.trim().is_empty());
+        let (mut rule, faults) = convert::changed(current.rule.clone(), request);
         self.check(&rule, faults)?;
         if rule.target != current.rule.target {
             self.check_target(by, &rule.target).await?;
+        }
+        if is_unnamed {
+            rule.name = self.name_of(&rule).await?;
         }
         if rule.terms.channels != current.rule.terms.channels {
             self.check_channels(&rule).await?;
@@ -94,7 +105,8 @@ impl Rules {
         let filter = Filter { automation_id, queue, domain, enabled, name, search, limit: limit.into(), after };
         let found = sla_list(&self.database, by.scope(), &filter).await?;
         let next = found.last().filter(|_| found.len() == limit as usize).map(|last| last.id);
-        Ok((found.into_iter().map(|sla| convert::shown(sla, Vec::new())).collect(), next))
+        let names = subject_names_unscoped(&self.database, &found.iter().filter_map(of_rule).collect()).await?;
+        Ok((found.into_iter().map(|sla| convert::shown(sla, Vec::new(), &names)).collect(), next))
     }
 
     /// The rule, where the caller may do what the request does.
@@ -105,7 +117,24 @@ impl Rules {
 
     async fn shown(&self, by: &Permitted, sla: Sla) -> Result<api_types::Sla, Failure> {
         let states = sla_list_states(&self.database, by.scope(), sla.id).await?;
-        Ok(convert::shown(sla, states))
+        self.named(sla, states).await
+    }
+
+    /// The rule with these states, and what people call what they are about.
+    async fn named(&self, sla: Sla, states: Vec<State>) -> Result<api_types::Sla, Failure> {
+        let subjects = states.iter().map(|state| state.key.subject.clone()).chain(of_rule(&sla)).collect();
+        let names = subject_names_unscoped(&self.database, &subjects).await?;
+        Ok(convert::shown(sla, states, &names))
+    }
+
+    /// The name of a rule that has none: two that expect the same of the same have the same.
+    async fn name_of(&self, rule: &Rule) -> Result<String, Failure> {
+        let called = match &rule.target {
+            Target::Automation(id) => automation_list_names_unscoped(&self.database, &[*id]).await?.remove(id),
+            Target::Domain(id) => domain_list_slugs_unscoped(&self.database, &[*id].into()).await?.remove(id),
+            Target::Queue(_) | Target::Everything => None,
+        };
+        Ok(convert::name_of(rule, called.as_deref()))
     }
 
     fn check(&self, rule: &Rule, mut faults: Vec<Fault>) -> Result<(), Failure> {
@@ -151,12 +180,18 @@ impl Rules {
         if !self.events.has_receivers() {
             return;
         }
-        let mut data = vec![("sla_id", Value::from(sla.id.to_string())), ("name", sla.rule.name.as_str().into())];
-        if let Target::Automation(id) = sla.rule.target {
-            data.push(("automation_id", id.get().into()));
-        }
-        let data = data.into_iter().map(|(field, value)| (field.to_owned(), value)).collect();
+        let (automation_id, queue, domain_id) = convert::of_target(&sla.rule.target);
+        let data = json!({"sla_id": sla.id, "name": sla.rule.name, "automation_id": automation_id, "queue": queue, "domain_id": domain_id});
+        let data = if let Value::Object(data) = data { data } else { Map::new() };
         self.events.publish(Event::new(kind, format!("slas/{}", sla.id), (self.clock)(), data));
+    }
+}
+
+/// The automation that a rule is about.
+fn of_rule(sla: &Sla) -> Option<Subject> {
+    match sla.rule.target {
+        Target::Automation(id) => Some(Subject::Automation(id)),
+        Target::Queue(_) | Target::Domain(_) | Target::Everything => None,
     }
 }
 
@@ -174,7 +209,9 @@ fn check_unchanged(request: &SlaUpdate, current: &Sla) -> Result<(), Failure> {
 
 fn not_written(error: store::Error, rule: &Rule) -> Failure {
     match error {
-        store::Error::Duplicate(_) => Failure::conflict("name_taken", format!("there is an SLA rule named \"{}\"", rule.name)),
+        store::Error::Duplicate(_) => {
+            Failure::conflict("name_taken", format!("there is an SLA rule named \"{}\": give this one another name", rule.name))
+        }
         store::Error::Dangling(field) => Failure::field(field, "does not exist"),
         other => other.into(),
     }

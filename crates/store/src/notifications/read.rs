@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    alert::{Alert, Subject},
+    alert::Alert,
     ids::{AlertId, AutomationId, ChannelId, SlaId},
     notification::NotificationState,
 };
@@ -13,7 +13,8 @@ use uuid::Uuid;
 use crate::{
     Database, Error,
     alerts::alert_list_unscoped,
-    entity::{automation, domain as business_domain, notification, notification_item, schedule, sla, worker},
+    entity::{automation, domain as business_domain, notification, notification_item, sla},
+    subjects::subject_names_unscoped,
 };
 
 /// An alert with the names of what it is about.
@@ -38,27 +39,13 @@ pub struct Named {
 pub async fn alert_list_named_unscoped(database: &Database, ids: &[AlertId]) -> Result<Vec<Named>, Error> {
     let alerts = alert_list_unscoped(database, ids).await?;
     let automations = automations(database, &alerts).await?;
-    let (mut workers, mut schedules) = (BTreeSet::new(), BTreeSet::new());
-    for alert in &alerts {
-        match &alert.key.subject {
-            Subject::Worker(id) => drop(workers.insert(id.get())),
-            Subject::Schedule(id) => drop(schedules.insert(id.get())),
-            _ => {}
-        }
-    }
-    let (workers, schedules) = (worker_names(database, workers).await?, schedule_names(database, schedules).await?);
+    let names = subject_names_unscoped(database, &alerts.iter().map(|alert| alert.key.subject.clone()).collect()).await?;
     let rules = rule_names(database, alerts.iter().filter_map(|alert| alert.key.rule_id).map(SlaId::get).collect()).await?;
     let named = alerts.into_iter().map(|alert| {
         let automation = alert.automation_id.and_then(|id| automations.get(&id));
-        let subject = match &alert.key.subject {
-            Subject::Automation(id) => automations.get(id).map(|automation| automation.name.clone()),
-            Subject::Worker(id) => workers.get(&id.get()).cloned(),
-            Subject::Schedule(id) => schedules.get(&id.get()).cloned(),
-            Subject::Queue(name) | Subject::Hub(name) | Subject::External(name) => Some(name.clone()),
-        };
         Named {
             // What was deleted has no name any more.
-            subject: subject.unwrap_or_else(|| alert.key.subject.parts().1),
+            subject: names.get(&alert.key.subject).cloned().unwrap_or_else(|| alert.key.subject.parts().1),
             domain: automation.and_then(|automation| automation.domain.clone()),
             labels: automation.map(|automation| automation.labels.clone()).unwrap_or_default(),
             rule: alert.key.rule_id.and_then(|id| rules.get(&id.get()).cloned()),
@@ -69,56 +56,30 @@ pub async fn alert_list_named_unscoped(database: &Database, ids: &[AlertId]) -> 
 }
 
 struct Automation {
-    name: String,
     domain: Option<String>,
     labels: Vec<String>,
 }
 
 async fn automations(database: &Database, alerts: &[Alert]) -> Result<BTreeMap<AutomationId, Automation>, Error> {
     use automation::Column as A;
-    let of_subject = |alert: &Alert| match alert.key.subject {
-        Subject::Automation(id) => Some(id),
-        _ => None,
-    };
-    let ids: BTreeSet<i32> =
-        alerts.iter().flat_map(|alert| [alert.automation_id, of_subject(alert)]).flatten().map(AutomationId::get).collect();
+    let ids: BTreeSet<i32> = alerts.iter().filter_map(|alert| alert.automation_id).map(AutomationId::get).collect();
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
     let to_domain = automation::Entity::belongs_to(business_domain::Entity).from(A::DomainId).to(business_domain::Column::Id);
     let query = automation::Entity::find()
         .select_only()
-        .columns([A::Id, A::Name, A::Labels])
+        .columns([A::Id, A::Labels])
         .column_as(business_domain::Column::Name, "domain_name")
         .join(JoinType::LeftJoin, to_domain.into())
         .filter(A::Id.is_in(ids));
-    type Row = (i32, String, Option<serde_json::Value>, Option<String>);
+    type Row = (i32, Option<serde_json::Value>, Option<String>);
     let rows: Vec<Row> = query.into_tuple().all(database.connection()).await?;
-    let named = rows.into_iter().map(|(id, name, labels, domain)| {
+    let named = rows.into_iter().map(|(id, labels, domain)| {
         let labels = labels.and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
-        (id.into(), Automation { name, domain, labels })
+        (id.into(), Automation { domain, labels })
     });
     Ok(named.collect())
-}
-
-async fn worker_names(database: &Database, ids: BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, String>, Error> {
-    use worker::Column as C;
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let query = worker::Entity::find().select_only().columns([C::Id, C::Name]).filter(C::Id.is_in(ids));
-    let rows: Vec<(Uuid, String)> = query.into_tuple().all(database.connection()).await?;
-    Ok(rows.into_iter().collect())
-}
-
-async fn schedule_names(database: &Database, ids: BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, String>, Error> {
-    use schedule::Column as C;
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let query = schedule::Entity::find().select_only().columns([C::Id, C::Name]).filter(C::Id.is_in(ids));
-    let rows: Vec<(Uuid, String)> = query.into_tuple().all(database.connection()).await?;
-    Ok(rows.into_iter().collect())
 }
 
 async fn rule_names(database: &Database, ids: BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, String>, Error> {

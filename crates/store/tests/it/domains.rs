@@ -2,9 +2,11 @@
 
 use domain::{
     Scope,
+    alert::Terms,
     ids::{AutomationId, DomainId, UserId},
     permission::{Grant, GrantSource, Grantee, Right, Role, Where},
     scope::Places,
+    sla::{Expectations, Rule, Target},
 };
 use sea_orm::ConnectionTrait;
 use store::{
@@ -15,6 +17,7 @@ use store::{
     grants::{Held, grant_insert, grant_list_unscoped},
     jobs::{Filter, NewJob, Payload, job_count, job_list_page},
     queues::{queue_get, queue_list, queue_list_within},
+    slas::{sla_delete, sla_insert},
     worker_tokens::{WorkerToken, worker_token_get, worker_token_insert},
     workers::{Worker, worker_get, worker_get_within, worker_insert, worker_list_lives},
 };
@@ -98,8 +101,22 @@ async fn a_domain_with_automations_stays_and_one_without_goes_with_its_grants(db
     }
     assert_eq!(domain_delete(&db, &change(), id, at(2)).await.unwrap(), Deletion::Owns(1));
     automation_update(&db, (&Scope::All, &change()), automation, &draft("a"), at(2)).await.unwrap();
+    let rule = Rule {
+        name: "no failure".to_owned(),
+        target: Target::Domain(id),
+        expect: Expectations { alert_on_failure: true, ..Expectations::default() },
+        calendar_id: None,
+        timezone: "UTC".to_owned(),
+        terms: Terms::default(),
+        enabled: true,
+    };
+    let sla = sla_insert(&db, &change(), id_at(1, 9), &rule, at(2)).await.unwrap();
+    let watched = Deletion::Watched { count: 1, names: vec!["no failure".to_owned()] };
+    assert_eq!(domain_delete(&db, &change(), id, at(2)).await.unwrap(), watched);
+    sla_delete(&db, (&Scope::All, &change()), sla.id, at(2)).await.unwrap().unwrap();
     let counted = change_count(&db, Subject::Identities).await.unwrap();
     assert_eq!(domain_delete(&db, &change(), id, at(2)).await.unwrap(), Deletion::Done);
+    assert!(matches!(sla_insert(&db, &change(), id_at(1, 9), &rule, at(2)).await, Err(Error::Dangling("domain_id"))));
     assert!(change_count(&db, Subject::Identities).await.unwrap() > counted, "whoever had the grant is read again");
     assert_eq!(grant_list_unscoped(&db, wide.grantee).await.unwrap(), [wide]);
     assert_eq!(domain_delete(&db, &change(), id, at(2)).await.unwrap(), Deletion::Missing);
