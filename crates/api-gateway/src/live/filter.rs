@@ -45,7 +45,8 @@ impl Filter {
             None => *wanted == subject.kind,
         };
         let has_automation = |id: &AutomationId| subject.automation == Some(*id) || subject.places.iter().any(|placed| placed.id == *id);
-        let has_domain = |slug: &String| subject.places.iter().any(|placed| placed.domain.as_ref() == Some(slug));
+        let slugs = || subject.places.iter().map(|placed| &placed.domain).chain([&subject.domain_slug]);
+        let has_domain = |slug: &String| slugs().flatten().any(|domain| domain == slug);
         (self.kinds.is_empty() || self.kinds.iter().any(has_kind))
             && (self.jobs.is_empty() || subject.job.is_some_and(|job| self.jobs.contains(&job)))
             && (self.automations.is_empty() || self.automations.iter().any(has_automation))
@@ -105,6 +106,9 @@ mod tests {
         ] {
             assert_eq!((filter.has(&failed), filter.has(&paused)), expected, "{filter:?}");
         }
+        let of_domain = Subject { domain_slug: Some("rh".to_owned()), ..subject("sla.created", None, &[]) };
+        let [asked, other, automation] = [filter(&[], &[], &[], &["rh"]), filter(&[], &[], &[], &["fiscal"]), filter(&[], &[], &[7], &[])];
+        assert_eq!([asked, other, automation].map(|filter| filter.has(&of_domain)), [true, false, false]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use runtime::{
 use store::{
     Database,
     automations::{Placed, automation_list_places_unscoped},
+    domains::domain_list_slugs_unscoped,
 };
 use tokio::{
     sync::Notify,
@@ -246,8 +247,9 @@ impl Live {
         let (ids, queues): (Vec<_>, Vec<_>) = (ids.into_iter().collect(), queues.into_iter().cloned().collect());
         let places = automation_list_places_unscoped(&self.0.database, &ids, &queues).await?;
         let places: Vec<Arc<Placed>> = places.into_iter().map(Arc::new).collect();
+        let slugs = domain_list_slugs_unscoped(&self.0.database, &subjects().filter_map(|subject| subject.domain).collect()).await?;
         let mut events = events.to_vec();
-        events.iter_mut().flatten().for_each(|(subject, _)| subject.place(&places));
+        events.iter_mut().flatten().for_each(|(subject, _)| subject.place(&places, &slugs));
         Ok((events, self.0.access.identities.changes().await?))
     }
 

@@ -1,11 +1,11 @@
 //! Who may see an event: whoever may read what it is about, where it is.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use auth::Principal;
 use domain::{
     Scope,
-    ids::{AutomationId, JobId},
+    ids::{AutomationId, DomainId, JobId},
     permission::Permission,
 };
 use runtime::events::Event;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use store::automations::Placed;
 
 /// Each noun of events, with the permission to read it. Events of others are for nobody.
-const NOUNS: [(&str, Permission); 10] = [
+const NOUNS: [(&str, Permission); 11] = [
     ("job", Permission::RunRead),
     ("automation", Permission::RobotRead),
     ("calendar", Permission::RobotRead),
@@ -25,6 +25,8 @@ const NOUNS: [(&str, Permission); 10] = [
     ("hook", Permission::RunRead),
     // Of no automation: for those who may read all runs.
     ("alert", Permission::RunRead),
+    // Of a queue or everything: for those who may read all automations.
+    ("sla", Permission::RobotRead),
 ];
 
 /// What an event is about.
@@ -33,6 +35,10 @@ pub(super) struct Subject {
     pub(super) kind: String,
     pub(super) job: Option<JobId>,
     pub(super) automation: Option<AutomationId>,
+    /// The whole domain that it is about, if it is not about an automation.
+    pub(super) domain: Option<DomainId>,
+    /// The slug of that domain.
+    pub(super) domain_slug: Option<String>,
     /// The queues that it concerns, if it is not about an automation.
     pub(super) queues: Vec<String>,
     /// The automations that it concerns: where they are decides who may see it.
@@ -45,6 +51,7 @@ impl Subject {
         let text = |key: &str| event.data.get(key).and_then(Value::as_str);
         let automation = event.data.get("automation_id").and_then(Value::as_i64).and_then(|id| i32::try_from(id).ok());
         let several = event.data.get("queues").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let domain = text("domain_id").filter(|_| automation.is_none()).and_then(|id| id.parse().ok());
         let queues = match automation {
             Some(_) => Vec::new(),
             None => text("queue_name").into_iter().chain(several).map(str::to_owned).collect(),
@@ -53,18 +60,21 @@ impl Subject {
             kind: event.kind.to_string(),
             job: text("job_id").and_then(|id| id.parse().ok()),
             automation: automation.map(AutomationId::new),
+            domain,
+            domain_slug: None,
             queues,
             places: Vec::new(),
         }
     }
 
-    /// Takes from these the places of what it concerns.
-    pub(super) fn place(&mut self, all: &[Arc<Placed>]) {
+    /// Takes from these the places of what it concerns, and the slug of its domain.
+    pub(super) fn place(&mut self, all: &[Arc<Placed>], slugs: &BTreeMap<DomainId, String>) {
         let concerns = |placed: &&Arc<Placed>| match self.automation {
             Some(id) => placed.id == id,
             None => self.queues.contains(&placed.queue_name),
         };
         self.places = all.iter().filter(concerns).cloned().collect();
+        self.domain_slug = self.domain.and_then(|id| slugs.get(&id).cloned());
     }
 }
 
@@ -76,6 +86,7 @@ pub(super) fn sees(principal: &Principal, subject: &Subject) -> bool {
         Scope::All => true,
         // Calendars are the hub's: who may read any automation reads all of them.
         scope if noun == "calendar" => *scope != Scope::NOTHING,
+        scope if subject.domain.is_some() => scope.has_domain(subject.domain),
         scope => subject.places.iter().any(|placed| scope.has(&placed.place())),
     }
 }
@@ -100,7 +111,7 @@ mod tests {
             domain: None,
             labels: vec!["nfe".to_owned()],
         };
-        subject.place(&[placed(7, "q", 1), placed(8, "q", 2), placed(9, "r", 2)].map(Arc::new));
+        subject.place(&[placed(7, "q", 1), placed(8, "q", 2), placed(9, "r", 2)].map(Arc::new), &BTreeMap::new());
         subject
     }
 
@@ -116,6 +127,9 @@ mod tests {
             subject("alert.opened", json!({"alert_id": Uuid::nil(), "automation_id": 9})),
             subject("worker.registered", json!({"queues": ["x"]})),
             subject("alert.resolved", json!({"alert_id": Uuid::nil(), "automation_id": null})),
+            subject("sla.created", json!({"automation_id": 9, "domain_id": null, "queue": null})),
+            subject("sla.updated", json!({"automation_id": null, "domain_id": Uuid::from_u128(2), "queue": null})),
+            subject("sla.deleted", json!({"automation_id": null, "domain_id": null, "queue": "q"})),
             subject("calendar.changed", json!({"calendar_id": Uuid::nil()})),
             subject("secret.read", json!({"automation_id": 7})),
         ];
@@ -128,11 +142,13 @@ mod tests {
         let domain = |nth| Where::Domain(Uuid::from_u128(nth).into());
         let placed =
             ["job.failed", "automation.paused", "schedule.fired", "queue.paused", "worker.lost", "dead_letter.created", "alert.opened"];
+        let everywhere = ["worker.registered", "alert.resolved", "sla.created", "sla.updated", "sla.deleted"];
+        let with_rule = |kinds: &[&'static str]| [kinds, &["sla.created"]].concat();
         let with = |kinds: &[&str]| kinds.iter().copied().chain(["calendar.changed"]).map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(seen(&[viewer(Where::Everywhere)]), with(&[&placed[..], &["worker.registered", "alert.resolved"]].concat()));
-        assert_eq!(seen(&[viewer(Where::Label("nfe".to_owned()))]), with(&placed));
+        assert_eq!(seen(&[viewer(Where::Everywhere)]), with(&[&placed[..], &everywhere].concat()));
+        assert_eq!(seen(&[viewer(Where::Label("nfe".to_owned()))]), with(&with_rule(&placed)));
         assert_eq!(seen(&[viewer(domain(1))]), with(&["job.failed", "queue.paused"]));
-        assert_eq!(seen(&[viewer(domain(2))]), with(&placed[1..]));
+        assert_eq!(seen(&[viewer(domain(2))]), with(&[&with_rule(&placed[1..])[..], &["sla.updated"]].concat()));
         assert_eq!(seen(&[viewer(Where::Automation(7.into()))]), with(&["job.failed", "queue.paused"]));
         let runs = Grant { right: Right::Permission(Permission::RunRead), place: domain(1) };
         assert_eq!(seen(&[runs]), ["job.failed"]);

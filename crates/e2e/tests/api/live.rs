@@ -2,6 +2,7 @@
 
 mod leaving;
 mod reading;
+mod rules;
 mod source;
 
 use std::time::Duration;
