@@ -31,6 +31,8 @@ mod renewal;
 mod report;
 mod run;
 mod schedule;
+mod silence;
+mod sla;
 mod user;
 mod watch;
 mod worker;
@@ -81,6 +83,8 @@ pub(crate) enum HubCommand {
     Channel(channel::ChannelArgs),
     /// Create, change and watch inbound webhooks, at which requests of other systems start jobs.
     Hook(hook::HookArgs),
+    /// Create, change, mute and watch SLA rules: what is expected of automations, queues and workers.
+    Sla(Box<sla::SlaArgs>),
     /// List, show, acknowledge, resolve, mute and comment alerts.
     Alert(Box<alert::AlertArgs>),
     /// List messages to channels, show what became of one, and send it once more.
@@ -144,6 +148,7 @@ async fn outcome(command: HubCommand) -> Outcome {
         HubCommand::Chain(args) => chain::run(*args).await,
         HubCommand::Channel(args) => channel::run(args).await,
         HubCommand::Hook(args) => hook::run(args).await,
+        HubCommand::Sla(args) => sla::run(*args).await,
         HubCommand::Alert(args) => alert::run(*args).await,
         HubCommand::Notification(args) => notification::run(args).await,
         HubCommand::Report(args) => report::run(args).await,
@@ -188,6 +193,9 @@ mod tests {
                         "logout",
                         "alert",
                         "automation",
+                        "channel",
+                        "notification",
+                        "sla",
                         "run",
                         "job",
                         "queue",

@@ -1,17 +1,19 @@
 //! `regente alert`.
 
 use api_types::{Alert, AlertCommentRequest, AlertFilter, AlertMuteRequest, AlertRequest};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use domain::{
     alert::{AlertSource, AlertStatus, AlertType, Severity},
-    ids::{AlertId, SlaId},
+    ids::AlertId,
 };
 
 use super::{
     Exit, Fault, Outcome, automation,
     output::{Width, age, facts, json_list, moment, table},
     remote::{Hub, Remote, parse},
+    silence::SilenceArgs,
+    sla,
 };
 use crate::terminal;
 
@@ -41,15 +43,8 @@ enum AlertCommand {
     Mute {
         #[command(flatten)]
         said: Said,
-        /// For how long: 90m, 4h, 2d.
-        #[arg(long = "for", value_name = "TIME", value_parser = humantime_serde::re::humantime::parse_duration, required_unless_present_any = ["until", "off"])]
-        lasts: Option<std::time::Duration>,
-        /// Until when: 2026-11-26T08:30:00-03:00, or a date (UTC).
-        #[arg(long, value_name = "TIME", value_parser = api_types::parse_moment, conflicts_with = "lasts")]
-        until: Option<DateTime<Utc>>,
-        /// End the silence.
-        #[arg(long, conflicts_with_all = ["lasts", "until"])]
-        off: bool,
+        #[command(flatten)]
+        silence: SilenceArgs,
     },
     /// Add a comment to the story of an alert.
     Comment {
@@ -91,9 +86,9 @@ struct ListArgs {
     /// Only those of this source: regente or prometheus.
     #[arg(long, value_name = "SOURCE")]
     source: Option<AlertSource>,
-    /// Only those of the rule with this id.
-    #[arg(long, value_name = "ID")]
-    rule: Option<SlaId>,
+    /// Only those of this SLA rule, by name or id.
+    #[arg(long, value_name = "RULE")]
+    rule: Option<String>,
     /// How many.
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
@@ -112,16 +107,7 @@ pub(super) async fn run(args: AlertArgs) -> Outcome {
             let call = hub.client.alert_resolve(id, &AlertRequest { comment });
             hub.change(call, is_json, |alert: &Alert| format!("Alert {id} is resolved: {}.", subject(alert))).await
         }
-        AlertCommand::Mute { said: Said { id, comment }, off: true, .. } => {
-            let call = hub.client.alert_unmute(id, &AlertRequest { comment });
-            hub.change(call, is_json, |_: &Alert| format!("Alert {id} is not silent any more.")).await
-        }
-        AlertCommand::Mute { said: Said { id, comment }, lasts, until, off: false } => {
-            let lasts = lasts.and_then(|lasts| TimeDelta::from_std(lasts).ok()).unwrap_or_default();
-            let until = until.unwrap_or_else(|| Utc::now() + lasts);
-            let call = hub.client.alert_mute(id, &AlertMuteRequest { until, comment });
-            hub.change(call, is_json, |_: &Alert| format!("Alert {id} is silent until {}.", moment(until))).await
-        }
+        AlertCommand::Mute { said, silence } => mute(&hub, said, &silence, is_json).await,
         AlertCommand::Comment { id, text } => {
             let call = hub.client.alert_comment(id, &AlertCommentRequest { comment: text });
             hub.change(call, is_json, |_: &Alert| format!("The comment is in the story of alert {id}.")).await
@@ -129,9 +115,22 @@ pub(super) async fn run(args: AlertArgs) -> Outcome {
     }
 }
 
+async fn mute(hub: &Hub, Said { id, comment }: Said, silence: &SilenceArgs, is_json: bool) -> Outcome {
+    let Some(until) = silence.until(Utc::now())? else {
+        let call = hub.client.alert_unmute(id, &AlertRequest { comment });
+        return hub.change(call, is_json, |_: &Alert| format!("Alert {id} is not silent any more.")).await;
+    };
+    let call = hub.client.alert_mute(id, &AlertMuteRequest { until, comment });
+    hub.change(call, is_json, |_: &Alert| format!("Alert {id} is silent until {}.", moment(until))).await
+}
+
 async fn list(hub: &Hub, args: ListArgs, is_json: bool) -> Outcome {
     let ListArgs { status, types, severity, automation, domain, source, rule, limit } = args;
     let automation = automation::find_id(hub, automation.as_deref()).await?;
+    let rule = match rule {
+        Some(name) => Some(sla::find_id(hub, &name).await?),
+        None => None,
+    };
     let status = if status.is_empty() { vec![AlertStatus::Open, AlertStatus::Acknowledged] } else { status };
     let page = u32::try_from(limit.clamp(1, 1000)).ok();
     let list = hub.client.alerts(&AlertFilter { status, types, severity, automation, domain, source, rule, limit: page, after: None });

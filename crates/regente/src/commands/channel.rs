@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Exit, Fault, Outcome,
     hook::{pair, read_secret, value_of},
+    named::Named,
     output::{Width, facts, listed, moment, pretty},
     parameters::read_json,
     remote::{Hub, Remote},
@@ -137,13 +138,13 @@ pub(super) async fn run(args: ChannelArgs) -> Outcome {
             let filter = ChannelFilter { limit: Some(1000), kind, ..ChannelFilter::default() };
             listed(&hub, hub.client.channels(&filter), is_json, &COLUMNS, row).await
         }
-        ChannelCommand::Show(which) => show(&hub, find(&hub, &which).await?.id, is_json).await,
+        ChannelCommand::Show(which) => show(&hub, find(&hub, &which.channel).await?.id, is_json).await,
         ChannelCommand::Create { name, kind, fields } => {
             let request = created(name, kind, fields.read(Map::new)?)?;
             hub.change(hub.client.channel_create(&request), is_json, |shown| says("is created", shown)).await
         }
         ChannelCommand::Update { which, new_name, enable, disable, fields } => {
-            let channel = find(&hub, &which).await?;
+            let channel = find(&hub, &which.channel).await?;
             let current = channel.settings.as_object().cloned().unwrap_or_default();
             let given = fields.read(|| current)?;
             let enabled = if enable || disable { Some(enable) } else { given.enabled };
@@ -151,15 +152,15 @@ pub(super) async fn run(args: ChannelArgs) -> Outcome {
             let call = hub.client.channel_update(channel.id, &request);
             hub.change(call, is_json, |channel: &Channel| format!("Channel {} is changed.", channel.name)).await
         }
-        ChannelCommand::Test(which) => test(&hub, find(&hub, &which).await?.id, is_json).await,
+        ChannelCommand::Test(which) => test(&hub, find(&hub, &which.channel).await?.id, is_json).await,
         ChannelCommand::Rotate { which, secret_file, keep_old_s } => {
             let signing_secret = secret_file.as_deref().map(read_secret).transpose()?;
-            let id = find(&hub, &which).await?.id;
+            let id = find(&hub, &which.channel).await?.id;
             let call = hub.client.channel_rotate(id, &ChannelRotate { signing_secret, keep_old_s });
             hub.change(call, is_json, |shown| says("is rotated", shown)).await
         }
         ChannelCommand::Delete(which) => {
-            let id = find(&hub, &which).await?.id;
+            let id = find(&hub, &which.channel).await?.id;
             hub.client.channel_delete(id).await.map_err(|error| hub.fault(error))?;
             if !is_json {
                 terminal::line("The channel is deleted.")?;
@@ -177,16 +178,10 @@ fn created(name: String, kind: ChannelKind, given: ChannelUpdate) -> Result<Chan
 }
 
 /// The channel with this name, else that with this id.
-async fn find(hub: &Hub, which: &Which) -> Result<Channel, Fault> {
-    let name = &which.channel;
-    let filter = ChannelFilter { limit: Some(1), name: Some(name.clone()), ..ChannelFilter::default() };
+pub(super) async fn find(hub: &Hub, name: &str) -> Result<Channel, Fault> {
+    let filter = ChannelFilter { limit: Some(1), name: Some(name.to_owned()), ..ChannelFilter::default() };
     let found = hub.client.channels(&filter).page().await.map_err(|error| hub.fault(error))?;
-    if let Some(channel) = found.into_iter().next() {
-        return Ok(channel);
-    }
-    let missing = || Fault::here(format!("there is no channel \"{name}\" at {}: `regente channel list` lists them", hub.client.url()));
-    let id: ChannelId = name.parse().map_err(|_| missing())?;
-    hub.client.channel(id).await.map_err(|error| hub.fault(error))
+    Named { kind: "channel", name }.one(hub, found, |_| "", async |id| hub.client.channel(id).await).await
 }
 
 fn says(what: &str, ChannelShown { signing_secret, channel }: &ChannelShown) -> String {

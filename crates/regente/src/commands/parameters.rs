@@ -58,6 +58,25 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(name: &str, what: &str) 
     serde_json::from_slice(text).map_err(|error| Fault::input(format!("{} is not {what}: {error}", shown(name))))
 }
 
+/// Reads JSON or YAML of this type from a file, or from standard input when its name is `-`.
+pub(super) fn read_document<T: serde::de::DeserializeOwned>(name: &str, what: &str) -> Result<T, Fault> {
+    let text = read_text(name)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let wrong = |error: &dyn std::fmt::Display| Fault::input(format!("{} is not {what}: {error}", shown(name)));
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| wrong(&error));
+    }
+    // As YAML 1.2 has it: `yes` is a text.
+    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
+    let value: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| wrong(&error))?;
+    serde_json::from_value(value).map_err(|error| wrong(&error))
+}
+
+/// Reads a file of text, or standard input when its name is `-`.
+pub(super) fn read_text(name: &str) -> Result<String, Fault> {
+    String::from_utf8(read_file(name)?).map_err(|error| Fault::input(format!("{} is not UTF-8: {error}", shown(name))))
+}
+
 /// Reads a file, or standard input when its name is `-`.
 pub(super) fn read_file(name: &str) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();

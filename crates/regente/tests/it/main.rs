@@ -23,6 +23,7 @@ mod schedule_commands;
 mod schedulers;
 mod secrets;
 mod settings;
+mod sla_commands;
 mod slow_bodies;
 mod start_faults;
 mod stop;
