@@ -182,11 +182,17 @@ async fn show(hub: &Hub, id: AlertId, is_json: bool) -> Outcome {
         terminal::line(&text)?;
         return Ok(Exit::Done);
     }
-    shown(&parse(&text)?)?;
+    let alert: Alert = parse(&text)?;
+    let rule = match alert.rule_id {
+        // It may be deleted since, or not be shown to the caller.
+        Some(id) => Some(hub.client.sla(id).await.map_or_else(|_| id.to_string(), |rule| rule.name)),
+        None => None,
+    };
+    shown(&alert, rule)?;
     Ok(Exit::Done)
 }
 
-fn shown(alert: &Alert) -> Result<(), Fault> {
+fn shown(alert: &Alert, rule: Option<String>) -> Result<(), Fault> {
     let seen = &alert.facts;
     let unit = seen.unit.map(|unit| format!(" {unit}")).unwrap_or_default();
     let number = |value: f64| format!("{value}{unit}");
@@ -203,7 +209,7 @@ fn shown(alert: &Alert) -> Result<(), Fault> {
         ("status", Some(alert.status.to_string())),
         ("about", Some(subject(alert))),
         ("source", Some(alert.source.to_string())),
-        ("rule", alert.rule_id.map(|id| id.to_string())),
+        ("rule", rule),
         ("since", Some(moment(alert.began_at))),
         ("seen", Some(format!("{} times, last {}", alert.count, moment(alert.last_seen_at)))),
         ("expected", seen.expected_at.map(moment)),

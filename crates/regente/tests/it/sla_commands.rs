@@ -1,12 +1,12 @@
 //! SLA rules at the command line.
 
-use api_types::{Channel, ChannelShown, Sla, SlaFailureRate};
+use api_types::{Alert, Channel, ChannelShown, Sla, SlaFailureRate};
 use domain::alert::Severity;
 use serde::de::DeserializeOwned;
 use test_support::eventually;
 
 use crate::{
-    hub_commands::{done, idle, refused},
+    hub_commands::{done, idle, refused, signed_in},
     process::Place,
 };
 
@@ -85,7 +85,6 @@ async fn a_rule_is_created_shown_changed_muted_switched_and_deleted() {
     let off: Vec<Sla> = parsed(&place, &["sla", "list", "--enabled", "false", "--search", "MANH"]).await;
     assert_eq!(off.iter().map(|rule| rule.automation_name.as_deref()).collect::<Vec<_>>(), [Some("notas")]);
     assert_eq!(said(&place, &["sla", "enable", "Manhã"]).await, "SLA rule Manhã is on.\n");
-    assert_eq!(said(&place, &["alert", "list", "--rule", "Manhã", "-o", "json"]).await, "[]\n");
     assert_eq!(said(&place, &["sla", "delete", &rule.id.to_string()]).await, "SLA rule Manhã is deleted.\n");
     assert!(refused(&place, &["sla", "show", "Manhã"], 1).await.contains("there is no sla \"Manhã\""));
     let free: Channel = parsed(&place, &["channel", "show", "Time"]).await;
@@ -138,5 +137,26 @@ async fn a_rule_of_a_file_is_one_of_a_queue_a_domain_or_everything() {
         let ended = place.run(wrong).await;
         assert_eq!(ended.status.code(), Some(2), "{wrong:?}: {ended:?}");
     }
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn the_alerts_of_a_rule_are_found_by_its_name() {
+    let (place, hub) = signed_in().await;
+    let script = place.write("data/um.sh", "exit 3");
+    done(&place, &["automation", "create", "notas", "--script", &script, "--type", "shell"]).await;
+    for (name, option) in [("Falhas", "--alert-on-failure"), ("Agendas", "--alert-on-dead-schedule")] {
+        done(&place, &["sla", "create", name, "--automation", "notas", option]).await;
+    }
+    let failed = place.run(&["run", "notas", "--follow"]).await;
+    assert_eq!(failed.status.code(), Some(3), "{failed:?}");
+    let found = async || parsed::<Vec<Alert>>(&place, &["alert", "list", "--rule", "Falhas"]).await.pop();
+    let alert = eventually("the failure is an alert", found).await;
+    let shown = said(&place, &["alert", "show", &alert.id.to_string()]).await;
+    assert!(shown.contains("rule           Falhas\n"), "{shown}");
+    assert_eq!(parsed::<Vec<Alert>>(&place, &["alert", "list", "--rule", "Agendas"]).await, []);
+    let by_id = ["alert", "list", "--rule", &alert.rule_id.unwrap().to_string()];
+    assert_eq!(parsed::<Vec<Alert>>(&place, &by_id).await.len(), 1);
+    assert!(refused(&place, &["alert", "list", "--rule", "Nada"], 1).await.contains("there is no sla \"Nada\""));
     hub.stop().await;
 }

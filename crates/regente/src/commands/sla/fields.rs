@@ -35,8 +35,11 @@ pub(super) struct UpdateArgs {
     fields: Fields,
 }
 
+/// Unsets a field.
+type Clear = fn(&mut SlaUpdate);
+
 /// What `--clear` takes, and what it does.
-const CLEARED: [(&str, fn(&mut SlaUpdate)); 13] = [
+const CLEARED: [(&str, Clear); 13] = [
     ("run-every", |rule| rule.expected_run_every_minutes = Some(None)),
     ("daily-time", |rule| rule.expected_daily_time = Some(None)),
     ("calendar", |rule| rule.calendar_id = Some(None)),
