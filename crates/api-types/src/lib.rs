@@ -82,7 +82,7 @@ pub use schedule::{
     ScheduleResumeRequest, ScheduleSelection, ScheduleUpdate, ScheduleWords,
 };
 pub use sign_in::{OidcCallback, OidcStart, OidcTokenRequest, OidcWay, SignInWays};
-pub use sla::{Sla, SlaEscalation, SlaFailureRate, SlaFilter, SlaMute, SlaState, SlaUpdate};
+pub use sla::{Sla, SlaDurationAnomaly, SlaEscalation, SlaFailureRate, SlaFilter, SlaMute, SlaState, SlaUpdate};
 pub use system::{Health, TimeZones};
 pub use user::{PasswordReset, SessionFilter, User, UserCreate, UserCreated, UserFilter, UserUpdate};
 pub use worker::{

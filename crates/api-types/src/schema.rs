@@ -105,6 +105,7 @@ pub(crate) type ChainStateReason = Name<domain::chain::ChainStateReason>;
 /// What became of a run of a chain.
 pub(crate) type ChainRunState = Name<domain::chain::RunState>;
 /// How an expectation of a subject is.
+pub(crate) type AnomalySensitivity = Name<domain::duration::Sensitivity>;
 pub(crate) type SlaStanding = Name<domain::sla::Standing>;
 /// How senders of a hook prove themselves.
 pub(crate) type HookScheme = Name<domain::hook::Scheme>;

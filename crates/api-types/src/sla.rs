@@ -1,6 +1,7 @@
 use chrono::{DateTime, Utc};
 use domain::{
     alert::{AlertType, Severity},
+    duration::Sensitivity,
     ids::{AutomationId, CalendarId, ChannelId, DomainId, SlaId},
     sla::Standing,
 };
@@ -53,6 +54,10 @@ pub struct Sla {
     pub max_duration_s: Option<i64>,
     /// A run takes at least so long, in seconds.
     pub min_duration_s: Option<i64>,
+    /// A run takes about as long as those of its hour and weekday before it, also while it runs.
+    pub duration_anomaly: Option<SlaDurationAnomaly>,
+    /// Whether a deadline that will probably be missed is an alert before it is.
+    pub forecast: bool,
     /// A job that may start waits at most so long, in seconds.
     pub max_pending_age_s: Option<i64>,
     /// At most so many jobs that may start wait.
@@ -128,6 +133,15 @@ const fn one() -> i64 {
     1
 }
 
+/// How far a run may be from what is usual for its automation. It is judged from 30 runs on that succeeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SlaDurationAnomaly {
+    /// How unusual it must be: `low` only what is far out, `high` sooner, with more false alarms. Default: `normal`.
+    #[schema(value_type = Option<schema::AnomalySensitivity>)]
+    pub sensitivity: Sensitivity,
+}
+
 /// A step of an escalation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -155,7 +169,8 @@ pub struct SlaState {
     /// Name of the automation, worker or schedule.
     #[serde(default)]
     pub subject_name: Option<String>,
-    /// How it is: `fine`, `breached`, `recovering`, `held` (paused on purpose) or `closed` (a blackout, or out of the calendar's hours).
+    /// How it is: `fine`, `breached`, `recovering`, `held` (paused on purpose), `closed` (a blackout, or out of the calendar's hours) or `learning` (fewer
+    /// than 30 runs have succeeded).
     #[schema(value_type = schema::SlaStanding)]
     pub standing: Standing,
     /// When the breach began.
@@ -230,6 +245,13 @@ pub struct SlaUpdate {
     #[serde(alias = "minDurationS", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 31_622_400)]
     pub min_duration_s: Option<Option<i64>>,
+    /// A run takes about as long as those of its hour and weekday before it, also while it runs.
+    #[serde(alias = "durationAnomaly", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<SlaDurationAnomaly>)]
+    pub duration_anomaly: Option<Option<SlaDurationAnomaly>>,
+    /// Whether a deadline that will probably be missed is an alert before it is; of a rule with a deadline only. Default: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<bool>,
     /// A job that may start waits at most so long, in seconds.
     #[serde(alias = "maxPendingAgeS", deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 31_622_400)]

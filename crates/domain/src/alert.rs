@@ -287,6 +287,8 @@ wire_names! {
         RuleChanged = "rule_changed",
         /// The automation was archived.
         Archived = "archived",
+        /// Another alert says so now: a deadline that was forecast to be missed was.
+        Superseded = "superseded",
     }
 }
 

@@ -132,6 +132,19 @@ impl Baseline {
         Usual { median: typical, lower: lower.exp().min(typical - LEAST_SECONDS), upper: upper.exp().max(typical + LEAST_SECONDS) }
     }
 
+    /// The deviation of the logarithms.
+    #[must_use]
+    pub const fn deviation(&self) -> f64 {
+        self.deviation
+    }
+
+    /// The least that is unusually long, at any weekday and hour.
+    #[must_use]
+    pub fn least_upper(&self) -> f64 {
+        let slots = (0..7).flat_map(|weekday| (0..24).map(move |hour| (weekday, hour)));
+        slots.map(|(weekday, hour)| self.usual(weekday, hour).upper).fold(f64::INFINITY, f64::min)
+    }
+
     /// Durations that a run which begins then may have, each as likely as the others.
     #[must_use]
     pub fn possible(&self, weekday: u8, hour: u8) -> Vec<f64> {

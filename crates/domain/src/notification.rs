@@ -67,6 +67,12 @@ impl ChannelKind {
     pub const fn is_single(self) -> bool {
         matches!(self, Self::PagerDuty | Self::Jira)
     }
+
+    /// Whether people read it, whom the end of an alert does not concern that another one continues; a system must hear of it.
+    #[must_use]
+    pub const fn is_read_by_people(self) -> bool {
+        matches!(self, Self::Email | Self::Slack | Self::Teams | Self::Telegram)
+    }
 }
 
 wire_names! {

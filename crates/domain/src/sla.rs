@@ -7,6 +7,7 @@
 //! A *deadline* is the instant by which a run is expected; a run is *late* at the deadline and the grace. Nothing is late while the automation is on
 //! [`Hold`] on purpose, in a blackout, and on a day that the calendar excludes.
 
+mod ahead;
 mod faults;
 mod late;
 mod limits;
@@ -15,21 +16,25 @@ mod settle;
 #[cfg(test)]
 mod tests;
 mod times;
+mod unusual;
 mod words;
 
 use chrono::{DateTime, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    ahead::{ForecastFacts, Line},
     faults::MAX_NOTE,
     late::{Deadline, Hold, LateFacts},
     limits::{HubPart, QueueFacts, RunningJob, ScheduleFacts, WorkerFacts},
     outcomes::{MAX_RUNS, Run},
     settle::{Known, Standing, Verdict, gone, settle},
     times::Times,
+    unusual::{History, Past},
 };
 use crate::{
     alert::Terms,
+    duration::Sensitivity,
     ids::{AutomationId, CalendarId, DomainId},
     schedule::input::{time_of_day, time_of_day_text},
 };
@@ -101,6 +106,11 @@ pub struct Expectations {
     /// A run takes at least so long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_duration_s: Option<i64>,
+    /// A run takes about as long as those before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_anomaly: Option<DurationAnomaly>,
+    /// Whether a deadline that will probably be missed is an incident before it is.
+    pub forecast: bool,
     /// A job waits at most so long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pending_age_s: Option<i64>,
@@ -129,6 +139,8 @@ impl Default for Expectations {
             failure_rate: None,
             max_duration_s: None,
             min_duration_s: None,
+            duration_anomaly: None,
+            forecast: false,
             max_pending_age_s: None,
             max_backlog: None,
             worker_gone_after_s: None,
@@ -153,6 +165,14 @@ pub struct FailureRate {
     pub at_least: i64,
 }
 
+/// How far a run may be from what is usual for its automation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DurationAnomaly {
+    /// What is far.
+    pub sensitivity: Sensitivity,
+}
+
 impl Expectations {
     /// Whether a run is expected by a time.
     #[must_use]
@@ -163,10 +183,22 @@ impl Expectations {
     /// Whether something follows from each run that ends.
     #[must_use]
     pub const fn follows_runs(&self) -> bool {
-        self.has_failures() || self.has_durations()
+        self.has_failures() || self.has_durations() || self.has_history()
     }
 
-    /// Whether the duration of runs is limited.
+    /// Whether runs are judged by those before them.
+    #[must_use]
+    pub const fn has_history(&self) -> bool {
+        self.duration_anomaly.is_some() || self.forecast
+    }
+
+    /// How unusual a run must be.
+    #[must_use]
+    pub fn sensitivity(&self) -> Sensitivity {
+        self.duration_anomaly.unwrap_or_default().sensitivity
+    }
+
+    /// Whether the duration of runs is limited; not what is unusual about it, which is an incident of its own.
     #[must_use]
     pub const fn has_durations(&self) -> bool {
         self.max_duration_s.is_some() || self.min_duration_s.is_some()

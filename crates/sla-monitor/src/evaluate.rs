@@ -8,6 +8,8 @@
 //!   judges again.
 //! - What is found depends on the state of the database and the time alone. Events only wake the loop earlier.
 
+mod ahead;
+mod baselines;
 mod batch;
 mod catalog;
 mod facts;
@@ -29,6 +31,7 @@ use tokio::sync::Notify;
 
 use crate::alerts::Told;
 
+pub(crate) use self::baselines::Baselines;
 use self::{batch::Batch, catalog::Catalog, watch::Watch};
 
 /// How long a claim lasts: what a dead replica had claimed is judged after it.
@@ -49,6 +52,8 @@ pub(crate) struct Evaluate {
     /// Tells of what changed.
     pub(crate) told: Told,
     pub(crate) tick: Duration,
+    /// What earlier runs say.
+    pub(crate) baselines: Baselines,
 }
 
 impl Evaluate {
@@ -109,7 +114,7 @@ impl Evaluate {
         let used: BTreeSet<_> = claimed.iter().filter_map(|sla| sla.rule.calendar_id).collect();
         let calendars = self.calendars.get(&used).await?;
         let batch = Batch::read(&self.database, claimed, (&self.zones, &calendars), catalog, now).await?;
-        let facts = batch.facts(&self.database, catalog).await?;
+        let facts = batch.facts(&self.database, catalog, &self.baselines).await?;
         // A search for a deadline can take long: off the threads that serve requests.
         let judged = tokio::task::spawn_blocking(move || batch.judge(&facts));
         judged.await.map_err(|error| Error::Unavailable(error.to_string()))

@@ -11,7 +11,7 @@ use crate::{
     Settings,
     alerts::{self, Alerts, Told},
     channels::Channels,
-    evaluate::{Evaluate, sweep::Sweep},
+    evaluate::{Baselines, Evaluate, sweep::Sweep},
     heartbeat::Heartbeat,
     notifications::{Delivery, Notifications, Renderer, Router},
     reports::Reports,
@@ -115,6 +115,7 @@ fn evaluate(context: &Context, settings: &Settings, (told, nudge): (Told, Arc<No
         nudge,
         told,
         tick: settings.tick,
+        baselines: Baselines::default(),
     }
 }
 

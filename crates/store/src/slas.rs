@@ -8,6 +8,7 @@
 mod claim;
 mod ends;
 mod facts;
+mod history;
 mod row;
 mod states;
 mod wake;
@@ -37,6 +38,7 @@ pub use self::{
         LastRuns, Success, SuccessOf, Waiting, Watched, sla_list_running_unscoped, sla_list_runs_unscoped, sla_list_schedules_unscoped,
         sla_list_successes_unscoped, sla_list_waiting_unscoped, sla_list_workers_unscoped,
     },
+    history::{Coming, sla_list_front_unscoped, sla_list_history_unscoped, sla_list_last_ends_unscoped, sla_list_running_of_unscoped},
     states::{State, sla_list_ends_unscoped, sla_list_states, sla_list_states_unscoped},
     wake::{sla_monitor_state, sla_monitor_state_put, sla_next_wake_unscoped, sla_wake_of_automations},
 };

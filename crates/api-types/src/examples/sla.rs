@@ -5,7 +5,8 @@ use super::hook::with;
 fn rules() -> Value {
     json!({
         "name": "Invoices by 14:30", "automation_id": 7, "expected_daily_time": "14:30", "late_after_minutes": 10, "alert_on_failure": true,
-        "failure_rate": {"percent": 20, "runs": 10, "at_least": 5}, "timezone": "America/Sao_Paulo", "severity": "warning",
+        "failure_rate": {"percent": 20, "runs": 10, "at_least": 5}, "duration_anomaly": {"sensitivity": "normal"}, "forecast": true,
+        "timezone": "America/Sao_Paulo", "severity": "warning",
         "escalate": [{"after_minutes": 60, "severity": "critical"}], "note": "Call the tax team."
     })
 }

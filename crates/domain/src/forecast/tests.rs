@@ -3,7 +3,7 @@
 use super::*;
 use crate::duration::{
     Baseline, MAX_RUNS, Past, Sensitivity,
-    tests::{Chance as Random, automations},
+    tests::{Chance as Random, UNSEEN, automations},
 };
 
 /// Minutes before the deadline at which it is forecast.
@@ -37,7 +37,7 @@ struct Said {
 
 /// Two years of a daily run, forecast at each of [`BEFORE`] while it is not done, after 60 days.
 fn two_years(day: Day, seed: u64) -> Vec<Said> {
-    let (mut chance, mut history, mut waits, mut said) = (Random::new(seed), Vec::new(), Vec::new(), Vec::new());
+    let (mut chance, mut history, mut said) = (Random::new(seed), Vec::new(), Vec::new());
     let mut baseline = None;
     for nth in 0..730 {
         let (wait, takes) = day(&mut chance, nth);
@@ -56,9 +56,39 @@ fn two_years(day: Day, seed: u64) -> Vec<Said> {
         }
         history.insert(0, Past { weekday, hour: 8, seconds: takes * 60.0 });
         history.truncate(MAX_RUNS);
-        waits.push(wait);
     }
     said
+}
+
+/// What is said ten minutes before a run is there that waits for a busy queue, by how long earlier ones did; and what by none of them.
+fn two_years_of_waiting(seed: u64) -> Vec<(Forecast, Forecast, bool)> {
+    const COMES_IN: f64 = 10.0;
+    let (mut chance, mut history, mut waits, mut said) = (Random::new(seed), Vec::new(), Vec::new(), Vec::new());
+    for nth in 0..730 {
+        let (wait, takes, weekday) = (chance.lognormal(20.0, 0.8), chance.lognormal(50.0, 0.2), (nth % 7) as u8);
+        if let Some(baseline) = Baseline::of(&history, 365.0, Sensitivity::Normal).filter(|_| nth >= 60) {
+            let possible = baseline.possible(weekday, 8);
+            let say = |waits| {
+                let stage = Stage::Expected { comes_in: COMES_IN * 60.0, waits };
+                forecast(&possible, &stage, (COMES_IN + DEADLINE) * 60.0).unwrap()
+            };
+            said.push((say(waits.clone()), say(Vec::new()), wait + takes > DEADLINE));
+        }
+        history.insert(0, Past { weekday, hour: 8, seconds: takes * 60.0 });
+        waits.insert(0, wait * 60.0);
+    }
+    said
+}
+
+#[test]
+fn earlier_waits_say_how_long_one_waits_that_is_not_there_yet() {
+    let said: Vec<_> = (0..automations() + 2).flat_map(|seed| two_years_of_waiting(seed * 13 + 5)).collect();
+    let mean = |of: fn(&(Forecast, Forecast, bool)) -> f64| said.iter().map(of).sum::<f64>() / said.len() as f64;
+    let (with, without, came) =
+        (mean(|(with, ..)| with.miss), mean(|(_, without, _)| without.miss), mean(|(.., missed)| f64::from(u8::from(*missed))));
+    println!("with waits {with:.3}, without {without:.3}, came true {came:.3}");
+    assert!((with - came).abs() < 0.03, "{with} was said, {came} came");
+    assert!((without - came).abs() > 0.1, "without waits {without} was said, {came} came");
 }
 
 fn part(of: &[Said], is: impl Fn(&Said) -> bool) -> f64 {
@@ -78,11 +108,26 @@ fn calibration(said: &[Said]) -> Vec<(usize, f64, f64)> {
 
 #[test]
 fn a_probability_means_what_it_says() {
-    let said: Vec<Said> = DAYS.iter().flat_map(|(_, day)| (0..automations() + 2).flat_map(|seed| two_years(*day, seed * 13 + 5))).collect();
+    means_what_it_says(0);
+}
+
+#[test]
+fn a_probability_means_what_it_says_of_years_that_nothing_was_tuned_by() {
+    means_what_it_says(UNSEEN);
+}
+
+fn means_what_it_says(first: u64) {
+    let seeds = || (0..automations() + 2).map(|seed| first + seed * 13 + 5);
+    let said: Vec<Said> = DAYS.iter().flat_map(|(_, day)| seeds().flat_map(|seed| two_years(*day, seed))).collect();
+    println!("seeds from {first}: {} forecasts", said.len());
     for (nth, (count, mean, came)) in calibration(&said).into_iter().enumerate() {
         println!("| {}–{} % | {count} | {:.0} % | {:.0} % |", nth * 10, nth * 10 + 10, mean * 100.0, came * 100.0);
         assert!(count < 100 || (mean - came).abs() < 0.08, "tenth {nth}: {mean} was said of {count}, {came} came");
     }
+    let told: Vec<Said> = said.into_iter().filter(|said| said.forecast.miss >= TOLD).collect();
+    let true_ones = part(&told, |said| said.missed);
+    println!("told: {}, came true: {:.0} %", told.len(), true_ones * 100.0);
+    assert!(true_ones >= TOLD, "{true_ones} of {} came true", told.len());
 }
 
 #[test]

@@ -202,6 +202,9 @@ impl<'a> Plan<'a> {
         let waiting: Vec<NoticeKind> = self.of(channel.id, alert.id).map(|(_, item)| item.kind).collect();
         let is_held = self.of(channel.id, alert.id).any(|(planned, _)| planned.message.due_at > self.now + channel.wait);
         let item = |kind| Item { notice_id: notice.id, alert_id: alert.id, key: alert.key.clone(), kind, at: notice.at };
+        if notice.kind == NoticeKind::Resolved && alert.is_superseded && channel.kind.is_read_by_people() {
+            return self.release(channel.id, alert.id);
+        }
         match supersede(&waiting, notice.kind, channel.kind.is_single()) {
             // It was held by quiet hours, and has become severe enough.
             Verdict::Absorb if is_held && held.is_none() && notice.kind == NoticeKind::Escalated => {

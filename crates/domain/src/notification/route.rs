@@ -32,6 +32,8 @@ pub struct Routed {
     pub channels: Vec<ChannelId>,
     /// Whether somebody muted the alert or its rule.
     pub is_muted: bool,
+    /// Whether another alert continues it, of which people are told.
+    pub is_superseded: bool,
     /// The incident that it follows from: the key of a worker that is gone.
     pub cause: Option<String>,
 }
@@ -98,6 +100,7 @@ pub(super) mod tests {
             labels: vec!["fiscal".to_owned(), "sap".to_owned()],
             channels: Vec::new(),
             is_muted: false,
+            is_superseded: false,
             cause: None,
         }
     }

@@ -91,6 +91,10 @@ impl Expectations {
             let message = "must be omitted with expected_run_every_minutes: make two rules, whose alerts are told apart";
             faults.push(Fault::new("expected_daily_time", message));
         }
+        if self.forecast && !self.has_deadline() {
+            let message = "must be false without expected_run_every_minutes and expected_daily_time: there is no deadline to forecast";
+            faults.push(Fault::new("forecast", message));
+        }
         if let (Some(least), Some(most)) = (self.min_duration_s, self.max_duration_s)
             && least >= most
         {

@@ -1,6 +1,6 @@
 //! Whether a run is late.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use super::{Known, Look, Standing, Verdict};
 use crate::alert::Facts;
@@ -66,16 +66,19 @@ impl Look<'_> {
         let last = last.or_else(|| known.filter(|known| known.standing == Standing::Breached).and_then(|known| known.breach_of));
         match last {
             None => Deadline::Ahead,
-            Some(at) => {
-                let early = at - TimeDelta::minutes(expect.early_minutes);
-                let previous = self.times.deadline_to(at - TimeDelta::seconds(1), time).unwrap_or(early);
-                Deadline::Daily { previous, at, early }
-            }
+            Some(at) => self.daily(at, time),
         }
     }
 
+    /// A daily deadline, with what counts for it.
+    pub(super) fn daily(&self, at: DateTime<Utc>, time: NaiveTime) -> Deadline {
+        let early = at - TimeDelta::minutes(self.rule.expect.early_minutes);
+        let previous = self.times.deadline_to(at - TimeDelta::seconds(1), time).unwrap_or(early);
+        Deadline::Daily { previous, at, early }
+    }
+
     /// From when on runs are expected of this subject.
-    fn counts_since(&self, known: Option<&Known>) -> DateTime<Utc> {
+    pub(super) fn counts_since(&self, known: Option<&Known>) -> DateTime<Utc> {
         let Some(known) = known else { return self.since };
         let since = known.since.map_or(self.since, |since| since.max(self.since));
         match known.standing {
@@ -107,7 +110,7 @@ impl Look<'_> {
     }
 
     /// Kept from running: what is late stays so, and nothing else becomes late.
-    fn held(&self, known: Option<&Known>, until: Option<DateTime<Utc>>) -> Verdict {
+    pub(super) fn held(&self, known: Option<&Known>, until: Option<DateTime<Utc>>) -> Verdict {
         let until = until.filter(|until| *until > self.now);
         let due_at = Some(until.unwrap_or(self.now + LOOK_AGAIN));
         if let Some(known) = known.filter(|known| known.standing == Standing::Breached) {
@@ -116,7 +119,7 @@ impl Look<'_> {
         Verdict { standing: Standing::Held, due_at, is_until_due: until.is_some(), since: Some(self.now), ..Verdict::fine() }
     }
 
-    fn grace(&self) -> TimeDelta {
+    pub(super) fn grace(&self) -> TimeDelta {
         TimeDelta::minutes(self.rule.expect.late_after_minutes)
     }
 
@@ -145,7 +148,7 @@ impl Look<'_> {
     }
 
     /// When a time after `base` is over, that begins anew whenever nothing was expected.
-    fn interval_end(&self, base: DateTime<Utc>, length: TimeDelta) -> Option<DateTime<Utc>> {
+    pub(super) fn interval_end(&self, base: DateTime<Utc>, length: TimeDelta) -> Option<DateTime<Utc>> {
         let mut base = self.times.closed_until(base).unwrap_or(base);
         for _ in 0..MAX_CLOSINGS {
             let end = base.checked_add_signed(length)?;
@@ -175,7 +178,7 @@ impl Look<'_> {
     }
 
     /// Nothing to judge before the next deadline.
-    fn ahead(&self, after: DateTime<Utc>) -> Verdict {
+    pub(super) fn ahead(&self, after: DateTime<Utc>) -> Verdict {
         let next = self.rule.expect.expected_daily_time.and_then(|time| self.times.deadline_after(after.max(self.now), time));
         Verdict { due_at: next, ..Verdict::fine() }
     }

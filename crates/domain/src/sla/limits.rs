@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How often a backlog and workers are looked at, and the least time between two looks.
-const EVERY: TimeDelta = TimeDelta::seconds(15);
+pub(super) const EVERY: TimeDelta = TimeDelta::seconds(15);
 /// How often schedules are looked at.
 const SCHEDULES_EVERY: TimeDelta = TimeDelta::seconds(60);
 /// How long after its time a reconciler is stuck, beside twice its interval.
@@ -31,14 +31,15 @@ pub struct RunningJob {
 }
 
 /// The next time at which what is measured now and then is looked at: for all rules the same, so that they share what is read.
-fn next_look(now: DateTime<Utc>, every: TimeDelta) -> DateTime<Utc> {
+pub(super) fn next_look(now: DateTime<Utc>, every: TimeDelta) -> DateTime<Utc> {
     let every = every.num_seconds();
     DateTime::from_timestamp((now.timestamp().div_euclid(every) + 1) * every, 0).unwrap_or(now)
 }
 
 impl RunningJob {
     /// How long it has run, without its pauses.
-    fn took(&self, now: DateTime<Utc>) -> TimeDelta {
+    #[must_use]
+    pub fn took(&self, now: DateTime<Utc>) -> TimeDelta {
         self.paused_at.unwrap_or(now) - self.started_at - self.paused
     }
 }
@@ -72,6 +73,8 @@ pub struct ScheduleFacts {
     pub reason: Option<StateReason>,
     /// When somebody last changed it.
     pub updated_at: DateTime<Utc>,
+    /// When it is looked at next: when it fires, if it is in the future.
+    pub next_at: Option<DateTime<Utc>>,
 }
 
 /// A part of the hub: a reconciler, or dispatch.

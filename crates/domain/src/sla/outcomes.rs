@@ -21,6 +21,8 @@ pub struct Run {
     pub status: Status,
     /// When it ended.
     pub ended_at: DateTime<Utc>,
+    /// When it started; `None`: it never did.
+    pub started_at: Option<DateTime<Utc>>,
     /// How long it ran, without its pauses; `None`: it never started.
     pub took: Option<TimeDelta>,
     /// Class of its failure.
@@ -30,7 +32,7 @@ pub struct Run {
 }
 
 impl Run {
-    fn is_success(&self) -> bool {
+    pub(super) fn is_success(&self) -> bool {
         matches!(self.status, Status::Completed | Status::CompletedNoInvoices)
     }
 
@@ -122,7 +124,7 @@ impl Look<'_> {
     }
 
     /// The runs that count: neither canceled, nor ended before the rule.
-    fn counted<'a>(&self, runs: &'a [Run]) -> Vec<&'a Run> {
+    pub(super) fn counted<'a>(&self, runs: &'a [Run]) -> Vec<&'a Run> {
         runs.iter().filter(|run| run.ended_at > self.since && (run.is_success() || run.is_failure())).collect()
     }
 }

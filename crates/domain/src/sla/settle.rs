@@ -25,6 +25,8 @@ wire_names! {
         Held = "held",
         /// Nothing is expected in a blackout and out of the hours of the calendar.
         Closed = "closed",
+        /// Nothing can be said yet: too few runs have succeeded.
+        Learning = "learning",
     }
 }
 
@@ -43,15 +45,26 @@ pub struct Verdict {
     pub is_until_due: bool,
     /// Runs are expected since then, if that is later than the rule.
     pub since: Option<DateTime<Utc>>,
-    /// The daily deadline that was missed.
+    /// What the breach is of: the daily deadline that was missed, or when the run started that is unusual.
     pub breach_of: Option<DateTime<Utc>>,
+    /// Why an incident is over, if not because it is as expected again.
+    pub over: Option<Resolution>,
 }
 
 impl Verdict {
     /// As expected.
     #[must_use]
     pub const fn fine() -> Self {
-        Self { standing: Standing::Fine, at: None, facts: None, due_at: None, is_until_due: false, since: None, breach_of: None }
+        Self {
+            standing: Standing::Fine,
+            at: None,
+            facts: None,
+            due_at: None,
+            is_until_due: false,
+            since: None,
+            breach_of: None,
+            over: None,
+        }
     }
 
     /// Not as expected, since `at`.
@@ -96,7 +109,7 @@ pub fn settle(
     verdict: Verdict,
     now: DateTime<Utc>,
 ) -> (Option<Observation>, Known) {
-    let Verdict { standing, at, facts, due_at, is_until_due, since, breach_of } = verdict;
+    let Verdict { standing, at, facts, due_at, is_until_due, since, breach_of, over } = verdict;
     let was_open = known.is_some_and(|known| matches!(known.standing, Standing::Breached | Standing::Recovering));
     let mut next = Known { standing, at, told_at: None, fine_since: None, due_at, is_until_due, since, breach_of };
     let terms = terms(rule, key.alert_type);
@@ -104,10 +117,12 @@ pub fn settle(
     let observe = |seen, at| Observation { key: key.clone(), automation_id, source: AlertSource::Regente, terms: terms.clone(), seen, at };
     let observation = if standing == Standing::Breached {
         let told = known.filter(|_| was_open);
-        // One breach of a type that recurs is told once, also when a person resolved its alert.
+        // One breach of a type that recurs is told once, also when a person resolved its alert; its figures are told again while they change.
+        let has_changed = !key.alert_type.recurs() || matches!(key.alert_type, AlertType::DurationAnomaly | AlertType::SlaForecast);
         let is_new = told.is_none_or(|told| {
-            let is_other = if key.alert_type.recurs() { told.at != at } else { told.told_at.is_none_or(|told| now - told >= REFRESH) };
-            told.standing != Standing::Breached || is_other
+            let is_other = key.alert_type.recurs() && told.at != at;
+            let is_old = has_changed && told.told_at.is_none_or(|told| now - told >= REFRESH);
+            told.standing != Standing::Breached || is_other || is_old
         });
         // A state began when it was seen first.
         next.at = if key.alert_type.recurs() { at } else { told.and_then(|told| told.at).or(at) };
@@ -127,12 +142,12 @@ pub fn settle(
         }
         // When it begins to be fine, and when it has been for long enough.
         let is_told = fine_since == now || next.standing != Standing::Recovering;
-        is_told.then(|| observe(Seen::Fine, now))
+        is_told.then(|| observe(over.map_or(Seen::Fine, Seen::Gone), now))
     } else {
         None
     };
     // What nobody is to hear of is remembered only.
-    let is_silent = key.alert_type == AlertType::Late && !rule.expect.alert_on_late;
+    let is_silent = matches!(key.alert_type, AlertType::Late | AlertType::SlaForecast) && !rule.expect.alert_on_late;
     (observation.filter(|_| !is_silent), next)
 }
 

@@ -1,8 +1,10 @@
+mod ahead;
 mod faults;
 mod late;
 mod limits;
 mod outcomes;
 mod settle;
+mod unusual;
 
 use std::sync::Arc;
 
@@ -41,6 +43,7 @@ fn run(nth: u128, status: Status, ended_at: &str) -> Run {
         job_id: Uuid::from_u128(nth).into(),
         status,
         ended_at: at(ended_at),
+        started_at: Some(at(ended_at) - TimeDelta::seconds(60)),
         took: Some(TimeDelta::seconds(60)),
         error_class: (status == Status::Failed).then(|| "BUSINESS_ERROR".to_owned()),
         error_message: None,

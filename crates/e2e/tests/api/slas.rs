@@ -1,5 +1,7 @@
 //! SLA rules over HTTP: what people say of them, and what is found of real jobs.
 
+mod history;
+
 use std::sync::{
     Arc,
     atomic::{AtomicI64, Ordering},

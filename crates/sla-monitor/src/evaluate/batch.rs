@@ -126,6 +126,14 @@ impl Batch {
                 let running = item.automation_id.and_then(|id| facts.running.get(&id)).map_or(&[][..], Vec::as_slice);
                 look.durations(running, runs())
             }
+            (AlertType::DurationAnomaly, _) => {
+                let running = item.automation_id.and_then(|id| facts.running.get(&id)).map_or(&[][..], Vec::as_slice);
+                facts.history(look, item).map_or_else(Verdict::fine, |history| look.unusual(item.known.as_ref(), running, runs(), history))
+            }
+            (AlertType::SlaForecast, _) => {
+                let found = facts.history(look, item).zip(facts.ahead.get(&item.key));
+                found.map_or_else(Verdict::fine, |(history, ahead)| look.forecast(item.known.as_ref(), ahead, history))
+            }
             (AlertType::QueueBacklog, subject) => look.backlog(&facts.waiting(subject)),
             (AlertType::WorkerDown, Subject::Worker(id)) => {
                 let found = self.shared.workers.iter().find(|worker| worker.id == *id);
@@ -172,7 +180,7 @@ async fn shared(database: &Database, claimed: &[Sla], catalog: &Catalog) -> Resu
     let expects =
         |what: fn(&domain::sla::Expectations) -> bool| claimed.iter().filter(move |sla| sla.rule.enabled && what(&sla.rule.expect));
     let mut shared = Shared::default();
-    if expects(|expect| expect.worker_gone_after_s.is_some()).next().is_some() {
+    if expects(|expect| expect.worker_gone_after_s.is_some() || expect.forecast).next().is_some() {
         shared.workers = sla_list_workers_unscoped(database).await?;
     }
     let with_schedules = expects(|expect| expect.alert_on_dead_schedule || expect.has_deadline());

@@ -1,13 +1,16 @@
 //! Reads what the items of a batch are judged by, together.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     alert::{AlertType, Key, Subject},
     ids::{AutomationId, SlaId},
     schedule::ScheduleState,
-    sla::{Deadline, Hold, HubPart, LateFacts, QueueFacts, Run, RunningJob, Target},
+    sla::{Deadline, ForecastFacts, History, Hold, HubPart, LateFacts, QueueFacts, Run, RunningJob, Target},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use store::{
@@ -19,8 +22,10 @@ use store::{
 };
 
 use super::{
+    baselines::{Baselines, Of},
     batch::{Batch, Shared},
     catalog::Catalog,
+    plan::Item,
 };
 
 /// Reads at the same time.
@@ -32,6 +37,8 @@ pub(crate) struct Facts {
     pub(super) late: HashMap<Key, LateFacts>,
     pub(super) runs: HashMap<(SlaId, AutomationId), Vec<Run>>,
     pub(super) running: HashMap<AutomationId, Vec<RunningJob>>,
+    pub(super) histories: HashMap<Of, Arc<History>>,
+    pub(super) ahead: HashMap<Key, ForecastFacts>,
     queues: HashMap<String, QueueFacts>,
     automations: HashMap<AutomationId, QueueFacts>,
 }
@@ -49,10 +56,15 @@ impl Facts {
 }
 
 impl Batch {
-    pub(crate) async fn facts(&self, database: &Database, catalog: &Catalog) -> Result<Facts, Error> {
-        let (late, runs, running, (queues, automations)) =
-            tokio::try_join!(self.late(database, catalog), self.runs(database), self.running(database), self.backlogs(database, catalog),)?;
-        Ok(Facts { late, runs, running, queues, automations })
+    pub(crate) async fn facts(&self, database: &Database, catalog: &Catalog, baselines: &Baselines) -> Result<Facts, Error> {
+        let (late, runs, running, (queues, automations), (histories, ahead)) = tokio::try_join!(
+            self.late(database, catalog),
+            self.runs(database),
+            self.running(database),
+            self.backlogs(database, catalog),
+            self.histories(database, catalog, baselines),
+        )?;
+        Ok(Facts { late, runs, running, histories, ahead, queues, automations })
     }
 
     async fn late(&self, database: &Database, catalog: &Catalog) -> Result<HashMap<Key, LateFacts>, Error> {
@@ -61,18 +73,8 @@ impl Batch {
             let Some(automation_id) = item.automation_id else { continue };
             let hold = hold(automation_id, catalog, &self.shared, self.now);
             facts.insert(item.key.clone(), LateFacts { hold, ..LateFacts::default() });
-            let of = match self.look(plan, times).deadline(item.known.as_ref()) {
-                _ if hold != Hold::None => continue,
-                Deadline::Ahead => continue,
-                // A success before the time from which the interval counts does not matter, but one that ends a breach does.
-                Deadline::Interval { since } => {
-                    let since = item.known.as_ref().and_then(|known| known.at).map_or(since, |at| at.min(since));
-                    SuccessOf { automation_id, previous: since, early: since, since: since - TimeDelta::days(366) }
-                }
-                Deadline::Daily { previous, early, .. } => {
-                    SuccessOf { automation_id, previous, early, since: previous.min(early) - TimeDelta::days(30) }
-                }
-            };
+            let deadline = self.look(plan, times).deadline(item.known.as_ref());
+            let Some(of) = success_of(automation_id, item, deadline).filter(|_| hold == Hold::None) else { continue };
             asked.push(of);
             keys.push(&item.key);
         }
@@ -90,6 +92,8 @@ impl Batch {
             let is_of_runs = match item.key.alert_type {
                 AlertType::Failure | AlertType::FailureStreak => true,
                 AlertType::Duration => plan.sla.rule.expect.min_duration_s.is_some(),
+                // What was fine is still, unless a run ended.
+                AlertType::DurationAnomaly => !item.was_fine || item.has_ended,
                 _ => false,
             };
             if let (true, Some(automation_id)) = (is_of_runs, item.automation_id) {
@@ -104,9 +108,10 @@ impl Batch {
     }
 
     async fn running(&self, database: &Database) -> Result<HashMap<AutomationId, Vec<RunningJob>>, Error> {
-        let limited = self
-            .items()
-            .filter(|(plan, _, item)| item.key.alert_type == AlertType::Duration && plan.sla.rule.expect.max_duration_s.is_some());
+        let limited = self.items().filter(|(plan, _, item)| match item.key.alert_type {
+            AlertType::Duration => plan.sla.rule.expect.max_duration_s.is_some(),
+            alert_type => alert_type == AlertType::DurationAnomaly,
+        });
         let automations: BTreeSet<AutomationId> = limited.filter_map(|(.., item)| item.automation_id).collect();
         sla_list_running_unscoped(database, &Vec::from_iter(automations)).await
     }
@@ -148,8 +153,23 @@ impl Batch {
     }
 }
 
+/// Which success counts for a deadline; `None`: there is none yet.
+pub(super) fn success_of(automation_id: AutomationId, item: &Item, deadline: Deadline) -> Option<SuccessOf> {
+    Some(match deadline {
+        Deadline::Ahead => return None,
+        // A success before the time from which the interval counts does not matter, but one that ends a breach does.
+        Deadline::Interval { since } => {
+            let since = item.known.as_ref().and_then(|known| known.at).map_or(since, |at| at.min(since));
+            SuccessOf { automation_id, previous: since, early: since, since: since - TimeDelta::days(366) }
+        }
+        Deadline::Daily { previous, early, .. } => {
+            SuccessOf { automation_id, previous, early, since: previous.min(early) - TimeDelta::days(30) }
+        }
+    })
+}
+
 /// Whether an automation, its queue, or every schedule of it that is switched on is paused.
-fn hold(id: AutomationId, catalog: &Catalog, shared: &Shared, now: DateTime<Utc>) -> Hold {
+pub(super) fn hold(id: AutomationId, catalog: &Catalog, shared: &Shared, now: DateTime<Utc>) -> Hold {
     let hold = catalog.hold(id, now);
     if hold != Hold::None {
         return hold;

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use domain::{
     alert::{AlertType, Key, Resolution, Subject},
     ids::AutomationId,
-    sla::{Known, Target, Times},
+    sla::{Known, Standing, Target, Times},
 };
-use store::slas::{Sla, State};
+use store::slas::{AT_ONCE, Sla, State};
 
 use super::{batch::Shared, catalog::Catalog};
 
@@ -18,6 +18,10 @@ pub(crate) struct Item {
     pub(crate) key: Key,
     pub(crate) automation_id: Option<AutomationId>,
     pub(crate) known: Option<Known>,
+    /// Whether a run of its automation ended.
+    pub(crate) has_ended: bool,
+    /// Whether it was as expected, and nothing else has changed since.
+    pub(crate) was_fine: bool,
 }
 
 /// A rule and what is judged of it.
@@ -55,13 +59,16 @@ impl Plan {
                 continue;
             };
             let is_due = state.known.due_at.is_some_and(|due| due <= now);
-            if is_due || automation_id.is_some_and(|id| has_ended.contains(&id)) {
-                plan.items.push(Item { key: state.key, automation_id, known: Some(state.known) });
+            let has_ended = automation_id.is_some_and(|id| has_ended.contains(&id));
+            if is_due || has_ended {
+                let was_fine = state.known.standing == Standing::Fine && state.known.due_at != Some(AT_ONCE);
+                plan.items.push(Item { key: state.key, automation_id, known: Some(state.known), has_ended, was_fine });
             } else {
                 plan.rest.push(state);
             }
         }
-        plan.items.extend(wanted.into_iter().map(|(key, automation_id)| Item { key, automation_id, known: None }));
+        let new = |(key, automation_id)| Item { key, automation_id, known: None, has_ended: false, was_fine: false };
+        plan.items.extend(wanted.into_iter().map(new));
         plan
     }
 }
@@ -84,6 +91,8 @@ fn wanted(sla: &Sla, catalog: &Catalog, shared: &Shared) -> Wanted {
             (expect.alert_on_failure || expect.failure_rate.is_some(), AlertType::Failure),
             (expect.failure_streak.is_some(), AlertType::FailureStreak),
             (expect.has_durations(), AlertType::Duration),
+            (expect.duration_anomaly.is_some(), AlertType::DurationAnomaly),
+            (expect.forecast, AlertType::SlaForecast),
             (expect.has_backlog() && by_automation, AlertType::QueueBacklog),
         ];
         for (_, alert_type) in types.into_iter().filter(|(is_wanted, _)| *is_wanted) {

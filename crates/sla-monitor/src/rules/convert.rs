@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use api_types::{SlaEscalation, SlaFailureRate, SlaState, SlaUpdate};
+use api_types::{SlaDurationAnomaly, SlaEscalation, SlaFailureRate, SlaState, SlaUpdate};
 use domain::{
     Fault,
     alert::{Escalation, Subject, Terms},
     ids::{AutomationId, DomainId},
     schedule::input::{MAX_NAME, time_of_day, time_of_day_text},
-    sla::{Expectations, FailureRate, RESOLVE_AFTER_MINUTES, Rule, Target},
+    sla::{DurationAnomaly, Expectations, FailureRate, RESOLVE_AFTER_MINUTES, Rule, Target},
 };
 use store::slas::{Sla, State};
 
@@ -63,6 +63,9 @@ fn set_expectations(expect: &mut Expectations, request: &SlaUpdate) {
     set(&mut expect.failure_rate, request.failure_rate.map(|given| given.map(rate)));
     set(&mut expect.max_duration_s, request.max_duration_s);
     set(&mut expect.min_duration_s, request.min_duration_s);
+    let anomaly = |SlaDurationAnomaly { sensitivity }| DurationAnomaly { sensitivity };
+    set(&mut expect.duration_anomaly, request.duration_anomaly.map(|given| given.map(anomaly)));
+    set(&mut expect.forecast, request.forecast);
     set(&mut expect.max_pending_age_s, request.max_pending_age_s);
     set(&mut expect.max_backlog, request.max_backlog);
     set(&mut expect.worker_gone_after_s, request.worker_gone_after_s);
@@ -157,6 +160,8 @@ pub(super) fn shown(sla: Sla, states: Vec<State>, names: &BTreeMap<Subject, Stri
         failure_rate: expect.failure_rate.map(rate),
         max_duration_s: expect.max_duration_s,
         min_duration_s: expect.min_duration_s,
+        duration_anomaly: expect.duration_anomaly.map(|DurationAnomaly { sensitivity }| SlaDurationAnomaly { sensitivity }),
+        forecast: expect.forecast,
         max_pending_age_s: expect.max_pending_age_s,
         max_backlog: expect.max_backlog,
         worker_gone_after_s: expect.worker_gone_after_s,

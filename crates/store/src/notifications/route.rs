@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use domain::{
-    alert::{Alert, AlertType, Subject},
+    alert::{Alert, AlertType, Resolution, Subject},
     automation::is_every_queue,
     ids::{AlertId, AutomationId, ChannelId, NotificationId},
     job::ErrorClass,
@@ -224,6 +224,7 @@ async fn routed(txn: &Transaction, alerts: &BTreeMap<AlertId, Alert>, now: DateT
             labels,
             channels: alert.terms.channels.clone(),
             is_muted,
+            is_superseded: alert.resolved.as_ref().is_some_and(|end| end.why == Resolution::Superseded),
             cause: cause(alert, queue, &gone),
         };
         (alert.id, routed)

@@ -24,11 +24,11 @@ use crate::{
 };
 
 /// Rows of one statement: databases bound its parameters.
-const MOST_ROWS: usize = 500;
+pub(super) const MOST_ROWS: usize = 500;
 /// Length to which an error's message is cut, in characters.
 const MESSAGE: usize = 300;
 /// Succeeded; as literals, so that the planner knows them.
-const SUCCEEDED: &str = "status IN ('completed', 'completed_no_invoices')";
+pub(super) const SUCCEEDED: &str = "status IN ('completed', 'completed_no_invoices')";
 
 /// Which success of an automation is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +54,8 @@ pub struct Success {
 
 /// Automation, id, start, begin of its pause, milliseconds of its pauses.
 type RunningRow = (i32, Uuid, Option<DateTime<Utc>>, Option<DateTime<Utc>>, i64);
-/// Automation, id, whether it is on, state with its reason, last change.
-type ScheduleRow = (i32, Uuid, bool, String, Option<String>, DateTime<Utc>);
+/// Automation, id, whether it is on, state with its reason, last change, when it fires next.
+type ScheduleRow = (i32, Uuid, bool, String, Option<String>, DateTime<Utc>, Option<DateTime<Utc>>);
 
 /// For each of these the success that counts and the last one, in the same order.
 ///
@@ -149,6 +149,7 @@ pub async fn sla_list_runs_unscoped(database: &Database, of: &LastRuns) -> Resul
             job_id: id.into(),
             status: Status::parse(&status).ok_or_else(|| Error::Corrupt(format!("jobs.status of {id}")))?,
             ended_at,
+            started_at,
             took: started_at.map(|started| ended_at - started - TimeDelta::milliseconds(paused_ms)),
             error_class,
             error_message: message.map(|message| message.chars().take(MESSAGE).collect()),
@@ -249,6 +250,8 @@ pub struct Watched {
     pub id: WorkerId,
     /// Queues that it takes jobs from.
     pub queues: Vec<String>,
+    /// How many jobs it runs at once.
+    pub slots: i32,
     /// What is judged.
     pub facts: WorkerFacts,
 }
@@ -259,13 +262,13 @@ pub struct Watched {
 /// Any [`Error`] of the database.
 pub async fn sla_list_workers_unscoped(database: &Database) -> Result<Vec<Watched>, Error> {
     use worker::Column as C;
-    type Row = (Uuid, Value, DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
-    let query = worker::Entity::find().select_only().columns([C::Id, C::Queues, C::LastSeenAt, C::PausedAt, C::StoppedAt]);
+    type Row = (Uuid, Value, i32, DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+    let query = worker::Entity::find().select_only().columns([C::Id, C::Queues, C::Slots, C::LastSeenAt, C::PausedAt, C::StoppedAt]);
     let rows: Vec<Row> = query.into_tuple().all(database.connection()).await?;
     rows.into_iter()
-        .map(|(id, queues, last_seen_at, paused_at, stopped_at)| {
+        .map(|(id, queues, slots, last_seen_at, paused_at, stopped_at)| {
             let queues = serde_json::from_value(queues).map_err(|_| Error::Corrupt(format!("workers.queues of {id}")))?;
-            Ok(Watched { id: id.into(), queues, facts: WorkerFacts { life: Life { last_seen_at, paused_at, stopped_at } } })
+            Ok(Watched { id: id.into(), queues, slots, facts: WorkerFacts { life: Life { last_seen_at, paused_at, stopped_at } } })
         })
         .collect()
 }
@@ -283,13 +286,13 @@ pub async fn sla_list_schedules_unscoped(
     for ids in automations.chunks(MOST_ROWS) {
         let query = schedule::Entity::find()
             .select_only()
-            .columns([C::AutomationId, C::Id, C::Enabled, C::State, C::StateReason, C::UpdatedAt])
+            .columns([C::AutomationId, C::Id, C::Enabled, C::State, C::StateReason, C::UpdatedAt, C::WakeAt])
             .filter(C::AutomationId.is_in(ids.iter().map(|id| id.get())));
         let rows: Vec<ScheduleRow> = query.into_tuple().all(database.connection()).await?;
-        for (automation, id, enabled, state, reason, updated_at) in rows {
+        for (automation, id, enabled, state, reason, updated_at, next_at) in rows {
             let state = ScheduleState::parse(&state).ok_or_else(|| Error::Corrupt(format!("schedules.state of {id}")))?;
             let reason = reason.as_deref().and_then(StateReason::parse);
-            all.entry(automation.into()).or_default().push((id.into(), ScheduleFacts { enabled, state, reason, updated_at }));
+            all.entry(automation.into()).or_default().push((id.into(), ScheduleFacts { enabled, state, reason, updated_at, next_at }));
         }
     }
     Ok(all)

@@ -57,6 +57,7 @@ mod retention;
 mod schedules;
 mod scopes;
 mod secrets;
+mod slas;
 mod statistics;
 mod transactions;
 mod unstarted;

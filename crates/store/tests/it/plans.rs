@@ -17,6 +17,7 @@ use store::{
     },
     queues::{Queue, queue_get, queue_list},
     schedules::{Claim, schedule_claim, schedule_next_wake_unscoped},
+    slas::{sla_list_front_unscoped, sla_list_history_unscoped, sla_list_last_ends_unscoped},
 };
 use uuid::Uuid;
 
@@ -47,6 +48,8 @@ suite!(
     retention_reads_the_oldest,
     an_api_key_is_found_by_one_look_up,
     due_schedules_are_found_without_the_others,
+    histories_read_the_runs_of_one_automation,
+    the_front_of_a_queue_is_read_without_the_ended_jobs,
 );
 
 /// Statements are planned for their values at first, and later perhaps once for all values.
@@ -365,4 +368,24 @@ async fn due_schedules_are_found_without_the_others(db: Case) {
         let expected = ["ix_schedules_wake", "schedules_pkey"];
         assert!(used.keys().all(|name| expected.contains(&name.as_str())) && used.len() == 2, "{planner}: {used:?}");
     }
+}
+
+async fn histories_read_the_runs_of_one_automation(db: Case) {
+    fill(&db).await;
+    // It reads the whole table, which must not be counted later.
+    execute_apart(&db, "UPDATE jobs SET completed_at = created_at WHERE status = 'completed'; ANALYZE jobs").await;
+    let since = chrono::Utc::now() - chrono::TimeDelta::days(400);
+    uses_filled(&db, &["ix_jobs_automation_ended"], async |hub| {
+        let read = sla_list_history_unscoped(hub, AutomationId::new(7), since, 1001).await.unwrap();
+        let last = sla_list_last_ends_unscoped(hub, &[AutomationId::new(7), AutomationId::new(8)], since).await.unwrap();
+        assert_eq!((read.len(), last.len()), (0, 2), "they never started");
+    })
+    .await;
+}
+
+async fn the_front_of_a_queue_is_read_without_the_ended_jobs(db: Case) {
+    uses(&db, &["ix_jobs_dispatched", "ix_jobs_waiting"], async |hub| {
+        assert_eq!(sla_list_front_unscoped(hub, "invoices", 100).await.unwrap().len(), 40);
+    })
+    .await;
 }

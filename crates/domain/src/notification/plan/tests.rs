@@ -191,3 +191,20 @@ fn a_notice_is_in_one_message_of_a_channel() {
         assert_eq!((all, notices.len()), (3, 3));
     }
 }
+
+#[test]
+fn people_are_not_told_of_the_end_of_what_another_alert_continues() {
+    let channels = [
+        channel(1, ChannelKind::Slack),
+        channel(2, ChannelKind::Email),
+        channel(3, ChannelKind::PagerDuty),
+        channel(4, ChannelKind::Webhook),
+    ];
+    let told: Vec<(ChannelId, AlertId)> = channels.iter().map(|channel| (channel.id, alert(1).id)).collect();
+    let superseded = Routed { is_superseded: true, ..alert(1) };
+    let planned = plan_told(&channels, (Vec::new(), told), DAY, &[(Resolved, superseded.clone())]);
+    let of: Vec<ChannelId> = planned.iter().map(|planned| planned.message.channel_id).collect();
+    assert_eq!(of, [channels[2].id, channels[3].id], "systems close what they opened");
+    // What waits is not told any more.
+    assert_eq!(plan(&channels, DAY, &[(Opened, alert(1)), (Resolved, superseded)]), []);
+}

@@ -116,7 +116,7 @@ A duração de Faturamento voltou ao normal
 A fila Faturamento voltou ao normal
 A fila Faturamento voltou ao normal
 O worker Faturamento voltou
-Faturamento terminou às 14:52, com 22 min de atraso
+Faturamento não deve mais atrasar
 O agendamento Faturamento voltou a executar
 Regente: Faturamento voltou ao normal
 Resolvido: Disco cheio em db-1
@@ -152,6 +152,11 @@ fn who_ended_it_and_why_is_told() {
     assert_eq!(voice(Language::Pt).title(&by), "Resolvido: Faturamento, atraso (por Ana)");
     let changed = Brief { resolution: Some(Resolution::RuleChanged), ..late() };
     assert_eq!(voice(Language::En).title(&changed), "Resolved: Faturamento, lateness (the rule was changed)");
+    let forecast = || over(each().into_iter().find(|alert| alert.alert_type == AlertType::SlaForecast).unwrap());
+    assert_eq!(voice(Language::En).title(&forecast()), "Faturamento is not expected to be late any more");
+    let superseded = Brief { resolution: Some(Resolution::Superseded), ..forecast() };
+    assert_eq!(voice(Language::En).title(&superseded), "Resolved: Faturamento, forecast of lateness (it is late now)");
+    assert_eq!(voice(Language::Pt).title(&superseded), "Resolvido: Faturamento, previsão de atraso (já está atrasado)");
 }
 
 #[test]

@@ -36,10 +36,13 @@ impl Voice {
             Some(Resolution::Person) => return self.ended(alert, &self.by_whom(alert)),
             Some(Resolution::RuleChanged) => return self.ended(alert, &self.pick("a regra mudou", "the rule was changed")),
             Some(Resolution::Archived) => return self.ended(alert, &self.pick("a automação foi arquivada", "the automation was archived")),
+            Some(Resolution::Superseded) => return self.ended(alert, &self.pick("já está atrasado", "it is late now")),
             Some(Resolution::Recovered) | None => {}
         }
         match (alert.alert_type, self.language) {
-            (AlertType::Late | AlertType::SlaForecast, _) => self.finished(alert),
+            (AlertType::Late, _) => self.finished(alert),
+            (AlertType::SlaForecast, Pt) => format!("{name} não deve mais atrasar"),
+            (AlertType::SlaForecast, En) => format!("{name} is not expected to be late any more"),
             (AlertType::Failure | AlertType::FailureStreak, Pt) => format!("{name} voltou a funcionar"),
             (AlertType::Failure | AlertType::FailureStreak, En) => format!("{name} works again"),
             (AlertType::Duration | AlertType::DurationAnomaly, Pt) => format!("A duração de {name} voltou ao normal"),

@@ -86,7 +86,11 @@ fn a_schedule_is_dead_that_nobody_meant_to_end() {
         (true, ScheduleState::Paused, Some(StateReason::PausedOpen), Standing::Fine),
         (false, ScheduleState::Blocked, Some(StateReason::Unusable), Standing::Fine),
     ] {
-        assert_eq!(look.schedule(&ScheduleFacts { enabled, state, reason, updated_at: at(NOW) }).standing, expected, "{state} {reason:?}");
+        assert_eq!(
+            look.schedule(&ScheduleFacts { enabled, state, reason, updated_at: at(NOW), next_at: None }).standing,
+            expected,
+            "{state} {reason:?}"
+        );
     }
 }
 
