@@ -75,6 +75,8 @@ impl Look<'_> {
         let since = self.counts_since(known);
         let Some(time) = self.rule.expect.expected_daily_time else { return Deadline::Interval { since } };
         let told = known.filter(|known| known.standing == Standing::Breached).and_then(|known| known.at);
+        // The rule or its calendar may have changed since.
+        let told = told.filter(|at| *at > since && self.times.deadline_to(*at, time) == Some(*at));
         let next = || self.times.deadline_after((self.now - self.grace()).max(since), time);
         told.or_else(next).map_or(Deadline::Ahead, |at| self.daily(at, time))
     }
@@ -115,8 +117,7 @@ impl Look<'_> {
         let verdict = if self.rule.expect.expected_daily_time.is_some() && facts.success_at.is_some() {
             fine(self.look_after(at, late_at, all))
         } else if self.now >= late_at {
-            let is_told = known.is_some_and(|known| known.standing == Standing::Breached);
-            Verdict { over: is_told.then_some(Resolution::Superseded), ..fine(self.look_after(at, self.now, all)) }
+            Verdict { over: is_told(known, at).then_some(Resolution::Superseded), ..fine(self.look_after(at, self.now, all)) }
         } else if self.times.blackout_end(late_at).is_some() {
             // Nothing is late in a blackout.
             Verdict { standing: Standing::Closed, ..fine(self.look_after(at, late_at, all)) }
@@ -134,7 +135,7 @@ impl Look<'_> {
         let Near { at, late_at } = near;
         let left = late_at - self.now;
         let due_at = Some(late_at.min(self.now + (left / PARTS).clamp(LEAST_LOOK, MOST_LOOK)));
-        let is_told = known.is_some_and(|known| known.standing == Standing::Breached && known.at == Some(at));
+        let is_told = is_told(known, at);
         let limit = if is_told { TAKEN_BACK } else { TOLD };
         let said = self.say(facts, (history, all), left).filter(|(said, _)| said.miss >= limit && (is_told || left >= LEAST_NOTICE));
         let Some((said, job_ids)) = said else { return Verdict { due_at, ..Verdict::fine() } };
@@ -190,4 +191,9 @@ impl Look<'_> {
         let said = say(comes_at, &Stage::Expected { comes_in: seconds(comes_at - self.now), waits })?;
         Some((said, facts.line.iter().map(|line| line.job_id).collect()))
     }
+}
+
+/// Whether it was told that this deadline will be missed.
+fn is_told(known: Option<&Known>, at: DateTime<Utc>) -> bool {
+    known.is_some_and(|known| known.standing == Standing::Breached && known.at == Some(at))
 }

@@ -30,6 +30,8 @@ use super::{
 const FRONT: u64 = MAX_AHEAD as u64;
 /// A worker that was heard of so lately works.
 const HEARD: TimeDelta = TimeDelta::minutes(2);
+/// A schedule that is looked at sooner fires now, or a scheduler has claimed it.
+const NOW: TimeDelta = TimeDelta::seconds(30);
 
 /// A deadline that is forecast.
 struct Expected<'a> {
@@ -156,7 +158,7 @@ impl Batch {
     fn next_fire(&self, id: AutomationId) -> Option<DateTime<Utc>> {
         let is_live = |facts: &ScheduleFacts| facts.enabled && facts.state == ScheduleState::Active;
         let of = self.shared.schedules.get(&id).into_iter().flatten();
-        of.filter_map(|(_, facts): &(ScheduleId, ScheduleFacts)| facts.next_at.filter(|at| is_live(facts) && *at > self.now)).min()
+        of.filter_map(|(_, facts): &(ScheduleId, ScheduleFacts)| facts.next_at.filter(|at| is_live(facts) && *at > self.now + NOW)).min()
     }
 
     async fn queue(&self, database: &Database, catalog: &Catalog, name: &str) -> Result<Queue, Error> {

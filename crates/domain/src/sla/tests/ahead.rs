@@ -164,6 +164,14 @@ fn what_is_not_there_is_forecast_from_its_next_fire_or_as_if_it_started_now() {
 }
 
 #[test]
+fn a_deadline_that_the_rule_has_no_more_is_not_waited_for() {
+    let mut story = Story::of(daily());
+    assert!(story.look(&running(5), minutes(-5)).is_some());
+    story.rule.expect.expected_daily_time = chrono::NaiveTime::from_hms_opt(16, 0, 0);
+    assert_eq!(story.look(&running(5), minutes(-4)).map(|told| told.seen), Some(Seen::Fine));
+}
+
+#[test]
 fn an_interval_is_forecast_from_the_last_success() {
     let rule = foretold(Expectations { expected_run_every_minutes: Some(60), ..Expectations::default() });
     let since = |last: DateTime<Utc>| ForecastFacts { last_success_at: Some(last), ..ForecastFacts::default() };
