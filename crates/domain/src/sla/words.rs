@@ -16,6 +16,8 @@ impl Expectations {
             self.failure_rate.map(|rate| format!("at most {} % fail", rate.percent)),
             self.max_duration_s.map(|seconds| format!("at most {seconds} s a run")),
             self.min_duration_s.map(|seconds| format!("at least {seconds} s a run")),
+            is_on(self.duration_anomaly.is_some(), "no unusual duration"),
+            is_on(self.forecast, "told before it is late"),
             self.max_backlog.map(|jobs| format!("at most {jobs} jobs wait")),
             self.max_pending_age_s.map(|seconds| format!("none waits longer than {seconds} s")),
             self.worker_gone_after_s.map(|seconds| format!("workers are heard of every {seconds} s")),

@@ -199,6 +199,8 @@ fn expects(rule: &Sla) -> Vec<String> {
         rate,
         rule.max_duration_s.map(|seconds| format!("at most {seconds} s a run")),
         rule.min_duration_s.map(|seconds| format!("at least {seconds} s a run")),
+        rule.duration_anomaly.map(|anomaly| format!("no unusual duration ({})", anomaly.sensitivity)),
+        is_on(rule.forecast, "told before it is late"),
         rule.max_backlog.map(|jobs| format!("at most {jobs} jobs wait")),
         rule.max_pending_age_s.map(|seconds| format!("none waits longer than {seconds} s")),
         rule.worker_gone_after_s.map(|seconds| format!("workers are heard of every {seconds} s")),
