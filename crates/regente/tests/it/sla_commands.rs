@@ -102,6 +102,15 @@ async fn a_rule_of_a_file_is_one_of_a_queue_a_domain_or_everything() {
     assert_eq!(made, "SLA rule Fila parada is created: at most 100 jobs wait, none waits longer than 900 s.\n");
     let whole = ["sla", "create", "--domain", "fiscal", "--failure-streak", "3", "--max-duration-s", "3600", "--min-duration-s", "5"];
     let whole: Sla = parsed(&place, &whole).await;
+    let usual = ["sla", "create", "Como sempre", "--domain", "fiscal", "--daily-time", "06:30", "--forecast", "--duration-anomaly"];
+    let made = said(&place, &usual).await;
+    let words = "a run by 06:30, no unusual duration (normal), told before it is late";
+    assert_eq!(made, format!("SLA rule Como sempre is created: {words}.\n"));
+    let changed = said(&place, &["sla", "update", "Como sempre", "--duration-anomaly=high", "--forecast=false"]).await;
+    assert_eq!(changed, "SLA rule Como sempre is changed: a run by 06:30, no unusual duration (high).\n");
+    let cleared = said(&place, &["sla", "update", "Como sempre", "--clear", "duration-anomaly"]).await;
+    assert_eq!(cleared, "SLA rule Como sempre is changed: a run by 06:30.\n");
+    done(&place, &["sla", "delete", "Como sempre"]).await;
     assert_eq!(whole.name, "Domain fiscal: fewer than 3 failures in a row, at most 3600 s a run, at least 5 s a run");
     let all = ["sla", "create", "Tudo", "--everything", "--worker-gone-after-s", "120", "--alert-on-dead-schedule", "--watch-hub"];
     let all = said(&place, &all).await;

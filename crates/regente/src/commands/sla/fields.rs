@@ -1,8 +1,8 @@
 //! What people set of an SLA rule.
 
-use api_types::{Sla, SlaEscalation, SlaFailureRate, SlaUpdate};
+use api_types::{Sla, SlaDurationAnomaly, SlaEscalation, SlaFailureRate, SlaUpdate};
 use clap::Args;
-use domain::{alert::Severity, ids::ChannelId};
+use domain::{alert::Severity, duration::Sensitivity, ids::ChannelId};
 
 use super::{Which, expects, find};
 use crate::commands::{
@@ -39,7 +39,7 @@ pub(super) struct UpdateArgs {
 type Clear = fn(&mut SlaUpdate);
 
 /// What `--clear` takes, and what it does.
-const CLEARED: [(&str, Clear); 13] = [
+const CLEARED: [(&str, Clear); 14] = [
     ("run-every", |rule| rule.expected_run_every_minutes = Some(None)),
     ("daily-time", |rule| rule.expected_daily_time = Some(None)),
     ("calendar", |rule| rule.calendar_id = Some(None)),
@@ -47,6 +47,7 @@ const CLEARED: [(&str, Clear); 13] = [
     ("failure-rate", |rule| rule.failure_rate = Some(None)),
     ("max-duration-s", |rule| rule.max_duration_s = Some(None)),
     ("min-duration-s", |rule| rule.min_duration_s = Some(None)),
+    ("duration-anomaly", |rule| rule.duration_anomaly = Some(None)),
     ("max-pending-age-s", |rule| rule.max_pending_age_s = Some(None)),
     ("max-backlog", |rule| rule.max_backlog = Some(None)),
     ("worker-gone-after-s", |rule| rule.worker_gone_after_s = Some(None)),
@@ -109,6 +110,9 @@ struct Deadlines {
     /// Whether a late run is an alert; =false: only the state says so.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     alert_on_late: Option<bool>,
+    /// A deadline that will probably be missed is an alert before it is; =false: it is none.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    forecast: Option<bool>,
     /// Name or id of the calendar whose days, hours and blackouts count.
     #[arg(long, value_name = "NAME")]
     calendar: Option<String>,
@@ -144,6 +148,9 @@ struct Outcomes {
     /// A run takes at least so long.
     #[arg(long, value_name = "SECONDS")]
     min_duration_s: Option<i64>,
+    /// A run takes about as long as those of its hour and weekday before it; how unusual it must be: low, normal or high.
+    #[arg(long, value_name = "SENSITIVITY", num_args = 0..=1, require_equals = true, default_missing_value = "normal")]
+    duration_anomaly: Option<Sensitivity>,
 }
 
 /// What waits, works and is switched on.
@@ -260,12 +267,13 @@ impl TargetArgs {
 
 impl Deadlines {
     async fn set(self, hub: &Hub, request: &mut SlaUpdate) -> Result<(), Fault> {
-        let Self { run_every, daily_time, early, late_after, alert_on_late, calendar, timezone } = self;
+        let Self { run_every, daily_time, early, late_after, alert_on_late, forecast, calendar, timezone } = self;
         set(&mut request.expected_run_every_minutes, run_every.map(Some));
         set(&mut request.expected_daily_time, daily_time.map(Some));
         set(&mut request.early_minutes, early);
         set(&mut request.late_after_minutes, late_after);
         set(&mut request.alert_on_late, alert_on_late);
+        set(&mut request.forecast, forecast);
         set(&mut request.timezone, timezone);
         if let Some(name) = calendar {
             request.calendar_id = Some(Some(calendar::find(hub, &name).await?.id));
@@ -282,6 +290,7 @@ impl Outcomes {
         set(&mut request.failure_streak, self.failure_streak.map(Some));
         set(&mut request.max_duration_s, self.max_duration_s.map(Some));
         set(&mut request.min_duration_s, self.min_duration_s.map(Some));
+        set(&mut request.duration_anomaly, self.duration_anomaly.map(|sensitivity| Some(SlaDurationAnomaly { sensitivity })));
         Ok(())
     }
 
