@@ -43,6 +43,7 @@ mod m20261127_062000_alerts;
 mod m20261127_063000_channels;
 mod m20261127_064000_notifications;
 mod m20261127_065000_manual_minutes;
+mod m20261127_153000_reconciler_success;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -94,6 +95,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_063000_channels::Migration),
             Box::new(m20261127_064000_notifications::Migration),
             Box::new(m20261127_065000_manual_minutes::Migration),
+            Box::new(m20261127_153000_reconciler_success::Migration),
         ]
     }
 }

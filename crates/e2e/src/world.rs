@@ -176,6 +176,16 @@ impl World {
         client(&[self.door()]).await
     }
 
+    /// A client of each orchestrator, around the gateways: of the hub alone, in one process.
+    ///
+    /// # Panics
+    /// When no token is to be had.
+    pub async fn orchestrators(&self) -> Vec<Client> {
+        let token = self.door().access_token().await.unwrap_or_else(|error| panic!("{error}"));
+        let of = |hub: &Hub| Client::new(hub.url(), token.clone(), String::new()).unwrap_or_else(|error| panic!("{error}"));
+        self.peers.iter().chain([&self.hub]).map(of).collect()
+    }
+
     /// Waits until a change counts for every request: in one process it does at once, with several replicas soon.
     ///
     /// # Panics

@@ -6,6 +6,7 @@ mod lost_messages;
 mod lost_workers;
 mod overdue;
 mod retention;
+mod stalls;
 mod sweep;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use runtime::{Context, Counts, Reconciler};
 
 use crate::{
     events::Announcer,
+    jobs::WaitingReasons,
     notices::Notices,
     writer::{Change, Writer},
 };
@@ -23,7 +25,12 @@ use crate::{
 const MOST_ENDED: u64 = 1000;
 
 /// All reconcilers.
-pub(crate) fn all(writer: &Writer, notices: &Notices, announcer: Announcer, context: &Context) -> Vec<Arc<dyn Reconciler>> {
+pub(crate) fn all(
+    (writer, notices): (&Writer, &Notices),
+    reasons: WaitingReasons,
+    announcer: Announcer,
+    context: &Context,
+) -> Vec<Arc<dyn Reconciler>> {
     let tick = context.settings.dispatch.tick;
     let database = &context.database;
     let ends = |limit| Arc::new(overdue::Overdue { limit, database: database.clone(), writer: writer.clone(), tick });
@@ -31,6 +38,7 @@ pub(crate) fn all(writer: &Writer, notices: &Notices, announcer: Announcer, cont
         ends(overdue::Limit::Lease),
         ends(overdue::Limit::Run),
         ends(overdue::Limit::Wait),
+        Arc::new(stalls::Stalls::new(reasons)),
         Arc::new(sweep::UnconfirmedSweep::new(context)),
         Arc::new(lost_messages::LostMessages::new(notices.clone(), context)),
         Arc::new(lost_workers::LostWorkers::new(announcer, context)),

@@ -40,7 +40,8 @@ impl runtime::Service for Service {
             let parts = Parts::start(context).await?;
             let use_cases = UseCases::new(&parts, context);
             tasks::start(&parts, context);
-            let reconcilers = reconcilers::all(&parts.writer, &parts.notices, parts::announcer(context), context);
+            let reconcilers =
+                reconcilers::all((&parts.writer, &parts.notices), parts.waiting_reasons(context), parts::announcer(context), context);
             let intake = use_cases.jobs.clone().into_inner();
             let running = Running::new(move |config| {
                 use_cases.share(config);

@@ -15,6 +15,8 @@ mod catalog;
 mod facts;
 mod plan;
 pub(crate) mod sweep;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -35,7 +37,7 @@ pub(crate) use self::baselines::Baselines;
 use self::{batch::Batch, catalog::Catalog, watch::Watch};
 
 /// How long a claim lasts: what a dead replica had claimed is judged after it.
-const CLAIM: TimeDelta = TimeDelta::seconds(20);
+pub(crate) const CLAIM: TimeDelta = TimeDelta::seconds(20);
 /// Rules of one claim.
 const BATCH: u64 = 500;
 /// The shortest sleep, so that a clock that is read a moment early does not spin.

@@ -12,7 +12,7 @@ mod router;
 pub(crate) mod routes;
 pub(crate) mod templates;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

@@ -81,15 +81,13 @@ impl Parts {
         let (told, nudge, planned) = (Told::new(context), Arc::<Notify>::default(), Arc::<Notify>::default());
         let outbound = settings.outbound().map_err(StartError::from)?;
         let (senders, renderer) = (Senders::new(context, outbound.clone()), Renderer::new(context, settings.links()));
-        let mut reconcilers: Vec<Arc<dyn Reconciler>> = vec![
+        let reconcilers: Vec<Arc<dyn Reconciler>> = vec![
             Arc::new(sweep(context, &settings, nudge.clone())),
             alerts::Due::new(context, settings.tick, told.clone()),
             Arc::new(retention::alerts(context, &settings)),
             Arc::new(retention::notifications(context, &settings)),
+            Arc::new(Heartbeat::new(context, &settings.heartbeat_url, outbound.clone())?),
         ];
-        if let Some(heartbeat) = Heartbeat::new(context, &settings.heartbeat_url, outbound.clone())? {
-            reconcilers.push(Arc::new(heartbeat));
-        }
         let tasks = Tasks {
             evaluate: evaluate(context, &settings, (told.clone(), nudge.clone())),
             router: Router::new(context, settings.tick, planned.clone()),

@@ -32,7 +32,7 @@ pub use self::{
         job_load, job_load_for_update_in_txn, job_payloads,
     },
     unstarted::{job_list_dispatched_before_in_txn, job_list_unstarted_unscoped, job_note_refused, job_undeliver_in_txn, job_unpark},
-    waiting::{ActiveJob, job_list_active_unscoped, job_list_waiting_unscoped, job_next_unscoped},
+    waiting::{ActiveJob, job_has_dispatched_unscoped, job_list_active_unscoped, job_list_waiting_unscoped, job_next_unscoped},
     write::{MOST_AT_ONCE, job_insert_at_once, job_insert_many_in_txn, job_update_at_once, job_update_many_in_txn},
 };
 

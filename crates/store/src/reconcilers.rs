@@ -27,6 +27,8 @@ pub struct Reconciler {
     pub last_started_at: Option<DateTime<Utc>>,
     /// When the last run ended.
     pub last_finished_at: Option<DateTime<Utc>>,
+    /// When the last run that did not fail ended.
+    pub last_succeeded_at: Option<DateTime<Utc>>,
     /// Duration in milliseconds.
     pub last_duration_ms: Option<i64>,
     /// Its outcome, as counts.
@@ -117,7 +119,9 @@ pub async fn reconciler_finish(database: &Database, name: &str, holder: ReplicaI
         last_error: Set(run.outcome.as_ref().err().cloned()),
         ..Default::default()
     };
-    let update = reconciler::Entity::update_many().set(row).col_expr(C::Runs, Expr::col(C::Runs).add(1));
+    let succeeded_at = Expr::val(run.outcome.is_ok().then_some(run.now)).if_null(Expr::col(C::LastSucceededAt));
+    let update =
+        reconciler::Entity::update_many().set(row).col_expr(C::LastSucceededAt, succeeded_at).col_expr(C::Runs, Expr::col(C::Runs).add(1));
     update.filter(C::Name.eq(name)).filter(C::Holder.eq(holder.get())).exec(database.connection()).await?;
     Ok(())
 }
@@ -134,6 +138,7 @@ pub async fn reconciler_list(database: &Database) -> Result<Vec<Reconciler>, Err
         held_until: row.held_until,
         last_started_at: row.last_started_at,
         last_finished_at: row.last_finished_at,
+        last_succeeded_at: row.last_succeeded_at,
         last_duration_ms: row.last_duration_ms,
         last_outcome: row.last_outcome,
         last_error: row.last_error,

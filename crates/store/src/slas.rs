@@ -40,7 +40,7 @@ pub use self::{
     },
     history::{Coming, sla_list_front_unscoped, sla_list_history_unscoped, sla_list_last_ends_unscoped, sla_list_running_of_unscoped},
     states::{State, sla_list_ends_unscoped, sla_list_states, sla_list_states_unscoped},
-    wake::{sla_monitor_state, sla_monitor_state_put, sla_next_wake_unscoped, sla_wake_of_automations},
+    wake::{sla_lateness_unscoped, sla_monitor_state, sla_monitor_state_put, sla_next_wake_unscoped, sla_wake_of_automations},
 };
 pub use crate::schedules::AT_ONCE;
 use crate::{

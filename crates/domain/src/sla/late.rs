@@ -97,7 +97,7 @@ impl Look<'_> {
         }
         let verdict = match self.deadline(known) {
             Deadline::Interval { since } => self.late_of_interval(known, since, facts),
-            Deadline::Daily { at, .. } => self.late_of_day(at, facts),
+            Deadline::Daily { at, .. } => self.late_of_day(known, at, facts),
             Deadline::Ahead => self.ahead(self.now),
         };
         let due_at = match verdict.standing {
@@ -160,7 +160,7 @@ impl Look<'_> {
         None
     }
 
-    fn late_of_day(&self, at: DateTime<Utc>, facts: &LateFacts) -> Verdict {
+    fn late_of_day(&self, known: Option<&Known>, at: DateTime<Utc>, facts: &LateFacts) -> Verdict {
         let late_at = at + self.grace();
         if facts.success_at.is_some() {
             return self.ahead(at);
@@ -170,7 +170,9 @@ impl Look<'_> {
             return Verdict { standing: Standing::Closed, ..self.ahead(at) };
         }
         if self.now < late_at {
-            return Verdict { due_at: Some(late_at), ..Verdict::fine() };
+            // What an earlier day misses is missing still.
+            let missing = known.filter(|known| known.standing == Standing::Breached && facts.last_success_at <= known.at);
+            return Verdict { due_at: Some(late_at), ..missing.map_or(Verdict::fine(), Verdict::unchanged) };
         }
         let next = self.ahead(self.now).due_at;
         let facts = Facts { expected_at: Some(at), last_success_at: facts.last_success_at, ..Facts::default() };

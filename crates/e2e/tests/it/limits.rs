@@ -32,9 +32,13 @@ fn most_at_once(file: &Path) -> (usize, usize) {
     (most, ran)
 }
 
-/// An automation whose robots write down that they begin and end.
+/// An automation whose robots write down that they begin and end. None ends before as many have begun as may run at once.
 async fn limited(world: &World, queue: &str, max_concurrency: u32) -> Automation {
-    let script = Robots::new(world.folder.path()).shell("robot.sh", "echo + >> \"$PARAM_FILE\"; sleep 0.15; echo - >> \"$PARAM_FILE\"\n");
+    let script = format!(
+        "echo + >> \"$PARAM_FILE\"\nuntil [ \"$(grep -c + \"$PARAM_FILE\")\" -ge {max_concurrency} ]; do sleep 0.02; done\nsleep 0.15\n\
+         echo - >> \"$PARAM_FILE\"\n"
+    );
+    let script = Robots::new(world.folder.path()).shell("robot.sh", &script);
     let body = json!({"name": "limited", "queue_name": queue, "entrypoint_type": "SHELL", "script_path": script,
         "max_concurrency": max_concurrency});
     world.client.automation(&body).await

@@ -9,9 +9,9 @@ use api_types::{Automation, Job, OpsStatus};
 use broker::{Broker, Consumer};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use domain::ids::JobId;
-use e2e::{Client, Delivery, Options, World};
+use e2e::{Delivery, Options, World};
 use messages::JobMessage;
-use regente::{Hub, HubOptions};
+use regente::HubOptions;
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -69,13 +69,11 @@ impl Taken {
 
 /// Each orchestrator counts its own.
 async fn refused_keys(world: &World) -> u64 {
-    let token = world.door().access_token().await.unwrap();
-    let of = async |hub: &Hub| {
-        let client = Client::new(hub.url(), token.clone(), String::new()).unwrap();
-        client.get("/api/v1/ops/status").await.expect(200).json::<OpsStatus>().refused_keys
-    };
-    let counts = futures_util::future::join_all(world.peers.iter().chain([&world.hub]).map(of)).await;
-    counts.into_iter().sum()
+    let mut refused = 0;
+    for client in world.orchestrators().await {
+        refused += client.get("/api/v1/ops/status").await.expect(200).json::<OpsStatus>().refused_keys;
+    }
+    refused
 }
 
 /// It may run many prefetched jobs one after the other, and another robot must not get a copy of those that wait.

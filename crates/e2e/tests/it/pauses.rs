@@ -4,7 +4,7 @@ use std::path::Path;
 
 use api_types::Automation;
 use broker::Broker;
-use domain::{ids::JobId, job::Status};
+use domain::{ids::JobId, job::Status, waiting::WaitingCode};
 use e2e::{Delivery, World, on_both};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -26,6 +26,18 @@ async fn post(world: &World, path: &str, what: &str) {
     let _done = world.client.post(&format!("{path}/{what}"), &json!({})).await.expect(200);
 }
 
+/// Pauses what this job waits for, until every orchestrator knows: another one may start jobs for a tick.
+async fn pause(world: &World, path: &str, waiting: JobId) {
+    post(world, path, "pause").await;
+    for client in world.orchestrators().await {
+        let knows = |job: &api_types::Job| {
+            let code = job.waiting_reason.as_ref().map(|reason| reason.code);
+            matches!(code, Some(WaitingCode::QueuePaused | WaitingCode::AutomationPaused))
+        };
+        client.job_when(waiting, "waits for the end of the pause", knows).await;
+    }
+}
+
 async fn all_complete(world: &World, jobs: &[JobId], dir: &Path) {
     for job in jobs {
         assert_eq!(world.client.ended(*job).await.status, Status::Completed);
@@ -45,7 +57,7 @@ async fn a_pause_stops_what_runs_on_at_once_and_nothing_runs_twice(delivery: Del
         if delivery == Delivery::Queue {
             world.client.job_when(jobs[1], "is on its way", |job| job.dispatched_at.is_some()).await;
         }
-        post(&world, path, "pause").await;
+        pause(&world, path, jobs[5]).await;
         std::fs::write(dir.path().join("go"), "").unwrap();
         assert_eq!(world.client.ended(jobs[0]).await.status, Status::Completed, "what runs is left alone");
         wait_with_the_hub(&world, &jobs[1..]).await;
@@ -69,7 +81,7 @@ async fn messages_that_wait_for_their_worker_are_held_back() {
         for job in &jobs {
             world.client.job_when(*job, "is with the broker", |job| job.dispatched_at.is_some()).await;
         }
-        post(&world, path, "pause").await;
+        pause(&world, path, jobs[7]).await;
         let worker = world.worker(&[&queue], 3);
         wait_with_the_hub(&world, &jobs).await;
         assert_eq!(lines(&dir.path().join("begun")).len(), 0, "{path}");
@@ -98,7 +110,7 @@ async fn a_paused_automation_does_not_stop_its_queue() {
     let count = world.settings.dispatch.window + 5;
     let held = submit(&world, &paused, dir.path(), 0..count).await;
     world.client.job_when(held[0], "is with the broker", |job| job.dispatched_at.is_some()).await;
-    post(&world, &pauses(&paused)[1], "pause").await;
+    pause(&world, &pauses(&paused)[1], held[count - 1]).await;
     let others = submit(&world, &other, other_dir.path(), 0..5).await;
     let worker = world.worker(&[&queue], 2);
     all_complete(&world, &others, other_dir.path()).await;

@@ -208,6 +208,8 @@ impl BrokerQueues {
                 known.due = matches!(finding, Finding::InUse(..)).then(|| now + self.0.tick * APPLY_EVERY);
                 known.finding = finding;
             }
+            // Another hub, which has not heard of the profile yet perhaps, recreates it all the time.
+            Err(Error::QueueNotFound { .. }) => known.due = Some(now + self.0.tick),
             // It is requested again while jobs wait for it.
             Err(error) => tracing::debug!(%error, queue.name = queue, "the queue could not be checked"),
         }
@@ -231,7 +233,7 @@ async fn find(broker: &Broker, queue: &str, profile: Option<QueueProfile>) -> Re
     match broker.apply_profile(queue, of_broker(profile)).await {
         Ok(None) => Ok(Finding::None),
         Ok(Some(depth)) => Ok(Finding::InUse(profile, depth)),
-        Err(error) if !broker.is_connected() => Err(error),
+        Err(error) if !broker.is_connected() || matches!(error, Error::QueueNotFound { .. }) => Err(error),
         // It cannot be changed, for example because of its type or the user's permissions. An existing queue is used as it is.
         Err(error) => match broker.adopt_queue(queue).await {
             Ok(_) | Err(Error::QueueNotFound { .. }) => Ok(Finding::Refused(profile, error.to_string())),

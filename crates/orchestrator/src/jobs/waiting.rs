@@ -182,16 +182,29 @@ impl WaitingReasons {
         }
     }
 
+    /// The next job of each queue, and why it is pending.
+    pub(crate) async fn of_queues(&self) -> Result<BTreeMap<String, (JobId, WaitingReason)>, Error> {
+        let mut next = BTreeMap::new();
+        for queue in store::jobs::job_queues_waiting(&self.database).await? {
+            let Some(job) = store::jobs::job_next_unscoped(&self.database, &queue).await? else { continue };
+            let reason = self.of(&Scope::All, &[&job.row]).await?.remove(&job.row.job.id);
+            next.extend(reason.map(|reason| (queue, (job.row.job.id, reason))));
+        }
+        Ok(next)
+    }
+
+    /// Whether jobs of the queue are dispatched that no worker has started.
+    pub(crate) async fn has_dispatched(&self, queue: &str) -> Result<bool, Error> {
+        store::jobs::job_has_dispatched_unscoped(&self.database, queue).await
+    }
+
     /// Logs why the next job of each queue is pending, when the reason has changed.
     pub(crate) async fn log(&self, logged: &mut BTreeMap<String, WaitingCode>) -> Result<(), Error> {
-        let queues = store::jobs::job_queues_waiting(&self.database).await?;
-        logged.retain(|queue, _| queues.contains(queue));
-        for queue in queues {
-            let Some(job) = store::jobs::job_next_unscoped(&self.database, &queue).await? else { continue };
-            let reasons = self.of(&Scope::All, &[&job.row]).await?;
-            let Some(reason) = reasons.get(&job.row.job.id) else { continue };
+        let next = self.of_queues().await?;
+        logged.retain(|queue, _| next.contains_key(queue));
+        for (queue, (job, reason)) in next {
             if logged.insert(queue.clone(), reason.code()) != Some(reason.code()) {
-                tracing::info!(queue.name = queue, job.id = %job.row.job.id, reason.code = reason.code().as_str(), %reason, "the next job of the queue is pending");
+                tracing::info!(queue.name = queue, job.id = %job, reason.code = reason.code().as_str(), %reason, "the next job of the queue is pending");
             }
         }
         Ok(())

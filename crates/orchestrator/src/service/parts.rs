@@ -117,7 +117,7 @@ impl Parts {
         }
     }
 
-    fn waiting_reasons(&self, context: &Context) -> WaitingReasons {
+    pub(super) fn waiting_reasons(&self, context: &Context) -> WaitingReasons {
         WaitingReasons {
             database: context.database.clone(),
             catalog: self.catalog.clone(),

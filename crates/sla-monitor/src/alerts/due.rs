@@ -23,10 +23,10 @@ const BATCH: u64 = 200;
 
 /// The reconciler.
 pub(crate) struct Due {
-    database: Database,
-    tick: Duration,
-    told: Told,
-    shutdown: Shutdown,
+    pub(crate) database: Database,
+    pub(crate) tick: Duration,
+    pub(crate) told: Told,
+    pub(crate) shutdown: Shutdown,
 }
 
 impl Due {

@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 /// Tells others. Clones share the nudge.
 #[derive(Clone)]
 pub(crate) struct Told {
-    events: Events,
-    clock: Clock,
+    pub(crate) events: Events,
+    pub(crate) clock: Clock,
     /// There are notices to be routed.
     pub(crate) notices: Arc<Notify>,
 }

@@ -59,7 +59,7 @@ impl Batch {
         let (states, ends, shared) = tokio::try_join!(
             sla_list_states_unscoped(database, &ids),
             sla_list_ends_unscoped(database, &ids),
-            shared(database, &claimed, catalog),
+            shared(database, &claimed, catalog, now),
         )?;
         let mut states_of: HashMap<SlaId, Vec<State>> = HashMap::new();
         for state in states {
@@ -176,7 +176,7 @@ fn times(sla: &Sla, zones: &Zones, calendars: &HashMap<CalendarId, Arc<Calendar>
 }
 
 /// Reads what subjects are found by, as far as a rule needs it.
-async fn shared(database: &Database, claimed: &[Sla], catalog: &Catalog) -> Result<Shared, Error> {
+async fn shared(database: &Database, claimed: &[Sla], catalog: &Catalog, now: DateTime<Utc>) -> Result<Shared, Error> {
     let expects =
         |what: fn(&domain::sla::Expectations) -> bool| claimed.iter().filter(move |sla| sla.rule.enabled && what(&sla.rule.expect));
     let mut shared = Shared::default();
@@ -190,7 +190,7 @@ async fn shared(database: &Database, claimed: &[Sla], catalog: &Catalog) -> Resu
         shared.schedules = sla_list_schedules_unscoped(database, &Vec::from_iter(automations)).await?;
     }
     if expects(|expect| expect.watch_hub).next().is_some() {
-        shared.hub = hub_parts(database).await?;
+        shared.hub = hub_parts(database, now).await?;
     }
     Ok(shared)
 }

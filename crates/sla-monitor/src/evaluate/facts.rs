@@ -9,12 +9,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     alert::{AlertType, Key, Subject},
     ids::{AutomationId, SlaId},
+    notification::channel::Channel,
     schedule::ScheduleState,
     sla::{Deadline, ForecastFacts, History, Hold, HubPart, LateFacts, QueueFacts, Run, RunningJob, Target},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use store::{
     Database, Error,
+    channels::{Filter, channel_list},
     reconcilers::{Reconciler, reconciler_list},
     slas::{
         LastRuns, SuccessOf, sla_list_running_unscoped, sla_list_runs_unscoped, sla_list_successes_unscoped, sla_list_waiting_unscoped,
@@ -179,10 +181,23 @@ pub(super) fn hold(id: AutomationId, catalog: &Catalog, shared: &Shared, now: Da
     if are_paused { Hold::Paused(None) } else { Hold::None }
 }
 
-/// The reconcilers of the hub.
-pub(super) async fn hub_parts(database: &Database) -> Result<Vec<HubPart>, Error> {
-    // One without an interval was never started by a replica of this version.
-    let part =
-        |one: Reconciler| Some(HubPart { name: one.name, last_at: one.last_finished_at, every: one.interval?, error: one.last_error });
-    Ok(reconciler_list(database).await?.into_iter().filter_map(part).collect())
+/// The parts of the hub: its reconcilers, and the channels, which it switches off when they refuse everything.
+pub(super) async fn hub_parts(database: &Database, now: DateTime<Utc>) -> Result<Vec<HubPart>, Error> {
+    let every = Filter { limit: u32::MAX.into(), ..Filter::default() };
+    let (reconcilers, channels) = tokio::try_join!(reconciler_list(database), channel_list(database, &every))?;
+    let reconciler = |one: Reconciler| {
+        let last_at = one.last_succeeded_at.or(one.last_finished_at.filter(|_| one.last_error.is_none()));
+        // One without an interval was never started by a replica of this version.
+        Some(HubPart { name: one.name, last_at, every: one.interval?, error: one.last_error })
+    };
+    let channel = |one: Channel| {
+        let last_at = if one.disabled_reason.is_some() { one.updated_at } else { now };
+        HubPart {
+            name: format!("channel {}", one.draft.name),
+            last_at: Some(last_at),
+            every: TimeDelta::zero(),
+            error: one.disabled_reason,
+        }
+    };
+    Ok(reconcilers.into_iter().filter_map(reconciler).chain(channels.into_iter().map(channel)).collect())
 }

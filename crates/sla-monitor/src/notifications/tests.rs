@@ -2,7 +2,7 @@
 
 mod faults;
 mod times;
-mod world;
+pub(crate) mod world;
 
 /// Makes of each test function one test per database.
 macro_rules! both {
@@ -21,4 +21,4 @@ macro_rules! both {
         }
     };
 }
-use both;
+pub(crate) use both;

@@ -14,6 +14,7 @@ pub struct Model {
     pub last_error: Option<String>,
     pub runs: i64,
     pub interval_ms: Option<i64>,
+    pub last_succeeded_at: Option<ChronoDateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -68,6 +68,15 @@ pub async fn job_list_waiting_unscoped(database: &Database, queue: &str, limit: 
     ids(database.connection(), query).await
 }
 
+/// Whether a pending job of `queue` is dispatched.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn job_has_dispatched_unscoped(database: &Database, queue: &str) -> Result<bool, Error> {
+    let query = job::Entity::find().filter(dispatched()).filter(job::Column::QueueName.eq(queue)).limit(1);
+    Ok(!ids(database.connection(), query).await?.is_empty())
+}
+
 /// The next job of `queue`, due or not; when all are dispatched, one of those.
 ///
 /// # Errors

@@ -1,8 +1,10 @@
 //! When a monitor must look at rules: the next time of all, and those of a change elsewhere.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{AutomationId, CalendarId, SlaId};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict,
+};
 use uuid::Uuid;
 
 use super::AT_ONCE;
@@ -19,6 +21,24 @@ pub async fn sla_next_wake_unscoped(database: &Database) -> Result<Option<DateTi
     use sla::Column::WakeAt;
     let query = sla::Entity::find().select_only().column(WakeAt).filter(WakeAt.is_not_null()).order_by_asc(WakeAt).limit(1);
     Ok(query.into_tuple().one(database.connection()).await?)
+}
+
+/// How late rules are judged: since when the expectation is due that waits longest. `within` is at least as long as a claim, which moves a rule's
+/// next look and not what is due. What was woken to be judged at once says no time, and does not count.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub async fn sla_lateness_unscoped(database: &Database, now: DateTime<Utc>, within: TimeDelta) -> Result<TimeDelta, Error> {
+    let query = sla_state::Entity::find()
+        .select_only()
+        .column(sla_state::Column::DueAt)
+        .join(JoinType::InnerJoin, sla_state::Entity::belongs_to(sla::Entity).from(sla_state::Column::SlaId).to(sla::Column::Id).into())
+        .filter(sla::Column::WakeAt.lte(now + within))
+        .filter(sla_state::Column::DueAt.gt(AT_ONCE))
+        .order_by_asc(sla_state::Column::DueAt)
+        .limit(1);
+    let due: Option<DateTime<Utc>> = query.into_tuple().one(database.connection()).await?;
+    Ok(due.map_or(TimeDelta::zero(), |due| Ord::max(now - due, TimeDelta::zero())))
 }
 
 /// Every expectation of these rules is judged anew when they are looked at.

@@ -61,6 +61,7 @@ async fn it_repeats_when_it_is_due(db: Case) {
         held_until: None,
         last_started_at: Some(at(0)),
         last_finished_at: Some(at(3)),
+        last_succeeded_at: Some(at(3)),
         last_duration_ms: Some(3),
         last_outcome: Some(json!({"jobs": 2})),
         last_error: None,
@@ -73,6 +74,7 @@ async fn it_repeats_when_it_is_due(db: Case) {
     let failed = Run { now: at(12), duration_ms: 2, outcome: Err("no".into()) };
     reconciler_finish(&db, "sweep", id_at(0, 2), &failed).await.unwrap();
     let after = one(&db).await;
+    assert_eq!((after.last_finished_at, after.last_succeeded_at), (Some(at(12)), Some(at(3))));
     assert_eq!((after.last_outcome, after.last_error.as_deref(), after.runs), (None, Some("no"), 2));
 }
 

@@ -154,6 +154,18 @@ fn a_second_deadline_that_is_missed_is_told_too() {
 }
 
 #[test]
+fn the_grace_of_the_next_deadline_ends_no_incident() {
+    let day = |ended| {
+        let mut world = World::new(daily("10:00", 60), None, "2026-11-26T14:30:00Z");
+        world.runs = vec![Success(ended, ended, false)];
+        world.until("2026-11-28T20:00:00Z")
+    };
+    day("2026-11-28T15:00:00Z").told(&[("late", "11-27T14:00"), ("late", "11-28T14:00"), ("fine", "11-28T15:00")]);
+    day("2026-11-28T13:30:00Z").told(&[("late", "11-27T14:00"), ("fine", "11-28T13:30")]);
+    day("2026-11-27T20:00:00Z").told(&[("late", "11-27T14:00"), ("fine", "11-27T20:00"), ("late", "11-28T14:00")]);
+}
+
+#[test]
 fn holidays_weekends_and_blackouts_have_no_deadline() {
     // 2026-11-20 is a Friday and a holiday.
     let calendar = Calendar::with_holidays("br", [HolidaySet::Br]);

@@ -34,13 +34,13 @@ use super::super::{
     router::Router,
 };
 
-pub(super) fn at(text: &str) -> DateTime<Utc> {
+pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 /// What a receiver answers.
 #[derive(Clone, Debug, Default)]
-pub(super) enum Mood {
+pub(crate) enum Mood {
     /// It takes what it gets.
     #[default]
     Fine,
@@ -52,28 +52,28 @@ pub(super) enum Mood {
 
 /// Keeps what it was sent, by channel.
 #[derive(Default)]
-pub(super) struct Receiver {
+pub(crate) struct Receiver {
     got: Mutex<Vec<(ChannelId, Message)>>,
     moods: Mutex<BTreeMap<ChannelId, Mood>>,
 }
 
 impl Receiver {
-    pub(super) fn set(&self, channel: ChannelId, mood: Mood) {
+    pub(crate) fn set(&self, channel: ChannelId, mood: Mood) {
         self.moods.lock().unwrap().insert(channel, mood);
     }
 
     /// Everything that arrived at a channel, repetitions too.
-    pub(super) fn all(&self, channel: ChannelId) -> Vec<Message> {
+    pub(crate) fn all(&self, channel: ChannelId) -> Vec<Message> {
         self.got.lock().unwrap().iter().filter(|(to, _)| *to == channel).map(|(_, message)| message.clone()).collect()
     }
 
     /// What arrived, without repetitions, which a receiver recognises by their id.
-    pub(super) fn once(&self, channel: ChannelId) -> Vec<Message> {
+    pub(crate) fn once(&self, channel: ChannelId) -> Vec<Message> {
         let mut seen: BTreeSet<NotificationId> = BTreeSet::new();
         self.all(channel).into_iter().filter(|message| seen.insert(message.id)).collect()
     }
 
-    pub(super) fn kinds(&self, channel: ChannelId) -> Vec<NoticeKind> {
+    pub(crate) fn kinds(&self, channel: ChannelId) -> Vec<NoticeKind> {
         self.once(channel).iter().map(|message| message.kind).collect()
     }
 }
@@ -94,48 +94,52 @@ impl Outlet for Receiver {
     }
 }
 
-pub(super) struct World {
-    pub(super) database: Database,
-    pub(super) receiver: Arc<Receiver>,
-    pub(super) shutdown: Shutdown,
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) receiver: Arc<Receiver>,
+    pub(crate) shutdown: Shutdown,
     now: Arc<Mutex<DateTime<Utc>>>,
     test_database: TestDatabase,
 }
 
 impl World {
-    pub(super) async fn start(backend: Backend, now: &str) -> Self {
+    pub(crate) async fn start(backend: Backend, now: &str) -> Self {
         let test_database = TestDatabase::create(backend).await.unwrap();
         let database = test_database.open().await.unwrap();
         let now = Arc::new(Mutex::new(at(now)));
         Self { database, receiver: Arc::default(), shutdown: Shutdown::default(), now, test_database }
     }
 
-    pub(super) async fn end(self) {
+    pub(crate) async fn end(self) {
         self.database.close().await.unwrap();
         self.test_database.close().await.unwrap();
     }
 
-    pub(super) fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         *self.now.lock().unwrap()
     }
 
-    pub(super) fn set(&self, now: DateTime<Utc>) {
+    pub(crate) fn set(&self, now: DateTime<Utc>) {
         *self.now.lock().unwrap() = now;
     }
 
-    fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         let now = self.now.clone();
         Arc::new(move || *now.lock().unwrap())
     }
 
+    /// Events that reach nobody else.
+    pub(crate) fn events(&self) -> Events {
+        let is_ours: runtime::events::IsOurs = Arc::new(|_| Box::pin(async { Ok(true) }));
+        let tasks = Tasks::new(self.clock(), self.shutdown.clone());
+        Events::start(None, Uuid::now_v7().into(), is_ours, &tasks, &self.shutdown)
+    }
+
     /// The loops of a monitor on this database.
-    pub(super) fn monitor(&self) -> (Router, Delivery) {
+    pub(crate) fn monitor(&self) -> (Router, Delivery) {
         let (zones, planned) = (Arc::new(Zones::bundled()), Arc::default());
         let zone = zones.get("America/Sao_Paulo").unwrap();
-        let (database, clock) = (self.database.clone(), self.clock());
-        let is_ours: runtime::events::IsOurs = Arc::new(|_| Box::pin(async { Ok(true) }));
-        let tasks = Tasks::new(clock.clone(), self.shutdown.clone());
-        let events = Events::start(None, Uuid::now_v7().into(), is_ours, &tasks, &self.shutdown);
+        let (database, clock, events) = (self.database.clone(), self.clock(), self.events());
         let tick = Duration::from_millis(20);
         let public_url = Some("https://hub.example.com".to_owned());
         let renderer = Renderer { database: database.clone(), zones: zones.clone(), zone: zone.clone(), public_url };
@@ -155,14 +159,14 @@ impl World {
     }
 
     /// Routes and sends what there is now.
-    pub(super) async fn work(&self) {
+    pub(crate) async fn work(&self) {
         let (router, delivery) = self.monitor();
         router.run_once().await.unwrap();
         delivery.run_once().await.unwrap();
     }
 
     /// Works at each second until then, as loops do that sleep until something is due.
-    pub(super) async fn work_until(&self, until: &str) {
+    pub(crate) async fn work_until(&self, until: &str) {
         let until = at(until);
         loop {
             self.work().await;
@@ -174,7 +178,7 @@ impl World {
         self.work().await;
     }
 
-    pub(super) async fn channel(&self, kind: &str, quiet: Option<QuietHours>) -> ChannelId {
+    pub(crate) async fn channel(&self, kind: &str, quiet: Option<QuietHours>) -> ChannelId {
         let settings = match kind {
             "email" => json!({"host": "mail.example.com", "from": "a@example.com", "to": ["b@example.com"]}),
             "webhook" => json!({"url": "https://example.com/hook"}),
@@ -219,18 +223,18 @@ impl World {
     }
 
     /// Opens an alert, or sees it again.
-    pub(super) async fn breach(&self, nth: u128) {
+    pub(crate) async fn breach(&self, nth: u128) {
         let terms = Terms { repeat_every_minutes: Some(30), severity: Severity::Error, ..Terms::default() };
         self.observe(nth, terms, Seen::Breach(Box::<Facts>::default())).await;
     }
 
     /// Ends it.
-    pub(super) async fn over(&self, nth: u128) {
+    pub(crate) async fn over(&self, nth: u128) {
         self.observe(nth, Terms::default(), Seen::Gone(Resolution::RuleChanged)).await;
     }
 
     /// The log, oldest first.
-    pub(super) async fn log(&self) -> Vec<Notification> {
+    pub(crate) async fn log(&self) -> Vec<Notification> {
         let mut found = notification_list(&self.database, &Filter { limit: 1000, ..Filter::default() }).await.unwrap();
         found.reverse();
         found
