@@ -19,7 +19,7 @@ use store::{
 };
 
 use super::{
-    baselines::{Baselines, Of},
+    baselines::{Baselines, Histories, Of},
     batch::Batch,
     catalog::Catalog,
     facts::{Facts, hold, success_of},
@@ -79,7 +79,7 @@ impl Batch {
         database: &Database,
         catalog: &Catalog,
         baselines: &Baselines,
-    ) -> Result<(HashMap<Of, Arc<History>>, HashMap<Key, ForecastFacts>), Error> {
+    ) -> Result<(Histories, HashMap<Key, ForecastFacts>), Error> {
         let mut asked: HashMap<Of, Zone> = HashMap::new();
         for (plan, times, item) in self.items() {
             let is_by_history = matches!(item.key.alert_type, AlertType::DurationAnomaly | AlertType::SlaForecast);

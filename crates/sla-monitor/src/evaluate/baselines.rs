@@ -27,6 +27,9 @@ const AGE: TimeDelta = TimeDelta::days(400);
 /// Reads at the same time.
 const AT_ONCE: usize = 4;
 
+/// Histories of automations.
+pub(crate) type Histories = HashMap<Of, Arc<History>>;
+
 /// Of which automation, on whose clock, and how sensitive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Of {
@@ -56,12 +59,7 @@ struct Remembered {
 
 impl Baselines {
     /// The histories of these, as the database has them now.
-    pub(crate) async fn get(
-        &self,
-        database: &Database,
-        asked: HashMap<Of, Zone>,
-        now: DateTime<Utc>,
-    ) -> Result<HashMap<Of, Arc<History>>, Error> {
+    pub(crate) async fn get(&self, database: &Database, asked: HashMap<Of, Zone>, now: DateTime<Utc>) -> Result<Histories, Error> {
         if asked.is_empty() {
             return Ok(HashMap::new());
         }
@@ -92,7 +90,7 @@ impl Baselines {
     }
 
     /// What is remembered and still so, and the others.
-    fn known(&self, asked: HashMap<Of, Zone>, last: &HashMap<AutomationId, DateTime<Utc>>) -> (HashMap<Of, Arc<History>>, Vec<(Of, Zone)>) {
+    fn known(&self, asked: HashMap<Of, Zone>, last: &HashMap<AutomationId, DateTime<Utc>>) -> (Histories, Vec<(Of, Zone)>) {
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         remembered.uses += 1;
         let uses = remembered.uses;

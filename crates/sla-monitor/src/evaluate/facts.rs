@@ -1,9 +1,6 @@
 //! Reads what the items of a batch are judged by, together.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
@@ -11,7 +8,7 @@ use domain::{
     ids::{AutomationId, SlaId},
     notification::channel::Channel,
     schedule::ScheduleState,
-    sla::{Deadline, ForecastFacts, History, Hold, HubPart, LateFacts, QueueFacts, Run, RunningJob, Target},
+    sla::{Deadline, ForecastFacts, Hold, HubPart, LateFacts, QueueFacts, Run, RunningJob, Target},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use store::{
@@ -24,7 +21,7 @@ use store::{
 };
 
 use super::{
-    baselines::{Baselines, Of},
+    baselines::{Baselines, Histories},
     batch::{Batch, Shared},
     catalog::Catalog,
     plan::Item,
@@ -39,7 +36,7 @@ pub(crate) struct Facts {
     pub(super) late: HashMap<Key, LateFacts>,
     pub(super) runs: HashMap<(SlaId, AutomationId), Vec<Run>>,
     pub(super) running: HashMap<AutomationId, Vec<RunningJob>>,
-    pub(super) histories: HashMap<Of, Arc<History>>,
+    pub(super) histories: Histories,
     pub(super) ahead: HashMap<Key, ForecastFacts>,
     queues: HashMap<String, QueueFacts>,
     automations: HashMap<AutomationId, QueueFacts>,
