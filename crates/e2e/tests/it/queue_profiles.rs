@@ -151,7 +151,7 @@ async fn a_changed_profile_takes_effect_when_the_queue_is_empty_and_says_so_unti
     assert_eq!(changed.queue_profile, Some(Named::Plain));
     let get = async || world.client.get(&format!("/api/v1/automations/{}", automation.id)).await.expect(200).json::<Value>();
     // An orchestrator that has not heard of the change yet may declare the queue as it was.
-    world.everywhere("it was empty", async || get().await["warnings"] == json!([])).await;
+    world.everywhere("it was empty", async || get().await.get("warnings").is_none()).await;
     assert!(has(&broker, &queue, QueueProfile::Plain).await, "it was empty");
 
     let job = world.client.execute(&automation, &json!({})).await;
