@@ -55,6 +55,8 @@ UNSTATED = [
     ("400 GET .*/schedules/preview", ANY, ANY),
     # A rule is about one thing and expects something, what it expects must go together, and what it names must be there.
     ("422 (POST|PUT) .*/slas(/{id})?", ANY, ANY),
+    # The channels and the domain must be there, the day belongs to weekly plans, a zone is one of the list.
+    ("422 (POST|PUT) .*/report-plans(/{id})?", ANY, ANY),
     # Zones have a list, names and pointers a grammar, inputs must be there and must not close a circle.
     ("422 (POST|PUT) .*/chains(/{id})?", ANY, ANY),
     # The end of a period depends on its beginning.

@@ -44,6 +44,7 @@ mod m20261127_063000_channels;
 mod m20261127_064000_notifications;
 mod m20261127_065000_manual_minutes;
 mod m20261127_153000_reconciler_success;
+mod m20261127_170500_report_plans;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -96,6 +97,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_064000_notifications::Migration),
             Box::new(m20261127_065000_manual_minutes::Migration),
             Box::new(m20261127_153000_reconciler_success::Migration),
+            Box::new(m20261127_170500_report_plans::Migration),
         ]
     }
 }

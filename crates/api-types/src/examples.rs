@@ -8,6 +8,7 @@ mod channel;
 mod hook;
 mod identity;
 mod notification;
+mod report_plan;
 mod schedule;
 mod sla;
 
@@ -25,6 +26,7 @@ pub(crate) use self::{
         sign_in_ways, user, user_create, user_update,
     },
     notification::{notification, notification_detail, notification_preview, notification_text},
+    report_plan::{report_plan, report_plan_create, report_plan_sent, report_plan_update},
     schedule::{fire, schedule, schedule_create, schedule_import, schedule_preview, schedule_update},
     sla::{sla, sla_mute, sla_update},
 };

@@ -34,6 +34,7 @@ pub mod params;
 mod problem;
 mod queue;
 mod report;
+mod report_plan;
 mod schedule;
 mod schema;
 mod sign_in;
@@ -76,6 +77,7 @@ pub use ops::{BrokerStatus, OpsStatus, QueueStatus, ReconcilerStatus, ReplicaSta
 pub use problem::{FieldError, Problem};
 pub use queue::{PauseRequest, Queue, QueueFilter};
 pub use report::{Report, ReportBody, ReportOutcome};
+pub use report_plan::{ReportPlan, ReportPlanCreate, ReportPlanFilter, ReportPlanSent, ReportPlanUpdate};
 pub use schedule::{
     Fire, FireFilter, NextFire, Schedule, ScheduleBulkResponse, ScheduleChange, ScheduleCreate, ScheduleExportFilter, ScheduleFieldChange,
     ScheduleFilter, ScheduleImport, ScheduleImportQuery, ScheduleNamed, SchedulePauseRequest, SchedulePreview, SchedulePreviewQuery,

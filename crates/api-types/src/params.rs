@@ -95,6 +95,11 @@ shared! {
         /// Id of the channel.
         "id" id: Uuid
     }
+    /// `{id}` of a report plan.
+    Path ReportPlanId {
+        /// Id of the report plan.
+        "id" id: Uuid
+    }
     /// `{hook}` of a hook.
     Path HookId {
         /// Id of the hook.

@@ -42,6 +42,7 @@ mod list;
 mod notifications;
 mod queues;
 mod renew;
+mod report_plans;
 mod reports;
 mod schedules;
 mod slas;

@@ -108,6 +108,8 @@ ids! {
     ChannelId(Uuid, UUID);
     /// Id of a notification, UUID v7.
     NotificationId(Uuid, UUID);
+    /// Id of a report plan, UUID v7.
+    ReportPlanId(Uuid, UUID);
     /// Id of an entry of the audit trail, UUID v7: ids sort in order of time.
     AuditId(Uuid, UUID);
 }

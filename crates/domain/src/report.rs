@@ -2,10 +2,13 @@
 //!
 //! What must hold: a run counts once, by its last attempt, in the period in which that ended.
 
+mod plan;
+
 use std::cmp::Ordering;
 
 use chrono::{DateTime, Datelike as _, Days, NaiveDate, NaiveTime, Utc};
 
+pub use self::plan::{MAX_CHANNELS, Plan};
 use crate::{
     ids::{AutomationId, JobId},
     schedule::Zone,

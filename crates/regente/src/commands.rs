@@ -29,6 +29,7 @@ mod queue;
 mod remote;
 mod renewal;
 mod report;
+mod report_plan;
 mod run;
 mod schedule;
 mod silence;
@@ -91,6 +92,8 @@ pub(crate) enum HubCommand {
     Notification(notification::NotificationArgs),
     /// Show how automations did in a day or a week.
     Report(report::ReportArgs),
+    /// Create and change report plans: reports that leave by e-mail each day or week.
+    ReportPlan(report_plan::ReportPlanArgs),
     /// Add, change and delete domains, which own automations.
     Domain(domain::DomainArgs),
     /// Add, change and deactivate users, grant them rights, and end their sessions.
@@ -152,6 +155,7 @@ async fn outcome(command: HubCommand) -> Outcome {
         HubCommand::Alert(args) => alert::run(*args).await,
         HubCommand::Notification(args) => notification::run(args).await,
         HubCommand::Report(args) => report::run(args).await,
+        HubCommand::ReportPlan(args) => report_plan::run(args).await,
         HubCommand::Domain(args) => domain::run(args).await,
         HubCommand::User(args) => user::run(args).await,
         HubCommand::Events(args) => events::run(args).await,
@@ -200,6 +204,7 @@ mod tests {
                         "job",
                         "queue",
                         "report",
+                        "report-plan",
                         "key",
                         "calendar",
                         "domain",

@@ -1,6 +1,7 @@
 //! Reports: how automations did in a day or a week, as JSON and as a page that mail programs show too.
 
 mod page;
+pub(crate) mod plans;
 pub(crate) mod routes;
 
 use std::{collections::HashMap, sync::Arc};
@@ -35,7 +36,8 @@ const COMPARED: usize = 50;
 /// Queries at the same time.
 const AT_ONCE: usize = 4;
 
-/// The use case.
+/// The use case. Clones share everything.
+#[derive(Clone)]
 pub(crate) struct Reports {
     pub(crate) database: Database,
     pub(crate) clock: Clock,

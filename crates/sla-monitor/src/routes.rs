@@ -15,6 +15,7 @@ pub(crate) fn description() -> utoipa::openapi::OpenApi {
         channels::Description::openapi(),
         notifications::Description::openapi(),
         reports::Description::openapi(),
+        reports::plans::Description::openapi(),
         rules::Description::openapi(),
     ];
     subjects.into_iter().fold(Nothing::openapi(), utoipa::openapi::OpenApi::merge_from)
@@ -27,5 +28,6 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .configure(channels::routes)
         .configure(notifications::routes)
         .configure(reports::routes)
+        .configure(reports::plans::routes)
         .configure(rules::routes);
 }

@@ -14,7 +14,7 @@ use crate::{
     evaluate::{Baselines, Evaluate, sweep::Sweep},
     heartbeat::Heartbeat,
     notifications::{Delivery, Notifications, Renderer, Router},
-    reports::Reports,
+    reports::{Reports, plans::Plans},
     retention, routes,
     rules::Rules,
     senders::Senders,
@@ -65,6 +65,7 @@ struct UseCases {
     channels: Data<Channels>,
     notifications: Data<Notifications>,
     reports: Data<Reports>,
+    report_plans: Data<Plans>,
     rules: Data<Rules>,
 }
 
@@ -81,9 +82,12 @@ impl Parts {
         let (told, nudge, planned) = (Told::new(context), Arc::<Notify>::default(), Arc::<Notify>::default());
         let outbound = settings.outbound().map_err(StartError::from)?;
         let (senders, renderer) = (Senders::new(context, outbound.clone()), Renderer::new(context, settings.links()));
+        let reports = Reports::new(context, &settings);
+        let report_plans = Plans::new(reports.clone(), planned.clone());
         let reconcilers: Vec<Arc<dyn Reconciler>> = vec![
             Arc::new(sweep(context, &settings, nudge.clone())),
             alerts::Due::new(context, settings.tick, told.clone()),
+            Arc::new(report_plans.due(context)),
             Arc::new(retention::alerts(context, &settings)),
             Arc::new(retention::notifications(context, &settings)),
             Arc::new(Heartbeat::new(context, &settings.heartbeat_url, outbound.clone())?),
@@ -97,7 +101,8 @@ impl Parts {
             alerts: Data::new(Alerts::new(context, told.clone())),
             channels: Data::new(Channels::new(context, outbound, senders)),
             notifications: Data::new(Notifications::new(context, renderer, planned)),
-            reports: Data::new(Reports::new(context, &settings)),
+            reports: Data::new(reports),
+            report_plans: Data::new(report_plans),
             rules: Data::new(Rules::new(context, told, nudge)),
         };
         Ok(Self { use_cases, tasks, reconcilers })
@@ -131,7 +136,7 @@ impl UseCases {
     /// Registers them as app data for the handlers.
     fn share(&self, config: &mut ServiceConfig) {
         config.app_data(self.alerts.clone()).app_data(self.channels.clone()).app_data(self.notifications.clone());
-        config.app_data(self.reports.clone()).app_data(self.rules.clone());
+        config.app_data(self.reports.clone()).app_data(self.report_plans.clone()).app_data(self.rules.clone());
     }
 }
 

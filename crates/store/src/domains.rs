@@ -27,6 +27,7 @@ use crate::{
         domain::{ActiveModel, Column, Entity, Model},
     },
     grants::grant_delete_at_in_txn,
+    report_plans::report_plan_list_of_domain_in_txn,
     scope,
     slas::sla_list_of_domain_in_txn,
 };
@@ -76,6 +77,13 @@ pub enum Deletion {
         /// The names of the first ones.
         names: Vec<String>,
     },
+    /// Report plans are about it.
+    Reported {
+        /// How many.
+        count: u64,
+        /// The names of the first ones.
+        names: Vec<String>,
+    },
 }
 
 /// Adds a domain.
@@ -117,7 +125,7 @@ pub async fn domain_update(database: &Database, change: &Change, domain: &Domain
     Ok(true)
 }
 
-/// Deletes a domain that owns no automation and that no SLA rule is about, with the grants that were narrowed to it.
+/// Deletes a domain that owns no automation and that no SLA rule and no report plan is about, with the grants that were narrowed to it.
 ///
 /// # Errors
 /// Any [`Error`] of the database.
@@ -134,6 +142,10 @@ pub async fn domain_delete(database: &Database, change: &Change, id: DomainId, n
     let (count, names) = sla_list_of_domain_in_txn(&txn, id, MAX_NAMED).await?;
     if count > 0 {
         return Ok(Deletion::Watched { count, names });
+    }
+    let (count, names) = report_plan_list_of_domain_in_txn(&txn, id, MAX_NAMED).await?;
+    if count > 0 {
+        return Ok(Deletion::Reported { count, names });
     }
     Entity::delete_by_id(id.get()).exec(&txn.0).await?;
     grant_delete_at_in_txn(&txn, change, &Where::Domain(id), now).await?;

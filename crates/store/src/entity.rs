@@ -36,6 +36,7 @@ pub(crate) mod pending_sign_in;
 pub(crate) mod queue_pause;
 pub(crate) mod reconciler;
 pub(crate) mod replica;
+pub(crate) mod report_plan;
 pub(crate) mod schedule;
 pub(crate) mod schedule_fire;
 pub(crate) mod schedule_pause;

@@ -41,6 +41,7 @@ pub mod ops;
 pub mod pending_sign_ins;
 pub mod queues;
 pub mod reconcilers;
+pub mod report_plans;
 pub mod reports;
 pub mod retention;
 pub mod schedules;

@@ -76,6 +76,33 @@ pub struct Notification {
     pub ended_at: Option<DateTime<Utc>>,
 }
 
+/// Writes a message that is made already, to be sent at once: a report.
+///
+/// # Errors
+/// Any [`Error`] of the database.
+pub(crate) async fn notification_put_message_in_txn(
+    txn: &Transaction,
+    channel: ChannelId,
+    message: &Message,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let row = notification::ActiveModel {
+        id: Set(message.id.get()),
+        channel_id: Set(channel.get()),
+        kind: Set(message.kind.as_str().to_owned()),
+        state: Set(NotificationState::Waiting.as_str().to_owned()),
+        due_at: Set(now),
+        attempts: Set(0),
+        notices: Set(0),
+        title: Set(Some(message.title.clone())),
+        message: Set(Some(serde_json::to_value(message).map_err(|error| Error::Refused(error.to_string()))?)),
+        created_at: Set(now),
+        ..Default::default()
+    };
+    notification::Entity::insert(row).exec_without_returning(&txn.0).await?;
+    lane_wake_in_txn(txn, channel, now).await
+}
+
 /// Sees to it that the lane of this channel is looked at by `at`.
 async fn lane_wake_in_txn(txn: &Transaction, channel: ChannelId, at: DateTime<Utc>) -> Result<(), Error> {
     use notification_lane::Column as C;

@@ -9,9 +9,10 @@ use api_types::{
     ChannelCreate, ChannelFilter, ChannelRotate, ChannelUpdate, ControlRequest, DeadLetterFilter, DomainCreate, DomainFilter, DomainUpdate,
     EventFilter, ExecuteOptions, FireFilter, GrantCreate, HolidayFilter, HookCreate, HookDeliveryFilter, HookFilter, HookRotate,
     HookUpdate, JobCreate, JobEventFilter, JobFilter, LogFilter, NotificationFilter, NotificationPreview, OidcTokenRequest, PasswordReset,
-    PauseRequest, QueueFilter, ReplayRequest, ReportFilter, RetryRequest, ScheduleExportFilter, ScheduleFilter, ScheduleImportQuery,
-    SchedulePauseRequest, SchedulePreviewQuery, ScheduleResumeRequest, ScheduleUpdate, SessionFilter, SlaFilter, SlaMute, SlaUpdate,
-    UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate, WorkerTokenFilter,
+    PauseRequest, QueueFilter, ReplayRequest, ReportFilter, ReportPlanCreate, ReportPlanFilter, ReportPlanUpdate, RetryRequest,
+    ScheduleExportFilter, ScheduleFilter, ScheduleImportQuery, SchedulePauseRequest, SchedulePreviewQuery, ScheduleResumeRequest,
+    ScheduleUpdate, SessionFilter, SlaFilter, SlaMute, SlaUpdate, UserCreate, UserFilter, UserUpdate, WorkerFilter, WorkerTokenCreate,
+    WorkerTokenFilter,
 };
 use chrono::NaiveDate;
 use client::{Client, Error, Settings};
@@ -23,13 +24,17 @@ use uuid::Uuid;
 use crate::server::{Server, problem};
 
 /// Calls that are there beside a description: to be compared with it.
-const METHODS: usize = 143;
+const METHODS: usize = 149;
 
 /// Routes of browsers.
 const OF_BROWSERS: [&str; 3] = ["/api/v1/ws", "/api/v1/auth/oidc/start", "/api/v1/auth/oidc/callback"];
 
 /// What other systems send to a hook.
 const DOOR: &str = "POST /api/v1/hooks/{hook}";
+
+fn report_plan() -> ReportPlanCreate {
+    serde_json::from_value(serde_json::json!({"name": "p", "at": "07:30", "channels": []})).unwrap()
+}
 
 fn channel() -> ChannelCreate {
     serde_json::from_value(serde_json::json!({"name": "x", "kind": "slack"})).unwrap()
@@ -161,6 +166,12 @@ async fn call_everything(hub: &Client) -> Vec<Option<Error>> {
         hub.sla_delete(id.into()),
         hub.sla_mute(id.into(), &SlaMute::default()),
         hub.channel_rotate(id.into(), &ChannelRotate::default()),
+        hub.report_plans(&ReportPlanFilter::default()).page(),
+        hub.report_plan_create(&report_plan()),
+        hub.report_plan(id.into()),
+        hub.report_plan_update(id.into(), &ReportPlanUpdate::default()),
+        hub.report_plan_delete(id.into()),
+        hub.report_plan_send(id.into()),
         hub.hooks(&HookFilter::default()).page(),
         hub.hook_create(&HookCreate::default()),
         hub.hook(id.into()),

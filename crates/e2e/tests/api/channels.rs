@@ -1,6 +1,6 @@
 //! Channels: who manages them, what never comes out of them, and what receivers get, also those that misbehave.
 
-mod mail;
+pub(crate) mod mail;
 mod vendors;
 
 use std::time::Duration;

@@ -35,6 +35,7 @@ mod pauses;
 mod people;
 mod policies;
 mod problems;
+mod report_plans;
 mod reports;
 mod roles;
 mod schedules;

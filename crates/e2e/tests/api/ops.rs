@@ -78,6 +78,7 @@ async fn reconcilers_run_and_are_listed(delivery: Delivery) {
         "lost_messages",
         "lost_workers",
         "queue_timeouts",
+        "report_plans",
         "retention_alerts",
         "retention_dead_letters",
         "retention_fires",

@@ -49,7 +49,9 @@ fn about(method: &str, path: &str) -> About {
         ("get", path) if path.starts_with("/api/v1/calendars") => About::Part,
         (_, path) if path.starts_with("/api/v1/calendars") => About::New,
         (_, "/api/v1/ops/reconcilers" | "/api/v1/ops/tasks") => About::Hub,
-        (_, path) if path.starts_with("/api/v1/channels") || path.starts_with("/api/v1/notifications") => About::Hub,
+        (_, path) if ["/channels", "/notifications", "/report-plans"].iter().any(|of| path.starts_with(&format!("/api/v1{of}"))) => {
+            About::Hub
+        }
         (_, path) if path.contains('{') => About::One,
         _ => About::Part,
     }
@@ -93,6 +95,11 @@ struct Places {
 
 async fn json_of(answer: Answer, status: u16) -> Value {
     answer.expect(status).json()
+}
+
+/// A channel of e-mail that leads nowhere.
+fn mailbox(name: &str) -> Value {
+    json!({"name": name, "kind": "email", "settings": {"host": "nowhere.invalid", "from": "a@example.com", "to": ["b@example.com"]}})
 }
 
 /// A channel that leads nowhere.

@@ -40,13 +40,8 @@ impl Domains {
                 let detail = format!("{automations} automations belong to it, archived ones included; move them to another domain first");
                 Err(Failure::conflict("domain_in_use", detail))
             }
-            Deletion::Watched { count, names } => {
-                let names: Vec<String> = names.into_iter().map(|name| format!("\"{name}\"")).collect();
-                let more = if count > names.len() as u64 { ", …" } else { "" };
-                let detail =
-                    format!("{count} SLA rules are about it: {}{more}; delete them or change what they are about first", names.join(", "));
-                Err(Failure::conflict("domain_in_use", detail))
-            }
+            Deletion::Watched { count, names } => Err(in_use("SLA rules are", count, &names)),
+            Deletion::Reported { count, names } => Err(in_use("report plans are", count, &names)),
         }
     }
 
@@ -79,4 +74,12 @@ fn not_found(id: DomainId) -> Failure {
 pub(super) fn to_api(domain: Domain) -> api_types::Domain {
     let Domain { id, slug, name, created_at, updated_at } = domain;
     api_types::Domain { id, slug, name, created_at, updated_at }
+}
+
+/// Why a domain is not deleted: these are about it.
+fn in_use(what: &str, count: u64, names: &[String]) -> Failure {
+    let listed: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    let more = if count > names.len() as u64 { ", …" } else { "" };
+    let detail = format!("{count} {what} about it: {}{more}; delete them or change what they are about first", listed.join(", "));
+    Failure::conflict("domain_in_use", detail)
 }

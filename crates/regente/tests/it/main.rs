@@ -19,6 +19,7 @@ mod hub_commands;
 mod keys;
 mod pause_commands;
 mod process;
+mod report_plan_commands;
 mod schedule_commands;
 mod schedulers;
 mod secrets;

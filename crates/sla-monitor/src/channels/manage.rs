@@ -21,6 +21,7 @@ use store::{
         channel_update_in_txn,
     },
     domains::domain_get,
+    report_plans::report_plan_list_of_channel_in_txn,
 };
 use uuid::Uuid;
 
@@ -136,6 +137,11 @@ impl Channels {
         let rules = channel_list_rules_in_txn(&txn, id).await?;
         if !rules.is_empty() {
             let detail = format!("SLA rules notify this channel: {}; take it out of them first", rules.join(", "));
+            return Err(Failure::conflict("channel_in_use", detail));
+        }
+        let plans = report_plan_list_of_channel_in_txn(&txn, id).await?;
+        if !plans.is_empty() {
+            let detail = format!("report plans are sent over this channel: {}; take it out of them first", plans.join(", "));
             return Err(Failure::conflict("channel_in_use", detail));
         }
         self.seal(&txn, channel.sealed.id, &Opened::default()).await?;

@@ -39,6 +39,37 @@ pub(crate) fn title(report: &ActivityReport, language: Language) -> String {
     }
 }
 
+/// The same in plain words.
+pub(crate) fn text(report: &ActivityReport, voice: &Voice) -> String {
+    let words: std::collections::HashMap<&str, &str> = Words::of(voice.language).0.into_iter().collect();
+    let word = |key: &str| words.get(key).copied().unwrap_or_default();
+    if report.runs.total == 0 {
+        return word("none").to_owned();
+    }
+    let before = |text: String| format!("({}: {text})", word("before"));
+    let mut lines = vec![
+        format!("- {}: {} {}", word("runs"), grouped(report.runs.total, voice), before(grouped(report.runs_before.total, voice))),
+        format!("- {}: {} {}", word("success"), success(&report.runs, voice), before(success(&report.runs_before, voice))),
+        format!("- {}: {}", word("failed"), grouped(report.runs.failed, voice)),
+        format!("- {}: {}", word("late"), grouped(report.late, voice)),
+        format!("- {}: {}", word("saved"), voice.number(report.hours_saved)),
+    ];
+    if !report.failures.is_empty() {
+        lines.push(format!("\n{}:\n", word("failures")));
+        lines.extend(report.failures.iter().map(|one| {
+            format!("- {} × {}, {}: {}", grouped(one.count, voice), one.error_class, one.automation_name, shortened(&one.message))
+        }));
+    }
+    lines.join("\n")
+}
+
+/// The page of a report in the browser; `None`: nobody knows where people reach the hub.
+pub(crate) fn address(report: &ActivityReport, url: &str) -> Option<String> {
+    let domain = report.domain.as_deref().map(|slug| format!("&domain={slug}")).unwrap_or_default();
+    let zone = report.timezone.replace('/', "%2F").replace('+', "%2B");
+    (!url.is_empty()).then(|| format!("{url}/reports?period={}&date={}&timezone={zone}{domain}", report.period.as_str(), report.first_day))
+}
+
 fn date(day: NaiveDate, language: Language) -> String {
     match language {
         Language::Pt => day.format("%d/%m/%Y").to_string(),

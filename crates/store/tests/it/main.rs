@@ -52,6 +52,7 @@ mod pending_sign_ins;
 mod plans;
 mod queues;
 mod reconcilers;
+mod report_plans;
 mod reports;
 mod retention;
 mod schedules;

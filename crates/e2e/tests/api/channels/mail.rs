@@ -21,14 +21,15 @@ on_both!(
     an_smtp_server_that_hangs_or_refuses_is_a_clear_fault,
 );
 
-struct Server {
-    port: u16,
+/// An SMTP server that tells what it takes.
+pub(crate) struct Server {
+    pub(crate) port: u16,
     told: Lines<BufReader<ChildStdout>>,
     _process: Child,
 }
 
 impl Server {
-    async fn start(mode: &str, credentials: (&str, &str), folder: Option<&Path>) -> Self {
+    pub(crate) async fn start(mode: &str, credentials: (&str, &str), folder: Option<&Path>) -> Self {
         let python = std::env::var("TEST_PYTHON").expect("TEST_PYTHON is not set: run the tests with `make test`");
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/channels/smtp_server.py");
         let mut command = Command::new(python);
@@ -43,7 +44,7 @@ impl Server {
         Self { port: port.parse().unwrap(), told, _process: process }
     }
 
-    async fn mail(&mut self) -> Value {
+    pub(crate) async fn mail(&mut self) -> Value {
         serde_json::from_str(&self.told.next_line().await.unwrap().unwrap()).unwrap()
     }
 }

@@ -200,6 +200,17 @@ impl Maker<'_> {
                 let body = if method == "put" { json!({"group_wait_s": 5}) } else { json!({}) };
                 of(made["id"].as_str().unwrap(), body, &[200, 204])
             }
+            ("post", "/api/v1/report-plans") => {
+                let channel = json_of(self.world.client.post("/api/v1/channels", &mailbox(&unique)).await, 201).await;
+                plain(json!({"name": unique, "at": "07:30", "channels": [channel["id"]]}), &[201])
+            }
+            (_, path) if path.starts_with("/api/v1/report-plans/{id}") => {
+                let channel = json_of(self.world.client.post("/api/v1/channels", &mailbox(&unique)).await, 201).await;
+                let body = json!({"name": unique, "at": "07:30", "channels": [channel["id"]]});
+                let made = json_of(self.world.client.post("/api/v1/report-plans", &body).await, 201).await;
+                let body = if method == "put" { json!({"at": "08:00"}) } else { json!({}) };
+                of(made["id"].as_str().unwrap(), body, &[200, 202, 204])
+            }
             ("post", "/api/v1/notifications/preview") => plain(json!({}), &[200]),
             // There is no such message: whoever may look is told so.
             (_, path) if path.starts_with("/api/v1/notifications/{id}") => of(&Uuid::nil().to_string(), json!({}), &[404]),
