@@ -73,8 +73,8 @@ impl Reconciler for Stalls {
                 }
             }
             let Some((queue, job, reason)) = found.first() else { return Ok(Counts::from([("queues_waiting", waiting)])) };
-            let others = if found.len() > 1 { format!("; so do {} other queues", found.len() - 1) } else { String::new() };
-            Err(format!("queue \"{queue}\" stands still: its next job {job} could start and does not: {reason}{others}").into())
+            let others = if found.len() > 1 { format!("; {} other queues are stalled too", found.len() - 1) } else { String::new() };
+            Err(format!("queue \"{queue}\" is stalled: its next job {job} could start and is not dispatched: {reason}{others}").into())
         })
     }
 }
@@ -89,13 +89,13 @@ mod tests {
         DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
     }
 
-    /// The queues that stand still by then.
+    /// The number of stalled queues by then.
     fn look(seen: &mut Seen, job: u128, reason: WaitingReason, seconds: i64) -> usize {
         stalled(seen, BTreeMap::from([("q".to_owned(), (Uuid::from_u128(job).into(), reason))]), at(seconds)).len()
     }
 
     #[test]
-    fn a_queue_stands_still_when_one_job_could_start_for_a_minute() {
+    fn a_queue_is_stalled_when_one_job_could_start_for_a_minute() {
         let (mut seen, next) = (Seen::new(), || WaitingReason::Behind { jobs_ahead: 0 });
         assert_eq!([0, 15, 59].map(|seconds| look(&mut seen, 1, next(), seconds)), [0, 0, 0]);
         assert_eq!(look(&mut seen, 1, WaitingReason::BrokerUnreachable, 60), 1);

@@ -7,11 +7,12 @@ mod due;
 mod manage;
 pub(crate) mod routes;
 
+use std::sync::Arc;
+
 use actix_web::web::ServiceConfig;
 use api_types::ReportPlan;
 use domain::ids::ReportPlanId;
 use runtime::{Context, Failure};
-use std::sync::Arc;
 use store::report_plans::Stored;
 use tokio::sync::Notify;
 
