@@ -38,20 +38,23 @@ impl Declarer {
     /// The dead-letter side comes first: a queue never exists without it. It covers the exchanges of all profiles, because AMQP cannot
     /// query with which arguments an adopted queue was declared.
     pub(crate) async fn queue_ensure(&mut self, queue: &str, profile: QueueProfile, dead_letter_queue: &str) -> Result<QueueDepth, Error> {
-        let name = names::name(queue)?;
-        for exchange in QueueProfile::dead_letter_exchanges() {
-            self.dead_letters_ensure(&name, exchange, dead_letter_queue).await?;
-        }
-        self.queue_adopt_or_create(&name, profile.arguments()).await
+        self.dead_letters_of(queue, dead_letter_queue).await?;
+        self.queue_create(queue, profile).await
     }
 
     /// [`Declarer::queue_ensure`] for an existing queue: it is not created.
     pub(crate) async fn queue_adopt(&mut self, queue: &str, dead_letter_queue: &str) -> Result<QueueDepth, Error> {
+        self.dead_letters_of(queue, dead_letter_queue).await?;
+        self.queue_depth(queue).await
+    }
+
+    /// Ensures that the dead letters of `queue`, which need not exist yet, reach `dead_letter_queue`.
+    pub(crate) async fn dead_letters_of(&mut self, queue: &str, dead_letter_queue: &str) -> Result<(), Error> {
         let name = names::name(queue)?;
         for exchange in QueueProfile::dead_letter_exchanges() {
             self.dead_letters_ensure(&name, exchange, dead_letter_queue).await?;
         }
-        self.queue_depth(queue).await
+        Ok(())
     }
 
     /// Adopts or creates `queue`, and leaves its dead letters to whoever publishes to it.

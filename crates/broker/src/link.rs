@@ -134,8 +134,8 @@ impl Link {
 
     /// Gives `queue` this profile; `Some` when it is in use with another.
     pub(crate) async fn queue_apply(&self, queue: &str, profile: QueueProfile) -> Result<Option<QueueDepth>, Error> {
+        self.declarer.lock().await.dead_letters_of(queue, &self.topology.dead_letter_queue).await?;
         let differs = self.query_apart(queue, Some(profile)).await?;
-        self.declarer.lock().await.queue_adopt(queue, &self.topology.dead_letter_queue).await?;
         self.ensured().insert(queue.to_owned());
         Ok(differs)
     }
