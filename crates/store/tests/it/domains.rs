@@ -17,6 +17,7 @@ use store::{
     grants::{Held, grant_insert, grant_list_unscoped},
     jobs::{Filter, NewJob, Payload, job_count, job_list_page},
     queues::{queue_get, queue_list, queue_list_within},
+    report_plans::report_plan_insert_in_txn,
     slas::{sla_delete, sla_insert},
     worker_tokens::{WorkerToken, worker_token_get, worker_token_insert},
     workers::{Worker, worker_get, worker_get_within, worker_insert, worker_list_lives},
@@ -25,7 +26,7 @@ use test_support::change;
 
 use crate::{
     case::Case,
-    fixtures::{at, draft, id_at, insert, new_job},
+    fixtures::{at, commit, draft, id_at, insert, new_job},
     worker_tokens::token,
     workers::worker,
 };
@@ -33,6 +34,7 @@ use crate::{
 both!(
     a_domain_is_added_changed_and_listed_by_slug,
     a_domain_with_automations_stays_and_one_without_goes_with_its_grants,
+    no_rule_or_plan_is_about_a_domain_that_is_gone,
     places_decide_and_labels_match_as_a_whole,
     a_scope_over_thousands_of_automations_is_one_small_query,
     lists_filter_by_domain_and_label,
@@ -83,6 +85,42 @@ async fn a_domain_is_added_changed_and_listed_by_slug(db: Case) {
     assert!(!domain_update(&db, &change(), &taken).await.unwrap());
 }
 
+fn about(id: DomainId) -> Rule {
+    Rule {
+        name: "no failure".to_owned(),
+        target: Target::Domain(id),
+        expect: Expectations { alert_on_failure: true, ..Expectations::default() },
+        calendar_id: None,
+        timezone: "UTC".to_owned(),
+        terms: Terms::default(),
+        enabled: true,
+    }
+}
+
+async fn no_rule_or_plan_is_about_a_domain_that_is_gone(db: Case) {
+    let (other, by) = (db.other_hub().await, change());
+    for nth in 1..=20 {
+        let domain = finance(nth);
+        domain_insert(&db, &by, &domain).await.unwrap();
+        let rule = Rule { name: format!("rule {nth}"), ..about(domain.id) };
+        let (made, deleted) = tokio::join!(sla_insert(&db, &by, id_at(1, nth), &rule, at(2)), domain_delete(&other, &by, domain.id, at(2)));
+        match (made, deleted.unwrap()) {
+            (Ok(_), Deletion::Watched { count: 1, .. }) | (Err(Error::Dangling("domain_id")), Deletion::Done) => {}
+            outcome => panic!("rule {nth}: {outcome:?}"),
+        }
+        let domain = finance(nth + 100);
+        domain_insert(&db, &by, &domain).await.unwrap();
+        let plan = crate::report_plans::of_domain(nth, domain.id);
+        let made = commit(&db, async |txn| report_plan_insert_in_txn(txn, &by, &plan).await);
+        let (made, deleted) = tokio::join!(made, domain_delete(&other, &by, domain.id, at(2)));
+        match (made, deleted.unwrap()) {
+            (Ok(()), Deletion::Reported { count: 1, .. }) | (Err(Error::Dangling("domain_id")), Deletion::Done) => {}
+            outcome => panic!("plan {nth}: {outcome:?}"),
+        }
+    }
+    other.close().await.unwrap();
+}
+
 async fn a_domain_with_automations_stays_and_one_without_goes_with_its_grants(db: Case) {
     domain_insert(&db, &change(), &finance(1)).await.unwrap();
     let id = finance(1).id;
@@ -101,15 +139,7 @@ async fn a_domain_with_automations_stays_and_one_without_goes_with_its_grants(db
     }
     assert_eq!(domain_delete(&db, &change(), id, at(2)).await.unwrap(), Deletion::Owns(1));
     automation_update(&db, (&Scope::All, &change()), automation, &draft("a"), at(2)).await.unwrap();
-    let rule = Rule {
-        name: "no failure".to_owned(),
-        target: Target::Domain(id),
-        expect: Expectations { alert_on_failure: true, ..Expectations::default() },
-        calendar_id: None,
-        timezone: "UTC".to_owned(),
-        terms: Terms::default(),
-        enabled: true,
-    };
+    let rule = about(id);
     let sla = sla_insert(&db, &change(), id_at(1, 9), &rule, at(2)).await.unwrap();
     let watched = Deletion::Watched { count: 1, names: vec!["no failure".to_owned()] };
     assert_eq!(domain_delete(&db, &change(), id, at(2)).await.unwrap(), watched);

@@ -1,7 +1,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{
     alert::Severity,
-    ids::ChannelId,
+    ids::{ChannelId, DomainId},
     notification::{Message, NoticeKind, NotificationState},
     report::{Period, Plan},
     schedule::words::Language,
@@ -22,19 +22,24 @@ use crate::{
 
 both!(of_several_senders_one_writes, what_was_changed_meanwhile_is_not_sent,);
 
-async fn stored(db: &Case) -> Stored {
+/// A daily plan about this domain.
+pub(crate) fn of_domain(nth: u32, domain_id: DomainId) -> Stored {
+    plan(nth, format!("daily {nth}"), Some(domain_id))
+}
+
+fn plan(nth: u32, name: String, domain_id: Option<DomainId>) -> Stored {
     let plan = Plan {
-        name: "daily".to_owned(),
+        name,
         period: Period::Daily,
         weekday: None,
         at: "07:30:00".parse().unwrap(),
         timezone: "UTC".to_owned(),
-        domain_id: None,
+        domain_id,
         channels: vec![ChannelId::default()],
         enabled: true,
     };
-    let stored = Stored {
-        id: id_at(0, 1),
+    Stored {
+        id: id_at(0, nth),
         plan,
         due_at: Some(at(1_000)),
         last_sent_at: None,
@@ -43,7 +48,11 @@ async fn stored(db: &Case) -> Stored {
         created_by: "ana".to_owned(),
         updated_at: at(0),
         updated_by: "ana".to_owned(),
-    };
+    }
+}
+
+async fn stored(db: &Case) -> Stored {
+    let stored = plan(1, "daily".to_owned(), None);
     commit(db, async |txn| report_plan_insert_in_txn(txn, &test_support::change(), &stored).await).await.unwrap();
     stored
 }
