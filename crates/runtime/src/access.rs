@@ -25,7 +25,7 @@ use domain::{ids::JobId, permission::Permission};
 
 pub use self::changing::{Changing, Editor, OwnAccount, Source};
 use self::same_site::check_same_site;
-use crate::{Caller, Edge, Failure, Identities, Person, RefusedKeys, WorkerTokens, caller_address, edge::is_to_hook};
+use crate::{Caller, Edge, Failure, Identities, Person, RefusedKeys, WorkerTokens, caller_address, edge::is_to_hook, requests::NotRouted};
 
 /// Credentials that identify callers: access tokens of users and services, the shared worker key, and worker tokens.
 #[derive(Clone)]
@@ -180,6 +180,7 @@ pub(crate) async fn identify<B: MessageBody + 'static>(
             Ok(response.map_into_left_body())
         }
         Err(refused) => {
+            request.extensions_mut().insert(NotRouted);
             let mut response = request.into_response(refused.failure.error_response());
             refused.write(response.headers_mut());
             Ok(response.map_into_right_body())

@@ -11,7 +11,7 @@ mod limits;
 mod origins;
 mod store;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use actix_cors::Cors;
 use actix_web::{
@@ -37,7 +37,12 @@ use self::{
     origins::Origins,
 };
 use crate::{
-    Caller, Clock, Failure, Http, Origin, Settings, TrustedProxies, access::is_worker_route, caller_address, host::Connection, path,
+    Caller, Clock, Failure, Http, Origin, Settings, TrustedProxies,
+    access::is_worker_route,
+    caller_address,
+    host::Connection,
+    path,
+    requests::{NotRouted, Requests, template},
 };
 
 /// The id of a request, in requests and answers.
@@ -248,6 +253,7 @@ pub(crate) async fn apply<B: MessageBody + 'static>(
     let ids = Arc::new(ids::of(request.request()));
     let id = HeaderValue::try_from(ids.request_id.as_str()).ok();
     let is_head = request.method() == Method::HEAD;
+    let method = request.method().clone();
     if is_head {
         request.head_mut().method = Method::GET;
     }
@@ -255,17 +261,24 @@ pub(crate) async fn apply<B: MessageBody + 'static>(
         let edge = match Edge::of(request.request()) {
             Ok(edge) => edge.clone(),
             Err(failure) => {
-                return Ok::<_, Error>(Answer::plain(request.into_response(failure.error_response()).map_into_right_body(), None));
+                return Ok::<_, Error>(Answer::plain(request.into_response(failure.error_response()).map_into_right_body(), (None, None)));
             }
         };
-        let in_flight = request.conn_data::<Arc<Connection>>().map(Connection::begin);
+        let (requests, begun) = (request.app_data::<Data<Requests>>().cloned(), Instant::now());
+        let in_flight = (request.conn_data::<Arc<Connection>>().map(Connection::begin), requests.as_ref().map(|requests| requests.begin()));
         let (encoding, is_secure) = (edge.encoding(request.request()), is_secure(request.request()));
         let mut response = match edge.check(request.request()) {
             Ok(()) => next.call(request).await?.map_into_left_body(),
-            Err(failure) => request.into_response(failure.error_response()).map_into_right_body(),
+            Err(failure) => {
+                request.extensions_mut().insert(NotRouted);
+                request.into_response(failure.error_response()).map_into_right_body()
+            }
         };
         if let Some(failure) = origins::refusal(&response) {
             response = response.into_response(failure.error_response()).map_into_right_body();
+        }
+        if let Some(requests) = requests {
+            requests.answered(&method, template(response.request()).as_deref(), response.status(), begun);
         }
         edge.complete(response.headers_mut(), id, is_secure);
         Ok(Answer::new(response, encoding, in_flight))

@@ -5,6 +5,7 @@ mod app;
 mod connection;
 mod description;
 mod health;
+mod metrics;
 mod ops;
 mod server;
 mod stream;
@@ -28,6 +29,7 @@ pub(crate) use self::{
 };
 use crate::{
     Context, Counts, Failure, Service, Shutdown, StartError, TaskError,
+    requests::{Requests, ServiceRoutes},
     service::{LocalAccess, Running},
 };
 
@@ -172,10 +174,20 @@ async fn start(listener: TcpListener, context: &Context, services: &[Box<dyn Ser
     context.access.identities.start(&context.tasks, &context.shutdown);
     context.replica.start(&context.tasks, &context.writes, context.settings.dispatch.tick, &context.shutdown);
     let announcements = running.iter_mut().flat_map(|(_, service)| std::mem::take(&mut service.announcements)).collect();
+    let requests = Requests::new(&context.metrics, &requested(services, &running));
     let beside = running.iter_mut().flat_map(|(_, service)| std::mem::take(&mut service.descriptions));
     let doc = description::of(services.iter().map(|service| service.describe()).chain(beside));
     let local_access = running.iter_mut().find_map(|(_, service)| service.local_access.take());
     let is_front = services.iter().any(|service| service.is_edge());
-    let server = app::serve(Listeners { public: listener, local }, context, running, &doc, is_front)?;
+    let server = app::serve(Listeners { public: listener, local }, context, running, &doc, (is_front, requests))?;
     Ok(Started { address, local: local_address, announcements, local_access, server })
+}
+
+/// The routes of each service, for the metrics of requests.
+fn requested(services: &[Box<dyn Service>], running: &[(&'static str, Running)]) -> Vec<ServiceRoutes> {
+    let of_all = services.iter().zip(running).map(|(service, (name, running))| {
+        let described = std::iter::once(service.describe()).chain(running.descriptions.iter().cloned());
+        (*name, described.flat_map(|doc| routes(&doc)).map(|route| route.path).collect())
+    });
+    of_all.collect()
 }

@@ -18,6 +18,7 @@ mod edge;
 mod ended;
 pub mod events;
 mod extract;
+mod figures;
 mod first_start;
 mod host;
 mod identities;
@@ -33,6 +34,7 @@ mod reach;
 pub mod reconcile;
 mod refused_keys;
 mod replica;
+mod requests;
 mod secrets;
 mod service;
 mod settings;
@@ -75,4 +77,4 @@ pub use self::{
     write_health::WriteHealth,
     zones::ZonesError,
 };
-pub use telemetry::{RequestIds, current_request};
+pub use telemetry::{RequestIds, current_request, metrics};

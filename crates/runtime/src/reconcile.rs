@@ -6,6 +6,7 @@
 //! period in which this replica could not receive them. Every run, whichever service owns it, is visible in `/api/v1/ops/reconcilers`.
 
 mod absence;
+mod figures;
 pub mod retention;
 mod run;
 
@@ -20,8 +21,10 @@ use api_types::ReconcilerStatus;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::BoxFuture;
 use store::Database;
+use telemetry::metrics::Metrics;
 use tokio::sync::{Notify, Semaphore};
 
+use self::figures::Figures;
 use crate::{Clock, Failure, Shutdown, TaskError, Tasks, WriteHealth};
 
 /// Outcome of a run, as counts.
@@ -70,6 +73,8 @@ pub struct Terms {
     pub writes: WriteHealth,
     /// Shutdown signal.
     pub shutdown: Shutdown,
+    /// Where runs are counted.
+    pub metrics: Metrics,
 }
 
 /// The reconcilers of this process. Clones share them.
@@ -86,6 +91,7 @@ struct Inner {
 struct Entry {
     reconciler: Arc<dyn Reconciler>,
     nudge: Arc<Notify>,
+    figures: Figures,
 }
 
 impl Reconcilers {
@@ -104,7 +110,8 @@ impl Reconcilers {
             reconcilers.iter().map(|one| (one.name(), TimeDelta::from_std(one.interval()).unwrap_or(TimeDelta::MAX))).collect();
         store::reconcilers::reconciler_put(&self.0.terms.database, &intervals).await?;
         for reconciler in reconcilers {
-            let entry = Entry { reconciler, nudge: Arc::default() };
+            let figures = Figures::new(&self.0.terms.metrics, reconciler.name());
+            let entry = Entry { reconciler, nudge: Arc::default(), figures };
             self.0.entries.write().unwrap_or_else(PoisonError::into_inner).insert(entry.reconciler.name(), entry.clone());
             let (terms, claiming) = (self.0.terms.clone(), self.0.claiming.clone());
             let name = format!("reconciler.{}", entry.reconciler.name());

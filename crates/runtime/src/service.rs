@@ -20,11 +20,12 @@ use domain::schedule::{UnknownZone, Zone, Zones};
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 use store::{Database, Error};
+use telemetry::metrics::Metrics;
 use utoipa::openapi::OpenApi;
 
 use crate::{
     Access, CalendarCache, Clock, Clocks, Events, Failure, Identities, JobIntake, Reconciler, Reconcilers, RefusedKeys, Replica, Route,
-    Secrets, SecretsError, Section, Settings, Shutdown, Tasks, WorkerTokens, WriteHealth, ZonesError, first_start, host::routes,
+    Secrets, SecretsError, Section, Settings, Shutdown, Tasks, WorkerTokens, WriteHealth, ZonesError, figures, first_start, host::routes,
     peers::Peers, reconcile::Terms,
 };
 
@@ -221,6 +222,8 @@ pub struct Context {
     pub replica: Replica,
     /// The bus of events.
     pub events: Events,
+    /// The metrics of this process.
+    pub metrics: Metrics,
     /// Named tasks.
     pub tasks: Tasks,
     /// Reconcilers, to nudge them.
@@ -257,6 +260,7 @@ impl Context {
         let replica = Replica::new(database.clone(), clocks, services.clone()).await?;
         let worker_key = first_start::worker_key((&database, &secrets), &replica, &settings, worker_key).await?;
         let peers = Peers::new(&services, settings.services.clone(), replica.clone());
+        let metrics = figures::of_process(&database);
         let terms = Terms {
             database: database.clone(),
             clock: clock.clone(),
@@ -266,6 +270,7 @@ impl Context {
             returns: replica.returns(TimeDelta::from_std(settings.lease.agent / 2).unwrap_or(TimeDelta::MAX)).await?,
             writes: writes.clone(),
             shutdown: shutdown.clone(),
+            metrics: metrics.clone(),
         };
         // Others know its key before a service of it calls.
         replica.beat().await?;
@@ -292,6 +297,7 @@ impl Context {
             clock,
             replica,
             events,
+            metrics,
             tasks,
             reconcilers,
             shutdown,

@@ -64,6 +64,17 @@ pub struct Database {
     kept: Arc<Mutex<Option<PgConnection>>>,
 }
 
+/// The connections of a pool at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolState {
+    /// Open and unused.
+    pub idle: usize,
+    /// In use.
+    pub used: usize,
+    /// Maximum number of open ones.
+    pub max: u32,
+}
+
 /// An open transaction; rolled back when dropped without a commit.
 pub struct Transaction(pub(crate) DatabaseTransaction);
 
@@ -186,6 +197,19 @@ impl Database {
     /// [`Error::Unavailable`] when it does not answer.
     pub async fn time(&self) -> Result<Option<DateTime<Utc>>, Error> {
         Ok(dialect::time(&self.connection).await?)
+    }
+
+    /// The state of the pool; asks nobody.
+    #[must_use]
+    pub fn pool(&self) -> PoolState {
+        let (idle, open, max) = if self.is_sqlite() {
+            let pool = self.connection.get_sqlite_connection_pool();
+            (pool.num_idle(), pool.size(), pool.options().get_max_connections())
+        } else {
+            let pool = self.connection.get_postgres_connection_pool();
+            (pool.num_idle(), pool.size(), pool.options().get_max_connections())
+        };
+        PoolState { idle, used: (open as usize).saturating_sub(idle), max }
     }
 
     /// Begins a transaction; on SQLite it takes the write lock at once.

@@ -59,6 +59,6 @@ pub mod worker_tokens;
 pub mod workers;
 
 pub use self::{
-    database::{Database, LazyTransaction, Settings, Transaction},
+    database::{Database, LazyTransaction, PoolState, Settings, Transaction},
     error::Error,
 };

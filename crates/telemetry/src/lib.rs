@@ -1,4 +1,4 @@
-//! Logging for operators: JSON lines on standard output, or text on standard error.
+//! Logging for operators, JSON lines on standard output or text on standard error, and metrics for Prometheus.
 //!
 //! Every process sets up logging here, once, so that format and filter are the same everywhere. Does not depend on what is logged.
 //!
@@ -7,6 +7,7 @@
 //! assert_eq!(format, telemetry::LogFormat::Json);
 //! ```
 
+pub mod metrics;
 mod request;
 
 use std::{io::IsTerminal, str::FromStr};

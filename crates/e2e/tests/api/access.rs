@@ -187,6 +187,8 @@ pub(crate) const ROUTES: &[(&str, &str, Needs)] = &[
     ("get", "/api/v1/ws", Some(P::RunRead)),
     ("get", "/health/live", ANYBODY),
     ("get", "/health/ready", ANYBODY),
+    // From this machine.
+    ("get", "/metrics", ANYBODY),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

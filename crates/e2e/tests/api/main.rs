@@ -26,6 +26,7 @@ mod jobs;
 mod live;
 mod logs;
 mod maestro;
+mod metrics;
 mod notifications;
 mod oidc;
 mod openapi;

@@ -54,7 +54,7 @@ fn each_operation_documents_its_refusals() {
                 }
             };
             let responses = operation["responses"].as_object().unwrap();
-            let open = ["/api/v1/health", "/health/live", "/health/ready", "/api/v1/openapi.json"].contains(&path.as_str());
+            let open = ["/api/v1/health", "/health/live", "/health/ready", "/metrics", "/api/v1/openapi.json"].contains(&path.as_str());
             // Of browsers, which are asked who they are elsewhere.
             let asks_nobody = open || ["/providers", "/oidc/start", "/oidc/callback"].iter().any(|end| path.ends_with(end));
             let has_body = operation.get("requestBody").is_some();

@@ -15,7 +15,10 @@ use actix_web::{
 use bytes::Bytes;
 use pin_project_lite::pin_project;
 
-use crate::host::InFlight;
+use crate::{host::InFlight, requests::UnderWay};
+
+/// What counts a request as under way, for its connection and for the metrics.
+pub(super) type Counting = (Option<InFlight>, Option<UnderWay>);
 
 /// Smaller bodies are not worth it.
 const LEAST: u64 = 1024;
@@ -37,7 +40,7 @@ pin_project! {
         #[pin]
         content: Content<B>,
         // The request is under way while this lives.
-        _in_flight: Option<InFlight>,
+        _in_flight: Counting,
     }
 }
 
@@ -64,7 +67,7 @@ impl Encoding {
 
 impl<B: MessageBody> Answer<B> {
     /// An answer that is compressed if its body is whole, large and not encoded yet: what streams, or passes through, is left as it is.
-    pub(super) fn new(response: ServiceResponse<B>, encoding: Encoding, in_flight: Option<InFlight>) -> ServiceResponse<Self> {
+    pub(super) fn new(response: ServiceResponse<B>, encoding: Encoding, in_flight: Counting) -> ServiceResponse<Self> {
         let is_large = matches!(response.response().body().size(), BodySize::Sized(size) if size >= LEAST);
         if encoding == Encoding::None || !is_large || response.headers().contains_key(header::CONTENT_ENCODING) {
             return Self::plain(response, in_flight);
@@ -88,7 +91,7 @@ impl<B: MessageBody> Answer<B> {
     }
 
     /// An answer as it is.
-    pub(super) fn plain(response: ServiceResponse<B>, in_flight: Option<InFlight>) -> ServiceResponse<Self> {
+    pub(super) fn plain(response: ServiceResponse<B>, in_flight: Counting) -> ServiceResponse<Self> {
         response.map_body(|_, body| Self { content: Content::AsItIs { body }, _in_flight: in_flight })
     }
 }

@@ -9,9 +9,10 @@ use actix_web::{
 };
 use utoipa::openapi::OpenApi;
 
-use super::{Connections, Route, health, ops, routes, server, server::Terms, tls};
+use super::{Connections, Route, health, metrics, ops, routes, server, server::Terms, tls};
 use crate::{
-    Bodies, Context, Edge, StartError, TrustedProxies, Unmatched, access::identify, edge, path_config, service::Running, unmatched,
+    Bodies, Context, Edge, StartError, TrustedProxies, Unmatched, access::identify, edge, path_config, requests::Requests,
+    service::Running, unmatched,
 };
 
 /// State of the routes that every process has.
@@ -36,12 +37,13 @@ pub(super) fn serve(
     context: &Context,
     services: Vec<(&'static str, Running)>,
     doc: &OpenApi,
-    is_front: bool,
+    (is_front, requests): (bool, Requests),
 ) -> Result<Server, StartError> {
     let settings = &context.settings;
     let bodies = Bodies::new(&settings.http, &settings.edge);
     let proxies = TrustedProxies::new(&settings.http.trusted_proxies);
     let edge = Data::new(Edge::new(settings, &context.clock, is_front, context.access.open));
+    let requests = Data::new(requests);
     let access = Data::new(context.access.clone());
     let unknown = Data::new(Unmatched::new(documented_routes(doc)));
     // The description consists of literals, so serialising it cannot fail.
@@ -52,6 +54,7 @@ pub(super) fn serve(
         App::new()
             .app_data(access.clone())
             .app_data(edge.clone())
+            .app_data(requests.clone())
             .app_data(path_config())
             .app_data(bodies.clone())
             .app_data(proxies.clone())
@@ -87,6 +90,8 @@ fn common_routes(config: &mut ServiceConfig, frame: Data<Frame>) {
         .service(health::health)
         .service(health::live)
         .service(health::ready)
+        .service(metrics::metrics)
+        .service(metrics::metrics_with_slash)
         .service(ops::reconcilers)
         .service(ops::tasks)
         .service(describe);

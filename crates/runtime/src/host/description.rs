@@ -11,7 +11,7 @@ use utoipa::openapi::{
     security::SecurityRequirement,
 };
 
-use super::{app, health, ops};
+use super::{app, health, metrics, ops};
 use crate::Service;
 
 const PROBLEM: &str = "application/problem+json";
@@ -20,7 +20,7 @@ const PROBLEM_SCHEMA: &str = "#/components/schemas/Problem";
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Regente", description = "Orchestrates RPA robots."),
-    paths(health::health, health::live, health::ready, ops::reconcilers, ops::tasks, app::describe),
+    paths(health::health, health::live, health::ready, metrics::metrics, ops::reconcilers, ops::tasks, app::describe),
     components(schemas(api_types::Problem)),
     modifiers(&SecuritySchemes),
 )]

@@ -27,6 +27,9 @@ section!(
         /// Proxies whose `X-Forwarded-For` is believed.
         #[serde(deserialize_with = "list::networks")]
         trusted_proxies: Vec<IpNet>,
+        /// Addresses whose requests for metrics need no credential.
+        #[serde(deserialize_with = "list::networks")]
+        metrics_from: Vec<IpNet>,
         /// Maximum size of a request's target and headers, in bytes.
         header_limit: usize,
         /// Maximum number of a request's headers.

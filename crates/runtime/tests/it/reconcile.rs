@@ -68,6 +68,7 @@ impl Replica {
     async fn start(database: &store::Database, owned: Vec<Arc<dyn Reconciler>>) -> Self {
         let shutdown = Shutdown::default();
         let terms = Terms {
+            metrics: runtime::metrics::Metrics::default(),
             database: database.clone(),
             clock: Arc::new(Utc::now),
             holder: Uuid::now_v7().into(),
