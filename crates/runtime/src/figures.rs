@@ -1,14 +1,18 @@
-//! Metrics of the process, its runtime and its pool of connections, which are read when somebody looks.
+//! Metrics of the process, its runtime, its pool of connections and its link to the broker, which are read when somebody looks.
 
+use broker::Broker;
 use store::Database;
 use telemetry::metrics::{Metrics, catalog};
 use tokio::runtime::Handle;
 
 /// The metrics of a process whose tasks run on the current runtime.
-pub(crate) fn of_process(database: &Database) -> Metrics {
+pub(crate) fn of_process(database: &Database, broker: Option<&Broker>) -> Metrics {
     let metrics = Metrics::default();
     metrics.with_process();
     of_pool(&metrics, database.clone());
+    if let Some(broker) = broker {
+        of_broker(&metrics, broker.clone());
+    }
     if let Ok(runtime) = Handle::try_current() {
         of_runtime(&metrics, &runtime);
     }
@@ -27,12 +31,19 @@ fn of_runtime(metrics: &Metrics, runtime: &Handle) {
 }
 
 fn of_pool(metrics: &Metrics, database: Database) {
-    let (connections, most) = (metrics.family(&catalog::DATABASE_CONNECTIONS), metrics.family(&catalog::DATABASE_MAX).only());
-    let (idle, used) = (connections.of(&["idle"]), connections.of(&["used"]));
+    let [in_use, idle, most] =
+        [&catalog::DATABASE_IN_USE, &catalog::DATABASE_IDLE, &catalog::DATABASE_MAX].map(|metric| metrics.family(metric).only());
     metrics.before_scrape(move || {
         let pool = database.pool();
+        in_use.set(pool.used as f64);
         idle.set(pool.idle as f64);
-        used.set(pool.used as f64);
         most.set(f64::from(pool.max));
+    });
+}
+
+fn of_broker(metrics: &Metrics, broker: Broker) {
+    let connected = metrics.family(&catalog::BROKER_CONNECTED).only();
+    metrics.before_scrape(move || {
+        connected.set(f64::from(u8::from(broker.is_connected())));
     });
 }

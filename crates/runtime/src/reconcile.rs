@@ -110,7 +110,7 @@ impl Reconcilers {
             reconcilers.iter().map(|one| (one.name(), TimeDelta::from_std(one.interval()).unwrap_or(TimeDelta::MAX))).collect();
         store::reconcilers::reconciler_put(&self.0.terms.database, &intervals).await?;
         for reconciler in reconcilers {
-            let figures = Figures::new(&self.0.terms.metrics, reconciler.name());
+            let figures = Figures::new(&self.0.terms.metrics, &*reconciler, (self.0.terms.clock)());
             let entry = Entry { reconciler, nudge: Arc::default(), figures };
             self.0.entries.write().unwrap_or_else(PoisonError::into_inner).insert(entry.reconciler.name(), entry.clone());
             let (terms, claiming) = (self.0.terms.clone(), self.0.claiming.clone());

@@ -260,7 +260,7 @@ impl Context {
         let replica = Replica::new(database.clone(), clocks, services.clone()).await?;
         let worker_key = first_start::worker_key((&database, &secrets), &replica, &settings, worker_key).await?;
         let peers = Peers::new(&services, settings.services.clone(), replica.clone());
-        let metrics = figures::of_process(&database);
+        let metrics = figures::of_process(&database, broker.as_ref());
         let terms = Terms {
             database: database.clone(),
             clock: clock.clone(),

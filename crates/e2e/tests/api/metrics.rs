@@ -88,7 +88,7 @@ async fn each_process_serves_its_metrics(delivery: Delivery) {
             .filter(|(series, _)| series.contains(r#"route="/api/v1/automations/{id}/execute""#))
             .count();
         assert!(shown["http_requests_in_flight"] >= 1.0, "the scrape itself");
-        assert!(shown["regente_database_max_connections"] >= 1.0 && shown["regente_tokio_alive_tasks"] >= 1.0);
+        assert!(shown["regente_database_connections_max"] >= 1.0 && shown["regente_tokio_alive_tasks"] >= 1.0);
         assert!(
             shown["process_resident_memory_bytes"] > 1e6 && shown["process_open_fds"] > 3.0 && shown["process_start_time_seconds"] > 1.7e9
         );

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use telemetry::metrics::{Counter, Family, Gauge, Group, Histogram, Metrics, catalog};
 
-use super::Counts;
+use super::{Counts, Reconciler};
 
 /// The metrics of a reconciler.
 #[derive(Clone)]
@@ -16,13 +16,17 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    pub(super) fn new(metrics: &Metrics, name: &'static str) -> Self {
+    pub(super) fn new(metrics: &Metrics, reconciler: &dyn Reconciler, now: DateTime<Utc>) -> Self {
+        let name = reconciler.name();
+        metrics.family(&catalog::RECONCILER_INTERVAL).of(&[name]).set(reconciler.interval().as_secs_f64());
+        let last_success = metrics.family(&catalog::RECONCILER_SUCCESS).of(&[name]);
+        last_success.set(now.timestamp() as f64);
         Self {
             name,
             runs: metrics.family(&catalog::RECONCILER_RUNS).group(&[name]),
             work: metrics.family(&catalog::RECONCILER_WORK),
             duration: metrics.family(&catalog::RECONCILER_DURATION).of(&[name]),
-            last_success: metrics.family(&catalog::RECONCILER_SUCCESS).of(&[name]),
+            last_success,
         }
     }
 

@@ -58,11 +58,13 @@ catalog! {
     TOKIO_WORKERS: Gauge = Of::new("regente_tokio_workers", "threads", &[], "Threads that run the background tasks");
     TOKIO_TASKS: Gauge = Of::new("regente_tokio_alive_tasks", "tasks", &[], "Background tasks that have not ended, short ones among them");
     TOKIO_QUEUE: Gauge = Of::new("regente_tokio_global_queue_depth", "tasks", &[], "Background tasks that wait for a thread in the common queue");
-    DATABASE_CONNECTIONS: Gauge = Of::new(
-        "regente_database_connections", "connections", &[Label::closed("state", &["idle", "used"])],
-        "Connections of the pool to the database",
+    DATABASE_IN_USE: Gauge = Of::new("regente_database_connections_in_use", "connections", &[], "Connections to the database that are in use");
+    DATABASE_IDLE: Gauge = Of::new("regente_database_connections_idle", "connections", &[], "Connections to the database that are open and unused");
+    DATABASE_MAX: Gauge = Of::new("regente_database_connections_max", "connections", &[], "Maximum number of connections of the pool to the database");
+    BROKER_CONNECTED: Gauge = Of::new(
+        "regente_broker_connected", "1 or 0", &[],
+        "Whether the process is connected to the broker; not served by one that has none",
     );
-    DATABASE_MAX: Gauge = Of::new("regente_database_max_connections", "connections", &[], "Maximum number of connections of the pool to the database");
     RECONCILER_RUNS: Counter = Of::new(
         "regente_reconciler_runs", "runs", &[RECONCILER, Label::closed("outcome", &["done", "failed"])],
         "Runs of reconcilers in this process; each runs in one process at a time",
@@ -72,9 +74,10 @@ catalog! {
         "What reconcilers did in this process, by the names that `/api/v1/ops/reconcilers` has in `last_outcome`",
     );
     RECONCILER_DURATION: Histogram = Of::new("regente_reconciler_run_seconds", "seconds", &[RECONCILER], "Time of a reconciler's run").bounds(RUN_SECONDS);
+    RECONCILER_INTERVAL: Gauge = Of::new("regente_reconciler_interval_seconds", "seconds", &[RECONCILER], "How often the reconciler is to run");
     RECONCILER_SUCCESS: Gauge = Of::new(
         "regente_reconciler_last_success_timestamp_seconds", "seconds", &[RECONCILER],
-        "When a run of the reconciler last succeeded in this process, in seconds since 1970; 0: not since its start",
+        "When a run of the reconciler last succeeded in this process, or the process started, in seconds since 1970",
     );
 }
 
