@@ -12,6 +12,7 @@ mod cache;
 mod command;
 mod commit;
 mod deps;
+mod figures;
 mod memory;
 mod plan;
 mod recording;
@@ -35,6 +36,7 @@ use self::command::{Command, Done, Envelope, Reply, Request};
 pub(crate) use self::{
     command::{Action, Change, Changed, Control, Finish, Inserted, Lines},
     deps::Deps,
+    figures::Figures,
     plan::{LeaseTimes, differs},
     recording::{Recording, Requested},
     run::start,

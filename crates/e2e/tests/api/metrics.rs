@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::support::{automation, calm, start, with};
 
-on_both!(each_process_serves_its_metrics, a_scraper_elsewhere_shows_a_credential);
+on_both!(each_process_serves_its_metrics, ends_of_jobs_are_counted_by_robot_and_automation, a_scraper_elsewhere_shows_a_credential);
 
 const OPEN: &str =
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
@@ -118,4 +118,54 @@ async fn a_scraper_elsewhere_shows_a_credential(delivery: Delivery) {
     let _garbled = from("X-Forwarded-For", "unknown").await.expect(401);
     let _near = world.client.send(world.client.bare(Method::GET, "/metrics")).await.expect(200);
     world.end().await;
+}
+
+/// The sum over all processes: any of those that run the orchestrator may have written an end.
+async fn total(world: &World, series: &str) -> f64 {
+    let mut sum = 0.0;
+    for url in processes(world) {
+        sum += samples(&scrape(&url, "*/*").await.1).get(series).copied().unwrap_or_default();
+    }
+    sum
+}
+
+async fn ends_of_jobs_are_counted_by_robot_and_automation(delivery: Delivery) {
+    let world = calm(delivery).await;
+    let robot = automation(&world, "metered").await;
+    let of = |name: &str, end: &str| format!(r#"{name}{{robo_nome="none",job_nome="{}"{end}}}"#, robot.name);
+    let ended = |status: &str| of("rpa_jobs_executados_total", &format!(r#",status="{status}""#));
+    for end in ["completed", "failed", "failed"] {
+        let job = world.client.execute(&robot, &json!({})).await;
+        start(&world, job.id).await;
+        let text = scrape(&world.hub.url(), "*/*").await.1;
+        assert!(!world.peers.is_empty() || text.contains(&ended("canceled")), "each end is there before the first: {text}");
+        let _ended = world.client.report(&format!("/jobs/{}/finish", job.id), None, &json!({"status": end})).await.expect(200);
+    }
+    assert_eq!((total(&world, &ended("completed")).await, total(&world, &ended("failed")).await), (1.0, 2.0));
+    assert_eq!((total(&world, &ended("canceled")).await, total(&world, &of("rpa_execucoes_falhas_total", "")).await), (0.0, 2.0));
+    assert_eq!(total(&world, &of("rpa_execucao_duracao_segundos_count", "")).await, 3.0);
+    assert_eq!(total(&world, &of("rpa_execucao_duracao_segundos_bucket", r#",le="3600""#)).await, 3.0);
+    assert_eq!(total(&world, "regente_job_wait_seconds_count").await, 3.0);
+    world.end().await;
+}
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/OBSERVABILITY.md");
+const BEGIN: &str = "<!-- metrics: begin -->\n";
+const END: &str = "<!-- metrics: end -->\n";
+
+/// With `REGENERATE` in the environment it writes the table instead.
+#[test]
+fn the_page_has_every_metric() {
+    let page = std::fs::read_to_string(PAGE).unwrap();
+    let (before, rest) = page.split_once(BEGIN).unwrap();
+    let (table, after) = rest.split_once(END).unwrap();
+    let made = runtime::metrics::markdown();
+    if std::env::var_os("REGENERATE").is_some() {
+        std::fs::write(PAGE, format!("{before}{BEGIN}{made}{END}{after}")).unwrap();
+    } else {
+        assert!(
+            table == made,
+            "docs/OBSERVABILITY.md is not the catalog's; write it again: REGENERATE=1 cargo test --test api the_page_has"
+        );
+    }
 }

@@ -4,7 +4,10 @@ use domain::ids::JobId;
 use runtime::{Clock, Events, WriteHealth};
 use store::Database;
 
-use super::plan::{LeaseTimes, LogLimits};
+use super::{
+    figures::Figures,
+    plan::{LeaseTimes, LogLimits},
+};
 use crate::{
     catalog::Catalog,
     dispatch::{BrokerQueues, ControlMessages, Window},
@@ -29,6 +32,7 @@ pub(crate) struct Deps {
     pub(crate) queue_limit: usize,
     pub(crate) writes: WriteHealth,
     pub(crate) clock: Clock,
+    pub(crate) figures: Figures,
 }
 
 impl Deps {

@@ -29,6 +29,17 @@ const HTTP_SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2
 /// Runs of reconcilers, which have a time limit of some tens of seconds.
 const RUN_SECONDS: &[f64] = &[0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0];
 
+/// Runs of robots: of seconds, of hours, of a night. A quantile beyond the last bound would be that bound.
+const ROBOT_SECONDS: &[f64] = &[1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0, 86_400.0];
+
+/// Waiting: of milliseconds where a robot is free, of hours where none is.
+const WAIT_SECONDS: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0];
+
+/// Ends of jobs.
+pub const ENDS: &[&str] = &["completed", "completed_no_invoices", "failed", "canceled"];
+
+const ROBOT: Label = Label::open("robo_nome");
+const AUTOMATION: Label = Label::open("job_nome");
 const RECONCILER: Label = Label::open("reconciler");
 
 const SERVICE: Label = Label::open("service");
@@ -48,6 +59,23 @@ catalog! {
         "http_requests_in_flight", "requests", &[],
         "Requests under way, until the end of their answers: claims that wait and streams among them",
     );
+    JOBS_ENDED: Counter = Of::new(
+        "rpa_jobs_executados", "jobs", &[ROBOT, AUTOMATION, Label::closed("status", ENDS)],
+        "Jobs that ended, by worker, automation and end, counted by the process that wrote the end; `none` is no registered worker",
+    );
+    JOB_FAILURES: Counter = Of::new("rpa_execucoes_falhas", "jobs", &[ROBOT, AUTOMATION], "Jobs that failed, by worker and automation");
+    JOB_DURATION: Histogram = Of::new(
+        "rpa_execucao_duracao_segundos", "seconds", &[ROBOT, AUTOMATION],
+        "Time from a job's start to its end, pauses included, by worker and automation",
+    ).bounds(ROBOT_SECONDS);
+    JOB_DISPATCH: Histogram = Of::new(
+        "regente_job_dispatch_seconds", "seconds", &[],
+        "Time from when a job was accepted, or may start, until the broker or a worker had it; counted when it ends",
+    ).bounds(WAIT_SECONDS);
+    JOB_WAIT: Histogram = Of::new(
+        "regente_job_wait_seconds", "seconds", &[],
+        "Time from when a job was accepted, or may start, until a worker started it; counted when it ends",
+    ).bounds(WAIT_SECONDS);
     PROCESS_CPU: Decimal = Of::new("process_cpu_seconds", "seconds", &[], "Processor time of the process, in user and system mode");
     PROCESS_MEMORY: Gauge = Of::new("process_resident_memory_bytes", "bytes", &[], "Memory of the process that is in RAM");
     PROCESS_VIRTUAL_MEMORY: Gauge = Of::new("process_virtual_memory_bytes", "bytes", &[], "Address space of the process");
