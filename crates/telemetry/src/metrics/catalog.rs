@@ -143,4 +143,14 @@ mod tests {
             );
         }
     }
+
+    /// As Prometheus does: within the bucket in which the values are, by its bounds.
+    #[test]
+    fn a_quantile_of_long_runs_is_near_them() {
+        let bounds = JOB_DURATION.definition.bounds;
+        let above = bounds.iter().position(|bound| *bound >= 1200.0).unwrap();
+        let (from, to) = (bounds[above - 1], bounds[above]);
+        assert_eq!(from + (to - from) * 0.95, 1740.0, "the 95th percentile of runs of 1200 s");
+        assert!(*bounds.last().unwrap() >= 86_400.0, "a run of a whole night has a bucket");
+    }
 }
