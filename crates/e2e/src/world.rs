@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use domain::automation::QueueProfile;
+use api_types::Job;
+use domain::{automation::QueueProfile, ids::JobId, waiting::WaitingCode};
 use futures_util::future::join_all;
 use regente::{Hub, HubOptions};
 use runtime::{Section, Service, Settings, Shutdown};
@@ -184,6 +185,20 @@ impl World {
         let token = self.door().access_token().await.unwrap_or_else(|error| panic!("{error}"));
         let of = |hub: &Hub| Client::new(hub.url(), token.clone(), String::new()).unwrap_or_else(|error| panic!("{error}"));
         self.peers.iter().chain([&self.hub]).map(of).collect()
+    }
+
+    /// Waits until each orchestrator knows of the pause that keeps this job: another than the one that was asked may start jobs for a tick.
+    ///
+    /// # Panics
+    /// When one does not.
+    pub async fn pause_is_known(&self, waiting: JobId) {
+        for client in self.orchestrators().await {
+            let knows = |job: &Job| {
+                let code = job.waiting_reason.as_ref().map(|reason| reason.code);
+                matches!(code, Some(WaitingCode::QueuePaused | WaitingCode::AutomationPaused))
+            };
+            client.job_when(waiting, "waits for the end of the pause", knows).await;
+        }
     }
 
     /// Waits until a change counts for every request: in one process it does at once, with several replicas soon.

@@ -172,6 +172,7 @@ async fn a_paused_queue_dispatches_nothing(delivery: Delivery) {
     let mut worker = Taker::new(&world, &queue).await;
     let _paused = world.client.post(&format!("/api/v1/queues/{queue}/pause"), &json!({})).await.expect(200);
     let job: Job = execute(&world, &automation, json!({})).await.expect(202).json();
+    world.pause_is_known(job.id).await;
     assert_eq!(worker.take(0.3).await, []);
     assert_eq!(report(&world, job.id, "start", &json!({"worker_id": worker.id})).await.problem(409).code, "paused");
     let waiting = worker.take(30.0);
@@ -186,10 +187,11 @@ async fn a_paused_automation_lets_others_pass(delivery: Delivery) {
     let queue = world.queue("half");
     let (paused, other) = (automation(&world, &queue, json!({"priority": 9})).await, automation(&world, &queue, json!({})).await);
     let mut worker = Taker::new(&world, &queue).await;
-    let until = chrono::Utc::now() + chrono::TimeDelta::seconds(2);
+    let until = chrono::Utc::now() + chrono::TimeDelta::seconds(4);
     let pause = json!({"until": until, "reason": "portal fora do ar"});
     let _paused = world.client.post(&format!("/api/v1/automations/{}/pause", paused.id), &pause).await.expect(200);
     let first: Job = execute(&world, &paused, json!({})).await.expect(202).json();
+    world.pause_is_known(first.id).await;
     let second: Job = execute(&world, &other, json!({})).await.expect(202).json();
     let given = worker.take(0.0).await;
     assert_eq!(given.iter().map(|job| job.job_id).collect::<Vec<_>>(), [second.id]);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use api_types::Automation;
 use broker::Broker;
-use domain::{ids::JobId, job::Status, waiting::WaitingCode};
+use domain::{ids::JobId, job::Status};
 use e2e::{Delivery, World, on_both};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -26,16 +26,10 @@ async fn post(world: &World, path: &str, what: &str) {
     let _done = world.client.post(&format!("{path}/{what}"), &json!({})).await.expect(200);
 }
 
-/// Pauses what this job waits for, until every orchestrator knows: another one may start jobs for a tick.
+/// Pauses what this job waits for, and waits until every orchestrator knows.
 async fn pause(world: &World, path: &str, waiting: JobId) {
     post(world, path, "pause").await;
-    for client in world.orchestrators().await {
-        let knows = |job: &api_types::Job| {
-            let code = job.waiting_reason.as_ref().map(|reason| reason.code);
-            matches!(code, Some(WaitingCode::QueuePaused | WaitingCode::AutomationPaused))
-        };
-        client.job_when(waiting, "waits for the end of the pause", knows).await;
-    }
+    world.pause_is_known(waiting).await;
 }
 
 async fn all_complete(world: &World, jobs: &[JobId], dir: &Path) {
