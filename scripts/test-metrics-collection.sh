@@ -93,7 +93,6 @@ for part in "$@"; do
       check "grafana is ready" expect 200 "$address/api/health"
       check "it has dashboards" has_dashboards "$address"
       ;;
-    worker) check "$name serves metrics" serves "$address" rpa_estado_robo process_cpu_seconds_total ;;
     *) check "$name serves metrics" serves "$address" http_requests_total http_request_duration_seconds_count http_requests_in_flight process_cpu_seconds_total process_resident_memory_bytes ;;
   esac
 done
