@@ -45,6 +45,7 @@ mod m20261127_064000_notifications;
 mod m20261127_065000_manual_minutes;
 mod m20261127_153000_reconciler_success;
 mod m20261127_170500_report_plans;
+mod m20261127_203000_watch_indexes;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -98,6 +99,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_065000_manual_minutes::Migration),
             Box::new(m20261127_153000_reconciler_success::Migration),
             Box::new(m20261127_170500_report_plans::Migration),
+            Box::new(m20261127_203000_watch_indexes::Migration),
         ]
     }
 }

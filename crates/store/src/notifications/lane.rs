@@ -296,6 +296,8 @@ async fn head(txn: &Transaction, channel: ChannelId) -> Result<Option<notificati
         .and_where(of("theirs", I::ChannelId).equals(("mine", I::ChannelId)))
         .and_where(of("theirs", I::AlertKey).equals(("mine", I::AlertKey)))
         .and_where(earlier(N::Id).equals(("theirs", I::NotificationId)))
+        // The few that wait are read, not all that told of the incident before.
+        .and_where(earlier(N::ChannelId).equals((notification::Entity, N::ChannelId)))
         .and_where(earlier(N::Id).lt(Expr::col((notification::Entity, N::Id))))
         .and_where(Expr::cust("earlier.state in ('waiting', 'sending')"))
         .to_owned();

@@ -82,12 +82,14 @@ pub async fn notification_list(database: &Database, filter: &Filter) -> Result<V
         C::Id.in_subquery(tells.into_query())
     };
     let is_unsent = filter.state.is_some_and(|state| matches!(state, NotificationState::Waiting | NotificationState::Sending));
+    let is_unwell = filter.state.is_some_and(|state| matches!(state, NotificationState::Failed | NotificationState::Dropped));
     let matching = Condition::all()
         .add_option(filter.channel_id.map(|id| C::ChannelId.eq(id.get())))
         .add_option(filter.alert_id.map(of_alert))
         .add_option(filter.state.map(|state| C::State.eq(state.as_str())))
         // The same in the words of the index.
         .add_option(is_unsent.then(is_pending))
+        .add_option(is_unwell.then(|| Expr::cust("state IN ('failed', 'dropped')")))
         .add_option(filter.after.map(|after| C::Id.lt(after.get())));
     let rows = notification::Entity::find().filter(matching).order_by_desc(C::Id).limit(filter.limit).all(database.connection()).await?;
     rows.into_iter().map(|row| from_row(notification::Model { message: None, ..row })).collect()

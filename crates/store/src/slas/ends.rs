@@ -7,7 +7,7 @@ use domain::ids::{AutomationId, JobId};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict};
 use uuid::Uuid;
 
-use super::AT_ONCE;
+use super::{AT_ONCE, literally};
 use crate::{
     Database, Error, Transaction,
     entity::{automation, job, sla, sla_end},
@@ -32,7 +32,7 @@ pub struct EndedJob {
 /// # Errors
 /// Any [`Error`] of the database.
 pub async fn sla_any_follows_unscoped(database: &Database) -> Result<bool, Error> {
-    let query = sla::Entity::find().select_only().column(sla::Column::Id).filter(sla::Column::Follows.eq(true)).limit(1);
+    let query = sla::Entity::find().select_only().column(sla::Column::Id).filter(literally("follows")).limit(1);
     Ok(query.into_tuple::<Uuid>().one(database.connection()).await?.is_some())
 }
 

@@ -44,11 +44,11 @@ both!(
 
 const MINUTE: TimeDelta = TimeDelta::minutes(1);
 
-fn channel(nth: u128) -> ChannelId {
+pub(crate) fn channel(nth: u128) -> ChannelId {
     Uuid::from_u128(nth).into()
 }
 
-fn station(nth: u128, kind: ChannelKind) -> Station {
+pub(crate) fn station(nth: u128, kind: ChannelKind) -> Station {
     Station { id: channel(nth), kind, routing: Routing::default(), quiet: None, wait: TimeDelta::zero() }
 }
 
@@ -64,16 +64,16 @@ async fn observe(db: &Database, nth: u32, seen: Seen, now: DateTime<Utc>) -> Ale
     changes[0].alert.id
 }
 
-async fn open(db: &Database, nth: u32, now: DateTime<Utc>) -> AlertId {
+pub(crate) async fn open(db: &Database, nth: u32, now: DateTime<Utc>) -> AlertId {
     observe(db, nth, Seen::Breach(Box::default()), now).await
 }
 
-async fn end(db: &Database, nth: u32, now: DateTime<Utc>) -> AlertId {
+pub(crate) async fn end(db: &Database, nth: u32, now: DateTime<Utc>) -> AlertId {
     observe(db, nth, Seen::Gone(Resolution::RuleChanged), now).await
 }
 
 /// Plans what waits in the outbox.
-async fn route(db: &Database, stations: &[Station], now: DateTime<Utc>) -> Vec<Planned> {
+pub(crate) async fn route(db: &Database, stations: &[Station], now: DateTime<Utc>) -> Vec<Planned> {
     let planned = commit(db, async |txn| {
         let batch = notification_read_in_txn(txn, 1000, now).await?;
         let ids: Vec<_> = batch.notices.iter().map(|(notice, _)| notice.id).collect();
@@ -97,7 +97,7 @@ async fn states(db: &Database) -> Vec<(NoticeKind, NotificationState, u32)> {
     all(db).await.into_iter().map(|one| (one.kind, one.state, one.notices)).collect()
 }
 
-async fn claim(db: &Database, now: DateTime<Utc>) -> Vec<Claimed> {
+pub(crate) async fn claim(db: &Database, now: DateTime<Utc>) -> Vec<Claimed> {
     lane_claim(db, (now, now + MINUTE), 10).await.unwrap()
 }
 
@@ -105,22 +105,22 @@ async fn next(db: &Database, claimed: Claimed, now: DateTime<Utc>) -> Step {
     lane_next(db, claimed, None, (now, now + MINUTE, now + TimeDelta::hours(24))).await.unwrap()
 }
 
-async fn take(db: &Database, claimed: Claimed, now: DateTime<Utc>) -> Sending {
+pub(crate) async fn take(db: &Database, claimed: Claimed, now: DateTime<Utc>) -> Sending {
     match next(db, claimed, now).await {
         Step::Send(sending) => *sending,
         other => panic!("{other:?}"),
     }
 }
 
-fn receipt(reference: Option<&str>) -> Receipt {
+pub(crate) fn receipt(reference: Option<&str>) -> Receipt {
     Receipt { status: Some(200), answer: "ok".to_owned(), reference: reference.map(str::to_owned) }
 }
 
-async fn sent(db: &Database, claimed: Claimed, sending: &Sending, now: DateTime<Utc>) -> bool {
+pub(crate) async fn sent(db: &Database, claimed: Claimed, sending: &Sending, now: DateTime<Utc>) -> bool {
     lane_finish(db, claimed, sending, (&Finish::Sent(receipt(None)), 5), now).await.unwrap()
 }
 
-fn message(id: NotificationId) -> Message {
+pub(crate) fn message(id: NotificationId) -> Message {
     Message {
         id,
         kind: NoticeKind::Opened,

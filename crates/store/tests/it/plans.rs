@@ -1,5 +1,7 @@
 //! The statements of every job must not read the jobs that have ended, however many there are.
 
+mod watched;
+
 use std::collections::BTreeMap;
 
 use domain::{Scope, ids::AutomationId, job::Status};

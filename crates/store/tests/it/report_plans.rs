@@ -51,7 +51,7 @@ fn plan(nth: u32, name: String, domain_id: Option<DomainId>) -> Stored {
     }
 }
 
-async fn stored(db: &Case) -> Stored {
+pub(crate) async fn stored(db: &Case) -> Stored {
     let stored = plan(1, "daily".to_owned(), None);
     commit(db, async |txn| report_plan_insert_in_txn(txn, &test_support::change(), &stored).await).await.unwrap();
     stored

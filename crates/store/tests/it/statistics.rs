@@ -20,6 +20,16 @@ pub(crate) async fn scans(db: &Case, table: &str, settings: &str, work: impl Asy
     used.filter(|(scans, _)| *scans > 0).map(|(scans, name)| (name, scans)).collect()
 }
 
+/// Runs `work` as [`scans`] does, and returns how many rows and entries of indexes it read of each of these tables.
+pub(crate) async fn reads(db: &Case, tables: &[&str], settings: &str, work: impl AsyncFnOnce(&Database)) -> BTreeMap<String, i64> {
+    let raw = db.raw().await;
+    let before = read(&raw, tables).await;
+    apart(db, settings, work).await;
+    let after = read(&raw, tables).await;
+    raw.close().await.unwrap();
+    after.into_iter().map(|(name, read)| (name.clone(), read - before.get(&name).copied().unwrap_or(0))).collect()
+}
+
 /// Runs `work` in one session with `settings`, which has ended and handed in its counts when this returns.
 pub(crate) async fn apart(db: &Case, settings: &str, work: impl AsyncFnOnce(&Database)) {
     let raw = db.raw().await;
@@ -59,6 +69,19 @@ async fn counted(raw: &DatabaseConnection, table: &str) -> BTreeMap<String, i64>
          UNION ALL SELECT 'sequential', seq_scan FROM pg_stat_user_tables {of_table}"
     );
     let rows = raw.query_all_raw(Statement::from_string(raw.get_database_backend(), scans)).await.unwrap();
+    rows.into_iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
+}
+
+async fn read(raw: &DatabaseConnection, tables: &[&str]) -> BTreeMap<String, i64> {
+    let names: Vec<_> = tables.iter().map(|table| format!("'{table}'")).collect();
+    let by_index =
+        "SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_user_indexes AS of WHERE of.relid = pg_stat_user_tables.relid";
+    let read = format!(
+        "SELECT relname::text, seq_tup_read + ({by_index}) FROM pg_stat_user_tables \
+         WHERE schemaname = current_schema() AND relname IN ({})",
+        names.join(", ")
+    );
+    let rows = raw.query_all_raw(Statement::from_string(raw.get_database_backend(), read)).await.unwrap();
     rows.into_iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
 }
 
