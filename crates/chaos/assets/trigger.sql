@@ -50,3 +50,23 @@ $$;
 
 CREATE TRIGGER chaos_paused AFTER INSERT OR UPDATE ON schedule_pauses
     FOR EACH ROW EXECUTE FUNCTION chaos_note_pause();
+
+-- Each alert that opened or was resolved, in a possible commit order.
+CREATE TABLE chaos_alerts (
+    seq bigserial PRIMARY KEY,
+    alert_id uuid NOT NULL,
+    key text NOT NULL,
+    is_open boolean NOT NULL
+);
+
+CREATE FUNCTION chaos_note_alert() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO chaos_alerts (alert_id, key, is_open) VALUES (NEW.id, NEW.key, NEW.resolved_at IS NULL);
+    RETURN NULL;
+END
+$$;
+
+CREATE CONSTRAINT TRIGGER chaos_alert_opened AFTER INSERT ON alerts DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION chaos_note_alert();
+CREATE CONSTRAINT TRIGGER chaos_alert_ended AFTER UPDATE ON alerts DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN ((OLD.resolved_at IS NULL) <> (NEW.resolved_at IS NULL)) EXECUTE FUNCTION chaos_note_alert();

@@ -3,6 +3,7 @@
 
 mod books;
 mod history;
+pub(crate) mod incidents;
 mod limits;
 mod lines;
 pub(crate) mod live;
@@ -19,7 +20,7 @@ use std::{
 use domain::ids::{JobId, WorkerId};
 use serde::Serialize;
 
-pub(crate) use self::slots::Timing;
+pub(crate) use self::{incidents::Alerting, slots::Timing};
 use crate::{
     absence::Absence,
     observer::{Change, JobRow},
@@ -54,6 +55,8 @@ pub(crate) struct Evidence {
     pub(crate) watches: Vec<Watch>,
     /// Schedules, and what became of their slots.
     pub(crate) timing: Timing,
+    /// SLA rules, and what they told.
+    pub(crate) alerting: Alerting,
 }
 
 /// A violated guarantee.
@@ -95,6 +98,7 @@ pub(crate) fn breaches(seen: &Evidence) -> Vec<Breach> {
         lost::memory_is_bounded,
         live::told,
         slots::each_once,
+        incidents::each_told_once,
     ];
     rules.iter().flat_map(|rule| rule(seen)).collect()
 }

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 pub(crate) enum Form {
     /// Two hubs, each with every service.
     Together,
-    /// Two gateways, and two orchestrators and two schedulers behind them.
+    /// Two gateways, and two orchestrators, two schedulers and two SLA monitors behind them.
     Apart,
 }
 

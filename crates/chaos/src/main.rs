@@ -1,7 +1,7 @@
 //! Kills, suspends and disconnects every part of a busy Regente at random, and checks from outside that nothing was lost or done twice.
 //!
-//! Two hubs on one PostgreSQL and RabbitMQ, or two gateways, two orchestrators and two schedulers; four agents, clients that repeat unanswered
-//! requests, schedules that are due every few seconds, robots that record what they do.
+//! Two hubs on one PostgreSQL and RabbitMQ, or two gateways, two orchestrators, two schedulers and two monitors; four agents, clients that repeat unanswered
+//! requests, schedules that are due every few seconds, SLA rules with a receiver of their messages, robots that record what they do.
 //! `docs/RELIABILITY.md` has the guarantees; [`check`] is that page as code. Run it by `make chaos`.
 
 mod absence;
@@ -26,6 +26,7 @@ mod recovery;
 mod report;
 mod rest;
 mod robots;
+mod rules;
 mod run;
 mod schedules;
 mod servers;

@@ -1,5 +1,6 @@
 //! Observes the database beside the hubs: a trigger records every change of a job as it is committed.
 
+pub(crate) mod alerts;
 mod schedules;
 
 use std::{collections::HashMap, str::FromStr as _, time::Duration};
@@ -13,7 +14,10 @@ use sqlx::{
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-pub(crate) use self::schedules::{Fire, Pause, ScheduleRow};
+pub(crate) use self::{
+    alerts::{AlertRow, Alerts, Ended},
+    schedules::{Fire, Pause, ScheduleRow},
+};
 use crate::load::CLIENT_KEY;
 
 /// The trigger is deferred to the end of the transaction, so that the rows of `chaos_changes` are in a possible commit order. It skips

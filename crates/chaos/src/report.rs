@@ -4,7 +4,7 @@ use serde::Serialize;
 use test_support::percentile;
 
 use crate::{
-    check::Breach,
+    check::{Alerting, Breach},
     faults::Kind,
     recovery::{Measured, target},
 };
@@ -26,6 +26,7 @@ pub(crate) struct Report {
     pub(crate) acts: Acts,
     pub(crate) watched: Watched,
     pub(crate) timed: Timed,
+    pub(crate) alerted: Alerted,
     pub(crate) faults: BTreeMap<String, usize>,
     pub(crate) recoveries: Vec<Measured>,
     pub(crate) rest_s: Option<f64>,
@@ -64,6 +65,27 @@ pub(crate) struct Timed {
     /// Slots that have a job, and those that a pause skipped.
     pub(crate) slots: usize,
     pub(crate) skipped: usize,
+}
+
+/// What SLA rules found and told.
+#[derive(Default, Serialize)]
+pub(crate) struct Alerted {
+    pub(crate) rules: usize,
+    /// Alerts by type, and those that are over.
+    pub(crate) alerts: BTreeMap<String, usize>,
+    pub(crate) resolved: usize,
+    /// Different messages, and how often one came.
+    pub(crate) messages: usize,
+    pub(crate) received: usize,
+}
+
+impl Alerted {
+    pub(crate) fn of(seen: &Alerting) -> Self {
+        let mut alerts = BTreeMap::new();
+        seen.found.alerts.iter().for_each(|alert| *alerts.entry(alert.alert_type.clone()).or_default() += 1);
+        let resolved = seen.found.alerts.iter().filter(|alert| !alert.is_open).count();
+        Self { rules: seen.rules.len(), alerts, resolved, messages: seen.different(), received: seen.messages.len() }
+    }
 }
 
 impl Report {
@@ -106,6 +128,11 @@ impl Report {
                  {schedule_changes} times\n",
                 self.timed.schedules
             )?;
+        }
+        if let Alerted { rules: rules @ 1.., alerts, resolved, messages, received } = &self.alerted {
+            let alerts: Vec<_> = alerts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+            let alerts = alerts.join(", ");
+            writeln!(out, "alerts of {rules} rules: {alerts}; {resolved} are over; {messages} messages came, {received} times\n")?;
         }
         writeln!(out, "| fault | times | measured | p50 s | p99 s | max s | target s |")?;
         writeln!(out, "|---|---:|---:|---:|---:|---:|---:|")?;

@@ -7,6 +7,7 @@ use broker::Broker;
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    check::{Alerting, incidents},
     foreign,
     hostile::SLEEPER,
     servers::lives,
@@ -16,17 +17,18 @@ use crate::{
 /// How often the remaining work is printed.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 
-/// Waits until no schedule is due, no job waits or runs and the broker has no message; returns how long that took.
+/// Waits until no schedule is due, no job waits or runs, the broker has no message, and what is wrong was told; returns how long that took, and
+/// leaves what was seen of the rules last in `alerting`.
 ///
 /// # Errors
 /// Lists what is stuck.
-pub(crate) async fn await_rest(world: &World, limit: Duration) -> Result<Duration> {
+pub(crate) async fn await_rest(world: &World, limit: Duration, alerting: &mut Alerting) -> Result<Duration> {
     let broker = Broker::connect(&world.servers.amqp_url, "chaos")?;
     let begun = Instant::now();
     let mut told_at = begun;
     let queues: Vec<&str> = QUEUES.into_iter().chain([foreign::QUEUE, DEAD_LETTERS]).collect();
     let outcome = loop {
-        let left = left_over(world, &broker, &queues).await;
+        let left = left_over(world, &broker, &queues, alerting).await;
         if let Ok(left) = &left
             && !left.is_empty()
             && told_at.elapsed() > TOLD_EVERY
@@ -44,7 +46,7 @@ pub(crate) async fn await_rest(world: &World, limit: Duration) -> Result<Duratio
     outcome
 }
 
-async fn left_over(world: &World, broker: &Broker, queues: &[&str]) -> Result<Vec<String>> {
+async fn left_over(world: &World, broker: &Broker, queues: &[&str], alerting: &mut Alerting) -> Result<Vec<String>> {
     let open = world.observer.open_jobs().await?;
     let mut left: Vec<String> = open
         .iter()
@@ -71,6 +73,12 @@ async fn left_over(world: &World, broker: &Broker, queues: &[&str]) -> Result<Ve
         if messages > 0 {
             left.push(format!("{messages} messages in {queue}"));
         }
+    }
+    if left.is_empty() {
+        let found = world.observer.alerts().await?;
+        *alerting = Alerting { rules: world.rules.clone(), found, messages: world.inbox.messages()? };
+        let faults = incidents::faults(alerting);
+        left.extend(faults.iter().take(5).map(ToString::to_string));
     }
     Ok(left)
 }

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    check::{self, Evidence, Timing},
+    check::{self, Alerting, Evidence, Timing},
     cli::Cli,
     foreign,
     form::Form,
@@ -28,7 +28,7 @@ use crate::{
     operator::Operator,
     plan::Plan,
     recovery::Recoveries,
-    report::{Acts, Report, Timed, Watched, too_slow},
+    report::{Acts, Alerted, Report, Timed, Watched, too_slow},
     rest, robots, sqlite,
     watchers::Watchers,
     world::World,
@@ -115,13 +115,14 @@ async fn play(options: &Cli, form: Form, seed: u64, regente: &Path, folder: &Pat
                 Err(_) => journal.breach(format!("{what} {LAST_REQUESTS:?} after the last fault")),
             }
         }
+        let mut alerting = Alerting::default();
         let rest = tokio::select! {
-            rest = rest::await_rest(&world, Duration::from_secs(options.rest_limit)) => rest,
+            rest = rest::await_rest(&world, Duration::from_secs(options.rest_limit), &mut alerting) => rest,
             never = operator.keep_resumed() => match never {},
         };
-        anyhow::Ok(rest.inspect_err(|error| journal.breach(format!("{error:#}"))).ok())
+        anyhow::Ok((rest.inspect_err(|error| journal.breach(format!("{error:#}"))).ok(), alerting))
     };
-    let rest = tokio::select! {
+    let (rest, alerting) = tokio::select! {
         rest = whole => rest?,
         ended = foreign => anyhow::bail!("the robots without an agent ended: {ended:?}"),
         never = peaks.watch(&beside) => match never {},
@@ -137,7 +138,7 @@ async fn play(options: &Cli, form: Form, seed: u64, regente: &Path, folder: &Pat
         ends: watches.iter().map(|watch| watch.ends.len()).sum(),
         resets: watches.iter().map(|watch| watch.resets.len()).sum(),
     };
-    let seen = Evidence { peaks_mib: peaks.mib(), watches, ..gather(&world, &ledger).await? };
+    let seen = Evidence { peaks_mib: peaks.mib(), watches, alerting, ..gather(&world, &ledger).await? };
     let report = judge(&seen, folder, (form.name(), seed, options.shape_seconds()), rest, (&ledger, &recoveries, &journal))?;
     let acts = Acts {
         cancels: seen.cancels.len(),
@@ -149,7 +150,8 @@ async fn play(options: &Cli, form: Form, seed: u64, regente: &Path, folder: &Pat
     };
     let of_state = |state: &str| seen.timing.fires.iter().filter(|fire| fire.state == state).map(|fire| fire.slots).sum();
     let timed = Timed { schedules: world.timetables.len(), slots: of_state("created"), skipped: of_state("skipped") };
-    Ok(Report { acts, watched, timed, ..report })
+    let alerted = Alerted::of(&seen.alerting);
+    Ok(Report { acts, watched, timed, alerted, ..report })
 }
 
 /// Compares the observations with the guarantees.
@@ -177,6 +179,7 @@ pub(crate) fn judge(
         acts: Acts::default(),
         watched: Watched::default(),
         timed: Timed::default(),
+        alerted: Alerted::default(),
         faults: recoveries.counts().into_iter().map(|(kind, count)| (kind.name().to_owned(), count)).collect(),
         failures: [journal.breaches(), too_slow(&measured)].concat(),
         recoveries: measured,
@@ -206,6 +209,7 @@ async fn gather(world: &World, ledger: &Ledger) -> Result<Evidence> {
             fires: world.observer.fires().await?,
             pauses: world.observer.pauses().await?,
         },
+        alerting: Alerting::default(),
     })
 }
 

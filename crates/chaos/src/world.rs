@@ -20,6 +20,7 @@ use crate::{
     journal::Journal,
     observer::Observer,
     part::{Part, Program, tail},
+    rules::{self, Inbox, Watching},
     schedules::{self, Timetable},
     servers::{Server, Servers, at},
     shapes::{self, Shape},
@@ -48,7 +49,7 @@ pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 
 const WORK_DIR: &str = "REGENTE_WORK_DIR";
 
-/// A hub, a gateway, an orchestrator or a scheduler, with its connections to the servers.
+/// A hub, a gateway, an orchestrator, a scheduler or a monitor, with its connections to the servers.
 pub(crate) struct Hub {
     pub(crate) part: Arc<Part>,
     pub(crate) address: String,
@@ -83,11 +84,16 @@ pub(crate) struct World {
     pub(crate) gateways: Vec<Hub>,
     /// Schedulers; none where they are part of the hubs.
     pub(crate) schedulers: Vec<Hub>,
+    /// SLA monitors; none where they are part of the hubs.
+    pub(crate) monitors: Vec<Hub>,
     pub(crate) agents: Vec<Agent>,
     pub(crate) api: Api,
     pub(crate) observer: Observer,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) timetables: Vec<Timetable>,
+    pub(crate) rules: Vec<Watching>,
+    /// Where alerts are told.
+    pub(crate) inbox: Inbox,
     pub(crate) journal: Arc<Journal>,
     /// The file system of PostgreSQL's data, if that is a separate one.
     pub(crate) database_disk: Option<Disk>,
@@ -102,7 +108,7 @@ impl World {
         shapes::write_programs(folder)?;
         std::fs::create_dir_all(books(folder))?;
         let place = Place { regente, folder, servers: &servers, journal: &journal };
-        let (mut hubs, mut gateways, mut schedulers) = (Vec::new(), Vec::new(), Vec::new());
+        let [mut hubs, mut gateways, mut schedulers, mut monitors] = std::array::from_fn(|_| Vec::new());
         let (command, name) = if form == Form::Together { ("up", "hub") } else { ("orchestrator", "orchestrator") };
         for number in 0..HUBS {
             hubs.push(place.hub(command, &format!("{name}-{number}"), Vec::new()).await?);
@@ -111,8 +117,10 @@ impl World {
             let mut settings = vec![("REGENTE__SERVICES__ORCHESTRATOR".to_owned(), addresses(&hubs))];
             for number in 0..HUBS {
                 schedulers.push(place.hub("scheduler", &format!("scheduler-{number}"), settings.clone()).await?);
+                monitors.push(place.hub("sla-monitor", &format!("monitor-{number}"), settings.clone()).await?);
             }
             settings.push(("REGENTE__SERVICES__SCHEDULER".to_owned(), addresses(&schedulers)));
+            settings.push(("REGENTE__SERVICES__SLA_MONITOR".to_owned(), addresses(&monitors)));
             settings.push(("REGENTE__GATEWAY__ADMIN_BIND".to_owned(), String::new()));
             // As much shorter as the lease is: an orchestrator that hangs is found before leases end.
             for key in ["HEALTH_INTERVAL", "HEALTH_TIMEOUT"] {
@@ -130,6 +138,8 @@ impl World {
         observer.watch().await.context("the trigger cannot be created")?;
         let mut shapes = shapes::register(&api, folder, &QUEUES).await?;
         shapes.push(shapes::register_foreign(&api, folder, QUEUES.len()).await?);
+        let inbox = Inbox::open().await?;
+        let rules = rules::create(api.steady(), &shapes, &inbox).await.context("rules")?;
         let mut agents = Vec::new();
         for number in 0..AGENTS {
             agents.push(place.agent(form, number, &doors[number % HUBS].address).await?);
@@ -145,11 +155,14 @@ impl World {
             hubs,
             gateways,
             schedulers,
+            monitors,
             agents,
             api,
             observer,
             shapes,
             timetables,
+            rules,
+            inbox,
             journal,
             database_disk: Disk::all().map(|disks| Disk::open(&disks, "postgres")).transpose()?,
             database_clock: Clock::of_database(),
@@ -169,7 +182,7 @@ impl World {
 
     /// The processes of all services, in the order in which an upgrade restarts them.
     pub(crate) fn services(&self) -> impl Iterator<Item = &Hub> {
-        self.gateways.iter().chain(&self.schedulers).chain(&self.hubs)
+        self.gateways.iter().chain(&self.schedulers).chain(&self.monitors).chain(&self.hubs)
     }
 
     /// Services and agents.
@@ -187,7 +200,7 @@ impl World {
     pub(crate) async fn stop(&self) -> Result<()> {
         futures_util::future::try_join_all(self.agents.iter().map(|agent| agent.part.stop())).await?;
         futures_util::future::try_join_all(self.gateways.iter().map(|gateway| gateway.part.stop())).await?;
-        futures_util::future::try_join_all(self.schedulers.iter().map(|scheduler| scheduler.part.stop())).await?;
+        futures_util::future::try_join_all(self.schedulers.iter().chain(&self.monitors).map(|one| one.part.stop())).await?;
         futures_util::future::try_join_all(self.hubs.iter().map(|hub| hub.part.stop())).await?;
         Ok(())
     }
@@ -267,6 +280,9 @@ pub(crate) fn hub_environment(address: &str, data: &Path) -> Vec<(String, String
         ("LEASE__FOREIGN", lease),
         ("LEASE__HEARTBEAT", "1s".to_owned()),
         ("DISPATCH__SWEEP_AFTER", "5s".to_owned()),
+        // The receiver of messages is on this machine.
+        ("SLA__ALLOW_PRIVATE_ADDRESSES", "127.0.0.0/8".to_owned()),
+        ("SLA__SEND_TIMEOUT", "5s".to_owned()),
         ("LOG__FILTER", "info,lapin=off,sea_orm_migration=warn".to_owned()),
     ];
     settings.into_iter().map(|(key, value)| (format!("REGENTE__{key}"), value)).collect()

@@ -85,6 +85,7 @@ fn fine() -> Evidence {
         peaks_mib: [("agent".to_owned(), 60)].into(),
         watches: Vec::new(),
         timing: Timing::default(),
+        alerting: Alerting::default(),
     }
 }
 

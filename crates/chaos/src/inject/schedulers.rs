@@ -1,4 +1,4 @@
-//! Faults of schedulers, and of the clock that all hubs and schedulers follow.
+//! Faults of schedulers, each with an SLA monitor, and of the clock that all hubs and schedulers follow.
 
 use anyhow::{Context as _, Result};
 use chrono::Utc;
@@ -13,7 +13,7 @@ use crate::{
     faults::{Fault, Kind},
     plan::Plan,
     recovery::LIMIT,
-    world::{START_LIMIT, await_ready},
+    world::{Hub, START_LIMIT, await_ready},
 };
 
 /// How far a scheduler's clock is ahead: slots are decided by this time before they are due, and nothing is due for as long afterwards.
@@ -41,7 +41,7 @@ impl Injector {
     }
 
     async fn scheduler(&self, fault: Fault) -> Result<()> {
-        let schedulers = &self.world.schedulers;
+        let (schedulers, monitors) = (&self.world.schedulers, &self.world.monitors);
         match fault.kind {
             Kind::DatabaseAhead | Kind::DatabaseBehind => {
                 let seconds = if fault.kind == Kind::DatabaseAhead { AHEAD_S } else { BEHIND_S };
@@ -55,30 +55,29 @@ impl Injector {
             Kind::SchedulerBehind => return self.with_other_clock(fault, BEHIND_S).await,
             _ => {}
         }
-        let one = &schedulers[fault.target];
+        let both = matches!(fault.kind, Kind::KillBothSchedulers | Kind::StopBothSchedulers);
+        let chosen = |hubs: &[Hub]| (0..hubs.len()).filter(|number| both || *number == fault.target).collect::<Vec<_>>();
+        let hubs = || {
+            let schedulers = chosen(schedulers).into_iter().map(|number| &schedulers[number]);
+            schedulers.chain(chosen(monitors).into_iter().map(|number| &monitors[number]))
+        };
+        let which = || hubs().map(|one| &one.part);
         match fault.kind {
-            Kind::KillScheduler | Kind::DrainScheduler => {
-                end(&one.part, fault.kind == Kind::DrainScheduler).await?;
+            Kind::KillScheduler | Kind::DrainScheduler | Kind::KillBothSchedulers => {
+                let in_order = fault.kind == Kind::DrainScheduler;
+                futures_util::future::try_join_all(which().map(|part| end(part, in_order))).await?;
                 sleep(hold(fault)).await;
-                one.part.up().await
-            }
-            Kind::KillBothSchedulers => {
-                futures_util::future::try_join_all(schedulers.iter().map(|scheduler| scheduler.part.kill())).await?;
-                sleep(hold(fault)).await;
-                futures_util::future::try_join_all(schedulers.iter().map(|scheduler| scheduler.part.up())).await.map(drop)
+                futures_util::future::try_join_all(which().map(|part| part.up())).await.map(drop)
             }
             Kind::StopScheduler | Kind::StopBothSchedulers => {
-                let both = fault.kind == Kind::StopBothSchedulers;
-                let which =
-                    || schedulers.iter().enumerate().filter(move |(number, _)| both || *number == fault.target).map(|(_, one)| &one.part);
                 futures_util::future::try_join_all(which().map(|part| part.signal(Signal::SIGSTOP))).await?;
                 sleep(hold(fault)).await;
                 futures_util::future::try_join_all(which().map(|part| part.signal(Signal::SIGCONT))).await.map(drop)
             }
             Kind::StallSchedulerDatabase => {
-                one.database.stall();
+                hubs().for_each(|one| one.database.stall());
                 sleep(hold(fault)).await;
-                one.database.restore();
+                hubs().for_each(|one| one.database.restore());
                 Ok(())
             }
             kind => anyhow::bail!("{kind} is not a fault of schedulers"),
