@@ -1,4 +1,4 @@
-//! What a scraper gets of each process.
+//! What a scraper gets of each process, and who may have it.
 
 use std::{
     collections::BTreeMap,
@@ -6,12 +6,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-use e2e::{Delivery, World, on_both};
+use e2e::{Answer, Delivery, World, on_both};
+use reqwest::Method;
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use crate::support::{automation, calm, start};
+use crate::support::{automation, calm, start, with};
 
-on_both!(each_process_serves_its_metrics, ends_of_jobs_are_counted_by_robot_and_automation);
+on_both!(each_process_serves_its_metrics, ends_of_jobs_are_counted_by_robot_and_automation, a_scraper_elsewhere_shows_a_credential);
 
 const OPEN: &str =
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
@@ -96,6 +98,27 @@ async fn each_process_serves_its_metrics(delivery: Delivery) {
         assert!(missing.is_empty(), "both formats have the same series: {missing:?}");
     }
     assert!(requests >= 4.0 && unmatched >= 1.0 && named >= 1, "{requests} {unmatched} {named}");
+    world.end().await;
+}
+
+async fn a_scraper_elsewhere_shows_a_credential(delivery: Delivery) {
+    let world = with(delivery, |settings| settings.http.metrics_from.clear()).await;
+    for path in ["/metrics", "/metrics/"] {
+        assert_eq!(world.client.send(world.client.bare(Method::GET, path)).await.problem(401).code, "unauthorized");
+        let shown = world.client.bare(Method::GET, path).header("X-Worker-API-Key", world.hub.worker_key().expose_secret());
+        let key = world.client.send(shown).await;
+        assert_eq!(key.problem(403).code, "forbidden", "a worker");
+        let text = |answer: Answer| answer.expect(200).text;
+        assert!(text(world.client.get(path).await).contains("process_cpu_seconds_total "));
+    }
+    world.end().await;
+    // By default this machine alone, and nobody behind a proxy of it.
+    let world = calm(delivery).await;
+    let from = async |name: &str, value: &str| world.client.send(world.client.bare(Method::GET, "/metrics").header(name, value)).await;
+    let _told = from("X-Forwarded-For", "198.51.100.7").await.expect(401);
+    let _unsaid = from("Forwarded", "for=127.0.0.1").await.expect(401);
+    let _garbled = from("X-Forwarded-For", "unknown").await.expect(401);
+    let _near = world.client.send(world.client.bare(Method::GET, "/metrics")).await.expect(200);
     world.end().await;
 }
 
