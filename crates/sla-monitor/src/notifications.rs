@@ -21,6 +21,8 @@ use runtime::{Clock, Context};
 use store::Database;
 use tokio::sync::Notify;
 
+#[cfg(test)]
+pub(crate) use self::render::{Draft, compose};
 pub(crate) use self::{delivery::Delivery, render::Renderer, router::Router};
 
 /// The use cases of notifications.

@@ -8,6 +8,8 @@ mod jira;
 mod mail;
 mod opened;
 mod pagerduty;
+#[cfg(test)]
+mod pictures;
 mod slack;
 mod smtp;
 mod teams;

@@ -18,7 +18,7 @@ pub(crate) fn notification() -> Value {
 pub(crate) fn notification_text() -> Value {
     json!({
         "title": "Faturamento está atrasado: esperado às 14:30, ainda não terminou (20 min)",
-        "text": "- Gravidade: erro\n- Domínio: Fiscal\n- Em aberto desde: 14:50\n- Último sucesso: 14:12 de 26/11", "html": null
+        "text": "- Gravidade: erro\n- Domínio: Fiscal\n- Em aberto desde: 14:50 (UTC-3)\n- Último sucesso: 14:12 de 26/11", "html": null
     })
 }
 

@@ -49,7 +49,10 @@ async fn a_report_has_the_runs_of_a_day(delivery: Delivery) {
     assert_eq!(failure.automation_name, "invoices");
     let page = world.client.get(&format!("{}&language=en", path.replace("reports?", "reports/page?"))).await.expect(200);
     assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
-    assert!(page.text.contains("the portal answered &lt;503&gt;") && page.text.contains("Report of"), "{}", page.text);
+    // A browser applies the page's styles, runs nothing and loads nothing.
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'unsafe-inline';"), "{policy}");
+    assert!(page.text.contains("the portal answered &lt;503&gt;") && page.text.contains("Report for"), "{}", page.text);
     world.end().await;
 }
 

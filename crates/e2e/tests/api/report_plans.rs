@@ -173,7 +173,7 @@ async fn a_report_leaves_when_it_is_due_once_and_when_somebody_asks(delivery: De
     let (text, html) = (received["texts"]["text/plain"].as_str().unwrap(), received["texts"]["text/html"].as_str().unwrap());
     assert!(text.contains("- Execuções: 2") && text.contains("PORTAL_DOWN, notas: 503"), "{text}");
     assert!(text.contains("https://hub.example.com/reports?period=daily&date="), "{text}");
-    assert!(html.contains("notas") && html.contains("50 %") && !html.contains("<script"), "{html}");
+    assert!(html.contains("notas") && html.contains(">50%<") && !html.contains("<script"), "{html}");
 
     let due = plan.due_at.unwrap();
     ahead.store((due - Utc::now()).num_seconds() + 1, Ordering::SeqCst);

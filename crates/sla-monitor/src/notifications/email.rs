@@ -40,9 +40,9 @@ fn variables(voice: &Voice, message: &Message) -> Value {
     };
     let hidden = message.more + message.alerts.len().saturating_sub(listed.len().max(usize::from(only.is_some())));
     let is_over = !message.alerts.is_empty() && message.alerts.iter().all(|alert| alert.status == AlertStatus::Resolved);
-    let (open, job_word) = match voice.language {
-        Language::Pt => ("Abrir no Regente", "Execução"),
-        Language::En => ("Open in Regente", "Job"),
+    let (open, job_word, zone_words) = match voice.language {
+        Language::Pt => ("Abrir no Regente", "Execução", "Horários de"),
+        Language::En => ("Open in Regente", "Job", "Times of"),
     };
     context! {
         language => message.language.as_str(),
@@ -60,6 +60,8 @@ fn variables(voice: &Voice, message: &Message) -> Value {
         jobs => only.map(|alert| alert.job_urls.clone()).unwrap_or_default(),
         job_word => job_word,
         time => voice.time(message.at),
+        zone_words => zone_words,
+        zone => voice.zone.name(),
     }
 }
 
@@ -153,7 +155,7 @@ mod tests {
             "<ol>\n<li>Veja se o SAP responde</li>",
             "href=\"https:&#x2f;&#x2f;hub.example.com&#x2f;alerts&#x2f;1\"",
             "Execução 1</a>",
-            "Regente &middot; 14:50",
+            "Regente &middot; 14:50 &middot; Horários de America&#x2f;Sao_Paulo",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }

@@ -137,7 +137,7 @@ impl Renderer {
 
 /// Title, text and HTML, by the channel's templates where it has some. A template that fails is not used: a message that says less is better than
 /// none.
-pub(super) fn compose(public_url: Option<&str>, draft: Draft<'_>) -> Message {
+pub(crate) fn compose(public_url: Option<&str>, draft: Draft<'_>) -> Message {
     let Draft { id, kind, voice, templates, alerts, more, reference } = draft;
     let url = public_url.map(|public| match alerts.as_slice() {
         [one] if more == 0 => one.url.clone().unwrap_or_else(|| public.to_owned()),

@@ -33,9 +33,9 @@ pub(crate) fn title(report: &ActivityReport, language: Language) -> String {
     let last = report.first_day.checked_add_days(Days::new(6)).map(|day| date(day, language)).unwrap_or_default();
     match (report.period, language) {
         (Period::Daily, Language::Pt) => format!("Relatório de {first}{whose}"),
-        (Period::Daily, Language::En) => format!("Report of {first}{whose}"),
+        (Period::Daily, Language::En) => format!("Report for {first}{whose}"),
         (Period::Weekly, Language::Pt) => format!("Relatório da semana de {first} a {last}{whose}"),
-        (Period::Weekly, Language::En) => format!("Report of the week from {first} to {last}{whose}"),
+        (Period::Weekly, Language::En) => format!("Report for the week of {first} to {last}{whose}"),
     }
 }
 
@@ -84,7 +84,7 @@ fn variables(report: &ActivityReport, voice: &Voice, url: &str) -> Value {
     let days = (0_u64..).zip(&report.by_day).map(|(number, runs)| {
         let day = first.checked_add_days(Days::new(number)).unwrap_or(first);
         let name = DAYS.get(day.weekday().num_days_from_monday() as usize).map_or("", |names| names[index(voice.language)]);
-        context! { name => format!("{name} {}", day.day()), total => runs.total, good => share(runs.total - runs.failed, most), bad => share(runs.failed, most) }
+        context! { name => format!("{name} {}", day.day()), total => runs.total, failed => runs.failed, good => share(runs.total - runs.failed, most), bad => share(runs.failed, most) }
     });
     let automations = report.automations.iter().take(MAX_ROWS).map(|one| {
         context! {
@@ -100,7 +100,7 @@ fn variables(report: &ActivityReport, voice: &Voice, url: &str) -> Value {
         }
     });
     let slowest = report.slowest.iter().map(|one| {
-        context! { name => one.automation_name.as_str(), took => duration(one.median_s, voice), usual => duration(one.usual_s, voice),
+        context! { name => one.automation_name.as_str(), url => link(format!("/automations/{}", one.automation_id)), took => duration(one.median_s, voice), usual => duration(one.usual_s, voice),
         times => voice.number(one.median_s / one.usual_s) }
     });
     context! {
@@ -116,11 +116,11 @@ fn variables(report: &ActivityReport, voice: &Voice, url: &str) -> Value {
         saved => voice.number(report.hours_saved),
         days => if report.by_day.len() > 1 { days.collect::<Vec<_>>() } else { Vec::new() },
         automations => automations.collect::<Vec<_>>(),
-        more => report.automations.len().saturating_sub(MAX_ROWS),
+        more => Some(report.automations.len().saturating_sub(MAX_ROWS)).filter(|more| *more > 0).map_or_else(String::new, |more| voice.and_more(more)),
         failures => failures.collect::<Vec<_>>(),
         slowest => slowest.collect::<Vec<_>>(),
         timezone => report.timezone.as_str(),
-        url => url,
+        url => address(report, url).unwrap_or_default(),
     }
 }
 
@@ -143,7 +143,7 @@ fn grouped(count: u64, voice: &Voice) -> String {
 }
 
 fn success(runs: &RunCounts, voice: &Voice) -> String {
-    runs.success_percent.map_or_else(|| "–".to_owned(), |percent| format!("{} %", voice.number(percent)))
+    runs.success_percent.map_or_else(|| "–".to_owned(), |percent| format!("{}%", voice.number(percent)))
 }
 
 fn duration(seconds: f64, voice: &Voice) -> String {
@@ -171,7 +171,7 @@ impl Words {
                 ("before", "período anterior"),
                 ("days", "Por dia"),
                 ("automations", "Automações"),
-                ("more", "e mais"),
+                ("prior", "antes"),
                 ("failures", "Falhas mais frequentes"),
                 ("example", "exemplo"),
                 ("slowest", "Mais lentas que o normal"),
@@ -191,7 +191,7 @@ impl Words {
                 ("before", "period before"),
                 ("days", "By day"),
                 ("automations", "Automations"),
-                ("more", "and more:"),
+                ("prior", "before"),
                 ("failures", "Most frequent failures"),
                 ("example", "example"),
                 ("slowest", "Slower than usual"),
@@ -268,7 +268,7 @@ mod tests {
             "1.200",
             "Execuções",
             "Mais lentas que o normal",
-            "95,8 %",
+            "95,8%",
             "287,5",
             "PORTAL_DOWN",
             "10 min",
@@ -281,7 +281,7 @@ mod tests {
         }
         let english = super::page(&report(), &voice(Language::En), "").unwrap();
         assert!(
-            english.contains("Report of the week from 16 Nov 2026 to 22 Nov 2026 · financeiro") && english.contains("95.8 %"),
+            english.contains("Report for the week of 16 Nov 2026 to 22 Nov 2026 · financeiro") && english.contains("95.8%"),
             "{english}"
         );
         assert!(!english.contains("<a "), "no links without an address");

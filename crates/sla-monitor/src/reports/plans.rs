@@ -18,6 +18,8 @@ use tokio::sync::Notify;
 
 use super::Reports;
 
+#[cfg(test)]
+pub(crate) use self::compose::report_message;
 pub(crate) use self::due::Due;
 
 /// The use cases of report plans. Clones share everything.

@@ -132,19 +132,13 @@ impl Site<'_> {
     }
 
     async fn create(&self, label: &str, message: &Message) -> Result<Receipt, SendError> {
-        let Jira { project, issue_type, .. } = self.settings;
-        let summary = Some(one_line(&message.title)).filter(|title| !title.is_empty()).unwrap_or_else(|| "Regente".to_owned());
-        let fields = json!({
-            "project": {"key": project}, "issuetype": {"name": issue_type}, "summary": clip(&summary, MAX_SUMMARY),
-            "description": document(message), "labels": ["regente", label]
-        });
-        let created = self.ask(Method::POST, "issue", Some(json!({"fields": fields}))).await?;
+        let created = self.ask(Method::POST, "issue", Some(issue(self.settings, label, message))).await?;
         let issue: Issue = self.read(&created)?;
         Ok(Receipt { reference: Some(issue.key), ..answer::receipt(&created, self.secrets) })
     }
 
     async fn comment(&self, key: &str, message: &Message) -> Result<Receipt, SendError> {
-        let said = self.ask(Method::POST, &format!("issue/{key}/comment"), Some(json!({"body": document(message)}))).await?;
+        let said = self.ask(Method::POST, &format!("issue/{key}/comment"), Some(comment(message))).await?;
         Ok(Receipt { reference: Some(key.to_owned()), ..answer::receipt(&said, self.secrets) })
     }
 
@@ -197,6 +191,22 @@ impl Site<'_> {
             }
         })
     }
+}
+
+/// An issue that is to be created.
+pub(super) fn issue(settings: &Jira, label: &str, message: &Message) -> Value {
+    let Jira { project, issue_type, .. } = settings;
+    let summary = Some(one_line(&message.title)).filter(|title| !title.is_empty()).unwrap_or_else(|| "Regente".to_owned());
+    let fields = json!({
+        "project": {"key": project}, "issuetype": {"name": issue_type}, "summary": clip(&summary, MAX_SUMMARY),
+        "description": document(message), "labels": ["regente", label]
+    });
+    json!({"fields": fields})
+}
+
+/// A comment of an issue.
+pub(super) fn comment(message: &Message) -> Value {
+    json!({"body": document(message)})
 }
 
 /// Whether a reference can be part of a path.

@@ -39,10 +39,9 @@ fn build(settings: &Email, message: &Message) -> Result<lettre::Message, SendErr
     let from = address(&settings.from)?;
     let domain = from.domain().to_owned();
     let name = settings.from_name.as_deref().map(one_line).filter(|name| !name.is_empty());
-    let subject = clip(&one_line(&format!("{} {}", prefix(message), message.title)), MAX_SUBJECT);
     let mut builder = lettre::Message::builder()
         .from(Mailbox::new(name, from))
-        .subject(subject)
+        .subject(subject(message))
         .date(SystemTime::from(message.at))
         // The same at each attempt, so that mail servers recognise a repetition.
         .message_id(Some(format!("<{}@{domain}>", message.id)))
@@ -73,13 +72,13 @@ fn thread(message: &Message, domain: &str) -> Option<String> {
     Some(format!("<incident.{id}@{domain}>"))
 }
 
-/// Says at the beginning of a subject how bad it is.
-fn prefix(message: &Message) -> String {
+/// Says first how bad it is.
+pub(super) fn subject(message: &Message) -> String {
     let is_over = message.kind == NoticeKind::Resolved;
-    format!("{} [Regente]", mark(message.severity, is_over))
+    clip(&one_line(&format!("{} [Regente] {}", mark(message.severity, is_over), message.title)), MAX_SUBJECT)
 }
 
-fn plain(message: &Message) -> String {
+pub(super) fn plain(message: &Message) -> String {
     let words = Words(message.language);
     let mut text = format!("{}\n\n{}\n", message.title, message.text.trim());
     match message.alerts.as_slice() {

@@ -53,14 +53,14 @@ impl Senders {
 }
 
 /// The key of an incident: its own, or a digest of it where that is too long.
-fn dedup_key(key: &str) -> String {
+pub(super) fn dedup_key(key: &str) -> String {
     if key.chars().count() <= MAX_KEY {
         return key.to_owned();
     }
     Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn event(message: &Message, routing_key: &str, key: &str) -> Value {
+pub(super) fn event(message: &Message, routing_key: &str, key: &str) -> Value {
     let action = match message.kind {
         NoticeKind::Acknowledged => "acknowledge",
         NoticeKind::Resolved => "resolve",

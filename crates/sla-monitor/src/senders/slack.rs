@@ -10,7 +10,7 @@ use super::{
     Senders, answer,
     opened::Opened,
     required,
-    text::{Words, clip, links, mark, own_page},
+    text::{Part, Words, clip, links, mark, own_page, parts},
 };
 
 /// Most blocks of a message.
@@ -56,7 +56,7 @@ fn fate(said: &str) -> Option<Fate> {
     })
 }
 
-fn payload(message: &Message) -> Value {
+pub(super) fn payload(message: &Message) -> Value {
     let words = Words(message.language);
     let is_over = message.kind == NoticeKind::Resolved;
     let title = format!("{} {}", mark(message.severity, is_over), message.title);
@@ -90,7 +90,7 @@ fn payload(message: &Message) -> Value {
 fn detail(alert: &Brief, words: &Words) -> Vec<Value> {
     let mut blocks = Vec::new();
     if !alert.note.trim().is_empty() {
-        blocks.push(section(&format!("*{}*\n{}", words.what_to_do(), mrkdwn(&alert.note))));
+        blocks.push(section(&format!("*{}*\n{}", words.what_to_do(), noted(&alert.note))));
     }
     let links: Vec<String> = links(alert, words, 5).iter().map(|(text, url)| link(url, text)).collect();
     if !links.is_empty() {
@@ -112,13 +112,15 @@ fn section(text: &str) -> Value {
     json!({"type": "section", "text": {"type": "mrkdwn", "text": cut(text, MAX_TEXT)}})
 }
 
-/// At most `most` characters, with no entity cut through.
+/// At most `most` characters, with no entity and no link cut through.
 fn cut(text: &str, most: usize) -> String {
     let cut = clip(text, most);
-    match (cut.len() < text.len(), cut.rfind('&')) {
-        (true, Some(at)) if !cut[at..].contains(';') => format!("{}…", &cut[..at]),
-        _ => cut,
+    if cut.len() >= text.len() {
+        return cut;
     }
+    // Where an entity or a link begins that does not end.
+    let open = [('<', '>'), ('&', ';')].iter().filter_map(|(begin, end)| cut.rfind(*begin).filter(|at| !cut[*at..].contains(*end))).min();
+    open.map_or_else(|| cut.clone(), |at| format!("{}…", &cut[..at]))
 }
 
 fn link(url: &str, text: &str) -> String {
@@ -132,11 +134,29 @@ fn escape(text: &str) -> String {
 
 /// Markdown in Slack's own: bold and lists; the rest is as it is.
 fn mrkdwn(markdown: &str) -> String {
+    bold(&bulleted(markdown))
+}
+
+/// The same of what people wrote for the reader, whose links are links.
+fn noted(markdown: &str) -> String {
+    let bulleted = bulleted(markdown);
+    let parts = parts(&bulleted).into_iter().map(|part| match part {
+        Part::Text(text) => bold(text),
+        Part::Link(words, url) => link(url, &words.replace("**", "")),
+    });
+    parts.collect()
+}
+
+fn bold(text: &str) -> String {
+    escape(text).replace("**", "*")
+}
+
+fn bulleted(markdown: &str) -> String {
     let lines = markdown.trim().lines().map(|line| match line.strip_prefix("- ").or_else(|| line.strip_prefix("* ")) {
         Some(item) => format!("• {item}"),
         None => line.trim_start_matches('#').trim_start().to_owned(),
     });
-    escape(&lines.collect::<Vec<_>>().join("\n")).replace("**", "*")
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -174,6 +194,24 @@ mod tests {
         assert!(texts.iter().all(|text| text.chars().count() <= MAX_TEXT) && texts[0].chars().count() <= MAX_HEADER);
         assert_eq!(texts[48], "… 159 more", "200 alerts less 46, and 5");
         assert!(!texts[1].trim_end_matches('…').rsplit('&').next().unwrap().trim_end_matches(';').contains('&'));
+    }
+
+    #[test]
+    fn a_note_has_links_and_none_is_cut_through() {
+        let mut noted = message(NoticeKind::Opened, vec![alert("x")]);
+        noted.text = "[sign in](https://evil.test)".to_owned();
+        noted.alerts[0].note = "See the [run|book](https://wiki.test/a?b=1&c=2).\n- [x](javascript:y)".to_owned();
+        let texts_of = |message: &Message| texts(&payload(message));
+        assert_eq!(texts_of(&noted)[1], "[sign in](https://evil.test)");
+        assert_eq!(texts_of(&noted)[2], "*What to do*\nSee the <https://wiki.test/a?b=1&amp;c=2|run¦book>.\n• [x](javascript:y)");
+        for length in 2900..3000 {
+            noted.alerts[0].note = format!("{}[run & book](https://wiki.test/a?b=1&c=2)", "x".repeat(length));
+            let text = &texts_of(&noted)[2];
+            assert!(
+                text.chars().count() <= MAX_TEXT && text.contains('<') == text.contains('>') && (text.contains('>') || text.ends_with('…')),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Senders {
 }
 
 /// The payload with as many of the alerts as fit.
-fn payload(message: &Message) -> Value {
+pub(super) fn payload(message: &Message) -> Value {
     let mut shown = message.alerts.len();
     loop {
         let payload = with_alerts(message, shown);

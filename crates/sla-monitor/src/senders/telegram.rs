@@ -13,7 +13,7 @@ use super::{
     Senders, answer,
     opened::Opened,
     required,
-    text::{Words, clip, escape_html, links, mark, own_page},
+    text::{Part, Words, clip, escape_html, links, mark, own_page, parts},
 };
 
 /// Most characters of a message, counted as UTF-16 after its markup was read.
@@ -60,7 +60,7 @@ impl Senders {
     }
 }
 
-fn payload(settings: &Telegram, message: &Message) -> Value {
+pub(super) fn payload(settings: &Telegram, message: &Message) -> Value {
     let mut payload =
         json!({"chat_id": settings.chat_id, "text": text(message), "parse_mode": "HTML", "link_preview_options": {"is_disabled": true}});
     if let Some(thread) = settings.message_thread_id {
@@ -91,8 +91,8 @@ impl Pieces {
         self.add(text, &escape_html(text))
     }
 
-    /// Adds as much of a text as leaves `room`.
-    fn cut(&mut self, text: &str, room: usize) {
+    /// Adds as much of a text as leaves `room`; whether that is all of it.
+    fn cut(&mut self, text: &str, room: usize) -> bool {
         let most = self.left.saturating_sub(room);
         let mut length = 0;
         let kept = text.chars().take_while(|one| {
@@ -100,7 +100,23 @@ impl Pieces {
             length < most
         });
         let kept: String = kept.collect();
-        self.plain(&if kept.len() < text.len() { format!("{kept}…") } else { kept });
+        let is_all = kept.len() == text.len();
+        self.plain(&if is_all { kept } else { format!("{kept}…") });
+        is_all
+    }
+
+    /// Adds as much of what people wrote for the reader, whose links are links.
+    fn note(&mut self, markdown: &str, room: usize) {
+        for part in parts(markdown) {
+            let is_added = match part {
+                Part::Text(text) => self.cut(text, room),
+                Part::Link(words, _) if self.left < room + words.encode_utf16().count() => self.cut(words, room),
+                Part::Link(words, url) => self.link(url, "", words),
+            };
+            if !is_added {
+                break;
+            }
+        }
     }
 
     fn link(&mut self, url: &str, before: &str, text: &str) -> bool {
@@ -128,7 +144,8 @@ fn text(message: &Message) -> String {
             if !note.is_empty() {
                 let heading = words.what_to_do();
                 pieces.add(&format!("\n\n{heading}"), &format!("\n\n<b>{heading}</b>"));
-                pieces.cut(&format!("\n{note}"), RESERVED + 100);
+                pieces.plain("\n");
+                pieces.note(&note, RESERVED + 100);
             }
             for (nth, (text, url)) in links(one, &words, 3).iter().enumerate() {
                 pieces.link(url, if nth == 0 { "\n\n" } else { " · " }, text);
@@ -187,6 +204,24 @@ mod tests {
              <b>What to do</b>\nLook at SAP first\n\n<a href=\"https://hub.example.com/alerts/7\">Open in Regente</a> · \
              <a href=\"https://hub.example.com/jobs/1\">Job 1</a>"
         );
+    }
+
+    #[test]
+    fn a_note_has_links_and_a_text_has_none() {
+        let mut noted = message(NoticeKind::Opened, vec![alert("x")]);
+        noted.text = "[sign in](https://evil.test)".to_owned();
+        noted.alerts[0].note = "See the [**run** <book>](https://wiki.test/a?b=1&c=2).".to_owned();
+        let html = text(&noted);
+        assert!(html.contains("\n\n[sign in](https://evil.test)\n\n"), "{html}");
+        assert!(html.contains("</b>\nSee the <a href=\"https://wiki.test/a?b=1&amp;c=2\">run &lt;book&gt;</a>.\n\n"), "{html}");
+        for length in 3700..4000 {
+            noted.alerts[0].note = format!("{}[run & book](https://wiki.test/) end", "x".repeat(length));
+            let html = text(&noted);
+            assert!(
+                visible(&html) <= MAX_TEXT && html.matches("<a ").count() == html.matches("</a>").count() && html.ends_with("Job 1</a>"),
+                "{html}"
+            );
+        }
     }
 
     #[test]

@@ -22,6 +22,39 @@ pub(super) fn one_line(text: &str) -> String {
     plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// A part of what people wrote in Markdown.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Part<'m> {
+    Text(&'m str),
+    /// Words, and where they lead.
+    Link(&'m str, &'m str),
+}
+
+/// Divides a note at its links to the web and to mailboxes, `[words](https://…)`.
+pub(super) fn parts(markdown: &str) -> Vec<Part<'_>> {
+    let (mut parts, mut done, mut from) = (Vec::new(), 0, 0);
+    while let Some(opening) = markdown[from..].find('[').map(|at| from + at) {
+        from = opening + 1;
+        let Some((words, rest)) = markdown[from..].split_once("](") else { break };
+        let Some((url, _)) = rest.split_once(')') else { break };
+        let leads = ["https://", "http://", "mailto:"].iter().any(|scheme| url.starts_with(scheme));
+        if words.is_empty() || words.contains(['[', ']', '\n']) || url.contains(char::is_whitespace) || !leads {
+            continue;
+        }
+        if done < opening {
+            parts.push(Part::Text(&markdown[done..opening]));
+        }
+        parts.push(Part::Link(words, url));
+        // The opening bracket, what is between, and the closing parenthesis.
+        done = from + words.len() + 2 + url.len() + 1;
+        from = done;
+    }
+    if done < markdown.len() {
+        parts.push(Part::Text(&markdown[done..]));
+    }
+    parts
+}
+
 /// Text of HTML and XML.
 pub(super) fn escape_html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
@@ -86,6 +119,23 @@ pub(super) fn own_page(message: &Message) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_note_is_divided_at_its_links_and_nowhere_else() {
+        let (text, link) = (Part::Text, Part::Link);
+        assert_eq!(
+            parts("[see] ção [the **wiki**](https://w.test/a?b=c#d), [x](javascript:y) [m](mailto:a@b.test)"),
+            [
+                text("[see] ção "),
+                link("the **wiki**", "https://w.test/a?b=c#d"),
+                text(", [x](javascript:y) "),
+                link("m", "mailto:a@b.test")
+            ]
+        );
+        for none in ["", "[", "a [b](https://", "[](https://w.test)", "[a\nb](https://w.test)", "[a](https://w.test b)", "[[[é"] {
+            assert_eq!(parts(none), if none.is_empty() { vec![] } else { vec![text(none)] }, "{none}");
+        }
+    }
 
     #[test]
     fn texts_are_cut_by_characters_and_lines_are_joined() {

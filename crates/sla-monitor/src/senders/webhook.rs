@@ -47,7 +47,7 @@ fn signing(secrets: &Opened, old_until: Option<DateTime<Utc>>, now: DateTime<Utc
     secrets.get("signing_secret").into_iter().chain(old).map(SecretString::from).collect()
 }
 
-fn event(channel: ChannelId, message: &Message) -> Value {
+pub(super) fn event(channel: ChannelId, message: &Message) -> Value {
     let kind = match message.kind {
         NoticeKind::Digest | NoticeKind::Report | NoticeKind::Test => format!("regente.{}", message.kind),
         kind => format!("regente.alert.{kind}"),

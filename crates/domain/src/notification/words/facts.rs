@@ -17,8 +17,8 @@ impl Voice {
         };
         add("Domínio", "Domain", alert.domain.clone());
         add("Regra", "Rule", alert.rule.clone());
-        add("Em aberto desde", "Open since", (alert.status != AlertStatus::Resolved).then(|| self.time(alert.opened_at)));
-        add("Durou", "Lasted", alert.resolved_at.map(|end| self.duration(end - alert.opened_at)));
+        add("Em aberto desde", "Open since", (alert.status != AlertStatus::Resolved).then(|| self.zoned(alert.opened_at)));
+        add("Durou", "Lasted", alert.resolved_at.map(|end| self.span(alert.opened_at, end)));
         add("Último sucesso", "Last success", facts.last_success_at.map(|at| self.time(at)));
         add("Último sinal", "Last seen", facts.last_seen_at.map(|at| self.time(at)));
         let error = match (&facts.error_class, &facts.error_message) {

@@ -29,6 +29,26 @@ impl Voice {
         }
     }
 
+    /// The time and how far its zone is from UTC: `14:30 (UTC-3)`.
+    pub(super) fn zoned(&self, at: DateTime<Utc>) -> String {
+        format!("{} ({})", self.time(at), self.offset(at))
+    }
+
+    /// How long, from when to when: `12 min (14:30 – 14:42, UTC-3)`.
+    pub(super) fn span(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> String {
+        format!("{} ({} – {}, {})", self.duration(until - from), self.time(from), self.time(until), self.offset(until))
+    }
+
+    fn offset(&self, at: DateTime<Utc>) -> String {
+        let minutes = (self.zone.local(at) - at.naive_utc()).num_minutes();
+        let (sign, hours, minutes) = (if minutes < 0 { '-' } else { '+' }, minutes.abs() / 60, minutes.abs() % 60);
+        match (hours, minutes) {
+            (0, 0) => "UTC".to_owned(),
+            (hours, 0) => format!("UTC{sign}{hours}"),
+            (hours, minutes) => format!("UTC{sign}{hours}:{minutes:02}"),
+        }
+    }
+
     /// `às 14:30`, `à 01:15`, `at 14:30`.
     pub(super) fn at(&self, at: DateTime<Utc>) -> String {
         match self.language {

@@ -199,10 +199,26 @@ fn the_text_of_one_alert_has_its_figures() {
 - Gravidade: erro
 - Domínio: Fiscal
 - Regra: Faturamento diário
-- Em aberto desde: 14:30
+- Em aberto desde: 14:30 (UTC-3)
 - Último sucesso: 14:12 de 26/11
 - Ocorrências: 3×";
     assert_eq!(voice(Language::Pt).text(NoticeKind::Opened, &[alert], 0), expected);
+}
+
+#[test]
+fn figures_name_how_far_their_times_are_from_utc() {
+    let mut ended = over(each().remove(0));
+    ended.opened_at = at("2026-11-27T17:40:00Z");
+    for (zone, expected) in [
+        ("America/Sao_Paulo", "Lasted: 12 min (14:40 – 14:52, UTC-3)"),
+        ("Asia/Kolkata", "Lasted: 12 min (23:10 – 23:22, UTC+5:30)"),
+        ("America/St_Johns", "Lasted: 12 min (14:10 – 14:22, UTC-3:30)"),
+        ("Etc/UTC", "Lasted: 12 min (17:40 – 17:52, UTC)"),
+    ] {
+        let voice = Voice { zone: Zones::bundled().get(zone).unwrap(), ..voice(Language::En) };
+        let text = voice.text(NoticeKind::Resolved, std::slice::from_ref(&ended), 0);
+        assert!(text.contains(expected), "{zone}: {text}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use domain::{
     ids::SlaId,
+    job::{Status, Trigger},
     sla::{Expectations, Target},
 };
 use store::slas::{Claim, Sla, sla_claim, sla_lateness_unscoped};
@@ -10,7 +11,7 @@ use test_support::Backend;
 
 use super::{
     super::{BATCH, CLAIM},
-    world::{Hub, Monitor, at},
+    world::{Hub, Monitor, Ran, at},
 };
 use crate::notifications::tests::both;
 
@@ -20,6 +21,7 @@ both!(
     a_replica_that_was_frozen_writes_nothing,
     a_monitor_that_does_not_judge_is_late,
     after_a_downtime_a_channel_gets_one_message,
+    an_early_run_by_hand_does_not_hide_that_the_run_of_the_day_is_missing,
 );
 
 const NOW: &str = "2026-11-26T12:00:00Z";
@@ -117,5 +119,42 @@ async fn after_a_downtime_a_channel_gets_one_message(backend: Backend) {
     hub.work_until("2026-11-26T18:10:00Z").await;
     let got = hub.receiver.all(mail);
     assert_eq!(got.iter().map(|message| message.alerts.len()).collect::<Vec<_>>(), [30]);
+    hub.end().await;
+}
+
+/// The rule is of 10:00 in São Paulo, which is 13:00 UTC, with an hour of grace.
+async fn an_early_run_by_hand_does_not_hide_that_the_run_of_the_day_is_missing(backend: Backend) {
+    let hub = Hub::start(backend, "2026-11-26T14:30:00Z").await;
+    let automation = hub.automation("robot").await;
+    let by = Some("10:00:00".parse().unwrap());
+    let expect = Expectations { expected_daily_time: by, late_after_minutes: 60, ..Expectations::default() };
+    hub.rule(Target::Automation(automation), None, expect).await;
+    let runs = async |from: &str, until: &str| {
+        hub.set(at(from));
+        let job = hub.job(&Ran { automation, queue: "robot", created: hub.now(), trigger: Trigger::Manual, retry_of: None }).await;
+        hub.begins(job).await;
+        hub.set(at(until));
+        hub.ends(job, Status::Completed).await;
+    };
+    let (mut monitor, deadline) = (Monitor::start(&hub), at("2026-11-27T14:00:00Z"));
+    monitor.work().await;
+    runs("2026-11-27T09:00:00Z", "2026-11-27T09:04:00Z").await;
+    monitor.work_until(&hub, deadline - TimeDelta::seconds(1)).await;
+    assert_eq!(hub.alerts().await, []);
+    monitor.work_until(&hub, deadline).await;
+    let opened = hub.alerts().await;
+    assert_eq!(opened.iter().map(|alert| alert.opened_at).collect::<Vec<_>>(), [deadline]);
+    for minutes in 1..=240 {
+        if minutes == 120 {
+            monitor = Monitor::start(&hub);
+        }
+        hub.set(deadline + TimeDelta::minutes(minutes));
+        monitor.work().await;
+    }
+    assert_eq!(hub.alerts().await, opened, "it is told once");
+    runs("2026-11-27T18:10:00Z", "2026-11-27T18:20:00Z").await;
+    monitor.work().await;
+    let over: Vec<_> = hub.alerts().await.into_iter().map(|alert| (alert.id, alert.resolved.map(|end| end.at))).collect();
+    assert_eq!(over, [(opened[0].id, Some(at("2026-11-27T18:20:00Z")))]);
     hub.end().await;
 }

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use api_types::ActivityReport;
 use chrono::{DateTime, Utc};
 use domain::{
     Scope,
     alert::Severity,
     ids::ChannelId,
-    notification::{Message, NoticeKind, channel::Channel},
+    notification::{Message, NoticeKind, channel::Channel, words::Voice},
     report::Plan,
     schedule::{input, words::Language},
 };
@@ -46,21 +47,7 @@ impl Plans {
                 Some(message) => message.clone(),
                 None => {
                     let voice = reports.voice(&report, language)?;
-                    let html = page::page(&report, &voice, &reports.public_url).map_err(|error| Failure::Internal(error.to_string()))?;
-                    let message = Message {
-                        id: Uuid::nil().into(),
-                        kind: NoticeKind::Report,
-                        at: now,
-                        language,
-                        severity: Severity::Info,
-                        title: page::title(&report, language),
-                        text: page::text(&report, &voice),
-                        html: Some(html),
-                        alerts: Vec::new(),
-                        more: 0,
-                        url: page::address(&report, &reports.public_url),
-                        reference: None,
-                    };
+                    let message = report_message(&report, &voice, &reports.public_url)?;
                     by_language.insert(language, message.clone());
                     message
                 }
@@ -69,4 +56,23 @@ impl Plans {
         }
         Ok(messages)
     }
+}
+
+/// A report as a message of no channel.
+pub(crate) fn report_message(report: &ActivityReport, voice: &Voice, url: &str) -> Result<Message, Failure> {
+    let html = page::page(report, voice, url).map_err(|error| Failure::Internal(error.to_string()))?;
+    Ok(Message {
+        id: Uuid::nil().into(),
+        kind: NoticeKind::Report,
+        at: voice.now,
+        language: voice.language,
+        severity: Severity::Info,
+        title: page::title(report, voice.language),
+        text: page::text(report, voice),
+        html: Some(html),
+        alerts: Vec::new(),
+        more: 0,
+        url: page::address(report, url),
+        reference: None,
+    })
 }

@@ -3,18 +3,18 @@
 use domain::notification::Message;
 use serde_json::{Value, json};
 
-use crate::senders::text::{Words, clip, links};
+use crate::senders::text::{Part, Words, clip, links, parts};
 
 /// Most characters of one text; a whole field takes 32,767.
 const MAX_TEXT: usize = 8000;
 
 pub(super) fn document(message: &Message) -> Value {
     let words = Words(message.language);
-    let mut content = blocks(&message.text);
+    let mut content = blocks(&message.text, false);
     for alert in &message.alerts {
         if !alert.note.trim().is_empty() {
             content.push(json!({"type": "heading", "attrs": {"level": 3}, "content": [text(words.what_to_do())]}));
-            content.extend(blocks(&alert.note));
+            content.extend(blocks(&alert.note, true));
         }
         let linked: Vec<Value> = links(alert, &words, 5).iter().map(|(text, url)| item(vec![link(text, url)])).collect();
         if !linked.is_empty() {
@@ -27,8 +27,8 @@ pub(super) fn document(message: &Message) -> Value {
     json!({"type": "doc", "version": 1, "content": content})
 }
 
-/// Paragraphs and lists of a text.
-fn blocks(markdown: &str) -> Vec<Value> {
+/// Paragraphs and lists of a text; only what people wrote for the reader has links.
+fn blocks(markdown: &str, has_links: bool) -> Vec<Value> {
     let markdown = clip(markdown.trim(), MAX_TEXT);
     let mut blocks = Vec::new();
     for part in markdown.split("\n\n").map(str::trim).filter(|part| !part.is_empty()) {
@@ -36,12 +36,12 @@ fn blocks(markdown: &str) -> Vec<Value> {
         let mut lines = Vec::new();
         for line in part.lines() {
             match line.strip_prefix("- ").or_else(|| line.strip_prefix("* ")).filter(|item| !item.trim().is_empty()) {
-                Some(line) => items.push(item(vec![text(line)])),
+                Some(line) => items.push(item(inline(line, has_links))),
                 None => lines.push(line),
             }
         }
         if !lines.is_empty() {
-            blocks.push(paragraph(broken(&lines)));
+            blocks.push(paragraph(broken(&lines, has_links)));
         }
         if !items.is_empty() {
             blocks.push(json!({"type": "bulletList", "content": items}));
@@ -51,16 +51,27 @@ fn blocks(markdown: &str) -> Vec<Value> {
 }
 
 /// Lines of one paragraph.
-fn broken(lines: &[&str]) -> Vec<Value> {
+fn broken(lines: &[&str], has_links: bool) -> Vec<Value> {
     let mut nodes = Vec::new();
     // A text node must not be empty.
     for line in lines.iter().filter(|line| !line.is_empty()) {
         if !nodes.is_empty() {
             nodes.push(json!({"type": "hardBreak"}));
         }
-        nodes.push(text(line));
+        nodes.extend(inline(line, has_links));
     }
     nodes
+}
+
+fn inline(line: &str, has_links: bool) -> Vec<Value> {
+    if !has_links {
+        return vec![text(line)];
+    }
+    let nodes = parts(line).into_iter().map(|part| match part {
+        Part::Text(words) => text(words),
+        Part::Link(words, url) => link(&words.replace("**", ""), url),
+    });
+    nodes.collect()
 }
 
 fn paragraph(content: Vec<Value>) -> Value {
@@ -124,5 +135,16 @@ mod tests {
         );
         let kinds: Vec<_> = document["content"].as_array().unwrap().iter().map(|node| node["type"].as_str().unwrap()).collect();
         assert_eq!(kinds, ["paragraph", "bulletList", "paragraph", "paragraph", "heading", "paragraph", "bulletList"]);
+    }
+
+    #[test]
+    fn a_note_has_links_and_a_text_has_none() {
+        let mut given = message(NoticeKind::Opened, vec![alert("x")]);
+        given.text = "[sign in](https://evil.test)".to_owned();
+        given.alerts[0].note = "- see the [run **book**](https://wiki.test/a)".to_owned();
+        let document = document(&given);
+        let linked = json!({"type": "text", "text": "run book", "marks": [{"type": "link", "attrs": {"href": "https://wiki.test/a"}}]});
+        assert_eq!(document["content"][0]["content"], json!([{"type": "text", "text": "[sign in](https://evil.test)"}]));
+        assert_eq!(document["content"][2]["content"][0]["content"][0]["content"], json!([{"type": "text", "text": "see the "}, linked]));
     }
 }
