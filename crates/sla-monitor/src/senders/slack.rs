@@ -114,10 +114,10 @@ fn section(text: &str) -> Value {
 
 /// At most `most` characters, with no entity and no link cut through.
 fn cut(text: &str, most: usize) -> String {
-    let cut = clip(text, most);
-    if cut.len() >= text.len() {
-        return cut;
+    if text.chars().count() <= most {
+        return text.to_owned();
     }
+    let cut = clip(text, most);
     // Where an entity or a link begins that does not end.
     let open = [('<', '>'), ('&', ';')].iter().filter_map(|(begin, end)| cut.rfind(*begin).filter(|at| !cut[*at..].contains(*end))).min();
     open.map_or_else(|| cut.clone(), |at| format!("{}…", &cut[..at]))
