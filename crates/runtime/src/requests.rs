@@ -66,7 +66,7 @@ impl Requests {
         let of_service = |(service, templates): &ServiceRoutes| {
             // One without routes is served as zero, too.
             let _zeros = answers.group(&[*service]);
-            templates.iter().map(|template| (template.clone(), route(template, *service))).collect::<Vec<_>>()
+            templates.iter().map(|template| (template.clone(), route(template, service))).collect::<Vec<_>>()
         };
         // The first service with a path serves it.
         let routes = services.iter().rev().flat_map(of_service).collect();

@@ -64,6 +64,9 @@ pub(crate) struct Alerts {
 
 type AlertColumns = (Uuid, String, Option<Uuid>, String, Option<i32>, bool, i64);
 
+/// Alert, what is told, whether it was routed, and the message with its state.
+type NoticeColumns = (Uuid, String, bool, Option<Uuid>, Option<String>);
+
 impl Observer {
     /// Rules, ended jobs, alerts and messages in one snapshot.
     pub(crate) async fn alerts(&self) -> Result<Alerts> {
@@ -82,7 +85,7 @@ impl Observer {
         let statement = "SELECT notices.alert_id, what, routed_at IS NOT NULL, notification_id, state FROM notices
             LEFT JOIN notification_items ON notice_id = notices.id
             LEFT JOIN notifications ON notifications.id = notification_id ORDER BY notices.id";
-        let notices: Vec<(Uuid, String, bool, Option<Uuid>, Option<String>)> = sqlx::query_as(statement).fetch_all(&mut *txn).await?;
+        let notices: Vec<NoticeColumns> = sqlx::query_as(statement).fetch_all(&mut *txn).await?;
         txn.commit().await?;
         let ended = ended.into_iter().map(|(job, automation, status, at, is_retried)| Ended {
             job: job.into(),

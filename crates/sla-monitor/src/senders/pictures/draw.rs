@@ -73,7 +73,7 @@ fn mrkdwn(source: &str) -> String {
 
 fn bold(text: &str) -> String {
     let parts: Vec<&str> = text.split('*').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return text.to_owned();
     }
     parts.iter().enumerate().map(|(nth, part)| if nth % 2 == 1 { format!("<strong>{part}</strong>") } else { (*part).to_owned() }).collect()
