@@ -7,10 +7,8 @@ use domain::job::Status;
 use runtime::metrics::{Counter, Family, Group, Histogram, Metrics, catalog};
 use store::jobs::JobRow;
 
-use super::{
-    deps::Deps,
-    plan::{Effects, JobChange},
-};
+use super::plan::{Effects, JobChange};
+use crate::{catalog::Catalog, roster::Roster};
 
 /// Name of the robot of a job that no registered worker has.
 const NOBODY: &str = "none";
@@ -43,22 +41,22 @@ impl Figures {
     }
 
     /// Counts what a commit changed; before its rows are forgotten.
-    pub(super) fn count(&self, deps: &Deps, effects: &Effects) {
+    pub(super) fn count(&self, known: (&Roster, &Catalog), effects: &Effects) {
         for job in effects.changed.iter().filter(|job| job.changed_status) {
             if job.status == Status::Running {
                 // Its series are served as zero before it ends.
-                let _zeros = self.robot(deps, job);
+                let _zeros = self.robot(known, job);
             } else if job.status.is_terminal()
                 && let Some(row) = effects.written.iter().find(|row| row.job.id == job.id)
             {
-                self.ended(&self.robot(deps, job), row);
+                self.ended(&self.robot(known, job), row);
             }
         }
     }
 
-    fn robot(&self, deps: &Deps, job: &JobChange) -> Robot {
-        let worker = job.worker_id.and_then(|id| deps.roster.get(id));
-        let automation = deps.catalog.cached().get(job.automation_id);
+    fn robot(&self, (roster, catalog): (&Roster, &Catalog), job: &JobChange) -> Robot {
+        let worker = job.worker_id.and_then(|id| roster.get(id));
+        let automation = catalog.cached().get(job.automation_id);
         let robot = worker.as_ref().map_or(NOBODY, |worker| worker.name.as_str());
         let name = automation.as_ref().map_or(NOBODY, |entry| entry.automation.draft.name.as_str());
         let names = [robot, name];
