@@ -12,7 +12,7 @@ mod cache;
 mod command;
 mod commit;
 mod deps;
-mod figures;
+mod job_metrics;
 mod memory;
 mod plan;
 mod recording;
@@ -36,7 +36,7 @@ use self::command::{Command, Done, Envelope, Reply, Request};
 pub(crate) use self::{
     command::{Action, Change, Changed, Control, Finish, Inserted, Lines},
     deps::Deps,
-    figures::Figures,
+    job_metrics::JobMetrics,
     plan::{LeaseTimes, differs},
     recording::{Recording, Requested},
     run::start,

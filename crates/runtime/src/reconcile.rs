@@ -6,9 +6,9 @@
 //! period in which this replica could not receive them. Every run, whichever service owns it, is visible in `/api/v1/ops/reconcilers`.
 
 mod absence;
-mod figures;
 pub mod retention;
 mod run;
+mod run_metrics;
 
 use domain::ids::ReplicaId;
 use std::{
@@ -24,7 +24,7 @@ use store::Database;
 use telemetry::metrics::Metrics;
 use tokio::sync::{Notify, Semaphore};
 
-use self::figures::Figures;
+use self::run_metrics::RunMetrics;
 use crate::{Clock, Failure, Shutdown, TaskError, Tasks, WriteHealth};
 
 /// Outcome of a run, as counts.
@@ -91,7 +91,7 @@ struct Inner {
 struct Entry {
     reconciler: Arc<dyn Reconciler>,
     nudge: Arc<Notify>,
-    figures: Figures,
+    run_metrics: RunMetrics,
 }
 
 impl Reconcilers {
@@ -110,8 +110,8 @@ impl Reconcilers {
             reconcilers.iter().map(|one| (one.name(), TimeDelta::from_std(one.interval()).unwrap_or(TimeDelta::MAX))).collect();
         store::reconcilers::reconciler_put(&self.0.terms.database, &intervals).await?;
         for reconciler in reconcilers {
-            let figures = Figures::new(&self.0.terms.metrics, &*reconciler, (self.0.terms.clock)());
-            let entry = Entry { reconciler, nudge: Arc::default(), figures };
+            let run_metrics = RunMetrics::new(&self.0.terms.metrics, &*reconciler, (self.0.terms.clock)());
+            let entry = Entry { reconciler, nudge: Arc::default(), run_metrics };
             self.0.entries.write().unwrap_or_else(PoisonError::into_inner).insert(entry.reconciler.name(), entry.clone());
             let (terms, claiming) = (self.0.terms.clone(), self.0.claiming.clone());
             let name = format!("reconciler.{}", entry.reconciler.name());

@@ -25,8 +25,8 @@ use utoipa::openapi::OpenApi;
 
 use crate::{
     Access, CalendarCache, Clock, Clocks, Events, Failure, Identities, JobIntake, Reconciler, Reconcilers, RefusedKeys, Replica, Route,
-    Secrets, SecretsError, Section, Settings, Shutdown, Tasks, WorkerTokens, WriteHealth, ZonesError, figures, first_start, host::routes,
-    peers::Peers, reconcile::Terms,
+    Secrets, SecretsError, Section, Settings, Shutdown, Tasks, WorkerTokens, WriteHealth, ZonesError, first_start, host::routes,
+    peers::Peers, process_metrics, reconcile::Terms,
 };
 
 /// Why a service did not start.
@@ -260,7 +260,7 @@ impl Context {
         let replica = Replica::new(database.clone(), clocks, services.clone()).await?;
         let worker_key = first_start::worker_key((&database, &secrets), &replica, &settings, worker_key).await?;
         let peers = Peers::new(&services, settings.services.clone(), replica.clone());
-        let metrics = figures::of_process(&database, broker.as_ref());
+        let metrics = process_metrics::of_process(&database, broker.as_ref());
         let terms = Terms {
             database: database.clone(),
             clock: clock.clone(),

@@ -23,7 +23,7 @@ use crate::{
     watchers::Watchers,
     worker_api::Reports,
     workers::{Presence, WorkerChanges, Workers},
-    writer::{self, Deps, Figures, LeaseTimes, Writer},
+    writer::{self, Deps, JobMetrics, LeaseTimes, Writer},
 };
 
 /// The parts that several subjects share.
@@ -68,7 +68,7 @@ impl Parts {
             queue_limit: settings.dispatch.queue_limit,
             writes: context.writes.clone(),
             clock: clock.clone(),
-            figures: Figures::new(&context.metrics),
+            job_metrics: JobMetrics::new(&context.metrics),
         };
         let (notices, received) = notices::channel();
         Ok(Self {

@@ -5,7 +5,7 @@ use runtime::{Clock, Events, WriteHealth};
 use store::Database;
 
 use super::{
-    figures::Figures,
+    job_metrics::JobMetrics,
     plan::{LeaseTimes, LogLimits},
 };
 use crate::{
@@ -32,7 +32,7 @@ pub(crate) struct Deps {
     pub(crate) queue_limit: usize,
     pub(crate) writes: WriteHealth,
     pub(crate) clock: Clock,
-    pub(crate) figures: Figures,
+    pub(crate) job_metrics: JobMetrics,
 }
 
 impl Deps {

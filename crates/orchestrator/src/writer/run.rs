@@ -185,7 +185,7 @@ impl Run {
         if !effects.written.is_empty() {
             self.deps.writes.worked();
         }
-        self.deps.figures.count((&self.deps.roster, &self.deps.catalog), &effects);
+        self.deps.job_metrics.count((&self.deps.roster, &self.deps.catalog), &effects);
         effects.remember(&mut self.memory, now, Instant::now());
         effects.changed.iter().chain(&effects.created).for_each(|job| self.deps.followers.wake(job.id));
         effects.publications.into_iter().for_each(|publication| self.publisher.publish(publication));

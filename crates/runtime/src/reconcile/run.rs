@@ -11,13 +11,13 @@ use store::{
 };
 use tokio::sync::Semaphore;
 
-use super::{Counts, Entry, Reconciler, Terms, absence::Attendance, figures::Figures};
+use super::{Counts, Entry, Reconciler, Terms, absence::Attendance, run_metrics::RunMetrics};
 use crate::TaskError;
 
 /// Runs a reconciler when it is due or nudged, until the shutdown. `claiming` lets one reconciler of the process claim its run at a time: while
 /// SQLite's write lock is taken, they would otherwise hold every connection that requests read with.
 pub(super) async fn keep_running(terms: Terms, claiming: Arc<Semaphore>, entry: Entry) -> Result<(), TaskError> {
-    let Entry { reconciler, nudge, figures } = entry;
+    let Entry { reconciler, nudge, run_metrics } = entry;
     // Half of the interval, so that a run is hardly late; bounded, so that a dead holder is noticed.
     let pause = (reconciler.interval() / 2).min(terms.tick * 5);
     let moment = || (Instant::now(), SystemTime::now());
@@ -35,7 +35,7 @@ pub(super) async fn keep_running(terms: Terms, claiming: Arc<Semaphore>, entry: 
             terms.database.ping().await
         } else {
             // A nudge lasts until a run has started after it: a run in progress elsewhere may have read the state before.
-            run_if_due(&terms, &claiming, (&reconciler, &figures), now, nudged).await.map(|ran| nudged &= !ran)
+            run_if_due(&terms, &claiming, (&reconciler, &run_metrics), now, nudged).await.map(|ran| nudged &= !ran)
         };
         match outcome {
             Ok(()) => {
@@ -58,7 +58,7 @@ pub(super) async fn keep_running(terms: Terms, claiming: Arc<Semaphore>, entry: 
 async fn run_if_due(
     terms: &Terms,
     claiming: &Semaphore,
-    (reconciler, figures): (&Arc<dyn Reconciler>, &Figures),
+    (reconciler, run_metrics): (&Arc<dyn Reconciler>, &RunMetrics),
     now: DateTime<Utc>,
     nudged: bool,
 ) -> Result<bool, Error> {
@@ -76,7 +76,7 @@ async fn run_if_due(
     let begun = Instant::now();
     let work = reconciler.clone();
     let outcome = supervised(limit, async move { work.run_once(now).await }).await;
-    figures.count(begun.elapsed(), outcome.as_ref().ok(), (terms.clock)());
+    run_metrics.count(begun.elapsed(), outcome.as_ref().ok(), (terms.clock)());
     match &outcome {
         Ok(counts) if counts.values().any(|count| *count > 0) => tracing::info!(reconciler.name = name, ?counts, "reconciled"),
         Ok(_) => {}

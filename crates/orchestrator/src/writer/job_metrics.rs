@@ -14,7 +14,7 @@ use crate::{catalog::Catalog, roster::Roster};
 const NOBODY: &str = "none";
 
 /// The metrics of jobs.
-pub(crate) struct Figures {
+pub(crate) struct JobMetrics {
     ended: Family<Counter>,
     failures: Family<Counter>,
     durations: Family<Histogram>,
@@ -29,7 +29,7 @@ struct Robot {
     duration: Histogram,
 }
 
-impl Figures {
+impl JobMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         Self {
             ended: metrics.family(&catalog::JOBS_ENDED),

@@ -7,7 +7,7 @@ use super::{Counts, Reconciler};
 
 /// The metrics of a reconciler.
 #[derive(Clone)]
-pub(super) struct Figures {
+pub(super) struct RunMetrics {
     name: &'static str,
     runs: Arc<Group<Counter>>,
     work: Family<Counter>,
@@ -15,7 +15,7 @@ pub(super) struct Figures {
     last_success: Gauge,
 }
 
-impl Figures {
+impl RunMetrics {
     pub(super) fn new(metrics: &Metrics, reconciler: &dyn Reconciler, now: DateTime<Utc>) -> Self {
         let name = reconciler.name();
         metrics.family(&catalog::RECONCILER_INTERVAL).of(&[name]).set(reconciler.interval().as_secs_f64());
